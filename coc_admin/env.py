@@ -1,0 +1,106 @@
+"""Typed readers of environment variables: a wrong value names itself and says what to do."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def text(name: str, default: str = "") -> str:
+    """Return the variable `name`, or the content of the file that `name`_FILE points to."""
+    path = os.environ.get(f"{name}_FILE")
+    if path:
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ImproperlyConfigured(
+                f"{name}_FILE cannot be read ({error.strerror}); name a readable file."
+            ) from None
+    return os.environ.get(name, default).strip()
+
+
+def flag(name: str, *, default: bool) -> bool:
+    """Return a yes/no variable; anything else than true/false words is refused."""
+    value = text(name).lower()
+    if not value:
+        return default
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off"}:
+        return False
+    raise ImproperlyConfigured(f"{name} is {value!r}; use true or false.")
+
+
+def number(name: str, default: float, *, low: float, high: float) -> float:
+    """Return a number between `low` and `high` (both allowed)."""
+    value = text(name)
+    if not value:
+        return default
+    try:
+        parsed = float(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} is {value!r}; use a number.") from None
+    if not low <= parsed <= high:
+        raise ImproperlyConfigured(f"{name} is {value}; use a number from {low:g} to {high:g}.")
+    return parsed
+
+
+def whole(name: str, default: int, *, low: int, high: int) -> int:
+    """Return a whole number between `low` and `high` (both allowed)."""
+    parsed = number(name, default, low=low, high=high)
+    if parsed != int(parsed):
+        raise ImproperlyConfigured(f"{name} is {parsed}; use a whole number.")
+    return int(parsed)
+
+
+def names(name: str, default: str = "") -> list[str]:
+    """Return a comma-separated variable as a list without empty entries."""
+    return [part.strip() for part in text(name, default).split(",") if part.strip()]
+
+
+def database(name: str, default: str) -> dict[str, Any]:
+    """Return Django's settings of the database that the URL in `name` points to.
+
+    `sqlite:///relative.sqlite3`, `sqlite:////absolute.sqlite3` and
+    `postgres://user:password@host:port/name?option=value` are understood.
+    """
+    url = urlsplit(text(name, default))
+    if url.scheme == "sqlite":
+        return _sqlite(url.path)
+    if url.scheme in {"postgres", "postgresql"}:
+        return {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": unquote(url.path.lstrip("/")),
+            "USER": unquote(url.username or ""),
+            "PASSWORD": unquote(url.password or ""),
+            "HOST": unquote(url.hostname or ""),
+            "PORT": str(url.port or ""),
+            "CONN_MAX_AGE": 60,
+            "CONN_HEALTH_CHECKS": True,
+            "OPTIONS": dict(parse_qsl(url.query)),
+        }
+    raise ImproperlyConfigured(
+        f"{name} has the scheme {url.scheme!r}; use sqlite:///FILE or postgres://USER@HOST/NAME."
+    )
+
+
+def _sqlite(path: str) -> dict[str, Any]:
+    synchronous = text("COC_SQLITE_SYNCHRONOUS", "NORMAL").upper()
+    if synchronous not in {"NORMAL", "FULL"}:
+        raise ImproperlyConfigured("COC_SQLITE_SYNCHRONOUS must be NORMAL or FULL.")
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": path[1:] if path.startswith("/") else path,
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {
+            # A deferred transaction that upgrades to a write fails at once with
+            # "database is locked"; an immediate one waits for its turn.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 30,
+            "init_command": f"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous};",
+        },
+    }

@@ -1,0 +1,223 @@
+"""Settings, read from the environment in this one module. README lists every variable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from csp.constants import NONCE, NONE, SELF
+
+from coc_admin import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = Path(env.text("COC_VAR_DIR") or BASE_DIR / "var")
+# SQLite opens no file in a folder that is not there, and the folder is ours to make.
+VAR_DIR.mkdir(parents=True, exist_ok=True)
+
+DEFAULT_SECRET_KEY = "insecure-development-key-set-SECRET_KEY"  # noqa: S105 - refused by a check
+SECRET_KEY = env.text("SECRET_KEY") or DEFAULT_SECRET_KEY
+DEBUG = env.flag("DEBUG", default=False)
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+PORT = env.whole("PORT", 8000, low=1, high=65535)
+COC_HTTPS = env.flag("COC_HTTPS", default=not DEBUG)
+CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
+
+INSTALLED_APPS = [
+    "coc_admin",
+    "orders",
+    "reconciliation",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "axes",
+    "csp",
+    "django_q",
+]
+
+MIDDLEWARE = [
+    "coc_admin.logs.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "coc_admin.urls"
+WSGI_APPLICATION = "coc_admin.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+APPEND_SLASH = True
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+                "coc_admin.context.shell",
+            ],
+        },
+    },
+]
+
+DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{VAR_DIR}/coc.sqlite3")}
+
+# The queue's statistics go through the cache, so it must be one that processes share.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": str(VAR_DIR / "cache"),
+    }
+}
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"
+AXES_FAILURE_LIMIT = 8
+AXES_COOLOFF_TIME = 0.25
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+USE_THOUSAND_SEPARATOR = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = Path(env.text("COC_STATIC_ROOT") or BASE_DIR / "staticfiles")
+STATICFILES_DIRS = [BASE_DIR / "coc_admin" / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+SECURE_SSL_REDIRECT = COC_HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if COC_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = COC_HTTPS
+SECURE_HSTS_PRELOAD = COC_HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+SESSION_COOKIE_SECURE = COC_HTTPS
+CSRF_COOKIE_SECURE = COC_HTTPS
+SESSION_COOKIE_NAME = "coc_session"
+CSRF_COOKIE_NAME = "coc_csrf"
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+if env.flag("COC_BEHIND_TLS_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF],
+    }
+}
+# The largest order is 2,000 items of about 300 bytes; the API checks its own bound as well.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
+
+# --- the inventory service -----------------------------------------------------------------
+COC_OCI_BASE_URL = env.text("COC_OCI_BASE_URL")
+COC_OCI_TENANT_GROUP_ID = env.text("COC_OCI_TENANT_GROUP_ID")
+COC_OCI_TOKEN_URL = env.text("COC_OCI_TOKEN_URL")
+COC_OCI_CLIENT_ID = env.text("COC_OCI_CLIENT_ID")
+COC_OCI_CLIENT_SECRET = env.text("COC_OCI_CLIENT_SECRET")
+COC_OCI_SCOPE = env.text(
+    "COC_OCI_SCOPE", "sfcc.inventory.reservations.rw sfcc.inventory.availability"
+)
+COC_OCI_CONNECT_TIMEOUT = env.number("COC_OCI_CONNECT_TIMEOUT", 1.0, low=0.1, high=30)
+# A shopper waits for a live reservation; reconciliation can be more patient.
+COC_OCI_LIVE_TIMEOUT = env.number("COC_OCI_LIVE_TIMEOUT", 2.0, low=0.1, high=30)
+COC_OCI_TIMEOUT = env.number("COC_OCI_TIMEOUT", 8.0, low=0.1, high=60)
+COC_OCI_PROBE_TIMEOUT = env.number("COC_OCI_PROBE_TIMEOUT", 1.0, low=0.1, high=4)
+# Seconds by which OCI's figures may lag behind a reservation it has confirmed (contract 1.10).
+COC_OCI_READ_LAG = env.number("COC_OCI_READ_LAG", 3.0, low=0, high=600)
+
+# --- connection ----------------------------------------------------------------------------
+COC_PROBE_SECONDS = env.number("COC_PROBE_SECONDS", 1.0, low=1, high=60)
+COC_FAILURES_TO_OFFLINE = env.whole("COC_FAILURES_TO_OFFLINE", 3, low=1, high=20)
+COC_GOOD_PROBES_TO_RECOVER = env.whole("COC_GOOD_PROBES_TO_RECOVER", 3, low=1, high=20)
+COC_OCI_CONCURRENCY = env.whole("COC_OCI_CONCURRENCY", 16, low=1, high=64)
+
+# --- reconciliation and reports ------------------------------------------------------------
+COC_BATCH_SIZE = env.whole("COC_BATCH_SIZE", 50, low=1, high=10_000)
+COC_LEASE_SECONDS = env.number("COC_LEASE_SECONDS", 60, low=5, high=3600)
+COC_RETRY_MINUTES = env.whole("COC_RETRY_MINUTES", 1, low=1, high=1440)
+COC_IMPEX_DIR = Path(env.text("COC_IMPEX_DIR") or VAR_DIR / "impex")
+COC_MERGE_SECONDS = env.number("COC_MERGE_SECONDS", 20, low=1, high=3600)
+
+# --- queue ---------------------------------------------------------------------------------
+COC_BROKER = env.text("COC_BROKER", "orm")
+COC_WORKERS = env.whole("COC_WORKERS", 2, low=1, high=64)
+Q_CLUSTER = {
+    "name": "coc",
+    "workers": COC_WORKERS,
+    # A task is cut to stay well under this; one that hangs is ended here.
+    "timeout": 60,
+    # Counted from prefetch, so it must exceed the wait in the local queue as well (coc.E005).
+    "retry": 300,
+    # Few prefetched tasks: they are lost to other workers while they wait here.
+    "queue_limit": 2,
+    "bulk": 1,
+    "max_attempts": 3,
+    # A failed task comes back after `retry`; our sweep is quicker, but only when this is off
+    # does the queue keep counting its attempts.
+    "ack_failures": False,
+    # After a stop of days, missed schedules fire once.
+    "catch_up": False,
+    "poll": 0.2,
+    # Successes are not kept: our own rows are the record (and saving them costs throughput).
+    "save_limit": -1,
+    "recycle": 500,
+    "label": "Queue",
+    "log_level": "WARNING",
+}
+if COC_BROKER == "orm":
+    Q_CLUSTER["orm"] = "default"
+else:
+    Q_CLUSTER["redis"] = COC_BROKER
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "coc_admin.logs.JsonFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": env.text("COC_LOG_LEVEL", "INFO").upper()},
+    "loggers": {
+        "django.server": {"handlers": ["stderr"], "propagate": False},
+        # Its debug lines carry URLs and header values.
+        "urllib3": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,47 @@
+"""Writing the history of orders: each change of state has a time, an actor and a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from orders.actors import Actor
+from orders.models import EventKind, Order, OrderEvent
+
+
+def build(
+    *,
+    order: Order,
+    kind: EventKind,
+    actor: Actor,
+    reason: str,
+    now: datetime,
+    data: Mapping[str, Any] | None = None,
+) -> OrderEvent:
+    """Return an unsaved event; it waits for the reports if the order was captured offline."""
+    return OrderEvent(
+        order=order,
+        at=now,
+        kind=kind,
+        actor_kind=actor.kind,
+        actor=actor.name[:150],
+        reason=reason[:1000],
+        data=dict(data or {}),
+        projected=not order.captured_offline,
+    )
+
+
+def record(
+    *,
+    order: Order,
+    kind: EventKind,
+    actor: Actor,
+    reason: str,
+    now: datetime,
+    data: Mapping[str, Any] | None = None,
+) -> OrderEvent:
+    """Append an event, in the caller's transaction, beside the change that it tells of."""
+    event = build(order=order, kind=kind, actor=actor, reason=reason, now=now, data=data)
+    event.save(force_insert=True)
+    return event

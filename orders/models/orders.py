@@ -1,0 +1,252 @@
+"""Orders, their items, and everything that ever happened to them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from django.db import models
+from django.db.models import F, Q
+
+from orders.fields import MoneyField, QuantityField
+from orders.models.sites import InventoryList, Site
+
+
+class OrderStatus(models.TextChoices):
+    """What became of an order as such."""
+
+    CREATED = "created", "Created"  # captured; its live reservation has not been answered yet
+    NEW = "new", "New"  # accepted: the storefront has, or will get, a 201
+    CANCELLING = "cancelling", "Being cancelled"  # OCI may hold something that must be undone first
+    CANCELLED = "cancelled", "Cancelled"
+    FAILED = "failed", "Failed"  # refused to a live shopper after OCI said short
+
+
+class ReservationState(models.TextChoices):
+    """What OCI holds for an order (design 2)."""
+
+    MISSING = "RESERVATION_MISSING", "Reservation Missing"
+    COMPLETE = "COMPLETELY_RESERVED", "Completely Reserved"
+    PARTIAL = "PARTIALLY_RESERVED", "Partially Reserved"
+    NOTHING = "NOTHING_RESERVED", "Nothing Reserved"
+
+
+SETTLED_STATES = (ReservationState.COMPLETE, ReservationState.PARTIAL, ReservationState.NOTHING)
+
+
+class ExportStatus(models.TextChoices):
+    """Whether order management has taken the order (contract 3.4)."""
+
+    NOT_EXPORTED = "not_exported", "Not exported"
+    READY = "ready", "Ready"
+    EXPORTED = "exported", "Exported"
+    FAILED = "failed", "Failed"
+
+
+class Resolution(models.TextChoices):
+    """How a short or cancelled order was settled by a person."""
+
+    NONE = "", "Open"
+    CANCELLED = "cancelled", "Cancelled"
+    REPLACED = "replaced", "Replaced"
+    RESERVED_AGAIN = "reserved_again", "Reserved again"
+    SETTLED_OUTSIDE = "settled_outside", "Settled outside"
+
+
+class OrderQuerySet(models.QuerySet["Order"]):
+    """Named sets of orders; each is defined here and nowhere else."""
+
+    def waiting(self) -> OrderQuerySet:
+        """Return accepted orders without a reservation, oldest first, that retry by themselves."""
+        return self.filter(
+            status=OrderStatus.NEW,
+            reservation_state=ReservationState.MISSING,
+            needs_review_since=None,
+        ).order_by("captured_at", "id")
+
+    def needing_review(self) -> OrderQuerySet:
+        """Return orders that only a person can move on, oldest first."""
+        return self.filter(needs_review_since__isnull=False).order_by("captured_at", "id")
+
+    def oversold(self) -> OrderQuerySet:
+        """Return short orders that nobody has settled yet, oldest first."""
+        return self.filter(
+            status=OrderStatus.NEW,
+            reservation_state__in=[ReservationState.PARTIAL, ReservationState.NOTHING],
+            resolution=Resolution.NONE,
+        ).order_by("captured_at", "id")
+
+
+class Order(models.Model):
+    """An order as placed, and where its reservation stands.
+
+    `captured_at` is our clock; `creation_date` is the storefront's and decides nothing. `id` is the
+    sequence that breaks ties. `claim` names who is reserving the order just now, until
+    `claimed_until`: nobody else may call OCI for it meanwhile.
+    """
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT)
+    order_no = models.CharField(max_length=50)
+    status = models.CharField(max_length=10, choices=OrderStatus.choices)
+    reservation_state = models.CharField(
+        max_length=19, choices=ReservationState.choices, default=ReservationState.MISSING
+    )
+    export_status = models.CharField(
+        max_length=12, choices=ExportStatus.choices, default=ExportStatus.NOT_EXPORTED
+    )
+    captured_offline = models.BooleanField(default=False)
+    captured_at = models.DateTimeField()
+    creation_date = models.CharField(max_length=64, blank=True)
+    reconciled_at = models.DateTimeField(null=True)
+    currency = models.CharField(max_length=3)
+    order_total = MoneyField()
+    customer = models.JSONField(default=dict)
+    payload_hash = models.CharField(max_length=64)
+    generation = models.PositiveIntegerField(default=0)
+    claim = models.CharField(max_length=64, blank=True)
+    claimed_until = models.DateTimeField(null=True)
+    needs_review_since = models.DateTimeField(null=True)
+    needs_review_reason = models.CharField(max_length=500, blank=True)
+    resolution = models.CharField(max_length=16, choices=Resolution.choices, blank=True)
+    resolution_at = models.DateTimeField(null=True)
+    resolution_by = models.CharField(max_length=150, blank=True)
+    resolution_note = models.CharField(max_length=1000, blank=True)
+
+    objects = OrderQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-captured_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["site", "order_no"], name="order_no_unique_in_site"),
+            models.CheckConstraint(
+                condition=Q(status__in=OrderStatus.values), name="order_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(reservation_state__in=ReservationState.values),
+                name="reservation_state_known",
+            ),
+            models.CheckConstraint(
+                condition=~Q(reservation_state="RESERVATION_MISSING")
+                | Q(export_status__in=["not_exported", "failed"]),
+                name="missing_is_not_exportable",
+            ),
+            models.CheckConstraint(condition=Q(order_total__gte=0), name="total_not_negative"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["captured_at", "id"],
+                condition=Q(reservation_state="RESERVATION_MISSING"),
+                name="missing_by_capture",
+            ),
+            models.Index(fields=["site", "captured_at", "id"], name="orders_of_site"),
+            models.Index(
+                fields=["captured_at", "id"],
+                condition=Q(reservation_state__in=["PARTIALLY_RESERVED", "NOTHING_RESERVED"]),
+                name="short_by_capture",
+            ),
+            models.Index(
+                fields=["id"],
+                condition=Q(status__in=["created", "cancelling"]),
+                name="unfinished_orders",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.site_id} {self.order_no}"
+
+
+class OrderItem(models.Model):
+    """One line of an order, as placed; `reserved_quantity` is what OCI holds for it now."""
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="items")
+    position = models.PositiveIntegerField()
+    item_id = models.CharField(max_length=100)
+    sku = models.CharField(max_length=250)
+    product_name = models.CharField(max_length=500, blank=True)
+    inventory_list = models.ForeignKey(InventoryList, on_delete=models.PROTECT)
+    quantity = QuantityField()
+    reserved_quantity = QuantityField(default=0)
+    unit_price = MoneyField(null=True)
+
+    class Meta:
+        ordering = ["order", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["order", "position"], name="item_position_unique"),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="item_quantity_positive"),
+            models.CheckConstraint(
+                condition=Q(reserved_quantity__gte=0, reserved_quantity__lte=F("quantity")),
+                name="reserved_within_ordered",
+            ),
+        ]
+        indexes = [models.Index(fields=["sku"], name="items_by_sku")]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} x {self.sku}"
+
+    @property
+    def short_quantity(self) -> Decimal:
+        """Ordered minus reserved."""
+        short: Decimal = self.quantity - self.reserved_quantity
+        return short
+
+
+class OrderPayload(models.Model):
+    """The order as the storefront sent it, unknown members included, as JSON text."""
+
+    order = models.OneToOneField(
+        Order, on_delete=models.CASCADE, primary_key=True, related_name="payload"
+    )
+    body = models.TextField()
+
+    def __str__(self) -> str:
+        return f"payload of order {self.order_id}"
+
+
+class ActorKind(models.TextChoices):
+    """Who caused an event."""
+
+    PERSON = "person", "Person"
+    API = "api", "API client"
+    JOB = "job", "Job"
+
+
+class EventKind(models.TextChoices):
+    """What can happen to an order."""
+
+    CAPTURED = "captured", "Captured"
+    CAPTURED_OFFLINE = "captured_offline", "Captured offline"
+    ATTEMPTED = "attempted", "Reservation attempted"
+    SETTLED = "settled", "Reservation state cleared"
+    GENERATION = "generation", "New reservation id"
+    NEEDS_REVIEW = "needs_review", "Needs review"
+    REVIEWED = "reviewed", "Review ended"
+    CANCEL_REQUESTED = "cancel_requested", "Cancellation asked for"
+    CANCELLED = "cancelled", "Cancelled"
+    FAILED = "failed", "Failed"
+    EXPORT = "export", "Export status changed"
+    RESOLVED = "resolved", "Resolved"
+
+
+class OrderEvent(models.Model):
+    """One append-only line of an order's history.
+
+    Events double as the outbox of the reports: those of orders captured offline stay
+    `projected=False` until work files and daily reports have been brought up to date.
+    """
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=16, choices=EventKind.choices)
+    actor_kind = models.CharField(max_length=6, choices=ActorKind.choices)
+    actor = models.CharField(max_length=150)
+    reason = models.CharField(max_length=1000)
+    data = models.JSONField(default=dict)
+    projected = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(projected=False), name="events_to_project"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.at}"

@@ -1,0 +1,119 @@
+"""Sites and the inventory lists they sell from."""
+
+from __future__ import annotations
+
+import zoneinfo
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+from orders.fields import MoneyField, QuantityField
+
+# OCI contract 1.3: ids of locations and groups.
+PLACE_ID = RegexValidator(r"\A[a-zA-Z0-9_-]{2,128}\Z", "Use 2 to 128 letters, digits, - or _.")
+SITE_ID = RegexValidator(
+    r"\A[^\x00-\x1f\x7f/\\]{1,32}\Z", "Use 1 to 32 characters without / or \\."
+)
+CURRENCY = RegexValidator(r"\A[A-Z]{3}\Z", "Use a currency code of three capital letters.")
+
+
+def validate_time_zone(value: str) -> None:
+    """Raise ValidationError unless `value` names a zone of the IANA database."""
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValidationError(
+            f"{value!r} is no time zone; use a name such as Europe/Berlin."
+        ) from None
+
+
+class ListType(models.TextChoices):
+    """Which kind of OCI place a list stands for; the list's id does not tell (contract 3.2)."""
+
+    GROUP = "group", "Location group"
+    LOCATION = "location", "Location"
+
+
+class InventoryList(models.Model):
+    """The stock a site sells from; its id is the id of an OCI location or location group."""
+
+    id = models.CharField("list id", primary_key=True, max_length=128, validators=[PLACE_ID])
+    list_type = models.CharField(max_length=8, choices=ListType.choices, default=ListType.GROUP)
+    name = models.CharField(max_length=200, blank=True)
+    offline_floor_units = QuantityField(
+        default=0, help_text="ATO that is kept back per SKU while selling offline."
+    )
+    offline_floor_percent = models.PositiveSmallIntegerField(
+        default=0, help_text="The same as a percentage of the SKU's safety stock; the larger wins."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(list_type__in=ListType.values), name="list_type_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(offline_floor_units__gte=0), name="list_floor_not_negative"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class UnknownSkuPolicy(models.TextChoices):
+    """What capture does with a SKU that its list does not know."""
+
+    REFUSE = "refuse", "Refuse the order"
+    ACCEPT_UNTRACKED = "accept_untracked", "Accept it without counting stock"
+
+
+class Site(models.Model):
+    """A storefront; its primary key is the siteId that others use."""
+
+    id = models.CharField("site id", primary_key=True, max_length=32, validators=[SITE_ID])
+    name = models.CharField(max_length=200, blank=True)
+    inventory_list = models.ForeignKey(InventoryList, on_delete=models.PROTECT)
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
+    currency = models.CharField(max_length=3, default="USD", validators=[CURRENCY])
+    offline_capture = models.BooleanField(
+        default=True,
+        help_text="Accept orders while OCI is away and risk overselling. Off: refuse them.",
+    )
+    unknown_sku_policy = models.CharField(
+        max_length=16, choices=UnknownSkuPolicy.choices, default=UnknownSkuPolicy.REFUSE
+    )
+    cap_units_per_order = QuantityField(
+        null=True, blank=True, help_text="Most units of one order while selling offline."
+    )
+    cap_total_value = MoneyField(
+        null=True, blank=True, help_text="Most value waiting for reservation; more is refused."
+    )
+    cap_offline_minutes = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Minutes into an outage after which orders are refused."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            # Report files of two sites must not meet on a disk that folds case.
+            models.UniqueConstraint(Lower("id"), name="site_id_unique_without_case"),
+            models.CheckConstraint(
+                condition=Q(unknown_sku_policy__in=UnknownSkuPolicy.values),
+                name="site_unknown_sku_policy_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        """The site's time zone, in which its days begin and end."""
+        return zoneinfo.ZoneInfo(self.time_zone)

@@ -1,0 +1,48 @@
+"""The daily reports: one row per site, day and kind, for a file that is a projection of it."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from orders.models import Site
+
+
+class ReportType(models.TextChoices):
+    """The three kinds of report; also the prefix of their files."""
+
+    OFFLINE = "offline", "Offline"
+    RESERVED = "reserved", "Reserved"
+    OVERSOLD = "oversold", "Oversold"
+
+
+class ReportDay(models.Model):
+    """One daily report. `needs_merge` says that orders changed since `revision` was written."""
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT)
+    date = models.DateField()
+    report_type = models.CharField(max_length=8, choices=ReportType.choices)
+    revision = models.PositiveIntegerField(default=0)
+    order_count = models.PositiveIntegerField(default=0)
+    byte_count = models.PositiveBigIntegerField(default=0)
+    sha256 = models.CharField(max_length=64, blank=True)
+    generated_at = models.DateTimeField(null=True)
+    needs_merge = models.BooleanField(default=True)
+    holder = models.CharField(max_length=64, blank=True)
+    leased_until = models.DateTimeField(null=True)
+    last_error = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ["-date", "site", "report_type"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["site", "date", "report_type"], name="one_report_a_day"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(needs_merge=True), name="reports_to_merge"),
+        ]
+        permissions = [("download_report", "Can look at and download reports")]
+
+    def __str__(self) -> str:
+        return f"{self.date} {self.report_type} {self.site_id}"

@@ -1,0 +1,148 @@
+"""Reconciliations: runs, their batches, and each order's place in them."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from orders.models import Order
+
+
+class Trigger(models.TextChoices):
+    """What started a run."""
+
+    RECOVERY = "recovery", "OCI came back"
+    SCHEDULE = "schedule", "Retry cycle"
+    PERSON = "person", "A person"
+    API = "api", "API client"
+    COMMAND = "command", "Command line"
+
+
+class Scope(models.TextChoices):
+    """Which orders a run takes."""
+
+    MISSING = "missing", "Everything waiting"
+    OVERSOLD = "oversold", "Oversold orders"
+    RUN_FAILURES = "run_failures", "What one run left short or waiting"
+    ORDERS = "orders", "Chosen orders"
+    SKU = "sku", "Orders that wait for one SKU"
+
+
+class RunState(models.TextChoices):
+    """Where a run is, or how it ended; a run with shortages is never plain completed."""
+
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    COMPLETED = "completed", "Completed"
+    SHORTAGES = "completed_with_shortages", "Completed with shortages"
+    OCI_OFFLINE = "oci_offline", "Omnichannel Inventory remains offline"
+    CONFIGURATION_FAULT = "configuration_fault", "Stopped: OCI refuses our credentials"
+    STOPPED = "stopped", "Stopped"
+
+
+ACTIVE_RUNS = (RunState.QUEUED, RunState.RUNNING)
+
+
+class Run(models.Model):
+    """One reconciliation. Counts are derived from its entries by `reconciliation.runs`."""
+
+    trigger = models.CharField(max_length=8, choices=Trigger.choices)
+    actor = models.CharField(max_length=150)
+    reason = models.CharField(max_length=500, blank=True)
+    scope = models.CharField(max_length=12, choices=Scope.choices, default=Scope.MISSING)
+    # What narrows the scope: {"site": ..., "run": ..., "orders": [ids], "sku": ..., "list": ...}
+    scope_data = models.JSONField(default=dict)
+    state = models.CharField(max_length=24, choices=RunState.choices, default=RunState.QUEUED)
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    # Starts of work on it, counted before the work: a run that kills its workers is noticed.
+    starts = models.PositiveIntegerField(default=0)
+    outage = models.ForeignKey(
+        "reconciliation.Outage", null=True, on_delete=models.SET_NULL, related_name="runs"
+    )
+
+    is_active = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            # One reconciliation at a time: oldest first per SKU would not hold across two.
+            models.UniqueConstraint(
+                fields=["is_active"], condition=Q(is_active=True), name="one_active_run"
+            ),
+        ]
+        permissions = [("start_run", "Can start and dry-run a reconciliation")]
+
+    def __str__(self) -> str:
+        return f"run {self.pk} {self.state}"
+
+
+class BatchState(models.TextChoices):
+    """Where a batch is."""
+
+    READY = "ready", "Ready"
+    RUNNING = "running", "Running"
+    DONE = "done", "Done"
+
+
+class Batch(models.Model):
+    """Consecutive orders of one lane; worked on by one worker at a time, under a lease.
+
+    A batch may be claimed when every earlier batch (lower `sequence`) of its lane is done.
+    """
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="batches")
+    lane = models.PositiveIntegerField()
+    sequence = models.PositiveIntegerField()
+    state = models.CharField(max_length=7, choices=BatchState.choices, default=BatchState.READY)
+    holder = models.CharField(max_length=64, blank=True)
+    leased_until = models.DateTimeField(null=True)
+    starts = models.PositiveIntegerField(default=0)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["run", "lane", "sequence"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "lane", "sequence"], name="batch_place_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"batch {self.run_id}/{self.lane}/{self.sequence}"
+
+
+class EntryState(models.TextChoices):
+    """What a run did with one order."""
+
+    PENDING = "pending", "Pending"
+    COMPLETE = "COMPLETELY_RESERVED", "Completely Reserved"
+    PARTIAL = "PARTIALLY_RESERVED", "Partially Reserved"
+    NOTHING = "NOTHING_RESERVED", "Nothing Reserved"
+    OCI_OFFLINE = "OCI_OFFLINE", "Omnichannel Inventory remains offline"
+    NEEDS_REVIEW = "NEEDS_REVIEW", "Needs review"
+    SKIPPED = "SKIPPED", "Skipped: settled or cancelled meanwhile"
+
+
+class RunEntry(models.Model):
+    """One order in one run."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="entries")
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="entries")
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="entries")
+    position = models.PositiveIntegerField()
+    state = models.CharField(max_length=19, choices=EntryState.choices, default=EntryState.PENDING)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["run", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "order"], name="order_once_in_run"),
+            models.UniqueConstraint(
+                fields=["order"], condition=Q(state="pending"), name="order_in_one_run_at_a_time"
+            ),
+        ]
+        indexes = [models.Index(fields=["run", "state"], name="entries_by_state")]
+
+    def __str__(self) -> str:
+        return f"{self.order_id} {self.state}"

@@ -1,0 +1,24 @@
+"""Settings of the tests: the product's own, with a folder of their own and cheap passwords."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+_folder = tempfile.mkdtemp(prefix="coc-tests-")
+os.environ.setdefault("COC_VAR_DIR", _folder)
+os.environ.setdefault("SECRET_KEY", "a-key-for-tests-only-of-more-than-fifty-characters-0123456789")
+os.environ.setdefault("COC_HTTPS", "false")
+
+from coc_admin.settings import *  # noqa: E402, F403
+from coc_admin.settings import DATABASES, STORAGES  # noqa: E402
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+STORAGES = STORAGES | {
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # A real file in WAL mode, as in production: threads of one test share it.
+    DATABASES["default"]["TEST"] = {"NAME": str(Path(_folder) / "test.sqlite3")}
