@@ -87,3 +87,8 @@ for _field in (QuantityField, MoneyField):
 def quantity(value: Decimal | int) -> Value:
     """Return `value` as an expression that can be compared with a quantity column."""
     return Value(value, output_field=QuantityField())
+
+
+def json_number(value: Decimal) -> int | float:
+    """Return `value` as a JSON number: whole ones without a decimal point, others as written."""
+    return int(value) if value == value.to_integral_value() else float(value)

@@ -1,0 +1,103 @@
+"""Cancelling an order.
+
+An order that OCI may hold something for goes through *cancelling*: it leaves the queue at once, and
+is *cancelled*, its ATO given back, when everything at OCI has been undone
+(`reconciliation.releases`). Whoever is reserving it at that moment can no longer settle it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+
+from orders import events, ledger
+from orders.actors import Actor
+from orders.errors import CannotCancel
+from orders.models import (
+    EventKind,
+    ExportStatus,
+    Order,
+    OrderItem,
+    OrderStatus,
+    Resolution,
+)
+
+_CANCELLABLE = (OrderStatus.NEW, OrderStatus.CREATED)
+
+
+def request_cancellation(*, order_id: int, actor: Actor, reason: str, now: datetime) -> Order:
+    """Begin to cancel an order; asking again changes nothing. Returns the order as it stands.
+
+    Raises CannotCancel for an order that has failed, has been exported or has been settled.
+    """
+    with transaction.atomic():
+        order = Order.objects.select_for_update().select_related("site").get(pk=order_id)
+        if order.status in (OrderStatus.CANCELLING, OrderStatus.CANCELLED):
+            return order
+        _check(order)
+        won = (
+            Order.objects.filter(pk=order_id, status__in=_CANCELLABLE)
+            .exclude(export_status=ExportStatus.EXPORTED)
+            .update(
+                status=OrderStatus.CANCELLING,
+                resolution=Resolution.CANCELLED,
+                resolution_at=now,
+                resolution_by=actor.name[:150],
+                resolution_note=reason[:1000],
+            )
+        )
+        if not won:
+            raise CannotCancel("The order has just been changed by someone else; look at it again.")
+        order.refresh_from_db()
+        events.record(
+            order=order, kind=EventKind.CANCEL_REQUESTED, actor=actor, reason=reason, now=now
+        )
+        return order
+
+
+def _check(order: Order) -> None:
+    if order.status == OrderStatus.FAILED:
+        raise CannotCancel("The order has failed: nothing is held for it, nothing to cancel.")
+    if order.export_status == ExportStatus.EXPORTED:
+        raise CannotCancel(
+            "Order management has taken the order; cancel it there, so that it is not shipped."
+        )
+    if order.resolution:
+        raise CannotCancel(f"The order was settled as {order.get_resolution_display().lower()}.")
+
+
+def take_release_claim(*, order_id: int, holder: str, until: datetime, now: datetime) -> bool:
+    """Become the one who undoes a cancelled order at OCI; False while somebody calls OCI for it."""
+    free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now) | Q(claim=holder)
+    return bool(
+        Order.objects.filter(free, pk=order_id, status=OrderStatus.CANCELLING).update(
+            claim=holder, claimed_until=until
+        )
+    )
+
+
+def finish_cancellation(
+    *, order_id: int, holder: str, actor: Actor, reason: str, now: datetime
+) -> bool:
+    """Complete a cancellation once nothing is held at OCI; False if it is not ours to complete.
+
+    `holder` has the release claim: nobody else may be calling OCI for the order.
+    """
+    with transaction.atomic():
+        free = Q(claim=holder)
+        won = Order.objects.filter(free, pk=order_id, status=OrderStatus.CANCELLING).update(
+            status=OrderStatus.CANCELLED,
+            claim="",
+            claimed_until=None,
+            needs_review_since=None,
+            needs_review_reason="",
+        )
+        if not won:
+            return False
+        order = Order.objects.get(pk=order_id)
+        OrderItem.objects.filter(order=order).update(reserved_quantity=0)
+        ledger.release(order=order, now=now)
+        events.record(order=order, kind=EventKind.CANCELLED, actor=actor, reason=reason, now=now)
+        return True

@@ -1,0 +1,201 @@
+"""Capturing an order: one transaction that writes the order and takes it off ATO (design 4)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db import IntegrityError, transaction
+from django.db.models import Sum
+
+from orders import events, ledger
+from orders.actors import Actor
+from orders.errors import OfflineCapExceeded, OrderNoTaken, UnknownSku
+from orders.fields import ZERO
+from orders.ledger import Key
+from orders.models import (
+    EventKind,
+    InventoryList,
+    InventoryRecord,
+    Order,
+    OrderItem,
+    OrderPayload,
+    OrderStatus,
+    Site,
+    UnknownSkuPolicy,
+)
+from orders.payload import PlacedOrder
+
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """The stored order; `created` is False when it had been captured before."""
+
+    order: Order
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who may call OCI for an order, until when."""
+
+    holder: str
+    until: datetime
+
+
+def capture_order(
+    *,
+    placed: PlacedOrder,
+    site: Site,
+    offline_since: datetime | None,
+    offline_reason: str,
+    claim: Claim | None,
+    actor: Actor,
+    now: datetime,
+) -> Captured:
+    """Store an order and take it off ATO, or refuse it and keep nothing.
+
+    Without a `claim` the order is captured offline, for `offline_reason`; with one it waits for the
+    holder's live reservation. `offline_since` is when the outage began, if there is one.
+    Raises ShortOnAto, UnknownSku, OrderNoTaken or OfflineCapExceeded.
+    """
+    existing = find_same(placed=placed, site=site)
+    if existing is not None:
+        return Captured(existing, created=False)
+    for attempt in range(_TRIES):
+        try:
+            with transaction.atomic():
+                if claim is None:
+                    _check_caps(placed, site=site, offline_since=offline_since, now=now)
+                order = _insert(
+                    placed, site=site, claim=claim, reason=offline_reason, actor=actor, now=now
+                )
+                return Captured(order, created=True)
+        except ledger.LedgerChanged:
+            if attempt == _TRIES - 1:
+                raise
+        except IntegrityError:
+            # The same number was captured meanwhile; whoever committed first has the order.
+            existing = find_same(placed=placed, site=site)
+            if existing is None:
+                raise
+            return Captured(existing, created=False)
+    raise AssertionError("unreachable")
+
+
+def find_same(*, placed: PlacedOrder, site: Site) -> Order | None:
+    """Return the stored order with this number and content; raises OrderNoTaken if it differs."""
+    order = Order.objects.filter(site=site, order_no=placed.order_no).first()
+    if order is not None and order.payload_hash != placed.payload_hash:
+        raise OrderNoTaken(placed.order_no)
+    return order
+
+
+def wanted_by_key(placed: PlacedOrder) -> dict[Key, Decimal]:
+    """Return the units per (inventory list, SKU), several items of one SKU summed."""
+    wanted: dict[Key, Decimal] = defaultdict(lambda: ZERO)
+    for item in placed.items:
+        wanted[(item.inventory_list_id, item.sku)] += item.quantity
+    return dict(wanted)
+
+
+def _check_caps(
+    placed: PlacedOrder, *, site: Site, offline_since: datetime | None, now: datetime
+) -> None:
+    units = sum((item.quantity for item in placed.items), ZERO)
+    if site.cap_units_per_order is not None and units > site.cap_units_per_order:
+        raise OfflineCapExceeded(
+            "unitsPerOrder",
+            f"While OCI is away an order may have {site.cap_units_per_order.normalize():f} units.",
+        )
+    minutes = site.cap_offline_minutes
+    if minutes is not None and offline_since and now - offline_since > timedelta(minutes=minutes):
+        raise OfflineCapExceeded(
+            "duration", f"OCI has been away for more than {minutes} minutes; orders are refused."
+        )
+    if site.cap_total_value is not None:
+        # Captures of this site queue here, so that two cannot pass the cap together.
+        Site.objects.select_for_update().get(pk=site.pk)
+        waiting = Order.objects.waiting().filter(site=site).aggregate(n=Sum("order_total"))["n"]
+        if (waiting or ZERO) + placed.order_total > site.cap_total_value:
+            raise OfflineCapExceeded(
+                "totalValue", "The value of orders that wait for OCI has reached the site's limit."
+            )
+
+
+def _insert(
+    placed: PlacedOrder,
+    *,
+    site: Site,
+    claim: Claim | None,
+    reason: str,
+    actor: Actor,
+    now: datetime,
+) -> Order:
+    wanted = wanted_by_key(placed)
+    records = _known_records(wanted, site=site)
+    order = Order.objects.create(
+        site=site,
+        order_no=placed.order_no,
+        status=OrderStatus.CREATED if claim else OrderStatus.NEW,
+        captured_offline=claim is None,
+        captured_at=now,
+        creation_date=placed.creation_date,
+        currency=placed.currency,
+        order_total=placed.order_total,
+        customer=placed.customer,
+        payload_hash=placed.payload_hash,
+        claim=claim.holder if claim else "",
+        claimed_until=claim.until if claim else None,
+    )
+    OrderPayload.objects.create(order=order, body=placed.body)
+    OrderItem.objects.bulk_create(
+        OrderItem(
+            order=order,
+            position=position,
+            item_id=item.item_id,
+            sku=item.sku,
+            product_name=item.product_name,
+            inventory_list_id=item.inventory_list_id,
+            quantity=item.quantity,
+            unit_price=item.unit_price,
+        )
+        for position, item in enumerate(placed.items, start=1)
+    )
+    events.record(
+        order=order,
+        kind=EventKind.CAPTURED if claim else EventKind.CAPTURED_OFFLINE,
+        actor=actor,
+        reason="Stock was taken off ATO." if claim else reason,
+        now=now,
+    )
+    floors = {} if claim else _offline_floors(records)
+    ledger.take(order=order, wanted=wanted, records=records, floors=floors, now=now)
+    return order
+
+
+def _known_records(wanted: Mapping[Key, Decimal], *, site: Site) -> dict[Key, InventoryRecord]:
+    records = ledger.records_of(wanted)
+    unknown = [key for key in sorted(wanted) if key not in records]
+    if not unknown:
+        return records
+    if site.unknown_sku_policy == UnknownSkuPolicy.REFUSE:
+        raise UnknownSku([sku for _, sku in unknown])
+    ledger.add_untracked(unknown)
+    return ledger.records_of(wanted)
+
+
+def _offline_floors(records: Mapping[Key, InventoryRecord]) -> dict[Key, Decimal]:
+    """Return what must stay of each SKU while selling offline (design 4)."""
+    lists = InventoryList.objects.in_bulk(list({key[0] for key in records}))
+    floors = {}
+    for key, record in records.items():
+        list_ = lists[key[0]]
+        share = round(record.safety_stock * list_.offline_floor_percent / 100, 3)
+        floors[key] = max(list_.offline_floor_units, share)
+    return floors

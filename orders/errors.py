@@ -1,0 +1,188 @@
+"""Refusals of orders: small classes with data, each with a stable type and an HTTP status."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from orders.fields import json_number
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with one field of an input, by its path (`productItems[2].quantity`)."""
+
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """One SKU of which less is available to order than was asked for."""
+
+    sku: str
+    inventory_list_id: str
+    requested: Decimal
+    available: Decimal
+
+
+class OrderRefused(Exception):
+    """An order, or something asked for an order, is refused and nothing has changed.
+
+    `type` is a stable slug, `status` the HTTP status that fits, `title` the same for every
+    occurrence; the message is about this one.
+    """
+
+    type = "order-refused"
+    title = "The order was refused"
+    status = 409
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+    def members(self) -> dict[str, Any]:
+        """Return what a problem+json answer carries beside type, title and detail."""
+        return {}
+
+
+class PayloadRefused(OrderRefused):
+    """The input is not an acceptable order."""
+
+    type = "order-invalid"
+    title = "The order is not valid"
+    status = 400
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        first = problems[0]
+        more = f" ({len(problems) - 1} more)" if len(problems) > 1 else ""
+        super().__init__(f"{first.field}: {first.message}{more}" if first.field else first.message)
+        self.problems = list(problems)
+
+    def members(self) -> dict[str, Any]:
+        """Return the problems, one per field."""
+        return {"problems": [{"field": p.field, "message": p.message} for p in self.problems]}
+
+
+class ShortOnStock(OrderRefused):
+    """Less is available to order than the order asks for."""
+
+    type = "short-on-stock"
+    title = "Not enough stock"
+
+    def __init__(self, shortfalls: Sequence[Shortfall]) -> None:
+        names = ", ".join(s.sku for s in shortfalls[:5])
+        super().__init__(f"Not enough stock of {names}{' and more' * (len(shortfalls) > 5)}.")
+        self.shortfalls = list(shortfalls)
+
+    def members(self) -> dict[str, Any]:
+        """Return every shortfall."""
+        return {
+            "shortfalls": [
+                {
+                    "sku": s.sku,
+                    "inventoryListId": s.inventory_list_id,
+                    "requested": json_number(s.requested),
+                    "available": json_number(s.available),
+                }
+                for s in self.shortfalls
+            ]
+        }
+
+
+class ShortOnAto(ShortOnStock):
+    """Short on the last known figures: refused before anything was kept."""
+
+
+class ShortAtOci(ShortOnStock):
+    """OCI said short to a live shopper: the order has failed and its holds are given back."""
+
+
+class OrderNoTaken(OrderRefused):
+    """The order number belongs to an order with other content."""
+
+    type = "order-number-taken"
+    title = "The order number is taken"
+
+    def __init__(self, order_no: str) -> None:
+        super().__init__(
+            f"Order {order_no} exists with other content; nothing was changed. Use a new number."
+        )
+        self.order_no = order_no
+
+
+class OrderInProgress(OrderRefused):
+    """The same order is being placed by another request and its end is not known yet."""
+
+    type = "order-in-progress"
+    title = "The order is being placed"
+
+    def __init__(self, order_no: str) -> None:
+        super().__init__(f"Order {order_no} is being placed just now; send it again in a moment.")
+
+
+class OrderFailedBefore(OrderRefused):
+    """The same order was refused to the shopper before; it stays so."""
+
+    type = "order-failed"
+    title = "The order has failed"
+
+    def __init__(self, order_no: str) -> None:
+        super().__init__(
+            f"Order {order_no} was refused before and nothing is held for it; use a new number."
+        )
+
+
+class UnknownSku(OrderRefused):
+    """The inventory list does not know some SKUs, and the site refuses such orders."""
+
+    type = "unknown-sku"
+    title = "Unknown SKU"
+
+    def __init__(self, skus: Sequence[str]) -> None:
+        super().__init__(f"Not in the inventory list: {', '.join(skus[:10])}.")
+        self.skus = list(skus)
+
+    def members(self) -> dict[str, Any]:
+        """Return the unknown SKUs."""
+        return {"skus": self.skus}
+
+
+class OfflineCaptureRefused(OrderRefused):
+    """OCI is away and the site does not accept orders meanwhile."""
+
+    type = "offline-capture-off"
+    title = "Orders are not accepted just now"
+    status = 503
+
+
+class OfflineCapExceeded(OrderRefused):
+    """A cap that the site set for selling offline would be passed; `cap` names it."""
+
+    type = "offline-cap"
+    title = "A limit of offline selling is reached"
+    status = 503
+
+    def __init__(self, cap: str, detail: str) -> None:
+        super().__init__(detail)
+        self.cap = cap
+
+    def members(self) -> dict[str, Any]:
+        """Return the name of the cap."""
+        return {"cap": self.cap}
+
+
+class CannotCancel(OrderRefused):
+    """The order cannot be cancelled as it stands."""
+
+    type = "cannot-cancel"
+    title = "The order cannot be cancelled"
+
+
+class ExportRefused(OrderRefused):
+    """The export status cannot change that way (design 4)."""
+
+    type = "export-refused"
+    title = "The export status cannot be changed"

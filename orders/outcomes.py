@@ -1,0 +1,255 @@
+"""Clearing reservation states: what OCI's answer does to an order.
+
+Every change is a conditional update on the claim, so that of two workers one wins and the other
+sees that it has lost (None or False).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from orders import events, ledger
+from orders.actors import Actor
+from orders.fields import ZERO, json_number, quantity
+from orders.ledger import Key
+from orders.models import (
+    EventKind,
+    ExportStatus,
+    Order,
+    OrderItem,
+    OrderStatus,
+    ReservationState,
+    Resolution,
+)
+
+_SHORT = (ReservationState.PARTIAL, ReservationState.NOTHING)
+
+
+def take_claim(*, order_id: int, holder: str, until: datetime, now: datetime) -> bool:
+    """Become the one who may call OCI for an order; False if somebody else is."""
+    free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now) | Q(claim=holder)
+    return bool(
+        Order.objects.filter(free, pk=order_id, status=OrderStatus.NEW).update(
+            claim=holder, claimed_until=until
+        )
+    )
+
+
+def drop_claim(*, order_id: int, holder: str) -> None:
+    """Give a claim back; nothing happens if it is somebody else's by now."""
+    Order.objects.filter(pk=order_id, claim=holder).update(claim="", claimed_until=None)
+
+
+def settle(
+    *,
+    order_id: int,
+    holder: str,
+    reserved: Mapping[int, Decimal],
+    actor: Actor,
+    reason: str,
+    now: datetime,
+) -> Order | None:
+    """Clear Reservation Missing by what OCI holds: units per order item (primary key).
+
+    Returns the order as settled, or None if it is not ours to settle any more (cancelled, or the
+    claim was lost): nothing has changed then.
+    """
+    with transaction.atomic():
+        items = list(OrderItem.objects.filter(order_id=order_id).order_by("position"))
+        state = state_of({item.pk: item.quantity for item in items}, reserved)
+        won = Order.objects.filter(
+            pk=order_id,
+            claim=holder,
+            status__in=[OrderStatus.NEW, OrderStatus.CREATED],
+            reservation_state=ReservationState.MISSING,
+        ).update(
+            reservation_state=state,
+            status=OrderStatus.NEW,
+            export_status=ExportStatus.READY,
+            reconciled_at=now,
+            claim="",
+            claimed_until=None,
+            needs_review_since=None,
+            needs_review_reason="",
+        )
+        if not won:
+            return None
+        order = Order.objects.get(pk=order_id)
+        for item in items:
+            if reserved.get(item.pk, ZERO) > 0:
+                OrderItem.objects.filter(pk=item.pk).update(reserved_quantity=reserved[item.pk])
+        ledger.mark_answered(order=order, now=now)
+        _record(order, EventKind.SETTLED, actor, reason, reserved, now)
+        return order
+
+
+def add_reserved(
+    *,
+    order_id: int,
+    holder: str,
+    added: Mapping[int, Decimal],
+    actor: Actor,
+    reason: str,
+    now: datetime,
+) -> Order | None:
+    """Add to a short order what OCI has reserved of its shortfall; None if it has moved on."""
+    with transaction.atomic():
+        order = Order.objects.select_for_update().get(pk=order_id)
+        items = list(OrderItem.objects.filter(order_id=order_id).order_by("position"))
+        after = {i.pk: i.reserved_quantity + added.get(i.pk, ZERO) for i in items}
+        state = state_of({item.pk: item.quantity for item in items}, after)
+        complete = state == ReservationState.COMPLETE
+        won = Order.objects.filter(
+            pk=order_id, claim=holder, status=OrderStatus.NEW, reservation_state__in=_SHORT
+        ).update(
+            reservation_state=state,
+            reconciled_at=now,
+            claim="",
+            claimed_until=None,
+            **_resolution(actor, now) if complete else {},
+        )
+        if not won:
+            return None
+        held: dict[Key, Decimal] = defaultdict(lambda: ZERO)
+        for item in items:
+            units = added.get(item.pk, ZERO)
+            if units > 0:
+                OrderItem.objects.filter(
+                    pk=item.pk, reserved_quantity=item.reserved_quantity
+                ).update(reserved_quantity=F("reserved_quantity") + quantity(units))
+                held[(item.inventory_list_id, item.sku)] += units
+        ledger.hold_answered(order=order, held=held, now=now)
+        order.refresh_from_db()
+        kind = EventKind.RESOLVED if complete else EventKind.SETTLED
+        _record(order, kind, actor, reason, after, now)
+        return order
+
+
+def _resolution(actor: Actor, now: datetime) -> dict[str, Any]:
+    return {
+        "resolution": Resolution.RESERVED_AGAIN,
+        "resolution_at": now,
+        "resolution_by": actor.name[:150],
+    }
+
+
+def _record(
+    order: Order,
+    kind: EventKind,
+    actor: Actor,
+    reason: str,
+    reserved: Mapping[int, Decimal],
+    now: datetime,
+) -> None:
+    events.record(
+        order=order,
+        kind=kind,
+        actor=actor,
+        reason=reason,
+        now=now,
+        data={
+            "state": order.reservation_state,
+            "reserved": {str(pk): json_number(units) for pk, units in reserved.items()},
+        },
+    )
+
+
+def state_of(ordered: Mapping[int, Decimal], reserved: Mapping[int, Decimal]) -> ReservationState:
+    """Return the state that follows from comparing quantities (OCI contract 1.4)."""
+    if all(reserved.get(item, ZERO) >= units for item, units in ordered.items()):
+        return ReservationState.COMPLETE
+    if any(units > 0 for units in reserved.values()):
+        return ReservationState.PARTIAL
+    return ReservationState.NOTHING
+
+
+def accept_offline(*, order_id: int, holder: str, actor: Actor, reason: str, now: datetime) -> bool:
+    """Keep a live order without a reservation: it is captured offline and waits."""
+    with transaction.atomic():
+        won = Order.objects.filter(pk=order_id, claim=holder, status=OrderStatus.CREATED).update(
+            status=OrderStatus.NEW, captured_offline=True, claim="", claimed_until=None
+        )
+        if won:
+            order = Order.objects.get(pk=order_id)
+            events.record(
+                order=order, kind=EventKind.CAPTURED_OFFLINE, actor=actor, reason=reason, now=now
+            )
+        return bool(won)
+
+
+def adopt_abandoned(*, actor: Actor, now: datetime, limit: int = 500) -> int:
+    """Accept live orders whose process died before it had an answer; they wait like the others."""
+    abandoned = Order.objects.filter(
+        status=OrderStatus.CREATED, claimed_until__lte=now
+    ).values_list("pk", "claim")[:limit]
+    return sum(
+        accept_offline(
+            order_id=pk,
+            holder=holder,
+            actor=actor,
+            reason="The process that was reserving it ended before OCI's answer was known.",
+            now=now,
+        )
+        for pk, holder in list(abandoned)
+    )
+
+
+def fail_live(*, order_id: int, holder: str, actor: Actor, reason: str, now: datetime) -> bool:
+    """Refuse a live order that OCI is short of: it fails and its holds are given back."""
+    with transaction.atomic():
+        won = Order.objects.filter(
+            pk=order_id,
+            claim=holder,
+            status=OrderStatus.CREATED,
+            reservation_state=ReservationState.MISSING,
+        ).update(status=OrderStatus.FAILED, claim="", claimed_until=None)
+        if won:
+            order = Order.objects.get(pk=order_id)
+            ledger.release(order=order, now=now)
+            events.record(order=order, kind=EventKind.FAILED, actor=actor, reason=reason, now=now)
+        return bool(won)
+
+
+def put_to_review(
+    *, order_id: int, holder: str | None, actor: Actor, reason: str, now: datetime
+) -> bool:
+    """Take an order out of the automatic retries until a person has looked at it."""
+    with transaction.atomic():
+        orders = Order.objects.filter(pk=order_id, needs_review_since=None)
+        if holder is not None:
+            orders = orders.filter(claim=holder)
+        won = orders.update(
+            needs_review_since=now,
+            needs_review_reason=reason[:500],
+            claim="",
+            claimed_until=None,
+        )
+        if won:
+            # A live order must not be left to the shopper's connection: it waits, for a person.
+            Order.objects.filter(pk=order_id, status=OrderStatus.CREATED).update(
+                status=OrderStatus.NEW, captured_offline=True
+            )
+            order = Order.objects.get(pk=order_id)
+            events.record(
+                order=order, kind=EventKind.NEEDS_REVIEW, actor=actor, reason=reason, now=now
+            )
+        return bool(won)
+
+
+def end_review(*, order_id: int, actor: Actor, reason: str, now: datetime) -> bool:
+    """Give a reviewed order back to the automatic retries."""
+    with transaction.atomic():
+        won = Order.objects.filter(pk=order_id, needs_review_since__isnull=False).update(
+            needs_review_since=None, needs_review_reason=""
+        )
+        if won:
+            order = Order.objects.get(pk=order_id)
+            events.record(order=order, kind=EventKind.REVIEWED, actor=actor, reason=reason, now=now)
+        return bool(won)

@@ -1,0 +1,296 @@
+"""What an acceptable order is: the Salesforce Commerce API Order shape (OCI contract 3.6).
+
+Everything here comes from outside. Each fault names its field; unknown members are kept in the
+stored body and decide nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from orders.errors import PayloadRefused, Problem
+from orders.models import InventoryList, Site
+
+MAX_BYTES = 2 * 1024 * 1024
+MAX_ITEMS = 2_000
+MAX_QUANTITY = Decimal(1_000_000)
+MAX_AMOUNT = Decimal(1_000_000_000)
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_SKU = re.compile(r"\A[^\\<>;%/\s]{1,250}\Z")  # OCI contract 1.3
+_CURRENCY = re.compile(r"\A[A-Z]{3}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedItem:
+    """One line of a placed order; `quantity` in units, `unit_price` in the order's currency."""
+
+    item_id: str
+    sku: str
+    product_name: str
+    inventory_list_id: str
+    quantity: Decimal
+    unit_price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedOrder:
+    """A checked order; `body` is the text as it came, `payload_hash` of its meaning."""
+
+    order_no: str
+    creation_date: str
+    currency: str
+    customer: dict[str, str]
+    items: tuple[PlacedItem, ...]
+    order_total: Decimal
+    body: str
+    payload_hash: str
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("use text")
+    if _UNPRINTABLE.search(value):
+        raise ValueError("control characters are not allowed")
+    return value
+
+
+def _identifier(value: Any) -> str:
+    text = _text(value)
+    if text != text.strip():
+        raise ValueError("no space at the beginning or end")
+    return text
+
+
+def _sku(value: Any) -> str:
+    text = _text(value)
+    if not _SKU.match(text):
+        raise ValueError("use 1 to 250 characters without spaces and \\ < > ; % /")
+    return text
+
+
+def _number(value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError("use a number")
+    return Decimal(value)
+
+
+def _quantity(value: Any) -> Decimal:
+    number = _number(value)
+    if number <= 0:
+        raise ValueError("must be more than 0")
+    if number > MAX_QUANTITY:
+        raise ValueError(f"must be at most {MAX_QUANTITY:,}")
+    if number != round(number, 3):
+        raise ValueError("at most 3 decimals")
+    return round(number, 3)
+
+
+def _amount(value: Any) -> Decimal:
+    number = _number(value)
+    if number < 0:
+        raise ValueError("must not be negative")
+    if number > MAX_AMOUNT:
+        raise ValueError(f"must be at most {MAX_AMOUNT:,}")
+    if number != round(number, 4):
+        raise ValueError("at most 4 decimals")
+    return round(number, 4)
+
+
+def _currency(value: Any) -> str:
+    text = _text(value)
+    if not _CURRENCY.match(text):
+        raise ValueError("use a currency code of three capital letters")
+    return text
+
+
+def _date_time(value: Any) -> str:
+    text = _text(value)
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("use an ISO 8601 date and time") from None
+    return text
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Name = Annotated[Text, Field(max_length=500)]
+Identifier = Annotated[str, BeforeValidator(_identifier)]
+Amount = Annotated[Decimal, BeforeValidator(_amount)]
+
+
+class _Customer(BaseModel):
+    customerId: Annotated[Text, Field(max_length=100)] = ""
+    customerName: Annotated[Text, Field(max_length=256)] = ""
+    email: Annotated[Text, Field(max_length=320)] = ""
+
+
+class _Item(BaseModel):
+    itemId: Annotated[Identifier, Field(min_length=1, max_length=100)] | None = None
+    productId: Annotated[str, BeforeValidator(_sku)]
+    productName: Name = ""
+    quantity: Annotated[Decimal, BeforeValidator(_quantity)]
+    basePrice: Amount | None = None
+    price: Amount | None = None
+    inventoryId: Annotated[Identifier, Field(min_length=2, max_length=128)] | None = None
+
+
+class _Order(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    orderNo: Annotated[Identifier, Field(min_length=1, max_length=50)]
+    creationDate: Annotated[str, BeforeValidator(_date_time), Field(max_length=64)] | None = None
+    currency: Annotated[str, BeforeValidator(_currency)]
+    customerInfo: _Customer = Field(default_factory=_Customer)
+    productItems: Annotated[list[_Item], Field(min_length=1, max_length=MAX_ITEMS)]
+    orderTotal: Amount
+
+
+def parse_order(raw: bytes, *, site: Site) -> PlacedOrder:
+    """Return the order that `raw` (JSON) places at `site`.
+
+    Raises PayloadRefused with one problem per field.
+    """
+    document = _load(raw)
+    try:
+        order = _Order.model_validate(document)
+    except ValidationError as error:
+        raise PayloadRefused(_problems(error)) from None
+    items = _items(order, site=site)
+    return PlacedOrder(
+        order_no=order.orderNo,
+        creation_date=order.creationDate or "",
+        currency=order.currency,
+        customer={k: v for k, v in order.customerInfo.model_dump().items() if v},
+        items=items,
+        order_total=order.orderTotal,
+        body=raw.decode("utf-8"),
+        payload_hash=_meaning_hash(document),
+    )
+
+
+def _load(raw: bytes) -> dict[str, Any]:
+    if len(raw) > MAX_BYTES:
+        raise PayloadRefused([Problem("", f"An order has at most {MAX_BYTES:,} bytes.")])
+    try:
+        document = json.loads(
+            raw.decode("utf-8"),
+            parse_float=_finite,
+            parse_constant=_no_constant,
+            object_pairs_hook=_unique_members,
+        )
+    except RecursionError:
+        raise PayloadRefused([Problem("", "The JSON is nested too deeply.")]) from None
+    except UnicodeDecodeError:
+        raise PayloadRefused([Problem("", "The body is not UTF-8.")]) from None
+    except ValueError as error:
+        message = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        raise PayloadRefused([Problem("", f"The body is not JSON: {message[:200]}.")]) from None
+    if not isinstance(document, dict):
+        raise PayloadRefused([Problem("", "The body must be a JSON object.")])
+    return document
+
+
+def _finite(text: str) -> Decimal:
+    number = Decimal(text)
+    # Arithmetic on a huge exponent writes out all its digits.
+    if number and not -30 <= number.adjusted() <= 30:
+        raise ValueError(f"the number {text[:40]} is out of range")
+    return number
+
+
+def _no_constant(text: str) -> Any:
+    raise ValueError(f"{text} is no number")
+
+
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the member {twice[:60]!a} is given twice")
+    return members
+
+
+def _problems(error: ValidationError) -> list[Problem]:
+    return [
+        Problem(_path(fault["loc"]), _message(fault["type"], fault["msg"], fault.get("ctx", {})))
+        for fault in error.errors(include_url=False, include_input=False)[:50]
+    ]
+
+
+def _path(location: Iterable[int | str]) -> str:
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return path
+
+
+def _message(kind: str, message: str, context: dict[str, Any]) -> str:
+    if kind == "missing":
+        return "is required"
+    what = "items" if context.get("field_type") == "List" else "characters"
+    if "too_long" in kind:
+        return f"at most {context['max_length']:,} {what}"
+    if "too_short" in kind:
+        return f"at least {context['min_length']} {what}"
+    if kind == "value_error":
+        return str(context.get("error", message))
+    return message.removeprefix("Value error, ")
+
+
+def _items(order: _Order, *, site: Site) -> tuple[PlacedItem, ...]:
+    problems: list[Problem] = []
+    asked = {i.inventoryId for i in order.productItems if i.inventoryId} - {site.inventory_list_id}
+    unknown = asked - set(
+        InventoryList.objects.filter(id__in=asked).values_list("id", flat=True) if asked else ()
+    )
+    seen: set[str] = set()
+    items = []
+    for index, item in enumerate(order.productItems):
+        item_id = item.itemId or str(index + 1)
+        if item_id in seen:
+            problems.append(Problem(f"productItems[{index}].itemId", "is given twice"))
+        seen.add(item_id)
+        if item.inventoryId in unknown:
+            problems.append(
+                Problem(f"productItems[{index}].inventoryId", "is no inventory list known here")
+            )
+        items.append(
+            PlacedItem(
+                item_id=item_id,
+                sku=item.productId,
+                product_name=item.productName,
+                inventory_list_id=item.inventoryId or site.inventory_list_id,
+                quantity=item.quantity,
+                unit_price=item.basePrice,
+            )
+        )
+    if problems:
+        raise PayloadRefused(problems[:50])
+    return tuple(items)
+
+
+def _meaning_hash(document: Any) -> str:
+    canonical = json.dumps(_plain(document), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Return `value` with numbers of equal value written alike (1 and 1.00)."""
+    if isinstance(value, dict):
+        return {key: _plain(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_plain(member) for member in value]
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return f"\x00{Decimal(value).normalize():f}"
+    return value

@@ -1,0 +1,167 @@
+"""The ledger: ATO is the snapshot less the holds, and the movements add up to both."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.db.models import Sum
+
+from orders import ledger
+from orders.actors import job
+from orders.capture import Claim, capture_order
+from orders.ledger import Figure
+from orders.models import Hold, HoldState, InventoryList, InventoryRecord, Movement, Order, Site
+from orders.payload import parse_order
+from tests.orders.payloads import raw_order
+
+pytestmark = pytest.mark.django_db
+
+T0 = datetime(2026, 2, 2, 12, tzinfo=UTC)
+LAG = timedelta(seconds=3)
+D = Decimal
+
+
+def at(seconds: float) -> datetime:
+    return T0 + timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def site() -> Site:
+    InventoryList.objects.create(id="site-us")
+    return Site.objects.create(id="MySite", inventory_list_id="site-us")
+
+
+def snapshot(ato: str, seconds: float, sku: str = "MUG-01") -> int:
+    return ledger.apply_snapshot(
+        figures=[Figure("site-us", sku, D(ato))], taken_at=at(seconds), lag=LAG, now=at(seconds)
+    )
+
+
+def capture(site: Site, number: str, quantity: float, seconds: float = 1) -> Order:
+    return capture_order(
+        placed=parse_order(raw_order(number, [("MUG-01", quantity)]), site=site),
+        site=site,
+        offline_since=None,
+        offline_reason="test",
+        claim=None,
+        actor=job("test"),
+        now=at(seconds),
+    ).order
+
+
+def mug() -> tuple[Decimal, Decimal]:
+    """Return (ato, held), having checked them against rows."""
+    record = InventoryRecord.objects.get(sku="MUG-01")
+    sums = Movement.objects.filter(record=record).aggregate(
+        a=Sum("ato_change"), h=Sum("held_change")
+    )
+    assert (sums["a"] or 0, sums["h"] or 0) == (record.ato, record.held)
+    assert ledger.open_holds(record) == record.held
+    return record.ato, record.held
+
+
+def test_a_capture_comes_off_and_a_release_comes_back(site: Site) -> None:
+    snapshot("10", 0)
+    order = capture(site, "1", 2.5)
+    assert mug() == (D("7.5"), D("2.5"))
+
+    ledger.release(order=order, now=at(2))
+    ledger.release(order=order, now=at(3))
+    assert mug() == (D("10"), D("0"))
+    assert Hold.objects.get().state == HoldState.RELEASED
+
+
+def test_a_snapshot_does_not_forget_what_waits(site: Site) -> None:
+    snapshot("10", 0)
+    capture(site, "1", 4)
+    snapshot("9", 60)
+    assert mug() == (D("5"), D("4"))
+
+
+def test_a_snapshot_below_our_promises_gives_no_negative_ato_and_a_release_pays_it_first(
+    site: Site,
+) -> None:
+    snapshot("10", 0)
+    first, second = capture(site, "1", 4), capture(site, "2", 3)
+    snapshot("5", 60)
+    assert mug() == (D("0"), D("7"))
+    ledger.release(order=second, now=at(61))
+    assert mug() == (D("1"), D("4"))
+    ledger.release(order=first, now=at(62))
+    assert mug() == (D("5"), D("0"))
+
+
+def test_an_answered_hold_goes_only_with_a_snapshot_asked_for_later_than_the_lag(
+    site: Site,
+) -> None:
+    snapshot("10", 0)
+    order = capture(site, "1", 4)
+    ledger.mark_answered(order=order, now=at(10))
+    snapshot("6", 12.9)  # may or may not count the reservation: both are taken off
+    assert mug() == (D("2"), D("4"))
+    snapshot("6", 13)
+    assert mug() == (D("6"), D("0"))
+    assert Hold.objects.get().state == HoldState.DROPPED
+
+
+def test_an_older_snapshot_changes_nothing(site: Site) -> None:
+    snapshot("10", 10)
+    assert snapshot("3", 10) == 0
+    assert snapshot("3", 9) == 0
+    assert mug() == (D("10"), D("0"))
+
+
+def test_a_sku_accepted_untracked_is_held_and_counted_once_a_figure_comes(site: Site) -> None:
+    site.unknown_sku_policy = "accept_untracked"
+    site.save()
+    capture(site, "1", 4)
+    assert mug() == (D("0"), D("4"))
+    assert not InventoryRecord.objects.get().is_tracked
+    snapshot("6", 60)
+    assert mug() == (D("2"), D("4"))
+
+
+def test_a_rerun_holds_what_it_got_until_a_snapshot_counts_it(site: Site) -> None:
+    snapshot("10", 0)
+    order = capture(site, "1", 4)
+    ledger.mark_answered(order=order, now=at(10))
+    snapshot("6", 20)
+    ledger.hold_answered(order=order, held={("site-us", "MUG-01"): D("2")}, now=at(30))
+    assert mug() == (D("4"), D("2"))
+    ledger.hold_answered(order=order, held={("site-us", "MUG-01"): D("1")}, now=at(31))
+    assert mug() == (D("4"), D("2"))  # the open hold covers it
+    snapshot("3", 40)
+    assert mug() == (D("3"), D("0"))
+
+
+def test_the_database_refuses_figures_that_do_not_follow(site: Site) -> None:
+    snapshot("10", 0)
+    for wrong in ({"ato": 9}, {"ato": -1, "held": 11}, {"held": -1, "ato": 11}, {"held": 1}):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            InventoryRecord.objects.update(**wrong)
+    assert mug() == (D("10"), D("0"))
+
+
+def test_exact_thousandths_on_every_database(site: Site) -> None:
+    snapshot("0.3", 0)
+    capture(site, "1", 0.1)
+    capture(site, "2", 0.2)
+    assert mug() == (D("0"), D("0.3"))
+
+
+def test_a_claimed_order_keeps_no_floor(site: Site) -> None:
+    InventoryList.objects.update(offline_floor_units=D("2"))
+    snapshot("3", 0)
+    capture_order(
+        placed=parse_order(raw_order("1", [("MUG-01", 3)]), site=site),
+        site=site,
+        offline_since=None,
+        offline_reason="",
+        claim=Claim("live:1", at(20)),
+        actor=job("test"),
+        now=at(1),
+    )
+    assert mug() == (D("0"), D("3"))

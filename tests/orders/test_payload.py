@@ -1,0 +1,161 @@
+"""What an acceptable order is: each fault names its field."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from orders.errors import PayloadRefused
+from orders.models import InventoryList, Site
+from orders.payload import MAX_BYTES, parse_order
+from tests.orders.payloads import order_document, raw_order
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def site() -> Site:
+    InventoryList.objects.create(id="site-us")
+    return Site.objects.create(id="MySite", inventory_list_id="site-us")
+
+
+def problems(raw: bytes, site: Site) -> list[tuple[str, str]]:
+    with pytest.raises(PayloadRefused) as refused:
+        parse_order(raw, site=site)
+    return [(problem.field, problem.message) for problem in refused.value.problems]
+
+
+def with_item(**members: object) -> bytes:
+    document = order_document()
+    document["productItems"][0] |= members
+    return json.dumps(document).encode()
+
+
+def test_it_reads_an_order(site: Site) -> None:
+    placed = parse_order(raw_order(items=[("MUG-01", 2), ("MUG-01", 0.125)]), site=site)
+
+    assert placed.order_no == "0000012345"
+    assert [(i.item_id, i.sku, i.quantity) for i in placed.items] == [
+        ("item-0", "MUG-01", Decimal("2")),
+        ("item-1", "MUG-01", Decimal("0.125")),
+    ]
+    assert placed.items[0].inventory_list_id == "site-us"
+    assert placed.items[0].unit_price == Decimal("9.5")
+    assert placed.order_total == Decimal("42.25")
+    assert placed.customer == {"customerName": "Ada Reed", "email": "ada@example.test"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"", "The body is not JSON: Expecting value."),
+        (b"{", "The body is not JSON: Expecting property name enclosed in double quotes."),
+        (b"[]", "The body must be a JSON object."),
+        (b"\xff\xfe", "The body is not UTF-8."),
+        (b'{"a": NaN}', "The body is not JSON: NaN is no number."),
+        (b'{"a": -Infinity}', "The body is not JSON: -Infinity is no number."),
+        (b'{"a": 1e999999}', "The body is not JSON: the number 1e999999 is out of range."),
+        (b'{"a": 1, "a": 2}', "The body is not JSON: the member 'a' is given twice."),
+        (b"[" * 100_000, "The JSON is nested too deeply."),
+        (b" " * (MAX_BYTES + 1), "An order has at most 2,097,152 bytes."),
+    ],
+)
+def test_it_refuses_what_is_no_json_object(site: Site, raw: bytes, message: str) -> None:
+    assert problems(raw, site) == [("", message)]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "message"),
+    [
+        (0, "must be more than 0"),
+        (-1, "must be more than 0"),
+        (1.2345, "at most 3 decimals"),
+        (1_000_001, "must be at most 1,000,000"),
+        ("1", "use a number"),
+        (True, "use a number"),
+        (None, "use a number"),
+        ([], "use a number"),
+    ],
+)
+def test_it_refuses_quantities(site: Site, quantity: object, message: str) -> None:
+    assert problems(with_item(quantity=quantity), site) == [("productItems[0].quantity", message)]
+
+
+@pytest.mark.parametrize(
+    ("members", "field", "message"),
+    [
+        ({"orderNo": None}, "orderNo", "use text"),
+        ({"orderNo": ""}, "orderNo", "at least 1 characters"),
+        ({"orderNo": "x" * 51}, "orderNo", "at most 50 characters"),
+        ({"orderNo": "a\x00b"}, "orderNo", "control characters are not allowed"),
+        ({"orderNo": "a\nb"}, "orderNo", "control characters are not allowed"),
+        ({"orderNo": "\ud800"}, "orderNo", "control characters are not allowed"),
+        ({"orderNo": " 1"}, "orderNo", "no space at the beginning or end"),
+        ({"currency": "usd"}, "currency", "use a currency code of three capital letters"),
+        ({"orderTotal": -1}, "orderTotal", "must not be negative"),
+        ({"orderTotal": 1.23456}, "orderTotal", "at most 4 decimals"),
+        ({"creationDate": "yesterday"}, "creationDate", "use an ISO 8601 date and time"),
+        (
+            {"productItems": []},
+            "productItems",
+            "at least 1 items",
+        ),
+        (
+            {"customerInfo": {"email": "a\x00"}},
+            "customerInfo.email",
+            "control characters are not allowed",
+        ),
+    ],
+)
+def test_it_refuses_members(
+    site: Site, members: dict[str, object], field: str, message: str
+) -> None:
+    assert problems(raw_order(**members), site) == [(field, message)]
+
+
+@pytest.mark.parametrize("sku", ["", "a b", "a/b", "a;b", "x" * 251, "a%b", "<a>"])
+def test_it_refuses_skus_that_oci_would_refuse(site: Site, sku: str) -> None:
+    assert problems(with_item(productId=sku), site) == [
+        ("productItems[0].productId", "use 1 to 250 characters without spaces and \\ < > ; % /")
+    ]
+
+
+def test_it_names_every_missing_member(site: Site) -> None:
+    assert problems(b"{}", site) == [
+        ("orderNo", "is required"),
+        ("currency", "is required"),
+        ("productItems", "is required"),
+        ("orderTotal", "is required"),
+    ]
+
+
+def test_it_refuses_more_than_2000_items(site: Site) -> None:
+    assert len(parse_order(raw_order(items=[("A", 1)] * 2000), site=site).items) == 2000
+    [(field, _)] = problems(raw_order(items=[("A", 1)] * 2001), site)
+    assert field == "productItems"
+
+
+def test_it_refuses_an_unknown_list_and_an_item_id_given_twice(site: Site) -> None:
+    document = order_document(items=[("A", 1), ("B", 1)])
+    document["productItems"][1] |= {"itemId": "item-0", "inventoryId": "nowhere"}
+    assert problems(json.dumps(document).encode(), site) == [
+        ("productItems[1].itemId", "is given twice"),
+        ("productItems[1].inventoryId", "is no inventory list known here"),
+    ]
+
+
+def test_any_printable_unicode_is_an_order_number(site: Site) -> None:
+    for number in ("../etc/passwd", "a_b", "订单-1", "😀", "a b", "%2F"):
+        assert parse_order(raw_order(number), site=site).order_no == number
+
+
+def test_the_same_meaning_has_the_same_hash_and_another_has_not(site: Site) -> None:
+    one = parse_order(raw_order(orderTotal=1), site=site).payload_hash
+    text = json.dumps(order_document(orderTotal=1), indent=2).replace(
+        '"orderTotal": 1', '"orderTotal": 1.00'
+    )
+    assert parse_order(text.encode(), site=site).payload_hash == one
+    assert parse_order(raw_order(orderTotal=2), site=site).payload_hash != one
+    assert parse_order(raw_order(orderTotal=1, c_note="x"), site=site).payload_hash != one
