@@ -1,0 +1,66 @@
+"""Quantities in whole thousandths, times in seconds since the epoch."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+MAX_UNITS = 1_000_000_000
+_STEP = Decimal("0.001")
+
+
+class NotAnAmount(ValueError):
+    """A value that is no quantity in steps of 0.001 within the limits."""
+
+
+def thousandths(value: object, *, least: int = 0) -> int:
+    """Turn a JSON number into whole thousandths, exactly.
+
+    ``least`` is in thousandths. Numbers with more than three places, text, true, false and anything
+    above a thousand million units raise NotAnAmount.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise NotAnAmount("must be a number")
+    number = Decimal(value)
+    if not number.is_finite() or abs(number) > MAX_UNITS:
+        raise NotAnAmount("is out of range")
+    if number != number.quantize(_STEP):
+        raise NotAnAmount("may have three decimal places at most")
+    whole = int(number.quantize(_STEP) * 1000)
+    if whole < least:
+        raise NotAnAmount(f"must be {number_of(least)} or more")
+    return whole
+
+
+def number_of(amount: int) -> int | float:
+    """Give thousandths back as the JSON number that prints exactly as the decimal would."""
+    return amount // 1000 if amount % 1000 == 0 else amount / 1000
+
+
+def read_json(raw: bytes) -> Any:
+    """Read strict JSON with decimals kept exact; raises ValueError for anything else."""
+    try:
+        return json.loads(raw.decode("utf-8"), parse_float=Decimal, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+def iso(moment: float) -> str:
+    """Write seconds since the epoch as an RFC 3339 time in UTC."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def epoch(text: object) -> float:
+    """Read an RFC 3339 time with its zone; raises ValueError otherwise."""
+    if not isinstance(text, str):
+        raise ValueError("must be a date and time")
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("must name its time zone")
+    return moment.timestamp()

@@ -1,0 +1,198 @@
+"""Every operation of the described API: from a request to an answer, faults aside."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from . import api_records, api_stock, reading
+from .answers import Answer, gateway_problem, json_answer, oci_problem, too_many, unauthorized
+from .books import Books
+from .documents import Refused
+from .settings import Settings
+from .tokens import Tokens
+
+TOKEN_PATHS = ("/dwsso/oauth2/access_token", "/dw/oauth2/access_token")
+_RESERVATION = "/inventory/reservation/v1/organizations/(?P<tenant>[^/]+)/"
+_AVAILABILITY = "/inventory/availability/v1/organizations/(?P<tenant>[^/]+)/"
+_RECORD = (
+    _AVAILABILITY
+    + "locations/(?P<location>[^/]+)/availability-records/skus/(?P<sku>[^/]+)/(?P<request>[^/]+)"
+)
+_DOCUMENT = _RESERVATION + "reservation-documents/(?P<document>[^/]+)"
+_ACTIONS = _AVAILABILITY + "availability-records/actions/"
+_ROUTES = tuple(
+    (method, re.compile(path), operation)
+    for method, path, operation in (
+        ("PUT", _DOCUMENT, "put"),
+        ("PATCH", _DOCUMENT, "patch"),
+        ("POST", _RESERVATION + "transfers", "transfers"),
+        ("POST", _RESERVATION + "releases", "releases"),
+        ("POST", _RESERVATION + "fulfillments", "fulfillments"),
+        ("POST", _ACTIONS + "get-availability", "availability"),
+        ("POST", _ACTIONS + "get-deltas", "deltas"),
+        ("POST", _ACTIONS + "batch-update", "batch-update"),
+        ("PUT", _RECORD, "stock-put"),
+        ("PATCH", _RECORD, "stock-patch"),
+        ("DELETE", _RECORD, "stock-delete"),
+    )
+)
+_READS = ("availability", "deltas")
+_RESERVATIONS = ("put", "patch", "transfers", "releases", "fulfillments")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A routed request. ``parts`` are the decoded pieces of the path."""
+
+    operation: str
+    method: str
+    path: str
+    parts: Mapping[str, str]
+
+
+def route(method: str, path: str) -> Call | None:
+    """Find the operation of a request; None when the API has none there."""
+    path = path.partition("?")[0]
+    if path in TOKEN_PATHS:
+        return Call("token", method, path, {}) if method == "POST" else None
+    for wanted, pattern, operation in _ROUTES:
+        match = pattern.fullmatch(path) if method == wanted else None
+        if match:
+            parts = {name: unquote(value) for name, value in match.groupdict().items()}
+            return Call(operation, method, path, parts)
+    return None
+
+
+class Api:
+    """The service as it is when nothing is wrong with it."""
+
+    def __init__(
+        self, *, books: Books, tokens: Tokens, settings: Settings, tenant_group_id: str
+    ) -> None:
+        self.books = books
+        self.tokens = tokens
+        self.settings = settings
+        self.tenant_group_id = tenant_group_id
+        self._lock = threading.Lock()
+        self._in_flight: set[str] = set()
+        self._window = (0, 0)
+
+    @contextmanager
+    def in_flight(self, call: Call) -> Iterator[bool]:
+        """Mark a document as being worked on; gives False when somebody else is at it."""
+        key = call.parts.get("document", "")
+        if not key:
+            yield True
+            return
+        with self._lock:
+            mine = key not in self._in_flight
+            self._in_flight.add(key)
+        try:
+            yield mine
+        finally:
+            if mine:
+                with self._lock:
+                    self._in_flight.discard(key)
+
+    def busy(self, call: Call) -> Answer:
+        """The answer while another request works on the same document (contract 1.7)."""
+        if call.operation == "put":
+            text = "Another request for this reservation is being processed"
+            return oci_problem(Refused(409, "ReservationOperationInProcess", text))
+        return oci_problem(Refused(409, "ConcurrentModification", "The reservation is changing"))
+
+    def answer(self, call: Call, headers: Mapping[str, str], raw: bytes) -> Answer:
+        """Carry a call out."""
+        if call.operation == "token":
+            return self.tokens.issue(headers, raw)
+        refusal = self._gate(call, headers)
+        if refusal is not None:
+            return refusal
+        try:
+            answer = self._operation(call, raw)
+        except Refused as refused:
+            answer = oci_problem(refused)
+        return self._with_rate(answer)
+
+    def _gate(self, call: Call, headers: Mapping[str, str]) -> Answer | None:
+        scopes = self.tokens.scopes_of(headers.get("Authorization", ""))
+        if scopes is None:
+            return unauthorized(int(self.settings.authFailureStatus))
+        if call.operation in _RESERVATIONS:
+            needed = {"sfcc.inventory.reservations.rw"}
+        elif call.operation in _READS:
+            needed = {"sfcc.inventory.availability", "sfcc.inventory.availability.rw"}
+        else:
+            needed = {"sfcc.inventory.availability.rw"}
+        if not scopes & needed:
+            return gateway_problem(
+                403, "forbidden", "Forbidden", f"The token lacks the scope {min(needed)}"
+            )
+        if call.parts["tenant"] != self.tenant_group_id:
+            return self.not_provisioned()
+        return self._over_rate()
+
+    def not_provisioned(self) -> Answer:
+        """403 for a tenant group that OCI does not serve this client."""
+        text = "This client has no access to that tenant group"
+        return oci_problem(Refused(403, "TenantNotProvisioned", text))
+
+    def _over_rate(self) -> Answer | None:
+        limit = self.settings.rateLimitPerMinute
+        if not limit:
+            return None
+        now = int(time.time())
+        with self._lock:
+            minute, used = self._window
+            used = used + 1 if minute == now // 60 else 1
+            self._window = (now // 60, used)
+        return too_many(60 - now % 60) if used > limit else None
+
+    def _with_rate(self, answer: Answer) -> Answer:
+        limit = self.settings.rateLimitPerMinute
+        if limit and answer.status in (200, 204, 400, 409):
+            minute, used = self._window
+            answer.headers["X-RateLimit-Limit"] = str(limit)
+            answer.headers["X-RateLimit-Remaining"] = str(max(0, limit - used))
+            answer.headers["X-RateLimit-Reset"] = str((minute + 1) * 60)
+        return answer
+
+    def _operation(self, call: Call, raw: bytes) -> Answer:
+        books, parts = self.books, call.parts
+        simple: dict[str, Callable[[Books, bytes], Answer]] = {
+            "transfers": api_records.transfers,
+            "releases": api_records.releases,
+            "fulfillments": api_records.fulfillments,
+            "availability": api_stock.get_availability,
+            "deltas": api_stock.get_deltas,
+            "batch-update": api_stock.batch_update,
+        }
+        match call.operation:
+            case "put":
+                return self._put(call, raw)
+            case "patch":
+                return self._patch(call, raw)
+            case "stock-put":
+                return api_stock.put_record(books, parts["location"], parts["sku"], raw)
+            case "stock-patch":
+                return api_stock.patch_record(books, parts["location"], parts["sku"], raw)
+            case "stock-delete":
+                return api_stock.delete_record(books, parts["location"], parts["sku"])
+            case operation:
+                return simple[operation](books, raw)
+
+    def _put(self, call: Call, raw: bytes) -> Answer:
+        request = reading.reservation_request(raw, max_lines=self.settings.maxLines)
+        body, new = self.books.put_document(call.parts["document"], request)
+        return json_answer(200, body, headers={"Location": call.path}, changed=new)
+
+    def _patch(self, call: Call, raw: bytes) -> Answer:
+        if reading.body_object(raw).get("status") != "CANCELLED":
+            raise reading.refuse("status takes CANCELLED", "status", "InvalidRequestParameter")
+        return Answer(self.books.cancel_document(call.parts["document"]), changed=True)

@@ -1,0 +1,126 @@
+"""Transfers, releases, fulfilments over HTTP (OCI contract 1.6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import reading
+from .amounts import number_of
+from .answers import Answer, json_answer, oci_problem
+from .books import Books
+from .documents import Refused
+from .records import MESSAGES, Move, fulfill, release, transfer
+
+
+def transfers(books: Books, raw: bytes) -> Answer:
+    """POST transfers: 204, 200 with the records that failed, or 400."""
+    body = reading.body_object(raw)
+    set_id = body.get("allOrNothingTransferId")
+    if set_id is not None:
+        reading.text(set_id, reading.SET_ID, "allOrNothingTransferId")
+    moves = [_transfer(record) for record in reading.records(body)]
+    if set_id is not None and any(
+        (move.source[0], move.target and move.target[0]) != ("group", "location") for move in moves
+    ):
+        raise _wrong("An all-or-nothing set goes from a group to locations", "from")
+    books.check_places(move.source for move in moves)
+    books.check_places(move.target for move in moves if move.target)
+    return _answer(transfer(books, moves, atomic=set_id is not None))
+
+
+def _transfer(record: dict[str, Any]) -> Move:
+    ends = {}
+    for name in ("from", "to"):
+        if not isinstance(record.get(name), dict):
+            raise _wrong(f"{name} must name a location or a group", name)
+        ends[name] = reading.place_of(record[name], name)
+    kinds = (ends["from"][0], ends["to"][0])
+    if kinds == ("group", "group"):
+        raise _wrong("A group cannot transfer to a group", "to")
+    ignore = reading.flag(record, "ignoreAvailabilityCheck", False)
+    if ignore and kinds == ("location", "group"):
+        raise _wrong(
+            "From a location to a group the check cannot be left out", "ignoreAvailabilityCheck"
+        )
+    return Move(
+        record_id=_record_id(record),
+        sku=reading.sku(record.get("sku")),
+        quantity=reading.quantity(record.get("quantity")),
+        source=ends["from"],
+        target=ends["to"],
+        external_ref=reading.reference(record.get("externalRefId")),
+        ignore_check=ignore,
+        echo=_echo(record, "from", "to"),
+    )
+
+
+def releases(books: Books, raw: bytes) -> Answer:
+    """POST releases: 204, 200 with the records that failed, or 400."""
+    moves = [
+        Move(
+            record_id=_record_id(record),
+            sku=reading.sku(record.get("sku")),
+            quantity=reading.quantity(record.get("quantity"), least=0),
+            source=reading.place_of(record),
+            external_ref=reading.reference(record.get("externalRefId")),
+            echo=_echo(record, "location", "group"),
+        )
+        for record in reading.records(reading.body_object(raw))
+    ]
+    books.check_places(move.source for move in moves)
+    return _answer(release(books, moves))
+
+
+def fulfillments(books: Books, raw: bytes) -> Answer:
+    """POST fulfillments: 204, 200, 400, or a 409 that is plain JSON."""
+    moves = []
+    for record in reading.records(reading.body_object(raw)):
+        for name in ("id", "location", "sku", "quantity"):
+            if record.get(name) is None:
+                raise reading.refuse(f"{name} is required", name, "MissingParameter")
+        moves.append(
+            Move(
+                record_id=_record_id(record),
+                sku=reading.sku(record["sku"]),
+                quantity=reading.quantity(record["quantity"]),
+                source=("location", reading.place(record["location"], "location")),
+                external_ref=reading.reference(record.get("externalRefId")),
+                when=reading.moment(record.get("fulfillmentTime"), "fulfillmentTime"),
+                echo=_echo(record, "location"),
+            )
+        )
+    books.check_places(move.source for move in moves)
+    try:
+        return _answer(fulfill(books, moves))
+    except Refused as refused:
+        return oci_problem(refused, content_type="application/json")
+
+
+def _record_id(record: dict[str, Any]) -> str:
+    value = record.get("id")
+    if not isinstance(value, str) or not value:
+        raise _wrong("id is required", "id")
+    return value
+
+
+def _echo(record: dict[str, Any], *names: str) -> dict[str, Any]:
+    kept = ("id", "externalRefId", *names, "sku")
+    return {name: record[name] for name in kept if record.get(name) is not None}
+
+
+def _wrong(message: str, parameter: str) -> Refused:
+    return reading.refuse(message, parameter, "InvalidRequestParameter")
+
+
+def _answer(failed: list[tuple[Move, str]]) -> Answer:
+    if not failed:
+        return Answer(204, changed=True)
+    errors = [
+        {
+            "details": move.echo | {"quantity": number_of(move.quantity)},
+            "errorCode": code,
+            "message": MESSAGES[code],
+        }
+        for move, code in failed
+    ]
+    return json_answer(200, {"errors": errors}, changed=True)

@@ -1,0 +1,223 @@
+"""Availability, deltas and stock writes over HTTP (OCI contract 2.2 to 2.4)."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+from typing import Any
+
+from . import reading
+from .amounts import epoch
+from .answers import Answer, json_answer
+from .books import Books
+from .documents import Kind, Refused
+from .stock import Record
+
+MOST_COMBINATIONS = 100
+DELTA_PAGE = 200
+DELTA_SECONDS = 23.5 * 3600
+
+
+def get_availability(books: Books, raw: bytes) -> Answer:
+    """POST get-availability: counts as they were ``readLagMs`` ago."""
+    body = reading.body_object(raw)
+    if body.get("sku") is not None:
+        skus, locations, groups = _one_sku(books, body)
+    else:
+        skus, locations, groups = _lists(body)
+    if len(skus) * (len(locations) + len(groups)) > MOST_COMBINATIONS:
+        raise _wrong(f"More than {MOST_COMBINATIONS} combinations of SKU and place", "skus")
+    books.check_places([("location", place) for place in locations])
+    books.check_places([("group", place) for place in groups])
+    answer: dict[str, Any] = {}
+    with books.lock:
+        if locations:
+            answer["locations"] = [_place(books, "location", place, skus) for place in locations]
+        if groups:
+            answer["groups"] = [_place(books, "group", place, skus) for place in groups]
+    return json_answer(200, answer)
+
+
+def _one_sku(books: Books, body: dict[str, Any]) -> tuple[list[str], list[str], list[str]]:
+    if any(body.get(name) for name in ("skus", "locations", "groups")):
+        raise _wrong("Use sku with or without group, or the lists", "sku")
+    skus = [reading.sku(body["sku"])]
+    if body.get("group") is not None:
+        group = reading.place(body["group"], "group")
+        books.check_places([("group", group)])
+        return skus, list(books.graph.groups[group]), [group]
+    grouped = {place for members in books.graph.groups.values() for place in members}
+    return skus, [place for place in books.graph.locations if place not in grouped], []
+
+
+def _lists(body: dict[str, Any]) -> tuple[list[str], list[str], list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in ("skus", "locations", "groups"):
+        value = body.get(name) or []
+        if not isinstance(value, list):
+            raise _wrong(f"{name} must be a list", name)
+        check = reading.sku if name == "skus" else reading.place
+        found[name] = list(dict.fromkeys(check(item) for item in value))
+    if not found["skus"] or not (found["locations"] or found["groups"]):
+        raise _wrong("Give skus, and locations or groups", "skus")
+    return found["skus"], found["locations"], found["groups"]
+
+
+def _place(books: Books, kind: Kind, place: str, skus: list[str]) -> dict[str, Any]:
+    figures = (books.figures(kind, place, sku) for sku in skus)
+    return {"id": place, "records": [record for record in figures if record is not None]}
+
+
+def delta_token(number: int, moment: float) -> str:
+    """A token that stands after the change with this number."""
+    return base64.urlsafe_b64encode(json.dumps([number, moment]).encode()).decode()
+
+
+def get_deltas(books: Books, raw: bytes) -> Answer:
+    """POST get-deltas: what changed since a token; 410 once the token is too old."""
+    number, moment = _read_token(reading.body_object(raw).get("deltaToken"))
+    with books.lock:
+        now = books.clock()
+        forgotten = books.changes[0][0] - 1 if books.changes else books.change_number
+        if now - moment > DELTA_SECONDS or number < forgotten:
+            raise Refused(410, "ExpiredDeltaLink", "Token expired")
+        if number > books.change_number:
+            raise _wrong("Unreadable token", "deltaToken")
+        fresh = [change for change in books.changes if change[0] > number]
+        page, last = fresh[:DELTA_PAGE], number
+        skus: dict[str, None] = {}
+        for change_number, _, sku in page:
+            skus[sku] = None
+            last = change_number
+        records = [record for sku in skus for record in _delta_records(books, sku)]
+    answer = {
+        "nextDeltaToken": delta_token(last, now),
+        "shouldQueryAgain": len(fresh) > len(page),
+        "records": records,
+    }
+    return json_answer(200, answer)
+
+
+def _delta_records(books: Books, sku: str) -> list[dict[str, Any]]:
+    places: list[tuple[Kind, str]] = [("location", p) for p in books.graph.locations]
+    places += [("group", group) for group in books.graph.groups]
+    found = []
+    for kind, place in places:
+        figures = books.figures(kind, place, sku)
+        if figures is not None:
+            kept = {k: v for k, v in figures.items() if not k.endswith("roupReserved")}
+            found.append({"id": place, "deltaType": "Change", "futures": []} | kept)
+    return found or [{"id": p, "sku": sku, "deltaType": "Delete"} for _, p in places]
+
+
+def _read_token(value: object) -> tuple[int, float]:
+    try:
+        number, moment = json.loads(base64.urlsafe_b64decode(str(value)))
+        return int(number), float(moment)
+    except (ValueError, TypeError):
+        raise _wrong("Unreadable token", "deltaToken") from None
+
+
+def batch_update(books: Books, raw: bytes) -> Answer:
+    """POST batch-update: members left out stay; a pair named twice fails the second time."""
+    records = reading.records(reading.body_object(raw))
+    rows = []
+    for record in records:
+        record_id = record.get("id")
+        if not isinstance(record_id, str):
+            raise _wrong("id is required", "id")
+        rows.append(
+            (
+                record,
+                reading.place(record.get("location"), "location"),
+                reading.sku(record.get("sku")),
+            )
+        )
+    books.check_places(("location", location) for _, location, _ in rows)
+    changes = [_stock_members(record) for record in records]
+    errors, seen = [], set()
+    with books.lock:
+        for (record, location, sku), change in zip(rows, changes, strict=True):
+            if (location, sku) in seen:
+                details = {"id": record["id"], "locationId": location, "sku": sku}
+                errors.append(
+                    {"details": details, "errorCode": "DuplicateSku", "message": "Named twice"}
+                )
+                continue
+            seen.add((location, sku))
+            old = _record(books, location, sku) or Record()
+            books.write_stock(location, sku, replace(old, **change))
+    return (
+        json_answer(200, {"errors": errors}, changed=True) if errors else Answer(204, changed=True)
+    )
+
+
+def put_record(books: Books, location: str, sku: str, raw: bytes) -> Answer:
+    """PUT a stock record: members left out fall back to zero."""
+    where, what = _address(location, sku)
+    change = _stock_members(reading.body_object(raw))
+    books.check_places([("location", where)])
+    books.write_stock(where, what, Record(**change))
+    return Answer(204, changed=True)
+
+
+def patch_record(books: Books, location: str, sku: str, raw: bytes) -> Answer:
+    """PATCH a stock record: only the members given."""
+    where, what = _address(location, sku)
+    change = _stock_members(reading.body_object(raw))
+    books.check_places([("location", where)])
+    with books.lock:
+        old = _record(books, where, what)
+        if old is None:
+            raise Refused(404, "EntityNotFound", "That location does not carry the SKU")
+        books.write_stock(where, what, replace(old, **change))
+    return Answer(204, changed=True)
+
+
+def delete_record(books: Books, location: str, sku: str) -> Answer:
+    """DELETE a stock record."""
+    with books.lock:
+        if _record(books, location, sku) is None:
+            raise Refused(404, "EntityNotFound", "That location does not carry the SKU")
+        books.write_stock(location, sku, None)
+    return Answer(204, changed=True)
+
+
+def _record(books: Books, location: str, sku: str) -> Record | None:
+    book = books.skus.get(sku)
+    return book.records.get(location) if book else None
+
+
+def _address(location: str, sku: str) -> tuple[str, str]:
+    return reading.place(location, "locationId"), reading.sku(sku)
+
+
+def _stock_members(body: dict[str, Any]) -> dict[str, Any]:
+    """The members of StockWrite that are there, as fields of Record."""
+    change: dict[str, Any] = {}
+    reading.reference(body.get("externalRefId"))
+    if body.get("onHand") is not None:
+        change["on_hand"] = reading.quantity(body["onHand"], "onHand", least=0)
+    if body.get("safetyStockCount") is not None:
+        change["safety"] = reading.quantity(body["safetyStockCount"], "safetyStockCount", least=0)
+    if body.get("effectiveDate") is not None:
+        change["effective"] = reading.moment(body["effectiveDate"], "effectiveDate")
+    if body.get("futureStock") is not None:
+        change["futures"] = futures(body["futureStock"], "futureStock")
+    return change
+
+
+def futures(value: object, parameter: str) -> tuple[tuple[int, str], ...]:
+    """A list of ``{quantity, expectedDate}``, earliest first."""
+    found = []
+    for item in reading.objects(value, parameter):
+        day = reading.moment(item.get("expectedDate"), "expectedDate")
+        if day is None:
+            raise _wrong("expectedDate is required", "expectedDate")
+        found.append((reading.quantity(item.get("quantity")), day))
+    return tuple(sorted(found, key=lambda pair: epoch(pair[1])))
+
+
+def _wrong(message: str, parameter: str) -> Refused:
+    return reading.refuse(message, parameter, "InvalidRequestParameter")

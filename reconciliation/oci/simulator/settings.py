@@ -1,0 +1,73 @@
+"""What can be changed while the simulator runs."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+_CHOICES = {
+    "partialStyle": ("silent", "errors"),
+    "replay": ("same", "exists", "finalized"),
+    "cancelStyle": ("204", "202"),
+    "unknownCancel": ("404", "400"),
+    "authFailureStatus": ("401", "400"),
+}
+_RANGES = {
+    "cancelDelayMs": (0, 600_000),
+    "readLagMs": (0, 600_000),
+    "tokenExpiresIn": (1, 86_400),
+    "rateLimitPerMinute": (0, 10_000_000),
+    "maxLines": (1, 100_000),
+}
+
+
+class SettingRefused(ValueError):
+    """A setting that does not exist, or a value that it does not take."""
+
+
+@dataclass(slots=True)
+class Settings:
+    """Names are those of the control API.
+
+    Times are milliseconds, except ``tokenExpiresIn`` (seconds). A ``rateLimitPerMinute`` of 0 means
+    that there is no limit.
+    """
+
+    partialStyle: str = "silent"
+    replay: str = "same"
+    cancelStyle: str = "204"
+    unknownCancel: str = "404"
+    authFailureStatus: str = "401"
+    cancelDelayMs: int = 500
+    readLagMs: int = 0
+    tokenExpiresIn: int = 1800
+    rateLimitPerMinute: int = 0
+    maxLines: int = 100
+
+    def change(self, changes: object) -> None:
+        """Take over a JSON object of settings, all or none; raises SettingRefused."""
+        if not isinstance(changes, dict):
+            raise SettingRefused("Send a JSON object of settings.")
+        checked = {name: _checked(name, value) for name, value in changes.items()}
+        for name, value in checked.items():
+            setattr(self, name, value)
+
+    def as_dict(self) -> dict[str, str | int]:
+        """The settings as the control API shows them."""
+        return dataclasses.asdict(self)
+
+
+def _checked(name: object, value: object) -> str | int:
+    if name in _CHOICES:
+        text = str(value)
+        if text not in _CHOICES[str(name)]:
+            raise SettingRefused(f"{name} takes one of: {', '.join(_CHOICES[str(name)])}.")
+        return text
+    if name in _RANGES:
+        low, high = _RANGES[str(name)]
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 12:
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise SettingRefused(f"{name} takes a whole number from {low} to {high}.")
+        return value
+    raise SettingRefused(f"There is no setting {str(name)[:60]!r}.")
