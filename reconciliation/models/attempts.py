@@ -19,7 +19,8 @@ class DocumentState(models.TextChoices):
     """What we know of a reservation document at OCI."""
 
     PREPARED = "prepared", "Written down, answer not known"  # sent `sends` times, maybe 0
-    ANSWERED = "answered", "Answered; OCI holds what it said"
+    ANSWERED = "answered", "Answered; not yet counted in the order"
+    COUNTED = "counted", "Held at OCI and counted in the order"
     CANCELLING = "cancelling", "To be cancelled"
     CANCELLED = "cancelled", "Cancelled, or never there"
     REFUSED = "refused", "Refused by OCI; holds nothing"
@@ -43,7 +44,7 @@ class ReservationDocument(models.Model):
         max_length=10, choices=DocumentState.choices, default=DocumentState.PREPARED
     )
     sends = models.PositiveIntegerField(default=0)
-    first_sent_at = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True)  # the latest send
     answered_at = models.DateTimeField(null=True)
     # The first cancel that found nothing; a call that is still under way could yet arrive.
     absent_at = models.DateTimeField(null=True)

@@ -28,8 +28,6 @@ class ReportDay(models.Model):
     sha256 = models.CharField(max_length=64, blank=True)
     generated_at = models.DateTimeField(null=True)
     needs_merge = models.BooleanField(default=True)
-    holder = models.CharField(max_length=64, blank=True)
-    leased_until = models.DateTimeField(null=True)
     last_error = models.CharField(max_length=500, blank=True)
 
     class Meta:

@@ -1,0 +1,49 @@
+"""The shared state of the connection to OCI (design 5): one row, changed by conditional updates."""
+
+from __future__ import annotations
+
+from reconciliation.connection.counting import (
+    note_configuration_fault,
+    note_failure,
+    note_good,
+    note_sent,
+    note_throttled,
+)
+from reconciliation.connection.observing import StateObserver, observer
+from reconciliation.connection.pacing import Pace, pace
+from reconciliation.connection.state import current, is_usable, may_call
+from reconciliation.connection.transitions import (
+    ReasonRequired,
+    force_offline,
+    is_drained,
+    lose_if_unanswered,
+    mark_online_if_drained,
+    mark_recovering,
+    note_bad_probe,
+    note_good_probe,
+    release_forced,
+)
+
+__all__ = [
+    "Pace",
+    "ReasonRequired",
+    "StateObserver",
+    "current",
+    "force_offline",
+    "is_drained",
+    "is_usable",
+    "lose_if_unanswered",
+    "mark_online_if_drained",
+    "mark_recovering",
+    "may_call",
+    "note_bad_probe",
+    "note_configuration_fault",
+    "note_failure",
+    "note_good",
+    "note_good_probe",
+    "note_sent",
+    "note_throttled",
+    "observer",
+    "pace",
+    "release_forced",
+]

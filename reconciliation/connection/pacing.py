@@ -1,0 +1,35 @@
+"""How many calls to OCI at once, and when (design 5: grow while good, halve on trouble)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.utils import timezone
+
+from reconciliation.connection.state import current
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast background work may call OCI.
+
+    `concurrency` is the number of calls at once, 1 or more, for all processes together;
+    `wait_seconds` is how long to send nothing at all (0.0 when there is no such wish of OCI's).
+    """
+
+    concurrency: int
+    wait_seconds: float
+
+
+def pace(now: datetime | None = None) -> Pace:
+    """Return the pace that OCI bears just now; one query."""
+    connection = current()
+    wait = 0.0
+    if connection.wait_until is not None:
+        wait = max(0.0, (connection.wait_until - (now or timezone.now())).total_seconds())
+    return Pace(
+        concurrency=max(1, min(connection.concurrency, settings.COC_OCI_CONCURRENCY)),
+        wait_seconds=wait,
+    )

@@ -1,0 +1,57 @@
+"""Reading the connection row."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from reconciliation.models import CONNECTION_ID, Connection, ConnectionState
+
+ANSWERING = (ConnectionState.ONLINE, ConnectionState.RECOVERING)
+# Calls at once when a service is new to us or has just come back; grows while answers are good.
+START_CONCURRENCY = 4
+
+
+def row() -> QuerySet[Connection]:
+    """Return the connection row as a queryset, for conditional updates."""
+    return Connection.objects.filter(pk=CONNECTION_ID)
+
+
+def current() -> Connection:
+    """Return the connection as it is now: one query; the first caller ever creates the row."""
+    found = row().first()
+    if found is None:
+        found, _ = Connection.objects.get_or_create(
+            pk=CONNECTION_ID,
+            defaults={"since": timezone.now(), "concurrency": start_concurrency()},
+        )
+    return found
+
+
+def start_concurrency() -> int:
+    """Return with how many calls at once to begin."""
+    return min(START_CONCURRENCY, settings.COC_OCI_CONCURRENCY)
+
+
+def may_call(connection: Connection) -> bool:
+    """Whether OCI is held to answer: ONLINE or RECOVERING, even if it asked us to slow down."""
+    return connection.state in ANSWERING
+
+
+def is_usable(
+    connection: Connection, *, now: datetime | None = None, patience: float | None = None
+) -> bool:
+    """Whether a call may be made now, or within `patience` seconds of waiting for Retry-After.
+
+    `patience` defaults to COC_OCI_LIVE_TIMEOUT: a shopper waits no longer. Background work that can
+    wait asks `may_call` and obeys `pace().wait_seconds` instead.
+    """
+    if not may_call(connection):
+        return False
+    if connection.wait_until is None:
+        return True
+    limit = settings.COC_OCI_LIVE_TIMEOUT if patience is None else patience
+    return connection.wait_until <= (now or timezone.now()) + timedelta(seconds=limit)

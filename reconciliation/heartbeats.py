@@ -1,0 +1,39 @@
+"""Heartbeats: components show that they work; silence is an alert (design 8)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from reconciliation.models import Heartbeat
+
+MONITOR = "monitor"
+WORKER = "worker"
+# A process that was stopped properly, or moved to another host, is forgotten after this.
+FORGET_AFTER = timedelta(days=7)
+
+
+def beat(*, component: str, instance: str = "", now: datetime) -> None:
+    """Note that `instance` of `component` works at `now`."""
+    key = Heartbeat.objects.filter(component=component, instance=instance)
+    if key.update(beat_at=now):
+        return
+    Heartbeat.objects.get_or_create(
+        component=component, instance=instance, defaults={"beat_at": now}
+    )
+
+
+def forget_old(now: datetime) -> int:
+    """Delete beats of instances that have been gone for long, but never a component's last one."""
+    deleted = 0
+    for component in (MONITOR, WORKER):
+        newest = Heartbeat.objects.filter(component=component).order_by("-beat_at").first()
+        if newest is not None:
+            old = Heartbeat.objects.filter(component=component, beat_at__lt=now - FORGET_AFTER)
+            deleted += old.exclude(pk=newest.pk).delete()[0]
+    return deleted
+
+
+def last_beat(component: str) -> datetime | None:
+    """Return when any instance of `component` beat last, or None if none ever did."""
+    newest = Heartbeat.objects.filter(component=component).order_by("-beat_at").first()
+    return None if newest is None else newest.beat_at

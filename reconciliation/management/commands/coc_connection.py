@@ -1,0 +1,59 @@
+"""Look at the connection to OCI, force it offline, or release it."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from orders.actors import person
+from reconciliation import connection
+from reconciliation.alert_rules import refresh_alerts
+from reconciliation.alert_words import at_stake, moment
+from reconciliation.status import summary
+
+
+class Command(BaseCommand):
+    """Show the state of the connection, or force it offline and release it, with a reason."""
+
+    help = (
+        "Shows the state of the connection to OCI (status), takes it offline until it is released"
+        " (force-offline), or releases it (release): it is then probed, and goes online by itself"
+        " when OCI answers and nothing waits any more."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the action and its reason."""
+        parser.add_argument("action", choices=["status", "force-offline", "release"])
+        parser.add_argument(
+            "--reason", default="", help="Why; required to force and to release, shown to everyone."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do it and print the state that results. Exit code 1 without a reason."""
+        now = timezone.now()
+        act = {"force-offline": connection.force_offline, "release": connection.release_forced}
+        if options["action"] in act:
+            try:
+                changed = act[options["action"]](
+                    actor=person(_user()), reason=options["reason"], now=now
+                )
+            except connection.ReasonRequired as error:
+                raise CommandError(f"{error} Use --reason.") from None
+            if not changed:
+                self.stdout.write("Nothing to change.")
+            refresh_alerts(now)
+        status = summary()
+        reason = f" ({status.reason})" if status.reason else ""
+        self.stdout.write(f"{status.connection} since {moment(status.since)}{reason}")
+        self.stdout.write(at_stake(status.waiting))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container without an entry for its user.
+        return "command line"

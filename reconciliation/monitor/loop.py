@@ -1,0 +1,120 @@
+"""The monitor's loop: one leader among any number, one tick a second, for ever."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connections
+
+from reconciliation import alert_rules, connection, heartbeats, leases
+from reconciliation.monitor import recovery
+from reconciliation.monitor.probing import Prober
+
+logger = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+
+LEASE = "monitor"
+LEASE_SECONDS = 5.0
+TICK_SECONDS = 1.0
+ALERTS_EVERY = timedelta(seconds=2)
+FORGET_EVERY = timedelta(hours=1)
+# Also how long loss and recovery may go unnoticed when the database comes back.
+LONGEST_PAUSE = 4.0
+
+
+@dataclass(slots=True)
+class Monitor:
+    """One monitor. `holder` names it among the others; `clock` gives the time of each tick."""
+
+    holder: str
+    prober: Prober
+    clock: Clock
+    leads: bool = False
+    _wakes: recovery.Wakes = field(default_factory=recovery.Wakes)
+    _next_probe: datetime | None = None
+    _next_alerts: datetime | None = None
+    _next_forget: datetime | None = None
+    _errors: int = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Tick once a second until `stop` is set; no exception ends the loop."""
+        while not stop.is_set():
+            started = time.monotonic()
+            ok = self._try_tick()
+            spent = time.monotonic() - started
+            pause = TICK_SECONDS if ok else min(TICK_SECONDS * 2**self._errors, LONGEST_PAUSE)
+            stop.wait(max(0.0, pause - spent))
+        self._stand_down()
+
+    def _try_tick(self) -> bool:
+        try:
+            self.tick()
+        except (DatabaseError, InterfaceError) as error:
+            self._errors = min(self._errors + 1, 8)
+            logger.warning("The database cannot be used now: %s.", type(error).__name__)
+            connections.close_all()
+            return False
+        except Exception:
+            self._errors = min(self._errors + 1, 8)
+            logger.exception("A tick of the monitor failed; the next one tries again.")
+            return False
+        self._errors = 0
+        return True
+
+    def tick(self) -> bool:
+        """Do what is due now if this monitor leads; True if it does."""
+        now = self.clock()
+        self._note_leadership(
+            leases.take(name=LEASE, holder=self.holder, seconds=LEASE_SECONDS, now=now)
+        )
+        if not self.leads:
+            return False
+        heartbeats.beat(component=heartbeats.MONITOR, now=now)
+        self._probe(now)
+        connection.lose_if_unanswered(now)
+        # A probe may have begun the recovery, which must not wait for the next tick.
+        recovery.start_if_due(now)
+        connection.mark_online_if_drained(now)
+        self._wakes.wake(now)
+        if self._next_alerts is None or now >= self._next_alerts:
+            started = time.monotonic()
+            alert_rules.refresh_alerts(now)
+            # A backlog that takes long to sum up is summed up less often.
+            spent = timedelta(seconds=time.monotonic() - started)
+            self._next_alerts = now + max(ALERTS_EVERY, 10 * spent)
+        if self._next_forget is None or now >= self._next_forget:
+            self._next_forget = now + FORGET_EVERY
+            heartbeats.forget_old(now)
+        return True
+
+    def _probe(self, now: datetime) -> None:
+        if self._next_probe is not None and now < self._next_probe:
+            return
+        wait_until = connection.current().wait_until
+        if wait_until is not None and wait_until > now:
+            return
+        # A little under the interval: a tick that comes a moment early must not skip a probe. Ticks
+        # are a second apart, which keeps probes at one a second.
+        self._next_probe = now + timedelta(seconds=settings.COC_PROBE_SECONDS - 0.1)
+        self.prober.start()
+
+    def _note_leadership(self, leads: bool) -> None:
+        if leads != self.leads:
+            logger.info(
+                "This monitor leads now." if leads else "Another monitor leads; standing by."
+            )
+        self.leads = leads
+
+    def _stand_down(self) -> None:
+        """Let another monitor take over at once instead of after the lease."""
+        try:
+            leases.give_back(name=LEASE, holder=self.holder, now=self.clock())
+        except (DatabaseError, InterfaceError):
+            logger.warning("The lease of the monitor was not given back; it ends by itself.")

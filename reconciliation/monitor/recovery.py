@@ -1,0 +1,83 @@
+"""What the monitor sets going: the run after an outage, and wake-ups of the queue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from orders.actors import job
+from orders.models import Order, OrderEvent, OrderStatus
+from reconciliation import connection, wake
+from reconciliation.models import ConnectionState, ReportDay, Run, Trigger
+from reconciliation.runs import RunRefused, start_run
+
+MONITOR = job("monitor")
+# After a run that left something waiting, a moment for what made it wait.
+BETWEEN_RUNS = timedelta(seconds=10)
+# A queue that is not being worked on must not fill with wake-ups.
+BETWEEN_WAKES = timedelta(seconds=5)
+ENOUGH_QUEUED = 50
+
+
+def start_if_due(now: datetime) -> Run | None:
+    """Start a run if the connection is RECOVERING, something waits and none is active; or None.
+
+    Asked at every tick, so that a run that could not be started or was lost is made good. One run
+    starts at once for each recovery; later ones wait a little after the one before.
+    """
+    state = connection.current()
+    if state.state != ConnectionState.RECOVERING or Run.objects.filter(is_active=True).exists():
+        return None
+    if not Order.objects.waiting().exists():
+        return None
+    ran = Run.objects.filter(created_at__gte=state.since).order_by("-id").first()
+    if ran is not None and (ran.finished_at or now) > now - BETWEEN_RUNS:
+        return None
+    try:
+        return start_run(
+            trigger=Trigger.RECOVERY, actor=MONITOR, reason="OCI answers again.", now=now
+        )
+    except RunRefused:
+        # Another one started it first, or nothing waits any more.
+        return None
+
+
+@dataclass(slots=True)
+class Wakes:
+    """Wakes the queue when it has work and may not know; each task at most once in a while."""
+
+    _next: dict[str, datetime] = field(default_factory=dict)
+
+    def wake(self, now: datetime) -> list[str]:
+        """Wake what is due at `now`; return the names of the tasks."""
+        due = [name for name, is_due in _WORK.items() if self._may(name, now) and is_due()]
+        if not due or wake.queued() >= ENOUGH_QUEUED:
+            return []
+        for name in due:
+            self._next[name] = now + BETWEEN_WAKES
+            wake.soon(name)
+        return due
+
+    def _may(self, name: str, now: datetime) -> bool:
+        return self._next.get(name, now) <= now
+
+
+def _reports_wait() -> bool:
+    if OrderEvent.objects.filter(projected=False).exists():
+        return True
+    return ReportDay.objects.filter(needs_merge=True).exists()
+
+
+def _cancellations_wait() -> bool:
+    return Order.objects.filter(status=OrderStatus.CANCELLING, needs_review_since=None).exists()
+
+
+def _run_is_active() -> bool:
+    return Run.objects.filter(is_active=True).exists()
+
+
+_WORK = {
+    "project_reports": _reports_wait,
+    "finish_cancellations": _cancellations_wait,
+    "sweep": _run_is_active,
+}

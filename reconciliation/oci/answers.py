@@ -1,0 +1,117 @@
+"""What an answer other than the expected one means (OCI contract 1.1, 1.7, 1.8)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from reconciliation.oci.errors import (
+    MalformedAnswer,
+    OciConfigurationFault,
+    OciError,
+    OciNoAnswer,
+    OciRefused,
+    OciThrottled,
+)
+from reconciliation.oci.jsontext import clean_text, read_json
+from reconciliation.oci.transport import HttpAnswer
+
+MOST_RETRY_AFTER = 300.0
+DEFAULT_RETRY_AFTER = 5.0
+_MOST_TEXT = 500
+
+_JSON = re.compile(r"application/([a-z0-9.-]+\+)?json")
+_GATEWAY = "https://api.commercecloud.salesforce.com/documentation/error/"
+_AUTHENTICATION = re.compile(r"authenticat|unauthori[sz]ed|access token|the token", re.IGNORECASE)
+
+
+def json_of(answer: HttpAnswer) -> Any:
+    """Return the JSON of an answer; raises MalformedAnswer if it is none or calls itself otherwise.
+
+    A page of a proxy says that it is HTML. Without a content type the text alone decides.
+    """
+    media = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if media and not _JSON.fullmatch(media):
+        raise MalformedAnswer("Its content type is not JSON.")
+    return read_json(answer.body)
+
+
+def problem_of(answer: HttpAnswer) -> Mapping[str, Any]:
+    """Return the members of an error body; empty if it is no JSON object."""
+    try:
+        found = json_of(answer)
+    except MalformedAnswer:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def is_failed_authentication(answer: HttpAnswer) -> bool:
+    """Whether the token was not accepted: 401, and from March 2027 a 400 (contract 1.1).
+
+    How that 400 looks is not published. OCI's own errors carry an errorCode; a 400 without one, or
+    of the gateway's problem type, did not come from OCI. With the general code InvalidRequest that
+    names no parameter, only the words can tell.
+    """
+    if answer.status != 400:
+        return answer.status == 401
+    problem = problem_of(answer)
+    code = problem.get("errorCode")
+    if not isinstance(code, str) or not code or str(problem.get("type")).startswith(_GATEWAY):
+        return True
+    if code != "InvalidRequest" or problem.get("parameterName"):
+        return False
+    return bool(_AUTHENTICATION.search(str(problem.get("message"))))
+
+
+def retry_after(header: str | None, *, now: datetime) -> float:
+    """Return how many seconds to wait, 0 to 300; for nothing usable, 5."""
+    text = (header or "").strip()[:100]
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+        return min(float(text), MOST_RETRY_AFTER)
+    try:
+        date = parsedate_to_datetime(text)
+        if date.tzinfo is None:
+            date = date.replace(tzinfo=UTC)
+        seconds = (date - now).total_seconds()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return DEFAULT_RETRY_AFTER
+    return min(max(seconds, 0.0), MOST_RETRY_AFTER)
+
+
+def error_of(answer: HttpAnswer, *, operation: str, secrets: Sequence[str] = ()) -> OciError:
+    """Return the error that an answer other than the expected one is.
+
+    A 4xx counts as OCI's refusal only with OCI's own body: a proxy or a wrong base URL answers 404
+    too, and that says nothing about a reservation. `secrets` never show up in the error.
+    """
+    status = answer.status
+    if status == 429:
+        seconds = retry_after(answer.headers.get("Retry-After"), now=datetime.now(UTC))
+        return OciThrottled(operation=operation, retry_after=seconds)
+    if status >= 500:
+        return OciNoAnswer(operation=operation, kind="server_error", status=status)
+    if status == 408:
+        return OciNoAnswer(operation=operation, kind="timeout", status=status)
+    problem = problem_of(answer)
+
+    def said(*names: str) -> str:
+        texts = (clean_text(problem.get(n), limit=_MOST_TEXT, secrets=secrets) for n in names)
+        return next((text for text in texts if text), "")
+
+    if status == 403 or is_failed_authentication(answer):
+        words = [said("errorCode"), said("message", "detail", "title")]
+        detail = ": ".join(word for word in words if word)
+        return OciConfigurationFault(operation=operation, status=status, detail=detail)
+    if 400 <= status < 500 and said("errorCode"):
+        return OciRefused(
+            operation=operation,
+            status=status,
+            error_code=said("errorCode")[:100],
+            message=said("message", "detail", "title"),
+            parameter=said("parameterName")[:100],
+            place=said("group", "location")[:128],
+        )
+    return OciNoAnswer(operation=operation, kind="malformed", status=status)

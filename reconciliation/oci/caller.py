@@ -1,0 +1,207 @@
+"""What every call to OCI has in common: token, headers, one outcome, told to an observer."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+from urllib.parse import quote
+
+from reconciliation.oci.answers import error_of, is_failed_authentication
+from reconciliation.oci.errors import (
+    MalformedAnswer,
+    OciConfigurationFault,
+    OciError,
+    OciNoAnswer,
+    OciRefused,
+    OciThrottled,
+)
+from reconciliation.oci.token import TokenSource
+from reconciliation.oci.transport import HttpAnswer, HttpRequest, Transport
+
+Result = TypeVar("Result")
+
+# Same id and bytes, or a mere read: done twice is done once. Releases have keys as well, yet only
+# their caller knows whether those are fresh.
+_REPEATABLE = frozenset({"put", "cancel", "availability"})
+
+
+@dataclass(frozen=True, slots=True)
+class OciConfig:
+    """Where OCI is and who we are. Times are seconds; `base_url` ends before `/inventory`.
+
+    A call, with its token, takes at most `connect_timeout` plus `read_timeout`.
+    """
+
+    base_url: str
+    tenant_group_id: str
+    token_url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    scope: str
+    connect_timeout: float = 1.0
+    read_timeout: float = 5.0
+    pool_size: int = 16
+
+
+class CallObserver(Protocol):
+    """Told of every call in the thread that makes it: `sent` first, then exactly one of the others.
+
+    Its methods must not raise: a call's outcome matters more than its being counted.
+    """
+
+    def sent(self) -> None:
+        """A call is about to be made."""
+
+    def answered(self) -> None:
+        """OCI answered as it should; a refusal of what was asked is an answer."""
+
+    def failed(self, error: OciNoAnswer) -> None:
+        """There was no answer, or none that can be trusted."""
+
+    def throttled(self, error: OciThrottled) -> None:
+        """OCI asks to slow down."""
+
+    def configuration_fault(self, error: OciConfigurationFault) -> None:
+        """OCI does not accept our credentials or our tenant group."""
+
+
+class _NoObserver:
+    def sent(self) -> None:
+        pass
+
+    def answered(self) -> None:
+        pass
+
+    def failed(self, error: OciNoAnswer) -> None:
+        pass
+
+    def throttled(self, error: OciThrottled) -> None:
+        pass
+
+    def configuration_fault(self, error: OciConfigurationFault) -> None:
+        pass
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call to make. `expected` are the statuses of success; `read_timeout` replaces the usual."""
+
+    operation: str
+    method: str
+    url: str
+    body: str
+    expected: tuple[int, ...]
+    read_timeout: float | None = None
+
+
+class Caller:
+    """Makes calls, any number at once, and tells the observer how each ended."""
+
+    def __init__(self, config: OciConfig, *, observer: CallObserver | None) -> None:
+        self._config = config
+        self._observer: CallObserver = observer or _NoObserver()
+        self._transport = Transport(pool_size=config.pool_size)
+        self._tokens = TokenSource(
+            token_url=config.token_url,
+            client_id=config.client_id,
+            client_secret=config.client_secret,
+            scope=config.scope,
+            connect_timeout=config.connect_timeout,
+            read_timeout=config.read_timeout,
+        )
+
+    def url(self, api: str, rest: str) -> str:
+        """Return the address of something in the reservation or availability API."""
+        base = self._config.base_url.rstrip("/")
+        tenant = quote(self._config.tenant_group_id, safe="")
+        return f"{base}/inventory/{api}/v1/organizations/{tenant}/{rest}"
+
+    def call(self, call: Call, read: Callable[[HttpAnswer, str], Result]) -> Result:
+        """Make a call and return what `read` makes of the answer and the Correlation-Id.
+
+        `read` gets answers of an expected status only, and may raise MalformedAnswer. Raises
+        OciNoAnswer, OciThrottled, OciConfigurationFault or OciRefused.
+        """
+        self._observer.sent()
+        try:
+            result = self._result(call, read)
+        except OciRefused:
+            self._observer.answered()
+            raise
+        except OciNoAnswer as error:
+            self._observer.failed(error)
+            raise
+        except OciThrottled as error:
+            self._observer.throttled(error)
+            raise
+        except OciConfigurationFault as error:
+            self._observer.configuration_fault(error)
+            raise
+        self._observer.answered()
+        return result
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._transport.close()
+        self._tokens.close()
+
+    def _result(self, call: Call, read: Callable[[HttpAnswer, str], Result]) -> Result:
+        correlation_id = str(uuid.uuid4())
+        try:
+            answer, token = self._authorised(call, correlation_id)
+            if answer.status not in call.expected:
+                raise error_of(answer, operation=call.operation, secrets=(token,))
+            try:
+                return read(answer, correlation_id)
+            except MalformedAnswer as error:
+                raise OciNoAnswer(
+                    operation=call.operation,
+                    kind="malformed",
+                    status=answer.status,
+                    detail=str(error),
+                ) from None
+        except OciError as error:
+            # An error about the token is shared by all calls that waited for it.
+            if error.operation == call.operation:
+                error.correlation_id = correlation_id
+            raise
+
+    def _authorised(self, call: Call, correlation_id: str) -> tuple[HttpAnswer, str]:
+        """Send a call; once more, with a new token, if the token was not accepted."""
+        config = self._config
+        read_timeout = config.read_timeout if call.read_timeout is None else call.read_timeout
+        deadline = time.monotonic() + config.connect_timeout + read_timeout
+        token = self._tokens.get(within=deadline - time.monotonic())
+        answer = self._send(call, correlation_id, token, deadline)
+        if is_failed_authentication(answer):
+            self._tokens.invalidate(token)
+            token = self._tokens.get(within=deadline - time.monotonic())
+            answer = self._send(call, correlation_id, token, deadline)
+        if answer.status == 403 or is_failed_authentication(answer):
+            # Rights that are granted later come with a new token only.
+            self._tokens.invalidate(token)
+        return answer, token
+
+    def _send(self, call: Call, correlation_id: str, token: str, deadline: float) -> HttpAnswer:
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Accept": "application/json, application/problem+json",
+            "Accept-Encoding": "identity",
+            "Content-Type": "application/json",
+            "Correlation-Id": correlation_id,
+            "User-Agent": "continuous-order-capture",
+        }
+        request = HttpRequest(
+            operation=call.operation,
+            method=call.method,
+            url=call.url,
+            headers=headers,
+            body=call.body.encode(),
+            connect_timeout=self._config.connect_timeout,
+            deadline=deadline,
+            repeatable=call.operation in _REPEATABLE,
+        )
+        return self._transport.call(request)

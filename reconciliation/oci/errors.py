@@ -1,0 +1,112 @@
+"""How a call to OCI can fail, as small classes with data (OCI contract 1.4, 1.7, 1.8).
+
+Their texts are for people and logs: no address, token, password or body is in them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Kind = Literal["connect", "timeout", "server_error", "malformed"]
+
+_NO_ANSWER: dict[Kind, str] = {
+    "connect": "OCI could not be reached.",
+    "timeout": "OCI did not answer in time.",
+    "server_error": "OCI answered with a server error.",
+    "malformed": "OCI's answer could not be understood.",
+}
+
+
+class MalformedAnswer(ValueError):
+    """An answer whose structure cannot be trusted; the text says what is wrong with it."""
+
+
+class OciError(Exception):
+    """A call that did not end as hoped.
+
+    `operation` is put, cancel, availability, release or token. `sent` says whether the request of
+    the operation may have reached OCI; a token that could not be had leaves it False.
+    `correlation_id` is the Correlation-Id of the call, empty for tokens.
+    """
+
+    def __init__(self, text: str, *, operation: str, sent: bool = True) -> None:
+        super().__init__(text)
+        self.operation = operation
+        self.sent = sent
+        self.correlation_id = ""
+
+
+class OciNoAnswer(OciError):
+    """No answer, or none that can be trusted. What OCI did is unknown, unless `sent` is False.
+
+    `kind` is connect (the request was never sent), timeout, server_error or malformed; `status` is
+    the HTTP status, if there was one.
+    """
+
+    def __init__(
+        self,
+        *,
+        operation: str,
+        kind: Kind,
+        status: int | None = None,
+        sent: bool | None = None,
+        detail: str = "",
+    ) -> None:
+        text = _NO_ANSWER[kind] + (f" {detail}" if detail else "")
+        super().__init__(
+            text if status is None else f"{text} (HTTP {status})",
+            operation=operation,
+            sent=kind != "connect" if sent is None else sent,
+        )
+        self.kind = kind
+        self.status = status
+
+
+class OciThrottled(OciError):
+    """OCI asks to slow down (429, contract 1.8). `retry_after` is in seconds, 0 to 300."""
+
+    def __init__(self, *, operation: str, retry_after: float, sent: bool = True) -> None:
+        text = f"OCI asks to wait {retry_after:g} seconds."
+        super().__init__(text, operation=operation, sent=sent)
+        self.retry_after = retry_after
+        self.status = 429
+
+
+class OciConfigurationFault(OciError):
+    """OCI does not accept who we are or what we may do: 401, 403, or 400 for failed authentication.
+
+    `detail` is what OCI said, shortened; `status` is 0 when a setting is not usable at all.
+    """
+
+    def __init__(self, *, operation: str, status: int, detail: str, sent: bool = True) -> None:
+        where = "the request for a token" if operation == "token" else "our credentials"
+        text = f"OCI refuses {where} (HTTP {status}). {detail}" if status else detail
+        super().__init__(text.strip(), operation=operation, sent=sent)
+        self.status = status
+        self.detail = detail
+
+
+class OciRefused(OciError):
+    """OCI understood the call and refused it: 400, 404 or 409 with OCI's own error (contract 1.7).
+
+    `parameter` is its parameterName, `place` the location or group that it names; both may be
+    empty.
+    """
+
+    def __init__(
+        self,
+        *,
+        operation: str,
+        status: int,
+        error_code: str,
+        message: str = "",
+        parameter: str = "",
+        place: str = "",
+    ) -> None:
+        text = f"OCI refused the call: {error_code} (HTTP {status})."
+        super().__init__(text, operation=operation)
+        self.status = status
+        self.error_code = error_code
+        self.message = message
+        self.parameter = parameter
+        self.place = place

@@ -1,0 +1,185 @@
+"""Connections whose every step ends at the deadline of the call that they serve.
+
+A time limit of `requests` counts anew with each piece that arrives, and with each address of a
+host. Here reading the head, reading the body and trying the addresses each may take only what is
+left. The connection serves the thread that entered `serving`, and notes there how far it came.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import io
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    NameResolutionError,
+    NewConnectionError,
+)
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What happened on the wire so far. `deadline` is a time of `time.monotonic()`.
+
+    `fresh` asks for a new connection instead of one that has served before.
+    """
+
+    deadline: float
+    fresh: bool = False
+    connected: bool = False
+    reused: bool = False
+    received: int = 0
+
+    def left(self) -> float:
+        """Seconds until the deadline; raises TimeoutError when none are left."""
+        seconds = self.deadline - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError
+        return seconds
+
+    @property
+    def sent(self) -> bool:
+        """Whether any byte of the request may have gone out."""
+        return self.connected or self.reused
+
+
+class _Current(threading.local):
+    attempt: Attempt | None = None
+
+
+_current = _Current()
+
+
+@contextlib.contextmanager
+def serving(attempt: Attempt) -> Iterator[None]:
+    """Let the connections that this thread uses serve `attempt`."""
+    _current.attempt = attempt
+    try:
+        yield
+    finally:
+        _current.attempt = None
+
+
+def _attempt() -> Attempt:
+    attempt = _current.attempt
+    if attempt is None:
+        raise RuntimeError("No call is under way in this thread.")
+    return attempt
+
+
+class _TimedReader(io.RawIOBase):
+    """Reads a socket until the attempt's deadline, and counts what came."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, attempt: Attempt) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._attempt = attempt
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(self._attempt.left())
+        count: int | None = self._raw.readinto(buffer)
+        self._attempt.received += count or 0
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _TimedResponse(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **named: Any) -> None:
+        super().__init__(sock, *args, **named)
+        raw = self.fp.detach()
+        self.fp = io.BufferedReader(_TimedReader(raw, sock, _attempt()))
+
+
+class _TimedConnection(HTTPConnection):
+    response_class = _TimedResponse
+
+    def connect(self) -> None:
+        super().connect()
+        _attempt().connected = True
+
+    def request(self, *args: Any, **named: Any) -> None:
+        attempt = _attempt()
+        if self.sock is not None:
+            attempt.reused = not attempt.connected
+            self.sock.settimeout(attempt.left())
+        super().request(*args, **named)
+
+    def _new_conn(self) -> socket.socket:
+        """Connect to the first address that answers; all of them together get one time limit."""
+        limit = min(float(self.timeout or 0), _attempt().left())  # type: ignore[arg-type]
+        try:
+            sock = _connected(self._dns_host, self.port, limit, self.socket_options or ())
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, "No connection in time.") from error
+        except OSError as error:
+            raise NewConnectionError(self, "No connection.") from error
+        sock.settimeout(_attempt().left())
+        return sock
+
+
+def _connected(host: str, port: int, limit: float, options: Any) -> socket.socket:
+    until = time.monotonic() + limit
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    refusal = OSError("The name has no address.")
+    for number, (family, kind, protocol, _, address) in enumerate(found):
+        left = until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        sock = socket.socket(family, kind, protocol)
+        try:
+            for option in options:
+                sock.setsockopt(*option)
+            # An address that is silent must leave time for the others.
+            sock.settimeout(left / (len(found) - number))
+            sock.connect(address)
+        except OSError as error:
+            sock.close()
+            refusal = error
+        else:
+            return sock
+    raise refusal
+
+
+class _TimedTlsConnection(_TimedConnection, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _TimedConnection
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        attempt = _attempt()
+        connection = super()._get_conn(timeout=attempt.left())
+        if attempt.fresh:
+            connection.close()
+        return connection
+
+
+class _TlsPool(_Pool, HTTPSConnectionPool):
+    ConnectionCls = _TimedTlsConnection
+
+
+class TimedAdapter(HTTPAdapter):
+    """Gives `requests` these connections."""
+
+    def init_poolmanager(self, *args: Any, **named: Any) -> None:
+        super().init_poolmanager(*args, **named)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}

@@ -1,0 +1,93 @@
+"""The clients of OCI that a process uses, made from the settings when they are first wanted."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from reconciliation import connection
+from reconciliation.oci.client import OciClient, OciConfig
+
+# Probes overlap while OCI hangs; see reconciliation.monitor.
+_PROBE_POOL = 8
+
+_lock = threading.Lock()
+_clients: dict[tuple[int, str], OciClient] = {}
+
+
+def _after_fork() -> None:
+    """Give the child a lock of its own: the parent's may be held by a thread it does not have."""
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def client() -> OciClient:
+    """Return the client of this process for live orders and background work; threads share it.
+
+    Its connection pool is as large as COC_OCI_CONCURRENCY. Raises ImproperlyConfigured if a setting
+    is missing.
+    """
+    return _client(
+        "work",
+        connect_timeout=settings.COC_OCI_CONNECT_TIMEOUT,
+        read_timeout=settings.COC_OCI_TIMEOUT,
+        pool_size=settings.COC_OCI_CONCURRENCY,
+    )
+
+
+def client_for_probe() -> OciClient:
+    """Return the client of this process for probes: it gives up after COC_OCI_PROBE_TIMEOUT.
+
+    Raises ImproperlyConfigured if a setting is missing.
+    """
+    return _client(
+        "probe",
+        connect_timeout=min(settings.COC_OCI_CONNECT_TIMEOUT, settings.COC_OCI_PROBE_TIMEOUT),
+        read_timeout=settings.COC_OCI_PROBE_TIMEOUT,
+        pool_size=_PROBE_POOL,
+    )
+
+
+def close_clients() -> None:
+    """Forget the clients of this process; the next call makes new ones from the settings."""
+    with _lock:
+        for key in [key for key in _clients if key[0] == os.getpid()]:
+            _clients.pop(key).close()
+
+
+def _client(use: str, *, connect_timeout: float, read_timeout: float, pool_size: int) -> OciClient:
+    # Sockets must not be shared with the parent of a fork.
+    key = (os.getpid(), use)
+    found = _clients.get(key)
+    if found is not None:
+        return found
+    with _lock:
+        if key not in _clients:
+            _clients[key] = OciClient(
+                OciConfig(
+                    base_url=_needed("COC_OCI_BASE_URL"),
+                    tenant_group_id=_needed("COC_OCI_TENANT_GROUP_ID"),
+                    token_url=_needed("COC_OCI_TOKEN_URL"),
+                    client_id=_needed("COC_OCI_CLIENT_ID"),
+                    client_secret=_needed("COC_OCI_CLIENT_SECRET"),
+                    scope=_needed("COC_OCI_SCOPE"),
+                    connect_timeout=connect_timeout,
+                    read_timeout=read_timeout,
+                    pool_size=pool_size,
+                ),
+                observer=connection.observer(),
+            )
+        return _clients[key]
+
+
+def _needed(name: str) -> str:
+    value: str = getattr(settings, name)
+    if not value:
+        raise ImproperlyConfigured(f"{name} is not set; README says what it must be.")
+    return value

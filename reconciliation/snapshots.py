@@ -1,0 +1,240 @@
+"""Figures from OCI into the ledger: asked for by get-availability, applied with the hold rule.
+
+Probes of the connection are such calls, so that probing keeps the figures fresh.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from orders import ledger
+from orders.fields import ZERO
+from orders.ledger import Figure, Key, LedgerChanged
+from orders.models import Hold, HoldState, InventoryList, InventoryRecord
+from reconciliation import connection
+from reconciliation.oci.client import OciClient
+from reconciliation.oci.documents import Place, PlaceKind
+from reconciliation.oci.errors import OciError
+
+logger = logging.getLogger(__name__)
+
+# OCI contract 2.2: SKUs times places of one get-availability call.
+CHUNK = 100
+# From so many SKUs on it is not believed that all of them have just been sold out.
+SUSPICIOUS = 20
+# Asked for when there is nothing to refresh: any answer shows that OCI is there.
+HARMLESS = "coc-probe"
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What to ask for next: SKUs of one place, or a harmless one when nothing is known yet."""
+
+    place: Place
+    list_id: str = ""
+    skus: Sequence[str] = field(default=(HARMLESS,))
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What became of one call: `applied` records were renewed; `suspicious` figures were not."""
+
+    applied: int = 0
+    suspicious: bool = False
+
+
+def fetch_figures(*, list_: InventoryList, skus: Iterable[str], client: OciClient) -> list[Figure]:
+    """Return OCI's figures of SKUs of one list, asked for 100 at a time.
+
+    A SKU that we count and OCI's answer for the list leaves out has none to sell: ATO 0. Raises
+    OciError.
+    """
+    place = Place(PlaceKind(list_.list_type), list_.pk)
+    return _fetch(place, list_.pk, sorted(set(skus)), client)
+
+
+def fetch_keys(keys: Iterable[Key], *, client: OciClient) -> list[Figure]:
+    """Return OCI's figures of (list, SKU) keys of any lists; raises OciError."""
+    figures: list[Figure] = []
+    by_list = _by_list(keys)
+    for list_ in InventoryList.objects.filter(pk__in=by_list).order_by("pk"):
+        figures += fetch_figures(list_=list_, skus=by_list[list_.pk], client=client)
+    return figures
+
+
+def fetch(keys: Iterable[Key], *, client: OciClient) -> list[Figure]:
+    """Return OCI's figures like `fetch_keys`, or none if OCI does not give them now."""
+    try:
+        return fetch_keys(keys, client=client)
+    except OciError:
+        return []
+
+
+def refresh(
+    *,
+    keys: Iterable[Key],
+    client: OciClient,
+    clock: Callable[[], datetime] = timezone.now,
+) -> int:
+    """Renew the figures of `keys` in the ledger; return how many records have a new snapshot.
+
+    Raises OciError; what was applied before it stays applied.
+    """
+    applied = 0
+    by_list = _by_list(keys)
+    for list_ in InventoryList.objects.filter(pk__in=by_list).order_by("pk"):
+        skus = sorted(by_list[list_.pk])
+        for start in range(0, len(skus), CHUNK):
+            due = Due(
+                place=Place(PlaceKind(list_.list_type), list_.pk),
+                list_id=list_.pk,
+                skus=skus[start : start + CHUNK],
+            )
+            applied += ask(due, client=client, clock=clock).applied
+    return applied
+
+
+def refresh_due(
+    *,
+    now: datetime,
+    client: OciClient,
+    limit: int = CHUNK,
+    skip: Collection[str] = (),
+    clock: Callable[[], datetime] = timezone.now,
+) -> Refreshed:
+    """Renew the figures that need it most by one call; see `next_due`. Raises OciError."""
+    return ask(next_due(now=now, limit=limit, skip=skip), client=client, clock=clock)
+
+
+def next_due(*, now: datetime, limit: int = CHUNK, skip: Collection[str] = ()) -> Due:
+    """Return up to `limit` SKUs of one list, whose figures need renewing most.
+
+    First those with a hold that OCI answered longer than COC_OCI_READ_LAG ago: the new figure
+    counts it, and the hold goes. Then the oldest figures, which goes round through all lists. Lists
+    in `skip` are left out.
+    """
+    lag = timedelta(seconds=settings.COC_OCI_READ_LAG)
+    answered = Hold.objects.filter(
+        state=HoldState.ANSWERED,
+        answered_at__lte=now - lag,
+        record__snapshot_ato__isnull=False,
+    ).exclude(record__inventory_list__in=skip)
+    oldest = (
+        InventoryRecord.objects.filter(snapshot_at__isnull=False)
+        .exclude(inventory_list__in=skip)
+        .order_by("snapshot_at", "id")
+    )
+    list_id = (
+        answered.order_by("answered_at").values_list("record__inventory_list_id", flat=True).first()
+    ) or oldest.values_list("inventory_list_id", flat=True).first()
+    list_ = InventoryList.objects.filter(pk=list_id).first() if list_id else None
+    if list_ is None:
+        return _harmless()
+    held = answered.filter(record__inventory_list=list_).order_by("answered_at")
+    skus = list(dict.fromkeys(held.values_list("record__sku", flat=True)[: 10 * limit]))[:limit]
+    if len(skus) < limit:
+        older = oldest.filter(inventory_list=list_).values_list("sku", flat=True)[:limit]
+        skus = list(dict.fromkeys([*skus, *older]))[:limit]
+    return Due(place=Place(PlaceKind(list_.list_type), list_.pk), list_id=list_.pk, skus=skus)
+
+
+def _harmless() -> Due:
+    """Return what can be asked for always; a place that OCI does not know is an answer as well."""
+    list_ = InventoryList.objects.order_by("pk").first()
+    if list_ is None:
+        return Due(place=Place(PlaceKind.GROUP, HARMLESS))
+    return Due(place=Place(PlaceKind(list_.list_type), list_.pk))
+
+
+def ask(due: Due, *, client: OciClient, clock: Callable[[], datetime] = timezone.now) -> Refreshed:
+    """Make one call and apply its figures, if the connection may be trusted and they can be.
+
+    Raises OciError.
+    """
+    taken_at = clock()
+    figures = _fetch(due.place, due.list_id, due.skus, client)
+    if not due.list_id:
+        return Refreshed()
+    if _is_suspicious(due.list_id, figures):
+        logger.warning(
+            "OCI says that all of %d SKUs of list %s that had stock are sold out at once; its"
+            " figures are not taken over. If they are right, import them from a file.",
+            len(figures),
+            due.list_id,
+        )
+        return Refreshed(suspicious=True)
+    # While OFFLINE one good answer proves little; while forced offline nobody wants the figures.
+    if not connection.may_call(connection.current()):
+        return Refreshed()
+    return Refreshed(applied=apply(figures, taken_at=taken_at, clock=clock))
+
+
+def apply(figures: Sequence[Figure], *, taken_at: datetime, clock: Callable[[], datetime]) -> int:
+    """Bring figures into the ledger, again if a record has just changed; return how many it took.
+
+    `taken_at` is when they were asked for: OCI cannot have counted anything later.
+    """
+    lag = timedelta(seconds=settings.COC_OCI_READ_LAG)
+    for attempt in range(_TRIES):
+        try:
+            return ledger.apply_snapshot(figures=figures, taken_at=taken_at, lag=lag, now=clock())
+        except LedgerChanged:
+            if attempt == _TRIES - 1:
+                logger.info("Busy records kept their figures; the next refresh brings new ones.")
+    return 0
+
+
+def _fetch(place: Place, list_id: str, skus: Sequence[str], client: OciClient) -> list[Figure]:
+    figures: list[Figure] = []
+    for start in range(0, len(skus), CHUNK):
+        chunk = skus[start : start + CHUNK]
+        answer = client.get_availability(place=place, skus=chunk)
+        found = {
+            record.sku: Figure(
+                list_id=list_id,
+                sku=record.sku,
+                ato=max(ZERO, record.ato),
+                safety_stock=max(ZERO, record.safety_stock),
+            )
+            for record in answer
+            if record.sku in chunk
+        }
+        figures += found.values()
+        absent = set(chunk) - set(found)
+        # An answer without anything about the place proves nothing about its SKUs.
+        if found and absent and list_id:
+            tracked = InventoryRecord.objects.filter(
+                inventory_list=list_id, sku__in=absent, snapshot_ato__isnull=False
+            )
+            figures += [
+                Figure(list_id, record.sku, ZERO, record.safety_stock)
+                for record in tracked.order_by("sku")
+            ]
+    return figures
+
+
+def _is_suspicious(list_id: str, figures: Sequence[Figure]) -> bool:
+    """Whether many SKUs that had stock all have none now: a fault at OCI rather than a sale."""
+    if len(figures) < SUSPICIOUS or any(figure.ato > ZERO for figure in figures):
+        return False
+    had_stock = InventoryRecord.objects.filter(
+        inventory_list=list_id,
+        sku__in=[figure.sku for figure in figures],
+        snapshot_ato__gt=ZERO,
+    )
+    return had_stock.count() >= SUSPICIOUS
+
+
+def _by_list(keys: Iterable[Key]) -> dict[str, set[str]]:
+    by_list: dict[str, set[str]] = defaultdict(set)
+    for list_id, sku in keys:
+        by_list[list_id].add(sku)
+    return by_list

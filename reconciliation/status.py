@@ -1,0 +1,131 @@
+"""The summary that the home page, `GET /status`, the metrics and the alerts share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import Count, Min, QuerySet, Sum
+
+from orders.fields import ZERO
+from orders.models import Order, OrderItem
+from reconciliation import connection
+from reconciliation.models import (
+    ConnectionState,
+    EntryState,
+    OfflineCause,
+    Outage,
+    Run,
+    RunEntry,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Accepted orders without a reservation: how many, their units, value and age."""
+
+    orders: int = 0
+    units: Decimal = ZERO
+    value: Mapping[str, Decimal] = field(default_factory=dict)  # by currency
+    oldest_captured_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """The newest run and how many of its orders are in each state, as the rows say just now."""
+
+    run: Run
+    counts: Mapping[EntryState, int]
+
+    @property
+    def total(self) -> int:
+        """Orders in the run."""
+        return sum(self.counts.values())
+
+    @property
+    def done(self) -> int:
+        """Orders that the run is through with."""
+        return self.total - self.counts.get(EntryState.PENDING, 0)
+
+    @property
+    def short(self) -> int:
+        """Orders that ended partially or not reserved."""
+        return self.counts.get(EntryState.PARTIAL, 0) + self.counts.get(EntryState.NOTHING, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where things stand. `since` is when the connection came into its state.
+
+    `offline_since` is when the outage that is not over yet began (the first call without an
+    answer), or None without one.
+    """
+
+    connection: ConnectionState
+    since: datetime
+    cause: OfflineCause
+    reason: str
+    forced_by: str
+    last_good_at: datetime | None
+    outage: Outage | None
+    waiting: Waiting
+    review: int
+    oversold: int
+    last_run: LastRun | None
+
+    @property
+    def offline_since(self) -> datetime | None:
+        """When the outage that is not over yet began."""
+        return None if self.outage is None else self.outage.lost_at
+
+
+def summary(*, site_id: str | None = None) -> Status:
+    """Return where things stand now, of one site or of all; eight small queries."""
+    orders = Order.objects.all() if site_id is None else Order.objects.filter(site_id=site_id)
+    link = connection.current()
+    return Status(
+        connection=ConnectionState(link.state),
+        since=link.since,
+        cause=OfflineCause(link.cause),
+        reason=link.reason,
+        forced_by=link.forced_by,
+        last_good_at=link.last_good_at,
+        outage=Outage.objects.filter(is_open=True).first(),
+        waiting=sum_up(orders.waiting()),
+        review=orders.needing_review().count(),
+        oversold=orders.oversold().count(),
+        last_run=last_run(),
+    )
+
+
+def sum_up(orders: QuerySet[Order]) -> Waiting:
+    """Return number, units, value by currency and age of `orders`; two queries."""
+    rows = list(
+        orders.order_by()
+        .values("currency")
+        .annotate(number=Count("id"), value=Sum("order_total"), oldest=Min("captured_at"))
+        .order_by("currency")
+    )
+    if not rows:
+        return Waiting()
+    units = OrderItem.objects.filter(order__in=orders.order_by().values("id"))
+    return Waiting(
+        orders=sum(row["number"] for row in rows),
+        units=units.aggregate(units=Sum("quantity"))["units"] or ZERO,
+        value={row["currency"]: row["value"] for row in rows},
+        oldest_captured_at=min(row["oldest"] for row in rows),
+    )
+
+
+def last_run() -> LastRun | None:
+    """Return the newest run with its counts, or None before the first; two queries."""
+    run = Run.objects.order_by("-id").first()
+    return None if run is None else LastRun(run=run, counts=counts_of(run))
+
+
+def counts_of(run: Run) -> dict[EntryState, int]:
+    """Return how many orders of `run` are in each state; states without an order are left out."""
+    rows = RunEntry.objects.filter(run=run).order_by().values("state").annotate(number=Count("id"))
+    return {EntryState(row["state"]): row["number"] for row in rows}
