@@ -1,0 +1,211 @@
+"""What of the seven promises can be checked on live data; each finding names the row.
+
+Reads while others write: what looks broken is read once more before it is called broken.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.db.models import Count, Q, Sum
+
+from orders import outcomes
+from orders.fields import ZERO
+from orders.models import (
+    SETTLED_STATES,
+    EventKind,
+    ExportStatus,
+    Hold,
+    HoldState,
+    InventoryRecord,
+    Movement,
+    Order,
+    OrderItem,
+    OrderStatus,
+    ReservationState,
+)
+from orders.models.inventory import OPEN_HOLDS
+from reconciliation.models import DocumentState, ReservationDocument, RunEntry
+from reconciliation.reports.daily import unfaithful_days
+
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """One broken promise: its number, the row that breaks it, and how."""
+
+    promise: int
+    row: str
+    detail: str
+
+
+def check() -> Iterator[Broken]:
+    """Yield every broken promise that can be seen in the database and the files."""
+    for one in (
+        _orders_without_history,
+        _documents_against_items,
+        _states_against_items,
+        _records_against_rows,
+        _holds_against_orders,
+        _entries_without_run,
+        _exports_too_early,
+        unfaithful_files,
+    ):
+        yield from _twice(one)
+
+
+def _twice(one: Callable[[], Iterator[Broken]]) -> Iterator[Broken]:
+    """Yield what is found twice in a row: a change under way is found at most once."""
+    first = set(one())
+    if first:
+        yield from sorted(first & set(one()), key=lambda found: found.row)
+
+
+def _chunks() -> Iterator[list[Order]]:
+    last = 0
+    while orders := list(Order.objects.filter(pk__gt=last).order_by("pk")[:_CHUNK]):
+        yield orders
+        last = orders[-1].pk
+
+
+def _name(order: Order) -> str:
+    return f"order {order.site_id} {order.order_no} (id {order.pk})"
+
+
+def _orders_without_history() -> Iterator[Broken]:
+    """Promises 1 and 7: each order was captured, and each state was cleared, by somebody."""
+    captured = Q(events__kind__in=[EventKind.CAPTURED, EventKind.CAPTURED_OFFLINE])
+    settled = Q(events__kind__in=[EventKind.SETTLED, EventKind.RESOLVED])
+    told = Order.objects.annotate(
+        told=Count("events", filter=captured), cleared=Count("events", filter=settled)
+    )
+    for order in told.filter(told=0).iterator():
+        yield Broken(7, _name(order), "no event tells of its capture")
+    for order in told.filter(cleared=0, reservation_state__in=SETTLED_STATES).iterator():
+        yield Broken(7, _name(order), "its state was cleared and no event tells by whom")
+    offline = Order.objects.filter(captured_offline=True).exclude(
+        events__kind=EventKind.CAPTURED_OFFLINE
+    )
+    for order in offline.filter(needs_review_since=None).iterator():
+        yield Broken(1, _name(order), "captured offline, and no event has told the reports")
+
+
+def _documents_against_items() -> Iterator[Broken]:
+    """Promise 2: what the documents hold is what the items say, once."""
+    for orders in _chunks():
+        ids = [order.pk for order in orders]
+        held: dict[int, dict[str, Decimal]] = {pk: defaultdict(lambda: ZERO) for pk in ids}
+        counted = ReservationDocument.objects.filter(order__in=ids, state=DocumentState.COUNTED)
+        for document in counted:
+            for line in document.held:
+                held[document.order_id][line["sku"]] += Decimal(str(line["quantity"]))
+        reserved: dict[int, dict[str, Decimal]] = {pk: defaultdict(lambda: ZERO) for pk in ids}
+        for item in OrderItem.objects.filter(order__in=ids, reserved_quantity__gt=0):
+            reserved[item.order_id][item.sku] += item.reserved_quantity
+        for order in orders:
+            if order.status in (OrderStatus.CANCELLING, OrderStatus.CANCELLED):
+                continue
+            if held[order.pk] != reserved[order.pk]:
+                yield Broken(
+                    2, _name(order), "its items and its reservation documents hold different units"
+                )
+
+
+def _states_against_items() -> Iterator[Broken]:
+    """Promise 1: exactly one outcome, and the one that the quantities say."""
+    for orders in _chunks():
+        ids = [order.pk for order in orders]
+        items: dict[int, list[OrderItem]] = defaultdict(list)
+        for item in OrderItem.objects.filter(order__in=ids):
+            items[item.order_id].append(item)
+        for order in orders:
+            mine = items[order.pk]
+            if not mine:
+                yield Broken(1, _name(order), "it has no items")
+            elif order.reservation_state == ReservationState.MISSING:
+                if any(item.reserved_quantity for item in mine):
+                    yield Broken(1, _name(order), "Reservation Missing, and items are reserved")
+            elif order.status == OrderStatus.NEW:
+                state = outcomes.state_of(
+                    {item.pk: item.quantity for item in mine},
+                    {item.pk: item.reserved_quantity for item in mine},
+                )
+                if state != order.reservation_state:
+                    yield Broken(1, _name(order), f"its items say {state}")
+
+
+def _records_against_rows() -> Iterator[Broken]:
+    """Promise 3: ATO and holds are what the ledger's rows add up to."""
+    moved = {
+        row["record"]: (row["ato"], row["held"])
+        for row in Movement.objects.order_by()
+        .values("record")
+        .annotate(ato=Sum("ato_change"), held=Sum("held_change"))
+    }
+    open_holds = dict(
+        Hold.objects.filter(state__in=OPEN_HOLDS)
+        .order_by()
+        .values_list("record")
+        .annotate(n=Sum("quantity"))
+    )
+    for record in InventoryRecord.objects.iterator():
+        name = f"inventory record {record.inventory_list_id} {record.sku} (id {record.pk})"
+        ato, held = moved.get(record.pk, (ZERO, ZERO))
+        if ato != record.ato:
+            yield Broken(3, name, f"ATO is {record.ato}, its movements add up to {ato}")
+        if held != record.held:
+            yield Broken(3, name, f"{record.held} held, its movements add up to {held}")
+        if open_holds.get(record.pk, ZERO) != record.held:
+            yield Broken(
+                3, name, f"{record.held} held, its holds add up to {open_holds.get(record.pk, 0)}"
+            )
+
+
+def _holds_against_orders() -> Iterator[Broken]:
+    """Promise 3: a waiting order holds what it asks for; one that is over holds nothing."""
+    over = Hold.objects.filter(
+        state__in=OPEN_HOLDS, order__status__in=[OrderStatus.CANCELLED, OrderStatus.FAILED]
+    )
+    for hold in over.select_related("order").iterator():
+        yield Broken(3, _name(hold.order), f"over, and still holds {hold.quantity}")
+    waiting = Order.objects.filter(
+        status__in=[OrderStatus.NEW, OrderStatus.CREATED],
+        reservation_state=ReservationState.MISSING,
+    )
+    asked = dict(waiting.order_by().values_list("pk").annotate(n=Sum("items__quantity")))
+    kept = dict(
+        Hold.objects.filter(order__in=waiting.order_by().values("pk"), state=HoldState.WAITING)
+        .order_by()
+        .values_list("order")
+        .annotate(n=Sum("quantity"))
+    )
+    for order in waiting.filter(pk__in=[pk for pk in asked if asked[pk] != kept.get(pk)]):
+        yield Broken(3, _name(order), "it waits, and does not hold what it asks for")
+
+
+def _entries_without_run() -> Iterator[Broken]:
+    """Promise 5: nothing is pending in a run that has ended."""
+    left = RunEntry.objects.filter(state="pending", run__is_active=False)
+    for entry in left.select_related("order").iterator():
+        yield Broken(5, _name(entry.order), f"pending in run {entry.run_id}, which has ended")
+
+
+def _exports_too_early() -> Iterator[Broken]:
+    """Design 4: an order is exportable when its state is cleared, the short ones too."""
+    late = Order.objects.filter(
+        status=OrderStatus.NEW,
+        reservation_state__in=SETTLED_STATES,
+        export_status=ExportStatus.NOT_EXPORTED,
+    )
+    for order in late.iterator():
+        yield Broken(1, _name(order), "settled, and not ready for order management")
+
+
+def unfaithful_files() -> Iterator[Broken]:
+    """Promise 6: each daily report that should be there is there and is what was written."""
+    for name, detail in unfaithful_days():
+        yield Broken(6, f"report {name}", detail)

@@ -1,0 +1,187 @@
+"""The daily reports: one file per site, day and kind, written from the database."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from django.db.models import F, Sum
+
+from orders.answers import iso
+from orders.models import Order, OrderEvent, Site
+from reconciliation.models import ReportDay, ReportType
+from reconciliation.reports import atomic, names
+from reconciliation.reports.kinds import orders_of
+from reconciliation.reports.shapes import SCHEMA_VERSION, in_chunks, line_of, members_of
+
+_COUNT_PLACES = 10
+_BLOCK = 1 << 20
+
+
+class LeaseLost(Exception):
+    """Somebody else writes the site's reports by now; nothing was put in place."""
+
+
+def mark(*, site: Site, kinds: set[tuple[date, ReportType]]) -> None:
+    """Say that the reports of these days and kinds are behind; rows are made where missing."""
+    for day, kind in sorted(kinds):
+        found = ReportDay.objects.filter(site=site, date=day, report_type=kind)
+        if not found.update(needs_merge=True):
+            ReportDay.objects.get_or_create(site=site, date=day, report_type=kind)
+
+
+def merge(report: ReportDay, *, keep_lease: Callable[[], bool], now: datetime) -> None:
+    """Write the report's file anew and then remove the work files that it holds.
+
+    The caller has the lease on the site's reports; `keep_lease` renews it and says whether it is
+    still ours. Raises OSError when the file cannot be written (the old one stays), LeaseLost.
+    """
+    path = names.path_of(report)
+    revision = report.revision + 1
+    with atomic.replacing(path) as file:
+        count = _write(file, report, revision, keep_lease, now)
+        size, digest = measure(file)
+        if not keep_lease():
+            raise LeaseLost(path.name)
+    atomic.sync_folder(path.parent)
+    won = ReportDay.objects.filter(pk=report.pk, revision=report.revision).update(
+        revision=F("revision") + 1,
+        order_count=count,
+        byte_count=size,
+        sha256=digest,
+        generated_at=now,
+        needs_merge=False,
+        last_error="",
+    )
+    if not won:
+        # Two writers after all: neither file can be trusted, so it is written once more.
+        ReportDay.objects.filter(pk=report.pk).update(needs_merge=True)
+        raise LeaseLost(path.name)
+    _remove_work_files(report, path)
+
+
+def _write(
+    file: BinaryIO,
+    report: ReportDay,
+    revision: int,
+    keep_lease: Callable[[], bool],
+    now: datetime,
+) -> int:
+    """Write the report and return how many orders it holds."""
+    head = {
+        "schemaVersion": SCHEMA_VERSION,
+        "reportType": report.report_type,
+        "siteId": report.site_id,
+        "date": report.date.isoformat(),
+        "timeZone": report.site.time_zone,
+        "revision": revision,
+        "generatedAt": iso(now),
+    }
+    opening = json.dumps(head, ensure_ascii=False, separators=(",", ":"))[:-1]
+    file.write(f'{opening},"orderCount":'.encode())
+    place_of_count = file.tell()
+    # The count is known at the end only, and white space is free in JSON.
+    file.write(b" " * _COUNT_PLACES + b',"orders":[')
+    count = 0
+    for chunk in in_chunks(orders_of(report.report_type, site=report.site, day=report.date)):
+        for members in members_of(chunk):
+            file.write(b",\n" if count else b"\n")
+            file.write(line_of(members))
+            count += 1
+        if not keep_lease():
+            raise LeaseLost(names.name_of(report))
+    file.write(b"\n]}\n")
+    file.seek(place_of_count)
+    file.write(f"{count:>{_COUNT_PLACES}}".encode())
+    return count
+
+
+def measure(file: BinaryIO) -> tuple[int, str]:
+    """Return the size in bytes and the SHA-256 of an open file, and go back to its start."""
+    file.seek(0)
+    digest = hashlib.sha256()
+    size = 0
+    while block := file.read(_BLOCK):
+        digest.update(block)
+        size += len(block)
+    file.seek(0)
+    return size, digest.hexdigest()
+
+
+def orders_in(file: BinaryIO) -> Iterator[dict[str, Any]]:
+    """Yield the orders of a daily report as it was written, one line at a time."""
+    for line in file:
+        # The head and the end are the only lines that are no order.
+        if line.startswith(b'{"siteId":'):
+            yield json.loads(line.rstrip(b",\n"))
+
+
+def _remove_work_files(report: ReportDay, path: Path) -> None:
+    folder = names.work_folder()
+    if not folder.is_dir():
+        return
+    atomic.remove_left_overs(folder)
+    kind = ReportType(report.report_type)
+    there = {entry.name for entry in folder.iterdir() if entry.name.startswith(f"{kind}_")}
+    if not there:
+        return
+    with path.open("rb") as file:
+        for members in orders_in(file):
+            captured_at = datetime.fromisoformat(members["capturedAt"])
+            name = names.work_name(
+                kind, order_no=members["orderNo"], captured_at=captured_at, site=report.site
+            )
+            if name in there:
+                with suppress(FileNotFoundError):
+                    (folder / name).unlink()
+
+
+def fault_of(report: ReportDay, *, deep: bool) -> str:
+    """Return what is wrong with a written report's file, or nothing.
+
+    `deep` compares its content; otherwise only whether it is there in its full size.
+    """
+    path = names.path_of(report)
+    try:
+        if not deep:
+            size, digest = path.stat().st_size, report.sha256
+        else:
+            with path.open("rb") as file:
+                size, digest = measure(file)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if (size, digest) != (report.byte_count, report.sha256):
+        return "is not what was written"
+    return ""
+
+
+def unfaithful_days() -> Iterator[tuple[str, str]]:
+    """Yield name and fault of each report that does not agree with the database.
+
+    Reports that are behind are left out: what changes just now is merged soon.
+    """
+    behind = set(
+        OrderEvent.objects.filter(projected=False).values_list("order__site", flat=True).distinct()
+    )
+    for site in Site.objects.exclude(pk__in=behind):
+        days = ReportDay.objects.filter(site=site).select_related("site")
+        if days.filter(needs_merge=True).exists():
+            continue
+        for report in days.order_by("date", "report_type").iterator():
+            if fault := fault_of(report, deep=True):
+                yield names.name_of(report), fault
+            there = orders_of(report.report_type, site=site, day=report.date).count()
+            if there != report.order_count:
+                yield (
+                    names.name_of(report),
+                    f"holds {report.order_count} orders, the database {there}",
+                )
+        told = days.filter(report_type=ReportType.OFFLINE).aggregate(n=Sum("order_count"))["n"] or 0
+        captured = Order.objects.filter(site=site, captured_offline=True).count()
+        if told != captured:
+            yield f"offline of {site.pk}", f"all days hold {told} orders, the database {captured}"

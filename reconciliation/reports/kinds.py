@@ -1,0 +1,44 @@
+"""Which orders belong to which report (design 7)."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from django.db.models import Q
+
+from orders.models import Order, ReservationState, Resolution, Site
+from orders.models.orders import OrderQuerySet
+from reconciliation.models import ReportType
+from reconciliation.reports.names import bounds
+
+_SHORT = (ReservationState.PARTIAL, ReservationState.NOTHING)
+
+
+def kinds_of(order: Order) -> list[ReportType]:
+    """Return the reports that tell of `order`; none unless it was captured offline.
+
+    An order that was short and was reserved again is in both *oversold* and *reserved*. One that
+    was cancelled stays where its outcome had put it, with its resolution.
+    """
+    if not order.captured_offline:
+        return []
+    kinds = [ReportType.OFFLINE]
+    if order.reservation_state == ReservationState.COMPLETE:
+        kinds.append(ReportType.RESERVED)
+    if order.reservation_state in _SHORT or order.resolution == Resolution.RESERVED_AGAIN:
+        kinds.append(ReportType.OVERSOLD)
+    return kinds
+
+
+def orders_of(kind: ReportType | str, *, site: Site, day: date) -> OrderQuerySet:
+    """Return the orders that the report `kind` of the site's `day` tells of, by capture."""
+    start, end = bounds(day, site)
+    orders = Order.objects.filter(
+        site=site, captured_offline=True, captured_at__gte=start, captured_at__lt=end
+    ).order_by("captured_at", "id")
+    if kind == ReportType.RESERVED:
+        return orders.filter(reservation_state=ReservationState.COMPLETE)
+    if kind == ReportType.OVERSOLD:
+        again = Q(resolution=Resolution.RESERVED_AGAIN)
+        return orders.filter(Q(reservation_state__in=_SHORT) | again)
+    return orders

@@ -1,0 +1,90 @@
+"""Names of report files: a function of the order, safe as a part of a path, never parsed for truth.
+
+An order number may hold any character. What is not an ASCII letter, digit, `-` or `.` is written
+as %XX of its UTF-8, so that two numbers never share a name; so is `_` in an order number, which
+keeps `{site}_{date}_{time}_{orderNo}` unambiguous for site ids that hold `_`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import string
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+from django.conf import settings
+
+from orders.models import Order, Site
+from reconciliation.models import ReportDay, ReportType
+
+_SAFE = frozenset((string.ascii_letters + string.digits + "-.").encode())
+# File systems allow 255 bytes for a whole name; two escaped ids must fit.
+_LONGEST = 90
+_KEPT = 60
+
+
+def escape(text: str, *, also: bytes = b"") -> str:
+    """Return `text` as part of a file name; `also` names further bytes that may stay as they are.
+
+    A result that would be too long is cut and ends in `~` and a digest of the whole.
+    """
+    raw = text.encode("utf-8", "surrogatepass")
+    escaped = "".join(chr(b) if b in _SAFE or b in also else f"%{b:02X}" for b in raw)
+    if len(escaped) <= _LONGEST:
+        return escaped
+    return f"{escaped[:_KEPT]}~{hashlib.sha256(raw).hexdigest()[:24]}"
+
+
+def folder() -> Path:
+    """Return where the daily reports are."""
+    return Path(settings.COC_IMPEX_DIR) / "src" / "continuous_order_capture"
+
+
+def work_folder() -> Path:
+    """Return where the work files are until their day's report holds them."""
+    return folder() / "work"
+
+
+def day_of(moment: datetime, site: Site) -> date:
+    """Return the day of a capture in the site's time zone."""
+    return moment.astimezone(site.zone).date()
+
+
+def bounds(day: date, site: Site) -> tuple[datetime, datetime]:
+    """Return the first moment of the site's `day` and that of the next one; 23 to 25 hours apart.
+
+    Both are in UTC: moments of one zone are compared by their clock faces, not by what they are.
+    """
+
+    def start(of: date) -> datetime:
+        return datetime.combine(of, time.min, tzinfo=site.zone).astimezone(UTC)
+
+    return start(day), start(day + timedelta(days=1))
+
+
+def work_name(kind: ReportType, *, order_no: str, captured_at: datetime, site: Site) -> str:
+    """Return the name of an order's work file."""
+    stamp = captured_at.astimezone(site.zone).strftime("%Y%m%d_%H%M%S")
+    return f"{kind}_{escape(site.pk, also=b'_')}_{stamp}_{escape(order_no)}.json"
+
+
+def work_path(kind: ReportType, order: Order) -> Path:
+    """Return the path of an order's work file; `order.site` is loaded."""
+    return work_folder() / work_name(
+        kind, order_no=order.order_no, captured_at=order.captured_at, site=order.site
+    )
+
+
+def daily_name(kind: str, site_id: str, day: date) -> str:
+    """Return the name of a day's report."""
+    return f"{day:%Y%m%d}_{kind}_{escape(site_id, also=b'_')}.json"
+
+
+def name_of(report: ReportDay) -> str:
+    """Return the name of the file of `report`."""
+    return daily_name(report.report_type, report.site_id, report.date)
+
+
+def path_of(report: ReportDay) -> Path:
+    """Return the path of the file of `report`."""
+    return folder() / name_of(report)

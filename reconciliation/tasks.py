@@ -1,0 +1,55 @@
+"""What the queue runs. Each task is a wake-up: it looks for due work and may run twice or never."""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import timedelta
+
+from django.utils import timezone
+
+from reconciliation import batches, heartbeats, releases, wake
+from reconciliation import sweep as sweeping
+from reconciliation.alert_rules import refresh_alerts
+from reconciliation.reports import keep_up
+
+# Well under the queue's time limit of a task; what is left goes on in a task of its own.
+_BUDGET = timedelta(seconds=20)
+
+
+def work_run(run_id: int) -> None:
+    """Work on a reconciliation for a while."""
+    if batches.work_run(run_id=run_id, clock=timezone.now, budget=_BUDGET):
+        wake.soon("work_run", run_id)
+
+
+def after_run(run_id: int) -> None:
+    """Bring alerts and reports up to date with a run that has ended."""
+    refresh_alerts(timezone.now())
+    keep_up.project_and_merge(now=timezone.now())
+
+
+def project_reports() -> None:
+    """Write work files of what has changed; merge the days that have waited long enough."""
+    keep_up.project(now=timezone.now())
+
+
+def merge_reports() -> None:
+    """Merge the days that have changed."""
+    keep_up.project_and_merge(now=timezone.now())
+
+
+def finish_cancellations() -> None:
+    """Carry on with what is being cancelled."""
+    releases.finish_cancellations(clock=timezone.now)
+
+
+def sweep() -> None:
+    """Find work that nobody does."""
+    sweeping.sweep(clock=timezone.now)
+
+
+def beat() -> None:
+    """Show that the queue works: a task was taken, run and ended."""
+    instance = f"{socket.gethostname()}:{os.getppid()}"[:100]
+    heartbeats.beat(component=heartbeats.WORKER, instance=instance, now=timezone.now())
