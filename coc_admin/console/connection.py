@@ -1,0 +1,61 @@
+"""Forcing the connection offline and releasing it, each with a reason."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+
+from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.forms import ReasonForm
+from coc_admin.console.frame import frame_of
+from orders.actors import person
+from orders.models import Site
+from reconciliation import connection as connections
+from reconciliation.models import ConnectionState
+
+
+@console_page("reconciliation.force_offline", methods=READ_AND_POST)
+def force(request: HttpRequest) -> HttpResponse:
+    """Say what forcing offline does, then do it; a second click changes nothing."""
+    form = ReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        changed = connections.force_offline(
+            actor=person(request.user.get_username()),
+            reason=form.cleaned_data["reason"],
+            now=timezone.now(),
+        )
+        if changed:
+            messages.success(request, "The connection has been taken offline.")
+        else:
+            messages.info(request, "The connection had been taken offline already.")
+        return redirect("home")
+    context = {
+        "form": form,
+        "is_forced": _is_forced(request),
+        "refusing": list(Site.objects.filter(offline_capture=False)),
+    }
+    return render(request, "console/force_offline.html", context)
+
+
+@console_page("reconciliation.force_offline", methods=READ_AND_POST)
+def release(request: HttpRequest) -> HttpResponse:
+    """Say what releasing does, then do it; a second click changes nothing."""
+    form = ReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        changed = connections.release_forced(
+            actor=person(request.user.get_username()),
+            reason=form.cleaned_data["reason"],
+            now=timezone.now(),
+        )
+        if changed:
+            messages.success(request, "Released: the connection is being tried again.")
+        else:
+            messages.info(request, "The connection was not forced offline any more.")
+        return redirect("home")
+    return render(request, "console/release.html", {"form": form, "is_forced": _is_forced(request)})
+
+
+def _is_forced(request: HttpRequest) -> bool:
+    return frame_of(request).connection.state == ConnectionState.FORCED_OFFLINE

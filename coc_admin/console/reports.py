@@ -1,0 +1,70 @@
+"""Pages about the daily reports: the list, and downloading one as JSON, CSV or XLSX."""
+
+from __future__ import annotations
+
+from datetime import date
+from itertools import groupby
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+
+from coc_admin.console.access import console_page
+from coc_admin.console.forms import ReportFilterForm
+from coc_admin.report_responses import FORMS, report_response
+from orders.models import Site
+from reconciliation.models import ReportDay, ReportType
+from reconciliation.reports.downloads import ReportUnavailable
+
+PAGE = 60
+MOST_PAGES = 400
+
+
+def latest_days(number: int) -> list[tuple[date, list[ReportDay]]]:
+    """Return the latest `number` days that have reports, with their reports; two queries."""
+    days = list(
+        ReportDay.objects.order_by("-date").values_list("date", flat=True).distinct()[:number]
+    )
+    reports = ReportDay.objects.filter(date__in=days).order_by("-date", "site", "report_type")
+    return [(day, list(group)) for day, group in groupby(reports, key=lambda report: report.date)]
+
+
+@console_page("reconciliation.download_report")
+def report_list(request: HttpRequest) -> HttpResponse:
+    """List the daily reports by site, kind and day."""
+    form = ReportFilterForm(request.GET)
+    form.is_valid()
+    site, kind, day = (form.cleaned_data.get(name) for name in ("site", "kind", "date"))
+    found = ReportDay.objects.order_by("-date", "site", "report_type")
+    if site:
+        found = found.filter(site=site)
+    if kind:
+        found = found.filter(report_type=kind)
+    if day:
+        found = found.filter(date=day)
+    number = request.GET.get("page", "")
+    wanted = int(number) if number.isdecimal() and len(number) < 9 else 1
+    context = {
+        "page": Paginator(found, PAGE).get_page(min(wanted, MOST_PAGES)),
+        "form": form,
+        "sites": list(Site.objects.all()),
+        "site": site,
+        "kind": kind,
+        "kinds": ReportType.choices,
+        "is_filtered": bool(site or kind or day),
+    }
+    return render(request, "console/reports.html", context)
+
+
+@console_page("reconciliation.download_report")
+def download(request: HttpRequest, pk: int, form: str) -> HttpResponseBase:
+    """Send one report as the JSON file itself, as CSV or as XLSX."""
+    if form not in FORMS:
+        raise Http404
+    report = get_object_or_404(ReportDay, pk=min(pk, 2**63 - 1))
+    try:
+        return report_response(report, form)
+    except ReportUnavailable as fault:
+        messages.error(request, str(fault))
+        return redirect("reports")

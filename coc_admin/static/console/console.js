@@ -1,0 +1,92 @@
+// What moves on a page: the live part, the menus, and buttons that must not be pressed twice.
+// Without this file every page works; it is then as old as its last loading.
+(function () {
+  "use strict";
+
+  // --- live part: asks again after each answer, never while the tab is hidden ---------------
+  var live = document.getElementById("live");
+  var timer = null;
+  var failures = 0;
+
+  function pause() {
+    var said = document.querySelector("[data-live-seconds]");
+    var seconds = Number(said && said.dataset.liveSeconds) || 15;
+    return Math.min(seconds * Math.pow(2, failures), 60) * 1000;
+  }
+
+  function schedule() {
+    clearTimeout(timer);
+    if (!document.hidden) timer = setTimeout(ask, pause());
+  }
+
+  function note(failed) {
+    failures = failed ? failures + 1 : 0;
+    var sign = document.getElementById("stale");
+    if (sign) sign.hidden = failures < 2;
+  }
+
+  function ask() {
+    clearTimeout(timer);
+    htmx.ajax("GET", live.dataset.liveUrl, { source: live, target: live, swap: "innerMorph" });
+  }
+
+  if (live && window.htmx) {
+    live.addEventListener("htmx:finally:request", function (event) {
+      var ctx = event.detail.ctx;
+      note(!ctx.response || ctx.response.status >= 400);
+      schedule();
+    });
+    document.addEventListener("visibilitychange", function () {
+      if (document.hidden) clearTimeout(timer);
+      else ask();
+    });
+    schedule();
+  }
+
+  // --- navigation on narrow screens ---------------------------------------------------------
+  var toggle = document.querySelector(".nav-toggle");
+  var side = document.getElementById("navigation");
+  if (toggle && side) {
+    toggle.addEventListener("click", function () {
+      var open = side.classList.toggle("open");
+      toggle.setAttribute("aria-expanded", String(open));
+    });
+  }
+
+  // --- menus close on Escape and on a click elsewhere ---------------------------------------
+  document.addEventListener("keydown", function (event) {
+    if (event.key !== "Escape") return;
+    document.querySelectorAll("details.menu[open]").forEach(function (menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    });
+  });
+  document.addEventListener("click", function (event) {
+    document.querySelectorAll("details.menu[open]").forEach(function (menu) {
+      if (!menu.contains(event.target)) menu.open = false;
+    });
+  });
+
+  // --- a form that changes something is sent once; the server is safe against a second click -
+  document.addEventListener("submit", function (event) {
+    var form = event.target;
+    if (form.method !== "post") return;
+    if (form.dataset.sent) {
+      event.preventDefault();
+      return;
+    }
+    form.dataset.sent = "yes";
+    form.querySelectorAll("button[type=submit]").forEach(function (button) {
+      button.setAttribute("aria-disabled", "true");
+    });
+  });
+  window.addEventListener("pageshow", function (event) {
+    if (!event.persisted) return;
+    document.querySelectorAll("form[data-sent]").forEach(function (form) {
+      delete form.dataset.sent;
+      form.querySelectorAll("button[aria-disabled]").forEach(function (button) {
+        button.removeAttribute("aria-disabled");
+      });
+    });
+  });
+})();

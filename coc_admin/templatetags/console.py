@@ -1,0 +1,131 @@
+"""Tags and filters of the console's templates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from coc_admin.console import formats, wording
+from orders.models import Order
+from reconciliation.models import EntryState
+
+register = template.Library()
+
+register.filter("quantity", formats.format_quantity)
+
+ICONS = "vendor/tabler-icons-3.51.0/icons.svg"
+
+# The order in which a run's outcomes are told, and the words for each in a sentence.
+OUTCOMES = (
+    (EntryState.COMPLETE, "completely reserved", "ok"),
+    (EntryState.PARTIAL, "partially reserved", "warn"),
+    (EntryState.NOTHING, "nothing reserved", "bad"),
+    (EntryState.NEEDS_REVIEW, "needs review", "bad"),
+    (EntryState.OCI_OFFLINE, "OCI offline", "quiet"),
+    (EntryState.SKIPPED, "skipped", "quiet"),
+    (EntryState.PENDING, "to do", "info"),
+)
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """Draw an icon of the sprite; it is decoration, the words beside it carry the meaning."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
+        static(ICONS),
+        name,
+    )
+
+
+@register.simple_tag
+def when(value: datetime | None, *, relative: bool = True) -> SafeString | str:
+    """Show a time in UTC and how long ago it was; the exact value is its title."""
+    if value is None:
+        return "–"
+    ago = formats.format_ago(value, now=timezone.now()) if relative else ""
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>{}',
+        value.astimezone(UTC).isoformat(timespec="milliseconds"),
+        formats.format_exact(value),
+        formats.format_time(value),
+        format_html(' <span class="text-secondary">({})</span>', ago) if ago else "",
+    )
+
+
+@register.simple_tag
+def ago(value: datetime | None) -> SafeString | str:
+    """Show how long ago a time was; the exact value is its title."""
+    if value is None:
+        return "–"
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        value.astimezone(UTC).isoformat(timespec="milliseconds"),
+        formats.format_exact(value),
+        formats.format_ago(value, now=timezone.now()),
+    )
+
+
+@register.simple_tag
+def duration(start: datetime | None, end: datetime | None) -> str:
+    """Show the time between two moments; until now while the second is open."""
+    if start is None:
+        return "–"
+    return formats.format_span(((end or timezone.now()) - start).total_seconds())
+
+
+@register.filter
+def money(value: Decimal | None, currency: str) -> str:
+    """Show an amount with its currency."""
+    return formats.format_money(value, currency)
+
+
+@register.simple_tag
+def pill(state: str, label: str) -> SafeString:
+    """Show a state as a coloured word."""
+    tone = wording.TONES.get(state, "quiet")
+    return format_html('<span class="pill tone-{}">{}</span>', tone, label)
+
+
+@register.simple_tag
+def order_pill(order: Order) -> SafeString:
+    """Show where an order stands in one or two words."""
+    tone, label = wording.order_state(order)
+    return format_html('<span class="pill tone-{}">{}</span>', tone, label)
+
+
+@register.simple_tag
+def outcome_words(counts: Mapping[Any, int]) -> SafeString | str:
+    """Show a run's counts in words, the states without an order left out."""
+    told = [(f"{counts[state]:,}", label) for state, label, _ in OUTCOMES if counts.get(state)]
+    if not told:
+        return "no orders"
+    return format_html_join(", ", "<strong>{}</strong> {}", told)
+
+
+@register.simple_tag
+def outcome_bar(counts: Mapping[Any, int]) -> SafeString | str:
+    """Draw a run's counts as a bar; decoration beside `outcome_words`."""
+    total = sum(counts.values())
+    if not total:
+        return ""
+    rects, left = [], 0.0
+    for state, _, tone in OUTCOMES:
+        width = 100 * counts.get(state, 0) / total
+        if width:
+            rects.append((f"{left:.2f}", f"{width:.2f}", "track" if tone == "info" else tone))
+            left += width
+    return format_html(
+        '<svg class="outcome-bar" viewBox="0 0 100 6" preserveAspectRatio="none"'
+        ' aria-hidden="true" focusable="false">{}</svg>',
+        format_html_join(
+            "", '<rect x="{}" y="0" width="{}" height="6" class="bar-{}"></rect>', rects
+        ),
+    )

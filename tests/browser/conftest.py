@@ -1,0 +1,139 @@
+"""A browser that fails a test on any console error, and people to sign in with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.coc_admin.console import scene
+
+# Playwright's synchronous interface runs an event loop in this thread; the ORM calls of the tests
+# beside it are safe all the same.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+AXE = Path(__file__).parent / "vendor" / "axe-core-4.14.1" / "axe.min.js"
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, Any]:
+    """Start Debian's Chromium, which calls home for nothing."""
+    return {
+        "executable_path": "/usr/bin/chromium",
+        "args": [
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+        ],
+    }
+
+
+@pytest.fixture
+def outage(transactional_db: None) -> scene.Scene:
+    """Return an outage with an order of each kind."""
+    return scene.build_scene()
+
+
+@pytest.fixture
+def operator(transactional_db: None) -> User:
+    """Return an operator who may also open the back office."""
+    return scene.make_user("otto", *scene.OPERATOR, staff=True)
+
+
+class Watched:
+    """A page whose console errors, failed requests and uncaught exceptions are collected."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.errors: list[str] = []
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.errors.append(f"exception: {error}"))
+        page.on("response", self._answered)
+
+    def _said(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.errors.append(f"{message.type}: {message.text}")
+
+    def _answered(self, response: Any) -> None:
+        if response.status >= 400 and response.request.resource_type != "document":
+            self.errors.append(f"{response.status}: {response.url}")
+
+
+@pytest.fixture
+def open_page(browser: Browser, live_server: Any, operator: User) -> Iterator[Open]:
+    """Return a function that opens a path; at the end no page may have complained.
+
+    `scheme` is light or dark, `width` in pixels, `javascript` can be switched off, and
+    `signed_in=False` opens the page as a stranger.
+    """
+    contexts: list[BrowserContext] = []
+    watched: list[Watched] = []
+
+    def opened(
+        path: str,
+        *,
+        scheme: Any = "light",
+        width: int = 1280,
+        javascript: bool = True,
+        signed_in: bool = True,
+    ) -> Page:
+        context = browser.new_context(
+            color_scheme=scheme,
+            viewport={"width": width, "height": 900},
+            java_script_enabled=javascript,
+            base_url=live_server.url,
+        )
+        contexts.append(context)
+        if signed_in:
+            context.add_cookies([_session_cookie(operator, live_server.url)])
+        page = context.new_page()
+        watched.append(Watched(page))
+        page.goto(path)
+        return page
+
+    yield opened
+    complaints = [error for one in watched for error in one.errors]
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def _session_cookie(user: User, url: str) -> Any:
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    value = client.cookies[settings.SESSION_COOKIE_NAME].value
+    return {"name": settings.SESSION_COOKIE_NAME, "value": value, "url": url}
+
+
+def axe_findings(page: Page) -> list[str]:
+    """Return what axe finds serious or critical on the page: rule, element, and why."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate(
+        "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
+    )
+    return [
+        f"{rule['id']}: {node['html'][:160]} {node['failureSummary'][:300]}"
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
+
+
+def scrolls_sideways(page: Page) -> bool:
+    """Return whether the page itself is wider than its window."""
+    return bool(
+        page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+    )

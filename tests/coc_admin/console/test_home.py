@@ -1,0 +1,140 @@
+"""The home page, its live part, the banner, alerts, and forcing offline."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from orders.models import Site
+from reconciliation.models import Connection, ConnectionChange, ConnectionState, OfflineCause
+from tests.coc_admin.console.scene import Scene, set_connection
+
+
+def test_home_shows_what_waits_and_what_happened(viewer: Client, outage: Scene) -> None:
+    answer = viewer.get("/")
+    status = answer.context["status"]
+    assert (status.waiting.orders, status.waiting.units) == (1, 3)
+    assert (status.oversold, status.review) == (2, 1)
+    assert answer.context["waiting_value"] == "28.50 EUR"
+    assert [alert.priority for alert in answer.context["alerts"]] == ["ACTION", "INFO"]
+    page = answer.content.decode()
+    assert "Two orders did not get everything that was ordered." in page
+    assert "Cancel them, or reserve them again when there is stock." in page
+    assert "<strong>1</strong> completely reserved, <strong>1</strong> partially reserved" in page
+    assert "NorthShop</span>: oversold, 2 orders" in page
+
+
+def test_live_part_is_the_same_partial(viewer: Client, outage: Scene) -> None:
+    def without_ages(text: str) -> str:
+        return re.sub(r"\d+ \w+ ago", "", text)
+
+    page = without_ages(viewer.get("/").content.decode())
+    fragment = without_ages(viewer.get("/live/home/").content.decode())
+    moving = fragment.split('<a class="tool" id="bell"')[0].strip()
+    assert moving in page
+    assert "<html" not in fragment
+    assert 'hx-swap-oob="true"' in fragment
+
+
+def test_home_takes_a_bounded_number_of_queries(
+    viewer: Client, outage: Scene, django_assert_max_num_queries: Any
+) -> None:
+    with django_assert_max_num_queries(24):
+        viewer.get("/")
+
+
+def test_nothing_to_show_is_said(viewer: Client, db: None) -> None:
+    page = viewer.get("/").content.decode()
+    assert "Nothing needs attention." in page
+    assert "There has been no reconciliation yet." in page
+    assert "There are no reports yet." in page
+    assert "banner tone-" not in page
+
+
+@pytest.mark.parametrize(
+    ("state", "cause", "words"),
+    [
+        (ConnectionState.OFFLINE, OfflineCause.UNREACHABLE, "Omnichannel Inventory is offline"),
+        (
+            ConnectionState.OFFLINE,
+            OfflineCause.CONFIGURATION,
+            "Omnichannel Inventory refuses our credentials",
+        ),
+        (ConnectionState.FORCED_OFFLINE, OfflineCause.FORCED, "Taken offline by an operator"),
+        (ConnectionState.RECOVERING, OfflineCause.NONE, "the backlog is being reconciled"),
+    ],
+)
+def test_every_page_says_that_the_connection_is_not_online(
+    viewer: Client,
+    outage: Scene,
+    state: ConnectionState,
+    cause: OfflineCause,
+    words: str,
+) -> None:
+    set_connection(state, cause=cause)
+    for path in ("/", "/orders/", "/reports/", "/live/frame/"):
+        page = viewer.get(path).content.decode()
+        assert words in page
+        assert "1 order with 3 units, worth 28.50 EUR, waits for a reservation." in page
+        assert 'data-live-seconds="2"' in page
+
+
+def test_banner_names_sites_that_refuse_orders(viewer: Client, outage: Scene) -> None:
+    Site.objects.filter(pk="South Shop & Co").update(offline_capture=False)
+    set_connection(ConnectionState.OFFLINE)
+    page = viewer.get("/alerts/").content.decode()
+    assert "Not for South Shop &amp; Co: offline capture is switched off there." in page
+
+
+def test_forcing_and_releasing_with_a_reason(operator: Client, outage: Scene) -> None:
+    path = "/connection/force-offline/"
+    assert operator.post(path, {"reason": ""}).status_code == 200
+    assert Connection.objects.get().state == ConnectionState.ONLINE
+    for _ in range(2):
+        answer = operator.post(path, {"reason": "maintenance <b>"})
+        assert (answer.status_code, answer["Location"]) == (302, "/")
+    link = Connection.objects.get()
+    assert (link.state, link.forced_by) == (ConnectionState.FORCED_OFFLINE, "otto")
+    page = operator.get("/").content.decode()
+    assert "Taken offline by otto: maintenance &lt;b&gt;" in page
+    assert "/connection/release/" in page
+    for _ in range(2):
+        operator.post("/connection/release/", {"reason": "done"})
+    assert Connection.objects.get().state == ConnectionState.OFFLINE
+    assert [(change.actor, change.reason) for change in ConnectionChange.objects.all()] == [
+        ("otto", "maintenance <b>"),
+        ("otto", "done"),
+    ]
+
+
+def test_alerts_page_shows_open_and_resolved(viewer: Client, outage: Scene) -> None:
+    answer = viewer.get("/alerts/")
+    assert [alert.descriptor for alert in answer.context["open_alerts"]] == [
+        "reconciliation_shortages",
+        "reconciliation_running",
+    ]
+    assert [alert.descriptor for alert in answer.context["resolved"]] == ["oci_offline"]
+
+
+def test_pages_are_kept_by_no_cache_and_bound_to_our_own_files(
+    viewer: Client, outage: Scene
+) -> None:
+    answer = viewer.get("/")
+    assert "no-store" in answer["Cache-Control"]
+    policy = answer["Content-Security-Policy"]
+    assert "unsafe" not in policy
+    assert "default-src 'self'" in policy
+
+
+def test_templates_keep_to_the_content_security_policy() -> None:
+    folder = Path(settings.BASE_DIR) / "templates"
+    for path in sorted(folder.rglob("*.html")):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"\sstyle=|<style|\son[a-z]+=|javascript:", text), path
+        assert not re.search(r"<script(?![^>]*\ssrc=)", text), path
+        assert not re.search(r"(src|href)=\"(https?:)?//", text), path
