@@ -1,1 +1,154 @@
-"""System checks."""
+"""System checks: settings that are unsafe or cannot work, each with what to do about it.
+
+Those that a development shell may well fail are deploy checks: `manage.py check --deploy` and
+`manage.py serve` run them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage, Tags
+from django.db import DatabaseError
+from django.utils import timezone
+
+from coc_admin.supervisor import preflight, programs
+
+LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]", "::1", "testserver"}
+MONITOR_SILENT = timedelta(seconds=60)
+OCI_SETTINGS = (
+    "COC_OCI_BASE_URL",
+    "COC_OCI_TENANT_GROUP_ID",
+    "COC_OCI_TOKEN_URL",
+    "COC_OCI_CLIENT_ID",
+    "COC_OCI_CLIENT_SECRET",
+)
+
+Apps = Sequence[AppConfig] | None
+
+
+@checks.register(Tags.security, deploy=True)
+def secret_key_is_set(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """E001: the development key signs sessions and queued tasks of a production site."""
+    if settings.DEBUG or settings.SECRET_KEY != settings.DEFAULT_SECRET_KEY:
+        return []
+    return [
+        checks.Error(
+            "SECRET_KEY is not set.",
+            hint="Set it to a random text of at least 50 characters, the same for all processes.",
+            id="coc.E001",
+        )
+    ]
+
+
+@checks.register(Tags.security)
+def debug_stays_at_home(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """E002: DEBUG shows settings and code to whoever causes an error."""
+    outside = sorted(set(settings.ALLOWED_HOSTS) - LOCAL_HOSTS)
+    if not settings.DEBUG or not outside:
+        return []
+    return [
+        checks.Error(
+            f"DEBUG is on while ALLOWED_HOSTS admits {', '.join(outside)}.",
+            hint="Set DEBUG=false, or leave only localhost in ALLOWED_HOSTS.",
+            id="coc.E002",
+        )
+    ]
+
+
+@checks.register(deploy=True)
+def oci_is_configured(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """E003: without these no reservation can be made."""
+    missing = [name for name in OCI_SETTINGS if not getattr(settings, name)]
+    if not missing:
+        return []
+    return [
+        checks.Error(
+            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set.",
+            hint="They say where the inventory service is and who we are; see Settings in "
+            "README.md. To look around without one, use `make demo`.",
+            id="coc.E003",
+        )
+    ]
+
+
+@checks.register(deploy=True)
+def impex_folder_is_writable(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """E004: reports cannot be written."""
+    problem = preflight.folder_problem(settings.COC_IMPEX_DIR)
+    if not problem:
+        return []
+    return [
+        checks.Error(
+            f"COC_IMPEX_DIR ({settings.COC_IMPEX_DIR}) cannot be written: {problem}.",
+            hint="Give this user the right to write there, or set it to another folder.",
+            id="coc.E004",
+        )
+    ]
+
+
+@checks.register()
+def queue_retry_outlasts_timeouts(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """E005: the queue counts `retry` from prefetch, so tasks that merely wait would run twice."""
+    queue: dict[str, Any] = settings.Q_CLUSTER
+    waiting = math.ceil((queue["queue_limit"] + queue["bulk"]) / queue["workers"])
+    least = queue["timeout"] * (1 + waiting)
+    if queue["retry"] > least:
+        return []
+    return [
+        checks.Error(
+            f"Q_CLUSTER retry is {queue['retry']} s and must exceed {least} s.",
+            hint="retry > timeout * (1 + ceil((queue_limit + bulk) / workers)): raise retry, or "
+            "lower the others.",
+            id="coc.E005",
+        )
+    ]
+
+
+@checks.register(Tags.database)
+def offline_capture_has_a_monitor(
+    app_configs: Apps, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """W006: sites sell offline, and nobody looks whether OCI is back."""
+    from orders.models import Site
+    from reconciliation import heartbeats
+
+    if not databases:
+        return []
+    try:
+        sites = list(
+            Site.objects.filter(offline_capture=True).order_by("id").values_list("id", flat=True)
+        )
+        last = heartbeats.last_beat(heartbeats.MONITOR) if sites else None
+    except DatabaseError:
+        return []  # not migrated yet, or away: other checks tell
+    if not sites or (last is not None and timezone.now() - last <= MONITOR_SILENT):
+        return []
+    since = f"since {last:%Y-%m-%d %H:%M:%S} UTC" if last else "so far"
+    return [
+        checks.Warning(
+            f"{', '.join(sites)} may capture orders offline, and no monitor has beaten {since}.",
+            hint="Start one: `make run`, or `manage.py watch_oci`.",
+            id="coc.W006",
+        )
+    ]
+
+
+@checks.register(deploy=True)
+def sqlite_has_one_web_process(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """W007: writers of several processes starve each other on SQLite."""
+    if settings.COC_WEB_WORKERS <= 1 or not programs.uses_sqlite():
+        return []
+    return [
+        checks.Warning(
+            f"COC_WEB_WORKERS is {settings.COC_WEB_WORKERS} on SQLite, which has one writer.",
+            hint="Leave it unset, or use PostgreSQL (DATABASE_URL).",
+            id="coc.W007",
+        )
+    ]

@@ -62,6 +62,18 @@ def names(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in text(name, default).split(",") if part.strip()]
 
 
+def folder(name: str, default: Path) -> Path:
+    """Return a folder, made when it is missing."""
+    path = Path(text(name) or default)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{name} ({path}) cannot be made: {error.strerror}; name a folder that can be written."
+        ) from None
+    return path
+
+
 def database(name: str, default: str) -> dict[str, Any]:
     """Return Django's settings of the database that the URL in `name` points to.
 

@@ -9,9 +9,8 @@ from csp.constants import NONCE, NONE, SELF
 from coc_admin import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = Path(env.text("COC_VAR_DIR") or BASE_DIR / "var")
 # SQLite opens no file in a folder that is not there, and the folder is ours to make.
-VAR_DIR.mkdir(parents=True, exist_ok=True)
+VAR_DIR = env.folder("COC_VAR_DIR", BASE_DIR / "var")
 
 DEFAULT_SECRET_KEY = "insecure-development-key-set-SECRET_KEY"  # noqa: S105 - refused by a check
 SECRET_KEY = env.text("SECRET_KEY") or DEFAULT_SECRET_KEY
@@ -105,6 +104,7 @@ AXES_COOLOFF_TIME = 0.25
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
+AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -177,6 +177,14 @@ COC_LEASE_SECONDS = env.number("COC_LEASE_SECONDS", 60, low=5, high=3600)
 COC_RETRY_MINUTES = env.whole("COC_RETRY_MINUTES", 1, low=1, high=1440)
 COC_IMPEX_DIR = Path(env.text("COC_IMPEX_DIR") or VAR_DIR / "impex")
 COC_MERGE_SECONDS = env.number("COC_MERGE_SECONDS", 20, low=1, high=3600)
+
+# --- processes (`manage.py serve`) ----------------------------------------------------------
+COC_BIND = env.text("COC_BIND", "127.0.0.1")
+# 0 leaves the choice to the database: one process for SQLite, one a core for PostgreSQL.
+COC_WEB_WORKERS = env.whole("COC_WEB_WORKERS", 0, low=0, high=64)
+COC_WEB_THREADS = env.whole("COC_WEB_THREADS", 0, low=0, high=64)
+# The queue's timeout and a few seconds: a worker that did nothing for so long is replaced.
+COC_WATCHDOG_SECONDS = env.number("COC_WATCHDOG_SECONDS", 75, low=2, high=3600)
 
 # --- queue ---------------------------------------------------------------------------------
 COC_BROKER = env.text("COC_BROKER", "orm")

@@ -1,0 +1,1 @@
+"""The demo: a shop with two sites that lives through an outage by itself."""

@@ -1,0 +1,153 @@
+"""The story: orders, an outage, another channel, recovery, and what came of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from coc_admin.demo.plan import Plan, Posting
+from coc_admin.demo.simulator import SimulatorControl
+from coc_admin.demo.storefront import Storefront
+from orders.models import Order
+from reconciliation import status
+from reconciliation.models import ConnectionState, ReportDay
+from reconciliation.status import Status
+
+
+class StoryStopped(Exception):
+    """The visitor pressed Ctrl-C, or something that had to happen did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Orders a second while all is well, and how long to wait for what must happen (seconds)."""
+
+    per_second: float
+    patience: float = 90.0
+
+
+class Story:
+    """Tells one plan; every line carries the time since its beginning."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        pace: Pace,
+        simulator: SimulatorControl,
+        storefront: Storefront,
+        stop: threading.Event,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._plan = plan
+        self._pace = pace
+        self._simulator = simulator
+        self._storefront = storefront
+        self._stop = stop
+        self._tell = tell
+        self._began = time.monotonic()
+
+    def run(self) -> None:
+        """Tell it from beginning to end. Raises StoryStopped."""
+        plan = self._plan
+        for note in plan.notes:
+            self.say(note)
+        sites = " and ".join(site.id for site in plan.sites)
+        self.say(f"{sites} take orders, each reserved at OCI while the shopper waits")
+        self._place(plan.before)
+        self._outage()
+        self._recovery()
+        self._place(plan.after, slowly=True)
+        self._settle()
+
+    def say(self, line: str) -> None:
+        """Print one line with the time."""
+        seconds = int(time.monotonic() - self._began)
+        self._tell(f"[{seconds // 60}:{seconds % 60:02d}] {line}")
+
+    def _outage(self) -> None:
+        self.say("OCI goes down (the shop does not know yet)")
+        began = time.monotonic()
+        self._simulator.fail("down")
+        told = threading.Event()
+
+        def watch(_sent: int) -> None:
+            if not told.is_set() and status.summary().connection == ConnectionState.OFFLINE:
+                told.set()
+                self.say(
+                    f"the product has noticed, after {time.monotonic() - began:.1f} s: orders are "
+                    "captured offline on the last known stock"
+                )
+
+        half = len(self._plan.during) // 2
+        self._place(self._plan.during[:half], each=watch)
+        self._wait("the loss of OCI to be noticed", self._is(ConnectionState.OFFLINE))
+        watch(0)
+        units = sum(self._simulator.sell(sale) for sale in self._plan.sales)
+        self.say(
+            f"another channel sells {units} units of {len(self._plan.sales)} SKUs that the shop "
+            "goes on promising"
+        )
+        self._place(self._plan.during[half:], each=watch)
+        waiting = status.summary().waiting
+        self.say(f"{waiting.orders} orders wait for a reservation, {waiting.units:f} units")
+
+    def _recovery(self) -> None:
+        self.say("OCI is back")
+        began = time.monotonic()
+        self._simulator.fail("none")
+        self._wait(
+            "the recovery to be noticed",
+            lambda now: now.connection not in {ConnectionState.OFFLINE},
+        )
+        self.say(
+            f"the product has noticed, after {time.monotonic() - began:.1f} s: it reconciles the "
+            "backlog, oldest orders first"
+        )
+
+    def _settle(self) -> None:
+        self._wait("the backlog to be reconciled", self._is_drained)
+        run = status.last_run()
+        if run is not None:
+            self.say(f"run {run.run.pk} is over: {run.run.get_state_display()}, {run.total} orders")
+        self._wait("the reports to be written", lambda _: reports_are_written())
+        self.say("the day's reports are written")
+
+    def _place(
+        self,
+        postings: list[Posting],
+        *,
+        slowly: bool = False,
+        each: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        pace = self._pace.per_second / 2 if slowly else self._pace.per_second
+        self._storefront.place(postings, per_second=pace, stop=self._stop, each=each)
+        if self._stop.is_set():
+            raise StoryStopped("stopped")
+
+    def _wait(self, what: str, true: Callable[[Status], bool]) -> None:
+        deadline = time.monotonic() + self._pace.patience
+        while not true(status.summary()):
+            if self._stop.wait(0.3):
+                raise StoryStopped("stopped")
+            if time.monotonic() > deadline:
+                raise StoryStopped(
+                    f"waited {self._pace.patience:.0f} s for {what}; the logs may tell why"
+                )
+
+    @staticmethod
+    def _is(state: ConnectionState) -> Callable[[Status], bool]:
+        return lambda now: now.connection == state
+
+    @staticmethod
+    def _is_drained(now: Status) -> bool:
+        return now.connection == ConnectionState.ONLINE and now.waiting.orders == 0
+
+
+def reports_are_written() -> bool:
+    """Whether every order captured offline is in the files of its day."""
+    behind = Order.objects.filter(captured_offline=True, events__projected=False).exists()
+    days = ReportDay.objects.all()
+    return not behind and days.exists() and not days.filter(needs_merge=True).exists()

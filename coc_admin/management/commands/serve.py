@@ -1,0 +1,116 @@
+"""`manage.py serve`: what `make run` starts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+
+from coc_admin.supervisor import preflight, programs, worker_progress
+from coc_admin.supervisor.console import Console
+from coc_admin.supervisor.shim import ask_death_signal
+from coc_admin.supervisor.supervise import Supervisor
+from coc_admin.supervisor.watchdog import Watchdog
+
+NOT_READY = 2
+
+
+class Command(BaseCommand):
+    """Prepare, start and supervise web, worker and monitor."""
+
+    help = (
+        "Starts web, worker and monitor and keeps them running. Applies migrations and collects "
+        "static files first. Exit codes: 0 stopped by a signal, 2 something is missing (one line "
+        "says what)."
+    )
+    # The checks are run here, so that each fault is one line.
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--host", default=settings.COC_BIND, help="address to listen on")
+        parser.add_argument("--port", type=int, default=settings.PORT, help="port to listen on")
+        parser.add_argument(
+            "--only",
+            nargs="+",
+            choices=programs.NAMES,
+            default=list(programs.NAMES),
+            help="start only these, to spread the product over hosts",
+        )
+        parser.add_argument(
+            "--with-parent",
+            action="store_true",
+            help="stop when the process that started this one ends (make uses it)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run until SIGINT, SIGTERM or SIGHUP."""
+        stop = stop_on_signals(with_parent=options["with_parent"])
+        console = Console()
+        host, port, names = options["host"], options["port"], options["only"]
+        try:
+            preflight.check_settings()
+            preflight.check_folder("COC_VAR_DIR", settings.VAR_DIR)
+            if "web" in names:
+                preflight.check_port(host, port)
+            preflight.prepare_database()
+            if "web" in names:
+                preflight.prepare_static_files()
+        except preflight.NotReady as error:
+            self.stderr.write(str(error))
+            raise SystemExit(NOT_READY) from None
+        supervisor = Supervisor(
+            programs.chosen(names=names, host=host, port=port),
+            sink=console.line,
+            say=console.say,
+        )
+        console.say(f"starting {', '.join(names)}; stop with Ctrl-C")
+        if "web" in names:
+            console.say(f"the console is at http://{host}:{port}/")
+        run(supervisor, stop=stop, watch_worker="worker" in names)
+        console.say("stopped")
+
+
+def stop_on_signals(*, with_parent: bool) -> threading.Event:
+    """Return an event that SIGINT, SIGTERM and SIGHUP set, and with it the end of the parent."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Started with nohup, it is to outlive its terminal.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: stop.set())
+    if with_parent:
+        parent = os.getppid()
+        ask_death_signal(signal.SIGTERM)
+        if os.getppid() != parent:
+            stop.set()
+    return stop
+
+
+def run(supervisor: Supervisor, *, stop: threading.Event, watch_worker: bool) -> None:
+    """Keep the programs running until `stop`, and replace a worker that has come to a halt."""
+    done = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(supervisor, done), name="watchdog", daemon=True)
+    if watch_worker:
+        watcher.start()
+    try:
+        supervisor.run(stop)
+    finally:
+        done.set()
+
+
+def _watch(supervisor: Supervisor, done: threading.Event) -> None:
+    patience = settings.COC_WATCHDOG_SECONDS
+    watchdog = Watchdog(
+        patience=patience,
+        progress=worker_progress.read,
+        nudge=worker_progress.nudge,
+        clock=time.monotonic,
+    )
+    while not done.wait(min(1.0, patience / 4)):
+        if worker_progress.is_wedged(watchdog):
+            supervisor.restart("worker", f"no sign of work for {patience:g} s")

@@ -1,0 +1,99 @@
+"""Reading the environment: a wrong value names itself and says what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from coc_admin import env
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("true", True), ("YES", True), ("0", False), ("off", False), ("", True)],
+)
+def test_flags(monkeypatch: pytest.MonkeyPatch, value: str, expected: bool) -> None:
+    monkeypatch.setenv("COC_X", value)
+
+    assert env.flag("COC_X", default=True) is expected
+
+
+def test_a_flag_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COC_X", "perhaps")
+
+    with pytest.raises(ImproperlyConfigured, match=r"^COC_X is 'perhaps'; use true or false\.$"):
+        env.flag("COC_X", default=False)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("many", "COC_X is 'many'; use a number."),
+        ("0", "COC_X is 0; use a number from 1 to 9."),
+        ("nan", "COC_X is nan; use a number from 1 to 9."),
+        ("inf", "COC_X is inf; use a number from 1 to 9."),
+        ("2.5", "COC_X is 2.5; use a whole number."),
+    ],
+)
+def test_numbers_out_of_bounds_are_refused(
+    monkeypatch: pytest.MonkeyPatch, value: str, message: str
+) -> None:
+    monkeypatch.setenv("COC_X", value)
+
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        env.whole("COC_X", 5, low=1, high=9)
+    assert str(refusal.value) == message
+
+
+def test_a_value_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(" hidden\n")
+    monkeypatch.setenv("COC_X_FILE", str(tmp_path / "secret"))
+    assert env.text("COC_X") == "hidden"
+
+    monkeypatch.setenv("COC_X_FILE", str(tmp_path / "nothing"))
+    with pytest.raises(ImproperlyConfigured, match="COC_X_FILE cannot be read"):
+        env.text("COC_X")
+
+
+def test_names_without_empty_entries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COC_X", " a.example, ,b.example,")
+
+    assert env.names("COC_X") == ["a.example", "b.example"]
+
+
+def test_a_folder_is_made_or_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COC_X", str(tmp_path / "a" / "b"))
+    assert env.folder("COC_X", tmp_path) == tmp_path / "a" / "b"
+    assert (tmp_path / "a" / "b").is_dir()
+
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("COC_X", str(tmp_path / "file" / "b"))
+    with pytest.raises(ImproperlyConfigured, match=r"COC_X .* cannot be made: Not a directory;"):
+        env.folder("COC_X", tmp_path)
+
+
+def test_databases(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COC_X", "sqlite:////srv/coc/shop.sqlite3")
+    found = env.database("COC_X", "")
+    assert (found["ENGINE"], found["NAME"]) == (
+        "django.db.backends.sqlite3",
+        "/srv/coc/shop.sqlite3",
+    )
+    assert found["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+
+    monkeypatch.setenv("COC_X", "postgres://coc:p%40ss@db.example:5433/coc?sslmode=require")
+    found = env.database("COC_X", "")
+    assert [found[name] for name in ("NAME", "USER", "PASSWORD", "HOST", "PORT", "OPTIONS")] == [
+        "coc",
+        "coc",
+        "p@ss",
+        "db.example",
+        "5433",
+        {"sslmode": "require"},
+    ]
+
+    monkeypatch.setenv("COC_X", "mysql://x/y")
+    with pytest.raises(ImproperlyConfigured, match="COC_X has the scheme 'mysql'; use sqlite:///"):
+        env.database("COC_X", "")

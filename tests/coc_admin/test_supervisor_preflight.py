@@ -1,0 +1,89 @@
+"""Preparing to start: what is stale is renewed, what is there is left alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from django.contrib.staticfiles.finders import get_finders
+from pytest_django.fixtures import Settings
+
+from coc_admin.supervisor import preflight, programs
+
+
+def write_manifest(root: Path, *, without: str = "", age: float = 0) -> None:
+    paths = {path: path for finder in get_finders() for path, _ in finder.list([])}
+    paths.pop(without, None)
+    manifest = root / "staticfiles.json"
+    manifest.write_text(json.dumps({"paths": paths, "version": "1.1"}))
+    os.utime(manifest, (manifest.stat().st_mtime - age,) * 2)
+
+
+def test_static_files_are_stale_when_missing_incomplete_or_old(
+    settings: Settings, tmp_path: Path
+) -> None:
+    settings.STATIC_ROOT = tmp_path
+    assert preflight.static_files_are_stale() is True
+
+    write_manifest(tmp_path)
+    assert preflight.static_files_are_stale() is False
+
+    write_manifest(tmp_path, without="admin/css/base.css")
+    assert preflight.static_files_are_stale() is True
+
+    write_manifest(tmp_path, age=10 * 365 * 86400)
+    assert preflight.static_files_are_stale() is True
+
+    (tmp_path / "staticfiles.json").write_text("{torn")
+    assert preflight.static_files_are_stale() is True
+
+
+def test_fresh_static_files_are_left_alone(settings: Settings, tmp_path: Path) -> None:
+    settings.STATIC_ROOT = tmp_path
+    write_manifest(tmp_path)
+
+    preflight.prepare_static_files()
+
+    assert [entry.name for entry in tmp_path.iterdir()] == ["staticfiles.json"]
+
+
+def test_a_static_root_that_cannot_be_written_is_told(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    settings.STATIC_ROOT = tmp_path / "file" / "static"
+
+    with pytest.raises(preflight.NotReady, match=r"^The static files cannot be collected in .*: "):
+        preflight.prepare_static_files()
+
+
+def test_a_free_port_is_free_again_after_the_check() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    preflight.check_port("127.0.0.1", port)
+    preflight.check_port("127.0.0.1", port)
+    with pytest.raises(preflight.NotReady, match=r"^Cannot listen on 192\.0\.2\.1 port 8000: "):
+        preflight.check_port("192.0.2.1", 8000)
+
+
+def test_the_database_decides_how_many_web_processes_there_are(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programs.os, "cpu_count", lambda: 6)
+    monkeypatch.setattr(programs, "uses_sqlite", lambda: True)
+    assert (programs.web_workers(), programs.web_threads()) == (1, 12)
+    monkeypatch.setattr(programs, "uses_sqlite", lambda: False)
+    assert (programs.web_workers(), programs.web_threads()) == (6, 4)
+    settings.COC_WEB_WORKERS, settings.COC_WEB_THREADS = 3, 5
+    assert (programs.web_workers(), programs.web_threads()) == (3, 5)
+
+
+def test_programs_are_started_in_order_whatever_the_order_of_their_names() -> None:
+    chosen = programs.chosen(names=["monitor", "web"], host="0.0.0.0", port=8123)
+
+    assert [program.name for program in chosen] == ["web", "monitor"]
+    assert {"--host=0.0.0.0", "--port=8123", "--no-access-log"} <= set(chosen[0].command)
+    assert chosen[1].command[-1] == "watch_oci"

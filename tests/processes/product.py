@@ -1,0 +1,152 @@
+"""The product as `manage.py serve` starts it, for tests: a database and folder of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60.0
+
+
+def free_port() -> int:
+    """Return a port on which nothing listens just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], object], what: str, *, patience: float = PATIENCE) -> None:
+    """Return when `condition` is true; fail the test, saying what was waited for, when never."""
+    deadline = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {patience:.0f} s for {what}")
+        time.sleep(0.05)
+
+
+def environment(folder: Path, **changes: str) -> dict[str, str]:
+    """Return an environment in which the product can start; OCI does not answer in it."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("COC_") and name not in {"DATABASE_URL", "DJANGO_SETTINGS_MODULE"}
+    }
+    return kept | {
+        "SECRET_KEY": "k" * 60,
+        "DEBUG": "false",
+        "COC_HTTPS": "false",
+        "COC_VAR_DIR": str(folder),
+        "COC_STATIC_ROOT": str(folder / "static"),
+        "COC_OCI_BASE_URL": "http://127.0.0.1:9",
+        "COC_OCI_TENANT_GROUP_ID": "tg",
+        "COC_OCI_TOKEN_URL": "http://127.0.0.1:9/token",
+        "COC_OCI_CLIENT_ID": "client",
+        "COC_OCI_CLIENT_SECRET": "secret",
+        "PYTHONUNBUFFERED": "1",
+        "PORT": str(free_port()),
+        **changes,
+    }
+
+
+class Running:
+    """A command of the product that runs, its output, and every process it has started."""
+
+    def __init__(self, command: list[str], env: dict[str, str]) -> None:
+        self.port = int(env["PORT"])
+        self.lines: list[str] = []
+        self.process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self._family: set[psutil.Process] = set()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip())
+
+    def output(self) -> str:
+        """Return everything printed so far."""
+        return "\n".join(self.lines)
+
+    def answers(self, path: str = os.environ.get("X_READY", "/healthz")) -> bool:
+        """Whether the web server answers with 200."""
+        try:
+            return requests.get(f"http://127.0.0.1:{self.port}{path}", timeout=5).ok
+        except requests.RequestException:
+            return False
+
+    def wait_until_it_answers(self, path: str = os.environ.get("X_READY", "/readyz")) -> None:
+        """Return when `path` answers with 200; fail with the output when it never does."""
+        deadline = time.monotonic() + PATIENCE
+        while not self.answers(path):
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                pytest.fail(f"{path} does not answer:\n{self.output()}")
+            time.sleep(0.1)
+
+    def family(self) -> set[psutil.Process]:
+        """Return every process below the command now; remembered for `everybody_is_gone`."""
+        with suppress(psutil.NoSuchProcess):
+            self._family |= set(psutil.Process(self.process.pid).children(recursive=True))
+        return {process for process in self._family if not is_gone(process)}
+
+    def group_of(self, word: str) -> int:
+        """Return the process group of the program whose command line holds `word`."""
+        for process in self.family():
+            try:
+                if word in process.cmdline():
+                    return os.getpgid(process.pid)
+            except (psutil.NoSuchProcess, ProcessLookupError):
+                continue
+        raise LookupError(f"no process has {word!r} in its command line")
+
+    def everybody_is_gone(self) -> bool:
+        """Whether every process that was ever seen below the command has ended."""
+        return all(is_gone(process) for process in self._family)
+
+    def stop(self) -> None:
+        """End it, whatever the test has done to it."""
+        if self.process.poll() is None:
+            self.family()
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        for process in self._family:
+            if not is_gone(process):
+                process.kill()
+        self.process.wait()
+
+
+def is_gone(process: psutil.Process) -> bool:
+    """Whether a process has ended (one that nobody has collected yet counts as ended)."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def serve(env: dict[str, str], *arguments: str) -> Running:
+    """Start `manage.py serve`."""
+    return Running([sys.executable, "manage.py", "serve", *arguments], env)

@@ -1,0 +1,137 @@
+"""Web, worker and monitor as real processes: they start, are watched, and leave nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.processes.product import Running, environment, serve, wait_for
+
+pytestmark = pytest.mark.processes
+
+Start = Callable[..., Running]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    running: list[Running] = []
+
+    def begin(*arguments: str, env: dict[str, str] | None = None) -> Running:
+        running.append(serve(env or environment(tmp_path), *arguments))
+        return running[-1]
+
+    yield begin
+    for one in running:
+        one.stop()
+
+
+def beats(folder: Path) -> list[str]:
+    with sqlite3.connect(folder / "coc.sqlite3") as database:
+        rows = database.execute(
+            "SELECT beat_at FROM reconciliation_heartbeat WHERE component = 'worker'"
+        )
+        return sorted(row[0] for row in rows)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_everything_and_it_starts_again(
+    start: Start, tmp_path: Path, number: signal.Signals
+) -> None:
+    env = environment(tmp_path)
+    product = start(env=env)
+    product.wait_until_it_answers()
+    assert len(product.family()) >= 3 * 2
+
+    product.process.send_signal(number)
+
+    assert product.process.wait(30) == 0, product.output()
+    assert product.everybody_is_gone()
+    assert "Traceback" not in product.output()
+    again = start(env=env)
+    again.wait_until_it_answers()
+
+
+def test_nobody_is_left_when_the_supervisor_is_killed(start: Start) -> None:
+    product = start()
+    product.wait_until_it_answers()
+    product.family()
+
+    product.process.kill()
+
+    wait_for(product.everybody_is_gone, "every process to be gone")
+    assert not product.answers()
+
+
+def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    # As make does: it starts the command and waits for it.
+    waits = "import subprocess, sys; subprocess.run(sys.argv[1:])"
+    product = Running(
+        [sys.executable, "-c", waits, sys.executable, "manage.py", "serve", "--with-parent"],
+        environment(tmp_path),
+    )
+    try:
+        product.wait_until_it_answers()
+        product.family()
+
+        product.process.kill()
+
+        wait_for(product.everybody_is_gone, "every process to be gone")
+    finally:
+        product.stop()
+
+
+def test_a_program_that_dies_is_started_again(start: Start) -> None:
+    product = start()
+    product.wait_until_it_answers()
+    group = product.group_of("watch_oci")
+
+    os.killpg(group, signal.SIGKILL)
+
+    wait_for(lambda: "monitor: ended with exit code" in product.output(), "the line about it")
+    wait_for(lambda: started_anew(product, "watch_oci", group), "another monitor")
+
+
+def test_a_wedged_worker_is_noticed_and_replaced(start: Start, tmp_path: Path) -> None:
+    # Every process of the cluster lives and none does anything, as with a lock that is lost.
+    product = start(env=environment(tmp_path, COC_WATCHDOG_SECONDS="6"))
+    product.wait_until_it_answers()
+    wait_for(lambda: beats(tmp_path), "the first beat")
+    group = product.group_of("qcluster")
+    halted = beats(tmp_path)
+
+    os.killpg(group, signal.SIGSTOP)
+
+    wait_for(lambda: started_anew(product, "qcluster", group), "another worker")
+    assert "serve    | worker: no sign of work for 6 s; starting it anew" in product.lines
+    wait_for(lambda: beats(tmp_path) != halted, "a beat of the new worker")
+    assert all(group != os.getpgid(process.pid) for process in product.family())
+
+
+def test_a_worker_process_that_is_killed_does_not_stop_the_work(
+    start: Start, tmp_path: Path
+) -> None:
+    product = start(env=environment(tmp_path, COC_WATCHDOG_SECONDS="6"))
+    product.wait_until_it_answers()
+    wait_for(lambda: beats(tmp_path), "the first beat")
+    leader = psutil.Process(product.group_of("qcluster"))
+
+    # Any process of a cluster may hold a lock of its queues, an idle one too.
+    for process in sorted(leader.children(recursive=True), key=lambda one: one.pid)[-3:]:
+        process.kill()
+    killed_at = beats(tmp_path)
+
+    wait_for(lambda: beats(tmp_path) != killed_at, "work to go on")
+
+
+def started_anew(product: Running, word: str, old_group: int) -> bool:
+    try:
+        return product.group_of(word) != old_group
+    except LookupError:
+        return False
