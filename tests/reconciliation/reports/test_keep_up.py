@@ -1,0 +1,392 @@
+"""From events to work files to daily reports, and what happens when writing fails on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from orders import actors, cancellation, outcomes
+from orders.models import Order, OrderEvent, Site
+from reconciliation import leases
+from reconciliation.models import AttemptOutcome, ReportDay, ReportType
+from reconciliation.reports import atomic, daily, keep_up, names, shapes
+from tests.coc_admin.console.scene import JOB, NOW, answer, make_run, make_shop, place
+
+Files = Callable[[], list[str]]
+SCHEMAS = Path(shapes.__file__).parent / "schemas"
+pytestmark = pytest.mark.usefixtures("impex")
+
+
+def check_schema(document: Any, schema: str) -> None:
+    rules = json.loads((SCHEMAS / f"{schema}.schema.json").read_text())
+    jsonschema.Draft202012Validator(
+        rules, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+    ).validate(document)
+
+
+def read(impex: Path, name: str) -> Any:
+    return json.loads((impex / name).read_text())
+
+
+def merge(now: datetime = NOW) -> keep_up.Done:
+    return keep_up.project_and_merge(now=now)
+
+
+def three_orders(site: Site) -> tuple[Order, Order, Order]:
+    """Capture three orders; the first ends complete, the second partial, the third waits."""
+    one, two, three = (place(site, f"A-{n}", minutes_ago=60 - n) for n in (1, 2, 3))
+    run = make_run()
+    answer(run, one, 2, 1, outcome=AttemptOutcome.COMPLETE)
+    answer(run, two, 1, 0, outcome=AttemptOutcome.PARTIAL)
+    return one, two, three
+
+
+def test_a_captured_order_has_a_work_file_until_its_day_is_merged(
+    site: Site, impex: Path, files: Files, settings: Any
+) -> None:
+    place(site, "00_1/x")
+    settings.COC_MERGE_SECONDS = 1e9
+    ReportDay.objects.create(
+        site=site, date=date(2026, 2, 2), report_type="offline", generated_at=NOW
+    )
+
+    done = keep_up.project(now=NOW)
+
+    name = "work/offline_NorthShop_20260202_123000_00%5F1%2Fx.json"
+    assert (done.work_files, done.reports) == (1, 0)
+    assert files() == [name]
+    work = read(impex, name)
+    check_schema(work, "work-file")
+    assert work["orderNo"] == "00_1/x"
+    assert work["reservationState"] == "RESERVATION_MISSING"
+    assert work["items"] == [
+        {
+            "itemId": "1",
+            "sku": "MUG-01",
+            "productName": "Stoneware MUG-01",
+            "inventoryListId": "NorthShop-stock",
+            "quantity": 2,
+            "reservedQuantity": 0,
+            "shortQuantity": 2,
+            "unitPrice": 9.5,
+        },
+        {
+            "itemId": "2",
+            "sku": "CUP-02",
+            "productName": "Stoneware CUP-02",
+            "inventoryListId": "NorthShop-stock",
+            "quantity": 1,
+            "reservedQuantity": 0,
+            "shortQuantity": 1,
+            "unitPrice": 9.5,
+        },
+    ]
+    assert not OrderEvent.objects.filter(projected=False).exists()
+
+    merge()
+
+    assert files() == ["20260202_offline_NorthShop.json"]
+
+
+def test_each_kind_has_its_report_and_they_add_up(site: Site, impex: Path, files: Files) -> None:
+    three_orders(site)
+
+    merge()
+
+    assert files() == [
+        "20260202_offline_NorthShop.json",
+        "20260202_oversold_NorthShop.json",
+        "20260202_reserved_NorthShop.json",
+    ]
+    reports = {kind: read(impex, f"20260202_{kind}_NorthShop.json") for kind in ReportType}
+    for report in reports.values():
+        check_schema(report, "daily-report")
+    assert {
+        kind: [order["orderNo"] for order in report["orders"]] for kind, report in reports.items()
+    } == {"offline": ["A-1", "A-2", "A-3"], "reserved": ["A-1"], "oversold": ["A-2"]}
+    assert reports["offline"]["timeZone"] == "Europe/Berlin"
+    assert reports["offline"]["revision"] == 1
+    assert reports["offline"]["orderCount"] == 3
+    oversold = reports["oversold"]["orders"][0]
+    assert [(i["reservedQuantity"], i["shortQuantity"]) for i in oversold["items"]] == [
+        (1, 1),
+        (0, 1),
+    ]
+    assert oversold["runId"] is not None
+    assert oversold["resolution"] is None
+    assert list(daily.unfaithful_days()) == []
+
+
+def test_one_order_a_line(site: Site, impex: Path) -> None:
+    three_orders(site)
+    merge()
+    lines = (impex / "20260202_offline_NorthShop.json").read_text().splitlines()
+    assert [json.loads(line.rstrip(","))["orderNo"] for line in lines[1:-1]] == [
+        "A-1",
+        "A-2",
+        "A-3",
+    ]
+
+
+def test_a_later_outcome_makes_a_new_revision_of_its_day(site: Site, impex: Path) -> None:
+    _, two, three = three_orders(site)
+    merge()
+    cancellation.request_cancellation(
+        order_id=two.pk, actor=actors.person("mia"), reason="asked for", now=NOW
+    )
+    cancellation.request_cancellation(
+        order_id=three.pk, actor=actors.person("mia"), reason="double", now=NOW
+    )
+
+    merge(NOW + timedelta(minutes=1))
+
+    oversold = read(impex, "20260202_oversold_NorthShop.json")
+    offline = read(impex, "20260202_offline_NorthShop.json")
+    reserved = read(impex, "20260202_reserved_NorthShop.json")
+    assert (offline["revision"], oversold["revision"], reserved["revision"]) == (2, 2, 1)
+    settled = {
+        "what": "cancelled",
+        "at": "2026-02-02T12:00:00.000Z",
+        "by": "mia",
+        "note": "asked for",
+    }
+    assert [order["resolution"] for order in oversold["orders"]] == [settled]
+    # Cancelled while waiting: in offline alone, with the reason.
+    assert [order["resolution"] and order["resolution"]["note"] for order in offline["orders"]] == [
+        None,
+        "asked for",
+        "double",
+    ]
+
+
+def test_reserved_again_is_in_oversold_and_in_reserved(site: Site, impex: Path) -> None:
+    _, two, _ = three_orders(site)
+    outcomes.take_claim(order_id=two.pk, holder="w", until=NOW + timedelta(minutes=1), now=NOW)
+    first, second = two.items.order_by("position")
+    outcomes.add_reserved(
+        order_id=two.pk,
+        holder="w",
+        added={first.pk: Decimal(1), second.pk: Decimal(1)},
+        actor=JOB,
+        reason="reserved again",
+        now=NOW,
+    )
+
+    merge()
+
+    reserved = read(impex, "20260202_reserved_NorthShop.json")
+    oversold = read(impex, "20260202_oversold_NorthShop.json")
+    assert [order["orderNo"] for order in reserved["orders"]] == ["A-1", "A-2"]
+    assert [order["orderNo"] for order in oversold["orders"]] == ["A-2"]
+    assert oversold["orders"][0]["resolution"]["what"] == "reserved_again"
+
+
+def test_merging_again_changes_nothing(site: Site, impex: Path, files: Files) -> None:
+    three_orders(site)
+    merge()
+    before = {name: (impex / name).read_bytes() for name in files()}
+
+    again = merge(NOW + timedelta(hours=1))
+
+    assert (again.work_files, again.reports, again.failed) == (0, 0, 0)
+    assert {name: (impex / name).read_bytes() for name in files()} == before
+
+
+def test_days_that_were_just_written_wait(site: Site, settings: Any) -> None:
+    settings.COC_MERGE_SECONDS = 20
+    place(site, "1")
+    assert keep_up.project(now=NOW).reports == 1
+    place(site, "2", minutes_ago=1)
+    assert keep_up.project(now=NOW + timedelta(seconds=19)).reports == 0
+    assert keep_up.project(now=NOW + timedelta(seconds=21)).reports == 1
+
+
+@pytest.mark.parametrize("damage", ["remove", "tear", "change"])
+def test_a_missing_or_damaged_report_is_found_and_rebuilt(
+    site: Site, impex: Path, damage: str
+) -> None:
+    three_orders(site)
+    merge()
+    path = impex / "20260202_oversold_NorthShop.json"
+    good = json.loads(path.read_text())
+    if damage == "remove":
+        path.unlink()
+    elif damage == "tear":
+        os.truncate(path, 100)
+    else:
+        path.write_bytes(path.read_bytes().replace(b"A-2", b"A-9"))
+    assert [name for name, _ in daily.unfaithful_days()] == [path.name]
+
+    keep_up.rebuild(now=NOW)
+
+    rebuilt = json.loads(path.read_text())
+    assert rebuilt["orders"] == good["orders"]
+    assert rebuilt["revision"] == 2
+    assert list(daily.unfaithful_days()) == []
+
+
+def test_a_missing_file_of_the_last_days_is_found_without_asking(site: Site, impex: Path) -> None:
+    three_orders(site)
+    merge()
+    (impex / "20260202_oversold_NorthShop.json").unlink()
+    assert merge().reports == 1
+    assert (impex / "20260202_oversold_NorthShop.json").is_file()
+
+
+def test_a_day_is_made_from_its_orders_when_its_rows_are_lost(site: Site, impex: Path) -> None:
+    three_orders(site)
+    merge()
+    ReportDay.objects.all().delete()
+    assert [name for name, _ in daily.unfaithful_days()] == ["offline of NorthShop"]
+    for path in impex.glob("*.json"):
+        path.unlink()
+
+    done = keep_up.rebuild(now=NOW, site=site, day=date(2026, 2, 2))
+
+    assert done.reports == 3
+    assert len(list(impex.glob("*.json"))) == 3
+    assert list(daily.unfaithful_days()) == []
+
+
+def test_a_count_that_is_not_the_database_s_is_named(site: Site) -> None:
+    three_orders(site)
+    merge()
+    ReportDay.objects.filter(report_type="oversold").update(order_count=7)
+    assert list(daily.unfaithful_days()) == [
+        ("20260202_oversold_NorthShop.json", "holds 7 orders, the database 1")
+    ]
+
+
+def test_a_folder_that_cannot_be_written_keeps_the_outbox_and_says_so(
+    site: Site, impex: Path, settings: Any, tmp_path: Path
+) -> None:
+    blocker = tmp_path / "blocked"
+    blocker.write_text("a file where a folder should be")
+    settings.COC_IMPEX_DIR = blocker
+    place(site, "1")
+
+    done = merge()
+
+    assert (done.failed, done.reports, done.work_files) == (1, 0, 0)
+    assert OrderEvent.objects.filter(projected=False).count() == 1
+    report = ReportDay.objects.get()
+    assert report.last_error == "Not a directory"
+    assert (report.revision, report.needs_merge) == (0, True)
+
+    settings.COC_IMPEX_DIR = tmp_path / "impex"
+    assert merge().reports == 1
+    assert ReportDay.objects.get().last_error == ""
+    assert not OrderEvent.objects.filter(projected=False).exists()
+
+
+def test_a_writer_that_fails_half_way_leaves_the_old_file(
+    site: Site, impex: Path, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three_orders(site)
+    merge()
+    before = (impex / "20260202_offline_NorthShop.json").read_bytes()
+    place(site, "late", minutes_ago=1)
+
+    def full(members: object) -> bytes:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(daily, "line_of", full)
+        assert merge().failed == 1
+    assert (impex / "20260202_offline_NorthShop.json").read_bytes() == before
+    assert [name for name in files() if name.endswith(".tmp")] == []
+    merge()
+    assert read(impex, "20260202_offline_NorthShop.json")["orderCount"] == 4
+
+
+def test_two_mergers_do_not_interleave(site: Site, files: Files) -> None:
+    place(site, "1")
+    now = datetime.now(UTC)
+    leases.take(name="reports:NorthShop", holder="other", seconds=60, now=now)
+
+    done = merge()
+
+    assert (done.busy, done.work_files, done.reports) == (1, 0, 0)
+    assert OrderEvent.objects.filter(projected=False).count() == 1
+    leases.give_back(name="reports:NorthShop", holder="other", now=now)
+    assert merge().reports == 1
+
+
+def test_a_merger_that_lost_its_lease_puts_nothing_in_place(site: Site, files: Files) -> None:
+    place(site, "1")
+    keep_up.project(now=NOW)
+    report = ReportDay.objects.select_related("site").get()
+    before = files()
+    with pytest.raises(daily.LeaseLost):
+        daily.merge(report, keep_lease=lambda: False, now=NOW)
+    assert files() == before
+    assert ReportDay.objects.get().revision == 1
+
+
+def test_two_writers_of_one_revision_are_noticed(site: Site) -> None:
+    place(site, "1")
+    keep_up.project(now=NOW)
+    stale = ReportDay.objects.select_related("site").get()
+    daily.merge(stale, keep_lease=lambda: True, now=NOW)
+    with pytest.raises(daily.LeaseLost):
+        daily.merge(stale, keep_lease=lambda: True, now=NOW)
+    assert ReportDay.objects.get().needs_merge
+    merge()
+    assert list(daily.unfaithful_days()) == []
+
+
+def test_old_temporary_files_are_removed_and_young_ones_stay(tmp_path: Path) -> None:
+    old, young = tmp_path / ".a.tmp", tmp_path / ".b.tmp"
+    for path in (old, young):
+        path.touch()
+    os.utime(old, (0, 0))
+    assert atomic.remove_left_overs(tmp_path) == 1
+    assert not old.exists()
+    assert young.exists()
+
+
+def test_more_orders_than_one_chunk_keep_their_order(
+    site: Site, impex: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shapes, "CHUNK", 3)
+    # Two share a moment: the sequence breaks the tie.
+    placed = [place(site, f"{n:02}", minutes_ago=30 - n // 2) for n in range(11)]
+    merge()
+    report = read(impex, "20260202_offline_NorthShop.json")
+    assert [o["orderNo"] for o in report["orders"]] == [o.order_no for o in placed]
+
+
+def test_sites_do_not_share_files_and_a_day_ends_at_the_site_s_midnight(
+    site: Site, impex: Path, files: Files
+) -> None:
+    far = make_shop("FarShop")
+    Site.objects.filter(pk=far.pk).update(time_zone="America/New_York")
+    far.refresh_from_db()
+    midnight_in_berlin = datetime(2026, 2, 2, 23, 0, tzinfo=UTC)
+    place(site, "before", minutes_ago=1, now=midnight_in_berlin)
+    place(site, "after", minutes_ago=0, now=midnight_in_berlin)
+    place(far, "after", minutes_ago=0, now=midnight_in_berlin)
+    merge()
+    assert files() == [
+        "20260202_offline_FarShop.json",
+        "20260202_offline_NorthShop.json",
+        "20260203_offline_NorthShop.json",
+    ]
+    assert list(daily.unfaithful_days()) == []
+
+
+def test_an_order_reserved_live_is_in_no_report(site: Site, files: Files) -> None:
+    order = place(site, "1")
+    Order.objects.filter(pk=order.pk).update(captured_offline=False)
+    OrderEvent.objects.update(projected=True)
+    merge()
+    assert files() == []
+    assert names.daily_name("offline", "NorthShop", date(2026, 2, 2)) not in files()
