@@ -38,6 +38,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "coc_admin.logs.RequestIdMiddleware",
+    "coc_admin.api.problems.ApiAnswersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -154,8 +155,12 @@ COC_OCI_TENANT_GROUP_ID = env.text("COC_OCI_TENANT_GROUP_ID")
 COC_OCI_TOKEN_URL = env.text("COC_OCI_TOKEN_URL")
 COC_OCI_CLIENT_ID = env.text("COC_OCI_CLIENT_ID")
 COC_OCI_CLIENT_SECRET = env.text("COC_OCI_CLIENT_SECRET")
+# OCI contract 1.1: the tenant (realm_instance) is one of the scopes; often it names the group too.
+COC_OCI_TENANT = env.text("COC_OCI_TENANT", COC_OCI_TENANT_GROUP_ID)
 COC_OCI_SCOPE = env.text(
-    "COC_OCI_SCOPE", "sfcc.inventory.reservations.rw sfcc.inventory.availability"
+    "COC_OCI_SCOPE",
+    f"SALESFORCE_COMMERCE_API:{COC_OCI_TENANT}"
+    " sfcc.inventory.reservations.rw sfcc.inventory.availability",
 )
 COC_OCI_CONNECT_TIMEOUT = env.number("COC_OCI_CONNECT_TIMEOUT", 1.0, low=0.1, high=30)
 # A shopper waits for a live reservation; reconciliation can be more patient.
@@ -225,6 +230,8 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": env.text("COC_LOG_LEVEL", "INFO").upper()},
     "loggers": {
         "django.server": {"handlers": ["stderr"], "propagate": False},
+        # A line for each task says nothing that our own rows do not say.
+        "django-q": {"level": "WARNING"},
         # Its debug lines carry URLs and header values.
         "urllib3": {"level": "WARNING"},
     },

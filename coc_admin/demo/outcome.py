@@ -14,6 +14,7 @@ from reconciliation import alerts
 from reconciliation.models import ReportDay
 from reconciliation.reports import names
 
+
 def counts() -> dict[str, Counter[str]]:
     """Return, by site, how many orders captured offline are in each reservation state."""
     rows = (

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from coc_admin.demo.plan import Plan, Posting
 from coc_admin.demo.simulator import SimulatorControl
 from coc_admin.demo.storefront import Storefront
+from orders.fields import json_number
 from orders.models import Order
 from reconciliation import status
 from reconciliation.models import ConnectionState, ReportDay
@@ -85,14 +86,15 @@ class Story:
         self._place(self._plan.during[:half], each=watch)
         self._wait("the loss of OCI to be noticed", self._is(ConnectionState.OFFLINE))
         watch(0)
-        units = sum(self._simulator.sell(sale) for sale in self._plan.sales)
+        sold = sum(self._simulator.sell(sale) for sale in self._plan.sales)
         self.say(
-            f"another channel sells {units} units of {len(self._plan.sales)} SKUs that the shop "
+            f"another channel sells {sold} units of {len(self._plan.sales)} SKUs that the shop "
             "goes on promising"
         )
         self._place(self._plan.during[half:], each=watch)
         waiting = status.summary().waiting
-        self.say(f"{waiting.orders} orders wait for a reservation, {waiting.units:f} units")
+        units = json_number(waiting.units)
+        self.say(f"{waiting.orders} orders wait for a reservation, {units} units")
 
     def _recovery(self) -> None:
         self.say("OCI is back")

@@ -89,14 +89,14 @@ class Running:
         """Return everything printed so far."""
         return "\n".join(self.lines)
 
-    def answers(self, path: str = os.environ.get("X_READY", "/healthz")) -> bool:
+    def answers(self, path: str = "/healthz") -> bool:
         """Whether the web server answers with 200."""
         try:
             return requests.get(f"http://127.0.0.1:{self.port}{path}", timeout=5).ok
         except requests.RequestException:
             return False
 
-    def wait_until_it_answers(self, path: str = os.environ.get("X_READY", "/readyz")) -> None:
+    def wait_until_it_answers(self, path: str = "/readyz") -> None:
         """Return when `path` answers with 200; fail with the output when it never does."""
         deadline = time.monotonic() + PATIENCE
         while not self.answers(path):

@@ -1,0 +1,306 @@
+"""A day of real orders through an outage, while another channel sells the same stock.
+
+The orders are those of 14 November 2011 of the data set Online Retail (113 invoices, 1,414 SKUs).
+OCI is down for the middle third of them. Afterwards the product, its files and OCI's own books are
+compared, order by order and SKU by SKU. `docs/replay.md` shows the figures of such a replay.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections import Counter, defaultdict
+from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coc_admin.demo.retail_csv import Reason, RetailFile, load
+from tests.processes.product import wait_for
+from tests.processes.stack import LIST, SITE, Stack, running_stack
+
+DAY = Path(__file__).parents[3] / "shared" / "data" / "online-retail" / "2011-11-14.csv.gz"
+SETTLED = {"COMPLETELY_RESERVED", "PARTIALLY_RESERVED", "NOTHING_RESERVED"}
+# COC_REPLAY_FIGURES names a file to which the figures of each replay are appended.
+FIGURES = os.environ.get("COC_REPLAY_FIGURES", "")
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(not DAY.exists(), reason=f"the real orders are missing: {DAY.name}"),
+]
+
+
+@pytest.fixture(scope="module")
+def day() -> RetailFile:
+    """Return the orders of the day and what was refused, with reasons."""
+    return load(DAY)
+
+
+def another_channel_sells(stack: Stack, day: RetailFile, skus: list[str]) -> dict[str, Decimal]:
+    """Take most of what is left of every third SKU, and all of every third."""
+    sold = {}
+    for number, sku in enumerate(skus):
+        if number % 3 == 2:
+            continue
+        left = Decimal(str(stack.oci.stock(sku)["locations"][LIST]["ato"]))
+        take = left if number % 3 else left - 1
+        if take > 0:
+            sold[sku] = Decimal(str(stack.oci.sell(sku, float(take), LIST)))
+    return sold
+
+
+class Replay:
+    """What happened, told by both sides."""
+
+    def __init__(self, stack: Stack, day: RetailFile) -> None:
+        self.stack = stack
+        self.day = day
+        self.answers: dict[str, Any] = {}
+        self.sold: dict[str, Decimal] = {}
+        self.kills = 0
+        self.seconds: dict[str, float] = {}
+
+    def place(self, part: list[Any]) -> None:
+        """Place these orders and keep the answers."""
+        answers = self.stack.place([order.body() for order in part])
+        for order, answer in zip(part, answers, strict=True):
+            self.answers[order.order_no] = answer
+
+    def run(self, *, kills: int, drops: bool) -> None:
+        """Tell the story; the worker is killed `kills` times while it reconciles."""
+        third = len(self.day.orders) // 3
+        before, during, after = (
+            self.day.orders[:third],
+            self.day.orders[third : 2 * third],
+            self.day.orders[2 * third :],
+        )
+        self.place(before)
+        self._lose_oci(during)
+        # Slow enough to be killed in the middle.
+        trouble: list[dict[str, Any]] = []
+        if kills:
+            trouble.append({"mode": "slow", "delayMs": 300, "operations": ["put"]})
+        if drops:
+            trouble.append({"mode": "drop", "every": 10, "operations": ["put", "releases"]})
+        self.stack.oci.faults(trouble or [{"mode": "none"}])
+        began = time.monotonic()
+        wait_for(lambda: self.stack.connection() != "OFFLINE", "recovery to be noticed")
+        self.seconds["recovery noticed"] = time.monotonic() - began
+        for number in range(kills):
+            self._kill_worker(number)
+        self.place(after)
+        wait_for(self._is_over, "the backlog to be reconciled", patience=180)
+        self.seconds["reconciled"] = time.monotonic() - began
+        self.stack.oci.fault("none")
+        # Whatever is still missing then, `check` says.
+        deadline = time.monotonic() + 60
+        while not self._files_are_there() and time.monotonic() < deadline:
+            time.sleep(0.5)
+
+    def _lose_oci(self, during: list[Any]) -> None:
+        began = time.monotonic()
+        self.stack.oci.fault("down")
+        half = len(during) // 2
+        self.place(during[:half])
+        self.stack.wait_for_connection("OFFLINE")
+        self.seconds["loss noticed"] = time.monotonic() - began
+        skus = sorted({item.sku for order in during for item in order.items})
+        self.sold = another_channel_sells(self.stack, self.day, skus)
+        self.place(during[half:])
+
+    def _kill_worker(self, number: int) -> None:
+        """Kill the whole worker cluster while a run has done some of its orders, not all."""
+        product = self.stack.product
+        assert product is not None
+
+        def under_way() -> bool:
+            for run in self.stack.get("/reconciliation/runs")["runs"]:
+                done = run["orders"] - run["outcomes"].get("pending", 0)
+                if run["isActive"] and done > number * 5:
+                    return True
+            return False
+
+        wait_for(under_way, "a reconciliation that is under way")
+        before = {process.pid for process in product.family()}
+        with suppress(ProcessLookupError):
+            os.killpg(product.group_of("qcluster"), signal.SIGKILL)
+        self.kills += 1
+        wait_for(
+            lambda: {p.pid for p in product.family()} - before, "the worker to be started again"
+        )
+
+    def _is_over(self) -> bool:
+        return self.stack.waiting() == 0 and self.stack.connection() == "ONLINE"
+
+    def _files_are_there(self) -> bool:
+        if self.stack.work_files():
+            return False
+        try:
+            self._files_say_what_the_orders_say(self.stack.orders())
+        except AssertionError:
+            return False
+        return True
+
+    def check(self) -> dict[str, Any]:
+        """Compare everything; return the figures."""
+        orders = self.stack.orders()
+        self._every_accepted_order_is_in_one_state(orders)
+        reserved = self._reserved_is_what_oci_holds(orders)
+        self._no_order_is_reserved_twice(orders)
+        figures = self._files_say_what_the_orders_say(orders)
+        assert self.stack.manage("coc_check") == "All promises that can be checked hold.\n"
+        statuses = Counter(answer.status_code for answer in self.answers.values())
+        return {
+            "answers": {str(code): number for code, number in sorted(statuses.items())},
+            "states": dict(Counter(o["reservationState"] for o in orders.values())),
+            "captured offline": sum(o["capturedOffline"] for o in orders.values()),
+            "sold by the other channel": str(sum(self.sold.values())),
+            "units reserved": str(sum(reserved.values())),
+            "worker killed": self.kills,
+            "seconds": {name: round(s, 1) for name, s in self.seconds.items()},
+            **figures,
+        }
+
+    def _every_accepted_order_is_in_one_state(self, orders: dict[str, Any]) -> None:
+        accepted = {no for no, answer in self.answers.items() if answer.status_code == 201}
+        refused = {no: a for no, a in self.answers.items() if a.status_code != 201}
+        assert {a.status_code for a in refused.values()} <= {409}, [
+            a.text for a in refused.values()
+        ]
+        for answer in refused.values():
+            assert answer.json()["type"].endswith("short-on-stock")
+            assert answer.json()["shortfalls"]
+        for order_no in accepted:
+            order = orders[order_no]
+            assert order["status"] == "new"
+            assert order["reservationState"] in SETTLED
+            assert order["exportStatus"] == "ready"
+        kept = {no for no, order in orders.items() if order["status"] == "new"}
+        assert kept == accepted
+
+    def _reserved_is_what_oci_holds(self, orders: dict[str, Any]) -> dict[str, Decimal]:
+        ours: dict[str, Decimal] = defaultdict(Decimal)
+        for order in orders.values():
+            for item in order["items"]:
+                ours[item["sku"]] += Decimal(str(item["reservedQuantity"]))
+        theirs = {
+            row["sku"]: Decimal(str(row["reserved"]))
+            for row in self.stack.oci.books()["reserved"]
+            if row["reserved"]
+        }
+        assert {sku: units for sku, units in ours.items() if units} == theirs
+        return theirs
+
+    def _no_order_is_reserved_twice(self, orders: dict[str, Any]) -> None:
+        for order_no, order in orders.items():
+            held: dict[str, Decimal] = defaultdict(Decimal)
+            for document in self.stack.oci.documents_of(order_no):
+                for line in document["lines"]:
+                    held[line["sku"]] += Decimal(str(line["held"]))
+            ours: dict[str, Decimal] = defaultdict(Decimal)
+            for item in order["items"]:
+                ours[item["sku"]] += Decimal(str(item["reservedQuantity"]))
+            assert {s: q for s, q in held.items() if q} == {s: q for s, q in ours.items() if q}
+
+    def _files_say_what_the_orders_say(self, orders: dict[str, Any]) -> dict[str, Any]:
+        told: dict[str, dict[str, Any]] = {"offline": {}, "reserved": {}, "oversold": {}}
+        for report in self.stack.reports().values():
+            assert report["orderCount"] == len(report["orders"])
+            for order in report["orders"]:
+                told[report["reportType"]][order["orderNo"]] = order
+        offline = {no: order for no, order in orders.items() if order["capturedOffline"]}
+        complete = {
+            no for no, o in offline.items() if o["reservationState"] == "COMPLETELY_RESERVED"
+        }
+        assert set(told["offline"]) == set(offline)
+        assert set(told["reserved"]) == complete
+        assert set(told["oversold"]) == set(offline) - complete
+        for order_no, order in offline.items():
+            outcome = told["reserved"].get(order_no) or told["oversold"][order_no]
+            for members in (told["offline"][order_no], outcome):
+                assert [
+                    (
+                        i["itemId"],
+                        i["sku"],
+                        i["quantity"],
+                        i["reservedQuantity"],
+                        i["shortQuantity"],
+                    )
+                    for i in members["items"]
+                ] == [
+                    (
+                        i["itemId"],
+                        i["sku"],
+                        i["quantity"],
+                        i["reservedQuantity"],
+                        i["shortQuantity"],
+                    )
+                    for i in order["items"]
+                ]
+                assert members["reservationState"] == order["reservationState"]
+        return {kind: len(named) for kind, named in told.items()}
+
+
+def replay(tmp_path: Path, day: RetailFile, *, kills: int, drops: bool) -> dict[str, Any]:
+    """Replay the day; compare; return the figures."""
+    with running_stack(
+        tmp_path,
+        stock=day.demand(),
+        names=day.product_names(),
+        COC_BATCH_SIZE="5",
+        COC_LEASE_SECONDS="5",
+        COC_OCI_CONCURRENCY="4",
+    ) as stack:
+        told = Replay(stack, day)
+        told.run(kills=kills, drops=drops)
+        figures = told.check()
+    if FIGURES:
+        with Path(FIGURES).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(figures) + "\n")
+    # The point of the exercise: something was oversold, and something was not.
+    assert figures["captured offline"] >= len(day.orders) // 3
+    assert figures["states"]["PARTIALLY_RESERVED"] > 0
+    assert figures["states"]["COMPLETELY_RESERVED"] > 0
+    return figures
+
+
+def test_a_day_of_real_orders_survives_an_outage(tmp_path: Path, day: RetailFile) -> None:
+    replay(tmp_path, day, kills=0, drops=False)
+
+
+def test_the_same_with_the_worker_killed_and_answers_lost(tmp_path: Path, day: RetailFile) -> None:
+    figures = replay(tmp_path, day, kills=2, drops=True)
+    assert figures["worker killed"] == 2
+
+
+def test_what_is_no_order_is_refused_with_its_reason(tmp_path: Path, day: RetailFile) -> None:
+    assert day.refused_by_reason() == {
+        Reason.CANCELLATION: 62,
+        Reason.NOT_A_PRODUCT: 14,
+        Reason.QUANTITY: 7,
+    }
+    assert sum(len(order.items) for order in day.orders) + len(day.refusals) == day.line_count
+    with running_stack(tmp_path, stock={"22423": 10}, names={}) as stack:
+        first = next(r for r in day.refusals if r.reason == Reason.CANCELLATION)
+        order = {
+            "orderNo": first.invoice,
+            "currency": "GBP",
+            "productItems": [{"productId": "22423", "quantity": -1}],
+            "orderTotal": 0,
+        }
+        postage = order | {
+            "orderNo": "postage",
+            "productItems": [{"productId": "POST", "quantity": 1}],
+        }
+
+        negative, unknown = stack.place([json.dumps(o).encode() for o in (order, postage)])
+
+        assert negative.status_code == 400
+        assert [p["field"] for p in negative.json()["problems"]] == ["productItems[0].quantity"]
+        assert unknown.json()["skus"] == ["POST"]
+        assert stack.orders() == {}
+        assert stack.get(f"/sites/{SITE}/inventory/22423")["ato"] == 10
