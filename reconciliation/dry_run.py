@@ -9,6 +9,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
 from orders import outcomes
 from orders.fields import ZERO
 from orders.models import Order, ReservationState
@@ -16,7 +18,7 @@ from reconciliation import connection, planner, snapshots
 from reconciliation.models import Scope
 from reconciliation.oci.errors import OciError
 from reconciliation.oci_client import client as shared_client
-from reconciliation.runs import ROUND, demands_of, orders_in
+from reconciliation.scopes import ROUND, demands_of, orders_in, round_of
 
 ROWS = 200
 
@@ -51,21 +53,22 @@ def dry_run(
     *, scope: Scope | str, scope_data: Mapping[str, Any] | None = None, now: datetime
 ) -> DryRun:
     """Ask OCI what is available and say what a run of this scope would do, order after order."""
-    found = orders_in(scope, scope_data or {})
-    total = found.count()
-    orders = list(found[:ROUND])
-    demands = demands_of([order.pk for order in orders])
+    data = scope_data or {}
+    chosen = orders_in(scope, data).count()
+    order_ids = round_of(scope, data)
+    demands = demands_of(order_ids)
+    orders = _orders(order_ids)
     wanted: dict[planner.Key, Decimal] = defaultdict(lambda: ZERO)
     for demand in demands:
         for key, units in demand.units.items():
             wanted[key] += units
     stock = _stock(wanted)
-    expected = _expected(demands, stock) if stock is not None else {}
+    expected = _expected(orders, demands, stock) if stock is not None else {}
     value: dict[str, Decimal] = defaultdict(lambda: ZERO)
     for order in orders:
         value[order.currency] += order.order_total
     return DryRun(
-        orders=total,
+        orders=chosen + len(order_ids) - min(chosen, ROUND),
         units=sum(wanted.values(), ZERO),
         value=dict(value),
         by_outcome=dict(Counter(expected.values())),
@@ -85,19 +88,31 @@ def _stock(wanted: Mapping[planner.Key, Decimal]) -> dict[planner.Key, Decimal] 
         return None
     try:
         figures = snapshots.fetch_keys(list(wanted), client=shared_client())
-    except OciError:
+    except (OciError, ImproperlyConfigured):
         return None
     return {figure.key: figure.ato for figure in figures}
 
 
+def _orders(order_ids: list[int]) -> list[Order]:
+    found = Order.objects.in_bulk(order_ids)
+    return [found[pk] for pk in order_ids if pk in found]
+
+
 def _expected(
-    demands: list[planner.Demand], stock: Mapping[planner.Key, Decimal]
+    orders: list[Order],
+    demands: list[planner.Demand],
+    stock: Mapping[planner.Key, Decimal],
 ) -> dict[int, ReservationState]:
     got = planner.forecast(demands, stock)
+    partly = {order.pk for order in orders if order.reservation_state == ReservationState.PARTIAL}
     expected = {}
     for demand in demands:
         keys = sorted(demand.units)
         ordered = {index: demand.units[key] for index, key in enumerate(keys)}
         reserved = {index: got[demand.order_id][key] for index, key in enumerate(keys)}
-        expected[demand.order_id] = outcomes.state_of(ordered, reserved)
+        state = outcomes.state_of(ordered, reserved)
+        # What it holds already it keeps, even if it gets nothing more.
+        if state == ReservationState.NOTHING and demand.order_id in partly:
+            state = ReservationState.PARTIAL
+        expected[demand.order_id] = state
     return expected

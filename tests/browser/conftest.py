@@ -64,7 +64,8 @@ class Watched:
         page.on("response", self._answered)
 
     def _said(self, message: Any) -> None:
-        if message.type in ("error", "warning"):
+        # A failed request is told by its response; that of the page itself may be meant.
+        if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
             self.errors.append(f"{message.type}: {message.text}")
 
     def _answered(self, response: Any) -> None:
