@@ -156,7 +156,9 @@ class Replay:
         statuses = Counter(answer.status_code for answer in self.answers.values())
         return {
             "answers": {str(code): number for code, number in sorted(statuses.items())},
-            "states": dict(Counter(o["reservationState"] for o in orders.values())),
+            "states": dict(
+                Counter(o["reservationState"] for o in orders.values() if o["status"] == "new")
+            ),
             "captured offline": sum(o["capturedOffline"] for o in orders.values()),
             "sold by the other channel": str(sum(self.sold.values())),
             "units reserved": str(sum(reserved.values())),
