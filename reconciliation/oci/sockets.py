@@ -20,11 +20,7 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    NameResolutionError,
-    NewConnectionError,
-)
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 
 @dataclass(slots=True)
@@ -78,12 +74,16 @@ def _attempt() -> Attempt:
 
 
 class _TimedReader(io.RawIOBase):
-    """Reads a socket until the attempt's deadline, and counts what came."""
+    """Reads a socket until the attempt's deadline, and counts what came.
+
+    `ended` says that more was wanted than came before the end.
+    """
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, attempt: Attempt) -> None:
         self._raw = raw
         self._sock = sock
         self._attempt = attempt
+        self.ended = False
 
     def readable(self) -> bool:
         return True
@@ -92,6 +92,7 @@ class _TimedReader(io.RawIOBase):
         self._sock.settimeout(self._attempt.left())
         count: int | None = self._raw.readinto(buffer)
         self._attempt.received += count or 0
+        self.ended = self.ended or not count
         return count
 
     def close(self) -> None:
@@ -102,8 +103,14 @@ class _TimedReader(io.RawIOBase):
 class _TimedResponse(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **named: Any) -> None:
         super().__init__(sock, *args, **named)
-        raw = self.fp.detach()
-        self.fp = io.BufferedReader(_TimedReader(raw, sock, _attempt()))
+        self._reader = _TimedReader(self.fp.detach(), sock, _attempt())
+        self.fp = io.BufferedReader(self._reader)
+
+    def begin(self) -> None:
+        super().begin()
+        # The standard library takes a head that was cut off for a whole one.
+        if self._reader.ended:
+            raise http.client.IncompleteRead(b"")
 
 
 class _TimedConnection(HTTPConnection):
@@ -122,7 +129,7 @@ class _TimedConnection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         """Connect to the first address that answers; all of them together get one time limit."""
-        limit = min(float(self.timeout or 0), _attempt().left())  # type: ignore[arg-type]
+        limit = min(float(self.timeout or 0), _attempt().left())
         try:
             sock = _connected(self._dns_host, self.port, limit, self.socket_options or ())
         except socket.gaierror as error:
@@ -131,7 +138,7 @@ class _TimedConnection(HTTPConnection):
             raise ConnectTimeoutError(self, "No connection in time.") from error
         except OSError as error:
             raise NewConnectionError(self, "No connection.") from error
-        sock.settimeout(_attempt().left())
+        sock.settimeout(limit)
         return sock
 
 
@@ -143,19 +150,28 @@ def _connected(host: str, port: int, limit: float, options: Any) -> socket.socke
         left = until - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        sock = socket.socket(family, kind, protocol)
+        # One that is silent must leave time for the others, and have enough for a long way.
+        share = left if number == len(found) - 1 else left / 2
         try:
-            for option in options:
-                sock.setsockopt(*option)
-            # An address that is silent must leave time for the others.
-            sock.settimeout(left / (len(found) - number))
-            sock.connect(address)
+            return _opened(family, kind, protocol, address, share, options)
         except OSError as error:
-            sock.close()
             refusal = error
-        else:
-            return sock
     raise refusal
+
+
+def _opened(
+    family: int, kind: int, protocol: int, address: Any, limit: float, options: Any
+) -> socket.socket:
+    sock = socket.socket(family, kind, protocol)
+    try:
+        for option in options:
+            sock.setsockopt(*option)
+        sock.settimeout(limit)
+        sock.connect(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 class _TimedTlsConnection(_TimedConnection, HTTPSConnection):

