@@ -30,10 +30,12 @@ _CANCELLABLE = (OrderStatus.NEW, OrderStatus.CREATED)
 def request_cancellation(*, order_id: int, actor: Actor, reason: str, now: datetime) -> Order:
     """Begin to cancel an order; asking again changes nothing. Returns the order as it stands.
 
+    Order management is not offered it any more, and a review of it has ended: this is what came of
+    it.
     Raises CannotCancel for an order that has failed, has been exported or has been settled.
     """
     with transaction.atomic():
-        order = Order.objects.select_for_update().select_related("site").get(pk=order_id)
+        order = Order.objects.select_for_update().get(pk=order_id)
         if order.status in (OrderStatus.CANCELLING, OrderStatus.CANCELLED):
             return order
         _check(order)
@@ -42,6 +44,9 @@ def request_cancellation(*, order_id: int, actor: Actor, reason: str, now: datet
             .exclude(export_status=ExportStatus.EXPORTED)
             .update(
                 status=OrderStatus.CANCELLING,
+                export_status=ExportStatus.NOT_EXPORTED,
+                needs_review_since=None,
+                needs_review_reason="",
                 resolution=Resolution.CANCELLED,
                 resolution_at=now,
                 resolution_by=actor.name[:150],
@@ -86,8 +91,7 @@ def finish_cancellation(
     `holder` has the release claim: nobody else may be calling OCI for the order.
     """
     with transaction.atomic():
-        free = Q(claim=holder)
-        won = Order.objects.filter(free, pk=order_id, status=OrderStatus.CANCELLING).update(
+        won = Order.objects.filter(pk=order_id, claim=holder, status=OrderStatus.CANCELLING).update(
             status=OrderStatus.CANCELLED,
             claim="",
             claimed_until=None,

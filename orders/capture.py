@@ -71,7 +71,13 @@ def capture_order(
         try:
             with transaction.atomic():
                 if claim is None:
-                    _check_caps(placed, site=site, offline_since=offline_since, now=now)
+                    check_caps(
+                        site=site,
+                        units=sum((item.quantity for item in placed.items), ZERO),
+                        value=placed.order_total,
+                        offline_since=offline_since,
+                        now=now,
+                    )
                 order = _insert(
                     placed, site=site, claim=claim, reason=offline_reason, actor=actor, now=now
                 )
@@ -104,10 +110,19 @@ def wanted_by_key(placed: PlacedOrder) -> dict[Key, Decimal]:
     return dict(wanted)
 
 
-def _check_caps(
-    placed: PlacedOrder, *, site: Site, offline_since: datetime | None, now: datetime
+def check_caps(
+    *,
+    site: Site,
+    units: Decimal,
+    value: Decimal,
+    offline_since: datetime | None,
+    now: datetime,
 ) -> None:
-    units = sum((item.quantity for item in placed.items), ZERO)
+    """Raise OfflineCapExceeded if an order passes what the site allows while selling offline.
+
+    `units` and `value` are the order's. Call inside the transaction that accepts it: captures of a
+    site with a cap on the total value queue here, so that two cannot pass it together.
+    """
     if site.cap_units_per_order is not None and units > site.cap_units_per_order:
         raise OfflineCapExceeded(
             "unitsPerOrder",
@@ -119,10 +134,9 @@ def _check_caps(
             "duration", f"OCI has been away for more than {minutes} minutes; orders are refused."
         )
     if site.cap_total_value is not None:
-        # Captures of this site queue here, so that two cannot pass the cap together.
         Site.objects.select_for_update().get(pk=site.pk)
         waiting = Order.objects.waiting().filter(site=site).aggregate(n=Sum("order_total"))["n"]
-        if (waiting or ZERO) + placed.order_total > site.cap_total_value:
+        if (waiting or ZERO) + value > site.cap_total_value:
             raise OfflineCapExceeded(
                 "totalValue", "The value of orders that wait for OCI has reached the site's limit."
             )

@@ -37,8 +37,11 @@ class ScaledDecimalField(models.Field):  # type: ignore[type-arg]
             return None
         try:
             parsed = Decimal(str(value)) if isinstance(value, float) else Decimal(value)
+            # The bound first: arithmetic on a huge exponent overflows.
+            if not parsed.is_finite() or abs(parsed) > self.max_abs:
+                raise InvalidOperation
             units = parsed.scaleb(self.places)
-            if not parsed.is_finite() or abs(parsed) > self.max_abs or units != int(units):
+            if units != int(units):
                 raise InvalidOperation
         except (InvalidOperation, ValueError, TypeError):
             raise ValidationError(f"Use a number with at most {self.places} decimals.") from None

@@ -231,16 +231,17 @@ def put_to_review(
             claim="",
             claimed_until=None,
         )
-        if won:
-            # A live order must not be left to the shopper's connection: it waits, for a person.
-            Order.objects.filter(pk=order_id, status=OrderStatus.CREATED).update(
-                status=OrderStatus.NEW, captured_offline=True
-            )
-            order = Order.objects.get(pk=order_id)
-            events.record(
-                order=order, kind=EventKind.NEEDS_REVIEW, actor=actor, reason=reason, now=now
-            )
-        return bool(won)
+        if not won:
+            return False
+        # A live order must not be left to the shopper's connection: it waits, for a person.
+        live = Order.objects.filter(pk=order_id, status=OrderStatus.CREATED)
+        kinds = [EventKind.NEEDS_REVIEW]
+        if live.update(status=OrderStatus.NEW, captured_offline=True):
+            kinds.insert(0, EventKind.CAPTURED_OFFLINE)
+        order = Order.objects.get(pk=order_id)
+        for kind in kinds:
+            events.record(order=order, kind=kind, actor=actor, reason=reason, now=now)
+        return True
 
 
 def end_review(*, order_id: int, actor: Actor, reason: str, now: datetime) -> bool:

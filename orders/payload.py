@@ -15,18 +15,25 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+)
 
+from orders import strict_json
 from orders.errors import PayloadRefused, Problem
 from orders.models import InventoryList, Site
+from orders.texts import SKU_RULE, is_plain, is_sku
 
 MAX_BYTES = 2 * 1024 * 1024
 MAX_ITEMS = 2_000
 MAX_QUANTITY = Decimal(1_000_000)
 MAX_AMOUNT = Decimal(1_000_000_000)
 
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_SKU = re.compile(r"\A[^\\<>;%/\s]{1,250}\Z")  # OCI contract 1.3
 _CURRENCY = re.compile(r"\A[A-Z]{3}\Z")
 
 
@@ -59,7 +66,7 @@ class PlacedOrder:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("use text")
-    if _UNPRINTABLE.search(value):
+    if not is_plain(value):
         raise ValueError("control characters are not allowed")
     return value
 
@@ -73,8 +80,8 @@ def _identifier(value: Any) -> str:
 
 def _sku(value: Any) -> str:
     text = _text(value)
-    if not _SKU.match(text):
-        raise ValueError("use 1 to 250 characters without spaces and \\ < > ; % /")
+    if not is_sku(text):
+        raise ValueError(f"use {SKU_RULE}")
     return text
 
 
@@ -125,7 +132,41 @@ def _date_time(value: Any) -> str:
 Text = Annotated[str, BeforeValidator(_text)]
 Name = Annotated[Text, Field(max_length=500)]
 Identifier = Annotated[str, BeforeValidator(_identifier)]
-Amount = Annotated[Decimal, BeforeValidator(_amount)]
+Sku = Annotated[
+    str,
+    BeforeValidator(_sku),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 250, "description": SKU_RULE}),
+]
+Currency = Annotated[
+    str, BeforeValidator(_currency), WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"})
+]
+DateTime = Annotated[
+    str, BeforeValidator(_date_time), WithJsonSchema({"type": "string", "format": "date-time"})
+]
+Quantity = Annotated[
+    Decimal,
+    BeforeValidator(_quantity),
+    WithJsonSchema(
+        {
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "maximum": int(MAX_QUANTITY),
+            "description": "At most 3 decimals.",
+        }
+    ),
+]
+Amount = Annotated[
+    Decimal,
+    BeforeValidator(_amount),
+    WithJsonSchema(
+        {
+            "type": "number",
+            "minimum": 0,
+            "maximum": int(MAX_AMOUNT),
+            "description": "At most 4 decimals.",
+        }
+    ),
+]
 
 
 class _Customer(BaseModel):
@@ -136,9 +177,9 @@ class _Customer(BaseModel):
 
 class _Item(BaseModel):
     itemId: Annotated[Identifier, Field(min_length=1, max_length=100)] | None = None
-    productId: Annotated[str, BeforeValidator(_sku)]
+    productId: Sku
     productName: Name = ""
-    quantity: Annotated[Decimal, BeforeValidator(_quantity)]
+    quantity: Quantity
     basePrice: Amount | None = None
     price: Amount | None = None
     inventoryId: Annotated[Identifier, Field(min_length=2, max_length=128)] | None = None
@@ -148,11 +189,16 @@ class _Order(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     orderNo: Annotated[Identifier, Field(min_length=1, max_length=50)]
-    creationDate: Annotated[str, BeforeValidator(_date_time), Field(max_length=64)] | None = None
-    currency: Annotated[str, BeforeValidator(_currency)]
+    creationDate: Annotated[DateTime, Field(max_length=64)] | None = None
+    currency: Currency
     customerInfo: _Customer = Field(default_factory=_Customer)
     productItems: Annotated[list[_Item], Field(min_length=1, max_length=MAX_ITEMS)]
     orderTotal: Amount
+
+
+def order_schema() -> dict[str, Any]:
+    """Return the JSON Schema of an order, for those who send one."""
+    return _Order.model_json_schema()
 
 
 def parse_order(raw: bytes, *, site: Site) -> PlacedOrder:
@@ -182,43 +228,12 @@ def _load(raw: bytes) -> dict[str, Any]:
     if len(raw) > MAX_BYTES:
         raise PayloadRefused([Problem("", f"An order has at most {MAX_BYTES:,} bytes.")])
     try:
-        document = json.loads(
-            raw.decode("utf-8"),
-            parse_float=_finite,
-            parse_constant=_no_constant,
-            object_pairs_hook=_unique_members,
-        )
-    except RecursionError:
-        raise PayloadRefused([Problem("", "The JSON is nested too deeply.")]) from None
-    except UnicodeDecodeError:
-        raise PayloadRefused([Problem("", "The body is not UTF-8.")]) from None
-    except ValueError as error:
-        message = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-        raise PayloadRefused([Problem("", f"The body is not JSON: {message[:200]}.")]) from None
+        document = strict_json.loads(raw)
+    except strict_json.NotStrictJson as error:
+        raise PayloadRefused([Problem("", str(error))]) from None
     if not isinstance(document, dict):
         raise PayloadRefused([Problem("", "The body must be a JSON object.")])
     return document
-
-
-def _finite(text: str) -> Decimal:
-    number = Decimal(text)
-    # Arithmetic on a huge exponent writes out all its digits.
-    if number and not -30 <= number.adjusted() <= 30:
-        raise ValueError(f"the number {text[:40]} is out of range")
-    return number
-
-
-def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no number")
-
-
-def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the member {twice[:60]!a} is given twice")
-    return members
 
 
 def _problems(error: ValidationError) -> list[Problem]:

@@ -148,6 +148,12 @@ class Order(models.Model):
                 condition=Q(status__in=["created", "cancelling"]),
                 name="unfinished_orders",
             ),
+            # Order management asks for these again and again; few of a million are ready.
+            models.Index(
+                fields=["site", "captured_at", "id"],
+                condition=Q(export_status="ready"),
+                name="orders_to_export",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,63 @@
+"""Reading what a caller sends: bounded, and JSON that means one thing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.http.request import UnreadablePostError
+from ninja.parser import Parser
+
+from coc_admin.api.problems import (
+    ApiProblem,
+    BodyTooLarge,
+    InvalidRequest,
+    LengthRequired,
+    NotJson,
+)
+from orders import strict_json
+from orders.errors import Problem
+
+# Bodies of every call but the placing of orders.
+MOST_BYTES = 64 * 1024
+
+
+def read(request: HttpRequest, *, limit: int) -> bytes:
+    """Return the body of `request`, of at most `limit` bytes.
+
+    Raises NotJson, LengthRequired, BodyTooLarge (by the length that is claimed, or by what comes)
+    or ApiProblem.
+    """
+    charset = (request.content_params or {}).get("charset", "utf-8").lower()
+    if request.content_type != "application/json" or charset not in ("utf-8", "utf8"):
+        raise NotJson
+    length = request.headers.get("Content-Length", "")
+    if not length and request.headers.get("Transfer-Encoding"):
+        raise LengthRequired
+    if length.isdecimal() and int(length[:20]) > limit:
+        raise BodyTooLarge(limit)
+    try:
+        body = request.read(limit + 1)
+    except UnreadablePostError:
+        raise ApiProblem("The body did not come in full.") from None
+    if len(body) > limit:
+        raise BodyTooLarge(limit)
+    return body
+
+
+class StrictParser(Parser):
+    """Reads bodies for django-ninja: small, JSON, no member twice, no text that cannot be stored.
+
+    What it raises reaches the caller: see coc_admin.api.app.
+    """
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        """Return the JSON value of the body; raises ApiProblem."""
+        if request.content_type != "application/json":
+            raise NotJson
+        if len(request.body) > MOST_BYTES:
+            raise BodyTooLarge(MOST_BYTES)
+        try:
+            return strict_json.loads(request.body)
+        except strict_json.NotStrictJson as error:
+            raise InvalidRequest([Problem("", str(error))]) from None

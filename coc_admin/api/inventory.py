@@ -1,0 +1,46 @@
+"""What the shop may still promise."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from django.http import HttpRequest
+from ninja import Path, Router
+
+from coc_admin.api.access import BearerToken, site_of, token_of
+from coc_admin.api.pages import refuse_unknown
+from coc_admin.api.problems import NotFound
+from coc_admin.api.shapes import InventoryAnswer
+from coc_admin.models import TokenScope
+from orders import ledger
+from orders.answers import iso
+from orders.fields import json_number
+from orders.texts import is_sku
+
+router = Router(tags=["Inventory"])
+
+
+@router.get(
+    "/sites/{siteId}/inventory/{sku}",
+    auth=BearerToken(TokenScope.INVENTORY_READ),
+    response=InventoryAnswer,
+    operation_id="getInventory",
+)
+def get_inventory(
+    request: HttpRequest, site_id: Annotated[str, Path(alias="siteId")], sku: str
+) -> Any:
+    """Read the ATO of a SKU in the site's inventory list, as last known."""
+    site = site_of(token_of(request), site_id)
+    refuse_unknown(request)
+    record = None
+    if is_sku(sku):
+        record = ledger.get_ato(site.inventory_list_id, sku)
+    if record is None:
+        raise NotFound("The site's inventory list has no such SKU.")
+    return {
+        "sku": record.sku,
+        "inventoryListId": record.inventory_list_id,
+        "ato": json_number(record.ato) if record.is_tracked else None,
+        "held": json_number(record.held),
+        "snapshotAt": iso(record.snapshot_at),
+    }

@@ -1,0 +1,160 @@
+"""Orders: reading them, their export status, cancelling."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja import Path, Query, Router
+
+from coc_admin.api.access import BearerToken, actor_of, site_of, token_of
+from coc_admin.api.pages import cursor_of, place_of, refuse_unknown
+from coc_admin.api.problems import NotFound
+from coc_admin.api.shapes import (
+    Cancellation,
+    OrderAnswer,
+    OrderChange,
+    OrderFilters,
+    OrderPage,
+)
+from coc_admin.models import TokenScope
+from orders import exports
+from orders.answers import order_answer
+from orders.models import Order, Site
+from orders.texts import is_plain
+from reconciliation import releases
+
+router = Router(tags=["Orders"])
+
+# A page ends early when its orders have more lines than this together.
+MOST_ITEMS = 5_000
+
+SiteId = Annotated[str, Path(alias="siteId")]
+OrderNo = Annotated[str, Path(alias="orderNo")]
+
+READ = BearerToken(TokenScope.ORDERS_READ)
+WRITE = BearerToken(TokenScope.ORDERS_WRITE)
+
+
+@router.get("/sites/{siteId}/orders", auth=READ, response=OrderPage, operation_id="listOrders")
+def list_orders(request: HttpRequest, site_id: SiteId, filters: Query[OrderFilters]) -> Any:
+    """List orders, the oldest capture first.
+
+    A page may hold fewer orders than its limit; there are more while nextCursor is not null.
+    """
+    site = site_of(token_of(request), site_id)
+    refuse_unknown(request, filters)
+    found = _filtered(Order.objects.filter(site=site), filters)
+    if filters.cursor:
+        at, pk = place_of(filters.cursor, datetime, int)
+        found = found.filter(captured_at__gte=at).filter(Q(captured_at__gt=at) | Q(pk__gt=pk))
+    rows = list(found.order_by("captured_at", "pk")[: filters.limit + 1])
+    page = _within_bounds(rows[: filters.limit])
+    more = len(page) < len(rows)
+    last = page[-1] if page else None
+    full = Order.objects.filter(pk__in=[order.pk for order in page]).prefetch_related("items")
+    return {
+        "orders": [order_answer(order) for order in full.order_by("captured_at", "pk")],
+        "nextCursor": cursor_of(last.captured_at.isoformat(), last.pk) if last and more else None,
+    }
+
+
+def _filtered(orders: QuerySet[Order], filters: OrderFilters) -> QuerySet[Order]:
+    if filters.reservationState is not None:
+        orders = orders.filter(reservation_state=filters.reservationState)
+    if filters.exportStatus is not None:
+        orders = orders.filter(export_status=filters.exportStatus)
+    if filters.capturedOffline is not None:
+        orders = orders.filter(captured_offline=filters.capturedOffline)
+    if filters.capturedFrom is not None:
+        orders = orders.filter(captured_at__gte=filters.capturedFrom)
+    if filters.capturedTo is not None:
+        orders = orders.filter(captured_at__lt=filters.capturedTo)
+    return orders
+
+
+def _within_bounds(orders: list[Order]) -> list[Order]:
+    """Return the first of `orders`, as many as have MOST_ITEMS lines together, but at least one."""
+    lines = dict(
+        Order.objects.filter(pk__in=[order.pk for order in orders])
+        .order_by()
+        .values_list("pk")
+        .annotate(lines=Count("items"))
+    )
+    total = 0
+    for index, order in enumerate(orders):
+        total += lines.get(order.pk, 0)
+        if total > MOST_ITEMS and index:
+            return orders[:index]
+    return orders
+
+
+@router.post(
+    "/sites/{siteId}/orders/{path:orderNo}/cancel",
+    auth=WRITE,
+    response=OrderAnswer,
+    operation_id="cancelOrder",
+)
+def cancel_order(
+    request: HttpRequest, site_id: SiteId, order_no: OrderNo, body: Cancellation
+) -> Any:
+    """Cancel an order; asking again changes nothing.
+
+    Its status is cancelled, or cancelling while something must be undone at OCI first.
+    """
+    token = token_of(request)
+    order = _order(site_of(token, site_id), order_no)
+    releases.cancel_order(
+        order_id=order.pk, actor=actor_of(token), reason=body.reason.strip(), now=timezone.now()
+    )
+    return _answer(order.pk)
+
+
+@router.get(
+    "/sites/{siteId}/orders/{path:orderNo}",
+    auth=READ,
+    response=OrderAnswer,
+    operation_id="getOrder",
+)
+def get_order(request: HttpRequest, site_id: SiteId, order_no: OrderNo) -> Any:
+    """Read one order."""
+    refuse_unknown(request)
+    return _answer(_order(site_of(token_of(request), site_id), order_no).pk)
+
+
+@router.patch(
+    "/sites/{siteId}/orders/{path:orderNo}",
+    auth=WRITE,
+    response=OrderAnswer,
+    operation_id="changeOrder",
+)
+def change_order(
+    request: HttpRequest, site_id: SiteId, order_no: OrderNo, body: OrderChange
+) -> Any:
+    """Change the export status: order management tells that it has taken an order, or failed to.
+
+    Refused while the reservation is missing. The same status again changes nothing.
+    """
+    token = token_of(request)
+    order = _order(site_of(token, site_id), order_no)
+    exports.change_export_status(
+        order_id=order.pk, to=body.exportStatus, actor=actor_of(token), now=timezone.now()
+    )
+    return _answer(order.pk)
+
+
+def _order(site: Site, order_no: str) -> Order:
+    """Return the order; raises NotFound, also for what can be no order number."""
+    found = None
+    if is_plain(order_no) and len(order_no) <= 50:
+        found = Order.objects.filter(site=site, order_no=order_no).first()
+    if found is None:
+        raise NotFound("The site has no order with this number.")
+    return found
+
+
+def _answer(order_id: int) -> dict[str, Any]:
+    return order_answer(Order.objects.prefetch_related("items").get(pk=order_id))

@@ -1,0 +1,38 @@
+"""`POST /api/v1/sites/{siteId}/orders`: the storefront places an order.
+
+A plain view, beside the other operations: it takes the body as it came, byte for byte.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from coc_admin.api import bodies, problems
+from coc_admin.api.access import BearerToken, actor_of, site_of
+from coc_admin.models import TokenScope
+from orders.answers import order_answer
+from orders.errors import OrderRefused
+from orders.payload import MAX_BYTES
+from reconciliation.placement import place_order
+
+RULE = BearerToken(TokenScope.ORDERS_WRITE)
+
+
+@csrf_exempt
+def place(request: HttpRequest, *, siteId: str) -> HttpResponse:
+    """Place an order: 201 when it is stored, 200 when the same order was stored before."""
+    try:
+        token = RULE(request)
+        site = site_of(token, siteId)
+        raw = bodies.read(request, limit=MAX_BYTES)
+        placement = place_order(raw=raw, site=site, actor=actor_of(token))
+    except problems.ApiProblem as problem:
+        return problems.answer(problem)
+    except OrderRefused as refused:
+        return problems.answer_refusal(refused)
+    response = JsonResponse(order_answer(placement.order), status=201 if placement.created else 200)
+    response["Location"] = f"{request.path}/{quote(placement.order.order_no, safe='')}"
+    return response

@@ -1,0 +1,246 @@
+"""Refusals of the API: problem+json (RFC 9457), each with a stable type."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+
+from orders.errors import OrderInProgress, OrderRefused, Problem
+from orders.ledger import LedgerChanged
+
+logger = logging.getLogger(__name__)
+
+ROOT = "/api/"
+CONTENT_TYPE = "application/problem+json"
+# Seconds: OCI's return is noticed within five, and a busy database has a moment to breathe.
+RETRY_AFTER = 5
+
+
+class ApiProblem(Exception):
+    """The request is refused and nothing has changed."""
+
+    status = 400
+    type = "bad-request"
+    title = "The request is not valid"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+    def members(self) -> dict[str, Any]:
+        """Return what the answer carries beside type, title, status and detail."""
+        return {}
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers of the answer."""
+        return {}
+
+
+class InvalidRequest(ApiProblem):
+    """Something in the path, the query or the body cannot be; `problems` names each by its path."""
+
+    type = "invalid-request"
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        first, more = problems[0], len(problems) - 1
+        where = f"{first.field}: " if first.field else ""
+        super().__init__(f"{where}{first.message}{f' ({more} more)' if more else ''}")
+        self.problems = list(problems)
+
+    def members(self) -> dict[str, Any]:
+        """Return the problems, one per field."""
+        return {"problems": [{"field": p.field, "message": p.message} for p in self.problems]}
+
+
+class Unauthenticated(ApiProblem):
+    """No token, or one that is none (any more)."""
+
+    status = 401
+    type = "token-required"
+    title = "A valid token is required"
+
+    def __init__(self) -> None:
+        super().__init__("Send the header Authorization: Bearer followed by a token that is valid.")
+
+    def headers(self) -> dict[str, str]:
+        """Return how to authenticate."""
+        return {"WWW-Authenticate": 'Bearer realm="Continuous Order Capture"'}
+
+
+class Forbidden(ApiProblem):
+    """The token is valid and is not allowed to do this; `scopes` would be, any one of them."""
+
+    status = 403
+    type = "scope-missing"
+    title = "The token may not do this"
+
+    def __init__(self, scopes: Sequence[str]) -> None:
+        super().__init__(f"This needs a token with the scope {' or '.join(scopes)}.")
+        self.scopes = list(scopes)
+
+    def members(self) -> dict[str, Any]:
+        """Return the scopes, one of which is needed."""
+        return {"scopes": self.scopes}
+
+    def headers(self) -> dict[str, str]:
+        """Return what is missing, as RFC 6750 has it."""
+        return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{self.scopes[0]}"'}
+
+
+class NotFound(ApiProblem):
+    """It does not exist, or belongs to a site that is not the token's: both look alike."""
+
+    status = 404
+    type = "not-found"
+    title = "Not found"
+
+
+class BodyTooLarge(ApiProblem):
+    """The body is longer than this call takes."""
+
+    status = 413
+    type = "body-too-large"
+    title = "The body is too large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The body may have {limit:,} bytes.")
+        self.limit = limit
+
+    def members(self) -> dict[str, Any]:
+        """Return the limit in bytes."""
+        return {"limit": self.limit}
+
+
+class LengthRequired(ApiProblem):
+    """The body comes in chunks of unknown length."""
+
+    status = 411
+    type = "length-required"
+    title = "A Content-Length is required"
+
+    def __init__(self) -> None:
+        super().__init__("Send the body with a Content-Length instead of in chunks.")
+
+
+class NotJson(ApiProblem):
+    """The body is said to be something else than JSON in UTF-8."""
+
+    status = 415
+    type = "unsupported-media-type"
+    title = "The body must be JSON"
+
+    def __init__(self) -> None:
+        super().__init__("Send the header Content-Type: application/json (UTF-8).")
+
+
+class Unavailable(ApiProblem):
+    """It cannot be done just now, through no fault of the caller."""
+
+    status = 503
+    type = "unavailable"
+    title = "Not available just now"
+
+    def headers(self) -> dict[str, str]:
+        """Return when to try again."""
+        return {"Retry-After": str(RETRY_AFTER)}
+
+
+def answer(problem: ApiProblem) -> HttpResponse:
+    """Return the answer that tells of `problem`."""
+    return problem_response(
+        status=problem.status,
+        type_=problem.type,
+        title=problem.title,
+        detail=problem.detail,
+        members=problem.members(),
+        headers=problem.headers(),
+    )
+
+
+def answer_refusal(refused: OrderRefused) -> HttpResponse:
+    """Return the answer that tells of a refusal of the orders app."""
+    headers = {}
+    if refused.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(RETRY_AFTER)
+    elif isinstance(refused, OrderInProgress):
+        headers["Retry-After"] = "1"
+    return problem_response(
+        status=refused.status,
+        type_=refused.type,
+        title=refused.title,
+        detail=refused.detail,
+        members=refused.members(),
+        headers=headers,
+    )
+
+
+def problem_response(
+    *,
+    status: int,
+    type_: str,
+    title: str,
+    detail: str,
+    members: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> HttpResponse:
+    """Return a problem+json answer."""
+    body = {"type": type_, "title": title, "status": status, "detail": detail, **(members or {})}
+    return HttpResponse(
+        json.dumps(body), status=status, content_type=CONTENT_TYPE, headers=dict(headers or {})
+    )
+
+
+_PLAIN = {
+    400: ("bad-request", "The server could not make sense of the request."),
+    404: ("not-found", "There is nothing under this address; /api/v1/docs tells what there is."),
+    405: ("method-not-allowed", "This address does not take that method; see the header Allow."),
+    500: (
+        "internal-error",
+        "Something went wrong here; nothing is known to be wrong with the request. The log has more"
+        " under the id in the header X-Request-Id.",
+    ),
+}
+
+
+class ApiAnswersMiddleware:
+    """Makes every error under /api/ problem+json, whoever answered, and lets nothing be cached."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer one request."""
+        response = self.get_response(request)
+        if not request.path_info.startswith(ROOT):
+            return response
+        if response.status_code >= 400 and response.headers.get("Content-Type") != CONTENT_TYPE:
+            response = self._plain(response)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Answer 503 when the database is away or too busy: the caller should come again."""
+        if not request.path_info.startswith(ROOT):
+            return None
+        if not isinstance(error, OperationalError | InterfaceError | LedgerChanged):
+            return None
+        logger.error("The database could not serve a request.", exc_info=error)
+        return answer(Unavailable("The database cannot take this just now; try again."))
+
+    def _plain(self, response: HttpResponse) -> HttpResponse:
+        status = response.status_code
+        phrase = HTTPStatus(status).phrase
+        type_, detail = _PLAIN.get(status, (phrase.lower().replace(" ", "-"), f"{phrase}."))
+        kept = {name: response.headers[name] for name in _KEPT if name in response.headers}
+        return problem_response(
+            status=status, type_=type_, title=phrase, detail=detail, headers=kept
+        )
+
+
+_KEPT = ("Allow", "Retry-After", "WWW-Authenticate")

@@ -1,0 +1,266 @@
+"""What the API takes and answers, as types: the OpenAPI document is made of them.
+
+Member names are those of the API. Quantities and amounts are JSON numbers, moments are ISO 8601 in
+UTC with milliseconds.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from ninja import Schema
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
+
+from orders.models import ExportStatus, OrderStatus, ReservationState
+from orders.payload import Text
+from reconciliation.models import (
+    ConnectionState,
+    Descriptor,
+    EntryState,
+    Priority,
+    ReportType,
+    RunState,
+    Scope,
+    Trigger,
+)
+
+Number = int | float
+MOST_ROWS = 200
+LARGEST_ID = 2**63 - 1
+
+
+def _in_our_time(value: datetime) -> datetime:
+    if not 2000 <= value.year <= 2200:
+        raise ValueError("use a year from 2000 to 2200")
+    return value
+
+
+# The members named date would hide the type.
+Day = date
+Moment = Annotated[AwareDatetime, AfterValidator(_in_our_time)]
+Limit = Annotated[int, Field(ge=1, le=MOST_ROWS, description="Rows of one page.")]
+Cursor = Annotated[str | None, Field(max_length=100, description="nextCursor of the page before.")]
+Reason = Annotated[
+    Text, Field(min_length=1, max_length=500, pattern=r"\S", description="Shown in the history.")
+]
+
+
+class Strict(Schema):
+    """A body in which a member that nobody knows is a mistake."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ItemAnswer(Schema):
+    """One line of an order."""
+
+    itemId: str
+    sku: str
+    quantity: Number
+    reservedQuantity: Number = Field(description="What OCI holds for it now.")
+    shortQuantity: Number = Field(description="Ordered minus reserved.")
+
+
+class OrderAnswer(Schema):
+    """An order and where its reservation stands."""
+
+    orderNo: str
+    siteId: str
+    status: OrderStatus
+    reservationState: ReservationState
+    capturedOffline: bool = Field(description="Accepted without a reservation.")
+    needsReview: bool = Field(description="Only a person can move it on.")
+    exportStatus: ExportStatus
+    capturedAt: str
+    reconciledAt: str | None
+    items: list[ItemAnswer]
+
+
+class OrderPage(Schema):
+    """Orders by time of capture, the oldest first."""
+
+    orders: list[OrderAnswer]
+    nextCursor: str | None = Field(description="null on the last page.")
+
+
+class OrderFilters(Schema):
+    """Which orders are wanted."""
+
+    reservationState: ReservationState | None = None
+    exportStatus: ExportStatus | None = None
+    capturedFrom: Annotated[Moment | None, Field(description="This moment or later.")] = None
+    capturedTo: Annotated[Moment | None, Field(description="Before this moment.")] = None
+    capturedOffline: bool | None = None
+    limit: Limit = 50
+    cursor: Cursor = None
+
+
+class OrderChange(Strict):
+    """What order management changes of an order."""
+
+    exportStatus: ExportStatus
+
+
+class Cancellation(Strict):
+    """Why an order is cancelled."""
+
+    reason: Reason
+
+
+class InventoryAnswer(Schema):
+    """What the shop may still promise of a SKU."""
+
+    sku: str
+    inventoryListId: str
+    ato: Number | None = Field(description="Available to order; null while no figure is known.")
+    held: Number = Field(description="Held by orders on top of the figure.")
+    snapshotAt: str | None = Field(description="When OCI was asked for the figure.")
+
+
+class WaitingAnswer(Schema):
+    """What waits for a reservation."""
+
+    orders: int
+    units: Number
+    value: dict[str, Number] = Field(description="By currency.")
+    oldestCapturedAt: str | None
+
+
+class RunAnswer(Schema):
+    """A reconciliation, and what it did with the orders of the token's site."""
+
+    id: int
+    state: RunState
+    trigger: Trigger
+    scope: Scope
+    isActive: bool
+    createdAt: str
+    startedAt: str | None
+    finishedAt: str | None
+    orders: int = Field(description="Orders of the site in it.")
+    outcomes: dict[EntryState, int] = Field(description="Those orders by what became of them.")
+
+
+class RunPage(Schema):
+    """Reconciliations, the newest first."""
+
+    runs: list[RunAnswer]
+    nextCursor: str | None
+
+
+class StatusAnswer(Schema):
+    """Where things stand for the token's site."""
+
+    connection: ConnectionState
+    since: str
+    waiting: WaitingAnswer
+    needsReview: int
+    oversold: int = Field(description="Short orders that nobody has settled.")
+    lastRun: RunAnswer | None
+
+
+class ScopeData(Strict):
+    """What narrows a scope."""
+
+    orders: Annotated[
+        list[Annotated[Text, Field(min_length=1, max_length=50)]] | None,
+        Field(min_length=1, max_length=200, description="Order numbers, for the scope orders."),
+    ] = None
+    run: Annotated[
+        int | None, Field(ge=1, le=LARGEST_ID, description="A run's id, for run_failures.")
+    ] = None
+    sku: Annotated[Text | None, Field(min_length=1, max_length=250)] = None
+    inventoryListId: Annotated[Text | None, Field(min_length=2, max_length=128)] = None
+
+
+class RunRequest(Strict):
+    """A reconciliation of the token's site."""
+
+    scope: Scope = Scope.MISSING
+    scopeData: ScopeData = ScopeData()
+    dryRun: Annotated[bool, Field(description="Only say what would happen.")] = False
+    reason: Annotated[Text, Field(max_length=500)] = ""
+
+
+class DryRunRow(Schema):
+    """One order that would be touched."""
+
+    orderNo: str
+    units: Number
+    expected: ReservationState | None = Field(description="null while stock is not known.")
+
+
+class DryRunAnswer(Schema):
+    """What a reconciliation would do."""
+
+    orders: int
+    units: Number
+    value: dict[str, Number] = Field(description="By currency.")
+    expected: dict[ReservationState, int] = Field(description="Orders by the state they would get.")
+    stockAt: str | None = Field(description="null while OCI does not say what is available.")
+    forecastOf: int = Field(description="How many orders, oldest first, the forecast covers.")
+    rows: list[DryRunRow] = Field(description="The first orders.")
+
+
+class ReportAnswer(Schema):
+    """A daily report."""
+
+    fileName: str
+    reportType: ReportType
+    siteId: str
+    date: Day
+    revision: int = Field(description="0 until it is written for the first time.")
+    orderCount: int
+    byteCount: int
+    generatedAt: str | None
+    upToDate: bool = Field(description="Whether nothing has changed since.")
+
+
+class ReportPage(Schema):
+    """Daily reports, the latest day first."""
+
+    reports: list[ReportAnswer]
+    nextCursor: str | None
+
+
+class ReportFilters(Schema):
+    """Which reports are wanted."""
+
+    site: Annotated[str | None, Field(max_length=32)] = None
+    date: Annotated[Day | None, Field(description="The day, in the site's time zone.")] = None
+    kind: ReportType | None = None
+    limit: Limit = 50
+    cursor: Cursor = None
+
+
+class AlertAnswer(Schema):
+    """Something that is true now."""
+
+    descriptor: Descriptor
+    context: str
+    priority: Priority
+    title: str
+    message: str
+    remedy: str
+    since: str
+    updatedAt: str
+
+
+class AlertList(Schema):
+    """What is true now: ACTION first, then WARN, then INFO."""
+
+    alerts: list[AlertAnswer]
+
+
+class ProblemAnswer(Schema):
+    """A refusal (RFC 9457). Some types carry more members, such as skus or activeRun."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description="Stable; what programs look at.")
+    title: str
+    status: int
+    detail: str
+    problems: list[dict[str, Any]] | None = None
+    shortfalls: list[dict[str, Any]] | None = None

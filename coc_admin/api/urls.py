@@ -1,0 +1,63 @@
+"""URLs of the API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import path, re_path
+from django.views.decorators.csrf import csrf_exempt
+
+from coc_admin.api import problems
+from coc_admin.api.app import api
+from coc_admin.api.placing import place
+
+View = Callable[..., HttpResponseBase]
+
+
+@csrf_exempt
+def not_found(request: HttpRequest) -> HttpResponse:
+    """Answer for every address under /api/ that is none."""
+    return problems.answer(problems.NotFound("There is nothing under this address."))
+
+
+def _by_method(post: View, others: View) -> View:
+    """Return the view that has POST answered by `post` and every other method by `others`."""
+
+    @csrf_exempt
+    def view(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        if request.method == "POST":
+            return post(request, **kwargs)
+        response = others(request, **kwargs)
+        if response.status_code == 405:
+            response["Allow"] += ", POST"
+        return response
+
+    return view
+
+
+def _patterns() -> tuple[list[Any], str, str]:
+    patterns, application, namespace = api.urls
+    views: dict[str, Any] = {getattr(one, "name", ""): one.callback for one in patterns}
+
+    def order_named_so(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        order: View = views["get_order"]
+        return order(request, **kwargs | {"orderNo": f"{kwargs['orderNo']}/cancel"})
+
+    first = [
+        path("sites/<siteId>/orders", _by_method(place, views["list_orders"])),
+        # An order number may hold any character, and so may end in /cancel.
+        path(
+            "sites/<siteId>/orders/<path:orderNo>/cancel",
+            _by_method(views["cancel_order"], order_named_so),
+        ),
+    ]
+    return [*first, *patterns], application, namespace
+
+
+urlpatterns = [
+    path("v1/", _patterns()),
+    re_path(r"\A.*\Z", not_found),
+]

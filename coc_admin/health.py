@@ -1,0 +1,180 @@
+"""For load balancers and monitoring: is the process alive, can it work, and the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Count, Max
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from reconciliation import alerts, heartbeats, status, wake
+from reconciliation.alert_rules import WORKER_SILENT
+from reconciliation.models import ConnectionState, Heartbeat, Outage, Priority, ReportDay
+
+OK = "ok"
+
+
+class _Seen:
+    """What need not be asked again: migrations that were applied stay applied."""
+
+    migrated = False
+
+
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> HttpResponse:
+    """Say that the process answers; the database is not asked."""
+    return JsonResponse({"status": OK})
+
+
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Say whether orders can be captured and are worked on: 200, or 503 with what is missing."""
+    checks = readiness(timezone.now())
+    missing = [name for name, found in checks.items() if found != OK]
+    answer = {"status": "missing" if missing else OK, "missing": missing, "checks": checks}
+    return JsonResponse(answer, status=503 if missing else 200)
+
+
+def readiness(now: datetime) -> dict[str, str]:
+    """Return what was found of the database, the migrations and the worker: `ok` or a sentence."""
+    try:
+        connection.ensure_connection()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        migrations = _migrations()
+        worker = _worker(now) if migrations == OK else "not looked for"
+    except DatabaseError:
+        unknown = "not known without the database"
+        return {"database": "cannot be reached", "migrations": unknown, "worker": unknown}
+    return {"database": OK, "migrations": migrations, "worker": worker}
+
+
+def _migrations() -> str:
+    if _Seen.migrated:
+        return OK
+    executor = MigrationExecutor(connection)
+    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    _Seen.migrated = not missing
+    return OK if not missing else f"{len(missing)} not applied: run manage.py migrate"
+
+
+def _worker(now: datetime) -> str:
+    last = heartbeats.last_beat(heartbeats.WORKER)
+    if last is None:
+        return "has never beaten: start it with manage.py qcluster"
+    if now - last > WORKER_SILENT:
+        return f"silent for {(now - last).total_seconds():.0f} s"
+    return OK
+
+
+@never_cache
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Return the figures for Prometheus; no name of a person, order or site is among them."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Figures(timezone.now()))
+    try:
+        text = generate_latest(registry)
+    except DatabaseError:
+        return HttpResponse(
+            "The database cannot be reached.\n", status=503, content_type="text/plain"
+        )
+    return HttpResponse(text, content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+class _Figures(Collector):
+    """What the database says, asked for when Prometheus asks."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+
+    def describe(self) -> list[Metric]:
+        """Nothing: the names need not be known before the first look."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the figures."""
+        now = status.summary()
+        yield from self._connection(now)
+        yield from self._orders(now)
+        yield self._alerts()
+        yield self._heartbeats()
+        yield _gauge("coc_queue_tasks", "Tasks in the queue of the database.", wake.queued())
+        yield _gauge(
+            "coc_reports_to_merge",
+            "Daily reports that are behind the orders.",
+            ReportDay.objects.filter(needs_merge=True).count(),
+        )
+
+    def _connection(self, now: status.Status) -> Iterator[Metric]:
+        states = GaugeMetricFamily(
+            "coc_connection_state", "1 for the state of the connection to OCI.", labels=["state"]
+        )
+        for state in ConnectionState:
+            states.add_metric([state.value], now.connection == state)
+        yield states
+        yield _gauge(
+            "coc_connection_state_seconds",
+            "How long the connection has been in its state.",
+            self._age(now.since),
+        )
+        yield _gauge(
+            "coc_outages", "Outages so far, the open one included.", Outage.objects.count()
+        )
+        yield _gauge("coc_outage_open", "1 until the backlog is reconciled.", bool(now.outage))
+        yield _gauge(
+            "coc_outage_seconds",
+            "Length of the open outage so far.",
+            self._age(now.offline_since) if now.offline_since else 0,
+        )
+
+    def _orders(self, now: status.Status) -> Iterator[Metric]:
+        waiting = now.waiting
+        oldest = waiting.oldest_captured_at
+        yield _gauge("coc_orders_waiting", "Orders without a reservation.", waiting.orders)
+        yield _gauge("coc_units_waiting", "Units of the orders that wait.", float(waiting.units))
+        yield _gauge(
+            "coc_oldest_waiting_order_seconds",
+            "Age of the oldest order that waits.",
+            self._age(oldest) if oldest else 0,
+        )
+        yield _gauge("coc_orders_needing_review", "Orders that need a person.", now.review)
+        yield _gauge("coc_orders_oversold", "Short orders that nobody has settled.", now.oversold)
+
+    def _alerts(self) -> Metric:
+        counts = dict(
+            alerts.open_alerts().order_by().values_list("priority").annotate(number=Count("pk"))
+        )
+        family = GaugeMetricFamily("coc_alerts_open", "Open alerts.", labels=["priority"])
+        for priority in Priority:
+            family.add_metric([priority.value], counts.get(priority, 0))
+        return family
+
+    def _heartbeats(self) -> Metric:
+        family = GaugeMetricFamily(
+            "coc_heartbeat_age_seconds",
+            "Since when a kind of process has not shown that it works.",
+            labels=["component"],
+        )
+        beats = Heartbeat.objects.order_by("component").values_list("component")
+        for component, last in beats.annotate(last=Max("beat_at")):
+            family.add_metric([component], self._age(last))
+        return family
+
+    def _age(self, moment: datetime) -> float:
+        return max(0.0, (self._now - moment).total_seconds())
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=value)

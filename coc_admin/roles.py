@@ -1,0 +1,88 @@
+"""Roles: groups of permissions. Each role may do what the ones before it may."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.management import create_permissions
+
+VIEWER = "viewer"
+MERCHANDISER = "merchandiser"
+OPERATOR = "operator"
+ADMINISTRATOR = "administrator"
+
+_GAINS = {
+    VIEWER: (
+        "orders.view_order",
+        "orders.view_inventoryrecord",
+        "reconciliation.view_run",
+        "reconciliation.view_alert",
+        "reconciliation.download_report",
+    ),
+    MERCHANDISER: (
+        "reconciliation.start_run",
+        "orders.change_order",
+    ),
+    OPERATOR: (
+        "reconciliation.force_offline",
+        "orders.view_site",
+        "orders.change_site",
+        "orders.view_inventorylist",
+        "orders.change_inventorylist",
+    ),
+    ADMINISTRATOR: (
+        "auth.add_user",
+        "auth.change_user",
+        "auth.view_user",
+        "auth.delete_user",
+        "auth.view_group",
+        "orders.add_site",
+        "orders.add_inventorylist",
+        "coc_admin.add_apitoken",
+        "coc_admin.change_apitoken",
+        "coc_admin.view_apitoken",
+        "coc_admin.delete_apitoken",
+    ),
+}
+_APPS = ("auth", "orders", "reconciliation", "coc_admin")
+
+
+def permissions_of_roles() -> dict[str, frozenset[str]]:
+    """Return what each role may do, as `app.codename`, the weakest role first."""
+    roles: dict[str, frozenset[str]] = {}
+    so_far: frozenset[str] = frozenset()
+    for role, gained in _GAINS.items():
+        so_far |= frozenset(gained)
+        roles[role] = so_far
+    return roles
+
+
+def make_roles(apps: Any, *, alias: str = "default") -> None:
+    """Make the groups and give them their permissions; safe twice, and takes nothing away.
+
+    `apps` is the registry of a migration or the real one. Django makes permissions after all
+    migrations, so those that are missing are made first. A permission of a model that does not
+    exist yet is left out: the migration that brings it calls this again.
+    """
+    _make_permissions(apps, alias)
+    permission = apps.get_model("auth", "Permission")
+    known = {
+        f"{one.content_type.app_label}.{one.codename}": one
+        for one in permission.objects.using(alias).select_related("content_type")
+    }
+    groups = apps.get_model("auth", "Group").objects.using(alias)
+    for role, wanted in permissions_of_roles().items():
+        group, _ = groups.get_or_create(name=role)
+        group.permissions.add(*(known[name] for name in sorted(wanted) if name in known))
+
+
+def _make_permissions(apps: Any, alias: str) -> None:
+    for label in _APPS:
+        config = apps.get_app_config(label)
+        # A migration's app has no module of models, and would be passed over.
+        module = getattr(config, "models_module", None)
+        config.models_module = module or True
+        try:
+            create_permissions(config, apps=apps, verbosity=0, using=alias)
+        finally:
+            config.models_module = module

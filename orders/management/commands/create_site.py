@@ -1,0 +1,98 @@
+"""Make a site and the inventory list that it sells from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import models, transaction
+
+from orders.models import InventoryList, ListType, Site
+from orders.texts import is_plain
+
+
+class Command(BaseCommand):
+    """Make them, or find that they are there just so."""
+
+    help = (
+        "Makes a site, and its inventory list unless it is there already. Running it again with"
+        " the same values changes nothing (exit code 0); with other values it says what differs"
+        " and changes nothing (exit code 1): sites and lists are changed in the back office."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the site and its values."""
+        parser.add_argument("site", metavar="SITE", help="The siteId, 1 to 32 characters.")
+        parser.add_argument(
+            "--inventory-list",
+            required=True,
+            metavar="LIST",
+            help="The list it sells from: the id of an OCI location or location group.",
+        )
+        parser.add_argument(
+            "--list-type",
+            choices=ListType.values,
+            help="Which of the two it is; a new list is a group unless this says location.",
+        )
+        parser.add_argument(
+            "--time-zone", default="UTC", help="Whose days the reports follow, as Europe/Berlin."
+        )
+        parser.add_argument("--currency", default="USD", help="Three capital letters.")
+        parser.add_argument(
+            "--no-offline-capture",
+            action="store_true",
+            help="Refuse orders while OCI is away, instead of risking to oversell.",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Make what is missing, in one transaction."""
+        with transaction.atomic():
+            wanted_list = {"list_type": options["list_type"]} if options["list_type"] else {}
+            stock, new_list = _get_or_make(
+                InventoryList, options["inventory_list"], "inventory list", wanted_list
+            )
+            wanted_site = {
+                "inventory_list_id": stock.pk,
+                "time_zone": options["time_zone"],
+                "currency": options["currency"],
+                "offline_capture": not options["no_offline_capture"],
+            }
+            site, new_site = _get_or_make(Site, options["site"], "site", wanted_site)
+        if new_list:
+            self.stdout.write(f"Inventory list {stock.pk} ({stock.list_type}) is made.")
+        self.stdout.write(f"Site {site.pk} {'is made' if new_site else 'is there already'}.")
+
+
+def _get_or_make(
+    model: type[models.Model], pk: str, what: str, wanted: dict[str, Any]
+) -> tuple[Any, bool]:
+    """Return the row with that key, and whether it was made; raises CommandError if it differs."""
+    row: Any = model._default_manager.filter(pk=pk).first() if is_plain(pk) else None
+    if row is None:
+        row = model(pk=pk, **wanted)
+        try:
+            row.full_clean()
+        except ValidationError as error:
+            raise CommandError(f"The {what} cannot be made: {_in_one_line(error)}") from None
+        row.save(force_insert=True)
+        return row, True
+    differing = [
+        f"{name.removesuffix('_id').replace('_', ' ')} is {getattr(row, name)!s}, not {value!s}"
+        for name, value in wanted.items()
+        if getattr(row, name) != value
+    ]
+    if differing:
+        raise CommandError(
+            f"The {what} {pk} is there already, and it differs: {'; '.join(differing)}."
+            " Nothing was changed."
+        )
+    return row, False
+
+
+def _in_one_line(error: ValidationError) -> str:
+    return " ".join(
+        f"{name.replace('_', ' ')}: {message}"
+        for name, messages in error.message_dict.items()
+        for message in messages
+    )

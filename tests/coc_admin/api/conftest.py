@@ -1,0 +1,121 @@
+"""A shop with tokens, and a client that speaks to the API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from coc_admin import tokens
+from coc_admin.models import TokenScope
+from orders.models import Site
+from reconciliation import oci_client
+from reconciliation.models import ConnectionState
+from tests.coc_admin.console import scene
+from tests.reconciliation.oci.simulator_process import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    SCOPE,
+    TENANT_GROUP_ID,
+    SimulatorProcess,
+)
+
+PROBLEM = "application/problem+json"
+
+
+@dataclass
+class Api:
+    """Calls below /api/v1 with a token; an answer has `status_code` and `json()`."""
+
+    token: str | None
+    client: Client = field(default_factory=lambda: Client(raise_request_exception=False))
+
+    def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """Send a request; `body` is bytes as they are, or a value to write as JSON."""
+        if self.token is not None:
+            headers = {"Authorization": f"Bearer {self.token}", **headers}
+        if body is not None:
+            headers = {"Content-Type": "application/json", **headers}
+        raw = (
+            body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        )
+        if not path.startswith("/api/"):
+            path = f"/api/v1/{path}"
+        return self.client.generic(method, path, b"" if body is None else raw, headers=headers)
+
+    def get(self, path: str, **headers: str) -> Any:
+        return self("GET", path, **headers)
+
+    def post(self, path: str, body: Any = b"", **headers: str) -> Any:
+        return self("POST", path, body, **headers)
+
+    def patch(self, path: str, body: Any, **headers: str) -> Any:
+        return self("PATCH", path, body, **headers)
+
+
+def problem(answer: Any, status: int, type_: str) -> dict[str, Any]:
+    """Return the problem that `answer` tells of, checked for its form."""
+    assert (answer.status_code, answer["Content-Type"]) == (status, PROBLEM), answer.content
+    body: dict[str, Any] = json.loads(answer.content)
+    assert body["status"] == status
+    assert body["type"] == type_
+    assert body["title"]
+    assert body["detail"]
+    assert answer["Cache-Control"] == "no-store"
+    return body
+
+
+def api_for(site: Site, *scopes: TokenScope | str, name: str = "storefront") -> Api:
+    """Return a client with a new token; with every scope unless some are named."""
+    return Api(tokens.make(name=name, site=site, scopes=list(scopes) or TokenScope.values))
+
+
+@pytest.fixture
+def site(db: None) -> Site:
+    return scene.make_shop()
+
+
+@pytest.fixture
+def other(site: Site) -> Site:
+    return scene.make_shop("South Shop & Co")
+
+
+@pytest.fixture
+def api(site: Site) -> Api:
+    return api_for(site)
+
+
+@pytest.fixture
+def stranger(db: None) -> Api:
+    return Api(None)
+
+
+@pytest.fixture
+def offline(db: None) -> None:
+    scene.set_connection(ConnectionState.OFFLINE)
+
+
+@pytest.fixture
+def oci(settings: Any) -> Iterator[SimulatorProcess]:
+    """Return an inventory service with five mugs and one cup in the group NorthShop-stock."""
+    stock = {
+        "groups": {"NorthShop-stock": ["dc-1"]},
+        "stock": [
+            {"location": "dc-1", "sku": "MUG-01", "onHand": 5},
+            {"location": "dc-1", "sku": "CUP-02", "onHand": 1},
+        ],
+    }
+    with SimulatorProcess(stock=stock) as simulator:
+        settings.COC_OCI_BASE_URL = simulator.base_url
+        settings.COC_OCI_TOKEN_URL = simulator.token_url
+        settings.COC_OCI_TENANT_GROUP_ID = TENANT_GROUP_ID
+        settings.COC_OCI_CLIENT_ID = CLIENT_ID
+        settings.COC_OCI_CLIENT_SECRET = CLIENT_SECRET
+        settings.COC_OCI_SCOPE = SCOPE
+        oci_client.close_clients()
+        yield simulator
+        oci_client.close_clients()
