@@ -11,8 +11,9 @@ from reconciliation.status import Waiting
 
 
 def moment(at: datetime) -> str:
-    """Return a moment as people and machines read it: ISO, UTC, whole seconds."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Return a moment in words, in UTC; the exact values are the alert's own."""
+    utc = at.astimezone(UTC)
+    return f"{utc.day} {utc:%b %Y, %H:%M} UTC"
 
 
 def orders(number: int) -> str:

@@ -57,7 +57,7 @@ def test_during_an_outage(api: Api, outage: Scene, theirs: Api) -> None:
         "context": "",
         "priority": "WARN",
         "title": "Inventory service offline",
-        "message": "Inventory service offline since 2026-02-02T12:00:00Z."
+        "message": "Inventory service offline since 2 Feb 2026, 12:00 UTC."
         " 1 order with 3 units waits, worth 28.50 EUR.",
         "remedy": "Nothing to do: orders are captured, and reconciliation starts by itself when OCI"
         " is back.",
@@ -88,7 +88,7 @@ def test_a_run_is_told_by_the_sites_orders(api: Api, outage: Scene, theirs: Api)
     scene.enter(run, scene.place(other, "THEIRS"), EntryState.COMPLETE)
 
     assert told(api)["reconciliation_running"]["message"] == (
-        f"Reconciliation {run.pk} is running since 2026-02-02T11:50:00Z: 1 Pending."
+        f"Reconciliation {run.pk} is running since 2 Feb 2026, 11:50 UTC: 1 Pending."
     )
     assert "1 Completely Reserved." in told(theirs)["reconciliation_running"]["message"]
     assert "1 order could not" in told(api)["reconciliation_shortages"]["message"]
