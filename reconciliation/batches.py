@@ -14,12 +14,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import connections
-from django.db.models import F, Q
+from django.db import connections, transaction
+from django.db.models import F, Q, QuerySet
 
-from reconciliation import connection, runs, wake
+from reconciliation import connection, runs, scopes, wake
 from reconciliation.models import Batch, BatchState, EntryState, Run, RunEntry, RunState
-from reconciliation.order_work import OrderWork, WorkEnd
+from reconciliation.order_work import MOST_PATIENCE, End, OrderWork, WorkEnd
 from reconciliation.planner import Key, Schedule
 
 logger = logging.getLogger(__name__)
@@ -29,6 +29,8 @@ Pause = Callable[[float], None]
 
 # A batch that never ends however often it is started is given up for this run.
 _MOST_STARTS = 10
+# How long work on an order may go on waiting when the worker's time is over.
+_OVERTIME = timedelta(seconds=15)
 
 
 def work_run(*, run_id: int, clock: Clock, budget: timedelta, pause: Pause = time.sleep) -> bool:
@@ -37,19 +39,23 @@ def work_run(*, run_id: int, clock: Clock, budget: timedelta, pause: Pause = tim
     until = clock() + budget
     while clock() < until:
         run = Run.objects.filter(pk=run_id, is_active=True).first()
-        if run is None:
+        # While OCI asks for a long pause the sweep looks after the run.
+        if run is None or connection.pace(clock()).wait_seconds > MOST_PATIENCE:
             return False
         batch = claim_batch(run, holder=holder, now=clock())
         if batch is not None:
-            ended = _BatchWork(run, batch, holder=holder, clock=clock, pause=pause).work()
+            work = _BatchWork(run, batch, holder=holder, clock=clock, pause=pause, until=until)
+            ended = work.work()
             if ended is not None:
                 runs.end_run(run_id, state=ended, now=clock())
                 return False
-        elif _others_work_on(run):
+            continue
+        if _others_work_on(run):
             return False
-        elif runs.plan_round(run, now=clock()):
+        planned = runs.plan_round(run, now=clock())
+        if planned:
             _wake_others(run)
-        elif not _others_work_on(run):
+        elif planned is not None:
             runs.end_run(run_id, state=None, now=clock())
             return False
     return True
@@ -95,13 +101,22 @@ def _lease() -> timedelta:
 
 
 class _BatchWork:
-    """One worker's work on one batch."""
+    """One worker's work on one batch, until `until` or a little longer."""
 
-    def __init__(self, run: Run, batch: Batch, *, holder: str, clock: Clock, pause: Pause) -> None:
+    def __init__(
+        self,
+        run: Run,
+        batch: Batch,
+        *,
+        holder: str,
+        clock: Clock,
+        pause: Pause,
+        until: datetime,
+    ) -> None:
         self.run, self.batch, self.holder = run, batch, holder
-        self.clock, self.pause = clock, pause
+        self.clock, self.pause, self.until = clock, pause, until
         self._ended: RunState | None = None
-        self._lost = False
+        self._paused = False
         self._errors: list[BaseException] = []
 
     def work(self) -> RunState | None:
@@ -109,20 +124,21 @@ class _BatchWork:
         pending = self.batch.entries.filter(state=EntryState.PENDING).order_by("position")
         order_ids = list(pending.values_list("order_id", flat=True))
         if self.batch.starts > _MOST_STARTS:
-            self._give_up(order_ids)
+            logger.error("Batch %s was started %s times without an end.", self.batch, _MOST_STARTS)
+            self._close(order_ids)
             return None
-        schedule = Schedule(runs.demands_of(order_ids), blocked=self._blocked())
+        schedule = Schedule(scopes.demands_of(order_ids), blocked=self._blocked())
         self._work_in_threads(schedule, orders=len(order_ids))
         if self._errors:
             raise self._errors[0]
-        if self._ended is None and not self._lost:
-            for order_id in schedule.left():
-                self._finish(order_id, EntryState.OCI_OFFLINE)
-            self._done()
+        if self._paused:
+            self._give_back()
+        elif self._ended is None:
+            self._close(schedule.left())
         return self._ended
 
     def _work_in_threads(self, schedule: Schedule, *, orders: int) -> None:
-        share = connection.pace().concurrency // settings.COC_WORKERS
+        share = connection.pace(self.clock()).concurrency // settings.COC_WORKERS
         threads = max(1, min(share, orders))
         if threads == 1:
             self._loop(schedule)
@@ -147,54 +163,60 @@ class _BatchWork:
         try:
             while (order_id := schedule.take()) is not None:
                 end = self._work_on(order_id)
-                schedule.done(order_id, settled=end.settled)
-                if end.run_state is not None:
+                if end.end == End.RUN_OVER:
                     self._ended = end.run_state
-                if end.run_state is not None or self._lost:
+                elif end.end == End.PAUSE or self.clock() >= self.until:
+                    self._paused = True
+                if self._ended is not None or self._paused:
                     schedule.stop()
+                schedule.done(order_id, settled=end.end == End.SETTLED)
         except BaseException as error:
             self._errors.append(error)
             schedule.stop()
 
     def _work_on(self, order_id: int) -> WorkEnd:
-        if not self._renew():
-            self._lost = True
-            return WorkEnd(settled=False)
+        if not self._keep():
+            return WorkEnd(End.PAUSE)
         return OrderWork(
             run_id=self.run.pk,
             order_id=order_id,
             holder=self.holder,
             clock=self.clock,
             pause=self.pause,
+            keep=self._keep,
+            deadline=self.until + _OVERTIME,
         ).work()
 
-    def _renew(self) -> bool:
-        """Keep the lease while the batch moves; False if another worker has it or the run ended."""
-        return bool(
-            Batch.objects.filter(
-                pk=self.batch.pk,
-                holder=self.holder,
-                state=BatchState.RUNNING,
-                run__is_active=True,
-            ).update(leased_until=self.clock() + _lease())
-        )
+    def _mine(self) -> QuerySet[Batch]:
+        """Return the batch as long as no other worker has it and the run has not ended.
+
+        Of one table alone: an update with a join would not look again at a row it had to wait for.
+        """
+        return Batch.objects.filter(pk=self.batch.pk, holder=self.holder, state=BatchState.RUNNING)
+
+    def _keep(self) -> bool:
+        """Keep the lease while the batch moves; False if it is not ours any more."""
+        return bool(self._mine().update(leased_until=self.clock() + _lease()))
 
     def _blocked(self) -> frozenset[Key]:
         """Return the SKUs of orders that this run has left waiting: later orders wait with them."""
         withheld = RunEntry.objects.filter(run=self.run, state=EntryState.OCI_OFFLINE)
         ids = list(withheld.values_list("order_id", flat=True))
-        return frozenset(key for demand in runs.demands_of(ids) for key in demand.units)
+        return frozenset(key for demand in scopes.demands_of(ids) for key in demand.units)
 
-    def _give_up(self, order_ids: list[int]) -> None:
-        logger.error("Batch %s was started %s times without an end.", self.batch, _MOST_STARTS)
-        for order_id in order_ids:
-            self._finish(order_id, EntryState.OCI_OFFLINE)
-        self._done()
-
-    def _finish(self, order_id: int, state: EntryState) -> None:
-        runs.finish_entry(run_id=self.run.pk, order_id=order_id, state=state, now=self.clock())
-
-    def _done(self) -> None:
-        Batch.objects.filter(pk=self.batch.pk, holder=self.holder).update(
-            state=BatchState.DONE, finished_at=self.clock(), leased_until=None
+    def _give_back(self) -> None:
+        """Let the batch be taken up again at once; this start did not fail."""
+        self._mine().update(
+            state=BatchState.READY, holder="", leased_until=None, starts=F("starts") - 1
         )
+
+    def _close(self, left: list[int]) -> None:
+        """End the batch; orders that are left stay waiting for the next cycle."""
+        now = self.clock()
+        with transaction.atomic():
+            if not self._mine().update(state=BatchState.DONE, finished_at=now, leased_until=None):
+                return
+            for order_id in left:
+                runs.finish_entry(
+                    run_id=self.run.pk, order_id=order_id, state=EntryState.OCI_OFFLINE, now=now
+                )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,13 +17,16 @@ from orders import capture, ledger, outcomes
 from orders.actors import Actor
 from orders.capture import Claim
 from orders.errors import (
+    OfflineCapExceeded,
     OfflineCaptureRefused,
     OrderFailedBefore,
     OrderInProgress,
+    OrderRefused,
     ShortAtOci,
     Shortfall,
 )
 from orders.fields import ZERO
+from orders.ledger import Figure
 from orders.models import (
     Hold,
     HoldState,
@@ -33,11 +36,11 @@ from orders.models import (
     Site,
 )
 from orders.payload import PlacedOrder, parse_order
-from reconciliation import connection, releases, reservation, snapshots
-from reconciliation.models import Connection, ConnectionState, Purpose
+from reconciliation import connection, releases, reservation, snapshots, wake
+from reconciliation.models import Connection, ConnectionState, Outage, Purpose
 from reconciliation.oci.client import OciClient
 from reconciliation.oci_client import client as shared_client
-from reconciliation.reservation import Verdict
+from reconciliation.reservation import Asked, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +58,9 @@ class Placement:
 def place_order(*, raw: bytes, site: Site, actor: Actor, clock: Clock = timezone.now) -> Placement:
     """Place the order that `raw` (JSON) describes; the answer is given after the commit.
 
-    Raises a subclass of orders.errors.OrderRefused; nothing is kept then but a FAILED order when
-    OCI itself said short to a live shopper (ShortAtOci).
+    Raises a subclass of orders.errors.OrderRefused. Nothing is kept then, but a FAILED order where
+    OCI was asked and said short (ShortAtOci), or did not answer and the site does not accept the
+    order without a reservation (OfflineCaptureRefused, OfflineCapExceeded).
     """
     placed = parse_order(raw, site=site)
     existing = capture.find_same(placed=placed, site=site)
@@ -110,8 +114,10 @@ def _placed_before(order: Order) -> Placement:
 
 def _offline_reason(state: Connection, placed: PlacedOrder) -> str:
     """Return why the order must not go to OCI now, or nothing."""
-    if not connection.is_usable(state):
+    if not connection.may_call(state):
         return f"The connection to OCI is {state.get_state_display().lower()}."
+    if not connection.is_usable(state):
+        return "OCI asks us to slow down."
     if fenced(placed):
         return "An earlier order waits for the same stock; this one queues behind it."
     return ""
@@ -140,76 +146,114 @@ def _capture_offline(
     actor: Actor,
     now: datetime,
 ) -> Placement:
-    _check_switch(site)
+    if not site.offline_capture:
+        raise OfflineCaptureRefused(
+            f"{reason} Site {site.pk} does not accept orders without a reservation."
+            " Nothing was stored; try again later."
+        )
     captured = capture.capture_order(
         placed=placed,
         site=site,
-        offline_since=None if state.state == ConnectionState.ONLINE else state.since,
+        offline_since=_offline_since(state),
         offline_reason=reason,
         claim=None,
         actor=actor,
         now=now,
     )
-    return Placement(captured.order, created=captured.created)
+    if not captured.created:
+        return _placed_before(captured.order)
+    return Placement(captured.order, created=True)
 
 
-def _check_switch(site: Site) -> None:
-    if not site.offline_capture:
-        raise OfflineCaptureRefused(
-            f"The inventory service is away, and site {site.pk} does not accept orders meanwhile."
-            " Nothing was stored; try again later."
-        )
+def _offline_since(state: Connection) -> datetime | None:
+    """Return when the outage began; coming back for a moment does not begin a new one."""
+    if state.state == ConnectionState.ONLINE:
+        return None
+    outage = Outage.objects.filter(is_open=True).first()
+    return outage.lost_at if outage else state.since
 
 
 def _reserve_live(order: Order, *, site: Site, claim: Claim, actor: Actor, clock: Clock) -> Order:
     client = shared_client()
     asked = reservation.ask(
         order_id=order.pk,
+        holder=claim.holder,
         purpose=Purpose.ORDER,
         client=client,
         clock=clock,
         actor=actor,
         read_timeout=settings.COC_OCI_LIVE_TIMEOUT,
     )
-    if asked.verdict == Verdict.ANSWERED:
-        if reservation.is_complete(order.pk):
-            reservation.count(
-                order_id=order.pk,
-                holder=claim.holder,
-                purpose=Purpose.ORDER,
-                actor=actor,
-                now=clock(),
-            )
-        else:
-            _refuse_short(order, claim=claim, client=client, actor=actor, clock=clock)
-    elif asked.verdict == Verdict.REVIEW:
-        outcomes.put_to_review(
-            order_id=order.pk, holder=claim.holder, actor=actor, reason=asked.reason, now=clock()
+    if asked.verdict != Verdict.ANSWERED:
+        _keep_offline(order, site=site, claim=claim, asked=asked, actor=actor, clock=clock)
+    elif reservation.is_complete(order.pk):
+        reservation.count(
+            order_id=order.pk,
+            holder=claim.holder,
+            purpose=Purpose.ORDER,
+            actor=actor,
+            now=clock(),
         )
     else:
-        _keep_offline(order, site=site, claim=claim, reason=asked.reason, actor=actor, clock=clock)
+        _refuse_short(order, claim=claim, client=client, actor=actor, clock=clock)
+    # Cancelled meanwhile, perhaps: whoever undoes it need not wait for the claim to end.
+    outcomes.drop_claim(order_id=order.pk, holder=claim.holder)
     order.refresh_from_db()
     return order
 
 
 def _keep_offline(
-    order: Order, *, site: Site, claim: Claim, reason: str, actor: Actor, clock: Clock
+    order: Order, *, site: Site, claim: Claim, asked: Asked, actor: Actor, clock: Clock
 ) -> None:
+    """Accept a live order that OCI has not reserved, or raise why the site does not accept it."""
+    keep = outcomes.accept_offline
+    if asked.verdict == Verdict.REVIEW:
+        keep = outcomes.put_to_review
+    try:
+        with transaction.atomic():
+            _check_acceptable(order, site=site, reason=asked.reason, now=clock())
+            keep(
+                order_id=order.pk,
+                holder=claim.holder,
+                actor=actor,
+                reason=asked.reason,
+                now=clock(),
+            )
+    except OrderRefused as refusal:
+        # Not ours to refuse once a reconciliation has taken it over.
+        if _give_up(order, claim=claim, actor=actor, reason=refusal.detail, now=clock()):
+            raise
+
+
+def _check_acceptable(order: Order, *, site: Site, reason: str, now: datetime) -> None:
+    """Raise OfflineCaptureRefused or OfflineCapExceeded for a live order without a reservation."""
+    again = "The order has failed and nothing is held for it; place it under a new number."
     if not site.offline_capture:
-        _give_up(order, claim=claim, actor=actor, reason=reason, now=clock())
-        _check_switch(site)
-    outcomes.accept_offline(
-        order_id=order.pk, holder=claim.holder, actor=actor, reason=reason, now=clock()
-    )
+        raise OfflineCaptureRefused(
+            f"{reason} Site {site.pk} does not accept orders without a reservation. {again}"
+        )
+    try:
+        capture.check_caps(
+            site=site,
+            units=sum((item.quantity for item in order.items.all()), ZERO),
+            value=order.order_total,
+            offline_since=_offline_since(connection.current()),
+            now=now,
+        )
+    except OfflineCapExceeded as exceeded:
+        raise OfflineCapExceeded(exceeded.cap, f"{exceeded.detail} {again}") from None
 
 
-def _give_up(order: Order, *, claim: Claim, actor: Actor, reason: str, now: datetime) -> None:
-    """Fail a live order that the site does not accept without a reservation."""
+def _give_up(order: Order, *, claim: Claim, actor: Actor, reason: str, now: datetime) -> bool:
+    """Fail a live order that is not accepted without a reservation; False if it is not ours."""
     with transaction.atomic():
-        releases.mark_for_undoing(order.pk)
-        outcomes.fail_live(
+        failed = outcomes.fail_live(
             order_id=order.pk, holder=claim.holder, actor=actor, reason=reason, now=now
         )
+        if failed:
+            releases.mark_for_undoing(order.pk)
+            wake.soon("finish_cancellations")
+        return failed
 
 
 def _refuse_short(
@@ -217,10 +261,9 @@ def _refuse_short(
 ) -> None:
     """Tell a live shopper that OCI is short: nothing stays held, and the figures are renewed."""
     shortfalls = _shortfalls(order)
-    releases.give_back_live(order.pk, client=client, clock=clock)
-    keys = [(s.inventory_list_id, s.sku) for s in shortfalls]
+    answers = releases.give_back_live(order.pk, holder=claim.holder, client=client, clock=clock)
     taken_at = clock()
-    figures = snapshots.fetch(keys, client=client)
+    figures = _fresh_figures(shortfalls, client=client) if answers else []
     with transaction.atomic():
         failed = outcomes.fail_live(
             order_id=order.pk,
@@ -238,6 +281,11 @@ def _refuse_short(
             )
     if failed:
         raise ShortAtOci(shortfalls)
+
+
+def _fresh_figures(shortfalls: Sequence[Shortfall], *, client: OciClient) -> list[Figure]:
+    keys = [(shortfall.inventory_list_id, shortfall.sku) for shortfall in shortfalls]
+    return snapshots.fetch(keys, client=client, read_timeout=settings.COC_OCI_LIVE_TIMEOUT)
 
 
 def _shortfalls(order: Order) -> list[Shortfall]:

@@ -14,6 +14,7 @@ from django.db.models import Count, Q, Sum
 
 from orders import outcomes
 from orders.fields import ZERO
+from orders.ledger import Key
 from orders.models import (
     SETTLED_STATES,
     EventKind,
@@ -29,6 +30,8 @@ from orders.models import (
 )
 from orders.models.inventory import OPEN_HOLDS
 from reconciliation.models import DocumentState, ReservationDocument, RunEntry
+from reconciliation.oci.documents import reservation_id
+from reconciliation.releases import MAY_HOLD
 from reconciliation.reports.daily import unfaithful_days
 
 _CHUNK = 500
@@ -48,11 +51,12 @@ def check() -> Iterator[Broken]:
     for one in (
         _orders_without_history,
         _documents_against_items,
+        _documents_of_their_own,
         _states_against_items,
         _records_against_rows,
         _holds_against_orders,
         _entries_without_run,
-        _exports_too_early,
+        _exports_withheld,
         unfaithful_files,
     ):
         yield from _twice(one)
@@ -60,9 +64,10 @@ def check() -> Iterator[Broken]:
 
 def _twice(one: Callable[[], Iterator[Broken]]) -> Iterator[Broken]:
     """Yield what is found twice in a row: a change under way is found at most once."""
-    first = set(one())
+    first = dict.fromkeys(one())
     if first:
-        yield from sorted(first & set(one()), key=lambda found: found.row)
+        again = set(one())
+        yield from (found for found in first if found in again)
 
 
 def _chunks() -> Iterator[list[Order]]:
@@ -90,7 +95,7 @@ def _orders_without_history() -> Iterator[Broken]:
     offline = Order.objects.filter(captured_offline=True).exclude(
         events__kind=EventKind.CAPTURED_OFFLINE
     )
-    for order in offline.filter(needs_review_since=None).iterator():
+    for order in offline.iterator():
         yield Broken(1, _name(order), "captured offline, and no event has told the reports")
 
 
@@ -98,14 +103,14 @@ def _documents_against_items() -> Iterator[Broken]:
     """Promise 2: what the documents hold is what the items say, once."""
     for orders in _chunks():
         ids = [order.pk for order in orders]
-        held: dict[int, dict[str, Decimal]] = {pk: defaultdict(lambda: ZERO) for pk in ids}
+        held: dict[int, dict[Key, Decimal]] = {pk: defaultdict(lambda: ZERO) for pk in ids}
         counted = ReservationDocument.objects.filter(order__in=ids, state=DocumentState.COUNTED)
         for document in counted:
             for line in document.held:
-                held[document.order_id][line["sku"]] += Decimal(str(line["quantity"]))
-        reserved: dict[int, dict[str, Decimal]] = {pk: defaultdict(lambda: ZERO) for pk in ids}
+                held[document.order_id][(line["id"], line["sku"])] += Decimal(str(line["quantity"]))
+        reserved: dict[int, dict[Key, Decimal]] = {pk: defaultdict(lambda: ZERO) for pk in ids}
         for item in OrderItem.objects.filter(order__in=ids, reserved_quantity__gt=0):
-            reserved[item.order_id][item.sku] += item.reserved_quantity
+            reserved[item.order_id][(item.inventory_list_id, item.sku)] += item.reserved_quantity
         for order in orders:
             if order.status in (OrderStatus.CANCELLING, OrderStatus.CANCELLED):
                 continue
@@ -113,6 +118,25 @@ def _documents_against_items() -> Iterator[Broken]:
                 yield Broken(
                     2, _name(order), "its items and its reservation documents hold different units"
                 )
+
+
+def _documents_of_their_own() -> Iterator[Broken]:
+    """Promise 2: each id is the one derived for the order; none may hold for one that is over."""
+    for document in ReservationDocument.objects.select_related("order").iterator():
+        order = document.order
+        derived = reservation_id(
+            site_id=order.site_id,
+            order_no=order.order_no,
+            generation=document.generation,
+            part=document.part,
+        )
+        if document.reservation_id != derived:
+            yield Broken(2, _name(order), f"reservation {document.reservation_id} is not its own")
+        over = order.status in (OrderStatus.CANCELLED, OrderStatus.FAILED)
+        if over and document.state in MAY_HOLD:
+            yield Broken(
+                2, _name(order), f"over, and reservation {document.reservation_id} may be held"
+            )
 
 
 def _states_against_items() -> Iterator[Broken]:
@@ -194,7 +218,7 @@ def _entries_without_run() -> Iterator[Broken]:
         yield Broken(5, _name(entry.order), f"pending in run {entry.run_id}, which has ended")
 
 
-def _exports_too_early() -> Iterator[Broken]:
+def _exports_withheld() -> Iterator[Broken]:
     """Design 4: an order is exportable when its state is cleared, the short ones too."""
     late = Order.objects.filter(
         status=OrderStatus.NEW,

@@ -11,12 +11,13 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from orders import cancellation, outcomes
 from orders.actors import Actor, job
-from orders.models import Order, OrderStatus
+from orders.models import SETTLED_STATES, Order, OrderStatus
 from reconciliation import connection, wake
 from reconciliation.models import DocumentState, ReservationDocument
 from reconciliation.oci.client import OciClient
@@ -24,7 +25,10 @@ from reconciliation.oci_client import client as shared_client
 from reconciliation.reservation import Asked, Verdict, cancel_document
 
 _CLAIM = timedelta(seconds=60)
-_MAY_HOLD = (DocumentState.PREPARED, DocumentState.ANSWERED, DocumentState.COUNTED)
+# What OCI may hold under a document in one of these states.
+MAY_HOLD = (DocumentState.PREPARED, DocumentState.ANSWERED, DocumentState.COUNTED)
+# The call was answered, if not as hoped: the next one may do better.
+_OCI_ANSWERS = (Verdict.LATER, Verdict.REVIEW)
 RELEASES = job("releases")
 
 
@@ -53,16 +57,36 @@ def finish_cancellations(*, clock: Callable[[], datetime], limit: int = 200) -> 
 
     Calls OCI only while the connection is usable; ends early when OCI stops answering.
     """
-    usable = connection.is_usable(connection.current())
+    usable = connection.is_usable(connection.current(), now=clock())
     finished = 0
-    cancelling = Order.objects.filter(status=OrderStatus.CANCELLING, needs_review_since=None)
-    for order_id in list(cancelling.order_by("id").values_list("pk", flat=True)[:limit]):
+    for order_id in list(_cancelling().order_by("id").values_list("pk", flat=True)[:limit]):
         ended, carry_on = _finish_order(order_id, usable=usable, clock=clock)
         finished += ended
         usable = usable and carry_on
     if usable:
-        _undo_failed(clock=clock, limit=limit)
+        _undo_left_over(clock=clock, limit=limit)
     return finished
+
+
+def something_to_undo() -> bool:
+    """Whether an order is being cancelled, or OCI may hold what no order wants any more."""
+    return _cancelling().exists() or _left_over().exists()
+
+
+def _cancelling() -> QuerySet[Order]:
+    return Order.objects.filter(status=OrderStatus.CANCELLING, needs_review_since=None)
+
+
+def _left_over() -> QuerySet[ReservationDocument]:
+    """Return documents to be cancelled of orders that nobody works on any more.
+
+    Those of refused live orders; and those whose call reached OCI after they had been cancelled.
+    """
+    over = Q(order__status__in=[OrderStatus.FAILED, OrderStatus.CANCELLED])
+    settled = Q(order__status=OrderStatus.NEW, order__reservation_state__in=SETTLED_STATES)
+    return ReservationDocument.objects.filter(
+        over | settled, state=DocumentState.CANCELLING, order__needs_review_since=None
+    ).order_by("id")
 
 
 def _finish_order(
@@ -73,17 +97,18 @@ def _finish_order(
     if not _take(order_id, holder, clock()):
         return False, True
     documents = list(_documents_to_undo(order_id))
-    asked = _undo(documents, clock=clock) if usable else None
-    if documents and (asked is not None or not usable):
-        if asked is not None and asked.verdict == Verdict.REVIEW:
-            outcomes.put_to_review(
-                order_id=order_id, holder=holder, actor=RELEASES, reason=asked.reason, now=clock()
-            )
-            return False, True
+    if documents and not usable:
         outcomes.drop_claim(order_id=order_id, holder=holder)
-        answers = asked is None or asked.verdict == Verdict.LATER
-        return False, answers
-    return _finish(order_id, holder, clock()), True
+        return False, False
+    asked = _undo(documents, clock=clock)
+    if asked is None:
+        return _finish(order_id, holder, clock()), True
+    if asked.verdict == Verdict.REVIEW:
+        outcomes.put_to_review(
+            order_id=order_id, holder=holder, actor=RELEASES, reason=asked.reason, now=clock()
+        )
+    outcomes.drop_claim(order_id=order_id, holder=holder)
+    return False, asked.verdict in _OCI_ANSWERS
 
 
 def _take(order_id: int, holder: str, now: datetime) -> bool:
@@ -99,7 +124,7 @@ def _take(order_id: int, holder: str, now: datetime) -> bool:
 
 def mark_for_undoing(order_id: int) -> None:
     """Write down that whatever OCI may hold for an order is to be cancelled."""
-    documents = ReservationDocument.objects.filter(order_id=order_id, state__in=_MAY_HOLD)
+    documents = ReservationDocument.objects.filter(order_id=order_id, state__in=MAY_HOLD)
     documents.filter(sends=0).update(state=DocumentState.CANCELLED)
     documents.exclude(sends=0).update(state=DocumentState.CANCELLING)
 
@@ -126,17 +151,47 @@ def _finish(order_id: int, holder: str, now: datetime) -> bool:
     )
 
 
-def _undo_failed(*, clock: Callable[[], datetime], limit: int) -> None:
-    """Cancel what OCI still holds for live orders that were refused."""
-    documents = ReservationDocument.objects.filter(
-        state=DocumentState.CANCELLING, order__status=OrderStatus.FAILED
-    )
-    _undo(list(documents.order_by("id")[:limit]), clock=clock)
-
-
-def give_back_live(order_id: int, *, client: OciClient, clock: Callable[[], datetime]) -> None:
-    """Cancel the documents of a live order that is short; what does not work now is done later."""
-    mark_for_undoing(order_id)
-    for document in _documents_to_undo(order_id):
-        if cancel_document(document, client=client, clock=clock, actor=RELEASES) is not None:
+def _undo_left_over(*, clock: Callable[[], datetime], limit: int) -> None:
+    """Cancel what OCI may still hold for nobody; a document that resists does not stop the rest."""
+    for document in list(_left_over()[:limit]):
+        asked = _undo([document], clock=clock)
+        if asked is None:
+            continue
+        if asked.verdict == Verdict.REVIEW:
+            outcomes.put_to_review(
+                order_id=document.order_id,
+                holder=None,
+                actor=RELEASES,
+                reason=asked.reason,
+                now=clock(),
+            )
+        elif asked.verdict not in _OCI_ANSWERS:
             return
+
+
+def give_back_live(
+    order_id: int, *, holder: str, client: OciClient, clock: Callable[[], datetime]
+) -> bool:
+    """Cancel the documents of a live order that is short; False if OCI does not answer.
+
+    What does not work now is done later, when the order has failed. Nothing happens unless `holder`
+    still has the claim: the order may have been taken over by a reconciliation.
+    """
+    with transaction.atomic():
+        mine = Order.objects.select_for_update().filter(
+            pk=order_id, claim=holder, status=OrderStatus.CREATED
+        )
+        if mine.first() is None:
+            return True
+        mark_for_undoing(order_id)
+    for document in _documents_to_undo(order_id):
+        asked = cancel_document(
+            document,
+            client=client,
+            clock=clock,
+            actor=RELEASES,
+            read_timeout=settings.COC_OCI_LIVE_TIMEOUT,
+        )
+        if asked is not None:
+            return asked.verdict in _OCI_ANSWERS
+    return True

@@ -1,30 +1,25 @@
 """Reconciliations: starting them, cutting them into batches, seeing how far they are, ending them.
 
-A run takes its orders in rounds: a round plans what waits now (oldest first, at most `ROUND`
+A run takes its orders in rounds: a round plans what waits now (oldest first, about `scopes.ROUND`
 orders) and is worked off before the next is planned. It ends when a round finds nothing more.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F, Q
+from django.db.models import Count, F
 
 from orders.actors import Actor
-from orders.fields import ZERO
-from orders.models import Order, OrderItem
-from reconciliation import connection, planner, wake
+from reconciliation import connection, planner, scopes, wake
 from reconciliation.models import (
     ACTIVE_RUNS,
-    AttemptOutcome,
     Batch,
     BatchState,
     EntryState,
@@ -35,12 +30,17 @@ from reconciliation.models import (
     Scope,
     Trigger,
 )
-from reconciliation.planner import Demand
 
 logger = logging.getLogger(__name__)
 
-ROUND = 2_000
 _CHUNK = 500
+
+_OUTCOMES = (
+    EntryState.COMPLETE,
+    EntryState.PARTIAL,
+    EntryState.NOTHING,
+    EntryState.NEEDS_REVIEW,
+)
 
 
 class RunRefused(Exception):
@@ -92,7 +92,7 @@ def start_run(
     if not connection.may_call(connection.current()):
         raise RunRefused("OCI is away; reconciliation starts by itself when it is back.")
     data = dict(scope_data or {})
-    if not orders_in(scope, data).exists():
+    if not scopes.orders_in(scope, data).exists():
         raise RunRefused("No order is in this scope; there is nothing to reconcile.")
     try:
         with transaction.atomic():
@@ -118,64 +118,18 @@ def active_run() -> Run | None:
     return Run.objects.filter(is_active=True).first()
 
 
-def orders_in(scope: Scope | str, data: Mapping[str, Any]) -> Any:
-    """Return the orders of a scope, oldest first.
-
-    `data` narrows it: `site`; `run` (for run_failures); `orders`, a list of primary keys; `sku` and
-    `list`.
-    """
-    waiting, oversold = Order.objects.waiting(), Order.objects.oversold()
-    both = Order.objects.filter(
-        Q(pk__in=waiting.order_by().values("pk")) | Q(pk__in=oversold.order_by().values("pk"))
-    ).order_by("captured_at", "id")
-    found = waiting
-    if scope == Scope.OVERSOLD:
-        found = oversold
-    elif scope == Scope.RUN_FAILURES:
-        found = both.filter(
-            pk__in=RunEntry.objects.filter(
-                run_id=data["run"],
-                state__in=[EntryState.PARTIAL, EntryState.NOTHING, EntryState.OCI_OFFLINE],
-            ).values("order")
-        )
-    elif scope == Scope.ORDERS:
-        found = both.filter(pk__in=data["orders"])
-    elif scope == Scope.SKU:
-        items = OrderItem.objects.filter(sku=data["sku"])
-        if data.get("list"):
-            items = items.filter(inventory_list=data["list"])
-        found = both.filter(pk__in=items.values("order"))
-    return found.filter(site=data["site"]) if data.get("site") else found
-
-
-def demands_of(order_ids: Sequence[int]) -> list[Demand]:
-    """Return what orders still lack, in the order given."""
-    units: dict[int, dict[planner.Key, Decimal]] = {
-        pk: defaultdict(lambda: ZERO) for pk in order_ids
-    }
-    for start in range(0, len(order_ids), _CHUNK):
-        items = OrderItem.objects.filter(order__in=order_ids[start : start + _CHUNK])
-        for item in items:
-            if item.short_quantity > 0:
-                units[item.order_id][(item.inventory_list_id, item.sku)] += item.short_quantity
-    return [Demand(pk, dict(units[pk])) for pk in order_ids]
-
-
-def plan_round(run: Run, *, now: datetime) -> int:
+def plan_round(run: Run, *, now: datetime) -> int | None:
     """Plan the next round of a run in one transaction; return how many orders it has.
 
-    Of two workers that try, one plans; the other sees batches, or that the run has ended.
+    Of two workers that try, one plans; the other gets None and must look again.
     """
     with transaction.atomic():
         won = Run.objects.filter(pk=run.pk, is_active=True, starts=run.starts).update(
             state=RunState.RUNNING, starts=F("starts") + 1, started_at=run.started_at or now
         )
         if not won or run.batches.exclude(state=BatchState.DONE).exists():
-            return 0
-        fresh = orders_in(run.scope, run.scope_data).exclude(
-            pk__in=RunEntry.objects.filter(run=run).values("order")
-        )
-        order_ids = list(fresh.values_list("pk", flat=True)[:ROUND])
+            return None
+        order_ids = scopes.round_of(run.scope, run.scope_data, run=run)
         if order_ids:
             _write_down(run, order_ids)
         return len(order_ids)
@@ -187,7 +141,7 @@ def _write_down(run: Run, order_ids: Sequence[int]) -> None:
     position = run.entries.count()
     batches: list[Batch] = []
     members: list[list[int]] = []
-    for lane, orders in enumerate(_packed(planner.lanes(demands_of(order_ids)))):
+    for lane, orders in enumerate(_packed(planner.lanes(scopes.demands_of(order_ids)))):
         for sequence, start in enumerate(range(0, len(orders), settings.COC_BATCH_SIZE)):
             batches.append(Batch(run=run, lane=first_lane + lane, sequence=sequence))
             members.append(orders[start : start + settings.COC_BATCH_SIZE])
@@ -230,12 +184,24 @@ def progress(run: Run) -> RunProgress:
     )
 
 
-def finish_entry(
-    *, run_id: int, order_id: int, state: EntryState | AttemptOutcome | str, now: datetime
-) -> bool:
-    """Note what the run did with one order; False if that is known already."""
+def is_pending(*, run_id: int, order_id: int) -> bool:
+    """Whether a run has still to do something with an order."""
+    return RunEntry.objects.filter(
+        run_id=run_id, order_id=order_id, state=EntryState.PENDING
+    ).exists()
+
+
+def finish_entry(*, run_id: int, order_id: int, state: EntryState | str, now: datetime) -> bool:
+    """Note what the run did with one order; False if that is known already.
+
+    A worker may be in the middle of an order when another one finds that OCI is gone and ends the
+    run: an outcome then takes the place of `OCI_OFFLINE`.
+    """
+    open_states = [EntryState.PENDING]
+    if state in _OUTCOMES:
+        open_states.append(EntryState.OCI_OFFLINE)
     return bool(
-        RunEntry.objects.filter(run_id=run_id, order_id=order_id, state=EntryState.PENDING).update(
+        RunEntry.objects.filter(run_id=run_id, order_id=order_id, state__in=open_states).update(
             state=str(state), finished_at=now
         )
     )
@@ -250,10 +216,11 @@ def end_run(run_id: int, *, state: RunState | None, now: datetime) -> bool:
         run = Run.objects.select_for_update().get(pk=run_id)
         if run.state not in ACTIVE_RUNS:
             return False
+        # Batches before their entries, like whoever ends a batch: no deadlock.
+        run.batches.exclude(state=BatchState.DONE).update(state=BatchState.DONE, finished_at=now)
         run.entries.filter(state=EntryState.PENDING).update(
             state=EntryState.OCI_OFFLINE, finished_at=now
         )
-        run.batches.exclude(state=BatchState.DONE).update(state=BatchState.DONE, finished_at=now)
         final = state or _state_by_counts(progress(run))
         won = Run.objects.filter(pk=run_id, is_active=True).update(
             state=final, is_active=False, finished_at=now

@@ -16,7 +16,12 @@ def ensure() -> None:
             if rows:
                 Schedule.objects.filter(pk__in=[row.pk for row in rows[1:]]).delete()
                 Schedule.objects.filter(pk=rows[0].pk).update(
-                    func=func, args=None, kwargs=None, schedule_type=Schedule.MINUTES, minutes=1
+                    func=func,
+                    args=None,
+                    kwargs=None,
+                    schedule_type=Schedule.MINUTES,
+                    minutes=1,
+                    repeats=-1,
                 )
             else:
                 Schedule.objects.create(

@@ -51,29 +51,41 @@ class Refreshed:
     suspicious: bool = False
 
 
-def fetch_figures(*, list_: InventoryList, skus: Iterable[str], client: OciClient) -> list[Figure]:
+def fetch_figures(
+    *,
+    list_: InventoryList,
+    skus: Iterable[str],
+    client: OciClient,
+    read_timeout: float | None = None,
+) -> list[Figure]:
     """Return OCI's figures of SKUs of one list, asked for 100 at a time.
 
-    A SKU that we count and OCI's answer for the list leaves out has none to sell: ATO 0. Raises
-    OciError.
+    A SKU that we count and OCI's answer for the list leaves out has none to sell: ATO 0.
+    `read_timeout`, in seconds, replaces the client's for each call. Raises OciError.
     """
     place = Place(PlaceKind(list_.list_type), list_.pk)
-    return _fetch(place, list_.pk, sorted(set(skus)), client)
+    return _fetch(place, list_.pk, sorted(set(skus)), client, read_timeout)
 
 
-def fetch_keys(keys: Iterable[Key], *, client: OciClient) -> list[Figure]:
+def fetch_keys(
+    keys: Iterable[Key], *, client: OciClient, read_timeout: float | None = None
+) -> list[Figure]:
     """Return OCI's figures of (list, SKU) keys of any lists; raises OciError."""
     figures: list[Figure] = []
     by_list = _by_list(keys)
     for list_ in InventoryList.objects.filter(pk__in=by_list).order_by("pk"):
-        figures += fetch_figures(list_=list_, skus=by_list[list_.pk], client=client)
+        figures += fetch_figures(
+            list_=list_, skus=by_list[list_.pk], client=client, read_timeout=read_timeout
+        )
     return figures
 
 
-def fetch(keys: Iterable[Key], *, client: OciClient) -> list[Figure]:
+def fetch(
+    keys: Iterable[Key], *, client: OciClient, read_timeout: float | None = None
+) -> list[Figure]:
     """Return OCI's figures like `fetch_keys`, or none if OCI does not give them now."""
     try:
-        return fetch_keys(keys, client=client)
+        return fetch_keys(keys, client=client, read_timeout=read_timeout)
     except OciError:
         return []
 
@@ -192,11 +204,17 @@ def apply(figures: Sequence[Figure], *, taken_at: datetime, clock: Callable[[], 
     return 0
 
 
-def _fetch(place: Place, list_id: str, skus: Sequence[str], client: OciClient) -> list[Figure]:
+def _fetch(
+    place: Place,
+    list_id: str,
+    skus: Sequence[str],
+    client: OciClient,
+    read_timeout: float | None = None,
+) -> list[Figure]:
     figures: list[Figure] = []
     for start in range(0, len(skus), CHUNK):
         chunk = skus[start : start + CHUNK]
-        answer = client.get_availability(place=place, skus=chunk)
+        answer = client.get_availability(place=place, skus=chunk, read_timeout=read_timeout)
         found = {
             record.sku: Figure(
                 list_id=list_id,

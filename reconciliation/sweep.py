@@ -9,16 +9,9 @@ from django.conf import settings
 
 from orders import outcomes
 from orders.actors import job
-from orders.models import Order, OrderEvent, OrderStatus
-from reconciliation import connection, runs, wake
-from reconciliation.models import (
-    BatchState,
-    DocumentState,
-    ReportDay,
-    ReservationDocument,
-    Run,
-    Trigger,
-)
+from orders.models import Order, OrderEvent
+from reconciliation import connection, releases, runs, wake
+from reconciliation.models import BatchState, ReportDay, Run, Trigger
 
 SWEEP = job("sweep")
 
@@ -30,7 +23,7 @@ def sweep(*, clock: Callable[[], datetime]) -> list[str]:
     if outcomes.adopt_abandoned(actor=SWEEP, now=now):
         found.append("adopted abandoned orders")
     found.extend(_wake_run(now))
-    if _something_to_undo():
+    if releases.something_to_undo():
         wake.soon("finish_cancellations")
         found.append("cancellations")
     if OrderEvent.objects.filter(projected=False).exists():
@@ -70,11 +63,3 @@ def _retry_is_due(now: datetime) -> bool:
         return False
     pause = timedelta(minutes=settings.COC_RETRY_MINUTES)
     return not Run.objects.filter(finished_at__gt=now - pause).exists()
-
-
-def _something_to_undo() -> bool:
-    cancelling = Order.objects.filter(status=OrderStatus.CANCELLING, needs_review_since=None)
-    failed = ReservationDocument.objects.filter(
-        state=DocumentState.CANCELLING, order__status=OrderStatus.FAILED
-    )
-    return cancelling.exists() or failed.exists()

@@ -100,10 +100,17 @@ class Call:
 class Caller:
     """Makes calls, any number at once, and tells the observer how each ended."""
 
-    def __init__(self, config: OciConfig, *, observer: CallObserver | None) -> None:
+    def __init__(
+        self,
+        config: OciConfig,
+        *,
+        observer: CallObserver | None,
+        transport: Transport | None = None,
+    ) -> None:
+        """`transport` carries calls and token requests alike; by default HTTP, two pools."""
         self._config = config
         self._observer: CallObserver = observer or _NoObserver()
-        self._transport = Transport(pool_size=config.pool_size)
+        self._transport = transport or Transport(pool_size=config.pool_size)
         self._tokens = TokenSource(
             token_url=config.token_url,
             client_id=config.client_id,
@@ -111,6 +118,7 @@ class Caller:
             scope=config.scope,
             connect_timeout=config.connect_timeout,
             read_timeout=config.read_timeout,
+            transport=transport,
         )
 
     def url(self, api: str, rest: str) -> str:

@@ -22,7 +22,7 @@ from reconciliation.oci.documents import Judgement, Place, PlaceKind, judge, lin
 from reconciliation.oci.errors import MalformedAnswer, OciRefused
 from reconciliation.oci.jsontext import as_object, as_objects, as_quantity, as_text, write_json
 from reconciliation.oci.records import RecordFailure, ReleaseRecord, failures_of, releases_body
-from reconciliation.oci.transport import HttpAnswer
+from reconciliation.oci.transport import HttpAnswer, Transport
 
 # SKUs times places of one get-availability call (contract 2.2).
 MOST_COMBINATIONS = 100
@@ -66,9 +66,15 @@ class OciClient:
     `read_timeout`, in seconds, replaces the configured one for one call.
     """
 
-    def __init__(self, config: OciConfig, *, observer: CallObserver | None = None) -> None:
-        """`observer` is told how every call ended."""
-        self._caller = Caller(config, observer=observer)
+    def __init__(
+        self,
+        config: OciConfig,
+        *,
+        observer: CallObserver | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        """`observer` is told how every call ended; `transport` carries the calls, HTTP if None."""
+        self._caller = Caller(config, observer=observer, transport=transport)
 
     def put_reservation(
         self, *, reservation_id: uuid.UUID, body: str, read_timeout: float | None = None

@@ -7,12 +7,11 @@ barrier really makes them meet.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import connections, transaction
+from django.db import transaction
 from django.db.models import F
 
 from orders import ledger
@@ -23,6 +22,7 @@ from orders.fields import quantity
 from orders.ledger import Figure
 from orders.models import Hold, InventoryList, InventoryRecord, Movement, Order, Site
 from orders.payload import parse_order
+from tests.concurrency.together import at_once
 from tests.orders.payloads import raw_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -42,28 +42,6 @@ def site() -> Site:
         now=T0,
     )
     return Site.objects.create(id="MySite", inventory_list_id="site-us")
-
-
-def at_once(count: int, act: Callable[[int], str]) -> list[str]:
-    """Run `act(0..count-1)` in threads that start together; return what each came to."""
-    barrier = threading.Barrier(count)
-    results = [""] * count
-
-    def one(index: int) -> None:
-        try:
-            barrier.wait()
-            results[index] = act(index)
-        except Exception as error:
-            results[index] = f"error: {error!r}"
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=one, args=(index,)) for index in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sorted(results)
 
 
 def order_one(site: Site, number: str, items: list[tuple[str, float]]) -> str:

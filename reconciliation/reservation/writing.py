@@ -1,0 +1,129 @@
+"""Writing reservation documents down before the first call, and their successors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+
+from orders import events
+from orders.actors import Actor
+from orders.models import EventKind, InventoryList, Order, OrderItem, OrderStatus
+from reconciliation.models import DocumentState, Purpose, ReservationDocument
+from reconciliation.oci.documents import (
+    Line,
+    Place,
+    PlaceKind,
+    build_body,
+    reservation_id,
+    split_lines,
+    sum_lines,
+)
+
+_ACTIVE = (DocumentState.PREPARED, DocumentState.ANSWERED)
+
+
+def prepare(*, order_id: int, holder: str, purpose: Purpose) -> list[ReservationDocument] | None:
+    """Return the documents to ask OCI for, written down; those under way are returned as they are.
+
+    An empty list means that nothing is missing, None that `holder` may not ask for the order (any
+    more): a worker that was thought dead must not reserve for an order that has been cancelled.
+    """
+    with transaction.atomic():
+        order = Order.objects.select_for_update().filter(pk=order_id, claim=holder).first()
+        if order is None or order.status not in (OrderStatus.NEW, OrderStatus.CREATED):
+            return None
+        active = list(ReservationDocument.objects.filter(order=order, state__in=_ACTIVE))
+        if active:
+            return active
+        lines = _missing_lines(order)
+        if not lines:
+            return []
+        generation = order.generation
+        if ReservationDocument.objects.filter(order=order, generation=generation).exists():
+            generation = _next_generation(order)
+        return _write_down(order, split_lines(lines), generation=generation, purpose=purpose)
+
+
+def _missing_lines(order: Order) -> list[Line]:
+    items = OrderItem.objects.filter(order=order).select_related("inventory_list")
+    return sum_lines(
+        Line(_place(item.inventory_list), item.sku, item.short_quantity)
+        for item in items
+        if item.short_quantity > 0
+    )
+
+
+def _place(list_: InventoryList) -> Place:
+    return Place(PlaceKind(list_.list_type), list_.id)
+
+
+def _next_generation(order: Order) -> int:
+    generation = order.generation + 1
+    Order.objects.filter(pk=order.pk, generation=order.generation).update(generation=generation)
+    order.generation = generation
+    return generation
+
+
+def _write_down(
+    order: Order, parts: Sequence[Sequence[Line]], *, generation: int, purpose: Purpose
+) -> list[ReservationDocument]:
+    return ReservationDocument.objects.bulk_create(
+        _document(
+            order,
+            generation=generation,
+            part=part,
+            purpose=purpose,
+            body=build_body(order_no=order.order_no, lines=lines),
+        )
+        for part, lines in enumerate(parts)
+    )
+
+
+def _document(
+    order: Order, *, generation: int, part: int, purpose: Purpose | str, body: str
+) -> ReservationDocument:
+    return ReservationDocument(
+        order=order,
+        generation=generation,
+        part=part,
+        purpose=purpose,
+        reservation_id=reservation_id(
+            site_id=order.site_id, order_no=order.order_no, generation=generation, part=part
+        ),
+        body=body,
+    )
+
+
+def replace(
+    document: ReservationDocument, *, spent: bool, code: str, actor: Actor, now: datetime
+) -> None:
+    """Write down, before any further call, that the next generation takes over the lines.
+
+    `code` is OCI's refusal of the id; a `spent` id holds nothing, another one is to be cancelled.
+    Nothing happens if somebody else has changed the document.
+    """
+    with transaction.atomic():
+        order = Order.objects.select_for_update().get(pk=document.order_id)
+        won = ReservationDocument.objects.filter(
+            pk=document.pk, state=DocumentState.PREPARED
+        ).update(state=DocumentState.CANCELLED if spent else DocumentState.CANCELLING)
+        if not won:
+            return
+        generation = _next_generation(order)
+        _document(
+            order,
+            generation=generation,
+            part=document.part,
+            purpose=document.purpose,
+            body=document.body,
+        ).save(force_insert=True)
+        events.record(
+            order=order,
+            kind=EventKind.GENERATION,
+            actor=actor,
+            reason=f"OCI answered {code} for the reservation id; the next one is used.",
+            now=now,
+            data={"generation": generation},
+        )

@@ -1,0 +1,108 @@
+"""Which orders a reconciliation takes, and in which order."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Q
+
+from orders.fields import ZERO
+from orders.models import Order, OrderItem
+from orders.models.orders import OrderQuerySet
+from reconciliation import planner
+from reconciliation.models import EntryState, Run, RunEntry, Scope
+from reconciliation.planner import Demand
+
+ROUND = 2_000
+_CHUNK = 500
+
+Rank = tuple[datetime, int]
+"""Time of capture and sequence: what is lower is served first."""
+
+
+def orders_in(scope: Scope | str, data: Mapping[str, Any]) -> Any:
+    """Return the orders of a scope, oldest first.
+
+    `data` narrows it: `site`; `run` (for run_failures); `orders`, a list of primary keys; `sku` and
+    `list`.
+    """
+    waiting = Order.objects.waiting()
+    oversold = Order.objects.oversold().filter(needs_review_since=None)
+    both = Order.objects.filter(
+        Q(pk__in=waiting.order_by().values("pk")) | Q(pk__in=oversold.order_by().values("pk"))
+    ).order_by("captured_at", "id")
+    found = waiting
+    if scope == Scope.OVERSOLD:
+        found = oversold
+    elif scope == Scope.RUN_FAILURES:
+        found = both.filter(
+            pk__in=RunEntry.objects.filter(
+                run_id=data["run"],
+                state__in=[EntryState.PARTIAL, EntryState.NOTHING, EntryState.OCI_OFFLINE],
+            ).values("order")
+        )
+    elif scope == Scope.ORDERS:
+        found = both.filter(pk__in=data["orders"])
+    elif scope == Scope.SKU:
+        items = OrderItem.objects.filter(sku=data["sku"])
+        if data.get("list"):
+            items = items.filter(inventory_list=data["list"])
+        found = both.filter(pk__in=items.values("order"))
+    return found.filter(site=data["site"]) if data.get("site") else found
+
+
+def demands_of(order_ids: Sequence[int]) -> list[Demand]:
+    """Return what orders still lack, in the order given."""
+    units: dict[int, dict[planner.Key, Decimal]] = {
+        pk: defaultdict(lambda: ZERO) for pk in order_ids
+    }
+    for start in range(0, len(order_ids), _CHUNK):
+        items = OrderItem.objects.filter(order__in=order_ids[start : start + _CHUNK])
+        for item in items:
+            if item.short_quantity > 0:
+                units[item.order_id][(item.inventory_list_id, item.sku)] += item.short_quantity
+    return [Demand(pk, dict(units[pk])) for pk in order_ids]
+
+
+def round_of(scope: Scope | str, data: Mapping[str, Any], *, run: Run | None = None) -> list[int]:
+    """Return the next orders of a scope, oldest first: at most `ROUND`, and those ahead of them.
+
+    A scope that leaves out an earlier order that waits for one of the same SKUs takes it along:
+    oldest first holds whatever was chosen (promise 4). Orders that `run` has had are left out.
+    """
+    had = RunEntry.objects.filter(run=run).values("order")
+    chosen = orders_in(scope, data).exclude(pk__in=had)[:ROUND]
+    ranks = {pk: (at, pk) for pk, at in chosen.values_list("pk", "captured_at")}
+    if scope != Scope.MISSING or data.get("site"):
+        _add_those_ahead(ranks, Order.objects.waiting().exclude(pk__in=had))
+    return sorted(ranks, key=ranks.__getitem__)
+
+
+def _add_those_ahead(ranks: dict[int, Rank], waiting: OrderQuerySet) -> None:
+    """Add to `ranks` the orders of `waiting` that are ahead of its orders at one of their SKUs."""
+    last: dict[planner.Key, Rank] = {}
+    fresh = list(ranks)
+    while fresh:
+        for demand in demands_of(fresh):
+            for key in demand.units:
+                rank = ranks[demand.order_id]
+                last[key] = max(rank, last.get(key, rank))
+        found = {rank for rank in _ahead(last, waiting) if rank[1] not in ranks}
+        fresh = [pk for _, pk in found]
+        ranks.update((pk, (at, pk)) for at, pk in found)
+
+
+def _ahead(last: Mapping[planner.Key, Rank], waiting: OrderQuerySet) -> Iterator[Rank]:
+    """Yield the orders of `waiting` before the rank that is `last` for a key that they want."""
+    skus = sorted({sku for _, sku in last})
+    for start in range(0, len(skus), _CHUNK):
+        rows = OrderItem.objects.filter(
+            order__in=waiting.order_by(), sku__in=skus[start : start + _CHUNK]
+        ).values_list("order__captured_at", "order", "inventory_list", "sku")
+        for at, pk, list_id, sku in rows.iterator():
+            if (list_id, sku) in last and (at, pk) < last[(list_id, sku)]:
+                yield (at, pk)

@@ -1,0 +1,6 @@
+"""The engine over a real simulator, for the tests of reconciliation."""
+
+from __future__ import annotations
+
+from tests.engine import engine as engine
+from tests.engine import simulator as simulator

@@ -1,0 +1,310 @@
+"""Orders that OCI does not answer for: accepted within the limits of the site (design 4, 5)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from orders import outcomes
+from orders.actors import job
+from orders.errors import (
+    OfflineCapExceeded,
+    OfflineCaptureRefused,
+    OrderFailedBefore,
+    Shortfall,
+    ShortOnAto,
+)
+from orders.models import (
+    Hold,
+    InventoryList,
+    InventoryRecord,
+    Order,
+    OrderEvent,
+    Site,
+)
+from reconciliation import releases
+from reconciliation.models import (
+    Attempt,
+    Connection,
+    Outage,
+    ReservationDocument,
+)
+from tests import factories
+from tests.engine import (
+    D,
+    Engine,
+    ato,
+    kinds,
+    quantities,
+    set_connection,
+    standing,
+)
+
+pytestmark = pytest.mark.django_db
+
+COMPLETE, PARTIAL = "COMPLETELY_RESERVED", "PARTIALLY_RESERVED"
+MISSING = "RESERVATION_MISSING"
+
+
+# No trustworthy answer
+
+NOTHING_COMMITTED: list[dict[str, Any]] = [
+    {"mode": "down"},
+    {"mode": "hang"},
+    {"mode": "5xx"},
+    {"mode": "429", "retryAfter": 0},
+    {"mode": "forbidden"},
+]
+# OCI holds it, and we do not know: what it answers to the same document again is up to it.
+COMMITTED: list[dict[str, Any]] = [
+    {"mode": "hang", "commit": True},
+    {"mode": "5xx", "commit": True},
+    {"mode": "garbage", "commit": True},
+    {"mode": "drop"},
+    {"mode": "cut"},
+    {"mode": "wrongtype"},
+    {"mode": "wrongquantities", "style": "more"},
+    {"mode": "wrongquantities", "style": "other"},
+    {"mode": "wrongquantities", "style": "negative"},
+]
+
+
+@pytest.mark.parametrize(
+    ("fault", "replay"),
+    [(fault, "same") for fault in NOTHING_COMMITTED]
+    + [(fault, replay) for fault in COMMITTED for replay in ("same", "exists", "finalized")],
+    ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values())),
+)
+def test_without_an_answer_the_order_waits_and_is_held_once_in_the_end(
+    engine: Engine, fault: dict[str, Any], replay: str
+) -> None:
+    site = engine.site({"MUG": 5})
+    engine.oci.settings(replay=replay)
+    engine.oci.fault(operations=["put"], **fault)
+    placed = engine.place(site, "A1", [("MUG", 2)])
+    assert placed.created is True
+    assert standing(placed.order) == ("new", MISSING, True)
+    assert (placed.order.claim, placed.order.export_status) == ("", "not_exported")
+    assert ato("MUG") == (D(3), D(2))
+    assert kinds(placed.order) == ["captured", "captured_offline"]
+    first = ReservationDocument.objects.get()
+    assert (first.state, first.sends, first.generation) == ("prepared", 1, 0)
+    attempt = Attempt.objects.get()
+    assert (attempt.outcome, bool(attempt.message)) == ("OCI_OFFLINE", True)
+
+    engine.oci.fault("none")
+    set_connection("ONLINE")
+    committed = fault in COMMITTED
+    assert engine.held() == ({"MUG": D(2)} if committed else {})
+    run = engine.reconcile()
+    assert run.state == "completed"
+    assert standing(placed.order) == ("new", COMPLETE, True)
+    assert quantities(placed.order) == [("MUG", D(2), D(2))]
+    again = engine.puts()[-1]
+    if committed and replay != "same":
+        # Held under an id that cannot be read: cancelled, and reserved under the next.
+        assert engine.documents("A1") == [("CANCELLED", {}), ("OPEN", {"MUG": D(2)})]
+        assert kinds(placed.order)[2:] == ["generation", "settled"]
+        second = ReservationDocument.objects.get(generation=1)
+        assert (second.body, second.state) == (first.body, "counted")
+    else:
+        # The same id and the same body again.
+        assert engine.documents("A1") == [("OPEN", {"MUG": D(2)})]
+        assert again["path"].endswith(str(first.reservation_id))
+        second = ReservationDocument.objects.get()
+        assert (second.body, second.sends, second.state) == (first.body, 2, "counted")
+    assert engine.held() == {"MUG": D(2)}
+    assert ato("MUG") == (D(3), D(2))
+
+
+def test_offline_capture_off_fails_a_live_order_without_an_answer(engine: Engine) -> None:
+    site = engine.site({"MUG": 5}, offline_capture=False)
+    engine.oci.fault("drop", operations=["put"])
+    with pytest.raises(OfflineCaptureRefused, match="under a new number"):
+        engine.place(site, "A1", [("MUG", 2)])
+    order = Order.objects.get()
+    assert standing(order) == ("failed", MISSING, False)
+    assert ato("MUG") == (D(5), D(0))
+    assert kinds(order) == ["captured", "failed"]
+    # OCI had committed it; that is undone.
+    assert engine.held() == {"MUG": D(2)}
+    engine.oci.fault("none")
+    releases.finish_cancellations(clock=engine.clock)
+    assert engine.held() == {}
+    with pytest.raises(OrderFailedBefore):
+        engine.place(site, "A1", [("MUG", 2)])
+
+
+# Known to be away
+
+
+@pytest.mark.parametrize("known", ["OFFLINE", "FORCED_OFFLINE"])
+def test_while_oci_is_away_orders_are_captured_without_asking(engine: Engine, known: str) -> None:
+    site = engine.site({"MUG": 5})
+    set_connection(known)
+    placed = engine.place(site, "A1", [("MUG", 2)])
+    assert standing(placed.order) == ("new", MISSING, True)
+    assert kinds(placed.order) == ["captured_offline"]
+    assert ato("MUG") == (D(3), D(2))
+    assert engine.oci.requests() == []
+    assert ReservationDocument.objects.count() == 0
+    with pytest.raises(ShortOnAto):
+        engine.place(site, "A2", [("MUG", 4)])
+    assert Order.objects.count() == 1
+
+
+@pytest.mark.parametrize("known", ["OFFLINE", "FORCED_OFFLINE"])
+def test_offline_capture_off_refuses_and_keeps_nothing(engine: Engine, known: str) -> None:
+    site = engine.site({"MUG": 5}, offline_capture=False)
+    set_connection(known)
+    with pytest.raises(OfflineCaptureRefused, match="Nothing was stored") as refused:
+        engine.place(site, "A1", [("MUG", 2)])
+    assert (refused.value.status, refused.value.type) == (503, "offline-capture-off")
+    assert Order.objects.count() == Hold.objects.count() == 0
+    assert ato("MUG") == (D(5), D(0))
+    assert engine.oci.requests() == []
+
+
+def test_a_long_retry_after_means_captured_offline_not_an_outage(engine: Engine) -> None:
+    site = engine.site({"MUG": 5})
+    set_connection("ONLINE")
+    Connection.objects.update(wait_until=engine.clock() + timedelta(seconds=30))
+    placed = engine.place(site, "A1", [("MUG", 2)])
+    assert standing(placed.order) == ("new", MISSING, True)
+    reason = OrderEvent.objects.get(kind="captured_offline").reason
+    assert reason == "OCI asks us to slow down."
+    assert (engine.oci.requests(), Outage.objects.count()) == ([], 0)
+
+
+CAPS: list[tuple[dict[str, Any], str]] = [
+    ({"cap_units_per_order": 1}, "unitsPerOrder"),
+    ({"cap_total_value": 80}, "totalValue"),
+    ({"cap_offline_minutes": 10}, "duration"),
+]
+
+
+def lost(engine: Engine, *, minutes_ago: int, state: str = "OFFLINE") -> None:
+    """Let the connection be away since a while; it came into its state just now."""
+    since = engine.clock() - timedelta(minutes=minutes_ago)
+    Outage.objects.create(cause="unreachable", lost_at=since, detected_at=since)
+    set_connection(state)
+
+
+@pytest.mark.parametrize(("caps", "name"), CAPS)
+@pytest.mark.parametrize("known", ["OFFLINE", "FORCED_OFFLINE"])
+def test_caps_hold_while_selling_offline(
+    engine: Engine, caps: dict[str, Any], name: str, known: str
+) -> None:
+    site = engine.site({"MUG": 9}, **caps)
+    lost(engine, minutes_ago=9, state=known)
+    # Up to the cap: one unit, 42.25 of value, nine minutes.
+    engine.place(site, "A1", [("MUG", 1)])
+    engine.clock.go(90)
+    with pytest.raises(OfflineCapExceeded) as refused:
+        engine.place(site, "A2", [("MUG", 2)])
+    assert (refused.value.cap, refused.value.status) == (name, 503)
+    assert Order.objects.get().order_no == "A1"
+    assert ato("MUG") == (D(8), D(1))
+
+
+@pytest.mark.parametrize(("caps", "name"), CAPS)
+def test_caps_hold_for_a_live_order_that_oci_does_not_answer(
+    engine: Engine, caps: dict[str, Any], name: str
+) -> None:
+    site = engine.site({"MUG": 9, "CUP": 9}, **caps)
+    engine.capture(site, "A0", [("MUG", 1)])
+    lost(engine, minutes_ago=11, state="RECOVERING")
+    engine.oci.fault("5xx", operations=["put"])
+    with pytest.raises(OfflineCapExceeded, match="under a new number") as refused:
+        engine.place(site, "A1", [("CUP", 2)])
+    assert refused.value.cap == name
+    assert standing(Order.objects.get(order_no="A1")) == ("failed", MISSING, False)
+    assert ato("CUP") == (D(9), D(0))
+    engine.oci.fault("none")
+    releases.finish_cancellations(clock=engine.clock)
+    engine.clock.go(61)
+    releases.finish_cancellations(clock=engine.clock)
+    assert engine.held() == {}
+
+
+@pytest.mark.parametrize(
+    ("floor", "left"),
+    [
+        ({"offline_floor_units": 3}, 3),
+        ({"offline_floor_percent": 50}, 5),
+        ({"offline_floor_units": 4, "offline_floor_percent": 30}, 4),
+    ],
+)
+def test_the_floor_of_a_list_is_kept_while_selling_offline(
+    engine: Engine, floor: dict[str, Any], left: int
+) -> None:
+    site = engine.site({"MUG": 9})
+    InventoryList.objects.update(**floor)
+    InventoryRecord.objects.update(safety_stock=10)
+    set_connection("OFFLINE")
+    with pytest.raises(ShortOnAto) as refused:
+        engine.place(site, "A1", [("MUG", 10 - left)])
+    assert refused.value.shortfalls == [Shortfall("MUG", "web", D(10 - left), D(9 - left))]
+    engine.place(site, "A2", [("MUG", 9 - left)])
+    assert ato("MUG")[0] == left
+    # Online there is no such floor.
+    Order.objects.all().update(needs_review_since=engine.clock())
+    set_connection("ONLINE")
+    engine.place(site, "A3", [("MUG", 1)])
+    assert ato("MUG")[0] == left - 1
+    Order.objects.all().update(needs_review_since=None)
+
+
+# The recovery fence
+
+
+@pytest.mark.parametrize("known", ["RECOVERING", "ONLINE"])
+def test_the_fence_queues_behind_waiting_orders_of_the_same_sku(engine: Engine, known: str) -> None:
+    site = engine.site({"MUG": 5, "CUP": 5})
+    first = engine.capture(site, "A1", [("MUG", 1)])
+    set_connection(known)
+    engine.clock.go(1)
+    behind = engine.place(site, "A2", [("CUP", 1), ("MUG", 1)]).order
+    beside = engine.place(site, "A3", [("CUP", 1)]).order
+    # A2 waits for CUP as well, so that A3 is fenced by it.
+    assert [standing(order)[1] for order in (first, behind, beside)] == [MISSING, MISSING, MISSING]
+    assert engine.puts() == []
+    reason = OrderEvent.objects.get(order=behind).reason
+    assert reason == "An earlier order waits for the same stock; this one queues behind it."
+    assert engine.reconcile().state == "completed"
+    live = engine.place(site, "A4", [("MUG", 1), ("CUP", 1)]).order
+    assert standing(live) == ("new", COMPLETE, False)
+
+
+def test_the_fence_lets_orders_of_other_skus_and_lists_through(engine: Engine) -> None:
+    site = engine.site({"MUG": 5, "CUP": 5})
+    engine.at_oci({"MUG": 5}, location="dc2")
+    outlet = factories.make_site("outlet", list_id="outlet", stock={"MUG": 5})
+    engine.capture(site, "A1", [("MUG", 1)])
+    set_connection("RECOVERING")
+    assert standing(engine.place(site, "A2", [("CUP", 1)]).order)[1] == COMPLETE
+    assert standing(engine.place(outlet, "A3", [("MUG", 1)]).order)[1] == COMPLETE
+    assert engine.reconcile().state == "completed"
+
+
+def test_an_order_that_needs_review_does_not_fence(engine: Engine) -> None:
+    site = engine.site({"MUG": 5})
+    stuck = engine.capture(site, "A1", [("MUG", 1)])
+    outcomes.put_to_review(
+        order_id=stuck.pk, holder=None, actor=job("test"), reason="stuck", now=engine.clock()
+    )
+    assert standing(engine.place(site, "A2", [("MUG", 1)]).order)[1] == COMPLETE
+
+
+def test_a_site_without_offline_capture_is_told_of_the_fence(engine: Engine) -> None:
+    site = engine.site({"MUG": 5})
+    cautious = Site.objects.create(
+        pk="cautious", inventory_list_id="web", offline_capture=False, currency="USD"
+    )
+    engine.capture(site, "A1", [("MUG", 1)])
+    set_connection("RECOVERING")
+    with pytest.raises(OfflineCaptureRefused, match="An earlier order waits"):
+        engine.place(cautious, "A2", [("MUG", 1)])
+    assert Order.objects.count() == 1
