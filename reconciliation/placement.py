@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils import timezone
 
@@ -120,6 +121,11 @@ def _offline_reason(state: Connection, placed: PlacedOrder) -> str:
         return "OCI asks us to slow down."
     if fenced(placed):
         return "An earlier order waits for the same stock; this one queues behind it."
+    try:
+        shared_client()
+    except ImproperlyConfigured as fault:
+        # Before the order is stored: a live order must not be left without anybody to reserve it.
+        return f"The connection to OCI is not set up: {fault}"
     return ""
 
 

@@ -68,9 +68,7 @@ def faults() -> list[str]:
         if not total[state]:
             found.append(f"no order ended {state.label}")
     missing = [
-        names.name_of(day)
-        for day in ReportDay.objects.all()
-        if not names.path_of(day).is_file()
+        names.name_of(day) for day in ReportDay.objects.all() if not names.path_of(day).is_file()
     ]
     found += [f"the report {name} is not there" for name in missing]
     return found + _broken_promises()

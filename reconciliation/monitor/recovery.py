@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from orders.actors import job
-from orders.models import Order, OrderEvent, OrderStatus
-from reconciliation import connection, wake
+from orders.models import Order, OrderEvent
+from reconciliation import connection, releases, wake
 from reconciliation.models import ConnectionState, ReportDay, Run, Trigger
 from reconciliation.runs import RunRefused, start_run
 
@@ -68,16 +68,12 @@ def _reports_wait() -> bool:
     return ReportDay.objects.filter(needs_merge=True).exists()
 
 
-def _cancellations_wait() -> bool:
-    return Order.objects.filter(status=OrderStatus.CANCELLING, needs_review_since=None).exists()
-
-
 def _run_is_active() -> bool:
     return Run.objects.filter(is_active=True).exists()
 
 
 _WORK = {
     "project_reports": _reports_wait,
-    "finish_cancellations": _cancellations_wait,
+    "finish_cancellations": releases.something_to_undo,
     "sweep": _run_is_active,
 }

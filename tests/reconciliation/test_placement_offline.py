@@ -24,7 +24,7 @@ from orders.models import (
     OrderEvent,
     Site,
 )
-from reconciliation import releases
+from reconciliation import oci_client, releases
 from reconciliation.models import (
     Attempt,
     Connection,
@@ -308,3 +308,20 @@ def test_a_site_without_offline_capture_is_told_of_the_fence(engine: Engine) -> 
     with pytest.raises(OfflineCaptureRefused, match="An earlier order waits"):
         engine.place(cautious, "A2", [("MUG", 1)])
     assert Order.objects.count() == 1
+
+
+def test_a_product_that_was_never_told_of_oci_captures_offline(
+    engine: Engine, settings: Any
+) -> None:
+    site = engine.site({"MUG-01": 5})
+    settings.COC_OCI_CLIENT_SECRET = ""
+    oci_client.close_clients()
+
+    order = engine.place(site, "1", [("MUG-01", 2)]).order
+
+    assert (order.status, order.captured_offline, order.claim) == ("new", True, "")
+    assert OrderEvent.objects.get(order=order).reason == (
+        "The connection to OCI is not set up: COC_OCI_CLIENT_SECRET is not set; README says what it"
+        " must be."
+    )
+    assert not ReservationDocument.objects.exists()
