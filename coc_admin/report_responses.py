@@ -1,4 +1,4 @@
-"""Sending a daily report over HTTP; the console and the API share it."""
+"""Sending files over HTTP: a daily report, which the console and the API share, and any other."""
 
 from __future__ import annotations
 
@@ -31,7 +31,19 @@ def report_response(report: ReportDay, form: str) -> HttpResponseBase:
         body = _blocks(downloads.xlsx_file(report))
     else:
         body = _blocks(downloads.open_json(report))
-    name = names.name_of(report).removesuffix("json") + form
+    return _download(body, names.name_of(report).removesuffix("json") + form, content_type)
+
+
+def file_response(file: IO[bytes], *, stem: str, form: str) -> HttpResponseBase:
+    """Return an open file as the download `stem`.`form`, a block at a time.
+
+    `stem` holds nothing but letters, digits and a few marks. Raises KeyError if `form` is not one
+    of FORMS.
+    """
+    return _download(_blocks(file), f"{stem}.{form}", _TYPES[form])
+
+
+def _download(body: Iterator[bytes], name: str, content_type: str) -> HttpResponseBase:
     return StreamingHttpResponse(
         body,
         content_type=content_type,

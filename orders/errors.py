@@ -181,6 +181,13 @@ class CannotCancel(OrderRefused):
     title = "The order cannot be cancelled"
 
 
+class CannotSettle(OrderRefused):
+    """The order cannot be recorded as settled outside, or be opened again, as it stands."""
+
+    type = "cannot-settle"
+    title = "The order cannot be settled that way"
+
+
 class ExportRefused(OrderRefused):
     """The export status cannot change that way (design 4)."""
 

@@ -22,6 +22,11 @@ def format_quantity(value: Decimal | int | None) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def format_change(value: Decimal) -> str:
+    """Return a quantity with its sign: `+5`, `−2`; a dash for no change."""
+    return f"{'+' if value > 0 else '−'}{format_quantity(abs(value))}" if value else "–"
+
+
 def format_money(value: Decimal | None, currency: str) -> str:
     """Return an amount with two decimals (more only if it has them) and its currency code."""
     if value is None:
@@ -30,9 +35,10 @@ def format_money(value: Decimal | None, currency: str) -> str:
     return f"{cents if cents == value else value.normalize():,f} {currency}"
 
 
-def format_time(value: datetime) -> str:
-    """Return a time in UTC to the minute."""
-    return f"{value.astimezone(UTC):%-d %b %Y, %H:%M} UTC"
+def format_time(value: datetime, *, seconds: bool = False) -> str:
+    """Return a time in UTC to the minute, or to the second."""
+    moment = value.astimezone(UTC)
+    return f"{moment:%-d %b %Y, %H:%M:%S} UTC" if seconds else f"{moment:%-d %b %Y, %H:%M} UTC"
 
 
 def format_exact(value: datetime) -> str:
@@ -42,13 +48,15 @@ def format_exact(value: datetime) -> str:
 
 
 def format_span(seconds: float) -> str:
-    """Return a duration in its two largest units: `45 s`, `3 min 20 s`, `2 h 5 min`."""
+    """Return a duration in its two largest units: `45 s`, `3 min 20 s`, `2 h 5 min`, `3 d 1 h`."""
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    if whole < 48 * 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
 
 
 def format_ago(value: datetime, *, now: datetime) -> str:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 
-from orders.models import Order, Site
-from reconciliation.models import ReportType, Run, Scope
+from orders.models import InventoryList, Order, Site
+from orders.searching import LONGEST_CUSTOMER_TEXT
+from reconciliation.models import Outage, ReportType, Run, Scope
 
 MOST_ORDERS = 200
 _LARGEST_KEY = 2**63 - 1
+_TOO_SMALL = "That is less than the smallest value."
 
 
 class ReasonForm(forms.Form):
@@ -27,13 +31,112 @@ class ReasonForm(forms.Form):
     )
 
 
+class SettleForm(ReasonForm):
+    """How a shortfall was secured outside: a reference that others can follow, and why."""
+
+    reference = forms.CharField(
+        max_length=100,
+        strip=True,
+        error_messages={
+            "required": "Name what others can look up, such as a purchase order.",
+            "max_length": "Use at most 100 characters.",
+        },
+    )
+
+
+class _Period(forms.DateField):
+    """A day of a filter, in years for which every time zone has days."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            required=False,
+            validators=[MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2200, 1, 1))],
+            error_messages={
+                "invalid": "Use a date like 2026-02-28.",
+                "min_value": "Use a day after the year 2000.",
+                "max_value": "Use a day before the year 2200.",
+            },
+        )
+
+
+class _Amount(forms.DecimalField):
+    """A value of a filter, as exact as order totals are."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            required=False,
+            min_value=0,
+            max_digits=16,
+            decimal_places=4,
+            error_messages={"invalid": "Use a number like 49.90."},
+        )
+
+
 class OrderFilterForm(forms.Form):
-    """Filters of the order list; anything that makes no sense is left out."""
+    """Filters of the order list.
+
+    A state, site, sorting or place in the list that makes no sense is left out. With any other
+    mistake (`has_mistakes`) nothing is found: everything would be no answer to it.
+    """
 
     state = forms.CharField(required=False, max_length=20)
     site = forms.ModelChoiceField(Site.objects.all(), required=False)
     q = forms.CharField(required=False, max_length=250, strip=True)
+    offline = forms.ChoiceField(
+        choices=[("", "Offline and live"), ("yes", "Offline only"), ("no", "Live only")],
+        required=False,
+    )
+    captured_from = _Period()
+    captured_to = _Period()
+    customer = forms.CharField(
+        required=False,
+        max_length=LONGEST_CUSTOMER_TEXT,
+        strip=True,
+        error_messages={"max_length": "Use at most 100 characters."},
+    )
+    value_from = _Amount()
+    value_to = _Amount()
+    outage = forms.ModelChoiceField(Outage.objects.all(), required=False)
+    sort = forms.CharField(required=False, max_length=20)
     cursor = forms.CharField(required=False, max_length=80)
+
+    def clean(self) -> dict[str, Any]:
+        """Check that each range begins before it ends."""
+        values = super().clean() or self.cleaned_data
+        for name, words in (("captured", "That day is before the first."), ("value", _TOO_SMALL)):
+            first, last = values.get(f"{name}_from"), values.get(f"{name}_to")
+            if first is not None and last is not None and first > last:
+                self.add_error(f"{name}_to", words)
+        return values
+
+    @property
+    def has_mistakes(self) -> bool:
+        """Whether something was asked for that cannot be answered."""
+        return not self.errors.keys() <= {"state", "site", "sort", "cursor"}
+
+
+class StockFilterForm(forms.Form):
+    """Filters of the inventory list; a list that does not exist is left out."""
+
+    list = forms.ModelChoiceField(InventoryList.objects.all(), required=False)
+    sku = forms.CharField(
+        required=False,
+        max_length=250,
+        strip=True,
+        error_messages={"max_length": "Use at most 250 characters."},
+    )
+    most = forms.DecimalField(
+        required=False,
+        min_value=0,
+        max_digits=12,
+        decimal_places=3,
+        error_messages={"invalid": "Use a number like 5."},
+    )
+
+    @property
+    def has_mistakes(self) -> bool:
+        """Whether something was asked for that cannot be answered."""
+        return not self.errors.keys() <= {"list"}
 
 
 class ReportFilterForm(forms.Form):

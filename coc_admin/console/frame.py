@@ -43,6 +43,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str | None], ...]], ...] = 
         (
             ("Home", "home", "home", "orders.view_order"),
             ("Orders", "receipt", "orders", "orders.view_order"),
+            ("Inventory", "box", "inventory", "orders.view_inventoryrecord"),
             ("Alerts", "bell", "alerts", "reconciliation.view_alert"),
         ),
     ),
@@ -50,6 +51,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str | None], ...]], ...] = 
         "Reconciliation",
         (
             ("Reconciliation", "refresh", "runs", "reconciliation.view_run"),
+            ("Outages", "plug-connected-x", "outages", "reconciliation.view_run"),
             ("Reports", "report", "reports", "reconciliation.download_report"),
         ),
     ),

@@ -14,12 +14,13 @@ from django.utils import timezone
 
 from coc_admin.console import queries
 from coc_admin.console.access import READ_AND_POST, console_page
-from coc_admin.console.forms import OrderFilterForm, ReasonForm
+from coc_admin.console.forms import ReasonForm
 from coc_admin.console.frame import frame_of
+from coc_admin.console.order_filters import read_filter, usual_sort
 from coc_admin.console.stories import timeline
 from coc_admin.console.wording import standing
+from orders import outcomes
 from orders.actors import person
-from orders.cancellation import request_cancellation
 from orders.errors import CannotCancel
 from orders.fields import ZERO
 from orders.models import (
@@ -32,6 +33,7 @@ from orders.models import (
     Site,
 )
 from reconciliation.models import ReservationDocument
+from reconciliation.releases import cancel_order
 
 MOST_ITEMS = 200
 MOST_DOCUMENTS = 50
@@ -39,25 +41,14 @@ MOST_DOCUMENTS = 50
 
 @console_page("orders.view_order")
 def order_list(request: HttpRequest) -> HttpResponse:
-    """List orders by state, site, and order number or SKU; the search field leads here too."""
-    form = OrderFilterForm(request.GET)
-    form.is_valid()
-    wanted = form.cleaned_data
-    state = wanted.get("state") or "all"
-    text, site = wanted.get("q", ""), wanted.get("site")
-    oldest_first = {name: old for name, _, old in queries.ORDER_STATES}.get(state, False)
-    found = queries.orders_in_state(state)
-    if site:
-        found = found.filter(site=site)
-    if "q" in form.errors:
-        # Too long, or with characters that no number and no SKU has.
-        found, text = found.none(), request.GET["q"][:250]
-    elif text:
-        found = queries.search_orders(found, text)
-        only = _only_order(found, text)
-        if only and state == "all" and not site:
+    """List orders by what read_filter knows; the search field leads here too."""
+    wanted = read_filter(request)
+    found = wanted.orders()
+    if wanted.is_search_alone:
+        only = _only_order(found, wanted.text)
+        if only:
             return redirect("order", pk=only.pk)
-    page = queries.page_of_orders(found, cursor=wanted.get("cursor", ""), oldest_first=oldest_first)
+    page = queries.page_of_orders(found, cursor=wanted.cursor, sort=wanted.sort)
     totals = queries.totals_of(page.rows)
     number, more = queries.count_up_to(found)
     context = {
@@ -65,12 +56,11 @@ def order_list(request: HttpRequest) -> HttpResponse:
         "page": page,
         "number": number,
         "more": more,
-        "state": state,
+        "wanted": wanted,
+        "form": wanted.form,
         "states": queries.ORDER_STATES,
-        "oldest_first": oldest_first,
+        "usual_sort": usual_sort(wanted.state),
         "sites": list(Site.objects.all()),
-        "site": site,
-        "q": text,
     }
     return render(request, "console/orders.html", context)
 
@@ -83,11 +73,12 @@ def _only_order(found: QuerySet[Order], text: str) -> Order | None:
 @console_page("orders.view_order")
 def order_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one order: where it stands, its items, its story, its documents at OCI."""
-    order = _order(pk)
-    return render(request, "console/order.html", _order_context(request, order))
+    order = order_or_404(pk)
+    return render(request, "console/order.html", order_context(request, order))
 
 
-def _order(pk: int) -> Order:
+def order_or_404(pk: int) -> Order:
+    """Return the order with this key, or answer that there is none."""
     return get_object_or_404(Order.objects.select_related("site"), pk=min(pk, 2**63 - 1))
 
 
@@ -103,7 +94,8 @@ class _Sums:
         return self.ordered - self.reserved
 
 
-def _order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
+def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
+    """Return what the pages about one order show."""
     items = list(OrderItem.objects.filter(order=order).order_by("position"))
     documents = ReservationDocument.objects.filter(order=order).order_by("generation", "part")
     return {
@@ -125,6 +117,14 @@ def _order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
         "story": timeline(order, items),
         "documents": list(documents.defer("body")[:MOST_DOCUMENTS]),
         "may_cancel": _is_cancellable(order) and request.user.has_perm("orders.change_order"),
+        "may_end_review": order.needs_review_since is not None
+        and order.status == OrderStatus.NEW
+        and request.user.has_perm("orders.change_order"),
+        "may_settle": _is_rerunnable(order)
+        and order.reservation_state != ReservationState.MISSING
+        and request.user.has_perm("orders.change_order"),
+        "may_reopen": order.resolution == Resolution.SETTLED_OUTSIDE
+        and request.user.has_perm("orders.change_order"),
         "may_rerun": _is_rerunnable(order) and request.user.has_perm("reconciliation.start_run"),
     }
 
@@ -158,12 +158,12 @@ def _is_rerunnable(order: Order) -> bool:
 @console_page("orders.change_order", methods=READ_AND_POST)
 def cancel(request: HttpRequest, pk: int) -> HttpResponse:
     """Say what cancelling would do, then do it with a reason; a second click changes nothing."""
-    order = _order(pk)
+    order = order_or_404(pk)
     form = ReasonForm(request.POST or None)
     refused = ""
     if request.method == "POST" and form.is_valid():
         try:
-            order = request_cancellation(
+            order = cancel_order(
                 order_id=order.pk,
                 actor=person(request.user.get_username()),
                 reason=form.cleaned_data["reason"],
@@ -176,5 +176,25 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
                 request, f"Order {order.order_no}: {order.get_status_display().lower()}."
             )
             return redirect("order", pk=order.pk)
-    context = _order_context(request, order) | {"form": form, "refused": refused}
+    context = order_context(request, order) | {"form": form, "refused": refused}
     return render(request, "console/order_cancel.html", context, status=409 if refused else 200)
+
+
+@console_page("orders.change_order", methods=READ_AND_POST)
+def end_review(request: HttpRequest, pk: int) -> HttpResponse:
+    """Give an order that needed review back to the automatic retries, with a reason."""
+    order = order_or_404(pk)
+    form = ReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        if outcomes.end_review(
+            order_id=order.pk,
+            actor=person(request.user.get_username()),
+            reason=form.cleaned_data["reason"],
+            now=timezone.now(),
+        ):
+            messages.success(request, f"Order {order.order_no} is tried again by itself.")
+        else:
+            messages.info(request, f"Order {order.order_no} needs no review any more.")
+        return redirect("order", pk=order.pk)
+    context = order_context(request, order) | {"form": form}
+    return render(request, "console/order_end_review.html", context)

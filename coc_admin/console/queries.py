@@ -7,18 +7,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from django.core.exceptions import ValidationError
 from django.db.models import Count, Q, QuerySet, Sum
 
-from orders.fields import ZERO
+from orders.fields import ZERO, MoneyField
 from orders.models import Order, OrderItem, OrderStatus, ReservationState, Site
+from orders.searching import CUSTOMER_EMAIL, CUSTOMER_NAME, customer_begins_with
 from reconciliation.models import EntryState, RunEntry
 
 T = TypeVar("T")
 
 PAGE = 50
 MOST_COUNTED = 10_000
+MOST_CUSTOMERS = 1_000
 
 # Value in the URL, label, and whether the oldest come first (what waits for somebody).
 ORDER_STATES = (
@@ -29,6 +32,13 @@ ORDER_STATES = (
     ("reserved", "Reserved", False),
     ("cancelled", "Cancelled", False),
 )
+# Value in the URL: column, and whether it descends.
+ORDER_SORTS = {
+    "newest": ("captured_at", True),
+    "oldest": ("captured_at", False),
+    "highest": ("order_total", True),
+    "lowest": ("order_total", False),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,19 @@ def orders_in_state(state: str) -> QuerySet[Order]:
     return orders
 
 
+def with_customer(orders: QuerySet[Order], text: str) -> QuerySet[Order]:
+    """Narrow to orders whose customer's name or e-mail begins with `text`, in any case."""
+    known = Order.objects.order_by().alias(
+        customer_name=CUSTOMER_NAME, customer_email=CUSTOMER_EMAIL
+    )
+    fit = customer_begins_with("customer_name", text) | customer_begins_with("customer_email", text)
+    first = list(known.filter(fit).values_list("pk", flat=True)[: MOST_CUSTOMERS + 1])
+    if len(first) <= MOST_CUSTOMERS:
+        return orders.filter(pk__in=first)
+    # So many that a walk through the list meets them all the time.
+    return orders.alias(customer_name=CUSTOMER_NAME, customer_email=CUSTOMER_EMAIL).filter(fit)
+
+
 def search_orders(orders: QuerySet[Order], text: str) -> QuerySet[Order]:
     """Narrow to the order with that number (one a site), or else to orders with that SKU."""
     # Naming the sites lets the unique index (site, order number) answer.
@@ -78,39 +101,53 @@ def search_orders(orders: QuerySet[Order], text: str) -> QuerySet[Order]:
     return orders.filter(pk__in=OrderItem.objects.filter(sku=text).values("order"))
 
 
-def page_of_orders(orders: QuerySet[Order], *, cursor: str, oldest_first: bool) -> Page[Order]:
-    """Return the page after `cursor` by (captured at, id); a cursor that is none is the start."""
-    after = _read_cursor(cursor)
-    orders = orders.select_related("site")
-    if oldest_first:
-        orders = orders.order_by("captured_at", "id")
-        if after:
-            at, pk = after
-            orders = orders.filter(captured_at__gte=at).filter(Q(captured_at__gt=at) | Q(pk__gt=pk))
-    else:
-        orders = orders.order_by("-captured_at", "-id")
-        if after:
-            at, pk = after
-            orders = orders.filter(captured_at__lte=at).filter(Q(captured_at__lt=at) | Q(pk__lt=pk))
+def page_of_orders(orders: QuerySet[Order], *, cursor: str, sort: str) -> Page[Order]:
+    """Return the page after `cursor`, by one of ORDER_SORTS; a cursor that is none is the start."""
+    column, descending = ORDER_SORTS[sort]
+    orders = sorted_orders(orders.select_related("site"), sort)
+    after = _read_cursor(cursor, column)
+    if after:
+        value, pk = after
+        side = "lt" if descending else "gt"
+        further = Q((f"{column}__{side}", value)) | Q((f"pk__{side}", pk))
+        orders = orders.filter(Q((f"{column}__{side}e", value)) & further)
     rows = list(orders[: PAGE + 1])
     more = len(rows) > PAGE
     rows = rows[:PAGE]
-    next_cursor = f"{rows[-1].captured_at.isoformat()}~{rows[-1].pk}" if more else ""
+    next_cursor = f"{_cursor_value(rows[-1], column)}~{rows[-1].pk}" if more else ""
     return Page(rows, next_cursor, is_first=after is None)
 
 
-def _read_cursor(text: str) -> tuple[datetime, int] | None:
-    moment, _, number = text.partition("~")
+def sorted_orders(orders: QuerySet[Order], sort: str) -> QuerySet[Order]:
+    """Return `orders` by one of ORDER_SORTS, equal ones by the sequence."""
+    column, descending = ORDER_SORTS[sort]
+    sign = "-" if descending else ""
+    return orders.order_by(f"{sign}{column}", f"{sign}id")
+
+
+def _cursor_value(order: Order, column: str) -> str:
+    return order.captured_at.isoformat() if column == "captured_at" else str(order.order_total)
+
+
+def _read_cursor(text: str, column: str) -> tuple[datetime | Decimal, int] | None:
+    place, _, number = text.partition("~")
+    value: datetime | Decimal | None
     try:
-        at, pk = datetime.fromisoformat(moment), int(number)
-    except ValueError:
+        pk = int(number)
+        if column == "captured_at":
+            value = datetime.fromisoformat(place)
+            is_sound = value.tzinfo is not None and 2000 <= value.year <= 2200
+        else:
+            value = MoneyField().to_python(place)
+            is_sound = value is not None
+    except (ValueError, ValidationError):
         return None
-    return None if at.tzinfo is None or not 0 < pk < 2**63 else (at, pk)
+    return (value, pk) if value is not None and is_sound and 0 < pk < 2**63 else None
 
 
-def count_up_to(orders: QuerySet[Order]) -> tuple[int, bool]:
+def count_up_to(rows: QuerySet[Any]) -> tuple[int, bool]:
     """Return how many there are, at most 10,000, and whether there are more."""
-    number = orders.order_by()[: MOST_COUNTED + 1].count()
+    number = rows.order_by()[: MOST_COUNTED + 1].count()
     return min(number, MOST_COUNTED), number > MOST_COUNTED
 
 

@@ -8,7 +8,15 @@ from datetime import datetime
 from decimal import Decimal
 
 from coc_admin.console.formats import format_quantity
-from orders.models import ActorKind, EventKind, Order, OrderEvent, OrderItem, ReservationState
+from orders.models import (
+    ActorKind,
+    EventKind,
+    Order,
+    OrderEvent,
+    OrderItem,
+    ReservationState,
+    Resolution,
+)
 from reconciliation.models import Attempt, AttemptOutcome
 
 MOST_LINES = 200
@@ -83,6 +91,8 @@ def _event_line(event: OrderEvent, items: Mapping[str, OrderItem]) -> Line:
         tone = _STATE_TONES.get(ReservationState(state), "quiet")
         title = str(ReservationState(state).label)
         details.append(("Reserved", _reserved_words(event.data.get("reserved", {}), items)))
+    elif event.data.get("resolution") in Resolution.values:
+        title = str(Resolution(event.data["resolution"]).label)
     return Line(
         at=event.at,
         tone=tone,

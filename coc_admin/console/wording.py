@@ -8,7 +8,15 @@ from datetime import datetime
 
 from coc_admin.console.formats import format_money, format_quantity
 from orders.fields import ZERO
-from orders.models import ExportStatus, Order, OrderItem, OrderStatus, ReservationState, Resolution
+from orders.models import (
+    ExportStatus,
+    HoldState,
+    Order,
+    OrderItem,
+    OrderStatus,
+    ReservationState,
+    Resolution,
+)
 from reconciliation.models import ConnectionState, EntryState, OfflineCause, RunState
 from reconciliation.status import Status, Waiting
 
@@ -32,6 +40,8 @@ TONES: dict[str, str] = {
     RunState.OCI_OFFLINE: "bad",
     RunState.CONFIGURATION_FAULT: "bad",
     RunState.STOPPED: "quiet",
+    HoldState.WAITING: "warn",
+    HoldState.ANSWERED: "info",
     "INFO": "info",
     "WARN": "warn",
     "ACTION": "bad",
@@ -160,7 +170,7 @@ def standing(
             "alert-triangle",
             "Needs review: a person must look at it",
             order.needs_review_reason,
-            "It is not retried by itself. When the cause is put right, reserve it again; or cancel"
+            "It is not retried by itself. When the cause is put right, end its review; or cancel"
             " it.",
         )
     if order.status != OrderStatus.NEW:

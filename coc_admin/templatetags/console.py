@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,7 @@ from reconciliation.models import EntryState
 register = template.Library()
 
 register.filter("quantity", formats.format_quantity)
+register.filter("change", formats.format_change)
 
 ICONS = "vendor/tabler-icons-3.51.0/icons.svg"
 
@@ -46,7 +47,9 @@ def icon(name: str) -> SafeString:
 
 
 @register.simple_tag
-def when(value: datetime | None, *, relative: bool = True) -> SafeString | str:
+def when(
+    value: datetime | None, *, relative: bool = True, seconds: bool = False
+) -> SafeString | str:
     """Show a time in UTC and how long ago it was; the exact value is its title."""
     if value is None:
         return "–"
@@ -55,7 +58,7 @@ def when(value: datetime | None, *, relative: bool = True) -> SafeString | str:
         '<time datetime="{}" title="{}">{}</time>{}',
         value.astimezone(UTC).isoformat(timespec="milliseconds"),
         formats.format_exact(value),
-        formats.format_time(value),
+        formats.format_time(value, seconds=seconds),
         format_html(' <span class="text-secondary">({})</span>', ago) if ago else "",
     )
 
@@ -85,6 +88,15 @@ def duration(start: datetime | None, end: datetime | None) -> str:
 def money(value: Decimal | None, currency: str) -> str:
     """Show an amount with its currency."""
     return formats.format_money(value, currency)
+
+
+@register.filter
+def day_value(value: object) -> str:
+    """Return what a date field may show of `value`: browsers complain of any other text."""
+    try:
+        return date.fromisoformat(str(value)).isoformat()
+    except ValueError:
+        return ""
 
 
 @register.simple_tag

@@ -11,6 +11,7 @@ from django.db.models import F, Q
 from orders.fields import QuantityField
 from orders.models.orders import Order
 from orders.models.sites import InventoryList
+from orders.searching import ByteOrder
 
 
 class InventoryRecord(models.Model):
@@ -42,7 +43,10 @@ class InventoryRecord(models.Model):
                 name="ato_is_snapshot_less_holds",
             ),
         ]
-        indexes = [models.Index(fields=["snapshot_at"], name="record_by_snapshot_age")]
+        indexes = [
+            models.Index(fields=["snapshot_at"], name="record_by_snapshot_age"),
+            models.Index(F("inventory_list"), ByteOrder("sku"), name="records_by_sku"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.inventory_list_id} {self.sku}"

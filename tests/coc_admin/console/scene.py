@@ -1,4 +1,4 @@
-"""An outage as people find it afterwards: made by the product's own functions, a little at a time."""
+"""An outage as people find it afterwards, made by the product's own functions step by step."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from reconciliation.models import (
     Batch,
     BatchState,
     Connection,
+    ConnectionChange,
     ConnectionState,
     Descriptor,
     DocumentState,
@@ -180,6 +181,39 @@ def set_connection(state: ConnectionState, *, cause: OfflineCause = OfflineCause
             is_open=True,
             defaults={"cause": cause, "lost_at": NOW, "detected_at": NOW},
         )
+
+
+def make_outage(run: Run | None = None, *, minutes_ago: int = 70, over: bool = True) -> Outage:
+    """Create an outage with its history: lost, detected after 3 s, back and drained at last.
+
+    It ends 8 minutes before NOW, after `run`, or goes on.
+    """
+    lost_at = NOW - timedelta(minutes=minutes_ago)
+    recovered_at, drained_at = NOW - timedelta(minutes=10), NOW - timedelta(minutes=8)
+    outage = Outage.objects.create(
+        is_open=not over,
+        cause=OfflineCause.UNREACHABLE,
+        reason="OCI has left 3 or more calls in a row without an answer.",
+        lost_at=lost_at,
+        detected_at=lost_at + timedelta(seconds=3),
+        recovered_at=recovered_at if over else None,
+        drained_at=drained_at if over else None,
+    )
+    online, offline = ConnectionState.ONLINE, ConnectionState.OFFLINE
+    steps = [(outage.detected_at, online, offline, outage.reason)]
+    if over:
+        recovering = ConnectionState.RECOVERING
+        steps += [
+            (recovered_at, offline, recovering, "OCI answers again."),
+            (drained_at, recovering, online, "Nothing waits for a reservation any more."),
+        ]
+    for at, old, new, reason in steps:
+        ConnectionChange.objects.create(
+            at=at, outage=outage, old_state=old, new_state=new, actor="connection", reason=reason
+        )
+    if run is not None:
+        Run.objects.filter(pk=run.pk).update(outage=outage)
+    return outage
 
 
 @dataclass(frozen=True, slots=True)

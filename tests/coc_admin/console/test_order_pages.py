@@ -12,6 +12,7 @@ from coc_admin.console import queries
 from orders.models import (
     EventKind,
     ExportStatus,
+    InventoryRecord,
     Order,
     OrderEvent,
     OrderStatus,
@@ -193,3 +194,37 @@ def test_times_bear_their_exact_value(viewer: Client, outage: Scene) -> None:
         '<time datetime="2026-02-02T12:00:00.123+00:00" title="2026-02-02 12:00:00.123 UTC">'
         "2 Feb 2026, 12:00 UTC</time>"
     ) in page
+
+
+def test_a_waiting_order_is_cancelled_at_once(merchandiser: Client, outage: Scene) -> None:
+    mug = InventoryRecord.objects.get(sku="MUG-01", inventory_list="NorthShop-stock")
+    merchandiser.post(f"/orders/{outage.waiting.pk}/cancel/", {"reason": "asked for"})
+    outage.waiting.refresh_from_db()
+    assert outage.waiting.status == OrderStatus.CANCELLED
+    assert InventoryRecord.objects.get(pk=mug.pk).ato == mug.ato + 2
+
+
+def test_ending_a_review_gives_the_order_back_to_the_queue(
+    merchandiser: Client, outage: Scene
+) -> None:
+    path = f"/orders/{outage.review.pk}/end-review/"
+    assert path.encode() in merchandiser.get(f"/orders/{outage.review.pk}/").content
+    assert b"LocationNotFound (NorthShop-stock)" in merchandiser.get(path).content
+    assert b"Say why, in a few words." in merchandiser.post(path, {"reason": ""}).content
+    assert Order.objects.needing_review().count() == 1
+
+    for _ in range(2):
+        answer = merchandiser.post(path, {"reason": "The location is there now."})
+        assert (answer.status_code, answer["Location"]) == (302, f"/orders/{outage.review.pk}/")
+
+    assert not Order.objects.needing_review().exists()
+    assert outage.review in Order.objects.waiting()
+    ended = OrderEvent.objects.filter(order=outage.review, kind=EventKind.REVIEWED)
+    assert [(e.actor, e.reason) for e in ended] == [("mia", "The location is there now.")]
+
+
+def test_a_viewer_cannot_end_a_review(viewer: Client, outage: Scene) -> None:
+    path = f"/orders/{outage.review.pk}/end-review/"
+    assert path.encode() not in viewer.get(f"/orders/{outage.review.pk}/").content
+    assert viewer.post(path, {"reason": "x"}).status_code == 403
+    assert Order.objects.needing_review().count() == 1

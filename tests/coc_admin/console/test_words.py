@@ -64,12 +64,22 @@ def test_ages(seconds: float, text: str) -> None:
 def test_times() -> None:
     assert formats.format_time(NOW) == "2 Feb 2026, 12:00 UTC"
     assert formats.format_exact(NOW) == "2026-02-02 12:00:00.987 UTC"
-    assert [formats.format_span(s) for s in (-1, 59, 60, 3725)] == [
+    assert formats.format_time(NOW, seconds=True) == "2 Feb 2026, 12:00:00 UTC"
+    assert [formats.format_span(s) for s in (-1, 59, 60, 3725, 172_799, 277_200)] == [
         "0 s",
         "59 s",
         "1 min 0 s",
         "1 h 2 min",
+        "47 h 59 min",
+        "3 d 5 h",
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [("5.000", "+5"), ("-2.500", "−2.5"), ("0.000", "–"), ("-1200", "−1,200")]
+)
+def test_changes_bear_their_sign(value: str, text: str) -> None:
+    assert formats.format_change(Decimal(value)) == text
 
 
 def test_outcomes_in_words_and_as_a_bar() -> None:

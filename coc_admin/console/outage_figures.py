@@ -1,0 +1,176 @@
+"""What is counted of an outage: the orders captured during it, and what became of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import Count, DateTimeField, F, IntegerField, Q, QuerySet, Sum, Value
+from django.db.models.functions import Coalesce, Trunc
+
+from orders.fields import ZERO
+from orders.models import Order, OrderItem, OrderStatus, ReservationState, Resolution
+from orders.models.orders import SHORT
+from reconciliation.models import Outage
+
+# The call whose silence began an outage was made for an order that had just been captured.
+JUST_BEFORE = timedelta(seconds=2)
+# As the oversold report counts: an order that was reserved again later had been oversold.
+OVERSOLD = SHORT | Q(resolution=Resolution.RESERVED_AGAIN)
+POINTS = 24
+
+
+def orders_of_outage(outage: Outage) -> Q:
+    """Return the condition for orders captured offline from the loss until all was drained."""
+    during = Q(captured_offline=True, captured_at__gte=outage.lost_at - JUST_BEFORE)
+    if outage.drained_at is not None:
+        during &= Q(captured_at__lt=outage.drained_at)
+    return during
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Orders captured during an outage, and how many of them were oversold."""
+
+    captured: int = 0
+    oversold: int = 0
+
+
+def counts_of_outages(outages: Sequence[Outage]) -> dict[int, Counts]:
+    """Return the counts of each outage by its primary key; one query."""
+    counted = [
+        Order.objects.filter(orders_of_outage(outage))
+        .order_by()
+        .values(outage=Value(outage.pk, output_field=IntegerField()))
+        .annotate(captured=Count("pk"), oversold=Count("pk", filter=OVERSOLD))
+        for outage in outages
+    ]
+    if not counted:
+        return {}
+    rows = counted[0].union(*counted[1:], all=True)
+    return {row["outage"]: Counts(row["captured"], row["oversold"]) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was captured during an outage. The outcomes add up to `orders`."""
+
+    orders: int
+    units: Decimal
+    value: Mapping[str, Decimal]  # by currency
+    outcomes: Sequence[tuple[str, int]]  # label, orders
+    oversold: int
+    sites: Sequence[str]
+
+    @property
+    def oversold_percent(self) -> Decimal:
+        """Oversold orders of a hundred captured ones, with one decimal."""
+        return round(Decimal(100 * self.oversold) / self.orders, 1) if self.orders else ZERO
+
+
+_SETTLED = (ReservationState.COMPLETE, ReservationState.PARTIAL, ReservationState.NOTHING)
+_WAITING, _REVIEW, _CANCELLED = "Waiting", "Needs review", "Cancelled while waiting"
+
+
+def figures_of(outage: Outage) -> Figures:
+    """Return what was captured during `outage`; two queries."""
+    orders = Order.objects.filter(orders_of_outage(outage)).order_by()
+    groups = list(
+        orders.values("site", "currency", "status", "reservation_state", "resolution")
+        .annotate(
+            number=Count("pk"), reviewed=Count("needs_review_since"), value=Sum("order_total")
+        )
+        .order_by("currency", "site")
+    )
+    outcomes: dict[str, int] = {str(state.label): 0 for state in _SETTLED}
+    outcomes |= {_WAITING: 0, _REVIEW: 0, _CANCELLED: 0}
+    value: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    oversold = 0
+    for group in groups:
+        state = ReservationState(group["reservation_state"])
+        value[group["currency"]] += group["value"]
+        if state in (ReservationState.PARTIAL, ReservationState.NOTHING) or (
+            group["resolution"] == Resolution.RESERVED_AGAIN
+        ):
+            oversold += group["number"]
+        if state in _SETTLED:
+            outcomes[str(state.label)] += group["number"]
+        elif group["status"] in (OrderStatus.CANCELLING, OrderStatus.CANCELLED):
+            outcomes[_CANCELLED] += group["number"]
+        else:
+            outcomes[_REVIEW] += group["reviewed"]
+            outcomes[_WAITING] += group["number"] - group["reviewed"]
+    units = OrderItem.objects.filter(order__in=orders.values("pk")).aggregate(n=Sum("quantity"))
+    return Figures(
+        orders=sum(outcomes.values()),
+        units=units["n"] or ZERO,
+        value=dict(value),
+        outcomes=[(label, n) for label, n in outcomes.items() if n or label != _REVIEW],
+        oversold=oversold,
+        sites=sorted({group["site"] for group in groups}),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """How many orders had been captured, and had been settled or cancelled, until a moment."""
+
+    at: datetime
+    captured: int
+    drained: int
+
+    @property
+    def waiting(self) -> int:
+        """Those that waited at that moment."""
+        return self.captured - self.drained
+
+
+def course_of(outage: Outage, *, now: datetime) -> list[Point]:
+    """Return how the backlog grew and went, at POINTS equal steps; two queries.
+
+    The rows are counted by seconds, minutes, hours or days, so that a long outage costs no more.
+    """
+    start, end = outage.lost_at, outage.drained_at or now
+    step = max((end - start) / POINTS, timedelta(microseconds=1))
+    unit = _unit(step)
+    orders = Order.objects.filter(orders_of_outage(outage))
+    captured = _by_time(orders.annotate(moment=F("captured_at")), unit)
+    # An order that was cancelled while it waited was never reconciled.
+    left = orders.annotate(moment=Coalesce("reconciled_at", "resolution_at"))
+    drained = _by_time(left.filter(moment__lte=end), unit)
+    moments = [start + step * number for number in range(POINTS)] + [end]
+    return [
+        Point(at, captured_by, drained_by)
+        for at, captured_by, drained_by in zip(
+            moments, _sums(captured, moments), _sums(drained, moments), strict=True
+        )
+    ]
+
+
+def _unit(step: timedelta) -> str:
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if step >= timedelta(seconds=length):
+            return unit
+    return "second"
+
+
+def _by_time(orders: QuerySet[Order], unit: str) -> list[tuple[datetime, int]]:
+    bucket = Trunc("moment", unit, output_field=DateTimeField(), tzinfo=UTC)
+    return list(
+        orders.order_by()
+        .annotate(bucket=bucket)
+        .values("bucket")
+        .annotate(number=Count("pk"))
+        .order_by("bucket")
+        .values_list("bucket", "number")
+    )
+
+
+def _sums(rows: Iterable[tuple[datetime, int]], moments: Sequence[datetime]) -> list[int]:
+    """Return how many came before each of `moments`; the last one has them all."""
+    rows = list(rows)
+    sums = [sum(n for at, n in rows if at < moment) for moment in moments[:-1]]
+    return [*sums, sum(n for _, n in rows)]

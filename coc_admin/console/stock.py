@@ -1,0 +1,136 @@
+"""What the pages about stock read: records, open holds and movements, a page of rows at a time."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Generic, TypeVar
+
+from django.db.models import Count, Q, QuerySet, Sum
+
+from coc_admin.console.queries import PAGE, Page
+from orders.fields import ZERO
+from orders.models import Hold, HoldState, InventoryList, InventoryRecord, Movement
+from orders.models.inventory import OPEN_HOLDS
+from orders.searching import ByteOrder, begins_with
+
+T = TypeVar("T")
+
+HOLDS = 25
+
+
+def records(
+    *, list_: InventoryList | None, prefix: str, most: Decimal | None
+) -> QuerySet[InventoryRecord]:
+    """Return the records that fit, by list and SKU.
+
+    `prefix` is how the SKU begins, capital and small letters apart. `most` leaves tracked SKUs
+    whose ATO is at most that; it is no index that answers it but a walk through the list.
+    """
+    found = InventoryRecord.objects.alias(sku_bytes=ByteOrder("sku"))
+    if list_ is not None:
+        found = found.filter(inventory_list=list_)
+    if prefix:
+        # Naming the lists lets the index (list, SKU) answer.
+        found = found.filter(
+            begins_with("sku_bytes", prefix),
+            inventory_list__in=[list_.pk]
+            if list_ is not None
+            else list(InventoryList.objects.values_list("pk", flat=True)),
+        )
+    if most is not None:
+        found = found.filter(snapshot_ato__isnull=False, ato__lte=most)
+    return found.order_by("inventory_list_id", "sku_bytes")
+
+
+def page_of_records(found: QuerySet[InventoryRecord], *, cursor: str) -> Page[InventoryRecord]:
+    """Return the page of `records` after `cursor`; a cursor that is none is the start."""
+    after = _read_cursor(cursor)
+    if after:
+        list_id, sku = after
+        found = found.filter(inventory_list_id__gte=list_id).filter(
+            Q(inventory_list_id__gt=list_id) | Q(sku_bytes__gt=sku)
+        )
+    rows = list(found[: PAGE + 1])
+    more, rows = len(rows) > PAGE, rows[:PAGE]
+    return Page(rows, _cursor(rows[-1]) if more else "", is_first=after is None)
+
+
+def _cursor(record: InventoryRecord) -> str:
+    text = f"{record.inventory_list_id}~{record.sku}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _read_cursor(text: str) -> tuple[str, str] | None:
+    try:
+        raw = base64.b64decode(
+            text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True
+        )
+        list_id, mark, sku = raw.decode().partition("~")
+    except (ValueError, binascii.Error):
+        return None
+    return (list_id, sku) if mark and "\x00" not in list_id + sku else None
+
+
+@dataclass(frozen=True, slots=True)
+class Makeup:
+    """What the ATO of a SKU is made of: OCI's figure less what waiting and answered orders hold."""
+
+    waiting: Decimal
+    waiting_orders: int
+    answered: Decimal
+    answered_orders: int
+    deficit: Decimal
+
+
+def makeup_of(record: InventoryRecord) -> Makeup:
+    """Return what is held of `record` and why; `deficit` is what is held beyond OCI's figure."""
+    rows = {
+        state: (units, number)
+        for state, units, number in Hold.objects.filter(record=record, state__in=OPEN_HOLDS)
+        .order_by()
+        .values("state")
+        .annotate(units=Sum("quantity"), number=Count("pk"))
+        .values_list("state", "units", "number")
+    }
+    waiting, waiting_orders = rows.get(HoldState.WAITING, (ZERO, 0))
+    answered, answered_orders = rows.get(HoldState.ANSWERED, (ZERO, 0))
+    figure = record.snapshot_ato
+    return Makeup(
+        waiting=waiting,
+        waiting_orders=waiting_orders,
+        answered=answered,
+        answered_orders=answered_orders,
+        deficit=ZERO if figure is None else max(ZERO, record.held - figure),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Generic[T]):
+    """Rows of a part of a page, the key where the next ones begin, and whether these are first."""
+
+    rows: list[T]
+    next_key: int | None
+    is_first: bool
+
+
+def page_of_holds(record: InventoryRecord, *, after: int | None) -> Rows[Hold]:
+    """Return open holds of `record` with their orders, the oldest first; one query."""
+    holds = Hold.objects.filter(record=record, state__in=OPEN_HOLDS).select_related("order")
+    if after is not None:
+        holds = holds.filter(pk__gt=after)
+    rows = list(holds.order_by("pk")[: HOLDS + 1])
+    more, rows = len(rows) > HOLDS, rows[:HOLDS]
+    return Rows(rows, rows[-1].pk if more else None, after is None)
+
+
+def page_of_movements(record: InventoryRecord, *, before: int | None) -> Rows[Movement]:
+    """Return lines of the ledger with their orders, the newest first; one query."""
+    movements = Movement.objects.filter(record=record).select_related("hold__order")
+    if before is not None:
+        movements = movements.filter(pk__lt=before)
+    rows = list(movements.order_by("-pk")[: PAGE + 1])
+    more, rows = len(rows) > PAGE, rows[:PAGE]
+    return Rows(rows, rows[-1].pk if more else None, before is None)

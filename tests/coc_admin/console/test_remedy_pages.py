@@ -1,0 +1,89 @@
+"""Settling a short order outside, and opening it again, as people do it."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from orders import settlement
+from orders.actors import person
+from orders.models import EventKind, Order, OrderEvent
+from tests.coc_admin.console.scene import NOW, Scene
+
+FILLED = {"reference": "PO-77", "reason": "Store 12 ships the rest."}
+
+
+def test_settling_outside_says_what_it_means_and_records_it_once(
+    merchandiser: Client, outage: Scene
+) -> None:
+    path = f"/orders/{outage.partial.pk}/settle/"
+    order_page = f"/orders/{outage.partial.pk}/"
+    assert path.encode() in merchandiser.get(order_page).content
+    page = merchandiser.get(path).content
+    assert b"the 2 short units were secured by other means than OCI" in page
+    assert b"It is not shown as reserved" in page
+
+    for _ in range(2):
+        answer = merchandiser.post(path, FILLED)
+        assert (answer.status_code, answer["Location"]) == (302, order_page)
+
+    told = [
+        (line.title, line.who, line.why) for line in merchandiser.get(order_page).context["story"]
+    ]
+    assert told[-1] == ("Settled outside", "mia", "PO-77: Store 12 ships the rest.")
+    assert [title for title, _, _ in told].count("Settled outside") == 1
+    assert list(Order.objects.oversold()) == [outage.nothing]
+
+
+def test_reference_and_reason_are_needed(merchandiser: Client, outage: Scene) -> None:
+    answer = merchandiser.post(f"/orders/{outage.partial.pk}/settle/", {"reference": " "})
+    assert b"Name what others can look up" in answer.content
+    assert b"Say why, in a few words." in answer.content
+    assert not OrderEvent.objects.filter(kind=EventKind.RESOLVED).exists()
+
+
+def test_the_loser_of_a_race_sees_what_happened_and_keeps_the_input(
+    merchandiser: Client, outage: Scene
+) -> None:
+    settlement.settle_outside(
+        order_id=outage.partial.pk,
+        reference="PO-1",
+        actor=person("otto"),
+        reason="I was first.",
+        now=NOW,
+    )
+    answer = merchandiser.post(f"/orders/{outage.partial.pk}/settle/", FILLED)
+    assert answer.status_code == 409
+    page = answer.content.decode()
+    assert "Not recorded; nothing was changed." in page
+    assert "The order was settled as settled outside by otto." in page
+    assert 'value="PO-77"' in page
+    assert 'value="Store 12 ships the rest."' in page
+    assert Order.objects.get(pk=outage.partial.pk).resolution_by == "otto"
+
+
+def test_opening_again(merchandiser: Client, outage: Scene) -> None:
+    merchandiser.post(f"/orders/{outage.nothing.pk}/settle/", FILLED)
+    path = f"/orders/{outage.nothing.pk}/reopen/"
+    assert path.encode() in merchandiser.get(f"/orders/{outage.nothing.pk}/").content
+    assert b"PO-77: Store 12 ships the rest." in merchandiser.get(path).content
+    assert merchandiser.post(path, {"reason": "They did not."}).status_code == 302
+    assert outage.nothing in Order.objects.oversold()
+    told = OrderEvent.objects.filter(order=outage.nothing).latest("pk")
+    assert (told.kind, told.actor, told.reason) == ("reopened", "mia", "They did not.")
+
+
+@pytest.mark.parametrize("what", ["settle", "reopen"])
+def test_viewers_may_not(viewer: Client, outage: Scene, what: str) -> None:
+    path = f"/orders/{outage.partial.pk}/{what}/"
+    assert path.encode() not in viewer.get(f"/orders/{outage.partial.pk}/").content
+    assert viewer.get(path).status_code == 403
+    assert viewer.post(path, FILLED).status_code == 403
+    assert outage.partial in Order.objects.oversold()
+
+
+def test_a_complete_order_has_nothing_to_settle(merchandiser: Client, outage: Scene) -> None:
+    path = f"/orders/{outage.complete.pk}/settle/"
+    assert b"Nothing of this order is short." in merchandiser.get(path).content
+    assert merchandiser.post(path, FILLED).status_code == 409
+    assert not OrderEvent.objects.filter(kind=EventKind.RESOLVED).exists()
