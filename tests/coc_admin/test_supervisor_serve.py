@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import pytest
 
 from coc_admin.supervisor import preflight
 from coc_admin.supervisor.children import ROOT
+from tests.processes.product import outer_environment
 
 READY = {
     "SECRET_KEY": "k" * 60,
@@ -25,13 +25,10 @@ READY = {
 
 
 def serve(folder: Path, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("COC_")}
-    for name in ("DATABASE_URL", "PORT", "DJANGO_SETTINGS_MODULE"):
-        kept.pop(name, None)
     return subprocess.run(
         [sys.executable, "manage.py", "serve", *arguments],
         cwd=ROOT,
-        env=kept | READY | {"COC_VAR_DIR": str(folder / "var")} | changes,
+        env=outer_environment() | READY | {"COC_VAR_DIR": str(folder / "var")} | changes,
         capture_output=True,
         text=True,
         timeout=60,

@@ -37,14 +37,18 @@ def wait_for(condition: Callable[[], object], what: str, *, patience: float = PA
         time.sleep(0.05)
 
 
-def environment(folder: Path, **changes: str) -> dict[str, str]:
-    """Return an environment in which the product can start; OCI does not answer in it."""
-    kept = {
+def outer_environment() -> dict[str, str]:
+    """Return this process's environment without what would set up the product or the tests."""
+    return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("COC_") and name not in {"DATABASE_URL", "DJANGO_SETTINGS_MODULE"}
+        if not name.startswith(("COC_", "DJANGO_")) and name not in {"DATABASE_URL", "PORT"}
     }
-    return kept | {
+
+
+def environment(folder: Path, **changes: str) -> dict[str, str]:
+    """Return an environment in which the product can start; OCI does not answer in it."""
+    return outer_environment() | {
         "SECRET_KEY": "k" * 60,
         "DEBUG": "false",
         "COC_HTTPS": "false",

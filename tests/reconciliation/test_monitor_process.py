@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sqlite3
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes.product import outer_environment
 from tests.reconciliation.oci.simulator_process import ROOT, SCOPE, SimulatorProcess
 
 pytestmark = pytest.mark.processes
@@ -21,8 +21,7 @@ PATIENCE = 60
 
 
 def environment(folder: Path, oci: SimulatorProcess | None = None) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("COC_")}
-    return kept | {
+    return outer_environment() | {
         "DJANGO_SETTINGS_MODULE": "coc_admin.settings",
         "DATABASE_URL": f"sqlite:///{folder}/coc.sqlite3",
         "SECRET_KEY": "a-key-for-tests-only-of-more-than-fifty-characters-0123456789",
