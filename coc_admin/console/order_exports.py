@@ -22,7 +22,7 @@ from orders.answers import iso
 from orders.fields import json_number
 from orders.models import Order, OrderItem
 
-MOST_ROWS = 100_000
+MOST_ROWS = 50_000
 _CHUNK = 1_000
 
 COLUMNS = (

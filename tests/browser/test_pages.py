@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from orders.models import Order
-from reconciliation.models import ConnectionState, OfflineCause, Run
+from orders.models import InventoryRecord, Order
+from reconciliation.models import ConnectionState, OfflineCause, Outage, Run
 from tests.browser.conftest import Open, axe_findings, scrolls_sideways
 from tests.coc_admin.console import scene
 
@@ -28,6 +28,13 @@ PAGES = {
     "orders": "/orders/",
     "oversold": "/orders/?state=oversold",
     "no-orders": "/orders/?q=nothing-like-it",
+    "orders-mistaken": "/orders/?captured_from=2026-02-30&value_from=2&value_to=1",
+    "inventory": "/inventory/",
+    "no-inventory": "/inventory/?sku=nothing-like-it",
+    "sku": "/inventory/{sku}/",
+    "outages": "/outages/",
+    "outage": "/outages/{outage}/",
+    "outage-open": "/outages/{open_outage}/",
     "order": "/orders/{partial}/",
     "order-waiting": "/orders/{waiting}/",
     "order-review": "/orders/{review}/",
@@ -48,6 +55,9 @@ def path_of(name: str, outage: scene.Scene) -> str:
         waiting=outage.waiting.pk,
         review=outage.review.pk,
         run=outage.run.pk,
+        sku=InventoryRecord.objects.filter(sku="MUG-01").earliest("pk").pk,
+        outage=Outage.objects.earliest("pk").pk,
+        open_outage=Outage.objects.latest("pk").pk,
     )
 
 
@@ -55,6 +65,8 @@ def path_of(name: str, outage: scene.Scene) -> str:
 def test_no_page_has_a_serious_fault_of_accessibility_or_scrolls_sideways(
     outage: scene.Scene, open_page: Open, scheme: str
 ) -> None:
+    scene.make_outage(outage.run)
+    scene.make_outage(over=False, minutes_ago=40)
     scene.set_connection(ConnectionState.OFFLINE, cause=OfflineCause.UNREACHABLE)
     faults = {}
     for width in (1280, 360):
@@ -144,3 +156,36 @@ def test_an_order_is_cancelled_after_a_reason_and_a_confirmation(
     outage.waiting.refresh_from_db()
     assert Order.objects.get(pk=outage.waiting.pk).resolution == "cancelled"
     assert "The shopper asked for it" in page.locator("main").inner_text()
+
+
+def test_orders_are_filtered_and_exported_without_javascript(
+    outage: scene.Scene, open_page: Open
+) -> None:
+    page = open_page("/orders/", javascript=False)
+    page.get_by_text("Filter by time and value").click()
+    page.get_by_label("Captured from").fill("2026-02-02")
+    page.get_by_label("Value from").fill("28.50")
+    page.get_by_label("Customer").fill("ada")
+    page.get_by_label("Sort by").select_option("oldest")
+    page.get_by_role("button", name="Filter").click()
+    page.wait_for_url("**captured_from=2026-02-02**")
+    numbers = page.locator("tbody th").all_inner_texts()
+    assert numbers == [f"00000123{number}" for number in range(40, 46)]
+    assert page.get_by_label("Value from").is_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Export as CSV").click()
+    rows = download.value.path().read_text(encoding="utf-8-sig").splitlines()[1:]
+    assert [row.split(",")[1] for row in rows] == numbers
+
+
+def test_an_outage_has_a_table_of_its_chart_and_a_text_to_copy(
+    outage: scene.Scene, open_page: Open
+) -> None:
+    made = scene.make_outage(outage.run)
+    page = open_page(f"/outages/{made.pk}/", javascript=False)
+    table = page.get_by_role("region", name="Orders captured and settled over time").last
+    page.get_by_text("The same as a table").click()
+    assert table.locator("tbody tr").count() == 25
+    text = page.get_by_label("The outage as text, to copy").input_value()
+    assert text.startswith(f"Outage {made.pk} of Omnichannel Inventory\n\nCause: ")
+    assert page.get_by_label("The outage as text, to copy").is_editable() is False

@@ -1,0 +1,29 @@
+"""The named sets of orders are answered by their indexes, however many orders there are."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.db.models import QuerySet
+
+from orders.models import Order, OrderStatus
+
+
+@pytest.mark.parametrize(
+    ("found", "index"),
+    [
+        (Order.objects.waiting(), "missing_by_capture"),
+        (Order.objects.oversold(), "short_by_capture"),
+        (Order.objects.needing_review(), "review_by_capture"),
+        (Order.objects.filter(status=OrderStatus.CANCELLING).order_by("id"), "unfinished_orders"),
+        (Order.objects.filter(status=OrderStatus.CREATED).order_by("id"), "unfinished_orders"),
+    ],
+    ids=["waiting", "oversold", "review", "cancelling", "created"],
+)
+def test_set_is_answered_by_its_index(db: None, found: QuerySet[Order], index: str) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL's plan depends on how many rows there are")
+    for orders in (found, found.order_by()):
+        plan = orders.explain()
+        assert f"USING INDEX {index}" in plan.replace("COVERING INDEX", "INDEX")
+        assert "TEMP B-TREE" not in plan
