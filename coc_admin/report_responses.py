@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import IO
 
@@ -24,14 +25,11 @@ def report_response(report: ReportDay, form: str) -> HttpResponseBase:
 
     Raises KeyError for another form, downloads.ReportUnavailable when its file cannot be had.
     """
-    content_type = _TYPES[form]
-    if form == "csv":
-        body = downloads.csv_chunks(report)
-    elif form == "xlsx":
-        body = _blocks(downloads.xlsx_file(report))
+    if form == "json":
+        file: IO[bytes] = downloads.open_json(report)
     else:
-        body = _blocks(downloads.open_json(report))
-    return _download(body, names.name_of(report).removesuffix("json") + form, content_type)
+        file = downloads.open_sheet(report, form)
+    return file_response(file, stem=names.name_of(report).removesuffix(".json"), form=form)
 
 
 def file_response(file: IO[bytes], *, stem: str, form: str) -> HttpResponseBase:
@@ -40,15 +38,14 @@ def file_response(file: IO[bytes], *, stem: str, form: str) -> HttpResponseBase:
     `stem` holds nothing but letters, digits and a few marks. Raises KeyError if `form` is not one
     of FORMS.
     """
-    return _download(_blocks(file), f"{stem}.{form}", _TYPES[form])
-
-
-def _download(body: Iterator[bytes], name: str, content_type: str) -> HttpResponseBase:
     return StreamingHttpResponse(
-        body,
-        content_type=content_type,
-        # The name holds nothing but letters, digits and a few marks; see reports.names.
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        _blocks(file),
+        content_type=_TYPES[form],
+        headers={
+            "Content-Disposition": f'attachment; filename="{stem}.{form}"',
+            # Of the open file: its name may stand for another one by now.
+            "Content-Length": str(os.fstat(file.fileno()).st_size),
+        },
     )
 
 

@@ -7,9 +7,8 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from django.db.models import Q
-from django.http import FileResponse, HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils.http import content_disposition_header
 from ninja import Path, Query, Router, Schema
 
 from coc_admin.api.access import BearerToken, site_of, token_of
@@ -17,6 +16,7 @@ from coc_admin.api.pages import cursor_of, place_of, refuse_unknown
 from coc_admin.api.problems import NotFound, Unavailable
 from coc_admin.api.shapes import ReportFilters, ReportPage
 from coc_admin.models import TokenScope
+from coc_admin.report_responses import report_response
 from orders.answers import iso
 from reconciliation.models import ReportDay
 from reconciliation.reports import downloads, names
@@ -24,7 +24,6 @@ from reconciliation.reports import downloads, names
 router = Router(tags=["Reports"])
 
 READ = BearerToken(TokenScope.REPORTS_READ)
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 class FileFormat(StrEnum):
@@ -94,27 +93,6 @@ def get_report(
     if report is None or report.site_id != token_of(request).site_id:
         raise NotFound("There is no such report, or it is of another site.")
     try:
-        return _file(report, choice.format)
+        return report_response(report, choice.format.value)
     except downloads.ReportUnavailable as error:
         raise Unavailable(str(error)) from None
-
-
-def _file(report: ReportDay, wanted: FileFormat) -> HttpResponseBase:
-    json_name = names.name_of(report)
-    name = f"{json_name.removesuffix('.json')}.{wanted}"
-    if wanted == FileFormat.CSV:
-        response = StreamingHttpResponse(
-            downloads.csv_chunks(report), content_type="text/csv; charset=utf-8"
-        )
-        response["Content-Disposition"] = content_disposition_header(True, name) or ""
-        return response
-    if wanted == FileFormat.XLSX:
-        return FileResponse(
-            downloads.xlsx_file(report), as_attachment=True, filename=name, content_type=XLSX
-        )
-    return FileResponse(
-        downloads.open_json(report),
-        as_attachment=True,
-        filename=name,
-        content_type="application/json",
-    )

@@ -16,11 +16,11 @@ from django.utils import timezone
 from coc_admin.console.access import console_page
 from coc_admin.console.order_filters import read_filter
 from coc_admin.console.queries import sorted_orders
-from coc_admin.console.sheets import FORMS, sheet_file
 from coc_admin.report_responses import file_response
 from orders.answers import iso
 from orders.fields import json_number
 from orders.models import Order, OrderItem
+from reconciliation.sheets import FORMS, sheet_file
 
 MOST_ROWS = 50_000
 _CHUNK = 1_000

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date
 from typing import IO, Any, BinaryIO
 
-import xlsxwriter
 from django.utils import timezone
 
+from reconciliation import sheets
 from reconciliation.models import ReportDay
 from reconciliation.reports import daily, keep_up, names
 
 _DAY = re.compile(r"\A(\d{4})(\d{2})(\d{2})_([a-z]+)_")
 _TRIES = 3
-_ROWS_A_SHEET = 1_000_000
-# A spreadsheet takes text that begins like this for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 COLUMNS = (
     "siteId",
@@ -117,79 +111,10 @@ def rows_of(file: BinaryIO) -> Iterator[list[Any]]:
             yield [flat[column] for column in COLUMNS]
 
 
-def neutral(value: Any) -> Any:
-    """Return a cell that no spreadsheet takes for a formula: text gets a leading apostrophe."""
-    if value is None:
-        return ""
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return value if isinstance(value, str | int | float) else str(value)
+def open_sheet(report: ReportDay, form: str) -> IO[bytes]:
+    """Return the orders of a report as an open file in one of reconciliation.sheets.FORMS.
 
-
-def csv_chunks(report: ReportDay) -> Iterator[bytes]:
-    """Return the report as CSV (UTF-8 with a mark that spreadsheets need), a few rows at a time.
-
-    Raises ReportUnavailable before the first chunk.
+    Raises ReportUnavailable, KeyError for another form.
     """
-    return _csv(open_json(report))
-
-
-def _csv(file: BinaryIO) -> Iterator[bytes]:
-    with file:
-        text = io.StringIO()
-        writer = csv.writer(text)
-        text.write("\ufeff")
-        writer.writerow(COLUMNS)
-        for row in rows_of(file):
-            writer.writerow([neutral(value) for value in row])
-            if text.tell() > 1 << 16:
-                yield text.getvalue().encode()
-                text.seek(0)
-                text.truncate()
-        yield text.getvalue().encode()
-
-
-def xlsx_file(report: ReportDay) -> IO[bytes]:
-    """Return the report as an open XLSX file, written in constant memory.
-
-    Raises ReportUnavailable.
-    """
-    made = tempfile.TemporaryFile()  # noqa: SIM115
     with open_json(report) as file:
-        options = {
-            "constant_memory": True,
-            "strings_to_formulas": False,
-            "strings_to_urls": False,
-            "strings_to_numbers": False,
-        }
-        with xlsxwriter.Workbook(made, options) as book:
-            bold = book.add_format({"bold": True})
-            sheet = None
-            for number, row in enumerate(rows_of(file)):
-                line = number % _ROWS_A_SHEET + 1
-                if sheet is None or line == 1:
-                    sheet = _new_sheet(book, bold)
-                _write_row(sheet, line, row)
-            if sheet is None:
-                _new_sheet(book, bold)
-    made.seek(0)
-    return made
-
-
-def _new_sheet(book: Any, bold: Any) -> Any:
-    sheet = book.add_worksheet()
-    sheet.freeze_panes(1, 0)
-    sheet.set_column(0, len(COLUMNS) - 1, 16)
-    for column, name in enumerate(COLUMNS):
-        sheet.write_string(0, column, name, bold)
-    return sheet
-
-
-def _write_row(sheet: Any, line: int, row: list[Any]) -> None:
-    for column, value in enumerate(row):
-        cell = neutral(value)
-        if isinstance(cell, str):
-            # The format allows no more in a cell.
-            sheet.write_string(line, column, cell[:32_767])
-        else:
-            sheet.write_number(line, column, cell)
+        return sheets.sheet_file(form, COLUMNS, rows_of(file))

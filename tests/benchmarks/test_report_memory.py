@@ -69,9 +69,8 @@ def peak_of(site: Site) -> int:
     try:
         daily.merge(report, keep_lease=lambda: True, now=datetime.now(UTC))
         report.refresh_from_db()
-        for _ in downloads.csv_chunks(report):
-            pass
-        downloads.xlsx_file(report).close()
+        downloads.open_sheet(report, "csv").close()
+        downloads.open_sheet(report, "xlsx").close()
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -13,16 +13,27 @@ from typing import IO, Any
 
 import xlsxwriter
 
-from reconciliation.reports.downloads import neutral
-
 FORMS = ("csv", "xlsx")
+# The format allows no more in a cell.
 _LONGEST_CELL = 32_767
+_ROWS_A_SHEET = 1_000_000
+# A spreadsheet takes text that begins like this for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def neutral(value: Any) -> Any:
+    """Return a cell that no spreadsheet takes for a formula: text gets a leading apostrophe."""
+    if value is None:
+        return ""
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return value if isinstance(value, str | int | float) else str(value)
 
 
 def sheet_file(form: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> IO[bytes]:
     """Return an open file in one of FORMS, at its beginning; a row has a cell for each column.
 
-    XLSX holds at most 1,048,575 rows; the caller sees to that. Raises KeyError for another form.
+    After a million rows XLSX goes on in another sheet. Raises KeyError for another form.
     """
     write = {"csv": _write_csv, "xlsx": _write_xlsx}[form]
     file = tempfile.TemporaryFile()  # noqa: SIM115
@@ -54,16 +65,27 @@ def _write_xlsx(file: IO[bytes], columns: Sequence[str], rows: Iterable[Sequence
         "strings_to_numbers": False,
     }
     with xlsxwriter.Workbook(file, options) as book:
-        sheet = book.add_worksheet()
-        sheet.freeze_panes(1, 0)
-        sheet.set_column(0, len(columns) - 1, 16)
         bold = book.add_format({"bold": True})
-        for place, name in enumerate(columns):
-            sheet.write_string(0, place, name, bold)
-        for line, row in enumerate(rows, start=1):
-            for place, value in enumerate(row):
-                cell = neutral(value)
-                if isinstance(cell, str):
-                    sheet.write_string(line, place, cell[:_LONGEST_CELL])
-                else:
-                    sheet.write_number(line, place, cell)
+        sheet = _new_sheet(book, columns, bold)
+        for number, row in enumerate(rows):
+            if number and number % _ROWS_A_SHEET == 0:
+                sheet = _new_sheet(book, columns, bold)
+            _write_row(sheet, number % _ROWS_A_SHEET + 1, row)
+
+
+def _new_sheet(book: Any, columns: Sequence[str], bold: Any) -> Any:
+    sheet = book.add_worksheet()
+    sheet.freeze_panes(1, 0)
+    sheet.set_column(0, len(columns) - 1, 16)
+    for place, name in enumerate(columns):
+        sheet.write_string(0, place, name, bold)
+    return sheet
+
+
+def _write_row(sheet: Any, line: int, row: Sequence[Any]) -> None:
+    for place, value in enumerate(row):
+        cell = neutral(value)
+        if isinstance(cell, str):
+            sheet.write_string(line, place, cell[:_LONGEST_CELL])
+        else:
+            sheet.write_number(line, place, cell)
