@@ -8,13 +8,18 @@ COMPILE := .venv/bin/uv pip compile pyproject.toml --universal --python-version 
 # Tests run in this many processes at a time.
 TEST_WORKERS ?= 2
 
+# The simulation plays this many seeds, from this one on.
+SEEDS ?= 500
+FIRST ?= 1
+
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint lock clean setup setup-dev
+.PHONY: help demo run test simulate lint lock clean setup setup-dev
 
 help:
 	@echo "make demo   everything, with a simulated inventory service and a story (ORDERS=file.csv replays real orders)"
 	@echo "make run    web, worker and monitor against the inventory service that the environment names"
 	@echo "make test   the tests, on SQLite (ARGS='-k name' chooses some)"
+	@echo "make simulate  plays SEEDS worlds from seed FIRST on and checks the promises at every step"
 	@echo "make lint   formatting, lint, types, and which package may import which"
 	@echo "make lock   write both requirement locks anew from pyproject.toml"
 	@echo "make clean  remove .venv, caches and var/demo (never var itself)"
@@ -34,6 +39,9 @@ run: setup
 
 test: setup-dev
 	@$(PYTHON_IN_VENV) -m pytest -n $(TEST_WORKERS) $(ARGS)
+
+simulate: setup-dev
+	@$(PYTHON_IN_VENV) -m tests.simulation --first $(FIRST) --seeds $(SEEDS) $(ARGS)
 
 lint: setup-dev
 	@.venv/bin/ruff check .

@@ -8,14 +8,14 @@ alone until the claim on it ends.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from orders import cancellation, outcomes
+from orders import cancellation, outcomes, settlement
 from orders.actors import Actor, job
 from orders.models import SETTLED_STATES, Order, OrderStatus
 from reconciliation import connection, wake
@@ -26,7 +26,8 @@ from reconciliation.reservation import Asked, Verdict, cancel_document
 
 _CLAIM = timedelta(seconds=60)
 # What OCI may hold under a document in one of these states.
-MAY_HOLD = (DocumentState.PREPARED, DocumentState.ANSWERED, DocumentState.COUNTED)
+_UNCOUNTED = (DocumentState.PREPARED, DocumentState.ANSWERED)
+MAY_HOLD = (*_UNCOUNTED, DocumentState.COUNTED)
 # The call was answered, if not as hoped: the next one may do better.
 _OCI_ANSWERS = (Verdict.LATER, Verdict.REVIEW)
 RELEASES = job("releases")
@@ -122,9 +123,27 @@ def _take(order_id: int, holder: str, now: datetime) -> bool:
         return taken
 
 
-def mark_for_undoing(order_id: int) -> None:
-    """Write down that whatever OCI may hold for an order is to be cancelled."""
-    documents = ReservationDocument.objects.filter(order_id=order_id, state__in=MAY_HOLD)
+def settle_outside(
+    *, order_id: int, reference: str, actor: Actor, reason: str, now: datetime
+) -> Order:
+    """Record that a short order was settled outside, and give back what OCI may hold beside it.
+
+    A rerun whose answer was never counted may have reserved units that the order does not know of;
+    nobody will count them now. Raises orders.errors.CannotSettle.
+    """
+    with transaction.atomic():
+        order = settlement.settle_outside(
+            order_id=order_id, reference=reference, actor=actor, reason=reason, now=now
+        )
+        mark_for_undoing(order_id, states=_UNCOUNTED)
+    if _documents_to_undo(order_id).exists():
+        wake.soon("finish_cancellations")
+    return order
+
+
+def mark_for_undoing(order_id: int, *, states: Sequence[DocumentState] = MAY_HOLD) -> None:
+    """Write down that what OCI may hold for an order in these states is to be cancelled."""
+    documents = ReservationDocument.objects.filter(order_id=order_id, state__in=states)
     documents.filter(sends=0).update(state=DocumentState.CANCELLED)
     documents.exclude(sends=0).update(state=DocumentState.CANCELLING)
 

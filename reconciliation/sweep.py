@@ -6,14 +6,25 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from orders import outcomes
 from orders.actors import job
 from orders.models import Order, OrderEvent
 from reconciliation import connection, releases, runs, wake
-from reconciliation.models import BatchState, ReportDay, Run, Trigger
+from reconciliation.models import (
+    BatchState,
+    DocumentState,
+    ReportDay,
+    ReservationDocument,
+    Run,
+    Scope,
+    Trigger,
+)
 
 SWEEP = job("sweep")
+# Kept small: the ids go into the run's row.
+_MOST_HALF_RERUN = 500
 
 
 def sweep(*, clock: Callable[[], datetime]) -> list[str]:
@@ -46,11 +57,14 @@ def _wake_run(now: datetime) -> list[str]:
         return [f"run {run.pk}"]
     if not _retry_is_due(now):
         return []
+    scope, data = _what_to_retry()
     try:
         run = runs.start_run(
             trigger=Trigger.SCHEDULE,
             actor=SWEEP,
-            reason="Orders wait for their reservation.",
+            reason="Orders wait for their reservation, or for the end of a rerun.",
+            scope=scope,
+            scope_data=data,
             now=now,
         )
     except runs.RunRefused:
@@ -59,7 +73,28 @@ def _wake_run(now: datetime) -> list[str]:
 
 
 def _retry_is_due(now: datetime) -> bool:
-    if not connection.may_call(connection.current()) or not Order.objects.waiting().exists():
+    if not connection.may_call(connection.current()):
+        return False
+    if not Order.objects.waiting().exists() and not _half_rerun().exists():
         return False
     pause = timedelta(minutes=settings.COC_RETRY_MINUTES)
     return not Run.objects.filter(finished_at__gt=now - pause).exists()
+
+
+def _what_to_retry() -> tuple[Scope, dict[str, list[int]]]:
+    half_rerun = list(_half_rerun().values_list("pk", flat=True)[:_MOST_HALF_RERUN])
+    if not half_rerun or Order.objects.waiting().exists():
+        return Scope.MISSING, {}
+    return Scope.ORDERS, {"orders": half_rerun}
+
+
+def _half_rerun() -> QuerySet[Order]:
+    """Return short orders of which OCI may hold more than they know.
+
+    Their shortfall was asked for, and the run ended before the answer was known or counted.
+    """
+    uncounted = ReservationDocument.objects.filter(
+        Q(state=DocumentState.ANSWERED) | Q(state=DocumentState.PREPARED, sends__gt=0),
+        order=OuterRef("pk"),
+    )
+    return Order.objects.oversold().filter(Exists(uncounted), needs_review_since=None)

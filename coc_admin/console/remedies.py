@@ -16,7 +16,7 @@ from orders.actors import person
 from orders.errors import CannotSettle
 from orders.models import Order, OrderStatus, ReservationState, Resolution
 from orders.settlement import reopen as reopen_order
-from orders.settlement import settle_outside as settle_order_outside
+from reconciliation.releases import settle_outside as settle_order_outside
 
 
 @console_page("orders.change_order", methods=READ_AND_POST)

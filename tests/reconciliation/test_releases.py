@@ -329,3 +329,25 @@ def test_what_cannot_be_cancelled_stays_as_it_is(
     assert connection.current().state == "ONLINE"
     Order.objects.update(status="new", export_status="ready", resolution="")
     assert reserved_by_items() == {"MUG": D(2)}
+
+
+def test_settling_outside_gives_back_what_a_lost_rerun_may_hold(engine: Engine) -> None:
+    site = engine.site({"MUG": 5})
+    order = engine.capture(site, "A1", [("MUG", 3)])
+    engine.at_oci({"MUG": 1})
+    engine.reconcile()
+    engine.at_oci({"MUG": 5})
+    engine.oci.fault("drop", operations=["put"])
+    engine.reconcile(Scope.ORDERS, orders=[order.pk])
+    engine.oci.fault("none")
+    set_connection("ONLINE")
+    assert engine.held() == {"MUG": D(3)}
+
+    settled = releases.settle_outside(
+        order_id=order.pk, reference="PO-7", actor=MIA, reason="From a store.", now=engine.clock()
+    )
+    releases.finish_cancellations(clock=engine.clock)
+
+    assert settled.resolution == "settled_outside"
+    assert engine.held() == reserved_by_items() == {"MUG": D(1)}
+    assert documents(order) == ["counted", "cancelled"]

@@ -13,7 +13,7 @@ from redis.exceptions import ConnectionError as RedisAway
 from orders.capture import Claim
 from orders.models import Order, OrderEvent
 from reconciliation import batches, releases, runs, schedules, sweep, tasks, wake
-from reconciliation.models import Heartbeat, ReportDay, Run, RunState
+from reconciliation.models import Heartbeat, ReportDay, Run, RunState, Scope
 from tests import factories
 from tests.engine import MIA, D, Engine, reserved_by_items, set_connection
 
@@ -209,3 +209,28 @@ def test_schedules_are_made_true_whatever_is_there() -> None:
             ("sweep", "reconciliation.tasks.sweep", 1, -1),
             ("theirs", "some.where", None, -1),
         ]
+
+
+def test_a_rerun_whose_answer_was_lost_is_finished_by_itself(engine: Engine) -> None:
+    site = engine.site({"MUG": 5})
+    order = engine.capture(site, "A1", [("MUG", 3)])
+    engine.at_oci({"MUG": 1})
+    engine.reconcile()
+    engine.at_oci({"MUG": 5})
+    # OCI reserves the shortfall and its answers are lost until the connection is.
+    engine.oci.fault("drop", operations=["put"])
+    run = engine.reconcile(Scope.ORDERS, orders=[order.pk])
+    assert run.state == RunState.OCI_OFFLINE
+    assert engine.held() == {"MUG": D(3)} != reserved_by_items()
+    engine.oci.fault("none")
+    set_connection("ONLINE")
+    assert look(engine) == []
+    engine.clock.go(61)
+    again = Run.objects.latest("pk").pk + 1
+    assert look(engine) == [f"started run {again}"]
+    assert engine.work(Run.objects.get(pk=again)).state == RunState.COMPLETED
+    order.refresh_from_db()
+    assert order.reservation_state == "COMPLETELY_RESERVED"
+    assert engine.held() == reserved_by_items() == {"MUG": D(3)}
+    engine.clock.go(61)
+    assert look(engine) == []

@@ -1,0 +1,68 @@
+"""Time that passes only when the simulation lets it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from unittest.mock import patch
+
+# Modules of the product that ask the `time` module for anything.
+_TELL_TIME = (
+    "reconciliation.placement",
+    "reconciliation.connection.observing",
+    "reconciliation.monitor.loop",
+    "reconciliation.oci.caller",
+    "reconciliation.oci.token",
+    "reconciliation.oci.simulator.misbehave",
+)
+
+
+@dataclass
+class VirtualClock:
+    """Our wall clock (`now`), and the true time in seconds that OCI goes by."""
+
+    now: datetime
+    true: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.true = self.now.timestamp()
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def go(self, seconds: float) -> None:
+        """Let time pass, for everyone."""
+        self.now += timedelta(seconds=seconds)
+        self.true += seconds
+
+    def set_wrong(self, seconds: float) -> None:
+        """Let somebody correct our wall clock, while no time passes."""
+        self.now += timedelta(seconds=seconds)
+
+    def monotonic(self) -> float:
+        return self.true
+
+    def time(self) -> float:
+        return self.now.timestamp()
+
+    sleep = go
+
+
+@contextmanager
+def installed(clock: VirtualClock) -> Iterator[None]:
+    """Make `clock` the time of the product."""
+
+    class Virtual(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+            return clock.now.astimezone(tz)
+
+    with ExitStack() as stack:
+        # `timezone.now` itself stays: it was bound as a default argument in places.
+        stack.enter_context(patch("django.utils.timezone.datetime", Virtual))
+        for module in _TELL_TIME:
+            stack.enter_context(patch(f"{module}.time", clock))
+        yield

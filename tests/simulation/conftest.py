@@ -1,0 +1,19 @@
+"""The short form of the simulation: the same stories, in the database of the tests."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+
+
+@pytest.fixture
+def world_of_its_own(db: None) -> Iterator[None]:
+    """Give a seed a database that nobody else uses, and keep the product's log quiet."""
+    if connection.vendor != "sqlite":
+        pytest.skip("the simulation is about one database, SQLite; races on PostgreSQL have tests")
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)

@@ -1,0 +1,277 @@
+"""What may happen in a world: what shoppers, other channels, OCI and time do; see also `people`."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from orders.errors import OrderRefused
+from orders.models import Order, Site
+from reconciliation import connection, tasks
+from reconciliation.models import Connection
+from reconciliation.placement import place_order
+from tests.orders.payloads import raw_order
+from tests.simulation.people import (
+    SHOP,
+    cancel,
+    export,
+    force_offline,
+    release_forced,
+    rerun,
+    review,
+)
+from tests.simulation.processes import Death
+from tests.simulation.world import World
+
+Fault = Mapping[str, Any]
+_ALL_DOWN: tuple[Fault, ...] = (
+    {"mode": "down"},
+    {"mode": "hang"},
+    {"mode": "5xx"},
+    {"mode": "5xx", "commit": True},
+    {"mode": "garbage"},
+    {"mode": "forbidden"},
+    {"mode": "badtoken"},
+    {"mode": "flap", "style": "down", "onMs": 4000, "offMs": 7000},
+    {"mode": "flap", "style": "hang", "onMs": 2000, "offMs": 5000},
+)
+_SOME: tuple[Fault, ...] = (
+    {"mode": "429", "retryAfter": 3, "probability": 0.5},
+    {"mode": "429", "retryAfter": 40, "every": 3},
+    {"mode": "drop", "probability": 0.5},
+    {"mode": "cut", "every": 2},
+    {"mode": "hang", "commit": True, "probability": 0.4, "operations": ["put"]},
+    {"mode": "hang", "operations": ["token"]},
+    {"mode": "5xx", "probability": 0.4},
+    {"mode": "5xx", "commit": True, "operations": ["put", "patch"], "probability": 0.6},
+    {"mode": "slow", "delayMs": 1500, "probability": 0.5},
+    {"mode": "slow", "delayMs": 6000, "when": "after", "operations": ["put"], "probability": 0.4},
+    {"mode": "wrongquantities", "style": "more", "operations": ["put"], "probability": 0.3},
+    {"mode": "wrongquantities", "style": "other", "operations": ["put"], "probability": 0.3},
+    {"mode": "wrongtype", "operations": ["put"], "probability": 0.3},
+    {"mode": "drop", "operations": ["patch"]},
+    {"mode": "badtoken", "every": 4},
+)
+
+
+def place(world: World) -> None:
+    """A shopper orders one to three SKUs, and maybe others do."""
+    for _ in range(world.rng.choice((1, 1, 2, 4))):
+        if len(world.placed) < world.nature.orders:
+            _place_one(world)
+
+
+def _place_one(world: World) -> None:
+    rng, number = world.rng, len(world.placed)
+    site = rng.choice(list(Site.objects.order_by("pk")))
+    skus = rng.sample(world.nature.skus, rng.randint(1, min(3, len(world.nature.skus))))
+    lines = [(sku, float(rng.choice((1, 1, 1, 2, 3)))) for sku in skus]
+    raw = raw_order(f"{number:04}", lines)
+    world.placed.append((site, raw))
+    send(world, site, raw)
+
+
+def place_again(world: World) -> None:
+    """A storefront that had no answer, or lost it, sends the same order again."""
+    if world.placed:
+        send(world, *world.rng.choice(world.placed))
+
+
+def send(world: World, site: Site, raw: bytes) -> None:
+    """Place an order as the storefront does, and remember what it was told."""
+    number = json.loads(raw)["orderNo"]
+
+    def work() -> Any:
+        try:
+            return place_order(raw=raw, site=site, actor=SHOP, clock=world.clock)
+        except OrderRefused as refusal:
+            return refusal
+
+    world.note(f"place {site.pk} {number}")
+    answer = world.run("web", work)
+    if answer is Death:
+        return
+    if isinstance(answer, OrderRefused):
+        world.note(f"  {number}: {answer.type}")
+        if world.nature.alone and answer.type == "short-on-stock" and _is_kept(site, number):
+            raise AssertionError(f"OCI was short of {number} although nobody else sells")
+        return
+    world.note(f"  {number}: accepted, {answer.order.reservation_state}")
+    world.invariants.accepted.add((site.pk, number))
+
+
+def _is_kept(site: Site, number: str) -> bool:
+    return Order.objects.filter(site=site, order_no=number).exists()
+
+
+def tick(world: World) -> None:
+    """A second passes, and a monitor ticks; another one stands by."""
+    pass_time(world, 1.0)
+    world.note("tick")
+    world.tick(0 if world.rng.random() < 0.8 else 1)
+
+
+def work(world: World) -> None:
+    """A worker takes a task or two."""
+    for _ in range(world.rng.choice((1, 1, 2, 4))):
+        if due := world.due_tasks():
+            world.work_on(world.rng.choice(due))
+
+
+def sweep(world: World) -> None:
+    """The schedule lets a worker sweep, perhaps before or after its minute."""
+    world.note("sweep")
+    world.run("worker sweep", tasks.sweep)
+
+
+def pass_time(world: World, seconds: float) -> None:
+    world.clock.go(seconds)
+    world.network.deliver_late()
+
+
+def wait(world: World) -> None:
+    """Time passes: a moment, a minute, now and then hours."""
+    rng = world.rng
+    span = rng.choice((0.3, 2.0, 2.0, 10.0, 30.0, 70.0, 70.0, 3600.0))
+    seconds = rng.uniform(0, span)
+    world.note(f"wait {seconds:.1f} s")
+    pass_time(world, seconds)
+
+
+def correct_clock(world: World) -> None:
+    """Our wall clock is corrected; a host that is an hour wrong cannot be understood."""
+    seconds = world.rng.uniform(-2.0, 0.2)
+    world.note(f"the clock is corrected by {seconds:.2f} s")
+    world.clock.set_wrong(seconds)
+
+
+def trouble(world: World, faults: Sequence[Fault] = ()) -> None:
+    """OCI goes away, or misbehaves, for some time."""
+    rng = world.rng
+    fault = dict(rng.choice(faults or _ALL_DOWN + _SOME))
+    if rng.random() < 0.7:
+        fault["seconds"] = rng.choice((2, 10, 60, 300))
+    world.note(f"trouble at OCI: {fault}")
+    world.simulator.faults.replace([fault])
+    world.network.held_up = rng.choice((0.0, 0.0, 0.3))
+
+
+def no_trouble(world: World) -> None:
+    """OCI is well."""
+    world.note("OCI is well")
+    world.simulator.faults.replace([])
+    world.network.held_up = 0.0
+
+
+def outage(world: World) -> None:
+    """OCI goes away, the monitor notices, and shoppers go on ordering."""
+    trouble(world, _ALL_DOWN)
+    _tick_until(world, lambda state: not connection.may_call(state))
+    place(world)
+    sell_elsewhere(world)
+
+
+def recovery(world: World) -> None:
+    """OCI is back, if not always as it should be; the monitor notices, and a worker begins."""
+    no_trouble(world)
+    _tick_until(world, connection.may_call)
+    if world.rng.random() < 0.5:
+        trouble(world, _SOME)
+    pass_time(world, 0.5)
+    work(world)
+
+
+def _tick_until(world: World, reached: Callable[[Connection], bool]) -> None:
+    for _ in range(4):
+        tick(world)
+        if reached(connection.current()):
+            return
+
+
+def sell_elsewhere(world: World) -> None:
+    """Another channel sells what nobody holds."""
+    if world.nature.alone:
+        return
+    rng = world.rng
+    sku, units = rng.choice(world.nature.skus), rng.randint(1, 12)
+    place = rng.choice(("dc1", "dc1", "dc2", "store"))
+    sold = world.simulator.books.sell(sku, units * 1000, place)
+    world.note(f"{place} sells {sold // 1000} of {sku} elsewhere")
+
+
+def restock(world: World) -> None:
+    """Goods arrive."""
+    if world.nature.alone:
+        return
+    rng = world.rng
+    sku, units = rng.choice(world.nature.skus), rng.randint(1, 5)
+    place = rng.choice(("dc1", "store"))
+    books = world.simulator.books
+    with books.lock:
+        book = books.edit(sku)
+        book.records[place].on_hand += units * 1000
+        book.settle(books.graph)
+    world.note(f"{units} of {sku} arrive at {place}")
+
+
+def switch_tasks(world: World) -> None:
+    """The queue begins, or ceases, to lose, double and delay tasks."""
+    world.losing_tasks = not world.losing_tasks
+    world.note(f"tasks are lost: {world.losing_tasks}")
+
+
+Deed = Callable[[World], None]
+
+DEEDS: dict[Deed, int] = {
+    place: 24,
+    place_again: 3,
+    tick: 6,
+    work: 26,
+    sweep: 6,
+    wait: 8,
+    correct_clock: 1,
+    trouble: 4,
+    no_trouble: 2,
+    outage: 9,
+    recovery: 14,
+    sell_elsewhere: 9,
+    restock: 2,
+    cancel: 5,
+    rerun: 5,
+    force_offline: 1,
+    release_forced: 2,
+    export: 2,
+    review: 2,
+    switch_tasks: 2,
+}
+# What may happen while another process is in the middle of something.
+OVERTAKING: dict[Deed, int] = {
+    place: 10,
+    place_again: 4,
+    tick: 12,
+    work: 20,
+    sweep: 8,
+    wait: 12,
+    sell_elsewhere: 3,
+    cancel: 10,
+    rerun: 5,
+    trouble: 5,
+    no_trouble: 2,
+}
+
+
+def weighed(rng: random.Random, deeds: dict[Deed, int]) -> dict[Deed, float]:
+    """Return the weights of one world: each has its own, and some things never happen in it."""
+    weights = {deed: weight * rng.choice((0, 0.3, 1, 1, 3)) for deed, weight in deeds.items()}
+    return weights | {
+        deed: max(weights[deed], deeds[deed] / 2)
+        for deed in (place, tick, work, outage, recovery)
+        if deed in deeds
+    }
+
+
+def chosen(rng: random.Random, weights: dict[Deed, float]) -> Deed:
+    """Choose a deed."""
+    return rng.choices(list(weights), weights=list(weights.values()))[0]

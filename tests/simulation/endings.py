@@ -1,0 +1,107 @@
+"""What must be true when all is done: books, items, files and promises agree."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import defaultdict
+from typing import Any
+
+from orders.models import Order, OrderItem, Site
+from reconciliation import promises
+from reconciliation.models import ReportType
+from reconciliation.reports import names
+from tests.simulation.invariants import Broken
+from tests.simulation.world import Nature, World
+
+
+def calm(nature: Nature) -> Nature:
+    """The same world without deaths and overtaking."""
+    return dataclasses.replace(nature, deadly=0.0, busy=0.0)
+
+
+def settled() -> list[tuple[Any, ...]]:
+    """Return what may not change by running anything again."""
+    orders = Order.objects.order_by("pk").values_list(
+        "site_id", "order_no", "status", "reservation_state", "export_status", "captured_offline"
+    )
+    items = OrderItem.objects.order_by("order", "position").values_list(
+        "order__order_no", "sku", "quantity", "reserved_quantity"
+    )
+    return [*orders, *items]
+
+
+def check(world: World) -> None:
+    """Raise Broken unless books, items, files and promises agree."""
+    found = list(promises.check())
+    if found:
+        raise Broken(str(found[0]))
+    _documents_equal_items(world)
+    _books_equal_items(world)
+    for site in Site.objects.order_by("pk"):
+        _files_equal_orders(site)
+    work = names.work_folder()
+    left = sorted(path.name for path in work.iterdir()) if work.is_dir() else []
+    if left:
+        raise Broken(f"work files are left: {left}")
+
+
+def _documents_equal_items(world: World) -> None:
+    """Check order by order, so that a failure names the order."""
+    documents = world.simulator.books.documents.by_id
+    for order in Order.objects.order_by("pk"):
+        held: dict[str, int] = defaultdict(int)
+        for row in order.documents.all():
+            document = documents.get(str(row.reservation_id))
+            for line in document.lines if document and document.state == "OPEN" else ():
+                held[line.sku] += line.held
+        items = {item.sku: int(item.reserved_quantity * 1000) for item in order.items.all()}
+        if {sku: n for sku, n in held.items() if n} != {sku: n for sku, n in items.items() if n}:
+            raise Broken(f"OCI holds {dict(held)} for {order}, {order.status}: {items}")
+
+
+def _books_equal_items(world: World) -> None:
+    held: dict[tuple[str, str], int] = defaultdict(int)
+    for row in world.simulator.books.reserved():
+        place = "web" if "group" in row else str(row["location"])
+        held[(place, str(row["sku"]))] += round(float(str(row["reserved"])) * 1000)
+    items: dict[tuple[str, str], int] = defaultdict(int)
+    for item in OrderItem.objects.filter(reserved_quantity__gt=0):
+        items[(item.inventory_list_id, item.sku)] += int(item.reserved_quantity * 1000)
+    if held != items:
+        raise Broken(f"OCI holds {dict(held)}, the items say {dict(items)}")
+
+
+def _files_equal_orders(site: Site) -> None:
+    told: dict[str, set[str]] = {}
+    for kind in ReportType:
+        told[kind] = set()
+        for path in names.folder().glob(f"*_{kind}_{site.pk}.json"):
+            body = json.loads(path.read_bytes())
+            numbers = [order["orderNo"] for order in body["orders"]]
+            if len(numbers) != body["orderCount"] or len(set(numbers)) != len(numbers):
+                raise Broken(f"{path.name} counts {body['orderCount']} and holds {numbers}")
+            for order in body["orders"]:
+                _check_line(site, path.name, order)
+            told[kind].update(numbers)
+    offline = Order.objects.filter(site=site, captured_offline=True)
+    captured = set(offline.values_list("order_no", flat=True))
+    never = set(
+        offline.filter(reservation_state="RESERVATION_MISSING").values_list("order_no", flat=True)
+    )
+    if told["offline"] != captured:
+        raise Broken(f"offline reports hold {told['offline']}, the database {captured}")
+    if told["reserved"] | told["oversold"] | never != captured:
+        raise Broken(f"{captured} are not {told} and {never} that never were answered")
+
+
+def _check_line(site: Site, name: str, line: dict[str, Any]) -> None:
+    order = Order.objects.get(site=site, order_no=line["orderNo"])
+    day = names.day_of(order.captured_at, site)
+    if not name.startswith(f"{day:%Y%m%d}_"):
+        raise Broken(f"{name} holds {order}, which was captured on {day}")
+    if line["reservationState"] != order.reservation_state:
+        raise Broken(f"{name} says that {order} is {line['reservationState']}")
+    reserved = [float(item["reservedQuantity"]) for item in line["items"]]
+    if reserved != [float(i.reserved_quantity) for i in order.items.order_by("position")]:
+        raise Broken(f"{name} says that {order} has {reserved}")

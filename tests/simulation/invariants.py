@@ -1,0 +1,229 @@
+"""What must be true at every moment, whatever has happened."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+class Broken(AssertionError):
+    """A promise is broken; the world's log tells how it came to it."""
+
+
+_LEDGER = """
+SELECT r.sku, r.ato, r.held, COALESCE(m.ato, 0), COALESCE(m.held, 0), COALESCE(h.held, 0)
+FROM orders_inventoryrecord r
+LEFT JOIN (SELECT record_id, SUM(ato_change) ato, SUM(held_change) held
+           FROM orders_movement GROUP BY record_id) m ON m.record_id = r.id
+LEFT JOIN (SELECT record_id, SUM(quantity) held FROM orders_hold
+           WHERE state IN ('waiting', 'answered') GROUP BY record_id) h ON h.record_id = r.id
+WHERE r.ato < 0 OR r.ato <> COALESCE(m.ato, 0) OR r.held <> COALESCE(m.held, 0)
+   OR r.held <> COALESCE(h.held, 0)
+"""
+_HOLDS = """
+SELECT o.site_id, o.order_no, o.status, o.reservation_state,
+       (SELECT COALESCE(SUM(quantity), 0) FROM orders_orderitem WHERE order_id = o.id) wanted,
+       (SELECT COALESCE(SUM(quantity), 0) FROM orders_hold
+        WHERE order_id = o.id AND state = 'waiting') waiting,
+       (SELECT COALESCE(SUM(quantity), 0) FROM orders_hold
+        WHERE order_id = o.id AND state IN ('waiting', 'answered')) held
+FROM orders_order o
+WHERE (o.status IN ('new', 'created') AND o.reservation_state = 'RESERVATION_MISSING'
+       AND wanted <> waiting)
+   OR (o.status IN ('cancelled', 'failed') AND held <> 0)
+"""
+_ORDERS = """
+SELECT o.id, o.site_id, o.order_no, o.status, o.reservation_state, o.captured_offline,
+       o.resolution, o.export_status
+FROM orders_order o
+"""
+_ITEMS = "SELECT order_id, sku, quantity, reserved_quantity FROM orders_orderitem"
+_DOCUMENTS = "SELECT reservation_id, order_id, state, sends FROM reconciliation_reservationdocument"
+# Orders that were waiting for one of these SKUs before `began`, captured before order :mine.
+_AHEAD = """
+SELECT a.site_id || ' ' || a.order_no, i.sku, e.id
+FROM orders_order a
+JOIN orders_orderitem i ON i.order_id = a.id
+JOIN orders_orderitem b ON b.sku = i.sku AND b.inventory_list_id = i.inventory_list_id
+JOIN orders_order o ON o.id = b.order_id
+JOIN orders_orderevent e ON e.id = (
+  SELECT MAX(id) FROM orders_orderevent
+  WHERE order_id = a.id AND kind IN ('captured_offline', 'reviewed'))
+WHERE o.id = %s AND a.id <> o.id
+  AND a.status = 'new' AND a.reservation_state = 'RESERVATION_MISSING'
+  AND a.needs_review_since IS NULL
+  AND (a.captured_at < o.captured_at OR (a.captured_at = o.captured_at AND a.id < o.id))
+  AND e.id <= %s
+"""
+_WAITING = """
+SELECT r.inventory_list_id, r.sku, r.ato, h.order_id, h.quantity
+FROM orders_inventoryrecord r
+LEFT JOIN orders_hold h ON h.record_id = r.id AND h.state = 'waiting'
+"""
+_SHORT = ("PARTIALLY_RESERVED", "NOTHING_RESERVED")
+
+
+def rows(sql: str, *params: Any) -> list[tuple[Any, ...]]:
+    """Return what `sql` finds, with nobody watching."""
+    wrappers, connection.execute_wrappers = connection.execute_wrappers, []
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, params)
+            return cursor.fetchall()
+    finally:
+        connection.execute_wrappers = wrappers
+
+
+def last_event() -> int:
+    """Return the number of the last event: a time that no clock can set back."""
+    return int(rows("SELECT COALESCE(MAX(id), 0) FROM orders_orderevent")[0][0])
+
+
+class Invariants:
+    """Looks at the database and at OCI's books, and remembers what may not change any more."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.accepted: set[tuple[str, str]] = set()
+        self._settled: dict[int, tuple[str, dict[str, int]]] = {}
+        # When each run was made, as `last_event`.
+        self._runs: dict[int, int] = {}
+
+    def written(self, sql: str) -> None:
+        """Note what has just been written; a new run may take no order that comes after it."""
+        if sql.startswith('INSERT INTO "reconciliation_run" '):
+            ((run_id,),) = rows("SELECT MAX(id) FROM reconciliation_run")
+            self._runs[run_id] = last_event()
+
+    def check(self) -> None:
+        """Raise Broken if something is not as it must be."""
+        for broken in rows(_LEDGER):
+            raise Broken(f"ledger of {broken[0]}: ato, held, by movements, by holds: {broken[1:]}")
+        for broken in rows(_HOLDS):
+            raise Broken(f"holds of order (..., wanted, waiting, held): {broken}")
+        items: dict[int, dict[str, list[int]]] = defaultdict(dict)
+        for order_id, sku, quantity, reserved in rows(_ITEMS):
+            sums = items[order_id].setdefault(sku, [0, 0])
+            sums[0] += quantity
+            sums[1] += reserved
+        orders = rows(_ORDERS)
+        self._check_accepted(orders)
+        for order in orders:
+            self._check_order(order, items[order[0]])
+        self._check_books(items, {order[0]: order for order in orders})
+
+    def _check_accepted(self, orders: list[tuple[Any, ...]]) -> None:
+        there = {(order[1], order[2]): order[3] for order in orders}
+        for key in self.accepted:
+            if there.get(key) in (None, "failed"):
+                raise Broken(f"accepted order {key} is {there.get(key, 'lost')}")
+
+    def _check_order(self, order: tuple[Any, ...], items: dict[str, list[int]]) -> None:
+        pk, site, number, status, state, _, resolution, export = order
+        reserved = {sku: sums[1] for sku, sums in items.items()}
+        name = f"order {site} {number}"
+        before = self._settled.get(pk)
+        if before is not None:
+            if state == "RESERVATION_MISSING":
+                raise Broken(f"{name} was {before[0]} and is missing again")
+            fell = any(reserved[sku] < units for sku, units in before[1].items())
+            if fell and status != "cancelled":
+                raise Broken(f"{name} had {before[1]} and has {reserved}, {status}")
+            if before[0] == "COMPLETELY_RESERVED" and state != before[0]:
+                raise Broken(f"{name} was completely reserved and is {state}")
+        if state == "RESERVATION_MISSING":
+            if any(reserved.values()):
+                raise Broken(f"{name} is missing and has {reserved}")
+            return
+        self._settled[pk] = (state, reserved)
+        if status == "new" and state != _state_of(items):
+            raise Broken(f"{name} is {state}, its items say {items}")
+        if status == "new" and export == "not_exported":
+            raise Broken(f"{name} is settled and withheld from order management")
+        if self._world.nature.alone and state in _SHORT:
+            raise Broken(f"{name} is {state} although nobody else sells: {items}")
+        if resolution == "reserved_again" and state != "COMPLETELY_RESERVED":
+            raise Broken(f"{name} counts as reserved again and is {state}")
+
+    def _check_books(
+        self, items: dict[int, dict[str, list[int]]], orders: dict[int, tuple[Any, ...]]
+    ) -> None:
+        """Check that OCI never holds more for an order than was ordered, and knows only ours."""
+        ours = {str(_uuid(row[0])): row for row in rows(_DOCUMENTS)}
+        held: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        for document in self._world.simulator.books.documents.by_id.values():
+            row = ours.get(document.reservation_id)
+            if row is None:
+                raise Broken(f"OCI holds {document.reservation_id}, which nobody wrote down")
+            if row[3] == 0:
+                raise Broken(f"{document.reservation_id} was sent before that was written down")
+            if document.state == "OPEN":
+                for line in document.lines:
+                    held[row[1]][line.sku] += line.held
+        for order_id, units in held.items():
+            for sku, number in units.items():
+                if number > items[order_id][sku][0]:
+                    raise Broken(
+                        f"OCI holds {number} of {sku} for order {orders[order_id][1:4]},"
+                        f" which wants {items[order_id][sku][0]}"
+                    )
+        if self._world.nature.alone:
+            self._check_ato(held)
+
+    def _check_ato(self, held: dict[int, dict[str, int]]) -> None:
+        """Check that ATO promises nothing that OCI has not free, or that a waiting order needs.
+
+        True only where nobody else sells. `held` is what OCI holds by order and SKU.
+        """
+        promised: dict[tuple[str, str], list[int]] = {}
+        for list_id, sku, ato, order_id, units in rows(_WAITING):
+            sums = promised.setdefault((list_id, sku), [ato, 0])
+            if order_id is not None:
+                sums[1] += max(0, units - held[order_id][sku])
+        books = self._world.simulator.books
+        for (list_id, sku), (ato, waiting) in promised.items():
+            book = books.skus[sku]
+            free = book.free_at(list_id)
+            if list_id in books.graph.groups:
+                free = book.free_in(list_id, books.graph)
+            if ato > max(0, free - waiting):
+                raise Broken(
+                    f"ATO of {sku} in {list_id} is {ato}; OCI has {free} free, {waiting} wait"
+                )
+
+    def reserved(self, reservation_id: str) -> None:
+        """OCI has just taken a reservation: check that nobody was passed over (oldest first)."""
+        found = rows(
+            "SELECT d.order_id, o.site_id, o.order_no, o.claim"
+            " FROM reconciliation_reservationdocument d JOIN orders_order o ON o.id = d.order_id"
+            " WHERE d.reservation_id = %s",
+            reservation_id.replace("-", ""),
+        )
+        if not found:
+            raise Broken(f"OCI was asked for {reservation_id}, which nobody wrote down")
+        pk, site, number, claim = found[0]
+        began = self._world.processes.running.began
+        if claim.startswith("run:"):
+            began = self._runs[int(claim.split(":")[1])]
+        document = self._world.simulator.books.documents.by_id[reservation_id]
+        got = {line.sku for line in document.lines if line.held}
+        for earlier, sku, _ in rows(_AHEAD, pk, began):
+            if sku in got:
+                raise Broken(f"order {site} {number} got {sku}, for which {earlier} waits longer")
+
+
+def _state_of(items: dict[str, list[int]]) -> str:
+    if all(reserved >= quantity for quantity, reserved in items.values()):
+        return "COMPLETELY_RESERVED"
+    some = any(reserved for _, reserved in items.values())
+    return "PARTIALLY_RESERVED" if some else "NOTHING_RESERVED"
+
+
+def _uuid(value: Any) -> Any:
+    return value if isinstance(value, uuid.UUID) else uuid.UUID(str(value))

@@ -1,0 +1,116 @@
+"""The way to OCI without sockets: the simulator's own handling of requests, called directly."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from requests.structures import CaseInsensitiveDict
+
+from reconciliation.oci.errors import OciNoAnswer
+from reconciliation.oci.simulator.api import route
+from reconciliation.oci.simulator.misbehave import Outcome, handle
+from reconciliation.oci.simulator.simulator import Simulator
+from reconciliation.oci.transport import HttpAnswer, HttpRequest, Transport
+from tests.simulation.clock import VirtualClock
+
+# A request that was held up arrives before anybody may rely on its being lost.
+LONGEST_DELAY = 14.0
+
+
+@dataclass
+class Network:
+    """What lies between us and OCI. `held_up` is the share of requests that arrive late.
+
+    `note` is told of everything, `before` of each call before it leaves, `committed` of each
+    reservation that OCI takes, unless it was held up.
+    """
+
+    simulator: Simulator
+    clock: VirtualClock
+    rng: random.Random
+    note: Callable[[str], None]
+    before: Callable[[], None]
+    committed: Callable[[str], None]
+    held_up: float = 0.0
+    calls: int = 0
+    _late: list[tuple[float, int, HttpRequest]] = field(default_factory=list)
+
+    def exchange(self, request: HttpRequest) -> HttpAnswer:
+        self.calls += 1
+        self.before()
+        # The process may have been overtaken for longer than it may take.
+        self.clock.go(self.rng.choice((0.004, 0.02, 0.02, 0.08)))
+        if self.clock.true >= request.deadline:
+            raise OciNoAnswer(operation=request.operation, kind="connect")
+        if request.operation == "put" and self.rng.random() < self.held_up:
+            due = self.clock.true + self.rng.uniform(0.1, LONGEST_DELAY)
+            heapq.heappush(self._late, (due, self.calls, request))
+            self.note(f"oci: {_told(request)} is held up")
+            self._run_out_of_time(request)
+            raise OciNoAnswer(operation=request.operation, kind="timeout")
+        self.deliver_late()
+        outcome = self._handle(request)
+        return self._received(request, outcome)
+
+    def deliver_late(self) -> None:
+        """Let requests arrive whose time has come, whoever has given up on them."""
+        while self._late and self._late[0][0] <= self.clock.true:
+            self._handle(heapq.heappop(self._late)[2], late=True)
+
+    def _handle(self, request: HttpRequest, *, late: bool = False) -> Outcome:
+        call = route(request.method, urlsplit(request.url).path)
+        assert call is not None, request.url
+        named = {name.title(): value for name, value in request.headers.items()}
+        outcome = handle(self.simulator, call, named, request.body, client_gone=lambda: True)
+        status = outcome.answer.status if outcome.answer else "no answer"
+        if call.operation != "token":
+            lost = "" if outcome.arrives else f", {outcome.delivery}"
+            done = ", done" if outcome.committed else ""
+            self.note(f"oci: {_told(request)}{' late' * late}: {status}{done}{lost}")
+        if call.operation == "put" and outcome.committed and not late:
+            self.committed(call.parts["document"])
+        return outcome
+
+    def _received(self, request: HttpRequest, outcome: Outcome) -> HttpAnswer:
+        answer = outcome.answer
+        match outcome.delivery:
+            case "reset":
+                raise OciNoAnswer(operation=request.operation, kind="connect")
+            case "hang":
+                self._run_out_of_time(request)
+                raise OciNoAnswer(operation=request.operation, kind="timeout")
+            case "close" | "cut":
+                raise OciNoAnswer(operation=request.operation, kind="malformed")
+        if self.clock.true >= request.deadline:
+            raise OciNoAnswer(operation=request.operation, kind="timeout")
+        assert answer is not None
+        headers = CaseInsensitiveDict(answer.headers)
+        if answer.content_type:
+            headers["Content-Type"] = answer.content_type
+        return HttpAnswer(answer.status, headers, answer.body)
+
+    def _run_out_of_time(self, request: HttpRequest) -> None:
+        self.clock.go(max(0.0, request.deadline - self.clock.true))
+
+
+def _told(request: HttpRequest) -> str:
+    name = f"{request.operation} {urlsplit(request.url).path.rpartition('/')[2][:8]}"
+    return f"{name} for {json.loads(request.body)['externalRefId']}" if name[:3] == "put" else name
+
+
+class InProcessTransport(Transport):
+    """A transport whose calls go over a `Network`."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    def call(self, request: HttpRequest) -> HttpAnswer:
+        return self._network.exchange(request)
+
+    def close(self) -> None:
+        """There is nothing to close."""

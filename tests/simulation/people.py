@@ -1,0 +1,123 @@
+"""What people do in a world: merchandisers, operators, and order management."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orders import exports, outcomes
+from orders.actors import api_client, person
+from orders.errors import CannotCancel, ExportRefused
+from orders.models import ExportStatus, Order
+from reconciliation import connection, runs
+from reconciliation.models import Run, Scope, Trigger
+from reconciliation.releases import cancel_order
+from reconciliation.runs import RunRefused
+from tests.simulation.world import World
+
+SHOP = api_client("storefront")
+MIA = person("mia")
+
+
+def cancel(world: World) -> None:
+    """A merchandiser cancels an order."""
+    order = _some_order(world)
+    if order is None:
+        return
+    world.note(f"cancel {order}")
+
+    def work() -> Any:
+        try:
+            return cancel_order(
+                order_id=order.pk, actor=MIA, reason="The customer asked.", now=world.clock.now
+            )
+        except CannotCancel as refusal:
+            return refusal
+
+    world.run("web", work)
+
+
+def rerun(world: World) -> None:
+    """A merchandiser starts a reconciliation of some scope."""
+    rng = world.rng
+    scope = rng.choice((Scope.MISSING, Scope.OVERSOLD, Scope.RUN_FAILURES, Scope.ORDERS, Scope.SKU))
+    data: dict[str, Any] = {}
+    if scope == Scope.RUN_FAILURES:
+        run = Run.objects.order_by("-pk").first()
+        if run is None:
+            return
+        data["run"] = run.pk
+    elif scope == Scope.ORDERS:
+        pks = list(Order.objects.order_by("pk").values_list("pk", flat=True))
+        data["orders"] = rng.sample(pks, min(len(pks), 3))
+    elif scope == Scope.SKU:
+        data["sku"] = rng.choice(world.nature.skus)
+    world.note(f"rerun {scope} {data}")
+    start(world, scope, data)
+
+
+def start(world: World, scope: Scope, data: dict[str, Any]) -> Any:
+    """Start a run as a person does; the run, RunRefused or Death."""
+
+    def work() -> Any:
+        try:
+            return runs.start_run(
+                trigger=Trigger.PERSON,
+                actor=MIA,
+                now=world.clock.now,
+                scope=scope,
+                scope_data=data,
+            )
+        except RunRefused as refusal:
+            return refusal
+
+    return world.run("web", work)
+
+
+def force_offline(world: World) -> None:
+    """An operator forces the connection offline."""
+    world.note("force offline")
+    now = world.clock.now
+    world.run("web", lambda: connection.force_offline(actor=MIA, reason="Drill.", now=now))
+
+
+def release_forced(world: World) -> None:
+    """An operator ends that."""
+    world.note("release")
+    now = world.clock.now
+    world.run("web", lambda: connection.release_forced(actor=MIA, reason="Over.", now=now))
+
+
+def export(world: World) -> None:
+    """Order management takes an order that is ready."""
+    order = _some_order(world)
+    if order is None:
+        return
+    world.note(f"export {order}")
+
+    def work() -> Any:
+        try:
+            return exports.change_export_status(
+                order_id=order.pk, to=ExportStatus.EXPORTED, actor=SHOP, now=world.clock.now
+            )
+        except ExportRefused as refusal:
+            return refusal
+
+    world.run("web", work)
+
+
+def review(world: World) -> None:
+    """A merchandiser has looked at the orders that need it."""
+    for pk in list(Order.objects.needing_review().values_list("pk", flat=True)):
+        world.note(f"end review of {pk}")
+
+        def work(pk: int = pk) -> Any:
+            return outcomes.end_review(
+                order_id=pk, actor=MIA, reason="Looked at it.", now=world.clock.now
+            )
+
+        world.run("web", work)
+
+
+def _some_order(world: World) -> Order | None:
+    pks = list(Order.objects.order_by("pk").values_list("pk", flat=True))
+    return Order.objects.get(pk=world.rng.choice(pks)) if pks else None

@@ -1,0 +1,132 @@
+"""Processes of ours that take turns, are overtaken in the middle, and die.
+
+The database sees one statement after the other. Before a statement outside a transaction, and
+while a call to OCI is under way, another process may do something of its own; at any statement or
+call a process may die: what it had not committed is rolled back, and nothing of it runs any more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+# Deeper than this no process is overtaken in the middle.
+DEEPEST = 3
+
+_READS = re.compile(r"\s*(SELECT|EXPLAIN|PRAGMA)\b")
+_ENDS = ("RELEASE", "ROLLBACK")
+
+
+class Death(BaseException):
+    """The process is killed; no `except Exception` may see it."""
+
+
+@dataclass
+class Process:
+    """One process. It dies at its `dies_at`-th event, is overtaken at its `overtaken_at`-th point.
+
+    Events are calls to OCI and statements that write, or begin or end a transaction; points are
+    calls and statements outside transactions. `began` is the last event of any order by then.
+    """
+
+    name: str
+    began: int = 0
+    dies_at: int = 0
+    overtaken_at: int = 0
+    events: int = 0
+    points: int = 0
+    dead: bool = False
+
+    def event(self) -> None:
+        """Die if it is time to."""
+        self.events += 1
+        if self.dead or self.events == self.dies_at:
+            self.dead = True
+            raise Death
+
+    def reaches_overtaking(self) -> bool:
+        self.points += 1
+        return self.points == self.overtaken_at
+
+
+class Processes:
+    """The stack of processes: the last one runs, the others wait in the middle of something."""
+
+    def __init__(self, *, overtake: Callable[[], None], written: Callable[[str], None]) -> None:
+        """`written` is told of each statement that wrote."""
+        self._overtake = overtake
+        self._written = written
+        self._stack: list[Process] = []
+        self._base = len(connection.savepoint_ids)
+
+    @property
+    def depth(self) -> int:
+        return len(self._stack)
+
+    @property
+    def running(self) -> Process:
+        return self._stack[-1]
+
+    @property
+    def in_transaction(self) -> bool:
+        return len(connection.savepoint_ids) > self._base
+
+    def run(self, process: Process, work: Callable[[], Any]) -> Any:
+        """Let `process` do `work`; returns its result, or Death if it died."""
+        self._stack.append(process)
+        try:
+            return work()
+        except Death:
+            # Nothing of ours may outlive a transaction that was not committed.
+            connection.needs_rollback = False
+            return Death
+        finally:
+            assert self._stack.pop() is process
+            assert not self.in_transaction, f"{process.name} left a transaction open"
+
+    def calling(self) -> None:
+        """Note that the running process calls OCI, and what may come of that."""
+        assert not self.in_transaction, "a call to OCI inside a transaction"
+        if self._stack:
+            self._stack[-1].event()
+            self.point()
+
+    def point(self) -> None:
+        """Let another process overtake, if it is time to."""
+        process = self._stack[-1]
+        if not process.dead and process.reaches_overtaking() and self.depth < DEEPEST:
+            self._overtake()
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch every statement."""
+        with connection.execute_wrapper(self._statement):
+            yield
+
+    def _statement(
+        self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
+    ) -> Any:
+        if not self._stack:
+            return execute(sql, params, many, context)
+        process = self._stack[-1]
+        if sql.startswith(_ENDS):
+            result = execute(sql, params, many, context)
+            # A transaction that was committed just before is there to stay.
+            if sql.startswith("RELEASE") and not process.dead:
+                process.event()
+            return result
+        if process.dead:
+            raise Death
+        if not self.in_transaction:
+            self.point()
+        if _READS.match(sql):
+            return execute(sql, params, many, context)
+        process.event()
+        result = execute(sql, params, many, context)
+        self._written(sql)
+        return result

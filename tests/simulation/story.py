@@ -1,0 +1,197 @@
+"""One seed from its beginning to its end: things happen, then OCI is well and all must drain."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.db import transaction
+
+from orders.models import Order, OrderStatus
+from reconciliation import connection, promises, tasks
+from reconciliation.models import ConnectionState, Run, Scope
+from tests.simulation import deeds, endings, people
+from tests.simulation.invariants import Broken, rows
+from tests.simulation.world import World, alive
+
+# More than every lease, claim, retry and second look together needs.
+_LONGEST_DRAIN = 40
+_MEMORY = Path("/dev/shm")
+
+
+class Failure(AssertionError):
+    """A seed that broke a promise: what, and all that happened before."""
+
+    def __init__(self, seed: int, what: str, log: list[str]) -> None:
+        super().__init__(
+            "\n".join(
+                [
+                    f"seed {seed}: {what}",
+                    *log,
+                    f"seed {seed}: {what}",
+                    f"replay: make simulate FIRST={seed} SEEDS=1",
+                ]
+            )
+        )
+        self.seed, self.what = seed, what
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a seed came to: how often what happened, and a digest of everything."""
+
+    seen: Counter[str]
+    digest: str
+
+
+def simulate(seed: int) -> Told:
+    """Play one seed; raises Failure. Leaves nothing in the database, and no file."""
+    folder = Path(tempfile.mkdtemp(prefix="coc-sim-", dir=_MEMORY if _MEMORY.is_dir() else None))
+    log: list[str] = []
+    broken: list[Exception] = []
+    try:
+        with transaction.atomic():
+            try:
+                with alive(World(seed, folder, log, broken)) as world:
+                    return _play(world)
+            finally:
+                transaction.set_rollback(True)
+    except Exception as error:
+        first = broken[0] if broken else error
+        what = str(first) if isinstance(first, AssertionError) else repr(first)
+        raise Failure(seed, what, log) from first
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _play(world: World) -> Told:
+    overtaking = deeds.weighed(world.rng, deeds.OVERTAKING)
+    usual = deeds.weighed(world.rng, deeds.DEEDS)
+    world.overtake = lambda: _do(world, overtaking)
+    for step in range(world.nature.steps):
+        _do(world, usual)
+        if step % 20 == 19:
+            _keep_promises()
+    _drain(world)
+    endings.check(world)
+    settled = endings.settled()
+    _rerun_changes_nothing(world, settled)
+    return Told(
+        seen=_seen(world),
+        digest=hashlib.sha256("\n".join([*world.log, str(settled)]).encode()).hexdigest(),
+    )
+
+
+def _seen(world: World) -> Counter[str]:
+    """Count what happened, to tell whether the seeds reach what they should."""
+    seen = world.seen + Counter({"calls to OCI": world.network.calls})
+    for name, sql in (
+        ("order", "SELECT status || ' ' || reservation_state FROM orders_order"),
+        ("event", "SELECT kind FROM orders_orderevent"),
+        ("attempt", "SELECT operation || ' ' || outcome FROM reconciliation_attempt"),
+        ("run", "SELECT state FROM reconciliation_run"),
+    ):
+        seen.update(f"{name} {row[0]}" for row in rows(sql))
+    return seen
+
+
+def _do(world: World, weights: dict[deeds.Deed, float]) -> None:
+    try:
+        deeds.chosen(world.rng, weights)(world)
+        world.invariants.check()
+    except Exception as error:
+        # Whoever was overtaken must neither hide what was found nor cover it with another error.
+        world.broken.append(error)
+        raise
+    if world.broken:
+        raise world.broken[0]
+
+
+def _keep_promises() -> None:
+    found = [one for one in promises.check() if one.promise != 6]
+    if found:
+        raise Broken(str(found[0]))
+
+
+def _drain(world: World) -> None:
+    """Let OCI be well and time pass until nothing is left to do."""
+    world.note("--- all is well from here on")
+    world.nature = endings.calm(world.nature)
+    world.losing_tasks = False
+    deeds.no_trouble(world)
+    world.run("operator", lambda: _release(world))
+    for round_ in range(_LONGEST_DRAIN):
+        people.review(world)
+        for _ in range(4):
+            deeds.pass_time(world, 1.0)
+            world.tick()
+            if connection.current().state == ConnectionState.ONLINE:
+                break
+        _work_off(world)
+        world.run("worker sweep", tasks.sweep)
+        _work_off(world)
+        world.invariants.check()
+        if round_ > 1 and not _something_left(world):
+            # OCI gives the counts of a cancel back a little later.
+            deeds.pass_time(world, 10.0)
+            return
+        deeds.pass_time(world, 35.0)
+    raise Broken(f"does not drain: {_something_left(world)}")
+
+
+def _release(world: World) -> None:
+    connection.release_forced(actor=people.MIA, reason="Over.", now=world.clock.now)
+
+
+def _work_off(world: World) -> None:
+    for _ in range(200):
+        due = world.due_tasks()
+        if not due:
+            return
+        world.work_on(due[0])
+    raise Broken("tasks wake each other for ever")
+
+
+def _something_left(world: World) -> str:
+    unfinished = Order.objects.filter(status__in=[OrderStatus.CREATED, OrderStatus.CANCELLING])
+    left = {
+        "waiting": list(Order.objects.waiting().values_list("order_no", flat=True)),
+        "unfinished": list(unfinished.values_list("order_no", "status")),
+        "review": list(Order.objects.needing_review().values_list("order_no", flat=True)),
+        "runs": list(Run.objects.filter(is_active=True).values_list("pk", flat=True)),
+        "documents": rows(
+            "SELECT order_id, generation, state FROM reconciliation_reservationdocument"
+            " WHERE state IN ('cancelling', 'answered', 'prepared') AND NOT"
+            " (state = 'prepared' AND sends = 0)"
+        ),
+        "events": rows("SELECT id FROM orders_orderevent WHERE NOT projected"),
+        "reports": rows("SELECT id FROM reconciliation_reportday WHERE needs_merge"),
+        "tasks": [wish for wish in world.queue if wish.due <= world.clock.true],
+        "connection": [
+            state for state in [connection.current().state] if state != ConnectionState.ONLINE
+        ],
+    }
+    return ", ".join(f"{name} {what}" for name, what in left.items() if what)
+
+
+def _rerun_changes_nothing(world: World, settled: object) -> None:
+    """Run everything again: what was settled stays as it is (promise 5)."""
+    for scope, data in (
+        (Scope.MISSING, {}),
+        (Scope.ORDERS, {"orders": list(Order.objects.values_list("pk", flat=True))}),
+    ):
+        world.note(f"--- once more: {scope}")
+        before = Order.objects.oversold().exists()
+        people.start(world, scope, data)
+        for _ in range(3):
+            deeds.pass_time(world, 1.0)
+            _work_off(world)
+        world.invariants.check()
+        if Run.objects.filter(is_active=True).exists():
+            raise Broken("the run does not end")
+        if not before and endings.settled() != settled:
+            raise Broken(f"running {scope} again changed something")

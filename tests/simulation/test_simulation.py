@@ -1,0 +1,49 @@
+"""Whatever a seed brings, the promises hold, and all drains in the end (docs/reliability.md).
+
+`make simulate` is the long form. A failure prints its seed and everything that happened.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.simulation.story import simulate
+
+CHUNKS = 8
+SEEDS_IN_CHUNK = 4
+
+
+@pytest.mark.usefixtures("world_of_its_own")
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_promises_hold_whatever_happens(chunk: int) -> None:
+    for seed in range(1 + chunk * SEEDS_IN_CHUNK, 1 + (chunk + 1) * SEEDS_IN_CHUNK):
+        simulate(seed)
+
+
+@pytest.mark.usefixtures("world_of_its_own")
+def test_a_seed_decides_everything() -> None:
+    first, second = simulate(5), simulate(5)
+
+    assert first == second
+
+
+def test_a_seed_decides_everything_in_any_process() -> None:
+    told = {_played(hash_seed) for hash_seed in ("1", "2")}
+
+    assert len(told) == 1, told
+
+
+def _played(hash_seed: str) -> str:
+    """Return the line about seed 8, from a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.simulation", "--first", "8", "--seeds", "1", "--log"],
+        env=os.environ | {"PYTHONHASHSEED": hash_seed},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.splitlines()[0]

@@ -1,0 +1,324 @@
+"""One simulated world: sites, stock, OCI, the processes of the product, and what they were told."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from django.test import override_settings
+
+from orders import ledger
+from orders.ledger import Figure
+from orders.models import InventoryList, Site
+from reconciliation import batches, oci_client, tasks, wake
+from reconciliation.monitor import Monitor, Prober
+from reconciliation.oci.client import OciClient
+from reconciliation.oci.simulator.simulator import Simulator
+from reconciliation.oci.simulator.stockfile import StockFile, parse_rows
+from tests.simulation import clock as clocks
+from tests.simulation.clock import VirtualClock
+from tests.simulation.invariants import Invariants, last_event
+from tests.simulation.network import InProcessTransport, Network
+from tests.simulation.processes import Death, Process, Processes
+
+# Days of 23 and of 25 hours begin soon after some of these.
+_BEGINNINGS = (
+    datetime(2026, 2, 2, 12, tzinfo=UTC),
+    datetime(2026, 3, 8, 4, 50, tzinfo=UTC),
+    datetime(2026, 11, 1, 3, 50, tzinfo=UTC),
+    datetime(2026, 3, 28, 22, 55, tzinfo=UTC),
+    datetime(2026, 10, 24, 21, 55, tzinfo=UTC),
+    datetime(2026, 12, 31, 23, 50, tzinfo=UTC),
+)
+_ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Pacific/Kiritimati", "Australia/Lord_Howe")
+_LISTS = {"web": "group", "store": "location"}
+
+
+@dataclass(frozen=True, slots=True)
+class Nature:
+    """What kind of world a seed makes; drawn before anything happens.
+
+    In an `alone` world nobody but us touches the stock, so nothing may ever be oversold.
+    """
+
+    begins: datetime
+    skus: tuple[str, ...]
+    stock: dict[str, int]
+    zones: tuple[str, ...]
+    orders: int
+    steps: int
+    alone: bool
+    deadly: float
+    busy: float
+    oci: dict[str, Any]
+    settings: dict[str, Any]
+
+    @classmethod
+    def drawn(cls, rng: random.Random) -> Nature:
+        skus = tuple(f"SKU-{n}" for n in range(rng.randint(1, 4)))
+        alone = rng.random() < 0.35
+        oci: dict[str, Any] = {
+            "readLagMs": rng.choice((0, 900, 2000, 2000)),
+            "partialStyle": rng.choice(("silent", "errors")),
+            "replay": rng.choice(("same", "same", "exists", "finalized")),
+            "unknownCancel": rng.choice(("404", "400")),
+            "cancelStyle": "204" if alone else rng.choice(("204", "204", "202")),
+            "cancelDelayMs": 2000,
+            "tokenExpiresIn": rng.choice((1800, 120)),
+        }
+        return cls(
+            begins=rng.choice(_BEGINNINGS),
+            skus=skus,
+            stock={sku: rng.randint(3, 22) for sku in skus},
+            zones=tuple(rng.choice(_ZONES) for _ in range(rng.randint(1, 2))),
+            orders=rng.randint(8, 24),
+            steps=rng.randint(20, 60),
+            alone=alone,
+            deadly=rng.choice((0.0, 0.05, 0.2)),
+            busy=rng.choice((0.0, 0.2, 0.6)),
+            oci=oci,
+            settings={
+                "COC_BATCH_SIZE": rng.choice((1, 2, 3, 50)),
+                "COC_FAILURES_TO_OFFLINE": rng.choice((1, 2, 3)),
+                "COC_GOOD_PROBES_TO_RECOVER": rng.choice((1, 2, 3)),
+            },
+        )
+
+
+@dataclass
+class Wish:
+    """A task that waits in the queue; it may be taken from `due` on (seconds of true time)."""
+
+    due: float
+    name: str
+    ids: tuple[int, ...]
+
+
+class InlineProber(Prober):
+    """Probes in the thread of the tick."""
+
+    def start(self) -> bool:
+        self.probe()
+        return True
+
+
+@dataclass
+class World:
+    """Everything there is in one simulation, and the log of what happened in it."""
+
+    seed: int
+    folder: Path
+    log: list[str] = field(default_factory=list)
+    broken: list[Exception] = field(default_factory=list)
+    queue: list[Wish] = field(default_factory=list)
+    monitors: list[Monitor] = field(default_factory=list)
+    placed: list[tuple[Site, bytes]] = field(default_factory=list)
+    overtake: Callable[[], None] = lambda: None
+    seen: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.rng = random.Random(self.seed)
+        self.nature = Nature.drawn(self.rng)
+        self.clock = VirtualClock(self.nature.begins)
+        self.simulator = Simulator(
+            stock=_stock_at_oci(self.nature.stock),
+            tenant_group_id="tg",
+            client_id="client",
+            client_secret="secret",
+            seed=self.seed,
+            clock=self.clock.monotonic,
+        )
+        self.simulator.settings.change(self.nature.oci)
+        self.network = Network(
+            self.simulator,
+            self.clock,
+            self.rng,
+            note=self.note,
+            before=self._calling,
+            committed=self._committed,
+            held_up=0.0,
+        )
+        self.invariants = Invariants(self)
+        self.processes = Processes(
+            overtake=lambda: self.overtake(), written=self.invariants.written
+        )
+        self.losing_tasks = False
+        self._clients: dict[int, dict[Any, OciClient]] = {}
+        self._monitors_made = 0
+
+    # --- what goes on -------------------------------------------------------------------------
+
+    def note(self, what: str) -> None:
+        """Add a line to the log; it is indented by how many processes are in the middle."""
+        indent = "  " * self.processes.depth
+        self.log.append(f"{self.clock.now:%d %H:%M:%S.%f} {indent}{what}")
+
+    def run(self, name: str, work: Callable[[], Any], *, may_die: bool = True) -> Any:
+        """Let a process of its own do `work`; the result, or Death."""
+        rng = self.rng
+        process = Process(name, began=last_event())
+        if may_die and rng.random() < self.nature.deadly:
+            process.dies_at = rng.randint(1, rng.choice((6, 25, 80)))
+        if rng.random() < self.nature.busy:
+            process.overtaken_at = rng.randint(1, rng.choice((4, 15, 60)))
+        before = self._use_clients(self.processes.depth)
+        try:
+            result = self.processes.run(process, work)
+        finally:
+            oci_client._clients = before
+        if process.points >= process.overtaken_at > 0:
+            self.seen["processes overtaken"] += 1
+        if result is Death:
+            self.seen["deaths"] += 1
+            self.note(f"{name} died at event {process.events}")
+            self._clients.pop(self.processes.depth, None)
+        return result
+
+    def _use_clients(self, depth: int) -> dict[Any, OciClient]:
+        before = oci_client._clients
+        oci_client._clients = self._clients.setdefault(depth, {})
+        return before
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass for a process that waits."""
+        self.clock.go(seconds)
+        self.network.deliver_late()
+        self.processes.point()
+
+    def _calling(self) -> None:
+        self.processes.calling()
+
+    def _committed(self, reservation_id: str) -> None:
+        self.invariants.reserved(reservation_id)
+
+    # --- the queue ----------------------------------------------------------------------------
+
+    def enqueue(self, name: str, ids: tuple[int, ...]) -> None:
+        """Take a wake-up: it may be delayed, doubled or lost."""
+        fate = self.rng.random() if self.losing_tasks else 1.0
+        if fate < 0.1:
+            self.note(f"task {name}{ids} is lost")
+            return
+        delay = self.rng.uniform(0, 90) if fate < 0.2 else self.rng.uniform(0, 0.5)
+        self.queue.append(Wish(self.clock.true + delay, name, ids))
+        if 0.2 <= fate < 0.3:
+            self.queue.append(Wish(self.clock.true + self.rng.uniform(0, 30), name, ids))
+
+    def due_tasks(self) -> list[Wish]:
+        return [wish for wish in self.queue if wish.due <= self.clock.true]
+
+    def work_on(self, wish: Wish) -> Any:
+        """Let a worker take a task. One that dies is taken again, as the queue's broker does."""
+        self.queue.remove(wish)
+        self.note(f"worker: {wish.name}{wish.ids}")
+        task = getattr(tasks, wish.name)
+        result = self.run(f"worker {wish.name}", lambda: task(*wish.ids))
+        if result is Death and not self.losing_tasks:
+            self.queue.append(Wish(self.clock.true + 300, wish.name, wish.ids))
+        return result
+
+    # --- the monitors -------------------------------------------------------------------------
+
+    def tick(self, index: int = 0) -> None:
+        """Let a monitor tick; one that has died is started anew."""
+        while len(self.monitors) <= index:
+            self.monitors.append(self._new_monitor())
+        monitor = self.monitors[index]
+        if self.run(f"monitor {index}", monitor.tick) is Death:
+            self.monitors[index] = self._new_monitor()
+
+    def _new_monitor(self) -> Monitor:
+        self._monitors_made += 1
+        client = OciClientOf(self)
+        return Monitor(
+            holder=f"monitor-{self._monitors_made}",
+            prober=InlineProber(client=client, clock=self.clock),  # type: ignore[arg-type]
+            clock=self.clock,
+        )
+
+
+class OciClientOf:
+    """The probing client of whichever process runs just now."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(oci_client.client_for_probe(), name)
+
+
+def _stock_at_oci(stock: dict[str, int]) -> StockFile:
+    rows = []
+    for sku, units in stock.items():
+        rows += [
+            {"location": "dc1", "sku": sku, "onHand": units - units // 3},
+            {"location": "dc2", "sku": sku, "onHand": units // 3},
+            {"location": "store", "sku": sku, "onHand": units},
+        ]
+    return StockFile(groups={"web": ["dc1", "dc2"]}, rows=parse_rows(rows))
+
+
+@contextmanager
+def alive(world: World) -> Iterator[World]:
+    """Put the product into the world, and make its sites and their stock."""
+    with ExitStack() as stack:
+        stack.enter_context(override_settings(**_settings(world)))
+        stack.enter_context(clocks.installed(world.clock))
+        transport = InProcessTransport(world.network)
+        for target, value in (
+            ("reconciliation.oci_client.OciClient", partial(OciClient, transport=transport)),
+            ("reconciliation.oci_client._clients", {}),
+            ("reconciliation.wake._enqueue", world.enqueue),
+            ("reconciliation.wake.queued", lambda: len(world.queue)),
+            ("reconciliation.batches.work_run", partial(batches.work_run, pause=world.pause)),
+            ("reconciliation.monitor.loop.ALERTS_EVERY", timedelta(minutes=10)),
+            ("os.fsync", lambda handle: None),
+        ):
+            stack.enter_context(patch(target, value))
+        assert wake._enqueue == world.enqueue
+        _make_sites(world)
+        stack.enter_context(world.processes.watching())
+        yield world
+
+
+def _settings(world: World) -> dict[str, Any]:
+    return {
+        "COC_OCI_BASE_URL": "https://oci.test",
+        "COC_OCI_TOKEN_URL": "https://oci.test/dwsso/oauth2/access_token",
+        "COC_OCI_TENANT_GROUP_ID": "tg",
+        "COC_OCI_CLIENT_ID": "client",
+        "COC_OCI_CLIENT_SECRET": "secret",
+        "COC_OCI_SCOPE": (
+            "SALESFORCE_COMMERCE_API:tg sfcc.inventory.reservations.rw sfcc.inventory.availability"
+        ),
+        "COC_OCI_CONCURRENCY": 1,
+        "COC_BROKER": "orm",
+        "COC_WORKERS": 2,
+        "COC_IMPEX_DIR": world.folder,
+        **world.nature.settings,
+    }
+
+
+def _make_sites(world: World) -> None:
+    for number, zone in enumerate(world.nature.zones):
+        # Two sites share a list as often as not.
+        list_id = world.rng.choice(tuple(_LISTS)) if number else "web"
+        list_, created = InventoryList.objects.get_or_create(
+            pk=list_id, defaults={"list_type": _LISTS[list_id]}
+        )
+        Site.objects.create(pk=f"shop-{number}", inventory_list=list_, time_zone=zone)
+        if created:
+            figures = [Figure(list_id, s, Decimal(n)) for s, n in world.nature.stock.items()]
+            before = world.clock.now - timedelta(hours=1)
+            ledger.apply_snapshot(
+                figures=figures, taken_at=before, lag=timedelta(seconds=3), now=before
+            )
