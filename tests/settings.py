@@ -22,3 +22,8 @@ STORAGES = STORAGES | {
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A real file in WAL mode, as in production: threads of one test share it.
     DATABASES["default"]["TEST"] = {"NAME": str(Path(_folder) / "test.sqlite3")}
+else:
+    # Tests need isolation, not durability; the product itself keeps PostgreSQL's default.
+    DATABASES["default"]["OPTIONS"] = DATABASES["default"].get("OPTIONS", {}) | {
+        "options": "-c synchronous_commit=off"
+    }
