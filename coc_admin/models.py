@@ -1,7 +1,8 @@
-"""API tokens: hashed at rest, of one site, with scopes."""
+"""API tokens (hashed at rest, of one site, with scopes), and what is known of a person."""
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 
 from orders.models import Site
@@ -38,3 +39,23 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.site_id}: {self.name}"
+
+
+class Profile(models.Model):
+    """What a person may see, and how it is shown to them.
+
+    A person without a row sees every site. One with `every_site` off sees the sites listed and no
+    other, and nothing at all while none is listed.
+    """
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="profile"
+    )
+    every_site = models.BooleanField(default=True)
+    sites = models.ManyToManyField(Site, blank=True)
+    time_zone = models.CharField(max_length=64, blank=True)  # blank: UTC
+    language = models.CharField(max_length=10, blank=True)  # blank: what the browser asks for
+    shortcuts = models.BooleanField("keyboard shortcuts", default=True)
+
+    def __str__(self) -> str:
+        return f"profile of user {self.user_id}"
