@@ -38,7 +38,7 @@ run: setup
 	@$(PYTHON_IN_VENV) manage.py serve --with-parent $(ARGS)
 
 test: setup-dev
-	@$(PYTHON_IN_VENV) -m pytest -n $(TEST_WORKERS) $(ARGS)
+	@$(PYTHON_IN_VENV) -m pytest -n $(TEST_WORKERS) --dist worksteal $(ARGS)
 
 simulate: setup-dev
 	@$(PYTHON_IN_VENV) -m tests.simulation --first $(FIRST) --seeds $(SEEDS) $(ARGS)

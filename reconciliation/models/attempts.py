@@ -46,8 +46,6 @@ class ReservationDocument(models.Model):
     sends = models.PositiveIntegerField(default=0)
     sent_at = models.DateTimeField(null=True)  # the latest send
     answered_at = models.DateTimeField(null=True)
-    # The first cancel that found nothing; a call that is still under way could yet arrive.
-    absent_at = models.DateTimeField(null=True)
     # OCI has taken the cancel and gives the counts back a little later (202).
     marked_at = models.DateTimeField(null=True)
     held = models.JSONField(default=list)

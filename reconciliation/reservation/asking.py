@@ -40,7 +40,6 @@ _BUSY = {"ReservationOperationInProcess", "ConcurrentModification"}
 _MOST_GENERATIONS_AT_ONCE = 5
 # A cancel that found nothing is believed when no call can be under way any more.
 _CALL_SURELY_OVER = timedelta(seconds=60)
-_SECOND_LOOK = timedelta(seconds=15)
 
 
 def ask(
@@ -156,7 +155,7 @@ class _Caller:
         if not won:
             # It was cancelled before this call reached OCI, which holds it now after all.
             rows.filter(state=DocumentState.CANCELLED).update(
-                state=DocumentState.CANCELLING, absent_at=None
+                state=DocumentState.CANCELLING
             )
         outcome = AttemptOutcome.PARTIAL
         if judged.complete:
@@ -229,8 +228,6 @@ class _Caller:
         now = self.clock()
         document.refresh_from_db()
         if result == CancelResult.ABSENT and not _surely_absent(document, now):
-            if document.absent_at is None:
-                ReservationDocument.objects.filter(pk=document.pk).update(absent_at=now)
             return Asked(Verdict.LATER, "A call may still be on its way to OCI; cancelled again.")
         ReservationDocument.objects.filter(pk=document.pk, state=DocumentState.CANCELLING).update(
             state=DocumentState.CANCELLED,
@@ -264,8 +261,6 @@ class _Caller:
 
 
 def _surely_absent(document: ReservationDocument, now: datetime) -> bool:
-    if document.sends == 0:
+    if document.sends == 0 or document.sent_at is None:
         return True
-    if document.sent_at is not None and now - document.sent_at > _CALL_SURELY_OVER:
-        return True
-    return document.absent_at is not None and now - document.absent_at > _SECOND_LOOK
+    return now - document.sent_at > _CALL_SURELY_OVER

@@ -19,7 +19,7 @@ from reconciliation.oci.transport import HttpAnswer, HttpRequest, Transport
 from tests.simulation.clock import VirtualClock
 
 # A request that was held up arrives before anybody may rely on its being lost.
-LONGEST_DELAY = 14.0
+LONGEST_DELAY = 40.0
 
 
 @dataclass
