@@ -1,0 +1,140 @@
+"""Erasing what an order says of its customer; the order itself stays as it is.
+
+Nothing that the ledger, a reservation, a report's counts or the recognition of the same order
+(`payload_hash`) rests on is touched. An order captured offline tells the reports by its event that
+their files must be written anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q, Value
+from django.db.models.functions import Lower
+
+from orders import events, strict_json
+from orders.actors import Actor
+from orders.fields import json_number
+from orders.models import CustomerMessage, EventKind, Order, OrderPayload
+from orders.models.orders import OrderQuerySet
+from orders.searching import CUSTOMER_EMAIL, LONGEST_CUSTOMER_TEXT
+
+ERASED = "(erased)"
+CHUNK = 500
+# Orders of one pass over what is old; a task must end in good time.
+MOST = 5_000
+
+# All else of a payload may speak of a person: addresses, payment, greetings, unknown members.
+_IMPERSONAL = ("orderNo", "creationDate", "currency", "productItems", "orderTotal")
+_IMPERSONAL_OF_ITEMS = (
+    "itemId",
+    "productId",
+    "productName",
+    "quantity",
+    "basePrice",
+    "price",
+    "inventoryId",
+)
+
+
+def orders_of_email(email: str) -> OrderQuerySet:
+    """Return the orders of the customer with that e-mail address, in any case."""
+    found = Order.objects.annotate(customer_email=CUSTOMER_EMAIL)
+    start = found.filter(customer_email=Lower(Value(email[:LONGEST_CUSTOMER_TEXT])))
+    ids = [
+        pk
+        for pk, customer in start.values_list("pk", "customer")
+        if str(customer.get("email", "")).lower() == email.lower()
+    ]
+    return Order.objects.filter(pk__in=ids).order_by("captured_at", "id")
+
+
+def orders_of_customer(customer_id: str) -> OrderQuerySet:
+    """Return the orders of the customer with that id. Reads every order: no index knows the id."""
+    return Order.objects.filter(customer__customerId=customer_id).order_by("captured_at", "id")
+
+
+def erase(*, order_ids: Iterable[int], actor: Actor, reason: str, now: datetime) -> int:
+    """Erase the customers of these orders; return of how many there was something to erase.
+
+    Safe twice and at any time: an order that somebody works on goes on without its customer.
+    """
+    return sum(
+        _erase_one(order_id, actor=actor, reason=reason, now=now) for order_id in sorted(order_ids)
+    )
+
+
+def _erase_one(order_id: int, *, actor: Actor, reason: str, now: datetime) -> bool:
+    with transaction.atomic():
+        order = Order.objects.select_for_update().get(pk=order_id)
+        told = CustomerMessage.objects.filter(order=order).exclude(body=ERASED)
+        kept = OrderPayload.objects.filter(order=order, reduced_at=None)
+        if order.customer_erased_at is not None and not told.exists() and not kept.exists():
+            return False
+        Order.objects.filter(pk=order_id).update(customer={}, customer_erased_at=now)
+        _reduce(kept, now)
+        told.update(recipient="", subject=ERASED, body=ERASED, email_error="", webhook_error="")
+        events.record(order=order, kind=EventKind.ERASED, actor=actor, reason=reason, now=now)
+        return True
+
+
+def reduce_payloads(*, captured_before: datetime, now: datetime) -> int:
+    """Reduce the payloads of finished orders to what says nothing of a person.
+
+    Returns how many, about MOST at a time.
+    """
+    reduced = 0
+    kept = Q(payload__reduced_at__isnull=True, payload__isnull=False)
+    for ids in _old_and_finished(kept, captured_before):
+        with transaction.atomic():
+            reduced += _reduce(OrderPayload.objects.filter(pk__in=ids, reduced_at=None), now)
+    return reduced
+
+
+def erase_old(*, captured_before: datetime, actor: Actor, reason: str, now: datetime) -> int:
+    """Erase the customers of finished orders captured before that moment.
+
+    Returns of how many, about MOST at a time.
+    """
+    return sum(
+        erase(order_ids=ids, actor=actor, reason=reason, now=now)
+        for ids in _old_and_finished(Q(customer_erased_at=None), captured_before)
+    )
+
+
+def _old_and_finished(condition: Q, captured_before: datetime) -> Iterator[list[int]]:
+    """Yield ids of finished orders, oldest first, each once, about MOST of them."""
+    orders = Order.objects.finished().filter(condition, captured_at__lt=captured_before)
+    rows = list(orders.values_list("captured_at", "pk")[:CHUNK])
+    told = 0
+    while rows and told < MOST:
+        told += len(rows)
+        yield [pk for _, pk in rows]
+        at, last = rows[-1]
+        later = orders.filter(captured_at__gte=at).exclude(captured_at=at, pk__lte=last)
+        rows = list(later.values_list("captured_at", "pk")[:CHUNK])
+
+
+def _reduce(payloads: Any, now: datetime) -> int:
+    """Reduce these payloads, which are not reduced yet; return how many were."""
+    reduced = 0
+    for payload in payloads.order_by("pk"):
+        reduced += OrderPayload.objects.filter(pk=payload.pk, reduced_at=None).update(
+            body=impersonal(payload.body), reduced_at=now
+        )
+    return reduced
+
+
+def impersonal(body: str) -> str:
+    """Return of an order as it was sent what says nothing of its customer, as JSON text."""
+    sent = strict_json.loads(body.encode())
+    kept = {name: sent[name] for name in _IMPERSONAL if name in sent}
+    kept["productItems"] = [
+        {name: item[name] for name in _IMPERSONAL_OF_ITEMS if name in item}
+        for item in kept["productItems"]
+    ]
+    return json.dumps(kept, ensure_ascii=False, default=json_number)

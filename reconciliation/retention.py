@@ -1,0 +1,55 @@
+"""How long personal data of finished orders is kept: what the settings say, applied once a day."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from orders import erasure
+from orders.actors import job
+from reconciliation import leases
+
+RETENTION = job("retention")
+_DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """Of how many orders the payload was reduced and the customer erased."""
+
+    payloads: int = 0
+    customers: int = 0
+
+    @property
+    def more(self) -> bool:
+        """Whether there may be more to do."""
+        return max(self.payloads, self.customers) >= erasure.MOST
+
+
+def is_due(now: datetime) -> bool:
+    """Whether to apply it now: True once a day, to one of those who ask, if anything is limited."""
+    if not settings.COC_RETAIN_PAYLOAD_DAYS and not settings.COC_RETAIN_CUSTOMER_DAYS:
+        return False
+    # A lease that nobody gives back: who gets it does the day's work.
+    return leases.take(name="retention", holder=uuid.uuid4().hex, seconds=_DAY, now=now)
+
+
+def apply(*, now: datetime) -> Applied:
+    """Erase what is older than COC_RETAIN_PAYLOAD_DAYS and COC_RETAIN_CUSTOMER_DAYS; 0 keeps it.
+
+    Reports that hold an erased customer are written anew by the outbox of the reports.
+    """
+    payloads = customers = 0
+    if days := settings.COC_RETAIN_PAYLOAD_DAYS:
+        payloads = erasure.reduce_payloads(captured_before=now - timedelta(days=days), now=now)
+    if days := settings.COC_RETAIN_CUSTOMER_DAYS:
+        customers = erasure.erase_old(
+            captured_before=now - timedelta(days=days),
+            actor=RETENTION,
+            reason=f"Personal data is kept for {days} days.",
+            now=now,
+        )
+    return Applied(payloads, customers)
