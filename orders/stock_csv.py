@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import TextIO
+
+from django.utils.translation import gettext as _
 
 from orders.ledger import Figure
 from orders.texts import SKU_RULE, is_plain, is_sku
 
 MOST_ATO = Decimal(1_000_000_000)
 MOST_FAULTS = 1_000
+MOST_SKUS = 1_000_000
+LONGEST_LINE = 100_000
 
 _COLUMNS = ("sku", "ato", "name", "price")
 _NUMBER = re.compile(r"\A[0-9]{1,12}(\.[0-9]{1,6})?\Z")
@@ -35,37 +39,64 @@ class StockRefused(Exception):
         self.bad = bad
 
 
-def read_stock(lines: Iterable[str], *, list_id: str) -> list[Figure]:
+def read_stock(file: TextIO, *, list_id: str) -> list[Figure]:
     """Return the figures of a stock file, in its order. Raises StockRefused.
 
-    A price is checked and not kept: prices belong to the orders.
+    A price is checked and not kept: prices belong to the orders. What the file needs of memory is
+    bounded by MOST_SKUS, whatever it holds; after MOST_FAULTS it is not read any further.
     """
     bad: list[BadLine] = []
     figures: list[Figure] = []
     seen: dict[str, int] = {}
-    reader = csv.reader(lines, strict=True)
-    rows = _rows(reader, bad)
+    rows = numbered_rows(file, bad)
     columns = _header(next(rows, None), bad)
     for number, row in rows if columns else ():
-        if not row or len(bad) >= MOST_FAULTS:
+        if len(bad) >= MOST_FAULTS:
+            break
+        if not row:
             continue
+        if len(figures) >= MOST_SKUS:
+            bad.append(
+                BadLine(
+                    number,
+                    _("more than %(number)s SKUs; import the file in parts")
+                    % {"number": f"{MOST_SKUS:,}"},
+                )
+            )
+            break
         figure, message = _figure(row, columns, list_id)
         if figure is not None and figure.sku in seen:
-            message = f"the SKU {figure.sku} is in line {seen[figure.sku]} already"
+            message = _("the SKU %(sku)s is in line %(line)s already") % {
+                "sku": figure.sku,
+                "line": seen[figure.sku],
+            }
         if message:
             bad.append(BadLine(number, message))
         elif figure is not None:
             seen[figure.sku] = number
             figures.append(figure)
     if not bad and not figures:
-        bad.append(BadLine(1, "the file holds no SKU"))
+        bad.append(BadLine(1, _("the file holds no SKU")))
     if bad:
         raise StockRefused(bad)
     return figures
 
 
-def _rows(reader: Any, bad: list[BadLine]) -> Iterator[tuple[int, list[str]]]:
+class _LineTooLong(Exception):
+    """A line is longer than LONGEST_LINE; what follows cannot be told from it."""
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    """Yield the lines of `file`, never more than LONGEST_LINE of one; raises _LineTooLong."""
+    while line := file.readline(LONGEST_LINE):
+        if len(line) == LONGEST_LINE and not line.endswith("\n"):
+            raise _LineTooLong
+        yield line
+
+
+def numbered_rows(file: TextIO, bad: list[BadLine]) -> Iterator[tuple[int, list[str]]]:
     """Yield rows with the number of their first line; notes what is no CSV and goes on."""
+    reader = csv.reader(_lines(file), strict=True)
     number = 0
     while True:
         first = number + 1
@@ -73,8 +104,16 @@ def _rows(reader: Any, bad: list[BadLine]) -> Iterator[tuple[int, list[str]]]:
             row = next(reader)
         except StopIteration:
             return
+        except _LineTooLong:
+            bad.append(
+                BadLine(
+                    first,
+                    _("is longer than %(number)s characters") % {"number": f"{LONGEST_LINE:,}"},
+                )
+            )
+            return
         except csv.Error as error:
-            bad.append(BadLine(first, f"is no CSV: {error}"))
+            bad.append(BadLine(first, _("is no CSV: %(fault)s") % {"fault": error}))
             row = []
         number = reader.line_num
         yield first, row
@@ -84,12 +123,14 @@ def _header(first: tuple[int, list[str]] | None, bad: list[BadLine]) -> list[str
     """Return the names of the columns, or none when the first line does not name them."""
     if first is None:
         if not bad:
-            bad.append(BadLine(1, "the file is empty; it begins with a line sku,ato[,name,price]"))
+            bad.append(
+                BadLine(1, _("the file is empty; it begins with a line sku,ato[,name,price]"))
+            )
         return []
     names = [name.strip().lower() for name in first[1]]
     fits = set(names) <= set(_COLUMNS) and len(set(names)) == len(names)
     if not fits or not {"sku", "ato"} <= set(names):
-        bad.append(BadLine(first[0], "must name the columns: sku,ato[,name,price]"))
+        bad.append(BadLine(first[0], _("must name the columns: sku,ato[,name,price]")))
         return []
     return names
 
@@ -97,23 +138,29 @@ def _header(first: tuple[int, list[str]] | None, bad: list[BadLine]) -> list[str
 def _figure(row: list[str], columns: list[str], list_id: str) -> tuple[Figure | None, str]:
     """Return the figure of a row, or what is wrong with it."""
     if len(row) != len(columns):
-        return None, f"has {len(row)} values, not {len(columns)}"
+        return None, _("has %(found)s values, not %(wanted)s") % {
+            "found": len(row),
+            "wanted": len(columns),
+        }
     values = dict(zip(columns, row, strict=True))
     sku, name = values["sku"].strip(), values.get("name", "").strip()
     if not is_sku(sku):
-        return None, f"the SKU has {SKU_RULE}"
-    ato = _number(values["ato"], places=3)
+        return None, _("the SKU has %(rule)s") % {"rule": _(SKU_RULE)}
+    ato = number_of(values["ato"], places=3)
     if ato is None or ato > MOST_ATO:
-        return None, f"the ATO {values['ato'][:40]!r} is no number from 0, with at most 3 decimals"
+        words = _("the ATO %(text)s is no number from 0, with at most 3 decimals")
+        return None, words % {"text": repr(values["ato"][:40])}
     price = values.get("price", "").strip()
-    if price and _number(price, places=4) is None:
-        return None, f"the price {price[:40]!r} is no number from 0, with at most 4 decimals"
+    if price and number_of(price, places=4) is None:
+        words = _("the price %(text)s is no number from 0, with at most 4 decimals")
+        return None, words % {"text": repr(price[:40])}
     if len(name) > 500 or not is_plain(name):
-        return None, "the name has at most 500 characters, and none that controls"
+        return None, _("the name has at most 500 characters, and none that controls")
     return Figure(list_id, sku, ato, product_name=name), ""
 
 
-def _number(text: str, *, places: int) -> Decimal | None:
+def number_of(text: str, *, places: int) -> Decimal | None:
+    """Return a number from 0 with at most `places` decimals, or None for any other text."""
     text = text.strip()
     if not _NUMBER.match(text):
         return None

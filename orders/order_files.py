@@ -1,0 +1,70 @@
+"""Order files of any kind: which one it is, and the orders in it, as the API takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import IO
+
+from orders.found_orders import FoundOrder, OrderFileRefused
+from orders.order_csv import read_order_csv
+from orders.order_lines import read_order_lines
+from orders.order_xml import read_order_xml
+from orders.stock_csv import BadLine
+from orders.stock_files import PEEK, first_mark, other_kind
+
+
+class FileKind(StrEnum):
+    """The kinds of order files."""
+
+    CSV = "csv"
+    LINES = "jsonl"
+    XML = "xml"
+
+
+_BY_MARK = {b"<": FileKind.XML, b"{": FileKind.LINES}
+_BY_SUFFIX = {
+    ".xml": FileKind.XML,
+    ".jsonl": FileKind.LINES,
+    ".ndjson": FileKind.LINES,
+    ".json": FileKind.LINES,
+}
+
+
+def kind_of(file: IO[bytes], *, name: str) -> FileKind:
+    """Return the kind of a file by how it begins, or else by its name.
+
+    Raises OrderFileRefused for what is none of them.
+    """
+    start = file.read(PEEK)
+    file.seek(0)
+    other = other_kind(start)
+    if other:
+        raise OrderFileRefused([BadLine(1, other)])
+    by_mark = _BY_MARK.get(first_mark(start))
+    return by_mark or _BY_SUFFIX.get(Path(name.removesuffix(".gz")).suffix.lower(), FileKind.CSV)
+
+
+def read_orders(
+    file: IO[bytes], *, kind: FileKind, columns: Mapping[str, str], currency: str
+) -> Iterator[FoundOrder]:
+    """Yield the orders of a file, which can be sought in, in its order and unchecked.
+
+    `columns` says how a CSV file names its columns (see order_csv.FIELDS), `currency` is that of
+    a CSV file which names none. What is needed of memory is bounded, whatever the file holds.
+    Raises OrderFileRefused where the file cannot be read any further, or has no order at all.
+    """
+    file.seek(0)
+    if kind == FileKind.XML:
+        found = read_order_xml(file)
+    elif kind == FileKind.LINES:
+        found = read_order_lines(file)
+    else:
+        found = read_order_csv(file, columns=columns, currency=currency)
+    empty = True
+    for order in found:
+        empty = False
+        yield order
+    if empty:
+        raise OrderFileRefused([BadLine(1, "the file holds no order")])

@@ -1,0 +1,161 @@
+"""Order files: the order XML that B2C Commerce exports.
+
+Read as it comes, with nothing that XML can be made to do beside holding text: a document type, and
+with it every entity, is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO, Any
+from xml.parsers import expat
+
+from orders.found_orders import FoundOrder, OrderFileRefused, body_of, member
+from orders.payload import MAX_ITEMS
+from orders.stock_csv import BadLine
+
+_CHUNK = 64 * 1024
+_LONGEST_TEXT = 1_000
+_LONGEST_TAG = 1024 * 1024
+_DEEPEST = 50
+_SEPARATOR = " "
+
+_ORDER = ("orders", "order")
+_ITEM = (*_ORDER, "product-lineitems", "product-lineitem")
+_ORDER_FIELDS: dict[tuple[str, ...], str] = {
+    (*_ORDER, "order-date"): "creationDate",
+    (*_ORDER, "currency"): "currency",
+    (*_ORDER, "taxation"): "taxation",
+    (*_ORDER, "status", "order-status"): "status",
+    (*_ORDER, "customer", "customer-no"): "customerId",
+    (*_ORDER, "customer", "customer-name"): "customerName",
+    (*_ORDER, "customer", "customer-email"): "email",
+    (*_ORDER, "totals", "order-total", "gross-price"): "orderTotal",
+}
+_ITEM_FIELDS: dict[tuple[str, ...], str] = {
+    (*_ITEM, "product-id"): "productId",
+    (*_ITEM, "product-name"): "productName",
+    (*_ITEM, "quantity"): "quantity",
+    (*_ITEM, "base-price"): "basePrice",
+    (*_ITEM, "net-price"): "net",
+    (*_ITEM, "gross-price"): "gross",
+    (*_ITEM, "inventory-list-id"): "inventoryId",
+}
+_CUSTOMER = ("customerId", "customerName", "email")
+_NOT_STANDING = ("CANCELLED", "FAILED", "REPLACED")
+
+
+def read_order_xml(file: IO[bytes]) -> Iterator[FoundOrder]:
+    """Yield the orders of an order XML file. Raises OrderFileRefused."""
+    reader = _Reader()
+    parser = reader.parser
+    fed = 0
+    while True:
+        chunk = file.read(_CHUNK)
+        fed += len(chunk)
+        try:
+            parser.Parse(chunk, not chunk)
+        except expat.ExpatError as error:
+            what = f"is no XML: {expat.ErrorString(error.code)}"
+            raise OrderFileRefused([BadLine(error.lineno, what)]) from None
+        except (ValueError, LookupError):
+            what = "is in an encoding that cannot be read; use UTF-8"
+            raise OrderFileRefused([BadLine(1, what)]) from None
+        yield from reader.take()
+        if not chunk:
+            return
+        if fed - parser.CurrentByteIndex > _LONGEST_TAG:
+            what = f"holds a tag or comment of more than {_LONGEST_TAG:,} bytes"
+            raise OrderFileRefused([BadLine(parser.CurrentLineNumber, what)])
+
+
+class _Reader:
+    """Collects the orders that have been read to their end."""
+
+    def __init__(self) -> None:
+        self.parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
+        self.parser.StartDoctypeDeclHandler = self._refuse_doctype
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
+        self.parser.CharacterDataHandler = self._text
+        self._done: list[FoundOrder] = []
+        self._path: tuple[str, ...] = ()
+        self._line = 0
+        self._order: dict[str, str] = {}
+        self._items: list[dict[str, str]] = []
+        self._item_lines: list[int] = []
+        self._values: dict[str, str] = {}
+        self._field = ""
+
+    def take(self) -> list[FoundOrder]:
+        """Return the orders that are complete, once."""
+        done, self._done = self._done, []
+        return done
+
+    def _refuse(self, message: str) -> None:
+        raise OrderFileRefused([BadLine(self.parser.CurrentLineNumber, message)])
+
+    def _refuse_doctype(self, *_arguments: Any) -> None:
+        self._refuse("holds a document type, which an order file never does")
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        tag = name.rpartition(_SEPARATOR)[2]
+        if not self._path and tag != "orders":
+            self._refuse(f"is no order export: it begins with <{tag[:40]}>, not <orders>")
+        if len(self._path) >= _DEEPEST:
+            self._refuse(f"is nested more than {_DEEPEST} deep")
+        self._path = (*self._path, tag)
+        if self._path == _ORDER:
+            self._line = self.parser.CurrentLineNumber
+            self._order = {"orderNo": attributes.get("order-no", "")[:_LONGEST_TEXT]}
+            self._items, self._item_lines = [], []
+        elif self._path == _ITEM:
+            self._values = {}
+        self._field = _ORDER_FIELDS.get(self._path) or _ITEM_FIELDS.get(self._path, "")
+        if self._path == _ITEM and len(self._items) <= MAX_ITEMS:
+            # One item too many is enough to be refused.
+            self._items.append(self._values)
+            self._item_lines.append(self.parser.CurrentLineNumber)
+
+    def _text(self, text: str) -> None:
+        if self._field:
+            of_item = self._path in _ITEM_FIELDS
+            values = self._values if of_item else self._order
+            values[self._field] = (values.get(self._field, "") + text)[:_LONGEST_TEXT]
+
+    def _end(self, _name: str) -> None:
+        if self._path == _ORDER:
+            self._done.append(self._found())
+        self._path = self._path[:-1]
+        self._field = ""
+
+    def _found(self) -> FoundOrder:
+        order = {name: text.strip() for name, text in self._order.items() if text.strip()}
+        customer = {name: order[name] for name in _CUSTOMER if name in order}
+        kept = ("orderNo", "creationDate", "currency")
+        document: dict[str, Any] = {name: order[name] for name in kept if name in order}
+        if customer:
+            document["customerInfo"] = customer
+        price = "net" if order.get("taxation", "").lower() == "net" else "gross"
+        document["productItems"] = [_item(values, price=price) for values in self._items]
+        if "orderTotal" in order:
+            document["orderTotal"] = member(order["orderTotal"])
+        status = order.get("status", "").upper()
+        return FoundOrder(
+            line=self._line,
+            order_no=self._order["orderNo"],
+            body=body_of(document),
+            item_lines=self._item_lines,
+            fault=f"the order is {status.lower()} already" if status in _NOT_STANDING else "",
+        )
+
+
+def _item(values: dict[str, str], *, price: str) -> dict[str, Any]:
+    item: dict[str, Any] = {}
+    for name in ("productId", "productName", "inventoryId"):
+        if values.get(name, "").strip():
+            item[name] = values[name].strip()
+    for name, source in (("quantity", "quantity"), ("basePrice", "basePrice"), ("price", price)):
+        if values.get(source, "").strip():
+            item[name] = member(values[source].strip())
+    return item

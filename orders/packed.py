@@ -1,0 +1,16 @@
+"""Files to import, plain or packed as .gz."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+from typing import IO, cast
+
+# What reading raises when a .gz file is no whole one.
+DAMAGED = (gzip.BadGzipFile, EOFError, zlib.error)
+
+
+def open_file(path: Path) -> IO[bytes]:
+    """Open a file for reading, unpacked as it is read. Raises OSError."""
+    return cast(IO[bytes], gzip.open(path)) if path.suffix == ".gz" else path.open("rb")

@@ -1,0 +1,99 @@
+"""Stock files of any kind: which one it is, its figures, and bringing them into the ledger."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import IO
+
+from django.utils.translation import gettext_lazy
+
+from orders import ledger
+from orders.ledger import Figure, LedgerChanged
+from orders.models import InventoryList, MovementReason
+from orders.stock_csv import BadLine, StockRefused, read_stock
+from orders.stock_lines import read_stock_lines
+from orders.stock_xml import read_stock_xml
+
+CHUNK = 500
+_TRIES = 5
+PEEK = 4096
+_BOM = b"\xef\xbb\xbf"
+_OTHER_KINDS = (
+    (b"\x1f\x8b", gettext_lazy("is packed (gzip); unpack it first")),
+    (b"PK", gettext_lazy("is a spreadsheet or an archive; save it as CSV in UTF-8")),
+    (b"\xff\xfe", gettext_lazy("is in UTF-16; save it in UTF-8")),
+    (b"\xfe\xff", gettext_lazy("is in UTF-16; save it in UTF-8")),
+)
+
+
+class StockBusy(Exception):
+    """Some records change all the time; what is imported stays, and doing it again is safe."""
+
+
+def read_stock_file(file: IO[bytes], *, list_: InventoryList) -> list[Figure]:
+    """Return the figures of a CSV, B2C inventory XML or OCI import file, which can be sought in.
+
+    Raises StockRefused with every bad line, up to stock_csv.MOST_FAULTS of them.
+    """
+    start = file.read(PEEK)
+    file.seek(0)
+    other = other_kind(start)
+    if other:
+        raise StockRefused([BadLine(1, other)])
+    first = first_mark(start)
+    if first == b"<":
+        return read_stock_xml(file, list_id=list_.pk)
+    if first == b"{":
+        return read_stock_lines(file, list_=list_)
+    # Bytes that are no UTF-8 come through as what no SKU and no name may hold: the line is named.
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    try:
+        return read_stock(text, list_id=list_.pk)
+    finally:
+        text.detach()
+
+
+def other_kind(start: bytes) -> str:
+    """Return what a file that begins like this is, if it is none that can be imported."""
+    return next((str(words) for mark, words in _OTHER_KINDS if start.startswith(mark)), "")
+
+
+def first_mark(start: bytes) -> bytes:
+    """Return the first byte of a file that means something."""
+    return start.removeprefix(_BOM).lstrip()[:1]
+
+
+def import_figures(
+    figures: Sequence[Figure],
+    *,
+    taken_at: datetime,
+    progress: Callable[[int], None] = lambda done: None,
+) -> int:
+    """Bring figures of a file into the ledger; return how many records have a new snapshot.
+
+    Chunk by chunk, each a transaction: shoppers go on ordering meanwhile. Repeated with the same
+    `taken_at` it goes on where it was broken off. Raises StockBusy.
+    """
+    changed = 0
+    for start in range(0, len(figures), CHUNK):
+        changed += _apply(figures[start : start + CHUNK], taken_at)
+        progress(min(start + CHUNK, len(figures)))
+    return changed
+
+
+def _apply(figures: Sequence[Figure], taken_at: datetime) -> int:
+    """Write one chunk, again if a record has just changed under it."""
+    for _ in range(_TRIES):
+        try:
+            return ledger.apply_snapshot(
+                figures=figures,
+                taken_at=taken_at,
+                lag=timedelta(0),
+                now=taken_at,
+                reason=MovementReason.IMPORTED,
+            )
+        except LedgerChanged:
+            continue
+    raise StockBusy

@@ -1,0 +1,197 @@
+"""Place the orders of a file, as the storefront would."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from orders import capture
+from orders.actors import at_the_command_line
+from orders.errors import OrderRefused, PayloadRefused
+from orders.found_orders import FoundOrder, OrderFileRefused
+from orders.ledger import LedgerChanged
+from orders.models import Site
+from orders.order_csv import FIELDS
+from orders.order_files import FileKind, kind_of, read_orders
+from orders.packed import DAMAGED, open_file
+from orders.payload import parse_order
+from orders.texts import is_plain
+from reconciliation.placement import place_order
+
+_SHOWN = 50
+_STEP = 500
+_ITEM = re.compile(r"\AproductItems\[(\d+)\]")
+_NOTHING = "nothing was placed"
+_CHANGED = "it changed while it was read, and may be imported again"
+_SAYS = {
+    "reserved": "reserved at OCI",
+    "offline": "captured offline",
+    "there": "there already",
+    "good": "to be placed",
+    "refused": "refused",
+}
+
+
+class Command(BaseCommand):
+    """Exit code 0: every order is accepted, 1: some are refused, 2: file or site is no good."""
+
+    help = (
+        "Places the orders of a file, each like one that a storefront sends: it is checked, taken"
+        " off ATO, and reserved at OCI or captured offline. An order that is there already is left"
+        " as it is, so a file can be imported again. The file, plain or .gz and in UTF-8, holds"
+        " lines of JSON (an order of the API's shape each), B2C Commerce's order XML, or CSV with"
+        " a line for each item. The whole file is read before the first order is placed. Exit"
+        " code 0: all accepted, 1: some refused, each with its line and the reason, 2: the file or"
+        " the site cannot be used and nothing was placed."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the file, the site, and how the file is to be read."""
+        parser.add_argument("file", type=Path, metavar="FILE", help="the file; .gz is unpacked")
+        parser.add_argument("--site", required=True, help="the site that takes the orders")
+        parser.add_argument(
+            "--format", choices=[kind.value for kind in FileKind], help="else seen from the file"
+        )
+        parser.add_argument(
+            "--map",
+            action="append",
+            default=[],
+            metavar="FIELD=COLUMN,...",
+            help="what a CSV file calls its columns, where that is not the field's own name: "
+            + ", ".join(FIELDS)
+            + ". orderNo, sku and quantity must be there. Without currency it is the site's;"
+            " without orderTotal the items are added up. Other columns are not read.",
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="only check the orders; stock is not looked at"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Read the file to its end, then place its orders."""
+        site = Site.objects.filter(pk=options["site"]).first()
+        if site is None:
+            known = ", ".join(Site.objects.order_by("pk").values_list("pk", flat=True)[:20])
+            raise _unusable(f"There is no site {options['site']!r}. Known: {known or 'none'}.")
+        columns = _columns(options["map"])
+        path: Path = options["file"]
+        with ExitStack() as stack:
+            with self._told(path):
+                file = stack.enter_context(open_file(path))
+                kind = FileKind(options["format"] or kind_of(file, name=path.name))
+            if columns and kind != FileKind.CSV:
+                raise _unusable(f"--map is for CSV files; {path.name} is read as {kind}.")
+
+            def orders(end: str = _NOTHING) -> Iterator[FoundOrder]:
+                with self._told(path, end):
+                    yield from read_orders(file, kind=kind, columns=columns, currency=site.currency)
+
+            total = sum(1 for _ in orders())
+            act = _check if options["dry_run"] else _place
+            quiet = options["verbosity"] == 0
+            counts = self._each(orders(_CHANGED), total, site, act, quiet=quiet)
+        if counts.total() != total:
+            raise _unusable(f"{path.name}: {_CHANGED}.")
+        parts = [f"{counts[key]:,} {says}" for key, says in _SAYS.items() if counts[key]]
+        self.stdout.write(f"{total:,} order{'s' if total > 1 else ''}: {', '.join(parts)}.")
+        if counts["refused"]:
+            raise SystemExit(1)
+
+    def _each(
+        self,
+        orders: Iterator[FoundOrder],
+        total: int,
+        site: Site,
+        act: Callable[[FoundOrder, Site], str],
+        *,
+        quiet: bool,
+    ) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        for number, found in enumerate(orders, start=1):
+            refusal = found.fault
+            try:
+                end = "refused" if refusal else act(found, site)
+            except OrderRefused as refused:
+                end, refusal = "refused", _reason(refused, found)
+            except LedgerChanged:
+                end, refusal = "refused", "Its stock changes all the time; import again."
+            counts[end] += 1
+            if refusal and counts["refused"] <= _SHOWN:
+                self.stderr.write(f"line {found.line}: {_name(found)}: {refusal}")
+            if not quiet and number % _STEP == 0 and number < total:
+                self.stdout.write(f"{number:,} of {total:,} orders")
+        more = counts["refused"] - _SHOWN
+        if more > 0:
+            self.stderr.write(f"... and {more:,} more refused")
+        return counts
+
+    @contextmanager
+    def _told(self, path: Path, end: str = _NOTHING) -> Iterator[None]:
+        """Tell what is wrong with the file as a whole; `end` says what became of its orders."""
+        try:
+            yield
+        except OrderFileRefused as refused:
+            for line in refused.bad[:_SHOWN]:
+                self.stderr.write(f"line {line.number}: {line.message}")
+            more = len(refused.bad) - _SHOWN
+            if more > 0:
+                self.stderr.write(f"... and {more:,} more")
+            raise _unusable(f"{path.name} cannot be read as orders; {end}.") from None
+        except DAMAGED:
+            raise _unusable(f"{path.name} is no whole gzip file; {end}.") from None
+        except OSError as error:
+            why = error.strerror or error
+            raise _unusable(f"{path} cannot be read: {why}.") from None
+
+
+def _unusable(message: str) -> CommandError:
+    return CommandError(message, returncode=2)
+
+
+def _columns(maps: list[str]) -> dict[str, str]:
+    """Return what `--map` says, by field."""
+    columns: dict[str, str] = {}
+    for part in ",".join(maps).split(",") if maps else ():
+        name, _, column = (text.strip() for text in part.partition("="))
+        if name not in FIELDS or not column:
+            raise _unusable(
+                f"--map cannot use {part!r}; write FIELD=COLUMN with a field of --help."
+            )
+        if name in columns:
+            raise _unusable(f"--map names a column for {name} twice.")
+        columns[name] = column
+    return columns
+
+
+def _place(found: FoundOrder, site: Site) -> str:
+    placement = place_order(raw=found.body, site=site, actor=at_the_command_line())
+    if not placement.created:
+        return "there"
+    return "offline" if placement.order.captured_offline else "reserved"
+
+
+def _check(found: FoundOrder, site: Site) -> str:
+    placed = parse_order(found.body, site=site)
+    return "there" if capture.find_same(placed=placed, site=site) else "good"
+
+
+def _reason(refused: OrderRefused, found: FoundOrder) -> str:
+    """Return why an order is refused, with the line of the item that is at fault."""
+    first = refused.problems[0].field if isinstance(refused, PayloadRefused) else ""
+    item = _ITEM.match(first)
+    if item is None or int(item[1]) >= len(found.item_lines):
+        return refused.detail
+    line = found.item_lines[int(item[1])]
+    return refused.detail if line == found.line else f"{refused.detail} (line {line})"
+
+
+def _name(found: FoundOrder) -> str:
+    number = found.order_no[:60]
+    if not number:
+        return "an order without a number"
+    return f"order {number if is_plain(number) else ascii(number)}"

@@ -1,0 +1,300 @@
+"""`manage.py import_orders`: a file's orders go the way of the storefront's."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orders.actors import at_the_command_line
+from orders.found_orders import FoundOrder
+from orders.models import Order, OrderEvent, OrderPayload, Site, UnknownSkuPolicy
+from orders.models.orders import ActorKind
+from orders.order_files import read_orders
+from reconciliation.management.commands import import_orders
+from tests import factories, fuzzing
+from tests.engine import D, Engine, ato, set_connection, standing
+from tests.orders.payloads import raw_order
+from tests.orders.test_order_files import export, item, order
+
+pytestmark = pytest.mark.django_db
+
+REAL_DAY = Path(__file__).parents[3] / "shared/data/online-retail/2011-11-14.csv.gz"
+COMPLETE, MISSING = "COMPLETELY_RESERVED", "RESERVATION_MISSING"
+RETAIL = (
+    "orderNo=InvoiceNo,sku=StockCode,productName=Description,basePrice=UnitPrice",
+    "creationDate=InvoiceDate,customerId=CustomerID",
+)
+
+
+def run(path: Path, *args: str, site: str = "shop") -> tuple[int, str, str]:
+    """Return the exit code, and what was written to standard output and error."""
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    try:
+        call_command("import_orders", str(path), f"--site={site}", *args, stdout=out, stderr=err)
+    except CommandError as error:
+        code = error.returncode
+        err.write(f"{error}\n")
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    return code, out.getvalue(), err.getvalue()
+
+
+@pytest.fixture
+def offline_shop() -> Site:
+    """Return a shop whose connection is offline."""
+    set_connection("OFFLINE")
+    return factories.make_site(stock={"MUG": 10, "CUP": 10}, currency="GBP")
+
+
+def write(folder: Path, content: bytes | str, name: str = "orders.csv") -> Path:
+    path = folder / name
+    raw = content.encode() if isinstance(content, str) else content
+    path.write_bytes(gzip.compress(raw) if name.endswith(".gz") else raw)
+    return path
+
+
+def test_orders_are_reserved_like_those_of_the_storefront(engine: Engine, tmp_path: Path) -> None:
+    engine.site({"MUG": 5})
+    path = write(
+        tmp_path,
+        raw_order("A1", [("MUG", 2)]) + b"\n" + raw_order("A2", [("MUG", 4)]) + b"\n",
+        "orders.jsonl",
+    )
+
+    assert run(path) == (
+        1,
+        "2 orders: 1 reserved at OCI, 1 refused.\n",
+        "line 2: order A2: Not enough stock of MUG.\n",
+    )
+
+    placed = Order.objects.get()
+    assert standing(placed) == ("new", COMPLETE, False)
+    assert engine.documents("A1") == [("OPEN", {"MUG": D(2)})]
+    assert OrderPayload.objects.get().body == raw_order("A1", [("MUG", 2)]).decode()
+    actor = at_the_command_line()
+    event = OrderEvent.objects.filter(order=placed).earliest("pk")
+    assert (event.actor_kind, event.actor) == (ActorKind.PERSON, actor.name)
+
+
+def test_a_file_can_be_imported_again(offline_shop: Site, tmp_path: Path) -> None:
+    path = write(tmp_path, export(order(item()) + order(item("CUP"), number="2")), "orders.xml.gz")
+
+    assert run(path) == (0, "2 orders: 2 captured offline.\n", "")
+    before = fuzzing.rows()
+    assert run(path) == (0, "2 orders: 2 there already.\n", "")
+    assert fuzzing.rows() == before
+    assert [standing(one) for one in Order.objects.all()] == [("new", MISSING, True)] * 2
+    assert (ato("MUG"), ato("CUP")) == ((D(8), D(2)), (D(8), D(2)))
+
+    other = write(tmp_path, export(order(item("CUP"))), "other.xml")
+    assert run(other) == (
+        1,
+        "1 order: 1 refused.\n",
+        "line 3: order 0001: Order 0001 exists with other content; nothing was changed."
+        " Use a new number.\n",
+    )
+    assert fuzzing.rows() == before
+
+
+def test_a_dry_run_checks_and_places_nothing(offline_shop: Site, tmp_path: Path) -> None:
+    factories.capture(offline_shop, "A1", [("MUG", 1)])
+    content = b"\n".join(
+        [raw_order("A1", [("MUG", 1)]), raw_order("A2", [("MUG", 1)]), raw_order("A3", [])]
+    )
+    before = fuzzing.rows()
+
+    assert run(write(tmp_path, content), "--dry-run") == (
+        1,
+        "3 orders: 1 there already, 1 to be placed, 1 refused.\n",
+        "line 3: order A3: productItems: at least 1 items\n",
+    )
+    assert fuzzing.rows() == before
+
+
+def test_a_refusal_names_the_line_of_the_item(offline_shop: Site, tmp_path: Path) -> None:
+    path = write(tmp_path, "orderNo,sku,quantity,basePrice\nA1,MUG,1,2\nA1,CUP,-1,2\nA2,CUP,1,2\n")
+    assert run(path) == (
+        1,
+        "2 orders: 1 captured offline, 1 refused.\n",
+        "line 2: order A1: productItems[1].quantity: must be more than 0 (line 3)\n",
+    )
+    assert [(one.order_no, one.currency) for one in Order.objects.all()] == [("A2", "GBP")]
+
+
+def test_refusals_are_shown_up_to_a_bound(offline_shop: Site, tmp_path: Path) -> None:
+    code, out, err = run(write(tmp_path, "nonsense\n" * 60, "orders.jsonl"))
+    assert (code, out) == (1, "60 orders: 60 refused.\n")
+    lines = err.splitlines()
+    assert len(lines) == 51
+    assert lines[0].startswith("line 1: an order without a number: The body is not JSON")
+    assert lines[-1] == "... and 10 more refused"
+
+
+def test_long_work_tells_how_far_it_is(
+    offline_shop: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_orders, "_STEP", 2)
+    lines = b"\n".join(raw_order(f"A{number}", [("MUG", 1)]) for number in range(4))
+    path = write(tmp_path, lines)
+    end = "4 orders: 4 to be placed.\n"
+    assert run(path, "--dry-run") == (0, f"2 of 4 orders\n{end}", "")
+    assert run(path, "--dry-run", "--verbosity=0") == (0, end, "")
+
+
+@pytest.mark.parametrize("content", [b"", b"{}\n{}", b"x" * 3_000_000])
+def test_a_file_that_changes_meanwhile_is_told(
+    offline_shop: Site,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    content: bytes,
+) -> None:
+    path = write(tmp_path, raw_order("A1", [("MUG", 1)]), "orders.jsonl")
+    passes = iter([lambda: None, lambda: path.write_bytes(content)])
+
+    def read_changing(*args: Any, **options: Any) -> Iterator[FoundOrder]:
+        next(passes)()
+        return read_orders(*args, **options)
+
+    monkeypatch.setattr(import_orders, "read_orders", read_changing)
+    code, _, err = run(path)
+    assert code == 2
+    assert err.endswith("it changed while it was read, and may be imported again.\n")
+    assert not Order.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "args", "said"),
+    [
+        (None, "orders.csv", [], "orders.csv cannot be read: No such file or directory.\n"),
+        (
+            "orderNo,sku,quantity\nA1,MUG,1\nA1\n",
+            "orders.csv",
+            [],
+            "line 3: has 1 values, not 3\n"
+            "orders.csv cannot be read as orders; nothing was placed.\n",
+        ),
+        (
+            b"\x1f\x8b\x08",
+            "orders.csv",
+            [],
+            "line 1: is packed (gzip); unpack it first\n"
+            "orders.csv cannot be read as orders; nothing was placed.\n",
+        ),
+        (
+            export(order(item()) + "<order>"),
+            "orders.xml",
+            [],
+            "line 5: is no XML: mismatched tag\n"
+            "orders.xml cannot be read as orders; nothing was placed.\n",
+        ),
+        (
+            "{}",
+            "orders.jsonl",
+            ["--map=sku=Code"],
+            "--map is for CSV files; orders.jsonl is read as jsonl.\n",
+        ),
+        (
+            "",
+            "orders.csv",
+            ["--map=colour=Code"],
+            "--map cannot use 'colour=Code'; write FIELD=COLUMN with a field of --help.\n",
+        ),
+        ("", "orders.csv", ["--map=sku=A,sku=B"], "--map names a column for sku twice.\n"),
+        ("", "orders.csv", ["--site=other"], "There is no site 'other'. Known: shop.\n"),
+    ],
+)
+def test_what_cannot_be_used_places_nothing(
+    offline_shop: Site,
+    tmp_path: Path,
+    content: bytes | str | None,
+    name: str,
+    args: list[str],
+    said: str,
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        write(tmp_path, content, name)
+    before = fuzzing.rows()
+    code, out, err = run(path, *args)
+    assert (code, out) == (2, "")
+    assert err.replace(f"{tmp_path}/", "") == said
+    assert fuzzing.rows() == before
+
+
+def test_a_torn_gzip_file_places_nothing(offline_shop: Site, tmp_path: Path) -> None:
+    lines = b"\n".join(raw_order(f"A{number}", [("MUG", 1)]) for number in range(50))
+    path = tmp_path / "orders.jsonl.gz"
+    path.write_bytes(gzip.compress(lines)[:-20])
+    said = "orders.jsonl.gz is no whole gzip file; nothing was placed.\n"
+    assert run(path) == (2, "", said)
+    assert not Order.objects.exists()
+
+
+@pytest.mark.fuzz
+def test_whatever_one_cell_holds_the_other_orders_are_placed(
+    offline_shop: Site, tmp_path: Path
+) -> None:
+    cells = st.one_of(
+        st.sampled_from(["", " ", "\x00", "NaN", "1e9", "-1", "=1+1", "٣", '"', "x" * 300, "1"]),
+        st.text(max_size=8),
+    )
+
+    @fuzzing.fuzz(40)
+    @given(number=cells, sku=cells, quantity=cells, total=cells)
+    def each(number: str, sku: str, quantity: str, total: str) -> None:
+        row = (cell.replace('"', '""') for cell in (number, sku, quantity, total))
+        content = "orderNo,sku,quantity,orderTotal\nGOOD-1,MUG,1,5\n"
+        content += ",".join(f'"{cell}"' for cell in row) + "\nGOOD-2,CUP,1,5\n"
+        path = write(tmp_path, content.encode("utf-8", "surrogatepass"))
+        with fuzzing.undone():
+            code, _, said = run(path)
+            numbers = set(Order.objects.values_list("order_no", flat=True))
+            assert "Traceback" not in said
+            if code == 2:
+                assert not numbers
+                assert said.startswith("line 3: "), said
+            else:
+                assert {"GOOD-1", "GOOD-2"} <= numbers
+                assert (len(numbers) == 2) == (code == 1), said
+                assert said.startswith("line 3: ") or not code, said
+
+    each()
+
+
+def test_a_real_day_is_imported_with_a_map(tmp_path: Path) -> None:
+    if not REAL_DAY.exists():
+        pytest.skip(f"The test data {REAL_DAY.name} is missing (shared/data/online-retail).")
+    set_connection("OFFLINE")
+    factories.make_site(currency="GBP", unknown_sku_policy=UnknownSkuPolicy.ACCEPT_UNTRACKED)
+    maps = [f"--map={part}" for part in RETAIL]
+
+    code, out, err = run(REAL_DAY, *maps, "--dry-run")
+    assert (code, out) == (1, "152 orders: 114 to be placed, 38 refused.\n")
+    assert len(err.splitlines()) == 38
+    assert err.splitlines()[0] == (
+        "line 297: order C576108: productItems[0].quantity: must be more than 0"
+    )
+
+    morning = b"".join(gzip.decompress(REAL_DAY.read_bytes()).splitlines(keepends=True)[:101])
+    path = write(tmp_path, morning, "morning.csv.gz")
+    code, out, err = run(path, *maps)
+    placed = list(Order.objects.order_by("pk").prefetch_related("items"))
+    assert (code, out, err) == (0, f"{len(placed)} orders: {len(placed)} captured offline.\n", "")
+    assert sum(len(one.items.all()) for one in placed) == 100
+    first = placed[0]
+    assert (first.order_no, first.creation_date) == ("576080", "2011-11-14 08:10:00")
+    assert (first.customer, first.currency) == ({"customerId": "18211.0"}, "GBP")
+    assert json.loads(first.payload.body)["orderTotal"] == float(
+        sum(one.quantity * (one.unit_price or D(0)) for one in first.items.all())
+    )
+    assert run(path, *maps)[:2] == (0, f"{len(placed)} orders: {len(placed)} there already.\n")
