@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Q
@@ -25,3 +26,28 @@ def take(*, name: str, holder: str, seconds: float, now: datetime) -> bool:
 def give_back(*, name: str, holder: str, now: datetime) -> bool:
     """End the lease early if `holder` has it, so that another need not wait for its end."""
     return bool(Lease.objects.filter(name=name, holder=holder).update(holder="", until=now))
+
+
+@dataclass(slots=True)
+class Watch:
+    """Watches a lease that another has, and takes it over when it is not renewed any more.
+
+    `take` compares the clocks of two hosts: a holder whose clock is minutes ahead would be missed
+    for minutes after its death. Here only our own clock counts, from when the lease last changed.
+    """
+
+    name: str
+    _seen: tuple[str, datetime] | None = None
+    _since: datetime | None = None
+
+    def take_over(self, *, holder: str, seconds: float, now: datetime) -> bool:
+        """Take the lease if it has stood still for twice `seconds`; True if we have it now."""
+        found = Lease.objects.filter(name=self.name).values_list("holder", "until").first()
+        if found != self._seen or self._since is None:
+            self._seen, self._since = found, now
+            return False
+        if found is None or now - self._since <= timedelta(seconds=2 * seconds):
+            return False
+        self._since = now
+        still = Lease.objects.filter(name=self.name, holder=found[0], until=found[1])
+        return bool(still.update(holder=holder, until=now + timedelta(seconds=seconds)))

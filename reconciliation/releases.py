@@ -26,8 +26,8 @@ from reconciliation.reservation import Asked, Verdict, cancel_document
 
 _CLAIM = timedelta(seconds=60)
 # What OCI may hold under a document in one of these states.
-_UNCOUNTED = (DocumentState.PREPARED, DocumentState.ANSWERED)
-MAY_HOLD = (*_UNCOUNTED, DocumentState.COUNTED)
+UNCOUNTED = (DocumentState.PREPARED, DocumentState.ANSWERED)
+MAY_HOLD = (*UNCOUNTED, DocumentState.COUNTED)
 # The call was answered, if not as hoped: the next one may do better.
 _OCI_ANSWERS = (Verdict.LATER, Verdict.REVIEW)
 RELEASES = job("releases")
@@ -135,10 +135,15 @@ def settle_outside(
         order = settlement.settle_outside(
             order_id=order_id, reference=reference, actor=actor, reason=reason, now=now
         )
-        mark_for_undoing(order_id, states=_UNCOUNTED)
+        mark_for_undoing(order_id, states=UNCOUNTED)
+    wake_for(order_id)
+    return order
+
+
+def wake_for(order_id: int) -> None:
+    """Wake what cancels documents, if the order has any to be cancelled."""
     if _documents_to_undo(order_id).exists():
         wake.soon("finish_cancellations")
-    return order
 
 
 def mark_for_undoing(order_id: int, *, states: Sequence[DocumentState] = MAY_HOLD) -> None:

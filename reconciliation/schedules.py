@@ -2,10 +2,47 @@
 
 from __future__ import annotations
 
+import ast
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
 from django.db import transaction
-from django_q.models import Schedule
+from django.db.models import Max
+from django.utils import timezone
+from django_q.models import Failure, Schedule
+
+logger = logging.getLogger(__name__)
 
 _EVERY_MINUTE = {"sweep": "reconciliation.tasks.sweep"}
+_INTERVAL = timedelta(minutes=1)
+# The queue looks twice a minute; later than this means that no worker looks at all.
+_LATE = timedelta(minutes=2)
+
+
+class Fault(StrEnum):
+    """What can be wrong with a schedule."""
+
+    NONE = ""
+    MISSING = "missing"
+    CHANGED = "changed"  # not what the code says
+    UNREADABLE = "unreadable"  # the queue fails on it, and then on every schedule
+    LATE = "late"
+    FOREIGN = "foreign"  # not of this product
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleState:
+    """One schedule as it is in the database."""
+
+    name: str
+    fault: Fault
+    key: int | None = None
+    next_run: datetime | None = None
+    failed_at: datetime | None = None
+    is_own: bool = True
 
 
 def ensure() -> None:
@@ -15,15 +52,106 @@ def ensure() -> None:
             rows = list(Schedule.objects.select_for_update().filter(name=name).order_by("pk"))
             if rows:
                 Schedule.objects.filter(pk__in=[row.pk for row in rows[1:]]).delete()
-                Schedule.objects.filter(pk=rows[0].pk).update(
-                    func=func,
-                    args=None,
-                    kwargs=None,
-                    schedule_type=Schedule.MINUTES,
-                    minutes=1,
-                    repeats=-1,
-                )
+                Schedule.objects.filter(pk=rows[0].pk).update(**_wanted(func))
+                _pull_forward(rows[0].pk)
             else:
-                Schedule.objects.create(
-                    name=name, func=func, schedule_type=Schedule.MINUTES, minutes=1, repeats=-1
-                )
+                Schedule.objects.create(name=name, **_wanted(func))
+
+
+def states(now: datetime) -> list[ScheduleState]:
+    """Return every schedule of the code, and every other one in the table, with its fault."""
+    rows: dict[str, list[Any]] = {}
+    for row in Schedule.objects.order_by("pk"):
+        rows.setdefault(row.name or "", []).append(row)
+    failed = Failure.objects.filter(func__in=_EVERY_MINUTE.values()).order_by().values_list("func")
+    failures = dict(failed.annotate(last=Max("stopped")))
+    found = [
+        _state(name, func, rows.pop(name, []), failed_at=failures.get(func), now=now)
+        for name, func in _EVERY_MINUTE.items()
+    ]
+    for name, others in sorted(rows.items()):
+        for row in others:
+            fault = Fault.FOREIGN if _is_readable(row) else Fault.UNREADABLE
+            found.append(ScheduleState(name or row.func, fault, row.pk, row.next_run, is_own=False))
+    return found
+
+
+def heal(now: datetime) -> list[str]:
+    """Make true what is not, while everything runs; return the names of what was put right.
+
+    The monitor calls this: a deleted schedule of ours would never be missed by the queue, and one
+    row that the queue cannot read, whose ever it is, stops every schedule. Such a foreign row is
+    put to rest; people find it on the page of the schedules.
+    """
+    healed, is_own = [], False
+    for found in states(now):
+        if not found.is_own and found.fault == Fault.UNREADABLE:
+            if Schedule.objects.filter(pk=found.key).exclude(repeats=0).update(repeats=0):
+                healed.append(found.name)
+                logger.error("Schedule %r cannot be read; it does not run any more.", found.name)
+        elif found.is_own and found.fault in (Fault.MISSING, Fault.CHANGED, Fault.UNREADABLE):
+            healed.append(found.name)
+            logger.warning("Schedule %r was %s; it is made anew.", found.name, found.fault)
+            is_own = True
+    if is_own:
+        ensure()
+    return healed
+
+
+def remove_foreign(key: int) -> bool:
+    """Delete a schedule that is not of the code; False if there is none such."""
+    others = Schedule.objects.filter(pk=key).exclude(name__in=_EVERY_MINUTE)
+    return bool(others.delete()[0])
+
+
+def _wanted(func: str) -> dict[str, Any]:
+    return {
+        "func": func,
+        "hook": None,
+        "args": None,
+        "kwargs": None,
+        "schedule_type": Schedule.MINUTES,
+        "minutes": 1,
+        "repeats": -1,
+        "cron": None,
+        "cluster": None,
+        "intended_date_kwarg": None,
+    }
+
+
+def _pull_forward(key: int) -> None:
+    """Let a schedule run now that would not run for longer than its interval."""
+    now = timezone.now()
+    Schedule.objects.filter(pk=key, next_run__gt=now + _INTERVAL).update(next_run=now)
+    Schedule.objects.filter(pk=key, next_run=None).update(next_run=now)
+
+
+def _state(
+    name: str, func: str, rows: list[Any], *, failed_at: datetime | None, now: datetime
+) -> ScheduleState:
+    if not rows:
+        return ScheduleState(name, Fault.MISSING, failed_at=failed_at)
+    row = rows[0]
+    is_changed = len(rows) > 1 or any(
+        (getattr(row, field) or None) != value for field, value in _wanted(func).items()
+    )
+    never = row.next_run is None or row.next_run > now + 2 * _INTERVAL
+    fault = Fault.NONE
+    if not all(_is_readable(one) for one in rows):
+        fault = Fault.UNREADABLE
+    elif is_changed or never:
+        fault = Fault.CHANGED
+    elif row.next_run < now - _LATE:
+        fault = Fault.LATE
+    return ScheduleState(name, fault, row.pk, row.next_run, failed_at)
+
+
+def _is_readable(row: Any) -> bool:
+    """Whether the queue can read the row: one that it cannot read stops all the others."""
+    try:
+        if row.args:
+            ast.literal_eval(row.args)
+        row.calculate_next_run(row.next_run or timezone.now())
+    except Exception:
+        return False
+    return True

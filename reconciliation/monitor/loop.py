@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
 
-from reconciliation import alert_rules, connection, heartbeats, leases
+from reconciliation import alert_rules, alerts, connection, heartbeats, leases, schedules
 from reconciliation.monitor import recovery
 from reconciliation.monitor.probing import Prober
 
@@ -25,6 +25,7 @@ LEASE_SECONDS = 5.0
 TICK_SECONDS = 1.0
 ALERTS_EVERY = timedelta(seconds=2)
 FORGET_EVERY = timedelta(hours=1)
+HEAL_EVERY = timedelta(seconds=30)
 # Also how long loss and recovery may go unnoticed when the database comes back.
 LONGEST_PAUSE = 4.0
 
@@ -38,9 +39,11 @@ class Monitor:
     clock: Clock
     leads: bool = False
     _wakes: recovery.Wakes = field(default_factory=recovery.Wakes)
+    _watch: leases.Watch = field(default_factory=lambda: leases.Watch(LEASE))
     _next_probe: datetime | None = None
     _next_alerts: datetime | None = None
     _next_forget: datetime | None = None
+    _next_heal: datetime | None = None
     _errors: int = 0
 
     def run(self, stop: threading.Event) -> None:
@@ -71,9 +74,7 @@ class Monitor:
     def tick(self) -> bool:
         """Do what is due now if this monitor leads; True if it does."""
         now = self.clock()
-        self._note_leadership(
-            leases.take(name=LEASE, holder=self.holder, seconds=LEASE_SECONDS, now=now)
-        )
+        self._note_leadership(self._takes_lead(now))
         if not self.leads:
             return False
         heartbeats.beat(component=heartbeats.MONITOR, now=now)
@@ -89,10 +90,19 @@ class Monitor:
             # A backlog that takes long to sum up is summed up less often.
             spent = timedelta(seconds=time.monotonic() - started)
             self._next_alerts = now + max(ALERTS_EVERY, 10 * spent)
+        if self._next_heal is None or now >= self._next_heal:
+            self._next_heal = now + HEAL_EVERY
+            schedules.heal(now)
         if self._next_forget is None or now >= self._next_forget:
             self._next_forget = now + FORGET_EVERY
             heartbeats.forget_old(now)
+            alerts.forget_old(now)
         return True
+
+    def _takes_lead(self, now: datetime) -> bool:
+        if leases.take(name=LEASE, holder=self.holder, seconds=LEASE_SECONDS, now=now):
+            return True
+        return self._watch.take_over(holder=self.holder, seconds=LEASE_SECONDS, now=now)
 
     def _probe(self, now: datetime) -> None:
         if self._next_probe is not None and now < self._next_probe:

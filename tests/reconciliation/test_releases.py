@@ -311,9 +311,7 @@ def test_what_is_left_over_of_one_order_does_not_stop_the_others(engine: Engine)
     [
         ({"status": "failed"}, "has failed"),
         ({"export_status": "exported"}, "Order management has taken the order"),
-        ({"resolution": "settled_outside"}, "settled as settled outside"),
-        ({"resolution": "replaced"}, "settled as replaced"),
-        ({"resolution": "reserved_again"}, "settled as reserved again"),
+        ({"resolution": "settled_outside"}, "settled outside; open it again"),
     ],
 )
 def test_what_cannot_be_cancelled_stays_as_it_is(

@@ -18,9 +18,11 @@ from tests.simulation.people import (
     cancel,
     export,
     force_offline,
+    open_again,
     release_forced,
     rerun,
     review,
+    settle_outside,
 )
 from tests.simulation.processes import Death
 from tests.simulation.world import World
@@ -260,6 +262,8 @@ OVERTAKING: dict[Deed, int] = {
     trouble: 5,
     no_trouble: 2,
 }
+# What people do beside in worlds whose nature `settles`.
+SETTLING: dict[Deed, float] = {settle_outside: 9.0, open_again: 3.0}
 
 
 def weighed(rng: random.Random, deeds: dict[Deed, int]) -> dict[Deed, float]:

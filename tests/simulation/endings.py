@@ -55,7 +55,9 @@ def _documents_equal_items(world: World) -> None:
             document = documents.get(str(row.reservation_id))
             for line in document.lines if document and document.state == "OPEN" else ():
                 held[line.sku] += line.held
-        items = {item.sku: int(item.reserved_quantity * 1000) for item in order.items.all()}
+        items: dict[str, int] = defaultdict(int)
+        for item in order.items.all():
+            items[item.sku] += int(item.reserved_quantity * 1000)
         if {sku: n for sku, n in held.items() if n} != {sku: n for sku, n in items.items() if n}:
             raise Broken(f"OCI holds {dict(held)} for {order}, {order.status}: {items}")
 

@@ -174,13 +174,19 @@ class Invariants:
                         f" which wants {items[order_id][sku][0]}"
                     )
         if self._world.nature.alone:
-            self._check_ato(held)
+            failed = {pk for pk, order in orders.items() if order[3] == "failed"}
+            self._check_ato(held, failed)
 
-    def _check_ato(self, held: dict[int, dict[str, int]]) -> None:
+    def _check_ato(self, held: dict[int, dict[str, int]], failed: set[int]) -> None:
         """Check that ATO promises nothing that OCI has not free, or that a waiting order needs.
 
-        True only where nobody else sells. `held` is what OCI holds by order and SKU.
+        True only where nobody else sells. `held` is what OCI holds by order and SKU. What it holds
+        for an order that a strict site has refused comes back: a call that arrived late.
         """
+        returning: dict[str, int] = defaultdict(int)
+        for order_id in failed if self._world.nature.strict else ():
+            for sku, units in held[order_id].items():
+                returning[sku] += units
         promised: dict[tuple[str, str], list[int]] = {}
         for list_id, sku, ato, order_id, units in rows(_WAITING):
             sums = promised.setdefault((list_id, sku), [ato, 0])
@@ -192,7 +198,7 @@ class Invariants:
             free = book.free_at(list_id)
             if list_id in books.graph.groups:
                 free = book.free_in(list_id, books.graph)
-            if ato > max(0, free - waiting):
+            if ato > max(0, free + returning[sku] - waiting):
                 raise Broken(
                     f"ATO of {sku} in {list_id} is {ato}; OCI has {free} free, {waiting} wait"
                 )

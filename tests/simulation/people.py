@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from orders import exports, outcomes
+from orders import exports, outcomes, settlement
 from orders.actors import api_client, person
-from orders.errors import CannotCancel, ExportRefused
-from orders.models import ExportStatus, Order
-from reconciliation import connection, runs
+from orders.errors import CannotCancel, CannotSettle, ExportRefused
+from orders.models import ExportStatus, Order, Resolution
+from reconciliation import connection, releases, runs
 from reconciliation.models import Run, Scope, Trigger
 from reconciliation.releases import cancel_order
 from reconciliation.runs import RunRefused
@@ -31,6 +31,47 @@ def cancel(world: World) -> None:
                 order_id=order.pk, actor=MIA, reason="The customer asked.", now=world.clock.now
             )
         except CannotCancel as refusal:
+            return refusal
+
+    world.run("web", work)
+
+
+def settle_outside(world: World) -> None:
+    """A merchandiser has secured elsewhere what an order is short of."""
+    order = _some_order(world, *Order.objects.oversold().values_list("pk", flat=True))
+    if order is None:
+        return
+    world.note(f"settle {order} outside")
+
+    def work() -> Any:
+        try:
+            return releases.settle_outside(
+                order_id=order.pk,
+                reference="PO 7",
+                actor=MIA,
+                reason="Bought elsewhere.",
+                now=world.clock.now,
+            )
+        except CannotSettle as refusal:
+            return refusal
+
+    world.run("web", work)
+
+
+def open_again(world: World) -> None:
+    """It was not, after all."""
+    settled = Order.objects.filter(resolution=Resolution.SETTLED_OUTSIDE).order_by("pk")
+    order = _some_order(world, *settled.values_list("pk", flat=True))
+    if order is None:
+        return
+    world.note(f"open {order} again")
+
+    def work() -> Any:
+        try:
+            return settlement.reopen(
+                order_id=order.pk, actor=MIA, reason="The parcel was lost.", now=world.clock.now
+            )
+        except CannotSettle as refusal:
             return refusal
 
     world.run("web", work)
@@ -118,6 +159,9 @@ def review(world: World) -> None:
         world.run("web", work)
 
 
-def _some_order(world: World) -> Order | None:
+def _some_order(world: World, *likely: int) -> Order | None:
+    """Return an order, mostly one of `likely`."""
+    if likely and world.rng.random() < 0.8:
+        return Order.objects.get(pk=world.rng.choice(likely))
     pks = list(Order.objects.order_by("pk").values_list("pk", flat=True))
     return Order.objects.get(pk=world.rng.choice(pks)) if pks else None

@@ -71,6 +71,8 @@ def simulate(seed: int) -> Told:
 def _play(world: World) -> Told:
     overtaking = deeds.weighed(world.rng, deeds.OVERTAKING)
     usual = deeds.weighed(world.rng, deeds.DEEDS)
+    if world.nature.settles:
+        overtaking, usual = overtaking | deeds.SETTLING, usual | deeds.SETTLING
     world.overtake = lambda: _do(world, overtaking)
     for step in range(world.nature.steps):
         _do(world, usual)

@@ -15,7 +15,7 @@ from tests.simulation.guards import BACKED_UP, GUARDS
 from tests.simulation.story import Failure, simulate
 
 CAUGHT_BY = {
-    "stored id": (4, "although nobody else sells"),
+    "stored id": (4, "which wants 2000"),
     "hold rule": (2, "ATO of SKU-0"),
     "recovery fence": (2, "waits longer"),
     "row count of claims": (60, "cancelling"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -61,6 +62,10 @@ class Nature:
     busy: float
     oci: dict[str, Any]
     settings: dict[str, Any]
+    # People settle orders outside, and open them again; sites limit or refuse offline orders. Of
+    # seven seeds: neither way shifts what happens in the other worlds.
+    settles: bool = False
+    strict: bool = False
 
     @classmethod
     def drawn(cls, rng: random.Random) -> Nature:
@@ -127,7 +132,9 @@ class World:
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
-        self.nature = Nature.drawn(self.rng)
+        self.nature = dataclasses.replace(
+            Nature.drawn(self.rng), settles=self.seed % 7 in (1, 3), strict=self.seed % 7 in (1, 5)
+        )
         self.clock = VirtualClock(self.nature.begins)
         self.simulator = Simulator(
             stock=_stock_at_oci(self.nature.stock),
@@ -281,6 +288,8 @@ def alive(world: World) -> Iterator[World]:
             ("reconciliation.wake.queued", lambda: len(world.queue)),
             ("reconciliation.batches.work_run", partial(batches.work_run, pause=world.pause)),
             ("reconciliation.monitor.loop.ALERTS_EVERY", timedelta(minutes=10)),
+            # There is no queue that a schedule could stop.
+            ("reconciliation.schedules.heal", lambda now: []),
             ("os.fsync", lambda handle: None),
         ):
             stack.enter_context(patch(target, value))
@@ -315,10 +324,21 @@ def _make_sites(world: World) -> None:
         list_, created = InventoryList.objects.get_or_create(
             pk=list_id, defaults={"list_type": _LISTS[list_id]}
         )
-        Site.objects.create(pk=f"shop-{number}", inventory_list=list_, time_zone=zone)
+        limits = _limits(world.rng) if world.nature.strict else {}
+        Site.objects.create(pk=f"shop-{number}", inventory_list=list_, time_zone=zone, **limits)
         if created:
             figures = [Figure(list_id, s, Decimal(n)) for s, n in world.nature.stock.items()]
             before = world.clock.now - timedelta(hours=1)
             ledger.apply_snapshot(
                 figures=figures, taken_at=before, lag=timedelta(seconds=3), now=before
             )
+
+
+def _limits(rng: random.Random) -> dict[str, Any]:
+    """Return what a site allows while OCI is away; one of them now and then everything."""
+    return {
+        "offline_capture": rng.random() < 0.6,
+        "cap_units_per_order": rng.choice((None, 2, 4)),
+        "cap_total_value": rng.choice((None, None, Decimal(60))),
+        "cap_offline_minutes": rng.choice((None, None, 1, 30)),
+    }

@@ -1,0 +1,94 @@
+"""What a repair is: read what is there, say what it would become, and do it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import QuerySet
+
+from orders import events
+from orders.actors import Actor
+from orders.models import EventKind, Order
+
+
+class RepairLost(Exception):
+    """The row changed between looking and writing; nothing was changed by the repair."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Who repairs, why and when. `lock`: the rows are about to be written."""
+
+    actor: Actor
+    reason: str
+    now: datetime
+    lock: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A safe repair: what the row says, what it would say, why that is right, and the doing of it.
+
+    `act` writes by conditional updates in the transaction of its caller and raises RepairLost; with
+    `in_transaction` false it works on files, and must not be in one.
+    """
+
+    before: str
+    after: str
+    why: str
+    act: Callable[[], None]
+    in_transaction: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """No safe repair: what a person should do."""
+
+    advice: str
+
+
+Planner = Callable[[Any, Work], "Plan | ByHand | None"]
+"""Given a key, say what to do about it; None when nothing is wrong with it (any more)."""
+
+
+def order_of(pk: int, work: Work) -> Order | None:
+    """Return an order, locked when it is about to be written."""
+    orders = Order.objects.filter(pk=pk)
+    return (orders.select_for_update() if work.lock else orders).first()
+
+
+def must(won: int) -> None:
+    """Raise RepairLost when a conditional update has found nothing to change."""
+    if not won:
+        raise RepairLost
+
+
+def change(rows: QuerySet[Any], **values: Any) -> None:
+    """Update the one row of `rows`, or raise RepairLost."""
+    must(rows.update(**values))
+
+
+def tell(
+    order: Order,
+    work: Work,
+    said: str,
+    *,
+    kind: EventKind = EventKind.REPAIRED,
+    data: Mapping[str, Any] | None = None,
+) -> None:
+    """Append to the order's history who put what right, and why."""
+    reason = f"{said} {work.reason}".strip()
+    events.record(
+        order=order, kind=kind, actor=work.actor, reason=reason, now=work.now, data=data or {}
+    )
+
+
+def units_text(units: Mapping[Any, Decimal]) -> str:
+    """Return quantities in words; keys are SKUs or (list, SKU)."""
+    names = {k: k[1] if isinstance(k, tuple) else str(k) for k in units}
+    told = [f"{units[k].normalize():f} of {names[k]}" for k in sorted(units) if units[k]]
+    return ", ".join(told) or "nothing"

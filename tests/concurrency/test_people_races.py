@@ -1,0 +1,326 @@
+"""People and jobs in each other's way, on PostgreSQL; each guard with a control."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import OperationalError, transaction
+
+from orders import ledger, outcomes
+from orders.actors import job
+from orders.errors import CannotSettle
+from orders.ledger import Figure
+from orders.models import Hold, InventoryRecord, Order, OrderEvent, OrderItem
+from reconciliation import (
+    batches,
+    connection,
+    leases,
+    order_work,
+    promises,
+    releases,
+    repair,
+    reservation,
+)
+from reconciliation.models import (
+    DocumentState,
+    Purpose,
+    ReportDay,
+    ReservationDocument,
+    Run,
+)
+from reconciliation.promises import Fault
+from reconciliation.reports import daily, keep_up
+from tests.concurrency.together import at_once, while_uncommitted
+from tests.engine import MIA, D, Engine, reserved_by_items, set_connection
+from tests.factories import START, capture, know_stock, make_site
+from tests.reconciliation.backlogs import states
+
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
+
+NOW = START + timedelta(minutes=5)
+MINUTE = timedelta(minutes=1)
+JOB = job("race")
+
+
+# A remedy against a rerun
+
+
+def short_order_with_an_answer() -> Order:
+    """An order short of a mug, whose rerun OCI has answered; the worker's claim has run out."""
+    order = capture(make_site(stock={"MUG": 9}), "A1", [("MUG", 1)])
+    outcomes.take_claim(order_id=order.pk, holder="first", until=NOW, now=NOW)
+    reservation.prepare(order_id=order.pk, holder="first", purpose=Purpose.ORDER)
+    ReservationDocument.objects.update(state="answered", sends=1, sent_at=NOW)
+    count(order, "first", Purpose.ORDER)
+    outcomes.take_claim(order_id=order.pk, holder="rerun", until=NOW, now=NOW)
+    reservation.prepare(order_id=order.pk, holder="rerun", purpose=Purpose.SHORTFALL)
+    held = [{"place": "group", "id": "web", "sku": "MUG", "quantity": 1}]
+    ReservationDocument.objects.filter(purpose="shortfall").update(
+        state="answered", sends=1, sent_at=NOW, held=held
+    )
+    return order
+
+
+def count(order: Order, holder: str, purpose: Purpose) -> str:
+    counted = reservation.count(
+        order_id=order.pk, holder=holder, purpose=purpose, actor=JOB, now=NOW
+    )
+    return counted.reservation_state if counted else "lost"
+
+
+def settle_outside(order: Order) -> str:
+    try:
+        releases.settle_outside(
+            order_id=order.pk, reference="PO 7", actor=MIA, reason="race", now=NOW
+        )
+    except CannotSettle:
+        return "refused"
+    return "settled outside"
+
+
+def test_an_answer_is_not_counted_behind_a_settlement_outside() -> None:
+    """The worker has read the answer, and then has to wait for the person's transaction."""
+    order = short_order_with_an_answer()
+    results = while_uncommitted(
+        lambda: settle_outside(order), lambda: count(order, "rerun", Purpose.SHORTFALL)
+    )
+    assert results == ["lost"]
+    order.refresh_from_db()
+    assert (order.reservation_state, order.resolution) == ("NOTHING_RESERVED", "settled_outside")
+    assert OrderItem.objects.get().reserved_quantity == 0
+    # What OCI holds for nobody is given back.
+    document = ReservationDocument.objects.get(purpose="shortfall")
+    assert document.state == DocumentState.CANCELLING
+    assert not OrderEvent.objects.filter(order=order, actor="race", kind="resolved").exists()
+
+
+def test_control_without_taking_the_claim_the_answer_is_counted_and_given_back() -> None:
+    order = short_order_with_an_answer()
+
+    def unguarded() -> None:
+        settle_outside(order)
+        Order.objects.filter(pk=order.pk).update(claim="rerun", claimed_until=NOW)
+
+    results = while_uncommitted(unguarded, lambda: count(order, "rerun", Purpose.SHORTFALL))
+    assert results == ["COMPLETELY_RESERVED"]
+    details = {broken.detail for broken in promises.check()}
+    assert "its items and its reservation documents hold different units" in details
+
+
+def test_settling_outside_and_a_rerun_at_once_have_one_winner() -> None:
+    order = short_order_with_an_answer()
+    acts: list[Callable[[Order], str]] = [
+        settle_outside,
+        lambda one: count(one, "rerun", Purpose.SHORTFALL),
+    ]
+    results = at_once(8, lambda n: acts[n % 2](order))
+    order.refresh_from_db()
+    # Whoever comes second is told; the same settlement again changes nothing.
+    if order.resolution == "settled_outside":
+        assert results == ["lost"] * 4 + ["settled outside"] * 4
+    else:
+        assert results == ["COMPLETELY_RESERVED"] + ["lost"] * 3 + ["refused"] * 4
+        assert order.resolution == "reserved_again"
+    assert not [b for b in promises.check() if b.promise in (1, 2)]
+    assert OrderEvent.objects.filter(order=order, kind="resolved").count() == 1
+
+
+# Capture
+
+
+def test_control_looking_for_the_number_first_captures_an_order_twice() -> None:
+    """Why the number is unique in the database: all look, find nothing, and capture."""
+    site = make_site(stock={"MUG": 50})
+    looked = threading.Barrier(8)
+
+    def unguarded(n: int) -> str:
+        there = Order.objects.filter(order_no__startswith="same").exists()
+        looked.wait()
+        # A number of its own: without the constraint.
+        return "captured" if not there and capture(site, f"same-{n}", [("MUG", 1)]) else "found"
+
+    assert at_once(8, unguarded) == ["captured"] * 8
+
+
+def test_control_records_locked_in_the_order_of_the_items_deadlock() -> None:
+    """Why records are written in sorted order."""
+    make_site(stock={"CUP": 9, "MUG": 9})
+    has_one = threading.Barrier(2)
+
+    def unguarded(n: int) -> str:
+        try:
+            with transaction.atomic():
+                first, second = ["CUP", "MUG"][:: 1 if n else -1]
+                InventoryRecord.objects.select_for_update().get(sku=first)
+                has_one.wait(5)
+                InventoryRecord.objects.select_for_update().get(sku=second)
+        except OperationalError:
+            return "deadlock"
+        return "done"
+
+    assert at_once(2, unguarded) == ["deadlock", "done"]
+
+
+def test_a_capture_between_reading_and_writing_a_snapshot_is_not_forgotten() -> None:
+    """The snapshot waits for the capture's row and then takes what it finds, or tries again."""
+    site = make_site(stock={"MUG": 9})
+
+    def snapshot() -> str:
+        try:
+            know_stock({"MUG": 20}, at=NOW)
+        except ledger.LedgerChanged:
+            know_stock({"MUG": 20}, at=NOW)
+        return "taken"
+
+    results = while_uncommitted(lambda: capture(site, "A1", [("MUG", 4)]), snapshot)
+    assert results == ["taken"]
+    record = InventoryRecord.objects.get()
+    assert (record.ato, record.held, record.snapshot_ato) == (D(16), D(4), D(20))
+    assert not list(promises._records_against_rows())
+
+
+def test_control_a_snapshot_that_writes_what_it_has_read_forgets_the_capture() -> None:
+    site = make_site(stock={"MUG": 9})
+    figure = Figure("web", "MUG", D(20))
+
+    def unguarded() -> str:
+        record = InventoryRecord.objects.get()
+        InventoryRecord.objects.filter(pk=record.pk).update(
+            ato=figure.ato - record.held, held=record.held, snapshot_ato=figure.ato
+        )
+        return "taken"
+
+    while_uncommitted(lambda: capture(site, "A1", [("MUG", 4)]), unguarded)
+    assert InventoryRecord.objects.get().held == 0
+    assert Hold.objects.get().quantity == D(4)
+    assert list(promises._records_against_rows())
+
+
+# Two operators
+
+
+def test_the_same_repair_asked_for_many_times_is_done_once() -> None:
+    capture(make_site(stock={"MUG": 9}), "A1", [("MUG", 4)])
+    InventoryRecord.objects.update(held=D(5), ato=D(4))
+    proposal = next(p for p in repair.proposals(now=NOW) if p.fault == Fault.RECORD)
+
+    def act(_: int) -> str:
+        won = repair.apply(proposal_id=proposal.id, actor=MIA, reason="race", now=NOW)
+        return "done" if won else "left out"
+
+    assert at_once(8, act) == ["done"] + ["left out"] * 7
+    record = InventoryRecord.objects.get()
+    assert (record.ato, record.held) == (D(5), D(4))
+    assert not list(promises._records_against_rows())
+
+
+# Two mergers
+
+
+def merging(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Let four merge at once; return how many wrote a report at the same time."""
+    site = make_site(stock={"MUG": 50})
+    for number in range(3):
+        capture(site, f"A{number}", [("MUG", 1)])
+    write, inside, most = daily._write, [0], [0]
+    lock = threading.Lock()
+    others = threading.Barrier(2)
+
+    def watched(*arguments: Any) -> int:
+        with lock:
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+        with suppress(threading.BrokenBarrierError):
+            others.wait(0.2)
+        written = write(*arguments)
+        with lock:
+            inside[0] -= 1
+        return written
+
+    monkeypatch.setattr(daily, "_write", watched)
+
+    at_once(4, lambda _: str(keep_up.project_and_merge(now=NOW)))
+    return most[0]
+
+
+def test_of_mergers_one_writes_a_sites_reports(
+    settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.COC_IMPEX_DIR = tmp_path
+    most = merging(monkeypatch)
+    assert most == 1
+    assert ReportDay.objects.get().order_count == 3
+    assert list(daily.unfaithful_days()) == []
+
+
+def test_control_without_the_lease_two_write_at_a_time(
+    settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.COC_IMPEX_DIR = tmp_path
+    monkeypatch.setattr(leases, "take", lambda **_: True)
+    assert merging(monkeypatch) > 1
+    # The guard behind it: neither is believed, and the report is written once more.
+    keep_up.project_and_merge(now=NOW)
+    assert list(daily.unfaithful_days()) == []
+
+
+# Forced offline during a drain
+
+
+def drain_forced_offline(engine: Engine, settings: Any) -> tuple[Run, int]:
+    """Two workers drain eight orders; after the first few OCI is forced offline.
+
+    Returns the run, and how many orders were sent to OCI after that.
+    """
+    settings.COC_BATCH_SIZE, settings.COC_WORKERS = 2, 2
+    skus = [f"SKU-{n}" for n in range(8)]
+    site = engine.site(dict.fromkeys(skus, 9))
+    for sku in skus:
+        engine.capture(site, sku, [(sku, 1)])
+    set_connection("ONLINE")
+    engine.oci.fault("slow", delayMs=40, operations=["put"])
+    run = engine.start()
+    begun, sent = threading.Event(), [0]
+
+    def act(n: int) -> str:
+        if n:
+            while Run.objects.filter(pk=run.pk, is_active=True).exists():
+                batches.work_run(run_id=run.pk, clock=engine.clock, budget=timedelta(seconds=20))
+            return "worked"
+        while len(engine.puts()) < 2:
+            begun.wait(0.01)
+        connection.force_offline(actor=MIA, reason="drill", now=engine.clock())
+        sent[0] = len(engine.puts())
+        return "forced"
+
+    assert at_once(3, act) == ["forced", "worked", "worked"]
+    run.refresh_from_db()
+    return run, len(engine.puts()) - sent[0]
+
+
+def test_forced_offline_in_the_middle_of_a_drain_stops_it(engine: Engine, settings: Any) -> None:
+    run, sent = drain_forced_offline(engine, settings)
+    # What was under way may end.
+    assert (run.state, sent <= 2) == ("oci_offline", True)
+    assert "RESERVATION_MISSING" in states().values()
+    assert engine.held() == reserved_by_items()
+    assert list(promises.check()) == []
+    engine.oci.fault("none")
+    set_connection("RECOVERING")
+    assert engine.reconcile().state == "completed"
+    assert set(states().values()) == {"COMPLETELY_RESERVED"}
+    assert engine.held() == reserved_by_items()
+
+
+def test_control_workers_that_do_not_look_at_the_connection_go_on(
+    engine: Engine, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order_work, "_away", lambda: None)
+    _, sent = drain_forced_offline(engine, settings)
+    assert sent > 2
+    assert set(states().values()) == {"COMPLETELY_RESERVED"}
