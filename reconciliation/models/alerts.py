@@ -4,40 +4,61 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from orders.models import ActorKind
 
 
 class Priority(models.TextChoices):
     """Business Manager's three priorities (contract 3.9)."""
 
-    INFO = "INFO", "Info"
-    WARN = "WARN", "Warning"
-    ACTION = "ACTION", "Action needed"
+    INFO = "INFO", _("Info")
+    WARN = "WARN", _("Warning")
+    ACTION = "ACTION", _("Action needed")
 
 
 class Descriptor(models.TextChoices):
     """What an alert is about."""
 
-    OCI_OFFLINE = "oci_offline", "Inventory service offline"
-    RECONCILIATION_RUNNING = "reconciliation_running", "Reconciliation running"
-    RECONCILIATION_FINISHED = "reconciliation_finished", "Reconciliation finished"
-    RECONCILIATION_SHORTAGES = "reconciliation_shortages", "Reconciliation finished with shortages"
-    STILL_OFFLINE = "still_offline", "Inventory service offline again"
-    NEEDS_REVIEW = "needs_review", "Orders need review"
-    CONFIGURATION_FAULT = "configuration_fault", "Credentials refused"
-    REPORT_FAILURE = "report_failure", "Reports cannot be written"
-    SILENT_WORKER = "silent_worker", "Worker is silent"
-    SILENT_MONITOR = "silent_monitor", "Monitor is silent"
+    OCI_OFFLINE = "oci_offline", _("Inventory service offline")
+    RECONCILIATION_RUNNING = "reconciliation_running", _("Reconciliation running")
+    RECONCILIATION_FINISHED = "reconciliation_finished", _("Reconciliation finished")
+    RECONCILIATION_SHORTAGES = (
+        "reconciliation_shortages",
+        _("Reconciliation finished with shortages"),
+    )
+    STILL_OFFLINE = "still_offline", _("Inventory service offline again")
+    NEEDS_REVIEW = "needs_review", _("Orders need review")
+    CONFIGURATION_FAULT = "configuration_fault", _("Credentials refused")
+    REPORT_FAILURE = "report_failure", _("Reports cannot be written")
+    SILENT_WORKER = "silent_worker", _("Worker is silent")
+    SILENT_MONITOR = "silent_monitor", _("Monitor is silent")
+    CHANNEL_FAILING = "channel_failing", _("Channel cannot be reached")
 
 
 class AlertState(models.TextChoices):
     """Whether the alert is true now."""
 
-    OPEN = "open", "Open"
-    RESOLVED = "resolved", "Resolved"
+    OPEN = "open", _("Open")
+    RESOLVED = "resolved", _("Resolved")
+
+
+class Handling(models.TextChoices):
+    """What somebody has said of an alert that is open."""
+
+    NONE = "", _("Open")
+    ACKNOWLEDGED = "acknowledged", _("Acknowledged")
+    SNOOZED = "snoozed", _("Snoozed")
 
 
 class Alert(models.Model):
-    """One alert; updated in place while it is true, resolved when it is no longer."""
+    """One alert; updated in place while it is true, resolved when it is no longer.
+
+    `occurrence` counts how often it became true, `revision` what was ever written of it; `turn` is
+    the revision of the last turn (raised, more urgent, resolved), of which people are told.
+    `handling` is what a person said of this occurrence, and `handled` counts that, so that the
+    loser of a race can be told. `resolved_by` is empty unless a person resolved it.
+    """
 
     descriptor = models.CharField(max_length=24, choices=Descriptor.choices)
     context = models.CharField(max_length=100, blank=True)
@@ -50,6 +71,14 @@ class Alert(models.Model):
     since = models.DateTimeField()
     updated_at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True)
+    resolved_by = models.CharField(max_length=150, blank=True)
+    occurrence = models.PositiveIntegerField(default=1)
+    revision = models.PositiveIntegerField(default=1)
+    turn = models.PositiveIntegerField(default=1)
+    handling = models.CharField(max_length=12, choices=Handling.choices, blank=True)
+    snoozed_until = models.DateTimeField(null=True)
+    assignee = models.CharField(max_length=150, blank=True)
+    handled = models.PositiveIntegerField(default=0)
 
     class Meta:
         ordering = ["-updated_at"]
@@ -60,7 +89,42 @@ class Alert(models.Model):
         ]
         indexes = [
             models.Index(fields=["priority"], condition=Q(state="open"), name="open_alerts"),
+            models.Index(
+                fields=["resolved_at", "id"],
+                condition=Q(state="resolved"),
+                name="alerts_by_resolution",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.priority} {self.descriptor} {self.context}"
+
+
+class AlertEventKind(models.TextChoices):
+    """What can happen to an alert."""
+
+    RAISED = "raised", _("Became true")
+    WORSE = "worse", _("Became more urgent")
+    RESOLVED = "resolved", _("Resolved")
+    ACKNOWLEDGED = "acknowledged", _("Acknowledged")
+    SNOOZED = "snoozed", _("Snoozed")
+    OPENED = "opened", _("Opened again")
+    ASSIGNED = "assigned", _("Assigned")
+
+
+class AlertEvent(models.Model):
+    """One append-only line of an alert's history."""
+
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=12, choices=AlertEventKind.choices)
+    actor_kind = models.CharField(max_length=6, choices=ActorKind.choices)
+    actor = models.CharField(max_length=150)
+    note = models.CharField(max_length=500, blank=True)
+    data = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.at}"

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from reconciliation.alerts import open_alerts, raise_alert, resolve_alert, resolve_others
-from reconciliation.models import Alert, Descriptor, Priority
+from orders.actors import person
+from reconciliation.alert_handling import (
+    AlertMoved,
+    CannotHandle,
+    acknowledge,
+    assign,
+    open_again,
+    resolve_by_hand,
+    snooze,
+)
+from reconciliation.alerts import (
+    forget_old,
+    open_alerts,
+    raise_alert,
+    resolve_alert,
+    resolve_others,
+)
+from reconciliation.models import Alert, AlertEvent, Descriptor, Priority
 
 pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
+MIA = person("mia")
 
 
 def alarm(now: datetime = NOW, **values: object) -> Alert:
@@ -83,3 +101,89 @@ def test_what_needs_action_comes_first_then_the_newest() -> None:
 def test_long_texts_are_cut_to_what_a_row_holds() -> None:
     row = alarm(message="x" * 5000, remedy="y" * 5000, link="/" + "z" * 5000)
     assert (len(row.message), len(row.remedy), len(row.link)) == (1000, 500, 300)
+
+
+def history(alert: Alert) -> list[tuple[str, str]]:
+    return list(AlertEvent.objects.filter(alert=alert).values_list("kind", "actor"))
+
+
+def test_more_urgent_than_before_it_needs_somebody_again() -> None:
+    alert = alarm()
+    acknowledge(alert_id=alert.pk, seen=0, actor=MIA, now=NOW)
+    assert alarm(message="2 orders wait.").handling == "acknowledged"
+    worse = alarm(message="3 orders wait.", priority=Priority.ACTION)
+    assert (worse.handling, worse.handled, worse.revision, worse.turn) == ("", 2, 3, 3)
+    assert alarm(message="3 orders wait.", priority=Priority.WARN).turn == 3
+    rules = "alert rules"
+    assert history(alert) == [("raised", rules), ("acknowledged", "mia"), ("worse", rules)]
+
+
+def test_resolved_and_raised_again_nobody_looks_after_it() -> None:
+    alert = alarm()
+    assign(alert_id=alert.pk, seen=0, assignee="mia", actor=MIA, now=NOW)
+    snooze(alert_id=alert.pk, seen=1, until=LATER, actor=MIA, now=NOW)
+    resolve_alert(descriptor=Descriptor.OCI_OFFLINE, now=LATER)
+    again = alarm(LATER)
+    assert (again.assignee, again.handling, again.snoozed_until) == ("", "", None)
+    assert (again.occurrence, again.turn) == (2, again.revision)
+
+
+def test_what_is_wrong_comes_back_and_a_piece_of_news_stays_away() -> None:
+    wrong = alarm(since=NOW)
+    news: dict[str, object] = {"descriptor": Descriptor.RECONCILIATION_FINISHED, "since": NOW}
+    read = alarm(**news)
+    for alert in (wrong, read):
+        resolve_by_hand(alert_id=alert.pk, seen=0, reason="Seen.", actor=MIA, now=NOW)
+    alarm(LATER, since=NOW)
+    alarm(LATER, message="The same in other words.", **news)
+    assert [alert.descriptor for alert in open_alerts()] == ["oci_offline"]
+    alarm(LATER, **{**news, "since": LATER})
+    assert len(open_alerts()) == 2
+
+
+def test_the_rules_resolving_news_does_not_keep_it_away() -> None:
+    news: dict[str, object] = {"descriptor": Descriptor.RECONCILIATION_FINISHED, "since": NOW}
+    alarm(**news)
+    resolve_alert(descriptor=Descriptor.RECONCILIATION_FINISHED, now=LATER)
+    assert alarm(LATER, **news).state == "open"
+
+
+def test_who_comes_second_is_told_and_changes_nothing() -> None:
+    alert = alarm()
+    acknowledge(alert_id=alert.pk, seen=0, actor=MIA, now=NOW)
+    again = acknowledge(alert_id=alert.pk, seen=0, actor=person("otto"), now=LATER)
+    assert again.handled == 1
+    with pytest.raises(AlertMoved) as moved:
+        snooze(alert_id=alert.pk, seen=0, until=LATER, actor=person("otto"), now=NOW)
+    assert moved.value.alert.handling == "acknowledged"
+    with pytest.raises(AlertMoved):
+        resolve_by_hand(alert_id=alert.pk, seen=0, reason="x", actor=person("otto"), now=NOW)
+    assert history(alert) == [("raised", "alert rules"), ("acknowledged", "mia")]
+    resolve_alert(descriptor=Descriptor.OCI_OFFLINE, now=LATER)
+    with pytest.raises(AlertMoved):
+        open_again(alert_id=alert.pk, seen=2, actor=MIA, now=LATER)
+
+
+@pytest.mark.parametrize("minutes", [0, -1, 31 * 24 * 60])
+def test_a_snooze_ends_in_the_next_days(minutes: int) -> None:
+    alert = alarm()
+    until = NOW + timedelta(minutes=minutes)
+    with pytest.raises(CannotHandle):
+        snooze(alert_id=alert.pk, seen=0, until=until, actor=MIA, now=NOW)
+    assert history(alert) == [("raised", "alert rules")]
+
+
+def test_what_the_rules_did_long_ago_is_forgotten() -> None:
+    alert = alarm()
+    acknowledge(alert_id=alert.pk, seen=0, actor=MIA, now=NOW)
+    assert forget_old(NOW + timedelta(days=90)) == 0
+    assert forget_old(NOW + timedelta(days=91)) == 1
+    assert history(alert) == [("acknowledged", "mia")]
+
+
+def test_an_alert_that_says_the_same_writes_nothing(
+    django_assert_num_queries: Any,
+) -> None:
+    alarm()
+    with django_assert_num_queries(1):
+        alarm(LATER)

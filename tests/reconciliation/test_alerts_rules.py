@@ -6,12 +6,14 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.utils import translation
 
 from orders.actors import job, person
 from orders.events import record
 from orders.models import EventKind, InventoryList, Order, OrderEvent, OrderItem, OrderStatus, Site
 from reconciliation import connection, heartbeats
 from reconciliation.alert_rules import refresh_alerts, refresh_silence_alerts
+from reconciliation.alert_texts import Said, said_by
 from reconciliation.alerts import open_alerts
 from reconciliation.models import Alert, Batch, Connection, ReportDay, Run, RunEntry
 
@@ -73,6 +75,11 @@ def said(now: datetime = NOW) -> dict[str, Alert]:
     """Refresh twice (it must be safe) and return the open alerts by descriptor and context."""
     refresh_alerts(now, watching_since=now)
     refresh_alerts(now, watching_since=now)
+    for alert in open_alerts():
+        kept = Said(alert.message, alert.remedy)
+        alert.message = alert.remedy = ""
+        with translation.override("en-gb"):  # Told anew from its data, as in any other language.
+            assert said_by(alert) == kept
     return {a.descriptor + (f" {a.context}" if a.context else ""): a for a in open_alerts()}
 
 
@@ -99,6 +106,10 @@ def test_offline_says_since_when_and_what_is_at_stake(site: Site) -> None:
     assert (alert.priority, alert.since, alert.link) == ("WARN", NOW, "/")
     assert "by itself" in alert.remedy
     assert alert.data == {
+        "why": "no_answer",
+        "by": "",
+        "reason": "",
+        "since": NOW.isoformat(),
         "orders": 2,
         "units": "5.000",
         "value": {"EUR": "1234.5000", "USD": "20.0000"},
@@ -170,7 +181,7 @@ def test_shortages_need_action_until_each_order_is_settled(site: Site) -> None:
         " 2 orders could not be reserved in full and wait for a decision."
     )
     assert (alerts[key].priority, alerts[key].since) == ("ACTION", at(1))
-    assert alerts[key].link == "/orders/?state=oversold"
+    assert alerts[key].link == "/desk/"
     Order.objects.filter(pk=partial.pk).update(resolution="settled_outside")
     assert "1 order could not be reserved in full and waits" in said(at(3))[key].message
     Order.objects.filter(pk=nothing.pk).update(status="cancelled", resolution="cancelled")

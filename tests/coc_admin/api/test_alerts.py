@@ -88,7 +88,7 @@ def test_a_run_is_told_by_the_sites_orders(api: Api, outage: Scene, theirs: Api)
     scene.enter(run, scene.place(other, "THEIRS"), EntryState.COMPLETE)
 
     assert told(api)["reconciliation_running"]["message"] == (
-        f"Reconciliation {run.pk} is running since 2 Feb 2026, 11:50 UTC: 1 Pending."
+        f"Reconciliation {run.pk}: Running since 2 Feb 2026, 11:50 UTC. 1 Pending."
     )
     assert "1 Completely Reserved." in told(theirs)["reconciliation_running"]["message"]
     assert "1 order could not" in told(api)["reconciliation_shortages"]["message"]

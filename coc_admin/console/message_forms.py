@@ -1,0 +1,130 @@
+"""Forms of the messages to customers: one message, a template, and how a site's messages leave."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.utils.translation import gettext_lazy as _
+
+from orders.messages import LONGEST_BODY, LONGEST_SUBJECT
+from orders.models import MessageKind, MessageRoute
+from orders.texts import is_plain
+from reconciliation.channels.addresses import check_webhook
+
+
+class _Subject(forms.CharField):
+    """One line of plain text: it becomes a header."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            max_length=LONGEST_SUBJECT,
+            strip=True,
+            error_messages={"required": _("Write a subject.")},
+        )
+
+    def clean(self, value: Any) -> Any:
+        """Refuse line breaks and other control characters."""
+        text = super().clean(value)
+        if not is_plain(text):
+            raise ValidationError(_("The subject must be one line of plain text."))
+        return text
+
+
+class _Body(forms.CharField):
+    """The text of a message."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            max_length=LONGEST_BODY,
+            strip=False,
+            error_messages={"required": _("Write a text.")},
+        )
+
+    def clean(self, value: Any) -> Any:
+        """Return the text with plain line breaks; other control characters are refused."""
+        text = super().clean(value).replace("\r\n", "\n")
+        if not is_plain(text.replace("\n", "").replace("\t", "")) or not text.strip():
+            raise ValidationError(_("Write a plain text."))
+        return text
+
+
+class MessageForm(forms.Form):
+    """A message to a customer; `token` is made with the form and used once."""
+
+    token = forms.UUIDField()
+    seen = forms.CharField(max_length=60, required=False)
+    kind = forms.ChoiceField(choices=[("", ""), *MessageKind.choices], required=False)
+    recipient = forms.CharField(required=False, max_length=254, strip=True)
+    subject = _Subject()
+    body = _Body()
+    by_email = forms.BooleanField(required=False)
+    by_webhook = forms.BooleanField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        """Check that there is a way out, and somebody at the end of it."""
+        values = super().clean() or self.cleaned_data
+        if not values.get("by_email") and not values.get("by_webhook"):
+            self.add_error("by_email", _("Choose how the message is sent."))
+        if values.get("by_email") and "recipient" not in self.errors:
+            try:
+                validate_email(values.get("recipient", ""))
+            except ValidationError:
+                self.add_error("recipient", _("Use one e-mail address."))
+        return values
+
+    @property
+    def message(self) -> dict[str, str]:
+        """Return what is kept of the message."""
+        names = ("kind", "recipient", "subject", "body")
+        return {name: self.cleaned_data[name] for name in names}
+
+
+class TemplateForm(forms.Form):
+    """A template."""
+
+    subject = _Subject()
+    body = _Body()
+    seen = forms.IntegerField(min_value=0, max_value=2**31 - 1)
+
+
+class RouteForm(forms.Form):
+    """How a site's messages leave; what is secret stays as it was when left empty."""
+
+    email = forms.BooleanField(required=False)
+    sender = forms.CharField(required=False, max_length=254, strip=True)
+    webhook = forms.CharField(required=False, max_length=2000, strip=True)
+    secret = forms.CharField(required=False, max_length=200, strip=True)
+    no_webhook = forms.BooleanField(required=False)
+    version = forms.IntegerField(min_value=0, max_value=2**31 - 1)
+
+    def clean_sender(self) -> str:
+        """Return an e-mail address, or nothing for the usual one."""
+        sender: str = self.cleaned_data["sender"]
+        if sender:
+            try:
+                validate_email(sender)
+            except ValidationError:
+                raise ValidationError(_("Use one e-mail address.")) from None
+        return sender
+
+    def clean_webhook(self) -> str:
+        """Return an address that a webhook may have."""
+        webhook: str = self.cleaned_data["webhook"]
+        if webhook:
+            check_webhook(webhook)
+        return webhook
+
+    def values(self, route: MessageRoute) -> dict[str, Any]:
+        """Return the fields of a route, with what `route` keeps."""
+        read = self.cleaned_data
+        told = {"email": read["email"], "sender": read["sender"]}
+        if read["no_webhook"]:
+            return {**told, "webhook": "", "secret": ""}
+        return {
+            **told,
+            "webhook": read["webhook"] or route.webhook,
+            "secret": read["secret"] or route.secret,
+        }

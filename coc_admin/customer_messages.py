@@ -1,0 +1,173 @@
+"""Sending a message to the customer of an order, and changing how a site's messages leave.
+
+A message is written down first, with the token of the form it stood in: a second click finds it. It
+is handed over once; if that fails a person decides whether to try again.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.http import HttpRequest
+
+from coc_admin import audit
+from orders.models import CustomerMessage, HandOver, MessageRoute, Order
+from reconciliation.channels import sending
+
+MOST_MESSAGES = 20
+# Longer than both ways out may take.
+_CLAIM = timedelta(seconds=60)
+
+
+class RouteMoved(Exception):
+    """Somebody has changed how the site's messages leave since it was read."""
+
+
+def write(
+    *,
+    order: Order,
+    token: uuid.UUID,
+    values: Mapping[str, Any],
+    by_email: bool,
+    by_webhook: bool,
+    request: HttpRequest,
+    now: datetime,
+) -> tuple[CustomerMessage, bool]:
+    """Write a message down; returns it and whether it is new, or the one with the same token.
+
+    `values` are kind, recipient, subject and body, as the person saw them.
+    """
+    pending = {True: HandOver.PENDING, False: HandOver.NONE}
+    with transaction.atomic():
+        message, is_new = CustomerMessage.objects.get_or_create(
+            token=token,
+            defaults={
+                **values,
+                "order": order,
+                "actor": request.user.get_username()[:150],
+                "at": now,
+                "email": pending[by_email],
+                "webhook": pending[by_webhook],
+            },
+        )
+        if is_new:
+            audit.record(
+                request=request,
+                action="customer.written",
+                target=f"order:{order.pk}",
+                detail={"message": message.pk, "email": by_email, "webhook": by_webhook},
+            )
+    return message, is_new
+
+
+def try_again(message: CustomerMessage, *, request: HttpRequest) -> None:
+    """Let what was not handed over be handed over once more."""
+    changed = 0
+    with transaction.atomic():
+        for way in ("email", "webhook"):
+            changed += CustomerMessage.objects.filter(
+                pk=message.pk, **{way: HandOver.FAILED}
+            ).update(**{way: HandOver.PENDING, f"{way}_error": ""})
+        if changed:
+            audit.record(
+                request=request,
+                action="customer.written_again",
+                target=f"order:{message.order_id}",
+                detail={"message": message.pk},
+            )
+
+
+def hand_over(message: CustomerMessage, *, clock: Callable[[], datetime]) -> CustomerMessage:
+    """Hand over what is pending of a message, unless somebody else is at it; mark what became."""
+    now = clock()
+    free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
+    pending = Q(email=HandOver.PENDING) | Q(webhook=HandOver.PENDING)
+    won = CustomerMessage.objects.filter(free, pending, pk=message.pk).update(
+        claimed_until=now + _CLAIM, tries=F("tries") + 1
+    )
+    message.refresh_from_db()
+    if not won:
+        return message
+    route = MessageRoute.objects.filter(site=message.order.site_id).first() or MessageRoute()
+    marks: dict[str, Any] = {"claimed_until": None}
+    if message.email == HandOver.PENDING:
+        marks |= _outcome("email", lambda: _email(message, route))
+    if message.webhook == HandOver.PENDING:
+        marks |= _outcome("webhook", lambda: _webhook(message, route, clock().timestamp()))
+    CustomerMessage.objects.filter(pk=message.pk).update(**marks)
+    message.refresh_from_db()
+    return message
+
+
+def messages_of(order: Order) -> list[CustomerMessage]:
+    """Return what the customer of an order was written, the newest first; one query."""
+    return list(CustomerMessage.objects.filter(order=order).order_by("-pk")[:MOST_MESSAGES])
+
+
+def save_route(
+    *, site_id: str, seen: int, values: Mapping[str, Any], request: HttpRequest
+) -> MessageRoute:
+    """Keep how the messages of a site leave; `seen` is the version as read. Raises RouteMoved."""
+    with transaction.atomic():
+        route, _made = MessageRoute.objects.get_or_create(pk=site_id)
+        before = _shown(route)
+        won = MessageRoute.objects.filter(pk=site_id, version=seen).update(
+            **values, version=F("version") + 1
+        )
+        if not won:
+            raise RouteMoved
+        route.refresh_from_db()
+        audit.record(
+            request=request,
+            action="site.messages",
+            target=f"site:{site_id}",
+            detail=audit.changed(before, _shown(route)),
+        )
+    return route
+
+
+def _shown(route: MessageRoute) -> dict[str, object]:
+    return {"email": route.email, "sender": route.sender, "has_webhook": bool(route.webhook)}
+
+
+def _outcome(way: str, send: Callable[[], None]) -> dict[str, str]:
+    try:
+        send()
+    except sending.NotSent as error:
+        return {way: HandOver.FAILED, f"{way}_error": error.detail}
+    return {way: HandOver.SENT, f"{way}_error": ""}
+
+
+def _email(message: CustomerMessage, route: MessageRoute) -> None:
+    sending.send_mail(
+        to=[message.recipient],
+        subject=message.subject,
+        body=message.body,
+        sender=route.sender,
+        message_id=sending.mail_id(f"order-message-{message.token}"),
+    )
+
+
+def _webhook(message: CustomerMessage, route: MessageRoute, at: float) -> None:
+    told = {
+        "messageId": str(message.token),
+        "siteId": message.order.site_id,
+        "orderNo": message.order.order_no,
+        "kind": message.kind,
+        "recipient": message.recipient,
+        "subject": message.subject,
+        "text": message.body,
+    }
+    sending.post_json(
+        url=route.webhook,
+        body=json.dumps(told, separators=(",", ":"), sort_keys=True).encode(),
+        uid=str(message.token),
+        secret=route.secret,
+        at=at,
+    )

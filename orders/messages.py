@@ -1,0 +1,235 @@
+"""Drafts of messages to customers: templates with placeholders, filled with what an order says.
+
+A template is text in which `{orderNo}` and its like stand for values, and nothing else means
+anything: it is not a program, and what an order says is never read as a template.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from orders.actors import Actor
+from orders.models import (
+    EventKind,
+    MessageKind,
+    MessageTemplate,
+    Order,
+    OrderEvent,
+    OrderItem,
+    OrderStatus,
+)
+from orders.texts import is_plain
+
+LONGEST_SUBJECT = 200
+LONGEST_BODY = 10_000
+
+# Name, and what it stands for.
+PLACEHOLDERS: Mapping[str, Promise] = {
+    "orderNo": gettext_lazy("the number of the order"),
+    "siteName": gettext_lazy("the name of the site"),
+    "customerName": gettext_lazy("the customer's name, or “customer”"),
+    "orderTotal": gettext_lazy("the value of the order as placed, with its currency"),
+    "items": gettext_lazy("what is delivered, one item a line"),
+    "cancelledItems": gettext_lazy("what is not delivered, one item a line"),
+    "replacements": gettext_lazy("what is delivered instead, one item a line"),
+}
+_PLACEHOLDER = re.compile(r"\{([A-Za-z]+)\}")
+
+SHIPPED: Mapping[MessageKind, tuple[str, str]] = {
+    MessageKind.CANCELLED: (
+        "Your order {orderNo} was cancelled",
+        "Dear {customerName},\n\nwe are sorry: your order {orderNo} could not be fulfilled, and we"
+        " have cancelled it. You will not be charged for it.\n\nKind regards\n{siteName}\n",
+    ),
+    MessageKind.SHORT_CANCELLED: (
+        "A part of your order {orderNo} was cancelled",
+        "Dear {customerName},\n\nwe are sorry: we cannot deliver these items of your order"
+        " {orderNo}:\n\n{cancelledItems}\n\nYou will not be charged for them. Everything else is"
+        " on its way:\n\n{items}\n\nKind regards\n{siteName}\n",
+    ),
+    MessageKind.REPLACED: (
+        "A change of your order {orderNo}",
+        "Dear {customerName},\n\nsome of what you ordered is not available any more. We have set"
+        " aside something like it for you:\n\n{replacements}\n\nIf you would rather not have it,"
+        " please tell us.\n\nKind regards\n{siteName}\n",
+    ),
+    MessageKind.RESERVED_AGAIN: (
+        "Your order {orderNo} is complete",
+        "Dear {customerName},\n\nevery item of your order {orderNo} is now set aside for you:\n\n"
+        "{items}\n\nKind regards\n{siteName}\n",
+    ),
+    MessageKind.SETTLED_OUTSIDE: (
+        "Your order {orderNo} is on its way",
+        "Dear {customerName},\n\nyour order {orderNo} is taken care of and will be delivered as you"
+        " placed it.\n\nKind regards\n{siteName}\n",
+    ),
+}
+_KINDS_OF_EVENTS = {
+    EventKind.ITEMS_CANCELLED: MessageKind.SHORT_CANCELLED,
+    EventKind.REPLACED: MessageKind.REPLACED,
+}
+
+
+class TemplateRefused(Exception):
+    """A template cannot be used; `detail` says why, and nothing has changed."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class TemplateMoved(Exception):
+    """Somebody has changed the template since it was read; `current` is as it is now."""
+
+    def __init__(self, current: MessageTemplate | None) -> None:
+        super().__init__("The template has been changed in the meantime.")
+        self.current = current
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message as it is proposed to the person who sends it."""
+
+    kind: MessageKind | None
+    recipient: str
+    subject: str
+    body: str
+
+
+def unknown_placeholders(text: str) -> list[str]:
+    """Return what looks like a placeholder and is none, in order, each once."""
+    names = _PLACEHOLDER.findall(text)
+    return list(dict.fromkeys(name for name in names if name not in PLACEHOLDERS))
+
+
+def template_for(site_id: str, kind: MessageKind) -> tuple[str, str]:
+    """Return subject and body of the site's own template, else the default, else what we ship."""
+    rows = {
+        row.site_id: row
+        for row in MessageTemplate.objects.filter(kind=kind)
+        if row.site_id in (None, site_id)
+    }
+    row = rows.get(site_id) or rows.get(None)
+    return SHIPPED[kind] if row is None else (row.subject, row.body)
+
+
+def save_template(
+    *,
+    site_id: str | None,
+    kind: MessageKind,
+    subject: str,
+    body: str,
+    seen: int,
+    actor: Actor,
+    now: datetime,
+) -> MessageTemplate:
+    """Keep a template; `seen` is its version as it was read, 0 for none.
+
+    The same text again changes nothing. Raises TemplateRefused and TemplateMoved.
+    """
+    _check(subject, body)
+    told = {"subject": subject, "body": body}
+    key = MessageTemplate.objects.filter(site=site_id, kind=kind)
+    current = key.first()
+    if current is not None and (current.subject, current.body) == (subject, body):
+        return current
+    by = {"changed_at": now, "changed_by": actor.name[:150]}
+    try:
+        with transaction.atomic():
+            if seen == 0 and current is None:
+                return MessageTemplate.objects.create(site_id=site_id, kind=kind, **told, **by)
+            won = key.filter(version=seen).update(**told, **by, version=F("version") + 1)
+    except IntegrityError:
+        won = 0
+    if not won:
+        raise TemplateMoved(key.first())
+    return key.get()
+
+
+def kind_of(order: Order) -> MessageKind | None:
+    """Return what there is to tell of an order: its resolution, or what was last done to items."""
+    if order.resolution in MessageKind.values:
+        return MessageKind(order.resolution)
+    if order.status in (OrderStatus.CANCELLING, OrderStatus.CANCELLED):
+        return MessageKind.CANCELLED
+    last = OrderEvent.objects.filter(order=order, kind__in=_KINDS_OF_EVENTS).last()
+    return None if last is None else _KINDS_OF_EVENTS[EventKind(last.kind)]
+
+
+def draft(order: Order, kind: MessageKind | None) -> Draft:
+    """Return the message that is proposed for an order; an empty one without a kind."""
+    recipient = str(order.customer.get("email") or "")[:254]
+    if kind is None:
+        return Draft(kind, recipient, "", "")
+    subject, body = template_for(order.site_id, kind)
+    values = _values(order)
+    one_line = {name: " ".join(value.split()) for name, value in values.items()}
+    return Draft(kind, recipient, fill(subject, one_line)[:LONGEST_SUBJECT], fill(body, values))
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """Put values where their placeholders stand, once: what a value says is not looked at."""
+    return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), text)
+
+
+def _check(subject: str, body: str) -> None:
+    if not subject.strip() or not body.strip():
+        raise TemplateRefused(_("A message needs a subject and a text."))
+    if len(subject) > LONGEST_SUBJECT or len(body) > LONGEST_BODY:
+        raise TemplateRefused(_("The subject or the text is too long."))
+    if not is_plain(subject):
+        raise TemplateRefused(_("The subject must be one line of plain text."))
+    unknown = unknown_placeholders(f"{subject}\n{body}")
+    if unknown:
+        names = ", ".join(f"{{{name}}}" for name in unknown)
+        raise TemplateRefused(_("There is no placeholder %(names)s.") % {"names": names})
+
+
+def _values(order: Order) -> dict[str, str]:
+    items = list(OrderItem.objects.filter(order=order).select_related("replaces"))
+    items.sort(key=lambda item: item.position)
+    gone = order.status in (OrderStatus.CANCELLING, OrderStatus.CANCELLED)
+    return {
+        "orderNo": order.order_no,
+        "siteName": order.site.name or order.site_id,
+        "customerName": str(order.customer.get("customerName") or "customer"),
+        "orderTotal": f"{round(order.order_total, 2):,f} {order.currency}",
+        "items": "–" if gone else _lines(items, _delivered),
+        "cancelledItems": _lines(items, lambda item: item.quantity if gone else _dropped(item)),
+        "replacements": "\n".join(map(_instead, (i for i in items if i.replaces_id))) or "–",
+    }
+
+
+def _delivered(item: OrderItem) -> Decimal:
+    left: Decimal = item.quantity - item.cancelled_quantity - item.replaced_quantity
+    return left
+
+
+def _dropped(item: OrderItem) -> Decimal:
+    dropped: Decimal = item.cancelled_quantity
+    return dropped
+
+
+def _lines(items: Iterable[OrderItem], units_of: Callable[[OrderItem], Decimal]) -> str:
+    lines = [_line(item, units) for item in items if (units := units_of(item)) > 0]
+    return "\n".join(lines) or "–"
+
+
+def _line(item: OrderItem, units: Decimal) -> str:
+    return f"{units.normalize():f} × {item.product_name or item.sku}"
+
+
+def _instead(item: OrderItem) -> str:
+    old = item.replaces
+    name = "" if old is None else old.product_name or old.sku
+    return f"{_line(item, item.quantity)} (instead of {name})"

@@ -1,0 +1,105 @@
+"""What customers are told of their orders: templates, the ways out of a site, and the log."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from orders.models.orders import Order
+from orders.models.sites import Site
+
+
+class MessageKind(models.TextChoices):
+    """What a message tells: one for each remedy."""
+
+    CANCELLED = "cancelled", _("Order cancelled")
+    SHORT_CANCELLED = "short_cancelled", _("Short items cancelled")
+    REPLACED = "replaced", _("Item replaced")
+    RESERVED_AGAIN = "reserved_again", _("Reserved again")
+    SETTLED_OUTSIDE = "settled_outside", _("Settled outside")
+
+
+class MessageTemplate(models.Model):
+    """The draft of a message: of one site, or (without a site) of every site that has no own.
+
+    `version` counts changes by people, so that the loser of a race can be told.
+    """
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, null=True, blank=True)
+    kind = models.CharField(max_length=16, choices=MessageKind.choices)
+    subject = models.CharField(max_length=200)
+    body = models.TextField()
+    version = models.PositiveIntegerField(default=1)
+    changed_at = models.DateTimeField()
+    changed_by = models.CharField(max_length=150)
+
+    class Meta:
+        ordering = ["kind", "site"]
+        constraints = [
+            models.UniqueConstraint(fields=["site", "kind"], name="one_template_per_site"),
+            models.UniqueConstraint(
+                fields=["kind"], condition=Q(site__isnull=True), name="one_default_template"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.site_id or 'every site'}"
+
+
+class MessageRoute(models.Model):
+    """How a site's messages leave: the sender of its e-mail, and a webhook of its own.
+
+    The address of the webhook is as secret as `secret`, the key of its signatures.
+    """
+
+    site = models.OneToOneField(
+        Site, on_delete=models.CASCADE, primary_key=True, related_name="message_route"
+    )
+    email = models.BooleanField(default=True)
+    sender = models.CharField(max_length=254, blank=True)  # blank: DEFAULT_FROM_EMAIL
+    webhook = models.CharField(max_length=2000, blank=True)
+    secret = models.CharField(max_length=200, blank=True)
+    version = models.PositiveIntegerField(default=1)
+
+    def __str__(self) -> str:
+        return f"messages of {self.site_id}"
+
+
+class HandOver(models.TextChoices):
+    """What became of a message on one way out."""
+
+    NONE = "", _("Not asked for")
+    PENDING = "pending", _("Being handed over")
+    SENT = "sent", _("Handed over")
+    FAILED = "failed", _("Not handed over")
+
+
+class CustomerMessage(models.Model):
+    """A message to the customer of an order, as a person saw it before it was sent.
+
+    `token` is that of the form it was written in: a second click finds the first message.
+    """
+
+    token = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="messages")
+    kind = models.CharField(max_length=16, choices=MessageKind.choices, blank=True)
+    recipient = models.CharField(max_length=254, blank=True)
+    subject = models.CharField(max_length=200)
+    body = models.TextField()
+    actor = models.CharField(max_length=150)
+    at = models.DateTimeField()
+    email = models.CharField(max_length=8, choices=HandOver.choices, blank=True)
+    email_error = models.CharField(max_length=300, blank=True)
+    webhook = models.CharField(max_length=8, choices=HandOver.choices, blank=True)
+    webhook_error = models.CharField(max_length=300, blank=True)
+    tries = models.PositiveIntegerField(default=0)
+    claimed_until = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"message {self.token}"

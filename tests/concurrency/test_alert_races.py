@@ -1,0 +1,119 @@
+"""People and workers at the same alert and delivery at once, on PostgreSQL; each with a control."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from orders.actors import person
+from reconciliation.alert_handling import AlertMoved, snooze
+from reconciliation.alerts import raise_alert, resolve_alert
+from reconciliation.channels import delivery, outbox
+from reconciliation.models import (
+    Alert,
+    AlertEvent,
+    Channel,
+    ChannelKind,
+    Delivery,
+    Descriptor,
+    Priority,
+)
+from tests.concurrency.together import at_once
+from tests.factories import START
+from tests.receiver import Receiver, receiver
+
+__all__ = ["receiver"]
+
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
+
+AT_ONCE = 6
+
+
+def lost(message: str = "1 order waits.") -> Alert:
+    return raise_alert(
+        descriptor=Descriptor.OCI_OFFLINE, priority=Priority.WARN, message=message, now=START
+    )
+
+
+def kinds() -> list[str]:
+    return list(AlertEvent.objects.values_list("kind", flat=True))
+
+
+def test_an_alert_raised_by_many_at_once_is_raised_once() -> None:
+    at_once(AT_ONCE, lambda _: str(lost().pk))
+    assert Alert.objects.get().revision == 1
+    resolve_alert(descriptor=Descriptor.OCI_OFFLINE, now=START)
+    at_once(AT_ONCE, lambda _: str(lost().pk))
+    assert (Alert.objects.get().occurrence, kinds()) == (2, ["raised", "resolved", "raised"])
+
+
+def snoozed_by_all(alert: Alert, *, guarded: bool) -> list[str]:
+    def act(index: int) -> str:
+        seen = 0 if guarded else Alert.objects.get(pk=alert.pk).handled
+        try:
+            snooze(
+                alert_id=alert.pk,
+                seen=seen,
+                until=START + timedelta(hours=index + 1),
+                actor=person(f"person {index}"),
+                now=START,
+            )
+        except AlertMoved:
+            return "moved"
+        return "snoozed"
+
+    return at_once(AT_ONCE, act) if guarded else [act(index) for index in range(AT_ONCE)]
+
+
+def test_of_people_at_the_same_alert_one_wins_and_the_others_are_told() -> None:
+    told = snoozed_by_all(lost(), guarded=True)
+    assert told == ["moved"] * (AT_ONCE - 1) + ["snoozed"]
+    assert kinds() == ["raised", "snoozed"]
+
+
+def test_without_what_was_seen_each_would_overwrite_the_other() -> None:
+    assert snoozed_by_all(lost(), guarded=False) == ["snoozed"] * AT_ONCE
+
+
+@pytest.fixture
+def due(receiver: Receiver) -> Delivery:
+    """Return what is due to one webhook."""
+    Channel.objects.create(
+        name="Pager",
+        kind=ChannelKind.WEBHOOK,
+        target=f"{receiver.url}/hook",
+        least_priority=Priority.WARN,
+    )
+    lost()
+    at_once(AT_ONCE, lambda _: str(outbox.write_due(START)))
+    return Delivery.objects.select_related("channel").get()
+
+
+def test_what_is_due_is_written_once_and_sent_once(receiver: Receiver, due: Delivery) -> None:
+    def act(_: int) -> str:
+        row = Delivery.objects.select_related("channel").get(pk=due.pk)
+        return str(delivery.send(row, clock=lambda: START))
+
+    assert at_once(AT_ONCE, act) == ["False"] * (AT_ONCE - 1) + ["True"]
+    assert len(receiver.got) == 1
+
+
+def test_without_its_claim_it_would_be_sent_by_all(receiver: Receiver, due: Delivery) -> None:
+    def act(_: int) -> str:
+        delivery.hand_over(due, at=START)
+        return "sent"
+
+    assert at_once(AT_ONCE, act) == ["sent"] * AT_ONCE
+    assert len(receiver.got) == AT_ONCE
+    assert {got.json["deliveryId"] for got in receiver.got} == {str(due.uid)}
+
+
+def test_one_worker_delivers_at_a_time(receiver: Receiver, due: Delivery) -> None:
+    def act(_: int) -> str:
+        return str(delivery.deliver_due(clock=lambda: START))
+
+    results: Any = at_once(AT_ONCE, act)
+    assert results.count("1") == 1
+    assert len(receiver.got) == 1
