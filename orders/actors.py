@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from dataclasses import dataclass
 
 from orders.models.orders import ActorKind
@@ -18,6 +19,15 @@ class Actor:
 def person(username: str) -> Actor:
     """Return the person with that user name."""
     return Actor(ActorKind.PERSON, username)
+
+
+def at_the_command_line() -> Actor:
+    """Return the person who runs a command, by the name that the system knows."""
+    try:
+        return person(getpass.getuser())
+    except (KeyError, OSError):
+        # A container without an entry for its user.
+        return person("command line")
 
 
 def api_client(name: str) -> Actor:

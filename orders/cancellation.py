@@ -11,6 +11,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from orders import events, ledger
 from orders.actors import Actor
@@ -21,8 +22,11 @@ from orders.models import (
     Order,
     OrderItem,
     OrderStatus,
+    Replacement,
+    ReplacementState,
     Resolution,
 )
+from orders.models.replacements import UNDER_WAY
 
 _CANCELLABLE = (OrderStatus.NEW, OrderStatus.CREATED)
 
@@ -31,14 +35,16 @@ def request_cancellation(*, order_id: int, actor: Actor, reason: str, now: datet
     """Begin to cancel an order; asking again changes nothing. Returns the order as it stands.
 
     Order management is not offered it any more, and a review of it has ended: this is what came of
-    it.
-    Raises CannotCancel for an order that has failed, has been exported or has been settled.
+    it. So may an order be cancelled that was short and then reserved again, or put right by
+    cancelled or replaced items.
+    Raises CannotCancel for an order that has failed, has been exported or was settled outside.
     """
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=order_id)
         if order.status in (OrderStatus.CANCELLING, OrderStatus.CANCELLED):
             return order
-        _check(order)
+        if closed := why_not(order):
+            raise CannotCancel(closed)
         won = (
             Order.objects.filter(pk=order_id, status__in=_CANCELLABLE)
             .exclude(export_status=ExportStatus.EXPORTED)
@@ -54,7 +60,12 @@ def request_cancellation(*, order_id: int, actor: Actor, reason: str, now: datet
             )
         )
         if not won:
-            raise CannotCancel("The order has just been changed by someone else; look at it again.")
+            raise CannotCancel(
+                _("The order has just been changed by someone else; look at it again.")
+            )
+        Replacement.objects.filter(UNDER_WAY, order=order).update(
+            state=ReplacementState.CANCELLED, ended_at=now
+        )
         order.refresh_from_db()
         events.record(
             order=order, kind=EventKind.CANCEL_REQUESTED, actor=actor, reason=reason, now=now
@@ -62,15 +73,17 @@ def request_cancellation(*, order_id: int, actor: Actor, reason: str, now: datet
         return order
 
 
-def _check(order: Order) -> None:
+def why_not(order: Order) -> str:
+    """Return why `order` cannot be cancelled, or nothing; no query. Asking again is allowed."""
     if order.status == OrderStatus.FAILED:
-        raise CannotCancel("The order has failed: nothing is held for it, nothing to cancel.")
+        return _("The order has failed: nothing is held for it, nothing to cancel.")
     if order.export_status == ExportStatus.EXPORTED:
-        raise CannotCancel(
+        return _(
             "Order management has taken the order; cancel it there, so that it is not shipped."
         )
-    if order.resolution:
-        raise CannotCancel(f"The order was settled as {order.get_resolution_display().lower()}.")
+    if order.resolution == Resolution.SETTLED_OUTSIDE:
+        return _("The order was settled outside; open it again before you cancel it.")
+    return ""
 
 
 def take_release_claim(*, order_id: int, holder: str, until: datetime, now: datetime) -> bool:

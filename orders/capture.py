@@ -207,9 +207,11 @@ def _known_records(wanted: Mapping[Key, Decimal], *, site: Site) -> dict[Key, In
 def _offline_floors(records: Mapping[Key, InventoryRecord]) -> dict[Key, Decimal]:
     """Return what must stay of each SKU while selling offline (design 4)."""
     lists = InventoryList.objects.in_bulk(list({key[0] for key in records}))
-    floors = {}
-    for key, record in records.items():
-        list_ = lists[key[0]]
-        share = round(record.safety_stock * list_.offline_floor_percent / 100, 3)
-        floors[key] = max(list_.offline_floor_units, share)
-    return floors
+    return {key: offline_floor(record, lists[key[0]]) for key, record in records.items()}
+
+
+def offline_floor(record: InventoryRecord, list_: InventoryList) -> Decimal:
+    """Return how much of a SKU of `list_` is kept back while selling offline."""
+    share = round(record.safety_stock * list_.offline_floor_percent / 100, 3)
+    floor: Decimal = max(list_.offline_floor_units, share)
+    return floor

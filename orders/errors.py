@@ -188,6 +188,48 @@ class CannotSettle(OrderRefused):
     title = "The order cannot be settled that way"
 
 
+class CannotRemedy(OrderRefused):
+    """The remedy is not open to the order as it stands."""
+
+    type = "cannot-remedy"
+    title = "That cannot be done for the order"
+
+
+class CannotReplace(CannotRemedy):
+    """What is short cannot be replaced that way, as the order and the stock stand."""
+
+    type = "cannot-replace"
+    title = "The item cannot be replaced"
+
+
+class ReplacementShort(CannotReplace):
+    """Less than was wanted is available of what should replace an item; nothing has changed."""
+
+    type = "replacement-short"
+    title = "Not enough of the replacement"
+
+    def __init__(self, detail: str, *, sku: str, requested: Decimal, available: Decimal) -> None:
+        super().__init__(detail)
+        self.sku = sku
+        self.requested = requested
+        self.available = available
+
+    def members(self) -> dict[str, Any]:
+        """Return the figures."""
+        return {
+            "sku": self.sku,
+            "requested": json_number(self.requested),
+            "available": json_number(self.available),
+        }
+
+
+class CannotAdjust(CannotRemedy):
+    """The reservation cannot be given back by hand, as the order stands."""
+
+    type = "cannot-adjust"
+    title = "The reservation cannot be adjusted"
+
+
 class ExportRefused(OrderRefused):
     """The export status cannot change that way (design 4)."""
 

@@ -10,6 +10,8 @@ from orders import events
 from orders.actors import Actor
 from orders.errors import ExportRefused
 from orders.models import EventKind, ExportStatus, Order, OrderStatus, ReservationState
+from orders.models.replacements import UNDER_WAY
+from orders.refusals import not_accepted
 
 _FROM = {
     ExportStatus.EXPORTED: (ExportStatus.READY, ExportStatus.FAILED),
@@ -21,8 +23,9 @@ _FROM = {
 def change_export_status(*, order_id: int, to: ExportStatus, actor: Actor, now: datetime) -> Order:
     """Change an order's export status; the same status again changes nothing.
 
-    Raises ExportRefused while the reservation is missing, for an order that is not accepted, and
-    for a step that does not exist (ready to exported or failed, failed to ready or exported).
+    Raises ExportRefused while the reservation is missing or an item is being replaced, for an order
+    that is not accepted, and for a step that does not exist (ready to exported or failed, failed to
+    ready or exported).
     """
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=order_id)
@@ -31,7 +34,9 @@ def change_export_status(*, order_id: int, to: ExportStatus, actor: Actor, now: 
         if order.reservation_state == ReservationState.MISSING:
             raise ExportRefused("The order waits for its reservation; it can be exported after it.")
         if order.status != OrderStatus.NEW:
-            raise ExportRefused(f"The order is {order.get_status_display().lower()}.")
+            raise ExportRefused(not_accepted(order))
+        if to == ExportStatus.EXPORTED and order.replacements.filter(UNDER_WAY).exists():
+            raise ExportRefused("An item of the order is being replaced; take it in a moment.")
         before = ExportStatus(order.export_status)
         if before not in _FROM.get(to, ()):
             raise ExportRefused(f"The export status cannot go from {before} to {to}.")

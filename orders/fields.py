@@ -13,6 +13,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.expressions import Value, register_combinable_fields
+from django.utils.translation import gettext
 
 ZERO = Decimal(0)
 
@@ -44,7 +45,8 @@ class ScaledDecimalField(models.Field):  # type: ignore[type-arg]
             if units != int(units):
                 raise InvalidOperation
         except (InvalidOperation, ValueError, TypeError):
-            raise ValidationError(f"Use a number with at most {self.places} decimals.") from None
+            words = gettext("Use a number with at most %(places)s decimals.")
+            raise ValidationError(words % {"places": self.places}) from None
         return parsed.quantize(Decimal(1).scaleb(-self.places))
 
     def get_prep_value(self, value: Any) -> int | None:

@@ -157,10 +157,16 @@ def _shortfalls(
     ]
 
 
-def release(*, order: Order, now: datetime) -> None:
-    """Give back every open hold of an order, in the caller's transaction; safe twice."""
+def release(*, order: Order, now: datetime, keys: Iterable[Key] | None = None) -> None:
+    """Give back the open holds of an order, all or those of `keys`; safe twice.
+
+    In the caller's transaction.
+    """
+    holds = Hold.objects.filter(order=order, state__in=OPEN_HOLDS)
+    if keys is not None:
+        holds = holds.filter(record__in=[record.pk for record in records_of(keys).values()])
     _close(
-        Hold.objects.filter(order=order, state__in=OPEN_HOLDS),
+        holds,
         state=HoldState.RELEASED,
         reason=MovementReason.RELEASED,
         now=now,

@@ -7,7 +7,7 @@ sees that it has lost (None or False).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -26,10 +26,9 @@ from orders.models import (
     OrderItem,
     OrderStatus,
     ReservationState,
-    Resolution,
 )
-
-_SHORT = (ReservationState.PARTIAL, ReservationState.NOTHING)
+from orders.shortages import SHORT_STATES as _SHORT
+from orders.shortages import replaced_words, resolution_of, settled_as
 
 
 def take_claim(*, order_id: int, holder: str, until: datetime, now: datetime) -> bool:
@@ -74,6 +73,7 @@ def settle(
             status=OrderStatus.NEW,
             export_status=ExportStatus.READY,
             reconciled_at=now,
+            short_at=now if state in _SHORT else None,
             claim="",
             claimed_until=None,
             needs_review_since=None,
@@ -105,7 +105,9 @@ def add_reserved(
         items = list(OrderItem.objects.filter(order_id=order_id).order_by("position"))
         after = {i.pk: i.reserved_quantity + added.get(i.pk, ZERO) for i in items}
         state = state_of({item.pk: item.quantity for item in items}, after)
-        complete = state == ReservationState.COMPLETE
+        settled = all(
+            after[i.pk] + i.cancelled_quantity + i.replaced_quantity >= i.quantity for i in items
+        )
         won = Order.objects.filter(
             pk=order_id, claim=holder, status=OrderStatus.NEW, reservation_state__in=_SHORT
         ).update(
@@ -113,7 +115,7 @@ def add_reserved(
             reconciled_at=now,
             claim="",
             claimed_until=None,
-            **_resolution(actor, now) if complete else {},
+            **_settled(items, actor, now) if settled else {},
         )
         if not won:
             return None
@@ -127,17 +129,13 @@ def add_reserved(
                 held[(item.inventory_list_id, item.sku)] += units
         ledger.hold_answered(order=order, held=held, now=now)
         order.refresh_from_db()
-        kind = EventKind.RESOLVED if complete else EventKind.SETTLED
+        kind = EventKind.RESOLVED if settled else EventKind.SETTLED
         _record(order, kind, actor, reason, after, now)
         return order
 
 
-def _resolution(actor: Actor, now: datetime) -> dict[str, Any]:
-    return {
-        "resolution": Resolution.RESERVED_AGAIN,
-        "resolution_at": now,
-        "resolution_by": actor.name[:150],
-    }
+def _settled(items: Sequence[OrderItem], actor: Actor, now: datetime) -> dict[str, Any]:
+    return settled_as(resolution_of(items), actor, note=replaced_words(items), now=now)
 
 
 def _record(
@@ -186,9 +184,10 @@ def accept_offline(*, order_id: int, holder: str, actor: Actor, reason: str, now
 
 def adopt_abandoned(*, actor: Actor, now: datetime, limit: int = 500) -> int:
     """Accept live orders whose process died before it had an answer; they wait like the others."""
-    abandoned = Order.objects.filter(
-        status=OrderStatus.CREATED, claimed_until__lte=now
-    ).values_list("pk", "claim")[:limit]
+    unclaimed = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
+    abandoned = Order.objects.filter(unclaimed, status=OrderStatus.CREATED).values_list(
+        "pk", "claim"
+    )[:limit]
     return sum(
         accept_offline(
             order_id=pk,

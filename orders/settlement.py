@@ -1,5 +1,7 @@
 """Recording that a short order was settled by other means, and taking that back.
 
+So are cancelled short items taken back (`orders.shortages`).
+
 What a person secured elsewhere is never shown as reserved: quantities and reservation state stay as
 OCI answered them; the resolution says what was done, when and by whom (design 2, 7).
 """
@@ -11,13 +13,24 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from orders import events
 from orders.actors import Actor
 from orders.errors import CannotSettle
-from orders.models import EventKind, Order, OrderStatus, ReservationState, Resolution
-
-_SHORT = (ReservationState.PARTIAL, ReservationState.NOTHING)
+from orders.models import (
+    EventKind,
+    ExportStatus,
+    Order,
+    OrderItem,
+    OrderStatus,
+    Replacement,
+    Resolution,
+)
+from orders.models.replacements import UNDER_WAY
+from orders.refusals import being_replaced, moved_on, not_accepted, settled_already
+from orders.shortages import SHORT_STATES as _SHORT
+from orders.shortages import settled_as
 
 
 def settle_outside(
@@ -42,36 +55,34 @@ def settle_outside(
             reason=note,
             now=now,
             before=Resolution.NONE,
-            values={
-                "resolution": Resolution.SETTLED_OUTSIDE,
-                "resolution_at": now,
-                "resolution_by": actor.name[:150],
-                "resolution_note": note,
-            },
+            values=settled_as(Resolution.SETTLED_OUTSIDE, actor, note=note, now=now),
         )
 
 
 def reopen(*, order_id: int, actor: Actor, reason: str, now: datetime) -> Order:
-    """Take back that an order was settled outside: it is oversold again, and may be remedied.
+    """Take back that an order was settled outside, or that short items of it were cancelled.
 
-    An order that is open already stays as it is. Raises CannotSettle for one settled otherwise.
+    The order is oversold again, and may be remedied. One that is open already stays as it is.
+    Raises CannotSettle for one settled otherwise, and when order management knows of the
+    cancelled items.
     """
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=order_id)
-        if order.resolution == Resolution.NONE:
-            return order
+        cancelled = OrderItem.objects.none()
         if order.resolution != Resolution.SETTLED_OUTSIDE:
-            raise CannotSettle(
-                f"The order was settled as {order.get_resolution_display().lower()}; that cannot"
-                " be taken back."
-            )
-        return _change(
+            cancelled = OrderItem.objects.filter(order=order, cancelled_quantity__gt=0)
+            has_cancelled = cancelled.exists()
+            if order.resolution == Resolution.NONE and not has_cancelled:
+                return order
+            if closed := why_not_reopen(order, has_cancelled=has_cancelled):
+                raise CannotSettle(closed)
+        changed = _change(
             order,
             kind=EventKind.REOPENED,
             actor=actor,
             reason=reason,
             now=now,
-            before=Resolution.SETTLED_OUTSIDE,
+            before=Resolution(order.resolution),
             values={
                 "resolution": Resolution.NONE,
                 "resolution_at": None,
@@ -79,24 +90,48 @@ def reopen(*, order_id: int, actor: Actor, reason: str, now: datetime) -> Order:
                 "resolution_note": "",
             },
         )
+        cancelled.update(cancelled_quantity=0)
+        return changed
+
+
+def why_not_reopen(order: Order, *, has_cancelled: bool) -> str:
+    """Return why `order` cannot be opened again, or nothing; no query.
+
+    `has_cancelled` says whether short items of it were cancelled.
+    """
+    if order.resolution == Resolution.SETTLED_OUTSIDE:
+        return ""
+    if not has_cancelled or order.resolution == Resolution.CANCELLED:
+        words = _("The order was settled as “%(how)s”; that cannot be taken back.")
+        return words % {"how": order.get_resolution_display()}
+    if order.export_status == ExportStatus.EXPORTED:
+        return _(
+            "Order management has taken the order without the cancelled items; change it there."
+        )
+    return ""
 
 
 def _note(reference: str, reason: str) -> str:
     return f"{reference}: {reason}"[:1000]
 
 
-def _check_short(order: Order) -> None:
+def why_not_settle(order: Order) -> str:
+    """Return why `order` cannot be recorded as settled outside, or nothing; no query."""
     if order.status != OrderStatus.NEW:
-        raise CannotSettle(f"The order is {order.get_status_display().lower()}.")
+        return not_accepted(order)
     if order.reservation_state not in _SHORT:
-        raise CannotSettle(
-            f"The order is {order.get_reservation_state_display()}: nothing of it is short."
-        )
+        words = _("The order is “%(state)s”: nothing of it is short.")
+        return words % {"state": order.get_reservation_state_display()}
     if order.resolution:
-        raise CannotSettle(
-            f"The order was settled as {order.get_resolution_display().lower()} by"
-            f" {order.resolution_by}."
-        )
+        return settled_already(order)
+    return ""
+
+
+def _check_short(order: Order) -> None:
+    if closed := why_not_settle(order):
+        raise CannotSettle(closed)
+    if Replacement.objects.filter(UNDER_WAY, order=order).exists():
+        raise CannotSettle(being_replaced())
 
 
 def _change(
@@ -109,7 +144,10 @@ def _change(
     before: Resolution,
     values: dict[str, Any],
 ) -> Order:
-    """Write `values` unless the order has moved on since it was read. Raises CannotSettle."""
+    """Write `values` unless the order has moved on since it was read. Raises CannotSettle.
+
+    A claim that has run out is taken away: its holder may live, and must not count an answer now.
+    """
     unclaimed = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
     won = Order.objects.filter(
         unclaimed,
@@ -117,11 +155,9 @@ def _change(
         status=OrderStatus.NEW,
         reservation_state__in=_SHORT,
         resolution=before,
-    ).update(**values)
+    ).update(claim="", claimed_until=None, **values)
     if not won:
-        raise CannotSettle(
-            "The order is being reserved just now, or somebody has changed it; look at it again."
-        )
+        raise CannotSettle(moved_on())
     order.refresh_from_db()
     data = {"resolution": values["resolution"]} if values["resolution"] else {}
     events.record(order=order, kind=kind, actor=actor, reason=reason, now=now, data=data)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+from django.utils.translation import gettext_noop
+
 # Control characters, line separators, and halves of surrogate pairs, which no database stores.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SKU = re.compile(r"\A[^\\<>;%/\s]{1,250}\Z")  # OCI contract 1.3
 
-SKU_RULE = "1 to 250 characters without spaces and \\ < > ; % /"
+SKU_RULE = gettext_noop("1 to 250 characters without spaces and \\ < > ; % /")
 
 
 def is_plain(text: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -50,26 +50,38 @@ class DryRun:
 
 
 def dry_run(
-    *, scope: Scope | str, scope_data: Mapping[str, Any] | None = None, now: datetime
+    *,
+    scope: Scope | str,
+    scope_data: Mapping[str, Any] | None = None,
+    told: Collection[str] | None = None,
+    now: datetime,
 ) -> DryRun:
-    """Ask OCI what is available and say what a run of this scope would do, order after order."""
+    """Ask OCI what is available and say what a run of this scope would do, order after order.
+
+    With `told` only orders of these sites are counted and listed; a scope is then narrowed to them
+    as well. Earlier orders of other sites, which a run takes along, count for the forecast alone.
+    """
     data = scope_data or {}
     chosen = orders_in(scope, data).count()
     order_ids = round_of(scope, data)
     demands = demands_of(order_ids)
     orders = _orders(order_ids)
+    hidden = {o.pk for o in orders if told is not None and o.site_id not in told}
     wanted: dict[planner.Key, Decimal] = defaultdict(lambda: ZERO)
     for demand in demands:
         for key, units in demand.units.items():
             wanted[key] += units
     stock = _stock(wanted)
     expected = _expected(orders, demands, stock) if stock is not None else {}
+    orders = [order for order in orders if order.pk not in hidden]
+    demands = [demand for demand in demands if demand.order_id not in hidden]
+    expected = {pk: state for pk, state in expected.items() if pk not in hidden}
     value: dict[str, Decimal] = defaultdict(lambda: ZERO)
     for order in orders:
         value[order.currency] += order.order_total
     return DryRun(
-        orders=chosen + len(order_ids) - min(chosen, ROUND),
-        units=sum(wanted.values(), ZERO),
+        orders=chosen + len(order_ids) - len(hidden) - min(chosen, ROUND),
+        units=sum((units for demand in demands for units in demand.units.values()), ZERO),
         value=dict(value),
         by_outcome=dict(Counter(expected.values())),
         stock_known=stock is not None,

@@ -54,6 +54,16 @@ def client_for_probe() -> OciClient:
     )
 
 
+def client_for_check(*, connect_timeout: float, read_timeout: float) -> OciClient:
+    """Return a new client whose calls are not counted; whoever asked for it closes it.
+
+    Raises ImproperlyConfigured if a setting is missing.
+    """
+    return OciClient(
+        _config(connect_timeout=connect_timeout, read_timeout=read_timeout, pool_size=1)
+    )
+
+
 def close_clients() -> None:
     """Forget the clients of this process; the next call makes new ones from the settings."""
     with _lock:
@@ -70,20 +80,26 @@ def _client(use: str, *, connect_timeout: float, read_timeout: float, pool_size:
     with _lock:
         if key not in _clients:
             _clients[key] = OciClient(
-                OciConfig(
-                    base_url=_needed("COC_OCI_BASE_URL"),
-                    tenant_group_id=_needed("COC_OCI_TENANT_GROUP_ID"),
-                    token_url=_needed("COC_OCI_TOKEN_URL"),
-                    client_id=_needed("COC_OCI_CLIENT_ID"),
-                    client_secret=_needed("COC_OCI_CLIENT_SECRET"),
-                    scope=_needed("COC_OCI_SCOPE"),
-                    connect_timeout=connect_timeout,
-                    read_timeout=read_timeout,
-                    pool_size=pool_size,
+                _config(
+                    connect_timeout=connect_timeout, read_timeout=read_timeout, pool_size=pool_size
                 ),
                 observer=connection.observer(),
             )
         return _clients[key]
+
+
+def _config(*, connect_timeout: float, read_timeout: float, pool_size: int) -> OciConfig:
+    return OciConfig(
+        base_url=_needed("COC_OCI_BASE_URL"),
+        tenant_group_id=_needed("COC_OCI_TENANT_GROUP_ID"),
+        token_url=_needed("COC_OCI_TOKEN_URL"),
+        client_id=_needed("COC_OCI_CLIENT_ID"),
+        client_secret=_needed("COC_OCI_CLIENT_SECRET"),
+        scope=_needed("COC_OCI_SCOPE"),
+        connect_timeout=connect_timeout,
+        read_timeout=read_timeout,
+        pool_size=pool_size,
+    )
 
 
 def _needed(name: str) -> str:

@@ -12,7 +12,8 @@ from django.db import transaction
 
 from orders import outcomes
 from orders.actors import Actor, job
-from orders.models import Order, OrderStatus, ReservationState, Resolution
+from orders.models import Order, OrderStatus, Replacement, ReservationState, Resolution
+from orders.models.replacements import UNDER_WAY
 from reconciliation import connection, reservation, runs
 from reconciliation.models import EntryState, OfflineCause, Purpose, RunState
 from reconciliation.oci_client import client as shared_client
@@ -209,4 +210,8 @@ def _purpose(order: Order) -> Purpose | None:
     if order.reservation_state == ReservationState.MISSING:
         return Purpose.ORDER
     short = order.reservation_state in (ReservationState.PARTIAL, ReservationState.NOTHING)
-    return Purpose.SHORTFALL if short and order.resolution == Resolution.NONE else None
+    if not short or order.resolution != Resolution.NONE:
+        return None
+    # What is short may be replaced just now; the replacement ends first.
+    replaced = Replacement.objects.filter(UNDER_WAY, order=order).exists()
+    return None if replaced else Purpose.SHORTFALL

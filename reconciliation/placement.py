@@ -28,16 +28,9 @@ from orders.errors import (
 )
 from orders.fields import ZERO
 from orders.ledger import Figure
-from orders.models import (
-    Hold,
-    HoldState,
-    Order,
-    OrderStatus,
-    ReservationState,
-    Site,
-)
+from orders.models import Order, OrderStatus, Site
 from orders.payload import PlacedOrder, parse_order
-from reconciliation import connection, releases, reservation, snapshots, wake
+from reconciliation import connection, fence, releases, reservation, snapshots, wake
 from reconciliation.models import Connection, ConnectionState, Outage, Purpose
 from reconciliation.oci.client import OciClient
 from reconciliation.oci_client import client as shared_client
@@ -131,16 +124,7 @@ def _offline_reason(state: Connection, placed: PlacedOrder) -> str:
 
 def fenced(placed: PlacedOrder) -> bool:
     """Return whether an accepted order waits for one of the same SKUs (the recovery fence)."""
-    waiting = Hold.objects.filter(
-        state=HoldState.WAITING,
-        order__status=OrderStatus.NEW,
-        order__reservation_state=ReservationState.MISSING,
-        order__needs_review_since=None,
-    )
-    if not waiting.exists():
-        return False
-    records = ledger.records_of(capture.wanted_by_key(placed))
-    return waiting.filter(record__in=[record.pk for record in records.values()]).exists()
+    return fence.is_waited_for(capture.wanted_by_key(placed))
 
 
 def _capture_offline(

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 
 from django.db.models import Count, Q, Sum
 
@@ -32,18 +33,43 @@ from orders.models.inventory import OPEN_HOLDS
 from reconciliation.models import DocumentState, ReservationDocument, RunEntry
 from reconciliation.oci.documents import reservation_id
 from reconciliation.releases import MAY_HOLD
+from reconciliation.remedies.faults import faults
 from reconciliation.reports.daily import unfaithful_days
 
 _CHUNK = 500
 
 
+class Fault(StrEnum):
+    """What kind of thing is wrong with a row; `reconciliation.repair` knows what to do for each."""
+
+    HISTORY = "history"
+    OUTCOME = "outcome"
+    UNITS = "units"
+    FOREIGN_ID = "foreign-id"
+    NO_ITEMS = "no-items"
+    STATE = "state"
+    EXPORT = "export"
+    DOCUMENT = "document"
+    ENTRY = "entry"
+    HOLDS = "holds"
+    REMEDY = "remedy"
+    RECORD = "record"
+    REPORT = "report"
+    REPORTS_OF_SITE = "reports-of-site"
+
+
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """One broken promise: its number, the row that breaks it, and how."""
+    """One broken promise: its number, the row that breaks it, and how.
+
+    `fault` and `key` (the primary key of what is to be put right) are for the repair.
+    """
 
     promise: int
     row: str
     detail: str
+    fault: Fault = field(default=Fault.UNITS, compare=False)
+    key: int | str = field(default=0, compare=False)
 
 
 def check() -> Iterator[Broken]:
@@ -55,6 +81,7 @@ def check() -> Iterator[Broken]:
         _states_against_items,
         _records_against_rows,
         _holds_against_orders,
+        _rows_of_remedies,
         _entries_without_run,
         _exports_withheld,
         unfaithful_files,
@@ -81,6 +108,10 @@ def _name(order: Order) -> str:
     return f"order {order.site_id} {order.order_no} (id {order.pk})"
 
 
+def _of(order: Order, promise: int, fault: Fault, detail: str) -> Broken:
+    return Broken(promise, _name(order), detail, fault, order.pk)
+
+
 def _orders_without_history() -> Iterator[Broken]:
     """Promises 1 and 7: each order was captured, and each state was cleared, by somebody."""
     captured = Q(events__kind__in=[EventKind.CAPTURED, EventKind.CAPTURED_OFFLINE])
@@ -89,14 +120,14 @@ def _orders_without_history() -> Iterator[Broken]:
         told=Count("events", filter=captured), cleared=Count("events", filter=settled)
     )
     for order in told.filter(told=0).iterator():
-        yield Broken(7, _name(order), "no event tells of its capture")
+        yield _of(order, 7, Fault.HISTORY, "no event tells of its capture")
     for order in told.filter(cleared=0, reservation_state__in=SETTLED_STATES).iterator():
-        yield Broken(7, _name(order), "its state was cleared and no event tells by whom")
+        yield _of(order, 7, Fault.OUTCOME, "its state was cleared and no event tells by whom")
     offline = Order.objects.filter(captured_offline=True).exclude(
         events__kind=EventKind.CAPTURED_OFFLINE
     )
     for order in offline.iterator():
-        yield Broken(1, _name(order), "captured offline, and no event has told the reports")
+        yield _of(order, 1, Fault.HISTORY, "captured offline, and no event has told the reports")
 
 
 def _documents_against_items() -> Iterator[Broken]:
@@ -115,9 +146,8 @@ def _documents_against_items() -> Iterator[Broken]:
             if order.status in (OrderStatus.CANCELLING, OrderStatus.CANCELLED):
                 continue
             if held[order.pk] != reserved[order.pk]:
-                yield Broken(
-                    2, _name(order), "its items and its reservation documents hold different units"
-                )
+                detail = "its items and its reservation documents hold different units"
+                yield _of(order, 2, Fault.UNITS, detail)
 
 
 def _documents_of_their_own() -> Iterator[Broken]:
@@ -131,12 +161,12 @@ def _documents_of_their_own() -> Iterator[Broken]:
             part=document.part,
         )
         if document.reservation_id != derived:
-            yield Broken(2, _name(order), f"reservation {document.reservation_id} is not its own")
+            detail = f"reservation {document.reservation_id} is not its own"
+            yield Broken(2, _name(order), detail, Fault.FOREIGN_ID, document.pk)
         over = order.status in (OrderStatus.CANCELLED, OrderStatus.FAILED)
         if over and document.state in MAY_HOLD:
-            yield Broken(
-                2, _name(order), f"over, and reservation {document.reservation_id} may be held"
-            )
+            detail = f"over, and reservation {document.reservation_id} may be held"
+            yield Broken(2, _name(order), detail, Fault.DOCUMENT, document.pk)
 
 
 def _states_against_items() -> Iterator[Broken]:
@@ -149,17 +179,18 @@ def _states_against_items() -> Iterator[Broken]:
         for order in orders:
             mine = items[order.pk]
             if not mine:
-                yield Broken(1, _name(order), "it has no items")
+                yield _of(order, 1, Fault.NO_ITEMS, "it has no items")
             elif order.reservation_state == ReservationState.MISSING:
                 if any(item.reserved_quantity for item in mine):
-                    yield Broken(1, _name(order), "Reservation Missing, and items are reserved")
+                    detail = "Reservation Missing, and items are reserved"
+                    yield _of(order, 1, Fault.STATE, detail)
             elif order.status == OrderStatus.NEW:
                 state = outcomes.state_of(
                     {item.pk: item.quantity for item in mine},
                     {item.pk: item.reserved_quantity for item in mine},
                 )
                 if state != order.reservation_state:
-                    yield Broken(1, _name(order), f"its items say {state}")
+                    yield _of(order, 1, Fault.STATE, f"its items say {state}")
 
 
 def _records_against_rows() -> Iterator[Broken]:
@@ -179,14 +210,16 @@ def _records_against_rows() -> Iterator[Broken]:
     for record in InventoryRecord.objects.iterator():
         name = f"inventory record {record.inventory_list_id} {record.sku} (id {record.pk})"
         ato, held = moved.get(record.pk, (ZERO, ZERO))
+        kept = open_holds.get(record.pk, ZERO)
+        details = []
         if ato != record.ato:
-            yield Broken(3, name, f"ATO is {record.ato}, its movements add up to {ato}")
+            details.append(f"ATO is {record.ato}, its movements add up to {ato}")
         if held != record.held:
-            yield Broken(3, name, f"{record.held} held, its movements add up to {held}")
-        if open_holds.get(record.pk, ZERO) != record.held:
-            yield Broken(
-                3, name, f"{record.held} held, its holds add up to {open_holds.get(record.pk, 0)}"
-            )
+            details.append(f"{record.held} held, its movements add up to {held}")
+        if kept != record.held:
+            details.append(f"{record.held} held, its holds add up to {kept}")
+        for detail in details:
+            yield Broken(3, name, detail, Fault.RECORD, record.pk)
 
 
 def _holds_against_orders() -> Iterator[Broken]:
@@ -195,7 +228,7 @@ def _holds_against_orders() -> Iterator[Broken]:
         state__in=OPEN_HOLDS, order__status__in=[OrderStatus.CANCELLED, OrderStatus.FAILED]
     )
     for hold in over.select_related("order").iterator():
-        yield Broken(3, _name(hold.order), f"over, and still holds {hold.quantity}")
+        yield _of(hold.order, 3, Fault.HOLDS, f"over, and still holds {hold.quantity}")
     waiting = Order.objects.filter(
         status__in=[OrderStatus.NEW, OrderStatus.CREATED],
         reservation_state=ReservationState.MISSING,
@@ -208,14 +241,20 @@ def _holds_against_orders() -> Iterator[Broken]:
         .annotate(n=Sum("quantity"))
     )
     for order in waiting.filter(pk__in=[pk for pk in asked if asked[pk] != kept.get(pk)]):
-        yield Broken(3, _name(order), "it waits, and does not hold what it asks for")
+        yield _of(order, 3, Fault.HOLDS, "it waits, and does not hold what it asks for")
+
+
+def _rows_of_remedies() -> Iterator[Broken]:
+    for promise, order, detail in faults():
+        yield _of(order, promise, Fault.REMEDY, detail)
 
 
 def _entries_without_run() -> Iterator[Broken]:
     """Promise 5: nothing is pending in a run that has ended."""
     left = RunEntry.objects.filter(state="pending", run__is_active=False)
     for entry in left.select_related("order").iterator():
-        yield Broken(5, _name(entry.order), f"pending in run {entry.run_id}, which has ended")
+        detail = f"pending in run {entry.run_id}, which has ended"
+        yield Broken(5, _name(entry.order), detail, Fault.ENTRY, entry.pk)
 
 
 def _exports_withheld() -> Iterator[Broken]:
@@ -226,10 +265,12 @@ def _exports_withheld() -> Iterator[Broken]:
         export_status=ExportStatus.NOT_EXPORTED,
     )
     for order in late.iterator():
-        yield Broken(1, _name(order), "settled, and not ready for order management")
+        yield _of(order, 1, Fault.EXPORT, "settled, and not ready for order management")
 
 
 def unfaithful_files() -> Iterator[Broken]:
     """Promise 6: each daily report that should be there is there and is what was written."""
-    for name, detail in unfaithful_days():
-        yield Broken(6, f"report {name}", detail)
+    for unfaithful in unfaithful_days():
+        fault = Fault.REPORT if unfaithful.report_id else Fault.REPORTS_OF_SITE
+        key = unfaithful.report_id or unfaithful.site_id
+        yield Broken(6, f"report {unfaithful.name}", unfaithful.fault, fault, key)

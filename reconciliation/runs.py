@@ -15,6 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Count, F
+from django.utils.translation import gettext as _
 
 from orders.actors import Actor
 from reconciliation import connection, planner, scopes, wake
@@ -90,10 +91,10 @@ def start_run(
     Raises RunRefused while another one is active, while OCI is away, or with nothing to do.
     """
     if not connection.may_call(connection.current()):
-        raise RunRefused("OCI is away; reconciliation starts by itself when it is back.")
+        raise RunRefused(_("OCI is away; reconciliation starts by itself when it is back."))
     data = dict(scope_data or {})
     if not scopes.orders_in(scope, data).exists():
-        raise RunRefused("No order is in this scope; there is nothing to reconcile.")
+        raise RunRefused(_("No order is in this scope; there is nothing to reconcile."))
     try:
         with transaction.atomic():
             run = Run.objects.create(
@@ -108,7 +109,7 @@ def start_run(
             wake.soon("work_run", run.pk)
     except IntegrityError:
         raise RunRefused(
-            "A reconciliation is under way; wait for it to end.", active_run()
+            _("A reconciliation is under way; wait for it to end."), active_run()
         ) from None
     return run
 
@@ -171,7 +172,11 @@ def _packed(lanes: Sequence[list[int]]) -> list[list[int]]:
 
 def progress(run: Run) -> RunProgress:
     """Return how far a run is, counted from its entries."""
-    counts = dict(run.entries.order_by().values_list("state").annotate(n=Count("pk")))
+    return progress_of(dict(run.entries.order_by().values_list("state").annotate(n=Count("pk"))))
+
+
+def progress_of(counts: Mapping[str, int]) -> RunProgress:
+    """Return how far a run is by the number of its entries in each state."""
     return RunProgress(
         total=sum(counts.values()),
         pending=counts.get(EntryState.PENDING, 0),

@@ -27,8 +27,8 @@ Rank = tuple[datetime, int]
 def orders_in(scope: Scope | str, data: Mapping[str, Any]) -> Any:
     """Return the orders of a scope, oldest first.
 
-    `data` narrows it: `site`; `run` (for run_failures); `orders`, a list of primary keys; `sku` and
-    `list`.
+    `data` narrows it: `site`, or a list of `sites`; `run` (for run_failures); `orders`, a list
+    of primary keys; `sku` and `list`.
     """
     waiting = Order.objects.waiting()
     oversold = Order.objects.oversold().filter(needs_review_since=None)
@@ -52,7 +52,9 @@ def orders_in(scope: Scope | str, data: Mapping[str, Any]) -> Any:
         if data.get("list"):
             items = items.filter(inventory_list=data["list"])
         found = both.filter(pk__in=items.values("order"))
-    return found.filter(site=data["site"]) if data.get("site") else found
+    if data.get("site"):
+        return found.filter(site=data["site"])
+    return found.filter(site__in=data["sites"]) if "sites" in data else found
 
 
 def demands_of(order_ids: Sequence[int]) -> list[Demand]:
@@ -63,8 +65,8 @@ def demands_of(order_ids: Sequence[int]) -> list[Demand]:
     for start in range(0, len(order_ids), _CHUNK):
         items = OrderItem.objects.filter(order__in=order_ids[start : start + _CHUNK])
         for item in items:
-            if item.short_quantity > 0:
-                units[item.order_id][(item.inventory_list_id, item.sku)] += item.short_quantity
+            if item.open_quantity > 0:
+                units[item.order_id][(item.inventory_list_id, item.sku)] += item.open_quantity
     return [Demand(pk, dict(units[pk])) for pk in order_ids]
 
 
@@ -77,7 +79,7 @@ def round_of(scope: Scope | str, data: Mapping[str, Any], *, run: Run | None = N
     had = RunEntry.objects.filter(run=run).values("order")
     chosen = orders_in(scope, data).exclude(pk__in=had)[:ROUND]
     ranks = {pk: (at, pk) for pk, at in chosen.values_list("pk", "captured_at")}
-    if scope != Scope.MISSING or data.get("site"):
+    if scope != Scope.MISSING or data.get("site") or "sites" in data:
         _add_those_ahead(ranks, Order.objects.waiting().exclude(pk__in=had))
     return sorted(ranks, key=ranks.__getitem__)
 

@@ -94,11 +94,13 @@ def refresh(
     *,
     keys: Iterable[Key],
     client: OciClient,
+    read_timeout: float | None = None,
     clock: Callable[[], datetime] = timezone.now,
 ) -> int:
     """Renew the figures of `keys` in the ledger; return how many records have a new snapshot.
 
-    Raises OciError; what was applied before it stays applied.
+    `read_timeout`, in seconds, replaces the client's for each call. Raises OciError; what was
+    applied before it stays applied.
     """
     applied = 0
     by_list = _by_list(keys)
@@ -110,7 +112,7 @@ def refresh(
                 list_id=list_.pk,
                 skus=skus[start : start + CHUNK],
             )
-            applied += ask(due, client=client, clock=clock).applied
+            applied += ask(due, client=client, read_timeout=read_timeout, clock=clock).applied
     return applied
 
 
@@ -166,13 +168,19 @@ def _harmless() -> Due:
     return Due(place=Place(PlaceKind(list_.list_type), list_.pk))
 
 
-def ask(due: Due, *, client: OciClient, clock: Callable[[], datetime] = timezone.now) -> Refreshed:
+def ask(
+    due: Due,
+    *,
+    client: OciClient,
+    read_timeout: float | None = None,
+    clock: Callable[[], datetime] = timezone.now,
+) -> Refreshed:
     """Make one call and apply its figures, if the connection may be trusted and they can be.
 
     Raises OciError.
     """
     taken_at = clock()
-    figures = _fetch(due.place, due.list_id, due.skus, client)
+    figures = _fetch(due.place, due.list_id, due.skus, client, read_timeout)
     if not due.list_id:
         return Refreshed()
     if _is_suspicious(due.list_id, figures):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -81,9 +81,12 @@ class Status:
         return None if self.outage is None else self.outage.lost_at
 
 
-def summary(*, site_id: str | None = None) -> Status:
-    """Return where things stand now, of one site or of all; eight small queries."""
-    orders = Order.objects.all() if site_id is None else Order.objects.filter(site_id=site_id)
+def summary(*, sites: Collection[str] | None = None) -> Status:
+    """Return where things stand now, of these sites or of all; eight small queries.
+
+    The last run is the newest of all, and its counts are those of all sites.
+    """
+    orders = Order.objects.all() if sites is None else Order.objects.filter(site__in=sites)
     link = connection.current()
     return Status(
         connection=ConnectionState(link.state),

@@ -11,10 +11,11 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from orders import outcomes
 from orders.actors import job
 from orders.models import Order, OrderEvent
-from reconciliation import connection, releases, runs, wake
+from reconciliation import connection, releases, remedies, retention, runs, wake
 from reconciliation.models import (
     BatchState,
     DocumentState,
+    Purpose,
     ReportDay,
     ReservationDocument,
     Run,
@@ -37,12 +38,20 @@ def sweep(*, clock: Callable[[], datetime]) -> list[str]:
     if releases.something_to_undo():
         wake.soon("finish_cancellations")
         found.append("cancellations")
+    if remedies.something_under_way():
+        wake.soon("finish_replacements")
+        found.append("replacements")
     if OrderEvent.objects.filter(projected=False).exists():
         wake.soon("project_reports")
         found.append("reports")
     elif ReportDay.objects.filter(needs_merge=True).exists():
         wake.soon("merge_reports")
         found.append("merge")
+    if retention.is_due(now):
+        wake.soon("retain")
+        found.append("retention")
+    if wake.deliver_alerts():
+        found.append("deliveries")
     return found
 
 
@@ -95,6 +104,7 @@ def _half_rerun() -> QuerySet[Order]:
     """
     uncounted = ReservationDocument.objects.filter(
         Q(state=DocumentState.ANSWERED) | Q(state=DocumentState.PREPARED, sends__gt=0),
+        ~Q(purpose=Purpose.REPLACEMENT),
         order=OuterRef("pk"),
     )
     return Order.objects.oversold().filter(Exists(uncounted), needs_review_since=None)

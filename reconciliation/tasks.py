@@ -8,9 +8,10 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from reconciliation import batches, heartbeats, releases, wake
+from reconciliation import batches, heartbeats, releases, remedies, retention, wake
 from reconciliation import sweep as sweeping
 from reconciliation.alert_rules import refresh_alerts
+from reconciliation.channels import delivery
 from reconciliation.reports import keep_up
 
 # Well under the queue's time limit of a task; what is left goes on in a task of its own.
@@ -44,10 +45,26 @@ def finish_cancellations() -> None:
     releases.finish_cancellations(clock=timezone.now)
 
 
+def deliver_alerts() -> None:
+    """Tell people outside what has changed of the alerts."""
+    delivery.deliver_due(clock=timezone.now)
+
+
+def finish_replacements() -> None:
+    """Carry on with replacements that are being reserved."""
+    remedies.finish_replacements(clock=timezone.now)
+
+
 def sweep() -> None:
     """Find work that nobody does, and show that the queue works: a cluster may run on its own."""
     sweeping.sweep(clock=timezone.now)
     beat()
+
+
+def retain() -> None:
+    """Erase what has been kept for as long as the settings say."""
+    if retention.apply(now=timezone.now()).more:
+        wake.soon("retain")
 
 
 def beat() -> None:

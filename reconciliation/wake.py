@@ -15,6 +15,8 @@ from django_q.models import OrmQ
 from django_q.tasks import async_task
 from redis.exceptions import RedisError
 
+from reconciliation.models import Channel
+
 logger = logging.getLogger(__name__)
 
 
@@ -24,6 +26,14 @@ def soon(name: str, *ids: int) -> None:
         _enqueue(name, ids)
     else:
         transaction.on_commit(partial(_enqueue, name, ids))
+
+
+def deliver_alerts() -> bool:
+    """Ask a worker to tell people outside; False if there is no channel to tell them over."""
+    if not Channel.objects.filter(enabled=True).exists():
+        return False
+    soon("deliver_alerts")
+    return True
 
 
 def queued() -> int:

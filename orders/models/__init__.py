@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from orders.models.inventory import Hold, HoldState, InventoryRecord, Movement, MovementReason
+from orders.models.messages import (
+    CustomerMessage,
+    HandOver,
+    MessageKind,
+    MessageRoute,
+    MessageTemplate,
+)
 from orders.models.orders import (
     SETTLED_STATES,
     ActorKind,
@@ -16,18 +23,24 @@ from orders.models.orders import (
     ReservationState,
     Resolution,
 )
+from orders.models.replacements import Replacement, ReplacementState
 from orders.models.sites import InventoryList, ListType, Site, UnknownSkuPolicy
 
 __all__ = [
     "SETTLED_STATES",
     "ActorKind",
+    "CustomerMessage",
     "EventKind",
     "ExportStatus",
+    "HandOver",
     "Hold",
     "HoldState",
     "InventoryList",
     "InventoryRecord",
     "ListType",
+    "MessageKind",
+    "MessageRoute",
+    "MessageTemplate",
     "Movement",
     "MovementReason",
     "Order",
@@ -35,6 +48,8 @@ __all__ = [
     "OrderItem",
     "OrderPayload",
     "OrderStatus",
+    "Replacement",
+    "ReplacementState",
     "ReservationState",
     "Resolution",
     "Site",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from orders.fields import QuantityField
 from orders.models.orders import Order
@@ -60,10 +61,10 @@ class InventoryRecord(models.Model):
 class HoldState(models.TextChoices):
     """Where a hold is on its way."""
 
-    WAITING = "waiting", "Waiting for OCI's answer"
-    ANSWERED = "answered", "Answered by OCI, kept until a later snapshot"
-    DROPPED = "dropped", "Dropped by a snapshot that counts the answer"
-    RELEASED = "released", "Given back"
+    WAITING = "waiting", _("Waiting for OCI's answer")
+    ANSWERED = "answered", _("Answered by OCI, kept until a later snapshot")
+    DROPPED = "dropped", _("Dropped by a snapshot that counts the answer")
+    RELEASED = "released", _("Given back")
 
 
 OPEN_HOLDS = (HoldState.WAITING, HoldState.ANSWERED)
@@ -103,11 +104,12 @@ class Hold(models.Model):
 class MovementReason(models.TextChoices):
     """Why a figure moved."""
 
-    CAPTURED = "captured", "Order captured"
-    RELEASED = "released", "Hold given back"
-    SNAPSHOT = "snapshot", "New figure from OCI"
-    IMPORTED = "imported", "New figure from a file"
-    HOLD_DROPPED = "hold_dropped", "OCI's figure now counts the order"
+    CAPTURED = "captured", _("Order captured")
+    RELEASED = "released", _("Hold given back")
+    SNAPSHOT = "snapshot", _("New figure from OCI")
+    IMPORTED = "imported", _("New figure from a file")
+    HOLD_DROPPED = "hold_dropped", _("OCI's figure now counts the order")
+    REPAIRED = "repaired", _("Put right by a person (coc_repair)")
 
 
 class Movement(models.Model):

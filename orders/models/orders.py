@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from orders.fields import MoneyField, QuantityField
 from orders.models.sites import InventoryList, Site
@@ -15,20 +16,23 @@ from orders.searching import CUSTOMER_EMAIL, CUSTOMER_NAME
 class OrderStatus(models.TextChoices):
     """What became of an order as such."""
 
-    CREATED = "created", "Created"  # captured; its live reservation has not been answered yet
-    NEW = "new", "New"  # accepted: the storefront has, or will get, a 201
-    CANCELLING = "cancelling", "Being cancelled"  # OCI may hold something that must be undone first
-    CANCELLED = "cancelled", "Cancelled"
-    FAILED = "failed", "Failed"  # refused to a live shopper after OCI said short
+    CREATED = "created", _("Created")  # captured; its live reservation has not been answered yet
+    NEW = "new", _("New")  # accepted: the storefront has, or will get, a 201
+    CANCELLING = (
+        "cancelling",
+        _("Being cancelled"),
+    )  # OCI may hold something that must be undone first
+    CANCELLED = "cancelled", _("Cancelled")
+    FAILED = "failed", _("Failed")  # refused to a live shopper after OCI said short
 
 
 class ReservationState(models.TextChoices):
     """What OCI holds for an order (design 2)."""
 
-    MISSING = "RESERVATION_MISSING", "Reservation Missing"
-    COMPLETE = "COMPLETELY_RESERVED", "Completely Reserved"
-    PARTIAL = "PARTIALLY_RESERVED", "Partially Reserved"
-    NOTHING = "NOTHING_RESERVED", "Nothing Reserved"
+    MISSING = "RESERVATION_MISSING", _("Reservation Missing")
+    COMPLETE = "COMPLETELY_RESERVED", _("Completely Reserved")
+    PARTIAL = "PARTIALLY_RESERVED", _("Partially Reserved")
+    NOTHING = "NOTHING_RESERVED", _("Nothing Reserved")
 
 
 # Conditions of indexes are not written as `in`: SQLite compares a list of parameters with the
@@ -42,20 +46,21 @@ SETTLED_STATES = (ReservationState.COMPLETE, ReservationState.PARTIAL, Reservati
 class ExportStatus(models.TextChoices):
     """Whether order management has taken the order (contract 3.4)."""
 
-    NOT_EXPORTED = "not_exported", "Not exported"
-    READY = "ready", "Ready"
-    EXPORTED = "exported", "Exported"
-    FAILED = "failed", "Failed"
+    NOT_EXPORTED = "not_exported", _("Not exported")
+    READY = "ready", _("Ready")
+    EXPORTED = "exported", _("Exported")
+    FAILED = "failed", _("Failed")
 
 
 class Resolution(models.TextChoices):
     """How a short or cancelled order was settled by a person."""
 
-    NONE = "", "Open"
-    CANCELLED = "cancelled", "Cancelled"
-    REPLACED = "replaced", "Replaced"
-    RESERVED_AGAIN = "reserved_again", "Reserved again"
-    SETTLED_OUTSIDE = "settled_outside", "Settled outside"
+    NONE = "", _("Open")
+    CANCELLED = "cancelled", _("Cancelled")
+    REPLACED = "replaced", _("Replaced")
+    RESERVED_AGAIN = "reserved_again", _("Reserved again")
+    SETTLED_OUTSIDE = "settled_outside", _("Settled outside")
+    SHORT_CANCELLED = "short_cancelled", _("Short items cancelled")
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
@@ -79,6 +84,15 @@ class OrderQuerySet(models.QuerySet["Order"]):
             "captured_at", "id"
         )
 
+    def finished(self) -> OrderQuerySet:
+        """Return orders with which neither we nor people here have anything left to do."""
+        failed_or_cancelled = Q(status=OrderStatus.CANCELLED) | Q(status=OrderStatus.FAILED)
+        put_right = SHORT & ~Q(resolution=Resolution.NONE)
+        secured = Q(reservation_state=ReservationState.COMPLETE) | put_right
+        return self.filter(
+            failed_or_cancelled | (Q(status=OrderStatus.NEW) & secured), needs_review_since=None
+        ).order_by("captured_at", "id")
+
 
 class Order(models.Model):
     """An order as placed, and where its reservation stands.
@@ -101,9 +115,12 @@ class Order(models.Model):
     captured_at = models.DateTimeField()
     creation_date = models.CharField(max_length=64, blank=True)
     reconciled_at = models.DateTimeField(null=True)
+    # When OCI first had less than was ordered; it stays, whatever becomes of the order.
+    short_at = models.DateTimeField(null=True)
     currency = models.CharField(max_length=3)
     order_total = MoneyField()
     customer = models.JSONField(default=dict)
+    customer_erased_at = models.DateTimeField(null=True)  # see orders.erasure
     payload_hash = models.CharField(max_length=64)
     generation = models.PositiveIntegerField(default=0)
     claim = models.CharField(max_length=64, blank=True)
@@ -181,7 +198,12 @@ class Order(models.Model):
 
 
 class OrderItem(models.Model):
-    """One line of an order, as placed; `reserved_quantity` is what OCI holds for it now."""
+    """One line of an order; `reserved_quantity` is what OCI holds for it now.
+
+    `quantity` is as placed. What of it is short may be put right by people: `cancelled_quantity`
+    will not be delivered, `replaced_quantity` is delivered as another item, which `replaces` this
+    one and is reserved in full.
+    """
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="items")
     position = models.PositiveIntegerField()
@@ -191,6 +213,11 @@ class OrderItem(models.Model):
     inventory_list = models.ForeignKey(InventoryList, on_delete=models.PROTECT)
     quantity = QuantityField()
     reserved_quantity = QuantityField(default=0)
+    cancelled_quantity = QuantityField(default=0)
+    replaced_quantity = QuantityField(default=0)
+    replaces = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="replacements"
+    )
     unit_price = MoneyField(null=True)
 
     class Meta:
@@ -199,8 +226,15 @@ class OrderItem(models.Model):
             models.UniqueConstraint(fields=["order", "position"], name="item_position_unique"),
             models.CheckConstraint(condition=Q(quantity__gt=0), name="item_quantity_positive"),
             models.CheckConstraint(
-                condition=Q(reserved_quantity__gte=0, reserved_quantity__lte=F("quantity")),
-                name="reserved_within_ordered",
+                condition=Q(
+                    reserved_quantity__gte=0,
+                    cancelled_quantity__gte=0,
+                    replaced_quantity__gte=0,
+                    quantity__gte=F("reserved_quantity")
+                    + F("cancelled_quantity")
+                    + F("replaced_quantity"),
+                ),
+                name="put_right_within_ordered",
             ),
         ]
         indexes = [models.Index(fields=["sku"], name="items_by_sku")]
@@ -214,14 +248,24 @@ class OrderItem(models.Model):
         short: Decimal = self.quantity - self.reserved_quantity
         return short
 
+    @property
+    def open_quantity(self) -> Decimal:
+        """What is short and has not been cancelled or replaced."""
+        left: Decimal = self.short_quantity - self.cancelled_quantity - self.replaced_quantity
+        return left
+
 
 class OrderPayload(models.Model):
-    """The order as the storefront sent it, unknown members included, as JSON text."""
+    """The order as the storefront sent it, unknown members included, as JSON text.
+
+    From `reduced_at` on only what says nothing of the customer (`orders.erasure`).
+    """
 
     order = models.OneToOneField(
         Order, on_delete=models.CASCADE, primary_key=True, related_name="payload"
     )
     body = models.TextField()
+    reduced_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"payload of order {self.order_id}"
@@ -230,27 +274,34 @@ class OrderPayload(models.Model):
 class ActorKind(models.TextChoices):
     """Who caused an event."""
 
-    PERSON = "person", "Person"
-    API = "api", "API client"
-    JOB = "job", "Job"
+    PERSON = "person", _("Person")
+    API = "api", _("API client")
+    JOB = "job", _("Job")
 
 
 class EventKind(models.TextChoices):
     """What can happen to an order."""
 
-    CAPTURED = "captured", "Captured"
-    CAPTURED_OFFLINE = "captured_offline", "Captured offline"
-    ATTEMPTED = "attempted", "Reservation attempted"
-    SETTLED = "settled", "Reservation state cleared"
-    GENERATION = "generation", "New reservation id"
-    NEEDS_REVIEW = "needs_review", "Needs review"
-    REVIEWED = "reviewed", "Review ended"
-    CANCEL_REQUESTED = "cancel_requested", "Cancellation asked for"
-    CANCELLED = "cancelled", "Cancelled"
-    FAILED = "failed", "Failed"
-    EXPORT = "export", "Export status changed"
-    RESOLVED = "resolved", "Resolved"
-    REOPENED = "reopened", "Opened again"
+    CAPTURED = "captured", _("Captured")
+    CAPTURED_OFFLINE = "captured_offline", _("Captured offline")
+    ATTEMPTED = "attempted", _("Reservation attempted")
+    SETTLED = "settled", _("Reservation state cleared")
+    GENERATION = "generation", _("New reservation id")
+    NEEDS_REVIEW = "needs_review", _("Needs review")
+    REVIEWED = "reviewed", _("Review ended")
+    CANCEL_REQUESTED = "cancel_requested", _("Cancellation asked for")
+    CANCELLED = "cancelled", _("Cancelled")
+    FAILED = "failed", _("Failed")
+    EXPORT = "export", _("Export status changed")
+    RESOLVED = "resolved", _("Resolved")
+    REOPENED = "reopened", _("Opened again")
+    ITEMS_CANCELLED = "items_cancelled", _("Short items cancelled")
+    REPLACING = "replacing", _("Replacement asked for")
+    REPLACED = "replaced", _("Replaced")
+    NOT_REPLACED = "not_replaced", _("Not replaced")
+    ADJUSTED = "adjusted", _("Reservation given back by hand")
+    ERASED = "erased", _("Customer erased")
+    REPAIRED = "repaired", _("Put right by a person (coc_repair)")
 
 
 class OrderEvent(models.Model):
@@ -273,6 +324,10 @@ class OrderEvent(models.Model):
         ordering = ["id"]
         indexes = [
             models.Index(fields=["id"], condition=Q(projected=False), name="events_to_project"),
+            # What people did, for the audit log.
+            models.Index(
+                fields=["at", "id"], condition=Q(actor_kind="person"), name="events_by_person"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -9,15 +9,16 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
 
 from orders.fields import MoneyField, QuantityField
 
 # OCI contract 1.3: ids of locations and groups.
-PLACE_ID = RegexValidator(r"\A[a-zA-Z0-9_-]{2,128}\Z", "Use 2 to 128 letters, digits, - or _.")
+PLACE_ID = RegexValidator(r"\A[a-zA-Z0-9_-]{2,128}\Z", _("Use 2 to 128 letters, digits, - or _."))
 SITE_ID = RegexValidator(
-    r"\A[^\x00-\x1f\x7f/\\]{1,32}\Z", "Use 1 to 32 characters without / or \\."
+    r"\A[^\x00-\x1f\x7f/\\]{1,32}\Z", _("Use 1 to 32 characters without / or \\.")
 )
-CURRENCY = RegexValidator(r"\A[A-Z]{3}\Z", "Use a currency code of three capital letters.")
+CURRENCY = RegexValidator(r"\A[A-Z]{3}\Z", _("Use a currency code of three capital letters."))
 
 
 def validate_time_zone(value: str) -> None:
@@ -26,15 +27,16 @@ def validate_time_zone(value: str) -> None:
         zoneinfo.ZoneInfo(value)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         raise ValidationError(
-            f"{value!r} is no time zone; use a name such as Europe/Berlin."
+            _("%(zone)s is no time zone; use a name such as Europe/Berlin."),
+            params={"zone": repr(value)},
         ) from None
 
 
 class ListType(models.TextChoices):
     """Which kind of OCI place a list stands for; the list's id does not tell (contract 3.2)."""
 
-    GROUP = "group", "Location group"
-    LOCATION = "location", "Location"
+    GROUP = "group", _("Location group")
+    LOCATION = "location", _("Location")
 
 
 class InventoryList(models.Model):
@@ -69,8 +71,8 @@ class InventoryList(models.Model):
 class UnknownSkuPolicy(models.TextChoices):
     """What capture does with a SKU that its list does not know."""
 
-    REFUSE = "refuse", "Refuse the order"
-    ACCEPT_UNTRACKED = "accept_untracked", "Accept it without counting stock"
+    REFUSE = "refuse", _("Refuse the order")
+    ACCEPT_UNTRACKED = "accept_untracked", _("Accept it without counting stock")
 
 
 class Site(models.Model):

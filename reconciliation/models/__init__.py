@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from reconciliation.models.alerts import Alert, AlertState, Descriptor, Priority
+from reconciliation.models.alerts import (
+    Alert,
+    AlertEvent,
+    AlertEventKind,
+    AlertState,
+    Descriptor,
+    Handling,
+    Priority,
+)
 from reconciliation.models.attempts import (
     Attempt,
     AttemptOutcome,
     DocumentState,
     Purpose,
     ReservationDocument,
+)
+from reconciliation.models.channels import (
+    Channel,
+    ChannelKind,
+    Delivery,
+    DeliveryKind,
+    DeliveryState,
 )
 from reconciliation.models.connection import (
     CONNECTION_ID,
@@ -37,17 +52,25 @@ __all__ = [
     "ACTIVE_RUNS",
     "CONNECTION_ID",
     "Alert",
+    "AlertEvent",
+    "AlertEventKind",
     "AlertState",
     "Attempt",
     "AttemptOutcome",
     "Batch",
     "BatchState",
+    "Channel",
+    "ChannelKind",
     "Connection",
     "ConnectionChange",
     "ConnectionState",
+    "Delivery",
+    "DeliveryKind",
+    "DeliveryState",
     "Descriptor",
     "DocumentState",
     "EntryState",
+    "Handling",
     "Heartbeat",
     "Lease",
     "OfflineCause",

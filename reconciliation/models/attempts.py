@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from orders.models import Order
 
@@ -11,19 +12,20 @@ from orders.models import Order
 class Purpose(models.TextChoices):
     """What a reservation document is for."""
 
-    ORDER = "order", "The whole order"
-    SHORTFALL = "shortfall", "What an earlier attempt left short"
+    ORDER = "order", _("The whole order")
+    SHORTFALL = "shortfall", _("What an earlier attempt left short")
+    REPLACEMENT = "replace", _("A replacement for what is short")
 
 
 class DocumentState(models.TextChoices):
     """What we know of a reservation document at OCI."""
 
-    PREPARED = "prepared", "Written down, answer not known"  # sent `sends` times, maybe 0
-    ANSWERED = "answered", "Answered; not yet counted in the order"
-    COUNTED = "counted", "Held at OCI and counted in the order"
-    CANCELLING = "cancelling", "To be cancelled"
-    CANCELLED = "cancelled", "Cancelled, or never there"
-    REFUSED = "refused", "Refused by OCI; holds nothing"
+    PREPARED = "prepared", _("Written down, answer not known")  # sent `sends` times, maybe 0
+    ANSWERED = "answered", _("Answered; not yet counted in the order")
+    COUNTED = "counted", _("Held at OCI and counted in the order")
+    CANCELLING = "cancelling", _("To be cancelled")
+    CANCELLED = "cancelled", _("Cancelled, or never there")
+    REFUSED = "refused", _("Refused by OCI; holds nothing")
 
 
 class ReservationDocument(models.Model):
@@ -52,6 +54,9 @@ class ReservationDocument(models.Model):
 
     class Meta:
         ordering = ["order", "generation", "part"]
+        permissions = [
+            ("adjust_reservation", "Can give a reservation back at OCI by hand"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["order", "generation", "part"], name="one_document_per_generation_and_part"
@@ -70,13 +75,13 @@ class ReservationDocument(models.Model):
 class AttemptOutcome(models.TextChoices):
     """How one call to OCI for one order ended (design 2)."""
 
-    COMPLETE = "COMPLETELY_RESERVED", "Completely Reserved"
-    PARTIAL = "PARTIALLY_RESERVED", "Partially Reserved"
-    NOTHING = "NOTHING_RESERVED", "Nothing Reserved"
-    OCI_OFFLINE = "OCI_OFFLINE", "Omnichannel Inventory remains offline"
-    LATER = "LATER", "OCI is busy with it; asked again later"
-    NEW_ID = "NEW_ID", "OCI refused the id; reserved under the next one"
-    NEEDS_REVIEW = "NEEDS_REVIEW", "Needs review"
+    COMPLETE = "COMPLETELY_RESERVED", _("Completely Reserved")
+    PARTIAL = "PARTIALLY_RESERVED", _("Partially Reserved")
+    NOTHING = "NOTHING_RESERVED", _("Nothing Reserved")
+    OCI_OFFLINE = "OCI_OFFLINE", _("Omnichannel Inventory remains offline")
+    LATER = "LATER", _("OCI is busy with it; asked again later")
+    NEW_ID = "NEW_ID", _("OCI refused the id; reserved under the next one")
+    NEEDS_REVIEW = "NEEDS_REVIEW", _("Needs review")
 
 
 class Attempt(models.Model):

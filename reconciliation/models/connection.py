@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 CONNECTION_ID = 1
 
@@ -11,19 +12,19 @@ CONNECTION_ID = 1
 class ConnectionState(models.TextChoices):
     """State of the connection to OCI (design 2)."""
 
-    ONLINE = "ONLINE", "Online"
-    OFFLINE = "OFFLINE", "Offline"
-    RECOVERING = "RECOVERING", "Recovering"
-    FORCED_OFFLINE = "FORCED_OFFLINE", "Forced offline"
+    ONLINE = "ONLINE", _("Online")
+    OFFLINE = "OFFLINE", _("Offline")
+    RECOVERING = "RECOVERING", _("Recovering")
+    FORCED_OFFLINE = "FORCED_OFFLINE", _("Forced offline")
 
 
 class OfflineCause(models.TextChoices):
     """Why the connection is not online."""
 
-    NONE = "", "None"
-    UNREACHABLE = "unreachable", "OCI does not answer"
-    CONFIGURATION = "configuration", "OCI refuses our credentials"
-    FORCED = "forced", "An operator took it offline"
+    NONE = "", _("None")
+    UNREACHABLE = "unreachable", _("OCI does not answer")
+    CONFIGURATION = "configuration", _("OCI refuses our credentials")
+    FORCED = "forced", _("An operator took it offline")
 
 
 class Connection(models.Model):

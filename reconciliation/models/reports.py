@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from orders.models import Site
 
@@ -11,9 +12,9 @@ from orders.models import Site
 class ReportType(models.TextChoices):
     """The three kinds of report; also the prefix of their files."""
 
-    OFFLINE = "offline", "Offline"
-    RESERVED = "reserved", "Reserved"
-    OVERSOLD = "oversold", "Oversold"
+    OFFLINE = "offline", _("Offline")
+    RESERVED = "reserved", _("Reserved")
+    OVERSOLD = "oversold", _("Oversold")
 
 
 class ReportDay(models.Model):

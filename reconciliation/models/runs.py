@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from orders.models import Order
 
@@ -11,33 +12,33 @@ from orders.models import Order
 class Trigger(models.TextChoices):
     """What started a run."""
 
-    RECOVERY = "recovery", "OCI came back"
-    SCHEDULE = "schedule", "Retry cycle"
-    PERSON = "person", "A person"
-    API = "api", "API client"
-    COMMAND = "command", "Command line"
+    RECOVERY = "recovery", _("OCI came back")
+    SCHEDULE = "schedule", _("Retry cycle")
+    PERSON = "person", _("A person")
+    API = "api", _("API client")
+    COMMAND = "command", _("Command line")
 
 
 class Scope(models.TextChoices):
     """Which orders a run takes."""
 
-    MISSING = "missing", "Everything waiting"
-    OVERSOLD = "oversold", "Oversold orders"
-    RUN_FAILURES = "run_failures", "What one run left short or waiting"
-    ORDERS = "orders", "Chosen orders"
-    SKU = "sku", "Orders that wait for one SKU"
+    MISSING = "missing", _("Everything waiting")
+    OVERSOLD = "oversold", _("Oversold orders")
+    RUN_FAILURES = "run_failures", _("What one run left short or waiting")
+    ORDERS = "orders", _("Chosen orders")
+    SKU = "sku", _("Orders that wait for one SKU")
 
 
 class RunState(models.TextChoices):
     """Where a run is, or how it ended; a run with shortages is never plain completed."""
 
-    QUEUED = "queued", "Queued"
-    RUNNING = "running", "Running"
-    COMPLETED = "completed", "Completed"
-    SHORTAGES = "completed_with_shortages", "Completed with shortages"
-    OCI_OFFLINE = "oci_offline", "Omnichannel Inventory remains offline"
-    CONFIGURATION_FAULT = "configuration_fault", "Stopped: OCI refuses our credentials"
-    STOPPED = "stopped", "Stopped"
+    QUEUED = "queued", _("Queued")
+    RUNNING = "running", _("Running")
+    COMPLETED = "completed", _("Completed")
+    SHORTAGES = "completed_with_shortages", _("Completed with shortages")
+    OCI_OFFLINE = "oci_offline", _("Omnichannel Inventory remains offline")
+    CONFIGURATION_FAULT = "configuration_fault", _("Stopped: OCI refuses our credentials")
+    STOPPED = "stopped", _("Stopped")
 
 
 ACTIVE_RUNS = (RunState.QUEUED, RunState.RUNNING)
@@ -81,9 +82,9 @@ class Run(models.Model):
 class BatchState(models.TextChoices):
     """Where a batch is."""
 
-    READY = "ready", "Ready"
-    RUNNING = "running", "Running"
-    DONE = "done", "Done"
+    READY = "ready", _("Ready")
+    RUNNING = "running", _("Running")
+    DONE = "done", _("Done")
 
 
 class Batch(models.Model):
@@ -115,13 +116,13 @@ class Batch(models.Model):
 class EntryState(models.TextChoices):
     """What a run did with one order."""
 
-    PENDING = "pending", "Pending"
-    COMPLETE = "COMPLETELY_RESERVED", "Completely Reserved"
-    PARTIAL = "PARTIALLY_RESERVED", "Partially Reserved"
-    NOTHING = "NOTHING_RESERVED", "Nothing Reserved"
-    OCI_OFFLINE = "OCI_OFFLINE", "Omnichannel Inventory remains offline"
-    NEEDS_REVIEW = "NEEDS_REVIEW", "Needs review"
-    SKIPPED = "SKIPPED", "Skipped: settled or cancelled meanwhile"
+    PENDING = "pending", _("Pending")
+    COMPLETE = "COMPLETELY_RESERVED", _("Completely Reserved")
+    PARTIAL = "PARTIALLY_RESERVED", _("Partially Reserved")
+    NOTHING = "NOTHING_RESERVED", _("Nothing Reserved")
+    OCI_OFFLINE = "OCI_OFFLINE", _("Omnichannel Inventory remains offline")
+    NEEDS_REVIEW = "NEEDS_REVIEW", _("Needs review")
+    SKIPPED = "SKIPPED", _("Skipped: settled or cancelled meanwhile")
 
 
 class RunEntry(models.Model):

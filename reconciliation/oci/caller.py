@@ -151,6 +151,10 @@ class Caller:
         self._observer.answered()
         return result
 
+    def authenticate(self) -> None:
+        """Get a token, so that the next call need not; raises as `TokenSource.get` does."""
+        self._tokens.get()
+
     def close(self) -> None:
         """Close idle connections."""
         self._transport.close()

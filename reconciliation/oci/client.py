@@ -76,6 +76,10 @@ class OciClient:
         """`observer` is told how every call ended; `transport` carries the calls, HTTP if None."""
         self._caller = Caller(config, observer=observer, transport=transport)
 
+    def authenticate(self) -> None:
+        """Get a token, so that the next call need not. The observer is not told."""
+        self._caller.authenticate()
+
     def put_reservation(
         self, *, reservation_id: uuid.UUID, body: str, read_timeout: float | None = None
     ) -> PutAnswer:

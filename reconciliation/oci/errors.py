@@ -40,7 +40,7 @@ class OciNoAnswer(OciError):
     """No answer, or none that can be trusted. What OCI did is unknown, unless `sent` is False.
 
     `kind` is connect (the request was never sent), timeout, server_error or malformed; `status` is
-    the HTTP status, if there was one.
+    the HTTP status, if there was one; `detail` says more for people.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class OciNoAnswer(OciError):
             operation=operation,
             sent=kind != "connect" if sent is None else sent,
         )
+        self.detail = detail
         self.kind = kind
         self.status = status
 

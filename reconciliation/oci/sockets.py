@@ -13,7 +13,7 @@ import io
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,11 +27,13 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 class Attempt:
     """What happened on the wire so far. `deadline` is a time of `time.monotonic()`.
 
-    `fresh` asks for a new connection instead of one that has served before.
+    `fresh` asks for a new connection instead of one that has served before; `permits` says which IP
+    addresses may be connected to.
     """
 
     deadline: float
     fresh: bool = False
+    permits: Callable[[str], bool] | None = None
     connected: bool = False
     reused: bool = False
     received: int = 0
@@ -131,7 +133,9 @@ class _TimedConnection(HTTPConnection):
         """Connect to the first address that answers; all of them together get one time limit."""
         limit = min(float(self.timeout or 0), _attempt().left())
         try:
-            sock = _connected(self._dns_host, self.port, limit, self.socket_options or ())
+            sock = _connected(
+                self._dns_host, self.port, limit, self.socket_options or (), _attempt().permits
+            )
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         except TimeoutError as error:
@@ -142,9 +146,22 @@ class _TimedConnection(HTTPConnection):
         return sock
 
 
-def _connected(host: str, port: int, limit: float, options: Any) -> socket.socket:
+class AddressRefused(OSError):
+    """The host has an address that may not be connected to."""
+
+
+def _connected(
+    host: str,
+    port: int,
+    limit: float,
+    options: Any,
+    permits: Callable[[str], bool] | None,
+) -> socket.socket:
     until = time.monotonic() + limit
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    # What is checked is what is connected to: a name may mean something else a moment later.
+    if permits is not None and not all(permits(str(one[4][0])) for one in found):
+        raise AddressRefused
     refusal = OSError("The name has no address.")
     for number, (family, kind, protocol, _, address) in enumerate(found):
         left = until - time.monotonic()

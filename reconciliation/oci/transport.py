@@ -14,7 +14,7 @@ from __future__ import annotations
 import http.client
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 
@@ -23,7 +23,7 @@ import urllib3
 from requests.structures import CaseInsensitiveDict
 
 from reconciliation.oci.errors import OciConfigurationFault, OciError, OciNoAnswer
-from reconciliation.oci.sockets import Attempt, TimedAdapter, serving
+from reconciliation.oci.sockets import AddressRefused, Attempt, TimedAdapter, serving
 
 MAX_ANSWER = 5_000_000
 _CHUNK = 65_536
@@ -31,7 +31,10 @@ _CHUNK = 65_536
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One request. `deadline` is a time of `time.monotonic()`; `connect_timeout` is in seconds."""
+    """One request. `deadline` is a time of `time.monotonic()`; `connect_timeout` is in seconds.
+
+    `permits` says of an IP address whether it may be connected to; None permits all.
+    """
 
     operation: str
     method: str
@@ -41,6 +44,7 @@ class HttpRequest:
     connect_timeout: float
     deadline: float
     repeatable: bool
+    permits: Callable[[str], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,7 @@ class Transport:
         self._session.close()
 
     def _try(self, request: HttpRequest, *, fresh: bool) -> tuple[Attempt, HttpAnswer | Exception]:
-        attempt = Attempt(request.deadline, fresh=fresh)
+        attempt = Attempt(request.deadline, fresh=fresh, permits=request.permits)
         try:
             with serving(attempt):
                 return attempt, self._exchange(request, attempt)
@@ -178,4 +182,5 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (urllib3.exceptions.NameResolutionError, "Its name could not be resolved."),
     (ssl.SSLError, "Its certificate or the secure connection was not accepted."),
     (ConnectionRefusedError, "The connection was refused."),
+    (AddressRefused, "Its address may not be called from here."),
 )

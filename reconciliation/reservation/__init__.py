@@ -9,7 +9,7 @@ from __future__ import annotations
 from reconciliation.reservation.asking import ask, cancel_document
 from reconciliation.reservation.counting import answered_units, count, is_complete
 from reconciliation.reservation.verdicts import Asked, Verdict
-from reconciliation.reservation.writing import prepare
+from reconciliation.reservation.writing import prepare, write_replacement
 
 __all__ = [
     "Asked",
@@ -20,4 +20,5 @@ __all__ = [
     "count",
     "is_complete",
     "prepare",
+    "write_replacement",
 ]

@@ -154,9 +154,7 @@ class _Caller:
         )
         if not won:
             # It was cancelled before this call reached OCI, which holds it now after all.
-            rows.filter(state=DocumentState.CANCELLED).update(
-                state=DocumentState.CANCELLING
-            )
+            rows.filter(state=DocumentState.CANCELLED).update(state=DocumentState.CANCELLING)
         outcome = AttemptOutcome.PARTIAL
         if judged.complete:
             outcome = AttemptOutcome.COMPLETE

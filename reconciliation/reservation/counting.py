@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from orders import outcomes
 from orders.actors import Actor
@@ -19,8 +20,7 @@ from reconciliation.oci.documents import shares
 def answered_units(order_id: int) -> dict[int, Decimal]:
     """Return what OCI's answers give each order item (primary key), first item first."""
     got: dict[tuple[str, str], Decimal] = defaultdict(lambda: ZERO)
-    answered = ReservationDocument.objects.filter(order_id=order_id, state=DocumentState.ANSWERED)
-    for document in answered:
+    for document in _answered(order_id):
         for line in document.held:
             got[(line["id"], line["sku"])] += Decimal(str(line["quantity"]))
     by_key: dict[tuple[str, str], list[OrderItem]] = defaultdict(list)
@@ -28,7 +28,7 @@ def answered_units(order_id: int) -> dict[int, Decimal]:
         by_key[(item.inventory_list_id, item.sku)].append(item)
     units = {}
     for key, items in by_key.items():
-        wanted = [item.short_quantity for item in items]
+        wanted = [item.open_quantity for item in items]
         for item, share in zip(items, shares(held=got[key], wanted=wanted), strict=True):
             units[item.pk] = share
     return units
@@ -62,10 +62,14 @@ def count(
                 now=now,
             )
         if order is not None:
-            ReservationDocument.objects.filter(
-                order_id=order_id, state=DocumentState.ANSWERED
-            ).update(state=DocumentState.COUNTED)
+            _answered(order_id).update(state=DocumentState.COUNTED)
         return order
+
+
+def _answered(order_id: int) -> QuerySet[ReservationDocument]:
+    """Return what the order's own items may count; a replacement counts its document itself."""
+    answered = ReservationDocument.objects.filter(order_id=order_id, state=DocumentState.ANSWERED)
+    return answered.exclude(purpose=Purpose.REPLACEMENT)
 
 
 def is_complete(order_id: int) -> bool:

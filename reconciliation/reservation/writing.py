@@ -9,7 +9,15 @@ from django.db import transaction
 
 from orders import events
 from orders.actors import Actor
-from orders.models import EventKind, InventoryList, Order, OrderItem, OrderStatus
+from orders.models import (
+    EventKind,
+    InventoryList,
+    Order,
+    OrderItem,
+    OrderStatus,
+    Replacement,
+)
+from orders.models.replacements import UNDER_WAY
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
 from reconciliation.oci.documents import (
     Line,
@@ -27,6 +35,7 @@ _ACTIVE = (DocumentState.PREPARED, DocumentState.ANSWERED)
 def prepare(*, order_id: int, holder: str, purpose: Purpose) -> list[ReservationDocument] | None:
     """Return the documents to ask OCI for, written down; those under way are returned as they are.
 
+    A replacement's document is never written here, but with it (`write_replacement`).
     An empty list means that nothing is missing, None that `holder` may not ask for the order (any
     more): a worker that was thought dead must not reserve for an order that has been cancelled.
     """
@@ -34,24 +43,42 @@ def prepare(*, order_id: int, holder: str, purpose: Purpose) -> list[Reservation
         order = Order.objects.select_for_update().filter(pk=order_id, claim=holder).first()
         if order is None or order.status not in (OrderStatus.NEW, OrderStatus.CREATED):
             return None
-        active = list(ReservationDocument.objects.filter(order=order, state__in=_ACTIVE))
+        active = ReservationDocument.objects.filter(order=order, state__in=_ACTIVE)
+        if purpose == Purpose.REPLACEMENT:
+            return list(active.filter(purpose=purpose))
+        if purpose == Purpose.SHORTFALL and order.replacements.filter(UNDER_WAY).exists():
+            return None
         if active:
-            return active
+            return list(active)
         lines = _missing_lines(order)
         if not lines:
             return []
-        generation = order.generation
-        if ReservationDocument.objects.filter(order=order, generation=generation).exists():
-            generation = _next_generation(order)
+        generation = _free_generation(order)
         return _write_down(order, split_lines(lines), generation=generation, purpose=purpose)
+
+
+def write_replacement(replacement: Replacement) -> ReservationDocument:
+    """Write down the document of a replacement, in the transaction that begins it."""
+    order = Order.objects.select_for_update().get(pk=replacement.order_id)
+    line = Line(_place(replacement.inventory_list), replacement.sku, replacement.quantity)
+    (document,) = _write_down(
+        order, [[line]], generation=_free_generation(order), purpose=Purpose.REPLACEMENT
+    )
+    return document
+
+
+def _free_generation(order: Order) -> int:
+    if ReservationDocument.objects.filter(order=order, generation=order.generation).exists():
+        return _next_generation(order)
+    return order.generation
 
 
 def _missing_lines(order: Order) -> list[Line]:
     items = OrderItem.objects.filter(order=order).select_related("inventory_list")
     return sum_lines(
-        Line(_place(item.inventory_list), item.sku, item.short_quantity)
+        Line(_place(item.inventory_list), item.sku, item.open_quantity)
         for item in items
-        if item.short_quantity > 0
+        if item.open_quantity > 0
     )
 
 

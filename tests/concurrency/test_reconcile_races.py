@@ -11,7 +11,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
 
 from orders import cancellation, outcomes
 from orders.actors import job
@@ -27,7 +26,7 @@ from reconciliation.models import (
     Trigger,
 )
 from reconciliation.runs import RunRefused
-from tests.concurrency.together import at_once
+from tests.concurrency.together import at_once, while_uncommitted
 from tests.engine import MIA, D
 from tests.factories import START, capture, make_site
 
@@ -163,7 +162,7 @@ def test_a_document_is_not_prepared_behind_a_cancellation() -> None:
     """The worker lost its claim to a cancellation that it has to wait for."""
     (order,) = waiting_orders(1)
     outcomes.take_claim(order_id=order.pk, holder="w", until=NOW, now=NOW)
-    results = _while_uncommitted(
+    results = while_uncommitted(
         lambda: cancellation.request_cancellation(
             order_id=order.pk, actor=MIA, reason="race", now=NOW
         ),
@@ -243,30 +242,6 @@ def test_control_without_the_condition_a_batch_goes_to_all() -> None:
     assert at_once(WORKERS, take) == ["won"] * WORKERS
 
 
-def _while_uncommitted(first: Callable[[], object], then: Callable[[], object]) -> list[object]:
-    """Do `then` in a thread while `first` is done and not committed; return what it came to."""
-    begun = threading.Event()
-    results: list[object] = []
-
-    def waits() -> None:
-        begun.set()
-        try:
-            results.append(then())
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=waits)
-    with transaction.atomic():
-        first()
-        thread.start()
-        begun.wait(10)
-        # Long enough for its statement to begin, and to wait for the row.
-        thread.join(0.5)
-        assert results == []
-    thread.join(10)
-    return results
-
-
 def overtaken(run: Run) -> Callable[[], object]:
     """Return what takes the batch of `run`, whose lease has ended, over from its holder."""
     Batch.objects.create(
@@ -286,7 +261,7 @@ def test_a_lease_is_not_renewed_behind_the_one_who_took_over() -> None:
         pause=lambda _: None,
         until=NOW + MINUTE,
     )
-    assert _while_uncommitted(take_over, slow._keep) == [False]
+    assert while_uncommitted(take_over, slow._keep) == [False]
     assert Batch.objects.get().holder == "quick"
 
 
@@ -299,7 +274,7 @@ def test_control_a_renewal_with_a_join_believes_what_it_saw_before() -> None:
         mine = Batch.objects.filter(holder="slow", run__is_active=True)
         return mine.update(leased_until=NOW + MINUTE)
 
-    assert _while_uncommitted(take_over, keep) == [1]
+    assert while_uncommitted(take_over, keep) == [1]
     assert Batch.objects.get().holder == "quick"
 
 

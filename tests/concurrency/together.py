@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from django.db import connections
+from django.db import connections, transaction
 
 
 def at_once(count: int, act: Callable[[int], str]) -> list[str]:
@@ -28,3 +28,27 @@ def at_once(count: int, act: Callable[[int], str]) -> list[str]:
     for thread in threads:
         thread.join()
     return sorted(results)
+
+
+def while_uncommitted(first: Callable[[], object], then: Callable[[], object]) -> list[object]:
+    """Do `then` in a thread while `first` is done and not committed; return what it came to."""
+    begun = threading.Event()
+    results: list[object] = []
+
+    def waits() -> None:
+        begun.set()
+        try:
+            results.append(then())
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=waits)
+    with transaction.atomic():
+        first()
+        thread.start()
+        begun.wait(10)
+        # Long enough for its statement to begin, and to wait for the row.
+        thread.join(0.5)
+        assert results == []
+    thread.join(10)
+    return results

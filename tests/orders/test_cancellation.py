@@ -167,7 +167,7 @@ def test_a_live_order_can_be_cancelled_while_it_is_being_reserved() -> None:
             {"reservation_state": "COMPLETELY_RESERVED", "export_status": "exported"},
             "cancel it there",
         ),
-        ({"resolution": "replaced"}, "settled as replaced"),
+        ({"resolution": "settled_outside"}, "settled outside; open it again"),
     ],
 )
 def test_what_cannot_be_cancelled_stays_as_it_is(

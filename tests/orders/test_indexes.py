@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.db.models import QuerySet
 
-from orders.models import Order, OrderStatus
+from orders.models import ActorKind, Order, OrderEvent, OrderStatus
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,12 @@ def test_set_is_answered_by_its_index(db: None, found: QuerySet[Order], index: s
         plan = orders.explain()
         assert f"USING INDEX {index}" in plan.replace("COVERING INDEX", "INDEX")
         assert "TEMP B-TREE" not in plan
+
+
+def test_what_people_did_is_answered_by_its_index(db: None) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL's plan depends on how many rows there are")
+    events = OrderEvent.objects.filter(actor_kind=ActorKind.PERSON).order_by("-at", "-id")[:51]
+    plan = events.explain()
+    assert "USING INDEX events_by_person" in plan
+    assert "TEMP B-TREE" not in plan

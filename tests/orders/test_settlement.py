@@ -83,7 +83,7 @@ def test_a_second_click_changes_nothing_and_another_reference_is_refused() -> No
     before = everything()
     settle(order, now=NOW + timedelta(minutes=1))
     assert everything() == before
-    with pytest.raises(CannotSettle, match="settled as settled outside by mia"):
+    with pytest.raises(CannotSettle, match="settled as “Settled outside” by mia"):
         settle(order, reference="PO-78")
     assert everything() == before
 
@@ -93,7 +93,7 @@ def test_a_second_click_changes_nothing_and_another_reference_is_refused() -> No
     [
         ({"status": "cancelling"}, "The order is being cancelled."),
         ({"reservation_state": "RESERVATION_MISSING"}, "nothing of it is short"),
-        ({"resolution": "reserved_again"}, "settled as reserved again"),
+        ({"resolution": "reserved_again"}, "settled as “Reserved again”"),
         ({"claim": "run", "claimed_until": NOW + timedelta(seconds=1)}, "is being reserved"),
     ],
 )
@@ -134,6 +134,6 @@ def test_an_order_settled_outside_is_not_cancelled() -> None:
     order = short_order()
     settle(order)
     before = everything()
-    with pytest.raises(cancellation.CannotCancel, match="settled as settled outside"):
+    with pytest.raises(cancellation.CannotCancel, match="settled outside; open it again"):
         cancellation.request_cancellation(order_id=order.pk, actor=MIA, reason="x", now=NOW)
     assert everything() == before

@@ -134,6 +134,36 @@ ORDERS: list[tuple[Plant, str, list[tuple[int, str]]]] = [
         [(1, "settled, and not ready for order management")],
     ),
     (
+        lambda: Hold.objects.filter(**of("done")).update(state="waiting"),
+        "done",
+        [(3, "settled, and 2.000 wait for an answer")],
+    ),
+    (
+        lambda: OrderItem.objects.filter(**of("partial"), sku="CUP").update(
+            cancelled_quantity=quantity(1)
+        ),
+        "partial",
+        [(1, "nothing of it is open, and it is not settled")],
+    ),
+    (
+        lambda: Order.objects.filter(order_no="partial").update(resolution="short_cancelled"),
+        "partial",
+        [(1, "settled as short_cancelled, and something is open")],
+    ),
+    (
+        lambda: (
+            OrderItem.objects.filter(**of("nothing")).update(replaced_quantity=quantity(2))
+            and Order.objects.filter(order_no="nothing").update(resolution="replaced")
+        ),
+        "nothing",
+        [(1, "2.000 of CUP replaced, by 0")],
+    ),
+    (
+        lambda: Order.objects.filter(order_no="nothing").update(short_at=None),
+        "nothing",
+        [(1, "short, and not marked for the oversold report")],
+    ),
+    (
         lambda: Hold.objects.filter(**of("waits")).update(state="answered"),
         "waits",
         [(3, "it waits, and does not hold what it asks for")],

@@ -75,7 +75,7 @@ def test_it_counts_what_waits_and_what_needs_a_person(django_assert_max_num_quer
         oldest_captured_at=NOW - timedelta(hours=1),
     )
     assert (status.review, status.oversold) == (1, 2)
-    of_b = summary(site_id="b")
+    of_b = summary(sites=["b"])
     assert (of_b.waiting.orders, of_b.waiting.units) == (1, Decimal(4))
     assert (of_b.review, of_b.oversold) == (0, 1)
 

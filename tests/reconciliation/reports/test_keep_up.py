@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from orders import actors, cancellation, outcomes
+from orders import actors, cancellation, outcomes, replacing, shortages
 from orders.models import Order, OrderEvent, Site
 from reconciliation import leases
 from reconciliation.models import AttemptOutcome, ReportDay, ReportType
@@ -21,6 +21,7 @@ from reconciliation.reports import atomic, daily, keep_up, names, shapes
 from tests.coc_admin.console.scene import JOB, NOW, answer, make_run, make_shop, place
 
 Files = Callable[[], list[str]]
+MIA = actors.person("mia")
 SCHEMAS = Path(shapes.__file__).parent / "schemas"
 pytestmark = pytest.mark.usefixtures("impex")
 
@@ -76,6 +77,9 @@ def test_a_captured_order_has_a_work_file_until_its_day_is_merged(
             "quantity": 2,
             "reservedQuantity": 0,
             "shortQuantity": 2,
+            "cancelledQuantity": 0,
+            "replacedQuantity": 0,
+            "replacesItemId": None,
             "unitPrice": 9.5,
         },
         {
@@ -86,6 +90,9 @@ def test_a_captured_order_has_a_work_file_until_its_day_is_merged(
             "quantity": 1,
             "reservedQuantity": 0,
             "shortQuantity": 1,
+            "cancelledQuantity": 0,
+            "replacedQuantity": 0,
+            "replacesItemId": None,
             "unitPrice": 9.5,
         },
     ]
@@ -189,6 +196,66 @@ def test_reserved_again_is_in_oversold_and_in_reserved(site: Site, impex: Path) 
     assert oversold["orders"][0]["resolution"]["what"] == "reserved_again"
 
 
+def test_reserved_again_and_then_cancelled_stays_in_both_with_its_last_resolution(
+    site: Site, impex: Path
+) -> None:
+    _, two, _ = three_orders(site)
+    outcomes.take_claim(order_id=two.pk, holder="w", until=NOW + timedelta(minutes=1), now=NOW)
+    short = {item.pk: item.open_quantity for item in two.items.all()}
+    outcomes.add_reserved(
+        order_id=two.pk, holder="w", added=short, actor=JOB, reason="reserved again", now=NOW
+    )
+    cancellation.request_cancellation(order_id=two.pk, actor=MIA, reason="No more.", now=NOW)
+
+    merge()
+
+    for kind in ("reserved", "oversold"):
+        report = read(impex, f"20260202_{kind}_NorthShop.json")
+        told = {order["orderNo"]: order["resolution"] for order in report["orders"]}
+        assert told["A-2"]["what"] == "cancelled"
+        assert told["A-2"]["by"] == "mia"
+
+
+def test_cancelled_short_items_and_what_replaces_an_item_are_told(site: Site, impex: Path) -> None:
+    _, two, _ = three_orders(site)
+    mug, cup = two.items.order_by("position")
+    shortages.cancel_short(
+        order_id=two.pk, units={cup.pk: Decimal(1)}, actor=MIA, reason="No cups.", now=NOW
+    )
+    replacement = replacing.begin(
+        item_id=mug.pk,
+        sku="JUG-03",
+        units=Decimal(1),
+        unit_price=Decimal("8.50"),
+        holder="w",
+        until=NOW + timedelta(minutes=1),
+        actor=MIA,
+        reason="A jug will do.",
+        now=NOW,
+    )
+    replacing.complete(replacement_id=replacement.pk, holder="w", now=NOW)
+
+    merge()
+
+    report = read(impex, "20260202_oversold_NorthShop.json")
+    check_schema(report, "daily-report")
+    (order,) = report["orders"]
+    assert order["reservationState"] == "PARTIALLY_RESERVED"
+    assert order["resolution"] == {
+        "what": "replaced",
+        "at": "2026-02-02T12:00:00.000Z",
+        "by": "mia",
+        "note": "1 MUG-01 by JUG-03: A jug will do.",
+    }
+    names = ("sku", "quantity", "reservedQuantity", "shortQuantity", "cancelledQuantity")
+    names += ("replacedQuantity", "replacesItemId")
+    assert [tuple(item[name] for name in names) for item in order["items"]] == [
+        ("MUG-01", 2, 1, 1, 0, 1, None),
+        ("CUP-02", 1, 0, 1, 1, 0, None),
+        ("JUG-03", 1, 1, 0, 0, 0, mug.item_id),
+    ]
+
+
 def test_merging_again_changes_nothing(site: Site, impex: Path, files: Files) -> None:
     three_orders(site)
     merge()
@@ -223,7 +290,7 @@ def test_a_missing_or_damaged_report_is_found_and_rebuilt(
         os.truncate(path, 100)
     else:
         path.write_bytes(path.read_bytes().replace(b"A-2", b"A-9"))
-    assert [name for name, _ in daily.unfaithful_days()] == [path.name]
+    assert [found.name for found in daily.unfaithful_days()] == [path.name]
 
     keep_up.rebuild(now=NOW)
 
@@ -245,7 +312,7 @@ def test_a_day_is_made_from_its_orders_when_its_rows_are_lost(site: Site, impex:
     three_orders(site)
     merge()
     ReportDay.objects.all().delete()
-    assert [name for name, _ in daily.unfaithful_days()] == ["offline of NorthShop"]
+    assert [found.name for found in daily.unfaithful_days()] == ["offline of NorthShop"]
     for path in impex.glob("*.json"):
         path.unlink()
 
@@ -260,9 +327,12 @@ def test_a_count_that_is_not_the_database_s_is_named(site: Site) -> None:
     three_orders(site)
     merge()
     ReportDay.objects.filter(report_type="oversold").update(order_count=7)
-    assert list(daily.unfaithful_days()) == [
-        ("20260202_oversold_NorthShop.json", "holds 7 orders, the database 1")
-    ]
+    (found,) = daily.unfaithful_days()
+    assert (found.name, found.fault) == (
+        "20260202_oversold_NorthShop.json",
+        "holds 7 orders, the database 1",
+    )
+    assert found.report_id == ReportDay.objects.get(report_type="oversold").pk
 
 
 def test_a_folder_that_cannot_be_written_keeps_the_outbox_and_says_so(

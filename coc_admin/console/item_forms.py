@@ -1,0 +1,70 @@
+"""Forms of the remedies of single items."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from coc_admin.console.forms import ReasonForm
+from orders.fields import QuantityField
+
+_MOST_ITEMS = 1_000
+
+
+class _ItemsField(forms.Field):
+    """Items with the quantities that were shown of them: values like `12:2.000`."""
+
+    widget = forms.SelectMultiple
+
+    def clean(self, value: Any) -> dict[int, Decimal]:
+        """Return units by the primary key of the item."""
+        units = {}
+        for text in (value or ())[:_MOST_ITEMS]:
+            number, _colon, shown = str(text).partition(":")
+            try:
+                pk, quantity = int(number), QuantityField().to_python(shown)
+            except (ValueError, ValidationError):
+                raise ValidationError(_("That is no item of the order.")) from None
+            if quantity is None or not 0 < pk < 2**63:
+                raise ValidationError(_("That is no item of the order."))
+            units[pk] = quantity
+        if not units:
+            raise ValidationError(_("Choose at least one item."))
+        return units
+
+
+class CancelItemsForm(ReasonForm):
+    """Which short items are cancelled, as they were shown, and why."""
+
+    item = _ItemsField()
+
+
+class ReplaceChoiceForm(forms.Form):
+    """Which item is to be replaced, by what; the choice is made in steps."""
+
+    item = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    sku = forms.CharField(required=False, max_length=250, strip=True)
+    q = forms.CharField(required=False, max_length=250, strip=True)
+
+
+class ReplaceForm(ReasonForm):
+    """An item, what replaces it and for how much, the units that were shown, and why."""
+
+    item = forms.IntegerField(min_value=1, max_value=2**63 - 1)
+    sku = forms.CharField(max_length=250, strip=True)
+    units = forms.DecimalField(min_value=0, max_digits=15, decimal_places=3)
+    unit_price = forms.DecimalField(
+        required=False,
+        min_value=0,
+        max_digits=16,
+        decimal_places=4,
+        error_messages={
+            "invalid": gettext_lazy("Use a number like 49.90."),
+            "min_value": gettext_lazy("A price is 0 or more."),
+        },
+    )

@@ -1,0 +1,151 @@
+"""Taking back from an order what a reservation document held for it: the order's side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Case, DateTimeField, F, Q, Value, When
+from django.utils.translation import gettext as _
+
+from orders import events, outcomes
+from orders.actors import Actor
+from orders.errors import CannotAdjust
+from orders.fields import ZERO, json_number, quantity
+from orders.ledger import Key
+from orders.models import (
+    SETTLED_STATES,
+    EventKind,
+    ExportStatus,
+    Order,
+    OrderItem,
+    OrderStatus,
+    ReservationState,
+    Resolution,
+)
+from orders.refusals import moved_on, not_accepted
+from orders.shortages import check_no_replacement
+
+
+def why_not_adjust(order: Order) -> str:
+    """Return why nothing that is held for `order` may be given back by hand, or nothing."""
+    if order.status != OrderStatus.NEW:
+        return not_accepted(order)
+    if order.reservation_state == ReservationState.MISSING:
+        return _("The order waits for its reservation; nothing of it is counted yet.")
+    if order.export_status == ExportStatus.EXPORTED:
+        return _("Order management has taken the order, and may be shipping what is held for it.")
+    if order.needs_review_since is not None:
+        return _("The order needs review; end its review first.")
+    if order.resolution == Resolution.SETTLED_OUTSIDE:
+        return _("The order was settled outside; open it again first.")
+    return ""
+
+
+def take_back(
+    *,
+    order_id: int,
+    held: Mapping[Key, Decimal],
+    replacements_first: bool,
+    actor: Actor,
+    reason: str,
+    data: Mapping[str, Any],
+    now: datetime,
+) -> Order:
+    """Count `held` units less for an order: it is short of them, and open to remedies, at once.
+
+    Call inside the transaction that writes down that OCI is to release them. ATO is left alone: it
+    follows from OCI's figures. Raises CannotAdjust.
+    """
+    with transaction.atomic():
+        order = Order.objects.select_for_update().get(pk=order_id)
+        if closed := why_not_adjust(order):
+            raise CannotAdjust(closed)
+        check_no_replacement(order, CannotAdjust)
+        items = list(OrderItem.objects.filter(order=order).order_by("position"))
+        less = _shares(items, held, replacements_first=replacements_first)
+        for pk in sorted(less):
+            _lower(next(item for item in items if item.pk == pk), less[pk])
+        _write(order, items, now=now)
+        events.record(
+            order=order,
+            kind=EventKind.ADJUSTED,
+            actor=actor,
+            reason=reason,
+            now=now,
+            data={"released": {str(pk): json_number(less[pk]) for pk in sorted(less)}} | dict(data),
+        )
+        return order
+
+
+def _shares(
+    items: list[OrderItem], held: Mapping[Key, Decimal], *, replacements_first: bool
+) -> dict[int, Decimal]:
+    """Split what is taken back over the items, the last to have got something first."""
+    less: dict[int, Decimal] = {}
+    in_turn = sorted(
+        items,
+        key=lambda item: ((item.replaces_id is None) == replacements_first, -item.position),
+    )
+    for key, units in sorted(held.items()):
+        left = units
+        for item in in_turn:
+            share = min(left, item.reserved_quantity)
+            if (item.inventory_list_id, item.sku) == key and share > 0:
+                less[item.pk] = share
+                left -= share
+        if left:
+            raise CannotAdjust(moved_on())
+    return less
+
+
+def _lower(item: OrderItem, units: Decimal) -> None:
+    won = OrderItem.objects.filter(pk=item.pk, reserved_quantity=item.reserved_quantity).update(
+        reserved_quantity=quantity(item.reserved_quantity - units)
+    )
+    if not won:
+        raise CannotAdjust(moved_on())
+    item.reserved_quantity -= units
+
+
+def _write(order: Order, items: list[OrderItem], *, now: datetime) -> None:
+    state = outcomes.state_of(
+        {item.pk: item.quantity for item in items},
+        {item.pk: item.reserved_quantity for item in items},
+    )
+    unclaimed = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
+    won = (
+        Order.objects.filter(
+            unclaimed,
+            pk=order.pk,
+            status=OrderStatus.NEW,
+            reservation_state__in=SETTLED_STATES,
+            resolution=order.resolution,
+        )
+        .exclude(export_status=ExportStatus.EXPORTED)
+        .update(
+            reservation_state=state,
+            short_at=Case(
+                When(short_at=None, then=Value(now)),
+                default=F("short_at"),
+                output_field=DateTimeField(),
+            ),
+            resolution=Resolution.NONE,
+            resolution_at=None,
+            resolution_by="",
+            resolution_note="",
+            claim="",
+            claimed_until=None,
+        )
+    )
+    if not won:
+        raise CannotAdjust(moved_on())
+    order.refresh_from_db()
+
+
+def total(held: Mapping[Key, Decimal]) -> Decimal:
+    """Return all units of `held`."""
+    return sum(held.values(), ZERO)

@@ -1,0 +1,297 @@
+"""Replacing what is short of an order item by another SKU of the same list: the order's side.
+
+The replacement is off ATO and written down first; the item changes only when OCI has reserved all
+of it (`reconciliation.remedies.replacing`). Every step is a conditional update.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils.translation import gettext as _
+
+from orders import events, ledger, outcomes
+from orders.actors import Actor
+from orders.errors import CannotReplace
+from orders.fields import json_number, quantity
+from orders.ledger import Key
+from orders.models import (
+    ActorKind,
+    EventKind,
+    Hold,
+    InventoryRecord,
+    Order,
+    OrderItem,
+    OrderStatus,
+    Replacement,
+    ReplacementState,
+    Resolution,
+)
+from orders.models.inventory import OPEN_HOLDS
+from orders.models.replacements import UNDER_WAY
+from orders.refusals import moved_on, not_in_list, short_differs
+from orders.shortages import (
+    SHORT_STATES,
+    check_no_replacement,
+    replaced_words,
+    settled_as,
+    why_not,
+)
+
+_ITEM_ID = 100
+
+
+def find_same(*, item: OrderItem, sku: str, units: Decimal) -> Replacement | None:
+    """Return the replacement that a second click asks for: under way, or just done."""
+    found = Replacement.objects.filter(item=item, sku=sku, quantity=units)
+    under_way = found.filter(UNDER_WAY).first()
+    if under_way is not None or item.open_quantity > 0:
+        return under_way
+    return found.filter(state=ReplacementState.DONE).last()
+
+
+def begin(
+    *,
+    item_id: int,
+    sku: str,
+    units: Decimal,
+    unit_price: Decimal | None,
+    holder: str,
+    until: datetime,
+    actor: Actor,
+    reason: str,
+    now: datetime,
+) -> Replacement:
+    """Take `units` of `sku` off ATO for the order of an item, and become its claim's `holder`.
+
+    Call inside the transaction that writes the reservation document down. Raises CannotReplace,
+    orders.errors.ShortOnAto with the figures, or LedgerChanged to be tried again; the transaction
+    must be rolled back then.
+    """
+    item = OrderItem.objects.select_related("order").get(pk=item_id)
+    if not outcomes.take_claim(order_id=item.order_id, holder=holder, until=until, now=now):
+        raise CannotReplace(moved_on())
+    # Read again under the claim: the order may have changed while it was waited for.
+    item = OrderItem.objects.select_related("order").get(pk=item_id)
+    check_begin(item, sku=sku, units=units)
+    key = (item.inventory_list_id, sku)
+    record = _record(item.order, key)
+    ledger.take(order=item.order, wanted={key: units}, records={key: record}, floors={}, now=now)
+    replacement = Replacement.objects.create(
+        order=item.order,
+        item=item,
+        inventory_list_id=item.inventory_list_id,
+        sku=sku,
+        product_name=record.product_name,
+        quantity=units,
+        unit_price=unit_price,
+        price_difference=price_difference(item, unit_price, units),
+        actor_kind=actor.kind,
+        actor=actor.name[:150],
+        reason=reason[:1000],
+        asked_at=now,
+    )
+    _tell(replacement, EventKind.REPLACING, actor=actor, reason=reason, now=now)
+    return replacement
+
+
+def why_not_replace(item: OrderItem, *, sku: str, units: Decimal) -> str:
+    """Return why `units` of an item cannot be replaced by `sku`, or nothing; no query.
+
+    `item.order` must be at hand.
+    """
+    if closed := why_not(item.order):
+        return closed
+    if units <= 0 or item.open_quantity != units:
+        return short_differs(item, units)
+    return _("%(sku)s is what is short.") % {"sku": sku} if sku == item.sku else ""
+
+
+def check_begin(item: OrderItem, *, sku: str, units: Decimal) -> None:
+    """Raise CannotReplace if the order of an item is not open to this replacement."""
+    if closed := why_not_replace(item, sku=sku, units=units):
+        raise CannotReplace(closed)
+    check_no_replacement(item.order, CannotReplace)
+    siblings = OrderItem.objects.filter(
+        order=item.order, sku=sku, inventory_list=item.inventory_list_id
+    )
+    if any(sibling.open_quantity > 0 for sibling in siblings):
+        raise CannotReplace(_("The order is short of %(sku)s itself.") % {"sku": sku})
+
+
+def price_difference(item: OrderItem, unit_price: Decimal | None, units: Decimal) -> Decimal | None:
+    """Return what the replacement costs more (or, below zero, less) than what it replaces."""
+    if unit_price is None or item.unit_price is None:
+        return None
+    difference: Decimal = (unit_price - item.unit_price) * units
+    return round(difference, 4)
+
+
+def _record(order: Order, key: Key) -> InventoryRecord:
+    record = ledger.get_ato(*key)
+    if record is None:
+        raise CannotReplace(not_in_list(*key))
+    if Hold.objects.filter(order=order, record=record, state__in=OPEN_HOLDS).exists():
+        raise CannotReplace(
+            _(
+                "OCI's figure of %(sku)s does not count this order's earlier units yet; try again"
+                " in a minute."
+            )
+            % {"sku": key[1]}
+        )
+    return record
+
+
+def complete(*, replacement_id: int, holder: str, now: datetime) -> Replacement | None:
+    """Make the replacement part of the order: OCI has reserved all of it.
+
+    None, and nothing has changed, if the order is not `holder`'s any more.
+    """
+    with transaction.atomic():
+        mine = _mine(replacement_id, holder)
+        if mine is None or mine.state != ReplacementState.RESERVING:
+            return None
+        order, item = mine.order, mine.item
+        new_item = _add_item(mine)
+        won = OrderItem.objects.filter(
+            pk=item.pk,
+            reserved_quantity=item.reserved_quantity,
+            cancelled_quantity=item.cancelled_quantity,
+            replaced_quantity=item.replaced_quantity,
+        ).update(replaced_quantity=quantity(item.replaced_quantity + mine.quantity))
+        if not won:
+            raise ledger.LedgerChanged
+        _end(mine, ReplacementState.DONE, now=now, new_item=new_item)
+        ledger.mark_answered(order=order, now=now)
+        resolution = _settle(mine, holder, now=now)
+        more = {"resolution": resolution} if resolution else {}
+        _tell(mine, EventKind.REPLACED, actor=actor_of(mine), reason=mine.reason, now=now, **more)
+        return mine
+
+
+def give_back(
+    *,
+    replacement_id: int,
+    holder: str,
+    offered: Decimal | None,
+    refusal: str,
+) -> bool:
+    """Note that OCI will not reserve all of it, before what it holds is undone there."""
+    with transaction.atomic():
+        mine = _mine(replacement_id, holder)
+        return mine is not None and bool(
+            Replacement.objects.filter(pk=mine.pk, state=ReplacementState.RESERVING).update(
+                state=ReplacementState.GIVING_BACK,
+                offered_quantity=offered,
+                refusal=refusal[:500],
+            )
+        )
+
+
+def refuse(*, replacement_id: int, holder: str, now: datetime) -> Replacement | None:
+    """End a replacement that is being given back: its ATO is free, the item is as it was."""
+    with transaction.atomic():
+        mine = _mine(replacement_id, holder)
+        if mine is None or mine.state != ReplacementState.GIVING_BACK:
+            return None
+        _end(mine, ReplacementState.REFUSED, now=now)
+        ledger.release(order=mine.order, keys=[(mine.inventory_list_id, mine.sku)], now=now)
+        outcomes.drop_claim(order_id=mine.order_id, holder=holder)
+        _tell(mine, EventKind.NOT_REPLACED, actor=actor_of(mine), reason=mine.refusal, now=now)
+        return mine
+
+
+def actor_of(replacement: Replacement) -> Actor:
+    """Return who asked for the replacement."""
+    return Actor(ActorKind(replacement.actor_kind), replacement.actor)
+
+
+def _mine(replacement_id: int, holder: str) -> Replacement | None:
+    """Return the replacement if `holder` still has its order, which is locked then."""
+    found = Replacement.objects.values_list("order_id", flat=True).get(pk=replacement_id)
+    order = Order.objects.select_for_update().filter(pk=found, claim=holder, status=OrderStatus.NEW)
+    if order.first() is None:
+        return None
+    return Replacement.objects.select_related("order", "item").get(pk=replacement_id)
+
+
+def _end(mine: Replacement, state: ReplacementState, *, now: datetime, **values: Any) -> None:
+    won = Replacement.objects.filter(pk=mine.pk, state=mine.state).update(
+        state=state, ended_at=now, **values
+    )
+    if not won:
+        raise ledger.LedgerChanged
+    mine.refresh_from_db()
+
+
+def _add_item(mine: Replacement) -> OrderItem:
+    last = OrderItem.objects.filter(order=mine.order).aggregate(n=Max("position"))["n"]
+    suffix = f"-r{mine.pk}"
+    return OrderItem.objects.create(
+        order=mine.order,
+        position=last + 1,
+        item_id=mine.item.item_id[: _ITEM_ID - len(suffix)] + suffix,
+        sku=mine.sku,
+        product_name=mine.product_name,
+        inventory_list_id=mine.inventory_list_id,
+        quantity=mine.quantity,
+        reserved_quantity=mine.quantity,
+        unit_price=mine.unit_price,
+        replaces=mine.item,
+    )
+
+
+def _settle(mine: Replacement, holder: str, *, now: datetime) -> Resolution:
+    """Bring the order up to date with its items and give the claim back."""
+    items = list(OrderItem.objects.filter(order=mine.order))
+    state = outcomes.state_of(
+        {item.pk: item.quantity for item in items},
+        {item.pk: item.reserved_quantity for item in items},
+    )
+    values: dict[str, Any] = {"reservation_state": state, "claim": "", "claimed_until": None}
+    resolution = Resolution.NONE
+    if not any(item.open_quantity > 0 for item in items):
+        resolution = Resolution.REPLACED
+        values |= settled_as(
+            resolution, actor_of(mine), note=f"{replaced_words(items)}: {mine.reason}", now=now
+        )
+    won = Order.objects.filter(
+        pk=mine.order_id,
+        claim=holder,
+        status=OrderStatus.NEW,
+        reservation_state__in=SHORT_STATES,
+        resolution=Resolution.NONE,
+    ).update(**values)
+    if not won:
+        raise ledger.LedgerChanged
+    mine.order.refresh_from_db()
+    return resolution
+
+
+def _tell(
+    mine: Replacement,
+    kind: EventKind,
+    *,
+    actor: Actor,
+    reason: str,
+    now: datetime,
+    **more: str,
+) -> None:
+    difference = mine.price_difference
+    data: dict[str, Any] = {
+        "replacement": mine.pk,
+        "item": mine.item_id,
+        "replaced": mine.item.sku,
+        "sku": mine.sku,
+        "quantity": json_number(mine.quantity),
+        "priceDifference": None if difference is None else json_number(difference),
+    }
+    if mine.offered_quantity is not None:
+        data["offered"] = json_number(mine.offered_quantity)
+    events.record(
+        order=mine.order, kind=kind, actor=actor, reason=reason, now=now, data=data | more
+    )

@@ -1,0 +1,187 @@
+"""Cancelling what is short of an order while the rest of it is shipped.
+
+OCI holds nothing for what is short, so nothing is asked of it. `orders.settlement.reopen` takes
+the cancellation back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from orders import events
+from orders.actors import Actor
+from orders.errors import CannotRemedy
+from orders.fields import ZERO, json_number, quantity
+from orders.models import (
+    EventKind,
+    ExportStatus,
+    Order,
+    OrderItem,
+    OrderStatus,
+    Replacement,
+    ReservationState,
+    Resolution,
+)
+from orders.models.replacements import UNDER_WAY
+from orders.refusals import being_replaced, moved_on, not_accepted, settled_already, short_differs
+
+SHORT_STATES = (ReservationState.PARTIAL, ReservationState.NOTHING)
+
+
+def why_not(order: Order) -> str:
+    """Return why no single item of `order` can be cancelled or replaced, or nothing; no query."""
+    if order.status != OrderStatus.NEW:
+        return not_accepted(order)
+    if order.export_status == ExportStatus.EXPORTED:
+        return _("Order management has taken the order; change it there.")
+    if order.needs_review_since is not None:
+        return _("The order needs review; end its review first.")
+    if order.reservation_state == ReservationState.MISSING:
+        return _("The order waits for its reservation; what is short of it is not known yet.")
+    if order.resolution:
+        return settled_already(order)
+    if order.reservation_state not in SHORT_STATES:
+        return _("Nothing of the order is short.")
+    return ""
+
+
+def why_not_cancel_short(order: Order) -> str:
+    """Return why the short items of `order` cannot be cancelled alone, or nothing; no query."""
+    if not (closed := why_not(order)) and order.reservation_state == ReservationState.NOTHING:
+        return _("Nothing of the order is reserved; cancel the whole order.")
+    return closed
+
+
+def cancel_short(
+    *, order_id: int, units: Mapping[int, Decimal], actor: Actor, reason: str, now: datetime
+) -> Order:
+    """Cancel the short items of a partially reserved order; what is reserved of it stays.
+
+    `units` are the open quantities (OrderItem.open_quantity) of the chosen items by primary key, as
+    they were shown: another quantity means that the order has moved on. With nothing open left the
+    order is settled. The same again changes nothing. Raises CannotRemedy.
+    """
+    with transaction.atomic():
+        order = Order.objects.select_for_update().get(pk=order_id)
+        if _is_done(order, units, actor, reason):
+            return order
+        _check(order)
+        items = {item.pk: item for item in OrderItem.objects.filter(order=order)}
+        _check_units(items, units)
+        left = sum((item.open_quantity for item in items.values()), ZERO)
+        settled = left == sum(units.values(), ZERO)
+        values: dict[str, Any] = {"claim": "", "claimed_until": None}
+        if settled:
+            values |= settled_as(Resolution.SHORT_CANCELLED, actor, note=reason, now=now)
+        change_open(order, now=now, values=values)
+        for pk in sorted(units):
+            _cancel(items[pk], units[pk])
+        events.record(
+            order=order,
+            kind=EventKind.ITEMS_CANCELLED,
+            actor=actor,
+            reason=reason,
+            now=now,
+            data=_told(units),
+        )
+        return order
+
+
+def check_no_replacement(order: Order, error: type[CannotRemedy] = CannotRemedy) -> None:
+    """Raise `error` while something is being reserved in place of an item of the order."""
+    if Replacement.objects.filter(UNDER_WAY, order=order).exists():
+        raise error(being_replaced())
+
+
+def settled_as(resolution: Resolution, actor: Actor, *, note: str, now: datetime) -> dict[str, Any]:
+    """Return the columns of an order that say how, when and by whom it was settled."""
+    return {
+        "resolution": resolution,
+        "resolution_at": now,
+        "resolution_by": actor.name[:150],
+        "resolution_note": note[:1000],
+    }
+
+
+def change_open(order: Order, *, now: datetime, values: Mapping[str, Any]) -> None:
+    """Write `values` unless the order has moved on since it was read. Raises CannotRemedy."""
+    unclaimed = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
+    won = Order.objects.filter(
+        unclaimed,
+        pk=order.pk,
+        status=OrderStatus.NEW,
+        reservation_state__in=SHORT_STATES,
+        resolution=Resolution.NONE,
+    ).exclude(export_status=ExportStatus.EXPORTED)
+    if not won.update(**values):
+        raise CannotRemedy(moved_on())
+    order.refresh_from_db()
+
+
+def resolution_of(items: Sequence[OrderItem]) -> Resolution:
+    """Return how an order of which nothing is open any more was settled, by its items."""
+    if any(item.replaced_quantity for item in items):
+        return Resolution.REPLACED
+    if any(item.cancelled_quantity for item in items):
+        return Resolution.SHORT_CANCELLED
+    return Resolution.RESERVED_AGAIN
+
+
+def replaced_words(items: Sequence[OrderItem]) -> str:
+    """Return what of an order's items was replaced by what, for its resolution."""
+    skus = {item.pk: item.sku for item in items}
+    return ", ".join(
+        f"{item.quantity.normalize():f} {skus[item.replaces_id]} by {item.sku}"
+        for item in sorted(items, key=lambda item: item.position)
+        if item.replaces_id is not None
+    )
+
+
+def _check(order: Order) -> None:
+    if closed := why_not_cancel_short(order):
+        raise CannotRemedy(closed)
+    check_no_replacement(order)
+
+
+def _check_units(items: Mapping[int, OrderItem], units: Mapping[int, Decimal]) -> None:
+    if not units:
+        raise CannotRemedy(_("Choose at least one short item."))
+    for pk, wanted in units.items():
+        item = items.get(pk)
+        if item is None:
+            raise CannotRemedy(_("An item that was chosen does not belong to the order."))
+        if wanted <= 0 or item.open_quantity != wanted:
+            raise CannotRemedy(short_differs(item, wanted))
+
+
+def _cancel(item: OrderItem, units: Decimal) -> None:
+    won = OrderItem.objects.filter(
+        pk=item.pk,
+        reserved_quantity=item.reserved_quantity,
+        cancelled_quantity=item.cancelled_quantity,
+        replaced_quantity=item.replaced_quantity,
+    ).update(cancelled_quantity=quantity(item.cancelled_quantity + units))
+    if not won:
+        raise CannotRemedy(moved_on())
+
+
+def _told(units: Mapping[int, Decimal]) -> dict[str, Any]:
+    return {"cancelled": {str(pk): json_number(units[pk]) for pk in sorted(units)}}
+
+
+def _is_done(order: Order, units: Mapping[int, Decimal], actor: Actor, reason: str) -> bool:
+    """Whether the last thing that happened to the order is this very cancellation."""
+    last = order.events.order_by("-id").first()
+    return (
+        last is not None
+        and last.kind == EventKind.ITEMS_CANCELLED
+        and (last.actor, last.reason) == (actor.name[:150], reason[:1000])
+        and last.data == _told(units)
+    )

@@ -1,0 +1,46 @@
+"""Remedies of short orders that OCI has a part in: verbs, and what each of them would do.
+
+Each verb is safe when asked for twice, and raises a subclass of orders.errors.OrderRefused when the
+order has moved on; nothing has changed then. Previews take many orders at once.
+"""
+
+from __future__ import annotations
+
+from reconciliation.remedies.adjusting import (
+    Adjusted,
+    AdjustPreview,
+    give_back,
+    preview_give_back,
+)
+from reconciliation.remedies.previews import (
+    CancelShortPreview,
+    ReplacePreview,
+    preview_cancel_short,
+    preview_replace,
+)
+from reconciliation.remedies.replacing import (
+    finish_replacements,
+    replace_short,
+    something_under_way,
+)
+from reconciliation.remedies.short_items import cancel_short
+from reconciliation.remedies.suggesting import Suggestion, search, suggest, usual_price
+
+__all__ = [
+    "AdjustPreview",
+    "Adjusted",
+    "CancelShortPreview",
+    "ReplacePreview",
+    "Suggestion",
+    "cancel_short",
+    "finish_replacements",
+    "give_back",
+    "preview_cancel_short",
+    "preview_give_back",
+    "preview_replace",
+    "replace_short",
+    "search",
+    "something_under_way",
+    "suggest",
+    "usual_price",
+]

@@ -1,0 +1,77 @@
+"""What is wrong with rows that remedies have written (see `reconciliation.promises`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db.models import F, Q, Sum
+
+from orders.fields import ZERO
+from orders.models import (
+    SETTLED_STATES,
+    Hold,
+    HoldState,
+    Order,
+    OrderItem,
+    OrderStatus,
+    Replacement,
+    Resolution,
+)
+from orders.models.orders import SHORT
+from orders.models.replacements import UNDER_WAY
+from reconciliation.models import DocumentState, Purpose, ReservationDocument
+
+Fault = tuple[int, Order, str]
+"""The number of the promise, the order, and how it breaks the promise."""
+
+
+def faults() -> Iterator[Fault]:
+    """Yield what is wrong with replacements, and with orders that were put right."""
+    yield from _replacements_against_rows()
+    yield from _orders_against_items()
+
+
+def _replacements_against_rows() -> Iterator[Fault]:
+    """Promises 2 and 3: what is being reserved waits with a hold; nothing else does."""
+    under_way = Replacement.objects.filter(UNDER_WAY)
+    waiting = Hold.objects.filter(
+        state=HoldState.WAITING, order__reservation_state__in=SETTLED_STATES
+    )
+    for hold in waiting.exclude(order__in=under_way.values("order")).select_related("order"):
+        yield 3, hold.order, f"settled, and {hold.quantity} wait for an answer"
+    for one in under_way.select_related("order"):
+        kept = waiting.filter(
+            order=one.order_id,
+            record__sku=one.sku,
+            record__inventory_list=one.inventory_list_id,
+            quantity=one.quantity,
+        )
+        if not kept.exists():
+            yield 3, one.order, f"its replacement ({one}) does not hold its units"
+    unanswered = ReservationDocument.objects.filter(
+        purpose=Purpose.REPLACEMENT, state__in=[DocumentState.PREPARED, DocumentState.ANSWERED]
+    )
+    for document in unanswered.exclude(order__in=under_way.values("order")).select_related("order"):
+        yield 2, document.order, f"nothing is replaced by reservation {document.reservation_id}"
+
+
+def _orders_against_items() -> Iterator[Fault]:
+    """Promise 1: what was replaced is there as items, and what was put right is said."""
+    standing_in = OrderItem.objects.filter(replaces__isnull=False)
+    replaced = OrderItem.objects.filter(
+        Q(replaced_quantity__gt=0) | Q(pk__in=standing_in.values("replaces"))
+    )
+    for item in replaced.annotate(made=Sum("replacements__quantity")).select_related("order"):
+        made = item.made or ZERO
+        if item.replaced_quantity != made:
+            yield 1, item.order, f"{item.replaced_quantity} of {item.sku} replaced, by {made}"
+    left = F("items__quantity") - F("items__reserved_quantity")
+    left = left - F("items__cancelled_quantity") - F("items__replaced_quantity")
+    short = Order.objects.filter(SHORT, status=OrderStatus.NEW).annotate(left=Sum(left))
+    for order in short.filter(left=0, resolution=Resolution.NONE):
+        yield 1, order, "nothing of it is open, and it is not settled"
+    by_items = [Resolution.SHORT_CANCELLED, Resolution.REPLACED]
+    for order in short.filter(left__gt=0, resolution__in=by_items):
+        yield 1, order, f"settled as {order.resolution}, and something is open"
+    for order in Order.objects.filter(SHORT, short_at=None):
+        yield 1, order, "short, and not marked for the oversold report"

@@ -1,0 +1,133 @@
+"""What a remedy would do to items, stock and OCI, for one order or for many; changes nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from orders import ledger, replacing, shortages
+from orders.fields import ZERO
+from orders.models import InventoryRecord, Order, OrderItem, Replacement
+from orders.models.replacements import UNDER_WAY
+from orders.refusals import being_replaced, not_enough, not_in_list
+
+
+@dataclass(frozen=True, slots=True)
+class CancelShortPreview:
+    """What cancelling the short items of an order would do.
+
+    `units` is what `cancel_short` takes for it; `refusal` is empty when it may be done.
+    """
+
+    order: Order
+    items: Sequence[OrderItem]
+    units: Mapping[int, Decimal]
+    reserved: Decimal
+    refusal: str
+
+    @property
+    def short(self) -> Decimal:
+        """Units that would be cancelled."""
+        return sum(self.units.values(), ZERO)
+
+
+def preview_cancel_short(orders: Sequence[Order]) -> list[CancelShortPreview]:
+    """Return what cancelling the short items of each of `orders` would do; two queries."""
+    items = _items_of(orders)
+    busy = _being_replaced(orders)
+    previews = []
+    for order in orders:
+        short = [item for item in items[order.pk] if item.open_quantity > 0]
+        refusal = shortages.why_not_cancel_short(order)
+        if not refusal and order.pk in busy:
+            refusal = being_replaced()
+        previews.append(
+            CancelShortPreview(
+                order=order,
+                items=short,
+                units={item.pk: item.open_quantity for item in short},
+                reserved=sum((item.reserved_quantity for item in items[order.pk]), ZERO),
+                refusal=refusal,
+            )
+        )
+    return previews
+
+
+@dataclass(frozen=True, slots=True)
+class ReplacePreview:
+    """What replacing the open units of one item by `sku` would do.
+
+    `ato` is what is left of it for this item, after those before it in the same preview have had
+    theirs; OCI decides. `price_difference` is for all units, None without both prices.
+    """
+
+    item: OrderItem
+    sku: str
+    product_name: str
+    units: Decimal
+    ato: Decimal | None
+    unit_price: Decimal | None
+    price_difference: Decimal | None
+    refusal: str
+
+
+def preview_replace(
+    items: Sequence[OrderItem], *, sku: str, unit_price: Decimal | None
+) -> list[ReplacePreview]:
+    """Return what replacing each of `items` (with `order` at hand) would do; two queries.
+
+    They are served in the order given.
+    """
+    records = ledger.records_of({(item.inventory_list_id, sku) for item in items})
+    busy = _being_replaced(item.order for item in items)
+    left = {key: record.ato for key, record in records.items()}
+    previews = []
+    for item in items:
+        key = (item.inventory_list_id, sku)
+        record, units = records.get(key), item.open_quantity
+        refusal = replacing.why_not_replace(item, sku=sku, units=units)
+        if not refusal and item.order_id in busy:
+            refusal = being_replaced()
+        if not refusal:
+            refusal = _why_not_in_stock(record, item, sku, units, left.get(key, ZERO))
+        available = left.get(key) if record is not None and record.is_tracked else None
+        if not refusal and available is not None:
+            left[key] -= units
+        previews.append(
+            ReplacePreview(
+                item=item,
+                sku=sku,
+                product_name=record.product_name if record else "",
+                units=units,
+                ato=available,
+                unit_price=unit_price,
+                price_difference=replacing.price_difference(item, unit_price, units),
+                refusal=refusal,
+            )
+        )
+    return previews
+
+
+def _why_not_in_stock(
+    record: InventoryRecord | None, item: OrderItem, sku: str, units: Decimal, left: Decimal
+) -> str:
+    if record is None:
+        return not_in_list(item.inventory_list_id, sku)
+    if record.is_tracked and left < units:
+        return not_enough(sku, available=left, needed=units)
+    return ""
+
+
+def _items_of(orders: Sequence[Order]) -> dict[int, list[OrderItem]]:
+    items: dict[int, list[OrderItem]] = defaultdict(list)
+    found = OrderItem.objects.filter(order__in=[order.pk for order in orders])
+    for item in found.order_by("order_id", "position"):
+        items[item.order_id].append(item)
+    return items
+
+
+def _being_replaced(orders: Iterable[Order]) -> set[int]:
+    found = Replacement.objects.filter(UNDER_WAY, order__in={order.pk for order in orders})
+    return set(found.values_list("order_id", flat=True))

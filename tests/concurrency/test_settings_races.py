@@ -1,0 +1,112 @@
+"""People who change the settings at the same moment, on PostgreSQL.
+
+Each guard has a control: the same race with the guard taken away, which must go wrong.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import Group, User
+from django.test import RequestFactory
+
+from coc_admin import accounts, editing, sites
+from coc_admin.editing import ChangeRefused, EditedMeanwhile
+from coc_admin.models import AuditEntry
+from coc_admin.roles import make_roles
+from orders.models import Site
+from tests.concurrency.together import at_once
+from tests.factories import make_site
+
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
+
+EDITORS = 6
+
+
+def request_of(user: User) -> Any:
+    request = RequestFactory().post("/")
+    request.user = user
+    return request
+
+
+def edit(number: int) -> str:
+    user = User(pk=number + 1, username=f"editor{number}")
+    try:
+        sites.change_site(
+            request=request_of(user),
+            site_id="shop",
+            was={"name": ""},
+            values={"name": f"by {number}"},
+            confirmed=False,
+            reason="",
+        )
+    except EditedMeanwhile:
+        return "lost"
+    return "won"
+
+
+def test_of_many_editors_one_wins() -> None:
+    make_site()
+    assert at_once(EDITORS, edit) == ["lost"] * (EDITORS - 1) + ["won"]
+    entry = AuditEntry.objects.get()
+    assert entry.detail["name"]["after"] == Site.objects.get(pk="shop").name
+
+
+def test_without_the_comparison_the_last_one_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    def blindly(rows: Any, *, was: Any, values: Any) -> dict[str, object]:
+        rows.update(**values)
+        return dict(values)
+
+    make_site()
+    monkeypatch.setattr(sites, "update_as_seen", blindly)
+    assert editing.update_as_seen is not blindly
+    assert at_once(EDITORS, edit) == ["won"] * EDITORS
+
+
+def two_administrators_disable_each_other(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    make_roles(apps)
+    both = [User.objects.create_user(name) for name in ("amy", "ann")]
+    for user in both:
+        user.groups.add(Group.objects.get(name="administrator"))
+    checked = threading.Barrier(2)
+    check = accounts._refuse_for_the_last
+
+    def check_and_wait(user: User, **members: Any) -> None:
+        check(user, **members)
+        try:
+            checked.wait(1)
+        except threading.BrokenBarrierError:
+            return
+
+    monkeypatch.setattr(accounts, "_refuse_for_the_last", check_and_wait)
+
+    def disable(number: int) -> str:
+        try:
+            accounts.set_active(
+                request=request_of(both[number]),
+                user_id=both[1 - number].pk,
+                active=False,
+                reason="",
+            )
+        except ChangeRefused:
+            return "refused"
+        return "disabled"
+
+    return at_once(2, disable)
+
+
+def test_two_administrators_cannot_disable_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert two_administrators_disable_each_other(monkeypatch) == ["disabled", "refused"]
+    assert accounts.administrators().count() == 1
+
+
+def test_without_the_lock_nobody_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unlocked(request: Any, user_id: int) -> User:
+        return User.objects.get(pk=user_id)
+
+    monkeypatch.setattr(accounts, "_locked", unlocked)
+    assert two_administrators_disable_each_other(monkeypatch) == ["disabled", "disabled"]
+    assert accounts.administrators().count() == 0
