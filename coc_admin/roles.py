@@ -22,13 +22,19 @@ _GAINS = {
     MERCHANDISER: (
         "reconciliation.start_run",
         "orders.change_order",
+        "reconciliation.change_alert",
     ),
     OPERATOR: (
         "reconciliation.force_offline",
+        "reconciliation.adjust_reservation",
         "orders.view_site",
         "orders.change_site",
         "orders.view_inventorylist",
         "orders.change_inventorylist",
+        "orders.change_messagetemplate",
+        "reconciliation.change_channel",
+        "coc_admin.view_auditentry",
+        "orders.view_orderpayload",
     ),
     ADMINISTRATOR: (
         "auth.add_user",

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from coc_admin.models import ApiToken, TokenScope
 from orders.models import Site
@@ -40,13 +41,17 @@ def build(*, name: str, site: Site, scopes: Collection[str]) -> tuple[str, ApiTo
     """Return a new token and its unsaved row; raises TokenRefused."""
     unknown = sorted(set(scopes) - set(TokenScope.values))
     if unknown:
-        raise TokenRefused(f"{', '.join(unknown)}: no such scope. {', '.join(TokenScope.values)}.")
+        words = _("%(unknown)s: no such scope. %(scopes)s.")
+        raise TokenRefused(
+            words % {"unknown": ", ".join(unknown), "scopes": ", ".join(TokenScope.values)}
+        )
     if not scopes:
-        raise TokenRefused("Give the token at least one scope.")
+        raise TokenRefused(_("Give the token at least one scope."))
     if not name or len(name) > 100 or not name.isprintable():
-        raise TokenRefused("A token's name has 1 to 100 printable characters.")
+        raise TokenRefused(_("A token's name has 1 to 100 printable characters."))
     if ApiToken.objects.filter(site=site, name=name).exists():
-        raise TokenRefused(f"Site {site.pk} has a token named {name!r} already; use another name.")
+        words = _("Site %(site)s has a token named %(name)s already; use another name.")
+        raise TokenRefused(words % {"site": site.pk, "name": repr(name)})
     token = PREFIX + secrets.token_urlsafe(32)
     # In the order in which the scopes are declared, each once.
     kept = [scope for scope in TokenScope.values if scope in scopes]

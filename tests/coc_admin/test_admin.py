@@ -15,7 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from coc_admin import tokens
-from coc_admin.models import ApiToken
+from coc_admin.models import ApiToken, AuditEntry
 from coc_admin.roles import make_roles
 from orders.models import InventoryList, Site
 from tests.coc_admin.console import scene
@@ -327,3 +327,16 @@ class TestPeople:
         client = Client()
         client.force_login(scene.make_user("otto", *scene.OPERATOR), backend=BACKEND)
         assert client.get("/admin/orders/site/").status_code == 302
+
+
+def test_what_is_done_here_is_in_the_audit_log(administrator: Client, site: Site) -> None:
+    administrator.post(f"/admin/orders/site/{site.pk}/change/", SITE)
+    site.refresh_from_db()
+    assert site.currency == "EUR"
+    entry = AuditEntry.objects.get()
+    assert (entry.actor, entry.action, entry.target) == (
+        "administrator",
+        "back_office.changed",
+        f"site:{site.pk}",
+    )
+    assert "Time zone" in str(entry.detail)

@@ -51,7 +51,7 @@ def test_every_page_of_the_console_is_open_to_some_role(roles: dict[str, set[str
         if hasattr(view, "console_permission")
     }
     assert asked
-    assert asked <= roles["operator"]
+    assert asked <= roles["administrator"]
 
 
 def test_nobody_writes_orders_or_stock_by_hand(roles: dict[str, set[str]]) -> None:

@@ -1,0 +1,86 @@
+"""The audit log: what people did in the console, beside the history of orders.
+
+An entry is written in the transaction of the change that it tells of, so that neither is there
+without the other: call `record` inside the `transaction.atomic()` of the change. Entries are never
+changed or deleted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+
+from coc_admin import logs
+from coc_admin.models import AuditEntry
+from orders.answers import iso
+
+HIDDEN = "(hidden)"
+NOBODY = ""
+
+_SECRET = re.compile(r"password|secret|token_hash|authorization|credential", re.IGNORECASE)
+_LONGEST_TEXT = 1000
+_MOST_MEMBERS = 200
+
+
+def record(
+    *,
+    request: HttpRequest,
+    action: str,
+    target: str,
+    detail: Mapping[str, object] = {},
+    reason: str = "",
+) -> AuditEntry:
+    """Append what the person behind `request` did, in the caller's transaction.
+
+    `action` is a word of what was done (`site.changed`, `user.disabled`), `target` the kind and key
+    of what it was done to (`site:shop`, `run:12`, or a kind alone). `detail` is kept as JSON; see
+    `changed` for the fields of a form. A member whose name speaks of a secret is hidden.
+    """
+    user = getattr(request, "user", None)
+    entry = AuditEntry(
+        at=timezone.now(),
+        actor=user.get_username()[:150] if user is not None and user.is_authenticated else NOBODY,
+        action=action[:60],
+        target=target[:300],
+        detail=_plain(detail),
+        reason=reason[:_LONGEST_TEXT],
+        request_id=logs.request_id.get()[:64],
+    )
+    entry.save(force_insert=True)
+    return entry
+
+
+def changed(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, object]:
+    """Return the members of `after` that differ from `before`, each with both values."""
+    return {
+        name: {"before": before.get(name), "after": value}
+        for name, value in after.items()
+        if before.get(name) != value
+    }
+
+
+def _plain(value: object, name: str = "") -> Any:
+    """Return `value` as JSON can hold it, without secrets and of bounded length."""
+    if name and _SECRET.search(name):
+        return HIDDEN
+    if isinstance(value, Mapping):
+        members = list(value.items())[:_MOST_MEMBERS]
+        return {str(key)[:100]: _plain(one, str(key)) for key, one in members}
+    if isinstance(value, list | tuple | set | frozenset):
+        ones = sorted(value, key=str) if isinstance(value, set | frozenset) else list(value)
+        return [_plain(one) for one in ones[:_MOST_MEMBERS]]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    return str(value)[:_LONGEST_TEXT]

@@ -1,0 +1,85 @@
+"""The audit log in plain words. An action that is not listed is shown as it was written."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+_ACTIONS = {
+    "session.signed_in": _("signed in"),
+    "session.signed_out": _("signed out"),
+    "session.refused": _("could not sign in"),
+    "session.locked": _("was locked out after too many wrong passwords"),
+    "site.added": _("added a site"),
+    "site.changed": _("changed a site"),
+    "list.added": _("added an inventory list"),
+    "list.changed": _("changed an inventory list"),
+    "user.added": _("added a person"),
+    "user.changed": _("changed a person"),
+    "user.enabled": _("enabled a person"),
+    "user.disabled": _("disabled a person"),
+    "user.signed_out": _("signed a person out everywhere"),
+    "user.unlocked": _("unlocked signing in for a person"),
+    "user.password_link": _("made a link to choose a password"),
+    "user.password_changed": _("changed their password"),
+    "user.password_set": _("chose a password"),
+    "token.made": _("made an API token"),
+    "token.revoked": _("revoked an API token"),
+    "schedule.run": _("ran a task now"),
+    "schedule.repaired": _("repaired the schedules"),
+    "schedule.removed": _("removed a schedule"),
+    "connection.tested": _("tested the connection"),
+    "connection.forced_offline": _("forced the connection offline"),
+    "connection.released": _("released the connection"),
+    "run.started": _("started a reconciliation"),
+    "channel.created": _("made an alert channel"),
+    "channel.changed": _("changed an alert channel"),
+    "channel.deleted": _("deleted an alert channel"),
+    "alert.acknowledge": _("acknowledged an alert"),
+    "alert.snooze": _("snoozed an alert"),
+    "alert.assign": _("assigned an alert"),
+    "alert.open": _("opened an alert again"),
+    "alert.resolve": _("resolved an alert by hand"),
+    "template.changed": _("changed a message template"),
+    "site.messages": _("changed how messages of a site are sent"),
+    "customer.written": _("wrote to a customer"),
+    "customer.written_again": _("tried to send a message to a customer again"),
+    "desk.assigned": _("assigned orders of the oversold desk"),
+    "desk.noted": _("changed the note of an order"),
+    "desk.bulk": _("started a remedy for several orders"),
+    "report.downloaded": _("downloaded a report"),
+    "orders.exported": _("exported orders"),
+    "back_office.added": _("added something in the back office"),
+    "back_office.changed": _("changed something in the back office"),
+    "back_office.deleted": _("deleted something in the back office"),
+    "audit.exported": _("exported the audit log"),
+}
+_KINDS = {
+    "site": _("Site"),
+    "list": _("Inventory list"),
+    "user": _("Person"),
+    "token": _("API token"),
+    "schedule": _("Schedule"),
+    "connection": _("Connection"),
+    "run": _("Reconciliation"),
+    "report": _("Report"),
+    "order": _("Order"),
+    "orders": _("Orders"),
+    "alert": _("Alert"),
+    "channel": _("Alert channel"),
+    "template": _("Message template"),
+    "outage": _("Outage"),
+    "session": _("Signing in"),
+    "audit": _("Audit log"),
+    "desk": _("Oversold desk"),
+    "bulk": _("Remedy for several orders"),
+}
+
+
+def action_words(action: str) -> str:
+    """Return what was done, to follow a name: `changed a site`."""
+    return str(_ACTIONS.get(action, action.replace(".", ": ").replace("_", " ")))
+
+
+def kind_words(kind: str) -> str:
+    """Return the kind of what something was done to."""
+    return str(_KINDS.get(kind, kind.replace("_", " ").capitalize()))

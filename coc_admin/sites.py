@@ -1,0 +1,142 @@
+"""Changing sites and inventory lists, each with a line of the audit log in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from coc_admin import audit
+from coc_admin.editing import ChangeRefused, NeedsConfirmation, texts_of, update_as_seen
+from orders.models import InventoryList, Order, OrderItem, Site
+
+
+def add_site(*, request: HttpRequest, values: Mapping[str, Any], reason: str) -> Site:
+    """Make a site of checked values."""
+    site = Site(**values)
+    _add(site, "site", request=request, reason=reason)
+    return site
+
+
+def add_list(*, request: HttpRequest, values: Mapping[str, Any], reason: str) -> InventoryList:
+    """Make an inventory list of checked values."""
+    list_ = InventoryList(**values)
+    _add(list_, "list", request=request, reason=reason)
+    return list_
+
+
+def _add(row: Site | InventoryList, kind: str, *, request: HttpRequest, reason: str) -> None:
+    with transaction.atomic():
+        row.save(force_insert=True)
+        _note(request, kind, row.pk, _shown(row), reason, verb="added")
+
+
+def _shown(row: Site | InventoryList) -> dict[str, object]:
+    names = [field.name for field in row._meta.concrete_fields if field.name != "created_at"]
+    return {name: text for name, text in texts_of(row, names).items() if text}
+
+
+def change_site(
+    *,
+    request: HttpRequest,
+    site_id: str,
+    was: Mapping[str, str],
+    values: Mapping[str, Any],
+    confirmed: bool,
+    reason: str,
+) -> bool:
+    """Change a site that still is as `was` says; False if nothing differs.
+
+    Raises EditedMeanwhile; ChangeRefused for another time zone once there are orders: it says in
+    which day's report each of them is, and files that others may have read would change their
+    meaning. Raises NeedsConfirmation for another list while orders wait, unless `confirmed`.
+    """
+    rows = Site.objects.filter(pk=site_id)
+    with transaction.atomic():
+        # Orders refer to the site, so that none can come between the look and the change.
+        old = rows.select_for_update().get()
+        changes = update_as_seen(rows, was=was, values=values)
+        if "time_zone" in changes and Order.objects.filter(site=site_id).exists():
+            raise ChangeRefused(
+                _(
+                    "The time zone stays as it is: this site has orders, and it decides in which"
+                    " day’s report each of them is."
+                ),
+                field="time_zone",
+            )
+        if "inventory_list" in changes and not confirmed:
+            _ask_about_waiting(old)
+        _note(request, "site", site_id, changes, reason)
+    return bool(changes)
+
+
+def _ask_about_waiting(site: Site) -> None:
+    """Raise NeedsConfirmation if orders of the site wait: they keep the list they have."""
+    number = Order.objects.waiting().filter(site=site).count()
+    if number:
+        raise NeedsConfirmation(
+            ngettext(
+                "%(number)d order of this site waits for its reservation. It keeps its stock"
+                " in list %(list)s; only new orders use the other list.",
+                "%(number)d orders of this site wait for their reservation. They keep their"
+                " stock in list %(list)s; only new orders use the other list.",
+                number,
+            )
+            % {"number": number, "list": site.inventory_list_id}
+        )
+
+
+def change_list(
+    *,
+    request: HttpRequest,
+    list_id: str,
+    was: Mapping[str, str],
+    values: Mapping[str, Any],
+    confirmed: bool,
+    reason: str,
+) -> bool:
+    """Change an inventory list that still is as `was` says; False if nothing differs.
+
+    Raises EditedMeanwhile. Raises NeedsConfirmation for another type while orders wait for its
+    stock, unless `confirmed`: Omnichannel Inventory is asked about another place from then on.
+    """
+    rows = InventoryList.objects.filter(pk=list_id)
+    with transaction.atomic():
+        changes = update_as_seen(rows, was=was, values=values)
+        if "list_type" in changes and not confirmed and _waits_for(list_id):
+            raise NeedsConfirmation(
+                _(
+                    "Orders wait for stock of this list. With another type Omnichannel Inventory"
+                    " is asked about another place for them. Change it only if the type was wrong."
+                )
+            )
+        _note(request, "list", list_id, changes, reason)
+    return bool(changes)
+
+
+def _waits_for(list_id: str) -> bool:
+    waiting = Order.objects.waiting().values("pk")
+    return OrderItem.objects.filter(inventory_list=list_id, order__in=waiting).exists()
+
+
+def _note(
+    request: HttpRequest,
+    kind: str,
+    key: str,
+    changes: Mapping[str, object],
+    reason: str,
+    *,
+    verb: str = "changed",
+) -> None:
+    if changes:
+        audit.record(
+            request=request,
+            action=f"{kind}.{verb}",
+            target=f"{kind}:{key}",
+            detail=changes,
+            reason=reason,
+        )

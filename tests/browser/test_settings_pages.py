@@ -1,0 +1,119 @@
+"""The settings in a real browser: accessible, usable at 360 px, and with a silent console."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.contrib.auth.tokens import default_token_generator
+from django.utils import timezone
+from django.utils.http import urlsafe_base64_encode
+
+from coc_admin import tokens
+from coc_admin.models import AuditEntry
+from orders.models import Site
+from reconciliation import heartbeats, schedules
+from tests.browser.conftest import Open, axe_findings, scrolls_sideways
+from tests.coc_admin.console import scene
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+SHOTS = os.environ.get("COC_SHOTS", "")
+SITE = "/settings/sites/edit/NorthShop/"
+PAGES = {
+    "settings-sites": "/settings/sites/",
+    "settings-site": SITE,
+    "settings-site-new": "/settings/sites/new/",
+    "settings-lists": "/settings/lists/",
+    "settings-list": "/settings/lists/edit/NorthShop-stock/",
+    "settings-schedules": "/settings/schedules/",
+    "settings-oci": "/settings/oci/",
+    "settings-tokens": "/settings/tokens/",
+    "settings-token-new": "/settings/tokens/new/",
+    "settings-people": "/settings/people/",
+    "settings-person": "/settings/people/{person}/",
+    "settings-person-new": "/settings/people/new/",
+    "settings-person-act": "/settings/people/{person}/disable/",
+    "settings-audit": "/settings/audit/",
+    "settings-audit-mistaken": "/settings/audit/?since=x",
+}
+
+
+@pytest.fixture
+def operator(transactional_db: None) -> User:
+    """Return whoever opens the pages: somebody who may do everything here."""
+    return User.objects.create_superuser("ada", "ada@example.test", "a long password")
+
+
+@pytest.fixture
+def person(outage: scene.Scene) -> User:
+    """Return somebody to look at, with a schedule, a token and a log around them."""
+    now = timezone.now()
+    schedules.ensure()
+    heartbeats.beat(component=heartbeats.WORKER, instance="host:1", now=now)
+    heartbeats.beat(component=heartbeats.MONITOR, now=now)
+    scopes = ["orders:read", "orders:write"]
+    tokens.make(name="storefront", site=Site.objects.get(pk="NorthShop"), scopes=scopes)
+    for action, target in (("site.changed", "site:NorthShop"), ("run.started", "run:1")):
+        AuditEntry.objects.create(
+            at=now,
+            actor="otto",
+            action=action,
+            target=target,
+            detail={"time_zone": {"before": "UTC", "after": "America/Argentina/Buenos_Aires"}},
+            reason="a reason that somebody wrote down at some length, to be shown here",
+        )
+    return scene.make_user("a.person.with.a.long.name@example.test", *scene.VIEWER)
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 360), ("dark", 1280)])
+def test_no_page_has_a_serious_fault_of_accessibility_or_scrolls_sideways(
+    person: User, open_page: Open, scheme: str, width: int
+) -> None:
+    faults = {}
+    page = open_page("/", scheme=scheme, width=width)
+    for name, path in PAGES.items():
+        page.goto(path.format(person=person.pk))
+        found = axe_findings(page)
+        if scrolls_sideways(page):
+            found.append("scrolls sideways")
+        if found:
+            faults[name] = found
+        if SHOTS:
+            shot = Path(SHOTS) / f"{name}-{scheme}-{width}.png"
+            page.screenshot(path=shot, full_page=True)
+    assert faults == {}
+
+
+def test_loser_of_a_race_saves_after_looking_without_javascript(
+    person: User, open_page: Open
+) -> None:
+    page = open_page(SITE, javascript=False)
+    page.get_by_label("Name", exact=True).fill("Mine")
+    Site.objects.filter(pk="NorthShop").update(currency="CHF")
+    page.get_by_role("button", name="Save").click()
+    told = page.get_by_role("alert").inner_text()
+    assert "somebody else has changed this" in told
+    assert "Currency: it was “EUR” when you opened it, and is “CHF” now." in told
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / "settings-site-lost.png", full_page=True)
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("Site NorthShop has been changed.").wait_for()
+    site = Site.objects.get(pk="NorthShop")
+    assert (site.name, site.currency) == ("Mine", "CHF")
+
+
+def test_page_to_choose_a_password_is_accessible(person: User, open_page: Open) -> None:
+    key = urlsafe_base64_encode(str(person.pk).encode())
+    link = f"/set-password/{key}/{default_token_generator.make_token(person)}/"
+    for scheme in ("light", "dark"):
+        page = open_page(link, scheme=scheme, width=360, signed_in=False)
+        page.get_by_label("New password").fill("12345678")
+        page.get_by_role("button", name="Keep this password").click()
+        page.get_by_text("This field is required").first.wait_for()
+        assert axe_findings(page) == []
+        assert not scrolls_sideways(page)
+        if SHOTS:
+            page.screenshot(path=Path(SHOTS) / f"set-password-{scheme}.png", full_page=True)
