@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, TypeVar
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from coc_admin.models import Profile
 from orders.models import InventoryList, Order, Site
 
 SESSION_KEY = "site"
+
+M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,7 @@ class Sight:
 
     allowed: tuple[str, ...] | None
     chosen: str = ""
+    known: Sequence[Site] | None = field(default=None, compare=False)
 
     @property
     def is_limited(self) -> bool:
@@ -38,26 +43,60 @@ class Sight:
     @cached_property
     def sites(self) -> list[Site]:
         """The sites to choose from, by id."""
+        if self.known is not None:
+            return list(self.known)
         sites = Site.objects.order_by("pk")
         return list(sites if self.allowed is None else sites.filter(pk__in=self.allowed))
 
+    @property
+    def shown_sites(self) -> list[Site]:
+        """The sites that a list shows now."""
+        return [site for site in self.sites if self.chosen in ("", site.pk)]
+
+    def narrow(self, rows: QuerySet[M], site: str = "site") -> QuerySet[M]:
+        """Narrow `rows` to the sites that a list shows now; `site` is the way to their site."""
+        return _of_sites(rows, site, self.site_ids)
+
+    def permitted(self, rows: QuerySet[M], site: str = "site") -> QuerySet[M]:
+        """Narrow `rows` to what may be opened by its address, whichever site is chosen."""
+        return _of_sites(rows, site, self.allowed)
+
     def orders(self, orders: QuerySet[Order] | None = None) -> QuerySet[Order]:
         """Narrow `orders` (default: all) to the sites that a list shows now."""
-        found = Order.objects.all() if orders is None else orders
-        return found if self.site_ids is None else found.filter(site__in=self.site_ids)
+        return self.narrow(Order.objects.all() if orders is None else orders)
 
     def permitted_orders(self) -> QuerySet[Order]:
         """Return the orders that may be opened by their address, whichever site is chosen."""
-        orders = Order.objects.all()
-        return orders if self.allowed is None else orders.filter(site__in=self.allowed)
+        return self.permitted(Order.objects.all())
 
     def lists(self) -> QuerySet[InventoryList]:
         """Return the inventory lists of the sites that a list shows now."""
-        lists = InventoryList.objects.all()
-        if self.site_ids is None:
-            return lists
-        used = Site.objects.filter(pk__in=self.site_ids).values("inventory_list")
-        return lists.filter(pk__in=used)
+        return _lists_of(self.site_ids)
+
+    def permitted_lists(self) -> QuerySet[InventoryList]:
+        """Return the inventory lists whose stock may be opened, whichever site is chosen."""
+        return _lists_of(self.allowed)
+
+
+def _of_sites(rows: QuerySet[M], site: str, ids: Sequence[str] | None) -> QuerySet[M]:
+    wanted: dict[str, Any] = {} if ids is None else {f"{site}__in": ids}
+    return rows.filter(**wanted)
+
+
+def _lists_of(ids: Sequence[str] | None) -> QuerySet[InventoryList]:
+    lists = InventoryList.objects.all()
+    if ids is None:
+        return lists
+    return lists.filter(pk__in=Site.objects.filter(pk__in=ids).values("inventory_list"))
+
+
+def profile_of(request: HttpRequest) -> Profile | None:
+    """Return the profile of the person behind `request`, asked for once; None without one."""
+    if not hasattr(request, "coc_profile"):
+        user = request.user
+        profile = Profile.objects.filter(user=user).first() if user.is_authenticated else None
+        request.coc_profile = profile  # type: ignore[attr-defined]
+    return request.coc_profile  # type: ignore[attr-defined, no-any-return]
 
 
 def sight_of(request: HttpRequest) -> Sight:
@@ -72,11 +111,13 @@ def sight_of(request: HttpRequest) -> Sight:
 def _sight(request: HttpRequest) -> Sight:
     if not request.user.is_authenticated:
         return Sight(allowed=())
-    profile = Profile.objects.filter(user=request.user).first()
+    profile = profile_of(request)
+    known: list[Site] | None = None
     allowed: tuple[str, ...] | None = None
     if profile is not None and not profile.every_site:
-        allowed = tuple(profile.sites.order_by("pk").values_list("pk", flat=True))
+        known = list(profile.sites.order_by("pk"))
+        allowed = tuple(site.pk for site in known)
     chosen = str(request.session.get(SESSION_KEY, ""))
     if chosen and allowed is not None and chosen not in allowed:
         chosen = ""
-    return Sight(allowed=allowed, chosen=chosen)
+    return Sight(allowed=allowed, chosen=chosen, known=known)

@@ -1,0 +1,137 @@
+"""What belongs to the person: the site chosen at the top, how pages look, password and sessions."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import views as auth
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse, reverse_lazy
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.debug import sensitive_post_parameters
+
+from coc_admin import accounts, audit
+from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.models import Profile
+from coc_admin.personal import zone_names
+from coc_admin.sight import SESSION_KEY, profile_of, sight_of
+
+# These name a site, or a place in a list of the site that was shown before.
+_OF_THE_OLD_SITE = ("site", "cursor", "page", "before", "holds_after")
+
+
+class PreferencesForm(forms.Form):
+    """How pages look to one person."""
+
+    time_zone = forms.ChoiceField(
+        required=False,
+        label=gettext_lazy("Time zone"),
+        error_messages={"invalid_choice": gettext_lazy("Choose a time zone of the list.")},
+    )
+    language = forms.ChoiceField(
+        required=False,
+        label=gettext_lazy("Language"),
+        error_messages={"invalid_choice": gettext_lazy("Choose a language of the list.")},
+    )
+    shortcuts = forms.BooleanField(required=False, label=gettext_lazy("Keyboard shortcuts"))
+
+    def __init__(self, data: Any, *, profile: Profile) -> None:
+        names = ("time_zone", "language", "shortcuts")
+        super().__init__(data, initial={name: getattr(profile, name) for name in names})
+        zones = [(name, name) for name in sorted(zone_names() - {"UTC"})]
+        self.fields["time_zone"].choices = [("", "UTC"), *zones]  # type: ignore[attr-defined]
+        self.fields["language"].choices = [  # type: ignore[attr-defined]
+            ("", _("As the browser asks")),
+            *settings.LANGUAGES,
+        ]
+
+
+@console_page("orders.view_order", methods=READ_AND_POST)
+def me(request: HttpRequest) -> HttpResponse:
+    """Show what is known of the person, and change how pages look to them."""
+    user = get_object_or_404(User, pk=request.user.pk)
+    form = PreferencesForm(request.POST or None, profile=profile_of(request) or Profile())
+    if request.method == "POST" and form.is_valid():
+        profile, _created = Profile.objects.get_or_create(user=user)
+        Profile.objects.filter(pk=profile.pk).update(**form.cleaned_data)
+        messages.success(request, _("Saved."))
+        return redirect("me")
+    context = {"form": form, "role": accounts.role_of(user), "person": user}
+    return render(request, "console/me.html", context)
+
+
+@console_page("orders.view_order", methods=("POST",))
+def sign_out_elsewhere(request: HttpRequest) -> HttpResponse:
+    """End every session of the person but this one."""
+    ended = accounts.sign_out_everywhere(
+        request=request, user_id=int(request.user.pk or 0), now=timezone.now(), reason=""
+    )
+    said = ngettext(
+        "You have been signed out in %(number)d other place.",
+        "You have been signed out in %(number)d other places.",
+        ended,
+    ) % {"number": ended}
+    messages.success(request, said if ended else _("You were not signed in anywhere else."))
+    return redirect("me")
+
+
+class _PasswordChange(auth.PasswordChangeView):
+    """A new password; every other session of the person ends with it."""
+
+    template_name = "console/me_password.html"
+    success_url = reverse_lazy("me")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Store the password with a line of the audit log, and keep this session."""
+        with transaction.atomic():
+            answer = super().form_valid(form)
+            audit.record(
+                request=self.request,
+                action="user.password_changed",
+                target=f"user:{self.request.user.get_username()}",
+            )
+        messages.success(
+            self.request, _("The password has been changed. Other places are signed out.")
+        )
+        return answer
+
+
+change_password = console_page("orders.view_order", methods=READ_AND_POST)(
+    sensitive_post_parameters()(_PasswordChange.as_view())
+)
+
+
+@console_page("orders.view_order", methods=("POST",))
+def choose_site(request: HttpRequest) -> HttpResponse:
+    """Keep the site that lists show from now on, and go back to the page."""
+    wanted = request.POST.get("site", "")
+    if wanted and wanted not in {site.pk for site in sight_of(request).sites}:
+        raise Http404
+    request.session[SESSION_KEY] = wanted
+    return redirect(_page_to_show(request))
+
+
+def _page_to_show(request: HttpRequest) -> str:
+    """Return the page to go back to, without what belongs to the old site; home if it is none."""
+    given = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(
+        given, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    # Without the slash it would be taken for the name of a page.
+    if not safe or not given.startswith("/"):
+        return reverse("home")
+    parts = urlsplit(given)
+    query = QueryDict(parts.query, mutable=True)
+    for name in _OF_THE_OLD_SITE:
+        query.pop(name, None)
+    return urlunsplit(parts._replace(query=query.urlencode(), fragment=""))
