@@ -1,0 +1,170 @@
+"""One remedy for many orders: drafted, looked at, confirmed once, carried out order by order.
+
+A draft keeps which orders were chosen. Confirming it writes down what is to be done to each, as it
+was shown; whoever confirms something else than what is now sees that instead. Each order is then
+done in a transaction of its own, together with its line, so that two clicks and a broken connection
+do nothing twice and forget nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from coc_admin import audit
+from coc_admin.bulk_plans import Planned, is_done, plan, settled_words
+from coc_admin.models import BulkKind, BulkLine, BulkRemedy, BulkState
+from coc_admin.sight import Sight
+from orders import settlement
+from orders.actors import Actor, person
+from orders.errors import OrderRefused
+from orders.models import Order, OrderStatus
+from reconciliation import releases, remedies
+
+# Each takes some ten statements; a request must not last.
+AT_ONCE = 100
+_DRAFT_LIFE = timedelta(days=1)
+
+
+class PlanChanged(Exception):
+    """Orders have moved on since the plan was looked at; `order_ids` are those."""
+
+    def __init__(self, order_ids: Collection[int]) -> None:
+        super().__init__("The chosen orders have moved on.")
+        self.order_ids = frozenset(order_ids)
+
+
+class NothingToDo(Exception):
+    """The remedy is open to none of the chosen orders any more."""
+
+
+def draft(*, user: User, kind: BulkKind, order_ids: Collection[int], now: datetime) -> BulkRemedy:
+    """Keep which orders a person has chosen for a remedy; nothing is done to them yet."""
+    with transaction.atomic():
+        BulkRemedy.objects.filter(
+            user=user, confirmed_at=None, created_at__lt=now - _DRAFT_LIFE
+        ).delete()
+        bulk = BulkRemedy.objects.create(id=uuid.uuid4(), user=user, kind=kind, created_at=now)
+        BulkLine.objects.bulk_create([BulkLine(bulk=bulk, order_id=pk) for pk in order_ids])
+    return bulk
+
+
+def confirm(
+    *,
+    request: HttpRequest,
+    bulk_id: uuid.UUID,
+    sight: Sight,
+    seen: Mapping[int, str],
+    reason: str,
+    reference: str,
+    now: datetime,
+) -> None:
+    """Write down what is to be done to each order; what was confirmed before stays as it is.
+
+    `seen` are the marks (Planned.mark) of the orders as they were shown. Raises PlanChanged when
+    one of them has moved on, and NothingToDo.
+    """
+    with transaction.atomic():
+        bulk = BulkRemedy.objects.select_for_update().get(pk=bulk_id)
+        if bulk.confirmed_at is not None:
+            return
+        planned = plan(bulk, sight, now=now)
+        moved = {one.order.pk for one in planned if seen.get(one.order.pk) != one.mark}
+        if moved:
+            raise PlanChanged(moved)
+        if all(one.closed for one in planned):
+            raise NothingToDo
+        won = BulkRemedy.objects.filter(pk=bulk_id, confirmed_at=None).update(
+            confirmed_at=now, reason=reason, reference=reference
+        )
+        if not won:
+            return
+        lines = [_decided(one) for one in planned]
+        BulkLine.objects.bulk_update(lines, ["state", "units", "detail"], batch_size=200)
+        audit.record(
+            request=request,
+            action="desk.bulk",
+            target=f"bulk:{bulk_id}",
+            detail={
+                "remedy": bulk.kind,
+                "orders": sum(line.state == BulkState.PENDING for line in lines),
+                "left_out": sum(line.state != BulkState.PENDING for line in lines),
+                "reference": reference,
+            },
+            reason=reason,
+        )
+
+
+def _decided(planned: Planned) -> BulkLine:
+    line = planned.line
+    line.detail = planned.closed[:500]
+    line.units = {str(item.pk): str(item.open_quantity) for item in planned.open_items}
+    if not planned.closed:
+        line.state = BulkState.PENDING
+    else:
+        line.state = BulkState.ALREADY if planned.already else BulkState.LEFT_OUT
+    return line
+
+
+def carry_on(*, bulk: BulkRemedy, sight: Sight, username: str, now: datetime) -> int:
+    """Do what is to be done, at most AT_ONCE orders; return how many are left. No call to OCI."""
+    pending = sight.permitted(bulk.lines.filter(state=BulkState.PENDING), "order__site")
+    for line_id in list(pending.order_by("pk").values_list("pk", flat=True)[:AT_ONCE]):
+        _do(line_id, bulk, actor=person(username), now=now)
+    return pending.count()
+
+
+def _do(line_id: int, bulk: BulkRemedy, *, actor: Actor, now: datetime) -> None:
+    with transaction.atomic():
+        mine = BulkLine.objects.filter(pk=line_id, state=BulkState.PENDING)
+        # Whoever clicks at the same time waits here, and then finds it done.
+        if not mine.update(state=BulkState.DONE):
+            return
+        line = BulkLine.objects.get(pk=line_id)
+        order = Order.objects.select_for_update().get(pk=line.order_id)
+        if is_done(BulkKind(bulk.kind), order):
+            _note(line_id, BulkState.ALREADY, settled_words(order))
+            return
+        try:
+            with transaction.atomic():
+                order = _remedy(bulk, line, actor=actor, now=now)
+        except OrderRefused as error:
+            _note(line_id, BulkState.REFUSED, error.detail)
+        else:
+            _note(line_id, BulkState.DONE, _done_words(order))
+
+
+def _note(line_id: int, state: BulkState, detail: str) -> None:
+    BulkLine.objects.filter(pk=line_id).update(state=state, detail=detail[:500])
+
+
+def _done_words(order: Order) -> str:
+    if order.status == OrderStatus.CANCELLING:
+        return _("OCI may hold something for it; that is released in the background.")
+    return ""
+
+
+def _remedy(bulk: BulkRemedy, line: BulkLine, *, actor: Actor, now: datetime) -> Order:
+    kind = BulkKind(bulk.kind)
+    common: dict[str, Any] = {
+        "order_id": line.order_id,
+        "actor": actor,
+        "reason": bulk.reason,
+        "now": now,
+    }
+    if kind == BulkKind.CANCEL:
+        return releases.cancel_order(**common)
+    if kind == BulkKind.CANCEL_SHORT:
+        units = {int(pk): Decimal(number) for pk, number in line.units.items()}
+        return remedies.cancel_short(units=units, **common)
+    if kind == BulkKind.SETTLE_OUTSIDE:
+        return releases.settle_outside(reference=bulk.reference, **common)
+    return settlement.reopen(**common)

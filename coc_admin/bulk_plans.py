@@ -1,0 +1,176 @@
+"""What a bulk remedy would do to each of its orders, as things stand; changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import Count, Sum
+from django.utils.translation import gettext as _
+
+from coc_admin.models import BulkKind, BulkLine, BulkRemedy
+from coc_admin.sight import Sight
+from orders import cancellation, refusals, settlement, shortages
+from orders.fields import ZERO
+from orders.models import (
+    Hold,
+    Order,
+    OrderItem,
+    OrderStatus,
+    Replacement,
+    ReservationState,
+    Resolution,
+)
+from orders.models.inventory import OPEN_HOLDS
+from orders.models.replacements import UNDER_WAY
+from reconciliation.models import ReservationDocument
+from reconciliation.releases import MAY_HOLD
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One chosen order and what the remedy would do to it; nothing when it is `closed`."""
+
+    line: BulkLine
+    order: Order
+    items: list[OrderItem]
+    closed: str  # why nothing would be done
+    already: bool  # because that was done before
+    held: Decimal  # units that its holds keep back from ATO
+    documents: int  # that OCI may hold something under
+
+    @property
+    def open_items(self) -> list[OrderItem]:
+        """The items of which something is short, neither cancelled nor replaced."""
+        return [item for item in self.items if item.open_quantity > 0]
+
+    @property
+    def cancelled_items(self) -> list[OrderItem]:
+        """The items of which something was cancelled."""
+        return [item for item in self.items if item.cancelled_quantity > 0]
+
+    @property
+    def reserved(self) -> Decimal:
+        """Units that OCI holds for it."""
+        return sum((item.reserved_quantity for item in self.items), ZERO)
+
+    @property
+    def open_units(self) -> Decimal:
+        """Units that are short, neither cancelled nor replaced."""
+        return sum((item.open_quantity for item in self.open_items), ZERO)
+
+    @property
+    def mark(self) -> str:
+        """A short text that is another one when the order has moved on."""
+        order = self.order
+        facts = [order.status, order.reservation_state, order.resolution, order.export_status]
+        facts += [str(order.generation), str(order.needs_review_since), self.closed]
+        facts += [
+            f"{item.pk}:{item.reserved_quantity}:{item.cancelled_quantity}:{item.replaced_quantity}"
+            for item in self.items
+        ]
+        return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
+
+
+def plan(bulk: BulkRemedy, sight: Sight, *, now: datetime) -> list[Planned]:
+    """Return what would be done to each order, oldest promise first; a bounded number of queries.
+
+    Orders that the person may not see are left out.
+    """
+    lines = {line.order_id: line for line in bulk.lines.all()}
+    orders = list(sight.permitted_orders().filter(pk__in=list(lines)).order_by("captured_at", "id"))
+    keys = [order.pk for order in orders]
+    items: dict[int, list[OrderItem]] = defaultdict(list)
+    for item in OrderItem.objects.filter(order__in=keys).order_by("order", "position"):
+        items[item.order_id].append(item)
+    replacing = set(
+        Replacement.objects.filter(UNDER_WAY, order__in=keys).values_list("order", flat=True)
+    )
+    held, documents = _held(keys), _documents(keys)
+    kind = BulkKind(bulk.kind)
+    planned = []
+    for order in orders:
+        closed = _closed(kind, order, items[order.pk], now=now, replacing=order.pk in replacing)
+        already = _is_done(kind, order, items[order.pk])
+        planned.append(
+            Planned(
+                line=lines[order.pk],
+                order=order,
+                items=items[order.pk],
+                closed=settled_words(order) if already else closed,
+                already=already,
+                held=held.get(order.pk, ZERO),
+                documents=documents.get(order.pk, 0),
+            )
+        )
+    return planned
+
+
+def is_done(kind: BulkKind, order: Order) -> bool:
+    """Whether `order` is as the remedy would make it."""
+    items = OrderItem.objects.filter(order=order) if kind == BulkKind.REOPEN else ()
+    return _is_done(kind, order, list(items))
+
+
+def settled_words(order: Order) -> str:
+    """Say what has become of an order, and by whom."""
+    if order.resolution:
+        return _("%(done)s by %(who)s.") % {
+            "done": order.get_resolution_display(),
+            "who": order.resolution_by,
+        }
+    return _("It is open.")
+
+
+def _is_done(kind: BulkKind, order: Order, items: Collection[OrderItem]) -> bool:
+    if kind == BulkKind.CANCEL:
+        return order.status in (OrderStatus.CANCELLING, OrderStatus.CANCELLED)
+    if kind == BulkKind.CANCEL_SHORT:
+        return order.resolution == Resolution.SHORT_CANCELLED
+    if kind == BulkKind.SETTLE_OUTSIDE:
+        return order.resolution == Resolution.SETTLED_OUTSIDE
+    return order.resolution == Resolution.NONE and not any(one.cancelled_quantity for one in items)
+
+
+def _closed(
+    kind: BulkKind, order: Order, items: list[OrderItem], *, now: datetime, replacing: bool
+) -> str:
+    if kind == BulkKind.CANCEL:
+        return cancellation.why_not(order)
+    if kind == BulkKind.CANCEL_SHORT:
+        closed = shortages.why_not_cancel_short(order)
+    elif kind == BulkKind.SETTLE_OUTSIDE:
+        closed = settlement.why_not_settle(order)
+    else:
+        has_cancelled = any(item.cancelled_quantity for item in items)
+        closed = _why_not_reopen(order, has_cancelled=has_cancelled)
+    if closed:
+        return closed
+    if order.claimed_until is not None and order.claimed_until > now:
+        return refusals.moved_on()
+    return refusals.being_replaced() if replacing and kind != BulkKind.REOPEN else ""
+
+
+def _why_not_reopen(order: Order, *, has_cancelled: bool) -> str:
+    is_short = order.reservation_state in (ReservationState.PARTIAL, ReservationState.NOTHING)
+    if order.status != OrderStatus.NEW:
+        return refusals.not_accepted(order)
+    if not is_short:
+        return _("Nothing of the order is short.")
+    return settlement.why_not_reopen(order, has_cancelled=has_cancelled)
+
+
+def _held(order_ids: list[int]) -> dict[int, Decimal]:
+    rows = Hold.objects.filter(order__in=order_ids, state__in=OPEN_HOLDS).order_by()
+    return dict(rows.values_list("order").annotate(units=Sum("quantity")))
+
+
+def _documents(order_ids: list[int]) -> dict[int, int]:
+    rows = ReservationDocument.objects.filter(
+        order__in=order_ids, state__in=MAY_HOLD, sends__gt=0
+    ).order_by()
+    return dict(rows.values_list("order").annotate(number=Count("pk")))

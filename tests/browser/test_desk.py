@@ -1,0 +1,98 @@
+"""The oversold desk in a real browser: choosing rows with and without JavaScript, and its keys."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import Page
+
+from coc_admin.models import DeskEntry, Profile
+from orders.models import Order
+from tests.browser.conftest import Open, axe_findings, scrolls_sideways
+from tests.coc_admin.console import scene
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+SHOTS = os.environ.get("COC_SHOTS", "")
+
+
+def look_at(page: Page, name: str, *, javascript: bool) -> None:
+    """Check a page that is no address of its own; axe needs JavaScript."""
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
+    if javascript:
+        assert axe_findings(page) == []
+        assert not scrolls_sideways(page)
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_chosen_orders_are_settled_together(
+    outage: scene.Scene, open_page: Open, javascript: bool
+) -> None:
+    width = 360 if javascript else 1280
+    page = open_page("/desk/", javascript=javascript, width=width)
+    page.get_by_label(f"Choose order: {outage.partial.order_no}").check()
+    if javascript:
+        page.get_by_text("1 order chosen").wait_for()
+        page.goto("/desk/?sort=highest")
+    else:
+        page.get_by_role("button", name="Add these to the selection").click()
+        page.get_by_text("1 order chosen").wait_for()
+    page.get_by_label(f"Choose order: {outage.nothing.order_no}").check()
+    page.get_by_role("button", name="Record as settled outside …").click()
+    page.wait_for_url("**/bulk/**")
+    look_at(page, f"bulk-preview-{width}", javascript=javascript)
+    page.get_by_label("Reference").fill("PO-77")
+    page.get_by_label("Reason").fill("Store 12 ships it")
+    page.get_by_role("button", name=re.compile("^Record as settled outside: 2")).click()
+    page.get_by_role("heading", name=re.compile("result")).wait_for()
+    look_at(page, f"bulk-result-{width}", javascript=javascript)
+    assert not Order.objects.oversold().exists()
+
+
+def test_keys_move_choose_and_assign_but_never_while_typing(
+    outage: scene.Scene, open_page: Open
+) -> None:
+    page = open_page("/desk/")
+    keys, row = page.keyboard, page.locator("tr[data-key-row]").nth(1)
+    keys.press("j")
+    keys.press("j")
+    keys.press("k")
+    keys.press("j")
+    assert row.evaluate("row => row === document.activeElement")
+    keys.press("x")
+    page.get_by_text("1 order chosen").wait_for()
+    assert page.get_by_label(f"Choose order: {outage.nothing.order_no}").is_checked()
+    keys.press("Control+a")
+    keys.press("?")
+    listed = page.get_by_role("dialog", name="Keyboard shortcuts")
+    assert "Assign the order to me" in listed.inner_text()
+    assert axe_findings(page) == []
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / "shortcuts.png")
+    keys.press("a")
+    keys.press("Escape")
+    assert not DeskEntry.objects.exists()
+
+    keys.press("/")
+    keys.type("ajx?")
+    assert page.get_by_label("SKU", exact=True).input_value() == "ajx?"
+    assert not DeskEntry.objects.exists()
+
+    row.focus()
+    keys.press("a")
+    page.get_by_text("1 order assigned.").wait_for()
+    assert DeskEntry.objects.get().order_id == outage.nothing.pk
+
+
+def test_keys_can_be_switched_off(outage: scene.Scene, open_page: Open, operator: User) -> None:
+    Profile.objects.create(user=operator, shortcuts=False)
+    page = open_page("/desk/")
+    page.keyboard.press("j")
+    page.keyboard.press("?")
+    assert page.locator("tr:focus").count() == 0
+    assert page.get_by_role("dialog").count() == 0
