@@ -15,8 +15,10 @@ _TYPES = {
     "json": "application/json",
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "zip": "application/zip",
 }
-FORMS = tuple(_TYPES)
+# What a single report can be had as.
+FORMS = ("json", "csv", "xlsx")
 _BLOCK = 1 << 16
 
 
@@ -35,8 +37,8 @@ def report_response(report: ReportDay, form: str) -> HttpResponseBase:
 def file_response(file: IO[bytes], *, stem: str, form: str) -> HttpResponseBase:
     """Return an open file as the download `stem`.`form`, a block at a time.
 
-    `stem` holds nothing but letters, digits and a few marks. Raises KeyError if `form` is not one
-    of FORMS.
+    `stem` holds nothing but letters, digits and a few marks. Raises KeyError if `form` is neither
+    one of FORMS nor `zip`.
     """
     return StreamingHttpResponse(
         _blocks(file),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Path, Query, Router, Schema, Status
@@ -75,7 +75,7 @@ def get_status(request: HttpRequest) -> Any:
     """Read the state of the connection to OCI and what waits for it at the token's site."""
     refuse_unknown(request)
     token = token_of(request)
-    now = status.summary(site_id=token.site_id)
+    now = status.summary(sites=[token.site_id])
     last = runs_of_site(token.site_id).first()
     return {
         "connection": now.connection,
@@ -136,7 +136,8 @@ def start_run(request: HttpRequest, body: RunRequest) -> Any:
     token = token_of(request)
     data = _scope_data(token, body)
     if body.dryRun:
-        return Status(200, _dry_run(dry_run(scope=body.scope, scope_data=data, now=timezone.now())))
+        would = dry_run(scope=body.scope, scope_data=data, told=[token.site_id], now=timezone.now())
+        return Status(200, _dry_run(would))
     try:
         run = runs.start_run(
             trigger=Trigger.API,
@@ -157,8 +158,9 @@ def start_run(request: HttpRequest, body: RunRequest) -> Any:
 
 def runs_of_site(site_id: str) -> QuerySet[Run]:
     """Return the runs that may have touched orders of the site, the newest first."""
-    of_all = ~Q(scope_data__has_key="site")
-    return Run.objects.filter(of_all | Q(scope_data__site=site_id)).order_by("-pk")
+    of_all = ~Q(scope_data__has_any_keys=["site", "sites"])
+    taken = Exists(RunEntry.objects.filter(run=OuterRef("pk"), order__site=site_id))
+    return Run.objects.filter(of_all | Q(scope_data__site=site_id) | taken).order_by("-pk")
 
 
 def run_answer(run: Run, site_id: str) -> dict[str, Any]:

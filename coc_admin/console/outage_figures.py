@@ -10,17 +10,20 @@ from decimal import Decimal
 
 from django.db.models import Count, DateTimeField, F, IntegerField, Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce, Trunc
+from django.utils.translation import gettext as _
 
+from coc_admin.sight import Sight
 from orders.fields import ZERO
-from orders.models import Order, OrderItem, OrderStatus, ReservationState, Resolution
+from orders.models import Order, OrderItem, OrderStatus, ReservationState
 from orders.models.orders import SHORT
 from reconciliation.models import Outage
 
 # The call whose silence began an outage was made for an order that had just been captured.
 JUST_BEFORE = timedelta(seconds=2)
-# As the oversold report counts: an order that was reserved again later had been oversold.
-OVERSOLD = SHORT | Q(resolution=Resolution.RESERVED_AGAIN)
+# As the oversold report counts, whatever became of the order later.
+OVERSOLD = SHORT | Q(short_at__isnull=False)
 POINTS = 24
+EVERY_SITE = Sight(allowed=None)
 
 
 def orders_of_outage(outage: Outage) -> Q:
@@ -39,10 +42,10 @@ class Counts:
     oversold: int = 0
 
 
-def counts_of_outages(outages: Sequence[Outage]) -> dict[int, Counts]:
-    """Return the counts of each outage by its primary key; one query."""
+def counts_of_outages(outages: Sequence[Outage], *, sight: Sight = EVERY_SITE) -> dict[int, Counts]:
+    """Return the counts of each outage by its primary key, of the sites in sight; one query."""
     counted = [
-        Order.objects.filter(orders_of_outage(outage))
+        sight.orders(Order.objects.filter(orders_of_outage(outage)))
         .order_by()
         .values(outage=Value(outage.pk, output_field=IntegerField()))
         .annotate(captured=Count("pk"), oversold=Count("pk", filter=OVERSOLD))
@@ -72,43 +75,44 @@ class Figures:
 
 
 _SETTLED = (ReservationState.COMPLETE, ReservationState.PARTIAL, ReservationState.NOTHING)
-_WAITING, _REVIEW, _CANCELLED = "Waiting", "Needs review", "Cancelled while waiting"
 
 
-def figures_of(outage: Outage) -> Figures:
-    """Return what was captured during `outage`; two queries."""
-    orders = Order.objects.filter(orders_of_outage(outage)).order_by()
+def figures_of(outage: Outage, *, sight: Sight = EVERY_SITE) -> Figures:
+    """Return what was captured during `outage` at the sites in sight; two queries."""
+    orders = sight.orders(Order.objects.filter(orders_of_outage(outage))).order_by()
     groups = list(
-        orders.values("site", "currency", "status", "reservation_state", "resolution")
+        orders.values("site", "currency", "status", "reservation_state")
         .annotate(
-            number=Count("pk"), reviewed=Count("needs_review_since"), value=Sum("order_total")
+            number=Count("pk"),
+            reviewed=Count("needs_review_since"),
+            value=Sum("order_total"),
+            oversold=Count("pk", filter=OVERSOLD),
         )
         .order_by("currency", "site")
     )
     outcomes: dict[str, int] = {str(state.label): 0 for state in _SETTLED}
-    outcomes |= {_WAITING: 0, _REVIEW: 0, _CANCELLED: 0}
+    waiting, review = _("Waiting"), _("Needs review")
+    cancelled = _("Cancelled while waiting")
+    outcomes |= {waiting: 0, review: 0, cancelled: 0}
     value: dict[str, Decimal] = defaultdict(lambda: ZERO)
     oversold = 0
     for group in groups:
         state = ReservationState(group["reservation_state"])
         value[group["currency"]] += group["value"]
-        if state in (ReservationState.PARTIAL, ReservationState.NOTHING) or (
-            group["resolution"] == Resolution.RESERVED_AGAIN
-        ):
-            oversold += group["number"]
+        oversold += group["oversold"]
         if state in _SETTLED:
             outcomes[str(state.label)] += group["number"]
         elif group["status"] in (OrderStatus.CANCELLING, OrderStatus.CANCELLED):
-            outcomes[_CANCELLED] += group["number"]
+            outcomes[cancelled] += group["number"]
         else:
-            outcomes[_REVIEW] += group["reviewed"]
-            outcomes[_WAITING] += group["number"] - group["reviewed"]
+            outcomes[review] += group["reviewed"]
+            outcomes[waiting] += group["number"] - group["reviewed"]
     units = OrderItem.objects.filter(order__in=orders.values("pk")).aggregate(n=Sum("quantity"))
     return Figures(
         orders=sum(outcomes.values()),
         units=units["n"] or ZERO,
         value=dict(value),
-        outcomes=[(label, n) for label, n in outcomes.items() if n or label != _REVIEW],
+        outcomes=[(label, n) for label, n in outcomes.items() if n or label != review],
         oversold=oversold,
         sites=sorted({group["site"] for group in groups}),
     )
@@ -128,7 +132,7 @@ class Point:
         return self.captured - self.drained
 
 
-def course_of(outage: Outage, *, now: datetime) -> list[Point]:
+def course_of(outage: Outage, *, now: datetime, sight: Sight = EVERY_SITE) -> list[Point]:
     """Return how the backlog grew and went, at POINTS equal steps; two queries.
 
     The rows are counted by seconds, minutes, hours or days, so that a long outage costs no more.
@@ -136,7 +140,7 @@ def course_of(outage: Outage, *, now: datetime) -> list[Point]:
     start, end = outage.lost_at, outage.drained_at or now
     step = max((end - start) / POINTS, timedelta(microseconds=1))
     unit = _unit(step)
-    orders = Order.objects.filter(orders_of_outage(outage))
+    orders = sight.orders(Order.objects.filter(orders_of_outage(outage)))
     captured = _by_time(orders.annotate(moment=F("captured_at")), unit)
     # An order that was cancelled while it waited was never reconciled.
     left = orders.annotate(moment=Coalesce("reconciled_at", "resolution_at"))

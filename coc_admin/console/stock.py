@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Generic, TypeVar
@@ -22,26 +23,33 @@ HOLDS = 25
 
 
 def records(
-    *, list_: InventoryList | None, prefix: str, most: Decimal | None
+    *,
+    list_: InventoryList | None,
+    prefix: str,
+    most: Decimal | None,
+    lists: Collection[InventoryList] | None = None,
+    name: str = "",
 ) -> QuerySet[InventoryRecord]:
-    """Return the records that fit, by list and SKU.
+    """Return the records of `list_`, or else of `lists` (None: all), that fit, by list and SKU.
 
     `prefix` is how the SKU begins, capital and small letters apart. `most` leaves tracked SKUs
-    whose ATO is at most that; it is no index that answers it but a walk through the list.
+    whose ATO is at most that, `name` those whose product name holds it, in any case; it is no index
+    that answers these but a walk through the list.
     """
     found = InventoryRecord.objects.alias(sku_bytes=ByteOrder("sku"))
     if list_ is not None:
-        found = found.filter(inventory_list=list_)
-    if prefix:
+        lists = [list_]
+    elif lists is None and prefix:
         # Naming the lists lets the index (list, SKU) answer.
-        found = found.filter(
-            begins_with("sku_bytes", prefix),
-            inventory_list__in=[list_.pk]
-            if list_ is not None
-            else list(InventoryList.objects.values_list("pk", flat=True)),
-        )
+        lists = list(InventoryList.objects.all())
+    if lists is not None:
+        found = found.filter(inventory_list__in=[one.pk for one in lists])
+    if prefix:
+        found = found.filter(begins_with("sku_bytes", prefix))
     if most is not None:
         found = found.filter(snapshot_ato__isnull=False, ato__lte=most)
+    if name:
+        found = found.filter(product_name__icontains=name)
     return found.order_by("inventory_list_id", "sku_bytes")
 
 
@@ -85,11 +93,19 @@ class Makeup:
     deficit: Decimal
 
 
-def makeup_of(record: InventoryRecord) -> Makeup:
-    """Return what is held of `record` and why; `deficit` is what is held beyond OCI's figure."""
+def _open_holds(record: InventoryRecord, sites: Collection[str] | None) -> QuerySet[Hold]:
+    holds = Hold.objects.filter(record=record, state__in=OPEN_HOLDS)
+    return holds if sites is None else holds.filter(order__site__in=sites)
+
+
+def makeup_of(record: InventoryRecord, *, sites: Collection[str] | None = None) -> Makeup:
+    """Return what orders (of `sites`) hold of `record` and why.
+
+    `deficit` is what all orders hold beyond OCI's figure.
+    """
     rows = {
         state: (units, number)
-        for state, units, number in Hold.objects.filter(record=record, state__in=OPEN_HOLDS)
+        for state, units, number in _open_holds(record, sites)
         .order_by()
         .values("state")
         .annotate(units=Sum("quantity"), number=Count("pk"))
@@ -116,9 +132,11 @@ class Rows(Generic[T]):
     is_first: bool
 
 
-def page_of_holds(record: InventoryRecord, *, after: int | None) -> Rows[Hold]:
-    """Return open holds of `record` with their orders, the oldest first; one query."""
-    holds = Hold.objects.filter(record=record, state__in=OPEN_HOLDS).select_related("order")
+def page_of_holds(
+    record: InventoryRecord, *, after: int | None, sites: Collection[str] | None = None
+) -> Rows[Hold]:
+    """Return open holds of orders (of `sites`) on `record`, the oldest first; one query."""
+    holds = _open_holds(record, sites).select_related("order")
     if after is not None:
         holds = holds.filter(pk__gt=after)
     rows = list(holds.order_by("pk")[: HOLDS + 1])
@@ -126,9 +144,16 @@ def page_of_holds(record: InventoryRecord, *, after: int | None) -> Rows[Hold]:
     return Rows(rows, rows[-1].pk if more else None, after is None)
 
 
-def page_of_movements(record: InventoryRecord, *, before: int | None) -> Rows[Movement]:
-    """Return lines of the ledger with their orders, the newest first; one query."""
+def page_of_movements(
+    record: InventoryRecord, *, before: int | None, sites: Collection[str] | None = None
+) -> Rows[Movement]:
+    """Return lines of the ledger with their orders, the newest first; one query.
+
+    With `sites` those of other sites' orders are left out.
+    """
     movements = Movement.objects.filter(record=record).select_related("hold__order")
+    if sites is not None:
+        movements = movements.filter(Q(hold=None) | Q(hold__order__site__in=sites))
     if before is not None:
         movements = movements.filter(pk__lt=before)
     rows = list(movements.order_by("-pk")[: PAGE + 1])

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -160,8 +161,18 @@ def fault_of(report: ReportDay, *, deep: bool) -> str:
     return ""
 
 
-def unfaithful_days() -> Iterator[tuple[str, str]]:
-    """Yield name and fault of each report that does not agree with the database.
+@dataclass(frozen=True, slots=True)
+class Unfaithful:
+    """A report that does not agree with the database, or (id 0) those of a site together."""
+
+    name: str
+    fault: str
+    site_id: str
+    report_id: int = 0
+
+
+def unfaithful_days() -> Iterator[Unfaithful]:
+    """Yield each report that does not agree with the database.
 
     Reports that are behind are left out: what changes just now is merged soon.
     """
@@ -174,14 +185,13 @@ def unfaithful_days() -> Iterator[tuple[str, str]]:
             continue
         for report in days.order_by("date", "report_type").iterator():
             if fault := fault_of(report, deep=True):
-                yield names.name_of(report), fault
+                yield Unfaithful(names.name_of(report), fault, site.pk, report.pk)
             there = orders_of(report.report_type, site=site, day=report.date).count()
             if there != report.order_count:
-                yield (
-                    names.name_of(report),
-                    f"holds {report.order_count} orders, the database {there}",
-                )
+                detail = f"holds {report.order_count} orders, the database {there}"
+                yield Unfaithful(names.name_of(report), detail, site.pk, report.pk)
         told = days.filter(report_type=ReportType.OFFLINE).aggregate(n=Sum("order_count"))["n"] or 0
         captured = Order.objects.filter(site=site, captured_offline=True).count()
         if told != captured:
-            yield f"offline of {site.pk}", f"all days hold {told} orders, the database {captured}"
+            detail = f"all days hold {told} orders, the database {captured}"
+            yield Unfaithful(f"offline of {site.pk}", detail, site.pk)

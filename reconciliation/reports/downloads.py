@@ -9,6 +9,7 @@ from datetime import date
 from typing import IO, Any, BinaryIO
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from reconciliation import sheets
 from reconciliation.models import ReportDay
@@ -35,6 +36,9 @@ COLUMNS = (
     "quantity",
     "reservedQuantity",
     "shortQuantity",
+    "cancelledQuantity",
+    "replacedQuantity",
+    "replacesItemId",
     "unitPrice",
     "runId",
     "resolution",
@@ -48,10 +52,10 @@ class ReportUnavailable(Exception):
     """The file of a report is not there as it should be and could not be written just now."""
 
     def __init__(self, report: ReportDay) -> None:
-        super().__init__(
-            f"{names.name_of(report)} is being written; try again in a moment. If this stays so,"
-            " see the alerts."
+        words = _(
+            "%(report)s is being written; try again in a moment. If this stays so, see the alerts."
         )
+        super().__init__(words % {"report": names.name_of(report)})
         self.report = report
 
 
@@ -73,7 +77,7 @@ def open_json(report: ReportDay) -> BinaryIO:
 
     Raises ReportUnavailable when it cannot be rebuilt, or somebody else is writing it.
     """
-    for _ in range(_TRIES):
+    for _try in range(_TRIES):
         report = ReportDay.objects.select_related("site").get(pk=report.pk)
         if report.revision:
             file = _open_if_whole(report)
@@ -81,6 +85,19 @@ def open_json(report: ReportDay) -> BinaryIO:
                 return file
         keep_up.rebuild_one(report, now=timezone.now())
     raise ReportUnavailable(report)
+
+
+def open_as_written(report: ReportDay) -> tuple[ReportDay, BinaryIO | None]:
+    """Return the report as it is now and its open file, its content checked; rebuilds nothing.
+
+    Without a file: it is missing, or it is not what was written, or is being written just now.
+    """
+    for _try in range(_TRIES):
+        report = ReportDay.objects.select_related("site").get(pk=report.pk)
+        file = _open_if_whole(report) if report.revision else None
+        if file is not None:
+            return report, file
+    return report, None
 
 
 def _open_if_whole(report: ReportDay) -> BinaryIO | None:
@@ -108,7 +125,8 @@ def rows_of(file: BinaryIO) -> Iterator[list[Any]]:
                 "resolutionBy": resolution.get("by"),
                 "resolutionNote": resolution.get("note"),
             }
-            yield [flat[column] for column in COLUMNS]
+            # A file of an earlier release lacks what was added since.
+            yield [flat.get(column) for column in COLUMNS]
 
 
 def open_sheet(report: ReportDay, form: str) -> IO[bytes]:

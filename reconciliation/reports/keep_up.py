@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from orders.models import Order, OrderEvent, Site
-from reconciliation import leases
+from reconciliation import leases, wake
 from reconciliation.models import ReportDay, ReportType
 from reconciliation.reports import atomic, daily, names
 from reconciliation.reports.kinds import kinds_of, orders_of
@@ -77,6 +78,19 @@ def rebuild(
 def rebuild_one(report: ReportDay, *, now: datetime) -> Done:
     """Write one report's file anew, if nobody else is writing its site's reports."""
     return _each_site(Site.objects.filter(pk=report.site_id), lambda *_: [report], now)
+
+
+def ask_for_day(*, site: Site, day: date) -> int:
+    """Have a day's reports written anew from the orders, soon and by a worker; return how many.
+
+    Safe twice: a report that is to be written already is written once.
+    """
+    reports = ReportDay.objects.filter(site=site, date=day)
+    with transaction.atomic():
+        _mark_from_orders(site, day)
+        reports.update(needs_merge=True)
+        wake.soon("merge_reports")
+    return reports.count()
 
 
 def _mark_from_orders(site: Site, day: date) -> None:

@@ -6,7 +6,7 @@ from datetime import date
 
 from django.db.models import Q
 
-from orders.models import Order, ReservationState, Resolution, Site
+from orders.models import Order, ReservationState, Site
 from orders.models.orders import OrderQuerySet
 from reconciliation.models import ReportType
 from reconciliation.reports.names import bounds
@@ -17,15 +17,15 @@ _SHORT = (ReservationState.PARTIAL, ReservationState.NOTHING)
 def kinds_of(order: Order) -> list[ReportType]:
     """Return the reports that tell of `order`; none unless it was captured offline.
 
-    An order that was short and was reserved again is in both *oversold* and *reserved*. One that
-    was cancelled stays where its outcome had put it, with its resolution.
+    An order that was short stays in *oversold*, and is in *reserved* as well once it was reserved
+    again. One that was cancelled stays where its outcome had put it, with its resolution.
     """
     if not order.captured_offline:
         return []
     kinds = [ReportType.OFFLINE]
     if order.reservation_state == ReservationState.COMPLETE:
         kinds.append(ReportType.RESERVED)
-    if order.reservation_state in _SHORT or order.resolution == Resolution.RESERVED_AGAIN:
+    if order.reservation_state in _SHORT or order.short_at is not None:
         kinds.append(ReportType.OVERSOLD)
     return kinds
 
@@ -39,6 +39,6 @@ def orders_of(kind: ReportType | str, *, site: Site, day: date) -> OrderQuerySet
     if kind == ReportType.RESERVED:
         return orders.filter(reservation_state=ReservationState.COMPLETE)
     if kind == ReportType.OVERSOLD:
-        again = Q(resolution=Resolution.RESERVED_AGAIN)
-        return orders.filter(Q(reservation_state__in=_SHORT) | again)
+        was_short = Q(short_at__isnull=False)
+        return orders.filter(Q(reservation_state__in=_SHORT) | was_short)
     return orders

@@ -77,10 +77,15 @@ def _members(
         "currency": order.currency,
         "orderTotal": json_number(order.order_total),
         "customer": order.customer,
-        "items": [_item(item) for item in items],
+        "items": _items(list(items)),
         "runId": run_id,
         "resolution": _resolution(order),
     }
+
+
+def _items(items: Sequence[OrderItem]) -> list[dict[str, Any]]:
+    numbers: dict[int | None, str] = {item.pk: item.item_id for item in items}
+    return [_item(item) | {"replacesItemId": numbers.get(item.replaces_id)} for item in items]
 
 
 def _item(item: OrderItem) -> dict[str, Any]:
@@ -92,6 +97,8 @@ def _item(item: OrderItem) -> dict[str, Any]:
         "quantity": json_number(item.quantity),
         "reservedQuantity": json_number(item.reserved_quantity),
         "shortQuantity": json_number(item.short_quantity),
+        "cancelledQuantity": json_number(item.cancelled_quantity),
+        "replacedQuantity": json_number(item.replaced_quantity),
         "unitPrice": None if item.unit_price is None else json_number(item.unit_price),
     }
 

@@ -1,0 +1,118 @@
+"""Which daily reports a person sees, and what the database says of the orders in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+
+from coc_admin.sight import Sight, sight_of
+from orders.fields import ZERO
+from orders.models import Order, ReservationState, Resolution
+from reconciliation.models import ReportDay, ReportType
+from reconciliation.reports.kinds import orders_of
+
+
+def reports_in_sight(sight: Sight) -> QuerySet[ReportDay]:
+    """Return the reports of the sites that a list shows now."""
+    return sight.narrow(ReportDay.objects.all())
+
+
+def report_or_404(request: HttpRequest, pk: int) -> ReportDay:
+    """Return a report that the person may open by its address, or answer that there is none."""
+    reports = sight_of(request).permitted(ReportDay.objects.select_related("site"))
+    return get_object_or_404(reports, pk=min(pk, 2**63 - 1))
+
+
+def open_orders(report: ReportDay) -> int:
+    """Return how many orders of an oversold report's day are short and nobody has settled."""
+    day = orders_of(ReportType.OVERSOLD, site=report.site, day=report.date).order_by()
+    return Order.objects.oversold().order_by().filter(pk__in=day.values("pk")).count()
+
+
+@dataclass(frozen=True, slots=True)
+class ReportItem:
+    """One item of an order as the file tells of it."""
+
+    told: Mapping[str, Any]
+
+    @property
+    def cancelled(self) -> Decimal:
+        """How much of it will not be delivered; files of older revisions do not say."""
+        return Decimal(self.told.get("cancelledQuantity", 0))
+
+    @property
+    def replaced(self) -> Decimal:
+        """How much of it is delivered as another item."""
+        return Decimal(self.told.get("replacedQuantity", 0))
+
+    @property
+    def short(self) -> Decimal:
+        """How much of it is neither reserved nor cancelled nor replaced."""
+        short = Decimal(self.told["shortQuantity"]) - self.cancelled - self.replaced
+        return max(ZERO, short)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportLine:
+    """One order as the file tells of it, and as the database knows it now."""
+
+    told: Mapping[str, Any]
+    order: Order | None
+
+    @property
+    def captured_at(self) -> datetime:
+        """When it was captured."""
+        return datetime.fromisoformat(self.told["capturedAt"])
+
+    @property
+    def items(self) -> list[ReportItem]:
+        """Its items as the file tells of them."""
+        return [ReportItem(item) for item in self.told["items"]]
+
+    @property
+    def customer(self) -> str:
+        """Name, or else e-mail address, of the customer."""
+        customer = self.told["customer"]
+        return str(customer.get("customerName") or customer.get("email") or "")
+
+    @property
+    def resolution(self) -> Mapping[str, Any]:
+        """How it was settled, by the file; empty if it was not."""
+        return self.told["resolution"] or {}
+
+    @property
+    def state_label(self) -> str:
+        """Its state, by the file, as people call it."""
+        state = self.told["reservationState"]
+        return str(dict(ReservationState.choices).get(state, state))
+
+    @property
+    def resolution_label(self) -> str:
+        """What was done about it, by the file, as people call it."""
+        what = self.resolution.get("what", "")
+        return str(dict(Resolution.choices).get(what, what))
+
+    @property
+    def has_moved_on(self) -> bool:
+        """Whether the order is not any more as the file tells."""
+        if self.order is None:
+            return True
+        told = (self.told["reservationState"], self.resolution.get("what", ""))
+        return told != (self.order.reservation_state, self.order.resolution)
+
+
+def lines_of(report: ReportDay, orders: Sequence[Mapping[str, Any]]) -> list[ReportLine]:
+    """Put the orders of a page of the file beside those of the database; one query."""
+    numbers = [order["orderNo"] for order in orders]
+    known = {
+        order.order_no: order
+        for order in Order.objects.filter(site=report.site_id, order_no__in=numbers)
+    }
+    return [ReportLine(order, known.get(order["orderNo"])) for order in orders]

@@ -1,0 +1,210 @@
+"""What differs between our figures and those of Omnichannel Inventory, asked just now, and why."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Sum
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from coc_admin.console.formats import format_quantity
+from orders.fields import ZERO
+from orders.models import Hold, HoldState, InventoryList, InventoryRecord
+from orders.models.inventory import OPEN_HOLDS
+from reconciliation import connection, snapshots
+from reconciliation.oci.errors import OciError
+from reconciliation.oci_client import client as shared_client
+
+# A page of SKUs costs one call a list; nobody waits longer than this for each.
+READ_TIMEOUT = 2.0
+MOST_LISTS = 5
+
+
+class OciSilent(Exception):
+    """OCI cannot be asked now; `detail` says why in plain words."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One SKU: what OCI says now (None: not asked, or not known to it), and what we know.
+
+    `waiting` is held by orders that OCI has not answered, `answered` by orders that it has, while
+    our snapshot may not count them yet.
+    """
+
+    record: InventoryRecord
+    theirs: Decimal | None
+    waiting: Decimal
+    answered: Decimal
+
+    @property
+    def moved(self) -> Decimal | None:
+        """By how much OCI's figure has fallen since our snapshot; negative when it has risen."""
+        if self.theirs is None or self.record.snapshot_ato is None:
+            return None
+        fallen: Decimal = self.record.snapshot_ato - self.theirs
+        return fallen
+
+    @property
+    def by_our_orders(self) -> Decimal:
+        """How much of that our own orders explain, which OCI has answered meanwhile."""
+        return min(self.answered, max(ZERO, self.moved or ZERO))
+
+    @property
+    def elsewhere(self) -> Decimal:
+        """How much of that they do not explain."""
+        return (self.moved or ZERO) - self.by_our_orders
+
+    @property
+    def expected(self) -> Decimal | None:
+        """What ATO a fresh snapshot would leave."""
+        return None if self.theirs is None else max(ZERO, self.theirs - self.waiting)
+
+    @property
+    def is_alike(self) -> bool:
+        """Whether there is nothing to explain."""
+        return self.moved == ZERO and not self.waiting and not self.answered
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why the figures differ, in plain words; none if they do not."""
+        if self.theirs is None:
+            return [_("OCI does not tell a figure of this SKU in this list.")]
+        told = []
+        if self.moved is None:
+            told.append(_("We have had no figure of it yet; it is sold uncounted."))
+        if self.waiting:
+            told.append(_hold_words(self.waiting, _WAITING))
+        if self.by_our_orders:
+            told.append(_hold_words(self.by_our_orders, _COUNTED))
+        if self.answered > self.by_our_orders:
+            told.append(_hold_words(self.answered - self.by_our_orders, _ANSWERED))
+        if self.elsewhere > ZERO:
+            told.append(_hold_words(self.elsewhere, _SOLD))
+        if self.elsewhere < ZERO:
+            told.append(_hold_words(-self.elsewhere, _CAME_IN))
+        return told
+
+
+_WAITING = "waiting"
+_COUNTED = "counted"
+_ANSWERED = "answered"
+_SOLD = "sold"
+_CAME_IN = "came in"
+
+
+def _hold_words(units: Decimal, why: str) -> str:
+    words = {
+        _WAITING: _("%(units)s held for orders that wait: OCI does not know of them yet."),
+        _COUNTED: _(
+            "%(units)s fewer at OCI because it has reserved them for our orders since our snapshot."
+        ),
+        _ANSWERED: _(
+            "%(units)s still held for orders that OCI has answered; the next snapshot drops them."
+        ),
+        _SOLD: _("%(units)s fewer at OCI for other reasons: sold by other channels, or corrected."),
+        _CAME_IN: _("%(units)s more at OCI: stock came in, or was given back."),
+    }
+    return words[why] % {"units": format_quantity(units)}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The SKUs of a page beside OCI's figures; `silent` says why some were not asked for."""
+
+    rows: list[Difference]
+    asked_at: datetime
+    silent: str = ""
+
+
+def compare(records: Sequence[InventoryRecord]) -> Comparison:
+    """Ask OCI for the figures of `records` and put them beside ours; changes nothing.
+
+    One call for each list, of at most MOST_LISTS of them, each within READ_TIMEOUT; the first that
+    fails ends the asking. One query of holds.
+    """
+    asked_at, silent = timezone.now(), ""
+    theirs: dict[tuple[str, str], Decimal] = {}
+    try:
+        _ask(records, theirs)
+    except OciSilent as error:
+        silent = error.detail
+    held = _held(records)
+    rows = [
+        Difference(
+            record=record,
+            theirs=theirs.get((record.inventory_list_id, record.sku)),
+            waiting=held[record.pk].get(HoldState.WAITING, ZERO),
+            answered=held[record.pk].get(HoldState.ANSWERED, ZERO),
+        )
+        for record in records
+    ]
+    return Comparison(rows, asked_at, silent)
+
+
+def refresh(records: Sequence[InventoryRecord]) -> int:
+    """Bring OCI's figures of `records` into the ledger; return how many are new. Raises OciSilent.
+
+    What was brought in before a call failed stays.
+    """
+    _check_connection()
+    keys = [(record.inventory_list_id, record.sku) for record in records]
+    try:
+        return snapshots.refresh(keys=keys, client=shared_client(), read_timeout=READ_TIMEOUT)
+    except (OciError, ImproperlyConfigured) as error:
+        raise OciSilent(_words(error)) from None
+
+
+def _check_connection() -> None:
+    if not connection.may_call(connection.current()):
+        raise OciSilent(_("The connection to OCI is not online, so it is not asked."))
+
+
+def _ask(records: Sequence[InventoryRecord], theirs: dict[tuple[str, str], Decimal]) -> None:
+    _check_connection()
+    by_list: dict[str, list[str]] = defaultdict(list)
+    for record in records:
+        by_list[record.inventory_list_id].append(record.sku)
+    lists = InventoryList.objects.filter(pk__in=by_list).order_by("pk")
+    try:
+        for list_ in lists[:MOST_LISTS]:
+            figures = snapshots.fetch_figures(
+                list_=list_,
+                skus=by_list[list_.pk],
+                client=shared_client(),
+                read_timeout=READ_TIMEOUT,
+            )
+            theirs.update({figure.key: figure.ato for figure in figures})
+    except (OciError, ImproperlyConfigured) as error:
+        raise OciSilent(_words(error)) from None
+    if len(by_list) > MOST_LISTS:
+        raise OciSilent(_("These SKUs are of many lists; choose one to ask for all of them."))
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, ImproperlyConfigured):
+        return _("The connection to OCI is not set up.")
+    return _("OCI did not answer in time, or not with figures. Try again in a moment.")
+
+
+def _held(records: Sequence[InventoryRecord]) -> Mapping[int, dict[str, Decimal]]:
+    held: dict[int, dict[str, Decimal]] = defaultdict(dict)
+    rows = (
+        Hold.objects.filter(record__in=records, state__in=OPEN_HOLDS)
+        .order_by()
+        .values_list("record", "state")
+        .annotate(units=Sum("quantity"))
+    )
+    for record_id, state, units in rows:
+        held[record_id][state] = units
+    return held

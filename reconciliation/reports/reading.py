@@ -1,0 +1,127 @@
+"""Looking into a daily report: some of its orders at a time, from the file as it was written.
+
+The file holds one order per line, so a page of it is read from the byte where it begins, and memory
+does not grow with the day.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, BinaryIO
+
+# A line that is an order begins so; the head and the end of the file do not.
+_ORDER = b'{"siteId":'
+# And one that nobody has settled ends so: its last member is the resolution.
+_OPEN = b',"resolution":null}'
+# A page takes a second at most; whoever looks for something rare goes on from there.
+MOST_LINES = 100_000
+MOST_PARSED = 15_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which orders of a report are looked for; what is empty does not narrow.
+
+    `order_no` is how the number begins; `customer` is in the name or the e-mail address, in any
+    case; `is_settled` asks for a resolution, or for none.
+    """
+
+    sku: str = ""
+    order_no: str = ""
+    state: str = ""
+    customer: str = ""
+    is_settled: bool | None = None
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether anything is left out."""
+        return self != Wanted()
+
+    def needles(self) -> list[bytes]:
+        """Return what the line of each order that fits holds; most others need not be parsed."""
+        texts = []
+        if self.sku:
+            texts.append(f'"sku":{_json(self.sku)}')
+        if self.order_no:
+            texts.append(f'"orderNo":{_json(self.order_no)[:-1]}')
+        if self.state:
+            texts.append(f'"reservationState":{_json(self.state)}')
+        if self.is_settled is False:
+            texts.append('"resolution":null')
+        return [text.encode() for text in texts]
+
+    def fits(self, order: Mapping[str, Any]) -> bool:
+        """Whether an order of the file is one of those."""
+        if self.sku and all(item["sku"] != self.sku for item in order["items"]):
+            return False
+        if not order["orderNo"].startswith(self.order_no):
+            return False
+        if self.state and order["reservationState"] != self.state:
+            return False
+        if self.is_settled is not None and self.is_settled != bool(order["resolution"]):
+            return False
+        return not self.customer or self._is_customer(order["customer"])
+
+    def _is_customer(self, customer: Mapping[str, Any]) -> bool:
+        told = (customer.get("customerName"), customer.get("email"))
+        return any(self.customer.lower() in str(text).lower() for text in told if text)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Orders of a report, as the file tells them, and the byte where the search goes on.
+
+    `was_cut` says that it ended after MOST_LINES or MOST_PARSED and not because the page is full.
+    """
+
+    orders: list[dict[str, Any]]
+    next_place: int | None
+    was_cut: bool = False
+
+
+def look(file: BinaryIO, *, wanted: Wanted, place: int, size: int) -> Found:
+    """Return up to `size` orders that fit, from the byte `place` on.
+
+    A place at which no line begins is the start.
+    """
+    _go_to(file, place)
+    needles = wanted.needles()
+    orders: list[dict[str, Any]] = []
+    parsed = 0
+    for number, (at, line) in enumerate(_lines(file)):
+        if number == MOST_LINES or parsed == MOST_PARSED:
+            return Found(orders, at, was_cut=True)
+        if not all(needle in line for needle in needles):
+            continue
+        if wanted.is_settled and line.rstrip(b",\n").endswith(_OPEN):
+            continue
+        parsed += 1
+        order = json.loads(line.rstrip(b",\n"), parse_float=Decimal)
+        if not wanted.fits(order):
+            continue
+        if len(orders) == size:
+            return Found(orders, at)
+        orders.append(order)
+    return Found(orders, None)
+
+
+def _go_to(file: BinaryIO, place: int) -> None:
+    file.seek(max(0, place - 1))
+    if place <= 0 or file.read(1) != b"\n":
+        file.seek(0)
+
+
+def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines that are orders, each with the byte where it begins."""
+    at = file.tell()
+    for line in file:
+        if line.startswith(_ORDER):
+            yield at, line
+        at += len(line)
+
+
+def _json(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
