@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext_lazy, pgettext
+
 _STEPS = (
-    (60, 1, "second"),
-    (3600, 60, "minute"),
-    (48 * 3600, 3600, "hour"),
-    (float("inf"), 86_400, "day"),
+    (
+        (60, 1),
+        ngettext_lazy("%(number)d second ago", "%(number)d seconds ago", "number"),
+        ngettext_lazy("in %(number)d second", "in %(number)d seconds", "number"),
+    ),
+    (
+        (3600, 60),
+        ngettext_lazy("%(number)d minute ago", "%(number)d minutes ago", "number"),
+        ngettext_lazy("in %(number)d minute", "in %(number)d minutes", "number"),
+    ),
+    (
+        (48 * 3600, 3600),
+        ngettext_lazy("%(number)d hour ago", "%(number)d hours ago", "number"),
+        ngettext_lazy("in %(number)d hour", "in %(number)d hours", "number"),
+    ),
+    (
+        (float("inf"), 86_400),
+        ngettext_lazy("%(number)d day ago", "%(number)d days ago", "number"),
+        ngettext_lazy("in %(number)d day", "in %(number)d days", "number"),
+    ),
 )
 
 
@@ -17,9 +38,10 @@ def format_quantity(value: Decimal | int | None) -> str:
     """Return a quantity without needless zeros: `1,200`, `2.5`; a dash for none."""
     if value is None:
         return "–"
-    exact = Decimal(value)
-    text = f"{exact:,f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    exact = f"{Decimal(value):f}"
+    if "." in exact:
+        exact = exact.rstrip("0").rstrip(".")
+    return str(number_format(Decimal(exact), use_l10n=True, force_grouping=True))
 
 
 def format_change(value: Decimal) -> str:
@@ -31,14 +53,27 @@ def format_money(value: Decimal | None, currency: str) -> str:
     """Return an amount with two decimals (more only if it has them) and its currency code."""
     if value is None:
         return "–"
-    cents = round(value, 2)
-    return f"{cents if cents == value else value.normalize():,f} {currency}"
+    decimals = max(2, len(f"{value.normalize():f}".partition(".")[2]))
+    return f"{number_format(value, decimals, use_l10n=True, force_grouping=True)} {currency}"
 
 
 def format_time(value: datetime, *, seconds: bool = False) -> str:
-    """Return a time in UTC to the minute, or to the second."""
-    moment = value.astimezone(UTC)
-    return f"{moment:%-d %b %Y, %H:%M:%S} UTC" if seconds else f"{moment:%-d %b %Y, %H:%M} UTC"
+    """Return a time in the zone of the reader to the minute, or to the second."""
+    moment = timezone.localtime(value)
+    clock = f"{moment:%H:%M:%S}" if seconds else f"{moment:%H:%M}"
+    return f"{format_day(moment)}, {clock} {format_zone(moment)}"
+
+
+def format_day(value: date) -> str:
+    """Return a day: `5 Feb 2026`; of a time, the day in its own zone."""
+    # Translators: Django's letters for dates; German says "j.n.Y".
+    return date_format(value, pgettext("format of a day", "j M Y"), use_l10n=False)
+
+
+def format_zone(moment: datetime) -> str:
+    """Return the short name of the zone of `moment`: `UTC`, `CET`; `UTC-03` where it has none."""
+    name = moment.tzname() or ""
+    return f"UTC{name}" if name[:1] in ("+", "-") else name
 
 
 def format_exact(value: datetime) -> str:
@@ -64,10 +99,8 @@ def format_ago(value: datetime, *, now: datetime) -> str:
     seconds = (now - value).total_seconds()
     distance = abs(seconds)
     if distance < 5:
-        return "just now"
-    for limit, size, unit in _STEPS:
+        return _("just now")
+    for (limit, size), past, coming in _STEPS:
         if distance < limit:
-            number = int(distance // size)
-            words = f"{number} {unit}{'' if number == 1 else 's'}"
-            return f"{words} ago" if seconds > 0 else f"in {words}"
+            return str((past if seconds > 0 else coming) % {"number": int(distance // size)})
     raise AssertionError("unreachable")

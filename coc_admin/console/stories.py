@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
 from coc_admin.console.formats import format_quantity
+from coc_admin.console.item_stories import notes_of
 from orders.models import (
     ActorKind,
     EventKind,
@@ -29,6 +33,11 @@ _EVENT_TONES = {
     EventKind.FAILED: "bad",
     EventKind.REVIEWED: "info",
     EventKind.RESOLVED: "ok",
+    EventKind.ITEMS_CANCELLED: "info",
+    EventKind.REPLACING: "info",
+    EventKind.REPLACED: "ok",
+    EventKind.NOT_REPLACED: "bad",
+    EventKind.ADJUSTED: "warn",
 }
 _STATE_TONES = {
     ReservationState.COMPLETE: "ok",
@@ -36,22 +45,25 @@ _STATE_TONES = {
     ReservationState.NOTHING: "bad",
 }
 _ASKED = {
-    AttemptOutcome.COMPLETE: ("ok", "OCI reserved everything that was asked for."),
-    AttemptOutcome.PARTIAL: ("warn", "OCI reserved a part of it and has no more."),
-    AttemptOutcome.NOTHING: ("bad", "OCI had none of it."),
+    AttemptOutcome.COMPLETE: ("ok", _("OCI reserved everything that was asked for.")),
+    AttemptOutcome.PARTIAL: ("warn", _("OCI reserved a part of it and has no more.")),
+    AttemptOutcome.NOTHING: ("bad", _("OCI had none of it.")),
     AttemptOutcome.OCI_OFFLINE: (
         "quiet",
-        "No answer that can be trusted; the order keeps waiting.",
+        _("No answer that can be trusted; the order keeps waiting."),
     ),
-    AttemptOutcome.LATER: ("quiet", "OCI is still busy with an earlier call; asked again later."),
-    AttemptOutcome.NEW_ID: ("info", "OCI refused the reservation id; the next one is used."),
-    AttemptOutcome.NEEDS_REVIEW: ("bad", "OCI refused, and trying again would not help."),
+    AttemptOutcome.LATER: (
+        "quiet",
+        _("OCI is still busy with an earlier call; asked again later."),
+    ),
+    AttemptOutcome.NEW_ID: ("info", _("OCI refused the reservation id; the next one is used.")),
+    AttemptOutcome.NEEDS_REVIEW: ("bad", _("OCI refused, and trying again would not help.")),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of an order's story: when, who, what, why, and the details behind it."""
+    """One line of an order's story: when, who, what, why, what each item got, and details."""
 
     at: datetime
     tone: str
@@ -60,6 +72,8 @@ class Line:
     why: str
     details: tuple[tuple[str, str], ...] = ()
     run_id: int | None = None
+    notes: tuple[str, ...] = ()
+    reserved: str = ""
 
 
 def timeline(order: Order, items: Sequence[OrderItem]) -> list[Line]:
@@ -68,7 +82,9 @@ def timeline(order: Order, items: Sequence[OrderItem]) -> list[Line]:
     Of a longer story the newest lines are told.
     """
     by_key = {str(item.pk): item for item in items}
-    events = OrderEvent.objects.filter(order=order).order_by("-id")[:MOST_LINES]
+    events = (
+        OrderEvent.objects.filter(order=order).select_related("order").order_by("-id")[:MOST_LINES]
+    )
     attempts = (
         Attempt.objects.filter(order=order).select_related("document").order_by("-id")[:MOST_LINES]
     )
@@ -85,12 +101,12 @@ def _rank(event: OrderEvent) -> int:
 
 def _event_line(event: OrderEvent, items: Mapping[str, OrderItem]) -> Line:
     kind = EventKind(event.kind)
-    tone, title, details = _EVENT_TONES.get(kind, "quiet"), str(kind.label), []
+    tone, title, reserved = _EVENT_TONES.get(kind, "quiet"), str(kind.label), ""
     state = event.data.get("state")
     if kind in (EventKind.SETTLED, EventKind.RESOLVED) and state in ReservationState.values:
         tone = _STATE_TONES.get(ReservationState(state), "quiet")
         title = str(ReservationState(state).label)
-        details.append(("Reserved", _reserved_words(event.data.get("reserved", {}), items)))
+        reserved = _reserved_words(event.data.get("reserved", {}), items)
     elif event.data.get("resolution") in Resolution.values:
         title = str(Resolution(event.data["resolution"]).label)
     return Line(
@@ -99,14 +115,16 @@ def _event_line(event: OrderEvent, items: Mapping[str, OrderItem]) -> Line:
         title=title,
         who=_who(event.actor_kind, event.actor),
         why=event.reason,
-        details=tuple(details),
+        reserved=reserved,
+        notes=notes_of(event, items, currency=event.order.currency),
     )
 
 
 def _who(kind: str, name: str) -> str:
-    return {ActorKind.API: f"API client {name}", ActorKind.JOB: f"Job: {name}"}.get(
-        ActorKind(kind), name
-    )
+    return {
+        ActorKind.API: gettext("API client %(name)s") % {"name": name},
+        ActorKind.JOB: gettext("Job: %(name)s") % {"name": name},
+    }.get(ActorKind(kind), name)
 
 
 def _reserved_words(reserved: object, items: Mapping[str, OrderItem]) -> str:
@@ -115,34 +133,42 @@ def _reserved_words(reserved: object, items: Mapping[str, OrderItem]) -> str:
         return "–"
     told = []
     for key, item in items.items():
+        if item.replaces_id is not None and key not in reserved:
+            continue  # it came later
         units = Decimal(str(reserved.get(key, 0)))
-        words = f"{format_quantity(units)} of {format_quantity(item.quantity)} × {item.sku}"
+        words = gettext("%(reserved)s of %(ordered)s × %(sku)s") % {
+            "reserved": format_quantity(units),
+            "ordered": format_quantity(item.quantity),
+            "sku": item.sku,
+        }
         told.append((units >= item.quantity, words))
     told.sort(key=lambda pair: pair[0])
     words = "; ".join(text for _, text in told[:MOST_ITEMS])
     more = len(told) - MOST_ITEMS
-    return f"{words}; and {more} more" if more > 0 else words
+    if more > 0:
+        return gettext("%(items)s; and %(number)d more") % {"items": words, "number": more}
+    return words
 
 
 def _attempt_line(attempt: Attempt) -> Line:
     document = attempt.document
     details = []
     if document is not None:
-        details.append(("Reservation id", str(document.reservation_id)))
+        details.append((gettext("Reservation id"), str(document.reservation_id)))
     if attempt.status:
-        details.append(("HTTP status", str(attempt.status)))
+        details.append((gettext("HTTP status"), str(attempt.status)))
     if attempt.error_code:
-        details.append(("OCI's error", attempt.error_code))
+        details.append((gettext("OCI's error"), attempt.error_code))
     if attempt.correlation_id:
-        details.append(("Correlation id", attempt.correlation_id))
+        details.append((gettext("Correlation id"), attempt.correlation_id))
     tone, why = _attempt_words(attempt)
     return Line(
         at=attempt.at,
         tone=tone,
-        title="Asked OCI to cancel a reservation"
+        title=gettext("Asked OCI to cancel a reservation")
         if attempt.operation == "cancel"
-        else "Asked OCI to reserve",
-        who="Reconciliation" if attempt.run_id else "Job",
+        else gettext("Asked OCI to reserve"),
+        who=gettext("Reconciliation") if attempt.run_id else gettext("Job"),
         why=why,
         details=tuple(details),
         run_id=attempt.run_id,
@@ -152,7 +178,9 @@ def _attempt_line(attempt: Attempt) -> Line:
 def _attempt_words(attempt: Attempt) -> tuple[str, str]:
     message = attempt.message.strip()
     if attempt.operation == "cancel" and not attempt.outcome:
-        return "quiet", f"OCI's answer: {message}." if message else "OCI answered."
+        if not message:
+            return "quiet", gettext("OCI answered.")
+        return "quiet", gettext("OCI's answer: %(message)s.") % {"message": message}
     if attempt.outcome not in AttemptOutcome.values:
         return "quiet", message
     tone, words = _ASKED[AttemptOutcome(attempt.outcome)]

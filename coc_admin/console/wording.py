@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from coc_admin.console.formats import format_money, format_quantity
 from orders.fields import ZERO
 from orders.models import (
@@ -47,6 +50,9 @@ TONES: dict[str, str] = {
     "ACTION": "bad",
     "open": "warn",
     "resolved": "quiet",
+    "sent": "ok",
+    "failed": "bad",
+    "pending": "info",
 }
 
 
@@ -74,11 +80,6 @@ class Standing:
     next_step: str = ""
 
 
-def plural(number: int, one: str, many: str = "") -> str:
-    """Return the number with its noun: `1 order`, `2,000 orders`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 def money_by_currency(waiting: Waiting) -> str:
     """Return the value of what waits, each currency on its own."""
     return ", ".join(format_money(value, code) for code, value in waiting.value.items())
@@ -93,66 +94,84 @@ def connection_banner(status: Status, *, refusing_sites: Sequence[str]) -> Banne
         return Banner(
             tone="info",
             icon="refresh",
-            title="Omnichannel Inventory answers again; the backlog is being reconciled",
+            title=_("Omnichannel Inventory answers again; the backlog is being reconciled"),
             since=status.since,
-            works="New orders are reserved live again. One that needs the same stock as a waiting"
-            " order queues behind it.",
+            works=_(
+                "New orders are reserved live again. One that needs the same stock as a waiting"
+                " order queues behind it."
+            ),
             at_stake=at_stake,
-            next_step="The oldest orders are reserved first. You do not need to do anything.",
+            next_step=_("The oldest orders are reserved first. You do not need to do anything."),
         )
-    works = "Orders are still accepted, on the last known stock."
-    if refusing_sites:
-        works += f" Not for {', '.join(refusing_sites[:5])}: offline capture is switched off there."
+    works = _works(refusing_sites)
     if status.connection == ConnectionState.FORCED_OFFLINE:
         return Banner(
             tone="warn",
             icon="hand-stop",
-            title=f"Taken offline by {status.forced_by or 'an operator'}: {status.reason}",
+            title=_("Taken offline by %(who)s: %(reason)s")
+            % {"who": status.forced_by or _("an operator"), "reason": status.reason},
             since=status.since,
             works=works,
             at_stake=at_stake,
-            next_step="It stays so until an operator releases it.",
+            next_step=_("It stays so until an operator releases it."),
         )
     if status.cause == OfflineCause.CONFIGURATION:
         return Banner(
             tone="bad",
             icon="alert-triangle",
-            title="Omnichannel Inventory refuses our credentials",
+            title=_("Omnichannel Inventory refuses our credentials"),
             since=status.offline_since or status.since,
             works=works,
             at_stake=at_stake,
-            next_step="An operator must put the client id and secret right; then it goes on by"
-            " itself.",
+            next_step=_(
+                "An operator must put the client id and secret right; then it goes on by itself."
+            ),
         )
     return Banner(
         tone="bad",
         icon="plug-connected-x",
-        title="Omnichannel Inventory is offline",
+        title=_("Omnichannel Inventory is offline"),
         since=status.offline_since or status.since,
         works=works,
         at_stake=at_stake,
-        next_step="The connection is tried again all the time. When it answers, the waiting orders"
-        " are reserved by themselves, oldest first.",
+        next_step=_(
+            "The connection is tried again all the time. When it answers, the waiting orders are"
+            " reserved by themselves, oldest first."
+        ),
     )
+
+
+def _works(refusing_sites: Sequence[str]) -> str:
+    works = _("Orders are still accepted, on the last known stock.")
+    if not refusing_sites:
+        return works
+    refused = _("Not for %(sites)s: offline capture is switched off there.")
+    return f"{works} {refused % {'sites': ', '.join(refusing_sites[:5])}}"
 
 
 def _at_stake(waiting: Waiting) -> str:
     if not waiting.orders:
-        return "No order waits for a reservation."
-    return (
-        f"{plural(waiting.orders, 'order')} with {format_quantity(waiting.units)}"
-        f" {'unit' if waiting.units == 1 else 'units'}, worth {money_by_currency(waiting)},"
-        f" {'waits' if waiting.orders == 1 else 'wait'} for a reservation. Some may turn out"
-        " oversold if other channels sell the same stock meanwhile."
+        return _("No order waits for a reservation.")
+    words = ngettext(
+        "%(orders)s order waits for a reservation (units: %(units)s, worth %(value)s). It may turn"
+        " out oversold if other channels sell the same stock meanwhile.",
+        "%(orders)s orders wait for a reservation (units: %(units)s, worth %(value)s). Some may"
+        " turn out oversold if other channels sell the same stock meanwhile.",
+        waiting.orders,
     )
+    return words % {
+        "orders": format_quantity(waiting.orders),
+        "units": format_quantity(waiting.units),
+        "value": money_by_currency(waiting),
+    }
 
 
 def order_state(order: Order) -> tuple[str, str]:
     """Return the tone and the words of an order's state, for a list."""
     if order.status == OrderStatus.NEW and order.needs_review_since:
-        return "bad", "Needs review"
+        return "bad", _("Needs review")
     if order.status == OrderStatus.CANCELLING:
-        return "warn", "Being cancelled"
+        return "warn", _("Being cancelled")
     if order.status in (OrderStatus.CANCELLED, OrderStatus.FAILED):
         return "quiet", order.get_status_display()
     if order.resolution and order.reservation_state != ReservationState.COMPLETE:
@@ -168,10 +187,12 @@ def standing(
         return Standing(
             "bad",
             "alert-triangle",
-            "Needs review: a person must look at it",
+            _("Needs review: a person must look at it"),
             order.needs_review_reason,
-            "It is not retried by itself. When the cause is put right, end its review; or cancel"
-            " it.",
+            _(
+                "It is not retried by itself. When the cause is put right, end its review; or"
+                " cancel it."
+            ),
         )
     if order.status != OrderStatus.NEW:
         return _unusual(order)
@@ -182,67 +203,94 @@ def standing(
 
 def _unusual(order: Order) -> Standing:
     if order.status == OrderStatus.CREATED:
-        return Standing(
-            "info", "clock", "Just captured", "OCI is being asked for its reservation right now."
-        )
-    by = f" by {order.resolution_by}" if order.resolution_by else ""
-    note = f" Reason: {order.resolution_note}" if order.resolution_note else ""
+        text = _("OCI is being asked for its reservation right now.")
+        return Standing("info", "clock", _("Just captured"), text)
+    who = {"who": order.resolution_by}
+    note = ""
+    if order.resolution_note:
+        note = " " + _("Reason: %(reason)s") % {"reason": order.resolution_note}
     if order.status == OrderStatus.CANCELLING:
+        asked = _("Cancellation was asked for.")
+        if order.resolution_by:
+            asked = _("Cancellation was asked for by %(who)s.") % who
         return Standing(
             "warn",
             "clock",
-            "Being cancelled",
-            f"Cancellation was asked for{by}.{note}",
-            "It is cancelled for good as soon as it is certain that OCI holds nothing for it.",
+            _("Being cancelled"),
+            asked + note,
+            _("It is cancelled for good as soon as it is certain that OCI holds nothing for it."),
         )
     if order.status == OrderStatus.CANCELLED:
-        return Standing(
-            "quiet",
-            "ban",
-            f"Cancelled{by}",
-            f"Nothing is reserved for it any more, and its stock was given back.{note}",
-        )
+        title = _("Cancelled by %(who)s") % who if order.resolution_by else _("Cancelled")
+        text = _("Nothing is reserved for it any more, and its stock was given back.")
+        return Standing("quiet", "ban", title, text + note)
     return Standing(
         "quiet",
         "ban",
-        "Failed: refused to the shopper",
-        "OCI had less than was ordered, and the shopper was told so. Nothing is held for it.",
+        _("Failed: refused to the shopper"),
+        _("OCI had less than was ordered, and the shopper was told so. Nothing is held for it."),
     )
 
 
 def _waiting(*, connection: str, before: int) -> Standing:
-    text = "The order is accepted and its stock is taken off ATO, but OCI has not reserved it yet."
-    queue = f" {plural(before, 'order')} captured earlier will be served first." if before else ""
+    text = _(
+        "The order is accepted and its stock is taken off ATO, but OCI has not reserved it yet."
+    )
     if connection == ConnectionState.FORCED_OFFLINE:
-        following = "It is reserved when an operator releases the connection."
+        following = _("It is reserved when an operator releases the connection.")
     elif connection == ConnectionState.OFFLINE:
-        following = "It is reserved by itself when OCI answers again, oldest order first."
+        following = _("It is reserved by itself when OCI answers again, oldest order first.")
     else:
-        following = "OCI answers. The next reconciliation reserves it by itself."
-    return Standing("warn", "clock", "Waits for its reservation", text, following + queue)
+        following = _("OCI answers. The next reconciliation reserves it by itself.")
+    if before:
+        queue = ngettext(
+            "%(orders)s order captured earlier will be served first.",
+            "%(orders)s orders captured earlier will be served first.",
+            before,
+        )
+        following += " " + queue % {"orders": format_quantity(before)}
+    return Standing("warn", "clock", _("Waits for its reservation"), text, following)
 
 
 def _settled(order: Order, items: Sequence[OrderItem]) -> Standing:
-    ordered = sum((item.quantity for item in items), ZERO)
+    # What stands for another item was not ordered by the shopper, but is reserved like the rest.
+    ordered = sum((item.quantity for item in items if item.replaces_id is None), ZERO)
     reserved = sum((item.reserved_quantity for item in items), ZERO)
-    export = {
-        ExportStatus.EXPORTED: "Order management has taken it.",
-        ExportStatus.READY: "Order management may take it.",
-        ExportStatus.FAILED: "Order management could not take it.",
-    }.get(ExportStatus(order.export_status), "It is not ready for order management.")
+    export = _export(order)
     if order.reservation_state == ReservationState.COMPLETE:
-        again = order.resolution == Resolution.RESERVED_AGAIN
-        title = "Completely reserved, at a later attempt" if again else "Completely reserved"
-        return Standing("ok", "circle-check", title, "OCI holds every unit of it.", export)
-    units = f"{format_quantity(reserved)} of {format_quantity(ordered)} units are reserved"
+        title = _("Completely reserved")
+        if order.resolution == Resolution.RESERVED_AGAIN:
+            title = _("Completely reserved, at a later attempt")
+        return Standing("ok", "circle-check", title, _("OCI holds every unit of it."), export)
+    units = _("%(reserved)s of %(ordered)s units are reserved.") % {
+        "reserved": format_quantity(reserved),
+        "ordered": format_quantity(ordered),
+    }
     if order.resolution:
-        done = order.get_resolution_display().lower()
-        text = f"{units}. {order.resolution_note}".strip()
-        by = f" by {order.resolution_by}" if order.resolution_by else ""
-        return Standing("info", "info-circle", f"Oversold, {done}{by}", text, export)
+        text = f"{units} {order.resolution_note}".strip()
+        return Standing("info", "info-circle", _resolved(order), text, export)
     if order.reservation_state == ReservationState.PARTIAL:
-        title, text = "Oversold in part: partially reserved", f"{units}; the rest was sold out."
+        title = _("Oversold in part: partially reserved")
+        text = f"{units} {_('The rest was sold out.')}"
     else:
-        title, text = "Oversold: nothing reserved", "OCI had none of its items any more."
-    following = "Cancel it, or reserve again what is short once there is stock."
+        title = _("Oversold: nothing reserved")
+        text = _("OCI had none of its items any more.")
+    following = _("Replace or cancel what is short, or reserve it again once there is stock.")
     return Standing("bad", "alert-circle", title, f"{text} {export}", following)
+
+
+def _export(order: Order) -> str:
+    words = {
+        ExportStatus.EXPORTED: _("Order management has taken it."),
+        ExportStatus.READY: _("Order management may take it."),
+        ExportStatus.FAILED: _("Order management could not take it."),
+    }
+    unready = _("It is not ready for order management.")
+    return words.get(ExportStatus(order.export_status), unready)
+
+
+def _resolved(order: Order) -> str:
+    words = {"how": order.get_resolution_display(), "who": order.resolution_by}
+    if order.resolution_by:
+        return _("%(how)s by %(who)s; it was oversold") % words
+    return _("%(how)s; it was oversold") % words

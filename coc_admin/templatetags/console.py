@@ -12,6 +12,7 @@ from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from coc_admin.console import formats, wording
 from orders.models import Order
@@ -21,18 +22,19 @@ register = template.Library()
 
 register.filter("quantity", formats.format_quantity)
 register.filter("change", formats.format_change)
+register.filter("day", formats.format_day)
 
 ICONS = "vendor/tabler-icons-3.51.0/icons.svg"
 
 # The order in which a run's outcomes are told, and the words for each in a sentence.
 OUTCOMES = (
-    (EntryState.COMPLETE, "completely reserved", "ok"),
-    (EntryState.PARTIAL, "partially reserved", "warn"),
-    (EntryState.NOTHING, "nothing reserved", "bad"),
-    (EntryState.NEEDS_REVIEW, "needs review", "bad"),
-    (EntryState.OCI_OFFLINE, "OCI offline", "quiet"),
-    (EntryState.SKIPPED, "skipped", "quiet"),
-    (EntryState.PENDING, "to do", "info"),
+    (EntryState.COMPLETE, _("completely reserved"), "ok"),
+    (EntryState.PARTIAL, _("partially reserved"), "warn"),
+    (EntryState.NOTHING, _("nothing reserved"), "bad"),
+    (EntryState.NEEDS_REVIEW, _("needs review"), "bad"),
+    (EntryState.OCI_OFFLINE, _("OCI offline"), "quiet"),
+    (EntryState.SKIPPED, _("skipped"), "quiet"),
+    (EntryState.PENDING, _("to do"), "info"),
 )
 
 
@@ -50,7 +52,7 @@ def icon(name: str) -> SafeString:
 def when(
     value: datetime | None, *, relative: bool = True, seconds: bool = False
 ) -> SafeString | str:
-    """Show a time in UTC and how long ago it was; the exact value is its title."""
+    """Show a time in the reader's zone and how long ago it was; its title is exact, in UTC."""
     if value is None:
         return "–"
     ago = formats.format_ago(value, now=timezone.now()) if relative else ""
@@ -107,6 +109,12 @@ def pill(state: str, label: str) -> SafeString:
 
 
 @register.simple_tag
+def entry_pill(state: str) -> SafeString:
+    """Show the outcome of one order in a run."""
+    return pill(state, str(EntryState(state).label))
+
+
+@register.simple_tag
 def order_pill(order: Order) -> SafeString:
     """Show where an order stands in one or two words."""
     tone, label = wording.order_state(order)
@@ -114,11 +122,15 @@ def order_pill(order: Order) -> SafeString:
 
 
 @register.simple_tag
-def outcome_words(counts: Mapping[Any, int]) -> SafeString | str:
+def outcome_words(counts: Mapping[Any, int]) -> Any:
     """Show a run's counts in words, the states without an order left out."""
-    told = [(f"{counts[state]:,}", label) for state, label, _ in OUTCOMES if counts.get(state)]
+    told = [
+        (formats.format_quantity(counts[state]), label)
+        for state, label, _ in OUTCOMES
+        if counts.get(state)
+    ]
     if not told:
-        return "no orders"
+        return _("no orders")
     return format_html_join(", ", "<strong>{}</strong> {}", told)
 
 
@@ -129,7 +141,7 @@ def outcome_bar(counts: Mapping[Any, int]) -> SafeString | str:
     if not total:
         return ""
     rects, left = [], 0.0
-    for state, _, tone in OUTCOMES:
+    for state, _label, tone in OUTCOMES:
         width = 100 * counts.get(state, 0) / total
         if width:
             rects.append((f"{left:.2f}", f"{width:.2f}", "track" if tone == "info" else tone))
