@@ -9,7 +9,7 @@ import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -128,20 +128,26 @@ class Stack:
 
 @contextmanager
 def running_stack(
-    folder: Path, *, stock: Mapping[str, int], names: Mapping[str, str], **settings: str
+    folder: Path,
+    *,
+    stock: Mapping[str, int],
+    names: Mapping[str, str],
+    database_url: str = "",
+    **settings: str,
 ) -> Iterator[Stack]:
     """Start everything with `stock` (units by SKU) at OCI and, as its last known ATO, here.
 
-    On PostgreSQL, when DATABASE_URL names one, in a database of its own; else on SQLite.
+    Without `database_url`: on PostgreSQL, when DATABASE_URL names one, in a database of its own;
+    else on SQLite.
     """
     rows = [{"location": LIST, "sku": sku, "onHand": units} for sku, units in stock.items()]
     with (
-        _database(folder) as database_url,
+        nullcontext(database_url) if database_url else _database(folder) as address,
         SimulatorProcess(stock={"locations": [LIST], "stock": rows}) as oci,
     ):
         env = environment(
             folder,
-            DATABASE_URL=database_url,
+            DATABASE_URL=address,
             COC_IMPEX_DIR=str(folder / "impex"),
             COC_OCI_BASE_URL=oci.base_url,
             COC_OCI_TENANT_GROUP_ID=oci.tenant_group_id,

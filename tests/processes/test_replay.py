@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -20,11 +20,11 @@ from typing import Any
 import pytest
 
 from coc_admin.demo.retail_csv import Reason, RetailFile, load
+from tests.processes import agreement
 from tests.processes.product import wait_for
 from tests.processes.stack import LIST, SITE, Stack, running_stack
 
 DAY = Path(__file__).parents[3] / "shared" / "data" / "online-retail" / "2011-11-14.csv.gz"
-SETTLED = {"COMPLETELY_RESERVED", "PARTIALLY_RESERVED", "NOTHING_RESERVED"}
 # COC_REPLAY_FIGURES names a file to which the figures of each replay are appended.
 FIGURES = os.environ.get("COC_REPLAY_FIGURES", "")
 
@@ -140,7 +140,7 @@ class Replay:
         if self.stack.work_files():
             return False
         try:
-            self._files_say_what_the_orders_say(self.stack.orders())
+            agreement.files_say_what_the_orders_say(self.stack, self.stack.orders())
         except AssertionError:
             return False
         return True
@@ -148,10 +148,10 @@ class Replay:
     def check(self) -> dict[str, Any]:
         """Compare everything; return the figures."""
         orders = self.stack.orders()
-        self._every_accepted_order_is_in_one_state(orders)
-        reserved = self._reserved_is_what_oci_holds(orders)
-        self._no_order_is_reserved_twice(orders)
-        figures = self._files_say_what_the_orders_say(orders)
+        self._what_was_answered_is_kept(orders)
+        reserved = agreement.reserved_is_what_oci_holds(self.stack, orders)
+        agreement.no_order_is_reserved_twice(self.stack, orders)
+        figures = agreement.files_say_what_the_orders_say(self.stack, orders)
         assert self.stack.manage("coc_check") == "All promises that can be checked hold.\n"
         statuses = Counter(answer.status_code for answer in self.answers.values())
         return {
@@ -167,7 +167,7 @@ class Replay:
             **figures,
         }
 
-    def _every_accepted_order_is_in_one_state(self, orders: dict[str, Any]) -> None:
+    def _what_was_answered_is_kept(self, orders: dict[str, Any]) -> None:
         accepted = {no for no, answer in self.answers.items() if answer.status_code == 201}
         refused = {no: a for no, a in self.answers.items() if a.status_code != 201}
         assert {a.status_code for a in refused.values()} <= {409}, [
@@ -176,75 +176,7 @@ class Replay:
         for answer in refused.values():
             assert answer.json()["type"].endswith("short-on-stock")
             assert answer.json()["shortfalls"]
-        for order_no in accepted:
-            order = orders[order_no]
-            assert order["status"] == "new"
-            assert order["reservationState"] in SETTLED
-            assert order["exportStatus"] == "ready"
-        kept = {no for no, order in orders.items() if order["status"] == "new"}
-        assert kept == accepted
-
-    def _reserved_is_what_oci_holds(self, orders: dict[str, Any]) -> dict[str, Decimal]:
-        ours: dict[str, Decimal] = defaultdict(Decimal)
-        for order in orders.values():
-            for item in order["items"]:
-                ours[item["sku"]] += Decimal(str(item["reservedQuantity"]))
-        theirs = {
-            row["sku"]: Decimal(str(row["reserved"]))
-            for row in self.stack.oci.books()["reserved"]
-            if row["reserved"]
-        }
-        assert {sku: units for sku, units in ours.items() if units} == theirs
-        return theirs
-
-    def _no_order_is_reserved_twice(self, orders: dict[str, Any]) -> None:
-        for order_no, order in orders.items():
-            held: dict[str, Decimal] = defaultdict(Decimal)
-            for document in self.stack.oci.documents_of(order_no):
-                for line in document["lines"]:
-                    held[line["sku"]] += Decimal(str(line["held"]))
-            ours: dict[str, Decimal] = defaultdict(Decimal)
-            for item in order["items"]:
-                ours[item["sku"]] += Decimal(str(item["reservedQuantity"]))
-            assert {s: q for s, q in held.items() if q} == {s: q for s, q in ours.items() if q}
-
-    def _files_say_what_the_orders_say(self, orders: dict[str, Any]) -> dict[str, Any]:
-        told: dict[str, dict[str, Any]] = {"offline": {}, "reserved": {}, "oversold": {}}
-        for report in self.stack.reports().values():
-            assert report["orderCount"] == len(report["orders"])
-            for order in report["orders"]:
-                told[report["reportType"]][order["orderNo"]] = order
-        offline = {no: order for no, order in orders.items() if order["capturedOffline"]}
-        complete = {
-            no for no, o in offline.items() if o["reservationState"] == "COMPLETELY_RESERVED"
-        }
-        assert set(told["offline"]) == set(offline)
-        assert set(told["reserved"]) == complete
-        assert set(told["oversold"]) == set(offline) - complete
-        for order_no, order in offline.items():
-            outcome = told["reserved"].get(order_no) or told["oversold"][order_no]
-            for members in (told["offline"][order_no], outcome):
-                assert [
-                    (
-                        i["itemId"],
-                        i["sku"],
-                        i["quantity"],
-                        i["reservedQuantity"],
-                        i["shortQuantity"],
-                    )
-                    for i in members["items"]
-                ] == [
-                    (
-                        i["itemId"],
-                        i["sku"],
-                        i["quantity"],
-                        i["reservedQuantity"],
-                        i["shortQuantity"],
-                    )
-                    for i in order["items"]
-                ]
-                assert members["reservationState"] == order["reservationState"]
-        return {kind: len(named) for kind, named in told.items()}
+        agreement.accepted_orders_are_settled(orders, accepted)
 
 
 def replay(tmp_path: Path, day: RetailFile, *, kills: int, drops: bool) -> dict[str, Any]:

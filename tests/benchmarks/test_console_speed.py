@@ -1,0 +1,134 @@
+"""Every page of the console with a full database: how many queries, and how long.
+
+In the suite a small shop grows fourfold and no page may ask more queries than before. `make
+benchmark` plays the size that the product is built for (100,000 orders, 5,000 SKUs, on the database
+that DATABASE_URL names) and prints the median of each page; COC_BENCH_LIMIT_MS is its limit.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import URLPattern, reverse
+
+from coc_admin.console.urls import urlpatterns
+from coc_admin.models import Profile
+from orders.models import InventoryRecord, Order
+from reconciliation.models import Outage, Run
+from tests.benchmarks import busy_shop
+
+ORDERS = int(os.environ.get("COC_BENCH_CONSOLE_ORDERS", "400"))
+SKUS = int(os.environ.get("COC_BENCH_CONSOLE_SKUS", "120"))
+LIMIT_MS = float(os.environ.get("COC_BENCH_LIMIT_MS", "0"))
+SITE = busy_shop.SITES[0]
+REPEATS = 11 if LIMIT_MS else 1
+MOST_QUERIES = 60
+
+# No pages: signing in, files, and what asks OCI while the reader waits.
+NOT_READ = {"login", "logout", "order_export", "stock_compare"}
+ANSWERED = {200, 302}  # the search for an order number leads to the order
+# What concerns every site is not for people of some.
+REFUSED = {403, 404}
+# Filters and sorts that must be as quick as the plain list.
+QUERIES = (
+    "/orders/?state=oversold",
+    "/orders/?state=waiting&sort=oldest",
+    "/orders/?state=reserved&sort=highest",
+    "/orders/?q=SKU-00007",
+    "/orders/?q=A0000123",
+    "/orders/?customer=Ada",
+    "/orders/?site=NorthShop",
+    "/orders/?offline=yes",
+    "/inventory/?sku=SKU-00007",
+    "/desk/?sort=highest",
+    "/desk/?sku=SKU-00007",
+    "/desk/skus/?sort=highest",
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def addresses() -> list[str]:
+    """Return every page without an argument, one of each kind with a key, and the filters."""
+    found = []
+    for pattern in urlpatterns:
+        assert isinstance(pattern, URLPattern)
+        if pattern.name and pattern.name not in NOT_READ and not pattern.pattern.converters:
+            found.append(reverse(pattern.name))
+    short = Order.objects.oversold().filter(site=SITE).earliest("pk")
+    found += [
+        reverse("order", args=[short.pk]),
+        reverse("run", args=[Run.objects.latest("pk").pk]),
+        reverse("outage", args=[Outage.objects.latest("pk").pk]),
+        reverse("sku", args=[InventoryRecord.objects.earliest("pk").pk]),
+        *QUERIES,
+    ]
+    return sorted(set(found))
+
+
+@contextmanager
+def queries() -> Iterator[list[int]]:
+    counted: list[int] = []
+    with CaptureQueriesContext(connection) as asked:
+        yield counted
+    counted.append(len(asked))
+
+
+def person(name: str, *, site: str = "") -> Client:
+    user = User.objects.create_user(name)
+    user.groups.set(Group.objects.all())
+    if site:
+        Profile.objects.create(user=user, every_site=False).sites.set([site])
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def measured(client: Client, address: str, *, may: set[int]) -> tuple[int, float]:
+    """Return the queries of a page and the median of its milliseconds; it must answer well."""
+    times = []
+    client.get(address)
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        answer = client.get(address)
+        times.append((time.perf_counter() - began) * 1000)
+        assert answer.status_code in may, f"{address}: {answer.status_code}"
+    with queries() as number:
+        client.get(address)
+    return number[0], statistics.median(times)
+
+
+def only_posted(client: Client, address: str) -> bool:
+    return client.get(address).status_code == 405
+
+
+def test_pages_ask_no_more_queries_when_the_shop_grows(capsys: pytest.CaptureFixture[str]) -> None:
+    busy_shop.fill(orders=ORDERS, skus=SKUS)
+    everyone, limited = person("op"), person("mia", site=SITE)
+    pages = [address for address in addresses() if not only_posted(everyone, address)]
+    small = {address: measured(everyone, address, may=ANSWERED)[0] for address in pages}
+    if not LIMIT_MS:
+        busy_shop.fill(orders=3 * ORDERS, skus=SKUS, seed=2)
+    found = {}
+    for address in small:
+        number, spent = measured(everyone, address, may=ANSWERED)
+        _, spent_limited = measured(limited, address, may=ANSWERED | REFUSED)
+        found[address] = (number, spent, spent_limited)
+    with capsys.disabled():
+        print(f"\n| page | queries | ms | ms, one site | ({Order.objects.count()} orders)")
+        for address, (number, spent, spent_limited) in found.items():
+            print(f"| `{address}` | {number} | {spent:.0f} | {spent_limited:.0f} |")
+    assert {page: n for page, (n, _, _) in found.items() if n > MOST_QUERIES} == {}
+    assert {page: (small[page], n) for page, (n, _, _) in found.items() if n > small[page]} == {}
+    if LIMIT_MS:
+        slow = {page: round(max(ms)) for page, (_, *ms) in found.items() if max(ms) > LIMIT_MS}
+        assert slow == {}
