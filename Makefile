@@ -5,6 +5,8 @@ PYTHON_IN_VENV := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet
 
+MESSAGES := --locale de --ignore .venv --ignore tests --ignore var --ignore staticfiles
+
 # Tests run in this many processes at a time.
 TEST_WORKERS ?= 2
 
@@ -12,16 +14,28 @@ TEST_WORKERS ?= 2
 SEEDS ?= 500
 FIRST ?= 1
 
+# A soak kills for so long, from this seed.
+MINUTES ?= 5
+SEED ?= 1
+
+# Tests of made-up input play this many times as many examples, new ones each time.
+TIMES ?= 20
+
 .DEFAULT_GOAL := help
-.PHONY: help demo run test simulate lint lock clean setup setup-dev
+.PHONY: help demo run test simulate fuzz lint lock messages screenshots benchmark soak clean setup setup-dev
 
 help:
 	@echo "make demo   everything, with a simulated inventory service and a story (ORDERS=file.csv replays real orders)"
 	@echo "make run    web, worker and monitor against the inventory service that the environment names"
 	@echo "make test   the tests, on SQLite (ARGS='-k name' chooses some)"
 	@echo "make simulate  plays SEEDS worlds from seed FIRST on and checks the promises at every step"
+	@echo "make fuzz   plays TIMES as much of the tests whose input the machine makes up"
 	@echo "make lint   formatting, lint, types, and which package may import which"
 	@echo "make lock   write both requirement locks anew from pyproject.toml"
+	@echo "make screenshots  takes the pictures of the guide from a demo (needs Chromium)"
+	@echo "make benchmark  the pages of the console with 100,000 orders (DATABASE_URL=postgres://...)"
+	@echo "make soak    load while processes and database are killed, MINUTES on each database"
+	@echo "make messages  collects the texts to translate, and compiles the translations"
 	@echo "make clean  remove .venv, caches and var/demo (never var itself)"
 
 setup:
@@ -43,6 +57,9 @@ test: setup-dev
 simulate: setup-dev
 	@$(PYTHON_IN_VENV) -m tests.simulation --first $(FIRST) --seeds $(SEEDS) $(ARGS)
 
+fuzz: setup-dev
+	@COC_FUZZ=$(TIMES) $(PYTHON_IN_VENV) -m pytest -m fuzz $(ARGS)
+
 lint: setup-dev
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
@@ -53,6 +70,24 @@ lock: setup-dev
 	@$(PYTHON_IN_VENV) -c "import uv" 2>/dev/null || $(PYTHON_IN_VENV) -m pip install --quiet uv
 	$(COMPILE) --output-file requirements.lock
 	$(COMPILE) --extra dev --output-file requirements-dev.lock
+
+# Needs Chromium: takes the pictures of docs/guide from a demo of its own.
+screenshots: setup-dev
+	@$(PYTHON_IN_VENV) scripts/screenshots.py
+
+# The size that the product is built for, on the database that DATABASE_URL names.
+benchmark: setup-dev
+	@COC_BENCH_CONSOLE_ORDERS=$${COC_BENCH_CONSOLE_ORDERS:-100000} COC_BENCH_CONSOLE_SKUS=$${COC_BENCH_CONSOLE_SKUS:-5000} \
+		COC_BENCH_LIMIT_MS=$${COC_BENCH_LIMIT_MS:-200} $(PYTHON_IN_VENV) -m pytest tests/benchmarks/test_console_speed.py $(ARGS)
+
+# Load and kills for MINUTES on each database, from SEED; then everything must agree.
+soak: setup-dev
+	@$(PYTHON_IN_VENV) -m tests.soak --minutes $(MINUTES) --seed $(SEED) $(ARGS)
+
+# Needs GNU gettext. What is new in the .po file is then to be translated, and `make messages` said again.
+messages: setup-dev
+	@$(PYTHON_IN_VENV) manage.py makemessages $(MESSAGES) --no-location --no-obsolete
+	@msgfmt --check-format --output-file coc_admin/locale/de/LC_MESSAGES/django.mo coc_admin/locale/de/LC_MESSAGES/django.po
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis test-results staticfiles var/demo

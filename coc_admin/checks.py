@@ -152,3 +152,32 @@ def sqlite_has_one_web_process(app_configs: Apps, **kwargs: Any) -> list[CheckMe
             id="coc.W007",
         )
     ]
+
+
+@checks.register()
+def mail_server_is_spoken_to_in_one_way(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """E008: Django refuses every message with both."""
+    if not (settings.EMAIL_USE_TLS and settings.EMAIL_USE_SSL):
+        return []
+    return [
+        checks.Error(
+            "EMAIL_USE_TLS and EMAIL_USE_SSL are both set.",
+            hint="Leave EMAIL_USE_TLS for port 587, or EMAIL_USE_SSL for port 465.",
+            id="coc.E008",
+        )
+    ]
+
+
+@checks.register(deploy=True)
+def mail_can_be_sent(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """W009: channels and messages to customers that go by e-mail are refused."""
+    if settings.EMAIL_BACKEND != "reconciliation.channels.no_mail.NoMail":
+        return []
+    return [
+        checks.Warning(
+            "EMAIL_HOST is not set: no e-mail is sent.",
+            hint="Set EMAIL_HOST and DEFAULT_FROM_EMAIL to tell people of alerts and to write to"
+            " customers by e-mail. Webhooks work without.",
+            id="coc.W009",
+        )
+    ]

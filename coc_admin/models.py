@@ -1,23 +1,28 @@
-"""API tokens (hashed at rest, of one site, with scopes), and what is known of a person."""
+"""API tokens (hashed at rest, of one site, with scopes), people, what they did, and their desk."""
 
 from __future__ import annotations
 
+import uuid
+from typing import Any
+
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
-from orders.models import Site
+from orders.models import InventoryList, Order, Site
+from reconciliation.models import Descriptor, Priority
 
 
 class TokenScope(models.TextChoices):
     """What a token may do (design 8)."""
 
-    ORDERS_READ = "orders:read", "Read orders"
-    ORDERS_WRITE = "orders:write", "Place and cancel orders"
-    INVENTORY_READ = "inventory:read", "Read ATO"
-    STATUS_READ = "status:read", "Read the connection and the backlog"
-    RECONCILIATION_RUN = "reconciliation:run", "Start reconciliations"
-    REPORTS_READ = "reports:read", "Read reports"
-    ALERTS_READ = "alerts:read", "Read alerts"
+    ORDERS_READ = "orders:read", _("Read orders")
+    ORDERS_WRITE = "orders:write", _("Place and cancel orders")
+    INVENTORY_READ = "inventory:read", _("Read ATO")
+    STATUS_READ = "status:read", _("Read the connection and the backlog")
+    RECONCILIATION_RUN = "reconciliation:run", _("Start reconciliations")
+    REPORTS_READ = "reports:read", _("Read reports")
+    ALERTS_READ = "alerts:read", _("Read alerts")
 
 
 class ApiToken(models.Model):
@@ -59,3 +64,190 @@ class Profile(models.Model):
 
     def __str__(self) -> str:
         return f"profile of user {self.user_id}"
+
+
+class AlertPreference(models.Model):
+    """How one person wants to see one kind of alert; everybody else sees it as it is."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="alert_preferences"
+    )
+    descriptor = models.CharField(max_length=24, choices=Descriptor.choices)
+    hidden = models.BooleanField(default=False)
+    priority = models.CharField(max_length=6, choices=Priority.choices, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "descriptor"], name="one_preference_per_descriptor"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.descriptor} for user {self.user_id}"
+
+
+class AuditRows(models.QuerySet["AuditEntry"]):
+    """Entries of the audit log: appended, read, and nothing else."""
+
+    def update(self, **kwargs: Any) -> int:
+        """Refuse: what people did stays as it was written."""
+        raise TypeError("entries of the audit log are not changed")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Refuse: what people did stays."""
+        raise TypeError("entries of the audit log are not deleted")
+
+
+class AuditEntry(models.Model):
+    """One append-only line of what a person did in the console; written by `coc_admin.audit`.
+
+    The person is kept by name, so that the entry outlives the account.
+    """
+
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=150, blank=True)  # blank: nobody was signed in
+    action = models.CharField(max_length=60)
+    target = models.CharField(max_length=300)
+    detail = models.JSONField(default=dict)
+    reason = models.CharField(max_length=1000, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+
+    objects = AuditRows.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        default_permissions = ("view",)
+        indexes = [
+            models.Index(fields=["at", "id"], name="audit_by_time"),
+            models.Index(fields=["actor", "at", "id"], name="audit_by_actor"),
+            models.Index(fields=["target", "at", "id"], name="audit_by_target"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.action} {self.target}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Append the entry; one that exists is not written again."""
+        if not self._state.adding:
+            raise TypeError("entries of the audit log are not changed")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Refuse: what people did stays."""
+        raise TypeError("entries of the audit log are not deleted")
+
+
+class DeskEntry(models.Model):
+    """What people keep beside a short order on the oversold desk; written by `coc_admin.desk`.
+
+    An order without a row has no assignee and no note.
+    """
+
+    order = models.OneToOneField(
+        Order, on_delete=models.CASCADE, primary_key=True, related_name="desk_entry"
+    )
+    assignee = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="desk_entries",
+    )
+    assigned_at = models.DateTimeField(null=True)
+    assigned_by = models.CharField(max_length=150, blank=True)
+    note = models.CharField(max_length=1000, blank=True)
+    noted_at = models.DateTimeField(null=True)
+    noted_by = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"order {self.order_id} on the desk"
+
+
+class BulkKind(models.TextChoices):
+    """What can be done to many orders at once."""
+
+    CANCEL = "cancel", _("Cancel orders")
+    CANCEL_SHORT = "cancel_short", _("Cancel short items")
+    SETTLE_OUTSIDE = "settle_outside", _("Record as settled outside")
+    REOPEN = "reopen", _("Open again")
+
+
+class BulkRemedy(models.Model):
+    """One remedy for many orders: first a draft to look at, then confirmed once and carried out.
+
+    Written by `coc_admin.bulk`. Its id is the address of the draft and of the result, so that a
+    second click meets what the first one did.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="bulk_remedies"
+    )
+    kind = models.CharField(max_length=14, choices=BulkKind.choices)
+    created_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField(null=True)
+    reason = models.CharField(max_length=500, blank=True)
+    reference = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+
+class BulkState(models.TextChoices):
+    """What became of one order of a bulk remedy."""
+
+    CHOSEN = "chosen", _("Chosen")
+    LEFT_OUT = "left_out", _("Left out")  # it could not be done when it was confirmed
+    PENDING = "pending", _("To do")
+    DONE = "done", _("Done")
+    ALREADY = "already", _("Already done")
+    REFUSED = "refused", _("Refused")
+
+
+class BulkLine(models.Model):
+    """One order of a bulk remedy; `units` are what was shown of its items, by primary key."""
+
+    bulk = models.ForeignKey(BulkRemedy, on_delete=models.CASCADE, related_name="lines")
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="+")
+    state = models.CharField(max_length=8, choices=BulkState.choices, default=BulkState.CHOSEN)
+    units = models.JSONField(default=dict)
+    detail = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["bulk", "order"], name="order_once_in_bulk_remedy"),
+        ]
+
+    def __str__(self) -> str:
+        return f"order {self.order_id}: {self.state}"
+
+
+class StockUpload(models.Model):
+    """A stock file that somebody has uploaded: first looked at, then imported once.
+
+    Written by `coc_admin.stock_uploads`. `body` is the packed file, and empty once it is imported.
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    inventory_list = models.ForeignKey(InventoryList, on_delete=models.CASCADE, related_name="+")
+    file_name = models.CharField(max_length=200)
+    body = models.BinaryField()
+    created_at = models.DateTimeField()
+    # The moment of the figures: a broken import goes on with the same one.
+    confirmed_at = models.DateTimeField(null=True)
+    imported_at = models.DateTimeField(null=True)
+    sku_count = models.PositiveIntegerField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.file_name} for {self.inventory_list_id}"

@@ -24,7 +24,7 @@ INSTALLED_APPS = [
     "coc_admin",
     "orders",
     "reconciliation",
-    "django.contrib.admin",
+    "coc_admin.back_office_app.BackOfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -43,10 +43,10 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "coc_admin.personal.PersonalMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -108,6 +108,8 @@ AXES_VERBOSE = False
 AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "coc_admin" / "locale"]
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True
@@ -148,6 +150,11 @@ CONTENT_SECURITY_POLICY = {
 }
 # The largest order is 2,000 items of about 300 bytes; the API checks its own bound as well.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
+FILE_UPLOAD_HANDLERS = [
+    "coc_admin.upload_limit.BoundedUpload",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 
 # --- the inventory service -----------------------------------------------------------------
 COC_OCI_BASE_URL = env.text("COC_OCI_BASE_URL")
@@ -182,6 +189,36 @@ COC_LEASE_SECONDS = env.number("COC_LEASE_SECONDS", 60, low=5, high=3600)
 COC_RETRY_MINUTES = env.whole("COC_RETRY_MINUTES", 1, low=1, high=1440)
 COC_IMPEX_DIR = Path(env.text("COC_IMPEX_DIR") or VAR_DIR / "impex")
 COC_MERGE_SECONDS = env.number("COC_MERGE_SECONDS", 20, low=1, high=3600)
+# Days after which personal data of finished orders goes; 0 keeps it.
+COC_RETAIN_CUSTOMER_DAYS = env.whole("COC_RETAIN_CUSTOMER_DAYS", 0, low=0, high=36_500)
+COC_RETAIN_PAYLOAD_DAYS = env.whole("COC_RETAIN_PAYLOAD_DAYS", 0, low=0, high=36_500)
+
+# --- messages to people ---------------------------------------------------------------------
+# Django's own SMTP settings. Without a host, messages are written to standard error in DEBUG, and
+# elsewhere are refused with an explanation: nothing is lost in silence.
+EMAIL_HOST = env.text("EMAIL_HOST")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", default=False)
+EMAIL_USE_SSL = env.flag("EMAIL_USE_SSL", default=False)
+EMAIL_PORT = env.whole(
+    "EMAIL_PORT", 465 if EMAIL_USE_SSL else 587 if EMAIL_USE_TLS else 25, low=1, high=65535
+)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
+EMAIL_TIMEOUT = env.number("EMAIL_TIMEOUT", 5.0, low=1, high=20)
+EMAIL_BACKEND = env.text("EMAIL_BACKEND") or (
+    "django.core.mail.backends.smtp.EmailBackend"
+    if EMAIL_HOST
+    else "django.core.mail.backends.console.EmailBackend"
+    if DEBUG
+    else "reconciliation.channels.no_mail.NoMail"
+)
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "console@localhost")
+# Where people reach the console, for the links in messages.
+COC_CONSOLE_URL = env.text("COC_CONSOLE_URL").rstrip("/")
+# Which addresses webhooks may have beside public ones with https; see docs/channels.md.
+COC_WEBHOOKS_LOCAL = env.flag("COC_WEBHOOKS_LOCAL", default=DEBUG)
+COC_WEBHOOKS_PRIVATE = env.flag("COC_WEBHOOKS_PRIVATE", default=False)
+COC_WEBHOOK_TIMEOUT = env.number("COC_WEBHOOK_TIMEOUT", 5.0, low=0.5, high=20)
 
 # --- processes (`manage.py serve`) ----------------------------------------------------------
 COC_BIND = env.text("COC_BIND", "127.0.0.1")

@@ -60,6 +60,11 @@ class ItemAnswer(Schema):
     quantity: Number
     reservedQuantity: Number = Field(description="What OCI holds for it now.")
     shortQuantity: Number = Field(description="Ordered minus reserved.")
+    cancelledQuantity: Number = Field(description="Of what is short: will not be delivered.")
+    replacedQuantity: Number = Field(
+        description="Of what is short: delivered as another item, which names this one."
+    )
+    replacesItemId: str | None = Field(description="The item of this order that it stands for.")
 
 
 class OrderAnswer(Schema):

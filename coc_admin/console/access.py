@@ -14,17 +14,22 @@ from django.shortcuts import resolve_url
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from coc_admin.sight import sight_of
+
 View = Callable[..., HttpResponseBase]
 
 READ = ("GET", "HEAD")
 READ_AND_POST = ("GET", "HEAD", "POST")
 
 
-def console_page(permission: str, *, methods: Sequence[str] = READ) -> Callable[[View], View]:
+def console_page(
+    permission: str, *, methods: Sequence[str] = READ, every_site: bool = False
+) -> Callable[[View], View]:
     """Let a view be called with `methods`, by people who are signed in and have `permission`.
 
-    Others are sent to sign in, or get the 403 page. The view carries `console_permission`, so that
-    a test can find a page without a rule.
+    With `every_site` only by those who see every site: what it does concerns all of them. Others
+    are sent to sign in, or get the 403 page. The view carries `console_permission`, so that a test
+    can find a page without a rule.
     """
 
     def decorate(view: View) -> View:
@@ -34,6 +39,8 @@ def console_page(permission: str, *, methods: Sequence[str] = READ) -> Callable[
                 return _sign_in(request)
             if not request.user.has_perm(permission):
                 raise PermissionDenied(permission)
+            if every_site and sight_of(request).is_limited:
+                raise PermissionDenied("every site")
             return view(request, *args, **kwargs)
 
         allowed = require_http_methods(list(methods))(never_cache(guarded))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from coc_admin import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.frame import frame_of
@@ -16,20 +19,23 @@ from reconciliation import connection as connections
 from reconciliation.models import ConnectionState
 
 
-@console_page("reconciliation.force_offline", methods=READ_AND_POST)
+@console_page("reconciliation.force_offline", methods=READ_AND_POST, every_site=True)
 def force(request: HttpRequest) -> HttpResponse:
     """Say what forcing offline does, then do it; a second click changes nothing."""
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        changed = connections.force_offline(
-            actor=person(request.user.get_username()),
-            reason=form.cleaned_data["reason"],
-            now=timezone.now(),
-        )
+        with transaction.atomic():
+            changed = connections.force_offline(
+                actor=person(request.user.get_username()),
+                reason=form.cleaned_data["reason"],
+                now=timezone.now(),
+            )
+            if changed:
+                _note(request, "connection.forced_offline", form)
         if changed:
-            messages.success(request, "The connection has been taken offline.")
+            messages.success(request, _("The connection has been taken offline."))
         else:
-            messages.info(request, "The connection had been taken offline already.")
+            messages.info(request, _("The connection had been taken offline already."))
         return redirect("home")
     context = {
         "form": form,
@@ -39,22 +45,30 @@ def force(request: HttpRequest) -> HttpResponse:
     return render(request, "console/force_offline.html", context)
 
 
-@console_page("reconciliation.force_offline", methods=READ_AND_POST)
+@console_page("reconciliation.force_offline", methods=READ_AND_POST, every_site=True)
 def release(request: HttpRequest) -> HttpResponse:
     """Say what releasing does, then do it; a second click changes nothing."""
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        changed = connections.release_forced(
-            actor=person(request.user.get_username()),
-            reason=form.cleaned_data["reason"],
-            now=timezone.now(),
-        )
+        with transaction.atomic():
+            changed = connections.release_forced(
+                actor=person(request.user.get_username()),
+                reason=form.cleaned_data["reason"],
+                now=timezone.now(),
+            )
+            if changed:
+                _note(request, "connection.released", form)
         if changed:
-            messages.success(request, "Released: the connection is being tried again.")
+            messages.success(request, _("Released: the connection is being tried again."))
         else:
             messages.info(request, "The connection was not forced offline any more.")
         return redirect("home")
     return render(request, "console/release.html", {"form": form, "is_forced": _is_forced(request)})
+
+
+def _note(request: HttpRequest, action: str, form: ReasonForm) -> None:
+    reason = form.cleaned_data["reason"]
+    audit.record(request=request, action=action, target="connection", reason=reason)
 
 
 def _is_forced(request: HttpRequest) -> bool:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
-from orders.models import InventoryList, Order, Site
+from coc_admin.sight import Sight
+from orders.models import InventoryList, Site
 from orders.searching import LONGEST_CUSTOMER_TEXT
 from reconciliation.models import Outage, ReportType, Run, Scope
 
-MOST_ORDERS = 200
+MOST_ORDERS = 500
 _LARGEST_KEY = 2**63 - 1
-_TOO_SMALL = "That is less than the smallest value."
+_TOO_SMALL = gettext_lazy("That is less than the smallest value.")
 
 
 class ReasonForm(forms.Form):
@@ -25,8 +30,8 @@ class ReasonForm(forms.Form):
         max_length=500,
         strip=True,
         error_messages={
-            "required": "Say why, in a few words.",
-            "max_length": "Use at most 500 characters.",
+            "required": gettext_lazy("Say why, in a few words."),
+            "max_length": gettext_lazy("Use at most 500 characters."),
         },
     )
 
@@ -38,8 +43,8 @@ class SettleForm(ReasonForm):
         max_length=100,
         strip=True,
         error_messages={
-            "required": "Name what others can look up, such as a purchase order.",
-            "max_length": "Use at most 100 characters.",
+            "required": gettext_lazy("Name what others can look up, such as a purchase order."),
+            "max_length": gettext_lazy("Use at most 100 characters."),
         },
     )
 
@@ -52,9 +57,9 @@ class _Period(forms.DateField):
             required=False,
             validators=[MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2200, 1, 1))],
             error_messages={
-                "invalid": "Use a date like 2026-02-28.",
-                "min_value": "Use a day after the year 2000.",
-                "max_value": "Use a day before the year 2200.",
+                "invalid": gettext_lazy("Use a date like 2026-02-28."),
+                "min_value": gettext_lazy("Use a day after the year 2000."),
+                "max_value": gettext_lazy("Use a day before the year 2200."),
             },
         )
 
@@ -68,7 +73,7 @@ class _Amount(forms.DecimalField):
             min_value=0,
             max_digits=16,
             decimal_places=4,
-            error_messages={"invalid": "Use a number like 49.90."},
+            error_messages={"invalid": gettext_lazy("Use a number like 49.90.")},
         )
 
 
@@ -83,7 +88,11 @@ class OrderFilterForm(forms.Form):
     site = forms.ModelChoiceField(Site.objects.all(), required=False)
     q = forms.CharField(required=False, max_length=250, strip=True)
     offline = forms.ChoiceField(
-        choices=[("", "Offline and live"), ("yes", "Offline only"), ("no", "Live only")],
+        choices=[
+            ("", gettext_lazy("Offline and live")),
+            ("yes", gettext_lazy("Offline only")),
+            ("no", gettext_lazy("Live only")),
+        ],
         required=False,
     )
     captured_from = _Period()
@@ -92,18 +101,32 @@ class OrderFilterForm(forms.Form):
         required=False,
         max_length=LONGEST_CUSTOMER_TEXT,
         strip=True,
-        error_messages={"max_length": "Use at most 100 characters."},
+        error_messages={"max_length": gettext_lazy("Use at most 100 characters.")},
     )
     value_from = _Amount()
     value_to = _Amount()
     outage = forms.ModelChoiceField(Outage.objects.all(), required=False)
+    zone = forms.ChoiceField(
+        choices=[
+            ("", gettext_lazy("My time zone")),
+            ("site", gettext_lazy("The site's time zone")),
+        ],
+        required=False,
+    )
     sort = forms.CharField(required=False, max_length=20)
     cursor = forms.CharField(required=False, max_length=80)
+
+    def __init__(self, data: Any, *, sites: QuerySet[Site]) -> None:
+        super().__init__(data)
+        self.fields["site"].queryset = sites  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         """Check that each range begins before it ends."""
         values = super().clean() or self.cleaned_data
-        for name, words in (("captured", "That day is before the first."), ("value", _TOO_SMALL)):
+        for name, words in (
+            ("captured", gettext_lazy("That day is before the first.")),
+            ("value", _TOO_SMALL),
+        ):
             first, last = values.get(f"{name}_from"), values.get(f"{name}_to")
             if first is not None and last is not None and first > last:
                 self.add_error(f"{name}_to", words)
@@ -112,26 +135,36 @@ class OrderFilterForm(forms.Form):
     @property
     def has_mistakes(self) -> bool:
         """Whether something was asked for that cannot be answered."""
-        return not self.errors.keys() <= {"state", "site", "sort", "cursor"}
+        return not self.errors.keys() <= {"state", "site", "zone", "sort", "cursor"}
 
 
 class StockFilterForm(forms.Form):
-    """Filters of the inventory list; a list that does not exist is left out."""
+    """Filters of the inventory list; a list that is none of `lists` is left out."""
 
     list = forms.ModelChoiceField(InventoryList.objects.all(), required=False)
     sku = forms.CharField(
         required=False,
         max_length=250,
         strip=True,
-        error_messages={"max_length": "Use at most 250 characters."},
+        error_messages={"max_length": gettext_lazy("Use at most 250 characters.")},
+    )
+    name = forms.CharField(
+        required=False,
+        max_length=100,
+        strip=True,
+        error_messages={"max_length": gettext_lazy("Use at most 100 characters.")},
     )
     most = forms.DecimalField(
         required=False,
         min_value=0,
         max_digits=12,
         decimal_places=3,
-        error_messages={"invalid": "Use a number like 5."},
+        error_messages={"invalid": gettext_lazy("Use a number like 5.")},
     )
+
+    def __init__(self, data: Any, *, lists: QuerySet[InventoryList]) -> None:
+        super().__init__(data)
+        self.fields["list"].queryset = lists  # type: ignore[attr-defined]
 
     @property
     def has_mistakes(self) -> bool:
@@ -143,9 +176,11 @@ class ReportFilterForm(forms.Form):
     """Filters of the report list."""
 
     site = forms.ModelChoiceField(Site.objects.all(), required=False)
-    kind = forms.ChoiceField(choices=[("", "All kinds"), *ReportType.choices], required=False)
+    kind = forms.ChoiceField(
+        choices=[("", gettext_lazy("All kinds")), *ReportType.choices], required=False
+    )
     date = forms.DateField(
-        required=False, error_messages={"invalid": "Use a date like 2026-02-28."}
+        required=False, error_messages={"invalid": gettext_lazy("Use a date like 2026-02-28.")}
     )
 
 
@@ -153,23 +188,34 @@ class ScopeForm(forms.Form):
     """Which orders a rerun takes: a scope and what narrows it."""
 
     scope = forms.ChoiceField(choices=Scope.choices, required=False)
+    site = forms.ModelChoiceField(Site.objects.all(), required=False)
     run = forms.ModelChoiceField(Run.objects.all(), required=False)
-    order = forms.CharField(required=False, max_length=4000)
+    order = forms.CharField(required=False, max_length=10_000)
     sku = forms.CharField(required=False, max_length=250, strip=True)
+    list = forms.ModelChoiceField(InventoryList.objects.all(), required=False)
+
+    def __init__(self, data: Any, *, sight: Sight, runs: QuerySet[Run]) -> None:
+        super().__init__(data)
+        self._sight = sight
+        self.fields["site"].queryset = sight.permitted(  # type: ignore[attr-defined]
+            Site.objects.all(), "pk"
+        )
+        self.fields["run"].queryset = runs  # type: ignore[attr-defined]
+        self.fields["list"].queryset = sight.permitted_lists()  # type: ignore[attr-defined]
 
     def clean_scope(self) -> Scope:
         """Return the scope; everything waiting if none is named."""
         return Scope(self.cleaned_data["scope"] or Scope.MISSING)
 
-    def clean_order(self) -> list[int]:
-        """Return the primary keys of the chosen orders (comma-separated), at most 200."""
+    def clean_order(self) -> Sequence[int]:
+        """Return the primary keys of the chosen orders (comma-separated), at most MOST_ORDERS."""
         text = self.cleaned_data["order"]
         try:
             keys = sorted({int(part) for part in text.split(",") if part.strip()})
         except ValueError:
-            raise ValidationError("That is no list of orders.") from None
+            raise ValidationError(_("That is no list of orders.")) from None
         if len(keys) > MOST_ORDERS or any(not 0 < key <= _LARGEST_KEY for key in keys):
-            raise ValidationError(f"Choose at most {MOST_ORDERS} orders.")
+            raise ValidationError(_("Choose at most %(number)s orders.") % {"number": MOST_ORDERS})
         return keys
 
     def clean(self) -> dict[str, Any]:
@@ -177,24 +223,46 @@ class ScopeForm(forms.Form):
         values = super().clean() or self.cleaned_data
         scope = values.get("scope")
         if scope == Scope.RUN_FAILURES and not values.get("run"):
-            self.add_error("run", "Name the run whose failures are meant.")
+            self.add_error("run", _("Name the run whose failures are meant."))
         if scope == Scope.SKU and not values.get("sku"):
-            self.add_error("sku", "Name the SKU.")
+            self.add_error("sku", _("Name the SKU."))
         if scope == Scope.ORDERS and not values.get("order"):
-            self.add_error("order", "Choose at least one order.")
+            self.add_error("order", _("Choose at least one order."))
         return values
 
     @property
     def scope_data(self) -> dict[str, Any]:
         """Return what narrows the scope, as reconciliation.runs wants it."""
-        values = self.cleaned_data
+        values: dict[str, Any] = self.cleaned_data
+        data: dict[str, Any] = {}
+        if self.sites is not None:
+            data = {"site": self.sites[0]} if len(self.sites) == 1 else {"sites": [*self.sites]}
         if values["scope"] == Scope.RUN_FAILURES:
-            return {"run": values["run"].pk}
+            return data | {"run": values["run"].pk}
         if values["scope"] == Scope.SKU:
-            return {"sku": values["sku"]}
+            narrower = {"list": values["list"].pk} if values.get("list") else {}
+            return data | {"sku": values["sku"]} | narrower
         if values["scope"] == Scope.ORDERS:
-            return {"orders": values["order"]}
-        return {}
+            return data | {"orders": values["order"]}
+        return data
+
+    @property
+    def sites(self) -> tuple[str, ...] | None:
+        """The sites whose orders are taken (None: every one): the one named, or those shown now.
+
+        Chosen orders may be of any site that the person sees.
+        """
+        values = self.cleaned_data
+        if values.get("site"):
+            return (values["site"].pk,)
+        if "site" in self.data or values["scope"] == Scope.ORDERS:
+            return self._sight.allowed
+        return self._sight.site_ids
+
+    @property
+    def site_id(self) -> str:
+        """The site that the whole rerun is for; empty if it is for more."""
+        return self.sites[0] if self.sites is not None and len(self.sites) == 1 else ""
 
     @property
     def scope_words(self) -> str:
@@ -202,12 +270,19 @@ class ScopeForm(forms.Form):
         values = self.cleaned_data
         scope: Scope = values["scope"]
         if scope == Scope.RUN_FAILURES:
-            return f"What run {values['run'].pk} left short or waiting"
+            return _("What run %(run)s left short or waiting") % {"run": values["run"].pk}
+        if scope == Scope.SKU and values.get("list"):
+            words = {"sku": values["sku"], "list": values["list"].pk}
+            return _("Orders that still need SKU %(sku)s of list %(list)s") % words
         if scope == Scope.SKU:
-            return f"Orders that still need SKU {values['sku']}"
+            return _("Orders that still need SKU %(sku)s") % {"sku": values["sku"]}
         if scope == Scope.ORDERS and len(values["order"]) == 1:
-            order = Order.objects.filter(pk=values["order"][0]).first()
-            return f"Order {order.order_no}" if order else "One order"
+            order = self._sight.permitted_orders().filter(pk=values["order"][0]).first()
+            if order is None:
+                return _("One order")
+            return _("Order %(number)s") % {"number": order.order_no}
         if scope == Scope.ORDERS:
-            return f"{len(values['order'])} chosen orders"
+            chosen = len(values["order"])
+            told = ngettext("%(number)s chosen order", "%(number)s chosen orders", chosen)
+            return told % {"number": chosen}
         return str(scope.label)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
+from coc_admin.console.inbox import inbox_of
 from coc_admin.console.wording import Banner, connection_banner
-from orders.models import Site
-from reconciliation import alerts, status
+from coc_admin.sight import Sight, profile_of, sight_of
 from reconciliation import connection as connections
+from reconciliation import status
 from reconciliation.models import ACTIVE_RUNS, Connection, ConnectionState, Priority, Run
 
 BUSY_SECONDS = 2
@@ -36,30 +40,32 @@ class NavGroup:
     items: tuple[NavItem, ...]
 
 
-# label, icon, URL name, permission (None: staff only), beginning of the URL names it stands for
-_GROUPS: tuple[tuple[str, tuple[tuple[str, str, str, str | None], ...]], ...] = (
+# label, icon, URL name, permission (None: who may enter the back office)
+_GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str, str | None], ...]], ...] = (
     (
-        "Work",
+        _("Work"),
         (
-            ("Home", "home", "home", "orders.view_order"),
-            ("Orders", "receipt", "orders", "orders.view_order"),
-            ("Inventory", "box", "inventory", "orders.view_inventoryrecord"),
-            ("Alerts", "bell", "alerts", "reconciliation.view_alert"),
+            (_("Home"), "home", "home", "orders.view_order"),
+            (_("Orders"), "receipt", "orders", "orders.view_order"),
+            (_("Oversold desk"), "alert-circle", "desk", "orders.view_order"),
+            (_("Inventory"), "box", "inventory", "orders.view_inventoryrecord"),
+            (_("Alerts"), "bell", "alerts", "reconciliation.view_alert"),
         ),
     ),
     (
-        "Reconciliation",
+        _("Reconciliation"),
         (
-            ("Reconciliation", "refresh", "runs", "reconciliation.view_run"),
-            ("Outages", "plug-connected-x", "outages", "reconciliation.view_run"),
-            ("Reports", "report", "reports", "reconciliation.download_report"),
+            (_("Reconciliation"), "refresh", "runs", "reconciliation.view_run"),
+            (_("Outages"), "plug-connected-x", "outages", "reconciliation.view_run"),
+            (_("Reports"), "report", "reports", "reconciliation.download_report"),
         ),
     ),
     (
-        "Set-up",
+        _("Set-up"),
         (
             ("API", "api", "api-v1:openapi-view", "orders.view_order"),
-            ("Back office", "settings", "admin:index", None),
+            (_("Settings"), "settings", "settings", "orders.view_site"),
+            (_("Back office"), "user", "admin:index", None),
         ),
     ),
 )
@@ -76,6 +82,26 @@ class Frame:
         """Whether the person is signed in and has a role here."""
         return self._request.user.has_perm("orders.view_order")
 
+    @property
+    def sight(self) -> Sight:
+        """Which sites the person sees, and which one is chosen."""
+        return sight_of(self._request)
+
+    @property
+    def sees_every_site(self) -> bool:
+        """Whether the person may do what concerns all sites."""
+        return not self.sight.is_limited
+
+    @property
+    def has_sites_to_choose(self) -> bool:
+        """Whether there is more than one site to choose from."""
+        return len(self.sight.sites) > 1
+
+    @property
+    def zone_name(self) -> str:
+        """The time zone in which this page shows times."""
+        return timezone.get_current_timezone_name()
+
     @cached_property
     def connection(self) -> Connection:
         """The connection to OCI."""
@@ -83,30 +109,36 @@ class Frame:
 
     @cached_property
     def status(self) -> status.Status:
-        """The summary of everything."""
-        return status.summary()
+        """The summary of the sites that are shown now."""
+        return status.summary(sites=self.sight.site_ids)
 
     @cached_property
     def banner(self) -> Banner | None:
         """What must be said on every page while the connection is not online."""
         if self.connection.state == ConnectionState.ONLINE:
             return None
-        refusing = Site.objects.filter(offline_capture=False).values_list("pk", flat=True)
-        return connection_banner(self.status, refusing_sites=list(refusing))
+        refusing = [site.pk for site in self.sight.shown_sites if not site.offline_capture]
+        return connection_banner(self.status, refusing_sites=refusing)
 
     @cached_property
     def _alert_priorities(self) -> list[str]:
-        return list(alerts.open_alerts().values_list("priority", flat=True)[:100])
+        return inbox_of(self._request).priorities()
 
     @property
     def alert_count(self) -> int:
-        """Open alerts, up to 100."""
+        """Alerts that need somebody, up to 100."""
         return len(self._alert_priorities)
 
     @property
     def alerts_are_urgent(self) -> bool:
         """Whether one of them needs action."""
         return Priority.ACTION in self._alert_priorities
+
+    @cached_property
+    def shortcuts(self) -> bool:
+        """Whether the person wants keyboard shortcuts."""
+        profile = profile_of(self._request)
+        return profile is None or profile.shortcuts
 
     @cached_property
     def live_seconds(self) -> int:
@@ -122,12 +154,13 @@ class Frame:
         for label, entries in _GROUPS:
             items = tuple(item for entry in entries if (item := self._item(*entry)) is not None)
             if items:
-                groups.append(NavGroup(label, items))
+                groups.append(NavGroup(str(label), items))
         return groups
 
-    def _item(self, label: str, icon: str, name: str, permission: str | None) -> NavItem | None:
+    def _item(self, label: Any, icon: str, name: str, permission: str | None) -> NavItem | None:
         user = self._request.user
-        allowed = user.is_staff if permission is None else user.has_perm(permission)
+        back_office = user.is_staff and self.sees_every_site
+        allowed = back_office if permission is None else user.has_perm(permission)
         if not allowed:
             return None
         try:
@@ -136,7 +169,7 @@ class Frame:
             return None
         path = self._request.path
         current = path == url or (url != "/" and path.startswith(url))
-        return NavItem(label, url, icon, current)
+        return NavItem(str(label), url, icon, current)
 
 
 def frame_of(request: HttpRequest) -> Frame:

@@ -9,11 +9,11 @@ from django.shortcuts import render
 
 from coc_admin.console.access import console_page
 from coc_admin.console.frame import frame_of
-from coc_admin.console.queries import counts_of_runs
+from coc_admin.console.inbox import inbox_of
 from coc_admin.console.reports import latest_days
+from coc_admin.console.run_sight import runs_in_sight, seen_runs
 from coc_admin.console.wording import money_by_currency
-from reconciliation import alerts
-from reconciliation.models import Run
+from coc_admin.sight import sight_of
 
 RUNS = 5
 ALERTS = 8
@@ -40,11 +40,10 @@ def frame_live(request: HttpRequest) -> HttpResponse:
 
 def _context(request: HttpRequest) -> dict[str, Any]:
     status = frame_of(request).status
-    user = request.user
-    runs = list(Run.objects.all()[:RUNS]) if user.has_perm("reconciliation.view_run") else []
-    counts = counts_of_runs([run.pk for run in runs])
+    user, sight = request.user, sight_of(request)
+    runs = list(runs_in_sight(sight)[:RUNS]) if user.has_perm("reconciliation.view_run") else []
     open_alerts = (
-        list(alerts.open_alerts()[: ALERTS + 1])
+        inbox_of(request).needs_somebody(ALERTS + 1)
         if user.has_perm("reconciliation.view_alert")
         else []
     )
@@ -52,8 +51,8 @@ def _context(request: HttpRequest) -> dict[str, Any]:
     return {
         "status": status,
         "waiting_value": money_by_currency(status.waiting),
-        "runs": [(run, counts[run.pk]) for run in runs],
+        "runs": seen_runs(runs, sight),
         "alerts": open_alerts[:ALERTS],
         "more_alerts": len(open_alerts) > ALERTS,
-        "report_days": latest_days(REPORT_DAYS) if may_download else [],
+        "report_days": latest_days(REPORT_DAYS, sight=sight) if may_download else [],
     }

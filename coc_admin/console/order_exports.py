@@ -12,8 +12,11 @@ from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from coc_admin import audit
 from coc_admin.console.access import console_page
+from coc_admin.console.formats import format_quantity
 from coc_admin.console.order_filters import read_filter
 from coc_admin.console.queries import sorted_orders
 from coc_admin.report_responses import file_response
@@ -59,14 +62,19 @@ def export(request: HttpRequest, form: str) -> HttpResponseBase:
         raise Http404
     wanted = read_filter(request)
     if wanted.form.errors:
-        raise BadRequest("The filters of this export make no sense.")
+        raise BadRequest(_("The filters of this export make no sense."))
     found = wanted.orders()
     if found.order_by()[: MOST_ROWS + 1].count() > MOST_ROWS:
         messages.error(
-            request, f"More than {MOST_ROWS:,} orders fit; narrow the list before exporting it."
+            request,
+            _("More than %(number)s orders fit; narrow the list before exporting it.")
+            % {"number": format_quantity(MOST_ROWS)},
         )
         return redirect(f"{reverse('orders')}?{request.GET.urlencode()}")
     file = sheet_file(form, COLUMNS, rows_of(sorted_orders(found, wanted.sort)))
+    audit.record(
+        request=request, action="orders.exported", target="orders", detail=request.GET.dict()
+    )
     return file_response(file, stem=f"orders_{timezone.now():%Y%m%d_%H%M%S}", form=form)
 
 

@@ -8,10 +8,12 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from coc_admin.console import queries
 from coc_admin.console.forms import OrderFilterForm
 from coc_admin.console.outage_figures import orders_of_outage
+from coc_admin.sight import Sight, sight_of
 from orders.models import Order, Site
 from reconciliation.models import Outage
 
@@ -25,6 +27,7 @@ class OrderFilter:
     """The filters of a request, checked."""
 
     form: OrderFilterForm
+    sight: Sight
     state: str
     sort: str
     site: Site | None
@@ -49,13 +52,22 @@ class OrderFilter:
 
     @property
     def zone(self) -> tzinfo:
-        """The time zone of the days: the chosen site's, or UTC without one."""
-        return self.site.zone if self.site else UTC
+        """The time zone of the days: the person's, or the site's where that was asked for."""
+        return self.site.zone if self.site and self.is_in_zone_of_site else _own_zone()
 
     @property
     def zone_name(self) -> str:
         """The time zone of the days, as people call it."""
-        return self.site.time_zone if self.site else "UTC"
+        return str(self.zone)
+
+    @property
+    def is_in_zone_of_site(self) -> bool:
+        """Whether the days were asked for in the time zone of the site."""
+        return bool(self.site) and self.form.cleaned_data.get("zone") == "site"
+
+    @property
+    def _searched_sites(self) -> list[str]:
+        return [self.site.pk] if self.site else [one.pk for one in self.sight.shown_sites]
 
     @property
     def cursor(self) -> str:
@@ -67,10 +79,9 @@ class OrderFilter:
         found = queries.orders_in_state(self.state)
         if self.form.has_mistakes:
             return found.none()
-        if self.site:
-            found = found.filter(site=self.site)
+        found = found.filter(site=self.site) if self.site else self.sight.orders(found)
         if self.text:
-            found = queries.search_orders(found, self.text)
+            found = queries.search_orders(found, self.text, sites=self._searched_sites)
         return self._by_customer_and_value(self._by_capture(found))
 
     def _by_capture(self, found: QuerySet[Order]) -> QuerySet[Order]:
@@ -102,8 +113,12 @@ class OrderFilter:
 
 
 def read_filter(request: HttpRequest) -> OrderFilter:
-    """Return what the URL asks for; see OrderFilterForm for what happens to mistakes."""
-    form = OrderFilterForm(request.GET)
+    """Return what the URL asks for; see OrderFilterForm for what happens to mistakes.
+
+    A site of the URL goes before the one chosen at the top, and must be permitted like that one.
+    """
+    sight = sight_of(request)
+    form = OrderFilterForm(request.GET, sites=sight.permitted(Site.objects.all(), "pk"))
     form.is_valid()
     wanted = form.cleaned_data
     state = wanted.get("state") or "all"
@@ -112,12 +127,17 @@ def read_filter(request: HttpRequest) -> OrderFilter:
         sort = usual_sort(state)
     return OrderFilter(
         form=form,
+        sight=sight,
         state=state,
         sort=sort,
         site=wanted.get("site"),
         text=wanted.get("q", "") or ("" if "q" not in form.errors else request.GET["q"][:250]),
         outage=wanted.get("outage"),
     )
+
+
+def _own_zone() -> tzinfo:
+    return timezone.get_current_timezone()
 
 
 def usual_sort(state: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -11,16 +12,22 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from coc_admin.console import queries
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.choosing import Choice
+from coc_admin.console.choosing_pages import bar_context
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.frame import frame_of
 from coc_admin.console.order_filters import read_filter, usual_sort
 from coc_admin.console.stories import timeline
 from coc_admin.console.wording import standing
+from coc_admin.customer_messages import messages_of
+from coc_admin.sight import sight_of
 from orders import outcomes
 from orders.actors import person
+from orders.adjusting import why_not_adjust
 from orders.errors import CannotCancel
 from orders.fields import ZERO
 from orders.models import (
@@ -28,10 +35,12 @@ from orders.models import (
     Order,
     OrderItem,
     OrderStatus,
+    Replacement,
     ReservationState,
     Resolution,
-    Site,
 )
+from orders.models.replacements import UNDER_WAY
+from orders.shortages import why_not, why_not_cancel_short
 from reconciliation.models import ReservationDocument
 from reconciliation.releases import cancel_order
 
@@ -51,6 +60,7 @@ def order_list(request: HttpRequest) -> HttpResponse:
     page = queries.page_of_orders(found, cursor=wanted.cursor, sort=wanted.sort)
     totals = queries.totals_of(page.rows)
     number, more = queries.count_up_to(found)
+    choice = Choice(request, "orders")
     context = {
         "rows": [(order, totals.get(order.pk, queries.Totals())) for order in page.rows],
         "page": page,
@@ -60,7 +70,9 @@ def order_list(request: HttpRequest) -> HttpResponse:
         "form": wanted.form,
         "states": queries.ORDER_STATES,
         "usual_sort": usual_sort(wanted.state),
-        "sites": list(Site.objects.all()),
+        "sites": sight_of(request).sites,
+        "chosen_keys": set(choice.seen),
+        **bar_context(request, choice, "orders"),
     }
     return render(request, "console/orders.html", context)
 
@@ -73,13 +85,14 @@ def _only_order(found: QuerySet[Order], text: str) -> Order | None:
 @console_page("orders.view_order")
 def order_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one order: where it stands, its items, its story, its documents at OCI."""
-    order = order_or_404(pk)
+    order = order_or_404(request, pk)
     return render(request, "console/order.html", order_context(request, order))
 
 
-def order_or_404(pk: int) -> Order:
-    """Return the order with this key, or answer that there is none."""
-    return get_object_or_404(Order.objects.select_related("site"), pk=min(pk, 2**63 - 1))
+def order_or_404(request: HttpRequest, pk: int) -> Order:
+    """Return the order with this key, or answer that there is none: so for another site's too."""
+    orders = sight_of(request).permitted_orders().select_related("site")
+    return get_object_or_404(orders, pk=min(pk, 2**63 - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,61 +101,94 @@ class _Sums:
 
     ordered: Decimal
     reserved: Decimal
+    short: Decimal
+    cancelled: Decimal
+    replaced: Decimal
 
-    @property
-    def short(self) -> Decimal:
-        return self.ordered - self.reserved
+
+def _sums(items: Iterable[OrderItem]) -> _Sums:
+    """Add up: ordered is what the shopper has ordered, short what is left to be put right."""
+    items = list(items)
+    return _Sums(
+        ordered=sum((item.quantity for item in items if item.replaces_id is None), ZERO),
+        reserved=sum((item.reserved_quantity for item in items), ZERO),
+        short=sum((item.open_quantity for item in items), ZERO),
+        cancelled=sum((item.cancelled_quantity for item in items), ZERO),
+        replaced=sum((item.replaced_quantity for item in items), ZERO),
+    )
 
 
 def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
     """Return what the pages about one order show."""
-    items = list(OrderItem.objects.filter(order=order).order_by("position"))
+    items = list(
+        OrderItem.objects.filter(order=order).select_related("replaces").order_by("position")
+    )
     documents = ReservationDocument.objects.filter(order=order).order_by("generation", "part")
+    being_replaced = Replacement.objects.filter(UNDER_WAY, order=order).first()
+    may_change = request.user.has_perm("orders.change_order")
+    is_open = may_change and being_replaced is None
     return {
         "order": order,
         "items": items[:MOST_ITEMS],
         "items_left_out": max(0, len(items) - MOST_ITEMS),
-        "sums": _Sums(
-            sum((item.quantity for item in items), ZERO),
-            sum((item.reserved_quantity for item in items), ZERO),
-        ),
+        "sums": _sums(items),
+        "being_replaced": being_replaced,
         "counts_short": order.status == OrderStatus.NEW
         and order.reservation_state != ReservationState.MISSING,
         "standing": standing(
             order,
             items=items,
             connection=frame_of(request).connection.state,
-            waiting_before=_waiting_before(order),
+            waiting_before=_waiting_before(request, order),
         ),
         "story": timeline(order, items),
         "documents": list(documents.defer("body")[:MOST_DOCUMENTS]),
-        "may_cancel": _is_cancellable(order) and request.user.has_perm("orders.change_order"),
+        "customer_messages": messages_of(order),
+        "may_cancel": _is_cancellable(order) and may_change,
+        "may_cancel_items": is_open and not why_not_cancel_short(order),
+        "may_replace": is_open and not why_not(order),
+        "may_adjust": being_replaced is None
+        and not why_not_adjust(order)
+        and request.user.has_perm("reconciliation.adjust_reservation"),
         "may_end_review": order.needs_review_since is not None
         and order.status == OrderStatus.NEW
-        and request.user.has_perm("orders.change_order"),
+        and may_change,
         "may_settle": _is_rerunnable(order)
         and order.reservation_state != ReservationState.MISSING
-        and request.user.has_perm("orders.change_order"),
-        "may_reopen": order.resolution == Resolution.SETTLED_OUTSIDE
-        and request.user.has_perm("orders.change_order"),
-        "may_rerun": _is_rerunnable(order) and request.user.has_perm("reconciliation.start_run"),
+        and is_open,
+        "may_reopen": may_change and is_reopenable(order, items),
+        "may_rerun": _is_rerunnable(order)
+        and being_replaced is None
+        and request.user.has_perm("reconciliation.start_run"),
     }
 
 
-def _waiting_before(order: Order) -> int:
+def _waiting_before(request: HttpRequest, order: Order) -> int:
     if order.status != OrderStatus.NEW or order.reservation_state != ReservationState.MISSING:
         return 0
     earlier = Q(captured_at__lt=order.captured_at) | Q(
         captured_at=order.captured_at, pk__lt=order.pk
     )
-    return Order.objects.waiting().filter(earlier).count()
+    waiting = sight_of(request).permitted(Order.objects.waiting())
+    return waiting.filter(earlier).count()
 
 
 def _is_cancellable(order: Order) -> bool:
     return (
         order.status in (OrderStatus.NEW, OrderStatus.CREATED)
         and order.export_status != ExportStatus.EXPORTED
-        and order.resolution == Resolution.NONE
+        and order.resolution != Resolution.SETTLED_OUTSIDE
+    )
+
+
+def is_reopenable(order: Order, items: Iterable[OrderItem]) -> bool:
+    """Whether something that was settled of `order` can be taken back."""
+    if order.resolution == Resolution.SETTLED_OUTSIDE:
+        return True
+    return (
+        order.status == OrderStatus.NEW
+        and order.export_status != ExportStatus.EXPORTED
+        and any(item.cancelled_quantity for item in items)
     )
 
 
@@ -158,7 +204,7 @@ def _is_rerunnable(order: Order) -> bool:
 @console_page("orders.change_order", methods=READ_AND_POST)
 def cancel(request: HttpRequest, pk: int) -> HttpResponse:
     """Say what cancelling would do, then do it with a reason; a second click changes nothing."""
-    order = order_or_404(pk)
+    order = order_or_404(request, pk)
     form = ReasonForm(request.POST or None)
     refused = ""
     if request.method == "POST" and form.is_valid():
@@ -173,7 +219,9 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
             refused = error.detail
         else:
             messages.success(
-                request, f"Order {order.order_no}: {order.get_status_display().lower()}."
+                request,
+                _("Order %(number)s: %(status)s.")
+                % {"number": order.order_no, "status": order.get_status_display()},
             )
             return redirect("order", pk=order.pk)
     context = order_context(request, order) | {"form": form, "refused": refused}
@@ -183,7 +231,7 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
 @console_page("orders.change_order", methods=READ_AND_POST)
 def end_review(request: HttpRequest, pk: int) -> HttpResponse:
     """Give an order that needed review back to the automatic retries, with a reason."""
-    order = order_or_404(pk)
+    order = order_or_404(request, pk)
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         if outcomes.end_review(
@@ -192,9 +240,15 @@ def end_review(request: HttpRequest, pk: int) -> HttpResponse:
             reason=form.cleaned_data["reason"],
             now=timezone.now(),
         ):
-            messages.success(request, f"Order {order.order_no} is tried again by itself.")
+            messages.success(
+                request,
+                _("Order %(number)s is tried again by itself.") % {"number": order.order_no},
+            )
         else:
-            messages.info(request, f"Order {order.order_no} needs no review any more.")
+            messages.info(
+                request,
+                _("Order %(number)s needs no review any more.") % {"number": order.order_no},
+            )
         return redirect("order", pk=order.pk)
     context = order_context(request, order) | {"form": form}
     return render(request, "console/order_end_review.html", context)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -11,9 +11,10 @@ from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Q, QuerySet, Sum
+from django.utils.translation import gettext_lazy as _
 
 from orders.fields import ZERO, MoneyField
-from orders.models import Order, OrderItem, OrderStatus, ReservationState, Site
+from orders.models import Order, OrderItem, OrderStatus, ReservationState
 from orders.searching import CUSTOMER_EMAIL, CUSTOMER_NAME, customer_begins_with
 from reconciliation.models import EntryState, RunEntry
 
@@ -25,12 +26,12 @@ MOST_CUSTOMERS = 1_000
 
 # Value in the URL, label, and whether the oldest come first (what waits for somebody).
 ORDER_STATES = (
-    ("all", "All", False),
-    ("waiting", "Waiting", True),
-    ("oversold", "Oversold", True),
-    ("review", "Needs review", True),
-    ("reserved", "Reserved", False),
-    ("cancelled", "Cancelled", False),
+    ("all", _("All"), False),
+    ("waiting", _("Waiting"), True),
+    ("oversold", _("Oversold"), True),
+    ("review", _("Needs review"), True),
+    ("reserved", _("Reserved"), False),
+    ("cancelled", _("Cancelled"), False),
 )
 # Value in the URL: column, and whether it descends.
 ORDER_SORTS = {
@@ -92,10 +93,13 @@ def with_customer(orders: QuerySet[Order], text: str) -> QuerySet[Order]:
     return orders.alias(customer_name=CUSTOMER_NAME, customer_email=CUSTOMER_EMAIL).filter(fit)
 
 
-def search_orders(orders: QuerySet[Order], text: str) -> QuerySet[Order]:
-    """Narrow to the order with that number (one a site), or else to orders with that SKU."""
+def search_orders(orders: QuerySet[Order], text: str, *, sites: Collection[str]) -> QuerySet[Order]:
+    """Narrow to the order with that number (one a site), or else to orders with that SKU.
+
+    Only numbers of `sites` count: whether another site has an order of that number is not told.
+    """
     # Naming the sites lets the unique index (site, order number) answer.
-    numbered = Q(site__in=list(Site.objects.values_list("pk", flat=True)), order_no=text)
+    numbered = Q(site__in=sites, order_no=text)
     if Order.objects.filter(numbered).exists():
         return orders.filter(numbered)
     return orders.filter(pk__in=OrderItem.objects.filter(sku=text).values("order"))
@@ -162,14 +166,14 @@ def totals_of(orders: Iterable[Order]) -> dict[int, Totals]:
     return {row["order"]: Totals(row["ordered"], row["reserved"]) for row in rows}
 
 
-def counts_of_runs(run_ids: Sequence[int]) -> dict[int, dict[str, int]]:
-    """Return how many orders of each run are in each state; one query."""
-    rows = (
-        RunEntry.objects.filter(run__in=run_ids)
-        .order_by()
-        .values_list("run", "state")
-        .annotate(number=Count("pk"))
-    )
+def counts_of_runs(
+    run_ids: Sequence[int], *, sites: Collection[str] | None = None
+) -> dict[int, dict[str, int]]:
+    """Return how many orders of each run, or those of `sites`, are in each state; one query."""
+    entries = RunEntry.objects.filter(run__in=run_ids)
+    if sites is not None:
+        entries = entries.filter(order__site__in=sites)
+    rows = entries.order_by().values_list("run", "state").annotate(number=Count("pk"))
     counts: dict[int, dict[str, int]] = {pk: defaultdict(int) for pk in run_ids}
     for run_id, state, number in rows:
         counts[run_id][state] = number

@@ -8,13 +8,14 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.forms import ReasonForm, SettleForm
-from coc_admin.console.orders import order_context, order_or_404
+from coc_admin.console.orders import is_reopenable, order_context, order_or_404
 from orders.actors import person
 from orders.errors import CannotSettle
-from orders.models import Order, OrderStatus, ReservationState, Resolution
+from orders.models import Order, OrderItem, OrderStatus, ReservationState, Resolution
 from orders.settlement import reopen as reopen_order
 from reconciliation.releases import settle_outside as settle_order_outside
 
@@ -22,7 +23,7 @@ from reconciliation.releases import settle_outside as settle_order_outside
 @console_page("orders.change_order", methods=READ_AND_POST)
 def settle_outside(request: HttpRequest, pk: int) -> HttpResponse:
     """Say what recording means, then record it; a second click changes nothing."""
-    order = order_or_404(pk)
+    order = order_or_404(request, pk)
     form = SettleForm(request.POST or None)
     refused = ""
     if request.method == "POST" and form.is_valid():
@@ -37,15 +38,17 @@ def settle_outside(request: HttpRequest, pk: int) -> HttpResponse:
         except CannotSettle as error:
             refused = error.detail
         else:
-            messages.success(request, f"Order {order.order_no}: settled outside.")
+            messages.success(
+                request, _("Order %(number)s: settled outside.") % {"number": order.order_no}
+            )
             return redirect("order", pk=order.pk)
     return _render(request, "console/order_settle.html", order, form=form, refused=refused)
 
 
 @console_page("orders.change_order", methods=READ_AND_POST)
 def reopen(request: HttpRequest, pk: int) -> HttpResponse:
-    """Take back that an order was settled outside, with a reason."""
-    order = order_or_404(pk)
+    """Take back that an order was settled outside, or its short items cancelled; with a reason."""
+    order = order_or_404(request, pk)
     form = ReasonForm(request.POST or None)
     refused = ""
     if request.method == "POST" and form.is_valid():
@@ -59,7 +62,9 @@ def reopen(request: HttpRequest, pk: int) -> HttpResponse:
         except CannotSettle as error:
             refused = error.detail
         else:
-            messages.success(request, f"Order {order.order_no} is open again.")
+            messages.success(
+                request, _("Order %(number)s is open again.") % {"number": order.order_no}
+            )
             return redirect("order", pk=order.pk)
     return _render(request, "console/order_reopen.html", order, form=form, refused=refused)
 
@@ -74,6 +79,7 @@ def _render(
         "refused": refused,
         "is_open": is_open_shortage(order),
         "is_settled_outside": order.resolution == Resolution.SETTLED_OUTSIDE,
+        "is_reopenable": is_reopenable(order, OrderItem.objects.filter(order=order)),
     }
     return render(request, template, context, status=409 if refused else 200)
 

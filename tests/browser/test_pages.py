@@ -6,15 +6,28 @@ console error, which includes what the content security policy refuses.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
 
+from coc_admin import stock_uploads
+from coc_admin.models import Profile, StockUpload
 from orders.models import InventoryRecord, Order
-from reconciliation.models import ConnectionState, OfflineCause, Outage, Run
+from reconciliation.models import (
+    Alert,
+    ConnectionState,
+    OfflineCause,
+    Outage,
+    ReportDay,
+    Run,
+)
+from reconciliation.reports import keep_up, names
 from tests.browser.conftest import Open, axe_findings, scrolls_sideways
 from tests.coc_admin.console import scene
 
@@ -35,15 +48,44 @@ PAGES = {
     "outages": "/outages/",
     "outage": "/outages/{outage}/",
     "outage-open": "/outages/{open_outage}/",
+    "desk": "/desk/",
+    "desk-skus": "/desk/skus/",
+    "no-desk": "/desk/?sku=nothing-like-it",
+    "desk-order": "/desk/orders/{partial}/",
     "order": "/orders/{partial}/",
     "order-waiting": "/orders/{waiting}/",
     "order-review": "/orders/{review}/",
     "order-cancel": "/orders/{waiting}/cancel/",
+    "order-cancel-items": "/orders/{partial}/cancel-items/",
+    "order-replace": "/orders/{partial}/replace/",
+    "order-replace-search": "/orders/{partial}/replace/?item={item}&q=JUG",
+    "order-replace-preview": "/orders/{partial}/replace/?item={item}&sku=JUG-03",
+    "order-give-back": "/orders/{partial}/documents/{document}/give-back/",
     "runs": "/runs/",
     "run": "/runs/{run}/",
     "run-new": "/runs/new/",
+    "run-batches": "/runs/{run}/batches/",
+    "run-calls": "/runs/{run}/calls/",
     "reports": "/reports/",
+    "report-calendar": "/reports/calendar/",
+    "report": "/reports/{report}/",
+    "report-missing": "/reports/{no_report}/",
+    "order-payload": "/orders/{partial}/payload/",
+    "stock-compare": "/inventory/compare/",
+    "stock-import": "/inventory/import/",
+    "stock-import-confirm": "/inventory/import/{upload}/",
     "alerts": "/alerts/",
+    "alert": "/alerts/{alert}/",
+    "alert-my-view": "/alerts/my-view/",
+    "channels": "/alerts/channels/",
+    "channel": "/alerts/channels/{channel}/",
+    "channel-edit": "/alerts/channels/{channel}/edit/",
+    "order-message": "/orders/{cancelled}/message/",
+    "message-templates": "/messages/",
+    "message-template": "/messages/NorthShop/template/replaced/",
+    "message-route": "/messages/NorthShop/sending/",
+    "me": "/me/",
+    "password": "/me/password/",
     "force-offline": "/connection/force-offline/",
     "missing": "/orders/999999/",
 }
@@ -54,22 +96,45 @@ def path_of(name: str, outage: scene.Scene) -> str:
         partial=outage.partial.pk,
         waiting=outage.waiting.pk,
         review=outage.review.pk,
+        cancelled=outage.cancelled.pk,
+        alert=Alert.objects.get(descriptor="reconciliation_shortages").pk,
+        channel=scene.make_channel().pk,
+        item=outage.partial.items.earliest("position").pk,
+        document=outage.partial.documents.get().pk,
         run=outage.run.pk,
+        report=ReportDay.objects.get(report_type="oversold").pk,
+        no_report=ReportDay.objects.get(report_type="reserved").pk,
+        upload=StockUpload.objects.get().pk,
         sku=InventoryRecord.objects.filter(sku="MUG-01").earliest("pk").pk,
         outage=Outage.objects.earliest("pk").pk,
         open_outage=Outage.objects.latest("pk").pk,
     )
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_has_a_serious_fault_of_accessibility_or_scrolls_sideways(
-    outage: scene.Scene, open_page: Open, scheme: str
-) -> None:
+def put_on_every_page(outage: scene.Scene) -> None:
+    """Give each page of PAGES something to show."""
     scene.make_outage(outage.run)
     scene.make_outage(over=False, minutes_ago=40)
+    keep_up.project_and_merge(now=scene.NOW)
+    names.path_of(ReportDay.objects.get(report_type="reserved")).unlink()
+    stock_uploads.keep(
+        io.BytesIO(b"sku,ato\nMUG-01,3\nNEW-9,7\n"),
+        name="stock.csv",
+        list_=outage.site.inventory_list,
+        user=User.objects.get(username="otto"),
+        now=timezone.now(),
+    )
     scene.set_connection(ConnectionState.OFFLINE, cause=OfflineCause.UNREACHABLE)
+
+
+# Narrow pages have the colours of wide ones.
+@pytest.mark.parametrize(("scheme", "widths"), [("light", (1280, 360)), ("dark", (1280,))])
+def test_no_page_has_a_serious_fault_of_accessibility_or_scrolls_sideways(
+    outage: scene.Scene, open_page: Open, scheme: str, widths: tuple[int, ...]
+) -> None:
+    put_on_every_page(outage)
     faults = {}
-    for width in (1280, 360):
+    for width in widths:
         page = open_page("/", scheme=scheme, width=width)
         for name in PAGES:
             page.goto(path_of(name, outage))
@@ -82,6 +147,23 @@ def test_no_page_has_a_serious_fault_of_accessibility_or_scrolls_sideways(
                 shot = Path(SHOTS) / f"{name}-{scheme}-{width}.png"
                 page.screenshot(path=shot, full_page=True)
     assert faults == {}
+
+
+def test_german_fits_a_narrow_page(outage: scene.Scene, open_page: Open, operator: User) -> None:
+    """Its words are longer than the English ones."""
+    put_on_every_page(outage)
+    Profile.objects.create(user=operator, language="de")
+    page = open_page("/", width=360)
+    wide = []
+    for name in PAGES:
+        page.goto(path_of(name, outage))
+        if name != "missing":
+            assert page.locator("html").get_attribute("lang") == "de", name
+        if scrolls_sideways(page):
+            wide.append(name)
+        if SHOTS:
+            page.screenshot(path=Path(SHOTS) / f"{name}-german-360.png", full_page=True)
+    assert wide == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -140,3 +140,20 @@ def test_several_web_processes_on_sqlite_are_warned_of(
     settings.COC_WEB_WORKERS = 2
     monkeypatch.setattr(checks.programs, "uses_sqlite", lambda: False)
     assert checks.sqlite_has_one_web_process(None) == []
+
+
+def test_a_mail_server_is_spoken_to_in_one_way(settings: Settings) -> None:
+    settings.EMAIL_USE_TLS = True
+    assert checks.mail_server_is_spoken_to_in_one_way(None) == []
+    settings.EMAIL_USE_SSL = True
+    assert told(checks.mail_server_is_spoken_to_in_one_way(None)) == [
+        ("coc.E008", "EMAIL_USE_TLS and EMAIL_USE_SSL are both set.")
+    ]
+
+
+def test_that_no_mail_is_sent_is_said(settings: Settings) -> None:
+    assert checks.mail_can_be_sent(None) == []
+    settings.EMAIL_BACKEND = "reconciliation.channels.no_mail.NoMail"
+    assert told(checks.mail_can_be_sent(None)) == [
+        ("coc.W009", "EMAIL_HOST is not set: no e-mail is sent.")
+    ]

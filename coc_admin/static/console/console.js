@@ -43,6 +43,13 @@
     schedule();
   }
 
+  // --- a choice that shows the page anew; without JavaScript it has a button ------------------
+  document.querySelectorAll("select[data-submits]").forEach(function (select) {
+    select.addEventListener("change", function () {
+      select.form.requestSubmit();
+    });
+  });
+
   // --- navigation on narrow screens ---------------------------------------------------------
   var toggle = document.querySelector(".nav-toggle");
   var side = document.getElementById("navigation");

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from orders.actors import person
+from orders.actors import at_the_command_line
 from reconciliation import connection
 from reconciliation.alert_rules import refresh_alerts
 from reconciliation.alert_words import at_stake, moment
@@ -38,7 +37,7 @@ class Command(BaseCommand):
         if options["action"] in act:
             try:
                 changed = act[options["action"]](
-                    actor=person(_user()), reason=options["reason"], now=now
+                    actor=at_the_command_line(), reason=options["reason"], now=now
                 )
             except connection.ReasonRequired as error:
                 raise CommandError(f"{error} Use --reason.") from None
@@ -49,11 +48,3 @@ class Command(BaseCommand):
         reason = f" ({status.reason})" if status.reason else ""
         self.stdout.write(f"{status.connection} since {moment(status.since)}{reason}")
         self.stdout.write(at_stake(status.waiting))
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        # A container without an entry for its user.
-        return "command line"

@@ -59,6 +59,9 @@ def test_one_order(api: Api, outage: Scene) -> None:
                 "quantity": 2,
                 "reservedQuantity": 1,
                 "shortQuantity": 1,
+                "cancelledQuantity": 0,
+                "replacedQuantity": 0,
+                "replacesItemId": None,
             },
             {
                 "itemId": "2",
@@ -66,6 +69,9 @@ def test_one_order(api: Api, outage: Scene) -> None:
                 "quantity": 1,
                 "reservedQuantity": 0,
                 "shortQuantity": 1,
+                "cancelledQuantity": 0,
+                "replacedQuantity": 0,
+                "replacesItemId": None,
             },
         ],
     }

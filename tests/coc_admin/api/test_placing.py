@@ -62,6 +62,9 @@ class TestOffline:
                     "quantity": 2,
                     "reservedQuantity": 0,
                     "shortQuantity": 2,
+                    "cancelledQuantity": 0,
+                    "replacedQuantity": 0,
+                    "replacesItemId": None,
                 },
                 {
                     "itemId": "item-1",
@@ -69,6 +72,9 @@ class TestOffline:
                     "quantity": 0.25,
                     "reservedQuantity": 0,
                     "shortQuantity": 0.25,
+                    "cancelledQuantity": 0,
+                    "replacedQuantity": 0,
+                    "replacesItemId": None,
                 },
             ],
         }

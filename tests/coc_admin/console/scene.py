@@ -17,13 +17,17 @@ from orders.payload import parse_order
 from reconciliation import alerts
 from reconciliation.models import (
     CONNECTION_ID,
+    Alert,
     Attempt,
     AttemptOutcome,
     Batch,
     BatchState,
+    Channel,
+    ChannelKind,
     Connection,
     ConnectionChange,
     ConnectionState,
+    Delivery,
     Descriptor,
     DocumentState,
     EntryState,
@@ -50,8 +54,21 @@ VIEWER = (
     "reconciliation.view_alert",
     "reconciliation.download_report",
 )
-MERCHANDISER = (*VIEWER, "reconciliation.start_run", "orders.change_order")
-OPERATOR = (*MERCHANDISER, "reconciliation.force_offline")
+MERCHANDISER = (
+    *VIEWER,
+    "reconciliation.start_run",
+    "orders.change_order",
+    "reconciliation.change_alert",
+)
+OPERATOR = (
+    *MERCHANDISER,
+    "reconciliation.force_offline",
+    "reconciliation.adjust_reservation",
+    "reconciliation.change_channel",
+    "orders.change_messagetemplate",
+    "orders.change_inventorylist",
+    "orders.view_orderpayload",
+)
 
 
 def make_user(name: str, *permissions: str, staff: bool = False) -> User:
@@ -153,6 +170,11 @@ def answer(
         state=DocumentState.COUNTED,
         sends=1,
         answered_at=at,
+        held=[
+            {"place": "group", "id": item.inventory_list_id, "sku": item.sku, "quantity": u}
+            for item, u in zip(order.items.order_by("position"), units, strict=True)
+            if u
+        ],
     )
     Attempt.objects.create(
         order=order, run=run, document=document, at=at, outcome=outcome, status=200
@@ -214,6 +236,28 @@ def make_outage(run: Run | None = None, *, minutes_ago: int = 70, over: bool = T
     if run is not None:
         Run.objects.filter(pk=run.pk).update(outage=outage)
     return outage
+
+
+def make_channel() -> Channel:
+    """Create, once, a channel that has told of an alert, and failed to tell of another."""
+    channel, made = Channel.objects.get_or_create(
+        name="On call", kind=ChannelKind.WEBHOOK, target="https://hooks.example.com/x"
+    )
+    if made:
+        for state, error in (("sent", ""), ("failed", "The receiver did not answer in time.")):
+            Delivery.objects.create(
+                channel=channel,
+                alert=Alert.objects.get(descriptor=Descriptor.RECONCILIATION_SHORTAGES),
+                kind="raised",
+                revision=channel.deliveries.count(),
+                content={"title": "Reconciliation finished with shortages"},
+                state=state,
+                error=error,
+                attempts=1,
+                created_at=NOW,
+                due_at=NOW,
+            )
+    return channel
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from reconciliation import connection
 from reconciliation.models import Run
 from tests.coc_admin.console.scene import Scene, make_user
 
-OPEN_TO_ALL = {"login", "logout"}
+OPEN_TO_ALL = {"login", "logout", "set_password"}
 GUARDED = [pattern for pattern in urlpatterns if pattern.name not in OPEN_TO_ALL]
 
 

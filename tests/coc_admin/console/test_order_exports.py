@@ -141,6 +141,6 @@ def test_export_takes_as_many_queries_for_3_as_for_60_orders(
     for count in (3, 60):
         while Order.objects.count() < count:
             place(site, f"N{Order.objects.count():02d}", items=[("MUG-01", 1)])
-        # Session, person, two of permissions, the number of orders, the orders.
-        with django_assert_num_queries(6):
+        # Session, person, profile, two of permissions, the number of orders, the orders, the log.
+        with django_assert_num_queries(8):
             b"".join(viewer.get(f"/orders/export.{form}").streaming_content)  # type: ignore[attr-defined]

@@ -109,19 +109,20 @@ def test_mistake_is_shown_and_finds_nothing(
     assert "/orders/export." not in page
 
 
-def test_days_are_those_of_the_chosen_site(viewer: Client, shop: Site) -> None:
+def test_days_can_be_those_of_the_site(viewer: Client, shop: Site) -> None:
     Site.objects.filter(pk=shop.pk).update(time_zone="Pacific/Auckland")
     Order.objects.filter(order_no="A").update(captured_at=datetime(2026, 2, 2, 10, 59, tzinfo=UTC))
     Order.objects.filter(order_no="B").update(captured_at=datetime(2026, 2, 2, 11, 0, tzinfo=UTC))
     day = "captured_from=2026-02-03&captured_to=2026-02-03"
-    answer = viewer.get(f"/orders/?{day}&site=NorthShop")
+    answer = viewer.get(f"/orders/?{day}&site=NorthShop&zone=site")
     assert numbers(answer) == ["B"]
     assert "Days: both count, in the site&#x27;s time zone, Pacific/Auckland." in (
         answer.content.decode().replace("site's", "site&#x27;s")
     )
-    answer = viewer.get(f"/orders/?{day}")
-    assert numbers(answer) == []
-    assert "Days: both count, in UTC; choose a site" in answer.content.decode()
+    for others in ("", "&zone=site", "&site=NorthShop"):
+        answer = viewer.get(f"/orders/?{day}{others}")
+        assert numbers(answer) == []
+        assert "Days: both count, in your time zone, UTC." in answer.content.decode()
 
 
 def test_orders_of_an_outage(viewer: Client, shop: Site) -> None:
@@ -203,11 +204,11 @@ def test_list_takes_as_many_queries_for_3_as_for_60_orders(
     for number in range(3):
         place(site, f"N{number:02d}", items=[("MUG-01", 1)])
     viewer.get(path)  # the first page of all makes the row of the connection
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(14):
         assert len(numbers(viewer.get(path))) == 3
     for number in range(3, 60):
         place(site, f"N{number:02d}", items=[("MUG-01", 1)])
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(14):
         assert len(numbers(viewer.get(path))) == 50
 
 

@@ -56,7 +56,7 @@ def test_the_loser_of_a_race_sees_what_happened_and_keeps_the_input(
     assert answer.status_code == 409
     page = answer.content.decode()
     assert "Not recorded; nothing was changed." in page
-    assert "The order was settled as settled outside by otto." in page
+    assert "The order was settled as “Settled outside” by otto." in page
     assert 'value="PO-77"' in page
     assert 'value="Store 12 ships the rest."' in page
     assert Order.objects.get(pk=outage.partial.pk).resolution_by == "otto"

@@ -143,7 +143,7 @@ ITEM = OrderItem(quantity=Decimal(3), reserved_quantity=Decimal(1))
                 "resolution_by": "mia",
             },
             ("info", "Settled outside"),
-            "Oversold, settled outside by mia",
+            "Settled outside by mia; it was oversold",
         ),
     ],
 )

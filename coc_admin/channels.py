@@ -1,0 +1,93 @@
+"""Changing channels: what people do with them, each in the audit log, none of it with a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.http import HttpRequest
+from django.utils import timezone
+
+from coc_admin import audit
+from reconciliation.models import Channel, Delivery, DeliveryState
+
+_TOLD = ("name", "kind", "least_priority", "descriptors", "every_site", "enabled")
+SWITCHED_OFF = "The channel was switched off."
+
+
+class ChannelMoved(Exception):
+    """Somebody has changed the channel since it was read."""
+
+    def __init__(self, channel: Channel) -> None:
+        super().__init__("The channel has been changed in the meantime.")
+        self.channel = channel
+
+
+def create(*, values: Mapping[str, Any], request: HttpRequest) -> Channel:
+    """Make a channel."""
+    fields = dict(values)
+    sites = fields.pop("sites")
+    with transaction.atomic():
+        channel = Channel.objects.create(**fields)
+        channel.sites.set(sites)
+        audit.record(
+            request=request,
+            action="channel.created",
+            target=f"channel:{channel.pk}",
+            detail=_told(channel),
+        )
+    return channel
+
+
+def change(
+    *, channel: Channel, seen: int, values: Mapping[str, Any], request: HttpRequest
+) -> Channel:
+    """Change a channel that is as it was `seen`. Raises ChannelMoved.
+
+    What a channel that is switched off was still to tell is given up. Changed by a person it begins
+    anew: what failed before counts no longer.
+    """
+    fields = dict(values)
+    sites = fields.pop("sites")
+    with transaction.atomic():
+        before = _told(channel)
+        won = Channel.objects.filter(pk=channel.pk, version=seen).update(
+            **fields, version=F("version") + 1, failures=0, failing_since=None, last_error=""
+        )
+        if not won:
+            channel.refresh_from_db()
+            raise ChannelMoved(channel)
+        channel.refresh_from_db()
+        channel.sites.set(sites)
+        pending = Delivery.objects.filter(channel=channel, state=DeliveryState.PENDING)
+        if channel.enabled:
+            pending.update(due_at=timezone.now())
+        else:
+            pending.update(
+                state=DeliveryState.FAILED, error=SWITCHED_OFF, finished_at=timezone.now()
+            )
+        audit.record(
+            request=request,
+            action="channel.changed",
+            target=f"channel:{channel.pk}",
+            detail=audit.changed(before, _told(channel)),
+        )
+    return channel
+
+
+def delete(*, channel: Channel, request: HttpRequest) -> None:
+    """Delete a channel with its log; one that is gone stays gone."""
+    with transaction.atomic():
+        key, told = channel.pk, _told(channel)
+        deleted, _by_model = Channel.objects.filter(pk=key).delete()
+        if deleted:
+            audit.record(
+                request=request, action="channel.deleted", target=f"channel:{key}", detail=told
+            )
+
+
+def _told(channel: Channel) -> dict[str, object]:
+    told: dict[str, object] = {name: getattr(channel, name) for name in _TOLD}
+    return told | {"sites": sorted(channel.sites.values_list("pk", flat=True))}

@@ -1,0 +1,30 @@
+"""Which channels a person may see: those that tell of nothing but permitted sites."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from coc_admin.sight import sight_of
+from reconciliation.models import Channel, Delivery
+
+
+def channels_of(request: HttpRequest) -> QuerySet[Channel]:
+    """Return the channels that may be seen and changed, by name."""
+    channels = Channel.objects.order_by("name")
+    allowed = sight_of(request).allowed
+    if allowed is None:
+        return channels
+    through = Channel.sites.through.objects
+    outside = through.exclude(site__in=allowed).values("channel")
+    inside = through.filter(site__in=allowed).values("channel")
+    return channels.filter(every_site=False, pk__in=inside).exclude(pk__in=outside)
+
+
+def deliveries_of(request: HttpRequest) -> QuerySet[Delivery]:
+    """Return what was told over these channels, the newest first."""
+    return (
+        Delivery.objects.filter(channel__in=channels_of(request).order_by())
+        .select_related("channel")
+        .order_by("-pk")
+    )

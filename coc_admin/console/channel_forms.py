@@ -1,0 +1,131 @@
+"""The form of a channel. What is secret is never shown again: left empty it stays as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.utils.translation import gettext_lazy as _
+
+from coc_admin.sight import Sight
+from orders.models import Site
+from orders.texts import is_plain
+from reconciliation.channels.addresses import check_webhook
+from reconciliation.models import Channel, ChannelKind, Descriptor, Priority
+
+MOST_ADDRESSES = 20
+# That a channel fails is told in the console only.
+TOLD = [choice for choice in Descriptor.choices if choice[0] != Descriptor.CHANNEL_FAILING]
+
+
+class ChannelForm(forms.Form):
+    """A channel: how it reaches people, and what it tells them."""
+
+    name = forms.CharField(max_length=100, strip=True)
+    kind = forms.ChoiceField(choices=ChannelKind.choices)
+    addresses = forms.CharField(required=False, max_length=2000, strip=True)
+    url = forms.CharField(required=False, max_length=2000, strip=True)
+    secret = forms.CharField(required=False, max_length=200, strip=True)
+    least_priority = forms.ChoiceField(choices=Priority.choices)
+    descriptors = forms.MultipleChoiceField(choices=TOLD, required=False)
+    every_site = forms.BooleanField(required=False)
+    sites = forms.ModelMultipleChoiceField(Site.objects.none(), required=False)
+    enabled = forms.BooleanField(required=False)
+    version = forms.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
+
+    def __init__(
+        self, data: Any = None, *, sight: Sight, channel: Channel | None = None, **named: Any
+    ) -> None:
+        self._sight = sight
+        self._channel = channel
+        super().__init__(data, initial=None if data is not None else _initial(channel), **named)
+        sites = Site.objects.order_by("pk")
+        if sight.allowed is not None:
+            sites = sites.filter(pk__in=sight.allowed)
+        self.fields["sites"].queryset = sites  # type: ignore[attr-defined]
+
+    def clean_name(self) -> str:
+        """Return a name that no other channel has."""
+        name: str = self.cleaned_data["name"]
+        if not is_plain(name):
+            raise ValidationError(_("Use letters, digits and punctuation only."))
+        others = Channel.objects.filter(name=name)
+        if self._channel is not None:
+            others = others.exclude(pk=self._channel.pk)
+        if others.exists():
+            raise ValidationError(_("Another channel has that name."))
+        return name
+
+    def clean_every_site(self) -> bool:
+        """Return whether every site is told of; people of some sites may not say so."""
+        return bool(self.cleaned_data["every_site"]) and not self._sight.is_limited
+
+    def clean(self) -> dict[str, Any]:
+        """Check the address by the kind, and that there is something to tell of."""
+        values = super().clean() or self.cleaned_data
+        if values.get("kind") == ChannelKind.EMAIL:
+            values["target"] = self._checked("addresses", _check_addresses)
+        elif values.get("kind"):
+            values["target"] = self._checked("url", check_webhook)
+        if not values.get("every_site") and not values.get("sites") and "sites" not in self.errors:
+            self.add_error("sites", _("Choose at least one site."))
+        return values
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """Return the fields of a channel, and `sites`."""
+        read = self.cleaned_data
+        names = ("name", "kind", "least_priority", "descriptors", "every_site", "enabled")
+        told = {name: read[name] for name in names}
+        kept = "" if self._channel is None else self._channel.secret
+        told["secret"] = read["secret"] or kept if read["kind"] == ChannelKind.WEBHOOK else ""
+        return {**told, "target": read["target"], "sites": list(read["sites"])}
+
+    def _checked(self, field: str, check: Any) -> str:
+        target: str = self.cleaned_data.get(field, "")
+        same_kind = self._channel is not None and self._channel.kind == self.cleaned_data["kind"]
+        if not target and same_kind and field == "url" and self._channel is not None:
+            return self._channel.target
+        if not target:
+            self.add_error(field, _("Say where the messages go."))
+            return ""
+        try:
+            check(target)
+        except ValidationError as error:
+            self.add_error(field, error)
+        return target
+
+
+def _check_addresses(text: str) -> None:
+    addresses = [part.strip() for part in text.split(",")]
+    if len(addresses) > MOST_ADDRESSES:
+        raise ValidationError(_("Use at most 20 addresses."))
+    for address in addresses:
+        try:
+            validate_email(address)
+        except ValidationError:
+            raise ValidationError(_("Use e-mail addresses, with commas between them.")) from None
+
+
+def _initial(channel: Channel | None) -> dict[str, Any]:
+    if channel is None:
+        return {
+            "kind": ChannelKind.EMAIL,
+            "least_priority": Priority.ACTION,
+            "every_site": True,
+            "enabled": True,
+        }
+    return {
+        "name": channel.name,
+        "kind": channel.kind,
+        "addresses": channel.target if channel.kind == ChannelKind.EMAIL else "",
+        "least_priority": channel.least_priority,
+        "descriptors": channel.descriptors,
+        "every_site": channel.every_site,
+        "sites": list(channel.sites.values_list("pk", flat=True)),
+        "enabled": channel.enabled,
+        "version": channel.version,
+    }
