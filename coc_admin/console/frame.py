@@ -11,7 +11,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from coc_admin.console.inbox import inbox_of
+from coc_admin.console.alerts.inbox import inbox_of
 from coc_admin.console.wording import Banner, connection_banner
 from coc_admin.sight import Sight, profile_of, sight_of
 from reconciliation import connection as connections

@@ -4,37 +4,32 @@ from __future__ import annotations
 
 from django.urls import path
 
-from coc_admin.console import (
-    alert_preferences,
-    alerts,
-    bulk_pages,
-    channels,
-    choosing_pages,
-    connection,
-    customer_messages,
-    desk,
-    desk_assigning,
-    home,
-    inventory,
-    item_remedies,
-    me,
-    message_templates,
-    order_exports,
-    order_payloads,
-    orders,
-    outage_files,
-    outages,
-    remedies,
-    report_calendar,
-    report_pages,
-    reports,
-    run_details,
-    runs,
-    signing_in,
-    stock_import_pages,
-    stock_pages,
-)
+from coc_admin.console import connection, home, me, signing_in
+from coc_admin.console.alerts import pages as alerts
+from coc_admin.console.alerts import preferences as alert_preferences
+from coc_admin.console.bulk import choosing_pages
+from coc_admin.console.bulk import pages as bulk_pages
+from coc_admin.console.channels import pages as channels
 from coc_admin.console.configuration.urls import urlpatterns as settings_urls
+from coc_admin.console.desk import assigning as desk_assigning
+from coc_admin.console.desk import pages as desk
+from coc_admin.console.messages import pages as customer_messages
+from coc_admin.console.messages import templates as message_templates
+from coc_admin.console.orders import exports as order_exports
+from coc_admin.console.orders import pages as orders
+from coc_admin.console.orders import payloads as order_payloads
+from coc_admin.console.outages import files as outage_files
+from coc_admin.console.outages import pages as outages
+from coc_admin.console.remedies import items as item_remedies
+from coc_admin.console.remedies import outside as remedies
+from coc_admin.console.reports import calendar as report_calendar
+from coc_admin.console.reports import contents as report_pages
+from coc_admin.console.reports import pages as reports
+from coc_admin.console.runs import details as run_details
+from coc_admin.console.runs import pages as runs
+from coc_admin.console.stock import compare_pages as stock_pages
+from coc_admin.console.stock import import_pages as stock_import_pages
+from coc_admin.console.stock import pages as inventory
 
 urlpatterns = [
     path("login/", signing_in.SignIn.as_view(), name="login"),

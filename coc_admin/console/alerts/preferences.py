@@ -1,0 +1,43 @@
+"""The page on which a person says how alerts are shown to them, and to nobody else."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+
+from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.alerts.inbox import inbox_of
+from coc_admin.models import AlertPreference
+from reconciliation.models import Descriptor, Priority
+
+
+@console_page("reconciliation.view_alert", methods=READ_AND_POST)
+def preferences(request: HttpRequest) -> HttpResponse:
+    """Show what is hidden or has another priority, and save it; saved twice it is the same."""
+    if request.method == "POST":
+        _save(request)
+        messages.success(request, _("Your view of the alerts was saved."))
+        return redirect("alerts")
+    mine = inbox_of(request).preferences
+    rows = [(value, label, mine.get(value)) for value, label in Descriptor.choices]
+    context = {"rows": rows, "priorities": Priority.choices}
+    return render(request, "console/alerts/alert_preferences.html", context)
+
+
+def _save(request: HttpRequest) -> None:
+    hidden = set(request.POST.getlist("hidden"))
+    user_id = int(request.user.pk or 0)
+    with transaction.atomic():
+        for descriptor in sorted(Descriptor.values):
+            priority = request.POST.get(f"priority-{descriptor}", "")
+            AlertPreference.objects.update_or_create(
+                user_id=user_id,
+                descriptor=descriptor,
+                defaults={
+                    "hidden": descriptor in hidden,
+                    "priority": priority if priority in Priority.values else "",
+                },
+            )

@@ -1,0 +1,1 @@
+"""Choosing rows across pages, and one remedy for all that are chosen."""

@@ -1,0 +1,1 @@
+"""Channels over which people outside the console are told of alerts."""

@@ -1,0 +1,1 @@
+"""The oversold desk: short orders that wait for a person."""

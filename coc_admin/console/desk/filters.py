@@ -1,0 +1,123 @@
+"""What the filters of the oversold desk ask for; both of its views and the choosing share it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from coc_admin import desk
+from coc_admin.console.desk import queries as desk_queries
+from coc_admin.console.outages.figures import orders_of_outage
+from coc_admin.sight import Sight, sight_of
+from orders.models import Order, ReservationState, Site
+from reconciliation.models import Outage
+
+_NARROWING = ("site", "sku", "assignee", "outage", "short")
+_SHORT_STATES = {"part": ReservationState.PARTIAL, "nothing": ReservationState.NOTHING}
+
+
+class DeskFilterForm(forms.Form):
+    """Filters of the desk. What makes no sense is left out; a person who is none finds nothing."""
+
+    site = forms.ModelChoiceField(Site.objects.none(), required=False)
+    sku = forms.CharField(required=False, max_length=250, strip=True)
+    assignee = forms.CharField(required=False, max_length=20)
+    outage = forms.ModelChoiceField(Outage.objects.all(), required=False)
+    short = forms.ChoiceField(
+        choices=[
+            ("", _("In part or wholly")),
+            ("part", _("In part: partially reserved")),
+            ("nothing", _("Wholly: nothing reserved")),
+        ],
+        required=False,
+    )
+    sort = forms.ChoiceField(
+        choices=[("oldest", _("Oldest promise first")), ("highest", _("Highest value first"))],
+        required=False,
+    )
+    cursor = forms.CharField(required=False, max_length=500, strip=False)
+
+    def __init__(self, data: Any, *, sites: QuerySet[Site]) -> None:
+        super().__init__(data)
+        self.fields["site"].queryset = sites  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class DeskFilter:
+    """The filters of a request, checked."""
+
+    form: DeskFilterForm
+    sight: Sight
+    me: int
+    site: Site | None
+    sku: str
+    assignee: str  # "", "me", "nobody" or the key of a person
+    outage: Outage | None
+    short: str
+    sort: str
+    cursor: str
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether anything but a sorting was asked for."""
+        return any(self.form.data.get(name) for name in _NARROWING)
+
+    def orders(self) -> QuerySet[Order]:
+        """Return the open short orders that fit, not sorted."""
+        found = self.sight.orders(Order.objects.oversold().order_by())
+        if self.site:
+            found = found.filter(site=self.site)
+        if self.sku:
+            found = found.filter(
+                pk__in=desk_queries.open_items().filter(sku=self.sku).values("order")
+            )
+        if self.outage:
+            found = found.filter(orders_of_outage(self.outage))
+        if self.short:
+            found = found.filter(reservation_state=_SHORT_STATES[self.short])
+        return self._by_assignee(found)
+
+    def _by_assignee(self, found: QuerySet[Order]) -> QuerySet[Order]:
+        if self.assignee == "me":
+            return found.filter(desk_entry__assignee=self.me)
+        if self.assignee == "nobody":
+            return found.filter(desk_entry__assignee=None)
+        if self.assignee:
+            return found.filter(desk_entry__assignee=int(self.assignee))
+        return found
+
+
+def read_desk_filter(request: HttpRequest) -> DeskFilter:
+    """Return what the URL asks for."""
+    sight = sight_of(request)
+    form = DeskFilterForm(request.GET, sites=sight.permitted(Site.objects.all(), "pk"))
+    form.is_valid()
+    wanted = form.cleaned_data
+    return DeskFilter(
+        form=form,
+        sight=sight,
+        me=request.user.pk or desk.NOBODY,
+        site=wanted.get("site"),
+        sku=wanted.get("sku", ""),
+        assignee=_assignee(wanted.get("assignee", "")),
+        outage=wanted.get("outage"),
+        short=wanted.get("short", ""),
+        sort=wanted.get("sort") or "oldest",
+        cursor=wanted.get("cursor", ""),
+    )
+
+
+def _assignee(text: str) -> str:
+    is_key = text.isascii() and text.isdecimal() and len(text) < 10
+    return text if is_key or text in ("me", "nobody") else ""
+
+
+def assignees_to_choose(sight: Sight) -> list[User]:
+    """Return whom orders may be given to, for a filter or a form."""
+    return list(desk.assignable(sight).only("pk", "username"))

@@ -1,0 +1,145 @@
+"""What the filters of the order list ask for; the list and its export share it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta, tzinfo
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from coc_admin.console import queries
+from coc_admin.console.forms import OrderFilterForm
+from coc_admin.console.outages.figures import orders_of_outage
+from coc_admin.sight import Sight, sight_of
+from orders.models import Order, Site
+from reconciliation.models import Outage
+
+_LATEST_FIRST = {name: not oldest for name, _, oldest in queries.ORDER_STATES}
+_DETAILS = ("offline", "captured_from", "captured_to", "value_from", "value_to")
+_NARROWING = ("site", "q", "customer", "outage", *_DETAILS)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """The filters of a request, checked."""
+
+    form: OrderFilterForm
+    sight: Sight
+    state: str
+    sort: str
+    site: Site | None
+    text: str
+    outage: Outage | None
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether more than a state was asked for."""
+        return any(self.form.data.get(name) for name in _NARROWING)
+
+    @property
+    def is_detailed(self) -> bool:
+        """Whether a time or a value was asked for."""
+        return any(self.form.data.get(name) for name in _DETAILS)
+
+    @property
+    def is_search_alone(self) -> bool:
+        """Whether nothing but a number or SKU was asked for."""
+        others = [name for name in _NARROWING if name != "q" and self.form.data.get(name)]
+        return bool(self.text) and self.state == "all" and not others
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone of the days: the person's, or the site's where that was asked for."""
+        return self.site.zone if self.site and self.is_in_zone_of_site else _own_zone()
+
+    @property
+    def zone_name(self) -> str:
+        """The time zone of the days, as people call it."""
+        return str(self.zone)
+
+    @property
+    def is_in_zone_of_site(self) -> bool:
+        """Whether the days were asked for in the time zone of the site."""
+        return bool(self.site) and self.form.cleaned_data.get("zone") == "site"
+
+    @property
+    def _searched_sites(self) -> list[str]:
+        return [self.site.pk] if self.site else [one.pk for one in self.sight.shown_sites]
+
+    @property
+    def cursor(self) -> str:
+        """Where the page begins."""
+        return str(self.form.cleaned_data.get("cursor", ""))
+
+    def orders(self) -> QuerySet[Order]:
+        """Return the orders that fit, not sorted; none if the filters hold a mistake."""
+        found = queries.orders_in_state(self.state)
+        if self.form.has_mistakes:
+            return found.none()
+        found = found.filter(site=self.site) if self.site else self.sight.orders(found)
+        if self.text:
+            found = queries.search_orders(found, self.text, sites=self._searched_sites)
+        return self._by_customer_and_value(self._by_capture(found))
+
+    def _by_capture(self, found: QuerySet[Order]) -> QuerySet[Order]:
+        values = self.form.cleaned_data
+        if values["offline"]:
+            found = found.filter(captured_offline=values["offline"] == "yes")
+        if self.outage:
+            found = found.filter(orders_of_outage(self.outage))
+        if values["captured_from"]:
+            found = found.filter(captured_at__gte=self._start(values["captured_from"]))
+        if values["captured_to"]:
+            found = found.filter(
+                captured_at__lt=self._start(values["captured_to"] + timedelta(days=1))
+            )
+        return found
+
+    def _by_customer_and_value(self, found: QuerySet[Order]) -> QuerySet[Order]:
+        values = self.form.cleaned_data
+        if values["value_from"] is not None:
+            found = found.filter(order_total__gte=values["value_from"])
+        if values["value_to"] is not None:
+            found = found.filter(order_total__lte=values["value_to"])
+        if values["customer"]:
+            found = queries.with_customer(found, values["customer"])
+        return found
+
+    def _start(self, day: Any) -> datetime:
+        return datetime.combine(day, time.min, tzinfo=self.zone).astimezone(UTC)
+
+
+def read_filter(request: HttpRequest) -> OrderFilter:
+    """Return what the URL asks for; see OrderFilterForm for what happens to mistakes.
+
+    A site of the URL goes before the one chosen at the top, and must be permitted like that one.
+    """
+    sight = sight_of(request)
+    form = OrderFilterForm(request.GET, sites=sight.permitted(Site.objects.all(), "pk"))
+    form.is_valid()
+    wanted = form.cleaned_data
+    state = wanted.get("state") or "all"
+    sort = wanted.get("sort", "")
+    if sort not in queries.ORDER_SORTS:
+        sort = usual_sort(state)
+    return OrderFilter(
+        form=form,
+        sight=sight,
+        state=state,
+        sort=sort,
+        site=wanted.get("site"),
+        text=wanted.get("q", "") or ("" if "q" not in form.errors else request.GET["q"][:250]),
+        outage=wanted.get("outage"),
+    )
+
+
+def _own_zone() -> tzinfo:
+    return timezone.get_current_timezone()
+
+
+def usual_sort(state: str) -> str:
+    """Return how the orders of a state are sorted unless somebody says otherwise."""
+    return "newest" if _LATEST_FIRST.get(state, True) else "oldest"

@@ -1,0 +1,43 @@
+"""The page that shows an order as the storefront sent it."""
+
+from __future__ import annotations
+
+import json
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from coc_admin import audit
+from coc_admin.console.access import console_page
+from coc_admin.console.orders.pages import order_or_404
+from orders.models import OrderPayload
+
+MOST_CHARACTERS = 200_000
+
+
+@console_page("orders.view_orderpayload")
+def payload(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show the payload of an order as text, indented and as it was kept; who looked is noted."""
+    order = order_or_404(request, pk)
+    kept = OrderPayload.objects.filter(order=order).first()
+    with transaction.atomic():
+        audit.record(request=request, action="order.payload_seen", target=f"order:{order.pk}")
+    body = kept.body if kept is not None else ""
+    pretty = _indented(body)
+    context = {
+        "order": order,
+        "is_kept": kept is not None,
+        "pretty": pretty[:MOST_CHARACTERS],
+        "body": body[:MOST_CHARACTERS],
+        "is_cut": max(len(pretty), len(body)) > MOST_CHARACTERS,
+        "most": MOST_CHARACTERS,
+    }
+    return render(request, "console/orders/order_payload.html", context)
+
+
+def _indented(body: str) -> str:
+    try:
+        return json.dumps(json.loads(body), ensure_ascii=False, indent=2)
+    except (ValueError, RecursionError):
+        return body

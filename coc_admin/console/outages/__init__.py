@@ -1,0 +1,1 @@
+"""Outages: the list, and one with its figures, story and files."""

@@ -1,0 +1,74 @@
+"""The daily reports of an outage: which there are, and all of them as one ZIP file."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import reduce
+from operator import or_
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+
+from coc_admin.console.access import console_page
+from coc_admin.console.outages import stories as outage_stories
+from coc_admin.console.outages.figures import JUST_BEFORE, figures_of, orders_of_outage
+from coc_admin.console.runs.sight import runs_in_sight, seen_runs
+from coc_admin.report_responses import file_response
+from coc_admin.sight import Sight, sight_of
+from orders.models import Order, Site
+from reconciliation.models import Outage, ReportDay
+from reconciliation.reports.bundles import zip_file
+from reconciliation.reports.downloads import ReportUnavailable
+from reconciliation.reports.names import day_of
+
+MOST_FILES = 1_000
+MOST_RUNS = 50
+
+
+def reports_of_outage(outage: Outage, *, sight: Sight, now: datetime) -> QuerySet[ReportDay]:
+    """Return the reports of the days, in each site's zone, on which orders were captured."""
+    end = outage.drained_at or now
+    captured = sight.orders(Order.objects.filter(orders_of_outage(outage))).order_by()
+    days = [
+        Q(
+            site=site,
+            date__gte=day_of(outage.lost_at - JUST_BEFORE, site),
+            date__lte=day_of(end, site),
+        )
+        for site in Site.objects.filter(pk__in=captured.values("site"))
+    ]
+    reports = ReportDay.objects.filter(reduce(or_, days)) if days else ReportDay.objects.none()
+    return reports.order_by("date", "site", "report_type")
+
+
+@console_page("reconciliation.download_report")
+def outage_zip(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Send the reports of an outage and its summary as one file; all of them or none."""
+    if not request.user.has_perm("reconciliation.view_run"):
+        raise PermissionDenied
+    outage = get_object_or_404(Outage, pk=min(pk, 2**63 - 1))
+    sight, now = sight_of(request), timezone.now()
+    found = reports_of_outage(outage, sight=sight, now=now).select_related("site")
+    reports = list(found.filter(revision__gt=0)[: MOST_FILES + 1])
+    if len(reports) > MOST_FILES:
+        messages.error(request, _("These are too many files for one; choose a site above."))
+        return redirect("outage", pk=outage.pk)
+    runs = list(runs_in_sight(sight).filter(outage=outage).order_by("-pk")[:MOST_RUNS])
+    seen_runs(runs, sight)
+    # What files hold does not depend on who asks.
+    with translation.override(settings.LANGUAGE_CODE):
+        summary = outage_stories.summary(
+            outage, figures=figures_of(outage, sight=sight), runs=runs, reports=reports, now=now
+        )
+    try:
+        file = zip_file(reports, texts={"summary.txt": summary + "\n"}, now=now)
+    except ReportUnavailable as fault:
+        messages.error(request, str(fault))
+        return redirect("outage", pk=outage.pk)
+    return file_response(file, stem=f"outage_{outage.pk}_reports", form="zip")

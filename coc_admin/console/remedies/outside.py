@@ -1,0 +1,93 @@
+"""Pages on which a person settles a short order by other means, and takes that back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.forms import ReasonForm, SettleForm
+from coc_admin.console.orders.pages import is_reopenable, order_context, order_or_404
+from orders.actors import person
+from orders.errors import CannotSettle
+from orders.models import Order, OrderItem, OrderStatus, ReservationState, Resolution
+from orders.settlement import reopen as reopen_order
+from reconciliation.releases import settle_outside as settle_order_outside
+
+
+@console_page("orders.change_order", methods=READ_AND_POST)
+def settle_outside(request: HttpRequest, pk: int) -> HttpResponse:
+    """Say what recording means, then record it; a second click changes nothing."""
+    order = order_or_404(request, pk)
+    form = SettleForm(request.POST or None)
+    refused = ""
+    if request.method == "POST" and form.is_valid():
+        try:
+            settle_order_outside(
+                order_id=order.pk,
+                reference=form.cleaned_data["reference"],
+                actor=person(request.user.get_username()),
+                reason=form.cleaned_data["reason"],
+                now=timezone.now(),
+            )
+        except CannotSettle as error:
+            refused = error.detail
+        else:
+            messages.success(
+                request, _("Order %(number)s: settled outside.") % {"number": order.order_no}
+            )
+            return redirect("order", pk=order.pk)
+    return _render(request, "console/remedies/order_settle.html", order, form=form, refused=refused)
+
+
+@console_page("orders.change_order", methods=READ_AND_POST)
+def reopen(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take back that an order was settled outside, or its short items cancelled; with a reason."""
+    order = order_or_404(request, pk)
+    form = ReasonForm(request.POST or None)
+    refused = ""
+    if request.method == "POST" and form.is_valid():
+        try:
+            reopen_order(
+                order_id=order.pk,
+                actor=person(request.user.get_username()),
+                reason=form.cleaned_data["reason"],
+                now=timezone.now(),
+            )
+        except CannotSettle as error:
+            refused = error.detail
+        else:
+            messages.success(
+                request, _("Order %(number)s is open again.") % {"number": order.order_no}
+            )
+            return redirect("order", pk=order.pk)
+    return _render(request, "console/remedies/order_reopen.html", order, form=form, refused=refused)
+
+
+def _render(
+    request: HttpRequest, template: str, order: Order, *, form: Any, refused: str
+) -> HttpResponse:
+    # What somebody else has done meanwhile must be seen together with the refusal.
+    order.refresh_from_db()
+    context = order_context(request, order) | {
+        "form": form,
+        "refused": refused,
+        "is_open": is_open_shortage(order),
+        "is_settled_outside": order.resolution == Resolution.SETTLED_OUTSIDE,
+        "is_reopenable": is_reopenable(order, OrderItem.objects.filter(order=order)),
+    }
+    return render(request, template, context, status=409 if refused else 200)
+
+
+def is_open_shortage(order: Order) -> bool:
+    """Whether `order` is short and nobody has settled it."""
+    return (
+        order.status == OrderStatus.NEW
+        and order.reservation_state in (ReservationState.PARTIAL, ReservationState.NOTHING)
+        and order.resolution == Resolution.NONE
+    )

@@ -1,0 +1,1 @@
+"""Reports: list, calendar, and what is in one."""

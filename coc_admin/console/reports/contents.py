@@ -1,0 +1,86 @@
+"""Pages about one daily report: looking into it, and having its day written anew."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+
+from coc_admin.console.access import console_page
+from coc_admin.console.reports.forms import ReportLineForm
+from coc_admin.console.reports.queries import lines_of, open_orders, report_or_404
+from reconciliation.models import ReportDay, ReportType
+from reconciliation.reports import daily, downloads, keep_up, names
+from reconciliation.reports.reading import Found, look
+
+PAGE = 50
+
+
+@console_page("reconciliation.download_report")
+def report_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show the orders that the file of a report holds, beside what became of them since.
+
+    A file that is missing or torn is told of; nothing is written by looking.
+    """
+    form = ReportLineForm(request.GET)
+    form.is_valid()
+    report, file = downloads.open_as_written(report_or_404(request, pk))
+    revision, place = _read_cursor(request.GET.get("cursor", ""))
+    found, fault = Found([], None), ""
+    if file is None:
+        fault = daily.fault_of(report, deep=True) if report.revision else ""
+    elif not form.errors:
+        with file:
+            place = place if revision == report.revision else 0
+            found = look(file, wanted=form.wanted, place=place, size=PAGE)
+    context: dict[str, Any] = {
+        "report": report,
+        "name": names.name_of(report),
+        "has_file": file is not None,
+        "fault": fault,
+        "form": form,
+        "is_narrowed": form.wanted.is_narrow,
+        "lines": lines_of(report, found.orders),
+        "was_cut": found.was_cut,
+        "next_cursor": f"{report.revision}~{found.next_place}" if found.next_place else "",
+        "is_first": not place,
+        "is_newer": bool(revision) and revision != report.revision,
+        "open": open_orders(report) if report.report_type == ReportType.OVERSOLD else None,
+        "siblings": _siblings(report),
+        "may_rebuild": request.user.has_perm("reconciliation.start_run"),
+    }
+    return render(request, "console/reports/report.html", context)
+
+
+def _read_cursor(text: str) -> tuple[int, int]:
+    """Return revision and byte of a cursor; zeros for one that is none."""
+    revision, mark, place = text.partition("~")
+    if (
+        all(part.isascii() and part.isdigit() and len(part) < 16 for part in (revision, place))
+        and mark
+    ):
+        return int(revision), int(place)
+    return 0, 0
+
+
+def _siblings(report: ReportDay) -> list[ReportDay]:
+    day = ReportDay.objects.filter(site=report.site_id, date=report.date)
+    return list(day.exclude(pk=report.pk).order_by("report_type"))
+
+
+@console_page("reconciliation.start_run", methods=("POST",))
+def rebuild(request: HttpRequest, pk: int) -> HttpResponse:
+    """Have the reports of this one's site and day written anew; safe when clicked twice."""
+    report = report_or_404(request, pk)
+    keep_up.ask_for_day(site=report.site, day=report.date)
+    messages.success(
+        request,
+        _("The reports of this day are being written anew from the orders. The list shows when."),
+    )
+    query = urlencode({"site": report.site_id, "date": report.date.isoformat()})
+    return redirect(f"{reverse('reports')}?{query}")

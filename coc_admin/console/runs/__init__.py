@@ -1,0 +1,1 @@
+"""Reconciliations: the list, one in detail, and starting one."""

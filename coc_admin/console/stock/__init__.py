@@ -1,0 +1,1 @@
+"""Stock as last known, compared with Omnichannel Inventory, and imported."""

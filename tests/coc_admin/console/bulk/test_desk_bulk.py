@@ -1,0 +1,368 @@
+"""Choosing orders across pages, and remedies for many of them at once."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from coc_admin import bulk as bulks
+from coc_admin.console.bulk import choosing
+from coc_admin.models import AuditEntry, BulkLine, BulkRemedy, Profile
+from orders import settlement
+from orders.actors import person
+from orders.models import (
+    EventKind,
+    ExportStatus,
+    InventoryRecord,
+    Order,
+    OrderEvent,
+    OrderItem,
+    OrderStatus,
+    Resolution,
+)
+from reconciliation.models import Run
+from tests.coc_admin.console import scene
+from tests.coc_admin.console.scene import NOW, Scene
+
+WHY = {"reason": "Sold out for good."}
+OUTSIDE = WHY | {"reference": "PO-77"}
+
+
+def tick(client: Client, *orders: Order, listing: str = "desk", do: str = "keep") -> Any:
+    """Tick orders of a page, press a button, and return the answer."""
+    keys = [order.pk for order in orders]
+    return client.post(f"/chosen/{listing}/", {"shown": keys, "order": keys, "do": do})
+
+
+def chosen(client: Client, listing: str = "desk") -> set[int]:
+    """Return the orders that are chosen."""
+    return {int(pk) for pk in client.session.get("chosen", {}).get(listing, {})}
+
+
+def marks(page: Any) -> list[str]:
+    """Return what a preview says of how it showed each order."""
+    return re.findall(r'name="mark" value="([^"]+)"', page.content.decode())
+
+
+def begin(client: Client, kind: str, orders: Iterable[Order], *, listing: str = "desk") -> str:
+    """Choose orders and a remedy; return the address of its preview."""
+    answer = tick(client, *orders, listing=listing, do=kind)
+    assert answer.status_code == 302
+    return str(answer["Location"])
+
+
+def confirm(client: Client, path: str, form: dict[str, str]) -> Any:
+    """Confirm a preview as it is shown now."""
+    return client.post(path, form | {"mark": marks(client.get(path))})
+
+
+def results(client: Client, path: str) -> dict[str, tuple[str, str]]:
+    """Return state and explanation of each order of a result page."""
+    rows = client.get(path).context["rows"]
+    return {line.order.order_no: (line.state, line.detail) for line in rows}
+
+
+def test_ticks_are_kept_across_pages_and_unticked_ones_leave(viewer: Client, outage: Scene) -> None:
+    one, two = outage.partial, outage.nothing
+    assert tick(viewer, one)["Location"] == "/desk/"
+    tick(viewer, two)
+    assert chosen(viewer) == {one.pk, two.pk}
+    page = viewer.get("/desk/").content.decode()
+    assert "2 orders chosen" in page
+    assert "5 units short" in page
+    assert "47.50 EUR" in page
+    assert page.count(" checked") == 2
+
+    viewer.post("/chosen/desk/", {"shown": [one.pk, two.pk], "order": [two.pk]})
+    assert chosen(viewer) == {two.pk}
+    assert tick(viewer, do="clear").status_code == 302
+    assert chosen(viewer) == set()
+
+
+def test_all_that_fit_are_chosen_up_to_a_bound(
+    viewer: Client, outage: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = viewer.post("/chosen/desk/?short=part&sort=highest", {"do": "all"})
+    assert answer["Location"] == "/desk/?short=part&sort=highest"
+    assert chosen(viewer) == {outage.partial.pk}
+    viewer.post("/chosen/orders/?state=waiting", {"do": "all"})
+    assert chosen(viewer, "orders") == {outage.waiting.pk}
+
+    monkeypatch.setattr(choosing, "MOST_CHOSEN", 4)
+    answer = viewer.post("/chosen/orders/", {"do": "all"}, follow=True)
+    assert len(chosen(viewer, "orders")) == 4
+    assert "the rest was left out" in answer.content.decode()
+    assert chosen(viewer) == {outage.partial.pk}
+
+
+def test_nonsense_is_not_chosen(viewer: Client, outage: Scene) -> None:
+    keys = ["x", "-1", "9" * 30, "", "1:2:3", f"{outage.partial.pk}:x"]
+    viewer.post("/chosen/desk/", {"shown": keys, "order": [*keys, outage.partial.pk]})
+    assert chosen(viewer) == set()
+    assert viewer.post("/chosen/nothing/", {}).status_code == 404
+    assert viewer.get("/chosen/desk/").status_code == 405
+
+
+def test_the_bar_is_sent_alone_while_rows_are_ticked(viewer: Client, outage: Scene) -> None:
+    answer = viewer.post(
+        "/chosen/desk/",
+        {"shown": outage.partial.pk, "order": outage.partial.pk},
+        headers={"X-Choice": "1"},
+    )
+    assert b"1 order chosen" in answer.content
+    assert b"<html" not in answer.content
+
+
+def test_the_chosen_ones_are_exported(viewer: Client, outage: Scene) -> None:
+    answer = tick(viewer, outage.waiting, outage.complete, listing="orders", do="export-csv")
+    assert answer["Location"] == "/chosen/orders/export.csv"
+    answer = viewer.get(answer["Location"])
+    rows = b"".join(answer.streaming_content).decode("utf-8-sig").splitlines()
+    assert [row.split(",")[1] for row in rows] == ["orderNo", "0000012340", "0000012345"]
+    assert viewer.get("/chosen/orders/export.pdf").status_code == 404
+
+
+def test_reserving_again_shows_the_dry_run_of_the_chosen(
+    merchandiser: Client, outage: Scene
+) -> None:
+    runs = Run.objects.count()
+    answer = tick(merchandiser, outage.nothing, outage.partial, do="rerun")
+    keys = f"{outage.partial.pk},{outage.nothing.pk}"
+    assert answer["Location"] == f"/runs/new/?scope=orders&order={keys}"
+    page = merchandiser.get(answer["Location"])
+    assert page.context["would"].orders >= 2
+    assert Run.objects.count() == runs
+
+
+def test_a_remedy_needs_a_chosen_order(merchandiser: Client, outage: Scene) -> None:
+    answer = merchandiser.post("/chosen/desk/", {"do": "cancel"}, follow=True)
+    assert b"Choose at least one order first." in answer.content
+    assert not BulkRemedy.objects.exists()
+
+
+def test_a_preview_changes_nothing_and_says_what_would_happen(
+    merchandiser: Client, outage: Scene
+) -> None:
+    events = OrderEvent.objects.count()
+    path = begin(merchandiser, "cancel", [outage.partial, outage.waiting, outage.cancelled])
+    page = merchandiser.get(path)
+    assert [one.order for one in page.context["to_do"]] == [outage.partial, outage.waiting]
+    words = page.content.decode()
+    assert "OCI may hold something for 1 of them." in words
+    assert "1 reserved are released" in words
+    assert "knows nothing of it" in words
+    assert "This cannot be undone" in words
+    assert "Cancelled by mia." in words
+    assert OrderEvent.objects.count() == events
+
+
+def test_many_orders_are_cancelled_once(merchandiser: Client, outage: Scene) -> None:
+    ato = InventoryRecord.objects.get(sku="MUG-01", inventory_list="NorthShop-stock").ato
+    path = begin(merchandiser, "cancel", [outage.partial, outage.waiting, outage.cancelled])
+    form = WHY | {"mark": marks(merchandiser.get(path))}
+    for _ in range(2):
+        answer = merchandiser.post(path, form)
+        assert (answer.status_code, answer["Location"]) == (302, path)
+    assert results(merchandiser, path) == {
+        "0000012341": (
+            "done",
+            "OCI may hold something for it; that is released in the background.",
+        ),
+        "0000012345": ("done", ""),
+        "0000012344": ("already", "Cancelled by mia."),
+    }
+    for order, status in (
+        (outage.partial, OrderStatus.CANCELLING),
+        (outage.waiting, OrderStatus.CANCELLED),
+    ):
+        order.refresh_from_db()
+        assert (order.status, order.resolution_note) == (status, "Sold out for good.")
+    asked = OrderEvent.objects.filter(kind=EventKind.CANCEL_REQUESTED, actor="mia", at__gt=NOW)
+    assert asked.count() == 2
+    assert InventoryRecord.objects.get(sku="MUG-01", inventory_list="NorthShop-stock").ato == (
+        ato + 2
+    )
+    assert chosen(merchandiser) == set()
+    logged = AuditEntry.objects.get(action="desk.bulk")
+    assert logged.target == f"bulk:{BulkRemedy.objects.get().pk}"
+    assert (logged.detail["orders"], logged.detail["left_out"]) == (2, 1)
+
+
+def test_short_items_are_cancelled_and_opened_again(merchandiser: Client, outage: Scene) -> None:
+    path = begin(merchandiser, "cancel_short", [outage.partial, outage.nothing])
+    page = merchandiser.get(path)
+    assert [one.closed for one in page.context["left_out"]] == [
+        "Nothing of the order is reserved; cancel the whole order."
+    ]
+    confirm(merchandiser, path, WHY)
+    assert results(merchandiser, path)["0000012341"] == ("done", "")
+    assert results(merchandiser, path)["0000012342"][0] == "left_out"
+    outage.partial.refresh_from_db()
+    assert outage.partial.resolution == Resolution.SHORT_CANCELLED
+    assert list(Order.objects.oversold()) == [outage.nothing]
+
+    undo = merchandiser.post(f"{path}undo/")["Location"]
+    assert undo != path
+    confirm(merchandiser, undo, {"reason": "A delivery has come."})
+    assert results(merchandiser, undo) == {"0000012341": ("done", "")}
+    assert set(Order.objects.oversold()) == {outage.partial, outage.nothing}
+    assert not OrderItem.objects.filter(cancelled_quantity__gt=0).exists()
+
+
+def test_settling_outside_needs_reference_and_reason(merchandiser: Client, outage: Scene) -> None:
+    path = begin(merchandiser, "settle_outside", [outage.partial, outage.nothing])
+    answer = confirm(merchandiser, path, {"reference": " ", "reason": ""})
+    assert b"Name what others can look up" in answer.content
+    assert b"Say why, in a few words." in answer.content
+    assert Order.objects.oversold().count() == 2
+
+    confirm(merchandiser, path, OUTSIDE)
+    assert {state for state, _ in results(merchandiser, path).values()} == {"done"}
+    notes = Order.objects.filter(resolution=Resolution.SETTLED_OUTSIDE)
+    assert {order.resolution_note for order in notes} == {"PO-77: Sold out for good."}
+    assert not Order.objects.oversold().exists()
+
+    undo = merchandiser.post(f"{path}undo/")["Location"]
+    confirm(merchandiser, undo, WHY)
+    assert Order.objects.oversold().count() == 2
+    assert (
+        b"There is nothing to take back." in merchandiser.post(f"{undo}undo/", follow=True).content
+    )
+
+
+def test_orders_that_moved_on_since_the_preview_are_shown_and_nothing_is_done(
+    merchandiser: Client, outage: Scene
+) -> None:
+    path = begin(merchandiser, "settle_outside", [outage.partial, outage.nothing])
+    form = OUTSIDE | {"mark": marks(merchandiser.get(path))}
+    settlement.settle_outside(
+        order_id=outage.partial.pk,
+        reference="PO-1",
+        actor=person("otto"),
+        reason="I was first.",
+        now=NOW,
+    )
+    answer = merchandiser.post(path, form)
+    page = answer.content.decode()
+    assert answer.status_code == 409
+    assert page.count("Has moved on") == 1
+    assert "Settled outside by otto." in page
+    assert 'value="PO-77"' in page
+    assert 'value="Sold out for good."' in page
+    assert list(Order.objects.oversold()) == [outage.nothing]
+    assert BulkRemedy.objects.get().confirmed_at is None
+
+    merchandiser.post(path, OUTSIDE | {"mark": marks(answer)})
+    assert results(merchandiser, path) == {
+        "0000012341": ("already", "Settled outside by otto."),
+        "0000012342": ("done", ""),
+    }
+    assert Order.objects.get(pk=outage.partial.pk).resolution_by == "otto"
+
+
+def test_what_changes_after_the_confirmation_is_refused_with_why(
+    merchandiser: Client, outage: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = begin(merchandiser, "cancel", [outage.partial, outage.waiting])
+    monkeypatch.setattr(bulks, "AT_ONCE", 1)
+    confirm(merchandiser, path, WHY)
+    page = merchandiser.get(path)
+    assert page.context["pending"] == 1
+    assert b"Go on with the next 1" in page.content
+    assert chosen(merchandiser) == set()
+    Order.objects.filter(pk=outage.waiting.pk).update(
+        status=OrderStatus.FAILED, export_status=ExportStatus.NOT_EXPORTED
+    )
+    assert merchandiser.post(path)["Location"] == path
+    assert results(merchandiser, path)["0000012345"] == (
+        "refused",
+        "The order has failed: nothing is held for it, nothing to cancel.",
+    )
+    assert b"Go on" not in merchandiser.get(path).content
+
+
+def test_two_that_carry_on_at_once_do_each_order_once(merchandiser: Client, outage: Scene) -> None:
+    path = begin(merchandiser, "cancel", [outage.partial, outage.waiting])
+    confirm(merchandiser, path, WHY)
+    made = BulkRemedy.objects.get()
+    BulkLine.objects.filter(order=outage.waiting).update(state="pending")
+    for _ in range(2):
+        merchandiser.post(path)
+    assert results(merchandiser, path)["0000012345"] == ("already", "Cancelled by mia.")
+    assert made.lines.filter(state="pending").count() == 0
+    asked = OrderEvent.objects.filter(kind=EventKind.CANCEL_REQUESTED, order=outage.waiting)
+    assert asked.count() == 1
+
+
+def test_nothing_to_do_is_said_and_not_confirmed(merchandiser: Client, outage: Scene) -> None:
+    path = begin(merchandiser, "settle_outside", [outage.complete], listing="orders")
+    page = merchandiser.get(path)
+    assert b"This can be done to none of the chosen orders" in page.content
+    assert b'name="reason"' not in page.content
+    merchandiser.post(path, OUTSIDE | {"mark": f"{outage.complete.pk}:{'0' * 12}"})
+    made = page.context["planned"][0]
+    merchandiser.post(path, OUTSIDE | {"mark": f"{outage.complete.pk}:{made.mark}"})
+    assert BulkRemedy.objects.get().confirmed_at is None
+    assert not OrderEvent.objects.filter(kind=EventKind.RESOLVED).exists()
+
+
+def test_a_remedy_is_open_to_its_own_person_alone(
+    merchandiser: Client, operator: Client, viewer: Client, outage: Scene
+) -> None:
+    path = begin(merchandiser, "cancel", [outage.partial])
+    assert operator.get(path).status_code == 404
+    assert operator.post(path, WHY).status_code == 404
+    assert operator.post(f"{path}undo/").status_code == 404
+    assert viewer.get(path).status_code == 403
+    assert merchandiser.get(f"/bulk/{uuid.uuid4()}/").status_code == 404
+    outage.partial.refresh_from_db()
+    assert outage.partial.status == OrderStatus.NEW
+
+
+def test_orders_of_another_site_are_neither_shown_nor_changed(
+    merchandiser: Client, outage: Scene
+) -> None:
+    path = begin(merchandiser, "cancel", [outage.partial])
+    shown = marks(merchandiser.get(path))
+    profile = Profile.objects.create(user=User.objects.get(username="mia"), every_site=False)
+    profile.sites.set(["South Shop & Co"])
+    assert list(merchandiser.get(path).context["planned"]) == []
+    merchandiser.post(path, WHY | {"mark": shown})
+    outage.partial.refresh_from_db()
+    assert outage.partial.status == OrderStatus.NEW
+    for do in ("cancel", "settle_outside"):
+        other = begin(merchandiser, do, [outage.nothing])
+        assert not BulkLine.objects.filter(bulk=uuid.UUID(other.split("/")[2])).exists()
+    assert "0000012342" not in merchandiser.get("/orders/").content.decode()
+
+
+def test_old_drafts_go(merchandiser: Client, outage: Scene) -> None:
+    begin(merchandiser, "cancel", [outage.partial])
+    BulkRemedy.objects.update(created_at=timezone.now() - timedelta(days=2))
+    path = begin(merchandiser, "cancel", [outage.partial])
+    assert [f"/bulk/{made.pk}/" for made in BulkRemedy.objects.all()] == [path]
+    assert BulkLine.objects.count() == 1
+
+
+def test_preview_and_result_take_a_bounded_number_of_queries(
+    merchandiser: Client, outage: Scene, django_assert_max_num_queries: Any
+) -> None:
+    many = [
+        scene.place(outage.site, f"N{number:02d}", items=[("JUG-03", 1)]) for number in range(30)
+    ]
+    path = begin(merchandiser, "cancel", many)
+    with django_assert_max_num_queries(30):
+        page = merchandiser.get(path)
+    assert len(page.context["to_do"]) == 30
+    confirm(merchandiser, path, WHY)
+    with django_assert_max_num_queries(24):
+        page = merchandiser.get(path)
+    assert {line.state for line in page.context["rows"]} == {"done"}
