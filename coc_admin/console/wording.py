@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from coc_admin.console.formats import format_money, format_quantity
+from coc_admin.console.recorded import in_readers_language
 from orders.fields import ZERO
 from orders.models import (
     ExportStatus,
@@ -188,7 +189,7 @@ def standing(
             "bad",
             "alert-triangle",
             _("Needs review: a person must look at it"),
-            order.needs_review_reason,
+            in_readers_language(order.needs_review_reason),
             _(
                 "It is not retried by itself. When the cause is put right, end its review; or"
                 " cancel it."

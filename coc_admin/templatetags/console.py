@@ -14,7 +14,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from coc_admin.console import formats, wording
+from coc_admin.console import formats, recorded, wording
 from orders.models import Order
 from reconciliation.models import EntryState
 
@@ -23,6 +23,7 @@ register = template.Library()
 register.filter("quantity", formats.format_quantity)
 register.filter("change", formats.format_change)
 register.filter("day", formats.format_day)
+register.filter("recorded", recorded.in_readers_language)
 
 ICONS = "vendor/tabler-icons-3.51.0/icons.svg"
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from coc_admin.console.formats import format_quantity
 from coc_admin.console.orders.item_stories import notes_of
+from coc_admin.console.recorded import in_readers_language
 from orders.models import (
     ActorKind,
     EventKind,
@@ -114,7 +115,9 @@ def _event_line(event: OrderEvent, items: Mapping[str, OrderItem]) -> Line:
         tone=tone,
         title=title,
         who=_who(event.actor_kind, event.actor),
-        why=event.reason,
+        why=event.reason
+        if event.actor_kind == ActorKind.PERSON
+        else in_readers_language(event.reason),
         reserved=reserved,
         notes=notes_of(event, items, currency=event.order.currency),
     )
@@ -176,7 +179,7 @@ def _attempt_line(attempt: Attempt) -> Line:
 
 
 def _attempt_words(attempt: Attempt) -> tuple[str, str]:
-    message = attempt.message.strip()
+    message = in_readers_language(attempt.message.strip())
     if attempt.operation == "cancel" and not attempt.outcome:
         if not message:
             return "quiet", gettext("OCI answered.")

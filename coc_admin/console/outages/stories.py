@@ -19,6 +19,7 @@ from coc_admin.console.formats import (
 )
 from coc_admin.console.orders.stories import Line
 from coc_admin.console.outages.figures import Figures
+from coc_admin.console.recorded import in_readers_language
 from reconciliation.models import (
     Connection,
     ConnectionChange,
@@ -84,7 +85,7 @@ def _probing_now(connection: Connection) -> Line:
 def _line(change: ConnectionChange) -> Line:
     states = (ConnectionState(change.old_state), ConnectionState(change.new_state))
     tone, title = _TITLES.get(states) or _TITLES_BY_NEW[states[1]]
-    return Line(change.at, tone, str(title), change.actor, change.reason)
+    return Line(change.at, tone, str(title), change.actor, in_readers_language(change.reason))
 
 
 def span(start: datetime | None, end: datetime | None) -> str:
@@ -117,7 +118,7 @@ def summary(
 def _times(outage: Outage, now: datetime) -> Iterator[str]:
     cause = outage.get_cause_display() or _("not known")
     if outage.reason:
-        cause = f"{cause} ({outage.reason})"
+        cause = f"{cause} ({in_readers_language(outage.reason)})"
     yield _("Cause: %(cause)s") % {"cause": cause}
     yield _("Lost: %(time)s") % {"time": format_exact(outage.lost_at)}
     yield _("Detected: %(time)s (after %(span)s)") % {
