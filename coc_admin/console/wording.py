@@ -272,7 +272,8 @@ def _settled(order: Order, items: Sequence[OrderItem]) -> Standing:
         return Standing("info", "info-circle", _resolved(order), text, export)
     if order.reservation_state == ReservationState.PARTIAL:
         title = _("Oversold in part: partially reserved")
-        text = f"{units} {_('The rest was sold out.')}"
+        sold_out = _("The rest was sold out.")
+        text = f"{units} {sold_out}"
     else:
         title = _("Oversold: nothing reserved")
         text = _("OCI had none of its items any more.")
