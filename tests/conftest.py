@@ -8,8 +8,10 @@ failure; CI=true requires all but the first. PostgreSQL is used when DATABASE_UR
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,12 @@ import pytest
 import redis
 from django.conf import settings
 from django.db.backends.postgresql.operations import DatabaseOperations
+
+from tests import migrated
+
+# The tests start the product a hundred times; it is not to be compiled each time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def _empty_by_deleting(
@@ -31,6 +39,9 @@ def _empty_by_deleting(
 
 
 DatabaseOperations.sql_flush = _empty_by_deleting  # type: ignore[method-assign]
+
+# Folders of long tests, the longest first.
+_LONG = ["soak", "processes", "benchmarks", "simulation"]
 
 CHROMIUM = Path("/usr/bin/chromium")
 REDIS_URL = os.environ.get("COC_TEST_REDIS_URL", "redis://127.0.0.1:6379/9")
@@ -57,6 +68,59 @@ def _browser_lacks() -> str:
 
 def _gettext_lacks() -> str:
     return "" if shutil.which("xgettext") else "needs GNU gettext (apt-get install gettext)"
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Let the database of the tests begin as a copy of the migrated one."""
+    test = settings.DATABASES["default"].setdefault("TEST", {})
+    if _postgres_lacks():
+        migrated.copy_sqlite(Path(test["NAME"]))
+    else:
+        test["TEMPLATE"] = migrated.postgres_template()
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(django_db_keepdb: bool) -> bool:
+    """Return whether the database of the tests is there already, as the copy on SQLite is."""
+    return django_db_keepdb or bool(_postgres_lacks())
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """Make what many tests begin with, once, before any test has changed a setting."""
+    from tests.coc_admin.console import scene
+
+    with django_db_blocker.unblock():
+        scene.keep_scene()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long tests, so that none is left over for the end.
+
+    A worker of xdist begins with an equal part of the list and then takes from the ends of the
+    others' parts; so one worker mostly has the long ones, half of whose time is waiting.
+    """
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    folder = item.path.parent.name
+    if folder in _LONG:
+        return _LONG.index(folder)
+    return _LONG.index("processes") if item.get_closest_marker("processes") else len(_LONG)
+
+
+def pytest_collection_finish() -> None:
+    """Have the collector of garbage not look again and again at what stays to the end."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Drop the migrated database, once every process of the run is done with it."""
+    if not hasattr(config, "workerinput"):
+        migrated.drop()
 
 
 _NEEDS = {

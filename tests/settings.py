@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
-_folder = tempfile.mkdtemp(prefix="coc-tests-")
+# The process that begins a run makes its folder; those that it starts find it here.
+_folder = os.environ.get("COC_TEST_FOLDER", "")
+if not _folder:
+    _folder = tempfile.mkdtemp(prefix="coc-tests-")
+    os.environ["COC_TEST_FOLDER"] = _folder
+    atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 os.environ.setdefault("COC_VAR_DIR", _folder)
 os.environ.setdefault("SECRET_KEY", "a-key-for-tests-only-of-more-than-fifty-characters-0123456789")
 os.environ.setdefault("COC_HTTPS", "false")

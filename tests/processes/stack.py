@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-import psycopg
 import requests
 
+from tests import migrated
 from tests.processes.product import ROOT, Running, environment, serve, wait_for
 from tests.reconciliation.oci.simulator_process import SimulatorProcess
 
@@ -50,6 +48,12 @@ class Stack:
         )
         assert done.returncode == expect, f"{arguments}: {done.stdout}{done.stderr}"
         return done.stdout
+
+    def manage_all(self, *commands: Sequence[str]) -> str:
+        """Run management commands one after the other, in one process; return what they printed."""
+        lines = [f"call_command(*{list(command)!r})" for command in commands]
+        code = "\n".join(["from django.core.management import call_command", *lines])
+        return self.manage("shell", "--no-imports", "-c", code)
 
     def url(self, path: str) -> str:
         """Return the address of an API path."""
@@ -137,12 +141,12 @@ def running_stack(
 ) -> Iterator[Stack]:
     """Start everything with `stock` (units by SKU) at OCI and, as its last known ATO, here.
 
-    Without `database_url`: on PostgreSQL, when DATABASE_URL names one, in a database of its own;
-    else on SQLite.
+    An empty database is at `database_url`. Without it the product gets a migrated one of its own:
+    on PostgreSQL, when DATABASE_URL names one, else on SQLite.
     """
     rows = [{"location": LIST, "sku": sku, "onHand": units} for sku, units in stock.items()]
     with (
-        nullcontext(database_url) if database_url else _database(folder) as address,
+        nullcontext(database_url) if database_url else migrated.database(folder) as address,
         SimulatorProcess(stock={"locations": [LIST], "stock": rows}) as oci,
     ):
         env = environment(
@@ -159,6 +163,8 @@ def running_stack(
         )
         stack = Stack(oci=oci, env=env, folder=folder)
         try:
+            if database_url:
+                stack.manage("migrate", "--verbosity=0")
             _set_up(stack, stock, names)
             stack.product = serve(env)
             stack.product.wait_until_it_answers()
@@ -171,11 +177,6 @@ def running_stack(
 
 
 def _set_up(stack: Stack, stock: Mapping[str, int], names: Mapping[str, str]) -> None:
-    stack.manage("migrate", "--verbosity=0")
-    stack.manage(
-        *("create_site", SITE, f"--inventory-list={LIST}", "--list-type=location"),
-        *(f"--time-zone={ZONE}", "--currency=GBP"),
-    )
     path = stack.folder / "stock.csv"
     lines = ["sku,ato,name"]
     lines += [
@@ -183,26 +184,16 @@ def _set_up(stack: Stack, stock: Mapping[str, int], names: Mapping[str, str]) ->
         for sku, units in stock.items()
     ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    stack.manage("import_inventory", str(path), f"--inventory-list={LIST}")
-    scopes = ("orders:read", "orders:write", "inventory:read", "status:read")
-    stack.token = stack.manage(
-        *("create_api_token", "replay", f"--site={SITE}", "--scope", *scopes, "reports:read"),
-        *("alerts:read", "reconciliation:run"),
-    ).strip()
-
-
-@contextmanager
-def _database(folder: Path) -> Iterator[str]:
-    url = os.environ.get("DATABASE_URL", "")
-    if not url.startswith("postgres"):
-        yield f"sqlite:///{folder}/coc.sqlite3"
-        return
-    server = urlsplit(url)._replace(path="/postgres").geturl()
-    name = f"coc_stack_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server, autocommit=True) as link:
-        link.execute(f'CREATE DATABASE "{name}"')
-    try:
-        yield urlsplit(url)._replace(path=f"/{name}").geturl()
-    finally:
-        with psycopg.connect(server, autocommit=True) as link:
-            link.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    scopes = ("orders:read", "orders:write", "inventory:read", "status:read", "reports:read")
+    told = stack.manage_all(
+        [
+            *("create_site", SITE, f"--inventory-list={LIST}", "--list-type=location"),
+            *(f"--time-zone={ZONE}", "--currency=GBP"),
+        ],
+        ["import_inventory", str(path), f"--inventory-list={LIST}"],
+        [
+            *("create_api_token", "replay", f"--site={SITE}", "--scope", *scopes),
+            *("alerts:read", "reconciliation:run"),
+        ],
+    )
+    stack.token = told.splitlines()[-1]

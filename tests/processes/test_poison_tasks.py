@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import migrated
 from tests.processes.product import ROOT, Running, environment, wait_for
 
 pytestmark = pytest.mark.processes
@@ -37,7 +38,7 @@ def ask(folder: Path, sql: str) -> list[tuple[str, ...]]:
 
 def test_poison_delays_the_tasks_behind_it_and_does_nothing_else(tmp_path: Path) -> None:
     env = environment(tmp_path, DJANGO_SETTINGS_MODULE="tests.processes.queue_settings")
-    manage(env, "migrate", "--verbosity=0")
+    migrated.copy_sqlite(tmp_path / "coc.sqlite3")
     poison = [f"tests.processes.poison.{name}" for name in ("leaves", "hangs", "raises")]
     enqueue(env, *poison, "reconciliation.tasks.sweep", "gone.away", "reconciliation.tasks.sweep")
     cluster = Running([sys.executable, "manage.py", "qcluster"], env)

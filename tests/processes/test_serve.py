@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests import migrated
 from tests.processes.product import Running, environment, serve, wait_for
 
 pytestmark = pytest.mark.processes
@@ -21,7 +22,9 @@ Start = Callable[..., Running]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
+    """Return a function that starts the product, on a migrated database."""
     running: list[Running] = []
+    migrated.copy_sqlite(tmp_path / "coc.sqlite3")
 
     def begin(*arguments: str, env: dict[str, str] | None = None) -> Running:
         running.append(serve(env or environment(tmp_path), *arguments))
@@ -45,6 +48,9 @@ def test_a_signal_stops_everything_and_it_starts_again(
     start: Start, tmp_path: Path, number: signal.Signals
 ) -> None:
     env = environment(tmp_path)
+    if number == signal.SIGINT:
+        # It migrates an empty database by itself.
+        (tmp_path / "coc.sqlite3").unlink()
     product = start(env=env)
     product.wait_until_it_answers()
     assert len(product.family()) >= 3 * 2
@@ -71,6 +77,7 @@ def test_nobody_is_left_when_the_supervisor_is_killed(start: Start) -> None:
 
 def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     # As make does: it starts the command and waits for it.
+    migrated.copy_sqlite(tmp_path / "coc.sqlite3")
     waits = "import subprocess, sys; subprocess.run(sys.argv[1:])"
     product = Running(
         [sys.executable, "-c", waits, sys.executable, "manage.py", "serve", "--with-parent"],

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 import requests
 
-from tests.processes.product import ROOT, Running, environment, serve
+from tests import migrated
+from tests.processes.product import Running, environment, serve
 
 pytestmark = pytest.mark.processes
 MANY = 40
@@ -19,10 +18,9 @@ MANY = 40
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    env = environment(tmp_path_factory.mktemp("slow"))
-    command = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
-    subprocess.run(command, cwd=ROOT, env=env, check=True)
-    running = serve(env, "--only", "web")
+    folder = tmp_path_factory.mktemp("slow")
+    migrated.copy_sqlite(folder / "coc.sqlite3")
+    running = serve(environment(folder), "--only", "web")
     running.wait_until_it_answers("/healthz")
     yield running
     running.stop()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import migrated
 from tests.processes.product import outer_environment
 from tests.reconciliation.oci.simulator_process import ROOT, SCOPE, SimulatorProcess
 
@@ -73,8 +74,7 @@ def test_it_notices_loss_and_recovery_hands_over_and_ends_when_told(
     tmp_path: Path, oci: SimulatorProcess
 ) -> None:
     env = environment(tmp_path, oci)
-    migrated = manage("migrate", "--verbosity", "0", env=env)
-    assert migrated.wait(PATIENCE) == 0, migrated.communicate()
+    migrated.copy_sqlite(tmp_path / "coc.sqlite3")
     first = manage("watch_oci", env=env)
     second = None
     try:

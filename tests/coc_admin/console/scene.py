@@ -42,6 +42,7 @@ from reconciliation.models import (
     RunState,
     Trigger,
 )
+from tests.kept import Kept
 
 NOW = datetime(2026, 2, 2, 12, 0, tzinfo=UTC)
 SHOP = actors.api_client("storefront")
@@ -274,8 +275,8 @@ class Scene:
     cancelled: Order
 
 
-def build_scene() -> Scene:
-    """Create an outage with an order of each kind, a run with shortages, alerts and reports."""
+def make_scene() -> Scene:
+    """Create the scene by the product's functions, whatever else there is."""
     site = make_shop()
     make_shop("South Shop & Co")
     names = ("complete", "partial", "nothing", "review", "cancelled", "waiting")
@@ -308,6 +309,15 @@ def build_scene() -> Scene:
     for order in made.values():
         order.refresh_from_db()
     return Scene(site=site, run=run, **made)
+
+
+_kept = Kept(make_scene)
+keep_scene = _kept.keep
+
+
+def build_scene() -> Scene:
+    """Create an outage with an order of each kind, a run with shortages, alerts and reports."""
+    return _kept()
 
 
 def _break_off(run: Run, review: Order, waiting: Order) -> None:
