@@ -41,7 +41,12 @@ def database(folder: Path) -> Iterator[str]:
         return
     name = f"coc_stack_{uuid.uuid4().hex[:12]}"
     template = postgres_template()
-    _execute(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    _execute(
+        server,
+        f'CREATE DATABASE "{name}" TEMPLATE "{template}"',
+        # Tests that kill processes leave the server alone, which keeps what was committed.
+        f'ALTER DATABASE "{name}" SET synchronous_commit = off',
+    )
     try:
         yield _with_name(server, name)
     finally:

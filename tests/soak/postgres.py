@@ -40,7 +40,8 @@ class PostgresServer:
         if self._user:
             entry = pwd.getpwnam(self._user)
             os.chown(self._folder, entry.pw_uid, entry.pw_gid)
-        self._run("initdb", "--auth=trust", "--username=postgres", "-D", str(self._data))
+        options = ("--no-sync", "--auth=trust", "--username=postgres")
+        self._run("initdb", *options, "-D", str(self._data))
         self.start()
         with psycopg.connect(self._maintenance(), autocommit=True) as link:
             link.execute(f'CREATE DATABASE "{NAME}"')
@@ -50,6 +51,8 @@ class PostgresServer:
         options = (
             *("-D", str(self._data), "-p", str(self.port), "-k", str(self._folder)),
             *("-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"),
+            # Its processes are killed, and the machine goes on: what was written is there.
+            *("-c", "fsync=off"),
         )
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
