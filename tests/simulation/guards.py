@@ -49,7 +49,7 @@ def no_hold_rule() -> Any:
             droppable[hold.record_id].append(hold)
         return droppable, {}
 
-    return _replaced(("orders.ledger._answered_holds", answered_holds))
+    return _replaced(("orders.ledger.figures._answered_holds", answered_holds))
 
 
 def no_fence() -> Any:

@@ -1,0 +1,34 @@
+"""The ATO ledger: the single writer of inventory records, holds and movements.
+
+For a tracked SKU `ato = max(0, snapshot_ato - held)`; open holds add up to `held`; movements add up
+to both. Records are always written in (list, SKU) order, by updates that repeat what they rely on.
+"""
+
+from __future__ import annotations
+
+from orders.ledger.figures import apply_snapshot
+from orders.ledger.holds import hold_answered, mark_answered, release, take
+from orders.ledger.rows import (
+    Figure,
+    Key,
+    LedgerChanged,
+    add_untracked,
+    get_ato,
+    open_holds,
+    records_of,
+)
+
+__all__ = [
+    "Figure",
+    "Key",
+    "LedgerChanged",
+    "add_untracked",
+    "apply_snapshot",
+    "get_ato",
+    "hold_answered",
+    "mark_answered",
+    "open_holds",
+    "records_of",
+    "release",
+    "take",
+]

@@ -1,0 +1,167 @@
+"""What orders hold: taken with a new order, answered by OCI, given back."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import F
+
+from orders.errors import Shortfall, ShortOnAto
+from orders.fields import ZERO, quantity
+from orders.ledger.rows import Key, LedgerChanged, _move, _write, records_of
+from orders.models import (
+    Hold,
+    HoldState,
+    InventoryRecord,
+    Movement,
+    MovementReason,
+    Order,
+)
+from orders.models.inventory import OPEN_HOLDS
+
+
+@dataclass(slots=True)
+class _Change:
+    held: Decimal = ZERO
+    holds: list[Hold] = field(default_factory=list)
+
+
+def take(
+    *,
+    order: Order,
+    wanted: Mapping[Key, Decimal],
+    records: Mapping[Key, InventoryRecord],
+    floors: Mapping[Key, Decimal],
+    now: datetime,
+) -> None:
+    """Hold `wanted` for a new order and take it off ATO, in the caller's transaction.
+
+    The rows of the order come first and the decrements last: a hot record stays locked for the
+    shortest time. Raises ShortOnAto with every shortfall, LedgerChanged to be tried again; in both
+    cases the caller's transaction must be rolled back.
+    """
+    keys = sorted(wanted)
+    holds = Hold.objects.bulk_create(
+        [Hold(order=order, record=records[key], quantity=wanted[key]) for key in keys]
+    )
+    Movement.objects.bulk_create(
+        [
+            Movement(
+                record=records[key],
+                reason=MovementReason.CAPTURED,
+                ato_change=-wanted[key] if records[key].is_tracked else ZERO,
+                held_change=wanted[key],
+                hold=hold,
+                at=now,
+            )
+            for key, hold in zip(keys, holds, strict=True)
+        ]
+    )
+    short = [
+        key
+        for key in keys
+        if not _decrement(records[key], wanted[key], floors.get(key, ZERO), now=now)
+    ]
+    if short:
+        raise ShortOnAto(_shortfalls(short, wanted=wanted, floors=floors))
+
+
+def _decrement(record: InventoryRecord, units: Decimal, floor: Decimal, *, now: datetime) -> bool:
+    """Take `units` off one record if that leaves `floor`; the row count is the decision."""
+    row = InventoryRecord.objects.filter(pk=record.pk)
+    if record.is_tracked:
+        return bool(
+            row.filter(ato__gte=units + floor).update(
+                ato=F("ato") - quantity(units), held=F("held") + quantity(units), updated_at=now
+            )
+        )
+    untracked = row.filter(snapshot_ato__isnull=True)
+    if not untracked.update(held=F("held") + quantity(units), updated_at=now):
+        raise LedgerChanged
+    return True
+
+
+def _shortfalls(
+    keys: Sequence[Key], *, wanted: Mapping[Key, Decimal], floors: Mapping[Key, Decimal]
+) -> list[Shortfall]:
+    records = records_of(keys)
+    return [
+        Shortfall(
+            sku=key[1],
+            inventory_list_id=key[0],
+            requested=wanted[key],
+            available=max(ZERO, records[key].ato - floors.get(key, ZERO)),
+        )
+        for key in keys
+    ]
+
+
+def release(*, order: Order, now: datetime, keys: Iterable[Key] | None = None) -> None:
+    """Give back the open holds of an order, all or those of `keys`; safe twice.
+
+    In the caller's transaction.
+    """
+    holds = Hold.objects.filter(order=order, state__in=OPEN_HOLDS)
+    if keys is not None:
+        holds = holds.filter(record__in=[record.pk for record in records_of(keys).values()])
+    _close(
+        holds,
+        state=HoldState.RELEASED,
+        reason=MovementReason.RELEASED,
+        now=now,
+    )
+
+
+def mark_answered(*, order: Order, now: datetime) -> None:
+    """Note that OCI has answered for an order: a later snapshot may drop its holds."""
+    Hold.objects.filter(order=order, state__in=OPEN_HOLDS).update(
+        state=HoldState.ANSWERED, answered_at=now
+    )
+
+
+def hold_answered(*, order: Order, held: Mapping[Key, Decimal], now: datetime) -> None:
+    """Hold what OCI has just reserved on a rerun until a snapshot counts it.
+
+    Where the order still has an open hold of the SKU, that one covers it and starts anew.
+    """
+    records = records_of([key for key, units in held.items() if units > 0], lock=True)
+    covered = set(
+        Hold.objects.filter(order=order, state__in=OPEN_HOLDS).values_list("record_id", flat=True)
+    )
+    mark_answered(order=order, now=now)
+    for key in sorted(records):
+        record = records[key]
+        if record.pk in covered:
+            continue
+        hold = Hold.objects.create(
+            order=order,
+            record=record,
+            quantity=held[key],
+            state=HoldState.ANSWERED,
+            answered_at=now,
+        )
+        _write(record, held=record.held + held[key], now=now)
+        _move(record, MovementReason.CAPTURED, held=held[key], hold=hold, now=now)
+
+
+def _close(holds_of: object, *, state: HoldState, reason: MovementReason, now: datetime) -> None:
+    """Close open holds and take them out of `held`, under the locks of their records."""
+    candidates = list(holds_of.select_related("record"))  # type: ignore[attr-defined]
+    keys = {(h.record.inventory_list_id, h.record.sku) for h in candidates}
+    records = {record.pk: record for record in records_of(keys, lock=True).values()}
+    changes: dict[int, _Change] = defaultdict(_Change)
+    for hold in sorted(candidates, key=lambda h: h.pk):
+        won = Hold.objects.filter(pk=hold.pk, state__in=OPEN_HOLDS).update(
+            state=state, closed_at=now
+        )
+        if won:
+            changes[hold.record_id].held -= hold.quantity
+            changes[hold.record_id].holds.append(hold)
+    for pk, record in records.items():
+        for hold in changes[pk].holds:
+            _write(record, held=record.held - hold.quantity, now=now)
+            _move(record, reason, held=-hold.quantity, hold=hold, now=now)

@@ -1,0 +1,119 @@
+"""One record at a time: read in order, and written as it follows from its snapshot and holds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import Sum
+
+from orders.fields import ZERO
+from orders.models import Hold, InventoryRecord, Movement, MovementReason
+from orders.models.inventory import OPEN_HOLDS
+
+Key = tuple[str, str]
+"""Inventory list id and SKU."""
+
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What OCI (or a file) says is available to order of one SKU of one list."""
+
+    list_id: str
+    sku: str
+    ato: Decimal
+    safety_stock: Decimal = ZERO
+    product_name: str = ""
+
+    @property
+    def key(self) -> Key:
+        """The record that the figure is about."""
+        return (self.list_id, self.sku)
+
+
+class LedgerChanged(Exception):
+    """A record changed between reading and writing; the transaction must be tried again."""
+
+
+def records_of(keys: Iterable[Key], *, lock: bool = False) -> dict[Key, InventoryRecord]:
+    """Return the known records of `keys`, read (and locked, where the database can) in order."""
+    by_list: dict[str, list[str]] = defaultdict(list)
+    for list_id, sku in keys:
+        by_list[list_id].append(sku)
+    found = {}
+    for list_id in sorted(by_list):
+        skus = sorted(by_list[list_id])
+        for start in range(0, len(skus), _CHUNK):
+            rows = InventoryRecord.objects.filter(
+                inventory_list_id=list_id, sku__in=skus[start : start + _CHUNK]
+            ).order_by("sku")
+            for row in rows.select_for_update() if lock else rows:
+                found[(row.inventory_list_id, row.sku)] = row
+    return found
+
+
+def get_ato(list_id: str, sku: str) -> InventoryRecord | None:
+    """Return the record of one SKU, or None if it is not known."""
+    return records_of([(list_id, sku)]).get((list_id, sku))
+
+
+def add_untracked(keys: Iterable[Key]) -> None:
+    """Make records without a figure for SKUs that the ledger has never heard of."""
+    rows = [InventoryRecord(inventory_list_id=list_id, sku=sku) for list_id, sku in sorted(keys)]
+    InventoryRecord.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _ato(snapshot: Decimal | None, held: Decimal) -> Decimal:
+    return ZERO if snapshot is None else max(ZERO, snapshot - held)
+
+
+def _write(
+    record: InventoryRecord,
+    *,
+    now: datetime,
+    held: Decimal,
+    snapshot: Decimal | None = None,
+    **values: object,
+) -> None:
+    """Write a record as it follows from its snapshot and holds, if it is still as it was read.
+
+    Leaves the change of ATO in `record.ato_change`. Raises LedgerChanged.
+    """
+    new_snapshot = record.snapshot_ato if snapshot is None else snapshot
+    ato = _ato(new_snapshot, held)
+    won = InventoryRecord.objects.filter(pk=record.pk, ato=record.ato, held=record.held).update(
+        ato=ato, held=held, snapshot_ato=new_snapshot, updated_at=now, **values
+    )
+    if not won:
+        raise LedgerChanged
+    record.ato_change = ato - record.ato  # type: ignore[attr-defined]
+    record.ato, record.held, record.snapshot_ato = ato, held, new_snapshot
+
+
+def _move(
+    record: InventoryRecord,
+    reason: MovementReason,
+    *,
+    now: datetime,
+    held: Decimal = ZERO,
+    hold: Hold | None = None,
+) -> None:
+    Movement.objects.create(
+        record=record,
+        reason=reason,
+        ato_change=record.ato_change,  # type: ignore[attr-defined]
+        held_change=held,
+        hold=hold,
+        at=now,
+    )
+
+
+def open_holds(record: InventoryRecord) -> Decimal:
+    """Return the sum of a record's open holds, from the rows."""
+    total = Hold.objects.filter(record=record, state__in=OPEN_HOLDS).aggregate(n=Sum("quantity"))
+    return total["n"] or ZERO
