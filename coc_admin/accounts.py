@@ -63,7 +63,7 @@ def add(*, request: HttpRequest, username: str, values: Mapping[str, Any], reaso
 
     Raises ChangeRefused.
     """
-    _check_sites(values)
+    check_sites(role=values["role"], every_site=values["every_site"], sites=values["sites"])
     with transaction.atomic():
         user = User(username=username, **{name: values[name] for name in _OWN_FIELDS})
         user.set_unusable_password()
@@ -87,7 +87,7 @@ def change(
 
     Raises EditedMeanwhile and ChangeRefused.
     """
-    _check_sites(values)
+    check_sites(role=values["role"], every_site=values["every_site"], sites=values["sites"])
     with transaction.atomic():
         user = _locked(request, user_id)
         now = seen(user)
@@ -96,8 +96,7 @@ def change(
         wanted = {name: text_of(values[name]) for name in now}
         changes = audit.changed(now, wanted)
         if "role" in changes and now["role"] == ADMINISTRATOR:
-            _refuse_for_oneself(request, user, field="role")
-            _refuse_for_the_last(user, field="role")
+            check_loss(request=request, users=[user], field="role")
         update_as_seen(
             User.objects.filter(pk=user.pk), was=now, values={n: values[n] for n in _OWN_FIELDS}
         )
@@ -118,8 +117,7 @@ def set_active(*, request: HttpRequest, user_id: int, active: bool, reason: str)
     with transaction.atomic():
         user = _locked(request, user_id)
         if not active:
-            _refuse_for_oneself(request, user)
-            _refuse_for_the_last(user)
+            check_loss(request=request, users=[user])
         rows = User.objects.filter(pk=user.pk, is_active=not active)
         if not rows.update(is_active=active):
             return False
@@ -182,6 +180,38 @@ def administrators() -> Any:
     ).distinct()
 
 
+def check_loss(*, request: HttpRequest, users: Collection[User], field: str | None = None) -> None:
+    """Raise ChangeRefused unless all of `users` may lose the right to manage people, or be deleted.
+
+    In the caller's transaction, which `lock_administrators` has begun.
+    """
+    for user in users:
+        _refuse_for_oneself(request, user, field=field)
+    losing = [user.pk for user in users]
+    left = administrators().exclude(pk__in=losing)
+    if administrators().filter(pk__in=losing).exists() and not left.exists():
+        raise ChangeRefused(
+            _("This is the last administrator. Make somebody else administrator first."),
+            field=field,
+        )
+
+
+def lock_administrators() -> None:
+    """Let nobody become or cease to be an administrator until the end of the transaction."""
+    Group.objects.select_for_update().filter(name=ADMINISTRATOR).first()
+
+
+def check_sites(*, role: str, every_site: bool, sites: Collection[object]) -> None:
+    """Raise ChangeRefused unless these sites go with the role."""
+    if role == ADMINISTRATOR and not every_site:
+        raise ChangeRefused(
+            _("An administrator sees every site. Choose every site, or another role."),
+            field="every_site",
+        )
+    if not every_site and not sites:
+        raise ChangeRefused(_("Choose at least one site, or every site."), field="sites")
+
+
 def _tries(username: str, now: datetime) -> Any:
     since = now - get_cool_off()
     return AccessAttempt.objects.filter(
@@ -197,7 +227,7 @@ def _locked(request: HttpRequest, user_id: int) -> User:
     The role comes first, always: whether somebody is the last administrator must not change between
     the look and the change.
     """
-    Group.objects.select_for_update().filter(name=ADMINISTRATOR).first()
+    lock_administrators()
     user = User.objects.select_for_update().get(pk=user_id)
     if not may_touch(request, user):
         raise ChangeRefused(_("Only a superuser changes a superuser."))
@@ -209,25 +239,6 @@ def _refuse_for_oneself(request: HttpRequest, user: User, *, field: str | None =
         raise ChangeRefused(
             _("You cannot do this to yourself. Ask another administrator."), field=field
         )
-
-
-def _refuse_for_the_last(user: User, *, field: str | None = None) -> None:
-    others = administrators().exclude(pk=user.pk)
-    if administrators().filter(pk=user.pk).exists() and not others.exists():
-        raise ChangeRefused(
-            _("This is the last administrator. Make somebody else administrator first."),
-            field=field,
-        )
-
-
-def _check_sites(values: Mapping[str, Any]) -> None:
-    if values["role"] == ADMINISTRATOR and not values["every_site"]:
-        raise ChangeRefused(
-            _("An administrator sees every site. Choose every site, or another role."),
-            field="every_site",
-        )
-    if not values["every_site"] and not values["sites"]:
-        raise ChangeRefused(_("Choose at least one site, or every site."), field="sites")
 
 
 def _set_role(user: User, role: str) -> None:

@@ -8,15 +8,19 @@ from django import forms
 from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import UserChangeForm
 from django.contrib.auth.models import User
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from coc_admin import tokens
+from coc_admin import accounts, tokens
+from coc_admin.editing import ChangeRefused
 from coc_admin.models import ApiToken, TokenScope
+from coc_admin.roles import ADMINISTRATOR
 
 # What other apps bring along. Their rows are code (a schedule names a function to call) or belong
 # to their own commands, and none of them is for the people who come here.
@@ -31,8 +35,48 @@ def hide_what_is_not_for_people() -> None:
                 admin.site.unregister(model)
 
 
+class PersonForm(UserChangeForm):  # type: ignore[type-arg]
+    """A person, held to the rules of the console (`coc_admin.accounts`)."""
+
+    request: HttpRequest
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a change after which nobody would manage people, or one of oneself."""
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        accounts.lock_administrators()
+        person = self.instance
+        roles = [group.name for group in values.get("groups", person.groups.all())]
+        every_site, sites = accounts.sites_of(person)
+        stays = values.get("is_active", person.is_active) and (
+            ADMINISTRATOR in roles or values.get("is_superuser", person.is_superuser)
+        )
+        try:
+            if not stays and accounts.administrators().filter(pk=person.pk).exists():
+                accounts.check_loss(request=self.request, users=[person])
+            if ADMINISTRATOR in roles:
+                accounts.check_sites(role=ADMINISTRATOR, every_site=every_site, sites=sites)
+        except ChangeRefused as refused:
+            raise ValidationError(refused.detail) from None
+        return values
+
+
 class PeopleAdmin(UserAdmin):  # type: ignore[type-arg]
     """Users. Only a superuser makes superusers, and changes or deletes one."""
+
+    form = PersonForm
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
+    ) -> Any:
+        """Return the class of this request's form."""
+        made = super().get_form(request, obj, change=change, **options)
+        made.request = request  # type: ignore[attr-defined]
+        return made
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show the list; what is done there is done whole, with its lines in the log, or not."""
+        with transaction.atomic():
+            return super().changelist_view(request, extra_context)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Return what this person may look at and not change."""
@@ -45,13 +89,25 @@ class PeopleAdmin(UserAdmin):  # type: ignore[type-arg]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whether the person may delete the user."""
-        return _may_touch(request, obj) and super().has_delete_permission(request, obj)
+        return (
+            _may_touch(request, obj)
+            and super().has_delete_permission(request, obj)
+            and (obj is None or _may_go(request, [obj]))
+        )
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        """Delete a user, unless nobody would manage people then."""
+        self.delete_queryset(request, User.objects.filter(pk=obj.pk))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        """Delete the users chosen in the list; superusers only by a superuser."""
+        """Delete users under the same rule; superusers only by a superuser."""
         if not _is_superuser(request):
             queryset = queryset.filter(is_superuser=False)
-        super().delete_queryset(request, queryset)
+        with transaction.atomic():
+            accounts.lock_administrators()
+            if not _may_go(request, list(queryset)):
+                raise PermissionDenied("administrators")
+            super().delete_queryset(request, queryset)
 
 
 def _is_superuser(request: HttpRequest) -> bool:
@@ -60,6 +116,14 @@ def _is_superuser(request: HttpRequest) -> bool:
 
 def _may_touch(request: HttpRequest, obj: Any) -> bool:
     return obj is None or not obj.is_superuser or _is_superuser(request)
+
+
+def _may_go(request: HttpRequest, users: list[User]) -> bool:
+    try:
+        accounts.check_loss(request=request, users=users)
+    except ChangeRefused:
+        return False
+    return True
 
 
 admin.site.site_header = admin.site.site_title = "Continuous Order Capture: back office"

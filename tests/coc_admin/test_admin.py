@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib import admin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.utils import timezone
 
-from coc_admin import tokens
-from coc_admin.models import ApiToken, AuditEntry
+from coc_admin import accounts, tokens
+from coc_admin.models import ApiToken, AuditEntry, Profile
 from coc_admin.roles import make_roles
 from orders.models import InventoryList, Site
 from tests.coc_admin.console import scene
@@ -307,6 +307,71 @@ class TestPeople:
         )
 
         assert User.objects.values().get(pk=root.pk) == before
+
+    def test_the_last_administrator_stays(self, superuser: Client) -> None:
+        """Superusers may manage people as well, so that this one is both."""
+        root = User.objects.get(username="root")
+        amy = User.objects.create_user("amy")
+        for path, values in (
+            ("change/", self.person(username="root", is_active="")),
+            ("change/", self.person(username="root", is_staff="on")),
+        ):
+            answer = superuser.post(f"/admin/auth/user/{root.pk}/{path}", values)
+            assert answer.status_code == 200
+            assert b"You cannot do this to yourself" in answer.content
+        answer = superuser.post(f"/admin/auth/user/{root.pk}/delete/", {"post": "yes"})
+        assert answer.status_code == 403
+        chosen = {"action": "delete_selected", "_selected_action": [amy.pk, root.pk], "post": "yes"}
+        assert superuser.post("/admin/auth/user/", chosen).status_code == 403
+
+        root.refresh_from_db()
+        assert (root.is_active, root.is_superuser) == (True, True)
+        assert User.objects.filter(pk=amy.pk).exists()
+        assert not AuditEntry.objects.exists()
+
+    @pytest.mark.parametrize("active", [True, False])
+    def test_staff_leaves_an_administrator(self, administrator: Client, active: bool) -> None:
+        """Who asks may be one who has just lost the role, and the other is the last then."""
+        amy = User.objects.create_user("amy")
+        amy.groups.set([Group.objects.get(name="administrator")])
+        others = User.objects.exclude(pk=amy.pk)
+        rights = Permission.objects.filter(
+            content_type__app_label="auth", codename__endswith="_user"
+        )
+        for user in others:
+            user.groups.clear()
+            user.user_permissions.set(rights)
+        values = self.person(username="amy", is_active="on" if active else "")
+        groups = [] if active else list(amy.groups.values_list("pk", flat=True))
+
+        answer = administrator.post(
+            f"/admin/auth/user/{amy.pk}/change/", values | {"groups": groups}
+        )
+
+        assert b"This is the last administrator" in answer.content
+        for path, sent in (
+            (f"{amy.pk}/delete/", {"post": "yes"}),
+            (
+                "",
+                {"action": "delete_selected", "_selected_action": [amy.pk], "post": "yes"},
+            ),
+        ):
+            assert administrator.post(f"/admin/auth/user/{path}", sent).status_code == 403
+        amy.refresh_from_db()
+        assert list(accounts.administrators()) == [amy]
+        assert not AuditEntry.objects.exists()
+
+    def test_an_administrator_sees_every_site(self, administrator: Client, site: Site) -> None:
+        nina = User.objects.create_user("nina")
+        Profile.objects.create(user=nina, every_site=False).sites.set([site])
+        role = Group.objects.get(name="administrator")
+
+        answer = administrator.post(
+            f"/admin/auth/user/{nina.pk}/change/", self.person(groups=[role.pk])
+        )
+
+        assert b"An administrator sees every site" in answer.content
+        assert not nina.groups.exists()
 
     def test_a_superuser_makes_another(self, superuser: Client) -> None:
         nina = User.objects.create_user("nina")

@@ -72,16 +72,16 @@ def two_administrators_disable_each_other(monkeypatch: pytest.MonkeyPatch) -> li
     for user in both:
         user.groups.add(Group.objects.get(name="administrator"))
     checked = threading.Barrier(2)
-    check = accounts._refuse_for_the_last
+    check = accounts.check_loss
 
-    def check_and_wait(user: User, **members: Any) -> None:
-        check(user, **members)
+    def check_and_wait(**members: Any) -> None:
+        check(**members)
         try:
             checked.wait(1)
         except threading.BrokenBarrierError:
             return
 
-    monkeypatch.setattr(accounts, "_refuse_for_the_last", check_and_wait)
+    monkeypatch.setattr(accounts, "check_loss", check_and_wait)
 
     def disable(number: int) -> str:
         try:

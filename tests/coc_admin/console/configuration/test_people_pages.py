@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from axes.models import AccessAttempt
 from django.contrib.auth.models import User
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from coc_admin import accounts
@@ -189,8 +189,10 @@ def test_last_administrator_stays(sign_in: SignIn) -> None:
     assert client.post(f"{page_of(amy)}enable/", {"reason": "x"}).status_code == 302
     User.objects.filter(pk=boss.pk).update(is_superuser=False)
     assert list(accounts.administrators()) == [amy]
+    request = RequestFactory().get("/")
+    request.user = boss
     with pytest.raises(accounts.ChangeRefused, match="last administrator"):
-        accounts._refuse_for_the_last(amy)
+        accounts.check_loss(request=request, users=[amy])
 
 
 def test_superuser_is_touched_by_superusers_alone(administrator: Client) -> None:
