@@ -225,6 +225,8 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
             )
             return redirect("order", pk=order.pk)
     context = order_context(request, order) | {"form": form, "refused": refused}
+    is_over = order.status in (OrderStatus.CANCELLING, OrderStatus.CANCELLED)
+    context["is_idle"] = is_over or not (context["may_cancel"] or refused)
     return render(
         request, "console/remedies/order_cancel.html", context, status=409 if refused else 200
     )
@@ -252,5 +254,6 @@ def end_review(request: HttpRequest, pk: int) -> HttpResponse:
                 _("Order %(number)s needs no review any more.") % {"number": order.order_no},
             )
         return redirect("order", pk=order.pk)
-    context = order_context(request, order) | {"form": form}
+    is_idle = order.needs_review_since is None
+    context = order_context(request, order) | {"form": form, "is_idle": is_idle}
     return render(request, "console/remedies/order_end_review.html", context)

@@ -53,6 +53,7 @@ def cancel_items(request: HttpRequest, pk: int) -> HttpResponse:
         "form": form,
         "refused": refused,
         "preview": preview,
+        "is_idle": preview.refusal and not refused,
         "short_items": [(item, f"{item.pk}:{item.open_quantity}") for item in preview.items],
         "chosen": chosen if request.method == "POST" else None,
     }

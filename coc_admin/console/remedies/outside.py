@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -42,7 +43,14 @@ def settle_outside(request: HttpRequest, pk: int) -> HttpResponse:
                 request, _("Order %(number)s: settled outside.") % {"number": order.order_no}
             )
             return redirect("order", pk=order.pk)
-    return _render(request, "console/remedies/order_settle.html", order, form=form, refused=refused)
+    return _render(
+        request,
+        "console/remedies/order_settle.html",
+        order,
+        form=form,
+        refused=refused,
+        may=is_open_shortage,
+    )
 
 
 @console_page("orders.change_order", methods=READ_AND_POST)
@@ -66,22 +74,38 @@ def reopen(request: HttpRequest, pk: int) -> HttpResponse:
                 request, _("Order %(number)s is open again.") % {"number": order.order_no}
             )
             return redirect("order", pk=order.pk)
-    return _render(request, "console/remedies/order_reopen.html", order, form=form, refused=refused)
+    return _render(
+        request,
+        "console/remedies/order_reopen.html",
+        order,
+        form=form,
+        refused=refused,
+        may=_may_reopen,
+    )
 
 
 def _render(
-    request: HttpRequest, template: str, order: Order, *, form: Any, refused: str
+    request: HttpRequest,
+    template: str,
+    order: Order,
+    *,
+    form: Any,
+    refused: str,
+    may: Callable[[Order], bool],
 ) -> HttpResponse:
     # What somebody else has done meanwhile must be seen together with the refusal.
     order.refresh_from_db()
     context = order_context(request, order) | {
         "form": form,
         "refused": refused,
-        "is_open": is_open_shortage(order),
+        "is_idle": not refused and not may(order),
         "is_settled_outside": order.resolution == Resolution.SETTLED_OUTSIDE,
-        "is_reopenable": is_reopenable(order, OrderItem.objects.filter(order=order)),
     }
     return render(request, template, context, status=409 if refused else 200)
+
+
+def _may_reopen(order: Order) -> bool:
+    return is_reopenable(order, OrderItem.objects.filter(order=order))
 
 
 def is_open_shortage(order: Order) -> bool:
