@@ -76,7 +76,10 @@ def request_cancellation(*, order_id: int, actor: Actor, reason: str, now: datet
 def why_not(order: Order) -> str:
     """Return why `order` cannot be cancelled, or nothing; no query. Asking again is allowed."""
     if order.status == OrderStatus.FAILED:
-        return _("The order has failed: nothing is held for it, nothing to cancel.")
+        return _(
+            "The order has failed: what may still be held for it is given back by itself, and there"
+            " is nothing to cancel."
+        )
     if order.export_status == ExportStatus.EXPORTED:
         return _(
             "Order management has taken the order; cancel it there, so that it is not shipped."

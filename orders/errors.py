@@ -97,7 +97,7 @@ class ShortOnAto(ShortOnStock):
 
 
 class ShortAtOci(ShortOnStock):
-    """OCI said short to a live shopper: the order has failed and its holds are given back."""
+    """OCI said short to a live shopper: the order has failed; what it holds is given back."""
 
 
 class OrderNoTaken(OrderRefused):
@@ -130,9 +130,7 @@ class OrderFailedBefore(OrderRefused):
     title = "The order has failed"
 
     def __init__(self, order_no: str) -> None:
-        super().__init__(
-            f"Order {order_no} was refused before and nothing is held for it; use a new number."
-        )
+        super().__init__(f"Order {order_no} was refused before and stays so; use a new number.")
 
 
 class UnknownSku(OrderRefused):

@@ -201,7 +201,7 @@ def adopt_abandoned(*, actor: Actor, now: datetime, limit: int = 500) -> int:
 
 
 def fail_live(*, order_id: int, holder: str, actor: Actor, reason: str, now: datetime) -> bool:
-    """Refuse a live order that OCI is short of: it fails and its holds are given back."""
+    """Refuse a live order, which fails; what it holds stays held until `give_back_failed`."""
     with transaction.atomic():
         won = Order.objects.filter(
             pk=order_id,
@@ -211,9 +211,21 @@ def fail_live(*, order_id: int, holder: str, actor: Actor, reason: str, now: dat
         ).update(status=OrderStatus.FAILED, claim="", claimed_until=None)
         if won:
             order = Order.objects.get(pk=order_id)
-            ledger.release(order=order, now=now)
             events.record(order=order, kind=EventKind.FAILED, actor=actor, reason=reason, now=now)
         return bool(won)
+
+
+def give_back_failed(*, order_id: int, now: datetime) -> bool:
+    """Give back what a failed order holds; False if it has not failed. Safe twice.
+
+    Only for who knows that OCI holds nothing for the order, and that no call may still reach it.
+    """
+    with transaction.atomic():
+        order = Order.objects.select_for_update().get(pk=order_id)
+        if order.status != OrderStatus.FAILED:
+            return False
+        ledger.release(order=order, now=now)
+        return True
 
 
 def put_to_review(

@@ -30,7 +30,7 @@ from orders.fields import ZERO
 from orders.ledger import Figure
 from orders.models import Order, OrderStatus, Site
 from orders.payload import PlacedOrder, parse_order
-from reconciliation import connection, fence, releases, reservation, snapshots, wake
+from reconciliation import connection, fence, releases, reservation, snapshots
 from reconciliation.models import Connection, ConnectionState, Outage, Purpose
 from reconciliation.oci.client import OciClient
 from reconciliation.oci_client import client as shared_client
@@ -211,13 +211,19 @@ def _keep_offline(
             )
     except OrderRefused as refusal:
         # Not ours to refuse once a reconciliation has taken it over.
-        if _give_up(order, claim=claim, actor=actor, reason=refusal.detail, now=clock()):
+        if releases.fail_live(
+            order_id=order.pk,
+            holder=claim.holder,
+            actor=actor,
+            reason=refusal.detail,
+            now=clock(),
+        ):
             raise
 
 
 def _check_acceptable(order: Order, *, site: Site, reason: str, now: datetime) -> None:
     """Raise OfflineCaptureRefused or OfflineCapExceeded for a live order without a reservation."""
-    again = "The order has failed and nothing is held for it; place it under a new number."
+    again = "The order has failed and stays so; place it under a new number."
     if not site.offline_capture:
         raise OfflineCaptureRefused(
             f"{reason} Site {site.pk} does not accept orders without a reservation. {again}"
@@ -234,28 +240,16 @@ def _check_acceptable(order: Order, *, site: Site, reason: str, now: datetime) -
         raise OfflineCapExceeded(exceeded.cap, f"{exceeded.detail} {again}") from None
 
 
-def _give_up(order: Order, *, claim: Claim, actor: Actor, reason: str, now: datetime) -> bool:
-    """Fail a live order that is not accepted without a reservation; False if it is not ours."""
-    with transaction.atomic():
-        failed = outcomes.fail_live(
-            order_id=order.pk, holder=claim.holder, actor=actor, reason=reason, now=now
-        )
-        if failed:
-            releases.mark_for_undoing(order.pk)
-            wake.soon("finish_cancellations")
-        return failed
-
-
 def _refuse_short(
     order: Order, *, claim: Claim, client: OciClient, actor: Actor, clock: Clock
 ) -> None:
-    """Tell a live shopper that OCI is short: nothing stays held, and the figures are renewed."""
+    """Tell a live shopper that OCI is short, give back what it holds, and renew the figures."""
     shortfalls = _shortfalls(order)
     answers = releases.give_back_live(order.pk, holder=claim.holder, client=client, clock=clock)
     taken_at = clock()
     figures = _fresh_figures(shortfalls, client=client) if answers else []
     with transaction.atomic():
-        failed = outcomes.fail_live(
+        failed = releases.fail_live(
             order_id=order.pk,
             holder=claim.holder,
             actor=actor,

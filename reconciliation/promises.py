@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Exists, OuterRef, Q, Sum
 
 from orders import outcomes
 from orders.fields import ZERO
@@ -35,6 +35,7 @@ from reconciliation.oci.documents import reservation_id
 from reconciliation.releases import MAY_HOLD
 from reconciliation.remedies.faults import faults
 from reconciliation.reports.daily import unfaithful_days
+from reconciliation.reservation import not_yet_undone
 
 _CHUNK = 500
 
@@ -223,11 +224,14 @@ def _records_against_rows() -> Iterator[Broken]:
 
 
 def _holds_against_orders() -> Iterator[Broken]:
-    """Promise 3: a waiting order holds what it asks for; one that is over holds nothing."""
-    over = Hold.objects.filter(
-        state__in=OPEN_HOLDS, order__status__in=[OrderStatus.CANCELLED, OrderStatus.FAILED]
-    )
-    for hold in over.select_related("order").iterator():
+    """Promise 3: a waiting order holds what it asks for; one that is over holds nothing.
+
+    A failed order holds on while OCI may hold something for it.
+    """
+    undone = ~Exists(not_yet_undone().filter(order=OuterRef("order")))
+    over = Q(order__status=OrderStatus.CANCELLED) | Q(undone, order__status=OrderStatus.FAILED)
+    kept_on = Hold.objects.filter(over, state__in=OPEN_HOLDS)
+    for hold in kept_on.select_related("order").iterator():
         yield _of(hold.order, 3, Fault.HOLDS, f"over, and still holds {hold.quantity}")
     waiting = Order.objects.filter(
         status__in=[OrderStatus.NEW, OrderStatus.CREATED],

@@ -2,7 +2,8 @@
 
 `orders.cancellation` takes the order out of every queue; here its documents are cancelled, and only
 then is the order *cancelled* and its ATO given back. An order whose call is still under way is left
-alone until the claim on it ends.
+alone until the claim on it ends. A failed order is final for its shopper at once; its ATO, too, is
+given back when its documents are cancelled.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from reconciliation import connection, wake
 from reconciliation.models import DocumentState, ReservationDocument
 from reconciliation.oci.client import OciClient
 from reconciliation.oci_client import client as shared_client
-from reconciliation.reservation import Asked, Verdict, cancel_document
+from reconciliation.reservation import Asked, Verdict, cancel_document, give_back_if_undone
 
 _CLAIM = timedelta(seconds=60)
 # What OCI may hold under a document in one of these states.
@@ -191,6 +192,23 @@ def _undo_left_over(*, clock: Callable[[], datetime], limit: int) -> None:
             )
         elif asked.verdict not in _OCI_ANSWERS:
             return
+
+
+def fail_live(*, order_id: int, holder: str, actor: Actor, reason: str, now: datetime) -> bool:
+    """Refuse a live order; False if it is not `holder`'s to refuse, and nothing has changed.
+
+    Its stock is given back at once when OCI surely holds nothing for it, else when its documents
+    are cancelled there: a call without an answer may still reach OCI.
+    """
+    with transaction.atomic():
+        failed = outcomes.fail_live(
+            order_id=order_id, holder=holder, actor=actor, reason=reason, now=now
+        )
+        if failed:
+            mark_for_undoing(order_id)
+            if not give_back_if_undone(order_id, now=now):
+                wake.soon("finish_cancellations")
+        return failed
 
 
 def give_back_live(

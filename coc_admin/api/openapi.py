@@ -34,7 +34,7 @@ _WITH_BODY = {
 }
 _CONFLICTS = {
     "placeOrder": "Refused: short-on-stock with shortfalls, unknown-sku, order-number-taken,"
-    " order-failed or order-in-progress. Nothing is held.",
+    " order-failed or order-in-progress. The order holds nothing, or not for long.",
     "cancelOrder": "It cannot be cancelled: it failed, was exported or was settled.",
     "changeOrder": "The reservation is missing, or the status cannot change that way.",
     "startRun": "Not started; activeRun is the one under way, if that is why.",

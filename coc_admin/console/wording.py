@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -169,7 +170,7 @@ def _at_stake(waiting: Waiting) -> str:
 
 def order_state(order: Order) -> tuple[str, str]:
     """Return the tone and the words of an order's state, for a list."""
-    if order.status == OrderStatus.NEW and order.needs_review_since:
+    if order.needs_review_since:
         return "bad", _("Needs review")
     if order.status == OrderStatus.CANCELLING:
         return "warn", _("Being cancelled")
@@ -181,25 +182,45 @@ def order_state(order: Order) -> tuple[str, str]:
 
 
 def standing(
-    order: Order, *, items: Sequence[OrderItem], connection: str, waiting_before: int
+    order: Order,
+    *,
+    items: Sequence[OrderItem],
+    connection: str,
+    waiting_before: int,
+    held: Decimal = ZERO,
 ) -> Standing:
-    """Return where `order` stands; `waiting_before` counts the waiting orders captured earlier."""
-    if order.status == OrderStatus.NEW and order.needs_review_since:
+    """Return where `order` stands.
+
+    `waiting_before` counts the waiting orders captured earlier; `held` is what a failed order still
+    keeps off ATO, in units.
+    """
+    if order.needs_review_since:
         return Standing(
             "bad",
             "alert-triangle",
             _("Needs review: a person must look at it"),
             in_readers_language(order.needs_review_reason),
-            _(
-                "It is not retried by itself. When the cause is put right, end its review; or"
-                " cancel it."
-            ),
+            _review_ends(order),
         )
+    if order.status == OrderStatus.FAILED:
+        return _failed(connection=connection, held=held)
     if order.status != OrderStatus.NEW:
         return _unusual(order)
     if order.reservation_state == ReservationState.MISSING:
         return _waiting(connection=connection, before=waiting_before)
     return _settled(order, items)
+
+
+def _review_ends(order: Order) -> str:
+    if order.status == OrderStatus.NEW:
+        return _(
+            "It is not retried by itself. When the cause is put right, end its review; or cancel"
+            " it."
+        )
+    return _(
+        "Its reservation is not cancelled again by itself, and its stock stays held until then."
+        " When the cause is put right, end its review."
+    )
 
 
 def _unusual(order: Order) -> Standing:
@@ -221,16 +242,24 @@ def _unusual(order: Order) -> Standing:
             asked + note,
             _("It is cancelled for good as soon as it is certain that OCI holds nothing for it."),
         )
-    if order.status == OrderStatus.CANCELLED:
-        title = _("Cancelled by %(who)s") % who if order.resolution_by else _("Cancelled")
-        text = _("Nothing is reserved for it any more, and its stock was given back.")
-        return Standing("quiet", "ban", title, text + note)
-    return Standing(
-        "quiet",
-        "ban",
-        _("Failed: refused to the shopper"),
-        _("OCI had less than was ordered, and the shopper was told so. Nothing is held for it."),
-    )
+    title = _("Cancelled by %(who)s") % who if order.resolution_by else _("Cancelled")
+    text = _("Nothing is reserved for it any more, and its stock was given back.")
+    return Standing("quiet", "ban", title, text + note)
+
+
+def _failed(*, connection: str, held: Decimal) -> Standing:
+    title = _("Failed: refused to the shopper")
+    told = _("It was not accepted, and the shopper was told so; its story below says why.")
+    if not held:
+        return Standing("quiet", "ban", title, f"{told} {_('Nothing is held for it.')}")
+    kept = _(
+        "Units that are still held for it and off ATO: %(units)s. OCI was asked to reserve them,"
+        " and may have done so, or may yet do so."
+    ) % {"units": format_quantity(held)}
+    following = _("They are given back as soon as OCI has surely cancelled the reservation.")
+    if connection in (ConnectionState.OFFLINE, ConnectionState.FORCED_OFFLINE):
+        following += " " + _("That waits until OCI can be called again.")
+    return Standing("quiet", "clock", title, f"{told} {kept}", following)
 
 
 def _waiting(*, connection: str, before: int) -> Standing:

@@ -23,7 +23,7 @@ class OrderStatus(models.TextChoices):
         _("Being cancelled"),
     )  # OCI may hold something that must be undone first
     CANCELLED = "cancelled", _("Cancelled")
-    FAILED = "failed", _("Failed")  # refused to a live shopper after OCI said short
+    FAILED = "failed", _("Failed")  # refused to a live shopper; may hold until it is undone at OCI
 
 
 class ReservationState(models.TextChoices):

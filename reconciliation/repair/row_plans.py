@@ -38,6 +38,7 @@ from reconciliation.repair.plans import (
     units_text,
 )
 from reconciliation.reports import keep_up, names
+from reconciliation.reservation import give_back_if_undone, not_yet_undone
 
 _OVER = (OrderStatus.CANCELLED, OrderStatus.FAILED)
 
@@ -60,6 +61,7 @@ def document(pk: int, work: Work) -> Plan | None:
 
     def act() -> None:
         change(ReservationDocument.objects.filter(pk=pk, state=found.state), state=after)
+        give_back_if_undone(order.pk, now=work.now)
         tell(order, work, f"Reservation {found.reservation_id} is given back.")
         wake.soon("finish_cancellations")
 
@@ -97,7 +99,8 @@ def entry(pk: int, work: Work) -> Plan | None:
 def holds(pk: int, work: Work) -> Plan | ByHand | None:
     """An order holds something else than it should: what it asks for while it waits, else nothing.
 
-    Only orders that wait or are over; of the others OCI's figures decide when a hold goes.
+    Only orders that wait or are over; of the others OCI's figures decide when a hold goes. A failed
+    order holds on while OCI may hold something for it.
     """
     order = order_of(pk, work)
     if order is None:
@@ -106,6 +109,8 @@ def holds(pk: int, work: Work) -> Plan | ByHand | None:
     if live and order.reservation_state != ReservationState.MISSING:
         return None
     if not live and order.status not in _OVER:
+        return None
+    if order.status == OrderStatus.FAILED and not_yet_undone().filter(order=order).exists():
         return None
     wanted = _wanted(order) if live else {}
     if live and not wanted:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from reconciliation.reservation.asking import ask, cancel_document
 from reconciliation.reservation.counting import answered_units, count, is_complete
+from reconciliation.reservation.undoing import give_back_if_undone, not_yet_undone
 from reconciliation.reservation.verdicts import Asked, Verdict
 from reconciliation.reservation.writing import prepare, write_replacement
 
@@ -18,7 +19,9 @@ __all__ = [
     "ask",
     "cancel_document",
     "count",
+    "give_back_if_undone",
     "is_complete",
+    "not_yet_undone",
     "prepare",
     "write_replacement",
 ]

@@ -21,6 +21,7 @@ from reconciliation.models import (
 )
 from reconciliation.oci.client import CancelResult, OciClient, PutAnswer
 from reconciliation.oci.errors import OciError, OciRefused
+from reconciliation.reservation.undoing import note_cancelled
 from reconciliation.reservation.verdicts import Asked, Verdict, explain
 from reconciliation.reservation.writing import prepare, replace
 
@@ -227,10 +228,8 @@ class _Caller:
         document.refresh_from_db()
         if result == CancelResult.ABSENT and not _surely_absent(document, now):
             return Asked(Verdict.LATER, "A call may still be on its way to OCI; cancelled again.")
-        ReservationDocument.objects.filter(pk=document.pk, state=DocumentState.CANCELLING).update(
-            state=DocumentState.CANCELLED,
-            marked_at=now if result == CancelResult.MARKED else None,
-        )
+        marked_at = now if result == CancelResult.MARKED else None
+        note_cancelled(document, marked_at=marked_at, now=now)
         return None
 
     def _note(

@@ -282,15 +282,24 @@ def test_a_live_order_is_accepted_offline_once(live: Order) -> None:
     assert everything() == before
 
 
-def test_a_live_order_fails_once_and_its_stock_is_given_back(live: Order) -> None:
+def test_a_live_order_fails_once_and_its_stock_is_given_back_once_it_is_undone(
+    live: Order,
+) -> None:
+    assert outcomes.give_back_failed(order_id=live.pk, now=NOW) is False
     assert fail(live) is True
     live.refresh_from_db()
     assert (live.status, live.claim, live.export_status) == ("failed", "", "not_exported")
     record = InventoryRecord.objects.get(sku="MUG")
+    assert (record.ato, record.held) == (D(6), D(4))
+    before = everything()
+    assert (fail(live), accept(live)) == (False, False)
+    assert everything() == before
+    assert outcomes.give_back_failed(order_id=live.pk, now=NOW) is True
+    record.refresh_from_db()
     assert (record.ato, record.held) == (D(10), D(0))
     assert Hold.objects.get().state == "released"
     before = everything()
-    assert (fail(live), accept(live)) == (False, False)
+    assert outcomes.give_back_failed(order_id=live.pk, now=NOW) is True
     assert everything() == before
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django_q.models import OrmQ
 
 from orders import outcomes
 from orders.actors import job
@@ -24,13 +26,15 @@ from orders.models import (
     OrderEvent,
     Site,
 )
-from reconciliation import oci_client, releases
+from reconciliation import oci_client, promises, releases, reservation
 from reconciliation.models import (
     Attempt,
     Connection,
     Outage,
+    Purpose,
     ReservationDocument,
 )
+from reconciliation.reservation import Asked, Verdict
 from tests import factories
 from tests.engine import (
     D,
@@ -126,15 +130,59 @@ def test_offline_capture_off_fails_a_live_order_without_an_answer(engine: Engine
         engine.place(site, "A1", [("MUG", 2)])
     order = Order.objects.get()
     assert standing(order) == ("failed", MISSING, False)
-    assert ato("MUG") == (D(5), D(0))
     assert kinds(order) == ["captured", "failed"]
-    # OCI had committed it; that is undone.
+    # OCI had committed it, so that nobody else is promised it until that is undone.
     assert engine.held() == {"MUG": D(2)}
+    assert ato("MUG") == (D(3), D(2))
+    assert list(promises.check()) == []
     engine.oci.fault("none")
     releases.finish_cancellations(clock=engine.clock)
     assert engine.held() == {}
+    assert ato("MUG") == (D(5), D(0))
+    assert Hold.objects.get().state == "released"
     with pytest.raises(OrderFailedBefore):
         engine.place(site, "A1", [("MUG", 2)])
+
+
+def test_a_call_that_reaches_oci_after_the_refusal_takes_what_is_still_held(
+    engine: Engine,
+) -> None:
+    """OCI is slow and carries the call out in the end: meanwhile ATO promises none of it."""
+    site = engine.site({"MUG": 5}, offline_capture=False)
+    engine.oci.fault("slow", operations=["put"], delayMs=1500, when="before")
+    with pytest.raises(OfflineCaptureRefused):
+        engine.place(site, "A1", [("MUG", 4)])
+    # The cancel comes before the reservation, and finds nothing: that proves nothing yet.
+    releases.finish_cancellations(clock=engine.clock)
+    assert (engine.held(), ato("MUG")) == ({}, (D(1), D(4)))
+    patient = time.monotonic() + 10
+    while not engine.held() and time.monotonic() < patient:
+        time.sleep(0.05)
+    assert engine.held() == {"MUG": D(4)}
+    assert ato("MUG") == (D(1), D(4))
+    engine.oci.fault("none")
+    releases.finish_cancellations(clock=engine.clock)
+    assert (engine.held(), ato("MUG")) == ({}, (D(5), D(0)))
+    assert releases.something_to_undo() is False
+
+
+def test_a_refused_order_whose_call_was_never_sent_gives_its_stock_back_at_once(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = engine.site({"MUG": 5}, offline_capture=False)
+
+    def prepared(**arguments: Any) -> Asked:
+        reservation.prepare(
+            order_id=arguments["order_id"], holder=arguments["holder"], purpose=Purpose.ORDER
+        )
+        return Asked(Verdict.LATER, "Not sent.")
+
+    monkeypatch.setattr(reservation, "ask", prepared)
+    with pytest.raises(OfflineCaptureRefused):
+        engine.place(site, "A1", [("MUG", 2)])
+    assert ReservationDocument.objects.get().state == "cancelled"
+    assert ato("MUG") == (D(5), D(0))
+    assert (engine.oci.requests(), OrmQ.objects.count()) == ([], 0)
 
 
 # Known to be away
@@ -221,12 +269,14 @@ def test_caps_hold_for_a_live_order_that_oci_does_not_answer(
         engine.place(site, "A1", [("CUP", 2)])
     assert refused.value.cap == name
     assert standing(Order.objects.get(order_no="A1")) == ("failed", MISSING, False)
-    assert ato("CUP") == (D(9), D(0))
+    assert ato("CUP") == (D(7), D(2))
     engine.oci.fault("none")
     releases.finish_cancellations(clock=engine.clock)
+    assert ato("CUP") == (D(7), D(2))
     engine.clock.go(61)
     releases.finish_cancellations(clock=engine.clock)
     assert engine.held() == {}
+    assert ato("CUP") == (D(9), D(0))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from django_q.models import OrmQ
 
 from orders import outcomes
 from orders.actors import job
-from orders.errors import CannotCancel, ShortAtOci
+from orders.errors import CannotCancel, OfflineCaptureRefused, ShortAtOci
 from orders.models import Hold, InventoryRecord, Order, OrderEvent, OrderItem, OrderStatus
 from reconciliation import connection, releases
 from reconciliation.models import Attempt, ReservationDocument, Scope
@@ -296,6 +296,7 @@ def test_what_is_left_over_of_one_order_does_not_stop_the_others(engine: Engine)
     orders[0].refresh_from_db()
     assert (orders[0].status, orders[0].needs_review_since) == ("failed", engine.clock())
     assert [documents(order) for order in orders] == [["cancelling"]] * 3
+    assert InventoryRecord.objects.get().held == D(6)
     engine.clock.go(61)
     finish(engine)
     assert [documents(order) for order in orders] == [
@@ -303,7 +304,34 @@ def test_what_is_left_over_of_one_order_does_not_stop_the_others(engine: Engine)
         ["cancelled"],
         ["cancelled"],
     ]
+    # The first may still be held at OCI: it keeps what it holds here, for a person to look at.
+    assert [hold.state for hold in Hold.objects.order_by("id")] == [
+        "waiting",
+        "released",
+        "released",
+    ]
     assert releases.something_to_undo() is False
+
+
+def test_a_failed_order_of_many_documents_holds_until_the_last_is_undone(engine: Engine) -> None:
+    many = [(f"S{number:03}", 1.0) for number in range(101)]
+    site = engine.site({sku: 9 for sku, _ in many}, offline_capture=False)
+    engine.oci.fault("5xx", operations=["put"], commit=True, every=2)
+    with pytest.raises(OfflineCaptureRefused):
+        engine.place(site, "A1", many)
+    order = Order.objects.get()
+    assert documents(order) == ["cancelling", "cancelling"]
+    # The second cancel gets no answer.
+    engine.oci.fault("5xx", operations=["patch"], every=2)
+    finish(engine)
+    assert documents(order) == ["cancelled", "cancelling"]
+    assert set(InventoryRecord.objects.values_list("ato", "held")) == {(D(8), D(1))}
+    assert releases.something_to_undo() is True
+    engine.oci.fault("none")
+    finish(engine)
+    assert documents(order) == ["cancelled", "cancelled"]
+    assert set(InventoryRecord.objects.values_list("ato", "held")) == {(D(9), D(0))}
+    assert engine.held() == {}
 
 
 @pytest.mark.parametrize(

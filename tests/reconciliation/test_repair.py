@@ -12,7 +12,9 @@ import pytest
 from django.db import transaction
 from django.db.models import F, Model
 
+from orders import outcomes
 from orders.actors import person
+from orders.errors import OfflineCaptureRefused
 from orders.fields import quantity
 from orders.models import (
     Hold,
@@ -371,3 +373,46 @@ def test_an_order_that_is_being_reserved_keeps_its_state(
         p for p in repair.proposals(now=engine.clock()) if "state" in p.advice or not p.id
     ]
     assert by_hand.advice == "Somebody is reserving it just now; look again in a minute."
+
+
+def refused(engine: Engine) -> Order:
+    """An order that was refused without an answer; OCI holds it, and so do we."""
+    site = engine.site({"MUG": 5}, offline_capture=False)
+    engine.oci.fault("drop", operations=["put"])
+    with pytest.raises(OfflineCaptureRefused):
+        engine.place(site, "A1", [("MUG", 2)])
+    engine.oci.fault("none")
+    return Order.objects.get()
+
+
+def test_what_a_failed_order_holds_is_no_fault_while_oci_may_hold_it(engine: Engine) -> None:
+    order = refused(engine)
+    assert (list(promises.check()), repair.proposals(now=engine.clock())) == ([], [])
+    # A version that gave the stock back at once has left rows like these: they are right as well.
+    outcomes.give_back_failed(order_id=order.pk, now=engine.clock())
+    assert (list(promises.check()), repair.proposals(now=engine.clock())) == ([], [])
+    releases.finish_cancellations(clock=engine.clock)
+    assert (engine.held(), ato("MUG")) == ({}, (D(5), D(0)))
+
+
+def test_a_failed_order_that_holds_what_is_undone_is_repaired(engine: Engine) -> None:
+    order = refused(engine)
+    releases.finish_cancellations(clock=engine.clock)
+    Hold.objects.update(state="waiting", closed_at=None)
+    InventoryRecord.objects.update(held=2, ato=3)
+    Movement.objects.filter(reason="released").delete()
+    assert [(found.fault, found.key) for found in promises.check()] == [(Fault.HOLDS, order.pk)]
+    assert rounds(engine) == 1
+    assert ato("MUG") == (D(5), D(0))
+    assert list(promises.check()) == []
+
+
+def test_a_failed_order_with_a_document_that_was_never_sent_gives_its_stock_back(
+    engine: Engine,
+) -> None:
+    refused(engine)
+    ReservationDocument.objects.update(state="prepared", sends=0)
+    assert [found.fault for found in promises.check()] == [Fault.DOCUMENT]
+    assert rounds(engine) == 1
+    assert ato("MUG") == (D(5), D(0))
+    assert list(promises.check()) == []

@@ -32,6 +32,7 @@ from orders.errors import CannotCancel
 from orders.fields import ZERO
 from orders.models import (
     ExportStatus,
+    Hold,
     Order,
     OrderItem,
     OrderStatus,
@@ -39,6 +40,7 @@ from orders.models import (
     ReservationState,
     Resolution,
 )
+from orders.models.inventory import OPEN_HOLDS
 from orders.models.replacements import UNDER_WAY
 from orders.shortages import why_not, why_not_cancel_short
 from reconciliation.models import ReservationDocument
@@ -127,6 +129,7 @@ def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
     being_replaced = Replacement.objects.filter(UNDER_WAY, order=order).first()
     may_change = request.user.has_perm("orders.change_order")
     is_open = may_change and being_replaced is None
+    still_held = _held_by_failed(order)
     return {
         "order": order,
         "items": items[:MOST_ITEMS],
@@ -140,7 +143,9 @@ def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
             items=items,
             connection=frame_of(request).connection.state,
             waiting_before=_waiting_before(request, order),
+            held=still_held,
         ),
+        "still_held": still_held,
         "story": timeline(order, items),
         "documents": list(documents.defer("body")[:MOST_DOCUMENTS]),
         "customer_messages": messages_of(order),
@@ -150,9 +155,7 @@ def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
         "may_adjust": being_replaced is None
         and not why_not_adjust(order)
         and request.user.has_perm("reconciliation.adjust_reservation"),
-        "may_end_review": order.needs_review_since is not None
-        and order.status == OrderStatus.NEW
-        and may_change,
+        "may_end_review": order.needs_review_since is not None and may_change,
         "may_settle": _is_rerunnable(order)
         and order.reservation_state != ReservationState.MISSING
         and is_open,
@@ -161,6 +164,14 @@ def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
         and being_replaced is None
         and request.user.has_perm("reconciliation.start_run"),
     }
+
+
+def _held_by_failed(order: Order) -> Decimal:
+    """Return the units that a failed order keeps off ATO; zero for any other order, unasked."""
+    if order.status != OrderStatus.FAILED:
+        return ZERO
+    kept = Hold.objects.filter(order=order, state__in=OPEN_HOLDS)
+    return sum(kept.values_list("quantity", flat=True), ZERO)
 
 
 def _waiting_before(request: HttpRequest, order: Order) -> int:

@@ -284,7 +284,8 @@ def test_what_changes_after_the_confirmation_is_refused_with_why(
     assert merchandiser.post(path)["Location"] == path
     assert results(merchandiser, path)["0000012345"] == (
         "refused",
-        "The order has failed: nothing is held for it, nothing to cancel.",
+        "The order has failed: what may still be held for it is given back by itself, and there is"
+        " nothing to cancel.",
     )
     assert b"Go on" not in merchandiser.get(path).content
 

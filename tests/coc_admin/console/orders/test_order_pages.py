@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from coc_admin.console import queries
+from orders import outcomes
 from orders.models import (
     EventKind,
     ExportStatus,
@@ -228,3 +229,52 @@ def test_a_viewer_cannot_end_a_review(viewer: Client, outage: Scene) -> None:
     assert path.encode() not in viewer.get(f"/orders/{outage.review.pk}/").content
     assert viewer.post(path, {"reason": "x"}).status_code == 403
     assert Order.objects.needing_review().count() == 1
+
+
+@pytest.fixture
+def refused(outage: Scene) -> Order:
+    """An order that was refused to its shopper while OCI may have reserved it; 3 units are held."""
+    Order.objects.filter(pk=outage.waiting.pk).update(status=OrderStatus.FAILED)
+    return Order.objects.get(pk=outage.waiting.pk)
+
+
+@pytest.mark.parametrize(
+    ("state", "following"),
+    [
+        (ConnectionState.ONLINE, "surely cancelled the reservation.</p>"),
+        (ConnectionState.OFFLINE, "That waits until OCI can be called again."),
+    ],
+)
+def test_a_refused_order_says_what_is_still_held_and_why(
+    viewer: Client, refused: Order, state: str, following: str
+) -> None:
+    set_connection(state)
+    page = viewer.get(f"/orders/{refused.pk}/").content.decode()
+    assert "Failed: refused to the shopper" in page
+    assert "Units that are still held for it and off ATO: 3." in page
+    assert following in page
+    assert "What is held for it is given back when OCI surely holds nothing for it." in page
+    assert "Nothing is held for it." not in page
+
+
+def test_a_refused_order_says_when_nothing_is_held_any_more(viewer: Client, refused: Order) -> None:
+    outcomes.give_back_failed(order_id=refused.pk, now=NOW)
+    page = viewer.get(f"/orders/{refused.pk}/").content.decode()
+    assert "the shopper was told so; its story below says why. Nothing is held for it." in page
+    assert "still held" not in page
+
+
+@pytest.mark.parametrize("status", [OrderStatus.FAILED, OrderStatus.CANCELLING])
+def test_a_review_of_what_is_given_back_can_be_ended(
+    merchandiser: Client, outage: Scene, status: str
+) -> None:
+    """OCI refused to cancel its reservation: its stock stays held until a person has looked."""
+    Order.objects.filter(pk=outage.review.pk).update(status=status)
+    path = f"/orders/{outage.review.pk}/end-review/"
+    page = merchandiser.get(f"/orders/{outage.review.pk}/").content.decode()
+    assert path in page
+    assert "Its reservation is not cancelled again by itself" in page
+    assert b"cancelled at OCI again by itself; then its stock" in merchandiser.get(path).content
+    merchandiser.post(path, {"reason": "The location is there now."})
+    outage.review.refresh_from_db()
+    assert (outage.review.status, outage.review.needs_review_since) == (status, None)

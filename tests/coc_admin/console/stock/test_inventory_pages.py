@@ -14,7 +14,7 @@ from django.test import Client
 from coc_admin.console.stock import queries as stock
 from orders import ledger
 from orders.ledger import Figure
-from orders.models import InventoryRecord
+from orders.models import InventoryRecord, Order
 from tests.coc_admin.console.scene import NOW, Scene, make_shop, make_user, place
 
 LIST = "NorthShop-stock"
@@ -166,6 +166,20 @@ def test_sku_page_says_what_the_figure_is_made_of(viewer: Client, outage: Scene)
     assert ">+2<" in page
     assert ">−2<" in page
     assert f"/orders/{outage.waiting.pk}/" in page
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [("failed", b"Refused to the shopper; kept until"), ("cancelling", b"Being cancelled; kept")],
+)
+def test_sku_page_says_why_a_refused_or_cancelled_order_still_holds(
+    viewer: Client, outage: Scene, status: str, why: bytes
+) -> None:
+    Order.objects.update(status="new")
+    record = InventoryRecord.objects.get(inventory_list=LIST, sku="MUG-01")
+    assert why not in viewer.get(f"/inventory/{record.pk}/").content
+    Order.objects.filter(pk=outage.waiting.pk).update(status=status)
+    assert viewer.get(f"/inventory/{record.pk}/").content.count(why) == 1
 
 
 def test_promises_beyond_the_figure_are_told(viewer: Client, outage: Scene) -> None:

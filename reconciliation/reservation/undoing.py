@@ -1,0 +1,49 @@
+"""What OCI may still hold for an order, and what follows when it surely holds nothing any more.
+
+A failed order keeps its holds meanwhile: its call may reach OCI late, and ATO must not promise the
+same units to somebody else.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from orders import outcomes
+from orders.models import Order
+from reconciliation.models import DocumentState, ReservationDocument
+
+_HOLDS_NOTHING = (DocumentState.CANCELLED, DocumentState.REFUSED)
+
+
+def not_yet_undone() -> QuerySet[ReservationDocument]:
+    """Return the documents, of whatever order, under which OCI may hold something."""
+    return ReservationDocument.objects.exclude(state__in=_HOLDS_NOTHING)
+
+
+def note_cancelled(
+    document: ReservationDocument, *, marked_at: datetime | None, now: datetime
+) -> None:
+    """Write down that OCI surely holds nothing under a document that was to be cancelled.
+
+    In the same transaction a failed order whose last one it was gives its stock back: nobody would
+    look for it afterwards. `marked_at` is when OCI has only marked the cancel (202).
+    """
+    with transaction.atomic():
+        # The order first: of two who cancel its last two documents, the later one sees both.
+        Order.objects.select_for_update().get(pk=document.order_id)
+        ReservationDocument.objects.filter(pk=document.pk, state=DocumentState.CANCELLING).update(
+            state=DocumentState.CANCELLED, marked_at=marked_at
+        )
+        give_back_if_undone(document.order_id, now=now)
+
+
+def give_back_if_undone(order_id: int, *, now: datetime) -> bool:
+    """Give the stock of a failed order back, unless OCI may hold something for it."""
+    with transaction.atomic():
+        Order.objects.select_for_update().get(pk=order_id)
+        if not_yet_undone().filter(order_id=order_id).exists():
+            return False
+        return outcomes.give_back_failed(order_id=order_id, now=now)
