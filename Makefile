@@ -14,7 +14,7 @@ TEST_WORKERS ?= 2
 SEEDS ?= 500
 FIRST ?= 1
 
-# A soak kills for so long, from this seed.
+# A soak kills for so long, from this seed; so long are answers lost by `make unknowns`.
 MINUTES ?= 5
 SEED ?= 1
 
@@ -22,7 +22,7 @@ SEED ?= 1
 TIMES ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test simulate fuzz lint lock messages screenshots benchmark soak clean setup setup-dev
+.PHONY: help demo run test simulate fuzz lint lock messages screenshots benchmark soak unknowns clean setup setup-dev
 
 help:
 	@echo "make demo   everything, with a simulated inventory service and a story (ORDERS=file.csv replays real orders)"
@@ -35,6 +35,7 @@ help:
 	@echo "make screenshots  takes the pictures of the guide from a demo (needs Chromium)"
 	@echo "make benchmark  the pages of the console with 100,000 orders (DATABASE_URL=postgres://...)"
 	@echo "make soak    load while processes and database are killed, MINUTES on each database"
+	@echo "make unknowns  everything goes on while OCI acts and its answers are lost, MINUTES on each database"
 	@echo "make messages  collects the texts to translate, and compiles the translations"
 	@echo "make clean  remove .venv, caches and var/demo (never var itself)"
 
@@ -83,6 +84,10 @@ benchmark: setup-dev
 # Load and kills for MINUTES on each database, from SEED; then everything must agree.
 soak: setup-dev
 	@$(PYTHON_IN_VENV) -m tests.soak --minutes $(MINUTES) --seed $(SEED) $(ARGS)
+
+# OCI acts and its answers are lost, for MINUTES on each database; then everything must heal and agree.
+unknowns: setup-dev
+	@$(PYTHON_IN_VENV) -m tests.unknowns --minutes $(MINUTES) --seed $(SEED) $(ARGS)
 
 # Needs GNU gettext. What is new in the .po file is then to be translated, and `make messages` said again.
 messages: setup-dev

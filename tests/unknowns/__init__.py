@@ -1,0 +1,1 @@
+"""Calls that OCI carries out and whose answers are lost, for minutes at a time; `make unknowns`."""
