@@ -24,6 +24,7 @@ _SENTENCES = (
     _("OCI has less than was ordered; the shopper was told so."),
     _("Site %(site)s does not accept orders without a reservation."),
     _("The order has failed and nothing is held for it; place it under a new number."),
+    _("The order has failed and stays so; place it under a new number."),
     _("While OCI is away an order may have %(units)s units."),
     _("OCI has been away for more than %(minutes)s minutes; orders are refused."),
     _("The value of orders that wait for OCI has reached the site's limit."),
