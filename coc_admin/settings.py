@@ -225,6 +225,8 @@ COC_BIND = env.text("COC_BIND", "127.0.0.1")
 # 0 leaves the choice to the database: one process for SQLite, one a core for PostgreSQL.
 COC_WEB_WORKERS = env.whole("COC_WEB_WORKERS", 0, low=0, high=64)
 COC_WEB_THREADS = env.whole("COC_WEB_THREADS", 0, low=0, high=64)
+# How long a request may take to arrive, from its first byte to its last.
+COC_WEB_REQUEST_SECONDS = env.number("COC_WEB_REQUEST_SECONDS", 60, low=1, high=600)
 # The queue's timeout and a few seconds: a worker that did nothing for so long is replaced.
 COC_WATCHDOG_SECONDS = env.number("COC_WATCHDOG_SECONDS", 75, low=2, high=3600)
 
@@ -269,6 +271,8 @@ LOGGING = {
         "django.server": {"handlers": ["stderr"], "propagate": False},
         # A line for each task says nothing that our own rows do not say.
         "django-q": {"level": "WARNING"},
+        # A warning for each request that has to wait for a thread.
+        "waitress.queue": {"level": "ERROR"},
         # Its debug lines carry URLs and header values.
         "urllib3": {"level": "WARNING"},
     },

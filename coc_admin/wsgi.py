@@ -1,4 +1,4 @@
-"""The WSGI application that a web server (granian) serves."""
+"""The WSGI application that a web server (coc_admin.web_server) serves."""
 
 from __future__ import annotations
 

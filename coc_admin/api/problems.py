@@ -11,15 +11,11 @@ from typing import Any
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 
+from coc_admin.api import PROBLEM_TYPE, RETRY_AFTER, ROOT
 from orders.errors import OrderInProgress, OrderRefused, Problem
 from orders.ledger import LedgerChanged
 
 logger = logging.getLogger(__name__)
-
-ROOT = "/api/"
-CONTENT_TYPE = "application/problem+json"
-# Seconds: OCI's return is noticed within five, and a busy database has a moment to breathe.
-RETRY_AFTER = 5
 
 
 class ApiProblem(Exception):
@@ -192,7 +188,7 @@ def problem_response(
     """Return a problem+json answer."""
     body = {"type": type_, "title": title, "status": status, "detail": detail, **(members or {})}
     return HttpResponse(
-        json.dumps(body), status=status, content_type=CONTENT_TYPE, headers=dict(headers or {})
+        json.dumps(body), status=status, content_type=PROBLEM_TYPE, headers=dict(headers or {})
     )
 
 
@@ -219,7 +215,7 @@ class ApiAnswersMiddleware:
         response = self.get_response(request)
         if not request.path_info.startswith(ROOT):
             return response
-        if response.status_code >= 400 and response.headers.get("Content-Type") != CONTENT_TYPE:
+        if response.status_code >= 400 and response.headers.get("Content-Type") != PROBLEM_TYPE:
             response = self._plain(response)
         response.headers.setdefault("Cache-Control", "no-store")
         return response

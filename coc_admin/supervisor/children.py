@@ -19,11 +19,15 @@ Sink = Callable[[str, str], None]  # (name of the program, one line of its outpu
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to start, under which name; `environment` is added to the supervisor's own."""
+    """What to start, under which name; `environment` is added to the supervisor's own.
+
+    `files` are descriptors that it inherits under the same numbers.
+    """
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[int, ...] = ()
 
 
 class Child:
@@ -45,7 +49,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                pass_fds=(reader,),
+                pass_fds=(reader, *program.files),
                 start_new_session=True,
             )
         except OSError:

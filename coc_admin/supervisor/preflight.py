@@ -18,6 +18,8 @@ from django.db import DatabaseError, connection
 
 from reconciliation import schedules
 
+# Connections that wait to be accepted.
+BACKLOG = 1024
 # Any number will do that no other user of the database takes for its own advisory locks.
 _MIGRATION_LOCK = 0x434F43
 
@@ -36,18 +38,37 @@ def check_settings() -> None:
         )
 
 
-def check_port(host: str, port: int) -> None:
-    """Raise NotReady unless `host`:`port` is free."""
+def take_port(host: str, port: int) -> socket.socket:
+    """Return a socket bound to `host`:`port`, for the web processes to share.
+
+    Nobody can connect before `listen`. Raises NotReady when somebody listens there.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise NotReady(
-                f"Cannot listen on {host} port {port}: {(error.strerror or str(error)).lower()}. "
-                "Stop what uses it, or choose another with PORT."
-            ) from None
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise _port_is_not_free(host, port, error) from None
+    return listener
+
+
+def listen(listener: socket.socket) -> None:
+    """Let connections wait for the web processes. Raises NotReady when another was faster."""
+    host, port = listener.getsockname()[:2]
+    try:
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise _port_is_not_free(host, port, error) from None
+
+
+def _port_is_not_free(host: str, port: int, error: OSError) -> NotReady:
+    return NotReady(
+        f"Cannot listen on {host} port {port}: {(error.strerror or str(error)).lower()}. "
+        "Stop what uses it, or choose another with PORT."
+    )
 
 
 def check_folder(name: str, folder: Path) -> None:

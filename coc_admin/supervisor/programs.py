@@ -36,27 +36,16 @@ def web_threads() -> int:
     return SQLITE_THREADS if uses_sqlite() else POSTGRESQL_THREADS
 
 
-def web(*, host: str, port: int) -> Program:
-    """Return the web server on `host`:`port`."""
-    return Program(
-        "web",
-        (
-            sys.executable,
-            "-m",
-            "granian",
-            "--interface=wsgi",
-            f"--host={host}",
-            f"--port={port}",
-            f"--workers={web_workers()}",
-            f"--blocking-threads={web_threads()}",
-            "--no-ws",
-            "--no-access-log",
-            "--log-level=warning",
-            "--respawn-failed-workers",
-            "--workers-kill-timeout=5",
-            "coc_admin.wsgi:application",
-        ),
-    )
+def web(listener: int) -> list[Program]:
+    """Return the web processes, which share the bound socket with the descriptor `listener`.
+
+    The supervisor keeps the socket open: who connects while a process is started anew waits in
+    its queue.
+    """
+    command = (sys.executable, "-m", "coc_admin.web_server", str(listener))
+    number = web_workers()
+    names = [f"web-{n + 1}" for n in range(number)] if number > 1 else ["web"]
+    return [Program(name, command, files=(listener,)) for name in names]
 
 
 def command(name: str, *arguments: str) -> Program:
@@ -64,11 +53,16 @@ def command(name: str, *arguments: str) -> Program:
     return Program(name, (sys.executable, str(ROOT / "manage.py"), *arguments))
 
 
-def chosen(*, names: list[str], host: str, port: int) -> list[Program]:
-    """Return the programs with these names, in the order in which they are started."""
-    every = {
-        "web": web(host=host, port=port),
-        "worker": command("worker", "qcluster"),
-        "monitor": command("monitor", "watch_oci"),
-    }
-    return [every[name] for name in NAMES if name in names]
+def chosen(*, names: list[str], listener: int | None) -> list[Program]:
+    """Return the programs with these names, in the order in which they are started.
+
+    `listener` is the descriptor of a bound socket; web needs it.
+    """
+    found: list[Program] = []
+    if "web" in names and listener is not None:
+        found += web(listener)
+    if "worker" in names:
+        found.append(command("worker", "qcluster"))
+    if "monitor" in names:
+        found.append(command("monitor", "watch_oci"))
+    return found

@@ -52,7 +52,10 @@ def hold(lifeline: int, command: list[str]) -> int:
     for ignored in (signal.SIGINT, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
 
-    with subprocess.Popen(command, preexec_fn=_prepare_child) as child:  # noqa: S603
+    # What the supervisor passes on is inheritable, and nothing else here is.
+    with subprocess.Popen(  # noqa: S603
+        command, preexec_fn=_prepare_child, close_fds=False
+    ) as child:
         while child.poll() is None:
             ready, _, _ = select.select([lifeline, wakeup], [], [])
             if lifeline in ready:

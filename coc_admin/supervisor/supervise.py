@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -28,7 +29,8 @@ class Supervisor:
     """Web, worker and monitor (or any programs) as one thing that starts and stops.
 
     `sink` gets each line of output with the name of its program, `say` the supervisor's own
-    lines. Not thread-safe except for `restart`, which may be called from another thread.
+    lines. `stop` closes `listener` first, so that nobody connects to what is ending. Not
+    thread-safe except for `restart`, which may be called from another thread.
     """
 
     def __init__(
@@ -37,12 +39,14 @@ class Supervisor:
         *,
         sink: Sink,
         say: Callable[[str], None],
+        listener: socket.socket | None = None,
         stop_seconds: float = STOP_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._places = [_Place(program) for program in programs]
         self._sink = sink
         self._say = say
+        self._listener = listener
         self._stop_seconds = stop_seconds
         self._clock = clock
         self._lock = threading.Lock()
@@ -98,6 +102,8 @@ class Supervisor:
         """End every program: asked first, killed after a few seconds. Safe to call again."""
         with self._lock:
             self._stopped = True
+            if self._listener is not None:
+                self._listener.close()
             children = [place.child for place in self._places if place.child is not None]
             for child in children:
                 child.terminate()

@@ -58,15 +58,24 @@ def test_a_static_root_that_cannot_be_written_is_told(settings: Settings, tmp_pa
         preflight.prepare_static_files()
 
 
-def test_a_free_port_is_free_again_after_the_check() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def test_a_port_is_taken_once_and_nobody_can_connect_before_it_listens() -> None:
+    with preflight.take_port("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        told = rf"^Cannot listen on 127\.0\.0\.1 port {port}: address already in use\. "
+        also_early = preflight.take_port("127.0.0.1", port)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
 
-    preflight.check_port("127.0.0.1", port)
-    preflight.check_port("127.0.0.1", port)
+        preflight.listen(listener)
+
+        socket.create_connection(("127.0.0.1", port)).close()
+        with pytest.raises(preflight.NotReady, match=told):
+            preflight.listen(also_early)
+        with pytest.raises(preflight.NotReady, match=told):
+            preflight.take_port("127.0.0.1", port)
+    preflight.take_port("127.0.0.1", port).close()
     with pytest.raises(preflight.NotReady, match=r"^Cannot listen on 192\.0\.2\.1 port 8000: "):
-        preflight.check_port("192.0.2.1", 8000)
+        preflight.take_port("192.0.2.1", 8000)
 
 
 def test_the_database_decides_how_many_web_processes_there_are(
@@ -81,9 +90,14 @@ def test_the_database_decides_how_many_web_processes_there_are(
     assert (programs.web_workers(), programs.web_threads()) == (3, 5)
 
 
-def test_programs_are_started_in_order_whatever_the_order_of_their_names() -> None:
-    chosen = programs.chosen(names=["monitor", "web"], host="0.0.0.0", port=8123)
+def test_programs_are_started_in_order_whatever_the_order_of_their_names(
+    settings: Settings,
+) -> None:
+    settings.COC_WEB_WORKERS = 2
+    chosen = programs.chosen(names=["monitor", "web"], listener=7)
 
-    assert [program.name for program in chosen] == ["web", "monitor"]
-    assert {"--host=0.0.0.0", "--port=8123", "--no-access-log"} <= set(chosen[0].command)
-    assert chosen[1].command[-1] == "watch_oci"
+    assert [program.name for program in chosen] == ["web-1", "web-2", "monitor"]
+    assert [program.files for program in chosen] == [(7,), (7,), ()]
+    assert [program.command[-1] for program in chosen] == ["7", "7", "watch_oci"]
+    settings.COC_WEB_WORKERS = 1
+    assert [program.name for program in programs.chosen(names=["web"], listener=7)] == ["web"]

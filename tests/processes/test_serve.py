@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import requests
 
 from tests import migrated
 from tests.processes.product import Running, environment, serve, wait_for
@@ -18,6 +19,7 @@ from tests.processes.product import Running, environment, serve, wait_for
 pytestmark = pytest.mark.processes
 
 Start = Callable[..., Running]
+WEB = "coc_admin.web_server"
 
 
 @pytest.fixture
@@ -103,6 +105,37 @@ def test_a_program_that_dies_is_started_again(start: Start) -> None:
 
     wait_for(lambda: "monitor: ended with exit code" in product.output(), "the line about it")
     wait_for(lambda: started_anew(product, "watch_oci", group), "another monitor")
+
+
+def test_nobody_is_refused_while_the_web_process_is_started_again(start: Start) -> None:
+    # The supervisor holds the socket: who comes meanwhile waits in its queue.
+    product = start("--only", "web")
+    product.wait_until_it_answers("/healthz")
+    group = product.group_of(WEB)
+
+    os.killpg(group, signal.SIGKILL)
+
+    url = f"http://127.0.0.1:{product.port}/healthz"
+    assert [requests.get(url, timeout=60).status_code for _ in range(3)] == [200, 200, 200]
+    assert product.group_of(WEB) != group
+
+
+def test_several_web_processes_share_the_port_and_one_that_dies_is_started_again(
+    start: Start, tmp_path: Path
+) -> None:
+    product = start("--only", "web", env=environment(tmp_path, COC_WEB_WORKERS="2"))
+    product.wait_until_it_answers("/healthz")
+    groups = {os.getpgid(process.pid) for process in product.family()}
+    assert len(groups) == 2
+
+    os.killpg(min(groups), signal.SIGKILL)
+
+    url = f"http://127.0.0.1:{product.port}/healthz"
+    assert {requests.get(url, timeout=60).status_code for _ in range(20)} == {200}
+    assert "web-1: ended with exit code" in product.output() or "web-2: ended" in product.output()
+    wait_for(
+        lambda: len({os.getpgid(process.pid) for process in product.family()}) == 2, "another one"
+    )
 
 
 def test_a_wedged_worker_is_noticed_and_replaced(start: Start, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import psutil
 from tests.processes.stack import LIST, Stack
 from tests.soak.postgres import PostgresServer
 
-VICTIMS = {"web": "granian", "worker": "qcluster", "monitor": "watch_oci"}
+VICTIMS = {"web": "coc_admin.web_server", "worker": "qcluster", "monitor": "watch_oci"}
 TROUBLES: tuple[dict[str, Any], ...] = (
     {"mode": "down"},
     {"mode": "refuse"},

@@ -104,12 +104,18 @@ class Demo:
 
     def run(self) -> int:
         """Prepare, start, tell the story, and keep running; return the exit code."""
-        preflight.check_port(settings.COC_BIND, settings.PORT)
+        listener = preflight.take_port(settings.COC_BIND, settings.PORT)
         with prepare.take_folder(self._folder, keep=self._options["keep"]):
             self._say("preparing the database, users, sites and stock")
             logins, tokens = self._prepare()
             logs = LogFolder(self._folder / "logs")
-            supervisor = Supervisor(self._programs(), sink=logs.line, say=self._say)
+            preflight.listen(listener)
+            supervisor = Supervisor(
+                self._programs(listener.fileno()),
+                sink=logs.line,
+                say=self._say,
+                listener=listener,
+            )
             ended = threading.Event()
             runner = threading.Thread(
                 target=run, args=(supervisor,), kwargs={"stop": ended, "watch_worker": True}
@@ -133,7 +139,7 @@ class Demo:
         connection.close()
         return logins, tokens
 
-    def _programs(self) -> list[Program]:
+    def _programs(self, listener: int) -> list[Program]:
         simulator = Program(
             "oci",
             (
@@ -148,9 +154,7 @@ class Demo:
                 f"--client-secret={settings.COC_OCI_CLIENT_SECRET}",
             ),
         )
-        product = programs.chosen(
-            names=list(programs.NAMES), host=settings.COC_BIND, port=settings.PORT
-        )
+        product = programs.chosen(names=list(programs.NAMES), listener=listener)
         return [simulator, *product]
 
     def _go(self, logins: list[prepare.Login], tokens: dict[str, str]) -> int:

@@ -56,18 +56,19 @@ class Command(BaseCommand):
         try:
             preflight.check_settings()
             preflight.check_folder("COC_VAR_DIR", settings.VAR_DIR)
-            if "web" in names:
-                preflight.check_port(host, port)
+            listener = preflight.take_port(host, port) if "web" in names else None
             preflight.prepare_database()
-            if "web" in names:
+            if listener is not None:
                 preflight.prepare_static_files()
+                preflight.listen(listener)
         except preflight.NotReady as error:
             self.stderr.write(str(error))
             raise SystemExit(NOT_READY) from None
         supervisor = Supervisor(
-            programs.chosen(names=names, host=host, port=port),
+            programs.chosen(names=names, listener=listener.fileno() if listener else None),
             sink=console.line,
             say=console.say,
+            listener=listener,
         )
         console.say(f"starting {', '.join(names)}; stop with Ctrl-C")
         if "web" in names:

@@ -1,0 +1,122 @@
+"""One connection: since when it waits for what it waits for, and how it is refused."""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import suppress
+from typing import Any
+
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.utilities import Error
+
+from coc_admin.web_server.answers import Refusal
+from coc_admin.web_server.parser import Parser
+
+
+class Channel(HTTPChannel):
+    """A connection that can be refused, and measured against the limits.
+
+    All methods but `service` run in the thread of the loop.
+    """
+
+    parser_class = Parser
+    error_task_class = Refusal
+    # The request that is being received.
+    request: Any
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        # When the connection was opened, its request began, or its last answer was made.
+        self.since = time.monotonic()
+        self._timed: HTTPRequestParser | None = None
+        self._refused = False
+        self._drained: int | None = None
+        super().__init__(*arguments, **options)
+
+    def received(self, data: bytes) -> bool:
+        """Take what has come; note when a request begins."""
+        taken: bool = super().received(data)
+        if self.request is not self._timed:
+            self._timed = self.request
+            self.since = time.monotonic()
+        return taken
+
+    def service(self) -> None:
+        """Answer one request, in a thread of the pool."""
+        if self.requests[0].error:
+            self._refused = True
+        super().service()
+        self.since = time.monotonic()
+
+    @property
+    def is_receiving(self) -> bool:
+        """Whether a request has begun and is not whole."""
+        return self.request is not None
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether a refusal has been sent, and what comes is dropped."""
+        return self._drained is not None
+
+    def body_bytes(self) -> int:
+        """Return how much of bodies is kept for this connection."""
+        with self.requests_lock:
+            kept = [*self.requests, *([self.request] if self.request is not None else [])]
+            return sum(request.body_bytes_received for request in kept)
+
+    def refuse(self, error: Error) -> None:
+        """Answer the request that is not whole with `error` and close the connection."""
+        with self.requests_lock:
+            request = self.request
+            if request is None or self.will_close or self.close_when_flushed:
+                return
+            request.error = error
+            request.completed = True
+            request.expect_continue = False
+            self.request = None
+            self.requests.append(request)
+            if len(self.requests) == 1:
+                self.server.add_task(self)
+
+    def readable(self) -> bool:
+        """Whether to wait for more to read."""
+        return self.is_draining or bool(super().readable())
+
+    def writable(self) -> bool:
+        """Whether to wait until something can be sent."""
+        return not self.is_draining and bool(super().writable())
+
+    def handle_write(self) -> None:
+        """Send what there is. After a refusal, read on instead of closing.
+
+        A connection that is closed while its sender still sends is reset, and the reset may
+        overtake the answer (RFC 9112, 9.6).
+        """
+        if not (self._refused and self.close_when_flushed) or self.will_close:
+            super().handle_write()
+            return
+        self._flush_exception(self._flush_some)
+        if self.connected and not self.will_close and not self.total_outbufs_len:
+            with suppress(OSError):
+                self.socket.shutdown(socket.SHUT_WR)
+            self._drained = 0
+            self.since = time.monotonic()
+
+    def handle_expt(self) -> None:
+        """Close: urgent data has no meaning here, and would wake the loop for ever."""
+        self.handle_close()
+
+    def handle_read(self) -> None:
+        """Take what has come, or drop it after a refusal."""
+        if self._drained is None:
+            super().handle_read()
+            return
+        try:
+            data = self.recv(self.adj.recv_bytes)
+        except OSError:
+            self.handle_close()
+            return
+        self._drained += len(data)
+        if self._drained > self.server.limits.drain_bytes:
+            self.handle_close()

@@ -1,0 +1,163 @@
+"""The loop of one web process: accepts, looks after the connections, stops in good order."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
+from waitress.server import TcpWSGIServer
+from waitress.task import ThreadedTaskDispatcher
+
+from coc_admin.web_server.answers import RequestTimeout, TooBusy
+from coc_admin.web_server.channel import Channel
+from coc_admin.web_server.limits import Limits
+
+Application = Callable[..., Iterable[bytes]]
+
+# Seconds between two looks at the clock.
+_PAUSE = 1.0
+
+
+class Server(TcpWSGIServer):
+    """Serves `application` on a bound socket, with `threads` requests at work at a time."""
+
+    channel_class = Channel
+
+    def __init__(
+        self, application: Application, listener: socket.socket, *, threads: int, limits: Limits
+    ) -> None:
+        self.limits = limits
+        self._stopping = False
+        self._looked_at = 0.0
+        dispatcher = ThreadedTaskDispatcher()
+        dispatcher.set_thread_count(threads)
+        super().__init__(
+            without_body_of_head(application),
+            {},
+            _sock=listener,
+            dispatcher=dispatcher,
+            adj=_adjustments(listener, threads, limits),
+            sockinfo=(listener.family, listener.type, listener.proto, listener.getsockname()),
+            bind_socket=False,
+        )
+
+    @property
+    def channels(self) -> list[Channel]:
+        """Return the open connections."""
+        return list(self.active_channels.values())
+
+    def run(self) -> None:
+        """Serve until `stop` is called, and return when no answer is under way."""
+        while not self._stopping:
+            self._turn()
+        # The socket is shared with other processes: closing it here ends nothing but our share.
+        wasyncore.dispatcher.close(self)
+        deadline = time.monotonic() + self.limits.stop_seconds
+        while time.monotonic() < deadline and any(map(_is_busy, self.channels)):
+            for channel in self.channels:
+                if not _is_busy(channel):
+                    channel.handle_close()
+            self._turn(0.05)
+        for channel in self.channels:
+            channel.handle_close()
+
+    def stop(self) -> None:
+        """Make `run` return soon. May be called from a signal handler."""
+        self._stopping = True
+        self.pull_trigger()
+
+    def maintenance(self, now: float) -> None:
+        """Nothing: connections are looked after between two waits, when they may be closed."""
+
+    def _turn(self, pause: float = _PAUSE) -> None:
+        wasyncore.loop(timeout=pause, use_poll=True, map=self._map, count=1)
+        now = time.monotonic()
+        if len(self.active_channels) > self.limits.connections:
+            self._close_the_stalest()
+        if now - self._looked_at >= _PAUSE:
+            self._looked_at = now
+            self._look_after(now)
+
+    def _look_after(self, now: float) -> None:
+        """Refuse what takes too long or too much, and close what nobody uses."""
+        silent_since = time.time() - self.limits.silent_seconds
+        for channel in self.channels:
+            lasted = now - channel.since
+            if channel.is_draining:
+                if lasted > self.limits.drain_seconds:
+                    channel.handle_close()
+            elif channel.is_receiving and lasted > self.limits.request_seconds:
+                channel.refuse(
+                    RequestTimeout(
+                        f"The request did not come within {self.limits.request_seconds:g} seconds."
+                    )
+                )
+            elif channel.last_activity < silent_since and _waits_for_its_peer(channel):
+                channel.handle_close()
+        self._keep_bodies_within_bounds()
+
+    def _keep_bodies_within_bounds(self) -> None:
+        kept = {channel: channel.body_bytes() for channel in self.channels}
+        total = sum(kept.values())
+        for channel in sorted(kept, key=lambda channel: channel.since):
+            if total <= self.limits.all_body_bytes:
+                return
+            if channel.is_receiving and kept[channel]:
+                channel.refuse(TooBusy("Too much is being sent at once; try again."))
+                total -= kept[channel]
+
+    def _close_the_stalest(self) -> None:
+        """Close the connection that has waited for longest, of those that no thread works for."""
+        waiting = [channel for channel in self.channels if not channel.requests]
+        if waiting:
+            min(waiting, key=lambda channel: channel.since).handle_close()
+
+
+def without_body_of_head(application: Application) -> Application:
+    """Return `application` with answers to HEAD that have no body (Django leaves that to us)."""
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        body = application(environ, start_response)
+        if environ["REQUEST_METHOD"] != "HEAD":
+            return body
+        close = getattr(body, "close", None)
+        if close is not None:
+            close()
+        return []
+
+    return answer
+
+
+def _waits_for_its_peer(channel: Channel) -> bool:
+    # With a request at work and nothing to send, it waits for us.
+    return not channel.requests or bool(channel.total_outbufs_len)
+
+
+def _is_busy(channel: Channel) -> bool:
+    return bool(channel.requests or channel.total_outbufs_len)
+
+
+def _adjustments(listener: socket.socket, threads: int, limits: Limits) -> Adjustments:
+    return Adjustments(
+        sockets=[listener],
+        threads=threads,
+        # Never reached: it counts the listening socket and the trigger as well, and we close a
+        # connection when one too many has been accepted, where waitress would accept no more.
+        connection_limit=limits.connections + 10,
+        max_request_header_size=limits.header_bytes,
+        max_request_body_size=limits.body_bytes,
+        inbuf_overflow=limits.body_memory_bytes,
+        outbuf_overflow=limits.answer_memory_bytes,
+        outbuf_high_watermark=limits.answer_bytes,
+        # More connections than select() can watch.
+        asyncore_use_poll=True,
+        # No name of a server in answers, and headers of proxies reach Django as they came: what is
+        # believed of them, the settings say.
+        ident=None,
+        clear_untrusted_proxy_headers=False,
+        log_socket_errors=False,
+    )
