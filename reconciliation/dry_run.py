@@ -65,20 +65,21 @@ def dry_run(
     chosen = orders_in(scope, data).count()
     order_ids = round_of(scope, data)
     demands = demands_of(order_ids)
-    orders = _orders(order_ids)
-    hidden = {o.pk for o in orders if told is not None and o.site_id not in told}
+    orders = _figures(order_ids)
+    hidden = {pk for pk, order in orders.items() if told is not None and order.site not in told}
     wanted: dict[planner.Key, Decimal] = defaultdict(lambda: ZERO)
     for demand in demands:
         for key, units in demand.units.items():
             wanted[key] += units
     stock = _stock(wanted)
     expected = _expected(orders, demands, stock) if stock is not None else {}
-    orders = [order for order in orders if order.pk not in hidden]
-    demands = [demand for demand in demands if demand.order_id not in hidden]
+    demands = [one for one in demands if one.order_id in orders and one.order_id not in hidden]
     expected = {pk: state for pk, state in expected.items() if pk not in hidden}
     value: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    for order in orders:
+    for demand in demands:
+        order = orders[demand.order_id]
         value[order.currency] += order.order_total
+    shown = Order.objects.in_bulk([demand.order_id for demand in demands[:ROWS]])
     return DryRun(
         orders=chosen + len(order_ids) - len(hidden) - min(chosen, ROUND),
         units=sum((units for demand in demands for units in demand.units.values()), ZERO),
@@ -86,10 +87,11 @@ def dry_run(
         by_outcome=dict(Counter(expected.values())),
         stock_known=stock is not None,
         stock_at=now if stock is not None else None,
-        forecast_of=len(orders),
+        forecast_of=len(demands),
         rows=[
-            DryRunRow(order, sum(demand.units.values(), ZERO), expected.get(order.pk))
-            for order, demand in zip(orders[:ROWS], demands, strict=False)
+            DryRunRow(shown[pk], sum(demand.units.values(), ZERO), expected.get(pk))
+            for demand in demands[:ROWS]
+            if (pk := demand.order_id) in shown
         ],
     )
 
@@ -105,18 +107,21 @@ def _stock(wanted: Mapping[planner.Key, Decimal]) -> dict[planner.Key, Decimal] 
     return {figure.key: figure.ato for figure in figures}
 
 
-def _orders(order_ids: list[int]) -> list[Order]:
-    found = Order.objects.in_bulk(order_ids)
-    return [found[pk] for pk in order_ids if pk in found]
+def _figures(order_ids: list[int]) -> dict[int, Any]:
+    """Return what the sums need of each order, by key: thousands of whole rows take a while."""
+    rows = Order.objects.filter(pk__in=order_ids).order_by()
+    names = ("pk", "site", "currency", "order_total", "reservation_state")
+    return {row.pk: row for row in rows.values_list(*names, named=True)}
 
 
 def _expected(
-    orders: list[Order],
+    orders: Mapping[int, Any],
     demands: list[planner.Demand],
     stock: Mapping[planner.Key, Decimal],
 ) -> dict[int, ReservationState]:
     got = planner.forecast(demands, stock)
-    partly = {order.pk for order in orders if order.reservation_state == ReservationState.PARTIAL}
+    partial = ReservationState.PARTIAL
+    partly = {pk for pk, order in orders.items() if order.reservation_state == partial}
     expected = {}
     for demand in demands:
         keys = sorted(demand.units)

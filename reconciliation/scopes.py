@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from orders.fields import ZERO
 from orders.models import Order, OrderItem
-from orders.models.orders import OrderQuerySet
+from orders.models.orders import OPEN_UNITS, OrderQuerySet
 from reconciliation import planner
 from reconciliation.models import EntryState, Run, RunEntry, Scope
 from reconciliation.planner import Demand
@@ -64,9 +64,11 @@ def demands_of(order_ids: Sequence[int]) -> list[Demand]:
     }
     for start in range(0, len(order_ids), _CHUNK):
         items = OrderItem.objects.filter(order__in=order_ids[start : start + _CHUNK])
-        for item in items:
-            if item.open_quantity > 0:
-                units[item.order_id][(item.inventory_list_id, item.sku)] += item.open_quantity
+        rows = items.annotate(open_units=OPEN_UNITS).filter(open_units__gt=0)
+        for pk, list_id, sku, open_units in rows.values_list(
+            "order", "inventory_list", "sku", "open_units"
+        ):
+            units[pk][(list_id, sku)] += open_units
     return [Demand(pk, dict(units[pk])) for pk in order_ids]
 
 
@@ -89,22 +91,29 @@ def _add_those_ahead(ranks: dict[int, Rank], waiting: OrderQuerySet) -> None:
     last: dict[planner.Key, Rank] = {}
     fresh = list(ranks)
     while fresh:
+        # Those before what was `last` so far are known: only what moves it asks for more.
+        moved: dict[planner.Key, Rank] = {}
         for demand in demands_of(fresh):
+            rank = ranks[demand.order_id]
             for key in demand.units:
-                rank = ranks[demand.order_id]
-                last[key] = max(rank, last.get(key, rank))
-        found = {rank for rank in _ahead(last, waiting) if rank[1] not in ranks}
+                if key not in last or rank > last[key]:
+                    last[key] = moved[key] = rank
+        found = {rank for rank in _ahead(moved, waiting) if rank[1] not in ranks}
         fresh = [pk for _, pk in found]
         ranks.update((pk, (at, pk)) for at, pk in found)
 
 
 def _ahead(last: Mapping[planner.Key, Rank], waiting: OrderQuerySet) -> Iterator[Rank]:
     """Yield the orders of `waiting` before the rank that is `last` for a key that they want."""
+    if not last:
+        return
     skus = sorted({sku for _, sku in last})
-    for start in range(0, len(skus), _CHUNK):
-        rows = OrderItem.objects.filter(
-            order__in=waiting.order_by(), sku__in=skus[start : start + _CHUNK]
-        ).values_list("order__captured_at", "order", "inventory_list", "sku")
-        for at, pk, list_id, sku in rows.iterator():
-            if (list_id, sku) in last and (at, pk) < last[(list_id, sku)]:
+    earlier = waiting.order_by().filter(captured_at__lte=max(last.values())[0])
+    # Many SKUs are wanted by most orders that wait: one walk through all of these is quicker.
+    for chunk in [skus] if len(skus) <= _CHUNK else [None]:
+        rows = earlier if chunk is None else earlier.filter(items__sku__in=chunk)
+        wanted = rows.values_list("captured_at", "pk", "items__inventory_list", "items__sku")
+        for at, pk, list_id, sku in wanted.iterator():
+            key = (list_id, sku)
+            if key in last and (at, pk) < last[key]:
                 yield (at, pk)

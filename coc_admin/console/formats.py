@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
+from django.utils.translation import get_language, ngettext_lazy, pgettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext_lazy, pgettext
 
 _STEPS = (
     (
@@ -41,6 +42,12 @@ def format_quantity(value: Decimal | int | None) -> str:
     exact = f"{Decimal(value):f}"
     if "." in exact:
         exact = exact.rstrip("0").rstrip(".")
+    return _grouped(exact, get_language())
+
+
+@lru_cache(maxsize=4096)
+def _grouped(exact: str, language: str | None) -> str:
+    """Return digits as the language groups them; a list shows the same few hundreds of times."""
     return str(number_format(Decimal(exact), use_l10n=True, force_grouping=True))
 
 
@@ -66,6 +73,11 @@ def format_time(value: datetime, *, seconds: bool = False) -> str:
 
 def format_day(value: date) -> str:
     """Return a day: `5 Feb 2026`; of a time, the day in its own zone."""
+    return _day(date(value.year, value.month, value.day), get_language())
+
+
+@lru_cache(maxsize=1024)
+def _day(value: date, language: str | None) -> str:
     # Translators: Django's letters for dates; German says "j.n.Y".
     return date_format(value, pgettext("format of a day", "j M Y"), use_l10n=False)
 

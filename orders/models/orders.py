@@ -197,6 +197,12 @@ class Order(models.Model):
         return f"{self.site_id} {self.order_no}"
 
 
+# Of an item: what is short of it and has not been cancelled or replaced.
+OPEN_UNITS = (
+    F("quantity") - F("reserved_quantity") - F("cancelled_quantity") - F("replaced_quantity")
+)
+
+
 class OrderItem(models.Model):
     """One line of an order; `reserved_quantity` is what OCI holds for it now.
 

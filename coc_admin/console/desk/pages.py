@@ -28,6 +28,9 @@ from coc_admin.sight import sight_of
 from orders.models import Order
 from reconciliation.models import Outage
 
+# Templates look for members of None at length.
+_NO_ENTRY = DeskEntry()
+
 
 @console_page("orders.view_order")
 def desk_orders(request: HttpRequest) -> HttpResponse:
@@ -40,7 +43,12 @@ def desk_orders(request: HttpRequest) -> HttpResponse:
     choice = Choice(request, "desk")
     context = _filter_context(request, wanted) | {
         "rows": [
-            (order, shortages[order.pk], getattr(order, "desk_entry", None), order.pk in choice)
+            (
+                order,
+                shortages[order.pk],
+                getattr(order, "desk_entry", _NO_ENTRY),
+                order.pk in choice,
+            )
             for order in page.rows
         ],
         "page": page,
@@ -60,6 +68,11 @@ def desk_skus(request: HttpRequest) -> HttpResponse:
     )
     context = _filter_context(request, wanted) | {"rows": page.rows, "page": page}
     return render(request, "console/desk/desk_skus.html", context)
+
+
+def _entry_of(order: Order) -> DeskEntry:
+    entry: DeskEntry = getattr(order, "desk_entry", _NO_ENTRY)
+    return entry
 
 
 def _filter_context(request: HttpRequest, wanted: DeskFilter) -> dict[str, Any]:
