@@ -8,7 +8,7 @@ from django.db.models import Count, Exists, Min, OuterRef
 from django.utils import timezone
 
 from orders.models import Order, OrderEvent
-from reconciliation import heartbeats
+from reconciliation import heartbeats, rhythms
 from reconciliation.alert_texts import raise_said, waiting_data
 from reconciliation.alerts import resolve_alert, resolve_others
 from reconciliation.channels import failing
@@ -24,7 +24,8 @@ from reconciliation.models import (
 )
 from reconciliation.status import LastRun, Status, summary
 
-WORKER_SILENT = timedelta(seconds=90)
+# How long after a sweep that should have come a worker counts as silent.
+SWEEP_LATE = timedelta(seconds=30)
 MONITOR_SILENT = timedelta(seconds=10)
 REPORTS_BEHIND = timedelta(minutes=2)
 # Runs with open shortages that get an alert of their own; older ones are on the oversold desk.
@@ -33,6 +34,11 @@ MOST_SHORTAGES = 20
 # Silence is counted from here at the earliest: when everything starts at once after a night, the
 # others' last beats are old although nothing is wrong.
 PROCESS_STARTED = timezone.now()
+
+
+def worker_silent() -> timedelta:
+    """Return after how long a worker that has not beaten is silent: the sweep makes it beat."""
+    return rhythms.pace_of(rhythms.SWEEP).interval + SWEEP_LATE
 
 
 def refresh_alerts(now: datetime, *, watching_since: datetime = PROCESS_STARTED) -> None:
@@ -60,7 +66,7 @@ def refresh_silence_alerts(now: datetime, *, watching_since: datetime = PROCESS_
     # One that has never beaten is missed as soon as the other works.
     expected = worker is not None or monitor is not None
     worker_quiet = max(worker or watching_since, watching_since)
-    if expected and now - worker_quiet > WORKER_SILENT:
+    if expected and now - worker_quiet > worker_silent():
         raise_said(
             descriptor=Descriptor.SILENT_WORKER,
             priority=Priority.ACTION,

@@ -10,10 +10,11 @@ from django.conf import settings
 
 from orders import erasure
 from orders.actors import job
-from reconciliation import leases
+from reconciliation import leases, rhythms
+from reconciliation.models import Lease
 
 RETENTION = job("retention")
-_DAY = 86_400.0
+_LEASE = "retention"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,34 @@ class Applied:
         return max(self.payloads, self.customers) >= erasure.MOST
 
 
+def is_wanted() -> bool:
+    """Whether the settings limit anything."""
+    return bool(settings.COC_RETAIN_PAYLOAD_DAYS or settings.COC_RETAIN_CUSTOMER_DAYS)
+
+
 def is_due(now: datetime) -> bool:
     """Whether to apply it now: True once a day, to one of those who ask, if anything is limited."""
-    if not settings.COC_RETAIN_PAYLOAD_DAYS and not settings.COC_RETAIN_CUSTOMER_DAYS:
+    if not is_wanted():
+        return False
+    pace = rhythms.pace_of(rhythms.RETENTION)
+    if pace.paused:
         return False
     # A lease that nobody gives back: who gets it does the day's work.
-    return leases.take(name="retention", holder=uuid.uuid4().hex, seconds=_DAY, now=now)
+    seconds = (pace.next_time(now) - now).total_seconds()
+    return leases.take(name=_LEASE, holder=uuid.uuid4().hex, seconds=seconds, now=now)
+
+
+def next_at() -> datetime | None:
+    """Return the moment from which it is due; None at once."""
+    return Lease.objects.filter(pk=_LEASE).values_list("until", flat=True).first()
+
+
+def follow_rhythm(now: datetime) -> None:
+    """Wait for the time of day that people have chosen, instead of a day after the last time."""
+    pace = rhythms.pace_of(rhythms.RETENTION)
+    if pace.at is not None:
+        until = pace.next_time(now)
+        Lease.objects.update_or_create(pk=_LEASE, defaults={"holder": "rhythm", "until": until})
 
 
 def apply(*, now: datetime) -> Applied:

@@ -1,4 +1,7 @@
-"""Schedules are code: made true, by name, when the processes start."""
+"""The queue's table of schedules is code and the rhythm that people chose: made true, by name.
+
+Done when the processes start, when somebody changes a rhythm, and by the monitor all along.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,12 @@ from django.db.models import Max
 from django.utils import timezone
 from django_q.models import Failure, Schedule
 
+from reconciliation import retention, rhythms
+from reconciliation.rhythms import Pace
+
 logger = logging.getLogger(__name__)
 
-_EVERY_MINUTE = {"sweep": "reconciliation.tasks.sweep"}
-_INTERVAL = timedelta(minutes=1)
+_FUNCS = {rhythms.SWEEP: "reconciliation.tasks.sweep"}
 # The queue looks twice a minute; later than this means that no worker looks at all.
 _LATE = timedelta(minutes=2)
 
@@ -47,15 +52,27 @@ class ScheduleState:
 
 def ensure() -> None:
     """Make the schedules in the database those of the code; safe to call at any time."""
-    for name, func in _EVERY_MINUTE.items():
+    for name in _FUNCS:
         with transaction.atomic():
+            pace = rhythms.pace_of(name)
             rows = list(Schedule.objects.select_for_update().filter(name=name).order_by("pk"))
             if rows:
                 Schedule.objects.filter(pk__in=[row.pk for row in rows[1:]]).delete()
-                Schedule.objects.filter(pk=rows[0].pk).update(**_wanted(func))
-                _pull_forward(rows[0].pk)
+                Schedule.objects.filter(pk=rows[0].pk).update(**_wanted(pace))
+                _pull_forward(rows[0].pk, pace)
             else:
-                Schedule.objects.create(name=name, **_wanted(func))
+                Schedule.objects.create(name=name, **_wanted(pace))
+
+
+def follow(name: str, *, now: datetime) -> None:
+    """Make the changed rhythm of `name` count at once; call in the transaction of the change.
+
+    Those that are not here are asked for each time (`rhythms.pace_of`), and need nothing.
+    """
+    if name in _FUNCS:
+        ensure()
+    elif name == rhythms.RETENTION:
+        retention.follow_rhythm(now)
 
 
 def states(now: datetime) -> list[ScheduleState]:
@@ -63,11 +80,11 @@ def states(now: datetime) -> list[ScheduleState]:
     rows: dict[str, list[Any]] = {}
     for row in Schedule.objects.order_by("pk"):
         rows.setdefault(row.name or "", []).append(row)
-    failed = Failure.objects.filter(func__in=_EVERY_MINUTE.values()).order_by().values_list("func")
+    failed = Failure.objects.filter(func__in=_FUNCS.values()).order_by().values_list("func")
     failures = dict(failed.annotate(last=Max("stopped")))
     found = [
-        _state(name, func, rows.pop(name, []), failed_at=failures.get(func), now=now)
-        for name, func in _EVERY_MINUTE.items()
+        _state(rhythms.pace_of(name), rows.pop(name, []), failed_at=failures.get(func), now=now)
+        for name, func in _FUNCS.items()
     ]
     for name, others in sorted(rows.items()):
         for row in others:
@@ -100,18 +117,18 @@ def heal(now: datetime) -> list[str]:
 
 def remove_foreign(key: int) -> bool:
     """Delete a schedule that is not of the code; False if there is none such."""
-    others = Schedule.objects.filter(pk=key).exclude(name__in=_EVERY_MINUTE)
+    others = Schedule.objects.filter(pk=key).exclude(name__in=_FUNCS)
     return bool(others.delete()[0])
 
 
-def _wanted(func: str) -> dict[str, Any]:
+def _wanted(pace: Pace) -> dict[str, Any]:
     return {
-        "func": func,
+        "func": _FUNCS[pace.kind.name],
         "hook": None,
         "args": None,
         "kwargs": None,
         "schedule_type": Schedule.MINUTES,
-        "minutes": 1,
+        "minutes": int(pace.seconds // rhythms.MINUTE),
         "repeats": -1,
         "cron": None,
         "cluster": None,
@@ -119,23 +136,24 @@ def _wanted(func: str) -> dict[str, Any]:
     }
 
 
-def _pull_forward(key: int) -> None:
+def _pull_forward(key: int, pace: Pace) -> None:
     """Let a schedule run now that would not run for longer than its interval."""
     now = timezone.now()
-    Schedule.objects.filter(pk=key, next_run__gt=now + _INTERVAL).update(next_run=now)
+    Schedule.objects.filter(pk=key, next_run__gt=now + pace.interval).update(next_run=now)
     Schedule.objects.filter(pk=key, next_run=None).update(next_run=now)
 
 
 def _state(
-    name: str, func: str, rows: list[Any], *, failed_at: datetime | None, now: datetime
+    pace: Pace, rows: list[Any], *, failed_at: datetime | None, now: datetime
 ) -> ScheduleState:
+    name = pace.kind.name
     if not rows:
         return ScheduleState(name, Fault.MISSING, failed_at=failed_at)
     row = rows[0]
     is_changed = len(rows) > 1 or any(
-        (getattr(row, field) or None) != value for field, value in _wanted(func).items()
+        (getattr(row, field) or None) != value for field, value in _wanted(pace).items()
     )
-    never = row.next_run is None or row.next_run > now + 2 * _INTERVAL
+    never = row.next_run is None or row.next_run > now + 2 * pace.interval
     fault = Fault.NONE
     if not all(_is_readable(one) for one in rows):
         fault = Fault.UNREADABLE

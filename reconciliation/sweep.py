@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from orders import outcomes
 from orders.actors import job
 from orders.models import Order, OrderEvent
-from reconciliation import connection, releases, remedies, retention, runs, wake
+from reconciliation import connection, releases, remedies, retention, rhythms, runs, wake
 from reconciliation.models import (
     BatchState,
     DocumentState,
@@ -86,7 +85,7 @@ def _retry_is_due(now: datetime) -> bool:
         return False
     if not Order.objects.waiting().exists() and not _half_rerun().exists():
         return False
-    pause = timedelta(minutes=settings.COC_RETRY_MINUTES)
+    pause = rhythms.pace_of(rhythms.RETRY).interval
     return not Run.objects.filter(finished_at__gt=now - pause).exists()
 
 

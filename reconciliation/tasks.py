@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from reconciliation import batches, heartbeats, releases, remedies, retention, wake
+from reconciliation import batches, heartbeats, releases, remedies, retention, rhythms, wake
 from reconciliation import sweep as sweeping
 from reconciliation.alert_rules import refresh_alerts
 from reconciliation.channels import delivery
@@ -59,12 +59,14 @@ def sweep() -> None:
     """Find work that nobody does, and show that the queue works: a cluster may run on its own."""
     sweeping.sweep(clock=timezone.now)
     beat()
+    rhythms.note_done(rhythms.SWEEP, now=timezone.now())
 
 
 def retain() -> None:
     """Erase what has been kept for as long as the settings say."""
     if retention.apply(now=timezone.now()).more:
         wake.soon("retain")
+    rhythms.note_done(rhythms.RETENTION, now=timezone.now())
 
 
 def beat() -> None:

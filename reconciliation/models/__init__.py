@@ -36,6 +36,7 @@ from reconciliation.models.connection import (
     Outage,
 )
 from reconciliation.models.reports import ReportDay, ReportType
+from reconciliation.models.rhythms import Rhythm
 from reconciliation.models.runs import (
     ACTIVE_RUNS,
     Batch,
@@ -80,6 +81,7 @@ __all__ = [
     "ReportDay",
     "ReportType",
     "ReservationDocument",
+    "Rhythm",
     "Run",
     "RunEntry",
     "RunState",

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
 
-from reconciliation import alert_rules, alerts, connection, heartbeats, leases, schedules
+from reconciliation import alert_rules, alerts, connection, heartbeats, leases, rhythms, schedules
 from reconciliation.monitor import recovery
 from reconciliation.monitor.probing import Prober
 
@@ -40,7 +39,7 @@ class Monitor:
     leads: bool = False
     _wakes: recovery.Wakes = field(default_factory=recovery.Wakes)
     _watch: leases.Watch = field(default_factory=lambda: leases.Watch(LEASE))
-    _next_probe: datetime | None = None
+    _last_probe: datetime | None = None
     _next_alerts: datetime | None = None
     _next_forget: datetime | None = None
     _next_heal: datetime | None = None
@@ -105,14 +104,16 @@ class Monitor:
         return self._watch.take_over(holder=self.holder, seconds=LEASE_SECONDS, now=now)
 
     def _probe(self, now: datetime) -> None:
-        if self._next_probe is not None and now < self._next_probe:
+        # A little under the interval: a tick that comes a moment early must not skip a probe. Ticks
+        # are a second apart, which keeps probes at one a second. Asked for at each tick, so that a
+        # rhythm that people shorten counts at once.
+        pause = rhythms.pace_of(rhythms.PROBE).interval - timedelta(seconds=0.1)
+        if self._last_probe is not None and now < self._last_probe + pause:
             return
         wait_until = connection.current().wait_until
         if wait_until is not None and wait_until > now:
             return
-        # A little under the interval: a tick that comes a moment early must not skip a probe. Ticks
-        # are a second apart, which keeps probes at one a second.
-        self._next_probe = now + timedelta(seconds=settings.COC_PROBE_SECONDS - 0.1)
+        self._last_probe = now
         self.prober.start()
 
     def _note_leadership(self, leads: bool) -> None:

@@ -15,13 +15,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from orders.models import Order, OrderEvent, Site
-from reconciliation import leases, wake
+from reconciliation import leases, rhythms, wake
 from reconciliation.models import ReportDay, ReportType
 from reconciliation.reports import atomic, daily, names
 from reconciliation.reports.kinds import kinds_of, orders_of
@@ -116,8 +115,9 @@ def _behind(site: Site, now: datetime) -> Iterable[ReportDay]:
 def _due(site: Site, now: datetime) -> Iterable[ReportDay]:
     """Choose what has been behind for long enough."""
     chosen = []
+    pause = rhythms.pace_of(rhythms.MERGE).seconds
     for report in ReportDay.objects.filter(site=site, needs_merge=True).select_related("site"):
-        seconds = max(settings.COC_MERGE_SECONDS, report.order_count / _ORDERS_A_SECOND)
+        seconds = max(pause, report.order_count / _ORDERS_A_SECOND)
         if report.generated_at is None or report.generated_at <= now - timedelta(seconds=seconds):
             chosen.append(report)
     return chosen

@@ -12,12 +12,16 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.test import RequestFactory
+from django.utils import timezone
+from django_q.models import Schedule
 
-from coc_admin import accounts, editing, sites
+from coc_admin import accounts, editing, rhythms, sites
 from coc_admin.editing import ChangeRefused, EditedMeanwhile
 from coc_admin.models import AuditEntry
 from coc_admin.roles import make_roles
 from orders.models import Site
+from reconciliation import schedules
+from reconciliation.models import Rhythm
 from tests.concurrency.together import at_once
 from tests.factories import make_site
 
@@ -64,6 +68,54 @@ def test_without_the_comparison_the_last_one_wins(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(sites, "update_as_seen", blindly)
     assert editing.update_as_seen is not blindly
     assert at_once(EDITORS, edit) == ["won"] * EDITORS
+
+
+def slow_down(number: int) -> str:
+    user = User(pk=number + 1, username=f"editor{number}")
+    try:
+        rhythms.change_rhythm(
+            request=request_of(user),
+            name="sweep",
+            was={"every": ""},
+            values={"every": number % 4 + 2},
+            reason="",
+        )
+    except EditedMeanwhile:
+        return "lost"
+    return "won"
+
+
+def test_of_many_who_change_a_rhythm_first_one_wins() -> None:
+    # There is no row yet: each of them would make it.
+    schedules.ensure()
+    assert at_once(EDITORS, slow_down) == ["lost"] * (EDITORS - 1) + ["won"]
+    entry = AuditEntry.objects.get()
+    every = Rhythm.objects.get().every
+    assert entry.detail["every"]["after"] == str(every)
+    assert Schedule.objects.get().minutes == every
+
+
+def test_without_the_comparison_all_change_the_rhythm(monkeypatch: pytest.MonkeyPatch) -> None:
+    def blindly(rows: Any, *, was: Any, values: Any) -> dict[str, object]:
+        rows.update(**values)
+        return dict(values)
+
+    monkeypatch.setattr(rhythms, "update_as_seen", blindly)
+    assert at_once(EDITORS, slow_down) == ["won"] * EDITORS
+
+
+def test_a_repair_beside_a_change_keeps_the_change() -> None:
+    schedules.ensure()
+
+    def act(number: int) -> str:
+        if number:
+            schedules.ensure()
+            return "repaired"
+        return slow_down(0)
+
+    assert at_once(4, act) == ["repaired"] * 3 + ["won"]
+    schedules.heal(timezone.now())
+    assert Schedule.objects.get().minutes == Rhythm.objects.get().every == 2
 
 
 def two_administrators_disable_each_other(monkeypatch: pytest.MonkeyPatch) -> list[str]:

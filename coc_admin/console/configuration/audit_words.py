@@ -26,6 +26,7 @@ _ACTIONS = {
     "token.revoked": _("revoked an API token"),
     "schedule.run": _("ran a task now"),
     "schedule.repaired": _("repaired the schedules"),
+    "schedule.changed": _("changed how often something runs by itself"),
     "schedule.removed": _("removed a schedule"),
     "connection.tested": _("tested the connection"),
     "connection.forced_offline": _("forced the connection offline"),

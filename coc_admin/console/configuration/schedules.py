@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.conf import settings
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
 from coc_admin import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.configuration.pages import settings_page
+from coc_admin.console.configuration.rhythms import shown
 from reconciliation import schedules, wake
-from reconciliation.alert_rules import MONITOR_SILENT, WORKER_SILENT
+from reconciliation.alert_rules import MONITOR_SILENT, worker_silent
 from reconciliation.models import Heartbeat
 from reconciliation.schedules import Fault
+from reconciliation.timetable import timetable
 
 # Each looks for due work and may run twice or never.
 RUNNABLE = {
@@ -27,7 +28,6 @@ RUNNABLE = {
     "merge_reports": gettext_lazy("Write the daily reports that are behind"),
     "finish_cancellations": gettext_lazy("Carry on with what is being cancelled"),
 }
-_SILENT = {"worker": WORKER_SILENT, "monitor": MONITOR_SILENT}
 _GONE = timedelta(days=1)
 _MOST_BEATS = 50
 
@@ -38,15 +38,16 @@ def schedule_page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _act(request)
     now = timezone.now()
+    silent = {"worker": worker_silent(), "monitor": MONITOR_SILENT}
     states = schedules.states(now)
     context = {
         "schedules": [(state, _fault_words(state.fault)) for state in states],
         "is_broken": any(state.fault in _REPAIRABLE for state in states),
         "stops_all": any(state.fault == Fault.UNREADABLE for state in states),
         "runnable": [(name, str(words)) for name, words in RUNNABLE.items()],
-        "rhythms": _rhythms(),
+        "rows": [shown(entry) for entry in timetable(now)],
         "beats": [
-            (beat, now - beat.beat_at > _SILENT.get(beat.component, _GONE))
+            (beat, now - beat.beat_at > silent.get(beat.component, _GONE))
             for beat in Heartbeat.objects.order_by("component", "-beat_at")[:_MOST_BEATS]
         ],
         "queued": wake.queued(),
@@ -100,29 +101,3 @@ def _fault_words(fault: Fault) -> str:
         Fault.LATE: _("It should have run already. Look whether a worker runs (below)."),
         Fault.FOREIGN: _("It does not belong to this product. Remove it if nobody needs it."),
     }[fault]
-
-
-def _rhythms() -> list[tuple[str, str, str]]:
-    """Return what runs how often, and the variable that says so."""
-
-    def seconds(value: float) -> str:
-        words = ngettext("every second", "every %(number)s seconds", 1 if value == 1 else 2)
-        return words % {"number": f"{value:g}"}
-
-    number = settings.COC_RETRY_MINUTES
-    minutes = ngettext("every %(number)d minute", "every %(number)d minutes", number) % {
-        "number": number
-    }
-    return [
-        (_("Retry of what waits, while the connection allows it"), minutes, "COC_RETRY_MINUTES"),
-        (
-            _("Look whether Omnichannel Inventory answers"),
-            seconds(settings.COC_PROBE_SECONDS),
-            "COC_PROBE_SECONDS",
-        ),
-        (
-            _("Merge of the daily reports that have changed"),
-            seconds(settings.COC_MERGE_SECONDS),
-            "COC_MERGE_SECONDS",
-        ),
-    ]
