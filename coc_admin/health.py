@@ -17,7 +17,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from reconciliation import alerts, heartbeats, status, wake
-from reconciliation.alert_rules import worker_silent
+from reconciliation.alert_rules import is_worker_silent
 from reconciliation.models import ConnectionState, Heartbeat, Outage, Priority, ReportDay
 
 OK = "ok"
@@ -73,7 +73,7 @@ def _worker(now: datetime) -> str:
     last = heartbeats.last_beat(heartbeats.WORKER)
     if last is None:
         return "has never beaten: start it with manage.py qcluster"
-    if now - last > worker_silent():
+    if is_worker_silent(now - last):
         return f"silent for {(now - last).total_seconds():.0f} s"
     return OK
 

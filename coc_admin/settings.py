@@ -206,7 +206,7 @@ EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
 EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
 EMAIL_TIMEOUT = env.number("EMAIL_TIMEOUT", 5.0, low=1, high=20)
 EMAIL_BACKEND = env.text("EMAIL_BACKEND") or (
-    "django.core.mail.backends.smtp.EmailBackend"
+    "reconciliation.channels.smtp.BoundedSmtp"
     if EMAIL_HOST
     else "django.core.mail.backends.console.EmailBackend"
     if DEBUG

@@ -24,6 +24,7 @@ from reconciliation.models import (
 )
 from reconciliation.status import LastRun, Status, summary
 
+WORKER_SILENT = timedelta(seconds=90)  # with the quickest sweep
 # How long after a sweep that should have come a worker counts as silent.
 SWEEP_LATE = timedelta(seconds=30)
 MONITOR_SILENT = timedelta(seconds=10)
@@ -36,9 +37,11 @@ MOST_SHORTAGES = 20
 PROCESS_STARTED = timezone.now()
 
 
-def worker_silent() -> timedelta:
-    """Return after how long a worker that has not beaten is silent: the sweep makes it beat."""
-    return rhythms.pace_of(rhythms.SWEEP).interval + SWEEP_LATE
+def is_worker_silent(quiet: timedelta) -> bool:
+    """Whether a worker that has not beaten for so long is silent: the sweep makes it beat."""
+    if quiet <= WORKER_SILENT:
+        return False
+    return quiet > rhythms.pace_of(rhythms.SWEEP).interval + SWEEP_LATE
 
 
 def refresh_alerts(now: datetime, *, watching_since: datetime = PROCESS_STARTED) -> None:
@@ -66,7 +69,7 @@ def refresh_silence_alerts(now: datetime, *, watching_since: datetime = PROCESS_
     # One that has never beaten is missed as soon as the other works.
     expected = worker is not None or monitor is not None
     worker_quiet = max(worker or watching_since, watching_since)
-    if expected and now - worker_quiet > worker_silent():
+    if expected and is_worker_silent(now - worker_quiet):
         raise_said(
             descriptor=Descriptor.SILENT_WORKER,
             priority=Priority.ACTION,

@@ -30,6 +30,8 @@ _KINDS = {
     "timeout": "The receiver did not answer in time.",
     "malformed": "The receiver's answer could not be understood.",
 }
+_MAIL_LATE = "The e-mail server did not answer in time."
+_MAIL_BROKEN = "The e-mail server broke off the connection."
 
 
 class NotSent(Exception):
@@ -103,10 +105,12 @@ def send_mail(
         handed_over = mail.send()
     except smtplib.SMTPResponseException as error:
         raise NotSent(f"The e-mail server refused the message ({error.smtp_code}).") from None
+    except smtplib.SMTPServerDisconnected as error:
+        raise NotSent(_MAIL_LATE if _is_late(error) else _MAIL_BROKEN) from None
     except smtplib.SMTPException as error:
         raise NotSent(f"The e-mail server refused the message ({type(error).__name__}).") from None
     except TimeoutError:
-        raise NotSent("The e-mail server did not answer in time.") from None
+        raise NotSent(_MAIL_LATE) from None
     except MailNotConfigured as error:
         raise NotSent(str(error)) from None
     except OSError:
@@ -115,6 +119,12 @@ def send_mail(
         raise NotSent("An address or the subject cannot be used in an e-mail.") from None
     if not handed_over:
         raise NotSent("The e-mail was not accepted.")
+
+
+def _is_late(error: BaseException) -> bool:
+    """Whether smtplib has made a broken connection of an answer that did not come in time."""
+    cause = error.__cause__ or error.__context__
+    return isinstance(cause, TimeoutError)
 
 
 def mail_id(name: str) -> str:

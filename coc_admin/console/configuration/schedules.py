@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.contrib import messages
 from django.db import transaction
@@ -16,8 +16,8 @@ from coc_admin import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.configuration.pages import settings_page
 from coc_admin.console.configuration.rhythms import shown
-from reconciliation import schedules, wake
-from reconciliation.alert_rules import MONITOR_SILENT, worker_silent
+from reconciliation import heartbeats, schedules, wake
+from reconciliation.alert_rules import MONITOR_SILENT, is_worker_silent
 from reconciliation.models import Heartbeat
 from reconciliation.schedules import Fault
 from reconciliation.timetable import timetable
@@ -38,7 +38,6 @@ def schedule_page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _act(request)
     now = timezone.now()
-    silent = {"worker": worker_silent(), "monitor": MONITOR_SILENT}
     states = schedules.states(now)
     context = {
         "schedules": [(state, _fault_words(state.fault)) for state in states],
@@ -47,12 +46,19 @@ def schedule_page(request: HttpRequest) -> HttpResponse:
         "runnable": [(name, str(words)) for name, words in RUNNABLE.items()],
         "rows": [shown(entry) for entry in timetable(now)],
         "beats": [
-            (beat, now - beat.beat_at > silent.get(beat.component, _GONE))
+            (beat, _is_silent(beat, now))
             for beat in Heartbeat.objects.order_by("component", "-beat_at")[:_MOST_BEATS]
         ],
         "queued": wake.queued(),
     }
     return settings_page(request, "schedules.html", context)
+
+
+def _is_silent(beat: Heartbeat, now: datetime) -> bool:
+    quiet = now - beat.beat_at
+    if beat.component == heartbeats.WORKER:
+        return is_worker_silent(quiet)
+    return quiet > (MONITOR_SILENT if beat.component == heartbeats.MONITOR else _GONE)
 
 
 _REPAIRABLE = (Fault.MISSING, Fault.CHANGED, Fault.UNREADABLE)
