@@ -99,7 +99,7 @@ class BoundedSmtp(EmailBackend):
     """Django's SMTP, but for the limit of the whole."""
 
     @cached_property
-    def connection_class(self) -> type[_Smtp]:  # type: ignore[override]
+    def connection_class(self) -> type[_Smtp]:
         """The conversation."""
         return _SmtpSsl if self.use_ssl else _Smtp
 
