@@ -78,9 +78,18 @@ def database(name: str, default: str) -> dict[str, Any]:
     """Return Django's settings of the database that the URL in `name` points to.
 
     `sqlite:///relative.sqlite3`, `sqlite:////absolute.sqlite3` and
-    `postgres://user:password@host:port/name?option=value` are understood.
+    `postgres://user:password@host:port/name?option=value` are understood. Raises
+    ImproperlyConfigured, which tells nothing of the password.
     """
-    url = urlsplit(text(name, default))
+    try:
+        url = urlsplit(text(name, default))
+        port = url.port
+    except ValueError:
+        # Its message would tell what it took for the port: part of the password.
+        raise ImproperlyConfigured(
+            f"{name} cannot be read; in user and password write special characters as %XX, "
+            "a slash as %2F."
+        ) from None
     if url.scheme == "sqlite":
         return _sqlite(url.path)
     if url.scheme in {"postgres", "postgresql"}:
@@ -90,7 +99,7 @@ def database(name: str, default: str) -> dict[str, Any]:
             "USER": unquote(url.username or ""),
             "PASSWORD": unquote(url.password or ""),
             "HOST": unquote(url.hostname or ""),
-            "PORT": str(url.port or ""),
+            "PORT": str(port or ""),
             "CONN_MAX_AGE": 60,
             "CONN_HEALTH_CHECKS": True,
             "OPTIONS": dict(parse_qsl(url.query)),

@@ -14,6 +14,15 @@ from django.http import HttpRequest, HttpResponse
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
+# PostgreSQL tells the row that it refuses, and what stood in it, below its message. Tracebacks go
+# on behind it.
+_ROWS = re.compile(
+    r"\n(?:DETAIL|CONTEXT|QUERY|HINT|LINE \d+): .*?"
+    r"(?=\n\nThe above exception|\n\nDuring handling|\nTraceback| : Traceback|\Z)",
+    re.DOTALL,
+)
+# Whoever has such an address may choose the password of a person.
+_LINKS = re.compile(r"(/set-password/)[^/\s]+/[^/\s]+")
 _GIVEN_ID = re.compile(r"\A[A-Za-z0-9-]{8,64}\Z")
 
 
@@ -26,13 +35,18 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": without_secrets(record.getMessage()),
         }
         if request_id.get():
             entry["requestId"] = request_id.get()
         if record.exc_info:
-            entry["exception"] = self.formatException(record.exc_info)
+            entry["exception"] = without_secrets(self.formatException(record.exc_info))
         return json.dumps(entry)
+
+
+def without_secrets(text: str) -> str:
+    """Return `text` without rows of the database and without links to choose a password."""
+    return _LINKS.sub(r"\1(link)", _ROWS.sub("", text))
 
 
 class RequestIdMiddleware:

@@ -97,3 +97,16 @@ def test_databases(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COC_X", "mysql://x/y")
     with pytest.raises(ImproperlyConfigured, match="COC_X has the scheme 'mysql'; use sqlite:///"):
         env.database("COC_X", "")
+
+
+@pytest.mark.parametrize("password", ["sesame/x", "sesame#x", "sesame?x", "[sesame"])
+def test_a_database_that_cannot_be_read_is_told_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, password: str
+) -> None:
+    monkeypatch.setenv("COC_TEST", f"postgres://shop:{password}@127.0.0.1:5432/coc")
+    with pytest.raises(
+        ImproperlyConfigured, match=r"^COC_TEST cannot be read; in user "
+    ) as refused:
+        env.database("COC_TEST", "")
+    assert "sesame" not in str(refused.value)
+    assert refused.value.__suppress_context__

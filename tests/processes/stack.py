@@ -17,7 +17,7 @@ import requests
 
 from tests import migrated
 from tests.processes.product import ROOT, Running, environment, serve, wait_for
-from tests.reconciliation.oci.simulator_process import SimulatorProcess
+from tests.reconciliation.oci.simulator_process import CLIENT_SECRET, SimulatorProcess
 
 SITE = "replay"
 LIST = "replay-stock"
@@ -137,6 +137,7 @@ def running_stack(
     stock: Mapping[str, int],
     names: Mapping[str, str],
     database_url: str = "",
+    client_secret: str = CLIENT_SECRET,
     **settings: str,
 ) -> Iterator[Stack]:
     """Start everything with `stock` (units by SKU) at OCI and, as its last known ATO, here.
@@ -147,7 +148,9 @@ def running_stack(
     rows = [{"location": LIST, "sku": sku, "onHand": units} for sku, units in stock.items()]
     with (
         nullcontext(database_url) if database_url else migrated.database(folder) as address,
-        SimulatorProcess(stock={"locations": [LIST], "stock": rows}) as oci,
+        SimulatorProcess(
+            stock={"locations": [LIST], "stock": rows}, client_secret=client_secret
+        ) as oci,
     ):
         env = environment(
             folder,
