@@ -28,6 +28,21 @@ def _optional_number(label: Any, help_text: Any, *, places: int, least: str) -> 
     )
 
 
+def _whole_number(
+    label: Any, help_text: Any, *, least: int, most: int, invalid: Any
+) -> forms.IntegerField:
+    attrs = {"inputmode": "numeric", "maxlength": str(len(str(most)))}
+    return forms.IntegerField(
+        label=label,
+        help_text=help_text,
+        required=False,
+        min_value=least,
+        max_value=most,
+        widget=forms.TextInput(attrs=attrs),
+        error_messages={"invalid": invalid},
+    )
+
+
 class SiteForm(EditForm):
     """A site: what it sells from, and what it does while Omnichannel Inventory is away."""
 
@@ -80,14 +95,12 @@ class SiteForm(EditForm):
         places=4,
         least="0",
     )
-    cap_offline_minutes = forms.IntegerField(
-        label=gettext_lazy("Minutes of offline selling"),
-        help_text=gettext_lazy("Empty: no limit. After so long an outage orders are refused."),
-        required=False,
-        min_value=1,
-        max_value=525_600,
-        widget=forms.TextInput(attrs={"inputmode": "numeric", "maxlength": "6"}),
-        error_messages={"invalid": gettext_lazy("Use a whole number, or leave it empty.")},
+    cap_offline_minutes = _whole_number(
+        gettext_lazy("Minutes of offline selling"),
+        gettext_lazy("Empty: no limit. After so long an outage orders are refused."),
+        least=1,
+        most=525_600,
+        invalid=gettext_lazy("Use a whole number, or leave it empty."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -137,14 +150,12 @@ class ListForm(EditForm):
         places=3,
         least="0",
     )
-    offline_floor_percent = forms.IntegerField(
-        label=gettext_lazy("Percent of the safety stock kept back"),
-        help_text=gettext_lazy("Of the SKU’s safety stock; the larger of the two counts."),
-        required=False,
-        min_value=0,
-        max_value=1000,
-        widget=forms.TextInput(attrs={"inputmode": "numeric", "maxlength": "4"}),
-        error_messages={"invalid": gettext_lazy("Use a whole number like 50.")},
+    offline_floor_percent = _whole_number(
+        gettext_lazy("Percent of the safety stock kept back"),
+        gettext_lazy("Of the SKU’s safety stock; the larger of the two counts."),
+        least=0,
+        most=1000,
+        invalid=gettext_lazy("Use a whole number like 50."),
     )
 
     def clean_offline_floor_units(self) -> Decimal:

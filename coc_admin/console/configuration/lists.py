@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from coc_admin import sites
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.configuration.forms import ListForm, NewListForm, texts_of_list
-from coc_admin.console.configuration.pages import settings_page, try_to
+from coc_admin.console.configuration.pages import settings_page, tell, try_to
 from coc_admin.sight import sight_of
 from orders.fields import quantity
 from orders.models import InventoryList, InventoryRecord, Site
@@ -59,10 +59,8 @@ def list_page(request: HttpRequest, pk: str) -> HttpResponse:
         ),
     )
     if outcome.done:
-        if outcome.result:
-            messages.success(request, _("List %(list)s has been changed.") % {"list": list_.pk})
-        else:
-            messages.info(request, _("Nothing was different, so nothing was changed."))
+        words = _("List %(list)s has been changed.") % {"list": list_.pk}
+        tell(request, outcome, changed=words)
         return redirect("settings_list", pk=list_.pk)
     records = InventoryRecord.objects.filter(inventory_list=list_)
     context = outcome.context | {

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from django.contrib import messages
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -46,6 +47,14 @@ class Outcome(Generic[T]):
     def context(self) -> dict[str, Any]:
         """What the form's partial needs."""
         return {"form": self.form, "clashes": self.clashes, "confirm": self.confirm}
+
+
+def tell(request: HttpRequest, outcome: Outcome[bool], *, changed: str) -> None:
+    """Say on the next page that something has changed, or that nothing was different."""
+    if outcome.result:
+        messages.success(request, changed)
+    else:
+        messages.info(request, _("Nothing was different, so nothing was changed."))
 
 
 def try_to(form: EditForm, act: Callable[[], T]) -> Outcome[T]:

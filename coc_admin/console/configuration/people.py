@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.contrib import messages
 from django.contrib.auth.models import User
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
@@ -12,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from coc_admin import accounts
 from coc_admin.console.access import READ_AND_POST, console_page
-from coc_admin.console.configuration.pages import Outcome, settings_page, try_to
+from coc_admin.console.configuration.pages import Outcome, settings_page, tell, try_to
 from coc_admin.console.configuration.people_forms import NewPersonForm, PersonForm, role_word
 from coc_admin.console.queries import PAGE
 from coc_admin.models import Profile
@@ -84,12 +83,8 @@ def person_page(request: HttpRequest, pk: int) -> HttpResponse:
         ),
     )
     if outcome.done:
-        if outcome.result:
-            messages.success(
-                request, _("%(name)s has been changed.") % {"name": user.get_username()}
-            )
-        else:
-            messages.info(request, _("Nothing was different, so nothing was changed."))
+        words = _("%(name)s has been changed.") % {"name": user.get_username()}
+        tell(request, outcome, changed=words)
         return redirect("settings_person", pk=user.pk)
     context = outcome.context | {
         "person": user,

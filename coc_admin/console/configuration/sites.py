@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from coc_admin import sites
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.configuration.forms import NewSiteForm, SiteForm, texts_of_site
-from coc_admin.console.configuration.pages import settings_page, try_to
+from coc_admin.console.configuration.pages import settings_page, tell, try_to
 from coc_admin.console.frame import frame_of
 from coc_admin.sight import sight_of
 from orders.fields import ZERO
@@ -72,10 +72,8 @@ def site_page(request: HttpRequest, pk: str) -> HttpResponse:
         ),
     )
     if outcome.done:
-        if outcome.result:
-            messages.success(request, _("Site %(site)s has been changed.") % {"site": site.pk})
-        else:
-            messages.info(request, _("Nothing was different, so nothing was changed."))
+        words = _("Site %(site)s has been changed.") % {"site": site.pk}
+        tell(request, outcome, changed=words)
         return redirect("settings_site", pk=site.pk)
     _narrow(outcome.form, request)
     limits = limits_of(request, site)
