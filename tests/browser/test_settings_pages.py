@@ -29,6 +29,8 @@ PAGES = {
     "settings-lists": "/settings/lists/",
     "settings-list": "/settings/lists/edit/NorthShop-stock/",
     "settings-schedules": "/settings/schedules/",
+    "settings-rhythm": "/settings/schedules/retry/",
+    "settings-rhythm-daily": "/settings/schedules/retention/",
     "settings-oci": "/settings/oci/",
     "settings-tokens": "/settings/tokens/",
     "settings-token-new": "/settings/tokens/new/",

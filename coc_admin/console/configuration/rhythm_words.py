@@ -103,7 +103,7 @@ STANDINGS = {
     Standing.IDLE: ("quiet", gettext_lazy("nothing to do")),
     Standing.RUNNING: ("info", gettext_lazy("under way")),
     Standing.AWAY: ("warn", gettext_lazy("waits for the connection")),
-    Standing.OFF: ("quiet", gettext_lazy("nothing is limited")),
+    Standing.OFF: ("quiet", gettext_lazy("off")),
     Standing.GOOD: ("ok", gettext_lazy("on time")),
 }
 

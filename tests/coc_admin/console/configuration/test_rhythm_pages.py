@@ -41,7 +41,7 @@ def test_page_tells_each_rhythm_and_how_it_stands(operator: Client) -> None:
         "sweep": ("every minute", False, "on time"),
         "probe": ("every second", False, "late"),
         "merge": ("every 20 seconds", False, "nothing to do"),
-        "retention": ("once a day", False, "nothing is limited"),
+        "retention": ("once a day", False, "off"),
     }
     heartbeats.beat(component=heartbeats.MONITOR, now=timezone.now())
     Schedule.objects.update(next_run=timezone.now() - timedelta(hours=1))
