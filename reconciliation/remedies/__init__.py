@@ -12,17 +12,14 @@ from reconciliation.remedies.adjusting import (
     give_back,
     preview_give_back,
 )
+from reconciliation.remedies.finishing import finish_replacements, something_under_way
 from reconciliation.remedies.previews import (
     CancelShortPreview,
     ReplacePreview,
     preview_cancel_short,
     preview_replace,
 )
-from reconciliation.remedies.replacing import (
-    finish_replacements,
-    replace_short,
-    something_under_way,
-)
+from reconciliation.remedies.replacing import replace_short
 from reconciliation.remedies.short_items import cancel_short
 from reconciliation.remedies.suggesting import Suggestion, search, suggest, usual_price
 

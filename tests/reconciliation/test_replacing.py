@@ -30,7 +30,7 @@ from orders.models import (
 from reconciliation import releases, remedies
 from reconciliation import sweep as sweeping
 from reconciliation.models import ReservationDocument, Scope
-from reconciliation.remedies import replacing
+from reconciliation.remedies import finishing
 from tests.engine import MIA, D, Engine, ato, kinds, quantities, reserved_by_items, set_connection
 
 pytestmark = pytest.mark.django_db
@@ -230,7 +230,7 @@ def test_death_at_any_step_is_made_good_by_the_sweep(
         raise Death
 
     where = "reconciliation.reservation.asking.prepare" if step == "prepare" else step
-    target = where if "." in where else f"reconciliation.remedies.replacing.{step}"
+    target = where if "." in where else f"reconciliation.remedies.finishing.{step}"
     with monkeypatch.context() as patched:
         patched.setattr(target, die)
         with pytest.raises(Death):
@@ -253,7 +253,7 @@ def test_death_while_it_is_given_back_is_made_good(
 
     engine.at_oci({"CUP": 1})
     with monkeypatch.context() as patched:
-        patched.setattr(replacing, step, die)
+        patched.setattr(finishing, step, die)
         with pytest.raises(Death):
             replace(short, engine)
     engine.at_oci({"CUP": 9})
@@ -320,8 +320,8 @@ def test_an_order_cancelled_between_answer_and_count_is_not_replaced(
         )
         return complete(*args, **more)
 
-    complete = replacing._complete
-    monkeypatch.setattr(replacing, "_complete", cancel_first)
+    complete = finishing._complete
+    monkeypatch.setattr(finishing, "_complete", cancel_first)
     with pytest.raises(CannotReplace, match="cancelled meanwhile"):
         replace(short, engine)
     assert quantities(short) == [("MUG", D(3), D(1))]
