@@ -62,3 +62,30 @@ def not_enough(sku: str, *, available: Decimal, needed: Decimal) -> str:
         "available": f"{available.normalize():f}",
         "needed": f"{needed.normalize():f}",
     }
+
+
+def short_itself(sku: str) -> str:
+    """Say that an order is short of what should replace something."""
+    return _("The order is short of %(sku)s itself.") % {"sku": sku}
+
+
+def figure_lags(sku: str) -> str:
+    """Say that OCI's figure of a SKU is older than what it holds of it for the order."""
+    words = _(
+        "OCI's figure of %(sku)s does not count this order's earlier units yet; try again in a"
+        " minute."
+    )
+    return words % {"sku": sku}
+
+
+def waited_for(sku: str) -> str:
+    """Say that orders which wait for their reservation are served first."""
+    return _("Orders wait for %(sku)s; they are served first.") % {"sku": sku}
+
+
+def answer_not_counted() -> str:
+    """Say that OCI may hold more for an order than it knows of."""
+    return _(
+        "A reconciliation has asked OCI for what is short, and its answer is not counted yet; try"
+        " again in a minute."
+    )

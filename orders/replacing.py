@@ -33,7 +33,7 @@ from orders.models import (
 )
 from orders.models.inventory import OPEN_HOLDS
 from orders.models.replacements import UNDER_WAY
-from orders.refusals import moved_on, not_in_list, short_differs
+from orders.refusals import figure_lags, moved_on, not_in_list, short_differs, short_itself
 from orders.shortages import (
     SHORT_STATES,
     check_no_replacement,
@@ -120,7 +120,7 @@ def check_begin(item: OrderItem, *, sku: str, units: Decimal) -> None:
         order=item.order, sku=sku, inventory_list=item.inventory_list_id
     )
     if any(sibling.open_quantity > 0 for sibling in siblings):
-        raise CannotReplace(_("The order is short of %(sku)s itself.") % {"sku": sku})
+        raise CannotReplace(short_itself(sku))
 
 
 def price_difference(item: OrderItem, unit_price: Decimal | None, units: Decimal) -> Decimal | None:
@@ -136,13 +136,7 @@ def _record(order: Order, key: Key) -> InventoryRecord:
     if record is None:
         raise CannotReplace(not_in_list(*key))
     if Hold.objects.filter(order=order, record=record, state__in=OPEN_HOLDS).exists():
-        raise CannotReplace(
-            _(
-                "OCI's figure of %(sku)s does not count this order's earlier units yet; try again"
-                " in a minute."
-            )
-            % {"sku": key[1]}
-        )
+        raise CannotReplace(figure_lags(key[1]))
     return record
 
 

@@ -52,7 +52,10 @@ def deliver_alerts() -> None:
 
 def finish_replacements() -> None:
     """Carry on with replacements that are being reserved."""
-    remedies.finish_replacements(clock=timezone.now)
+    ended = remedies.finish_replacements(clock=timezone.now, budget=_BUDGET)
+    # Without progress the sweep asks again: OCI is away, or others have what is left.
+    if ended and remedies.something_under_way():
+        wake.soon("finish_replacements")
 
 
 def sweep() -> None:

@@ -16,10 +16,16 @@ from reconciliation.remedies.finishing import finish_replacements, something_und
 from reconciliation.remedies.previews import (
     CancelShortPreview,
     ReplacePreview,
+    hindrances,
     preview_cancel_short,
     preview_replace,
 )
-from reconciliation.remedies.replacing import replace_short
+from reconciliation.remedies.replacing import (
+    OciAway,
+    begin_replacement,
+    replace_short,
+    why_oci_is_away,
+)
 from reconciliation.remedies.short_items import cancel_short
 from reconciliation.remedies.suggesting import Suggestion, search, suggest, usual_price
 
@@ -27,11 +33,14 @@ __all__ = [
     "AdjustPreview",
     "Adjusted",
     "CancelShortPreview",
+    "OciAway",
     "ReplacePreview",
     "Suggestion",
+    "begin_replacement",
     "cancel_short",
     "finish_replacements",
     "give_back",
+    "hindrances",
     "preview_cancel_short",
     "preview_give_back",
     "preview_replace",
@@ -40,4 +49,5 @@ __all__ = [
     "something_under_way",
     "suggest",
     "usual_price",
+    "why_oci_is_away",
 ]

@@ -39,26 +39,43 @@ def something_under_way() -> bool:
     return Replacement.objects.filter(UNDER_WAY).exists()
 
 
-def finish_replacements(*, clock: Clock, limit: int = 200) -> int:
+def finish_replacements(*, clock: Clock, budget: timedelta | None = None, limit: int = 200) -> int:
     """Carry on with replacements that nobody works on, oldest first; return how many have ended.
 
-    Calls OCI only while the connection is usable; ends early when OCI stops answering.
+    None is begun when `budget` is over. Calls OCI only while the connection is usable; ends early
+    when OCI stops answering. Any number of workers may do this at once.
     """
     ended = 0
+    until = None if budget is None else clock() + budget
     under_way = Replacement.objects.filter(UNDER_WAY).order_by("id")
     for pk, order_id in list(under_way.values_list("pk", "order_id")[:limit]):
-        if not connection.is_usable(connection.current(), now=clock()):
+        now = clock()
+        if until is not None and now >= until:
             break
-        holder, now = f"replace:{uuid.uuid4().hex}", clock()
+        if not connection.is_usable(connection.current(), now=now):
+            break
+        holder = f"replace:{uuid.uuid4().hex}"
         if not outcomes.take_claim(order_id=order_id, holder=holder, until=now + CLAIM, now=now):
             continue
-        asked = finish(pk, holder=holder, client=shared_client(), clock=clock)
+        # Another worker may have ended it since the list was read.
+        if under_way.filter(pk=pk).exists():
+            asked = _try_to_finish(pk, holder=holder, clock=clock)
+            ended += asked is None
+            stopped = asked is not None and asked.verdict != Verdict.LATER
+        else:
+            stopped = False
         outcomes.drop_claim(order_id=order_id, holder=holder)
-        if asked is None:
-            ended += 1
-        elif asked.verdict != Verdict.LATER:
+        if stopped:
             break
     return ended
+
+
+def _try_to_finish(replacement_id: int, *, holder: str, clock: Clock) -> Asked | None:
+    try:
+        return finish(replacement_id, holder=holder, client=shared_client(), clock=clock)
+    except ledger.LedgerChanged:
+        # One order that resists must not keep the others waiting.
+        return Asked(Verdict.LATER, "The order has just been changed by someone else.")
 
 
 def finish(

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from orders import ledger, replacing, shortages
 from orders.fields import ZERO
-from orders.models import InventoryRecord, Order, OrderItem, Replacement
+from orders.models import Hold, InventoryRecord, Order, OrderItem, Replacement
+from orders.models.inventory import OPEN_HOLDS
 from orders.models.replacements import UNDER_WAY
-from orders.refusals import being_replaced, not_enough, not_in_list
+from orders.refusals import (
+    answer_not_counted,
+    being_replaced,
+    figure_lags,
+    not_enough,
+    not_in_list,
+    short_itself,
+    waited_for,
+)
+from reconciliation import fence
+from reconciliation.remedies.replacing import uncounted_documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +119,27 @@ def preview_replace(
             )
         )
     return previews
+
+
+def hindrances(order_ids: Collection[int], *, inventory_list_id: str, sku: str) -> dict[int, str]:
+    """Return why some orders cannot have `sku` as a replacement just now, however much there is.
+
+    `replacing.begin_replacement` refuses them alike. At most five queries.
+    """
+    if fence.is_waited_for([(inventory_list_id, sku)]):
+        return dict.fromkeys(order_ids, waited_for(sku))
+    of_sku = {"order__in": order_ids, "inventory_list": inventory_list_id, "sku": sku}
+    lagging = Hold.objects.filter(
+        order__in=order_ids,
+        record__inventory_list=inventory_list_id,
+        record__sku=sku,
+        state__in=OPEN_HOLDS,
+    )
+    found = dict.fromkeys(lagging.values_list("order_id", flat=True), figure_lags(sku))
+    uncounted = uncounted_documents(order_ids).values_list("order_id", flat=True)
+    found |= dict.fromkeys(uncounted, answer_not_counted())
+    short = [item.order_id for item in OrderItem.objects.filter(**of_sku) if item.open_quantity > 0]
+    return found | dict.fromkeys(short, short_itself(sku))
 
 
 def _why_not_in_stock(

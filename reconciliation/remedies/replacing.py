@@ -8,13 +8,14 @@ first call. Without an answer that can be trusted it stays *being reserved*, and
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -23,7 +24,7 @@ from orders.actors import Actor
 from orders.errors import CannotReplace, ReplacementShort, ShortOnAto
 from orders.ledger import LedgerChanged
 from orders.models import OrderItem, Replacement, ReplacementState
-from orders.refusals import not_enough
+from orders.refusals import answer_not_counted, not_enough, waited_for
 from reconciliation import connection, fence, releases, reservation
 from reconciliation.models import DocumentState, ReservationDocument
 from reconciliation.oci.client import OciClient
@@ -31,6 +32,10 @@ from reconciliation.oci_client import client as shared_client
 from reconciliation.remedies.finishing import CLAIM, Clock, finish
 
 _TRIES = 5
+
+
+class OciAway(CannotReplace):
+    """OCI cannot be asked just now; the same may be done when it answers again."""
 
 
 def replace_short(
@@ -55,10 +60,7 @@ def replace_short(
     if same is not None:
         return same
     client = _client()
-    replacing.check_begin(item, sku=sku, units=units)
-    if fence.is_waited_for([(item.inventory_list_id, sku)]):
-        raise CannotReplace(_("Orders wait for %(sku)s; they are served first.") % {"sku": sku})
-    holder = f"replace:{uuid.uuid4().hex}"
+    holder = _new_holder()
     replacement = _begin(
         item,
         sku,
@@ -84,16 +86,68 @@ def replace_short(
     return replacement
 
 
+def begin_replacement(
+    *,
+    item_id: int,
+    sku: str,
+    units: Decimal,
+    unit_price: Decimal | None,
+    actor: Actor,
+    reason: str,
+    now: datetime,
+) -> Replacement:
+    """Begin what `replace_short` does, and leave asking OCI to `finish_replacements`.
+
+    Its units are off ATO and its document is written down, or neither; no call to OCI. May be part
+    of a larger transaction; wake `finish_replacements` after it. The same again returns the same.
+    Raises OciAway, ReplacementShort with the figures, or CannotReplace; LedgerChanged when others
+    change the stock all the time. The order is as it was then.
+    """
+    item = OrderItem.objects.select_related("order").get(pk=item_id)
+    same = replacing.find_same(item=item, sku=sku, units=units)
+    if same is not None:
+        return same
+    _client()
+    holder = _new_holder()
+    with transaction.atomic():
+        replacement = _begin(
+            item,
+            sku,
+            units,
+            unit_price=unit_price,
+            holder=holder,
+            actor=actor,
+            reason=reason,
+            now=now,
+        )
+        # Whoever comes first may finish it.
+        outcomes.drop_claim(order_id=item.order_id, holder=holder)
+    return replacement
+
+
+def why_oci_is_away() -> str:
+    """Return why nothing can be replaced just now, whatever the order, or nothing."""
+    try:
+        _client()
+    except OciAway as error:
+        return error.detail
+    return ""
+
+
 def _client() -> OciClient:
     if not connection.may_call(connection.current()):
-        raise CannotReplace(
+        raise OciAway(
             _("OCI cannot be asked just now, and nothing is replaced before it is reserved there.")
         )
     try:
         return shared_client()
     except ImproperlyConfigured as fault:
         words = _("The connection to OCI is not set up: %(fault)s") % {"fault": fault}
-        raise CannotReplace(words) from None
+        raise OciAway(words) from None
+
+
+def _new_holder() -> str:
+    return f"replace:{uuid.uuid4().hex}"
 
 
 def _begin(
@@ -108,6 +162,9 @@ def _begin(
     now: datetime,
 ) -> Replacement:
     """Take the units off ATO and write the document down, both or neither."""
+    replacing.check_begin(item, sku=sku, units=units)
+    if fence.is_waited_for([(item.inventory_list_id, sku)]):
+        raise CannotReplace(waited_for(sku))
     for attempt in range(_TRIES):
         try:
             with transaction.atomic():
@@ -141,16 +198,15 @@ def _begin(
 
 def _check_documents(order_id: int) -> None:
     """Raise CannotReplace while OCI may hold more for the order than it knows of."""
-    uncounted = ReservationDocument.objects.filter(
-        Q(state=DocumentState.ANSWERED) | Q(state=DocumentState.PREPARED, sends__gt=0),
-        order=order_id,
-    )
-    if uncounted.exists():
-        raise CannotReplace(
-            _(
-                "A reconciliation has asked OCI for what is short, and its answer is not counted"
-                " yet; try again in a minute."
-            )
-        )
+    if uncounted_documents([order_id]).exists():
+        raise CannotReplace(answer_not_counted())
     # Written down by a worker that died before its call: nobody will send it.
     releases.mark_for_undoing(order_id, states=releases.UNCOUNTED)
+
+
+def uncounted_documents(order_ids: Collection[int]) -> QuerySet[ReservationDocument]:
+    """Return the documents of orders that OCI may have answered, and that no order counts yet."""
+    return ReservationDocument.objects.filter(
+        Q(state=DocumentState.ANSWERED) | Q(state=DocumentState.PREPARED, sends__gt=0),
+        order__in=order_ids,
+    )
