@@ -21,13 +21,15 @@ from django.utils.translation import gettext as _
 
 from coc_admin import audit
 from coc_admin.bulk_plans import Planned, is_done, plan, settled_words
+from coc_admin.bulk_replacing import ReplaceChoice
 from coc_admin.models import BulkKind, BulkLine, BulkRemedy, BulkState
 from coc_admin.sight import Sight
-from orders import settlement
+from orders import replacing, settlement
 from orders.actors import Actor, person
 from orders.errors import OrderRefused
-from orders.models import Order, OrderStatus
-from reconciliation import releases, remedies
+from orders.ledger import LedgerChanged
+from orders.models import Order, OrderItem, OrderStatus, Replacement
+from reconciliation import releases, remedies, wake
 
 # Each takes some ten statements; a request must not last.
 AT_ONCE = 100
@@ -40,6 +42,14 @@ class PlanChanged(Exception):
     def __init__(self, order_ids: Collection[int]) -> None:
         super().__init__("The chosen orders have moved on.")
         self.order_ids = frozenset(order_ids)
+
+
+class NotNow(Exception):
+    """Nothing can be done to any order just now; `detail` says why. Later it may."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
 
 
 class NothingToDo(Exception):
@@ -66,16 +76,22 @@ def confirm(
     reason: str,
     reference: str,
     now: datetime,
+    choice: ReplaceChoice | None = None,
 ) -> None:
     """Write down what is to be done to each order; what was confirmed before stays as it is.
 
-    `seen` are the marks (Planned.mark) of the orders as they were shown. Raises PlanChanged when
-    one of them has moved on, and NothingToDo.
+    `seen` are the marks (Planned.mark) of the orders as they were shown; replacing needs a `choice`
+    of what replaces what. Raises PlanChanged when one order has moved on, NotNow while OCI is away
+    that a replacement is reserved at, and NothingToDo.
     """
     with transaction.atomic():
         bulk = BulkRemedy.objects.select_for_update().get(pk=bulk_id)
         if bulk.confirmed_at is not None:
             return
+        if choice is not None:
+            choice.put_into(bulk)
+        if bulk.kind == BulkKind.REPLACE and (away := remedies.why_oci_is_away()):
+            raise NotNow(away)
         planned = plan(bulk, sight, now=now)
         moved = {one.order.pk for one in planned if seen.get(one.order.pk) != one.mark}
         if moved:
@@ -83,7 +99,10 @@ def confirm(
         if all(one.closed for one in planned):
             raise NothingToDo
         won = BulkRemedy.objects.filter(pk=bulk_id, confirmed_at=None).update(
-            confirmed_at=now, reason=reason, reference=reference
+            confirmed_at=now,
+            reason=reason,
+            reference=reference,
+            **(choice.columns if choice is not None else {}),
         )
         if not won:
             return
@@ -98,6 +117,7 @@ def confirm(
                 "orders": sum(line.state == BulkState.PENDING for line in lines),
                 "left_out": sum(line.state != BulkState.PENDING for line in lines),
                 "reference": reference,
+                **({"replaced": choice.short_sku, "by": choice.sku} if choice is not None else {}),
             },
             reason=reason,
         )
@@ -106,7 +126,10 @@ def confirm(
 def _decided(planned: Planned) -> BulkLine:
     line = planned.line
     line.detail = planned.closed[:500]
-    line.units = {str(item.pk): str(item.open_quantity) for item in planned.open_items}
+    items = planned.open_items
+    if planned.replacing is not None:
+        items = [planned.replacing.item] if planned.replacing.item is not None else []
+    line.units = {str(item.pk): str(item.open_quantity) for item in items}
     if not planned.closed:
         line.state = BulkState.PENDING
     else:
@@ -115,10 +138,20 @@ def _decided(planned: Planned) -> BulkLine:
 
 
 def carry_on(*, bulk: BulkRemedy, sight: Sight, username: str, now: datetime) -> int:
-    """Do what is to be done, at most AT_ONCE orders; return how many are left. No call to OCI."""
+    """Do what is to be done, at most AT_ONCE orders; return how many are left. No call to OCI.
+
+    The oldest orders come first. What replaces is begun here, and finished by workers.
+    """
     pending = sight.permitted(bulk.lines.filter(state=BulkState.PENDING), "order__site")
-    for line_id in list(pending.order_by("pk").values_list("pk", flat=True)[:AT_ONCE]):
-        _do(line_id, bulk, actor=person(username), now=now)
+    oldest_first = pending.order_by("order__captured_at", "order_id")
+    for line_id in list(oldest_first.values_list("pk", flat=True)[:AT_ONCE]):
+        try:
+            _do(line_id, bulk, actor=person(username), now=now)
+        except remedies.OciAway:
+            # What is left stays to be done.
+            break
+    if bulk.kind == BulkKind.REPLACE:
+        wake.soon("finish_replacements")
     return pending.count()
 
 
@@ -130,6 +163,9 @@ def _do(line_id: int, bulk: BulkRemedy, *, actor: Actor, now: datetime) -> None:
             return
         line = BulkLine.objects.get(pk=line_id)
         order = Order.objects.select_for_update().get(pk=line.order_id)
+        if bulk.kind == BulkKind.REPLACE:
+            _replace(bulk, line, actor=actor, now=now)
+            return
         if is_done(BulkKind(bulk.kind), order):
             _note(line_id, BulkState.ALREADY, settled_words(order))
             return
@@ -142,8 +178,42 @@ def _do(line_id: int, bulk: BulkRemedy, *, actor: Actor, now: datetime) -> None:
             _note(line_id, BulkState.DONE, _done_words(order))
 
 
-def _note(line_id: int, state: BulkState, detail: str) -> None:
-    BulkLine.objects.filter(pk=line_id).update(state=state, detail=detail[:500])
+def _replace(bulk: BulkRemedy, line: BulkLine, *, actor: Actor, now: datetime) -> None:
+    """Begin the replacement of a line, in one transaction with it. Raises OciAway."""
+    ((item_id, units),) = ((int(pk), Decimal(number)) for pk, number in line.units.items())
+    item = OrderItem.objects.get(pk=item_id)
+    same = replacing.find_same(item=item, sku=bulk.sku, units=units)
+    if same is not None:
+        words = _("%(who)s has asked for it already.") % {"who": same.actor}
+        _note(line.pk, BulkState.ALREADY, words, replacement=same)
+        return
+    try:
+        with transaction.atomic():
+            begun = remedies.begin_replacement(
+                item_id=item_id,
+                sku=bulk.sku,
+                units=units,
+                unit_price=bulk.unit_price,
+                actor=actor,
+                reason=bulk.reason,
+                now=now,
+            )
+    except remedies.OciAway:
+        raise
+    except OrderRefused as error:
+        _note(line.pk, BulkState.REFUSED, error.detail)
+    except LedgerChanged:
+        _note(line.pk, BulkState.REFUSED, _("Its stock was just being changed; try it again."))
+    else:
+        _note(line.pk, BulkState.BEGUN, "", replacement=begun)
+
+
+def _note(
+    line_id: int, state: BulkState, detail: str, *, replacement: Replacement | None = None
+) -> None:
+    BulkLine.objects.filter(pk=line_id).update(
+        state=state, detail=detail[:500], replacement=replacement
+    )
 
 
 def _done_words(order: Order) -> str:
@@ -167,4 +237,6 @@ def _remedy(bulk: BulkRemedy, line: BulkLine, *, actor: Actor, now: datetime) ->
         return remedies.cancel_short(units=units, **common)
     if kind == BulkKind.SETTLE_OUTSIDE:
         return releases.settle_outside(reference=bulk.reference, **common)
-    return settlement.reopen(**common)
+    if kind == BulkKind.REOPEN:
+        return settlement.reopen(**common)
+    raise AssertionError(kind)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,6 +12,7 @@ from decimal import Decimal
 from django.db.models import Count, Sum
 from django.utils.translation import gettext as _
 
+from coc_admin.bulk_replacing import Replacing, judge
 from coc_admin.models import BulkKind, BulkLine, BulkRemedy
 from coc_admin.sight import Sight
 from orders import cancellation, refusals, settlement, shortages
@@ -42,6 +43,8 @@ class Planned:
     already: bool  # because that was done before
     held: Decimal  # units that its holds keep back from ATO
     documents: int  # that OCI may hold something under
+    replacing: Replacing | None = None  # of which item, where the remedy replaces
+    choice: tuple[str, ...] = ()  # what is replaced by what, for how much
 
     @property
     def open_items(self) -> list[OrderItem]:
@@ -68,7 +71,10 @@ class Planned:
         """A short text that is another one when the order has moved on."""
         order = self.order
         facts = [order.status, order.reservation_state, order.resolution, order.export_status]
-        facts += [str(order.generation), str(order.needs_review_since), self.closed]
+        facts += [str(order.generation), str(order.needs_review_since), *self.choice]
+        lacks_stock = self.replacing is not None and self.replacing.lacks_stock
+        # How much there is of a SKU changes all the time; that it does not do is what was seen.
+        facts.append("stock" if lacks_stock else self.closed)
         facts += [
             f"{item.pk}:{item.reserved_quantity}:{item.cancelled_quantity}:{item.replaced_quantity}"
             for item in self.items
@@ -87,11 +93,13 @@ def plan(bulk: BulkRemedy, sight: Sight, *, now: datetime) -> list[Planned]:
     items: dict[int, list[OrderItem]] = defaultdict(list)
     for item in OrderItem.objects.filter(order__in=keys).order_by("order", "position"):
         items[item.order_id].append(item)
+    kind = BulkKind(bulk.kind)
+    if kind == BulkKind.REPLACE:
+        return _plan_replacing(bulk, orders, lines, items, now=now)
     replacing = set(
         Replacement.objects.filter(UNDER_WAY, order__in=keys).values_list("order", flat=True)
     )
     held, documents = _held(keys), _documents(keys)
-    kind = BulkKind(bulk.kind)
     planned = []
     for order in orders:
         closed = _closed(kind, order, items[order.pk], now=now, replacing=order.pk in replacing)
@@ -110,8 +118,35 @@ def plan(bulk: BulkRemedy, sight: Sight, *, now: datetime) -> list[Planned]:
     return planned
 
 
+def _plan_replacing(
+    bulk: BulkRemedy,
+    orders: Sequence[Order],
+    lines: Mapping[int, BulkLine],
+    items: Mapping[int, list[OrderItem]],
+    *,
+    now: datetime,
+) -> list[Planned]:
+    price = "" if bulk.unit_price is None else f"{bulk.unit_price.normalize():f}"
+    choice = (bulk.inventory_list_id or "", bulk.currency, bulk.short_sku, bulk.sku, price)
+    judged = judge(bulk, orders, items, now=now)
+    return [
+        Planned(
+            line=lines[order.pk],
+            order=order,
+            items=items[order.pk],
+            closed=judged[order.pk].closed,
+            already=judged[order.pk].already,
+            held=ZERO,
+            documents=0,
+            replacing=judged[order.pk],
+            choice=choice,
+        )
+        for order in orders
+    ]
+
+
 def is_done(kind: BulkKind, order: Order) -> bool:
-    """Whether `order` is as the remedy would make it."""
+    """Whether `order` is as the remedy would make it; of replacing its replacement says so."""
     items = OrderItem.objects.filter(order=order) if kind == BulkKind.REOPEN else ()
     return _is_done(kind, order, list(items))
 
@@ -133,7 +168,10 @@ def _is_done(kind: BulkKind, order: Order, items: Collection[OrderItem]) -> bool
         return order.resolution == Resolution.SHORT_CANCELLED
     if kind == BulkKind.SETTLE_OUTSIDE:
         return order.resolution == Resolution.SETTLED_OUTSIDE
-    return order.resolution == Resolution.NONE and not any(one.cancelled_quantity for one in items)
+    if kind == BulkKind.REOPEN:
+        is_open = order.resolution == Resolution.NONE
+        return is_open and not any(one.cancelled_quantity for one in items)
+    raise AssertionError(kind)
 
 
 def _closed(

@@ -9,7 +9,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from orders.models import InventoryList, Order, Site
+from orders.fields import MoneyField
+from orders.models import InventoryList, Order, Replacement, Site
 from reconciliation.models import Descriptor, Priority
 
 
@@ -171,6 +172,7 @@ class BulkKind(models.TextChoices):
 
     CANCEL = "cancel", _("Cancel orders")
     CANCEL_SHORT = "cancel_short", _("Cancel short items")
+    REPLACE = "replace", _("Replace what is short")
     SETTLE_OUTSIDE = "settle_outside", _("Record as settled outside")
     REOPEN = "reopen", _("Open again")
 
@@ -179,7 +181,8 @@ class BulkRemedy(models.Model):
     """One remedy for many orders: first a draft to look at, then confirmed once and carried out.
 
     Written by `coc_admin.bulk`. Its id is the address of the draft and of the result, so that a
-    second click meets what the first one did.
+    second click meets what the first one did. What replaces what, for how much (None: not known),
+    is written when it is confirmed.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -191,6 +194,13 @@ class BulkRemedy(models.Model):
     confirmed_at = models.DateTimeField(null=True)
     reason = models.CharField(max_length=500, blank=True)
     reference = models.CharField(max_length=100, blank=True)
+    inventory_list = models.ForeignKey(
+        InventoryList, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    short_sku = models.CharField(max_length=250, blank=True, default="")
+    currency = models.CharField(max_length=3, blank=True, default="")
+    sku = models.CharField(max_length=250, blank=True, default="")
+    unit_price = MoneyField(null=True)
 
     class Meta:
         default_permissions = ()
@@ -205,6 +215,7 @@ class BulkState(models.TextChoices):
     CHOSEN = "chosen", _("Chosen")
     LEFT_OUT = "left_out", _("Left out")  # it could not be done when it was confirmed
     PENDING = "pending", _("To do")
+    BEGUN = "begun", _("Begun")  # its replacement says how it ends
     DONE = "done", _("Done")
     ALREADY = "already", _("Already done")
     REFUSED = "refused", _("Refused")
@@ -218,6 +229,9 @@ class BulkLine(models.Model):
     state = models.CharField(max_length=8, choices=BulkState.choices, default=BulkState.CHOSEN)
     units = models.JSONField(default=dict)
     detail = models.CharField(max_length=500, blank=True)
+    replacement = models.ForeignKey(
+        Replacement, null=True, on_delete=models.PROTECT, related_name="+"
+    )
 
     class Meta:
         ordering = ["id"]

@@ -7,7 +7,7 @@ from django.urls import path
 from coc_admin.console import connection, home, me, signing_in
 from coc_admin.console.alerts import pages as alerts
 from coc_admin.console.alerts import preferences as alert_preferences
-from coc_admin.console.bulk import choosing_pages
+from coc_admin.console.bulk import choosing_pages, replace_pages
 from coc_admin.console.bulk import pages as bulk_pages
 from coc_admin.console.channels import pages as channels
 from coc_admin.console.configuration.urls import urlpatterns as settings_urls
@@ -63,6 +63,7 @@ urlpatterns = [
     path("orders/<int:pk>/end-review/", orders.end_review, name="order_end_review"),
     path("desk/", desk.desk_orders, name="desk"),
     path("desk/skus/", desk.desk_skus, name="desk_skus"),
+    path("desk/skus/replace/", replace_pages.replace_sku, name="desk_sku_replace"),
     path("desk/assign/", desk_assigning.desk_assign, name="desk_assign"),
     path("desk/orders/<int:pk>/", desk.desk_order, name="desk_order"),
     path("chosen/<str:listing>/", choosing_pages.choose, name="choose"),
@@ -73,6 +74,7 @@ urlpatterns = [
     ),
     path("bulk/<uuid:pk>/", bulk_pages.bulk, name="bulk"),
     path("bulk/<uuid:pk>/undo/", bulk_pages.bulk_undo, name="bulk_undo"),
+    path("live/bulk/<uuid:pk>/", bulk_pages.bulk_live, name="bulk_live"),
     path("inventory/", inventory.stock_list, name="inventory"),
     path("inventory/compare/", stock_pages.compare_list, name="stock_compare"),
     path("inventory/refresh/", stock_pages.refresh_list, name="stock_refresh"),

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from orders import ledger, replacing, shortages
 from orders.fields import ZERO
-from orders.models import Hold, InventoryRecord, Order, OrderItem, Replacement
+from orders.models import Hold, Order, OrderItem, Replacement
 from orders.models.inventory import OPEN_HOLDS
 from orders.models.replacements import UNDER_WAY
 from orders.refusals import (
@@ -47,7 +47,7 @@ class CancelShortPreview:
 def preview_cancel_short(orders: Sequence[Order]) -> list[CancelShortPreview]:
     """Return what cancelling the short items of each of `orders` would do; two queries."""
     items = _items_of(orders)
-    busy = _being_replaced(orders)
+    busy = _being_replaced(order.pk for order in orders)
     previews = []
     for order in orders:
         short = [item for item in items[order.pk] if item.open_quantity > 0]
@@ -71,7 +71,8 @@ class ReplacePreview:
     """What replacing the open units of one item by `sku` would do.
 
     `ato` is what is left of it for this item, after those before it in the same preview have had
-    theirs; OCI decides. `price_difference` is for all units, None without both prices.
+    theirs; OCI decides. `price_difference` is for all units, None without both prices. Where only
+    the stock does not do for it, it `lacks_stock`.
     """
 
     item: OrderItem
@@ -82,6 +83,7 @@ class ReplacePreview:
     unit_price: Decimal | None
     price_difference: Decimal | None
     refusal: str
+    lacks_stock: bool
 
 
 def preview_replace(
@@ -92,7 +94,7 @@ def preview_replace(
     They are served in the order given.
     """
     records = ledger.records_of({(item.inventory_list_id, sku) for item in items})
-    busy = _being_replaced(item.order for item in items)
+    busy = _being_replaced(item.order_id for item in items)
     left = {key: record.ato for key, record in records.items()}
     previews = []
     for item in items:
@@ -101,10 +103,13 @@ def preview_replace(
         refusal = replacing.why_not_replace(item, sku=sku, units=units)
         if not refusal and item.order_id in busy:
             refusal = being_replaced()
-        if not refusal:
-            refusal = _why_not_in_stock(record, item, sku, units, left.get(key, ZERO))
-        available = left.get(key) if record is not None and record.is_tracked else None
-        if not refusal and available is not None:
+        if not refusal and record is None:
+            refusal = not_in_list(*key)
+        available = left[key] if record is not None and record.is_tracked else None
+        lacks_stock = not refusal and available is not None and available < units
+        if available is not None and lacks_stock:
+            refusal = not_enough(sku, available=available, needed=units)
+        elif not refusal and available is not None:
             left[key] -= units
         previews.append(
             ReplacePreview(
@@ -116,6 +121,7 @@ def preview_replace(
                 unit_price=unit_price,
                 price_difference=replacing.price_difference(item, unit_price, units),
                 refusal=refusal,
+                lacks_stock=lacks_stock,
             )
         )
     return previews
@@ -124,7 +130,7 @@ def preview_replace(
 def hindrances(order_ids: Collection[int], *, inventory_list_id: str, sku: str) -> dict[int, str]:
     """Return why some orders cannot have `sku` as a replacement just now, however much there is.
 
-    `replacing.begin_replacement` refuses them alike. At most five queries.
+    `replacing.begin_replacement` refuses them alike. At most six queries.
     """
     if fence.is_waited_for([(inventory_list_id, sku)]):
         return dict.fromkeys(order_ids, waited_for(sku))
@@ -139,17 +145,8 @@ def hindrances(order_ids: Collection[int], *, inventory_list_id: str, sku: str) 
     uncounted = uncounted_documents(order_ids).values_list("order_id", flat=True)
     found |= dict.fromkeys(uncounted, answer_not_counted())
     short = [item.order_id for item in OrderItem.objects.filter(**of_sku) if item.open_quantity > 0]
-    return found | dict.fromkeys(short, short_itself(sku))
-
-
-def _why_not_in_stock(
-    record: InventoryRecord | None, item: OrderItem, sku: str, units: Decimal, left: Decimal
-) -> str:
-    if record is None:
-        return not_in_list(item.inventory_list_id, sku)
-    if record.is_tracked and left < units:
-        return not_enough(sku, available=left, needed=units)
-    return ""
+    found |= dict.fromkeys(short, short_itself(sku))
+    return found | dict.fromkeys(_being_replaced(order_ids), being_replaced())
 
 
 def _items_of(orders: Sequence[Order]) -> dict[int, list[OrderItem]]:
@@ -160,6 +157,6 @@ def _items_of(orders: Sequence[Order]) -> dict[int, list[OrderItem]]:
     return items
 
 
-def _being_replaced(orders: Iterable[Order]) -> set[int]:
-    found = Replacement.objects.filter(UNDER_WAY, order__in={order.pk for order in orders})
+def _being_replaced(order_ids: Iterable[int]) -> set[int]:
+    found = Replacement.objects.filter(UNDER_WAY, order__in=set(order_ids))
     return set(found.values_list("order_id", flat=True))

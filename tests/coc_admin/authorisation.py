@@ -68,6 +68,7 @@ TABLE: dict[str, tuple[str, str]] = {
     # The oversold desk
     "desk": ("/desk/", _VIEWER),
     "desk_skus": ("/desk/skus/", _VIEWER),
+    "desk_sku_replace": ("POST /desk/skus/replace/", "in 403 403 -> -> -> -> ->"),
     "desk_assign": ("POST /desk/assign/", "in 403 403 -> -> -> -> ->"),
     "desk_order": ("/desk/orders/{order}/", _MERCHANDISER_OF),
     "choose": ("POST /chosen/desk/", "in 403 -> -> -> -> -> ->"),
@@ -75,6 +76,7 @@ TABLE: dict[str, tuple[str, str]] = {
     # A bulk remedy belongs to whoever began it.
     "bulk": ("/bulk/{bulk}/", "in 403 403 404 404 404 404 404"),
     "bulk_undo": ("POST /bulk/{bulk}/undo/", "in 403 403 404 404 404 404 404"),
+    "bulk_live": ("/live/bulk/{bulk}/", "in 403 403 404 404 404 404 404"),
     # Inventory
     "inventory": ("/inventory/", _VIEWER),
     "sku": ("/inventory/{sku}/", _VIEWER_OF),

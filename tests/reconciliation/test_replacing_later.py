@@ -229,7 +229,7 @@ def test_what_hinders_it_is_said_before_and_refused(
     def hindrances() -> dict[int, str]:
         return remedies.hindrances([short.pk], inventory_list_id="web", sku="CUP")
 
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):
         assert hindrances() == {}
     prepare(engine, short)
     before = rows()

@@ -21,6 +21,7 @@ from orders.models import Order
 MOST_CHOSEN = MOST_ORDERS
 SESSION_KEY = "chosen"
 _LONGEST_KEY = 18
+_LONGEST_MARK = 12
 
 
 class Choice:
@@ -97,6 +98,16 @@ def read_shown(request: HttpRequest) -> dict[int, int]:
 def read_ticked(request: HttpRequest) -> list[int]:
     """Return the orders that are ticked on the page that was sent."""
     return [int(pk) for pk in request.POST.getlist("order") if _is_key(pk)]
+
+
+def read_marks(request: HttpRequest) -> dict[int, str]:
+    """Return how a preview showed each order (`key:mark`); nonsense is left out."""
+    marks = {}
+    for text in request.POST.getlist("mark"):
+        pk, _, mark = text.partition(":")
+        if _is_key(pk) and len(mark) <= _LONGEST_MARK:
+            marks[int(pk)] = mark
+    return marks
 
 
 def _is_key(text: str) -> bool:

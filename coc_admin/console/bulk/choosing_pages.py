@@ -35,7 +35,12 @@ LISTS: dict[str, Callable[[HttpRequest], QuerySet[Order]]] = {
     "desk": lambda request: read_desk_filter(request).orders(),
     "orders": lambda request: read_filter(request).orders(),
 }
-_OFFERED = (BulkKind.CANCEL, BulkKind.CANCEL_SHORT, BulkKind.SETTLE_OUTSIDE)
+_OFFERED = (
+    BulkKind.CANCEL,
+    BulkKind.CANCEL_SHORT,
+    BulkKind.REPLACE,
+    BulkKind.SETTLE_OUTSIDE,
+)
 
 
 def bar_context(request: HttpRequest, choice: Choice, listing: str) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from django.utils.translation import gettext as _
 from coc_admin import bulk as bulks
 from coc_admin.bulk_plans import plan
 from coc_admin.console.access import READ_AND_POST, console_page
-from coc_admin.console.bulk.choosing import Choice
+from coc_admin.console.bulk import replace_pages, replace_result
+from coc_admin.console.bulk.choosing import Choice, read_marks
 from coc_admin.console.bulk.choosing_pages import LISTS
 from coc_admin.console.forms import ReasonForm, SettleForm
 from coc_admin.models import BulkKind, BulkRemedy, BulkState
@@ -23,7 +24,6 @@ from coc_admin.sight import sight_of
 
 # What can be taken back, order by order.
 _UNDOABLE = (BulkKind.CANCEL_SHORT, BulkKind.SETTLE_OUTSIDE)
-_LONGEST_MARK = 12
 
 
 @console_page("orders.change_order", methods=READ_AND_POST)
@@ -33,9 +33,27 @@ def bulk(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     Only whoever has chosen the orders opens it. A second click finds it confirmed.
     """
     made = get_object_or_404(BulkRemedy, pk=pk, user=request.user.pk)
+    if made.kind == BulkKind.REPLACE:
+        return _replace(request, made)
     if request.method == "POST":
         return _confirm(request, made) if made.confirmed_at is None else _carry_on(request, made)
     return _preview(request, made, form=None) if made.confirmed_at is None else _told(request, made)
+
+
+def _replace(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
+    if request.method == "POST":
+        refused = replace_pages.confirm(request, made) if made.confirmed_at is None else None
+        return refused or _carry_on(request, made)
+    if made.confirmed_at is None:
+        return replace_pages.preview(request, made, request.GET)
+    return replace_result.told(request, made)
+
+
+@console_page("orders.change_order")
+def bulk_live(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Return the moving part of a page that says how replacements end."""
+    made = get_object_or_404(BulkRemedy, pk=pk, user=request.user.pk, kind=BulkKind.REPLACE)
+    return replace_result.told_live(request, made)
 
 
 def _confirm(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
@@ -47,7 +65,7 @@ def _confirm(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
             request=request,
             bulk_id=made.pk,
             sight=sight_of(request),
-            seen=_read_marks(request),
+            seen=read_marks(request),
             reason=form.cleaned_data["reason"],
             reference=form.cleaned_data.get("reference", ""),
             now=timezone.now(),
@@ -75,16 +93,6 @@ def _carry_on(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
 
 def _form_class(made: BulkRemedy) -> type[ReasonForm]:
     return SettleForm if made.kind == BulkKind.SETTLE_OUTSIDE else ReasonForm
-
-
-def _read_marks(request: HttpRequest) -> dict[int, str]:
-    """Return how each order was shown; nonsense is left out."""
-    marks = {}
-    for text in request.POST.getlist("mark"):
-        pk, _colon, mark = text.partition(":")
-        if pk.isascii() and pk.isdecimal() and len(pk) < 19 and len(mark) <= _LONGEST_MARK:
-            marks[int(pk)] = mark
-    return marks
 
 
 def _preview(

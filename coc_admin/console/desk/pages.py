@@ -66,7 +66,11 @@ def desk_skus(request: HttpRequest) -> HttpResponse:
     page = desk_queries.page_of_short_skus(
         wanted.orders(), sku=wanted.sku, cursor=wanted.cursor, sort=wanted.sort
     )
-    context = _filter_context(request, wanted) | {"rows": page.rows, "page": page}
+    context = _filter_context(request, wanted) | {
+        "rows": page.rows,
+        "page": page,
+        "may_replace": request.user.has_perm(desk.CHANGE_ORDERS),
+    }
     return render(request, "console/desk/desk_skus.html", context)
 
 

@@ -52,19 +52,26 @@ class ReplaceChoiceForm(forms.Form):
     q = forms.CharField(required=False, max_length=250, strip=True)
 
 
+class PriceField(forms.DecimalField):
+    """What one of a replacement costs; empty where nobody knows it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            required=False,
+            min_value=0,
+            max_digits=16,
+            decimal_places=4,
+            error_messages={
+                "invalid": gettext_lazy("Use a number like 49.90."),
+                "min_value": gettext_lazy("A price is 0 or more."),
+            },
+        )
+
+
 class ReplaceForm(ReasonForm):
     """An item, what replaces it and for how much, the units that were shown, and why."""
 
     item = forms.IntegerField(min_value=1, max_value=2**63 - 1)
     sku = forms.CharField(max_length=250, strip=True)
     units = forms.DecimalField(min_value=0, max_digits=15, decimal_places=3)
-    unit_price = forms.DecimalField(
-        required=False,
-        min_value=0,
-        max_digits=16,
-        decimal_places=4,
-        error_messages={
-            "invalid": gettext_lazy("Use a number like 49.90."),
-            "min_value": gettext_lazy("A price is 0 or more."),
-        },
-    )
+    unit_price = PriceField()

@@ -1,0 +1,192 @@
+"""Replacing one short SKU for many orders: what they are short of, and what it would do to each.
+
+One remedy replaces one SKU of one list by another one at one price; so orders of one currency share
+it. Those with other prices, or short of it in several items, are left out with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from django.utils.translation import gettext as _
+
+from coc_admin.models import BulkRemedy
+from coc_admin.sight import Sight
+from orders import refusals, shortages
+from orders.fields import ZERO
+from orders.models import Order, OrderItem
+from reconciliation import remedies
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceChoice:
+    """What is to be replaced by what: a SKU of a list in orders of a currency, at a price of one.
+
+    The price is None where nobody knows it.
+    """
+
+    list_id: str
+    currency: str
+    short_sku: str
+    sku: str
+    unit_price: Decimal | None
+
+    def put_into(self, bulk: BulkRemedy) -> BulkRemedy:
+        """Set the columns of a remedy, in memory alone; return it."""
+        for name, value in self.columns.items():
+            setattr(bulk, name, value)
+        return bulk
+
+    @property
+    def columns(self) -> dict[str, object]:
+        """The columns of a remedy that say the same."""
+        return {
+            "inventory_list_id": self.list_id,
+            "currency": self.currency,
+            "short_sku": self.short_sku,
+            "sku": self.sku,
+            "unit_price": self.unit_price,
+        }
+
+
+@dataclass(slots=True)
+class ShortGroup:
+    """What chosen orders of one currency are short of: one SKU of one list, oldest order first."""
+
+    list_id: str
+    currency: str
+    sku: str
+    items: list[OrderItem] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The product's name, as the oldest order has it."""
+        return self.items[0].product_name
+
+    @property
+    def orders(self) -> int:
+        """How many orders are short of it."""
+        return len({item.order_id for item in self.items})
+
+    @property
+    def units(self) -> Decimal:
+        """Units that are short in all of them together."""
+        return sum((item.open_quantity for item in self.items), ZERO)
+
+    @property
+    def least(self) -> Decimal:
+        """Units that are short in the order that is short of the fewest."""
+        return min(item.open_quantity for item in self.items)
+
+    def served_by(self, ato: Decimal) -> int:
+        """Return for how many items `ato` units would do, the oldest order first."""
+        served = 0
+        for item in self.items:
+            if item.open_quantity <= ato:
+                ato -= item.open_quantity
+                served += 1
+        return served
+
+
+def groups_of(bulk: BulkRemedy, sight: Sight) -> list[ShortGroup]:
+    """Return what the chosen orders that are open to it are short of; two queries.
+
+    The SKU that most orders are short of comes first. Orders that the person may not see are left
+    out.
+    """
+    chosen = bulk.lines.values("order")
+    orders = sight.permitted_orders().filter(pk__in=chosen)
+    found: dict[tuple[str, str, str], ShortGroup] = {}
+    items = OrderItem.objects.filter(order__in=orders).select_related("order")
+    for item in items.order_by("order__captured_at", "order", "position"):
+        if item.open_quantity <= 0 or shortages.why_not(item.order):
+            continue
+        key = (item.inventory_list_id, item.order.currency, item.sku)
+        found.setdefault(key, ShortGroup(*key)).items.append(item)
+    return sorted(found.values(), key=lambda one: (-one.orders, one.list_id, one.currency, one.sku))
+
+
+@dataclass(frozen=True, slots=True)
+class Replacing:
+    """What replacing would do to one order; nothing when it is `closed`."""
+
+    item: OrderItem | None
+    difference: Decimal | None  # of the price, for all units; None without both prices
+    closed: str
+    already: bool = False
+    lacks_stock: bool = False  # nothing else is in the way
+
+    @property
+    def units(self) -> Decimal:
+        """Units that would be replaced, or would be with enough stock."""
+        return self.item.open_quantity if self.item is not None else ZERO
+
+
+def judge(
+    bulk: BulkRemedy,
+    orders: Sequence[Order],
+    items: Mapping[int, Collection[OrderItem]],
+    *,
+    now: datetime,
+) -> dict[int, Replacing]:
+    """Return what the remedy would do to each of `orders`, which are served in that order.
+
+    A bounded number of queries. An order that needs more than is left is passed over.
+    """
+    hindered = remedies.hindrances(
+        [order.pk for order in orders],
+        inventory_list_id=bulk.inventory_list_id or "",
+        sku=bulk.sku,
+    )
+    found: dict[int, Replacing] = {}
+    free: list[OrderItem] = []
+    for order in orders:
+        one = _of_order(bulk, order, items[order.pk])
+        closed = one.closed or hindered.get(order.pk, "")
+        if not closed and order.claimed_until is not None and order.claimed_until > now:
+            closed = refusals.moved_on()
+        if one.item is not None and not closed:
+            one.item.order = order
+            free.append(one.item)
+        found[order.pk] = Replacing(one.item, None, closed, already=one.already)
+    for preview in remedies.preview_replace(free, sku=bulk.sku, unit_price=bulk.unit_price):
+        found[preview.item.order_id] = Replacing(
+            preview.item,
+            preview.price_difference,
+            preview.refusal,
+            lacks_stock=preview.lacks_stock,
+        )
+    return found
+
+
+def _of_order(bulk: BulkRemedy, order: Order, items: Collection[OrderItem]) -> Replacing:
+    """Return the item of an order that is meant, or why there is none; no query."""
+    meant = [
+        item
+        for item in items
+        if (item.inventory_list_id, item.sku) == (bulk.inventory_list_id, bulk.short_sku)
+    ]
+    short = [item for item in meant if item.open_quantity > 0]
+    words = {"sku": bulk.short_sku, "by": bulk.sku, "currency": order.currency}
+    if not short and _stands_in(bulk.sku, meant, items):
+        closed = _("%(sku)s is replaced by %(by)s already.") % words
+        return Replacing(None, None, closed, already=True)
+    if closed := shortages.why_not(order):
+        return Replacing(None, None, closed)
+    if not short:
+        return Replacing(None, None, _("Nothing of %(sku)s is short in it.") % words)
+    if order.currency != bulk.currency:
+        closed = _("Its prices are in %(currency)s: replace it in a second go.") % words
+        return Replacing(None, None, closed)
+    if len(short) > 1:
+        closed = _("Several of its items are short of %(sku)s: replace them on its page.") % words
+        return Replacing(None, None, closed)
+    return Replacing(short[0], None, "")
+
+
+def _stands_in(sku: str, replaced: Iterable[OrderItem], items: Collection[OrderItem]) -> bool:
+    keys = {item.pk for item in replaced}
+    return any(item.sku == sku and item.replaces_id in keys for item in items)

@@ -1,0 +1,100 @@
+"""How the replacements of a bulk remedy end: the page of its result, and its moving part."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from coc_admin import bulk as bulks
+from coc_admin.console.formats import format_quantity
+from coc_admin.models import BulkLine, BulkRemedy, BulkState
+from coc_admin.sight import sight_of
+from orders.models import Replacement, ReplacementState
+from reconciliation import remedies
+
+_TONES: dict[str, str] = {
+    BulkState.PENDING: "info",
+    BulkState.REFUSED: "bad",
+    ReplacementState.RESERVING: "info",
+    ReplacementState.GIVING_BACK: "warn",
+    ReplacementState.DONE: "ok",
+    ReplacementState.REFUSED: "bad",
+}
+_UNDER_WAY = (ReplacementState.RESERVING, ReplacementState.GIVING_BACK)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One order and how its replacement stands, in words."""
+
+    line: BulkLine
+    state: str
+    label: str
+    why: str
+
+    @property
+    def units(self) -> Decimal | None:
+        """Units of the replacement; None where there is none."""
+        return self.line.replacement.quantity if self.line.replacement is not None else None
+
+    @property
+    def difference(self) -> Decimal | None:
+        """What they cost more; None where that is not known, or there is no replacement."""
+        return self.line.replacement.price_difference if self.line.replacement is not None else None
+
+    @property
+    def tone(self) -> str:
+        """The colour of the words."""
+        return _TONES.get(self.state, "quiet")
+
+
+def told(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
+    """Say how each replacement has ended, or that it is under way."""
+    return render(request, "console/bulk/bulk_replace_result.html", _context(request, made))
+
+
+def told_live(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
+    """Return the moving part of the same."""
+    return render(request, "console/bulk/bulk_replace_live.html", _context(request, made))
+
+
+def _context(request: HttpRequest, made: BulkRemedy) -> dict[str, Any]:
+    lines = sight_of(request).permitted(
+        made.lines.select_related("order", "replacement"), "order__site"
+    )
+    rows = [_told(line) for line in lines.order_by("order__captured_at", "order")]
+    numbers = Counter((row.state, row.label) for row in rows)
+    pending = sum(row.state == BulkState.PENDING for row in rows)
+    return {
+        "bulk": made,
+        "rows": rows,
+        "counts": [(label, number) for (_state, label), number in numbers.items()],
+        "pending": pending,
+        "at_once": min(pending, bulks.AT_ONCE),
+        "under_way": sum(row.state in _UNDER_WAY for row in rows),
+        "away": remedies.why_oci_is_away(),
+    }
+
+
+def _told(line: BulkLine) -> Told:
+    if line.replacement is None or line.state == BulkState.ALREADY:
+        return Told(line, line.state, line.get_state_display(), line.detail)
+    found: Replacement = line.replacement
+    return Told(line, found.state, found.get_state_display(), _why(found))
+
+
+def _why(replacement: Replacement) -> str:
+    if replacement.offered_quantity is None:
+        return replacement.refusal
+    words = _("OCI had %(offered)s of %(sku)s; %(needed)s are needed.")
+    return words % {
+        "offered": format_quantity(replacement.offered_quantity),
+        "sku": replacement.sku,
+        "needed": format_quantity(replacement.quantity),
+    }
