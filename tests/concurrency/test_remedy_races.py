@@ -35,9 +35,9 @@ WORKERS = 8
 JOB = job("race")
 
 
-def short_orders(count: int) -> list[Order]:
+def short_orders(count: int, *, cups: int = 1000) -> list[Order]:
     """Orders of 3 MUG, of which OCI has reserved 1, as a run leaves them."""
-    site = make_site(stock={"MUG": 1000, "CUP": 1000, "JUG": 1000})
+    site = make_site(stock={"MUG": 1000, "CUP": cups, "JUG": 1000})
     orders = [capture(site, f"A{number}", [("MUG", 3)]) for number in range(count)]
     for order in orders:
         outcomes.take_claim(order_id=order.pk, holder="w", until=NOW, now=START)

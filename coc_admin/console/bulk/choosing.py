@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from coc_admin.console.forms import MOST_ORDERS
 from coc_admin.desk import NOBODY
@@ -80,6 +82,14 @@ class Choice:
         kept = dict(self._session.get(SESSION_KEY, {}))
         kept[self._listing] = {str(pk): user for pk, user in self.seen.items()}
         self._session[SESSION_KEY] = kept
+
+
+def tell_full(request: HttpRequest) -> None:
+    """Tell a person that not all of what they wanted was chosen."""
+    messages.info(
+        request,
+        _("At most %(most)s orders can be chosen; the rest was left out.") % {"most": MOST_CHOSEN},
+    )
 
 
 def read_shown(request: HttpRequest) -> dict[int, int]:

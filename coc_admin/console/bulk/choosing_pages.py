@@ -16,7 +16,13 @@ from django.utils.translation import gettext as _
 
 from coc_admin import bulk
 from coc_admin.console.access import console_page
-from coc_admin.console.bulk.choosing import MOST_CHOSEN, Choice, read_shown, read_ticked
+from coc_admin.console.bulk.choosing import (
+    MOST_CHOSEN,
+    Choice,
+    read_shown,
+    read_ticked,
+    tell_full,
+)
 from coc_admin.console.desk import queries as desk_queries
 from coc_admin.console.desk.assigning import assign_orders
 from coc_admin.console.desk.filters import read_desk_filter
@@ -77,7 +83,7 @@ def choose(request: HttpRequest, listing: str) -> HttpResponse:
     choice = Choice(request, listing)
     shown = read_shown(request)
     if not choice.follow(shown=shown, ticked=read_ticked(request)):
-        _tell_full(request)
+        tell_full(request)
     if "X-Choice" in request.headers:
         return render(request, "console/bulk/_chosen.html", bar_context(request, choice, listing))
     do = request.POST.get("do", "")
@@ -99,18 +105,11 @@ def _back(request: HttpRequest, listing: str) -> str:
     return f"{reverse(listing)}?{query}" if query else reverse(listing)
 
 
-def _tell_full(request: HttpRequest) -> None:
-    messages.info(
-        request,
-        _("At most %(most)s orders can be chosen; the rest was left out.") % {"most": MOST_CHOSEN},
-    )
-
-
 def _choose_all(request: HttpRequest, choice: Choice, listing: str) -> None:
     found = LISTS[listing](request).order_by("captured_at", "id")
     rows = found.values_list("pk", "desk_entry__assignee")[: MOST_CHOSEN + 1]
     if not choice.add({pk: user or NOBODY for pk, user in rows}):
-        _tell_full(request)
+        tell_full(request)
 
 
 def _permitted_keys(request: HttpRequest, choice: Choice) -> list[int]:

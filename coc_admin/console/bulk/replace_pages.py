@@ -19,7 +19,7 @@ from coc_admin import bulk as bulks
 from coc_admin.bulk_plans import Planned, plan
 from coc_admin.bulk_replacing import ReplaceChoice, ShortGroup, groups_of
 from coc_admin.console.access import console_page
-from coc_admin.console.bulk.choosing import MOST_CHOSEN, read_marks
+from coc_admin.console.bulk.choosing import MOST_CHOSEN, read_marks, tell_full
 from coc_admin.console.desk import queries as desk_queries
 from coc_admin.console.desk.filters import read_desk_filter
 from coc_admin.console.forms import ReasonForm
@@ -196,14 +196,17 @@ def replace_sku(request: HttpRequest) -> HttpResponse:
     list_id, sku = wanted.get("list", ""), wanted.get("short", "")
     items = desk_queries.open_items().filter(inventory_list=list_id, sku=sku)
     orders = read_desk_filter(request).orders().filter(pk__in=items.values("order"))
-    found = list(orders.order_by("captured_at", "id").values_list("pk", flat=True)[:MOST_CHOSEN])
+    oldest_first = orders.order_by("captured_at", "id").values_list("pk", flat=True)
+    found = list(oldest_first[: MOST_CHOSEN + 1])
     if not found:
         messages.info(request, _("No order is short of it any more."))
         return redirect("desk_skus")
+    if len(found) > MOST_CHOSEN:
+        tell_full(request)
     made = bulks.draft(
         user=request.user,  # type: ignore[arg-type]
         kind=BulkKind.REPLACE,
-        order_ids=found,
+        order_ids=found[:MOST_CHOSEN],
         now=timezone.now(),
     )
     query = urlencode({"list": list_id, "short": sku})
