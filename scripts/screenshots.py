@@ -89,6 +89,7 @@ def _follow(demo: Demo, browser: Browser) -> None:
     _take(page, "/desk/", "desk")
     _first(page, "/desk/", "main tbody th a", "order")
     _take(page, page.url.split(str(demo.port))[1] + "replace/", "replace")
+    _replace_in_bulk(page)
     _take(page, "/runs/new/?scope=oversold", "dry-run")
     _first(page, "/runs/", "main tbody th a", "run")
     _take(page, "/reports/calendar/", "calendar")
@@ -101,6 +102,15 @@ def _follow(demo: Demo, browser: Browser) -> None:
     _take(dark, "/desk/", "desk-dark")
     narrow = _signed_in(demo, browser, width=360, cookies_of=page)
     _take(narrow, "/", "home-narrow")
+
+
+def _replace_in_bulk(page: Page) -> None:
+    """Take the preview of replacing the first short SKU in all its orders; nothing is confirmed."""
+    page.goto("/desk/skus/")
+    page.locator("main tbody form button").first.click()
+    page.locator("main tbody th a").first.click()
+    page.wait_for_load_state()
+    _shoot(page, "replace-bulk")
 
 
 def _signed_in(
