@@ -31,8 +31,9 @@ from orders.ledger import LedgerChanged
 from orders.models import Order, OrderItem, OrderStatus, Replacement
 from reconciliation import releases, remedies, wake
 
-# Each takes some ten statements; a request must not last.
+# Each takes some ten statements, replacing forty; a request must not last.
 AT_ONCE = 100
+_REPLACED_AT_ONCE = 50
 _DRAFT_LIFE = timedelta(days=1)
 
 
@@ -137,14 +138,19 @@ def _decided(planned: Planned) -> BulkLine:
     return line
 
 
+def at_once(bulk: BulkRemedy) -> int:
+    """Return to how many orders a remedy is done in one request."""
+    return min(AT_ONCE, _REPLACED_AT_ONCE) if bulk.kind == BulkKind.REPLACE else AT_ONCE
+
+
 def carry_on(*, bulk: BulkRemedy, sight: Sight, username: str, now: datetime) -> int:
-    """Do what is to be done, at most AT_ONCE orders; return how many are left. No call to OCI.
+    """Do what is to be done, up to `at_once`; return how many are left. No call to OCI.
 
     The oldest orders come first. What replaces is begun here, and finished by workers.
     """
     pending = sight.permitted(bulk.lines.filter(state=BulkState.PENDING), "order__site")
     oldest_first = pending.order_by("order__captured_at", "order_id")
-    for line_id in list(oldest_first.values_list("pk", flat=True)[:AT_ONCE]):
+    for line_id in list(oldest_first.values_list("pk", flat=True)[: at_once(bulk)]):
         try:
             _do(line_id, bulk, actor=person(username), now=now)
         except remedies.OciAway:

@@ -124,7 +124,7 @@ def _told(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
         "rows": rows,
         "counts": [(state, state.label, n) for state, n in numbers.items() if n],
         "pending": numbers[BulkState.PENDING],
-        "at_once": min(numbers[BulkState.PENDING], bulks.AT_ONCE),
+        "at_once": min(numbers[BulkState.PENDING], bulks.at_once(made)),
         "may_undo": made.kind in _UNDOABLE and numbers[BulkState.DONE] > 0,
     }
     return render(request, "console/bulk/bulk_result.html", context)

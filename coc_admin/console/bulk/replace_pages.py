@@ -190,10 +190,10 @@ def _difference(planned: Sequence[Planned]) -> Decimal | None:
 def replace_sku(request: HttpRequest) -> HttpResponse:
     """Begin to replace one SKU in every order of the desk that is short of it, oldest first.
 
-    The filters of the desk are the query of the address; at most MOST_CHOSEN orders are taken.
+    `row` is its list and the SKU (`list~sku`), the filters of the desk are the query of the
+    address; at most MOST_CHOSEN orders are taken.
     """
-    wanted = _read_wanted(request.POST)
-    list_id, sku = wanted.get("list", ""), wanted.get("short", "")
+    list_id, _tilde, sku = request.POST.get("row", "").replace("\0", "").partition("~")
     items = desk_queries.open_items().filter(inventory_list=list_id, sku=sku)
     orders = read_desk_filter(request).orders().filter(pk__in=items.values("order"))
     oldest_first = orders.order_by("captured_at", "id").values_list("pk", flat=True)

@@ -76,7 +76,7 @@ def _context(request: HttpRequest, made: BulkRemedy) -> dict[str, Any]:
         "rows": rows,
         "counts": [(label, number) for (_state, label), number in numbers.items()],
         "pending": pending,
-        "at_once": min(pending, bulks.AT_ONCE),
+        "at_once": min(pending, bulks.at_once(made)),
         "under_way": sum(row.state in _UNDER_WAY for row in rows),
         "away": remedies.why_oci_is_away(),
     }

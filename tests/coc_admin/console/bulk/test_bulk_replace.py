@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from coc_admin import bulk as bulks
+from coc_admin.console.bulk import replace_pages
 from coc_admin.models import AuditEntry, BulkLine, BulkRemedy, Profile
 from orders import cancellation, ledger
 from orders.ledger import LedgerChanged
@@ -156,9 +157,9 @@ def test_all_orders_short_of_one_sku_are_taken_from_the_desk_by_sku(
     other = engine.capture(short[0].site, "B1", [("POT", 2)])
     engine.at_oci({"POT": 0})
     engine.reconcile()
-    assert 'name="short" value="MUG"' in _text(merchandiser.get("/desk/skus/"))
+    assert 'name="row" value="web~MUG"' in _text(merchandiser.get("/desk/skus/"))
     assert "desk/skus/replace" not in _text(viewer.get("/desk/skus/"))
-    asked = {"list": "web", "short": "MUG"}
+    asked = {"row": "web~MUG"}
     answer = merchandiser.post("/desk/skus/replace/?assignee=nobody", asked)
     page = merchandiser.get(answer["Location"])
     assert page.context["group"].sku == "MUG"
@@ -166,10 +167,20 @@ def test_all_orders_short_of_one_sku_are_taken_from_the_desk_by_sku(
     assert {line.order_id for line in made.lines.all()} == {order.pk for order in short}
     assert other.pk not in {line.order_id for line in made.lines.all()}
 
-    for nonsense in ({}, {"list": "web", "short": "NONE"}, {"list": "web", "short": "a\0b"}):
-        answer = merchandiser.post("/desk/skus/replace/", nonsense)
+    for nonsense in ("", "web", "web~NONE", "MUG~web", "web~a\0b"):
+        answer = merchandiser.post("/desk/skus/replace/", {"row": nonsense})
         assert answer["Location"] == "/desk/skus/"
     assert BulkRemedy.objects.count() == 1
+
+
+def test_the_oldest_orders_are_taken_where_there_are_too_many(
+    merchandiser: Client, short: list[Order], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replace_pages, "MOST_CHOSEN", 2)
+    asked = {"row": "web~MUG"}
+    page = merchandiser.post("/desk/skus/replace/", asked, follow=True)
+    assert "the rest was left out" in _text(page)
+    assert [item.order for item in page.context["group"].items] == short[:2]
 
 
 # The preview
@@ -573,7 +584,7 @@ def test_a_viewer_may_not(viewer: Client, merchandiser: Client, short: list[Orde
         viewer.get(path),
         viewer.post(path, WHY),
         viewer.get(f"/live{path}"),
-        viewer.post("/desk/skus/replace/", {"list": "web", "short": "MUG"}),
+        viewer.post("/desk/skus/replace/", {"row": "web~MUG"}),
         viewer.post("/chosen/desk/", {"shown": short[0].pk, "order": short[0].pk, "do": "replace"}),
     ):
         assert answer.status_code == 403
@@ -606,7 +617,7 @@ def test_of_another_site_nothing_is_seen_or_done(
         assert "CUP" not in _text(asked).replace('value="CUP"', "")
         assert "A0" not in _text(asked)
     assert not Replacement.objects.exists()
-    answer = merchandiser.post("/desk/skus/replace/", {"list": "web", "short": "MUG"})
+    answer = merchandiser.post("/desk/skus/replace/", {"row": "web~MUG"})
     assert answer["Location"] == "/desk/skus/"
 
 
@@ -631,6 +642,8 @@ def test_a_hundred_orders_take_a_bounded_number_of_queries(
         page = picked(merchandiser, path)
     assert (len(page.context["to_do"]), len(page.context["left_out"])) == (90, 10)
     merchandiser.post(path, form_of(page))
+    assert merchandiser.get(path).context["pending"] == 40
+    merchandiser.post(path)
     assert BulkLine.objects.filter(state="begun").count() == 90
     for address in (path, f"/live{path}"):
         with django_assert_max_num_queries(24):
