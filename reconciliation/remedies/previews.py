@@ -22,7 +22,7 @@ from orders.refusals import (
     waited_for,
 )
 from reconciliation import fence
-from reconciliation.remedies.replacing import uncounted_documents
+from reconciliation.remedies.reserving import uncounted_documents
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,11 @@ first call. Without an answer that can be trusted it stays *being reserved*, and
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
-from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -24,12 +21,11 @@ from orders.actors import Actor
 from orders.errors import CannotReplace, ReplacementShort, ShortOnAto
 from orders.ledger import LedgerChanged
 from orders.models import OrderItem, Replacement, ReplacementState
-from orders.refusals import answer_not_counted, not_enough, waited_for
-from reconciliation import connection, fence, releases, reservation
-from reconciliation.models import DocumentState, ReservationDocument
+from orders.refusals import not_enough, waited_for
+from reconciliation import fence, reservation
 from reconciliation.oci.client import OciClient
-from reconciliation.oci_client import client as shared_client
 from reconciliation.remedies.finishing import CLAIM, Clock, finish
+from reconciliation.remedies.reserving import check_documents, client_or
 
 _TRIES = 5
 
@@ -135,15 +131,12 @@ def why_oci_is_away() -> str:
 
 
 def _client() -> OciClient:
-    if not connection.may_call(connection.current()):
-        raise OciAway(
-            _("OCI cannot be asked just now, and nothing is replaced before it is reserved there.")
-        )
-    try:
-        return shared_client()
-    except ImproperlyConfigured as fault:
-        words = _("The connection to OCI is not set up: %(fault)s") % {"fault": fault}
-        raise OciAway(words) from None
+    return client_or(
+        OciAway,
+        away=_(
+            "OCI cannot be asked just now, and nothing is replaced before it is reserved there."
+        ),
+    )
 
 
 def _new_holder() -> str:
@@ -179,7 +172,7 @@ def _begin(
                     reason=reason,
                     now=now,
                 )
-                _check_documents(item.order_id)
+                check_documents(item.order_id, CannotReplace)
                 reservation.write_replacement(replacement)
                 return replacement
         except LedgerChanged:
@@ -194,19 +187,3 @@ def _begin(
                 available=available,
             ) from None
     raise AssertionError("unreachable")
-
-
-def _check_documents(order_id: int) -> None:
-    """Raise CannotReplace while OCI may hold more for the order than it knows of."""
-    if uncounted_documents([order_id]).exists():
-        raise CannotReplace(answer_not_counted())
-    # Written down by a worker that died before its call: nobody will send it.
-    releases.mark_for_undoing(order_id, states=releases.UNCOUNTED)
-
-
-def uncounted_documents(order_ids: Collection[int]) -> QuerySet[ReservationDocument]:
-    """Return the documents of orders that OCI may have answered, and that no order counts yet."""
-    return ReservationDocument.objects.filter(
-        Q(state=DocumentState.ANSWERED) | Q(state=DocumentState.PREPARED, sends__gt=0),
-        order__in=order_ids,
-    )
