@@ -22,12 +22,11 @@ from orders.models import (
     Order,
     OrderItem,
     OrderStatus,
-    Replacement,
     ReservationState,
     Resolution,
 )
 from orders.models.inventory import OPEN_HOLDS
-from orders.models.replacements import UNDER_WAY
+from orders.under_way import what_is_under_way
 from reconciliation.models import ReservationDocument
 from reconciliation.releases import MAY_HOLD
 
@@ -96,13 +95,11 @@ def plan(bulk: BulkRemedy, sight: Sight, *, now: datetime) -> list[Planned]:
     kind = BulkKind(bulk.kind)
     if kind == BulkKind.REPLACE:
         return _plan_replacing(bulk, orders, lines, items, now=now)
-    replacing = set(
-        Replacement.objects.filter(UNDER_WAY, order__in=keys).values_list("order", flat=True)
-    )
+    busy = what_is_under_way(keys)
     held, documents = _held(keys), _documents(keys)
     planned = []
     for order in orders:
-        closed = _closed(kind, order, items[order.pk], now=now, replacing=order.pk in replacing)
+        closed = _closed(kind, order, items[order.pk], now=now, busy=busy.get(order.pk, ""))
         already = _is_done(kind, order, items[order.pk])
         planned.append(
             Planned(
@@ -175,7 +172,7 @@ def _is_done(kind: BulkKind, order: Order, items: Collection[OrderItem]) -> bool
 
 
 def _closed(
-    kind: BulkKind, order: Order, items: list[OrderItem], *, now: datetime, replacing: bool
+    kind: BulkKind, order: Order, items: list[OrderItem], *, now: datetime, busy: str
 ) -> str:
     if kind == BulkKind.CANCEL:
         return cancellation.why_not(order)
@@ -190,7 +187,7 @@ def _closed(
         return closed
     if order.claimed_until is not None and order.claimed_until > now:
         return refusals.moved_on()
-    return refusals.being_replaced() if replacing and kind != BulkKind.REOPEN else ""
+    return busy if kind != BulkKind.REOPEN else ""
 
 
 def _why_not_reopen(order: Order, *, has_cancelled: bool) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -27,7 +27,7 @@ from orders.models import (
     Resolution,
 )
 from orders.refusals import moved_on, not_accepted
-from orders.shortages import check_no_replacement
+from orders.under_way import check_nothing_under_way
 
 
 def why_not_adjust(order: Order) -> str:
@@ -64,9 +64,9 @@ def take_back(
         order = Order.objects.select_for_update().get(pk=order_id)
         if closed := why_not_adjust(order):
             raise CannotAdjust(closed)
-        check_no_replacement(order, CannotAdjust)
+        check_nothing_under_way(order, CannotAdjust)
         items = list(OrderItem.objects.filter(order=order).order_by("position"))
-        less = _shares(items, held, replacements_first=replacements_first)
+        less = shares(items, held, replacements_first=replacements_first)
         for pk in sorted(less):
             _lower(next(item for item in items if item.pk == pk), less[pk])
         _write(order, items, now=now)
@@ -81,10 +81,13 @@ def take_back(
         return order
 
 
-def _shares(
-    items: list[OrderItem], held: Mapping[Key, Decimal], *, replacements_first: bool
+def shares(
+    items: Sequence[OrderItem], held: Mapping[Key, Decimal], *, replacements_first: bool
 ) -> dict[int, Decimal]:
-    """Split what is taken back over the items, the last to have got something first."""
+    """Split what is taken back over the items, the last to have got something first.
+
+    Returns units by primary key. Raises CannotAdjust if the items have less reserved.
+    """
     less: dict[int, Decimal] = {}
     in_turn = sorted(
         items,
@@ -126,24 +129,26 @@ def _write(order: Order, items: list[OrderItem], *, now: datetime) -> None:
             resolution=order.resolution,
         )
         .exclude(export_status=ExportStatus.EXPORTED)
-        .update(
-            reservation_state=state,
-            short_at=Case(
-                When(short_at=None, then=Value(now)),
-                default=F("short_at"),
-                output_field=DateTimeField(),
-            ),
-            resolution=Resolution.NONE,
-            resolution_at=None,
-            resolution_by="",
-            resolution_note="",
-            claim="",
-            claimed_until=None,
-        )
+        .update(reservation_state=state, claim="", claimed_until=None, **short_again(now))
     )
     if not won:
         raise CannotAdjust(moved_on())
     order.refresh_from_db()
+
+
+def short_again(now: datetime) -> dict[str, Any]:
+    """Return the columns of an order that gives units up: short, and settled by nobody."""
+    return {
+        "short_at": Case(
+            When(short_at=None, then=Value(now)),
+            default=F("short_at"),
+            output_field=DateTimeField(),
+        ),
+        "resolution": Resolution.NONE,
+        "resolution_at": None,
+        "resolution_by": "",
+        "resolution_note": "",
+    }
 
 
 def total(held: Mapping[Key, Decimal]) -> Decimal:

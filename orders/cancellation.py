@@ -22,11 +22,14 @@ from orders.models import (
     Order,
     OrderItem,
     OrderStatus,
+    Rearrangement,
+    RearrangementState,
     Replacement,
     ReplacementState,
     Resolution,
 )
-from orders.models.replacements import UNDER_WAY
+from orders.models.rearrangements import UNDER_WAY as REARRANGED
+from orders.models.replacements import UNDER_WAY as REPLACED
 
 _CANCELLABLE = (OrderStatus.NEW, OrderStatus.CREATED)
 
@@ -63,8 +66,11 @@ def request_cancellation(*, order_id: int, actor: Actor, reason: str, now: datet
             raise CannotCancel(
                 _("The order has just been changed by someone else; look at it again.")
             )
-        Replacement.objects.filter(UNDER_WAY, order=order).update(
+        Replacement.objects.filter(REPLACED, order=order).update(
             state=ReplacementState.CANCELLED, ended_at=now
+        )
+        Rearrangement.objects.filter(REARRANGED, order=order).update(
+            state=RearrangementState.CANCELLED, ended_at=now
         )
         order.refresh_from_db()
         events.record(

@@ -27,6 +27,15 @@ class Shortfall:
     requested: Decimal
     available: Decimal
 
+    def told(self) -> dict[str, Any]:
+        """Return it as problem+json answers and rows have it."""
+        return {
+            "sku": self.sku,
+            "inventoryListId": self.inventory_list_id,
+            "requested": json_number(self.requested),
+            "available": json_number(self.available),
+        }
+
 
 class OrderRefused(Exception):
     """An order, or something asked for an order, is refused and nothing has changed.
@@ -79,17 +88,7 @@ class ShortOnStock(OrderRefused):
 
     def members(self) -> dict[str, Any]:
         """Return every shortfall."""
-        return {
-            "shortfalls": [
-                {
-                    "sku": s.sku,
-                    "inventoryListId": s.inventory_list_id,
-                    "requested": json_number(s.requested),
-                    "available": json_number(s.available),
-                }
-                for s in self.shortfalls
-            ]
-        }
+        return {"shortfalls": [one.told() for one in self.shortfalls]}
 
 
 class ShortOnAto(ShortOnStock):
@@ -222,10 +221,25 @@ class ReplacementShort(CannotReplace):
 
 
 class CannotAdjust(CannotRemedy):
-    """The reservation cannot be given back by hand, as the order stands."""
+    """The reservation cannot be given back or adjusted by hand, as order and stock stand."""
 
     type = "cannot-adjust"
     title = "The reservation cannot be adjusted"
+
+
+class AdjustmentShort(CannotAdjust):
+    """Less is available of what should be kept than OCI must hold twice for a moment."""
+
+    type = "adjustment-short"
+    title = "Not enough stock to adjust the reservation"
+
+    def __init__(self, detail: str, *, shortfalls: Sequence[Shortfall]) -> None:
+        super().__init__(detail)
+        self.shortfalls = list(shortfalls)
+
+    def members(self) -> dict[str, Any]:
+        """Return every shortfall."""
+        return {"shortfalls": [one.told() for one in self.shortfalls]}
 
 
 class ExportRefused(OrderRefused):

@@ -10,7 +10,8 @@ from orders import events
 from orders.actors import Actor
 from orders.errors import ExportRefused
 from orders.models import EventKind, ExportStatus, Order, OrderStatus, ReservationState
-from orders.models.replacements import UNDER_WAY
+from orders.models.rearrangements import UNDER_WAY as REARRANGED
+from orders.models.replacements import UNDER_WAY as REPLACED
 from orders.refusals import not_accepted
 
 _FROM = {
@@ -23,7 +24,8 @@ _FROM = {
 def change_export_status(*, order_id: int, to: ExportStatus, actor: Actor, now: datetime) -> Order:
     """Change an order's export status; the same status again changes nothing.
 
-    Raises ExportRefused while the reservation is missing or an item is being replaced, for an order
+    Raises ExportRefused while the reservation is missing or something is being replaced or
+    adjusted, for an order
     that is not accepted, and for a step that does not exist (ready to exported or failed, failed to
     ready or exported).
     """
@@ -35,8 +37,10 @@ def change_export_status(*, order_id: int, to: ExportStatus, actor: Actor, now: 
             raise ExportRefused("The order waits for its reservation; it can be exported after it.")
         if order.status != OrderStatus.NEW:
             raise ExportRefused(not_accepted(order))
-        if to == ExportStatus.EXPORTED and order.replacements.filter(UNDER_WAY).exists():
+        if to == ExportStatus.EXPORTED and order.replacements.filter(REPLACED).exists():
             raise ExportRefused("An item of the order is being replaced; take it in a moment.")
+        if to == ExportStatus.EXPORTED and order.rearrangements.filter(REARRANGED).exists():
+            raise ExportRefused("The order's reservation is being adjusted; take it in a moment.")
         before = ExportStatus(order.export_status)
         if before not in _FROM.get(to, ()):
             raise ExportRefused(f"The export status cannot go from {before} to {to}.")

@@ -19,6 +19,11 @@ def being_replaced() -> str:
     return _("A replacement for an item of the order is being reserved; wait for its end.")
 
 
+def being_rearranged() -> str:
+    """Say that the reservation of the order is being adjusted."""
+    return _("A reservation of the order is being adjusted; wait for its end.")
+
+
 def not_accepted(order: Order) -> str:
     """Say that `order` is none that stands."""
     if order.status == OrderStatus.CREATED:

@@ -36,11 +36,11 @@ from orders.models.replacements import UNDER_WAY
 from orders.refusals import figure_lags, moved_on, not_in_list, short_differs, short_itself
 from orders.shortages import (
     SHORT_STATES,
-    check_no_replacement,
     replaced_words,
     settled_as,
     why_not,
 )
+from orders.under_way import check_nothing_under_way
 
 _ITEM_ID = 100
 
@@ -115,7 +115,7 @@ def check_begin(item: OrderItem, *, sku: str, units: Decimal) -> None:
     """Raise CannotReplace if the order of an item is not open to this replacement."""
     if closed := why_not_replace(item, sku=sku, units=units):
         raise CannotReplace(closed)
-    check_no_replacement(item.order, CannotReplace)
+    check_nothing_under_way(item.order, CannotReplace)
     siblings = OrderItem.objects.filter(
         order=item.order, sku=sku, inventory_list=item.inventory_list_id
     )

@@ -24,13 +24,12 @@ from orders.models import (
     Order,
     OrderItem,
     OrderStatus,
-    Replacement,
     Resolution,
 )
-from orders.models.replacements import UNDER_WAY
-from orders.refusals import being_replaced, moved_on, not_accepted, settled_already
+from orders.refusals import moved_on, not_accepted, settled_already
 from orders.shortages import SHORT_STATES as _SHORT
 from orders.shortages import settled_as
+from orders.under_way import check_nothing_under_way
 
 
 def settle_outside(
@@ -130,8 +129,7 @@ def why_not_settle(order: Order) -> str:
 def _check_short(order: Order) -> None:
     if closed := why_not_settle(order):
         raise CannotSettle(closed)
-    if Replacement.objects.filter(UNDER_WAY, order=order).exists():
-        raise CannotSettle(being_replaced())
+    check_nothing_under_way(order, CannotSettle)
 
 
 def _change(

@@ -25,12 +25,11 @@ from orders.models import (
     Order,
     OrderItem,
     OrderStatus,
-    Replacement,
     ReservationState,
     Resolution,
 )
-from orders.models.replacements import UNDER_WAY
-from orders.refusals import being_replaced, moved_on, not_accepted, settled_already, short_differs
+from orders.refusals import moved_on, not_accepted, settled_already, short_differs
+from orders.under_way import check_nothing_under_way
 
 SHORT_STATES = (ReservationState.PARTIAL, ReservationState.NOTHING)
 
@@ -94,12 +93,6 @@ def cancel_short(
         return order
 
 
-def check_no_replacement(order: Order, error: type[CannotRemedy] = CannotRemedy) -> None:
-    """Raise `error` while something is being reserved in place of an item of the order."""
-    if Replacement.objects.filter(UNDER_WAY, order=order).exists():
-        raise error(being_replaced())
-
-
 def settled_as(resolution: Resolution, actor: Actor, *, note: str, now: datetime) -> dict[str, Any]:
     """Return the columns of an order that say how, when and by whom it was settled."""
     return {
@@ -147,7 +140,7 @@ def replaced_words(items: Sequence[OrderItem]) -> str:
 def _check(order: Order) -> None:
     if closed := why_not_cancel_short(order):
         raise CannotRemedy(closed)
-    check_no_replacement(order)
+    check_nothing_under_way(order, CannotRemedy)
 
 
 def _check_units(items: Mapping[int, OrderItem], units: Mapping[int, Decimal]) -> None:

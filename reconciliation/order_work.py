@@ -12,8 +12,8 @@ from django.db import transaction
 
 from orders import outcomes
 from orders.actors import Actor, job
-from orders.models import Order, OrderStatus, Replacement, ReservationState, Resolution
-from orders.models.replacements import UNDER_WAY
+from orders.models import Order, OrderStatus, ReservationState, Resolution
+from orders.under_way import is_busy
 from reconciliation import connection, reservation, runs
 from reconciliation.models import EntryState, OfflineCause, Purpose, RunState
 from reconciliation.oci_client import client as shared_client
@@ -212,6 +212,5 @@ def _purpose(order: Order) -> Purpose | None:
     short = order.reservation_state in (ReservationState.PARTIAL, ReservationState.NOTHING)
     if not short or order.resolution != Resolution.NONE:
         return None
-    # What is short may be replaced just now; the replacement ends first.
-    replaced = Replacement.objects.filter(UNDER_WAY, order=order).exists()
-    return None if replaced else Purpose.SHORTFALL
+    # A replacement or an adjustment that is under way ends first.
+    return None if is_busy(order) else Purpose.SHORTFALL

@@ -14,13 +14,13 @@ from reconciliation import connection, releases, remedies, retention, rhythms, r
 from reconciliation.models import (
     BatchState,
     DocumentState,
-    Purpose,
     ReportDay,
     ReservationDocument,
     Run,
     Scope,
     Trigger,
 )
+from reconciliation.models.attempts import OF_REMEDIES
 
 SWEEP = job("sweep")
 # Kept small: the ids go into the run's row.
@@ -40,6 +40,9 @@ def sweep(*, clock: Callable[[], datetime]) -> list[str]:
     if remedies.something_under_way():
         wake.soon("finish_replacements")
         found.append("replacements")
+    if remedies.rearranging_is_under_way():
+        wake.soon("finish_rearrangements")
+        found.append("rearrangements")
     if OrderEvent.objects.filter(projected=False).exists():
         wake.soon("project_reports")
         found.append("reports")
@@ -103,7 +106,7 @@ def _half_rerun() -> QuerySet[Order]:
     """
     uncounted = ReservationDocument.objects.filter(
         Q(state=DocumentState.ANSWERED) | Q(state=DocumentState.PREPARED, sends__gt=0),
-        ~Q(purpose=Purpose.REPLACEMENT),
+        ~Q(purpose__in=OF_REMEDIES),
         order=OuterRef("pk"),
     )
     return Order.objects.oversold().filter(Exists(uncounted), needs_review_since=None)

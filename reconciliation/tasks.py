@@ -58,6 +58,11 @@ def finish_replacements() -> None:
         wake.soon("finish_replacements")
 
 
+def finish_rearrangements() -> None:
+    """Carry on with reservations that are being adjusted."""
+    remedies.finish_rearrangements(clock=timezone.now)
+
+
 def sweep() -> None:
     """Find work that nobody does, and show that the queue works: a cluster may run on its own."""
     sweeping.sweep(clock=timezone.now)

@@ -23,6 +23,7 @@ from orders.models.orders import (
     ReservationState,
     Resolution,
 )
+from orders.models.rearrangements import RearrangedLine, Rearrangement, RearrangementState
 from orders.models.replacements import Replacement, ReplacementState
 from orders.models.sites import InventoryList, ListType, Site, UnknownSkuPolicy
 
@@ -48,6 +49,9 @@ __all__ = [
     "OrderItem",
     "OrderPayload",
     "OrderStatus",
+    "RearrangedLine",
+    "Rearrangement",
+    "RearrangementState",
     "Replacement",
     "ReplacementState",
     "ReservationState",

@@ -306,6 +306,9 @@ class EventKind(models.TextChoices):
     REPLACED = "replaced", _("Replaced")
     NOT_REPLACED = "not_replaced", _("Not replaced")
     ADJUSTED = "adjusted", _("Reservation given back by hand")
+    REARRANGING = "rearranging", _("Adjustment asked for")
+    REARRANGED = "rearranged", _("Reservation adjusted by hand")
+    NOT_REARRANGED = "not_rearranged", _("Not adjusted")
     ERASED = "erased", _("Customer erased")
     REPAIRED = "repaired", _("Put right by a person (coc_repair)")
 

@@ -13,6 +13,12 @@ from reconciliation.remedies.adjusting import (
     preview_give_back,
 )
 from reconciliation.remedies.finishing import finish_replacements, something_under_way
+from reconciliation.remedies.keeping import (
+    KeepPreview,
+    held_by,
+    preview_rearrange,
+    why_not_touch,
+)
 from reconciliation.remedies.previews import (
     CancelShortPreview,
     ReplacePreview,
@@ -20,6 +26,8 @@ from reconciliation.remedies.previews import (
     preview_cancel_short,
     preview_replace,
 )
+from reconciliation.remedies.rearranged import finish_rearrangements, rearranging_is_under_way
+from reconciliation.remedies.rearranging import Rearranged, rearrange
 from reconciliation.remedies.replacing import (
     OciAway,
     begin_replacement,
@@ -33,21 +41,29 @@ __all__ = [
     "AdjustPreview",
     "Adjusted",
     "CancelShortPreview",
+    "KeepPreview",
     "OciAway",
+    "Rearranged",
     "ReplacePreview",
     "Suggestion",
     "begin_replacement",
     "cancel_short",
+    "finish_rearrangements",
     "finish_replacements",
     "give_back",
+    "held_by",
     "hindrances",
     "preview_cancel_short",
     "preview_give_back",
+    "preview_rearrange",
     "preview_replace",
+    "rearrange",
+    "rearranging_is_under_way",
     "replace_short",
     "search",
     "something_under_way",
     "suggest",
     "usual_price",
+    "why_not_touch",
     "why_oci_is_away",
 ]

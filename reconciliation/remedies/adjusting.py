@@ -6,7 +6,6 @@ it is, so that its cancel would give the same units back twice (OCI contract 1.6
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +20,6 @@ from django.utils.translation import gettext as _
 from orders import adjusting
 from orders.actors import Actor
 from orders.errors import CannotAdjust
-from orders.fields import ZERO
 from orders.ledger import Key
 from orders.models import EventKind, Order, OrderEvent
 from orders.refusals import moved_on
@@ -29,6 +27,7 @@ from reconciliation import connection, releases, reservation, snapshots
 from reconciliation.models import Attempt, DocumentState, Purpose, ReservationDocument
 from reconciliation.oci.errors import OciError
 from reconciliation.oci_client import client as shared_client
+from reconciliation.remedies.keeping import held_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ def preview_give_back(document: ReservationDocument) -> AdjustPreview:
     refusal = adjusting.why_not_adjust(document.order)
     if not refusal and document.state != DocumentState.COUNTED:
         refusal = _("Nothing is counted under this document.")
-    held = _held(document)
+    held = held_by(document)
     if not refusal and not held:
         refusal = _("OCI holds nothing under this document.")
     return AdjustPreview(document=document, held=held, refusal=refusal)
@@ -92,13 +91,6 @@ def give_back(
         released=document.state == DocumentState.CANCELLED,
         said=last.message if last else "",
     )
-
-
-def _held(document: ReservationDocument) -> dict[Key, Decimal]:
-    held: dict[Key, Decimal] = defaultdict(lambda: ZERO)
-    for line in document.held:
-        held[(line["id"], line["sku"])] += Decimal(str(line["quantity"]))
-    return dict(held)
 
 
 def _was_given_back(document: ReservationDocument) -> bool:
@@ -150,7 +142,7 @@ def _cancel(document: ReservationDocument, *, actor: Actor, clock: Callable[[], 
         return
     try:
         snapshots.refresh(
-            keys=list(_held(document)), client=client, read_timeout=timeout, clock=clock
+            keys=list(held_by(document)), client=client, read_timeout=timeout, clock=clock
         )
     except OciError:
         # The figures follow with the next snapshot.

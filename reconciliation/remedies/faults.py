@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from django.db.models import F, Q, Sum
 
 from orders.fields import ZERO
+from orders.keeping import kept_of
 from orders.models import (
     SETTLED_STATES,
     Hold,
@@ -14,11 +15,14 @@ from orders.models import (
     Order,
     OrderItem,
     OrderStatus,
+    Rearrangement,
     Replacement,
     Resolution,
 )
 from orders.models.orders import SHORT
-from orders.models.replacements import UNDER_WAY
+from orders.models.rearrangements import UNDER_WAY as REARRANGED
+from orders.models.replacements import UNDER_WAY as REPLACED
+from orders.rearranging import keeps_of
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
 
 Fault = tuple[int, Order, str]
@@ -26,20 +30,23 @@ Fault = tuple[int, Order, str]
 
 
 def faults() -> Iterator[Fault]:
-    """Yield what is wrong with replacements, and with orders that were put right."""
-    yield from _replacements_against_rows()
+    """Yield what is wrong with replacements and adjustments, and with orders put right."""
+    yield from _remedies_against_rows()
     yield from _orders_against_items()
 
 
-def _replacements_against_rows() -> Iterator[Fault]:
+def _remedies_against_rows() -> Iterator[Fault]:
     """Promises 2 and 3: what is being reserved waits with a hold; nothing else does."""
-    under_way = Replacement.objects.filter(UNDER_WAY)
+    replaced = Replacement.objects.filter(REPLACED)
+    rearranged = Rearrangement.objects.filter(REARRANGED)
     waiting = Hold.objects.filter(
         state=HoldState.WAITING, order__reservation_state__in=SETTLED_STATES
     )
-    for hold in waiting.exclude(order__in=under_way.values("order")).select_related("order"):
+    nobodys = waiting.exclude(order__in=replaced.values("order"))
+    nobodys = nobodys.exclude(order__in=rearranged.values("order"))
+    for hold in nobodys.select_related("order"):
         yield 3, hold.order, f"settled, and {hold.quantity} wait for an answer"
-    for one in under_way.select_related("order"):
+    for one in replaced.select_related("order"):
         kept = waiting.filter(
             order=one.order_id,
             record__sku=one.sku,
@@ -48,11 +55,21 @@ def _replacements_against_rows() -> Iterator[Fault]:
         )
         if not kept.exists():
             yield 3, one.order, f"its replacement ({one}) does not hold its units"
+    for rearrangement in rearranged.select_related("order"):
+        for (list_id, sku), units in kept_of(keeps_of(rearrangement)).items():
+            held = waiting.filter(order=rearrangement.order_id, quantity=units)
+            if not held.filter(record__sku=sku, record__inventory_list=list_id).exists():
+                yield 3, rearrangement.order, f"{rearrangement} does not hold its {sku}"
     unanswered = ReservationDocument.objects.filter(
-        purpose=Purpose.REPLACEMENT, state__in=[DocumentState.PREPARED, DocumentState.ANSWERED]
-    )
-    for document in unanswered.exclude(order__in=under_way.values("order")).select_related("order"):
-        yield 2, document.order, f"nothing is replaced by reservation {document.reservation_id}"
+        state__in=[DocumentState.PREPARED, DocumentState.ANSWERED]
+    ).select_related("order")
+    orders = {
+        Purpose.REPLACEMENT: Order.objects.filter(pk__in=replaced.values("order")),
+        Purpose.REARRANGEMENT: Order.objects.filter(pk__in=rearranged.values("order")),
+    }
+    for purpose, busy in orders.items():
+        for document in unanswered.filter(purpose=purpose).exclude(order__in=busy):
+            yield 2, document.order, f"nothing asks for reservation {document.reservation_id}"
 
 
 def _orders_against_items() -> Iterator[Fault]:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from orders import ledger, replacing, shortages
 from orders.fields import ZERO
-from orders.models import Hold, Order, OrderItem, Replacement
+from orders.models import Hold, Order, OrderItem
 from orders.models.inventory import OPEN_HOLDS
-from orders.models.replacements import UNDER_WAY
 from orders.refusals import (
     answer_not_counted,
-    being_replaced,
     figure_lags,
     not_enough,
     not_in_list,
     short_itself,
     waited_for,
 )
+from orders.under_way import what_is_under_way
 from reconciliation import fence
 from reconciliation.remedies.reserving import uncounted_documents
 
@@ -47,13 +46,12 @@ class CancelShortPreview:
 def preview_cancel_short(orders: Sequence[Order]) -> list[CancelShortPreview]:
     """Return what cancelling the short items of each of `orders` would do; two queries."""
     items = _items_of(orders)
-    busy = _being_replaced(order.pk for order in orders)
+    busy = what_is_under_way(order.pk for order in orders)
     previews = []
     for order in orders:
         short = [item for item in items[order.pk] if item.open_quantity > 0]
         refusal = shortages.why_not_cancel_short(order)
-        if not refusal and order.pk in busy:
-            refusal = being_replaced()
+        refusal = refusal or busy.get(order.pk, "")
         previews.append(
             CancelShortPreview(
                 order=order,
@@ -94,15 +92,14 @@ def preview_replace(
     They are served in the order given.
     """
     records = ledger.records_of({(item.inventory_list_id, sku) for item in items})
-    busy = _being_replaced(item.order_id for item in items)
+    busy = what_is_under_way(item.order_id for item in items)
     left = {key: record.ato for key, record in records.items()}
     previews = []
     for item in items:
         key = (item.inventory_list_id, sku)
         record, units = records.get(key), item.open_quantity
         refusal = replacing.why_not_replace(item, sku=sku, units=units)
-        if not refusal and item.order_id in busy:
-            refusal = being_replaced()
+        refusal = refusal or busy.get(item.order_id, "")
         if not refusal and record is None:
             refusal = not_in_list(*key)
         available = left[key] if record is not None and record.is_tracked else None
@@ -146,7 +143,7 @@ def hindrances(order_ids: Collection[int], *, inventory_list_id: str, sku: str) 
     found |= dict.fromkeys(uncounted, answer_not_counted())
     short = [item.order_id for item in OrderItem.objects.filter(**of_sku) if item.open_quantity > 0]
     found |= dict.fromkeys(short, short_itself(sku))
-    return found | dict.fromkeys(_being_replaced(order_ids), being_replaced())
+    return found | what_is_under_way(order_ids)
 
 
 def _items_of(orders: Sequence[Order]) -> dict[int, list[OrderItem]]:
@@ -155,8 +152,3 @@ def _items_of(orders: Sequence[Order]) -> dict[int, list[OrderItem]]:
     for item in found.order_by("order_id", "position"):
         items[item.order_id].append(item)
     return items
-
-
-def _being_replaced(order_ids: Iterable[int]) -> set[int]:
-    found = Replacement.objects.filter(UNDER_WAY, order__in=set(order_ids))
-    return set(found.values_list("order_id", flat=True))

@@ -36,7 +36,12 @@ from reconciliation.repair.plans import (
 
 _TELL_UNITS = (EventKind.SETTLED, EventKind.RESOLVED)
 # After one of these the quantities that the last settlement tells of are no longer the order's.
-_CHANGE_UNITS = (EventKind.ADJUSTED, EventKind.REPLACED, EventKind.CANCELLED)
+_CHANGE_UNITS = (
+    EventKind.ADJUSTED,
+    EventKind.REARRANGED,
+    EventKind.REPLACED,
+    EventKind.CANCELLED,
+)
 
 
 def history(pk: int, work: Work) -> Plan | None:

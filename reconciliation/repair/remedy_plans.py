@@ -15,13 +15,13 @@ from orders.models import (
     Order,
     OrderItem,
     OrderStatus,
-    Replacement,
     Resolution,
 )
-from orders.models.replacements import UNDER_WAY
 from orders.shortages import SHORT_STATES, resolution_of, settled_as
+from orders.under_way import is_busy
 from reconciliation import wake
-from reconciliation.models import DocumentState, Purpose, ReservationDocument
+from reconciliation.models import DocumentState, ReservationDocument
+from reconciliation.models.attempts import OF_REMEDIES
 from reconciliation.repair.plans import ByHand, Plan, Work, change, order_of, tell
 
 _Step = tuple[str, str, Callable[[], None]]
@@ -51,14 +51,14 @@ def remedy(pk: int, work: Work) -> Plan | ByHand:
     return Plan(
         before="; ".join(before for before, _, _ in steps),
         after="; ".join(after for _, after, _ in steps),
-        why="No replacement of the order is under way, and its items say so.",
+        why="Nothing of the order is being replaced or adjusted, and its items say so.",
         act=act,
     )
 
 
 def _may_be_judged(order: Order) -> bool:
-    """Whether nothing is being replaced just now, and what was replaced is there as items."""
-    if Replacement.objects.filter(UNDER_WAY, order=order).exists():
+    """Whether nothing is under way for it, and what was replaced is there as items."""
+    if is_busy(order):
         return False
     items = OrderItem.objects.filter(order=order).annotate(made=Sum("replacements__quantity"))
     return all(item.replaced_quantity == (item.made or ZERO) for item in items)
@@ -78,7 +78,7 @@ def _left_holds(order: Order, work: Work) -> _Step | None:
 def _left_documents(order: Order, work: Work) -> _Step | None:
     left = ReservationDocument.objects.filter(
         order=order,
-        purpose=Purpose.REPLACEMENT,
+        purpose__in=OF_REMEDIES,
         state__in=[DocumentState.PREPARED, DocumentState.ANSWERED],
     )
     ids = list(left.order_by("pk").values_list("pk", flat=True))
@@ -90,7 +90,7 @@ def _left_documents(order: Order, work: Work) -> _Step | None:
             change(left.filter(pk=pk), state=DocumentState.CANCELLING)
         wake.soon("finish_cancellations")
 
-    return "a reservation that replaces nothing", "it is given back at OCI", act
+    return "a reservation that nothing asks for any more", "it is given back at OCI", act
 
 
 def _settlement(order: Order, work: Work) -> _Step | None:

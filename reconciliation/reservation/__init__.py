@@ -10,7 +10,7 @@ from reconciliation.reservation.asking import ask, cancel_document
 from reconciliation.reservation.counting import answered_units, count, is_complete
 from reconciliation.reservation.undoing import give_back_if_undone, not_yet_undone
 from reconciliation.reservation.verdicts import Asked, Verdict
-from reconciliation.reservation.writing import prepare, write_replacement
+from reconciliation.reservation.writing import prepare, write_kept, write_replacement
 
 __all__ = [
     "Asked",
@@ -23,5 +23,6 @@ __all__ = [
     "is_complete",
     "not_yet_undone",
     "prepare",
+    "write_kept",
     "write_replacement",
 ]

@@ -14,6 +14,7 @@ from orders.actors import Actor
 from orders.fields import ZERO
 from orders.models import Order, OrderItem, ReservationState
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
+from reconciliation.models.attempts import OF_REMEDIES
 from reconciliation.oci.documents import shares
 
 
@@ -67,9 +68,9 @@ def count(
 
 
 def _answered(order_id: int) -> QuerySet[ReservationDocument]:
-    """Return what the order's own items may count; a replacement counts its document itself."""
+    """Return what the order's own items may count; a remedy counts its document itself."""
     answered = ReservationDocument.objects.filter(order_id=order_id, state=DocumentState.ANSWERED)
-    return answered.exclude(purpose=Purpose.REPLACEMENT)
+    return answered.exclude(purpose__in=OF_REMEDIES)
 
 
 def is_complete(order_id: int) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 
 from django.db import transaction
 
 from orders import events
 from orders.actors import Actor
+from orders.ledger import Key
 from orders.models import (
     EventKind,
     InventoryList,
@@ -17,8 +19,9 @@ from orders.models import (
     OrderStatus,
     Replacement,
 )
-from orders.models.replacements import UNDER_WAY
+from orders.under_way import is_busy
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
+from reconciliation.models.attempts import OF_REMEDIES
 from reconciliation.oci.documents import (
     Line,
     Place,
@@ -35,7 +38,7 @@ _ACTIVE = (DocumentState.PREPARED, DocumentState.ANSWERED)
 def prepare(*, order_id: int, holder: str, purpose: Purpose) -> list[ReservationDocument] | None:
     """Return the documents to ask OCI for, written down; those under way are returned as they are.
 
-    A replacement's document is never written here, but with it (`write_replacement`).
+    A remedy's document is never written here, but with it (`write_replacement`, `write_kept`).
     An empty list means that nothing is missing, None that `holder` may not ask for the order (any
     more): a worker that was thought dead must not reserve for an order that has been cancelled.
     """
@@ -44,9 +47,9 @@ def prepare(*, order_id: int, holder: str, purpose: Purpose) -> list[Reservation
         if order is None or order.status not in (OrderStatus.NEW, OrderStatus.CREATED):
             return None
         active = ReservationDocument.objects.filter(order=order, state__in=_ACTIVE)
-        if purpose == Purpose.REPLACEMENT:
+        if purpose in OF_REMEDIES:
             return list(active.filter(purpose=purpose))
-        if purpose == Purpose.SHORTFALL and order.replacements.filter(UNDER_WAY).exists():
+        if purpose == Purpose.SHORTFALL and is_busy(order):
             return None
         if active:
             return list(active)
@@ -63,6 +66,22 @@ def write_replacement(replacement: Replacement) -> ReservationDocument:
     line = Line(_place(replacement.inventory_list), replacement.sku, replacement.quantity)
     (document,) = _write_down(
         order, [[line]], generation=_free_generation(order), purpose=Purpose.REPLACEMENT
+    )
+    return document
+
+
+def write_kept(order_id: int, kept: Mapping[Key, Decimal]) -> ReservationDocument:
+    """Write down the document of what a rearrangement keeps, in the transaction that begins it.
+
+    `kept` has no more keys than the document that it comes from, which took them all in one.
+    """
+    order = Order.objects.select_for_update().get(pk=order_id)
+    lists = InventoryList.objects.in_bulk({list_id for list_id, _ in kept})
+    lines = sum_lines(
+        Line(_place(lists[list_id]), sku, units) for (list_id, sku), units in kept.items()
+    )
+    (document,) = _write_down(
+        order, [lines], generation=_free_generation(order), purpose=Purpose.REARRANGEMENT
     )
     return document
 

@@ -1,0 +1,100 @@
+"""Keeping a part of what a reservation document holds, or moving it to another inventory list."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from orders.fields import QuantityField
+from orders.models.orders import ActorKind, Order
+from orders.models.sites import InventoryList
+
+
+class RearrangementState(models.TextChoices):
+    """Where a rearrangement is on its way."""
+
+    RESERVING = "reserving", _("Being reserved")
+    GIVING_BACK = "giving_back", _("Being given back")  # OCI was short of it
+    DONE = "done", _("Adjusted")
+    REFUSED = "refused", _("Not adjusted")
+    CANCELLED = "cancelled", _("Cancelled with its order")
+
+
+# Spelt with OR for SQLite, like the conditions in orders.models.orders.
+UNDER_WAY = Q(state="reserving") | Q(state="giving_back")
+
+
+class Rearrangement(models.Model):
+    """One attempt to rearrange what a document holds; at most one of an order at a time.
+
+    `document` is the primary key of the document that is to go (a row of `reconciliation`, which
+    this layer does not know). What its lines keep is off ATO from the beginning, in the lists where
+    it is to be; the order counts on the old document until OCI has reserved all of that anew.
+    `shortfalls` is what OCI had less of: `{inventoryListId, sku, requested, available}`.
+    """
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="rearrangements")
+    document = models.BigIntegerField()
+    state = models.CharField(
+        max_length=11, choices=RearrangementState.choices, default=RearrangementState.RESERVING
+    )
+    actor_kind = models.CharField(max_length=6, choices=ActorKind.choices)
+    actor = models.CharField(max_length=150)
+    reason = models.CharField(max_length=1000)
+    asked_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    refusal = models.CharField(max_length=1000, blank=True)
+    shortfalls = models.JSONField(default=list)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["order"], condition=UNDER_WAY, name="one_rearrangement_under_way_per_order"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["id"], condition=UNDER_WAY, name="rearrangements_under_way"),
+        ]
+
+    def __str__(self) -> str:
+        return f"rearrangement {self.pk} of document {self.document}, {self.state}"
+
+
+class RearrangedLine(models.Model):
+    """What becomes of one line of the document: of `held` units `kept` are to be in `to_list`."""
+
+    rearrangement = models.ForeignKey(Rearrangement, on_delete=models.CASCADE, related_name="lines")
+    inventory_list = models.ForeignKey(InventoryList, on_delete=models.PROTECT, related_name="+")
+    sku = models.CharField(max_length=250)
+    held = QuantityField()
+    kept = QuantityField()
+    to_list = models.ForeignKey(InventoryList, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["rearrangement", "inventory_list", "sku"], name="one_line_per_sku_and_list"
+            ),
+            models.CheckConstraint(
+                condition=Q(held__gt=0, kept__gte=0, held__gte=F("kept")), name="kept_within_held"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kept} of {self.held} x {self.sku}"
+
+    @property
+    def released(self) -> Decimal:
+        """Units that the order gives up."""
+        left: Decimal = self.held - self.kept
+        return left
+
+    @property
+    def moves(self) -> bool:
+        """Whether units are kept in another list."""
+        return self.kept > 0 and self.to_list_id != self.inventory_list_id

@@ -1,0 +1,292 @@
+"""Keeping a part of what a reservation document holds, here or in another list: the order's side.
+
+What is kept is off ATO, in the list where it is to be, and written down first; the order counts on
+the old document until OCI has reserved all of that anew (`reconciliation.remedies.rearranging`).
+Every step is a conditional update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from orders import events, ledger, outcomes
+from orders.actors import Actor
+from orders.adjusting import short_again, why_not_adjust
+from orders.errors import CannotAdjust, Shortfall
+from orders.fields import ZERO, json_number, quantity
+from orders.keeping import Keep, given_up, kept_of, why_not_keep
+from orders.ledger import Key
+from orders.models import (
+    SETTLED_STATES,
+    ActorKind,
+    EventKind,
+    Hold,
+    InventoryRecord,
+    Order,
+    OrderItem,
+    OrderStatus,
+    RearrangedLine,
+    Rearrangement,
+    RearrangementState,
+)
+from orders.models.inventory import OPEN_HOLDS
+from orders.models.rearrangements import UNDER_WAY
+from orders.refusals import moved_on, not_in_list
+from orders.under_way import check_nothing_under_way
+
+
+def keeps_of(rearrangement: Rearrangement) -> list[Keep]:
+    """Return what a rearrangement was asked for, line by line; one query."""
+    return sorted(
+        Keep(line.inventory_list_id, line.sku, line.held, line.kept, line.to_list_id)
+        for line in RearrangedLine.objects.filter(rearrangement=rearrangement)
+    )
+
+
+def find_same(*, order_id: int, document: int, keeps: Sequence[Keep]) -> Rearrangement | None:
+    """Return the rearrangement that a second click asks for: under way, or done."""
+    found = Rearrangement.objects.filter(order=order_id, document=document)
+    for one in found.filter(UNDER_WAY | Q(state=RearrangementState.DONE)).order_by("-id"):
+        if keeps_of(one) == sorted(keeps):
+            return one
+    return None
+
+
+def begin(
+    *,
+    order_id: int,
+    document: int,
+    keeps: Sequence[Keep],
+    holder: str,
+    until: datetime,
+    actor: Actor,
+    reason: str,
+    now: datetime,
+) -> Rearrangement:
+    """Take what is kept off ATO for an order, and become its claim's `holder`.
+
+    Call inside the transaction that writes the new reservation document down. Raises CannotAdjust,
+    orders.errors.ShortOnAto with the figures, or LedgerChanged to be tried again; the transaction
+    must be rolled back then.
+    """
+    if not outcomes.take_claim(order_id=order_id, holder=holder, until=until, now=now):
+        raise CannotAdjust(moved_on())
+    # Read under the claim: the order may have changed while it was waited for.
+    order = Order.objects.get(pk=order_id)
+    if closed := why_not_adjust(order):
+        raise CannotAdjust(closed)
+    check_nothing_under_way(order, CannotAdjust)
+    items = list(OrderItem.objects.filter(order=order).order_by("position"))
+    if closed := why_not_keep(items, keeps):
+        raise CannotAdjust(closed)
+    given_up(items, keeps)
+    kept = kept_of(keeps)
+    records = _records(order, kept)
+    ledger.take(order=order, wanted=kept, records=records, floors={}, now=now)
+    rearrangement = Rearrangement.objects.create(
+        order=order,
+        document=document,
+        actor_kind=actor.kind,
+        actor=actor.name[:150],
+        reason=reason[:1000],
+        asked_at=now,
+    )
+    RearrangedLine.objects.bulk_create(
+        RearrangedLine(
+            rearrangement=rearrangement,
+            inventory_list_id=one.list_id,
+            sku=one.sku,
+            held=one.held,
+            kept=one.units,
+            to_list_id=one.to_list,
+        )
+        for one in sorted(keeps)
+    )
+    _tell(rearrangement, EventKind.REARRANGING, reason=reason, now=now)
+    return rearrangement
+
+
+def _records(order: Order, kept: Mapping[Key, Decimal]) -> dict[Key, InventoryRecord]:
+    records = ledger.records_of(kept)
+    for key in sorted(kept):
+        if key not in records:
+            raise CannotAdjust(not_in_list(*key))
+    open_holds = Hold.objects.filter(
+        order=order, record__in=[record.pk for record in records.values()], state__in=OPEN_HOLDS
+    )
+    if uncounted := open_holds.select_related("record").first():
+        raise CannotAdjust(
+            _(
+                "OCI's figure of %(sku)s does not count this order's earlier units yet; try again"
+                " in a minute."
+            )
+            % {"sku": uncounted.record.sku}
+        )
+    return records
+
+
+def complete(
+    *, rearrangement_id: int, holder: str, replacements_first: bool, now: datetime
+) -> Rearrangement | None:
+    """Let the order count on what OCI has reserved anew instead of on the old document.
+
+    Call inside the transaction that marks the old document to be cancelled. None, and nothing has
+    changed, if the order is not `holder`'s any more. Raises CannotAdjust if the order's items do
+    not have any more what the old document held for them; roll back then.
+    """
+    with transaction.atomic():
+        mine = _mine(rearrangement_id, holder)
+        if mine is None or mine.state != RearrangementState.RESERVING:
+            return None
+        keeps = keeps_of(mine)
+        items = list(OrderItem.objects.filter(order=mine.order).order_by("position"))
+        if closed := why_not_keep(items, keeps):
+            raise CannotAdjust(closed)
+        less = given_up(items, keeps, replacements_first=replacements_first)
+        _change_items(items, less, {one.key: one.to_list for one in keeps if one.moves})
+        _settle(mine, items, holder, released=bool(less), now=now)
+        _end(mine, RearrangementState.DONE, now=now)
+        ledger.mark_answered(order=mine.order, now=now)
+        released = {str(pk): json_number(less[pk]) for pk in sorted(less)}
+        _tell(mine, EventKind.REARRANGED, reason=mine.reason, now=now, released=released)
+        return mine
+
+
+def give_back(
+    *, rearrangement_id: int, holder: str, refusal: str, shortfalls: Sequence[Shortfall] = ()
+) -> bool:
+    """Note that OCI will not reserve all of it, before what it holds is undone there."""
+    with transaction.atomic():
+        mine = _mine(rearrangement_id, holder)
+        return mine is not None and bool(
+            Rearrangement.objects.filter(pk=mine.pk, state=RearrangementState.RESERVING).update(
+                state=RearrangementState.GIVING_BACK,
+                refusal=refusal[:1000],
+                shortfalls=[one.told() for one in shortfalls],
+            )
+        )
+
+
+def refuse(*, rearrangement_id: int, holder: str, now: datetime) -> Rearrangement | None:
+    """End a rearrangement that is being given back: its ATO is free, the order as it was."""
+    with transaction.atomic():
+        mine = _mine(rearrangement_id, holder)
+        if mine is None or mine.state != RearrangementState.GIVING_BACK:
+            return None
+        _end(mine, RearrangementState.REFUSED, now=now)
+        ledger.release(order=mine.order, keys=kept_of(keeps_of(mine)), now=now)
+        outcomes.drop_claim(order_id=mine.order_id, holder=holder)
+        more = {"shortfalls": mine.shortfalls} if mine.shortfalls else {}
+        _tell(mine, EventKind.NOT_REARRANGED, reason=mine.refusal, now=now, **more)
+        return mine
+
+
+def shortfalls_of(rearrangement: Rearrangement) -> list[Shortfall]:
+    """Return what OCI had less of than was to be kept."""
+    return [
+        Shortfall(
+            sku=one["sku"],
+            inventory_list_id=one["inventoryListId"],
+            requested=Decimal(str(one["requested"])),
+            available=Decimal(str(one["available"])),
+        )
+        for one in rearrangement.shortfalls
+    ]
+
+
+def _mine(rearrangement_id: int, holder: str) -> Rearrangement | None:
+    """Return the rearrangement if `holder` still has its order, which is locked then."""
+    found = Rearrangement.objects.values_list("order_id", flat=True).get(pk=rearrangement_id)
+    order = Order.objects.select_for_update().filter(pk=found, claim=holder, status=OrderStatus.NEW)
+    if order.first() is None:
+        return None
+    return Rearrangement.objects.select_related("order").get(pk=rearrangement_id)
+
+
+def _change_items(
+    items: Sequence[OrderItem], less: Mapping[int, Decimal], moved: Mapping[Key, str]
+) -> None:
+    """Lower what items have reserved, and move those that keep something to its new list.
+
+    An item that has given everything up stays in its list, and is short there.
+    """
+    for item in sorted(items, key=lambda one: one.pk):
+        reserved = item.reserved_quantity - less.get(item.pk, ZERO)
+        list_id = item.inventory_list_id
+        if reserved > 0:
+            list_id = moved.get((list_id, item.sku), list_id)
+        if (reserved, list_id) == (item.reserved_quantity, item.inventory_list_id):
+            continue
+        won = OrderItem.objects.filter(
+            pk=item.pk,
+            reserved_quantity=item.reserved_quantity,
+            inventory_list=item.inventory_list_id,
+        ).update(reserved_quantity=quantity(reserved), inventory_list=list_id)
+        if not won:
+            raise ledger.LedgerChanged
+        item.reserved_quantity, item.inventory_list_id = reserved, list_id
+
+
+def _settle(
+    mine: Rearrangement, items: Sequence[OrderItem], holder: str, *, released: bool, now: datetime
+) -> None:
+    """Bring the order up to date with its items and give the claim back."""
+    state = outcomes.state_of(
+        {item.pk: item.quantity for item in items},
+        {item.pk: item.reserved_quantity for item in items},
+    )
+    won = Order.objects.filter(
+        pk=mine.order_id,
+        claim=holder,
+        status=OrderStatus.NEW,
+        reservation_state__in=SETTLED_STATES,
+    ).update(
+        reservation_state=state,
+        claim="",
+        claimed_until=None,
+        **short_again(now) if released else {},
+    )
+    if not won:
+        raise ledger.LedgerChanged
+    mine.order.refresh_from_db()
+
+
+def _end(mine: Rearrangement, state: RearrangementState, *, now: datetime) -> None:
+    won = Rearrangement.objects.filter(pk=mine.pk, state=mine.state).update(
+        state=state, ended_at=now
+    )
+    if not won:
+        raise ledger.LedgerChanged
+    mine.refresh_from_db()
+
+
+def _tell(mine: Rearrangement, kind: EventKind, *, reason: str, now: datetime, **more: Any) -> None:
+    data = {
+        "rearrangement": mine.pk,
+        "document": mine.document,
+        "lines": [
+            {
+                "inventoryListId": one.list_id,
+                "sku": one.sku,
+                "held": json_number(one.held),
+                "kept": json_number(one.units),
+                "toListId": one.to_list,
+            }
+            for one in keeps_of(mine)
+        ],
+    }
+    events.record(
+        order=mine.order,
+        kind=kind,
+        actor=Actor(ActorKind(mine.actor_kind), mine.actor),
+        reason=reason,
+        now=now,
+        data=data | more,
+    )

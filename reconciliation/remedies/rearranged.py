@@ -1,0 +1,223 @@
+"""Bringing a rearrangement to its end, as far as OCI answers; safe to call again after anything."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import transaction
+
+from orders import ledger, outcomes, rearranging
+from orders.actors import job
+from orders.errors import CannotAdjust, Shortfall
+from orders.fields import ZERO
+from orders.keeping import kept_of
+from orders.ledger import Figure, Key
+from orders.models import Rearrangement, RearrangementState
+from orders.models.rearrangements import UNDER_WAY
+from reconciliation import connection, releases, reservation, snapshots, wake
+from reconciliation.models import DocumentState, Purpose, ReservationDocument
+from reconciliation.oci.client import OciClient
+from reconciliation.oci.errors import OciError
+from reconciliation.oci_client import client as shared_client
+from reconciliation.remedies.keeping import held_by, instead
+from reconciliation.reservation import Asked, Verdict
+
+Clock = Callable[[], datetime]
+
+ADJUSTMENTS = job("adjustments")
+_CLAIM = timedelta(seconds=60)
+# OCI was not heard, or not clearly: the same document is sent again later.
+_ASK_AGAIN = (Verdict.OFFLINE, Verdict.CONFIGURATION, Verdict.THROTTLED, Verdict.LATER)
+_CHANGED = Asked(Verdict.LATER, "The order has just been changed by someone else.")
+
+
+def rearranging_is_under_way() -> bool:
+    """Whether a rearrangement waits to be finished."""
+    return Rearrangement.objects.filter(UNDER_WAY).exists()
+
+
+def finish_rearrangements(*, clock: Clock, limit: int = 200) -> int:
+    """Carry on with rearrangements that nobody works on, oldest first; return how many have ended.
+
+    Calls OCI only while the connection is usable; ends early when OCI stops answering.
+    """
+    ended = 0
+    under_way = Rearrangement.objects.filter(UNDER_WAY).order_by("id")
+    for pk, order_id in list(under_way.values_list("pk", "order_id")[:limit]):
+        if not connection.is_usable(connection.current(), now=clock()):
+            break
+        holder, now = f"adjust:{uuid.uuid4().hex}", clock()
+        if not outcomes.take_claim(order_id=order_id, holder=holder, until=now + _CLAIM, now=now):
+            continue
+        asked = finish(pk, holder=holder, client=shared_client(), clock=clock)
+        outcomes.drop_claim(order_id=order_id, holder=holder)
+        if asked is None:
+            ended += 1
+        elif asked.verdict != Verdict.LATER:
+            break
+    return ended
+
+
+def finish(
+    rearrangement_id: int,
+    *,
+    holder: str,
+    client: OciClient,
+    clock: Clock,
+    read_timeout: float | None = None,
+) -> Asked | None:
+    """Bring a rearrangement as far as OCI answers; None when it has ended, else why not yet.
+
+    `holder` has the claim on its order; `read_timeout`, in seconds, replaces the client's.
+    """
+    mine = Rearrangement.objects.get(pk=rearrangement_id)
+    if mine.state == RearrangementState.RESERVING:
+        asked = reservation.ask(
+            order_id=mine.order_id,
+            holder=holder,
+            purpose=Purpose.REARRANGEMENT,
+            client=client,
+            clock=clock,
+            actor=ADJUSTMENTS,
+            read_timeout=read_timeout,
+        )
+        if asked.verdict in _ASK_AGAIN:
+            return asked
+        refusal = asked.reason
+        shortfalls = [] if refusal else _shortfalls(mine)
+        if not refusal and not shortfalls:
+            try:
+                if not _complete(mine, holder=holder, now=clock()):
+                    return _CHANGED
+            except CannotAdjust as changed:
+                refusal = changed.detail
+            else:
+                _let_go(mine, client=client, clock=clock, read_timeout=read_timeout)
+                return None
+        _give_back(mine, holder=holder, refusal=refusal, shortfalls=shortfalls)
+    figures: list[Figure] = []
+    taken_at = clock()
+    if _undo(mine, client=client, clock=clock, read_timeout=read_timeout):
+        figures = snapshots.fetch(_keys(mine), client=client, read_timeout=read_timeout)
+    _refuse(mine, holder=holder, figures=figures, taken_at=taken_at, now=clock())
+    return None
+
+
+def _keys(mine: Rearrangement) -> list[Key]:
+    return sorted(kept_of(rearranging.keeps_of(mine)))
+
+
+def _documents(mine: Rearrangement, state: DocumentState) -> list[ReservationDocument]:
+    documents = ReservationDocument.objects.filter(
+        order=mine.order_id, purpose=Purpose.REARRANGEMENT, state=state
+    )
+    return list(documents.exclude(pk=mine.document).order_by("generation"))
+
+
+def _shortfalls(mine: Rearrangement) -> list[Shortfall]:
+    """Return of what OCI holds less than is to be kept, by its answer."""
+    held: dict[Key, Decimal] = {}
+    for document in _documents(mine, DocumentState.ANSWERED):
+        held |= held_by(document)
+    return [
+        Shortfall(key[1], key[0], requested=units, available=held.get(key, ZERO))
+        for key, units in sorted(kept_of(rearranging.keeps_of(mine)).items())
+        if held.get(key, ZERO) < units
+    ]
+
+
+def _complete(mine: Rearrangement, *, holder: str, now: datetime) -> bool:
+    """Let the order count on the new document and mark the old one, both or neither.
+
+    False if the order is not ours any more. Raises CannotAdjust if it does not fit any more.
+    """
+    old = ReservationDocument.objects.get(pk=mine.document)
+    with transaction.atomic():
+        done = rearranging.complete(
+            rearrangement_id=mine.pk,
+            holder=holder,
+            replacements_first=old.purpose == Purpose.REPLACEMENT,
+            now=now,
+        )
+        if done is None:
+            return False
+        rows = ReservationDocument.objects.filter(pk=old.pk, state=DocumentState.COUNTED)
+        if not rows.update(state=DocumentState.CANCELLING):
+            raise CannotAdjust("The old reservation document is not counted any more.")
+        new = [document.pk for document in _documents(mine, DocumentState.ANSWERED)]
+        ReservationDocument.objects.filter(pk__in=new).update(state=DocumentState.COUNTED)
+    releases.wake_for(mine.order_id)
+    return True
+
+
+def _let_go(
+    mine: Rearrangement, *, client: OciClient, clock: Clock, read_timeout: float | None
+) -> None:
+    """Cancel the old document at OCI now; what does not work is done later, by the sweep."""
+    old = ReservationDocument.objects.get(pk=mine.document)
+    stopped = reservation.cancel_document(
+        old, client=client, clock=clock, actor=ADJUSTMENTS, read_timeout=read_timeout
+    )
+    if stopped is not None:
+        return
+    keys = sorted({*_keys(mine), *held_by(old)})
+    try:
+        snapshots.refresh(keys=keys, client=client, read_timeout=read_timeout, clock=clock)
+    except OciError:
+        # The figures follow with the next snapshot.
+        return
+
+
+def _give_back(
+    mine: Rearrangement, *, holder: str, refusal: str, shortfalls: Sequence[Shortfall]
+) -> None:
+    if not refusal:
+        figures = " ".join(
+            f"OCI had {one.available.normalize():f} of {one.sku} in {one.inventory_list_id};"
+            f" {one.requested.normalize():f} are needed."
+            for one in shortfalls[:5]
+        )
+        refusal = f"{figures} {instead()}"
+    with transaction.atomic():
+        given = rearranging.give_back(
+            rearrangement_id=mine.pk, holder=holder, refusal=refusal, shortfalls=shortfalls
+        )
+        if given:
+            releases.mark_for_undoing(mine.order_id, states=releases.UNCOUNTED)
+
+
+def _undo(
+    mine: Rearrangement, *, client: OciClient, clock: Clock, read_timeout: float | None
+) -> bool:
+    """Undo at OCI what was reserved of it; what does not work now is done later, by the sweep."""
+    for document in _documents(mine, DocumentState.CANCELLING):
+        stopped = reservation.cancel_document(
+            document, client=client, clock=clock, actor=ADJUSTMENTS, read_timeout=read_timeout
+        )
+        if stopped is not None:
+            wake.soon("finish_cancellations")
+            return False
+    return True
+
+
+def _refuse(
+    mine: Rearrangement,
+    *,
+    holder: str,
+    figures: Sequence[Figure],
+    taken_at: datetime,
+    now: datetime,
+) -> None:
+    with transaction.atomic():
+        ended = rearranging.refuse(rearrangement_id=mine.pk, holder=holder, now=now)
+        if ended is not None and figures:
+            ledger.apply_snapshot(
+                figures=figures,
+                taken_at=taken_at,
+                lag=timedelta(seconds=settings.COC_OCI_READ_LAG),
+                now=now,
+            )
