@@ -50,6 +50,20 @@ def keeps_of(rearrangement: Rearrangement) -> list[Keep]:
     )
 
 
+def told_lines(rearrangement: Rearrangement) -> list[dict[str, Any]]:
+    """Return the lines of a rearrangement as its events tell them; one query."""
+    return [
+        {
+            "inventoryListId": one.list_id,
+            "sku": one.sku,
+            "held": json_number(one.held),
+            "kept": json_number(one.units),
+            "toListId": one.to_list,
+        }
+        for one in keeps_of(rearrangement)
+    ]
+
+
 def find_same(*, order_id: int, document: int, keeps: Sequence[Keep]) -> Rearrangement | None:
     """Return the rearrangement that a second click asks for: under way, or done."""
     found = Rearrangement.objects.filter(order=order_id, document=document)
@@ -271,16 +285,7 @@ def _tell(mine: Rearrangement, kind: EventKind, *, reason: str, now: datetime, *
     data = {
         "rearrangement": mine.pk,
         "document": mine.document,
-        "lines": [
-            {
-                "inventoryListId": one.list_id,
-                "sku": one.sku,
-                "held": json_number(one.held),
-                "kept": json_number(one.units),
-                "toListId": one.to_list,
-            }
-            for one in keeps_of(mine)
-        ],
+        "lines": told_lines(mine),
     }
     events.record(
         order=mine.order,

@@ -20,6 +20,7 @@ from coc_admin.console.orders import pages as orders
 from coc_admin.console.orders import payloads as order_payloads
 from coc_admin.console.outages import files as outage_files
 from coc_admin.console.outages import pages as outages
+from coc_admin.console.remedies import adjusting as adjusting_pages
 from coc_admin.console.remedies import items as item_remedies
 from coc_admin.console.remedies import outside as remedies
 from coc_admin.console.reports import calendar as report_calendar
@@ -57,6 +58,11 @@ urlpatterns = [
         "orders/<int:pk>/documents/<int:document_pk>/give-back/",
         item_remedies.give_back,
         name="order_give_back",
+    ),
+    path(
+        "orders/<int:pk>/documents/<int:document_pk>/adjust/",
+        adjusting_pages.adjust,
+        name="order_adjust",
     ),
     path("orders/<int:pk>/settle/", remedies.settle_outside, name="order_settle"),
     path("orders/<int:pk>/reopen/", remedies.reopen, name="order_reopen"),

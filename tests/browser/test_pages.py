@@ -64,6 +64,7 @@ PAGES = {
     "order-replace-search": "/orders/{partial}/replace/?item={item}&q=JUG",
     "order-replace-preview": "/orders/{partial}/replace/?item={item}&sku=JUG-03",
     "order-give-back": "/orders/{partial}/documents/{document}/give-back/",
+    "order-adjust": "/orders/{partial}/documents/{document}/adjust/",
     "runs": "/runs/",
     "run": "/runs/{run}/",
     "run-new": "/runs/new/",

@@ -57,6 +57,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "order_end_review": ("/orders/{order}/end-review/", _MERCHANDISER_OF),
     "order_payload": ("/orders/{order}/payload/", _OPERATOR_OF),
     "order_give_back": ("/orders/{order}/documents/{document}/give-back/", _OPERATOR_OF),
+    "order_adjust": ("/orders/{order}/documents/{document}/adjust/", _OPERATOR_OF),
     "order_message": ("/orders/{order}/message/", _MERCHANDISER_OF),
     "order_message_again": (
         "POST /orders/{order}/message/{nothing}/again/",

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from coc_admin.console.formats import format_change, format_quantity
-from orders.models import EventKind, OrderEvent, OrderItem
+from orders.models import EventKind, OrderEvent, OrderItem, Rearrangement
+from orders.rearranging import told_lines
 
 _MOST_ITEMS = 5
+_OF_REARRANGEMENTS = (
+    EventKind.REARRANGING,
+    EventKind.REARRANGED,
+    EventKind.NOT_REARRANGED,
+)
 _OF_REPLACEMENTS = (EventKind.REPLACING, EventKind.REPLACED, EventKind.NOT_REPLACED)
 
 
@@ -25,7 +31,34 @@ def notes_of(
         return _replacement(event.data, currency)
     if event.kind == EventKind.ADJUSTED:
         return (_units(event.data.get("released", {}), items),)
+    if event.kind in _OF_REARRANGEMENTS:
+        return kept_words(event.data.get("lines", ()))
     return ()
+
+
+def kept_words(lines: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Say what becomes of each line of a document that is adjusted, at most five of those."""
+    notes = []
+    for line in lines:
+        kept, held = Decimal(str(line["kept"])), Decimal(str(line["held"]))
+        told = {
+            "kept": format_quantity(kept),
+            "held": format_quantity(held),
+            "sku": line["sku"],
+            "list": line["inventoryListId"],
+            "to": line["toListId"],
+        }
+        if not kept:
+            notes.append(_("%(held)s × %(sku)s of %(list)s released") % told)
+        elif line["toListId"] != line["inventoryListId"]:
+            words = _("%(kept)s of %(held)s × %(sku)s moved from %(list)s to %(to)s")
+            notes.append(words % told)
+        elif kept < held:
+            notes.append(_("%(kept)s of %(held)s × %(sku)s kept in %(list)s") % told)
+    if len(notes) > _MOST_ITEMS:
+        more = len(notes) - _MOST_ITEMS
+        notes = [*notes[:_MOST_ITEMS], _("and %(more)d more") % {"more": more}]
+    return tuple(notes)
 
 
 def _units(told: Mapping[str, Any], items: Mapping[str, OrderItem]) -> str:
@@ -57,3 +90,8 @@ def _replacement(data: Mapping[str, Any], currency: str) -> tuple[str, ...]:
             % {"amount": format_change(Decimal(str(difference))), "currency": currency}
         )
     return tuple(notes)
+
+
+def adjusted_how(rearrangement: Rearrangement) -> tuple[str, ...]:
+    """Say what an adjustment is to make of each line; one query."""
+    return kept_words(told_lines(rearrangement))

@@ -21,6 +21,7 @@ from coc_admin.console.bulk.choosing_pages import bar_context
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.frame import frame_of
 from coc_admin.console.orders.filters import read_filter, usual_sort
+from coc_admin.console.orders.item_stories import adjusted_how
 from coc_admin.console.orders.stories import timeline
 from coc_admin.console.wording import standing
 from coc_admin.customer_messages import messages_of
@@ -36,13 +37,16 @@ from orders.models import (
     Order,
     OrderItem,
     OrderStatus,
+    Rearrangement,
     Replacement,
     ReservationState,
     Resolution,
 )
 from orders.models.inventory import OPEN_HOLDS
-from orders.models.replacements import UNDER_WAY
+from orders.models.rearrangements import UNDER_WAY as REARRANGED
+from orders.models.replacements import UNDER_WAY as REPLACED
 from orders.shortages import why_not, why_not_cancel_short
+from orders.under_way import is_busy
 from reconciliation.models import ReservationDocument
 from reconciliation.releases import cancel_order
 
@@ -126,9 +130,13 @@ def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
         OrderItem.objects.filter(order=order).select_related("replaces").order_by("position")
     )
     documents = ReservationDocument.objects.filter(order=order).order_by("generation", "part")
-    being_replaced = Replacement.objects.filter(UNDER_WAY, order=order).first()
+    is_free = not is_busy(order)
+    being_replaced = being_adjusted = None
+    if not is_free:
+        being_replaced = Replacement.objects.filter(REPLACED, order=order).first()
+        being_adjusted = Rearrangement.objects.filter(REARRANGED, order=order).first()
     may_change = request.user.has_perm("orders.change_order")
-    is_open = may_change and being_replaced is None
+    is_open = may_change and is_free
     still_held = _held_by_failed(order)
     return {
         "order": order,
@@ -136,6 +144,8 @@ def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
         "items_left_out": max(0, len(items) - MOST_ITEMS),
         "sums": _sums(items),
         "being_replaced": being_replaced,
+        "being_adjusted": being_adjusted,
+        "adjusted_how": adjusted_how(being_adjusted) if being_adjusted else (),
         "counts_short": order.status == OrderStatus.NEW
         and order.reservation_state != ReservationState.MISSING,
         "standing": standing(
@@ -152,7 +162,7 @@ def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
         "may_cancel": _is_cancellable(order) and may_change,
         "may_cancel_items": is_open and not why_not_cancel_short(order),
         "may_replace": is_open and not why_not(order),
-        "may_adjust": being_replaced is None
+        "may_adjust": is_free
         and not why_not_adjust(order)
         and request.user.has_perm("reconciliation.adjust_reservation"),
         "may_end_review": order.needs_review_since is not None and may_change,
@@ -161,7 +171,7 @@ def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
         and is_open,
         "may_reopen": may_change and is_reopenable(order, items),
         "may_rerun": _is_rerunnable(order)
-        and being_replaced is None
+        and is_free
         and request.user.has_perm("reconciliation.start_run"),
     }
 

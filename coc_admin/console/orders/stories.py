@@ -39,6 +39,9 @@ _EVENT_TONES = {
     EventKind.REPLACED: "ok",
     EventKind.NOT_REPLACED: "bad",
     EventKind.ADJUSTED: "warn",
+    EventKind.REARRANGING: "info",
+    EventKind.REARRANGED: "warn",
+    EventKind.NOT_REARRANGED: "bad",
 }
 _STATE_TONES = {
     ReservationState.COMPLETE: "ok",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from coc_admin.console.formats import format_quantity
 from coc_admin.console.forms import ReasonForm
 from orders.fields import QuantityField
 
@@ -75,3 +77,43 @@ class ReplaceForm(ReasonForm):
     sku = forms.CharField(max_length=250, strip=True)
     units = forms.DecimalField(min_value=0, max_digits=15, decimal_places=3)
     unit_price = PriceField()
+
+
+class KeepLineForm(forms.Form):
+    """One line of a document: how many of its units are kept, and in which inventory list."""
+
+    list = forms.CharField(max_length=128)
+    sku = forms.CharField(max_length=250, strip=False)
+    held = forms.DecimalField(min_value=0, max_digits=15, decimal_places=3)
+    keep = forms.DecimalField(
+        min_value=0,
+        max_digits=15,
+        decimal_places=3,
+        error_messages={
+            "required": gettext_lazy("Say how many are kept; 0 releases them all."),
+            "invalid": gettext_lazy("Use a number like 2 or 2.5."),
+            "min_value": gettext_lazy("Keep 0 or more."),
+        },
+    )
+    to = forms.CharField(max_length=128)
+
+    def __init__(self, data: Any, *, lists: Collection[str]) -> None:
+        """Take what was sent of one line; `lists` are those in which its units may be kept."""
+        super().__init__(data)
+        self._lists = lists
+
+    def clean_to(self) -> str:
+        """Return the list, which must be one of those that were offered."""
+        wanted: str = self.cleaned_data["to"]
+        if wanted not in self._lists:
+            raise ValidationError(_("Choose one of the lists."))
+        return wanted
+
+    def clean(self) -> dict[str, Any] | None:
+        """Check that no more is kept than is held."""
+        values = super().clean()
+        held, keep = self.cleaned_data.get("held"), self.cleaned_data.get("keep")
+        if held is not None and keep is not None and keep > held:
+            words = _("Keep at most %(held)s.") % {"held": format_quantity(held)}
+            self.add_error("keep", words)
+        return values
