@@ -1,0 +1,289 @@
+"""Adjustments against each other and against what else changes an order, on PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+
+from orders import cancellation, ledger, outcomes, rearranging
+from orders.errors import CannotAdjust, CannotRemedy, OrderRefused
+from orders.exports import change_export_status
+from orders.keeping import Keep, kept_of
+from orders.models import (
+    ExportStatus,
+    Hold,
+    InventoryRecord,
+    Order,
+    OrderItem,
+    Rearrangement,
+)
+from orders.models.rearrangements import UNDER_WAY
+from reconciliation import promises, reservation
+from reconciliation.models import DocumentState, Purpose, ReservationDocument
+from reconciliation.remedies import adjusting, rearranged, replacing
+from reconciliation.remedies import rearranging as verbs
+from tests.concurrency.together import at_once
+from tests.engine import MIA, D
+from tests.factories import START, capture, know_stock, make_site
+
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
+
+NOW = START + timedelta(minutes=5)
+MINUTE = timedelta(minutes=1)
+WORKERS = 8
+
+
+def reserved_orders(count: int, *, reserved: int = 3) -> list[Order]:
+    """Orders of 3 MUG, of which OCI has reserved some, and whose figures count them."""
+    site = make_site(stock={"MUG": 1000, "CUP": 1000})
+    orders = [capture(site, f"A{number}", [("MUG", 3)]) for number in range(count)]
+    for order in orders:
+        outcomes.take_claim(order_id=order.pk, holder="w", until=NOW, now=START)
+        (document,) = (
+            reservation.prepare(order_id=order.pk, holder="w", purpose=Purpose.ORDER) or ()
+        )
+        held = [{"place": "group", "id": "web", "sku": "MUG", "quantity": reserved}]
+        ReservationDocument.objects.filter(pk=document.pk).update(
+            state=DocumentState.ANSWERED, sends=1, held=held
+        )
+        reservation.count(
+            order_id=order.pk, holder="w", purpose=Purpose.ORDER, actor=MIA, now=START
+        )
+    know_stock({"MUG": 1000 - reserved * count}, at=START + MINUTE)
+    return orders
+
+
+def keeps(units: int, held: int = 3) -> list[Keep]:
+    return [Keep("web", "MUG", D(held), D(units), "web")]
+
+
+def begin(order: Order, units: int = 2, held: int = 3) -> str:
+    document = ReservationDocument.objects.select_related("order").get(
+        order=order, state=DocumentState.COUNTED
+    )
+    try:
+        verbs._begin(
+            document,
+            keeps(units, held),
+            holder=f"adjust:{threading.get_ident()}",
+            actor=MIA,
+            reason="race",
+            now=NOW,
+        )
+    except CannotRemedy:
+        return "refused"
+    return "begun"
+
+
+def active(order: Order) -> list[str]:
+    documents = ReservationDocument.objects.filter(order=order, state=DocumentState.PREPARED)
+    return list(documents.values_list("purpose", flat=True))
+
+
+def test_of_many_who_adjust_one_does() -> None:
+    (order,) = reserved_orders(1)
+    results = at_once(WORKERS, lambda n: begin(order, 1 + n % 2))
+    assert results == ["begun"] + ["refused"] * (WORKERS - 1)
+    assert active(order) == ["rearrange"]
+    mine = Rearrangement.objects.get()
+    assert mine.state == "reserving"
+    kept = kept_of(rearranging.keeps_of(mine))[("web", "MUG")]
+    assert Hold.objects.get(order=order, state="waiting").quantity == kept
+    assert InventoryRecord.objects.get(sku="MUG").ato == 997 - kept
+    assert list(promises.check()) == []
+
+
+def test_control_looking_first_without_the_claim_begins_them_all() -> None:
+    (order,) = reserved_orders(1)
+    looked = threading.Barrier(WORKERS)
+
+    def act(_number: int) -> str:
+        free = not order.rearrangements.filter(UNDER_WAY).exists()
+        looked.wait()
+        Rearrangement.objects.create(
+            order=order, document=number_of(order), actor_kind="person", actor="m", asked_at=NOW
+        )
+        return "begun" if free else "refused"
+
+    results = at_once(WORKERS, act)
+    # All of them thought that the order was free; the constraint lets one through.
+    assert results[0] == "begun"
+    assert sum("one_rearrangement_under_way_per_order" in text for text in results) == WORKERS - 1
+
+
+def number_of(order: Order) -> int:
+    return ReservationDocument.objects.get(order=order).pk
+
+
+def test_adjusting_and_replacing_at_once_does_one_of_them() -> None:
+    orders = reserved_orders(WORKERS, reserved=1)
+
+    def replace(order: Order) -> str:
+        item = OrderItem.objects.select_related("order").get(order=order)
+        holder = f"replace:{threading.get_ident()}"
+        try:
+            replacing._begin(
+                item,
+                "CUP",
+                D(2),
+                unit_price=None,
+                holder=holder,
+                actor=MIA,
+                reason="race",
+                now=NOW,
+            )
+        except CannotRemedy:
+            return "refused"
+        return "begun"
+
+    def adjust_half(order: Order) -> str:
+        document = ReservationDocument.objects.select_related("order").get(
+            order=order, state=DocumentState.COUNTED
+        )
+        half = [Keep("web", "MUG", D(1), D("0.5"), "web")]
+        holder = f"adjust:{threading.get_ident()}"
+        try:
+            verbs._begin(document, half, holder=holder, actor=MIA, reason="race", now=NOW)
+        except CannotRemedy:
+            return "refused"
+        return "begun"
+
+    results = at_once(2 * WORKERS, lambda n: (replace if n % 2 else adjust_half)(orders[n // 2]))
+    assert results == ["begun"] * WORKERS + ["refused"] * WORKERS
+    assert [len(active(order)) for order in orders] == [1] * WORKERS
+    assert list(promises.check()) == []
+
+
+def test_adjusting_and_giving_back_at_once_does_one_of_them() -> None:
+    orders = reserved_orders(WORKERS)
+    documents = {order.pk: number_of(order) for order in orders}
+
+    def give_back(order: Order) -> str:
+        document = ReservationDocument.objects.select_related("order").get(pk=documents[order.pk])
+        held = {("web", "MUG"): D(3)}
+        try:
+            adjusting._write_down(document, held, actor=MIA, reason="race", now=NOW)
+        except CannotAdjust:
+            return "refused"
+        return "given back"
+
+    def adjust(order: Order) -> str:
+        document = ReservationDocument.objects.select_related("order").get(pk=documents[order.pk])
+        holder = f"adjust:{threading.get_ident()}"
+        try:
+            verbs._begin(document, keeps(2), holder=holder, actor=MIA, reason="race", now=NOW)
+        except CannotRemedy:
+            return "refused"
+        return "begun"
+
+    results = at_once(2 * WORKERS, lambda n: (give_back if n % 2 else adjust)(orders[n // 2]))
+    assert results.count("refused") == WORKERS
+    for order in orders:
+        (reserved,) = OrderItem.objects.filter(order=order).values_list(
+            "reserved_quantity", flat=True
+        )
+        begun = Rearrangement.objects.filter(order=order).exists()
+        assert reserved == (3 if begun else 0)
+    assert list(promises.check()) == []
+
+
+def answered(order: Order, holder: str) -> Rearrangement:
+    """An adjustment whose document OCI has answered in full, with `holder` about to count it."""
+    begin(order)
+    ReservationDocument.objects.filter(order=order, purpose=Purpose.REARRANGEMENT).update(
+        state=DocumentState.ANSWERED,
+        sends=1,
+        held=[{"place": "group", "id": "web", "sku": "MUG", "quantity": 2}],
+    )
+    Order.objects.filter(pk=order.pk).update(claim=holder, claimed_until=NOW + MINUTE)
+    return Rearrangement.objects.get(order=order)
+
+
+def complete(mine: Rearrangement, holder: str) -> str:
+    return "won" if rearranged._complete(mine, holder=holder, now=NOW) else "lost"
+
+
+def test_counting_and_cancelling_at_once_leave_nothing_half_done() -> None:
+    orders = reserved_orders(WORKERS)
+    mine = {order.pk: answered(order, "slow") for order in orders}
+
+    def cancel(order: Order) -> str:
+        cancellation.request_cancellation(order_id=order.pk, actor=MIA, reason="race", now=NOW)
+        return "cancelled"
+
+    results = at_once(
+        2 * WORKERS,
+        lambda n: cancel(orders[n // 2]) if n % 2 else complete(mine[orders[n // 2].pk], "slow"),
+    )
+    assert results.count("cancelled") == WORKERS
+    assert results.count("won") + results.count("lost") == WORKERS
+    for order in orders:
+        order.refresh_from_db()
+        assert order.status == "cancelling"
+        done = Rearrangement.objects.get(order=order).state == "done"
+        states = ReservationDocument.objects.filter(order=order).order_by("generation")
+        expected = ["cancelling", "counted"] if done else ["counted", "answered"]
+        assert list(states.values_list("state", flat=True)) == expected
+        assert OrderItem.objects.get(order=order).reserved_quantity == (2 if done else 3)
+
+
+def test_two_who_count_the_same_answer_count_it_once() -> None:
+    orders = reserved_orders(WORKERS)
+    mine = {order.pk: answered(order, "slow") for order in orders}
+    results = at_once(2 * WORKERS, lambda n: complete(mine[orders[n // 2].pk], "slow"))
+    assert results == ["lost"] * WORKERS + ["won"] * WORKERS
+    for order in orders:
+        assert OrderItem.objects.get(order=order).reserved_quantity == 2
+        assert order.events.filter(kind="rearranged").count() == 1
+    assert list(promises.check()) == []
+
+
+def test_control_counting_without_the_claim_counts_it_twice() -> None:
+    (order,) = reserved_orders(1)
+    mine = answered(order, "slow")
+    looked = threading.Barrier(WORKERS)
+
+    def unguarded(_number: int) -> str:
+        item = OrderItem.objects.get(order=order)
+        looked.wait()
+        with transaction.atomic():
+            OrderItem.objects.filter(pk=item.pk).update(
+                reserved_quantity=item.reserved_quantity - 1
+            )
+            rearranging._tell(mine, "rearranged", reason="race", now=NOW)  # type: ignore[arg-type]
+        return "won"
+
+    assert at_once(WORKERS, unguarded) == ["won"] * WORKERS
+    assert order.events.filter(kind="rearranged").count() == WORKERS
+
+
+def test_exporting_and_adjusting_at_once_does_one_of_them() -> None:
+    orders = reserved_orders(WORKERS)
+
+    def export(order: Order) -> str:
+        try:
+            change_export_status(order_id=order.pk, to=ExportStatus.EXPORTED, actor=MIA, now=NOW)
+        except OrderRefused:
+            return "refused"
+        return "exported"
+
+    results = at_once(2 * WORKERS, lambda n: (export if n % 2 else begin)(orders[n // 2]))
+    assert results.count("refused") == WORKERS
+    for order in orders:
+        order.refresh_from_db()
+        assert (order.export_status == "exported") != order.rearrangements.exists()
+    assert list(promises.check()) == []
+
+
+def test_what_is_kept_is_never_more_than_there_is() -> None:
+    orders = reserved_orders(WORKERS)
+    know_stock({"MUG": 5}, at=START + 2 * MINUTE)
+    results = at_once(WORKERS, lambda n: begin(orders[n]))
+    assert results == ["begun"] * 2 + ["refused"] * (WORKERS - 2)
+    record = ledger.get_ato("web", "MUG")
+    assert record is not None
+    assert (record.ato, record.held) == (D(1), D(4))
+    assert list(promises.check()) == []
