@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -39,6 +39,11 @@ class KeepPreview:
     def released(self) -> Decimal:
         """Units that would be released."""
         return sum((one.held - one.units for one in self.keeps), ZERO)
+
+    @property
+    def moves(self) -> bool:
+        """Whether something would be moved to another list."""
+        return any(one.moves for one in self.keeps)
 
     @property
     def keeps_nothing(self) -> bool:
@@ -96,9 +101,13 @@ def why_not_rearrange(document: ReservationDocument, keeps: Sequence[Keep]) -> s
         return closed
     kept = kept_of(keeps)
     known = ledger.records_of(kept)
+    unknown = next((key for key in sorted(kept) if key not in known), None)
+    return not_in_list(*unknown) if unknown else waited_for(kept)
+
+
+def waited_for(kept: Iterable[Key]) -> str:
+    """Say for which of these SKUs orders wait that are to be served first; nothing if for none."""
     for key in sorted(kept):
-        if key not in known:
-            return not_in_list(*key)
         if fence.is_waited_for([key]):
             words = _("Orders wait for %(sku)s in %(list)s; they are served first.")
             return words % {"sku": key[1], "list": key[0]}

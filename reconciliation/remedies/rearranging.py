@@ -28,7 +28,7 @@ from orders.models import Rearrangement, RearrangementState
 from orders.refusals import moved_on
 from reconciliation import reservation
 from reconciliation.models import Attempt, DocumentState, ReservationDocument
-from reconciliation.remedies.keeping import scarce_words, why_not_rearrange
+from reconciliation.remedies.keeping import scarce_words, waited_for, why_not_rearrange
 from reconciliation.remedies.rearranged import finish
 from reconciliation.remedies.reserving import check_documents, client_or
 
@@ -120,6 +120,9 @@ def _begin(
                 )
                 if not counted.exists():
                     raise CannotAdjust(moved_on())
+                # Once more: an order may wait since that was looked at.
+                if waiting := waited_for(kept_of(keeps)):
+                    raise CannotAdjust(waiting)
                 reservation.write_kept(document.order_id, kept_of(keeps))
                 return rearrangement
         except LedgerChanged:

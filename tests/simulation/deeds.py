@@ -15,6 +15,7 @@ from reconciliation.placement import place_order
 from tests.orders.payloads import raw_order
 from tests.simulation.people import (
     SHOP,
+    adjust,
     cancel,
     export,
     force_offline,
@@ -185,6 +186,18 @@ def recovery(world: World) -> None:
     work(world)
 
 
+def adjust_reservation(world: World) -> None:
+    """An operator adjusts a reservation, mostly while OCI is there and its figures are fresh."""
+    if world.rng.random() < 0.8:
+        no_trouble(world)
+        _tick_until(world, connection.may_call)
+        pass_time(world, 5.0)
+        tick(world)
+        if world.rng.random() < 0.5:
+            trouble(world, _SOME)
+    adjust(world)
+
+
 def _tick_until(world: World, reached: Callable[[Connection], bool]) -> None:
     for _ in range(4):
         tick(world)
@@ -264,6 +277,9 @@ OVERTAKING: dict[Deed, int] = {
 }
 # What people do beside in worlds whose nature `settles`.
 SETTLING: dict[Deed, float] = {settle_outside: 9.0, open_again: 3.0}
+
+# What operators do beside in worlds whose nature `adjusts`.
+ADJUSTING: dict[Deed, float] = {adjust_reservation: 25.0}
 
 
 def weighed(rng: random.Random, deeds: dict[Deed, int]) -> dict[Deed, float]:

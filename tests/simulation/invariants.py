@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
@@ -46,8 +47,16 @@ SELECT o.id, o.site_id, o.order_no, o.status, o.reservation_state, o.captured_of
        o.resolution, o.export_status
 FROM orders_order o
 """
-_ITEMS = "SELECT order_id, sku, quantity, reserved_quantity FROM orders_orderitem"
-_DOCUMENTS = "SELECT reservation_id, order_id, state, sends FROM reconciliation_reservationdocument"
+_ITEMS = "SELECT order_id, sku, quantity, reserved_quantity, id FROM orders_orderitem"
+_DOCUMENTS = """
+SELECT d.reservation_id, d.order_id, d.state, d.sends,
+       d.state IN ('prepared', 'answered', 'cancelling') AND (d.purpose = 'rearrange'
+         OR d.id IN (SELECT document FROM orders_rearrangement WHERE state = 'done')) beside
+FROM reconciliation_reservationdocument d
+"""
+# What an adjustment gave up, by order: the reserved units of its items may fall by that.
+_RELEASED = "SELECT order_id, data FROM orders_orderevent WHERE kind = 'rearranged'"
+_BEGUN = "SELECT MAX(id) FROM orders_orderevent WHERE order_id = %s AND kind = 'rearranging'"
 # Orders that were waiting for one of these SKUs before `began`, captured before order :mine.
 _AHEAD = """
 SELECT a.site_id || ' ' || a.order_no, i.sku, e.id
@@ -94,7 +103,7 @@ class Invariants:
     def __init__(self, world: World) -> None:
         self._world = world
         self.accepted: set[tuple[str, str]] = set()
-        self._settled: dict[int, tuple[str, dict[str, int]]] = {}
+        self._settled: dict[int, tuple[str, dict[str, int], dict[str, int]]] = {}
         # When each run was made, as `last_event`.
         self._runs: dict[int, int] = {}
 
@@ -111,14 +120,20 @@ class Invariants:
         for broken in rows(_HOLDS):
             raise Broken(f"holds of order (..., wanted, waiting, held): {broken}")
         items: dict[int, dict[str, list[int]]] = defaultdict(dict)
-        for order_id, sku, quantity, reserved in rows(_ITEMS):
+        skus = {}
+        for order_id, sku, quantity, reserved, pk in rows(_ITEMS):
             sums = items[order_id].setdefault(sku, [0, 0])
             sums[0] += quantity
             sums[1] += reserved
+            skus[str(pk)] = sku
+        released: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        for order_id, data in rows(_RELEASED):
+            for pk, units in json.loads(data)["released"].items():
+                released[order_id][skus[pk]] += round(units * 1000)
         orders = rows(_ORDERS)
         self._check_accepted(orders)
         for order in orders:
-            self._check_order(order, items[order[0]])
+            self._check_order(order, items[order[0]], released[order[0]])
         self._check_books(items, {order[0]: order for order in orders})
 
     def _check_accepted(self, orders: list[tuple[Any, ...]]) -> None:
@@ -127,7 +142,10 @@ class Invariants:
             if there.get(key) in (None, "failed"):
                 raise Broken(f"accepted order {key} is {there.get(key, 'lost')}")
 
-    def _check_order(self, order: tuple[Any, ...], items: dict[str, list[int]]) -> None:
+    def _check_order(
+        self, order: tuple[Any, ...], items: dict[str, list[int]], released: dict[str, int]
+    ) -> None:
+        """Check one order; `released` is what adjustments have given up of it, by SKU."""
         pk, site, number, status, state, _, resolution, export = order
         reserved = {sku: sums[1] for sku, sums in items.items()}
         name = f"order {site} {number}"
@@ -135,21 +153,24 @@ class Invariants:
         if before is not None:
             if state == "RESERVATION_MISSING":
                 raise Broken(f"{name} was {before[0]} and is missing again")
-            fell = any(reserved[sku] < units for sku, units in before[1].items())
+            given_up = {sku: units - before[2].get(sku, 0) for sku, units in released.items()}
+            fell = any(
+                reserved[sku] < units - given_up.get(sku, 0) for sku, units in before[1].items()
+            )
             if fell and status != "cancelled":
                 raise Broken(f"{name} had {before[1]} and has {reserved}, {status}")
-            if before[0] == "COMPLETELY_RESERVED" and state != before[0]:
+            if before[0] == "COMPLETELY_RESERVED" != state and not any(given_up.values()):
                 raise Broken(f"{name} was completely reserved and is {state}")
         if state == "RESERVATION_MISSING":
             if any(reserved.values()):
                 raise Broken(f"{name} is missing and has {reserved}")
             return
-        self._settled[pk] = (state, reserved)
+        self._settled[pk] = (state, reserved, dict(released))
         if status == "new" and state != _state_of(items):
             raise Broken(f"{name} is {state}, its items say {items}")
         if status == "new" and export == "not_exported":
             raise Broken(f"{name} is settled and withheld from order management")
-        if self._world.nature.alone and state in _SHORT:
+        if self._world.nature.alone and state in _SHORT and not any(released.values()):
             raise Broken(f"{name} is {state} although nobody else sells: {items}")
         if resolution == "reserved_again" and state != "COMPLETELY_RESERVED":
             raise Broken(f"{name} counts as reserved again and is {state}")
@@ -160,6 +181,9 @@ class Invariants:
         """Check that OCI never holds more for an order than was ordered, and knows only ours."""
         ours = {str(_uuid(row[0])): row for row in rows(_DOCUMENTS)}
         held: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        # What is held twice for a moment while an adjustment goes from one document to the next.
+        beside: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        being_asked: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         for document in self._world.simulator.books.documents.by_id.values():
             row = ours.get(document.reservation_id)
             if row is None:
@@ -168,8 +192,10 @@ class Invariants:
                 raise Broken(f"{document.reservation_id} was sent before that was written down")
             if document.state == "OPEN":
                 for line in document.lines:
-                    held[row[1]][line.sku] += line.held
-        for order_id, units in held.items():
+                    (beside if row[4] else held)[row[1]][line.sku] += line.held
+                    if row[4] and row[2] != "cancelling":
+                        being_asked[row[1]][line.sku] += line.held
+        for order_id, units in (*held.items(), *beside.items()):
             for sku, number in units.items():
                 if number > items[order_id][sku][0]:
                     raise Broken(
@@ -177,18 +203,23 @@ class Invariants:
                         f" which wants {items[order_id][sku][0]}"
                     )
         if self._world.nature.alone:
-            self._check_ato(held)
+            asked: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+            for order_id, order in orders.items():
+                missing = order[4] == "RESERVATION_MISSING"
+                asked[order_id] = (held if missing else being_asked)[order_id]
+            self._check_ato(asked)
 
-    def _check_ato(self, held: dict[int, dict[str, int]]) -> None:
+    def _check_ato(self, asked: dict[int, dict[str, int]]) -> None:
         """Check that ATO promises nothing that OCI has not free, or that a waiting order needs.
 
-        True only where nobody else sells. `held` is what OCI holds by order and SKU.
+        True only where nobody else sells. `asked` is what OCI holds by order and SKU of that for
+        which the order's holds wait.
         """
         promised: dict[tuple[str, str], list[int]] = {}
         for list_id, sku, ato, order_id, units in rows(_WAITING):
             sums = promised.setdefault((list_id, sku), [ato, 0])
             if order_id is not None:
-                sums[1] += max(0, units - held[order_id][sku])
+                sums[1] += max(0, units - asked[order_id][sku])
         books = self._world.simulator.books
         for (list_id, sku), (ato, waiting) in promised.items():
             book = books.skus[sku]
@@ -212,7 +243,9 @@ class Invariants:
             raise Broken(f"OCI was asked for {reservation_id}, which nobody wrote down")
         pk, site, number, claim = found[0]
         began = self._world.processes.running.began
-        if claim.startswith("run:"):
+        if claim.startswith("adjust:"):
+            ((began,),) = rows(_BEGUN, pk)
+        elif claim.startswith("run:"):
             began = self._runs[int(claim.split(":")[1])]
         document = self._world.simulator.books.documents.by_id[reservation_id]
         got = {line.sku for line in document.lines if line.held}

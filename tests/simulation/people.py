@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from orders import exports, outcomes, settlement
 from orders.actors import api_client, person
-from orders.errors import CannotCancel, CannotSettle, ExportRefused
-from orders.models import ExportStatus, Order, Resolution
-from reconciliation import connection, releases, runs
-from reconciliation.models import Run, Scope, Trigger
+from orders.errors import CannotAdjust, CannotCancel, CannotSettle, ExportRefused
+from orders.keeping import Keep
+from orders.models import ExportStatus, InventoryList, Order, Resolution
+from reconciliation import connection, releases, remedies, runs
+from reconciliation.models import DocumentState, ReservationDocument, Run, Scope, Trigger
 from reconciliation.releases import cancel_order
 from reconciliation.runs import RunRefused
 from tests.simulation.world import World
@@ -141,6 +143,39 @@ def export(world: World) -> None:
                 order_id=order.pk, to=ExportStatus.EXPORTED, actor=SHOP, now=world.clock.now
             )
         except ExportRefused as refusal:
+            return refusal
+
+    world.run("web", work)
+
+
+def adjust(world: World) -> None:
+    """An operator keeps a part of a reservation document, or moves it to another list."""
+    rng = world.rng
+    documents = ReservationDocument.objects.filter(state=DocumentState.COUNTED).exclude(held=[])
+    pks = list(documents.order_by("pk").values_list("pk", flat=True))
+    if not pks:
+        return
+    document = documents.get(pk=rng.choice(pks))
+    lists = list(InventoryList.objects.order_by("pk").values_list("pk", flat=True))
+    keeps = []
+    for (list_id, sku), held in sorted(remedies.held_by(document).items()):
+        to_list = rng.choice(lists) if rng.random() < 0.4 else list_id
+        units = rng.choice((held, held - 1, max(Decimal(1), held - 1)))
+        keeps.append(Keep(list_id, sku, held, units, to_list))
+    told = ", ".join(f"{one.units}/{one.held} {one.sku} to {one.to_list}" for one in keeps)
+    world.note(f"adjust {document.order}: {told}")
+
+    def work() -> Any:
+        try:
+            return remedies.rearrange(
+                document_id=document.pk,
+                keeps=keeps,
+                actor=MIA,
+                reason="Damaged.",
+                clock=world.clock,
+            )
+        except CannotAdjust as refusal:
+            world.note(f"  {refusal}")
             return refusal
 
     world.run("web", work)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from django.db import transaction
 
-from orders.models import Order, OrderStatus
+from orders.models import Order, OrderStatus, Rearrangement
+from orders.models.rearrangements import UNDER_WAY
 from reconciliation import connection, promises, tasks
 from reconciliation.models import ConnectionState, Run, Scope
 from tests.simulation import deeds, endings, people
@@ -73,6 +74,8 @@ def _play(world: World) -> Told:
     usual = deeds.weighed(world.rng, deeds.DEEDS)
     if world.nature.settles:
         overtaking, usual = overtaking | deeds.SETTLING, usual | deeds.SETTLING
+    if world.nature.adjusts:
+        overtaking, usual = overtaking | deeds.ADJUSTING, usual | deeds.ADJUSTING
     world.overtake = lambda: _do(world, overtaking)
     for step in range(world.nature.steps):
         _do(world, usual)
@@ -96,6 +99,7 @@ def _seen(world: World) -> Counter[str]:
         ("event", "SELECT kind FROM orders_orderevent"),
         ("attempt", "SELECT operation || ' ' || outcome FROM reconciliation_attempt"),
         ("run", "SELECT state FROM reconciliation_run"),
+        ("adjustment", "SELECT state FROM orders_rearrangement"),
     ):
         seen.update(f"{name} {row[0]}" for row in rows(sql))
     return seen
@@ -164,6 +168,7 @@ def _something_left(world: World) -> str:
         "waiting": list(Order.objects.waiting().values_list("order_no", flat=True)),
         "unfinished": list(unfinished.values_list("order_no", "status")),
         "review": list(Order.objects.needing_review().values_list("order_no", flat=True)),
+        "adjustments": list(Rearrangement.objects.filter(UNDER_WAY).values_list("pk", flat=True)),
         "runs": list(Run.objects.filter(is_active=True).values_list("pk", flat=True)),
         "documents": rows(
             "SELECT order_id, generation, state FROM reconciliation_reservationdocument"

@@ -66,6 +66,8 @@ class Nature:
     # seven seeds: neither way shifts what happens in the other worlds.
     settles: bool = False
     strict: bool = False
+    # Operators adjust reservations.
+    adjusts: bool = False
 
     @classmethod
     def drawn(cls, rng: random.Random) -> Nature:
@@ -133,7 +135,10 @@ class World:
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
         self.nature = dataclasses.replace(
-            Nature.drawn(self.rng), settles=self.seed % 7 in (1, 3), strict=self.seed % 7 in (1, 5)
+            Nature.drawn(self.rng),
+            settles=self.seed % 7 in (1, 3),
+            strict=self.seed % 7 in (1, 5),
+            adjusts=self.seed % 7 in (2, 3, 6),
         )
         self.clock = VirtualClock(self.nature.begins)
         self.simulator = Simulator(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -23,7 +23,7 @@ from coc_admin.console.frame import frame_of
 from coc_admin.console.orders.filters import read_filter, usual_sort
 from coc_admin.console.orders.item_stories import adjusted_how
 from coc_admin.console.orders.stories import timeline
-from coc_admin.console.wording import standing
+from coc_admin.console.wording import Standing, standing
 from coc_admin.customer_messages import messages_of
 from coc_admin.sight import sight_of
 from orders import outcomes
@@ -148,13 +148,7 @@ def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
         "adjusted_how": adjusted_how(being_adjusted) if being_adjusted else (),
         "counts_short": order.status == OrderStatus.NEW
         and order.reservation_state != ReservationState.MISSING,
-        "standing": standing(
-            order,
-            items=items,
-            connection=frame_of(request).connection.state,
-            waiting_before=_waiting_before(request, order),
-            held=still_held,
-        ),
+        "standing": _standing(request, order, items, is_free=is_free, held=still_held),
         "still_held": still_held,
         "story": timeline(order, items),
         "documents": list(documents.defer("body")[:MOST_DOCUMENTS]),
@@ -182,6 +176,20 @@ def _held_by_failed(order: Order) -> Decimal:
         return ZERO
     kept = Hold.objects.filter(order=order, state__in=OPEN_HOLDS)
     return sum(kept.values_list("quantity", flat=True), ZERO)
+
+
+def _standing(
+    request: HttpRequest, order: Order, items: Sequence[OrderItem], *, is_free: bool, held: Decimal
+) -> Standing:
+    """Say where the order stands; while something is under way a notice tells what is next."""
+    told = standing(
+        order,
+        items=items,
+        connection=frame_of(request).connection.state,
+        waiting_before=_waiting_before(request, order),
+        held=held,
+    )
+    return told if is_free else replace(told, next_step="")
 
 
 def _waiting_before(request: HttpRequest, order: Order) -> int:
