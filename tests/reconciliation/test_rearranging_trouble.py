@@ -25,7 +25,7 @@ from orders.models import (
 from reconciliation import releases, remedies
 from reconciliation import sweep as sweeping
 from reconciliation.models import ReservationDocument, Scope
-from reconciliation.remedies import rearranged
+from reconciliation.remedies import faults, rearranged
 from tests.engine import MIA, D, Engine, ato, quantities, set_connection
 from tests.reconciliation.rearranged import (
     MOVED,
@@ -201,6 +201,19 @@ def test_items_that_were_changed_by_hand_meanwhile_end_it(engine: Engine, order:
     assert documents(order) == [("order", "counted"), ("rearrange", "cancelled")]
     OrderItem.objects.filter(sku="MUG").update(reserved_quantity=D(3))
     assert_untouched(order, engine)
+
+
+def test_one_that_does_not_hold_its_units_is_found(engine: Engine, order: Order) -> None:
+    engine.oci.fault("drop", operations=["put"])
+    rearrange(order, engine, *ONE_LESS)
+    assert list(faults.faults()) == []
+    Hold.objects.filter(state="waiting", record__sku="MUG").update(quantity=D(1))
+    ((promise, found, detail),) = faults.faults()
+    assert (promise, found, "does not hold its MUG" in detail) == (3, order, True)
+    Hold.objects.filter(state="waiting", record__sku="MUG").update(quantity=D(2))
+    engine.oci.fault("none")
+    set_connection("ONLINE")
+    assert finish(engine) == 1
 
 
 def test_a_replacement_that_is_kept_in_part_is_short_itself(engine: Engine, order: Order) -> None:

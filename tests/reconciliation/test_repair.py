@@ -92,9 +92,9 @@ def state_lost() -> None:
     )
 
 
-def stray_replacement() -> None:
+def stray(purpose: str) -> None:
     document = ReservationDocument.objects.get(**of("partial"))
-    document.pk, document.generation, document.purpose = None, 1, "replace"
+    document.pk, document.generation, document.purpose = None, 1, purpose
     document.reservation_id = reservation_id(site_id="shop", order_no="partial", generation=1)
     document.state, document.held = "prepared", []
     document.save()
@@ -152,7 +152,8 @@ SAFE: dict[str, tuple[Plant, set[Fault]]] = {
         lambda: Hold.objects.filter(**of("done")).update(state="waiting", answered_at=None),
         {Fault.REMEDY},
     ),
-    "a reservation for no replacement": (stray_replacement, {Fault.REMEDY}),
+    "a reservation for no replacement": (lambda: stray("replace"), {Fault.REMEDY}),
+    "a reservation for no adjustment": (lambda: stray("rearrange"), {Fault.REMEDY}),
     "nothing open, not settled": (
         lambda: OrderItem.objects.filter(**of("nothing")).update(cancelled_quantity=D(2)),
         {Fault.REMEDY},

@@ -12,11 +12,13 @@ from typing import Any
 import jsonschema
 import pytest
 
-from orders import actors, cancellation, outcomes, replacing, shortages
-from orders.models import Order, OrderEvent, Site
+from orders import actors, cancellation, outcomes, rearranging, replacing, shortages
+from orders.keeping import Keep
+from orders.models import InventoryList, Order, OrderEvent, Site
 from reconciliation.models import AttemptOutcome, ReportDay, ReportType
 from reconciliation.reports import daily, keep_up, names, shapes
 from tests.coc_admin.console.scene import JOB, NOW, answer, make_run, make_shop, place
+from tests.factories import know_stock
 
 Files = Callable[[], list[str]]
 MIA = actors.person("mia")
@@ -252,6 +254,35 @@ def test_cancelled_short_items_and_what_replaces_an_item_are_told(site: Site, im
         ("CUP-02", 1, 0, 1, 1, 0, None),
         ("JUG-03", 1, 1, 0, 0, 0, mug.item_id),
     ]
+
+
+def test_an_item_that_was_moved_is_told_with_its_new_list(site: Site, impex: Path) -> None:
+    one, _, _ = three_orders(site)
+    item = one.items.earliest("position")
+    InventoryList.objects.create(pk="outlet")
+    know_stock({item.sku: 9}, list_id="outlet", at=NOW - timedelta(hours=1))
+    held = item.reserved_quantity
+    mine = rearranging.begin(
+        order_id=one.pk,
+        document=1,
+        keeps=[Keep(item.inventory_list_id, item.sku, held, held, "outlet")],
+        holder="w",
+        until=NOW + timedelta(minutes=1),
+        actor=MIA,
+        reason="It leaves from there.",
+        now=NOW,
+    )
+    merge()
+    rearranging.complete(rearrangement_id=mine.pk, holder="w", replacements_first=False, now=NOW)
+
+    merge()
+
+    for kind in ("offline", "reserved"):
+        report = read(impex, f"20260202_{kind}_NorthShop.json")
+        check_schema(report, "daily-report")
+        told = {order["orderNo"]: order["items"][0] for order in report["orders"]}
+        assert told["A-1"]["inventoryListId"] == "outlet"
+        assert told["A-1"]["shortQuantity"] == 0
 
 
 def test_merging_again_changes_nothing(site: Site, impex: Path, files: Files) -> None:
