@@ -55,14 +55,17 @@ def _due(pace: Pace, last: datetime | None, at: datetime, *, late: bool) -> Entr
 
 
 def _retry(pace: Pace, now: datetime, grace: timedelta) -> Entry:
-    last = Run.objects.filter(trigger=Trigger.SCHEDULE).aggregate(at=Max("created_at"))["at"]
+    # There is one run at a time, so that the latest key is the latest run.
+    runs = Run.objects.order_by("-pk")
+    scheduled = runs.filter(trigger=Trigger.SCHEDULE)
+    last = scheduled.values_list("created_at", flat=True).first()
     if Run.objects.filter(is_active=True).exists():
         return Entry(pace, last, standing=Standing.RUNNING)
     if not Order.objects.waiting().exists():
         return Entry(pace, last, standing=Standing.IDLE)
     if not connection.may_call(connection.current()):
         return Entry(pace, last, standing=Standing.AWAY)
-    ended = Run.objects.aggregate(at=Max("finished_at"))["at"]
+    ended = runs.exclude(finished_at=None).values_list("finished_at", flat=True).first()
     at = now if ended is None else ended + pace.interval
     return _due(pace, last, max(at, now), late=at < now - grace)
 

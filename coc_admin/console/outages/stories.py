@@ -20,6 +20,7 @@ from coc_admin.console.formats import (
 from coc_admin.console.orders.stories import Line
 from coc_admin.console.outages.figures import Figures
 from coc_admin.console.recorded import in_readers_language
+from reconciliation import rhythms
 from reconciliation.models import (
     Connection,
     ConnectionChange,
@@ -47,13 +48,14 @@ _TITLES_BY_NEW = {
 
 
 def timeline(outage: Outage, connection: Connection) -> list[Line]:
-    """Return the story of `outage`, newest line last; of a longer one the newest lines; 1 query."""
+    """Return the story of `outage`, newest last; of a longer one the newest lines; 2 queries."""
     changes = list(ConnectionChange.objects.filter(outage=outage).order_by("-id")[:MOST_LINES])
+    every = rhythms.pace_of(rhythms.PROBE).seconds
     lines = []
     for change in reversed(changes):
         lines.append(_line(change))
         if (change.old_state, change.new_state) == (_ONLINE, _OFFLINE):
-            lines.append(_probing_began(change.at))
+            lines.append(_probing_began(change.at, every))
     if outage.is_open and connection.state == _OFFLINE:
         lines.append(_probing_now(connection))
     if outage.lost_at < outage.detected_at:
@@ -62,8 +64,8 @@ def timeline(outage: Outage, connection: Connection) -> list[Line]:
     return lines
 
 
-def _probing_began(at: datetime) -> Line:
-    every, needed = settings.COC_PROBE_SECONDS, settings.COC_GOOD_PROBES_TO_RECOVER
+def _probing_began(at: datetime, every: float) -> Line:
+    needed = settings.COC_GOOD_PROBES_TO_RECOVER
     why = _("OCI is asked every %(seconds)s s until it has answered well %(times)s times in a row.")
     words = why % {"seconds": f"{every:g}", "times": needed}
     return Line(at, "info", _("Probing began"), _("monitor"), words)
