@@ -112,12 +112,19 @@ def newest_first() -> Any:
     return _replaced(("reconciliation.batches.Schedule", Backwards))
 
 
+def no_holds_of_the_refused() -> Any:
+    """Give the stock of a refused order back at once, whatever OCI may hold for it."""
+    undone = ReservationDocument.objects.none
+    return _replaced(("reconciliation.reservation.undoing.not_yet_undone", undone))
+
+
 GUARDS: dict[str, Callable[[], Any]] = {
     "stored id": no_stored_id,
     "hold rule": no_hold_rule,
     "recovery fence": no_fence,
     "row count of claims": no_row_count,
     "oldest first": newest_first,
+    "holds of the refused": no_holds_of_the_refused,
 }
 
 # No seed was found that misses these: the guards behind them (documents sent once under one id,

@@ -20,6 +20,7 @@ CAUGHT_BY = {
     "recovery fence": (2, "waits longer"),
     "row count of claims": (60, "cancelling"),
     "oldest first": (2, "waits longer"),
+    "holds of the refused": (4173, "ATO of SKU-0"),
 }
 OTHERS = range(1, 151)
 

@@ -20,7 +20,13 @@ from tests.unknowns.rows import Watch, ato, free, rows, undone
 HEALING = 300.0
 # Whose answers are dropped, and what OCI says to the same reservation again: not known of the
 # real service (OCI contract 1.7).
-PHASES = (["put"], ["patch"], ["put", "patch", "releases"])
+PHASES: tuple[dict[str, Any], ...] = (
+    {"operations": ["put"]},
+    {"operations": ["patch"]},
+    {"operations": ["put", "patch", "releases"]},
+    # The repetition is answered: a loss that no outage hides.
+    {"operations": ["put", "patch", "releases"], "every": 2},
+)
 REPLAYS = ("same", "exists")
 TOKEN_SECONDS = 3
 _DOWN, _WELL = {"mode": "down"}, {"mode": "none"}
@@ -80,8 +86,8 @@ class Unknowns:
         try:
             for replay in REPLAYS:
                 stack.oci.settings(replay=replay)
-                for dropped in PHASES:
-                    self._phase(stack, dropped, self.seconds / len(REPLAYS) / len(PHASES))
+                for phase in PHASES:
+                    self._phase(stack, phase, self.seconds / len(REPLAYS) / len(PHASES))
         finally:
             stack.oci.fault("none")
             crowd.close()
@@ -96,13 +102,13 @@ class Unknowns:
         wait_for(lambda: _ato_is_free(stack), "ATO to be what OCI has free", patience=HEALING)
         self._compare(stack, crowd, watch)
 
-    def _phase(self, stack: Stack, dropped: list[str], seconds: float) -> None:
-        """Drop every answer of these calls, long enough to go offline and come back often.
+    def _phase(self, stack: Stack, phase: dict[str, Any], seconds: float) -> None:
+        """Drop the answers of these calls, long enough to go offline and come back often.
 
         In the middle OCI is away, so that a backlog waits; at the end it is well for a while, so
         that the next phase meets live orders.
         """
-        drop = {"mode": "drop", "operations": dropped}
+        drop = {"mode": "drop", **phase}
         for faults, share in (([drop], 0.45), ([_DOWN], 0.1), ([drop], 0.3), ([_WELL], 0.15)):
             stack.oci.faults(faults)
             if faults == [_DOWN]:
