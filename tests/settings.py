@@ -29,6 +29,8 @@ STORAGES = STORAGES | {
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A real file in WAL mode, as in production: threads of one test share it.
     DATABASES["default"]["TEST"] = {"NAME": str(Path(_folder) / "test.sqlite3")}
+    # The simulation asks in some hundred forms, over and over; 128 are kept otherwise.
+    DATABASES["default"].setdefault("OPTIONS", {})["cached_statements"] = 2000
 else:
     # Tests need isolation, not durability; the product itself keeps PostgreSQL's default.
     DATABASES["default"]["OPTIONS"] = DATABASES["default"].get("OPTIONS", {}) | {

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 
 # Deeper than this no process is overtaken in the middle.
 DEEPEST = 3
@@ -62,7 +62,9 @@ class Processes:
         self._overtake = overtake
         self._written = written
         self._stack: list[Process] = []
-        self._base = len(connection.savepoint_ids)
+        # Not `connection` itself, a proxy that looks for it at each use.
+        self._database = connections[DEFAULT_DB_ALIAS]
+        self._base = len(self._database.savepoint_ids)
 
     @property
     def depth(self) -> int:
@@ -74,7 +76,7 @@ class Processes:
 
     @property
     def in_transaction(self) -> bool:
-        return len(connection.savepoint_ids) > self._base
+        return len(self._database.savepoint_ids) > self._base
 
     def run(self, process: Process, work: Callable[[], Any]) -> Any:
         """Let `process` do `work`; returns its result, or Death if it died."""
@@ -83,7 +85,7 @@ class Processes:
             return work()
         except Death:
             # Nothing of ours may outlive a transaction that was not committed.
-            connection.needs_rollback = False
+            self._database.needs_rollback = False
             return Death
         finally:
             assert self._stack.pop() is process
@@ -105,7 +107,7 @@ class Processes:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Watch every statement."""
-        with connection.execute_wrapper(self._statement):
+        with self._database.execute_wrapper(self._statement):
             yield
 
     def _statement(
@@ -124,7 +126,7 @@ class Processes:
             raise Death
         if not self.in_transaction:
             self.point()
-        if _READS.match(sql):
+        if sql.startswith("SELECT") or _READS.match(sql):
             return execute(sql, params, many, context)
         process.event()
         result = execute(sql, params, many, context)

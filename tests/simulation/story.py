@@ -17,6 +17,7 @@ from reconciliation import connection, promises, tasks
 from reconciliation.models import ConnectionState, Run, Scope
 from tests.simulation import deeds, endings, people
 from tests.simulation.invariants import Broken, rows
+from tests.simulation.remembering import remembered
 from tests.simulation.world import World, alive
 
 # More than every lease, claim, retry and second look together needs.
@@ -55,7 +56,7 @@ def simulate(seed: int) -> Told:
     log: list[str] = []
     broken: list[Exception] = []
     try:
-        with transaction.atomic():
+        with remembered(), transaction.atomic():
             try:
                 with alive(World(seed, folder, log, broken)) as world:
                     return _play(world)
