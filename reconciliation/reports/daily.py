@@ -36,6 +36,13 @@ def mark(*, site: Site, kinds: set[tuple[date, ReportType]]) -> None:
             ReportDay.objects.get_or_create(site=site, date=day, report_type=kind)
 
 
+def mark_left(*, site: Site, days: set[date]) -> None:
+    """Say that the *reserved* reports of these days, where there are any, hold too much."""
+    ReportDay.objects.filter(site=site, date__in=days, report_type=ReportType.RESERVED).update(
+        needs_merge=True
+    )
+
+
 def merge(report: ReportDay, *, keep_lease: Callable[[], bool], now: datetime) -> None:
     """Write the report's file anew and then remove the work files that it holds.
 

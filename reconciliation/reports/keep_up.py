@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from orders.models import Order, OrderEvent, Site
+from orders.models import EventKind, Order, OrderEvent, Site
 from reconciliation import leases, rhythms, wake
 from reconciliation.models import ReportDay, ReportType
 from reconciliation.reports import atomic, daily, names
@@ -28,6 +28,8 @@ from reconciliation.reports.shapes import in_chunks, members_of, work_file
 
 logger = logging.getLogger(__name__)
 
+# After these less may be reserved of an order than before.
+_GIVES_BACK = (EventKind.ADJUSTED, EventKind.REARRANGED)
 _EVENTS = 500
 _LEASE_SECONDS = 60.0
 # Writing a day anew costs time in proportion to its orders, so long days are written less often.
@@ -181,9 +183,10 @@ def _project_site(site: Site, keep_lease: Callable[[], bool], done: Done) -> boo
     while events := list(
         OrderEvent.objects.filter(projected=False, order__site=site)
         .order_by("id")
-        .values_list("pk", "order")[:_EVENTS]
+        .values_list("pk", "order", "kind")[:_EVENTS]
     ):
-        changed = Order.objects.filter(pk__in={order_id for _, order_id in events})
+        changed = Order.objects.filter(pk__in={order_id for _, order_id, _ in events})
+        given_back = {pk for _, pk, kind in events if kind in _GIVES_BACK}
         for orders in in_chunks(changed):
             kinds = {
                 (names.day_of(order.captured_at, site), kind)
@@ -192,7 +195,10 @@ def _project_site(site: Site, keep_lease: Callable[[], bool], done: Done) -> boo
             }
             # Before the files: a report that is marked in vain is only written once more.
             daily.mark(site=site, kinds=kinds)
+            left = [one for one in orders if one.pk in given_back and one.captured_offline]
+            daily.mark_left(site=site, days={names.day_of(one.captured_at, site) for one in left})
             try:
+                _remove_what_they_left(left)
                 done.work_files += _write_work_files(orders)
             except OSError as error:
                 done.failed += 1
@@ -201,8 +207,15 @@ def _project_site(site: Site, keep_lease: Callable[[], bool], done: Done) -> boo
                 return False
         if not keep_lease():
             raise daily.LeaseLost("work files")
-        OrderEvent.objects.filter(pk__in=[pk for pk, _ in events]).update(projected=True)
+        OrderEvent.objects.filter(pk__in=[pk for pk, _, _ in events]).update(projected=True)
     return True
+
+
+def _remove_what_they_left(given_back: Iterable[Order]) -> None:
+    """Remove work files that no merge would find: their orders are not reserved any more."""
+    for order in given_back:
+        if ReportType.RESERVED not in kinds_of(order):
+            names.work_path(ReportType.RESERVED, order).unlink(missing_ok=True)
 
 
 def _write_work_files(orders: list[Order]) -> int:

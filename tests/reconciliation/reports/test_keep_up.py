@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from orders import actors, cancellation, outcomes, rearranging, replacing, shortages
+from orders import actors, adjusting, cancellation, outcomes, rearranging, replacing, shortages
 from orders.keeping import Keep
 from orders.models import InventoryList, Order, OrderEvent, Site
 from reconciliation.models import AttemptOutcome, ReportDay, ReportType
@@ -303,6 +303,40 @@ def test_days_that_were_just_written_wait(site: Site, settings: Any) -> None:
     place(site, "2", minutes_ago=1)
     assert keep_up.project(now=NOW + timedelta(seconds=19)).reports == 0
     assert keep_up.project(now=NOW + timedelta(seconds=21)).reports == 1
+
+
+@pytest.mark.parametrize("merged", [True, False])
+def test_an_order_whose_document_was_given_back_leaves_the_reserved_report(
+    site: Site, impex: Path, files: Files, settings: Any, merged: bool
+) -> None:
+    one, *_ = three_orders(site)
+    if not merged:
+        ReportDay.objects.bulk_create(
+            ReportDay(site=site, date=date(2026, 2, 2), report_type=kind, generated_at=NOW)
+            for kind in ReportType
+        )
+        settings.COC_MERGE_SECONDS = 1e9
+    (merge if merged else keep_up.project)(now=NOW)
+    assert any("reserved" in name for name in files())
+
+    adjusting.take_back(
+        order_id=one.pk,
+        held={("NorthShop-stock", "MUG-01"): Decimal(2)},
+        replacements_first=False,
+        actor=MIA,
+        reason="Damaged.",
+        data={},
+        now=NOW,
+    )
+    merge()
+
+    assert list(daily.unfaithful_days()) == []
+    assert not list(names.work_folder().iterdir())
+    told = {
+        kind: [o["orderNo"] for o in read(impex, f"20260202_{kind}_NorthShop.json")["orders"]]
+        for kind in ("reserved", "oversold")
+    }
+    assert told == {"reserved": [], "oversold": ["A-1", "A-2"]}
 
 
 def test_more_orders_than_one_chunk_keep_their_order(
