@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests import migrated
 from tests.processes.product import ROOT, Running, environment, free_port, serve, wait_for
 from tests.raw_http import connect, dripping, exchange, head, read_answer
 
@@ -74,7 +75,6 @@ SET_UP = """
 import django
 django.setup()
 from django.core.management import call_command
-call_command("migrate", verbosity=0)
 call_command("collectstatic", interactive=False, verbosity=0)
 call_command("create_site", "slow", "--inventory-list=stock", "--currency=EUR")
 call_command("import_inventory", {stock!r}, "--inventory-list=stock")
@@ -87,6 +87,7 @@ call_command("create_api_token", "slow", "--site=slow", "--scope", "orders:write
 @pytest.fixture(scope="module")
 def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("slow")
+    migrated.copy_sqlite(folder / "coc.sqlite3")
     return environment(folder, COC_WEB_THREADS=str(THREADS))
 
 
