@@ -28,6 +28,15 @@ def copy_sqlite(file: Path) -> None:
         made.backup(copy)
 
 
+def fill_memory() -> None:
+    """Fill this process's own database, which is SQLite in memory."""
+    from django.db import connection
+
+    connection.ensure_connection()
+    with closing(sqlite3.connect(_sqlite())) as made:
+        made.backup(connection.connection)
+
+
 @contextmanager
 def database(folder: Path) -> Iterator[str]:
     """Return the address of a migrated database of its own, which goes afterwards.

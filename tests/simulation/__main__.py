@@ -19,6 +19,7 @@ def main() -> int:
     parser.add_argument("--keep-going", action="store_true", help="go on after a failure")
     parser.add_argument("--log", action="store_true", help="print what happens in each seed")
     chosen = parser.parse_args()
+    in_tests = "COC_TEST_FOLDER" in os.environ
     os.environ["DATABASE_URL"] = "sqlite:///:memory:"
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     import django
@@ -26,8 +27,13 @@ def main() -> int:
     django.setup()
     from django.core.management import call_command
 
+    from tests import migrated
+
     logging.disable(logging.CRITICAL)
-    call_command("migrate", verbosity=0)
+    if in_tests:
+        migrated.fill_memory()
+    else:
+        call_command("migrate", verbosity=0)
     return play(range(chosen.first, chosen.first + chosen.seeds), chosen)
 
 
