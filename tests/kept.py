@@ -25,9 +25,13 @@ class Kept(Generic[T]):
     made: T | None = None
 
     def keep(self) -> None:
-        """Make it, keep its rows, and leave the database as it was."""
+        """Make it, keep its rows, and leave the database as it was.
+
+        Nothing is kept where there are rows already, as there may be with `--reuse-db`.
+        """
+        if not _is_empty():
+            return
         with transaction.atomic():
-            assert _is_empty()
             self.made = self.make()
             self.rows = {table: rows for table in _tables() if (rows := _rows_of(table))[1]}
             transaction.set_rollback(True)
