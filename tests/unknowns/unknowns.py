@@ -29,7 +29,7 @@ PHASES: tuple[dict[str, Any], ...] = (
 )
 REPLAYS = ("same", "exists")
 TOKEN_SECONDS = 3
-_DOWN, _WELL = {"mode": "down"}, {"mode": "none"}
+_DOWN = {"mode": "down"}
 _SCOPES = ("orders:read", "orders:write", "inventory:read", "status:read", "reconciliation:run")
 
 
@@ -105,15 +105,19 @@ class Unknowns:
     def _phase(self, stack: Stack, phase: dict[str, Any], seconds: float) -> None:
         """Drop the answers of these calls, long enough to go offline and come back often.
 
-        In the middle OCI is away, so that a backlog waits; at the end it is well for a while, so
-        that the next phase meets live orders.
+        In the middle OCI is away, so that a backlog waits. Then it is well, until the connection is
+        online again or it has taken too long: the next phase shall meet live orders.
         """
         drop = {"mode": "drop", **phase}
-        for faults, share in (([drop], 0.45), ([_DOWN], 0.1), ([drop], 0.3), ([_WELL], 0.15)):
-            stack.oci.faults(faults)
-            if faults == [_DOWN]:
+        for fault, share in ((drop, 0.55), (_DOWN, 0.1), (drop, 0.35)):
+            stack.oci.faults([fault])
+            if fault == _DOWN:
                 self._sell_elsewhere(stack)
             time.sleep(share * seconds)
+        stack.oci.fault("none")
+        until = time.monotonic() + seconds
+        while stack.connection() != "ONLINE" and time.monotonic() < until:
+            time.sleep(0.2)
 
     def _sell_elsewhere(self, stack: Stack) -> None:
         for sku in SHARED[::3]:
