@@ -14,7 +14,6 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils.translation import gettext as _
 
 from orders import events, ledger, outcomes
 from orders.actors import Actor
@@ -38,7 +37,7 @@ from orders.models import (
 )
 from orders.models.inventory import OPEN_HOLDS
 from orders.models.rearrangements import UNDER_WAY
-from orders.refusals import moved_on, not_in_list
+from orders.refusals import figure_lags, moved_on, not_in_list
 from orders.under_way import check_nothing_under_way
 
 
@@ -136,13 +135,7 @@ def _records(order: Order, kept: Mapping[Key, Decimal]) -> dict[Key, InventoryRe
         order=order, record__in=[record.pk for record in records.values()], state__in=OPEN_HOLDS
     )
     if uncounted := open_holds.select_related("record").first():
-        raise CannotAdjust(
-            _(
-                "OCI's figure of %(sku)s does not count this order's earlier units yet; try again"
-                " in a minute."
-            )
-            % {"sku": uncounted.record.sku}
-        )
+        raise CannotAdjust(figure_lags(uncounted.record.sku))
     return records
 
 

@@ -15,7 +15,7 @@ from orders.actors import job
 from orders.errors import CannotAdjust, Shortfall
 from orders.fields import ZERO
 from orders.keeping import kept_of
-from orders.ledger import Figure, Key
+from orders.ledger import Figure, Key, LedgerChanged
 from orders.models import Rearrangement, RearrangementState
 from orders.models.rearrangements import UNDER_WAY
 from reconciliation import connection, releases, reservation, snapshots, wake
@@ -53,13 +53,21 @@ def finish_rearrangements(*, clock: Clock, limit: int = 200) -> int:
         holder, now = f"adjust:{uuid.uuid4().hex}", clock()
         if not outcomes.take_claim(order_id=order_id, holder=holder, until=now + _CLAIM, now=now):
             continue
-        asked = finish(pk, holder=holder, client=shared_client(), clock=clock)
+        asked = _try_to_finish(pk, holder=holder, clock=clock)
         outcomes.drop_claim(order_id=order_id, holder=holder)
         if asked is None:
             ended += 1
         elif asked.verdict != Verdict.LATER:
             break
     return ended
+
+
+def _try_to_finish(rearrangement_id: int, *, holder: str, clock: Clock) -> Asked | None:
+    try:
+        return finish(rearrangement_id, holder=holder, client=shared_client(), clock=clock)
+    except LedgerChanged:
+        # One order that resists must not keep the others waiting.
+        return _CHANGED
 
 
 def finish(
@@ -74,7 +82,9 @@ def finish(
 
     `holder` has the claim on its order; `read_timeout`, in seconds, replaces the client's.
     """
-    mine = Rearrangement.objects.get(pk=rearrangement_id)
+    mine = Rearrangement.objects.filter(UNDER_WAY, pk=rearrangement_id).first()
+    if mine is None:
+        return None  # another worker has ended it
     if mine.state == RearrangementState.RESERVING:
         asked = reservation.ask(
             order_id=mine.order_id,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orders import cancellation
+from orders import cancellation, rearranging
 from orders.errors import (
     CannotAdjust,
     CannotRemedy,
@@ -15,6 +15,7 @@ from orders.errors import (
     ExportRefused,
 )
 from orders.exports import change_export_status
+from orders.ledger import LedgerChanged
 from orders.models import (
     ExportStatus,
     Hold,
@@ -22,7 +23,7 @@ from orders.models import (
     OrderItem,
     Rearrangement,
 )
-from reconciliation import releases, remedies
+from reconciliation import oci_client, releases, remedies
 from reconciliation import sweep as sweeping
 from reconciliation.models import ReservationDocument, Scope
 from reconciliation.remedies import faults, rearranged
@@ -201,6 +202,42 @@ def test_items_that_were_changed_by_hand_meanwhile_end_it(engine: Engine, order:
     assert documents(order) == [("order", "counted"), ("rearrange", "cancelled")]
     OrderItem.objects.filter(sku="MUG").update(reserved_quantity=D(3))
     assert_untouched(order, engine)
+
+
+def test_one_that_resists_does_not_keep_the_others_waiting(
+    engine: Engine, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resist(*args: Any, rearrangement_id: int, **more: Any) -> Any:
+        if rearrangement_id == first.pk:
+            raise LedgerChanged
+        return complete(*args, rearrangement_id=rearrangement_id, **more)
+
+    other = engine.place(order.site, "A2", [("MUG", 2)]).order
+    settle(engine)
+    engine.oci.fault("drop", operations=["put"])
+    first = rearrange(order, engine, *ONE_LESS).rearrangement
+    set_connection("ONLINE")
+    second = rearrange(other, engine, keep("MUG", 2, 1)).rearrangement
+    engine.oci.fault("none")
+    set_connection("ONLINE")
+    complete = rearranging.complete
+    with monkeypatch.context() as patched:
+        patched.setattr(rearranging, "complete", resist)
+        assert finish(engine) == 1
+    states = Rearrangement.objects.order_by("pk").values_list("pk", "state")
+    assert list(states) == [(first.pk, "reserving"), (second.pk, "done")]
+    assert finish(engine) == 1
+    assert engine.held() == {"MUG": D(3), "CUP": D(2)}
+
+
+def test_what_another_worker_has_ended_is_left_alone(engine: Engine, order: Order) -> None:
+    done = rearrange(order, engine, *ONE_LESS).rearrangement
+    before = everything(), len(engine.oci.requests())
+    ended = rearranged.finish(
+        done.pk, holder="late", client=oci_client.client(), clock=engine.clock
+    )
+    assert ended is None
+    assert (everything(), len(engine.oci.requests())) == before
 
 
 def test_one_that_does_not_hold_its_units_is_found(engine: Engine, order: Order) -> None:
