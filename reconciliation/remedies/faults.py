@@ -42,7 +42,9 @@ def _remedies_against_rows() -> Iterator[Fault]:
     waiting = Hold.objects.filter(
         state=HoldState.WAITING, order__reservation_state__in=SETTLED_STATES
     )
-    nobodys = waiting.exclude(order__in=replaced.values("order"))
+    # An order that is being cancelled holds on until OCI has given everything back.
+    nobodys = waiting.exclude(order__status=OrderStatus.CANCELLING)
+    nobodys = nobodys.exclude(order__in=replaced.values("order"))
     nobodys = nobodys.exclude(order__in=rearranged.values("order"))
     for hold in nobodys.select_related("order"):
         yield 3, hold.order, f"settled, and {hold.quantity} wait for an answer"

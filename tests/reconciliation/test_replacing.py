@@ -27,7 +27,7 @@ from orders.models import (
     OrderItem,
     Replacement,
 )
-from reconciliation import releases, remedies
+from reconciliation import promises, releases, remedies
 from reconciliation import sweep as sweeping
 from reconciliation.models import ReservationDocument, Scope
 from reconciliation.remedies import finishing
@@ -302,7 +302,10 @@ def test_cancelling_the_order_gives_the_replacement_back_too(
     set_connection("ONLINE")
     assert engine.held() == {"MUG": D(1), "CUP": D(2)}
     releases.cancel_order(order_id=short.pk, actor=MIA, reason="r", now=engine.clock())
+    # What it holds is held until OCI has given it back, however long that takes.
+    assert list(promises.check()) == []
     assert releases.finish_cancellations(clock=engine.clock) == 1
+    assert list(promises.check()) == []
     assert finish(engine) == 0
     assert engine.held() == {}
     assert Replacement.objects.get().state == ("cancelled" if lost else "done")
