@@ -60,8 +60,17 @@ def format_money(value: Decimal | None, currency: str) -> str:
     """Return an amount with two decimals (more only if it has them) and its currency code."""
     if value is None:
         return "–"
-    decimals = max(2, len(f"{value.normalize():f}".partition(".")[2]))
-    return f"{number_format(value, decimals, use_l10n=True, force_grouping=True)} {currency}"
+    words = number_format(value, _decimals(value), use_l10n=True, force_grouping=True)
+    return f"{words} {currency}"
+
+
+def price_to_type(value: Decimal | None) -> str:
+    """Return a price as a field takes it: two decimals (more only if it has them), nothing else."""
+    return "" if value is None else f"{value:.{_decimals(value)}f}"
+
+
+def _decimals(value: Decimal) -> int:
+    return max(2, len(f"{value.normalize():f}".partition(".")[2]))
 
 
 def format_time(value: datetime, *, seconds: bool = False) -> str:

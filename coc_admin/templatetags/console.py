@@ -23,6 +23,7 @@ register = template.Library()
 register.filter("quantity", formats.format_quantity)
 register.filter("change", formats.format_change)
 register.filter("day", formats.format_day)
+register.filter("price_to_type", formats.price_to_type)
 register.filter("recorded", recorded.in_readers_language)
 
 ICONS = "vendor/tabler-icons-3.51.0/icons.svg"

@@ -51,6 +51,7 @@ class Unknowns:
         with ExitStack() as open_until_the_end:
             folder = Path(open_until_the_end.enter_context(tempfile.TemporaryDirectory()))
             folder.chmod(0o755)
+            (folder / "product").mkdir()
             url = ""
             if self.on_postgres:
                 url = open_until_the_end.enter_context(own_postgres(folder / "postgres")).url

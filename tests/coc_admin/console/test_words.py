@@ -44,6 +44,16 @@ def test_money(value: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, ""), ("49.9000", "49.90"), ("1234.5", "1234.50"), ("0.1250", "0.125"), ("0", "0.00")],
+)
+def test_a_price_stands_in_its_field_as_somebody_would_type_it(
+    value: str | None, text: str
+) -> None:
+    assert formats.price_to_type(None if value is None else Decimal(value)) == text
+
+
+@pytest.mark.parametrize(
     ("seconds", "text"),
     [
         (0, "just now"),

@@ -23,7 +23,7 @@ from orders.models import (
     OrderItem,
     Replacement,
 )
-from reconciliation import remedies
+from reconciliation import releases, remedies
 from reconciliation.models import ReservationDocument
 from tests.coc_admin.console.bulk.test_desk_bulk import begin, chosen, marks
 from tests.engine import MIA, D, Engine, ato, quantities, set_connection
@@ -325,9 +325,7 @@ def test_what_oci_does_not_have_is_told_with_the_figures(
     path = begin(merchandiser, "replace", short[:2])
     confirm(merchandiser, path)
     engine.at_oci({"CUP": 4})
-    cancellation.request_cancellation(
-        order_id=short[0].pk, actor=MIA, reason="r", now=engine.clock()
-    )
+    releases.cancel_order(order_id=short[0].pk, actor=MIA, reason="r", now=engine.clock())
     engine.at_oci({"CUP": 1})
     assert finish(engine) == 1
     assert told(merchandiser, path)["A1"] == (
