@@ -153,10 +153,12 @@ def correct_clock(world: World) -> None:
 def trouble(world: World, faults: Sequence[Fault] = ()) -> None:
     """OCI goes away, or misbehaves, for some time."""
     rng = world.rng
-    fault = dict(rng.choice(faults or _ALL_DOWN + _SOME))
+    kind = rng.choice(faults or _ALL_DOWN + _SOME)
+    fault = dict(kind)
     if rng.random() < 0.7:
         fault["seconds"] = rng.choice((2, 10, 60, 300))
     world.note(f"trouble at OCI: {fault}")
+    world.seen["outages" if kind in _ALL_DOWN else "other trouble at OCI"] += 1
     world.simulator.faults.replace([fault])
     world.network.held_up = rng.choice((0.0, 0.0, 0.3))
 

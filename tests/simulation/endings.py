@@ -14,6 +14,8 @@ from reconciliation.reports import names
 from tests.simulation.invariants import Broken
 from tests.simulation.world import Nature, World
 
+_QUANTITIES = ("reservedQuantity", "cancelledQuantity", "replacedQuantity")
+
 
 def calm(nature: Nature) -> Nature:
     """The same world without deaths and overtaking."""
@@ -26,7 +28,12 @@ def settled() -> list[tuple[Any, ...]]:
         "site_id", "order_no", "status", "reservation_state", "export_status", "captured_offline"
     )
     items = OrderItem.objects.order_by("order", "position").values_list(
-        "order__order_no", "sku", "quantity", "reserved_quantity"
+        "order__order_no",
+        "sku",
+        "quantity",
+        "reserved_quantity",
+        "cancelled_quantity",
+        "replaced_quantity",
     )
     return [*orders, *items]
 
@@ -93,6 +100,12 @@ def _files_equal_orders(site: Site) -> None:
     )
     if told["offline"] != captured:
         raise Broken(f"offline reports hold {told['offline']}, the database {captured}")
+    complete = set(
+        offline.filter(reservation_state="COMPLETELY_RESERVED").values_list("order_no", flat=True)
+    )
+    short = set(offline.filter(short_at__isnull=False).values_list("order_no", flat=True))
+    if told["reserved"] != complete or told["oversold"] != short:
+        raise Broken(f"the reports hold {told}; reserved are {complete}, were short {short}")
     if told["reserved"] | told["oversold"] | never != captured:
         raise Broken(f"{captured} are not {told} and {never} that never were answered")
 
@@ -104,6 +117,13 @@ def _check_line(site: Site, name: str, line: dict[str, Any]) -> None:
         raise Broken(f"{name} holds {order}, which was captured on {day}")
     if line["reservationState"] != order.reservation_state:
         raise Broken(f"{name} says that {order} is {line['reservationState']}")
-    reserved = [float(item["reservedQuantity"]) for item in line["items"]]
-    if reserved != [float(i.reserved_quantity) for i in order.items.order_by("position")]:
-        raise Broken(f"{name} says that {order} has {reserved}")
+    resolution = line["resolution"] and line["resolution"]["what"]
+    if (resolution or "") != order.resolution:
+        raise Broken(f"{name} says that {order} is {resolution}; it is {order.resolution}")
+    told = [[float(item[name]) for name in _QUANTITIES] for item in line["items"]]
+    there = [
+        [float(i.reserved_quantity), float(i.cancelled_quantity), float(i.replaced_quantity)]
+        for i in order.items.order_by("position")
+    ]
+    if told != there:
+        raise Broken(f"{name} says that {order} has {told}, not {there}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
@@ -33,10 +33,18 @@ SELECT o.site_id, o.order_no, o.status, o.reservation_state,
        (SELECT COALESCE(SUM(quantity), 0) FROM orders_hold
         WHERE order_id = o.id AND state = 'waiting') waiting,
        (SELECT COALESCE(SUM(quantity), 0) FROM orders_hold
-        WHERE order_id = o.id AND state IN ('waiting', 'answered')) held
+        WHERE order_id = o.id AND state IN ('waiting', 'answered')) held,
+       (SELECT COALESCE(SUM(quantity), 0) FROM orders_replacement
+        WHERE order_id = o.id AND state IN ('reserving', 'giving_back')) replacing,
+       (SELECT COALESCE(SUM(l.kept), 0) FROM orders_rearrangedline l
+        JOIN orders_rearrangement r ON r.id = l.rearrangement_id
+        WHERE r.order_id = o.id AND r.state IN ('reserving', 'giving_back')) adjusting
 FROM orders_order o
 WHERE (o.status IN ('new', 'created') AND o.reservation_state = 'RESERVATION_MISSING'
        AND wanted <> waiting)
+   OR (o.status = 'new' AND o.reservation_state <> 'RESERVATION_MISSING'
+       AND replacing + adjusting <> waiting)
+   OR (o.status <> 'new' AND replacing + adjusting <> 0)
    OR (o.status = 'cancelled' AND held <> 0)
    OR (o.status = 'failed' AND held <> 0 AND NOT EXISTS (
        SELECT 1 FROM reconciliation_reservationdocument d
@@ -48,15 +56,38 @@ SELECT o.id, o.site_id, o.order_no, o.status, o.reservation_state, o.captured_of
 FROM orders_order o
 """
 _ITEMS = "SELECT order_id, sku, quantity, reserved_quantity, id FROM orders_orderitem"
+# What is short of an item is open, cancelled or replaced, each unit once.
+_ITEM_SUMS = """
+SELECT i.id, i.sku, i.quantity, i.reserved_quantity, i.cancelled_quantity, i.replaced_quantity
+FROM orders_orderitem i
+WHERE i.reserved_quantity + i.cancelled_quantity + i.replaced_quantity > i.quantity
+   OR i.replaced_quantity < (SELECT COALESCE(SUM(n.quantity), 0) FROM orders_orderitem n
+                             WHERE n.replaces_id = i.id)
+"""
 _DOCUMENTS = """
 SELECT d.reservation_id, d.order_id, d.state, d.sends,
        d.state IN ('prepared', 'answered', 'cancelling') AND (d.purpose = 'rearrange'
-         OR d.id IN (SELECT document FROM orders_rearrangement WHERE state = 'done')) beside
+         OR d.id IN (SELECT document FROM orders_rearrangement WHERE state = 'done')) beside,
+       d.purpose = 'replace' AND d.state <> 'counted' replacing
 FROM reconciliation_reservationdocument d
 """
-# What an adjustment gave up, by order: the reserved units of its items may fall by that.
-_RELEASED = "SELECT order_id, data FROM orders_orderevent WHERE kind = 'rearranged'"
-_BEGUN = "SELECT MAX(id) FROM orders_orderevent WHERE order_id = %s AND kind = 'rearranging'"
+_REPLACEMENTS = "SELECT order_id, sku, MAX(quantity) FROM orders_replacement GROUP BY 1, 2"
+# What was given up by hand, by order: the reserved units of its items may fall by that.
+_RELEASED = "SELECT order_id, data FROM orders_orderevent WHERE kind IN ('rearranged', 'adjusted')"
+_BEGUN = "SELECT MAX(id) FROM orders_orderevent WHERE order_id = ? AND kind = 'rearranging'"
+# Orders that were waiting for the SKU of replacement :mine when somebody set about it.
+_AHEAD_OF_REPLACEMENT = """
+SELECT a.site_id || ' ' || a.order_no, i.sku, e.id
+FROM orders_replacement r
+JOIN orders_orderitem i ON i.sku = r.sku AND i.inventory_list_id = r.inventory_list_id
+JOIN orders_order a ON a.id = i.order_id
+JOIN orders_orderevent e ON e.id = (
+  SELECT MAX(id) FROM orders_orderevent
+  WHERE order_id = a.id AND kind IN ('captured_offline', 'reviewed'))
+WHERE r.id = ? AND a.id <> r.order_id
+  AND a.status = 'new' AND a.reservation_state = 'RESERVATION_MISSING'
+  AND a.needs_review_since IS NULL AND e.id <= ?
+"""
 # Orders that were waiting for one of these SKUs before `began`, captured before order :mine.
 _AHEAD = """
 SELECT a.site_id || ' ' || a.order_no, i.sku, e.id
@@ -101,12 +132,17 @@ class Invariants:
         self._settled: dict[int, tuple[str, dict[str, int], dict[str, int]]] = {}
         # When each run was made, as `last_event`.
         self._runs: dict[int, int] = {}
+        # The same of each replacement: when the process began that wrote it down.
+        self._replacements: dict[int, int] = {}
 
     def written(self, sql: str) -> None:
         """Note what has just been written; a new run may take no order that comes after it."""
         if sql.startswith('INSERT INTO "reconciliation_run" '):
             ((run_id,),) = rows("SELECT MAX(id) FROM reconciliation_run")
             self._runs[run_id] = last_event()
+        elif sql.startswith('INSERT INTO "orders_replacement" '):
+            ((pk,),) = rows("SELECT MAX(id) FROM orders_replacement")
+            self._replacements[pk] = self._world.processes.running.began
 
     def check(self) -> None:
         """Raise Broken if something is not as it must be."""
@@ -114,6 +150,8 @@ class Invariants:
             raise Broken(f"ledger of {broken[0]}: ato, held, by movements, by holds: {broken[1:]}")
         for broken in rows(_HOLDS):
             raise Broken(f"holds of order (..., wanted, waiting, held): {broken}")
+        for broken in rows(_ITEM_SUMS):
+            raise Broken(f"item (..., sku, ordered, reserved, cancelled, replaced): {broken}")
         items: dict[int, dict[str, list[int]]] = defaultdict(dict)
         skus = {}
         for order_id, sku, quantity, reserved, pk in rows(_ITEMS):
@@ -179,6 +217,8 @@ class Invariants:
         # What is held twice for a moment while an adjustment goes from one document to the next.
         beside: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         being_asked: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        # By order and SKU; each document that is being cancelled by itself.
+        replacing: Counter[tuple[int, str, str]] = Counter()
         for document in self._world.simulator.books.documents.by_id.values():
             row = ours.get(document.reservation_id)
             if row is None:
@@ -187,9 +227,17 @@ class Invariants:
                 raise Broken(f"{document.reservation_id} was sent before that was written down")
             if document.state == "OPEN":
                 for line in document.lines:
-                    (beside if row[4] else held)[row[1]][line.sku] += line.held
-                    if row[4] and row[2] != "cancelling":
+                    undone = document.reservation_id if row[2] == "cancelling" else ""
+                    if (row[4] or row[5]) and not undone:
                         being_asked[row[1]][line.sku] += line.held
+                    if row[4]:
+                        beside[row[1]][line.sku] += line.held
+                    elif row[5]:
+                        replacing[(row[1], line.sku, undone)] += line.held
+                    else:
+                        held[row[1]][line.sku] += line.held
+        if replacing:
+            _check_replacing(replacing)
         for order_id, units in (*held.items(), *beside.items()):
             for sku, number in units.items():
                 if number > items[order_id][sku][0]:
@@ -229,14 +277,14 @@ class Invariants:
     def reserved(self, reservation_id: str) -> None:
         """OCI has just taken a reservation: check that nobody was passed over (oldest first)."""
         found = rows(
-            "SELECT d.order_id, o.site_id, o.order_no, o.claim"
+            "SELECT d.order_id, o.site_id, o.order_no, o.claim, d.purpose"
             " FROM reconciliation_reservationdocument d JOIN orders_order o ON o.id = d.order_id"
             " WHERE d.reservation_id = ?",
             reservation_id.replace("-", ""),
         )
         if not found:
             raise Broken(f"OCI was asked for {reservation_id}, which nobody wrote down")
-        pk, site, number, claim = found[0]
+        pk, site, number, claim, purpose = found[0]
         began = self._world.processes.running.began
         if claim.startswith("adjust:"):
             ((began,),) = rows(_BEGUN, pk)
@@ -244,9 +292,21 @@ class Invariants:
             began = self._runs[int(claim.split(":")[1])]
         document = self._world.simulator.books.documents.by_id[reservation_id]
         got = {line.sku for line in document.lines if line.held}
-        for earlier, sku, _ in rows(_AHEAD, pk, began):
+        ahead = rows(_AHEAD, pk, began)
+        if purpose == "replace":
+            ((mine,),) = rows("SELECT MAX(id) FROM orders_replacement WHERE order_id = ?", pk)
+            ahead = rows(_AHEAD_OF_REPLACEMENT, mine, self._replacements[mine])
+        for earlier, sku, _ in ahead:
             if sku in got:
                 raise Broken(f"order {site} {number} got {sku}, for which {earlier} waits longer")
+
+
+def _check_replacing(replacing: Counter[tuple[int, str, str]]) -> None:
+    """Check that OCI holds no more than one replacement asks for, done or given back."""
+    asked = {(order_id, sku): units for order_id, sku, units in rows(_REPLACEMENTS)}
+    for (order_id, sku, _), units in replacing.items():
+        if units > asked.get((order_id, sku), 0):
+            raise Broken(f"OCI holds {units} of {sku} for a replacement of order {order_id}")
 
 
 def _state_of(items: dict[str, list[int]]) -> str:

@@ -22,7 +22,7 @@ MIA = person("mia")
 
 def cancel(world: World) -> None:
     """A merchandiser cancels an order."""
-    order = _some_order(world)
+    order = some_order(world)
     if order is None:
         return
     world.note(f"cancel {order}")
@@ -40,7 +40,7 @@ def cancel(world: World) -> None:
 
 def settle_outside(world: World) -> None:
     """A merchandiser has secured elsewhere what an order is short of."""
-    order = _some_order(world, *Order.objects.oversold().values_list("pk", flat=True))
+    order = some_order(world, *Order.objects.oversold().values_list("pk", flat=True))
     if order is None:
         return
     world.note(f"settle {order} outside")
@@ -63,7 +63,7 @@ def settle_outside(world: World) -> None:
 def open_again(world: World) -> None:
     """It was not, after all."""
     settled = Order.objects.filter(resolution=Resolution.SETTLED_OUTSIDE).order_by("pk")
-    order = _some_order(world, *settled.values_list("pk", flat=True))
+    order = some_order(world, *settled.values_list("pk", flat=True))
     if order is None:
         return
     world.note(f"open {order} again")
@@ -132,7 +132,7 @@ def release_forced(world: World) -> None:
 
 def export(world: World) -> None:
     """Order management takes an order that is ready."""
-    order = _some_order(world)
+    order = some_order(world)
     if order is None:
         return
     world.note(f"export {order}")
@@ -194,7 +194,7 @@ def review(world: World) -> None:
         world.run("web", work)
 
 
-def _some_order(world: World, *likely: int) -> Order | None:
+def some_order(world: World, *likely: int) -> Order | None:
     """Return an order, mostly one of `likely`."""
     if likely and world.rng.random() < 0.8:
         return Order.objects.get(pk=world.rng.choice(likely))

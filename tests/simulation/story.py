@@ -11,12 +11,14 @@ from pathlib import Path
 
 from django.db import transaction
 
-from orders.models import Order, OrderStatus, Rearrangement
-from orders.models.rearrangements import UNDER_WAY
+from orders.models import Order, OrderStatus, Rearrangement, Replacement
+from orders.models.rearrangements import UNDER_WAY as REARRANGED
+from orders.models.replacements import UNDER_WAY as REPLACED
 from reconciliation import connection, promises, tasks
 from reconciliation.models import ConnectionState, Run, Scope
 from tests.simulation import deeds, endings, people
 from tests.simulation.invariants import Broken, rows
+from tests.simulation.remedies import REMEDYING
 from tests.simulation.remembering import remembered
 from tests.simulation.world import World, alive
 
@@ -77,6 +79,8 @@ def _play(world: World) -> Told:
         overtaking, usual = overtaking | deeds.SETTLING, usual | deeds.SETTLING
     if world.nature.adjusts:
         overtaking, usual = overtaking | deeds.ADJUSTING, usual | deeds.ADJUSTING
+    if world.nature.remedies:
+        overtaking, usual = overtaking | REMEDYING, usual | REMEDYING
     world.overtake = lambda: _do(world, overtaking)
     for step in range(world.nature.steps):
         _do(world, usual)
@@ -99,8 +103,10 @@ def _seen(world: World) -> Counter[str]:
         ("order", "SELECT status || ' ' || reservation_state FROM orders_order"),
         ("event", "SELECT kind FROM orders_orderevent"),
         ("attempt", "SELECT operation || ' ' || outcome FROM reconciliation_attempt"),
+        ("outages", "SELECT 'noticed' FROM reconciliation_outage"),
         ("run", "SELECT state FROM reconciliation_run"),
         ("adjustment", "SELECT state FROM orders_rearrangement"),
+        ("replacement", "SELECT state FROM orders_replacement"),
     ):
         seen.update(f"{name} {row[0]}" for row in rows(sql))
     return seen
@@ -169,7 +175,8 @@ def _something_left(world: World) -> str:
         "waiting": list(Order.objects.waiting().values_list("order_no", flat=True)),
         "unfinished": list(unfinished.values_list("order_no", "status")),
         "review": list(Order.objects.needing_review().values_list("order_no", flat=True)),
-        "adjustments": list(Rearrangement.objects.filter(UNDER_WAY).values_list("pk", flat=True)),
+        "adjustments": list(Rearrangement.objects.filter(REARRANGED).values_list("pk", flat=True)),
+        "replacements": list(Replacement.objects.filter(REPLACED).values_list("pk", flat=True)),
         "runs": list(Run.objects.filter(is_active=True).values_list("pk", flat=True)),
         "documents": rows(
             "SELECT order_id, generation, state FROM reconciliation_reservationdocument"

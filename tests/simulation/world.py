@@ -62,12 +62,13 @@ class Nature:
     busy: float
     oci: dict[str, Any]
     settings: dict[str, Any]
-    # People settle orders outside, and open them again; sites limit or refuse offline orders. Of
-    # seven seeds: neither way shifts what happens in the other worlds.
+    # People settle orders outside, and open them again; sites limit or refuse offline orders;
+    # operators adjust reservations; people replace and cancel short items, and give documents
+    # back. Of seven seeds: so none of it shifts what happens in the other worlds.
     settles: bool = False
     strict: bool = False
-    # Operators adjust reservations.
     adjusts: bool = False
+    remedies: bool = False
 
     @classmethod
     def drawn(cls, rng: random.Random) -> Nature:
@@ -139,6 +140,7 @@ class World:
             settles=self.seed % 7 in (1, 3),
             strict=self.seed % 7 in (1, 5),
             adjusts=self.seed % 7 in (2, 3, 6),
+            remedies=self.seed % 7 in (3, 4),
         )
         self.clock = VirtualClock(self.nature.begins)
         self.simulator = Simulator(
