@@ -9,7 +9,7 @@ from typing import Any
 
 from orders.errors import OrderRefused
 from orders.models import Order, Site
-from reconciliation import connection, tasks
+from reconciliation import connection, runs, tasks
 from reconciliation.models import Connection
 from reconciliation.placement import place_order
 from tests.orders.payloads import raw_order
@@ -26,7 +26,7 @@ from tests.simulation.people import (
     settle_outside,
 )
 from tests.simulation.processes import Death
-from tests.simulation.world import World
+from tests.simulation.world import Wish, World
 
 Fault = Mapping[str, Any]
 _ALL_DOWN: tuple[Fault, ...] = (
@@ -121,6 +121,15 @@ def work(world: World) -> None:
     for _ in range(world.rng.choice((1, 1, 2, 4))):
         if due := world.due_tasks():
             world.work_on(world.rng.choice(due))
+
+
+def work_twice(world: World) -> None:
+    """The queue hands the reconciliation that a worker is at to another worker as well."""
+    run = runs.active_run()
+    if run is not None:
+        again = Wish(world.clock.true, "work_run", (run.pk,))
+        world.queue.append(again)
+        world.work_on(again)
 
 
 def sweep(world: World) -> None:
@@ -282,6 +291,9 @@ SETTLING: dict[Deed, float] = {settle_outside: 9.0, open_again: 3.0}
 
 # What operators do beside in worlds whose nature `adjusts`.
 ADJUSTING: dict[Deed, float] = {adjust_reservation: 25.0}
+
+# What may happen beside, to processes in the middle, in worlds whose nature `doubles`.
+DOUBLING: dict[Deed, float] = {work_twice: 100.0}
 
 
 def weighed(rng: random.Random, deeds: dict[Deed, int]) -> dict[Deed, float]:

@@ -58,7 +58,7 @@ class Processes:
     """The stack of processes: the last one runs, the others wait in the middle of something."""
 
     def __init__(self, *, overtake: Callable[[], None], written: Callable[[str], None]) -> None:
-        """`written` is told of each statement that wrote."""
+        """`written` is told of each statement that wrote, or took back what was written."""
         self._overtake = overtake
         self._written = written
         self._stack: list[Process] = []
@@ -118,8 +118,10 @@ class Processes:
         process = self._stack[-1]
         if sql.startswith(_ENDS):
             result = execute(sql, params, many, context)
+            if sql.startswith("ROLLBACK"):
+                self._written(sql)
             # A transaction that was committed just before is there to stay.
-            if sql.startswith("RELEASE") and not process.dead:
+            elif not process.dead:
                 process.event()
             return result
         if process.dead:

@@ -79,6 +79,8 @@ def _play(world: World) -> Told:
         overtaking, usual = overtaking | deeds.SETTLING, usual | deeds.SETTLING
     if world.nature.adjusts:
         overtaking, usual = overtaking | deeds.ADJUSTING, usual | deeds.ADJUSTING
+    if world.nature.doubles:
+        overtaking = overtaking | deeds.DOUBLING
     if world.nature.remedies:
         overtaking, usual = overtaking | REMEDYING, usual | REMEDYING
     world.overtake = lambda: _do(world, overtaking)

@@ -27,6 +27,7 @@ from reconciliation.oci.simulator.simulator import Simulator
 from reconciliation.oci.simulator.stockfile import StockFile, parse_rows
 from tests.simulation import clock as clocks
 from tests.simulation.clock import VirtualClock
+from tests.simulation.exclusive import Exclusive
 from tests.simulation.invariants import Invariants, last_event
 from tests.simulation.network import InProcessTransport, Network
 from tests.simulation.processes import Death, Process, Processes
@@ -64,11 +65,13 @@ class Nature:
     settings: dict[str, Any]
     # People settle orders outside, and open them again; sites limit or refuse offline orders;
     # operators adjust reservations; people replace and cancel short items, and give documents
-    # back. Of seven seeds: so none of it shifts what happens in the other worlds.
+    # back; two workers are set to one reconciliation. Of seven seeds: so none of it shifts what
+    # happens in the other worlds.
     settles: bool = False
     strict: bool = False
     adjusts: bool = False
     remedies: bool = False
+    doubles: bool = False
 
     @classmethod
     def drawn(cls, rng: random.Random) -> Nature:
@@ -141,6 +144,7 @@ class World:
             strict=self.seed % 7 in (1, 5),
             adjusts=self.seed % 7 in (2, 3, 6),
             remedies=self.seed % 7 in (3, 4),
+            doubles=self.seed % 7 == 6,
         )
         self.clock = VirtualClock(self.nature.begins)
         self.simulator = Simulator(
@@ -162,9 +166,8 @@ class World:
             held_up=0.0,
         )
         self.invariants = Invariants(self)
-        self.processes = Processes(
-            overtake=lambda: self.overtake(), written=self.invariants.written
-        )
+        self.exclusive = Exclusive(self)
+        self.processes = Processes(overtake=lambda: self.overtake(), written=self._written)
         self.losing_tasks = False
         self._clients: dict[int, dict[Any, OciClient]] = {}
         self._monitors_made = 0
@@ -210,6 +213,10 @@ class World:
 
     def _calling(self) -> None:
         self.processes.calling()
+
+    def _written(self, sql: str) -> None:
+        self.invariants.written(sql)
+        self.exclusive.written(sql)
 
     def _committed(self, reservation_id: str) -> None:
         self.invariants.reserved(reservation_id)
