@@ -31,6 +31,8 @@ def remembered() -> Iterator[None]:
             stack.enter_context(patch.object(QuerySet, name, value))
         for kind, name, value in recording.OF_SUBQUERIES:
             stack.enter_context(patch.object(kind, name, value, create=True))
+        for name, value in recording.OF_OTHERS.items():
+            stack.enter_context(patch.object(QuerySet, name, value, create=True))
         stack.enter_context(patch.object(SQLCompiler, "execute_sql", watched_execute_sql))
         database[:] = [connections[DEFAULT_DB_ALIAS]]
         yield

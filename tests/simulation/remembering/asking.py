@@ -34,7 +34,7 @@ counts = {"planned": 0, "built": 0, "compared": 0, "refused": 0}
 
 
 def _plan_for(self: Any, step: tuple[str, tuple[Any, ...], dict[str, Any]]) -> Any:
-    """Return the plan for doing `step` now, and the leaves for it; (None, None): no plan.
+    """Return the plan for doing `step` now, and its parameters; (None, None): no plan.
 
     Makes a plan for a shape that is asked for the second time.
     """
@@ -50,10 +50,15 @@ def _plan_for(self: Any, step: tuple[str, tuple[Any, ...], dict[str, Any]]) -> A
     if shape.plan is False:
         counts["refused"] += 1
         return None, None
+    try:
+        params = shape.plan.parameters(leaves)
+    except Exception:
+        # Django knows what to do with such a value, or what to say about it.
+        return None, None
     counts["planned"] += 1
     if counts["planned"] % SAMPLE == 0:
-        _compare(self, shape.plan, leaves, step)
-    return shape.plan, leaves
+        _compare(self, shape.plan, params, step)
+    return shape.plan, params
 
 
 def _compiled(real: Any, name: str, args: Any, kwargs: Any) -> Compiled | None:
@@ -78,14 +83,14 @@ def _compiled(real: Any, name: str, args: Any, kwargs: Any) -> Compiled | None:
     return None
 
 
-def _compare(self: Any, plan: Plan, leaves: tuple[Any, ...], step: Any) -> None:
+def _compare(self: Any, plan: Plan, params: tuple[Any, ...], step: Any) -> None:
     """Let Django build the query: it must be what is planned."""
     name, args, kwargs = step
     counts["compared"] += 1
     compiled = _compiled(_own(self, None), name, args, kwargs)
     assert compiled is not None
     assert compiled.statement == plan.statement, (compiled.statement, plan.statement)
-    assert compiled.params == plan.parameters(leaves), (compiled.params, plan.parameters(leaves))
+    assert compiled.params == params, (compiled.params, params)
 
 
 def _own(self: Any, leaves: Iterator[Any] | None) -> Any:
@@ -108,22 +113,21 @@ def _made(self: Any, leaves: tuple[Any, ...], name: str, args: Any, kwargs: Any)
             other_args, other_kwargs = args, kwargs
         shown = _compiled(real, name, other_args, other_kwargs)
         true = _compiled(_own(self, None), name, args, kwargs)
+        if shown is None or true is None or shown.statement != true.statement:
+            return None
+        recipe = recipe_of(self.model, kwargs, shown.params, true.params, stand_ins, leaves)
+        plan = None if recipe is None else with_rows(self, name, true, recipe)
     except Exception:
         return None
-    if shown is None or true is None or shown.statement != true.statement:
-        return None
-    recipe = recipe_of(self.model, kwargs, shown.params, true.params, stand_ins, leaves)
-    if recipe is None:
-        return None
-    counts["built"] += 1
-    return with_rows(self, name, true, recipe)
+    counts["built"] += plan is not None
+    return plan
 
 
 def _fetch_all(self: Any) -> None:
     if self._result_cache is None and self._shape is not None:
-        plan, leaves = _plan_for(self, ("fetch", (self._iterable_class,), {}))
+        plan, params = _plan_for(self, ("fetch", (self._iterable_class,), {}))
         if plan is not None:
-            self._result_cache = results_of(self, plan, leaves)
+            self._result_cache = results_of(self, plan, params)
     REAL["_fetch_all"](self)
 
 
@@ -131,12 +135,12 @@ def _get(self: Any, *args: Any, **kwargs: Any) -> Any:
     if self._shape is None or self._shape.sliced:
         return REAL["get"](self, *args, **kwargs)
     one = self.filter(*args, **kwargs)
-    plan = leaves = None
+    plan = params = None
     if one._shape is not None:
-        plan, leaves = _plan_for(one, ("get", (one._iterable_class,), {}))
+        plan, params = _plan_for(one, ("get", (one._iterable_class,), {}))
     if plan is None:
         return REAL["get"](one)
-    found = results_of(one, plan, leaves)
+    found = results_of(one, plan, params)
     if len(found) != 1:
         wrong = self.model.MultipleObjectsReturned if found else self.model.DoesNotExist
         raise wrong(f"get() returned {len(found)} of {self.model._meta.object_name}")
@@ -149,48 +153,48 @@ def _get(self: Any, *args: Any, **kwargs: Any) -> Any:
 def _first(self: Any) -> Any:
     recorded = self._result_cache is None and self._shape is not None
     if recorded and not self._prefetch_related_lookups:
-        plan, leaves = _plan_for(self, ("first", (self._iterable_class,), {}))
+        plan, params = _plan_for(self, ("first", (self._iterable_class,), {}))
         if plan is not None:
-            found = results_of(self, plan, leaves)
+            found = results_of(self, plan, params)
             return found[0] if found else None
     return REAL["first"](self)
 
 
 def _exists(self: Any) -> bool:
     if self._result_cache is None and self._shape is not None:
-        plan, leaves = _plan_for(self, ("exists", (), {}))
+        plan, params = _plan_for(self, ("exists", (), {}))
         if plan is not None:
-            return bool(plan.statement and execute(plan, leaves).fetchone())
+            return bool(plan.statement and execute(plan, params).fetchone())
     return bool(REAL["exists"](self))
 
 
 def _count(self: Any) -> Any:
     if self._result_cache is None and self._shape is not None:
-        plan, leaves = _plan_for(self, ("count", (), {}))
+        plan, params = _plan_for(self, ("count", (), {}))
         if plan is not None:
-            return plan.converted([execute(plan, leaves).fetchone()])[0][0]
+            return plan.converted([execute(plan, params).fetchone()])[0][0]
     return REAL["count"](self)
 
 
 def _aggregate(self: Any, *args: Any, **kwargs: Any) -> Any:
-    if self._shape is not None:
-        named = {**{arg.default_alias: arg for arg in args}, **kwargs}
-        plan, leaves = _plan_for(self, ("aggregate", (), named))
+    if self._shape is not None and not args:
+        named = kwargs
+        plan, params = _plan_for(self, ("aggregate", (), named))
         if plan is not None:
-            found = plan.converted([execute(plan, leaves).fetchone()])[0]
+            found = plan.converted([execute(plan, params).fetchone()])[0]
             return dict(zip(plan.names, found, strict=True))
     return REAL["aggregate"](self, *args, **kwargs)
 
 
 def _update(self: Any, **kwargs: Any) -> int:
     if self._shape is not None and not self._shape.sliced:
-        plan, leaves = _plan_for(self, ("update", (), kwargs))
+        plan, params = _plan_for(self, ("update", (), kwargs))
         if plan is not None:
             self._for_write = True
             rows = 0
             if plan.statement:
                 with transaction.mark_for_rollback_on_error(using="default"):
-                    rows = execute(plan, leaves).rowcount
+                    rows = execute(plan, params).rowcount
             self._result_cache = None
             return rows
     return int(REAL["update"](self, **kwargs))

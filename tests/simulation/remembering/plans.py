@@ -172,7 +172,7 @@ def with_rows(self: Any, name: str, true: Compiled, recipe: Any) -> Plan | None:
     return plan
 
 
-def execute(plan: Plan, leaves: tuple[Any, ...]) -> Any:
+def execute(plan: Plan, params: tuple[Any, ...]) -> Any:
     """Do what a cursor of Django's does: the wrappers see the statement, errors are translated."""
     (used,) = database
     used.validate_no_broken_transaction()
@@ -185,14 +185,14 @@ def execute(plan: Plan, leaves: tuple[Any, ...]) -> Any:
     executor: Callable[..., Any] = execute
     for wrapper in reversed(used.execute_wrappers):
         executor = partial(wrapper, executor)
-    executor(plan.statement, plan.parameters(leaves), False, {})
+    executor(plan.statement, params, False, {})
     return cursor
 
 
-def results_of(self: Any, plan: Plan, leaves: tuple[Any, ...]) -> list[Any]:
+def results_of(self: Any, plan: Plan, params: tuple[Any, ...]) -> list[Any]:
     if not plan.statement:
         return []
-    rows = plan.converted(execute(plan, leaves).fetchall())
+    rows = plan.converted(execute(plan, params).fetchall())
     kind = self._iterable_class
     if kind is ValuesListIterable:
         return [tuple(row) for row in rows]

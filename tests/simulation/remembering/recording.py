@@ -10,7 +10,7 @@ from django.db.models.expressions import BaseExpression
 from django.db.models.query import ModelIterable, ValuesIterable
 
 from tests.simulation.remembering.plans import Plan
-from tests.simulation.remembering.shapes import Unknown, rebuilt, shape_of
+from tests.simulation.remembering.shapes import rebuilt, shape_of
 
 
 class Shape:
@@ -63,6 +63,9 @@ REAL: dict[str, Any] = {
         "only",
         "defer",
         "iterator",
+        "using",
+        "__deepcopy__",
+        "__getstate__",
     )
 }
 
@@ -92,6 +95,8 @@ _BLANK: dict[str, Any] = {
     "_leaves": (),
     "_steps": None,
 }
+# Query sets that were made before recording began are Django's, and never were recorded.
+OF_OTHERS: dict[str, Any] = {"_shape": None, "_leaves": (), "_steps": None}
 # What no copy takes over.
 _OWN = {
     name: _BLANK[name]
@@ -102,7 +107,9 @@ _OWN = {
 def _recorded_init(
     self: Any, model: Any = None, query: Any = None, using: Any = None, hints: Any = None
 ) -> None:
-    if query is not None or model is None or (using or "default") != "default":
+    elsewhere = (using or "default") != "default"
+    # An update of a model with parents may be several statements.
+    if query is not None or model is None or elsewhere or model._meta.parents:
         _init(self, model, query, using, hints)
         self._shape = None
         return
@@ -187,7 +194,8 @@ def one_more(self: Any, name: str, args: Any, kwargs: Any) -> tuple[Shape, tuple
         leaves: list[Any] = []
         try:
             after = shape.then(name, _key(name, args, kwargs, leaves))
-        except (Unknown, TypeError):
+        except Exception:
+            # What has no shape, or is not understood; if it is wrong, Django says so.
             pass
         else:
             return after, (*self._leaves, *leaves) if leaves else self._leaves
@@ -263,6 +271,19 @@ def _prefetch_related(self: Any, *lookups: Any) -> Any:
     return copy
 
 
+def _by_django(name: str) -> Callable[..., Any]:
+    """Return a method that Django does with a query that has been built."""
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        query_of(self)
+        return REAL[name](self, *args, **kwargs)
+
+    return method
+
+
+_DJANGOS_OWN = ("using", "__deepcopy__", "__getstate__")
+
+
 def _not_support_combined_queries(self: Any, name: str) -> None:
     if self._shape is None:
         REAL["_not_support_combined_queries"](self, name)
@@ -285,15 +306,16 @@ def _exists_init(self: Any, queryset: Any, **kwargs: Any) -> None:
 
 
 def _subquery_query(self: Any) -> Any:
-    if "_built" not in self.__dict__:
+    """Under its usual name, so that one that was made before is as it was."""
+    if "query" not in self.__dict__:
         query = replayed(self._of, None).query
         query.subquery = True
-        self._built = query.exists() if isinstance(self, Exists) else query
-    return self._built
+        self.__dict__["query"] = query.exists() if isinstance(self, Exists) else query
+    return self.__dict__["query"]
 
 
 def _set_subquery_query(self: Any, query: Any) -> None:
-    self._built = query
+    self.__dict__["query"] = query
 
 
 _REAL_SUBQUERY = Subquery.__init__
@@ -308,6 +330,7 @@ METHODS: dict[str, Any] = {
     "_clone": _clone,
     "prefetch_related": _prefetch_related,
     "_not_support_combined_queries": _not_support_combined_queries,
+    **{name: _by_django(name) for name in _DJANGOS_OWN},
     "select_for_update": _method("select_for_update", REAL["select_for_update"], write=True),
     **{
         name: _method(name, REAL[name])

@@ -28,14 +28,15 @@ _SENTINELS: dict[type, Callable[[int, Any], Any]] = {
     float: lambda n, value: 7e9 + n + 0.5,
     Decimal: lambda n, value: Decimal(700_000 + n),
     UUID: lambda n, value: UUID(int=(7 << 100) + n),
-    datetime: lambda n, value: (
-        datetime(2311, 1, 1, tzinfo=value.tzinfo and UTC) + timedelta(seconds=n)
-    ),
+    datetime: lambda n, value: datetime(2311, 1, 1, tzinfo=UTC) + timedelta(seconds=n),
     date: lambda n, value: date(2311, 1, 1) + timedelta(days=n),
     timedelta: lambda n, value: timedelta(days=30_000 + n),
     dict: lambda n, value: {f"zq{n}qz": n},
     list: lambda n, value: [{f"zq{n}qz": n}],
 }
+
+# For an integer of SQLite.
+_TOO_LARGE = 2**63
 
 
 def sentinels(leaves: tuple[Any, ...]) -> list[Any]:
@@ -54,6 +55,8 @@ def _is_leaf(value: Any) -> bool:
 def shape_of(value: Any, leaves: list[Any]) -> Any:
     """Return the shape of a value to compare with or to set; adds its leaves; raises Unknown."""
     kind = type(value)
+    if (kind is int and abs(value) >= _TOO_LARGE) or (kind is datetime and value.tzinfo is None):
+        raise Unknown  # Django treats these otherwise than their like
     if (kind in _SENTINELS and kind is not list) or _is_leaf(value):
         leaves.append(value)
         return kind
