@@ -20,6 +20,7 @@ from orders.models import (
     Movement,
     MovementReason,
     Order,
+    OrderItem,
 )
 from orders.models.inventory import OPEN_HOLDS
 
@@ -126,26 +127,40 @@ def mark_answered(*, order: Order, now: datetime) -> None:
 def hold_answered(*, order: Order, held: Mapping[Key, Decimal], now: datetime) -> None:
     """Hold what OCI has just reserved on a rerun until a snapshot counts it.
 
-    Where the order still has an open hold of the SKU, that one covers it and starts anew.
+    Where the order still has an open hold of the SKU, that one covers it and starts anew. That of a
+    capture is large enough; one of a remedy or of a rerun grows to what the items have reserved.
     """
     records = records_of([key for key, units in held.items() if units > 0], lock=True)
-    covered = set(
-        Hold.objects.filter(order=order, state__in=OPEN_HOLDS).values_list("record_id", flat=True)
-    )
+    open_holds = {
+        hold.record_id: hold for hold in Hold.objects.filter(order=order, state__in=OPEN_HOLDS)
+    }
     mark_answered(order=order, now=now)
+    reserved = _reserved(order) if open_holds else {}
     for key in sorted(records):
         record = records[key]
-        if record.pk in covered:
-            continue
-        hold = Hold.objects.create(
-            order=order,
-            record=record,
-            quantity=held[key],
-            state=HoldState.ANSWERED,
-            answered_at=now,
-        )
-        _write(record, held=record.held + held[key], now=now)
-        _move(record, MovementReason.CAPTURED, held=held[key], hold=hold, now=now)
+        hold, units = open_holds.get(record.pk), held[key]
+        if hold is None:
+            hold = Hold.objects.create(
+                order=order,
+                record=record,
+                quantity=units,
+                state=HoldState.ANSWERED,
+                answered_at=now,
+            )
+        else:
+            units = min(units, reserved.get(key, ZERO) - hold.quantity)
+            if units <= 0:
+                continue
+            Hold.objects.filter(pk=hold.pk).update(quantity=F("quantity") + quantity(units))
+        _write(record, held=record.held + units, now=now)
+        _move(record, MovementReason.CAPTURED, held=units, hold=hold, now=now)
+
+
+def _reserved(order: Order) -> dict[Key, Decimal]:
+    reserved: dict[Key, Decimal] = defaultdict(lambda: ZERO)
+    for item in OrderItem.objects.filter(order=order):
+        reserved[(item.inventory_list_id, item.sku)] += item.reserved_quantity
+    return dict(reserved)
 
 
 def _close(holds_of: object, *, state: HoldState, reason: MovementReason, now: datetime) -> None:

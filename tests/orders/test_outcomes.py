@@ -215,6 +215,20 @@ def test_what_is_added_after_the_hold_was_dropped_is_held_anew(order: Order) -> 
     assert (movement.ato_change, movement.held_change, movement.hold) == (D(-2), D(2), hold)
 
 
+def test_a_hold_that_is_too_small_grows_with_what_is_added(order: Order) -> None:
+    claim(order)
+    settle(order, "1", "2.5")
+    know_stock({"MUG": 9, "CUP": 9}, at=NOW + timedelta(seconds=3))
+    claim(order)
+    assert add(order, "0.5", "0") is not None
+    claim(order)
+    assert add(order, "1.5", "0") is not None
+    # The hold of the first rerun covers what that one got, and nothing of the second.
+    record = InventoryRecord.objects.get(sku="MUG")
+    assert (record.held, record.ato) == (D(2), D(7))
+    assert Hold.objects.get(state="answered").quantity == D(2)
+
+
 def test_nothing_added_changes_no_quantity(order: Order) -> None:
     claim(order)
     settle(order, "1", "0")
