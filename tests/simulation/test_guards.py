@@ -17,11 +17,11 @@ from tests.simulation.story import Failure, simulate
 CAUGHT_BY = {
     "stored id": (4, "although nobody else sells"),
     "hold rule": (2, "ATO of SKU-0"),
-    "recovery fence": (2, "waits longer"),
-    "row count of claims": (60, "cancelling"),
-    "oldest first": (2, "waits longer"),
+    "recovery fence": (10, "waits longer"),
+    "row count of claims": (2, "cancelling"),
+    "oldest first": (3, "waits longer"),
     "holds of the refused": (4173, "ATO of SKU-0"),
-    "batch lease": (307, "has taken it"),
+    "batch lease": (6, "has taken it"),
     "fence of replacements": (88, "waits longer"),
 }
 OTHERS = range(1, 151)
