@@ -29,8 +29,6 @@ def remembered() -> Iterator[None]:
     with ExitStack() as stack:
         for name, value in (recording.METHODS | asking.METHODS).items():
             stack.enter_context(patch.object(QuerySet, name, value))
-        for kind, name, value in recording.OF_SUBQUERIES:
-            stack.enter_context(patch.object(kind, name, value, create=True))
         for name, value in recording.OF_OTHERS.items():
             stack.enter_context(patch.object(QuerySet, name, value, create=True))
         stack.enter_context(patch.object(SQLCompiler, "execute_sql", watched_execute_sql))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from django.db.models import Exists, Model, QuerySet, Subquery, sql
-from django.db.models.expressions import BaseExpression
+from django.db.models import Model, QuerySet, sql
 from django.db.models.query import ModelIterable, ValuesIterable
 
 from tests.simulation.remembering.plans import Plan
@@ -289,38 +288,6 @@ def _not_support_combined_queries(self: Any, name: str) -> None:
         REAL["_not_support_combined_queries"](self, name)
 
 
-def _subquery_init(self: Any, queryset: Any, output_field: Any = None, **extra: Any) -> None:
-    plain = output_field is None and not extra
-    if plain and isinstance(queryset, QuerySet) and queryset._shape is not None:
-        self.extra = extra
-        self._of = queryset
-        BaseExpression.__init__(self, None)
-    else:
-        _REAL_SUBQUERY(self, queryset, output_field, **extra)
-
-
-def _exists_init(self: Any, queryset: Any, **kwargs: Any) -> None:
-    _subquery_init(self, queryset, **kwargs)
-    if "_of" not in self.__dict__:
-        self.query = self.query.exists()
-
-
-def _subquery_query(self: Any) -> Any:
-    """Under its usual name, so that one that was made before is as it was."""
-    if "query" not in self.__dict__:
-        query = replayed(self._of, None).query
-        query.subquery = True
-        self.__dict__["query"] = query.exists() if isinstance(self, Exists) else query
-    return self.__dict__["query"]
-
-
-def _set_subquery_query(self: Any, query: Any) -> None:
-    self.__dict__["query"] = query
-
-
-_REAL_SUBQUERY = Subquery.__init__
-
-
 METHODS: dict[str, Any] = {
     "__init__": _recorded_init,
     "query": property(query_of, _set_query),
@@ -345,8 +312,3 @@ METHODS: dict[str, Any] = {
         )
     },
 }
-OF_SUBQUERIES: list[tuple[Any, str, Any]] = [
-    (Subquery, "__init__", _subquery_init),
-    (Exists, "__init__", _exists_init),
-    (Subquery, "query", property(_subquery_query, _set_subquery_query)),
-]

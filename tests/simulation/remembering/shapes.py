@@ -99,9 +99,7 @@ def _shape_of_expression(value: Any, leaves: list[Any]) -> Any:
         leaves += value._leaves
         return (QuerySet, shape)
     if isinstance(value, Subquery):
-        if "_of" not in value.__dict__:
-            raise Unknown
-        return (type(value), shape_of(value._of, leaves))
+        raise Unknown  # it is made of a query that has been built, and of no shape
     if isinstance(value, BaseExpression) and hasattr(value, "_constructor_args"):
         args, kwargs = value._constructor_args
         told = (shape_of if isinstance(value, Value) else _shape_of_argument), shape_of
@@ -155,8 +153,6 @@ def rebuilt(value: Any, leaves: Iterator[Any], replay: Callable[[Any, Iterator[A
         return Q.create(children=children, connector=value.connector, negated=value.negated)
     if isinstance(value, QuerySet):
         return replay(value, leaves)
-    if isinstance(value, Subquery):
-        return kind(replay(value._of, leaves))
     if kind in (F, OuterRef) or isinstance(value, Field):
         return value
     args, kwargs = value._constructor_args
