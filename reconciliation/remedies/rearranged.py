@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 
-from django.conf import settings
 from django.db import transaction
 
-from orders import ledger, outcomes, rearranging
+from orders import rearranging
 from orders.actors import job
 from orders.errors import CannotAdjust, Shortfall
 from orders.fields import ZERO
 from orders.keeping import kept_of
-from orders.ledger import Figure, Key, LedgerChanged
+from orders.ledger import Figure, Key
 from orders.models import Rearrangement, RearrangementState
 from orders.models.rearrangements import UNDER_WAY
-from reconciliation import connection, releases, reservation, snapshots, wake
+from reconciliation import releases, reservation, snapshots
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
 from reconciliation.oci.client import OciClient
 from reconciliation.oci.errors import OciError
 from reconciliation.oci_client import client as shared_client
+from reconciliation.remedies.carrying_on import (
+    ASK_AGAIN,
+    CHANGED,
+    Clock,
+    end_with_figures,
+    finish_each,
+    undo,
+)
 from reconciliation.remedies.keeping import held_by, instead
-from reconciliation.reservation import Asked, Verdict
-
-Clock = Callable[[], datetime]
+from reconciliation.reservation import Asked
 
 ADJUSTMENTS = job("adjustments")
-_CLAIM = timedelta(seconds=60)
-# OCI was not heard, or not clearly: the same document is sent again later.
-_ASK_AGAIN = (Verdict.OFFLINE, Verdict.CONFIGURATION, Verdict.THROTTLED, Verdict.LATER)
-_CHANGED = Asked(Verdict.LATER, "The order has just been changed by someone else.")
 
 
 def rearranging_is_under_way() -> bool:
@@ -43,31 +43,16 @@ def rearranging_is_under_way() -> bool:
 def finish_rearrangements(*, clock: Clock, limit: int = 200) -> int:
     """Carry on with rearrangements that nobody works on, oldest first; return how many have ended.
 
-    Calls OCI only while the connection is usable; ends early when OCI stops answering.
+    Calls OCI only while the connection is usable; ends early when OCI stops answering. Any number
+    of workers may do this at once.
     """
-    ended = 0
-    under_way = Rearrangement.objects.filter(UNDER_WAY).order_by("id")
-    for pk, order_id in list(under_way.values_list("pk", "order_id")[:limit]):
-        if not connection.is_usable(connection.current(), now=clock()):
-            break
-        holder, now = f"adjust:{uuid.uuid4().hex}", clock()
-        if not outcomes.take_claim(order_id=order_id, holder=holder, until=now + _CLAIM, now=now):
-            continue
-        asked = _try_to_finish(pk, holder=holder, clock=clock)
-        outcomes.drop_claim(order_id=order_id, holder=holder)
-        if asked is None:
-            ended += 1
-        elif asked.verdict != Verdict.LATER:
-            break
-    return ended
-
-
-def _try_to_finish(rearrangement_id: int, *, holder: str, clock: Clock) -> Asked | None:
-    try:
-        return finish(rearrangement_id, holder=holder, client=shared_client(), clock=clock)
-    except LedgerChanged:
-        # One order that resists must not keep the others waiting.
-        return _CHANGED
+    return finish_each(
+        Rearrangement.objects.filter(UNDER_WAY),
+        lambda pk, holder: finish(pk, holder=holder, client=shared_client(), clock=clock),
+        prefix="adjust",
+        clock=clock,
+        limit=limit,
+    )
 
 
 def finish(
@@ -95,14 +80,14 @@ def finish(
             actor=ADJUSTMENTS,
             read_timeout=read_timeout,
         )
-        if asked.verdict in _ASK_AGAIN:
+        if asked.verdict in ASK_AGAIN:
             return asked
         refusal = asked.reason
         shortfalls = [] if refusal else _shortfalls(mine)
         if not refusal and not shortfalls:
             try:
                 if not _complete(mine, holder=holder, now=clock()):
-                    return _CHANGED
+                    return CHANGED
             except CannotAdjust as changed:
                 refusal = changed.detail
             else:
@@ -203,15 +188,14 @@ def _give_back(
 def _undo(
     mine: Rearrangement, *, client: OciClient, clock: Clock, read_timeout: float | None
 ) -> bool:
-    """Undo at OCI what was reserved of it; what does not work now is done later, by the sweep."""
-    for document in _documents(mine, DocumentState.CANCELLING):
-        stopped = reservation.cancel_document(
-            document, client=client, clock=clock, actor=ADJUSTMENTS, read_timeout=read_timeout
-        )
-        if stopped is not None:
-            wake.soon("finish_cancellations")
-            return False
-    return True
+    """Undo at OCI what was reserved of it."""
+    return undo(
+        _documents(mine, DocumentState.CANCELLING),
+        actor=ADJUSTMENTS,
+        client=client,
+        clock=clock,
+        read_timeout=read_timeout,
+    )
 
 
 def _refuse(
@@ -222,12 +206,9 @@ def _refuse(
     taken_at: datetime,
     now: datetime,
 ) -> None:
-    with transaction.atomic():
-        ended = rearranging.refuse(rearrangement_id=mine.pk, holder=holder, now=now)
-        if ended is not None and figures:
-            ledger.apply_snapshot(
-                figures=figures,
-                taken_at=taken_at,
-                lag=timedelta(seconds=settings.COC_OCI_READ_LAG),
-                now=now,
-            )
+    end_with_figures(
+        lambda: rearranging.refuse(rearrangement_id=mine.pk, holder=holder, now=now),
+        figures=figures,
+        taken_at=taken_at,
+        now=now,
+    )

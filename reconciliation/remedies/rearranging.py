@@ -10,9 +10,9 @@ document to be cancelled. Without an answer that can be trusted it stays *being 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
@@ -28,13 +28,11 @@ from orders.models import Rearrangement, RearrangementState
 from orders.refusals import moved_on
 from reconciliation import reservation
 from reconciliation.models import Attempt, DocumentState, ReservationDocument
+from reconciliation.remedies.carrying_on import CLAIM, Clock
 from reconciliation.remedies.keeping import scarce_words, waited_for, why_not_rearrange
 from reconciliation.remedies.rearranged import finish
 from reconciliation.remedies.reserving import check_documents, client_or
 
-Clock = Callable[[], datetime]
-
-_CLAIM = timedelta(seconds=60)
 _TRIES = 5
 
 
@@ -109,7 +107,7 @@ def _begin(
                     document=document.pk,
                     keeps=keeps,
                     holder=holder,
-                    until=now + _CLAIM,
+                    until=now + CLAIM,
                     actor=actor,
                     reason=reason,
                     now=now,

@@ -24,7 +24,8 @@ from orders.models import OrderItem, Replacement, ReplacementState
 from orders.refusals import not_enough, waited_for
 from reconciliation import fence, reservation
 from reconciliation.oci.client import OciClient
-from reconciliation.remedies.finishing import CLAIM, Clock, finish
+from reconciliation.remedies.carrying_on import CLAIM, Clock
+from reconciliation.remedies.finishing import finish
 from reconciliation.remedies.reserving import check_documents, client_or
 
 _TRIES = 5

@@ -280,7 +280,7 @@ def test_what_another_worker_has_ended_is_not_asked_for_again(
             assert finish(engine) == 3
         return take_claim(**arguments)
 
-    monkeypatch.setattr(finishing.outcomes, "take_claim", other_first)
+    monkeypatch.setattr(outcomes, "take_claim", other_first)
     asked = len(engine.oci.requests())
     assert finish(engine) == 0
     assert states() == ["done"] * 3
