@@ -301,11 +301,11 @@ def _settled(order: Order, items: Sequence[OrderItem]) -> Standing:
         return Standing("info", "info-circle", _resolved(order), text, export)
     if order.reservation_state == ReservationState.PARTIAL:
         title = _("Oversold in part: partially reserved")
-        sold_out = _("The rest was sold out.")
-        text = f"{units} {sold_out}"
+        rest = _("OCI holds nothing of the rest.")
+        text = f"{units} {rest}"
     else:
         title = _("Oversold: nothing reserved")
-        text = _("OCI had none of its items any more.")
+        text = _("OCI holds none of its items.")
     following = _("Replace or cancel what is short, or reserve it again once there is stock.")
     return Standing("bad", "alert-circle", title, f"{text} {export}", following)
 

@@ -54,7 +54,7 @@ _ASKED = {
     AttemptOutcome.NOTHING: ("bad", _("OCI had none of it.")),
     AttemptOutcome.OCI_OFFLINE: (
         "quiet",
-        _("No answer that can be trusted; the order keeps waiting."),
+        _("No answer that can be trusted; nothing was counted."),
     ),
     AttemptOutcome.LATER: (
         "quiet",

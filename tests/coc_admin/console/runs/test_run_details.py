@@ -130,7 +130,7 @@ def test_calls_are_told_in_plain_words(viewer: Client, outage: Scene) -> None:
     assert [(a.order.order_no[-2:], words) for a, words in answer.context["rows"]] == [
         (
             "45",
-            "No answer that can be trusted; the order keeps waiting. OCI did not answer in time.",
+            "No answer that can be trusted; nothing was counted. OCI did not answer in time.",
         ),
         ("43", "OCI refused, and trying again would not help. The location does not exist."),
         ("42", "OCI had none of it."),

@@ -36,7 +36,7 @@ def test_run_page_counts_and_explains(viewer: Client, outage: Scene) -> None:
     assert [(fault.order.order_no, words) for fault, words in answer.context["faults"]] == [
         (
             "0000012345",
-            "No answer that can be trusted; the order keeps waiting. OCI did not answer in time.",
+            "No answer that can be trusted; nothing was counted. OCI did not answer in time.",
         ),
         (
             "0000012343",
