@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import Group
+from django.core.management import call_command
 from django.db import connection
 
+from coc_admin.roles import permissions_of_roles
 from tests.coc_admin.console import scene
 from tests.fuzzing import rows, undone
 
@@ -35,3 +38,10 @@ def test_a_scene_beside_other_rows_is_made_anew() -> None:
 
     assert made.site.pk == "NorthShop"
     made.waiting.refresh_from_db()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_roles_are_there_again_after_a_test_that_commits() -> None:
+    call_command("flush", interactive=False, verbosity=0)
+    told = {group.name: group.permissions.count() for group in Group.objects.all()}
+    assert told == {role: len(may) for role, may in permissions_of_roles().items()}

@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client
@@ -27,7 +26,6 @@ from django.urls import URLPattern, reverse
 
 from coc_admin.console.urls import urlpatterns
 from coc_admin.models import Profile
-from coc_admin.roles import make_roles
 from orders.models import InventoryRecord, Order
 from reconciliation.models import Outage, Run
 from tests.benchmarks import busy_shop
@@ -107,7 +105,6 @@ def queries() -> Iterator[list[int]]:
 
 
 def person(name: str, *, site: str = "") -> Client:
-    make_roles(apps)  # a test that commits may have emptied every table before
     user = User.objects.create_user(name)
     user.groups.set(Group.objects.all())
     if site:
