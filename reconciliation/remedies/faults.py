@@ -65,6 +65,9 @@ def _remedies_against_rows() -> Iterator[Fault]:
     unanswered = ReservationDocument.objects.filter(
         state__in=[DocumentState.PREPARED, DocumentState.ANSWERED]
     ).select_related("order")
+    # Whoever called OCI for an order that is being cancelled may have died: it is undone when the
+    # claim ends.
+    unanswered = unanswered.exclude(order__status=OrderStatus.CANCELLING)
     orders = {
         Purpose.REPLACEMENT: Order.objects.filter(pk__in=replaced.values("order")),
         Purpose.REARRANGEMENT: Order.objects.filter(pk__in=rearranged.values("order")),

@@ -23,7 +23,7 @@ from orders.models import (
     OrderItem,
     Rearrangement,
 )
-from reconciliation import oci_client, releases, remedies
+from reconciliation import oci_client, promises, releases, remedies
 from reconciliation import sweep as sweeping
 from reconciliation.models import ReservationDocument, Scope
 from reconciliation.remedies import faults, rearranged
@@ -168,6 +168,25 @@ def test_cancelling_the_order_gives_both_documents_back(
     order.refresh_from_db()
     assert (order.status, order.resolution) == ("cancelled", "cancelled")
     assert Hold.objects.filter(state__in=["waiting", "answered"]).count() == 0
+
+
+def test_nothing_is_called_broken_while_the_claim_of_a_dead_one_holds_a_cancellation_up(
+    engine: Engine, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in killed(monkeypatch, "reconciliation.remedies.rearranged._complete"):
+        with pytest.raises(Death):
+            rearrange(order, engine, *ONE_LESS)
+    releases.cancel_order(order_id=order.pk, actor=MIA, reason="r", now=engine.clock())
+    assert releases.finish_cancellations(clock=engine.clock) == 0
+    assert documents(order)[1] == ("rearrange", "answered")
+
+    assert list(promises.check()) == []
+
+    engine.clock.go(61)
+    assert releases.finish_cancellations(clock=engine.clock) == 1
+    assert list(promises.check()) == []
+    assert documents(order)[1] == ("rearrange", "cancelled")
+    assert engine.held() == {}
 
 
 def test_an_order_cancelled_between_answer_and_count_is_not_adjusted(
