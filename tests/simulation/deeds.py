@@ -172,6 +172,11 @@ def trouble(world: World, faults: Sequence[Fault] = ()) -> None:
     world.network.held_up = rng.choice((0.0, 0.0, 0.3))
 
 
+def trouble_sometimes(world: World) -> None:
+    """OCI misbehaves, and is not away."""
+    trouble(world, _SOME)
+
+
 def no_trouble(world: World) -> None:
     """OCI is well."""
     world.note("OCI is well")
@@ -182,7 +187,7 @@ def no_trouble(world: World) -> None:
 def outage(world: World) -> None:
     """OCI goes away, the monitor notices, and shoppers go on ordering."""
     trouble(world, _ALL_DOWN)
-    _tick_until(world, lambda state: not connection.may_call(state))
+    tick_until(world, lambda state: not connection.may_call(state))
     place(world)
     sell_elsewhere(world)
 
@@ -190,9 +195,9 @@ def outage(world: World) -> None:
 def recovery(world: World) -> None:
     """OCI is back, if not always as it should be; the monitor notices, and a worker begins."""
     no_trouble(world)
-    _tick_until(world, connection.may_call)
+    tick_until(world, connection.may_call)
     if world.rng.random() < 0.5:
-        trouble(world, _SOME)
+        trouble_sometimes(world)
     pass_time(world, 0.5)
     work(world)
 
@@ -201,15 +206,16 @@ def adjust_reservation(world: World) -> None:
     """An operator adjusts a reservation, mostly while OCI is there and its figures are fresh."""
     if world.rng.random() < 0.8:
         no_trouble(world)
-        _tick_until(world, connection.may_call)
+        tick_until(world, connection.may_call)
         pass_time(world, 5.0)
         tick(world)
         if world.rng.random() < 0.5:
-            trouble(world, _SOME)
+            trouble_sometimes(world)
     adjust(world)
 
 
-def _tick_until(world: World, reached: Callable[[Connection], bool]) -> None:
+def tick_until(world: World, reached: Callable[[Connection], bool]) -> None:
+    """Let a monitor tick until the connection is there, four times at most."""
     for _ in range(4):
         tick(world)
         if reached(connection.current()):

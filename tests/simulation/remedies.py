@@ -13,9 +13,19 @@ from typing import Any
 from orders import settlement
 from orders.errors import OrderRefused
 from orders.models import Order, OrderItem, Resolution
-from reconciliation import remedies
+from reconciliation import connection, remedies, wake
 from reconciliation.models import DocumentState, ReservationDocument
-from tests.simulation.deeds import restock, sell_elsewhere
+from tests.simulation.deeds import (
+    no_trouble,
+    outage,
+    pass_time,
+    restock,
+    sell_elsewhere,
+    tick,
+    tick_until,
+    trouble_sometimes,
+    work,
+)
 from tests.simulation.people import MIA, some_order
 from tests.simulation.world import World
 
@@ -23,9 +33,11 @@ from tests.simulation.world import World
 def replace(world: World) -> None:
     """A merchandiser replaces what is short of an item by another SKU."""
     item = _short_item(world)
-    if item is None:
-        return
-    sku = world.rng.choice(world.nature.skus)
+    if item is not None:
+        _replace(world, item, world.rng.choice(world.nature.skus))
+
+
+def _replace(world: World, item: OrderItem, sku: str) -> None:
     world.note(f"replace {item.open_quantity.normalize():f} {item.sku} of {item.order} by {sku}")
     _try(
         world,
@@ -39,6 +51,65 @@ def replace(world: World) -> None:
             clock=world.clock,
         ),
     )
+
+
+def replace_at_leisure(world: World) -> None:
+    """A merchandiser replaces what is short, mostly while OCI is there and figures are fresh."""
+    if world.rng.random() < 0.8:
+        no_trouble(world)
+        tick_until(world, connection.may_call)
+        pass_time(world, 5.0)
+        tick(world)
+        if world.rng.random() < 0.3:
+            trouble_sometimes(world)
+    for item in _open_items(world)[:1]:
+        sku = _fitting_sku(world, item)
+        if world.rng.random() < 0.3:
+            _sell_out(world, sku)
+        _replace(world, item, sku)
+
+
+def replace_later(world: World) -> None:
+    """A merchandiser replaces what is short of many orders; workers reserve it."""
+    for item in _open_items(world)[: world.rng.choice((1, 2, 4))]:
+        _begin(world, item, _fitting_sku(world, item))
+
+
+def _begin(world: World, item: OrderItem, sku: str) -> None:
+    world.note(f"begin to replace {item.open_quantity.normalize():f} {item.sku} of {item.order}")
+
+    def begin() -> None:
+        remedies.begin_replacement(
+            item_id=item.pk,
+            sku=sku,
+            units=item.open_quantity,
+            unit_price=None,
+            actor=MIA,
+            reason="All of them agreed.",
+            now=world.clock.now,
+        )
+        wake.soon("finish_replacements")
+
+    _try(world, begin)
+
+
+def come_up_short(world: World) -> None:
+    """OCI is away, shoppers order, and another channel sells a SKU out; goods of others arrive."""
+    outage(world)
+    _sell_out(world, world.rng.choice(world.nature.skus))
+    for _ in range(3):
+        restock(world)
+    no_trouble(world)
+    tick_until(world, connection.may_call)
+    pass_time(world, 0.5)
+    for _ in range(3):
+        work(world)
+
+
+def _sell_out(world: World, sku: str) -> None:
+    for place in ("dc1", "dc2", "store"):
+        world.simulator.books.sell(sku, 1_000_000, place)
+    world.note(f"{sku} is sold out elsewhere")
 
 
 def cancel_short(world: World) -> None:
@@ -107,6 +178,21 @@ def _short_item(world: World) -> OrderItem | None:
     return world.rng.choice(short or items)
 
 
+def _open_items(world: World) -> list[OrderItem]:
+    """Return the items of oversold orders that are short of something, in any order."""
+    items = OrderItem.objects.filter(order__in=Order.objects.oversold()).select_related("order")
+    short = [item for item in items.order_by("pk") if item.open_quantity > 0]
+    world.rng.shuffle(short)
+    return short
+
+
+def _fitting_sku(world: World, item: OrderItem) -> str:
+    """Return a SKU, mostly one that the order does not have."""
+    had = set(OrderItem.objects.filter(order=item.order_id).values_list("sku", flat=True))
+    others = [sku for sku in world.nature.skus if sku not in had]
+    return world.rng.choice(others if others and world.rng.random() < 0.9 else world.nature.skus)
+
+
 def _try(world: World, remedy: Callable[[], Any]) -> None:
     """Do it as a person in a browser does; it may be refused."""
 
@@ -129,4 +215,11 @@ REMEDYING: dict[Callable[[World], None], float] = {
     cancel_short: 10.0,
     reopen: 2.0,
     give_back: 8.0,
+}
+
+# What happens most in worlds whose nature `merchandises`: orders come up short, and are replaced.
+MERCHANDISING: dict[Callable[[World], None], float] = {
+    come_up_short: 20.0,
+    replace_at_leisure: 60.0,
+    replace_later: 20.0,
 }

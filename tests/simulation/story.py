@@ -18,7 +18,7 @@ from reconciliation import connection, promises, tasks
 from reconciliation.models import ConnectionState, Run, Scope
 from tests.simulation import deeds, endings, people
 from tests.simulation.invariants import Broken, rows
-from tests.simulation.remedies import REMEDYING
+from tests.simulation.remedies import MERCHANDISING, REMEDYING
 from tests.simulation.remembering import remembered
 from tests.simulation.world import World, alive
 
@@ -83,6 +83,8 @@ def _play(world: World) -> Told:
         overtaking = overtaking | deeds.DOUBLING
     if world.nature.remedies:
         overtaking, usual = overtaking | REMEDYING, usual | REMEDYING
+    if world.nature.merchandises:
+        usual = usual | MERCHANDISING
     world.overtake = lambda: _do(world, overtaking)
     for step in range(world.nature.steps):
         _do(world, usual)

@@ -72,6 +72,8 @@ class Nature:
     adjusts: bool = False
     remedies: bool = False
     doubles: bool = False
+    # Orders come up short again and again, and are replaced: two of eleven seeds.
+    merchandises: bool = False
 
     @classmethod
     def drawn(cls, rng: random.Random) -> Nature:
@@ -102,6 +104,13 @@ class Nature:
                 "COC_FAILURES_TO_OFFLINE": rng.choice((1, 2, 3)),
                 "COC_GOOD_PROBES_TO_RECOVER": rng.choice((1, 2, 3)),
             },
+        )
+
+    def with_merchandisers(self, rng: random.Random) -> Nature:
+        """Return a world like this one with more to replace, and to replace it by."""
+        stock = {f"SKU-{n}": rng.randint(3, 22) for n in range(5)}
+        return dataclasses.replace(
+            self, merchandises=True, remedies=True, alone=False, skus=tuple(stock), stock=stock
         )
 
 
@@ -146,6 +155,8 @@ class World:
             remedies=self.seed % 7 in (3, 4),
             doubles=self.seed % 7 == 6,
         )
+        if self.seed % 11 in (5, 9):
+            self.nature = self.nature.with_merchandisers(self.rng)
         self.clock = VirtualClock(self.nature.begins)
         self.simulator = Simulator(
             stock=_stock_at_oci(self.nature.stock),
