@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from coc_admin.management.commands.serve import stop_on_signals
 from coc_admin.supervisor import preflight
 from coc_admin.supervisor.children import ROOT
 from tests.processes.product import outer_environment
@@ -131,3 +135,27 @@ def test_a_folder_that_can_be_written_has_no_problem(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(preflight.NotReady, match=r"^COC_X .* cannot be written: .* set COC_X to"):
         preflight.check_folder("COC_X", tmp_path / "file")
+
+
+@pytest.fixture
+def dispositions() -> Iterator[None]:
+    """Put back what this process does on each signal."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [(number, signal.getsignal(number)) for number in numbers]
+    yield
+    for number, handler in before:
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("dispositions")
+@pytest.mark.parametrize("ignored", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_that_was_ignored_at_the_start_stops_nothing(ignored: signal.Signals) -> None:
+    # With nohup, or from a script with `&`: it is to go on when the terminal is left.
+    signal.signal(ignored, signal.SIG_IGN)
+    stop = stop_on_signals(with_parent=False)
+
+    os.kill(os.getpid(), ignored)
+    assert not stop.is_set()
+
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert stop.is_set()

@@ -9,8 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -35,6 +35,21 @@ def wait_for(condition: Callable[[], object], what: str, *, patience: float = PA
         if time.monotonic() > deadline:
             pytest.fail(f"waited {patience:.0f} s for {what}")
         time.sleep(0.05)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let what is started inside hear SIGINT, as from a terminal.
+
+    A shell lets the commands that it starts with `&` ignore SIGINT, the tests too, and whatever is
+    started by one that ignores it ignores it as well: `serve` then goes on by intention.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def outer_environment() -> dict[str, str]:
@@ -71,15 +86,16 @@ class Running:
     def __init__(self, command: list[str], env: dict[str, str]) -> None:
         self.port = int(env["PORT"])
         self.lines: list[str] = []
-        self.process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        with interruptible():
+            self.process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self._family: set[psutil.Process] = set()
