@@ -32,7 +32,7 @@ _CANDIDATES = 40
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """One SKU that could replace another. `unit_price` is that of the latest order with it."""
+    """One SKU that could replace another; `unit_price` is what its site's latest order paid."""
 
     sku: str
     product_name: str
@@ -74,7 +74,7 @@ def search(
 
 
 def usual_price(*, item: OrderItem, sku: str) -> Decimal | None:
-    """Return what the latest order of the item's list and currency paid for one of `sku`."""
+    """Return what the latest order of the item's site, list and currency paid for one of `sku`."""
     latest = _paid(item).filter(sku=sku, inventory_list=item.inventory_list_id)
     return latest.values_list("unit_price", flat=True).first()
 
@@ -127,7 +127,7 @@ def _with_prices(
 
 
 def _prices(item: OrderItem, record_ids: Sequence[int]) -> dict[int, Decimal | None]:
-    """Return by record what the latest order in the item's currency paid for one."""
+    """Return by record what the latest order of the item's site and currency paid for one."""
     latest = _paid(item).filter(sku=OuterRef("sku"), inventory_list=OuterRef("inventory_list"))
     found = InventoryRecord.objects.filter(pk__in=record_ids).annotate(
         price=Subquery(latest.values("unit_price")[:1])
@@ -136,6 +136,12 @@ def _prices(item: OrderItem, record_ids: Sequence[int]) -> dict[int, Decimal | N
 
 
 def _paid(item: OrderItem) -> QuerySet[OrderItem]:
-    """Return items with a price in the currency of an item, the latest first."""
-    found = OrderItem.objects.filter(unit_price__isnull=False, order__currency=item.order.currency)
+    """Return items with a price in the currency of an item, the latest first.
+
+    Of its site only: each has its own prices, and who sees one site is told nothing of another.
+    """
+    order = item.order
+    found = OrderItem.objects.filter(
+        unit_price__isnull=False, order__site=order.site_id, order__currency=order.currency
+    )
     return found.order_by("-pk")

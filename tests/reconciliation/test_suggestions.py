@@ -53,6 +53,20 @@ def test_suggestions_are_in_stock_and_like_it_in_name_and_price(
     assert [(one.sku, one.unit_price) for one in again] == [("M-2", D("7.5")), ("M-1", None)]
 
 
+def test_prices_are_those_of_the_orders_own_site(engine: Engine, short: Order) -> None:
+    engine.keeps_promises = False
+    named({"M-1": ("Blue mug", 9)})
+    other = engine.site({"MUG": 5}, "outlet-shop")
+    for site, price in ((short.site, D(9)), (other, D(4))):
+        order = engine.capture(site, f"{site.pk}-1", [("MUG", 1)])
+        OrderItem.objects.filter(order=order).update(sku="M-1", unit_price=price)
+    item = OrderItem.objects.select_related("order").get(order=short)
+    assert remedies.usual_price(item=item, sku="M-1") == D(9)
+    assert [one.unit_price for one in remedies.suggest(item=item) if one.sku == "M-1"] == [D(9)]
+    OrderItem.objects.filter(order__site=short.site, sku="M-1").delete()
+    assert remedies.usual_price(item=item, sku="M-1") is None
+
+
 def test_any_sku_is_found_by_its_beginning_or_a_word(engine: Engine, short: Order) -> None:
     engine.keeps_promises = False
     named({"P-1": ("Frying pan", 99), "PA": ("Lid", 9), "P-2": ("Pot", 1)})
