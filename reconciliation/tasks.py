@@ -60,7 +60,10 @@ def finish_replacements() -> None:
 
 def finish_rearrangements() -> None:
     """Carry on with reservations that are being adjusted."""
-    remedies.finish_rearrangements(clock=timezone.now)
+    ended = remedies.finish_rearrangements(clock=timezone.now, budget=_BUDGET)
+    # As above.
+    if ended and remedies.rearranging_is_under_way():
+        wake.soon("finish_rearrangements")
 
 
 def sweep() -> None:

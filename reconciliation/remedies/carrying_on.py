@@ -13,13 +13,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from orders import ledger, outcomes
 from orders.actors import Actor
 from orders.ledger import Figure
 from reconciliation import connection, reservation, wake
-from reconciliation.models import ReservationDocument
+from reconciliation.models import DocumentState, ReservationDocument
 from reconciliation.oci.client import OciClient
 from reconciliation.reservation import Asked, Verdict
 
@@ -28,6 +28,7 @@ Clock = Callable[[], datetime]
 Finish = Callable[[int, str], Asked | None]
 
 CLAIM = timedelta(seconds=60)
+_LATELY = timedelta(seconds=60)
 # OCI was not heard, or not clearly: the same document is sent again later.
 ASK_AGAIN = (Verdict.OFFLINE, Verdict.CONFIGURATION, Verdict.THROTTLED, Verdict.LATER)
 CHANGED = Asked(Verdict.LATER, "The order has just been changed by someone else.")
@@ -44,14 +45,19 @@ def finish_each(
 ) -> int:
     """Carry on with the rows of `under_way`, at most `limit`, oldest first; return how many ended.
 
-    Each has an order, whose claim is taken under a name that begins with `prefix`. None is begun
-    when `budget` is over. Calls OCI only while the connection is usable; ends early when OCI stops
-    answering.
+    Those that OCI was asked for within the last minute come after the others. Each has an order,
+    whose claim is taken under a name that begins with `prefix`. None is begun when `budget` is
+    over. Calls OCI only while the connection is usable; ends early when OCI stops answering.
     """
     ended = 0
-    until = None if budget is None else clock() + budget
-    oldest_first = under_way.order_by("id")
-    for pk, order_id in list(oldest_first.values_list("pk", "order_id")[:limit]):
+    began = clock()
+    until = None if budget is None else began + budget
+    # Or many that OCI puts off would keep those behind them waiting for ever.
+    lately = ReservationDocument.objects.filter(
+        order=OuterRef("order"), state=DocumentState.PREPARED, sent_at__gt=began - _LATELY
+    )
+    in_turn = under_way.annotate(asked_lately=Exists(lately)).order_by("asked_lately", "id")
+    for pk, order_id in list(in_turn.values_list("pk", "order_id")[:limit]):
         now = clock()
         if until is not None and now >= until:
             break

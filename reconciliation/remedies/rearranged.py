@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
@@ -40,11 +40,13 @@ def rearranging_is_under_way() -> bool:
     return Rearrangement.objects.filter(UNDER_WAY).exists()
 
 
-def finish_rearrangements(*, clock: Clock, limit: int = 200) -> int:
+def finish_rearrangements(
+    *, clock: Clock, budget: timedelta | None = None, limit: int = 200
+) -> int:
     """Carry on with rearrangements that nobody works on, oldest first; return how many have ended.
 
-    Calls OCI only while the connection is usable; ends early when OCI stops answering. Any number
-    of workers may do this at once.
+    None is begun when `budget` is over. Calls OCI only while the connection is usable; ends early
+    when OCI stops answering. Any number of workers may do this at once.
     """
     return finish_each(
         Rearrangement.objects.filter(UNDER_WAY),
@@ -52,6 +54,7 @@ def finish_rearrangements(*, clock: Clock, limit: int = 200) -> int:
         prefix="adjust",
         clock=clock,
         limit=limit,
+        budget=budget,
     )
 
 

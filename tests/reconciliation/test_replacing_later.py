@@ -305,15 +305,38 @@ def test_a_worker_stops_when_its_time_is_over_and_goes_on_later(
 
 
 @pytest.mark.parametrize(("ended", "left", "wakes"), [(2, True, 1), (0, True, 0), (3, False, 0)])
+@pytest.mark.parametrize(
+    ("task", "under_way"),
+    [
+        ("finish_replacements", "something_under_way"),
+        ("finish_rearrangements", "rearranging_is_under_way"),
+    ],
+)
 def test_the_task_wakes_itself_while_it_gets_on(
-    monkeypatch: pytest.MonkeyPatch, ended: int, left: bool, wakes: int
+    monkeypatch: pytest.MonkeyPatch, task: str, under_way: str, ended: int, left: bool, wakes: int
 ) -> None:
     woken: list[str] = []
-    monkeypatch.setattr(tasks.remedies, "finish_replacements", lambda **_: ended)
-    monkeypatch.setattr(tasks.remedies, "something_under_way", lambda: left)
+    monkeypatch.setattr(tasks.remedies, task, lambda **_: ended)
+    monkeypatch.setattr(tasks.remedies, under_way, lambda: left)
     monkeypatch.setattr(tasks.wake, "soon", woken.append)
-    tasks.finish_replacements()
-    assert woken == ["finish_replacements"] * wakes
+    getattr(tasks, task)()
+    assert woken == [task] * wakes
+
+
+def test_one_that_was_asked_for_lately_lets_the_others_pass(
+    engine: Engine, many: list[Order]
+) -> None:
+    def finish_one() -> tuple[int, list[str]]:
+        return remedies.finish_replacements(clock=engine.clock, limit=1), states()
+
+    engine.oci.fault("drop", operations=["put"])
+    assert finish_one() == (0, ["reserving", "reserving", "reserving"])
+    engine.oci.fault("none")
+    assert finish_one() == (1, ["reserving", "done", "reserving"])
+    engine.clock.go(61)
+    # A minute later it is the oldest again.
+    assert finish_one() == (1, ["done", "done", "reserving"])
+    assert finish_one() == (1, ["done", "done", "done"])
 
 
 def test_one_that_resists_does_not_keep_the_others_waiting(
