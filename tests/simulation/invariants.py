@@ -68,7 +68,8 @@ _DOCUMENTS = """
 SELECT d.reservation_id, d.order_id, d.state, d.sends,
        d.state IN ('prepared', 'answered', 'cancelling') AND (d.purpose = 'rearrange'
          OR d.id IN (SELECT document FROM orders_rearrangement WHERE state = 'done')) beside,
-       d.purpose = 'replace' AND d.state <> 'counted' replacing
+       d.purpose = 'replace' AND d.state <> 'counted' replacing,
+       d.id IN (SELECT document FROM orders_rearrangement WHERE state = 'done') former
 FROM reconciliation_reservationdocument d
 """
 _REPLACEMENTS = "SELECT order_id, sku, MAX(quantity) FROM orders_replacement GROUP BY 1, 2"
@@ -238,7 +239,9 @@ class Invariants:
             if document.state == "OPEN":
                 for line in document.lines:
                     undone = document.reservation_id if row[2] == "cancelling" else ""
-                    if (row[4] or row[5]) and not undone:
+                    # The holds of a cancelled order stand until all that they asked for is undone.
+                    stands = orders[row[1]][3] == "cancelling" and not row[6]
+                    if (row[4] or row[5]) and (stands or not undone):
                         being_asked[row[1]][line.sku] += line.held
                     if row[4]:
                         beside[row[1]][line.sku] += line.held
