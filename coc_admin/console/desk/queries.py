@@ -46,6 +46,11 @@ _OPEN_UNITS_OF_ORDER = (
 _OPEN_VALUE_OF_ORDER = Cast(_OPEN_UNITS_OF_ORDER, FloatField()) * Cast(
     F("items__unit_price"), FloatField()
 )
+# What short SKUs are sorted by.
+_PLACES = {
+    "oldest": Min("captured_at"),
+    "worth": Coalesce(Sum(_OPEN_VALUE_OF_ORDER), Value(0.0)),
+}
 _SMALL_UNITS = Decimal(10) ** 7
 _CENT = Decimal("0.0001")
 
@@ -108,10 +113,9 @@ def _open_items_of(orders: QuerySet[Order]) -> Any:
 def page_of_short_orders(orders: QuerySet[Order], *, cursor: str, sort: str) -> Page[Order]:
     """Return the page after `cursor`, by `oldest` or `highest`; a cursor that is none is the start.
 
-    Each order comes with its site, its desk entry and that one's assignee.
+    Each order comes with its desk entry and that one's assignee.
     """
     column, sign = ("captured_at", "") if sort == "oldest" else ("short_value", "-")
-    orders = orders.select_related("site", "desk_entry__assignee")
     if sort != "oldest":
         orders = orders.annotate(short_value=_value_of_order())
     after = _read_cursor(cursor, column)
@@ -120,10 +124,28 @@ def page_of_short_orders(orders: QuerySet[Order], *, cursor: str, sort: str) -> 
         side = "lt" if sign else "gt"
         further = Q((f"{column}__{side}", value)) | Q((f"pk__{side}", pk))
         orders = orders.filter(Q((f"{column}__{side}e", value)) & further)
-    rows = list(orders.order_by(f"{sign}{column}", f"{sign}id")[: PAGE + 1])
+    turn = orders.order_by(f"{sign}{column}", f"{sign}id")
+    rows = list(_with_entries(turn)[: PAGE + 1]) if sort == "oldest" else _highest(turn)
     more, rows = len(rows) > PAGE, rows[:PAGE]
     next_cursor = f"{_text(getattr(rows[-1], column))}~{rows[-1].pk}" if more else ""
     return Page(rows, next_cursor, is_first=after is None)
+
+
+def _with_entries(orders: QuerySet[Order]) -> QuerySet[Order]:
+    return orders.select_related("desk_entry__assignee")
+
+
+def _highest(turn: Any) -> list[Order]:
+    """Return the first orders of `turn`, which is sorted by value, and one more than a page.
+
+    Such a sort looks at every open order: at its key alone, which an index holds. Only the orders
+    that are shown are read.
+    """
+    places = list(turn.values_list("pk", "short_value")[: PAGE + 1])
+    found = _with_entries(Order.objects.all()).in_bulk([pk for pk, value in places])
+    for pk, value in places:
+        found[pk].short_value = value  # type: ignore[attr-defined]
+    return [found[pk] for pk, value in places]
 
 
 def _value_of_order() -> Coalesce:
@@ -205,27 +227,24 @@ def page_of_short_skus(
     """
     column, sign = ("oldest", "") if sort == "oldest" else ("worth", "-")
     items = _open_items_of(orders)
+    # All SKUs are read for their place alone: counting orders apart would have them sorted first.
     groups = (
         (items.filter(sku=sku) if sku else items)
         .values("list_id", "sku")
-        .annotate(
-            number=Count("pk", distinct=True),
-            units=Sum(_OPEN_UNITS_OF_ORDER),
-            oldest=Min("captured_at"),
-            worth=Coalesce(Sum(_OPEN_VALUE_OF_ORDER), Value(0.0)),
-            name=Min("items__product_name"),
-        )
+        .annotate(**{column: _PLACES[column]})
     )
     after = _read_sku_cursor(cursor, column)
     if after:
         groups = groups.filter(_after(column, "lt" if sign else "gt", *after))
-    rows = list(groups.order_by(f"{sign}{column}", "list_id", "sku")[: PAGE + 1])
+    turn = groups.order_by(f"{sign}{column}", "list_id", "sku")
+    rows = list(turn.values_list("list_id", "sku", column)[: PAGE + 1])
     more, rows = len(rows) > PAGE, rows[:PAGE]
     next_cursor = ""
     if more:
-        last: Mapping[str, Any] = rows[-1]
-        next_cursor = f"{_text(last[column])}~{last['list_id']}~{last['sku']}"
-    return Page(_short_skus(rows, orders), next_cursor, is_first=after is None)
+        list_id, last, place = rows[-1]
+        next_cursor = f"{_text(place)}~{list_id}~{last}"
+    keys = [(list_id, one) for list_id, one, place in rows]
+    return Page(_short_skus(keys, items), next_cursor, is_first=after is None)
 
 
 def _after(column: str, side: str, value: datetime | float, list_id: str, sku: str) -> Q:
@@ -244,32 +263,39 @@ def _read_sku_cursor(text: str, column: str) -> tuple[datetime | float, str, str
     return (value, list_id, sku) if value is not None and list_id and sku else None
 
 
-def _short_skus(rows: Sequence[Mapping[str, Any]], orders: QuerySet[Order]) -> list[ShortSku]:
-    keys = [(row["list_id"], row["sku"]) for row in rows]
+def _short_skus(keys: Sequence[Key], items: Any) -> list[ShortSku]:
     stock = stock_of(keys)
-    value: dict[Key, dict[str, Decimal]] = defaultdict(dict)
-    for list_id, sku, currency, worth in (
-        _open_items_of(orders)
-        .filter(sku__in=[sku for (list_id, sku) in keys])
-        .values_list("list_id", "sku", "currency")
-        .annotate(worth=Sum(_OPEN_VALUE_OF_ORDER))
+    parts: dict[Key, list[Mapping[str, Any]]] = defaultdict(list)
+    for part in (
+        items.filter(sku__in=[sku for (list_id, sku) in keys])
+        .values("list_id", "sku", "currency")
+        .annotate(
+            # An order has one currency.
+            number=Count("pk", distinct=True),
+            units=Sum(_OPEN_UNITS_OF_ORDER),
+            oldest=Min("captured_at"),
+            worth=Sum(_OPEN_VALUE_OF_ORDER),
+            name=Min("items__product_name"),
+        )
         .order_by("currency")
     ):
-        if worth is not None:
-            value[(list_id, sku)][currency] = money_of(worth)
-    return [
-        ShortSku(
-            list_id=row["list_id"],
-            sku=row["sku"],
-            name=row["name"],
-            orders=row["number"],
-            units=row["units"],
-            oldest=row["oldest"],
-            value=value[key],
-            ato=stock.get(key),
-        )
-        for key, row in zip(keys, rows, strict=True)
-    ]
+        parts[(part["list_id"], part["sku"])].append(part)
+    # What was settled since the first query is left out.
+    return [_short_sku(key, parts[key], stock.get(key)) for key in keys if key in parts]
+
+
+def _short_sku(key: Key, parts: Sequence[Mapping[str, Any]], ato: Decimal | None) -> ShortSku:
+    list_id, sku = key
+    return ShortSku(
+        list_id=list_id,
+        sku=sku,
+        name=min(part["name"] for part in parts),
+        orders=sum(part["number"] for part in parts),
+        units=sum((part["units"] for part in parts), ZERO),
+        oldest=min(part["oldest"] for part in parts),
+        value={p["currency"]: money_of(p["worth"]) for p in parts if p["worth"] is not None},
+        ato=ato,
+    )
 
 
 def money_of(small_units: float) -> Decimal:

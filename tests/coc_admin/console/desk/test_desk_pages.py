@@ -129,6 +129,22 @@ def test_short_skus_tell_what_a_delivery_would_solve(viewer: Client, outage: Sce
 
 
 @pytest.mark.parametrize("sort", ["oldest", "highest"])
+def test_a_short_sku_adds_up_its_orders_of_every_currency_each_once(
+    viewer: Client, outage: Scene, sort: str
+) -> None:
+    make_short(outage, "twice", [("JUG-03", 2), ("JUG-03", 1)], minutes_ago=90)
+    for number, code in ((1, "USD"), (2, "CHF"), (3, "CHF")):
+        make_short(outage, f"other{number}", [("JUG-03", number)])
+        Order.objects.filter(order_no=f"other{number}").update(currency=code)
+    OrderItem.objects.filter(order__order_no="other1").update(unit_price=None)
+    OrderItem.objects.filter(order__order_no="other2").update(product_name="A jug")
+    jug = viewer.get(f"/desk/skus/?sort={sort}").context["rows"][0]
+    assert (jug.sku, jug.orders, jug.units, jug.name) == ("JUG-03", 4, 9, "A jug")
+    assert list(jug.value.items()) == [("CHF", Decimal("47.5000")), ("EUR", Decimal("28.5000"))]
+    assert jug.oldest == NOW - timedelta(minutes=90)
+
+
+@pytest.mark.parametrize("sort", ["oldest", "highest"])
 def test_pages_of_skus_show_each_once(
     viewer: Client, outage: Scene, monkeypatch: pytest.MonkeyPatch, sort: str
 ) -> None:
@@ -162,6 +178,26 @@ def test_as_many_queries_for_2_as_for_40_orders(
         order = make_short(outage, f"N{number}", [("JUG-03", 1)])
         DeskEntry.objects.create(order=order, assignee=user("vera"), note="n", noted_at=NOW)
     with django_assert_num_queries(len(few)):
+        viewer.get(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "queries"),
+    [("/desk/", 16), ("/desk/?sort=highest", 17), ("/desk/skus/", 15)],
+)
+@pytest.mark.parametrize("site", ["", "NorthShop"])
+def test_so_many_queries_and_no_more(
+    viewer: Client,
+    outage: Scene,
+    path: str,
+    queries: int,
+    site: str,
+    django_assert_num_queries: Any,
+) -> None:
+    if site:
+        limit("vera", site)
+    viewer.get(path)
+    with django_assert_num_queries(queries):
         viewer.get(path)
 
 
