@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from django.db.models import (
@@ -53,6 +54,7 @@ _PLACES = {
 }
 _SMALL_UNITS = Decimal(10) ** 7
 _CENT = Decimal("0.0001")
+_SKUS_SHOWN = 3
 
 Key = tuple[str, str]
 """Inventory list id and SKU."""
@@ -74,6 +76,16 @@ class Shortage:
     has_price: bool = True
     by_key: dict[Key, Decimal] = field(default_factory=dict)
     stock: str = "unknown"
+
+    @property
+    def first_skus(self) -> list[tuple[str, Decimal]]:
+        """The first SKUs with their units, as many as a list shows."""
+        return [(sku, units) for (_list, sku), units in islice(self.by_key.items(), _SKUS_SHOWN)]
+
+    @property
+    def has_more_skus(self) -> bool:
+        """Whether there are more than `first_skus`."""
+        return len(self.by_key) > _SKUS_SHOWN
 
     @property
     def stock_words(self) -> tuple[str, Any]:

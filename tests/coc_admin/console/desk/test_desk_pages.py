@@ -63,6 +63,25 @@ def test_stock_says_enough_none_or_not_known(viewer: Client, outage: Scene) -> N
     assert [found[pk].stock for pk in found] == ["enough", "unknown", "none"]
 
 
+def test_a_row_shows_three_of_its_skus_and_leads_to_its_pages(
+    merchandiser: Client, outage: Scene
+) -> None:
+    skus = ("MUG-01", "CUP-02", "JUG-03", "MUG-01", "POT-04")
+    order = make_short(outage, "N-SKUS", [(sku, 1) for sku in skus[:4]], minutes_ago=90)
+    page = merchandiser.get("/desk/").content.decode()
+    row = page.partition(">N-SKUS<")[2].partition("</tr>")[0]
+    shown = [f'short-sku">{units} × {sku}<' for units, sku in zip("211", skus, strict=False)]
+    assert [row.count(words) for words in shown] == [1, 1, 1]
+    assert "…" not in row
+    links = (f"/orders/{order.pk}/", f"/orders/{order.pk}/replace/", f"/desk/orders/{order.pk}/")
+    assert [page.count(f'href="{link}"') for link in links] == [1, 1, 1]
+    OrderItem.objects.filter(pk=order.items.latest("position").pk).update(sku=skus[4])
+    page = merchandiser.get("/desk/").content.decode()
+    row = page.partition(">N-SKUS<")[2].partition("</tr>")[0]
+    assert row.count("short-sku") == 3
+    assert row.count('<br><span class="text-secondary">…</span>') == 1
+
+
 ALL = ["0000012341", "0000012342", "later"]
 FILTERS = {
     "?sku=JUG-03": ["later"],
