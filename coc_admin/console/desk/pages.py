@@ -19,6 +19,7 @@ from coc_admin.console.addresses import address_maker, filtered_maker
 from coc_admin.console.bulk.choosing import Choice, read_shown
 from coc_admin.console.bulk.choosing_pages import bar_context
 from coc_admin.console.desk import queries as desk_queries
+from coc_admin.console.desk import sku_queries
 from coc_admin.console.desk.assigning import person_to_assign
 from coc_admin.console.desk.filters import DeskFilter, read_desk_filter
 from coc_admin.console.orders.pages import order_or_404
@@ -55,9 +56,11 @@ def _rows(orders: Sequence[Order], choice: Choice) -> list[tuple[Any, ...]]:
     """Return what the list shows of each order, laid out flat: a template looks up names quickest.
 
     These are the order, what is short of it, its desk entry, whether it is chosen, its key and
-    number, and the addresses of its page, of replacing an item, and of its note.
+    number, the addresses of its page, of replacing an item and of its note, and what stock says, as
+    tone and word.
     """
     shortages = desk_queries.shortages_of([order.pk for order in orders])
+    stock = {name: (tone, str(word)) for name, (tone, word) in desk_queries.STOCK_WORDS.items()}
     page, replacing, note = map(address_maker, ("order", "order_replace", "desk_order"))
     return [
         (
@@ -70,6 +73,7 @@ def _rows(orders: Sequence[Order], choice: Choice) -> list[tuple[Any, ...]]:
             page(order.pk),
             replacing(order.pk),
             note(order.pk),
+            *stock[shortages[order.pk].stock],
         )
         for order in orders
     ]
@@ -79,7 +83,7 @@ def _rows(orders: Sequence[Order], choice: Choice) -> list[tuple[Any, ...]]:
 def desk_skus(request: HttpRequest) -> HttpResponse:
     """List what is short by SKU and list, so that one sees what a delivery would solve."""
     wanted = read_desk_filter(request)
-    page = desk_queries.page_of_short_skus(
+    page = sku_queries.page_of_short_skus(
         wanted.orders(), sku=wanted.sku, cursor=wanted.cursor, sort=wanted.sort
     )
     address = filtered_maker(request, "desk", "sku")

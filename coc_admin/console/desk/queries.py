@@ -1,4 +1,4 @@
-"""What the oversold desk reads: pages of short orders and of short SKUs, and what stock says now.
+"""What the oversold desk reads: pages of short orders, their sums, and what stock says now.
 
 Values of shortages are sorted and added up as floats of whole small units, which both databases
 compute exactly up to 900 million of a currency.
@@ -6,8 +6,7 @@ compute exactly up to 900 million of a currency.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -15,10 +14,8 @@ from itertools import islice
 from typing import Any
 
 from django.db.models import (
-    Count,
     F,
     FloatField,
-    Min,
     OuterRef,
     Q,
     QuerySet,
@@ -38,20 +35,15 @@ from orders.models.orders import OPEN_UNITS
 _OPEN_VALUE = Cast(OPEN_UNITS, FloatField()) * Cast(F("unit_price"), FloatField())
 # The same, asked of orders with their items: naming the orders once in a query is far cheaper than
 # items of orders that are among others.
-_OPEN_UNITS_OF_ORDER = (
+OPEN_UNITS_OF_ORDER = (
     F("items__quantity")
     - F("items__reserved_quantity")
     - F("items__cancelled_quantity")
     - F("items__replaced_quantity")
 )
-_OPEN_VALUE_OF_ORDER = Cast(_OPEN_UNITS_OF_ORDER, FloatField()) * Cast(
+OPEN_VALUE_OF_ORDER = Cast(OPEN_UNITS_OF_ORDER, FloatField()) * Cast(
     F("items__unit_price"), FloatField()
 )
-# What short SKUs are sorted by.
-_PLACES = {
-    "oldest": Min("captured_at"),
-    "worth": Coalesce(Sum(_OPEN_VALUE_OF_ORDER), Value(0.0)),
-}
 _SMALL_UNITS = Decimal(10) ** 7
 _CENT = Decimal("0.0001")
 _SKUS_SHOWN = 3
@@ -59,7 +51,8 @@ _SKUS_SHOWN = 3
 Key = tuple[str, str]
 """Inventory list id and SKU."""
 
-STOCK_WORDS = {
+# Tone and word for what stock says of an order.
+STOCK_WORDS: dict[str, tuple[str, Any]] = {
     "enough": ("ok", _("Enough")),
     "part": ("warn", _("A part")),
     "none": ("bad", _("None")),
@@ -87,37 +80,18 @@ class Shortage:
         """Whether there are more than `first_skus`."""
         return len(self.by_key) > _SKUS_SHOWN
 
-    @property
-    def stock_words(self) -> tuple[str, Any]:
-        """Tone and word for `stock`."""
-        return STOCK_WORDS[self.stock]
-
-
-@dataclass(frozen=True, slots=True)
-class ShortSku:
-    """What is short of one SKU of one list over all orders, and how much of it there is now."""
-
-    list_id: str
-    sku: str
-    name: str
-    orders: int
-    units: Decimal
-    oldest: datetime
-    value: Mapping[str, Decimal]  # by currency
-    ato: Decimal | None  # None: not counted
-
 
 def open_items() -> QuerySet[OrderItem]:
     """Return the items of which something is short, neither cancelled nor replaced."""
     return OrderItem.objects.order_by().alias(open_units=OPEN_UNITS).filter(open_units__gt=0)
 
 
-def _open_items_of(orders: QuerySet[Order]) -> Any:
+def open_items_of(orders: QuerySet[Order]) -> Any:
     """Return a query with a row for each item of `orders` of which something is short.
 
     The item is named by annotations alone: a condition on `items__` would join the items anew.
     """
-    rows = orders.order_by().alias(open_units=_OPEN_UNITS_OF_ORDER)
+    rows = orders.order_by().alias(open_units=OPEN_UNITS_OF_ORDER)
     named = rows.annotate(list_id=F("items__inventory_list"), sku=F("items__sku"))
     return named.filter(open_units__gt=0)
 
@@ -139,7 +113,7 @@ def page_of_short_orders(orders: QuerySet[Order], *, cursor: str, sort: str) -> 
     turn = orders.order_by(f"{sign}{column}", f"{sign}id")
     rows = list(_with_entries(turn)[: PAGE + 1]) if sort == "oldest" else _highest(turn)
     more, rows = len(rows) > PAGE, rows[:PAGE]
-    next_cursor = f"{_text(getattr(rows[-1], column))}~{rows[-1].pk}" if more else ""
+    next_cursor = f"{place_text(getattr(rows[-1], column))}~{rows[-1].pk}" if more else ""
     return Page(rows, next_cursor, is_first=after is None)
 
 
@@ -166,18 +140,20 @@ def _value_of_order() -> Coalesce:
     return Coalesce(value, Value(0.0))
 
 
-def _text(value: Any) -> str:
+def place_text(value: Any) -> str:
+    """Return the place of a row in a list (a time or a value) as a cursor tells it."""
     return value.isoformat() if isinstance(value, datetime) else repr(float(value))
 
 
 def _read_cursor(text: str, column: str) -> tuple[datetime | float, int] | None:
     place, _, number = text.partition("~")
-    value = _read_place(place, column)
+    value = read_place(place, column)
     is_key = number.isascii() and number.isdecimal() and 0 < len(number) < 19
     return (value, int(number)) if value is not None and is_key else None
 
 
-def _read_place(text: str, column: str) -> datetime | float | None:
+def read_place(text: str, column: str) -> datetime | float | None:
+    """Return the place that a cursor tells, of the sort by `column`; None for what is none."""
     try:
         if column == "captured_at":
             moment = datetime.fromisoformat(text)
@@ -230,86 +206,6 @@ def _stock_for(needed: Mapping[Key, Decimal], stock: Mapping[Key, Decimal]) -> s
     return "part" if any(stock[key] > 0 for key in known) else "none"
 
 
-def page_of_short_skus(
-    orders: QuerySet[Order], *, sku: str, cursor: str, sort: str
-) -> Page[ShortSku]:
-    """Return the short SKUs of `orders`, or the one named, after `cursor`; three queries.
-
-    They come by `oldest` promise or by `highest` value.
-    """
-    column, sign = ("oldest", "") if sort == "oldest" else ("worth", "-")
-    items = _open_items_of(orders)
-    # All SKUs are read for their place alone: counting orders apart would have them sorted first.
-    groups = (
-        (items.filter(sku=sku) if sku else items)
-        .values("list_id", "sku")
-        .annotate(**{column: _PLACES[column]})
-    )
-    after = _read_sku_cursor(cursor, column)
-    if after:
-        groups = groups.filter(_after(column, "lt" if sign else "gt", *after))
-    turn = groups.order_by(f"{sign}{column}", "list_id", "sku")
-    rows = list(turn.values_list("list_id", "sku", column)[: PAGE + 1])
-    more, rows = len(rows) > PAGE, rows[:PAGE]
-    next_cursor = ""
-    if more:
-        list_id, last, place = rows[-1]
-        next_cursor = f"{_text(place)}~{list_id}~{last}"
-    keys = [(list_id, one) for list_id, one, place in rows]
-    return Page(_short_skus(keys, items), next_cursor, is_first=after is None)
-
-
-def _after(column: str, side: str, value: datetime | float, list_id: str, sku: str) -> Q:
-    same = Q((column, value))
-    return (
-        Q((f"{column}__{side}", value))
-        | (same & Q(list_id__gt=list_id))
-        | (same & Q(list_id=list_id, sku__gt=sku))
-    )
-
-
-def _read_sku_cursor(text: str, column: str) -> tuple[datetime | float, str, str] | None:
-    place, _, key = text.partition("~")
-    list_id, _, sku = key.partition("~")
-    value = _read_place(place, "captured_at" if column == "oldest" else column)
-    return (value, list_id, sku) if value is not None and list_id and sku else None
-
-
-def _short_skus(keys: Sequence[Key], items: Any) -> list[ShortSku]:
-    stock = stock_of(keys)
-    parts: dict[Key, list[Mapping[str, Any]]] = defaultdict(list)
-    for part in (
-        items.filter(sku__in=[sku for (list_id, sku) in keys])
-        .values("list_id", "sku", "currency")
-        .annotate(
-            # An order has one currency.
-            number=Count("pk", distinct=True),
-            units=Sum(_OPEN_UNITS_OF_ORDER),
-            oldest=Min("captured_at"),
-            worth=Sum(_OPEN_VALUE_OF_ORDER),
-            name=Min("items__product_name"),
-        )
-        .order_by("currency")
-    ):
-        parts[(part["list_id"], part["sku"])].append(part)
-    # What was settled since the first query is left out.
-    return [_short_sku(key, parts[key], stock.get(key)) for key in keys if key in parts]
-
-
-def _short_sku(key: Key, parts: Sequence[Mapping[str, Any]], ato: Decimal | None) -> ShortSku:
-    list_id, sku = key
-    return ShortSku(
-        list_id=list_id,
-        sku=sku,
-        name=min(part["name"] for part in parts),
-        orders=sum(part["number"] for part in parts),
-        units=sum((part["units"] for part in parts), ZERO),
-        oldest=min(part["oldest"] for part in parts),
-        value={p["currency"]: money_of(p["worth"]) for p in parts if p["worth"] is not None},
-        ato=ato,
-    )
-
-
 def money_of(small_units: float) -> Decimal:
     """Return an amount that was added up in small units, as Decimal."""
     return (Decimal(small_units) / _SMALL_UNITS).quantize(_CENT)
@@ -327,9 +223,9 @@ class Sums:
 def sums_of(orders: QuerySet[Order]) -> Sums:
     """Return the sums over `orders`; two queries."""
     rows = list(
-        _open_items_of(orders)
+        open_items_of(orders)
         .values("currency")
-        .annotate(units=Sum(_OPEN_UNITS_OF_ORDER), worth=Sum(_OPEN_VALUE_OF_ORDER))
+        .annotate(units=Sum(OPEN_UNITS_OF_ORDER), worth=Sum(OPEN_VALUE_OF_ORDER))
         .order_by("currency")
     )
     return Sums(

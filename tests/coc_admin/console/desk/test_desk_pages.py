@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from coc_admin.console.desk import queries as desk_queries
+from coc_admin.console.desk import sku_queries
 from coc_admin.models import AuditEntry, DeskEntry, Profile
 from orders.models import InventoryRecord, Order, OrderItem
 from reconciliation.models import AttemptOutcome
@@ -167,7 +168,7 @@ def test_a_short_sku_adds_up_its_orders_of_every_currency_each_once(
 def test_pages_of_skus_show_each_once(
     viewer: Client, outage: Scene, monkeypatch: pytest.MonkeyPatch, sort: str
 ) -> None:
-    monkeypatch.setattr(desk_queries, "PAGE", 1)
+    monkeypatch.setattr(sku_queries, "PAGE", 1)
     make_short(outage, "jug", [("JUG-03", 2)], minutes_ago=59)
     seen, cursor = [], ""
     for _ in range(3):
