@@ -58,10 +58,12 @@ def format_change(value: Decimal) -> str:
 
 def format_money(value: Decimal | None, currency: str) -> str:
     """Return an amount with two decimals (more only if it has them) and its currency code."""
-    if value is None:
-        return "–"
-    words = number_format(value, _decimals(value), use_l10n=True, force_grouping=True)
-    return f"{words} {currency}"
+    return "–" if value is None else f"{_amount(value, get_language())} {currency}"
+
+
+@lru_cache(maxsize=4096)
+def _amount(value: Decimal, language: str | None) -> str:
+    return str(number_format(value, _decimals(value), use_l10n=True, force_grouping=True))
 
 
 def price_to_type(value: Decimal | None) -> str:
@@ -121,7 +123,13 @@ def format_ago(value: datetime, *, now: datetime) -> str:
     distance = abs(seconds)
     if distance < 5:
         return _("just now")
-    for (limit, size), past, coming in _STEPS:
+    for step, ((limit, size), *_words) in enumerate(_STEPS):
         if distance < limit:
-            return str((past if seconds > 0 else coming) % {"number": int(distance // size)})
+            return _told(step, seconds < 0, int(distance // size), get_language())
     raise AssertionError("unreachable")
+
+
+@lru_cache(maxsize=1024)
+def _told(step: int, is_coming: bool, number: int, language: str | None) -> str:
+    _size, past, coming = _STEPS[step]
+    return str((coming if is_coming else past) % {"number": number})

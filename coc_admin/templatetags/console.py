@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from django import template
@@ -59,9 +60,8 @@ def when(
         return "–"
     ago = formats.format_ago(value, now=timezone.now()) if relative else ""
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>{}',
-        value.astimezone(UTC).isoformat(timespec="milliseconds"),
-        formats.format_exact(value),
+        "<time {}>{}</time>{}",
+        _moment(value),
         formats.format_time(value, seconds=seconds),
         format_html(' <span class="text-secondary">({})</span>', ago) if ago else "",
     )
@@ -72,11 +72,17 @@ def ago(value: datetime | None) -> SafeString | str:
     """Show how long ago a time was; the exact value is its title."""
     if value is None:
         return "–"
+    shown = formats.format_ago(value, now=timezone.now())
+    return format_html("<time {}>{}</time>", _moment(value), shown)
+
+
+@lru_cache(maxsize=1024)
+def _moment(value: datetime) -> SafeString:
+    """Return the attributes of a time; a list shows the same one in two ways."""
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>',
+        'datetime="{}" title="{}"',
         value.astimezone(UTC).isoformat(timespec="milliseconds"),
         formats.format_exact(value),
-        formats.format_ago(value, now=timezone.now()),
     )
 
 

@@ -29,6 +29,18 @@ def test_set_is_answered_by_its_index(db: None, found: QuerySet[Order], index: s
         assert "TEMP B-TREE" not in plan
 
 
+def test_postgresql_counts_oversold_orders_without_reading_them(db: None) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite takes the index of all short orders")
+    found = Order.objects.oversold().order_by()
+    narrowed = found.filter(site="NorthShop").values("captured_at", "id", "site", "currency")
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+    for orders in (found.values("id"), narrowed):
+        assert "Index Only Scan using oversold_by_capture" in orders.explain()
+
+
 def test_what_people_did_is_answered_by_its_index(db: None) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL's plan depends on how many rows there are")

@@ -1,4 +1,4 @@
-"""What the oversold desk reads: pages of short orders and of short SKUs, and what stock says now.
+"""What the oversold desk reads: pages of short orders, their sums, and what stock says now.
 
 Values of shortages are sorted and added up as floats of whole small units, which both databases
 compute exactly up to 900 million of a currency.
@@ -6,18 +6,16 @@ compute exactly up to 900 million of a currency.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from django.db.models import (
-    Count,
     F,
     FloatField,
-    Min,
     OuterRef,
     Q,
     QuerySet,
@@ -37,22 +35,24 @@ from orders.models.orders import OPEN_UNITS
 _OPEN_VALUE = Cast(OPEN_UNITS, FloatField()) * Cast(F("unit_price"), FloatField())
 # The same, asked of orders with their items: naming the orders once in a query is far cheaper than
 # items of orders that are among others.
-_OPEN_UNITS_OF_ORDER = (
+OPEN_UNITS_OF_ORDER = (
     F("items__quantity")
     - F("items__reserved_quantity")
     - F("items__cancelled_quantity")
     - F("items__replaced_quantity")
 )
-_OPEN_VALUE_OF_ORDER = Cast(_OPEN_UNITS_OF_ORDER, FloatField()) * Cast(
+OPEN_VALUE_OF_ORDER = Cast(OPEN_UNITS_OF_ORDER, FloatField()) * Cast(
     F("items__unit_price"), FloatField()
 )
 _SMALL_UNITS = Decimal(10) ** 7
 _CENT = Decimal("0.0001")
+_SKUS_SHOWN = 3
 
 Key = tuple[str, str]
 """Inventory list id and SKU."""
 
-STOCK_WORDS = {
+# Tone and word for what stock says of an order.
+STOCK_WORDS: dict[str, tuple[str, Any]] = {
     "enough": ("ok", _("Enough")),
     "part": ("warn", _("A part")),
     "none": ("bad", _("None")),
@@ -71,23 +71,14 @@ class Shortage:
     stock: str = "unknown"
 
     @property
-    def stock_words(self) -> tuple[str, Any]:
-        """Tone and word for `stock`."""
-        return STOCK_WORDS[self.stock]
+    def first_skus(self) -> list[tuple[str, Decimal]]:
+        """The first SKUs with their units, as many as a list shows."""
+        return [(sku, units) for (_list, sku), units in islice(self.by_key.items(), _SKUS_SHOWN)]
 
-
-@dataclass(frozen=True, slots=True)
-class ShortSku:
-    """What is short of one SKU of one list over all orders, and how much of it there is now."""
-
-    list_id: str
-    sku: str
-    name: str
-    orders: int
-    units: Decimal
-    oldest: datetime
-    value: Mapping[str, Decimal]  # by currency
-    ato: Decimal | None  # None: not counted
+    @property
+    def has_more_skus(self) -> bool:
+        """Whether there are more than `first_skus`."""
+        return len(self.by_key) > _SKUS_SHOWN
 
 
 def open_items() -> QuerySet[OrderItem]:
@@ -95,12 +86,12 @@ def open_items() -> QuerySet[OrderItem]:
     return OrderItem.objects.order_by().alias(open_units=OPEN_UNITS).filter(open_units__gt=0)
 
 
-def _open_items_of(orders: QuerySet[Order]) -> Any:
+def open_items_of(orders: QuerySet[Order]) -> Any:
     """Return a query with a row for each item of `orders` of which something is short.
 
     The item is named by annotations alone: a condition on `items__` would join the items anew.
     """
-    rows = orders.order_by().alias(open_units=_OPEN_UNITS_OF_ORDER)
+    rows = orders.order_by().alias(open_units=OPEN_UNITS_OF_ORDER)
     named = rows.annotate(list_id=F("items__inventory_list"), sku=F("items__sku"))
     return named.filter(open_units__gt=0)
 
@@ -108,10 +99,9 @@ def _open_items_of(orders: QuerySet[Order]) -> Any:
 def page_of_short_orders(orders: QuerySet[Order], *, cursor: str, sort: str) -> Page[Order]:
     """Return the page after `cursor`, by `oldest` or `highest`; a cursor that is none is the start.
 
-    Each order comes with its site, its desk entry and that one's assignee.
+    Each order comes with its desk entry and that one's assignee.
     """
     column, sign = ("captured_at", "") if sort == "oldest" else ("short_value", "-")
-    orders = orders.select_related("site", "desk_entry__assignee")
     if sort != "oldest":
         orders = orders.annotate(short_value=_value_of_order())
     after = _read_cursor(cursor, column)
@@ -120,10 +110,28 @@ def page_of_short_orders(orders: QuerySet[Order], *, cursor: str, sort: str) -> 
         side = "lt" if sign else "gt"
         further = Q((f"{column}__{side}", value)) | Q((f"pk__{side}", pk))
         orders = orders.filter(Q((f"{column}__{side}e", value)) & further)
-    rows = list(orders.order_by(f"{sign}{column}", f"{sign}id")[: PAGE + 1])
+    turn = orders.order_by(f"{sign}{column}", f"{sign}id")
+    rows = list(_with_entries(turn)[: PAGE + 1]) if sort == "oldest" else _highest(turn)
     more, rows = len(rows) > PAGE, rows[:PAGE]
-    next_cursor = f"{_text(getattr(rows[-1], column))}~{rows[-1].pk}" if more else ""
+    next_cursor = f"{place_text(getattr(rows[-1], column))}~{rows[-1].pk}" if more else ""
     return Page(rows, next_cursor, is_first=after is None)
+
+
+def _with_entries(orders: QuerySet[Order]) -> QuerySet[Order]:
+    return orders.select_related("desk_entry__assignee")
+
+
+def _highest(turn: Any) -> list[Order]:
+    """Return the first orders of `turn`, which is sorted by value, and one more than a page.
+
+    Such a sort looks at every open order: at its key alone, which an index holds. Only the orders
+    that are shown are read.
+    """
+    places = list(turn.values_list("pk", "short_value")[: PAGE + 1])
+    found = _with_entries(Order.objects.all()).in_bulk([pk for pk, value in places])
+    for pk, value in places:
+        found[pk].short_value = value  # type: ignore[attr-defined]
+    return [found[pk] for pk, value in places]
 
 
 def _value_of_order() -> Coalesce:
@@ -132,18 +140,20 @@ def _value_of_order() -> Coalesce:
     return Coalesce(value, Value(0.0))
 
 
-def _text(value: Any) -> str:
+def place_text(value: Any) -> str:
+    """Return the place of a row in a list (a time or a value) as a cursor tells it."""
     return value.isoformat() if isinstance(value, datetime) else repr(float(value))
 
 
 def _read_cursor(text: str, column: str) -> tuple[datetime | float, int] | None:
     place, _, number = text.partition("~")
-    value = _read_place(place, column)
+    value = read_place(place, column)
     is_key = number.isascii() and number.isdecimal() and 0 < len(number) < 19
     return (value, int(number)) if value is not None and is_key else None
 
 
-def _read_place(text: str, column: str) -> datetime | float | None:
+def read_place(text: str, column: str) -> datetime | float | None:
+    """Return the place that a cursor tells, of the sort by `column`; None for what is none."""
     try:
         if column == "captured_at":
             moment = datetime.fromisoformat(text)
@@ -196,82 +206,6 @@ def _stock_for(needed: Mapping[Key, Decimal], stock: Mapping[Key, Decimal]) -> s
     return "part" if any(stock[key] > 0 for key in known) else "none"
 
 
-def page_of_short_skus(
-    orders: QuerySet[Order], *, sku: str, cursor: str, sort: str
-) -> Page[ShortSku]:
-    """Return the short SKUs of `orders`, or the one named, after `cursor`; three queries.
-
-    They come by `oldest` promise or by `highest` value.
-    """
-    column, sign = ("oldest", "") if sort == "oldest" else ("worth", "-")
-    items = _open_items_of(orders)
-    groups = (
-        (items.filter(sku=sku) if sku else items)
-        .values("list_id", "sku")
-        .annotate(
-            number=Count("pk", distinct=True),
-            units=Sum(_OPEN_UNITS_OF_ORDER),
-            oldest=Min("captured_at"),
-            worth=Coalesce(Sum(_OPEN_VALUE_OF_ORDER), Value(0.0)),
-            name=Min("items__product_name"),
-        )
-    )
-    after = _read_sku_cursor(cursor, column)
-    if after:
-        groups = groups.filter(_after(column, "lt" if sign else "gt", *after))
-    rows = list(groups.order_by(f"{sign}{column}", "list_id", "sku")[: PAGE + 1])
-    more, rows = len(rows) > PAGE, rows[:PAGE]
-    next_cursor = ""
-    if more:
-        last: Mapping[str, Any] = rows[-1]
-        next_cursor = f"{_text(last[column])}~{last['list_id']}~{last['sku']}"
-    return Page(_short_skus(rows, orders), next_cursor, is_first=after is None)
-
-
-def _after(column: str, side: str, value: datetime | float, list_id: str, sku: str) -> Q:
-    same = Q((column, value))
-    return (
-        Q((f"{column}__{side}", value))
-        | (same & Q(list_id__gt=list_id))
-        | (same & Q(list_id=list_id, sku__gt=sku))
-    )
-
-
-def _read_sku_cursor(text: str, column: str) -> tuple[datetime | float, str, str] | None:
-    place, _, key = text.partition("~")
-    list_id, _, sku = key.partition("~")
-    value = _read_place(place, "captured_at" if column == "oldest" else column)
-    return (value, list_id, sku) if value is not None and list_id and sku else None
-
-
-def _short_skus(rows: Sequence[Mapping[str, Any]], orders: QuerySet[Order]) -> list[ShortSku]:
-    keys = [(row["list_id"], row["sku"]) for row in rows]
-    stock = stock_of(keys)
-    value: dict[Key, dict[str, Decimal]] = defaultdict(dict)
-    for list_id, sku, currency, worth in (
-        _open_items_of(orders)
-        .filter(sku__in=[sku for (list_id, sku) in keys])
-        .values_list("list_id", "sku", "currency")
-        .annotate(worth=Sum(_OPEN_VALUE_OF_ORDER))
-        .order_by("currency")
-    ):
-        if worth is not None:
-            value[(list_id, sku)][currency] = money_of(worth)
-    return [
-        ShortSku(
-            list_id=row["list_id"],
-            sku=row["sku"],
-            name=row["name"],
-            orders=row["number"],
-            units=row["units"],
-            oldest=row["oldest"],
-            value=value[key],
-            ato=stock.get(key),
-        )
-        for key, row in zip(keys, rows, strict=True)
-    ]
-
-
 def money_of(small_units: float) -> Decimal:
     """Return an amount that was added up in small units, as Decimal."""
     return (Decimal(small_units) / _SMALL_UNITS).quantize(_CENT)
@@ -289,9 +223,9 @@ class Sums:
 def sums_of(orders: QuerySet[Order]) -> Sums:
     """Return the sums over `orders`; two queries."""
     rows = list(
-        _open_items_of(orders)
+        open_items_of(orders)
         .values("currency")
-        .annotate(units=Sum(_OPEN_UNITS_OF_ORDER), worth=Sum(_OPEN_VALUE_OF_ORDER))
+        .annotate(units=Sum(OPEN_UNITS_OF_ORDER), worth=Sum(OPEN_VALUE_OF_ORDER))
         .order_by("currency")
     )
     return Sums(

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from coc_admin.console.desk import queries as desk_queries
+from coc_admin.console.desk import sku_queries
 from coc_admin.models import AuditEntry, DeskEntry, Profile
 from orders.models import InventoryRecord, Order, OrderItem
 from reconciliation.models import AttemptOutcome
@@ -61,6 +62,25 @@ def test_stock_says_enough_none_or_not_known(viewer: Client, outage: Scene) -> N
     InventoryRecord.objects.filter(sku="CUP-02").update(snapshot_ato=None, ato=0)
     found = desk_queries.shortages_of([enough.pk, unknown.pk, outage.nothing.pk])
     assert [found[pk].stock for pk in found] == ["enough", "unknown", "none"]
+
+
+def test_a_row_shows_three_of_its_skus_and_leads_to_its_pages(
+    merchandiser: Client, outage: Scene
+) -> None:
+    skus = ("MUG-01", "CUP-02", "JUG-03", "MUG-01", "POT-04")
+    order = make_short(outage, "N-SKUS", [(sku, 1) for sku in skus[:4]], minutes_ago=90)
+    page = merchandiser.get("/desk/").content.decode()
+    row = page.partition(">N-SKUS<")[2].partition("</tr>")[0]
+    shown = [f'short-sku">{units} × {sku}<' for units, sku in zip("211", skus, strict=False)]
+    assert [row.count(words) for words in shown] == [1, 1, 1]
+    assert "…" not in row
+    links = (f"/orders/{order.pk}/", f"/orders/{order.pk}/replace/", f"/desk/orders/{order.pk}/")
+    assert [page.count(f'href="{link}"') for link in links] == [1, 1, 1]
+    OrderItem.objects.filter(pk=order.items.latest("position").pk).update(sku=skus[4])
+    page = merchandiser.get("/desk/").content.decode()
+    row = page.partition(">N-SKUS<")[2].partition("</tr>")[0]
+    assert row.count("short-sku") == 3
+    assert row.count('<br><span class="text-secondary">…</span>') == 1
 
 
 ALL = ["0000012341", "0000012342", "later"]
@@ -129,10 +149,26 @@ def test_short_skus_tell_what_a_delivery_would_solve(viewer: Client, outage: Sce
 
 
 @pytest.mark.parametrize("sort", ["oldest", "highest"])
+def test_a_short_sku_adds_up_its_orders_of_every_currency_each_once(
+    viewer: Client, outage: Scene, sort: str
+) -> None:
+    make_short(outage, "twice", [("JUG-03", 2), ("JUG-03", 1)], minutes_ago=90)
+    for number, code in ((1, "USD"), (2, "CHF"), (3, "CHF")):
+        make_short(outage, f"other{number}", [("JUG-03", number)])
+        Order.objects.filter(order_no=f"other{number}").update(currency=code)
+    OrderItem.objects.filter(order__order_no="other1").update(unit_price=None)
+    OrderItem.objects.filter(order__order_no="other2").update(product_name="A jug")
+    jug = viewer.get(f"/desk/skus/?sort={sort}").context["rows"][0]
+    assert (jug.sku, jug.orders, jug.units, jug.name) == ("JUG-03", 4, 9, "A jug")
+    assert list(jug.value.items()) == [("CHF", Decimal("47.5000")), ("EUR", Decimal("28.5000"))]
+    assert jug.oldest == NOW - timedelta(minutes=90)
+
+
+@pytest.mark.parametrize("sort", ["oldest", "highest"])
 def test_pages_of_skus_show_each_once(
     viewer: Client, outage: Scene, monkeypatch: pytest.MonkeyPatch, sort: str
 ) -> None:
-    monkeypatch.setattr(desk_queries, "PAGE", 1)
+    monkeypatch.setattr(sku_queries, "PAGE", 1)
     make_short(outage, "jug", [("JUG-03", 2)], minutes_ago=59)
     seen, cursor = [], ""
     for _ in range(3):
@@ -162,6 +198,26 @@ def test_as_many_queries_for_2_as_for_40_orders(
         order = make_short(outage, f"N{number}", [("JUG-03", 1)])
         DeskEntry.objects.create(order=order, assignee=user("vera"), note="n", noted_at=NOW)
     with django_assert_num_queries(len(few)):
+        viewer.get(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "queries"),
+    [("/desk/", 16), ("/desk/?sort=highest", 17), ("/desk/skus/", 15)],
+)
+@pytest.mark.parametrize("site", ["", "NorthShop"])
+def test_so_many_queries_and_no_more(
+    viewer: Client,
+    outage: Scene,
+    path: str,
+    queries: int,
+    site: str,
+    django_assert_num_queries: Any,
+) -> None:
+    if site:
+        limit("vera", site)
+    viewer.get(path)
+    with django_assert_num_queries(queries):
         viewer.get(path)
 
 

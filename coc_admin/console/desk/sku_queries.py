@@ -1,0 +1,127 @@
+"""What the oversold desk reads by SKU: what is short of each over all orders."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Count, Min, Q, QuerySet, Sum, Value
+from django.db.models.functions import Coalesce
+
+from coc_admin.console.desk.queries import (
+    OPEN_UNITS_OF_ORDER,
+    OPEN_VALUE_OF_ORDER,
+    Key,
+    money_of,
+    open_items_of,
+    place_text,
+    read_place,
+    stock_of,
+)
+from coc_admin.console.queries import PAGE, Page
+from orders.fields import ZERO
+from orders.models import Order
+
+# What short SKUs are sorted by.
+_PLACES = {
+    "oldest": Min("captured_at"),
+    "worth": Coalesce(Sum(OPEN_VALUE_OF_ORDER), Value(0.0)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ShortSku:
+    """What is short of one SKU of one list over all orders, and how much of it there is now."""
+
+    list_id: str
+    sku: str
+    name: str
+    orders: int
+    units: Decimal
+    oldest: datetime
+    value: Mapping[str, Decimal]  # by currency
+    ato: Decimal | None  # None: not counted
+
+
+def page_of_short_skus(
+    orders: QuerySet[Order], *, sku: str, cursor: str, sort: str
+) -> Page[ShortSku]:
+    """Return the short SKUs of `orders`, or the one named, after `cursor`; three queries.
+
+    They come by `oldest` promise or by `highest` value.
+    """
+    column, sign = ("oldest", "") if sort == "oldest" else ("worth", "-")
+    items = open_items_of(orders)
+    # All SKUs are read for their place alone: counting orders apart would have them sorted first.
+    groups = (
+        (items.filter(sku=sku) if sku else items)
+        .values("list_id", "sku")
+        .annotate(**{column: _PLACES[column]})
+    )
+    after = _read_sku_cursor(cursor, column)
+    if after:
+        groups = groups.filter(_after(column, "lt" if sign else "gt", *after))
+    turn = groups.order_by(f"{sign}{column}", "list_id", "sku")
+    rows = list(turn.values_list("list_id", "sku", column)[: PAGE + 1])
+    more, rows = len(rows) > PAGE, rows[:PAGE]
+    next_cursor = ""
+    if more:
+        list_id, last, place = rows[-1]
+        next_cursor = f"{place_text(place)}~{list_id}~{last}"
+    keys = [(list_id, one) for list_id, one, place in rows]
+    return Page(_short_skus(keys, items), next_cursor, is_first=after is None)
+
+
+def _after(column: str, side: str, value: datetime | float, list_id: str, sku: str) -> Q:
+    same = Q((column, value))
+    return (
+        Q((f"{column}__{side}", value))
+        | (same & Q(list_id__gt=list_id))
+        | (same & Q(list_id=list_id, sku__gt=sku))
+    )
+
+
+def _read_sku_cursor(text: str, column: str) -> tuple[datetime | float, str, str] | None:
+    place, _, key = text.partition("~")
+    list_id, _, sku = key.partition("~")
+    value = read_place(place, "captured_at" if column == "oldest" else column)
+    return (value, list_id, sku) if value is not None and list_id and sku else None
+
+
+def _short_skus(keys: Sequence[Key], items: Any) -> list[ShortSku]:
+    stock = stock_of(keys)
+    parts: dict[Key, list[Mapping[str, Any]]] = defaultdict(list)
+    for part in (
+        items.filter(sku__in=[sku for (list_id, sku) in keys])
+        .values("list_id", "sku", "currency")
+        .annotate(
+            # An order has one currency.
+            number=Count("pk", distinct=True),
+            units=Sum(OPEN_UNITS_OF_ORDER),
+            oldest=Min("captured_at"),
+            worth=Sum(OPEN_VALUE_OF_ORDER),
+            name=Min("items__product_name"),
+        )
+        .order_by("currency")
+    ):
+        parts[(part["list_id"], part["sku"])].append(part)
+    # What was settled since the first query is left out.
+    return [_short_sku(key, parts[key], stock.get(key)) for key in keys if key in parts]
+
+
+def _short_sku(key: Key, parts: Sequence[Mapping[str, Any]], ato: Decimal | None) -> ShortSku:
+    list_id, sku = key
+    return ShortSku(
+        list_id=list_id,
+        sku=sku,
+        name=min(part["name"] for part in parts),
+        orders=sum(part["number"] for part in parts),
+        units=sum((part["units"] for part in parts), ZERO),
+        oldest=min(part["oldest"] for part in parts),
+        value={p["currency"]: money_of(p["worth"]) for p in parts if p["worth"] is not None},
+        ato=ato,
+    )
