@@ -12,5 +12,5 @@ class CocAdminConfig(AppConfig):
     verbose_name = "Continuous Order Capture"
 
     def ready(self) -> None:
-        """Register the system checks."""
-        from coc_admin import checks  # noqa: F401
+        """Register the system checks, and what watches over what the queue stores."""
+        from coc_admin import checks, failed_tasks  # noqa: F401

@@ -8,7 +8,16 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from reconciliation import batches, heartbeats, releases, remedies, retention, rhythms, wake
+from reconciliation import (
+    batches,
+    failed_tasks,
+    heartbeats,
+    releases,
+    remedies,
+    retention,
+    rhythms,
+    wake,
+)
 from reconciliation import sweep as sweeping
 from reconciliation.alert_rules import refresh_alerts
 from reconciliation.channels import delivery
@@ -69,6 +78,7 @@ def finish_rearrangements() -> None:
 def sweep() -> None:
     """Find work that nobody does, and show that the queue works: a cluster may run on its own."""
     sweeping.sweep(clock=timezone.now)
+    failed_tasks.drop_old(timezone.now())
     beat()
     rhythms.note_done(rhythms.SWEEP, now=timezone.now())
 
