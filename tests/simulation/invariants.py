@@ -69,7 +69,9 @@ SELECT d.reservation_id, d.order_id, d.state, d.sends,
        d.state IN ('prepared', 'answered', 'cancelling') AND (d.purpose = 'rearrange'
          OR d.id IN (SELECT document FROM orders_rearrangement WHERE state = 'done')) beside,
        d.purpose = 'replace' AND d.state <> 'counted' replacing,
-       d.id IN (SELECT document FROM orders_rearrangement WHERE state = 'done') former
+       d.id IN (SELECT document FROM orders_rearrangement WHERE state = 'done') former,
+       d.purpose = 'shortfall' AND (d.state IN ('prepared', 'answered')
+         OR (d.state = 'cancelling' AND d.answered_at IS NULL)) unheard
 FROM reconciliation_reservationdocument d
 """
 _REPLACEMENTS = "SELECT order_id, sku, MAX(quantity) FROM orders_replacement GROUP BY 1, 2"
@@ -228,6 +230,8 @@ class Invariants:
         # What is held twice for a moment while an adjustment goes from one document to the next.
         beside: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         being_asked: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        # What a rerun has got, by SKU, while its answer is on its way, lost or not counted.
+        unheard: Counter[str] = Counter()
         # By order and SKU; each document that is being cancelled by itself.
         replacing: Counter[tuple[int, str, str]] = Counter()
         for document in self._world.simulator.books.documents.by_id.values():
@@ -238,6 +242,8 @@ class Invariants:
                 raise Broken(f"{document.reservation_id} was sent before that was written down")
             if document.state == "OPEN":
                 for line in document.lines:
+                    if row[7]:
+                        unheard[line.sku] += line.held
                     undone = document.reservation_id if row[2] == "cancelling" else ""
                     # The holds of a cancelled order stand until all that they asked for is undone.
                     stands = orders[row[1]][3] == "cancelling" and not row[6]
@@ -263,13 +269,14 @@ class Invariants:
             for order_id, order in orders.items():
                 missing = order[4] == "RESERVATION_MISSING"
                 asked[order_id] = (held if missing else being_asked)[order_id]
-            self._check_ato(asked)
+            self._check_ato(asked, unheard)
 
-    def _check_ato(self, asked: dict[int, dict[str, int]]) -> None:
+    def _check_ato(self, asked: dict[int, dict[str, int]], unheard: Counter[str]) -> None:
         """Check that ATO promises nothing that OCI has not free, or that a waiting order needs.
 
         True only where nobody else sells. `asked` is what OCI holds by order and SKU of that for
-        which the order's holds wait.
+        which the order's holds wait; `unheard` what it holds by SKU for reruns, which take nothing
+        off ATO before OCI has answered.
         """
         promised: dict[tuple[str, str], list[int]] = {}
         for list_id, sku, ato, order_id, units in rows(_WAITING):
@@ -282,7 +289,7 @@ class Invariants:
             free = book.free_at(list_id)
             if list_id in books.graph.groups:
                 free = book.free_in(list_id, books.graph)
-            if ato > max(0, free - waiting):
+            if ato > max(0, free - waiting + unheard[sku]):
                 raise Broken(
                     f"ATO of {sku} in {list_id} is {ato}; OCI has {free} free, {waiting} wait"
                 )
