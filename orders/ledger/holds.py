@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from django.db import transaction
 from django.db.models import F
 
 from orders.errors import Shortfall, ShortOnAto
@@ -154,6 +155,34 @@ def hold_answered(*, order: Order, held: Mapping[Key, Decimal], now: datetime) -
             Hold.objects.filter(pk=hold.pk).update(quantity=F("quantity") + quantity(units))
         _write(record, held=record.held + units, now=now)
         _move(record, MovementReason.CAPTURED, held=units, hold=hold, now=now)
+
+
+def doubt(
+    *, order: Order, asked: Mapping[Key, Decimal], since: datetime | None, now: datetime
+) -> None:
+    """Take off the known figures what OCI may just have reserved on a rerun, its answer being lost.
+
+    It stays off until OCI's next figure. What an open hold of the order covers is off ATO already;
+    figures that are not newer than `since`, when the same answer was lost before, were doubted.
+    """
+    with transaction.atomic():
+        records = records_of(asked, lock=True)
+        covered = {
+            hold.record_id: hold.quantity
+            for hold in Hold.objects.filter(order=order, state__in=OPEN_HOLDS)
+        }
+        reserved = _reserved(order) if covered else {}
+        for key in sorted(records):
+            record = records[key]
+            taken_at = record.snapshot_at
+            if since is not None and (taken_at is None or taken_at <= since):
+                continue
+            spare = max(ZERO, covered.get(record.pk, ZERO) - reserved.get(key, ZERO))
+            taken = min(asked[key] - spare, record.ato)
+            if record.snapshot_ato is None or taken <= 0:
+                continue
+            _write(record, held=record.held, snapshot=record.snapshot_ato - taken, now=now)
+            _move(record, MovementReason.DOUBTED, now=now)
 
 
 def _reserved(order: Order) -> dict[Key, Decimal]:

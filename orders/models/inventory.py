@@ -109,6 +109,7 @@ class MovementReason(models.TextChoices):
     SNAPSHOT = "snapshot", _("New figure from OCI")
     IMPORTED = "imported", _("New figure from a file")
     HOLD_DROPPED = "hold_dropped", _("OCI's figure now counts the order")
+    DOUBTED = "doubted", _("OCI may have given it to an order; its answer was lost")
     REPAIRED = "repaired", _("Put right by a person (coc_repair)")
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import F
 
+from orders import ledger
 from orders.actors import Actor
 from orders.fields import json_number
 from orders.models import Order
@@ -20,7 +21,8 @@ from reconciliation.models import (
     ReservationDocument,
 )
 from reconciliation.oci.client import CancelResult, OciClient, PutAnswer
-from reconciliation.oci.errors import OciError, OciRefused
+from reconciliation.oci.documents import lines_of_body
+from reconciliation.oci.errors import OciError, OciNoAnswer, OciRefused
 from reconciliation.reservation.undoing import note_cancelled
 from reconciliation.reservation.verdicts import Asked, Verdict, explain
 from reconciliation.reservation.writing import prepare, replace
@@ -178,7 +180,21 @@ class _Caller:
             message=str(error),
             correlation_id=error.correlation_id,
         )
+        if isinstance(error, OciNoAnswer) and error.sent:
+            self._doubt(document)
         return asked
+
+    def _doubt(self, document: ReservationDocument) -> None:
+        """Promise nobody what OCI may have given a rerun: all others have taken theirs off ATO.
+
+        `document` is as it was before this call.
+        """
+        if document.purpose == Purpose.SHORTFALL:
+            lines = lines_of_body(document.body)
+            asked = {(line.place.id, line.sku): line.quantity for line in lines}
+            ledger.doubt(
+                order=document.order, asked=asked, since=document.sent_at, now=self.clock()
+            )
 
     def _refused(self, document: ReservationDocument, error: OciRefused) -> Asked | None:
         code = error.error_code

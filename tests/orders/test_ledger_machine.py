@@ -72,7 +72,7 @@ class Model:
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """Captures, answers, releases, snapshots of every age, imports and repairs."""
+    """Captures, answers, lost ones too, releases, snapshots of every age, imports and repairs."""
 
     @initialize(stock=st.tuples(*[figures] * 3))
     def begin(self, stock: tuple[Decimal, ...]) -> None:
@@ -132,6 +132,24 @@ class LedgerMachine(RuleBasedStateMachine):
                 hold.answered_at = self.now
             if sku not in {hold.sku for hold in mine}:
                 self.model.holds.append(ModelHold(order.pk, sku, n, self.now))
+
+    @rule(
+        pick=st.integers(0, 99),
+        sku=st.sampled_from(SKUS),
+        n=units,
+        age=st.sampled_from([None, 0, 5]),
+    )
+    def an_answer_is_lost(self, pick: int, sku: str, n: Decimal, age: int | None) -> None:
+        """For the first time, or again `age` seconds after the last."""
+        if self.orders:
+            order = self.orders[pick % len(self.orders)]
+            since = None if age is None else self.now - timedelta(seconds=age)
+            ledger.doubt(order=order, asked={("web", sku): n}, since=since, now=self.now)
+            figure, told_at = self.model.figure[sku]
+            if since is None or told_at > since:
+                n -= sum(h.units for h in self.model.holds if (h.order, h.sku) == (order.pk, sku))
+                taken = max(Decimal(0), min(n, self.model.ato(sku)))
+                self.model.figure[sku] = (figure - taken, told_at)
 
     @rule(sku=st.sampled_from(SKUS), new=figures, age=st.sampled_from([0, 1, 4, 30, 600]))
     def snapshot(self, sku: str, new: Decimal, age: int) -> None:

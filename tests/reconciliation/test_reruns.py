@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from orders.models import Hold, InventoryRecord, Order, OrderEvent
+from orders.models import Hold, InventoryRecord, Movement, Order, OrderEvent
+from reconciliation import oci_client
 from reconciliation.models import (
     ReservationDocument,
     Scope,
 )
 from reconciliation.runs import RunRefused
 from tests import factories
-from tests.engine import D, Engine, quantities, reserved_by_items, set_connection
+from tests.engine import D, Engine, ato, quantities, reserved_by_items, set_connection
 
 pytestmark = pytest.mark.django_db
 
@@ -115,6 +117,77 @@ def test_a_rerun_without_an_answer_is_repeated_and_counts_once(engine: Engine) -
     assert quantities(order)[0] == ("MUG", D(3), D(3))
     assert engine.held() == reserved_by_items() == {"MUG": D(3), "CUP": D(2)}
     assert [state for state, _ in engine.documents("A1")] == ["OPEN", "OPEN"]
+
+
+def lost_rerun(engine: Engine) -> Order:
+    """A rerun of 3 MUG, all that are left, whose answer is lost; OCI stays away."""
+    order = short_order(engine)
+    factories.know_stock({"MUG": 0, "CUP": 0}, at=engine.clock() + timedelta(seconds=9))
+    engine.clock.go(10)
+    engine.at_oci({"MUG": 5})
+    factories.know_stock({"MUG": 4}, at=engine.clock())
+    engine.oci.fault("drop", operations=["put"])
+    assert engine.reconcile(Scope.OVERSOLD).state == "oci_offline"
+    return order
+
+
+def test_what_a_lost_answer_may_have_taken_is_promised_to_nobody(engine: Engine) -> None:
+    order = lost_rerun(engine)
+    assert ReservationDocument.objects.get(purpose="shortfall").sends > 1
+    assert ato("MUG") == (D(1), D(0))
+    doubts = Movement.objects.filter(reason="doubted").values_list("ato_change", "held_change")
+    assert list(doubts) == [(D(-3), D(0))]
+    # The same answer lost again takes nothing more, while OCI has told no new figure.
+    set_connection("ONLINE")
+    assert engine.reconcile(Scope.OVERSOLD).state == "oci_offline"
+    assert ato("MUG") == (D(1), D(0))
+    # Told anew without the reservation, the figure is doubted anew.
+    engine.clock.go(1)
+    factories.know_stock({"MUG": 4}, at=engine.clock())
+    assert ato("MUG") == (D(4), D(0))
+    engine.clock.go(1)
+    set_connection("ONLINE")
+    assert engine.reconcile(Scope.OVERSOLD).state == "oci_offline"
+    assert ato("MUG") == (D(1), D(0))
+    # When OCI is back its figures count, and nothing else.
+    engine.oci.fault("none")
+    set_connection("ONLINE")
+    engine.reconcile(Scope.OVERSOLD)
+    assert quantities(order)[0] == ("MUG", D(3), D(3))
+    engine.clock.go(10)
+    factories.know_stock({"MUG": 1}, at=engine.clock())
+    assert ato("MUG") == (D(1), D(0))
+
+
+def test_an_order_that_waits_is_not_doubted_it_holds(engine: Engine) -> None:
+    site = engine.site({"MUG": 9})
+    engine.capture(site, "A1", [("MUG", 3)])
+    engine.oci.fault("drop", operations=["put"])
+    assert engine.reconcile().state == "oci_offline"
+    assert ato("MUG") == (D(6), D(3))
+    assert not Movement.objects.filter(reason="doubted").exists()
+
+
+def test_what_is_held_already_is_not_doubted(engine: Engine) -> None:
+    # The hold of the capture is still there, and large enough.
+    short_order(engine)
+    held = ato("MUG")
+    engine.oci.fault("drop", operations=["put"])
+    assert engine.reconcile(Scope.OVERSOLD).state == "oci_offline"
+    assert ato("MUG") == held == (D(996), D(4))
+
+
+def test_a_call_that_never_reached_oci_is_not_doubted(engine: Engine, settings: Any) -> None:
+    order = short_order(engine)
+    factories.know_stock({"MUG": 0, "CUP": 0}, at=engine.clock() + timedelta(seconds=9))
+    engine.clock.go(10)
+    factories.know_stock({"MUG": 4}, at=engine.clock())
+    run = engine.start(Scope.ORDERS, orders=[order.pk])
+    settings.COC_OCI_BASE_URL = "http://127.0.0.1:9"
+    oci_client.close_clients()
+    assert engine.work(run).state == "oci_offline"
+    assert ReservationDocument.objects.get(purpose="shortfall").sends > 0
+    assert ato("MUG") == (D(4), D(0))
 
 
 def test_a_rerun_of_one_runs_failures_takes_those_that_still_fail(engine: Engine) -> None:

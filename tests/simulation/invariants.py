@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections import Counter, defaultdict
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
@@ -70,8 +71,9 @@ SELECT d.reservation_id, d.order_id, d.state, d.sends,
          OR d.id IN (SELECT document FROM orders_rearrangement WHERE state = 'done')) beside,
        d.purpose = 'replace' AND d.state <> 'counted' replacing,
        d.id IN (SELECT document FROM orders_rearrangement WHERE state = 'done') former,
-       d.purpose = 'shortfall' AND (d.state IN ('prepared', 'answered')
-         OR (d.state = 'cancelling' AND d.answered_at IS NULL)) unheard
+       d.purpose = 'shortfall' rerun, d.sent_at,
+       d.state = 'answered' OR d.sends > (SELECT COUNT(*) FROM reconciliation_attempt a
+         WHERE a.document_id = d.id AND a.operation = 'reserve') on_its_way
 FROM reconciliation_reservationdocument d
 """
 _REPLACEMENTS = "SELECT order_id, sku, MAX(quantity) FROM orders_replacement GROUP BY 1, 2"
@@ -108,11 +110,20 @@ WHERE o.id = ? AND a.id <> o.id
   AND e.id <= ?
 """
 _WAITING = """
-SELECT r.inventory_list_id, r.sku, r.ato, h.order_id, h.quantity
+SELECT r.inventory_list_id, r.sku, r.ato, r.snapshot_at, h.order_id, h.quantity
 FROM orders_inventoryrecord r
 LEFT JOIN orders_hold h ON h.record_id = r.id AND h.state = 'waiting'
 """
 _SHORT = ("PARTIALLY_RESERVED", "NOTHING_RESERVED")
+
+
+# A request reaches OCI within 40 seconds, and its figures follow within the lag.
+_LATEST = timedelta(seconds=45)
+
+
+def _may_miss(told_at: datetime | None, sent_at: datetime) -> bool:
+    """Whether a figure of `told_at` may not count what was sent at `sent_at`."""
+    return told_at is not None and sent_at <= told_at <= sent_at + _LATEST
 
 
 def rows(sql: str, *params: Any) -> list[tuple[Any, ...]]:
@@ -230,8 +241,9 @@ class Invariants:
         # What is held twice for a moment while an adjustment goes from one document to the next.
         beside: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         being_asked: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-        # What a rerun has got, by SKU, while its answer is on its way, lost or not counted.
-        unheard: Counter[str] = Counter()
+        # What reruns have got, by SKU: units, when they were sent, and whether the answer is on its
+        # way to being counted, or whoever waited for it has died.
+        reruns: dict[str, list[tuple[int, datetime, bool]]] = defaultdict(list)
         # By order and SKU; each document that is being cancelled by itself.
         replacing: Counter[tuple[int, str, str]] = Counter()
         for document in self._world.simulator.books.documents.by_id.values():
@@ -243,7 +255,7 @@ class Invariants:
             if document.state == "OPEN":
                 for line in document.lines:
                     if row[7]:
-                        unheard[line.sku] += line.held
+                        reruns[line.sku].append((line.held, row[8], bool(row[9])))
                     undone = document.reservation_id if row[2] == "cancelling" else ""
                     # The holds of a cancelled order stand until all that they asked for is undone.
                     stands = orders[row[1]][3] == "cancelling" and not row[6]
@@ -269,18 +281,26 @@ class Invariants:
             for order_id, order in orders.items():
                 missing = order[4] == "RESERVATION_MISSING"
                 asked[order_id] = (held if missing else being_asked)[order_id]
-            self._check_ato(asked, unheard)
+            self._check_ato(asked, reruns)
 
-    def _check_ato(self, asked: dict[int, dict[str, int]], unheard: Counter[str]) -> None:
+    def _check_ato(
+        self, asked: dict[int, dict[str, int]], reruns: dict[str, list[tuple[int, datetime, bool]]]
+    ) -> None:
         """Check that ATO promises nothing that OCI has not free, or that a waiting order needs.
 
         True only where nobody else sells. `asked` is what OCI holds by order and SKU of that for
-        which the order's holds wait; `unheard` what it holds by SKU for reruns, which take nothing
-        off ATO before OCI has answered.
+        which the order's holds wait; `reruns` what it holds by SKU for reruns, which take theirs
+        off ATO when OCI has answered, or its answer is lost. A figure that OCI tells just after may
+        not count them yet.
         """
         promised: dict[tuple[str, str], list[int]] = {}
-        for list_id, sku, ato, order_id, units in rows(_WAITING):
-            sums = promised.setdefault((list_id, sku), [ato, 0])
+        for list_id, sku, ato, told_at, order_id, units in rows(_WAITING):
+            unheard = sum(
+                held
+                for held, sent_at, on_its_way in reruns[sku]
+                if on_its_way or _may_miss(told_at, sent_at)
+            )
+            sums = promised.setdefault((list_id, sku), [ato - unheard, 0])
             if order_id is not None:
                 sums[1] += max(0, units - asked[order_id][sku])
         books = self._world.simulator.books
@@ -289,7 +309,7 @@ class Invariants:
             free = book.free_at(list_id)
             if list_id in books.graph.groups:
                 free = book.free_in(list_id, books.graph)
-            if ato > max(0, free - waiting + unheard[sku]):
+            if ato > max(0, free - waiting):
                 raise Broken(
                     f"ATO of {sku} in {list_id} is {ato}; OCI has {free} free, {waiting} wait"
                 )
