@@ -30,7 +30,9 @@ PASSWORD = "a long password"
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    with running_stack(tmp_path, stock=STOCK, names=NAMES) as running:
+    # The product collects the static files here; elsewhere they are collected already.
+    static = {"COC_STATIC_ROOT": str(tmp_path / "static")}
+    with running_stack(tmp_path, stock=STOCK, names=NAMES, **static) as running:
         names = ", ".join(repr(role) for role in ROLES)
         running.manage(
             "shell",

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests import migrated
 from tests.orders.payloads import order_document
 from tests.processes.mail_server import refusing_mail_server
 from tests.processes.planted import Planted, database_files, files
@@ -281,6 +282,7 @@ def test_what_serve_says_of_faulty_settings_tells_no_secret(name: str, tmp_path:
         COC_OCI_CLIENT_SECRET=SECRETS["OCI client secret"],
         EMAIL_HOST_PASSWORD=SECRETS["e-mail password"],
     )
+    migrated.copy_sqlite(tmp_path / "coc.sqlite3")
     product = serve(env | settings, "--only", "worker", "monitor")
     try:
         wait_for(

@@ -88,7 +88,8 @@ call_command("create_api_token", "slow", "--site=slow", "--scope", "orders:write
 def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("slow")
     migrated.copy_sqlite(folder / "coc.sqlite3")
-    return environment(folder, COC_WEB_THREADS=str(THREADS))
+    static = {"COC_STATIC_ROOT": str(folder / "static")}
+    return environment(folder, COC_WEB_THREADS=str(THREADS), **static)
 
 
 @pytest.fixture(scope="module")
