@@ -42,8 +42,12 @@ def _empty_by_deleting(
 
 DatabaseOperations.sql_flush = _empty_by_deleting  # type: ignore[method-assign]
 
-# Folders of long tests, the longest first.
-_LONG = ["soak", "processes", "benchmarks", "simulation"]
+# Tests that start the product mostly wait for it. The longest first.
+_WAITING = ["test_soak", "test_replay", "test_unknowns", "test_redis_cluster", "test_serve"]
+# Folders whose tests keep a processor busy for long.
+_BUSY = ["benchmarks", "browser", "simulation", "upgrades"]
+# Of these files each test may run beside the others; those of other long ones stay together.
+_APART = {"test_replay", "test_serve", "test_story", "test_pages", "test_simulation"}
 
 CHROMIUM = Path("/usr/bin/chromium")
 REDIS_URL = os.environ.get("COC_TEST_REDIS_URL", "redis://127.0.0.1:6379/9")
@@ -105,20 +109,51 @@ def _make_roles(using: str, **_: Any) -> None:
     make_roles(apps, alias=using)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the long tests, so that none is left over for the end.
 
-    A worker of xdist begins with an equal part of the list and then takes from the ends of the
-    others' parts; so one worker mostly has the long ones, half of whose time is waiting.
+    A worker of xdist begins with an equal part of the list, and when it is through takes from the
+    ends of the others' parts. Half of the parts begin with tests that wait, the others with tests
+    that work, so that somebody works while others wait.
     """
-    items.sort(key=_place)
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    waiting, busy, short = [], [], []
+    for item in items:
+        if item.path.parent.name in ("soak", "unknowns") or item.get_closest_marker("processes"):
+            waiting.append(item)
+        else:
+            (busy if item.path.parent.name in _BUSY else short).append(item)
+    waiting.sort(key=lambda item: _place(item.path.stem, _WAITING))
+    busy.sort(key=lambda item: _place(item.path.parent.name, _BUSY))
+    who_wait = max(1, workers // 2)
+    parts: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    _deal(waiting, parts[:who_wait])
+    _deal(busy, parts[who_wait:] or parts)
+    left = len(items)
+    for number, part in enumerate(parts):
+        # As xdist counts.
+        size = left // (workers - number)
+        left -= size
+        missing = max(0, size - len(part))
+        part += short[:missing]
+        del short[:missing]
+    items[:] = [item for part in parts for item in part] + short
 
 
-def _place(item: pytest.Item) -> int:
-    folder = item.path.parent.name
-    if folder in _LONG:
-        return _LONG.index(folder)
-    return _LONG.index("processes") if item.get_closest_marker("processes") else len(_LONG)
+def _place(name: str, names: list[str]) -> int:
+    return names.index(name) if name in names else len(names)
+
+
+def _deal(items: list[pytest.Item], parts: list[list[pytest.Item]]) -> None:
+    """Deal long tests out, by file where they share something."""
+    turn = -1
+    before = None
+    for item in items:
+        if item.path != before or item.path.stem in _APART:
+            turn += 1
+        before = item.path
+        parts[turn % len(parts)].append(item)
 
 
 def pytest_collection_finish() -> None:
