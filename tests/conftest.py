@@ -42,10 +42,19 @@ def _empty_by_deleting(
 
 DatabaseOperations.sql_flush = _empty_by_deleting  # type: ignore[method-assign]
 
-# Tests that start the product mostly wait for it. The longest first.
-_WAITING = ["test_soak", "test_replay", "test_unknowns", "test_redis_cluster", "test_serve"]
+# Tests that start the product mostly wait for it: how many seconds each takes, about; others ten.
+_WAITING = {
+    "test_soak": 150,
+    "test_unknowns": 110,
+    "test_replay": 80,
+    "test_redis_cluster": 40,
+    "test_demo": 35,
+    "test_story": 30,
+    "test_secrets": 4,
+    "test_slow_clients": 2,
+}
 # Folders whose tests keep a processor busy for long.
-_BUSY = ["benchmarks", "browser", "simulation", "upgrades"]
+_BUSY = {"browser", "benchmarks", "simulation", "upgrades"}
 # Of these files each test may run beside the others; those of other long ones stay together.
 _APART = {"test_replay", "test_serve", "test_story", "test_pages", "test_simulation"}
 
@@ -120,12 +129,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     waiting, busy, short = [], [], []
     for item in items:
-        if item.path.parent.name in ("soak", "unknowns") or item.get_closest_marker("processes"):
+        if item.get_closest_marker("processes"):
             waiting.append(item)
         else:
             (busy if item.path.parent.name in _BUSY else short).append(item)
-    waiting.sort(key=lambda item: _place(item.path.stem, _WAITING))
-    busy.sort(key=lambda item: _place(item.path.parent.name, _BUSY))
     who_wait = max(1, workers // 2)
     parts: list[list[pytest.Item]] = [[] for _ in range(workers)]
     _deal(waiting, parts[:who_wait])
@@ -141,19 +148,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for part in parts for item in part] + short
 
 
-def _place(name: str, names: list[str]) -> int:
-    return names.index(name) if name in names else len(names)
-
-
 def _deal(items: list[pytest.Item], parts: list[list[pytest.Item]]) -> None:
-    """Deal long tests out, by file where they share something."""
-    turn = -1
-    before = None
+    """Deal long tests out, the longest first, each to the part that takes least; see _APART."""
+    together: dict[str, list[pytest.Item]] = {}
     for item in items:
-        if item.path != before or item.path.stem in _APART:
-            turn += 1
-        before = item.path
-        parts[turn % len(parts)].append(item)
+        apart = item.path.stem in _APART
+        together.setdefault(item.nodeid if apart else str(item.path), []).append(item)
+    seconds = [0.0] * len(parts)
+    for group in sorted(together.values(), key=_seconds, reverse=True):
+        least = seconds.index(min(seconds))
+        parts[least] += group
+        seconds[least] += _seconds(group)
+
+
+def _seconds(group: list[pytest.Item]) -> float:
+    return sum(_WAITING.get(item.path.stem, 10) for item in group)
 
 
 def pytest_collection_finish() -> None:
