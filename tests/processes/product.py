@@ -30,17 +30,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(condition: Callable[[], object], what: str, *, patience: float = PATIENCE) -> None:
+def wait_for(
+    condition: Callable[[], object], what: str, *, patience: float = PATIENCE, pause: float = 0.05
+) -> None:
     """Return when `condition` is true; fail the test, saying what was waited for, when never.
 
-    Looks less often the longer it has waited: looking takes the product's time.
+    Pauses between two looks, the longer the longer it has waited: a look takes the product's time.
     """
     began = time.monotonic()
     while not condition():
         waited = time.monotonic() - began
         if waited > patience:
             pytest.fail(f"waited {patience:.0f} s for {what}")
-        time.sleep(min(0.5, max(0.05, waited / 20)))
+        time.sleep(max(pause, min(0.5, waited / 20)))
 
 
 def outer_environment() -> dict[str, str]:
