@@ -12,7 +12,7 @@ import gc
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -192,9 +192,21 @@ def _required() -> set[str]:
     return named
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Take DATABASE_URL away from a test that says it does without: it is the same on each one."""
+    if item.get_closest_marker("own_sqlite") is None:
+        return (yield)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DATABASE_URL", raising=False)
+        return (yield)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose need is not met, or fail it where the need is a requirement."""
+    if item.get_closest_marker("own_sqlite") and "db" in getattr(item, "fixturenames", ()):
+        pytest.fail("uses the database of the tests, and so is not `own_sqlite`", pytrace=False)
     for name, lacks in _NEEDS.items():
         if item.get_closest_marker(name) is None:
             continue

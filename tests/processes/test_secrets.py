@@ -272,6 +272,7 @@ FAULTY: dict[str, dict[str, str]] = {
 }
 
 
+@pytest.mark.own_sqlite
 @pytest.mark.parametrize("name", FAULTY)
 def test_what_serve_says_of_faulty_settings_tells_no_secret(name: str, tmp_path: Path) -> None:
     secret = SECRETS["database password"]

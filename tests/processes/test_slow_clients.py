@@ -18,7 +18,7 @@ from tests import migrated
 from tests.processes.product import ROOT, Running, environment, free_port, serve, wait_for
 from tests.raw_http import connect, dripping, exchange, head, read_answer
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.own_sqlite]
 MANY = 40
 THREADS = 4
 ORDERS = "/api/v1/sites/slow/orders"
