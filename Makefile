@@ -7,8 +7,8 @@ COMPILE := .venv/bin/uv pip compile pyproject.toml --universal --python-version 
 
 MESSAGES := --locale de --ignore .venv --ignore tests --ignore var --ignore staticfiles
 
-# Tests run in this many processes at a time.
-TEST_WORKERS ?= 2
+# Tests run in this many processes at a time: half of them begin with tests that mostly wait.
+TEST_WORKERS ?= 4
 
 # The simulation plays this many seeds, from this one on.
 SEEDS ?= 500

@@ -12,7 +12,7 @@ import gc
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,21 @@ def _empty_by_deleting(
 
 DatabaseOperations.sql_flush = _empty_by_deleting  # type: ignore[method-assign]
 
-# Folders of long tests, the longest first.
-_LONG = ["soak", "processes", "benchmarks", "simulation"]
+# Tests that start the product mostly wait for it: how many seconds each takes, about; others ten.
+_WAITING = {
+    "test_soak": 150,
+    "test_unknowns": 110,
+    "test_replay": 80,
+    "test_redis_cluster": 40,
+    "test_demo": 35,
+    "test_story": 30,
+    "test_secrets": 4,
+    "test_slow_clients": 2,
+}
+# Folders whose tests keep a processor busy for long.
+_BUSY = {"browser", "benchmarks", "simulation", "upgrades"}
+# Of these files each test may run beside the others; those of other long ones stay together.
+_APART = {"test_replay", "test_serve", "test_story", "test_pages", "test_simulation"}
 
 CHROMIUM = Path("/usr/bin/chromium")
 REDIS_URL = os.environ.get("COC_TEST_REDIS_URL", "redis://127.0.0.1:6379/9")
@@ -105,20 +118,51 @@ def _make_roles(using: str, **_: Any) -> None:
     make_roles(apps, alias=using)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the long tests, so that none is left over for the end.
 
-    A worker of xdist begins with an equal part of the list and then takes from the ends of the
-    others' parts; so one worker mostly has the long ones, half of whose time is waiting.
+    A worker of xdist begins with an equal part of the list, and when it is through takes from the
+    ends of the others' parts. Half of the parts begin with tests that wait, the others with tests
+    that work, so that somebody works while others wait.
     """
-    items.sort(key=_place)
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    waiting, busy, short = [], [], []
+    for item in items:
+        if item.get_closest_marker("processes"):
+            waiting.append(item)
+        else:
+            (busy if item.path.parent.name in _BUSY else short).append(item)
+    who_wait = max(1, workers // 2)
+    parts: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    _deal(waiting, parts[:who_wait])
+    _deal(busy, parts[who_wait:] or parts)
+    left = len(items)
+    for number, part in enumerate(parts):
+        # As xdist counts.
+        size = left // (workers - number)
+        left -= size
+        missing = max(0, size - len(part))
+        part += short[:missing]
+        del short[:missing]
+    items[:] = [item for part in parts for item in part] + short
 
 
-def _place(item: pytest.Item) -> int:
-    folder = item.path.parent.name
-    if folder in _LONG:
-        return _LONG.index(folder)
-    return _LONG.index("processes") if item.get_closest_marker("processes") else len(_LONG)
+def _deal(items: list[pytest.Item], parts: list[list[pytest.Item]]) -> None:
+    """Deal long tests out, the longest first, each to the part that takes least; see _APART."""
+    together: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        apart = item.path.stem in _APART
+        together.setdefault(item.nodeid if apart else str(item.path), []).append(item)
+    seconds = [0.0] * len(parts)
+    for group in sorted(together.values(), key=_seconds, reverse=True):
+        least = seconds.index(min(seconds))
+        parts[least] += group
+        seconds[least] += _seconds(group)
+
+
+def _seconds(group: list[pytest.Item]) -> float:
+    return sum(_WAITING.get(item.path.stem, 10) for item in group)
 
 
 def pytest_collection_finish() -> None:
@@ -148,9 +192,21 @@ def _required() -> set[str]:
     return named
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Take DATABASE_URL away from a test that says it does without: it is the same on each one."""
+    if item.get_closest_marker("own_sqlite") is None:
+        return (yield)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DATABASE_URL", raising=False)
+        return (yield)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose need is not met, or fail it where the need is a requirement."""
+    if item.get_closest_marker("own_sqlite") and "db" in getattr(item, "fixturenames", ()):
+        pytest.fail("uses the database of the tests, and so is not `own_sqlite`", pytrace=False)
     for name, lacks in _NEEDS.items():
         if item.get_closest_marker(name) is None:
             continue

@@ -1,7 +1,8 @@
 """A migrated database, made once in a run of the tests and copied for everybody who needs one.
 
 Migrating an empty database takes seconds of work, and a copy next to none. The processes of one
-run share a folder (tests/settings.py); who comes first makes the database, the others wait.
+run share a folder (tests/settings.py); who comes first makes the database, the others wait. The
+collected static files, which nobody changes, are shared as they are.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -78,6 +79,15 @@ def postgres_template() -> str:
     return name
 
 
+def static_files(env: Mapping[str, str]) -> Path:
+    """Return the folder of the static files, as the product in `env` collects them."""
+    folder = _folder() / "static"
+    with _first_of_the_run("static") as first:
+        if first:
+            _manage(env | {"COC_STATIC_ROOT": str(folder)}, "collectstatic", "--no-input")
+    return folder
+
+
 def drop() -> None:
     """Drop what this run has made outside of its folder."""
     if (_folder() / "postgres.made").exists():
@@ -88,10 +98,15 @@ def drop() -> None:
 
 def migrate(address: str) -> None:
     """Migrate the database at `address` as `manage.py migrate` does."""
+    settings = {"DJANGO_SETTINGS_MODULE": "coc_admin.settings", "DATABASE_URL": address}
+    _manage(os.environ | settings, "migrate")
+
+
+def _manage(env: Mapping[str, str], command: str, *arguments: str) -> None:
     subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity=0"],
+        [sys.executable, "manage.py", command, *arguments, "--verbosity=0"],
         cwd=ROOT,
-        env=os.environ | {"DJANGO_SETTINGS_MODULE": "coc_admin.settings", "DATABASE_URL": address},
+        env=env,
         check=True,
         timeout=240,
     )

@@ -77,8 +77,8 @@ class Watched:
 def open_page(browser: Browser, live_server: Any, operator: User) -> Iterator[Open]:
     """Return a function that opens a path; at the end no page may have complained.
 
-    `scheme` is light or dark, `width` in pixels, `javascript` can be switched off, and
-    `signed_in=False` opens the page as a stranger.
+    `scheme` is light or dark, `width` in pixels, `javascript` can be switched off,
+    `signed_in=False` opens the page as a stranger, and `still=True` without transitions.
     """
     contexts: list[BrowserContext] = []
     watched: list[Watched] = []
@@ -90,9 +90,11 @@ def open_page(browser: Browser, live_server: Any, operator: User) -> Iterator[Op
         width: int = 1280,
         javascript: bool = True,
         signed_in: bool = True,
+        still: bool = False,
     ) -> Page:
         context = browser.new_context(
             color_scheme=scheme,
+            reduced_motion="reduce" if still else None,
             viewport={"width": width, "height": 900},
             java_script_enabled=javascript,
             base_url=live_server.url,
@@ -121,7 +123,8 @@ def _session_cookie(user: User, url: str) -> Any:
 
 def axe_findings(page: Page) -> list[str]:
     """Return what axe finds serious or critical on the page: rule, element, and why."""
-    page.evaluate(AXE.read_text(encoding="utf-8"))
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text(encoding="utf-8"))
     found = page.evaluate(
         "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
     )
@@ -131,6 +134,17 @@ def axe_findings(page: Page) -> list[str]:
         if rule["impact"] in ("serious", "critical")
         for node in rule["nodes"]
     ]
+
+
+def look(page: Page, scheme: Any, width: int) -> None:
+    """Let the page have this colour scheme and width, without loading it again."""
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_function(
+        "([scheme, width]) => document.documentElement.dataset.bsTheme === scheme"
+        " && innerWidth === width",
+        arg=[scheme, width],
+    )
 
 
 def scrolls_sideways(page: Page) -> bool:

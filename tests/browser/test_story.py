@@ -26,14 +26,19 @@ STOCK = {"MUG-01": 10, "CUP-02": 100, "MUG-03": 60}
 NAMES = {"MUG-01": "White stoneware mug", "CUP-02": "Blue cup", "MUG-03": "Large stoneware mug"}
 ROLES = ("viewer", "merchandiser", "operator", "administrator")
 PASSWORD = "a long password"
+# Seconds between two loads of a page that is to change.
+RELOADS = 0.5
 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    with running_stack(tmp_path, stock=STOCK, names=NAMES) as running:
+    # The product collects the static files here; elsewhere they are collected already.
+    static = {"COC_STATIC_ROOT": str(tmp_path / "static")}
+    with running_stack(tmp_path, stock=STOCK, names=NAMES, **static) as running:
         names = ", ".join(repr(role) for role in ROLES)
         running.manage(
             "shell",
+            "--no-imports",
             "-c",
             "from django.contrib.auth.models import Group, User\n"
             f"for name in ({names},):\n"
@@ -72,7 +77,7 @@ class Person:
             self.page.goto(path)
             return self.page.get_by_text(text).count() > 0
 
-        wait_for(says, f"{path} to say {text!r}")
+        wait_for(says, f"{path} to say {text!r}", pause=RELOADS)
         return self.page
 
     def order(self, order_no: str) -> Page:
@@ -209,7 +214,7 @@ def cancel(mia: Person, order_no: str) -> None:
     page.fill("#reason", "Sold out; the shopper agreed.")
     mia.press("Cancel the order")
     expect(page.locator("h1")).to_have_text(f"Order {order_no}")
-    wait_for(lambda: has_state(mia, order_no, "Cancelled"), f"{order_no} to be cancelled")
+    wait_until_it_says(mia, order_no, "Cancelled")
 
 
 def replace(mia: Person, order_no: str) -> None:
@@ -220,7 +225,7 @@ def replace(mia: Person, order_no: str) -> None:
     page.fill("#unit_price", "9.50")
     page.fill("#reason", "The shopper takes the large one.")
     mia.press("Reserve it and replace")
-    wait_for(lambda: has_state(mia, order_no, "Replaced"), f"{order_no} to be replaced")
+    wait_until_it_says(mia, order_no, "Replaced")
     expect(page.locator("main")).to_contain_text("MUG-03")
 
 
@@ -246,9 +251,11 @@ def reserve_again(mia: Person, stack: Stack, order_no: str) -> None:
     page.fill("#reason", "New delivery has arrived.")
     mia.press("Start reconciliation")
     expect(page.locator("h1")).to_have_text(re.compile(r"^Run \d+|Reconciliation \d+"))
-    wait_for(
-        lambda: has_state(mia, order_no, "Completely Reserved"), f"{order_no} to be reserved again"
-    )
+    wait_until_it_says(mia, order_no, "Completely Reserved")
+
+
+def wait_until_it_says(mia: Person, order_no: str, words: str) -> None:
+    wait_for(lambda: has_state(mia, order_no, words), f"{order_no} to say {words!r}", pause=RELOADS)
 
 
 def has_state(mia: Person, order_no: str, words: str) -> bool:

@@ -17,6 +17,8 @@ from coc_admin.supervisor import preflight
 from coc_admin.supervisor.children import ROOT
 from tests.processes.product import outer_environment
 
+pytestmark = pytest.mark.own_sqlite
+
 READY = {
     "SECRET_KEY": "k" * 60,
     "DEBUG": "false",

@@ -17,6 +17,8 @@ import psutil
 import pytest
 import requests
 
+from tests import migrated
+
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
 
@@ -28,13 +30,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(condition: Callable[[], object], what: str, *, patience: float = PATIENCE) -> None:
-    """Return when `condition` is true; fail the test, saying what was waited for, when never."""
-    deadline = time.monotonic() + patience
+def wait_for(
+    condition: Callable[[], object], what: str, *, patience: float = PATIENCE, pause: float = 0.05
+) -> None:
+    """Return when `condition` is true; fail the test, saying what was waited for, when never.
+
+    Pauses between two looks, the longer the longer it has waited: a look takes the product's time.
+    """
+    began = time.monotonic()
     while not condition():
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > patience:
             pytest.fail(f"waited {patience:.0f} s for {what}")
-        time.sleep(0.05)
+        time.sleep(max(pause, min(0.5, waited / 20)))
 
 
 @contextmanager
@@ -63,7 +71,7 @@ def outer_environment() -> dict[str, str]:
 
 def environment(folder: Path, **changes: str) -> dict[str, str]:
     """Return an environment in which the product can start; OCI does not answer in it."""
-    return outer_environment() | {
+    env = outer_environment() | {
         "SECRET_KEY": "k" * 60,
         "DEBUG": "false",
         "COC_HTTPS": "false",
@@ -76,8 +84,10 @@ def environment(folder: Path, **changes: str) -> dict[str, str]:
         "COC_OCI_CLIENT_SECRET": "secret",
         "PYTHONUNBUFFERED": "1",
         "PORT": str(free_port()),
-        **changes,
     }
+    if "COC_TEST_FOLDER" in os.environ:
+        env["COC_STATIC_ROOT"] = str(migrated.static_files(env))
+    return env | changes
 
 
 class Running:

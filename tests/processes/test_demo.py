@@ -11,7 +11,7 @@ import pytest
 
 from tests.processes.product import ROOT, free_port, outer_environment
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.own_sqlite]
 
 
 def test_the_story_ends_well_and_leaves_reports_and_alerts(tmp_path: Path) -> None:

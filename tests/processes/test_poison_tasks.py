@@ -16,7 +16,7 @@ import pytest
 from tests import migrated
 from tests.processes.product import ROOT, Running, environment, wait_for
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.own_sqlite]
 
 
 def manage(env: dict[str, str], *arguments: str) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests import migrated
 from tests.orders.payloads import order_document
 from tests.processes.mail_server import refusing_mail_server
 from tests.processes.planted import Planted, database_files, files
@@ -271,6 +272,7 @@ FAULTY: dict[str, dict[str, str]] = {
 }
 
 
+@pytest.mark.own_sqlite
 @pytest.mark.parametrize("name", FAULTY)
 def test_what_serve_says_of_faulty_settings_tells_no_secret(name: str, tmp_path: Path) -> None:
     secret = SECRETS["database password"]
@@ -281,6 +283,7 @@ def test_what_serve_says_of_faulty_settings_tells_no_secret(name: str, tmp_path:
         COC_OCI_CLIENT_SECRET=SECRETS["OCI client secret"],
         EMAIL_HOST_PASSWORD=SECRETS["e-mail password"],
     )
+    migrated.copy_sqlite(tmp_path / "coc.sqlite3")
     product = serve(env | settings, "--only", "worker", "monitor")
     try:
         wait_for(

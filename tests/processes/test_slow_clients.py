@@ -18,7 +18,7 @@ from tests import migrated
 from tests.processes.product import ROOT, Running, environment, free_port, serve, wait_for
 from tests.raw_http import connect, dripping, exchange, head, read_answer
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.own_sqlite]
 MANY = 40
 THREADS = 4
 ORDERS = "/api/v1/sites/slow/orders"
@@ -88,7 +88,8 @@ call_command("create_api_token", "slow", "--site=slow", "--scope", "orders:write
 def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("slow")
     migrated.copy_sqlite(folder / "coc.sqlite3")
-    return environment(folder, COC_WEB_THREADS=str(THREADS))
+    static = {"COC_STATIC_ROOT": str(folder / "static")}
+    return environment(folder, COC_WEB_THREADS=str(THREADS), **static)
 
 
 @pytest.fixture(scope="module")

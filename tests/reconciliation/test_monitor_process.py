@@ -16,7 +16,7 @@ from tests import migrated
 from tests.processes.product import outer_environment
 from tests.reconciliation.oci.simulator_process import ROOT, SCOPE, SimulatorProcess
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.own_sqlite]
 
 PATIENCE = 60
 

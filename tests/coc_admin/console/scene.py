@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from django.contrib.auth.models import Permission, User
+from django.db.models import Q
 
 from orders import actors, cancellation, capture, ledger, outcomes
 from orders.ledger import Figure
@@ -75,11 +76,13 @@ OPERATOR = (
 def make_user(name: str, *permissions: str, staff: bool = False) -> User:
     """Create a person with exactly these permissions; the password is `a long password`."""
     user = User.objects.create_user(name, password="a long password", is_staff=staff)
+    wanted = Q()
     for permission in permissions:
         app, codename = permission.split(".")
-        user.user_permissions.add(
-            Permission.objects.get(content_type__app_label=app, codename=codename)
-        )
+        wanted |= Q(content_type__app_label=app, codename=codename)
+    found = Permission.objects.filter(wanted) if permissions else []
+    assert len(found) == len(set(permissions))
+    user.user_permissions.add(*found)
     return user
 
 
