@@ -16,7 +16,7 @@ import requests
 from tests import migrated
 from tests.processes.product import Running, environment, serve, wait_for
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.own_sqlite]
 
 Start = Callable[..., Running]
 WEB = "coc_admin.web_server"
