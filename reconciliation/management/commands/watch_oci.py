@@ -11,7 +11,6 @@ import uuid
 from types import FrameType
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
@@ -26,9 +25,10 @@ class Command(BaseCommand):
     """Watch OCI until told to stop."""
 
     help = (
-        "Probes OCI once in COC_PROBE_SECONDS, notices loss and recovery of the connection, starts"
-        " reconciliation, and keeps figures and alerts up to date. Any number may run: one leads,"
-        " the others stand by and take over within 5 seconds. Ends on SIGTERM or Ctrl-C."
+        "Probes OCI (once in COC_PROBE_SECONDS, unless people have changed that), notices loss and"
+        " recovery of the connection, starts reconciliation, and keeps figures and alerts up to"
+        " date. Any number may run: one leads, the others stand by and take over within 5 seconds."
+        " Ends on SIGTERM or Ctrl-C."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -45,11 +45,7 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, end)
         holder = f"{socket.gethostname()[:50]}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-        logger.info(
-            "The monitor %s has started; it probes OCI every %g s.",
-            holder,
-            settings.COC_PROBE_SECONDS,
-        )
+        logger.info("The monitor %s has started.", holder)
         Monitor(
             holder=holder, prober=Prober(client=client, clock=timezone.now), clock=timezone.now
         ).run(stop)
