@@ -15,6 +15,10 @@ pytestmark = pytest.mark.django_db
 
 
 def test_the_scene_that_is_put_back_is_the_one_that_is_made() -> None:
+    if connection.vendor == "sqlite":
+        # Tests that committed have used numbers up; the kept rows were made before.
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM sqlite_sequence")
     with undone():
         made, fresh = scene.make_scene(), rows()
     kept, again = scene.build_scene(), rows()

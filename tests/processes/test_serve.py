@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sqlite3
 import sys
@@ -132,7 +133,9 @@ def test_several_web_processes_share_the_port_and_one_that_dies_is_started_again
 
     url = f"http://127.0.0.1:{product.port}/healthz"
     assert {requests.get(url, timeout=60).status_code for _ in range(20)} == {200}
-    assert "web-1: ended with exit code" in product.output() or "web-2: ended" in product.output()
+    wait_for(
+        lambda: re.search("web-[12]: ended with exit code", product.output()), "the line about it"
+    )
     wait_for(
         lambda: len({os.getpgid(process.pid) for process in product.family()}) == 2, "another one"
     )

@@ -69,8 +69,12 @@ def test_no_order_starts_before_an_earlier_one_that_shares_a_sku_is_done(
         for key in each.units:
             by_sku[key].append(each.order_id)
 
+    # Or, on a busy machine, the first would be through before the second has begun.
+    together = threading.Barrier(threads)
+
     def work() -> None:
         nonlocal most
+        together.wait(30)
         while (order_id := schedule.take()) is not None:
             with lock:
                 for key in demands[order_id].units:

@@ -76,19 +76,25 @@ def run(options: argparse.Namespace) -> int:
             "Choose others with --port and --control-port.\n"
         )
         return 1
+    # Before anybody is told where it is, who may end it at once.
+    end = _end_on_signals()
     if not options.quiet:
         _say(f"OCI simulator on http://{options.host}:{servers.api.number}")
         _say(f"OCI simulator control on http://{options.host}:{servers.control.number}/_sim/")
-    _wait_for_end(servers, with_parent=options.with_parent)
+    _wait_for(end, servers, with_parent=options.with_parent)
     servers.stop()
     return 0
 
 
-def _wait_for_end(servers: Servers, *, with_parent: bool) -> None:
+def _end_on_signals() -> threading.Event:
     end = threading.Event()
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: end.set())
+    return end
+
+
+def _wait_for(end: threading.Event, servers: Servers, *, with_parent: bool) -> None:
     parent = os.getppid()
     while not end.wait(_PERIOD):
         servers.keep_in_line()
