@@ -63,7 +63,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def client_of(oci: SimulatorProcess, clock: Clock, read_timeout: float = 0.3) -> OciClient:
+def client_of(oci: SimulatorProcess, clock: Clock, read_timeout: float = 1.5) -> OciClient:
     return OciClient(
         OciConfig(
             base_url=oci.base_url,
