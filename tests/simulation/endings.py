@@ -11,7 +11,7 @@ from orders.models import Order, OrderItem, Site
 from reconciliation import promises
 from reconciliation.models import ReportType
 from reconciliation.reports import names
-from tests.simulation.invariants import Broken
+from tests.simulation.looking import Broken
 from tests.simulation.world import Nature, World
 
 _QUANTITIES = ("reservedQuantity", "cancelledQuantity", "replacedQuantity")

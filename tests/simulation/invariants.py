@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-import uuid
-from collections import Counter, defaultdict
-from datetime import datetime, timedelta
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection
+from tests.simulation.holdings import check_books
+from tests.simulation.looking import Broken, rows
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
-
-
-class Broken(AssertionError):
-    """A promise is broken; the world's log tells how it came to it."""
 
 
 _LEDGER = """
@@ -65,18 +60,6 @@ WHERE i.reserved_quantity + i.cancelled_quantity + i.replaced_quantity > i.quant
    OR i.replaced_quantity < (SELECT COALESCE(SUM(n.quantity), 0) FROM orders_orderitem n
                              WHERE n.replaces_id = i.id)
 """
-_DOCUMENTS = """
-SELECT d.reservation_id, d.order_id, d.state, d.sends,
-       d.state IN ('prepared', 'answered', 'cancelling') AND (d.purpose = 'rearrange'
-         OR d.id IN (SELECT document FROM orders_rearrangement WHERE state = 'done')) beside,
-       d.purpose = 'replace' AND d.state <> 'counted' replacing,
-       d.id IN (SELECT document FROM orders_rearrangement WHERE state = 'done') former,
-       d.purpose = 'shortfall' rerun, d.sent_at,
-       d.state = 'answered' OR d.sends > (SELECT COUNT(*) FROM reconciliation_attempt a
-         WHERE a.document_id = d.id AND a.operation = 'reserve') on_its_way
-FROM reconciliation_reservationdocument d
-"""
-_REPLACEMENTS = "SELECT order_id, sku, MAX(quantity) FROM orders_replacement GROUP BY 1, 2"
 # What was given up by hand, by order: the reserved units of its items may fall by that.
 _RELEASED = "SELECT order_id, data FROM orders_orderevent WHERE kind IN ('rearranged', 'adjusted')"
 _BEGUN = "SELECT MAX(id) FROM orders_orderevent WHERE order_id = ? AND kind = 'rearranging'"
@@ -109,31 +92,7 @@ WHERE o.id = ? AND a.id <> o.id
   AND (a.captured_at < o.captured_at OR (a.captured_at = o.captured_at AND a.id < o.id))
   AND e.id <= ?
 """
-_WAITING = """
-SELECT r.inventory_list_id, r.sku, r.ato, r.snapshot_at, h.order_id, h.quantity
-FROM orders_inventoryrecord r
-LEFT JOIN orders_hold h ON h.record_id = r.id AND h.state = 'waiting'
-"""
 _SHORT = ("PARTIALLY_RESERVED", "NOTHING_RESERVED")
-
-
-# A request reaches OCI within 40 seconds, and its figures follow within the lag.
-_LATEST = timedelta(seconds=45)
-
-
-def _may_miss(told_at: datetime | None, sent_at: datetime) -> bool:
-    """Whether a figure of `told_at` may not count what was sent at `sent_at`."""
-    return told_at is not None and sent_at <= told_at <= sent_at + _LATEST
-
-
-def _half_of_both(held: dict[str, int], beside: dict[str, int]) -> dict[str, int]:
-    return {sku: -(-(held[sku] + beside[sku]) // 2) for sku in held.keys() | beside.keys()}
-
-
-def rows(sql: str, *params: Any) -> list[tuple[Any, ...]]:
-    """Return what `sql` finds, with nobody watching: past Django, straight from SQLite."""
-    found: list[tuple[Any, ...]] = connection.connection.execute(sql, params).fetchall()
-    return found
 
 
 def last_event() -> int:
@@ -189,7 +148,7 @@ class Invariants:
         self._check_accepted(orders)
         for order in orders:
             self._check_order(order, items[order[0]], released[order[0]])
-        self._check_books(items, {order[0]: order for order in orders})
+        check_books(self._world, items, {order[0]: order for order in orders})
 
     def _check_accepted(self, orders: list[tuple[Any, ...]]) -> None:
         there = {(order[1], order[2]): order[3] for order in orders}
@@ -236,93 +195,6 @@ class Invariants:
             return bool(items.keys() & self._given_up)
         return all(has >= wanted or sku in self._given_up for sku, (wanted, has) in items.items())
 
-    def _check_books(
-        self, items: dict[int, dict[str, list[int]]], orders: dict[int, tuple[Any, ...]]
-    ) -> None:
-        """Check that OCI never holds more for an order than was ordered, and knows only ours."""
-        ours = {str(_uuid(row[0])): row for row in rows(_DOCUMENTS)}
-        held: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-        # What is held twice for a moment while an adjustment goes from one document to the next.
-        beside: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-        being_asked: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-        # What reruns have got, by SKU: units, when they were sent, and whether the answer is on its
-        # way to being counted, or whoever waited for it has died.
-        reruns: dict[str, list[tuple[int, datetime, bool]]] = defaultdict(list)
-        # By order and SKU; each document that is being cancelled by itself.
-        replacing: Counter[tuple[int, str, str]] = Counter()
-        for document in self._world.simulator.books.documents.by_id.values():
-            row = ours.get(document.reservation_id)
-            if row is None:
-                raise Broken(f"OCI holds {document.reservation_id}, which nobody wrote down")
-            if row[3] == 0:
-                raise Broken(f"{document.reservation_id} was sent before that was written down")
-            if document.state == "OPEN":
-                for line in document.lines:
-                    if row[7]:
-                        reruns[line.sku].append((line.held, row[8], bool(row[9])))
-                    undone = document.reservation_id if row[2] == "cancelling" else ""
-                    # The holds of a cancelled order stand until all that they asked for is undone.
-                    stands = orders[row[1]][3] == "cancelling" and not row[6]
-                    if (row[4] or row[5]) and (stands or not undone):
-                        being_asked[row[1]][line.sku] += line.held
-                    if row[4]:
-                        beside[row[1]][line.sku] += line.held
-                    elif row[5]:
-                        replacing[(row[1], line.sku, undone)] += line.held
-                    else:
-                        held[row[1]][line.sku] += line.held
-        if replacing:
-            _check_replacing(replacing)
-        for order_id in held.keys() | beside.keys():
-            wanted = {sku: sums[0] for sku, sums in items[order_id].items()}
-            mostly = [held[order_id], beside[order_id]]
-            if orders[order_id][3] == "cancelling":
-                # Of two documents that are being undone none tells which one came first.
-                mostly = [_half_of_both(*mostly)]
-            for sku, number in [pair for units in mostly for pair in units.items()]:
-                if number > wanted[sku]:
-                    raise Broken(
-                        f"OCI holds {number} of {sku} for order {orders[order_id][1:4]},"
-                        f" which wants {wanted[sku]}"
-                    )
-        if self._world.nature.alone:
-            asked: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-            for order_id, order in orders.items():
-                missing = order[4] == "RESERVATION_MISSING"
-                asked[order_id] = (held if missing else being_asked)[order_id]
-            self._check_ato(asked, reruns)
-
-    def _check_ato(
-        self, asked: dict[int, dict[str, int]], reruns: dict[str, list[tuple[int, datetime, bool]]]
-    ) -> None:
-        """Check that ATO promises nothing that OCI has not free, or that a waiting order needs.
-
-        True only where nobody else sells. `asked` is what OCI holds by order and SKU of that for
-        which the order's holds wait; `reruns` what it holds by SKU for reruns, which take theirs
-        off ATO when OCI has answered, or its answer is lost. A figure that OCI tells just after may
-        not count them yet.
-        """
-        promised: dict[tuple[str, str], list[int]] = {}
-        for list_id, sku, ato, told_at, order_id, units in rows(_WAITING):
-            unheard = sum(
-                held
-                for held, sent_at, on_its_way in reruns[sku]
-                if on_its_way or _may_miss(told_at, sent_at)
-            )
-            sums = promised.setdefault((list_id, sku), [ato - unheard, 0])
-            if order_id is not None:
-                sums[1] += max(0, units - asked[order_id][sku])
-        books = self._world.simulator.books
-        for (list_id, sku), (ato, waiting) in promised.items():
-            book = books.skus[sku]
-            free = book.free_at(list_id)
-            if list_id in books.graph.groups:
-                free = book.free_in(list_id, books.graph)
-            if ato > max(0, free - waiting):
-                raise Broken(
-                    f"ATO of {sku} in {list_id} is {ato}; OCI has {free} free, {waiting} wait"
-                )
-
     def reserved(self, reservation_id: str) -> None:
         """OCI has just taken a reservation: check that nobody was passed over (oldest first)."""
         found = rows(
@@ -350,20 +222,8 @@ class Invariants:
                 raise Broken(f"order {site} {number} got {sku}, for which {earlier} waits longer")
 
 
-def _check_replacing(replacing: Counter[tuple[int, str, str]]) -> None:
-    """Check that OCI holds no more than one replacement asks for, done or given back."""
-    asked = {(order_id, sku): units for order_id, sku, units in rows(_REPLACEMENTS)}
-    for (order_id, sku, _), units in replacing.items():
-        if units > asked.get((order_id, sku), 0):
-            raise Broken(f"OCI holds {units} of {sku} for a replacement of order {order_id}")
-
-
 def _state_of(items: dict[str, list[int]]) -> str:
     if all(reserved >= quantity for quantity, reserved in items.values()):
         return "COMPLETELY_RESERVED"
     some = any(reserved for _, reserved in items.values())
     return "PARTIALLY_RESERVED" if some else "NOTHING_RESERVED"
-
-
-def _uuid(value: Any) -> Any:
-    return value if isinstance(value, uuid.UUID) else uuid.UUID(str(value))

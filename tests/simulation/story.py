@@ -17,7 +17,7 @@ from orders.models.replacements import UNDER_WAY as REPLACED
 from reconciliation import connection, promises, tasks
 from reconciliation.models import ConnectionState, Run, Scope
 from tests.simulation import deeds, endings, people
-from tests.simulation.invariants import Broken, rows
+from tests.simulation.looking import Broken, rows
 from tests.simulation.remedies import MERCHANDISING, REMEDYING
 from tests.simulation.remembering import remembered
 from tests.simulation.world import World, alive

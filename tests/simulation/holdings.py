@@ -1,0 +1,189 @@
+"""What OCI holds, beside what the rows say that it may."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tests.simulation.looking import Broken, rows
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_DOCUMENTS = """
+SELECT d.reservation_id, d.order_id, d.state, d.sends,
+       d.state IN ('prepared', 'answered', 'cancelling') AND (d.purpose = 'rearrange'
+         OR d.id IN (SELECT document FROM orders_rearrangement WHERE state = 'done')) beside,
+       d.purpose = 'replace' AND d.state <> 'counted' replacing,
+       d.id IN (SELECT document FROM orders_rearrangement WHERE state = 'done') former,
+       d.purpose = 'shortfall' rerun, d.sent_at,
+       d.state = 'answered' OR d.sends > (SELECT COUNT(*) FROM reconciliation_attempt a
+         WHERE a.document_id = d.id AND a.operation = 'reserve') on_its_way
+FROM reconciliation_reservationdocument d
+"""
+_REPLACEMENTS = "SELECT order_id, sku, MAX(quantity) FROM orders_replacement GROUP BY 1, 2"
+_WAITING = """
+SELECT r.inventory_list_id, r.sku, r.ato, r.snapshot_at, h.order_id, h.quantity
+FROM orders_inventoryrecord r
+LEFT JOIN orders_hold h ON h.record_id = r.id AND h.state = 'waiting'
+"""
+
+Items = dict[int, dict[str, list[int]]]
+"""Of each order by SKU: what was ordered and what its items have reserved, in thousandths."""
+Units = dict[int, dict[str, int]]
+"""Of each order by SKU, in thousandths."""
+
+# A request reaches OCI within 40 seconds, and its figures follow within the lag.
+_LATEST = timedelta(seconds=45)
+
+
+class _Ours(NamedTuple):
+    """What we know of a reservation document; see _DOCUMENTS."""
+
+    reservation_id: Any
+    order_id: int
+    state: str
+    sends: int
+    beside: int
+    replacing: int
+    former: int
+    rerun: int
+    sent_at: datetime
+    on_its_way: int
+
+
+class _Rerun(NamedTuple):
+    """What a rerun has got; its answer may be on its way to being counted, or its worker dead."""
+
+    held: int
+    sent_at: datetime
+    on_its_way: bool
+
+    def may_be_missed(self, told_at: datetime | None) -> bool:
+        """Whether a figure that OCI told at `told_at` need not count it."""
+        if self.on_its_way:
+            return True
+        return told_at is not None and self.sent_at <= told_at <= self.sent_at + _LATEST
+
+
+def _units() -> Units:
+    return defaultdict(lambda: defaultdict(int))
+
+
+@dataclass(slots=True)
+class _Holdings:
+    """What OCI holds."""
+
+    held: Units = field(default_factory=_units)
+    # What is held twice for a moment while an adjustment goes from one document to the next.
+    beside: Units = field(default_factory=_units)
+    # That of `beside` and of replacements for which the order's holds wait.
+    being_asked: Units = field(default_factory=_units)
+    # By SKU.
+    reruns: dict[str, list[_Rerun]] = field(default_factory=lambda: defaultdict(list))
+    # By order and SKU; each document that is being cancelled by itself.
+    replacing: Counter[tuple[int, str, str]] = field(default_factory=Counter)
+
+    def add(self, ours: _Ours, sku: str, units: int, *, status: str) -> None:
+        """Add a line of a document of an order with `status`."""
+        order_id = ours.order_id
+        if ours.rerun:
+            self.reruns[sku].append(_Rerun(units, ours.sent_at, bool(ours.on_its_way)))
+        undone = str(ours.reservation_id) if ours.state == "cancelling" else ""
+        # The holds of a cancelled order stand until all that they asked for is undone.
+        stands = status == "cancelling" and not ours.former
+        if (ours.beside or ours.replacing) and (stands or not undone):
+            self.being_asked[order_id][sku] += units
+        if ours.beside:
+            self.beside[order_id][sku] += units
+        elif ours.replacing:
+            self.replacing[(order_id, sku, undone)] += units
+        else:
+            self.held[order_id][sku] += units
+
+
+def check_books(world: World, items: Items, orders: dict[int, tuple[Any, ...]]) -> None:
+    """Check that OCI never holds more for an order than was ordered, and knows only ours."""
+    holdings = _Holdings()
+    for ours, sku, units in _lines(world):
+        holdings.add(ours, sku, units, status=orders[ours.order_id][3])
+    if holdings.replacing:
+        _check_replacing(holdings.replacing)
+    for order_id in sorted(holdings.held.keys() | holdings.beside.keys()):
+        _check_order(orders[order_id], items[order_id], holdings)
+    if world.nature.alone:
+        asked: Units = _units()
+        for order_id, order in orders.items():
+            missing = order[4] == "RESERVATION_MISSING"
+            asked[order_id] = (holdings.held if missing else holdings.being_asked)[order_id]
+        _check_ato(world, asked, holdings.reruns)
+
+
+def _lines(world: World) -> Iterator[tuple[_Ours, str, int]]:
+    known = {str(_uuid(row[0])): _Ours(*row) for row in rows(_DOCUMENTS)}
+    for document in world.simulator.books.documents.by_id.values():
+        ours = known.get(document.reservation_id)
+        if ours is None:
+            raise Broken(f"OCI holds {document.reservation_id}, which nobody wrote down")
+        if ours.sends == 0:
+            raise Broken(f"{document.reservation_id} was sent before that was written down")
+        if document.state == "OPEN":
+            for line in document.lines:
+                yield ours, line.sku, line.held
+
+
+def _check_replacing(replacing: Counter[tuple[int, str, str]]) -> None:
+    """Check that OCI holds no more than one replacement asks for, done or given back."""
+    asked = {(order_id, sku): units for order_id, sku, units in rows(_REPLACEMENTS)}
+    for (order_id, sku, _), units in replacing.items():
+        if units > asked.get((order_id, sku), 0):
+            raise Broken(f"OCI holds {units} of {sku} for a replacement of order {order_id}")
+
+
+def _check_order(order: tuple[Any, ...], items: dict[str, list[int]], holdings: _Holdings) -> None:
+    found = [holdings.held[order[0]], holdings.beside[order[0]]]
+    if order[3] == "cancelling":
+        # Of two documents that are being undone none tells which one came first.
+        found = [_half_of_both(*found)]
+    for units in found:
+        for sku, number in units.items():
+            if number > items[sku][0]:
+                raise Broken(
+                    f"OCI holds {number} of {sku} for order {order[1:4]},"
+                    f" which wants {items[sku][0]}"
+                )
+
+
+def _half_of_both(held: dict[str, int], beside: dict[str, int]) -> dict[str, int]:
+    skus = held.keys() | beside.keys()
+    return {sku: -(-(held.get(sku, 0) + beside.get(sku, 0)) // 2) for sku in skus}
+
+
+def _check_ato(world: World, asked: Units, reruns: dict[str, list[_Rerun]]) -> None:
+    """Check that ATO promises nothing that OCI has not free, or that a waiting order needs.
+
+    True only where nobody else sells. `asked` is what OCI holds of that for which the holds of
+    orders wait; reruns take theirs off ATO when OCI has answered, or its answer is lost.
+    """
+    promised: dict[tuple[str, str], list[int]] = {}
+    for list_id, sku, ato, told_at, order_id, units in rows(_WAITING):
+        missed = sum(rerun.held for rerun in reruns[sku] if rerun.may_be_missed(told_at))
+        sums = promised.setdefault((list_id, sku), [ato - missed, 0])
+        if order_id is not None:
+            sums[1] += max(0, units - asked[order_id][sku])
+    books = world.simulator.books
+    for (list_id, sku), (ato, waiting) in promised.items():
+        book = books.skus[sku]
+        free = book.free_at(list_id)
+        if list_id in books.graph.groups:
+            free = book.free_in(list_id, books.graph)
+        if ato > max(0, free - waiting):
+            raise Broken(f"ATO of {sku} in {list_id} is {ato}; OCI has {free} free, {waiting} wait")
+
+
+def _uuid(value: Any) -> uuid.UUID:
+    return value if isinstance(value, uuid.UUID) else uuid.UUID(str(value))
