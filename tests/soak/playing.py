@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+import tempfile
 import traceback
 from typing import Any, Protocol
 
@@ -45,22 +47,31 @@ def arguments(description: str | None, *, minutes: float, seed: str) -> argparse
 def play_on_each(kind: Kind, chosen: argparse.Namespace) -> int:
     """Play on each database; 0 when everything agreed, else 1, or 2 without PostgreSQL."""
     databases = ["postgres", "sqlite"] if chosen.database == "both" else [chosen.database]
-    for database in databases:
-        play = kind(
-            seconds=60 * chosen.minutes,
-            seed=chosen.seed,
-            on_postgres=database == "postgres",
-            per_second=chosen.per_second,
-        )
-        try:
-            figures = play.run()
-        except NoPostgres as problem:
-            print(problem, file=sys.stderr)
-            return 2
-        except (AssertionError, pytest.fail.Exception) as disagreement:
-            traceback.print_exc()
-            told = f"{database}, seed {chosen.seed}: {disagreement}\n{play.figures}"
-            print(told, file=sys.stderr)
-            return 1
-        print(json.dumps(figures, indent=1), flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        # For what a run of the tests makes once (tests/migrated.py): this is none.
+        os.environ["COC_TEST_FOLDER"] = folder
+        for database in databases:
+            play = kind(
+                seconds=60 * chosen.minutes,
+                seed=chosen.seed,
+                on_postgres=database == "postgres",
+                per_second=chosen.per_second,
+            )
+            code = _play(play, f"{database}, seed {chosen.seed}")
+            if code:
+                return code
+    return 0
+
+
+def _play(play: Play, name: str) -> int:
+    try:
+        figures = play.run()
+    except NoPostgres as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    except (AssertionError, pytest.fail.Exception) as disagreement:
+        traceback.print_exc()
+        print(f"{name}: {disagreement}\n{play.figures}", file=sys.stderr)
+        return 1
+    print(json.dumps(figures, indent=1), flush=True)
     return 0
