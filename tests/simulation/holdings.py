@@ -145,22 +145,15 @@ def _check_replacing(replacing: Counter[tuple[int, str, str]]) -> None:
 
 
 def _check_order(order: tuple[Any, ...], items: dict[str, list[int]], holdings: _Holdings) -> None:
-    found = [holdings.held[order[0]], holdings.beside[order[0]]]
-    if order[3] == "cancelling":
-        # Of two documents that are being undone none tells which one came first.
-        found = [_half_of_both(*found)]
-    for units in found:
-        for sku, number in units.items():
-            if number > items[sku][0]:
-                raise Broken(
-                    f"OCI holds {number} of {sku} for order {order[1:4]},"
-                    f" which wants {items[sku][0]}"
-                )
-
-
-def _half_of_both(held: dict[str, int], beside: dict[str, int]) -> dict[str, int]:
-    skus = held.keys() | beside.keys()
-    return {sku: -(-(held.get(sku, 0) + beside.get(sku, 0)) // 2) for sku in skus}
+    """Check that OCI holds what was ordered once, and while an adjustment lasts at most twice."""
+    held, beside = holdings.held[order[0]], holdings.beside[order[0]]
+    for sku in held.keys() | beside.keys():
+        wanted, both = items[sku][0], held.get(sku, 0) + beside.get(sku, 0)
+        if held.get(sku, 0) > wanted or both > 2 * wanted:
+            raise Broken(
+                f"OCI holds {both} of {sku} for order {order[1:4]}, which wants {wanted};"
+                f" {beside.get(sku, 0)} of them beside"
+            )
 
 
 def _check_ato(world: World, asked: Units, reruns: dict[str, list[_Rerun]]) -> None:

@@ -92,6 +92,23 @@ WHERE o.id = ? AND a.id <> o.id
   AND (a.captured_at < o.captured_at OR (a.captured_at = o.captured_at AND a.id < o.id))
   AND e.id <= ?
 """
+# The same, for an adjustment, which takes from the lists where it keeps something.
+_AHEAD_OF_ADJUSTMENT = """
+SELECT a.site_id || ' ' || a.order_no, i.sku, e.id
+FROM orders_rearrangement r
+JOIN orders_rearrangedline l ON l.rearrangement_id = r.id AND l.kept > 0
+JOIN orders_orderitem i ON i.sku = l.sku AND i.inventory_list_id = l.to_list_id
+JOIN orders_order o ON o.id = r.order_id
+JOIN orders_order a ON a.id = i.order_id
+JOIN orders_orderevent e ON e.id = (
+  SELECT MAX(id) FROM orders_orderevent
+  WHERE order_id = a.id AND kind IN ('captured_offline', 'reviewed'))
+WHERE r.id = (SELECT MAX(id) FROM orders_rearrangement WHERE order_id = ?) AND a.id <> o.id
+  AND a.status = 'new' AND a.reservation_state = 'RESERVATION_MISSING'
+  AND a.needs_review_since IS NULL
+  AND (a.captured_at < o.captured_at OR (a.captured_at = o.captured_at AND a.id < o.id))
+  AND e.id <= ?
+"""
 _SHORT = ("PARTIALLY_RESERVED", "NOTHING_RESERVED")
 
 
@@ -207,16 +224,18 @@ class Invariants:
             raise Broken(f"OCI was asked for {reservation_id}, which nobody wrote down")
         pk, site, number, claim, purpose = found[0]
         began = self._world.processes.running.began
-        if claim.startswith("adjust:"):
-            ((began,),) = rows(_BEGUN, pk)
-        elif claim.startswith("run:"):
+        if claim.startswith("run:"):
             began = self._runs[int(claim.split(":")[1])]
         document = self._world.simulator.books.documents.by_id[reservation_id]
         got = {line.sku for line in document.lines if line.held}
-        ahead = rows(_AHEAD, pk, began)
-        if purpose == "replace":
+        if purpose == "rearrange":
+            ((began,),) = rows(_BEGUN, pk)
+            ahead = rows(_AHEAD_OF_ADJUSTMENT, pk, began)
+        elif purpose == "replace":
             ((mine,),) = rows("SELECT MAX(id) FROM orders_replacement WHERE order_id = ?", pk)
             ahead = rows(_AHEAD_OF_REPLACEMENT, mine, self._replacements[mine])
+        else:
+            ahead = rows(_AHEAD, pk, began)
         for earlier, sku, _ in ahead:
             if sku in got:
                 raise Broken(f"order {site} {number} got {sku}, for which {earlier} waits longer")
