@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, OperationalError, connection
 from django.db.models import Max
 from redis.exceptions import RedisError
 
@@ -26,8 +26,21 @@ def read() -> Progress:
 
 
 def nudge() -> None:
-    """Queue a beat."""
-    wake.soon("beat")
+    """Queue a beat.
+
+    A SQLite that somebody keeps locked for as long as writing waits is no excuse: it may be the
+    worker, halted in the middle of a transaction, and then nobody can write until it is replaced.
+    """
+    try:
+        wake.soon("beat")
+    except OperationalError as error:
+        if not _is_locked(error):
+            raise
+        log.warning("No beat can be queued for the worker: somebody keeps the database locked.")
+
+
+def _is_locked(error: OperationalError) -> bool:
+    return str(getattr(error.__cause__, "sqlite_errorname", "")).startswith("SQLITE_BUSY")
 
 
 def is_wedged(watchdog: Watchdog) -> bool:

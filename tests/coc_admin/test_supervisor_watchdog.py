@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from django.db import OperationalError
@@ -104,6 +107,30 @@ def test_a_database_or_broker_that_is_away_says_nothing_about_the_worker(
     for _ in range(20):
         world.now += 60
         assert worker_progress.is_wedged(world.watchdog) is False
+
+
+@pytest.mark.django_db
+def test_a_database_that_somebody_keeps_locked_is_no_excuse(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def locked(*_: object) -> None:
+        with closing(sqlite3.connect(tmp_path / "x", timeout=0, isolation_level=None)) as mine:
+            try:
+                mine.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as busy:
+                raise OperationalError(*busy.args) from busy
+
+    monkeypatch.setattr(worker_progress.connection, "close", lambda: None)
+    monkeypatch.setattr(worker_progress.wake, "soon", locked)
+    world = World()
+    world.watchdog._nudge = worker_progress.nudge
+    with closing(sqlite3.connect(tmp_path / "x", isolation_level=None)) as theirs:
+        theirs.execute("BEGIN IMMEDIATE")
+        assert worker_progress.is_wedged(world.watchdog) is False
+        world.now += 70
+        assert worker_progress.is_wedged(world.watchdog) is False
+        world.now += 6
+        assert worker_progress.is_wedged(world.watchdog) is True
 
 
 @pytest.mark.django_db

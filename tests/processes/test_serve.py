@@ -16,6 +16,7 @@ import requests
 
 from tests import migrated
 from tests.processes.product import Running, environment, serve, wait_for
+from tests.processes.test_poison_tasks import enqueue
 
 pytestmark = [pytest.mark.processes, pytest.mark.own_sqlite]
 
@@ -155,6 +156,23 @@ def test_a_wedged_worker_is_noticed_and_replaced(start: Start, tmp_path: Path) -
     assert "serve    | worker: no sign of work for 6 s; starting it anew" in product.lines
     wait_for(lambda: beats(tmp_path) != halted, "a beat of the new worker")
     assert all(group != os.getpgid(process.pid) for process in product.family())
+
+
+def test_a_worker_that_halts_with_the_database_locked_is_replaced(
+    start: Start, tmp_path: Path
+) -> None:
+    # Nobody can write, the watchdog neither: it must not take that for a database that is away.
+    env = environment(tmp_path, COC_WATCHDOG_SECONDS="6")
+    product = start(env=env)
+    product.wait_until_it_answers()
+    wait_for(lambda: beats(tmp_path), "the first beat")
+    group = product.group_of("qcluster")
+
+    enqueue(env, "tests.processes.poison.halts")
+
+    wait_for(lambda: started_anew(product, "qcluster", group), "another worker")
+    halted = beats(tmp_path)
+    wait_for(lambda: beats(tmp_path) != halted, "a beat of the new worker")
 
 
 def test_a_worker_process_that_is_killed_does_not_stop_the_work(
