@@ -170,7 +170,8 @@ def test_a_worker_that_halts_with_the_database_locked_is_replaced(
 
     enqueue(env, "tests.processes.poison.halts")
 
-    wait_for(lambda: started_anew(product, "qcluster", group), "another worker")
+    # Whoever wants to write waits for half a minute before it gives up.
+    wait_for(lambda: started_anew(product, "qcluster", group), "another worker", patience=120)
     halted = beats(tmp_path)
     wait_for(lambda: beats(tmp_path) != halted, "a beat of the new worker")
 
