@@ -204,14 +204,19 @@ def recovery(world: World) -> None:
 
 def adjust_reservation(world: World) -> None:
     """An operator adjusts a reservation, mostly while OCI is there and its figures are fresh."""
+    mostly_fresh(world, trouble=0.5)
+    adjust(world)
+
+
+def mostly_fresh(world: World, *, trouble: float) -> None:
+    """Mostly let OCI be there and its figures be fresh; it may misbehave then (`trouble`)."""
     if world.rng.random() < 0.8:
         no_trouble(world)
         tick_until(world, connection.may_call)
         pass_time(world, 5.0)
         tick(world)
-        if world.rng.random() < 0.5:
+        if world.rng.random() < trouble:
             trouble_sometimes(world)
-    adjust(world)
 
 
 def tick_until(world: World, reached: Callable[[Connection], bool]) -> None:

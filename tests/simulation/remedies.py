@@ -16,14 +16,13 @@ from orders.models import Order, OrderItem, Resolution
 from reconciliation import connection, remedies, wake
 from reconciliation.models import DocumentState, ReservationDocument
 from tests.simulation.deeds import (
+    mostly_fresh,
     no_trouble,
     outage,
     pass_time,
     restock,
     sell_elsewhere,
-    tick,
     tick_until,
-    trouble_sometimes,
     work,
 )
 from tests.simulation.people import MIA, some_order
@@ -55,13 +54,7 @@ def _replace(world: World, item: OrderItem, sku: str) -> None:
 
 def replace_at_leisure(world: World) -> None:
     """A merchandiser replaces what is short, mostly while OCI is there and figures are fresh."""
-    if world.rng.random() < 0.8:
-        no_trouble(world)
-        tick_until(world, connection.may_call)
-        pass_time(world, 5.0)
-        tick(world)
-        if world.rng.random() < 0.3:
-            trouble_sometimes(world)
+    mostly_fresh(world, trouble=0.3)
     for item in _open_items(world)[:1]:
         sku = _fitting_sku(world, item)
         if world.rng.random() < 0.3:
