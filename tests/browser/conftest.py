@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.coc_admin.console import scene
 
@@ -20,6 +20,10 @@ from tests.coc_admin.console import scene
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 AXE = Path(__file__).parent / "vendor" / "axe-core-4.14.1" / "axe.min.js"
+
+# A page is committed before it has been parsed, so a test waits for what it expects of one; a busy
+# machine takes longer than Playwright's five seconds.
+expect.set_options(timeout=20_000)
 
 Open = Callable[..., Page]
 
@@ -123,6 +127,7 @@ def _session_cookie(user: User, url: str) -> Any:
 
 def axe_findings(page: Page) -> list[str]:
     """Return what axe finds serious or critical on the page: rule, element, and why."""
+    page.wait_for_load_state()
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text(encoding="utf-8"))
     found = page.evaluate(
@@ -149,6 +154,7 @@ def look(page: Page, scheme: Any, width: int) -> None:
 
 def scrolls_sideways(page: Page) -> bool:
     """Return whether the page itself is wider than its window."""
+    page.wait_for_load_state()
     return bool(
         page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
     )

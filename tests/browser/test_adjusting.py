@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from coc_admin.models import Profile
 from orders.models import InventoryList, Rearrangement
@@ -64,15 +65,15 @@ def test_what_is_kept_is_chosen_shown_and_chosen_again(
 
     page.locator("[name=keep]").first.fill("99")
     page.locator("main form button[type=submit]").first.click()
-    assert page.locator("[aria-invalid=true]").count() == 1
+    expect(page.locator("[aria-invalid=true]")).to_have_count(1)
     look("mistaken")
     page.locator("[name=keep]").first.fill("1")
     page.locator("[name=to]").first.select_option("outlet")
     page.locator("main form button[type=submit]").first.click()
-    assert page.locator("button[name=confirm]").is_visible()
+    expect(page.locator("button[name=confirm]")).to_be_visible()
     look("preview")
     page.locator("button[name=change]").click()
-    assert page.locator("[name=to]").first.input_value() == "outlet"
+    expect(page.locator("select[name=to]").first).to_have_value("outlet")
     look("again")
     assert faults == []
     assert not Rearrangement.objects.exists()
@@ -96,8 +97,8 @@ def test_the_order_says_what_is_under_way(outage: scene.Scene, open_page: Open, 
         )
     page = open_page(f"/orders/{outage.partial.pk}/", width=width)
     notice = page.get_by_role("status").filter(has_text="is being adjusted")
-    assert "moved from" in notice.inner_text()
-    assert notice.get_by_role("link").get_attribute("href") == "#story-title"
+    expect(notice).to_contain_text("moved from")
+    expect(notice.get_by_role("link")).to_have_attribute("href", "#story-title")
     assert axe_findings(page) == []
     assert not scrolls_sideways(page)
     if SHOTS:

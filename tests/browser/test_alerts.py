@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from playwright.sync_api import expect
 
 from reconciliation.models import Alert
 from tests.browser.conftest import Open
@@ -24,7 +27,7 @@ def test_alerts_are_chosen_and_acknowledged(
         page.get_by_role("checkbox", name="Reconciliation finished with shortages").check()
         page.get_by_role("button", name="Acknowledge").click()
     page.get_by_text("1 alert was updated.").wait_for()
-    assert page.url.endswith("/alerts/?priority=ACTION")
-    assert page.get_by_text("No alert fits.").is_visible()
+    expect(page).to_have_url(re.compile(r"/alerts/\?priority=ACTION$"))
+    expect(page.get_by_text("No alert fits.")).to_be_visible()
     alert = Alert.objects.get(descriptor="reconciliation_shortages")
     assert alert.handling == "acknowledged"

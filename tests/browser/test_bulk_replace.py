@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from orders.models import InventoryRecord, Order, OrderItem, Replacement
 from reconciliation import remedies
@@ -85,10 +85,8 @@ def test_a_short_sku_is_replaced_in_all_its_orders(
 
 def assert_replaced(page: Page) -> None:
     """Wait until the page says so of three orders; with JavaScript it does by itself."""
-    pills = page.locator("td .pill.tone-ok", has_text="Replaced")
-    pills.nth(2).wait_for()
-    assert pills.count() == 3
-    assert page.get_by_text("being reserved at OCI").count() == 0
+    expect(page.locator("td .pill.tone-ok", has_text="Replaced")).to_have_count(3)
+    expect(page.get_by_text("being reserved at OCI")).to_have_count(0)
 
 
 @pytest.mark.parametrize("javascript", [True, False])

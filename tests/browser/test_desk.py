@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from coc_admin.models import DeskEntry, Profile
 from orders.models import Order
@@ -63,14 +63,14 @@ def test_keys_move_choose_and_assign_but_never_while_typing(
     keys.press("j")
     keys.press("k")
     keys.press("j")
-    assert row.evaluate("row => row === document.activeElement")
+    expect(row).to_be_focused()
     keys.press("x")
     page.get_by_text("1 order chosen").wait_for()
-    assert page.get_by_label(f"Choose order: {outage.nothing.order_no}").is_checked()
+    expect(page.get_by_label(f"Choose order: {outage.nothing.order_no}")).to_be_checked()
     keys.press("Control+a")
     keys.press("?")
     listed = page.get_by_role("dialog", name="Keyboard shortcuts")
-    assert "Assign the order to me" in listed.inner_text()
+    expect(listed).to_contain_text("Assign the order to me")
     assert axe_findings(page) == []
     if SHOTS:
         page.screenshot(path=Path(SHOTS) / "shortcuts.png")
@@ -80,7 +80,7 @@ def test_keys_move_choose_and_assign_but_never_while_typing(
 
     keys.press("/")
     keys.type("ajx?")
-    assert page.get_by_label("SKU", exact=True).input_value() == "ajx?"
+    expect(page.get_by_label("SKU", exact=True)).to_have_value("ajx?")
     assert not DeskEntry.objects.exists()
 
     row.focus()

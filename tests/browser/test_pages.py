@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from coc_admin import stock_uploads
 from coc_admin.models import Profile, StockUpload
@@ -198,7 +199,7 @@ def test_signing_in_leads_to_the_page_that_was_wanted(
     page.get_by_label("Password", exact=True).fill("a long password")
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/orders/?state=oversold")
-    assert page.get_by_role("link", name=outage.partial.order_no).is_visible()
+    expect(page.get_by_role("link", name=outage.partial.order_no)).to_be_visible()
 
 
 def test_the_home_page_updates_itself(outage: scene.Scene, open_page: Open) -> None:
@@ -213,7 +214,7 @@ def test_the_home_page_updates_itself(outage: scene.Scene, open_page: Open) -> N
     page.wait_for_function(
         "before => document.querySelector('main').innerText !== before", arg=before, timeout=15_000
     )
-    assert "Offline" in page.locator("main").inner_text()
+    expect(page.locator("main")).to_contain_text("Offline")
     assert page.evaluate("window.stays") is True
 
 
@@ -251,7 +252,7 @@ def test_an_order_is_cancelled_after_a_reason_and_a_confirmation(
     page.wait_for_url(f"**/orders/{outage.waiting.pk}/")
     outage.waiting.refresh_from_db()
     assert Order.objects.get(pk=outage.waiting.pk).resolution == "cancelled"
-    assert "The shopper asked for it" in page.locator("main").inner_text()
+    expect(page.locator("main")).to_contain_text("The shopper asked for it")
 
 
 def test_orders_are_filtered_and_exported_without_javascript(
@@ -267,7 +268,7 @@ def test_orders_are_filtered_and_exported_without_javascript(
     page.wait_for_url("**captured_from=2026-02-02**")
     numbers = page.locator("tbody th").all_inner_texts()
     assert numbers == [f"00000123{number}" for number in range(40, 46)]
-    assert page.get_by_label("Value from").is_visible()
+    expect(page.get_by_label("Value from")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("link", name="Export as CSV").click()
     rows = download.value.path().read_text(encoding="utf-8-sig").splitlines()[1:]

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.contrib.auth.tokens import default_token_generator
 from django.utils import timezone
 from django.utils.http import urlsafe_base64_encode
+from playwright.sync_api import expect
 
 from coc_admin import tokens
 from coc_admin.models import AuditEntry
@@ -98,9 +99,9 @@ def test_loser_of_a_race_saves_after_looking_without_javascript(
     page.get_by_label("Name", exact=True).fill("Mine")
     Site.objects.filter(pk="NorthShop").update(currency="CHF")
     page.get_by_role("button", name="Save").click()
-    told = page.get_by_role("alert").inner_text()
-    assert "somebody else has changed this" in told
-    assert "Currency: it was “EUR” when you opened it, and is “CHF” now." in told
+    told = page.get_by_role("alert")
+    expect(told).to_contain_text("somebody else has changed this")
+    expect(told).to_contain_text("Currency: it was “EUR” when you opened it, and is “CHF” now.")
     if SHOTS:
         page.screenshot(path=Path(SHOTS) / "settings-site-lost.png", full_page=True)
     page.get_by_role("button", name="Save").click()

@@ -85,6 +85,7 @@ class Person:
         self.page.fill("#search", order_no)
         self.page.press("#search", "Enter")
         expect(self.page.locator("h1")).to_have_text(f"Order {order_no}")
+        self.page.wait_for_load_state()
         return self.page
 
     def press(self, name: str) -> None:
@@ -204,6 +205,7 @@ def alert_is_acknowledged(mia: Person) -> None:
     page = mia.until("/alerts/", "Reconciliation finished with shortages")
     page.get_by_role("link", name="Reconciliation finished with shortages").first.click()
     mia.press("Acknowledge")
+    expect(page.get_by_role("button", name="Acknowledge", exact=True)).to_have_count(0)
     mia.open("/alerts/?state=acknowledged")
     expect(page.get_by_role("link", name="Reconciliation finished with shortages")).to_be_visible()
 
@@ -235,7 +237,7 @@ def settle_outside(mia: Person, order_no: str) -> None:
     page.fill("#reference", "PO 4711")
     page.fill("#reason", "Store 12 ships it.")
     mia.press("Record it")
-    assert has_state(mia, order_no, "Settled outside")
+    expect(page.locator(".page-note .pill").first).to_contain_text("Settled outside")
 
 
 def reserve_again(mia: Person, stack: Stack, order_no: str) -> None:
