@@ -29,12 +29,12 @@ from tests.orders.payloads import raw_order
 
 pytestmark = pytest.mark.django_db
 
-ADA = {"customerId": "c-1", "customerName": "Ada Reed", "email": "Ada@Example.test"}
+IRIS = {"customerId": "cust-1", "customerName": "Iris Reed", "email": "Iris@Example.test"}
 LATER = START + timedelta(days=40)
 PERSONAL = {
-    "customerInfo": ADA,
+    "customerInfo": IRIS,
     "billingAddress": {"lastName": "Reed", "city": "Ipswich"},
-    "c_giftMessage": "Dear Ada",
+    "c_giftMessage": "Dear Iris",
 }
 
 
@@ -43,7 +43,7 @@ def site() -> Site:
     return make_site(stock={"MUG": 100})
 
 
-def of_ada(site: Site, order_no: str = "A-1", **members: Any) -> Order:
+def of_iris(site: Site, order_no: str = "A-1", **members: Any) -> Order:
     return capture(site, order_no, [("MUG", 2)], **(PERSONAL | members))
 
 
@@ -51,13 +51,13 @@ def tell(order: Order) -> CustomerMessage:
     return CustomerMessage.objects.create(
         order=order,
         kind="cancelled",
-        recipient="ada@example.test",
-        subject="Dear Ada",
-        body="Dear Ada Reed, …",
+        recipient="iris@example.test",
+        subject="Dear Iris",
+        body="Dear Iris Reed, …",
         actor="mia",
         at=START,
         email="failed",
-        email_error="ada@example.test refused it",
+        email_error="iris@example.test refused it",
     )
 
 
@@ -90,7 +90,7 @@ def stock() -> list[list[dict[str, Any]]]:
 
 
 def test_nothing_of_the_customer_is_left_and_the_rest_is_as_it_was(site: Site) -> None:
-    order = of_ada(site)
+    order = of_iris(site)
     tell(order)
     assert "reed" in everything()
     before = model_to_dict(order)
@@ -98,7 +98,7 @@ def test_nothing_of_the_customer_is_left_and_the_rest_is_as_it_was(site: Site) -
 
     assert erase(order) == 1
 
-    for trace in ("ada", "reed", "example.test", "c-1", "ipswich"):
+    for trace in ("iris", "reed", "example.test", "cust-1", "ipswich"):
         assert trace not in everything(), trace
     order.refresh_from_db()
     assert order.customer_erased_at == LATER
@@ -116,7 +116,7 @@ def test_nothing_of_the_customer_is_left_and_the_rest_is_as_it_was(site: Site) -
 
 
 def test_what_is_kept_of_the_payload_is_goods_and_amounts(site: Site) -> None:
-    order = of_ada(site)
+    order = of_iris(site)
     sent = json.loads(order.payload.body)
     erase(order)
     payload = OrderPayload.objects.get(order=order)
@@ -131,7 +131,7 @@ def test_unknown_members_of_items_go_too() -> None:
     body = json.dumps(
         {
             "orderNo": "A-1",
-            "productItems": [{"productId": "MUG", "quantity": 0.125, "c_engraving": "for Ada"}],
+            "productItems": [{"productId": "MUG", "quantity": 0.125, "c_engraving": "for Iris"}],
             "orderTotal": 19.9999,
         }
     )
@@ -143,14 +143,14 @@ def test_unknown_members_of_items_go_too() -> None:
 
 
 def test_the_same_order_is_recognised_afterwards(site: Site) -> None:
-    order = of_ada(site)
+    order = of_iris(site)
     erase(order)
     placed = parse_order(raw_order("A-1", [("MUG", 2)], **PERSONAL), site=site)
     assert find_same(placed=placed, site=site) == order
 
 
 def test_twice_changes_nothing(site: Site) -> None:
-    order = of_ada(site)
+    order = of_iris(site)
     assert erase(order) == 1
     before = everything()
     assert erase(order) == 0
@@ -158,42 +158,42 @@ def test_twice_changes_nothing(site: Site) -> None:
 
 
 def test_a_message_sent_after_the_erasure_is_erased_by_the_next_one(site: Site) -> None:
-    order = of_ada(site)
+    order = of_iris(site)
     erase(order)
     tell(order)
     assert erase(order) == 1
-    assert "ada" not in everything()
+    assert "iris" not in everything()
 
 
 class TestFinding:
     def test_by_email_in_any_case_and_whole(self, site: Site) -> None:
-        first = of_ada(site)
-        second = of_ada(site, "A-2", customerInfo={"email": "ADA@example.TEST"})
-        of_ada(site, "A-3", customerInfo={"email": "ada@example.test.org"})
-        of_ada(site, "A-4", customerInfo={})
-        assert list(erasure.orders_of_email("ada@EXAMPLE.test")) == [first, second]
+        first = of_iris(site)
+        second = of_iris(site, "A-2", customerInfo={"email": "IRIS@example.TEST"})
+        of_iris(site, "A-3", customerInfo={"email": "iris@example.test.org"})
+        of_iris(site, "A-4", customerInfo={})
+        assert list(erasure.orders_of_email("iris@EXAMPLE.test")) == [first, second]
 
     def test_long_addresses_that_begin_alike(self, site: Site) -> None:
         start = "a" * 120
-        of_ada(site, customerInfo={"email": f"{start}1@x"})
-        second = of_ada(site, "A-2", customerInfo={"email": f"{start}2@x"})
+        of_iris(site, customerInfo={"email": f"{start}1@x"})
+        second = of_iris(site, "A-2", customerInfo={"email": f"{start}2@x"})
         assert list(erasure.orders_of_email(f"{start}2@x")) == [second]
 
     def test_by_customer_id(self, site: Site) -> None:
-        first = of_ada(site)
-        of_ada(site, "A-2", customerInfo={"customerId": "c-11"})
-        assert list(erasure.orders_of_customer("c-1")) == [first]
+        first = of_iris(site)
+        of_iris(site, "A-2", customerInfo={"customerId": "cust-11"})
+        assert list(erasure.orders_of_customer("cust-1")) == [first]
 
     def test_not_once_erased(self, site: Site) -> None:
-        erase(of_ada(site))
-        assert not erasure.orders_of_email(ADA["email"]).exists()
-        assert not erasure.orders_of_customer(ADA["customerId"]).exists()
+        erase(of_iris(site))
+        assert not erasure.orders_of_email(IRIS["email"]).exists()
+        assert not erasure.orders_of_customer(IRIS["customerId"]).exists()
 
 
 class TestOldOrders:
     def test_only_old_and_finished_ones(self, site: Site) -> None:
-        old, waiting = of_ada(site), of_ada(site, "A-2")
-        young = of_ada(site, "A-3", at=LATER)
+        old, waiting = of_iris(site), of_iris(site, "A-2")
+        young = of_iris(site, "A-3", at=LATER)
         finish(old)
         finish(young)
         number = erasure.erase_old(
@@ -202,16 +202,16 @@ class TestOldOrders:
         assert number == 1
         for order in (old, waiting, young):
             order.refresh_from_db()
-        assert (old.customer, waiting.customer, young.customer) == ({}, ADA, ADA)
+        assert (old.customer, waiting.customer, young.customer) == ({}, IRIS, IRIS)
 
     def test_payloads_go_first_and_without_a_line_of_history(self, site: Site) -> None:
-        order = of_ada(site)
+        order = of_iris(site)
         finish(order)
         events = OrderEvent.objects.count()
         assert erasure.reduce_payloads(captured_before=LATER, now=LATER) == 1
         assert erasure.reduce_payloads(captured_before=LATER, now=LATER) == 0
         order.refresh_from_db()
-        assert order.customer == ADA
+        assert order.customer == IRIS
         assert "reed" not in order.payload.body.lower()
         assert OrderEvent.objects.count() == events
 
@@ -220,7 +220,7 @@ class TestOldOrders:
     ) -> None:
         monkeypatch.setattr(erasure, "CHUNK", 2)
         for number in range(5):
-            finish(of_ada(site, f"A-{number}"))
+            finish(of_iris(site, f"A-{number}"))
         assert erasure.reduce_payloads(captured_before=LATER, now=LATER) == 5
         assert (
             erasure.erase_old(captured_before=LATER, actor=job("r"), reason="Old.", now=LATER) == 5
