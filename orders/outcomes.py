@@ -6,7 +6,6 @@ sees that it has lost (None or False).
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -18,7 +17,6 @@ from django.db.models import F, Q
 from orders import events, ledger
 from orders.actors import Actor
 from orders.fields import ZERO, json_number, quantity
-from orders.ledger import Key
 from orders.models import (
     EventKind,
     ExportStatus,
@@ -119,15 +117,13 @@ def add_reserved(
         )
         if not won:
             return None
-        held: dict[Key, Decimal] = defaultdict(lambda: ZERO)
         for item in items:
             units = added.get(item.pk, ZERO)
             if units > 0:
                 OrderItem.objects.filter(
                     pk=item.pk, reserved_quantity=item.reserved_quantity
                 ).update(reserved_quantity=F("reserved_quantity") + quantity(units))
-                held[(item.inventory_list_id, item.sku)] += units
-        ledger.hold_answered(order=order, held=held, now=now)
+        ledger.mark_answered(order=order, now=now)
         order.refresh_from_db()
         kind = EventKind.RESOLVED if settled else EventKind.SETTLED
         _record(order, kind, actor, reason, after, now)

@@ -7,7 +7,7 @@ to both. Records are always written in (list, SKU) order, by updates that repeat
 from __future__ import annotations
 
 from orders.ledger.figures import apply_snapshot
-from orders.ledger.holds import doubt, hold_answered, mark_answered, release, take
+from orders.ledger.holds import hold_shortfall, mark_answered, release, take
 from orders.ledger.rows import (
     Figure,
     Key,
@@ -24,9 +24,8 @@ __all__ = [
     "LedgerChanged",
     "add_untracked",
     "apply_snapshot",
-    "doubt",
     "get_ato",
-    "hold_answered",
+    "hold_shortfall",
     "mark_answered",
     "open_holds",
     "records_of",

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from orders.errors import Shortfall, ShortOnAto
 from orders.fields import ZERO, quantity
@@ -125,64 +124,48 @@ def mark_answered(*, order: Order, now: datetime) -> None:
     )
 
 
-def hold_answered(*, order: Order, held: Mapping[Key, Decimal], now: datetime) -> None:
-    """Hold what OCI has just reserved on a rerun until a snapshot counts it.
+def hold_shortfall(
+    *,
+    order: Order,
+    asked: Mapping[Key, Decimal],
+    again: bool,
+    until: datetime,
+    now: datetime,
+) -> None:
+    """Take off ATO what OCI is about to be asked for on a rerun, whatever becomes of the answer.
 
-    Where the order still has an open hold of the SKU, that one covers it and starts anew. That of a
-    capture is large enough; one of a remedy or of a rerun grows to what the items have reserved.
+    `until` is when OCI has heard of the call or never will: figures from then on count what it has
+    given, and end the hold, unless the answer comes first (`mark_answered`). An open hold of the
+    SKU, of a capture, a remedy or another rerun, covers what it has to spare; all of it if the same
+    was asked for before, under this id (`again`) or under one of which OCI may yet hear.
+    In the caller's transaction; raises LedgerChanged.
     """
-    records = records_of([key for key, units in held.items() if units > 0], lock=True)
+    records = records_of(asked, lock=True)
     open_holds = {
         hold.record_id: hold for hold in Hold.objects.filter(order=order, state__in=OPEN_HOLDS)
     }
-    mark_answered(order=order, now=now)
     reserved = _reserved(order) if open_holds else {}
     for key in sorted(records):
-        record = records[key]
-        hold, units = open_holds.get(record.pk), held[key]
+        record, units = records[key], asked[key]
+        hold = open_holds.get(record.pk)
         if hold is None:
             hold = Hold.objects.create(
                 order=order,
                 record=record,
                 quantity=units,
                 state=HoldState.ANSWERED,
-                answered_at=now,
+                answered_at=until,
             )
         else:
-            units = min(units, reserved.get(key, ZERO) - hold.quantity)
-            if units <= 0:
-                continue
-            Hold.objects.filter(pk=hold.pk).update(quantity=F("quantity") + quantity(units))
-        _write(record, held=record.held + units, now=now)
-        _move(record, MovementReason.CAPTURED, held=units, hold=hold, now=now)
-
-
-def doubt(
-    *, order: Order, asked: Mapping[Key, Decimal], since: datetime | None, now: datetime
-) -> None:
-    """Take off the known figures what OCI may just have reserved on a rerun, its answer being lost.
-
-    It stays off until OCI's next figure. What an open hold of the order covers is off ATO already;
-    figures that are not newer than `since`, when the same answer was lost before, were doubted.
-    """
-    with transaction.atomic():
-        records = records_of(asked, lock=True)
-        covered = {
-            hold.record_id: hold.quantity
-            for hold in Hold.objects.filter(order=order, state__in=OPEN_HOLDS)
-        }
-        reserved = _reserved(order) if covered else {}
-        for key in sorted(records):
-            record = records[key]
-            taken_at = record.snapshot_at
-            if since is not None and (taken_at is None or taken_at <= since):
-                continue
-            spare = max(ZERO, covered.get(record.pk, ZERO) - reserved.get(key, ZERO))
-            taken = min(asked[key] - spare, record.ato)
-            if record.snapshot_ato is None or taken <= 0:
-                continue
-            _write(record, held=record.held, snapshot=record.snapshot_ato - taken, now=now)
-            _move(record, MovementReason.DOUBTED, now=now)
+            still_heard = hold.answered_at is not None and hold.answered_at > now
+            spare = max(ZERO, hold.quantity - reserved.get(key, ZERO))
+            units = ZERO if again or still_heard else max(ZERO, units - spare)
+            Hold.objects.filter(pk=hold.pk).update(
+                quantity=F("quantity") + quantity(units), answered_at=until
+            )
+        if units > 0:
+            _write(record, held=record.held + units, now=now)
+            _move(record, MovementReason.ASKED_AGAIN, held=units, hold=hold, now=now)
 
 
 def _reserved(order: Order) -> dict[Key, Decimal]:
@@ -192,13 +175,15 @@ def _reserved(order: Order) -> dict[Key, Decimal]:
     return dict(reserved)
 
 
-def _close(holds_of: object, *, state: HoldState, reason: MovementReason, now: datetime) -> None:
+def _close(
+    holds_of: QuerySet[Hold], *, state: HoldState, reason: MovementReason, now: datetime
+) -> None:
     """Close open holds and take them out of `held`, under the locks of their records."""
-    candidates = list(holds_of.select_related("record"))  # type: ignore[attr-defined]
-    keys = {(h.record.inventory_list_id, h.record.sku) for h in candidates}
+    keys = set(holds_of.values_list("record__inventory_list", "record__sku"))
     records = {record.pk: record for record in records_of(keys, lock=True).values()}
     changes: dict[int, _Change] = defaultdict(_Change)
-    for hold in sorted(candidates, key=lambda h: h.pk):
+    # Read under the locks: a hold may grow.
+    for hold in holds_of.filter(record__in=records).order_by("pk"):
         won = Hold.objects.filter(pk=hold.pk, state__in=OPEN_HOLDS).update(
             state=state, closed_at=now
         )

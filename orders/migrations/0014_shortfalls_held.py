@@ -15,11 +15,11 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 choices=[
                     ("captured", "Order captured"),
+                    ("asked_again", "Asked of OCI again for an order that is short"),
                     ("released", "Hold given back"),
                     ("snapshot", "New figure from OCI"),
                     ("imported", "New figure from a file"),
                     ("hold_dropped", "OCI's figure now counts the order"),
-                    ("doubted", "OCI may have given it to an order; its answer was lost"),
                     ("repaired", "Put right by a person (coc_repair)"),
                 ],
                 max_length=12,

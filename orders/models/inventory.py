@@ -71,7 +71,10 @@ OPEN_HOLDS = (HoldState.WAITING, HoldState.ANSWERED)
 
 
 class Hold(models.Model):
-    """What one order keeps back of one SKU; open ones add up to the record's `held`."""
+    """What one order keeps back of one SKU; open ones add up to the record's `held`.
+
+    `answered_at` is when OCI answered; of a rerun that is under way, when it will have heard of it.
+    """
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="holds")
     record = models.ForeignKey(InventoryRecord, on_delete=models.PROTECT, related_name="holds")
@@ -105,11 +108,11 @@ class MovementReason(models.TextChoices):
     """Why a figure moved."""
 
     CAPTURED = "captured", _("Order captured")
+    ASKED_AGAIN = "asked_again", _("Asked of OCI again for an order that is short")
     RELEASED = "released", _("Hold given back")
     SNAPSHOT = "snapshot", _("New figure from OCI")
     IMPORTED = "imported", _("New figure from a file")
     HOLD_DROPPED = "hold_dropped", _("OCI's figure now counts the order")
-    DOUBTED = "doubted", _("OCI may have given it to an order; its answer was lost")
     REPAIRED = "repaired", _("Put right by a person (coc_repair)")
 
 

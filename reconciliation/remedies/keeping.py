@@ -16,10 +16,11 @@ from orders.fields import ZERO
 from orders.keeping import Keep, kept_of, why_not_keep
 from orders.ledger import Key
 from orders.models import Order, OrderItem
-from orders.refusals import not_enough, not_in_list
+from orders.refusals import answer_not_counted, not_enough, not_in_list
 from orders.under_way import what_is_under_way
 from reconciliation import fence
 from reconciliation.models import DocumentState, ReservationDocument
+from reconciliation.remedies.reserving import uncounted_documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,8 @@ def why_not_rearrange(document: ReservationDocument, keeps: Sequence[Keep]) -> s
     shown = {one.key: one.held for one in keeps}
     if shown != held_by(document) or len(shown) != len(keeps):
         return _("The document holds something else than was shown; look at it again.")
+    if uncounted_documents([document.order_id]).exists():
+        return answer_not_counted()
     items = list(OrderItem.objects.filter(order=document.order_id).order_by("position"))
     if closed := why_not_keep(items, keeps):
         return closed

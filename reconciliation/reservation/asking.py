@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F
 
 from orders import ledger
@@ -22,7 +23,7 @@ from reconciliation.models import (
 )
 from reconciliation.oci.client import CancelResult, OciClient, PutAnswer
 from reconciliation.oci.documents import lines_of_body
-from reconciliation.oci.errors import OciError, OciNoAnswer, OciRefused
+from reconciliation.oci.errors import OciError, OciRefused
 from reconciliation.reservation.undoing import note_cancelled
 from reconciliation.reservation.verdicts import Asked, Verdict, explain
 from reconciliation.reservation.writing import prepare, replace
@@ -123,12 +124,7 @@ class _Caller:
 
     def put(self, document: ReservationDocument, *, holder: str) -> Asked | None:
         """Send one document; None if it was answered or replaced, else why the order must stop."""
-        mine = Order.objects.filter(pk=document.order_id, claim=holder).exists()
-        # The document alone: an update with a join would not look again at a row it waited for.
-        sent = mine and ReservationDocument.objects.filter(
-            pk=document.pk, state=DocumentState.PREPARED
-        ).update(sends=F("sends") + 1, sent_at=self.clock())
-        if not sent:
+        if not self._write_sent(document, holder=holder):
             return Asked(Verdict.LATER, "The reservation document has just been changed.")
         try:
             answer = self.client.put_reservation(
@@ -142,6 +138,30 @@ class _Caller:
             return self._unanswered(document, error)
         self._answered(document, answer)
         return None
+
+    def _write_sent(self, document: ReservationDocument, *, holder: str) -> bool:
+        """Write down that a document is about to be sent; False if it is not ours to send.
+
+        What a rerun asks for is promised to nobody from here on: all others have taken theirs off
+        ATO before. `document` stays as it was.
+        """
+        now = self.clock()
+        with transaction.atomic():
+            mine = Order.objects.filter(pk=document.order_id, claim=holder).exists()
+            # The document alone: an update with a join would not look again at a row it waited for.
+            won = mine and ReservationDocument.objects.filter(
+                pk=document.pk, state=DocumentState.PREPARED
+            ).update(sends=F("sends") + 1, sent_at=now)
+            if won and document.purpose == Purpose.SHORTFALL:
+                lines = lines_of_body(document.body)
+                ledger.hold_shortfall(
+                    order=document.order,
+                    asked={(line.place.id, line.sku): line.quantity for line in lines},
+                    again=document.sends > 0,
+                    until=now + _CALL_SURELY_OVER,
+                    now=now,
+                )
+        return bool(won)
 
     def _answered(self, document: ReservationDocument, answer: PutAnswer) -> None:
         judged = answer.judgement
@@ -180,21 +200,7 @@ class _Caller:
             message=str(error),
             correlation_id=error.correlation_id,
         )
-        if isinstance(error, OciNoAnswer) and error.sent:
-            self._doubt(document)
         return asked
-
-    def _doubt(self, document: ReservationDocument) -> None:
-        """Promise nobody what OCI may have given a rerun: all others have taken theirs off ATO.
-
-        `document` is as it was before this call.
-        """
-        if document.purpose == Purpose.SHORTFALL:
-            lines = lines_of_body(document.body)
-            asked = {(line.place.id, line.sku): line.quantity for line in lines}
-            ledger.doubt(
-                order=document.order, asked=asked, since=document.sent_at, now=self.clock()
-            )
 
     def _refused(self, document: ReservationDocument, error: OciRefused) -> Asked | None:
         code = error.error_code

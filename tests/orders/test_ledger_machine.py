@@ -32,6 +32,7 @@ from tests.fuzzing import fuzz
 pytestmark = [pytest.mark.django_db, pytest.mark.fuzz]
 
 LAG = timedelta(seconds=3)
+HEARD = timedelta(seconds=40)
 SKUS = ["A", "B", "C"]
 units = st.integers(1, 4000).map(lambda n: Decimal(n).scaleb(-3))
 figures = st.integers(0, 9000).map(lambda n: Decimal(n).scaleb(-3))
@@ -58,6 +59,16 @@ class Model:
     def ato(self, sku: str) -> Decimal:
         return max(Decimal(0), self.figure[sku][0] - self.held(sku))
 
+    def ask_again(self, order: int, sku: str, n: Decimal, *, again: bool, until: datetime) -> None:
+        """Hold what a rerun asks for; nothing of these orders has been reserved yet."""
+        for hold in self.holds:
+            if (hold.order, hold.sku) == (order, sku):
+                if not again and hold.answered_at <= until - HEARD:  # type: ignore[operator]
+                    hold.units = max(hold.units, n)
+                hold.answered_at = until
+                return
+        self.holds.append(ModelHold(order, sku, n, until))
+
     def snapshot(self, sku: str, new: Decimal, taken_at: datetime) -> None:
         known, at = self.figure[sku]
         if at >= taken_at:
@@ -72,7 +83,7 @@ class Model:
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """Captures, answers, lost ones too, releases, snapshots of every age, imports and repairs."""
+    """Captures, answers, reruns, releases, snapshots of every age, imports and repairs."""
 
     @initialize(stock=st.tuples(*[figures] * 3))
     def begin(self, stock: tuple[Decimal, ...]) -> None:
@@ -122,34 +133,18 @@ class LedgerMachine(RuleBasedStateMachine):
             ledger.release(order=order, now=self.now)
             self.model.holds = [h for h in self.model.holds if h.order != order.pk]
 
-    @rule(pick=st.integers(0, 99), sku=st.sampled_from(SKUS), n=units)
-    def oci_answers_a_rerun(self, pick: int, sku: str, n: Decimal) -> None:
-        if self.orders:
-            order = self.orders[pick % len(self.orders)]
-            ledger.hold_answered(order=order, held={("web", sku): n}, now=self.now)
-            mine = [h for h in self.model.holds if h.order == order.pk]
-            for hold in mine:
-                hold.answered_at = self.now
-            if sku not in {hold.sku for hold in mine}:
-                self.model.holds.append(ModelHold(order.pk, sku, n, self.now))
-
-    @rule(
-        pick=st.integers(0, 99),
-        sku=st.sampled_from(SKUS),
-        n=units,
-        age=st.sampled_from([None, 0, 5]),
-    )
-    def an_answer_is_lost(self, pick: int, sku: str, n: Decimal, age: int | None) -> None:
-        """For the first time, or again `age` seconds after the last."""
-        if self.orders:
-            order = self.orders[pick % len(self.orders)]
-            since = None if age is None else self.now - timedelta(seconds=age)
-            ledger.doubt(order=order, asked={("web", sku): n}, since=since, now=self.now)
-            figure, told_at = self.model.figure[sku]
-            if since is None or told_at > since:
-                n -= sum(h.units for h in self.model.holds if (h.order, h.sku) == (order.pk, sku))
-                taken = max(Decimal(0), min(n, self.model.ato(sku)))
-                self.model.figure[sku] = (figure - taken, told_at)
+    @rule(pick=st.integers(0, 99), sku=st.sampled_from(SKUS), n=units, again=st.booleans())
+    def a_rerun_asks(self, pick: int, sku: str, n: Decimal, again: bool) -> None:
+        """Of an order that OCI has answered."""
+        waiting = {hold.order for hold in self.model.holds if hold.answered_at is None}
+        answered = [order for order in self.orders if order.pk not in waiting]
+        if answered:
+            order = answered[pick % len(answered)]
+            until = self.now + HEARD
+            ledger.hold_shortfall(
+                order=order, asked={("web", sku): n}, again=again, until=until, now=self.now
+            )
+            self.model.ask_again(order.pk, sku, n, again=again, until=until)
 
     @rule(sku=st.sampled_from(SKUS), new=figures, age=st.sampled_from([0, 1, 4, 30, 600]))
     def snapshot(self, sku: str, new: Decimal, age: int) -> None:

@@ -8,8 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import transaction
 
-from orders import outcomes
+from orders import ledger, outcomes
 from orders.actors import job
 from orders.capture import Claim
 from orders.models import (
@@ -199,34 +200,34 @@ def test_what_is_reserved_later_is_added_and_the_order_resolved(order: Order) ->
     assert (hold.quantity, hold.state, hold.answered_at) == (D(3), "answered", later)
 
 
-def test_what_is_added_after_the_hold_was_dropped_is_held_anew(order: Order) -> None:
+def test_what_is_added_has_its_hold_since_it_was_asked_for(order: Order) -> None:
     claim(order)
     settle(order, "1", "2.5")
     know_stock({"MUG": 9, "CUP": 9}, at=NOW + timedelta(seconds=3))
     assert set(Hold.objects.values_list("state", flat=True)) == {"dropped"}
     claim(order)
-    assert add(order, "2", "0") is not None
+    with transaction.atomic():
+        ledger.hold_shortfall(
+            order=order,
+            asked={("web", "MUG"): D(2)},
+            again=False,
+            until=NOW + timedelta(seconds=60),
+            now=NOW,
+        )
+    movement = Movement.objects.order_by("id").last()
+    assert movement is not None
+    assert (movement.reason, movement.ato_change, movement.held_change) == (
+        "asked_again",
+        D(-2),
+        D(2),
+    )
+    later = NOW + timedelta(seconds=1)
+    assert add(order, "2", "0", now=later) is not None
     record = InventoryRecord.objects.get(sku="MUG")
     assert (record.held, record.ato) == (D(2), D(7))
     hold = Hold.objects.get(state="answered")
-    assert (hold.quantity, hold.answered_at) == (D(2), NOW)
-    movement = Movement.objects.order_by("id").last()
-    assert movement is not None
-    assert (movement.ato_change, movement.held_change, movement.hold) == (D(-2), D(2), hold)
-
-
-def test_a_hold_that_is_too_small_grows_with_what_is_added(order: Order) -> None:
-    claim(order)
-    settle(order, "1", "2.5")
-    know_stock({"MUG": 9, "CUP": 9}, at=NOW + timedelta(seconds=3))
-    claim(order)
-    assert add(order, "0.5", "0") is not None
-    claim(order)
-    assert add(order, "1.5", "0") is not None
-    # The hold of the first rerun covers what that one got, and nothing of the second.
-    record = InventoryRecord.objects.get(sku="MUG")
-    assert (record.held, record.ato) == (D(2), D(7))
-    assert Hold.objects.get(state="answered").quantity == D(2)
+    assert (hold.quantity, hold.answered_at) == (D(2), later)
+    assert Movement.objects.order_by("id").last() == movement
 
 
 def test_nothing_added_changes_no_quantity(order: Order) -> None:

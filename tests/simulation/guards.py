@@ -121,6 +121,11 @@ def no_holds_of_the_refused() -> Any:
     return _replaced(("reconciliation.reservation.undoing.not_yet_undone", undone))
 
 
+def no_holds_of_reruns() -> Any:
+    """Ask OCI for what an order lacks without taking it off ATO first."""
+    return _replaced(("orders.ledger.hold_shortfall", lambda **arguments: None))
+
+
 GUARDS: dict[str, Callable[[], Any]] = {
     "stored id": no_stored_id,
     "hold rule": no_hold_rule,
@@ -128,6 +133,7 @@ GUARDS: dict[str, Callable[[], Any]] = {
     "row count of claims": no_row_count,
     "oldest first": newest_first,
     "holds of the refused": no_holds_of_the_refused,
+    "holds of reruns": no_holds_of_reruns,
     "batch lease": no_lease,
     "fence of replacements": no_fence_of_replacements,
 }

@@ -6,7 +6,6 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.simulation.looking import Broken, rows
@@ -19,15 +18,12 @@ SELECT d.reservation_id, d.order_id, d.state, d.sends,
        d.state IN ('prepared', 'answered', 'cancelling') AND (d.purpose = 'rearrange'
          OR d.id IN (SELECT document FROM orders_rearrangement WHERE state = 'done')) beside,
        d.purpose = 'replace' AND d.state <> 'counted' replacing,
-       d.id IN (SELECT document FROM orders_rearrangement WHERE state = 'done') former,
-       d.purpose = 'shortfall' rerun, d.sent_at,
-       d.state = 'answered' OR d.sends > (SELECT COUNT(*) FROM reconciliation_attempt a
-         WHERE a.document_id = d.id AND a.operation = 'reserve') on_its_way
+       d.id IN (SELECT document FROM orders_rearrangement WHERE state = 'done') former
 FROM reconciliation_reservationdocument d
 """
 _REPLACEMENTS = "SELECT order_id, sku, MAX(quantity) FROM orders_replacement GROUP BY 1, 2"
 _WAITING = """
-SELECT r.inventory_list_id, r.sku, r.ato, r.snapshot_at, h.order_id, h.quantity
+SELECT r.inventory_list_id, r.sku, r.ato, h.order_id, h.quantity
 FROM orders_inventoryrecord r
 LEFT JOIN orders_hold h ON h.record_id = r.id AND h.state = 'waiting'
 """
@@ -36,9 +32,6 @@ Items = dict[int, dict[str, list[int]]]
 """Of each order by SKU: what was ordered and what its items have reserved, in thousandths."""
 Units = dict[int, dict[str, int]]
 """Of each order by SKU, in thousandths."""
-
-# A request reaches OCI within 40 seconds, and its figures follow within the lag.
-_LATEST = timedelta(seconds=45)
 
 
 class _Ours(NamedTuple):
@@ -51,23 +44,6 @@ class _Ours(NamedTuple):
     beside: int
     replacing: int
     former: int
-    rerun: int
-    sent_at: datetime
-    on_its_way: int
-
-
-class _Rerun(NamedTuple):
-    """What a rerun has got; its answer may be on its way to being counted, or its worker dead."""
-
-    held: int
-    sent_at: datetime
-    on_its_way: bool
-
-    def may_be_missed(self, told_at: datetime | None) -> bool:
-        """Whether a figure that OCI told at `told_at` need not count it."""
-        if self.on_its_way:
-            return True
-        return told_at is not None and self.sent_at <= told_at <= self.sent_at + _LATEST
 
 
 def _units() -> Units:
@@ -83,16 +59,12 @@ class _Holdings:
     beside: Units = field(default_factory=_units)
     # That of `beside` and of replacements for which the order's holds wait.
     being_asked: Units = field(default_factory=_units)
-    # By SKU.
-    reruns: dict[str, list[_Rerun]] = field(default_factory=lambda: defaultdict(list))
     # By order and SKU; each document that is being cancelled by itself.
     replacing: Counter[tuple[int, str, str]] = field(default_factory=Counter)
 
     def add(self, ours: _Ours, sku: str, units: int, *, status: str) -> None:
         """Add a line of a document of an order with `status`."""
         order_id = ours.order_id
-        if ours.rerun:
-            self.reruns[sku].append(_Rerun(units, ours.sent_at, bool(ours.on_its_way)))
         undone = str(ours.reservation_id) if ours.state == "cancelling" else ""
         # The holds of a cancelled order stand until all that they asked for is undone.
         stands = status == "cancelling" and not ours.former
@@ -120,7 +92,7 @@ def check_books(world: World, items: Items, orders: dict[int, tuple[Any, ...]]) 
         for order_id, order in orders.items():
             missing = order[4] == "RESERVATION_MISSING"
             asked[order_id] = (holdings.held if missing else holdings.being_asked)[order_id]
-        _check_ato(world, asked, holdings.reruns)
+        _check_ato(world, asked)
 
 
 def _lines(world: World) -> Iterator[tuple[_Ours, str, int]]:
@@ -156,16 +128,15 @@ def _check_order(order: tuple[Any, ...], items: dict[str, list[int]], holdings: 
             )
 
 
-def _check_ato(world: World, asked: Units, reruns: dict[str, list[_Rerun]]) -> None:
+def _check_ato(world: World, asked: Units) -> None:
     """Check that ATO promises nothing that OCI has not free, or that a waiting order needs.
 
     True only where nobody else sells. `asked` is what OCI holds of that for which the holds of
-    orders wait; reruns take theirs off ATO when OCI has answered, or its answer is lost.
+    orders wait; what a rerun asks for is off ATO before it is sent.
     """
     promised: dict[tuple[str, str], list[int]] = {}
-    for list_id, sku, ato, told_at, order_id, units in rows(_WAITING):
-        missed = sum(rerun.held for rerun in reruns[sku] if rerun.may_be_missed(told_at))
-        sums = promised.setdefault((list_id, sku), [ato - missed, 0])
+    for list_id, sku, ato, order_id, units in rows(_WAITING):
+        sums = promised.setdefault((list_id, sku), [ato, 0])
         if order_id is not None:
             sums[1] += max(0, units - asked[order_id][sku])
     books = world.simulator.books

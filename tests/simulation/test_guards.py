@@ -21,6 +21,7 @@ CAUGHT_BY = {
     "row count of claims": (2, "cancelling"),
     "oldest first": (3, "waits longer"),
     "holds of the refused": (4173, "ATO of SKU-0"),
+    "holds of reruns": (60699, "ATO of SKU-0"),
     "batch lease": (6, "has taken it"),
     "fence of replacements": (88, "waits longer"),
 }

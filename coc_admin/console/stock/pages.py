@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
 
 from coc_admin.console.access import console_page
 from coc_admin.console.forms import StockFilterForm
@@ -84,14 +85,15 @@ def stock_page(request: HttpRequest, pk: int) -> HttpResponse:
     """
     sight, record = sight_of(request), record_or_404(request, pk)
     sites = sight.allowed
-    floor = offline_floor(record, record.inventory_list)
+    floor, now = offline_floor(record, record.inventory_list), timezone.now()
     context: dict[str, Any] = {
         "record": record,
+        "now": now,
         "is_limited": sight.is_limited,
         "floor": floor,
         "sellable_offline": max(ZERO, record.ato - floor),
         "capped_sites": [site for site in sight.sites if _is_capped(site, record)],
-        "makeup": stock.makeup_of(record, sites=sites),
+        "makeup": stock.makeup_of(record, now=now, sites=sites),
         "holds": stock.page_of_holds(record, after=key_of(request, "holds_after"), sites=sites),
         "movements": stock.page_of_movements(record, before=key_of(request, "before"), sites=sites),
     }

@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Generic, TypeVar
 
@@ -98,27 +99,27 @@ def _open_holds(record: InventoryRecord, sites: Collection[str] | None) -> Query
     return holds if sites is None else holds.filter(order__site__in=sites)
 
 
-def makeup_of(record: InventoryRecord, *, sites: Collection[str] | None = None) -> Makeup:
+def makeup_of(
+    record: InventoryRecord, *, now: datetime, sites: Collection[str] | None = None
+) -> Makeup:
     """Return what orders (of `sites`) hold of `record` and why.
 
-    `deficit` is what all orders hold beyond OCI's figure.
+    A short order that OCI is asked for again waits for an answer too. `deficit` is what all orders
+    hold beyond OCI's figure.
     """
-    rows = {
-        state: (units, number)
-        for state, units, number in _open_holds(record, sites)
-        .order_by()
-        .values("state")
-        .annotate(units=Sum("quantity"), number=Count("pk"))
-        .values_list("state", "units", "number")
-    }
-    waiting, waiting_orders = rows.get(HoldState.WAITING, (ZERO, 0))
-    answered, answered_orders = rows.get(HoldState.ANSWERED, (ZERO, 0))
+    waiting = Q(state=HoldState.WAITING) | Q(answered_at__gt=now)
+    sums = _open_holds(record, sites).aggregate(
+        waiting=Sum("quantity", filter=waiting),
+        waiting_orders=Count("pk", filter=waiting),
+        units=Sum("quantity"),
+        orders=Count("pk"),
+    )
     figure = record.snapshot_ato
     return Makeup(
-        waiting=waiting,
-        waiting_orders=waiting_orders,
-        answered=answered,
-        answered_orders=answered_orders,
+        waiting=sums["waiting"] or ZERO,
+        waiting_orders=sums["waiting_orders"],
+        answered=(sums["units"] or ZERO) - (sums["waiting"] or ZERO),
+        answered_orders=sums["orders"] - sums["waiting_orders"],
         deficit=ZERO if figure is None else max(ZERO, record.held - figure),
     )
 

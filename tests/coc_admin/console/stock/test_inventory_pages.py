@@ -10,11 +10,12 @@ from urllib.parse import quote
 import pytest
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from coc_admin.console.stock import queries as stock
 from orders import ledger
 from orders.ledger import Figure
-from orders.models import InventoryRecord, Order
+from orders.models import Hold, InventoryRecord, Order
 from tests.coc_admin.console.scene import NOW, Scene, make_shop, make_user, place
 
 LIST = "NorthShop-stock"
@@ -166,6 +167,22 @@ def test_sku_page_says_what_the_figure_is_made_of(viewer: Client, outage: Scene)
     assert ">+2<" in page
     assert ">−2<" in page
     assert f"/orders/{outage.waiting.pk}/" in page
+
+
+def test_sku_page_tells_a_rerun_that_oci_has_not_answered_from_an_answer(
+    viewer: Client, outage: Scene
+) -> None:
+    record = InventoryRecord.objects.get(inventory_list=LIST, sku="MUG-01")
+    asked, answered = b"Asked of OCI again; kept until", b'text-secondary">answered'
+    before = viewer.get(f"/inventory/{record.pk}/")
+    assert (before.content.count(asked), before.content.count(answered)) == (0, 3)
+    later = timezone.now() + timedelta(minutes=1)
+    Hold.objects.filter(order=outage.partial, record=record).update(answered_at=later)
+    after = viewer.get(f"/inventory/{record.pk}/")
+    assert (after.content.count(asked), after.content.count(answered)) == (1, 2)
+    makeup = after.context["makeup"]
+    assert (makeup.waiting, makeup.waiting_orders) == (8, 4)
+    assert (makeup.answered, makeup.answered_orders) == (4, 2)
 
 
 @pytest.mark.parametrize(
