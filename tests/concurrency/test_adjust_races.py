@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
-from orders import cancellation, ledger, outcomes, rearranging
+from orders import cancellation, ledger, rearranging
 from orders.errors import CannotAdjust, CannotRemedy, OrderRefused
 from orders.exports import change_export_status
 from orders.keeping import Keep, kept_of
@@ -21,13 +21,14 @@ from orders.models import (
     Rearrangement,
 )
 from orders.models.rearrangements import UNDER_WAY
-from reconciliation import promises, reservation
+from reconciliation import promises
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
 from reconciliation.remedies import adjusting, rearranged, replacing
 from reconciliation.remedies import rearranging as verbs
+from tests.concurrency.answered import answered_orders
 from tests.concurrency.together import at_once
 from tests.engine import MIA, D
-from tests.factories import START, capture, know_stock, make_site
+from tests.factories import START, know_stock, make_site
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
@@ -39,19 +40,7 @@ WORKERS = 8
 def reserved_orders(count: int, *, reserved: int = 3) -> list[Order]:
     """Orders of 3 MUG, of which OCI has reserved some, and whose figures count them."""
     site = make_site(stock={"MUG": 1000, "CUP": 1000})
-    orders = [capture(site, f"A{number}", [("MUG", 3)]) for number in range(count)]
-    for order in orders:
-        outcomes.take_claim(order_id=order.pk, holder="w", until=NOW, now=START)
-        (document,) = (
-            reservation.prepare(order_id=order.pk, holder="w", purpose=Purpose.ORDER) or ()
-        )
-        held = [{"place": "group", "id": "web", "sku": "MUG", "quantity": reserved}]
-        ReservationDocument.objects.filter(pk=document.pk).update(
-            state=DocumentState.ANSWERED, sends=1, held=held
-        )
-        reservation.count(
-            order_id=order.pk, holder="w", purpose=Purpose.ORDER, actor=MIA, now=START
-        )
+    orders = answered_orders(site, count, reserved=reserved)
     know_stock({"MUG": 1000 - reserved * count}, at=START + MINUTE)
     return orders
 

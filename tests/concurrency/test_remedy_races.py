@@ -23,9 +23,10 @@ from reconciliation import promises, reservation
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
 from reconciliation.remedies import replacing
 from reconciliation.reservation import writing
+from tests.concurrency.answered import answered_orders
 from tests.concurrency.together import at_once
 from tests.engine import MIA, D
-from tests.factories import START, capture, make_site
+from tests.factories import START, make_site
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
@@ -38,20 +39,7 @@ JOB = job("race")
 def short_orders(count: int, *, cups: int = 1000) -> list[Order]:
     """Orders of 3 MUG, of which OCI has reserved 1, as a run leaves them."""
     site = make_site(stock={"MUG": 1000, "CUP": cups, "JUG": 1000})
-    orders = [capture(site, f"A{number}", [("MUG", 3)]) for number in range(count)]
-    for order in orders:
-        outcomes.take_claim(order_id=order.pk, holder="w", until=NOW, now=START)
-        (document,) = (
-            reservation.prepare(order_id=order.pk, holder="w", purpose=Purpose.ORDER) or ()
-        )
-        held = [{"place": "group", "id": "web", "sku": "MUG", "quantity": 1}]
-        ReservationDocument.objects.filter(pk=document.pk).update(
-            state=DocumentState.ANSWERED, sends=1, held=held
-        )
-        reservation.count(
-            order_id=order.pk, holder="w", purpose=Purpose.ORDER, actor=JOB, now=START
-        )
-    return orders
+    return answered_orders(site, count, reserved=1)
 
 
 def begin(order: Order, sku: str = "CUP") -> str:

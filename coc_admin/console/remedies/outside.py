@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from django.contrib import messages
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -24,31 +24,13 @@ from reconciliation.releases import settle_outside as settle_order_outside
 @console_page("orders.change_order", methods=READ_AND_POST)
 def settle_outside(request: HttpRequest, pk: int) -> HttpResponse:
     """Say what recording means, then record it; a second click changes nothing."""
-    order = order_or_404(request, pk)
-    form = SettleForm(request.POST or None)
-    refused = ""
-    if request.method == "POST" and form.is_valid():
-        try:
-            settle_order_outside(
-                order_id=order.pk,
-                reference=form.cleaned_data["reference"],
-                actor=person(request.user.get_username()),
-                reason=form.cleaned_data["reason"],
-                now=timezone.now(),
-            )
-        except CannotSettle as error:
-            refused = error.detail
-        else:
-            messages.success(
-                request, _("Order %(number)s: settled outside.") % {"number": order.order_no}
-            )
-            return redirect("order", pk=order.pk)
-    return _render(
+    return _asked(
         request,
+        order_or_404(request, pk),
         "console/remedies/order_settle.html",
-        order,
-        form=form,
-        refused=refused,
+        form=SettleForm(request.POST or None),
+        do=settle_order_outside,
+        done=_("Order %(number)s: settled outside."),
         may=is_open_shortage,
     )
 
@@ -56,43 +38,38 @@ def settle_outside(request: HttpRequest, pk: int) -> HttpResponse:
 @console_page("orders.change_order", methods=READ_AND_POST)
 def reopen(request: HttpRequest, pk: int) -> HttpResponse:
     """Take back that an order was settled outside, or its short items cancelled; with a reason."""
-    order = order_or_404(request, pk)
-    form = ReasonForm(request.POST or None)
-    refused = ""
-    if request.method == "POST" and form.is_valid():
-        try:
-            reopen_order(
-                order_id=order.pk,
-                actor=person(request.user.get_username()),
-                reason=form.cleaned_data["reason"],
-                now=timezone.now(),
-            )
-        except CannotSettle as error:
-            refused = error.detail
-        else:
-            messages.success(
-                request, _("Order %(number)s is open again.") % {"number": order.order_no}
-            )
-            return redirect("order", pk=order.pk)
-    return _render(
+    return _asked(
         request,
+        order_or_404(request, pk),
         "console/remedies/order_reopen.html",
-        order,
-        form=form,
-        refused=refused,
+        form=ReasonForm(request.POST or None),
+        do=reopen_order,
+        done=_("Order %(number)s is open again."),
         may=_may_reopen,
     )
 
 
-def _render(
+def _asked(
     request: HttpRequest,
-    template: str,
     order: Order,
+    template: str,
     *,
-    form: Any,
-    refused: str,
+    form: Form,
+    do: Callable[..., object],
+    done: str,
     may: Callable[[Order], bool],
 ) -> HttpResponse:
+    """Show the page, or do it with what the form says and go to the order."""
+    refused = ""
+    if request.method == "POST" and form.is_valid():
+        actor = person(request.user.get_username())
+        try:
+            do(order_id=order.pk, actor=actor, now=timezone.now(), **form.cleaned_data)
+        except CannotSettle as error:
+            refused = error.detail
+        else:
+            messages.success(request, done % {"number": order.order_no})
+            return redirect("order", pk=order.pk)
     # What somebody else has done meanwhile must be seen together with the refusal.
     order.refresh_from_db()
     context = order_context(request, order) | {

@@ -9,9 +9,17 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from reconciliation.oci.client import OciClient, OciConfig
 from reconciliation.oci.documents import Line, Place, PlaceKind, build_body
-from reconciliation.oci.errors import OciConfigurationFault, OciError, OciNoAnswer, OciThrottled
+from reconciliation.oci.errors import (
+    OciConfigurationFault,
+    OciError,
+    OciNoAnswer,
+    OciRefused,
+    OciThrottled,
+)
 from reconciliation.oci.records import ReleaseRecord
 from reconciliation.oci.token import TokenSource
 from tests.reconciliation.oci.simulator_process import SCOPE, SimulatorProcess
@@ -33,6 +41,8 @@ def body_of(*lines: tuple[str, str | int], place: Place = US, order_no: str = "0
 
 
 TWO_TEES = body_of(("TEE", 2))
+HELD_TWO = [{"group": "site-us", "sku": "TEE", "reserved": 2}]
+Ask = Callable[[Any], Any]
 
 
 def new_id() -> uuid.UUID:
@@ -146,3 +156,37 @@ def token_source(
 def asked(oci: SimulatorProcess, operation: str = "token") -> int:
     """How often the simulator was asked for something."""
     return len([entry for entry in oci.requests() if entry["operation"] == operation])
+
+
+def put(client: Any) -> Any:
+    """A PUT of two TEE under an id of its own."""
+    return client.put_reservation(reservation_id=new_id(), body=TWO_TEES)
+
+
+def put_one_document() -> Ask:
+    """A PUT that has the same id and bytes each time."""
+    reservation_id = new_id()
+    return lambda client: client.put_reservation(reservation_id=reservation_id, body=TWO_TEES)
+
+
+def ready(oci: SimulatorProcess, **changes: Any) -> tuple[OciClient, Witness]:
+    """A client with a token and an open connection, and nothing told yet."""
+    witness = Witness()
+    client = client_of(oci, witness=witness, **changes)
+    client.get_availability(place=US, skus=["TEE"])
+    witness.told.clear()
+    return client, witness
+
+
+def no_answer(ask: Ask, client: Any) -> OciNoAnswer:
+    """Ask, and return the error that says that there was no answer."""
+    with pytest.raises(OciNoAnswer) as caught:
+        ask(client)
+    return caught.value
+
+
+def refusal(ask: Ask, client: Any) -> OciRefused:
+    """Ask, and return the error that says what OCI refused."""
+    with pytest.raises(OciRefused) as caught:
+        ask(client)
+    return caught.value

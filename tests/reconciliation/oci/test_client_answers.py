@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import pytest
 
 from reconciliation.oci.answers import retry_after
-from reconciliation.oci.client import OciClient
 from reconciliation.oci.errors import (
     OciConfigurationFault,
     OciError,
@@ -21,50 +19,18 @@ from reconciliation.oci.errors import (
 from reconciliation.oci.transport import MAX_ANSWER
 from tests.reconciliation.oci.clients import (
     CALLS,
-    TWO_TEES,
     US,
+    Ask,
     Witness,
     client_of,
-    new_id,
+    no_answer,
+    put,
+    ready,
+    refusal,
     release_of,
 )
 from tests.reconciliation.oci.raw_server import RawServer, Script, answer, close_after, endless
 from tests.reconciliation.oci.simulator_process import SimulatorProcess
-
-HELD_TWO = [{"group": "site-us", "sku": "TEE", "reserved": 2}]
-Ask = Callable[[OciClient], Any]
-
-
-def put(client: OciClient) -> Any:
-    return client.put_reservation(reservation_id=new_id(), body=TWO_TEES)
-
-
-def put_one_document() -> Ask:
-    """A PUT that has the same id and bytes each time."""
-    reservation_id = new_id()
-    return lambda client: client.put_reservation(reservation_id=reservation_id, body=TWO_TEES)
-
-
-def ready(oci: SimulatorProcess, **changes: Any) -> tuple[OciClient, Witness]:
-    """A client with a token and an open connection, and nothing told yet."""
-    witness = Witness()
-    client = client_of(oci, witness=witness, **changes)
-    client.get_availability(place=US, skus=["TEE"])
-    witness.told.clear()
-    return client, witness
-
-
-def no_answer(ask: Ask, client: OciClient) -> OciNoAnswer:
-    with pytest.raises(OciNoAnswer) as caught:
-        ask(client)
-    return caught.value
-
-
-def refusal(ask: Ask, client: OciClient) -> OciRefused:
-    with pytest.raises(OciRefused) as caught:
-        ask(client)
-    return caught.value
-
 
 HTML = b"<!DOCTYPE html><html><body>Sign in</body></html>"
 GOOD_PUT = {"groups": [{"id": "site-us", "details": [{"sku": "TEE", "quantity": 2}]}]}

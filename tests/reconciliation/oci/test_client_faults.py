@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from reconciliation.oci.client import OciClient
 from reconciliation.oci.errors import (
     OciConfigurationFault,
     OciNoAnswer,
-    OciRefused,
     OciThrottled,
 )
 from tests.reconciliation.oci.clients import (
     CALLS,
+    HELD_TWO,
     TWO_TEES,
     US,
     Brief,
@@ -25,43 +23,14 @@ from tests.reconciliation.oci.clients import (
     body_of,
     client_of,
     new_id,
+    no_answer,
+    put,
+    put_one_document,
+    ready,
+    refusal,
     release_of,
 )
 from tests.reconciliation.oci.simulator_process import SimulatorProcess
-
-HELD_TWO = [{"group": "site-us", "sku": "TEE", "reserved": 2}]
-Ask = Callable[[Any], Any]
-
-
-def put(client: OciClient) -> Any:
-    return client.put_reservation(reservation_id=new_id(), body=TWO_TEES)
-
-
-def put_one_document() -> Ask:
-    """A PUT that has the same id and bytes each time."""
-    reservation_id = new_id()
-    return lambda client: client.put_reservation(reservation_id=reservation_id, body=TWO_TEES)
-
-
-def ready(oci: SimulatorProcess) -> tuple[OciClient, Witness]:
-    """A client with a token and an open connection, and nothing told yet."""
-    witness = Witness()
-    client = client_of(oci, witness=witness)
-    client.get_availability(place=US, skus=["TEE"])
-    witness.told.clear()
-    return client, witness
-
-
-def no_answer(ask: Ask, client: OciClient | Brief) -> OciNoAnswer:
-    with pytest.raises(OciNoAnswer) as caught:
-        ask(client)
-    return caught.value
-
-
-def refusal(ask: Ask, client: OciClient) -> OciRefused:
-    with pytest.raises(OciRefused) as caught:
-        ask(client)
-    return caught.value
 
 
 @pytest.mark.parametrize("name", CALLS)

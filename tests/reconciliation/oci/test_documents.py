@@ -6,7 +6,6 @@ import itertools
 import json
 import random
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 
 from reconciliation.oci.documents import (
     MAX_LINES,
-    Judgement,
     Line,
     MalformedAnswer,
     Place,
@@ -27,34 +25,7 @@ from reconciliation.oci.documents import (
 )
 from reconciliation.oci.jsontext import read_json
 from tests.reconciliation.oci.openapi_checker import checker
-
-US = Place(PlaceKind.GROUP, "site-us")
-STORE = Place(PlaceKind.LOCATION, "store-042")
-LINES = [
-    Line(US, "TEE", Decimal("2.000")),
-    Line(US, "MUG", Decimal("1.5")),
-    Line(STORE, "TEE", Decimal(1)),
-]
-BODY = build_body(order_no="0000012345", lines=LINES)
-
-
-def held(judgement: Judgement) -> list[Decimal]:
-    return [judgement.held[(line.place, line.sku)] for line in LINES]
-
-
-def answer(
-    *, tee: Any = 2, mug: Any = Decimal("1.5"), store: Any = 1, success: object = True
-) -> dict[str, Any]:
-    """An answer that holds the quantities given; None leaves a SKU out."""
-    details = [{"sku": s, "quantity": q} for s, q in (("TEE", tee), ("MUG", mug)) if q is not None]
-    in_store = [] if store is None else [{"sku": "TEE", "quantity": store}]
-    return {
-        "reservationTime": "2026-02-02T12:00:00Z",
-        "success": success,
-        "groups": [{"id": "site-us", "details": details}],
-        "locations": [{"id": "store-042", "details": in_store}],
-    }
-
+from tests.reconciliation.oci.reservations import BODY, LINES, STORE, US
 
 # Ids
 
