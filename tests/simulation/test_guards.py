@@ -23,7 +23,7 @@ CAUGHT_BY = {
     "holds of the refused": (505, "ATO of SKU-0"),
     "holds of reruns": (60699, "ATO of SKU-0"),
     "batch lease": (6, "has taken it"),
-    "fence of replacements": (88, "waits longer"),
+    "fence of replacements": (6, "waits longer"),
 }
 OTHERS = range(1, 251)
 
