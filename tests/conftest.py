@@ -41,10 +41,10 @@ def _empty_by_deleting(
     return [f"DELETE FROM {self.quote_name(table)}" for table in tables]
 
 
+DatabaseOperations.sql_flush = _empty_by_deleting  # type: ignore[method-assign]
+
 # The tokens in pages are random; none may happen to spell what a test says is not on its page.
 csrf.CSRF_ALLOWED_CHARS = "QXZqxz"
-
-DatabaseOperations.sql_flush = _empty_by_deleting  # type: ignore[method-assign]
 
 # Tests that start the product mostly wait for it: how many seconds each takes, about; others ten.
 _WAITING = {

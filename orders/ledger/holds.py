@@ -157,9 +157,9 @@ def hold_shortfall(
                 answered_at=until,
             )
         else:
-            still_heard = hold.answered_at is not None and hold.answered_at > now
-            spare = max(ZERO, hold.quantity - reserved.get(key, ZERO))
-            units = ZERO if again or still_heard else max(ZERO, units - spare)
+            may_be_heard = hold.answered_at is not None and hold.answered_at > now
+            got = ZERO if again or may_be_heard else reserved.get(key, ZERO)
+            units = max(ZERO, units - max(ZERO, hold.quantity - got))
             Hold.objects.filter(pk=hold.pk).update(
                 quantity=F("quantity") + quantity(units), answered_at=until
             )

@@ -147,15 +147,17 @@ class _Caller:
         """
         now = self.clock()
         with transaction.atomic():
-            mine = Order.objects.filter(pk=document.order_id, claim=holder).exists()
+            # The order first, like everybody who changes its documents, and takes holds for it.
+            orders = Order.objects.select_for_update()
+            order = orders.filter(pk=document.order_id, claim=holder).first()
             # The document alone: an update with a join would not look again at a row it waited for.
-            won = mine and ReservationDocument.objects.filter(
+            won = order is not None and ReservationDocument.objects.filter(
                 pk=document.pk, state=DocumentState.PREPARED
             ).update(sends=F("sends") + 1, sent_at=now)
-            if won and document.purpose == Purpose.SHORTFALL:
+            if order is not None and won and document.purpose == Purpose.SHORTFALL:
                 lines = lines_of_body(document.body)
                 ledger.hold_shortfall(
-                    order=document.order,
+                    order=order,
                     asked={(line.place.id, line.sku): line.quantity for line in lines},
                     again=document.sends > 0,
                     until=now + _CALL_SURELY_OVER,
@@ -192,7 +194,6 @@ class _Caller:
         )
 
     def _unanswered(self, document: ReservationDocument, error: OciError) -> Asked:
-        asked = explain(error)
         self._note(
             document,
             AttemptOutcome.OCI_OFFLINE,
@@ -200,7 +201,7 @@ class _Caller:
             message=str(error),
             correlation_id=error.correlation_id,
         )
-        return asked
+        return explain(error)
 
     def _refused(self, document: ReservationDocument, error: OciRefused) -> Asked | None:
         code = error.error_code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -35,6 +36,7 @@ from reconciliation.models import (
 )
 from reconciliation.promises import Fault
 from reconciliation.reports import daily, keep_up
+from reconciliation.reservation import asking
 from tests.concurrency.together import at_once, while_uncommitted
 from tests.engine import MIA, D, Engine, reserved_by_items, set_connection
 from tests.factories import START, capture, know_stock, make_site
@@ -50,15 +52,26 @@ JOB = job("race")
 # A remedy against a rerun
 
 
-def short_order_with_an_answer() -> Order:
-    """An order short of a mug, whose rerun OCI has answered; the worker's claim has run out."""
+def short_order() -> Order:
+    """An order that OCI had nothing for."""
     order = capture(make_site(stock={"MUG": 9}), "A1", [("MUG", 1)])
     outcomes.take_claim(order_id=order.pk, holder="first", until=NOW, now=NOW)
     reservation.prepare(order_id=order.pk, holder="first", purpose=Purpose.ORDER)
     ReservationDocument.objects.update(state="answered", sends=1, sent_at=NOW)
     count(order, "first", Purpose.ORDER)
+    return order
+
+
+def prepare_rerun(order: Order) -> None:
+    """Write down what a rerun asks for; the claim of its worker has run out."""
     outcomes.take_claim(order_id=order.pk, holder="rerun", until=NOW, now=NOW)
     reservation.prepare(order_id=order.pk, holder="rerun", purpose=Purpose.SHORTFALL)
+
+
+def short_order_with_an_answer() -> Order:
+    """An order short of a mug, whose rerun OCI has answered; the worker's claim has run out."""
+    order = short_order()
+    prepare_rerun(order)
     held = [{"place": "group", "id": "web", "sku": "MUG", "quantity": 1}]
     ReservationDocument.objects.filter(purpose="shortfall").update(
         state="answered", sends=1, sent_at=NOW, held=held
@@ -110,6 +123,38 @@ def test_control_without_taking_the_claim_the_answer_is_counted_and_given_back()
     assert results == ["COMPLETELY_RESERVED"]
     details = {broken.detail for broken in promises.check()}
     assert "its items and its reservation documents hold different units" in details
+
+
+def test_a_rerun_that_is_being_sent_and_a_settlement_outside_wait_for_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The person comes when the worker has changed the document, and has not held its units yet."""
+    order = short_order()
+    know_stock({"MUG": 9}, at=NOW + MINUTE)
+    prepare_rerun(order)
+    document = ReservationDocument.objects.get(purpose="shortfall")
+    real, half_way = ledger.hold_shortfall, threading.Event()
+
+    def slowly(**asked: Any) -> None:
+        half_way.set()
+        time.sleep(0.5)
+        real(**asked)
+
+    def send() -> str:
+        return "sent" if caller._write_sent(document, holder="rerun") else "not sent"
+
+    def settle() -> str:
+        half_way.wait(10)
+        return settle_outside(order)
+
+    monkeypatch.setattr(ledger, "hold_shortfall", slowly)
+    client: Any = None  # nothing is called
+    caller = asking._Caller(client, clock=lambda: NOW, actor=JOB, run_id=None, read_timeout=None)
+    acts = [send, settle]
+    assert at_once(2, lambda n: acts[n]()) == ["sent", "settled outside"]
+    document.refresh_from_db()
+    assert (document.state, document.sends) == (DocumentState.CANCELLING, 1)
+    assert Hold.objects.get(state="answered").quantity == 1
 
 
 def test_settling_outside_and_a_rerun_at_once_have_one_winner() -> None:

@@ -228,9 +228,14 @@ def test_an_open_hold_covers_what_a_rerun_asks_for_as_far_as_it_has_units_to_spa
     ask_again(order, "3", 11)
     assert mug() == (D("6"), D("4"))
     # Another id, while the first call may still be heard, and later.
+    OrderItem.objects.update(reserved_quantity=D("2"))
     ask_again(order, "3", 12)
+    OrderItem.objects.update(reserved_quantity=D("1"))
     ask_again(order, "3", 80)
     assert mug() == (D("6"), D("4"))
+    # Asked for more than that call did, the hold grows by the difference.
+    ask_again(order, "5", 81)
+    assert mug() == (D("5"), D("5"))
     snapshot("9", 200)
     assert mug() == (D("9"), D("0"))
     # Of two units asked for one was got; the other stays in the hold until a figure comes.

@@ -59,12 +59,11 @@ class Model:
     def ato(self, sku: str) -> Decimal:
         return max(Decimal(0), self.figure[sku][0] - self.held(sku))
 
-    def ask_again(self, order: int, sku: str, n: Decimal, *, again: bool, until: datetime) -> None:
+    def ask_again(self, order: int, sku: str, n: Decimal, *, until: datetime) -> None:
         """Hold what a rerun asks for; nothing of these orders has been reserved yet."""
         for hold in self.holds:
             if (hold.order, hold.sku) == (order, sku):
-                if not again and hold.answered_at <= until - HEARD:  # type: ignore[operator]
-                    hold.units = max(hold.units, n)
+                hold.units = max(hold.units, n)
                 hold.answered_at = until
                 return
         self.holds.append(ModelHold(order, sku, n, until))
@@ -144,7 +143,7 @@ class LedgerMachine(RuleBasedStateMachine):
             ledger.hold_shortfall(
                 order=order, asked={("web", sku): n}, again=again, until=until, now=self.now
             )
-            self.model.ask_again(order.pk, sku, n, again=again, until=until)
+            self.model.ask_again(order.pk, sku, n, until=until)
 
     @rule(sku=st.sampled_from(SKUS), new=figures, age=st.sampled_from([0, 1, 4, 30, 600]))
     def snapshot(self, sku: str, new: Decimal, age: int) -> None:
