@@ -12,9 +12,9 @@ import pytest
 
 from coc_admin.demo import retail_csv
 from coc_admin.demo.retail_csv import Reason, Refusal, RetailFileError
+from tests.sources import REAL_DAY
 
 HEADING = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
-REAL_DAY = Path(__file__).parents[3] / "shared/data/online-retail/2011-11-14.csv.gz"
 
 
 def parse(*lines: str) -> retail_csv.RetailFile:
@@ -149,8 +149,6 @@ def test_an_unreadable_file_is_told_in_one_line(
 
 
 def test_a_real_day_is_taken_whole() -> None:
-    if not REAL_DAY.exists():
-        pytest.fail(f"The test data {REAL_DAY.name} is missing (shared/data/online-retail).")
 
     found = retail_csv.load(REAL_DAY)
 

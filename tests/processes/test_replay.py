@@ -23,21 +23,18 @@ from coc_admin.demo.retail_csv import Reason, RetailFile, load
 from tests.processes import agreement
 from tests.processes.product import wait_for
 from tests.processes.stack import LIST, SITE, Stack, running_stack
+from tests.sources import REAL_DAY
 
-DAY = Path(__file__).parents[3] / "shared" / "data" / "online-retail" / "2011-11-14.csv.gz"
 # COC_REPLAY_FIGURES names a file to which the figures of each replay are appended.
 FIGURES = os.environ.get("COC_REPLAY_FIGURES", "")
 
-pytestmark = [
-    pytest.mark.processes,
-    pytest.mark.skipif(not DAY.exists(), reason=f"the real orders are missing: {DAY.name}"),
-]
+pytestmark = pytest.mark.processes
 
 
 @pytest.fixture(scope="module")
 def day() -> RetailFile:
     """Return the orders of the day and what was refused, with reasons."""
-    return load(DAY)
+    return load(REAL_DAY)
 
 
 def another_channel_sells(stack: Stack, day: RetailFile, skus: list[str]) -> dict[str, Decimal]:

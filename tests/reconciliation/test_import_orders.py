@@ -24,10 +24,10 @@ from tests import factories, fuzzing
 from tests.engine import D, Engine, ato, set_connection, standing
 from tests.orders.payloads import raw_order
 from tests.orders.test_order_files import export, item, order
+from tests.sources import REAL_DAY
 
 pytestmark = pytest.mark.django_db
 
-REAL_DAY = Path(__file__).parents[3] / "shared/data/online-retail/2011-11-14.csv.gz"
 COMPLETE, MISSING = "COMPLETELY_RESERVED", "RESERVATION_MISSING"
 RETAIL = (
     "orderNo=InvoiceNo,sku=StockCode,productName=Description,basePrice=UnitPrice",
@@ -272,8 +272,6 @@ def test_whatever_one_cell_holds_the_other_orders_are_placed(
 
 
 def test_a_real_day_is_imported_with_a_map(tmp_path: Path) -> None:
-    if not REAL_DAY.exists():
-        pytest.skip(f"The test data {REAL_DAY.name} is missing (shared/data/online-retail).")
     set_connection("OFFLINE")
     factories.make_site(currency="GBP", unknown_sku_policy=UnknownSkuPolicy.ACCEPT_UNTRACKED)
     maps = [f"--map={part}" for part in RETAIL]

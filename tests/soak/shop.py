@@ -8,21 +8,20 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import requests
 
 from coc_admin.demo.retail_csv import RetailOrder, load
 from tests.processes.stack import SITE, Stack
+from tests.sources import ONLINE_RETAIL
 
-DATA = Path(__file__).parents[3] / "shared" / "data" / "online-retail"
 _PATIENCE = 30.0
 
 
 def real_orders() -> list[RetailOrder]:
-    """Return the orders of every day of the data set that is there, by day and time."""
-    return [order for path in sorted(DATA.glob("*.csv.gz")) for order in load(path).orders]
+    """Return the orders of every day in the folder of real orders, by day and time."""
+    return [order for path in sorted(ONLINE_RETAIL.glob("*.csv.gz")) for order in load(path).orders]
 
 
 def bodies(orders: list[RetailOrder]) -> Iterator[tuple[str, bytes]]:

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.soak.shop import DATA
 from tests.soak.soak import Soak
 
-pytestmark = [
-    pytest.mark.postgres,
-    pytest.mark.processes,
-    pytest.mark.skipif(
-        not list(DATA.glob("*.csv.gz")), reason=f"the real orders are missing: {DATA.name}"
-    ),
-]
+pytestmark = [pytest.mark.postgres, pytest.mark.processes]
 
 
 def test_everything_agrees_after_processes_and_database_were_killed() -> None:

@@ -1,4 +1,4 @@
-"""Holds requests and answers against ``../shared/oci/openapi.yaml``, the description of OCI's API.
+"""Check requests and answers against ``docs/oci-openapi.yaml``, the description of OCI's API.
 
     problems = checker().request("PUT", "/inventory/...", headers, raw)
     problems = checker().response("PUT", "/inventory/...", 200, headers, raw)
@@ -11,40 +11,29 @@ step of 0.001 (``x-oci-step``) is checked exactly. The token endpoint is describ
 from __future__ import annotations
 
 import json
-import os
 import re
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-import pytest
 import yaml
 from jsonschema import FormatChecker, ValidationError, validators
 from openapi_schema_validator import OAS30Validator
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.sources import OCI_DESCRIPTION
+
 METHODS = frozenset({"get", "put", "post", "patch", "delete"})
 Problems = list[str]
 
 
-def description_path() -> Path:
-    """Where the description lies: ``COC_SHARED_DIR``, or beside the repository."""
-    shared = os.environ.get("COC_SHARED_DIR")
-    return (Path(shared) if shared else ROOT.parent / "shared") / "oci" / "openapi.yaml"
-
-
 @cache
 def checker() -> OpenApiChecker:
-    """The checker of this process; skips the test when the description is missing."""
-    path = description_path()
-    if not path.is_file():
-        pytest.skip(f"needs the description of OCI's API at {path} (COC_SHARED_DIR)")
-    return OpenApiChecker(yaml.safe_load(path.read_text(encoding="utf-8")))
+    """Return the checker, made once in this process."""
+    return OpenApiChecker(yaml.safe_load(OCI_DESCRIPTION.read_text(encoding="utf-8")))
 
 
 def _step(_: Any, step: Any, instance: Any, __: Any) -> Iterator[ValidationError]:
