@@ -22,7 +22,7 @@ SEED ?= 1
 TIMES ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test simulate fuzz lint lock messages screenshots benchmark soak unknowns clean setup setup-dev
+.PHONY: help demo run test simulate fuzz lint audit lock messages screenshots benchmark soak unknowns clean setup setup-dev
 
 help:
 	@echo "make demo   everything, with a simulated inventory service and a story (ORDERS=file.csv replays real orders)"
@@ -31,6 +31,7 @@ help:
 	@echo "make simulate  plays SEEDS worlds from seed FIRST on and checks the promises at every step"
 	@echo "make fuzz   plays TIMES as much of the tests whose input the machine makes up"
 	@echo "make lint   formatting, lint, types, and which package may import which"
+	@echo "make audit  published vulnerabilities of the locked packages (needs the network)"
 	@echo "make lock   write both requirement locks anew from pyproject.toml"
 	@echo "make screenshots  takes the pictures of the guide from a demo (needs Chromium)"
 	@echo "make benchmark  the pages of the console with 100,000 orders (DATABASE_URL=postgres://...)"
@@ -66,6 +67,10 @@ lint: setup-dev
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+
+# Exit code 3: the data could not be reached, so nothing was checked.
+audit: setup-dev
+	@$(PYTHON_IN_VENV) scripts/audit.py
 
 lock: setup-dev
 	@$(PYTHON_IN_VENV) -c "import uv" 2>/dev/null || $(PYTHON_IN_VENV) -m pip install --quiet uv
