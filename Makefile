@@ -22,11 +22,14 @@ SEED ?= 1
 TIMES ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test simulate fuzz lint audit lock messages screenshots benchmark soak unknowns clean setup setup-dev
+.PHONY: help demo dev run t test check simulate fuzz lint audit lock messages screenshots benchmark soak unknowns clean setup setup-dev
 
 help:
 	@echo "make demo   everything, with a simulated inventory service and a story (ORDERS=file.csv replays real orders)"
 	@echo "make run    web, worker and monitor against the inventory service that the environment names"
+	@echo "make dev    one web process with DEBUG that reloads when a file is saved"
+	@echo "make t      one test file without workers (T=tests/orders/test_capture.py)"
+	@echo "make check  formatting, lint, types, layers, settings and migrations"
 	@echo "make test   the tests, on SQLite (ARGS='-k name' chooses some)"
 	@echo "make simulate  plays SEEDS worlds from seed FIRST on and checks the promises at every step"
 	@echo "make fuzz   plays TIMES as much of the tests whose input the machine makes up"
@@ -52,6 +55,18 @@ demo: setup
 
 run: setup
 	@$(PYTHON_IN_VENV) manage.py serve --with-parent $(ARGS)
+
+# A database of its own, so that a demo's data stays as it is.
+dev: setup-dev
+	@DEBUG=true COC_VAR_DIR=var/dev $(PYTHON_IN_VENV) manage.py migrate --verbosity 0
+	@DEBUG=true COC_VAR_DIR=var/dev $(PYTHON_IN_VENV) manage.py runserver $(or $(PORT),8000)
+
+t: setup-dev
+	@$(PYTHON_IN_VENV) -m pytest $(T) $(ARGS)
+
+check: lint
+	@DEBUG=true $(PYTHON_IN_VENV) manage.py check
+	@DEBUG=true $(PYTHON_IN_VENV) manage.py makemigrations --check --dry-run
 
 test: setup-dev
 	@$(PYTHON_IN_VENV) -m pytest -n $(TEST_WORKERS) --dist worksteal $(ARGS)

@@ -107,11 +107,14 @@ def django_db_keepdb(django_db_keepdb: bool) -> bool:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Make what many tests begin with, once, before any test has changed a setting."""
-    from tests.coc_admin.console import scene
+    """Make what many tests begin with, once, before any test has changed a setting.
 
-    with django_db_blocker.unblock():
-        scene.keep_scene()
+    Nothing is made when no collected test uses it, so that one file alone starts quickly.
+    """
+    scene = sys.modules.get("tests.coc_admin.console.scene")
+    if scene is not None:
+        with django_db_blocker.unblock():
+            scene.keep_scene()
     # A test that commits empties every table; what migrations have put into them comes back.
     post_migrate.connect(_make_roles, sender=apps.get_app_config("coc_admin"))
 
