@@ -34,12 +34,15 @@ def order_answer(order: Order) -> dict[str, Any]:
             {
                 "itemId": item.item_id,
                 "sku": item.sku,
-                "quantity": json_number(item.quantity),
+                "quantity": json_number(item.ordered_quantity),
                 "reservedQuantity": json_number(item.reserved_quantity),
                 "shortQuantity": json_number(item.short_quantity),
                 "cancelledQuantity": json_number(item.cancelled_quantity),
                 "replacedQuantity": json_number(item.replaced_quantity),
                 "replacesItemId": numbers.get(item.replaces_id),
+                "parentItemId": numbers.get(item.parent_id),
+                "kind": item.kind,
+                "takesStock": item.takes_stock,
             }
             for item in items
         ],

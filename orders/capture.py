@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import compress
 
 from django.db import IntegrityError, transaction
 from django.db.models import Sum
@@ -28,6 +29,7 @@ from orders.models import (
     UnknownSkuPolicy,
 )
 from orders.payload import PlacedOrder
+from orders.payload_items import PlacedItem, Takes
 
 _TRIES = 5
 
@@ -70,16 +72,26 @@ def capture_order(
     for attempt in range(_TRIES):
         try:
             with transaction.atomic():
+                records = ledger.records_of(wanted_by_key(placed))
+                takes = [_takes_stock(item, records) for item in placed.items]
                 if claim is None:
+                    taken = compress(placed.items, takes)
                     check_caps(
                         site=site,
-                        units=sum((item.quantity for item in placed.items), ZERO),
+                        units=sum((item.quantity for item in taken), ZERO),
                         value=placed.order_total,
                         offline_since=offline_since,
                         now=now,
                     )
                 order = _insert(
-                    placed, site=site, claim=claim, reason=offline_reason, actor=actor, now=now
+                    placed,
+                    site=site,
+                    takes=takes,
+                    records=records,
+                    claim=claim,
+                    reason=offline_reason,
+                    actor=actor,
+                    now=now,
                 )
                 return Captured(order, created=True)
         except ledger.LedgerChanged:
@@ -103,11 +115,29 @@ def find_same(*, placed: PlacedOrder, site: Site) -> Order | None:
 
 
 def wanted_by_key(placed: PlacedOrder) -> dict[Key, Decimal]:
-    """Return the units per (inventory list, SKU), several items of one SKU summed."""
+    """Return the units per (inventory list, SKU), several items of one SKU summed.
+
+    With those of lines that take stock only where their list has a figure of the SKU.
+    """
+    return _summed(item for item in placed.items if item.takes != Takes.NEVER)
+
+
+def _summed(items: Iterable[PlacedItem]) -> dict[Key, Decimal]:
     wanted: dict[Key, Decimal] = defaultdict(lambda: ZERO)
-    for item in placed.items:
+    for item in items:
         wanted[(item.inventory_list_id, item.sku)] += item.quantity
     return dict(wanted)
+
+
+def _takes_stock(item: PlacedItem, records: Mapping[Key, InventoryRecord]) -> bool:
+    """Return whether a line takes stock: a bundle's own and an option only where it is counted.
+
+    A record without a figure is one that we made for an order: the list does not know the SKU.
+    """
+    if item.takes == Takes.IF_COUNTED:
+        record = records.get((item.inventory_list_id, item.sku))
+        return record is not None and record.is_tracked
+    return item.takes == Takes.ALWAYS
 
 
 def check_caps(
@@ -146,13 +176,15 @@ def _insert(
     placed: PlacedOrder,
     *,
     site: Site,
+    takes: Sequence[bool],
+    records: Mapping[Key, InventoryRecord],
     claim: Claim | None,
     reason: str,
     actor: Actor,
     now: datetime,
 ) -> Order:
-    wanted = wanted_by_key(placed)
-    records = _known_records(wanted, site=site)
+    wanted = _summed(compress(placed.items, takes))
+    records = _known_records(wanted, records, site=site)
     order = Order.objects.create(
         site=site,
         order_no=placed.order_no,
@@ -168,19 +200,7 @@ def _insert(
         claimed_until=claim.until if claim else None,
     )
     OrderPayload.objects.create(order=order, body=placed.body)
-    OrderItem.objects.bulk_create(
-        OrderItem(
-            order=order,
-            position=position,
-            item_id=item.item_id,
-            sku=item.sku,
-            product_name=item.product_name,
-            inventory_list_id=item.inventory_list_id,
-            quantity=item.quantity,
-            unit_price=item.unit_price,
-        )
-        for position, item in enumerate(placed.items, start=1)
-    )
+    _insert_items(order, placed.items, takes)
     events.record(
         order=order,
         kind=EventKind.CAPTURED if claim else EventKind.CAPTURED_OFFLINE,
@@ -193,11 +213,40 @@ def _insert(
     return order
 
 
-def _known_records(wanted: Mapping[Key, Decimal], *, site: Site) -> dict[Key, InventoryRecord]:
-    records = ledger.records_of(wanted)
+def _insert_items(order: Order, placed: Sequence[PlacedItem], takes: Sequence[bool]) -> None:
+    """Write the items: one statement, and one more for each level of parts below them."""
+    items: list[OrderItem] = []
+    levels: list[int] = []
+    for position, (one, takes_stock) in enumerate(zip(placed, takes, strict=True), start=1):
+        levels.append(0 if one.parent is None else levels[one.parent] + 1)
+        items.append(
+            OrderItem(
+                order=order,
+                position=position,
+                item_id=one.item_id,
+                sku=one.sku,
+                product_name=one.product_name,
+                inventory_list_id=one.inventory_list_id,
+                kind=one.kind,
+                parent=None if one.parent is None else items[one.parent],
+                quantity=one.quantity if takes_stock else ZERO,
+                stockless_quantity=ZERO if takes_stock else one.quantity,
+                unit_price=one.unit_price,
+            )
+        )
+    for level in sorted(set(levels)):
+        OrderItem.objects.bulk_create(
+            [item for item, its in zip(items, levels, strict=True) if its == level]
+        )
+
+
+def _known_records(
+    wanted: Mapping[Key, Decimal], records: Mapping[Key, InventoryRecord], *, site: Site
+) -> dict[Key, InventoryRecord]:
+    """Return the records of what is `wanted`, with those made for SKUs that nobody knows."""
     unknown = [key for key in sorted(wanted) if key not in records]
     if not unknown:
-        return records
+        return {key: records[key] for key in wanted}
     if site.unknown_sku_policy == UnknownSkuPolicy.REFUSE:
         raise UnknownSku([sku for _, sku in unknown])
     ledger.add_untracked(unknown)

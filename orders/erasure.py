@@ -38,7 +38,10 @@ _IMPERSONAL_OF_ITEMS = (
     "basePrice",
     "price",
     "inventoryId",
+    "optionId",
+    "optionValueId",
 )
+_BELOW = ("bundledProductItems", "optionItems")
 
 
 def orders_of_email(email: str) -> OrderQuerySet:
@@ -129,12 +132,20 @@ def _reduce(payloads: Any, now: datetime) -> int:
     return reduced
 
 
+def _impersonal_lines(lines: Any) -> list[dict[str, Any]]:
+    """Return lines with their parts and options; an order of an earlier release may hold others."""
+    kept = []
+    for line in lines if isinstance(lines, list) else ():
+        if isinstance(line, dict):
+            told = {name: line[name] for name in _IMPERSONAL_OF_ITEMS if name in line}
+            told |= {name: _impersonal_lines(line[name]) for name in _BELOW if name in line}
+            kept.append(told)
+    return kept
+
+
 def impersonal(body: str) -> str:
     """Return of an order as it was sent what says nothing of its customer, as JSON text."""
     sent = strict_json.loads(body.encode())
     kept = {name: sent[name] for name in _IMPERSONAL if name in sent}
-    kept["productItems"] = [
-        {name: item[name] for name in _IMPERSONAL_OF_ITEMS if name in item}
-        for item in kept["productItems"]
-    ]
+    kept["productItems"] = _impersonal_lines(kept["productItems"])
     return json.dumps(kept, ensure_ascii=False, default=json_number)

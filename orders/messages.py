@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.actors import Actor
+from orders.fields import ZERO
 from orders.models import (
     EventKind,
     MessageKind,
@@ -196,7 +197,7 @@ def _check(subject: str, body: str) -> None:
 
 
 def _values(order: Order) -> dict[str, str]:
-    items = list(OrderItem.objects.filter(order=order).select_related("replaces"))
+    items = list(OrderItem.objects.filter(order=order).select_related("replaces", "parent"))
     items.sort(key=lambda item: item.position)
     gone = order.status in (OrderStatus.CANCELLING, OrderStatus.CANCELLED)
     return {
@@ -205,9 +206,14 @@ def _values(order: Order) -> dict[str, str]:
         "customerName": str(order.customer.get("customerName") or "customer"),
         "orderTotal": f"{round(order.order_total, 2):,f} {order.currency}",
         "items": "–" if gone else _lines(items, _delivered),
-        "cancelledItems": _lines(items, lambda item: item.quantity if gone else _dropped(item)),
+        "cancelledItems": _lines(items, _ordered if gone else _dropped),
         "replacements": "\n".join(map(_instead, (i for i in items if i.replaces_id))) or "–",
     }
+
+
+def _ordered(item: OrderItem) -> Decimal:
+    """Return what was ordered of a line; a bundle stands for its parts."""
+    return item.ordered_quantity if item.parent_id is None else ZERO
 
 
 def _delivered(item: OrderItem) -> Decimal:
@@ -226,7 +232,10 @@ def _lines(items: Iterable[OrderItem], units_of: Callable[[OrderItem], Decimal])
 
 
 def _line(item: OrderItem, units: Decimal) -> str:
-    return f"{units.normalize():f} × {item.product_name or item.sku}"
+    name = item.product_name or item.sku
+    if item.parent is not None:
+        name = f"{name} ({item.parent.product_name or item.parent.sku})"
+    return f"{units.normalize():f} × {name}"
 
 
 def _instead(item: OrderItem) -> str:

@@ -7,6 +7,7 @@ with it every entity, is refused.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import IO, Any
 from xml.parsers import expat
 
@@ -32,14 +33,19 @@ _ORDER_FIELDS: dict[tuple[str, ...], str] = {
     (*_ORDER, "customer", "customer-email"): "email",
     (*_ORDER, "totals", "order-total", "gross-price"): "orderTotal",
 }
-_ITEM_FIELDS: dict[tuple[str, ...], str] = {
-    (*_ITEM, "product-id"): "productId",
-    (*_ITEM, "product-name"): "productName",
-    (*_ITEM, "quantity"): "quantity",
-    (*_ITEM, "base-price"): "basePrice",
-    (*_ITEM, "net-price"): "net",
-    (*_ITEM, "gross-price"): "gross",
-    (*_ITEM, "inventory-list-id"): "inventoryId",
+# Of a line; the lines below one are bundled products and options.
+_LINE_FIELDS = {
+    "product-id": "productId",
+    "product-name": "productName",
+    "quantity": "quantity",
+    "base-price": "basePrice",
+    "net-price": "net",
+    "gross-price": "gross",
+    "inventory-list-id": "inventoryId",
+}
+_BELOW: dict[tuple[str, ...], str] = {
+    ("bundled-product-lineitems", "bundled-product-lineitem"): "bundledProductItems",
+    ("option-lineitems", "option-lineitem"): "optionItems",
 }
 _CUSTOMER = ("customerId", "customerName", "email")
 _NOT_STANDING = ("CANCELLED", "FAILED", "REPLACED")
@@ -82,9 +88,11 @@ class _Reader:
         self._path: tuple[str, ...] = ()
         self._line = 0
         self._order: dict[str, str] = {}
-        self._items: list[dict[str, str]] = []
+        self._items: list[_Line] = []
         self._item_lines: list[int] = []
-        self._values: dict[str, str] = {}
+        self._open: list[_Line] = []
+        self._lines = 0
+        self._values: dict[str, str] | None = None
         self._field = ""
 
     def take(self) -> list[FoundOrder]:
@@ -108,24 +116,41 @@ class _Reader:
         if self._path == _ORDER:
             self._line = self.parser.CurrentLineNumber
             self._order = {"orderNo": attributes.get("order-no", "")[:_LONGEST_TEXT]}
-            self._items, self._item_lines = [], []
+            self._items, self._item_lines, self._open, self._lines = [], [], [], 0
         elif self._path == _ITEM:
-            self._values = {}
-        self._field = _ORDER_FIELDS.get(self._path) or _ITEM_FIELDS.get(self._path, "")
-        if self._path == _ITEM and len(self._items) <= MAX_ITEMS:
-            # One item too many is enough to be refused.
-            self._items.append(self._values)
-            self._item_lines.append(self.parser.CurrentLineNumber)
+            self._begin(self._items)
+            if len(self._items) > len(self._item_lines):
+                self._item_lines.append(self.parser.CurrentLineNumber)
+        elif self._open and self._path[:-2] == self._open[-1].path:
+            below = _BELOW.get(self._path[-2:])
+            if below:
+                self._begin(self._open[-1].below.setdefault(below, []))
+        self._find_field()
+
+    def _begin(self, lines: list[_Line]) -> None:
+        """Begin a line. One line too many is enough for the order to be refused."""
+        line = _Line(self._path)
+        self._open.append(line)
+        self._lines += 1
+        if self._lines <= MAX_ITEMS + 1:
+            lines.append(line)
+
+    def _find_field(self) -> None:
+        self._values, self._field = self._order, _ORDER_FIELDS.get(self._path, "")
+        if self._open and self._path[:-1] == self._open[-1].path:
+            self._values = self._open[-1].values
+            self._field = _LINE_FIELDS.get(self._path[-1], "")
 
     def _text(self, text: str) -> None:
-        if self._field:
-            of_item = self._path in _ITEM_FIELDS
-            values = self._values if of_item else self._order
-            values[self._field] = (values.get(self._field, "") + text)[:_LONGEST_TEXT]
+        if self._field and self._values is not None:
+            known = self._values.get(self._field, "")
+            self._values[self._field] = (known + text)[:_LONGEST_TEXT]
 
     def _end(self, _name: str) -> None:
         if self._path == _ORDER:
             self._done.append(self._found())
+        elif self._open and self._path == self._open[-1].path:
+            self._open.pop()
         self._path = self._path[:-1]
         self._field = ""
 
@@ -137,7 +162,7 @@ class _Reader:
         if customer:
             document["customerInfo"] = customer
         price = "net" if order.get("taxation", "").lower() == "net" else "gross"
-        document["productItems"] = [_item(values, price=price) for values in self._items]
+        document["productItems"] = [_item(line, price=price) for line in self._items]
         if "orderTotal" in order:
             document["orderTotal"] = member(order["orderTotal"])
         status = order.get("status", "").upper()
@@ -150,12 +175,24 @@ class _Reader:
         )
 
 
-def _item(values: dict[str, str], *, price: str) -> dict[str, Any]:
+@dataclass(slots=True)
+class _Line:
+    """A line that is being read, with the lines below it by the member that has them."""
+
+    path: tuple[str, ...]
+    values: dict[str, str] = field(default_factory=dict)
+    below: dict[str, list[_Line]] = field(default_factory=dict)
+
+
+def _item(line: _Line, *, price: str) -> dict[str, Any]:
+    values = {name: text.strip() for name, text in line.values.items() if text.strip()}
     item: dict[str, Any] = {}
     for name in ("productId", "productName", "inventoryId"):
-        if values.get(name, "").strip():
-            item[name] = values[name].strip()
+        if name in values:
+            item[name] = values[name]
     for name, source in (("quantity", "quantity"), ("basePrice", "basePrice"), ("price", price)):
-        if values.get(source, "").strip():
-            item[name] = member(values[source].strip())
+        if source in values:
+            item[name] = member(values[source])
+    for name, lines in line.below.items():
+        item[name] = [_item(below, price=price) for below in lines]
     return item

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -26,27 +26,24 @@ from pydantic import (
 
 from orders import strict_json
 from orders.errors import PayloadRefused, Problem
-from orders.models import InventoryList, Site
+from orders.models import Site
+from orders.payload_items import (
+    MAX_ITEMS as MAX_ITEMS,
+)
+from orders.payload_items import (
+    MAX_QUANTITY,
+    SentLine,
+    placed_items,
+)
+from orders.payload_items import (
+    PlacedItem as PlacedItem,
+)
 from orders.texts import SKU_RULE, is_plain, is_sku
 
 MAX_BYTES = 2 * 1024 * 1024
-MAX_ITEMS = 2_000
-MAX_QUANTITY = Decimal(1_000_000)
 MAX_AMOUNT = Decimal(1_000_000_000)
 
 _CURRENCY = re.compile(r"\A[A-Z]{3}\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedItem:
-    """One line of a placed order; `quantity` in units, `unit_price` in the order's currency."""
-
-    item_id: str
-    sku: str
-    product_name: str
-    inventory_list_id: str
-    quantity: Decimal
-    unit_price: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,14 +172,56 @@ class _Customer(BaseModel):
     email: Annotated[Text, Field(max_length=320)] = ""
 
 
-class _Item(BaseModel):
+class _Line(BaseModel):
+    """What a product, a part of a bundle and an option have in common."""
+
     itemId: Annotated[Identifier, Field(min_length=1, max_length=100)] | None = None
-    productId: Sku
     productName: Name = ""
+    inventoryId: Annotated[Identifier, Field(min_length=2, max_length=128)] | None = None
+
+
+class _Option(_Line):
+    productId: Sku | None = None
+    quantity: Quantity | None = None
+    basePrice: Amount | None = None
+
+    def parts(self) -> Sequence[SentLine]:
+        return ()
+
+    def options(self) -> Sequence[SentLine]:
+        return ()
+
+
+class _Part(_Line):
+    productId: Sku
+    quantity: Quantity
+    bundledProductItems: Annotated[list[_Part], Field(max_length=MAX_ITEMS)] | None = None
+    optionItems: Annotated[list[_Option], Field(max_length=MAX_ITEMS)] | None = None
+
+    @property
+    def basePrice(self) -> Decimal | None:
+        return None
+
+    def parts(self) -> Sequence[SentLine]:
+        return self.bundledProductItems or ()
+
+    def options(self) -> Sequence[SentLine]:
+        return self.optionItems or ()
+
+
+class _Item(_Line):
+    productId: Sku
     quantity: Quantity
     basePrice: Amount | None = None
     price: Amount | None = None
-    inventoryId: Annotated[Identifier, Field(min_length=2, max_length=128)] | None = None
+    bundledProductItems: Annotated[list[_Part], Field(max_length=MAX_ITEMS)] | None = None
+    optionItems: Annotated[list[_Option], Field(max_length=MAX_ITEMS)] | None = None
+
+    def parts(self) -> Sequence[SentLine]:
+        return self.bundledProductItems or ()
+
+    def options(self) -> Sequence[SentLine]:
+        return self.optionItems or ()
 
 
 class _Order(BaseModel):
@@ -211,7 +250,9 @@ def parse_order(raw: bytes, *, site: Site) -> PlacedOrder:
         order = _Order.model_validate(document)
     except ValidationError as error:
         raise PayloadRefused(_problems(error)) from None
-    items = _items(order, site=site)
+    items, problems = placed_items(order.productItems, site=site)
+    if problems:
+        raise PayloadRefused(problems[:50])
     return PlacedOrder(
         order_no=order.orderNo,
         creation_date=order.creationDate or "",
@@ -261,38 +302,6 @@ def _message(kind: str, message: str, context: dict[str, Any]) -> str:
     if kind == "value_error":
         return str(context.get("error", message))
     return message.removeprefix("Value error, ")
-
-
-def _items(order: _Order, *, site: Site) -> tuple[PlacedItem, ...]:
-    problems: list[Problem] = []
-    asked = {i.inventoryId for i in order.productItems if i.inventoryId} - {site.inventory_list_id}
-    unknown = asked - set(
-        InventoryList.objects.filter(id__in=asked).values_list("id", flat=True) if asked else ()
-    )
-    seen: set[str] = set()
-    items = []
-    for index, item in enumerate(order.productItems):
-        item_id = item.itemId or str(index + 1)
-        if item_id in seen:
-            problems.append(Problem(f"productItems[{index}].itemId", "is given twice"))
-        seen.add(item_id)
-        if item.inventoryId in unknown:
-            problems.append(
-                Problem(f"productItems[{index}].inventoryId", "is no inventory list known here")
-            )
-        items.append(
-            PlacedItem(
-                item_id=item_id,
-                sku=item.productId,
-                product_name=item.productName,
-                inventory_list_id=item.inventoryId or site.inventory_list_id,
-                quantity=item.quantity,
-                unit_price=item.basePrice,
-            )
-        )
-    if problems:
-        raise PayloadRefused(problems[:50])
-    return tuple(items)
 
 
 def _meaning_hash(document: Any) -> str:

@@ -74,6 +74,15 @@ def short_itself(sku: str) -> str:
     return _("The order is short of %(sku)s itself.") % {"sku": sku}
 
 
+def has_parts(sku: str) -> str:
+    """Say that a bundle cannot be replaced as such."""
+    words = _(
+        "%(sku)s is a bundle, and its parts are reserved one by one. Replace a part that is short,"
+        " or cancel the order."
+    )
+    return words % {"sku": sku}
+
+
 def figure_lags(sku: str) -> str:
     """Say that OCI's figure of a SKU is older than what it holds of it for the order."""
     words = _(

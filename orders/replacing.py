@@ -6,6 +6,7 @@ of it (`reconciliation.remedies.replacing`). Every step is a conditional update.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -24,6 +25,7 @@ from orders.models import (
     EventKind,
     Hold,
     InventoryRecord,
+    ItemKind,
     Order,
     OrderItem,
     OrderStatus,
@@ -33,7 +35,14 @@ from orders.models import (
 )
 from orders.models.inventory import OPEN_HOLDS
 from orders.models.replacements import UNDER_WAY
-from orders.refusals import figure_lags, moved_on, not_in_list, short_differs, short_itself
+from orders.refusals import (
+    figure_lags,
+    has_parts,
+    moved_on,
+    not_in_list,
+    short_differs,
+    short_itself,
+)
 from orders.shortages import (
     SHORT_STATES,
     replaced_words,
@@ -116,11 +125,19 @@ def check_begin(item: OrderItem, *, sku: str, units: Decimal) -> None:
     if closed := why_not_replace(item, sku=sku, units=units):
         raise CannotReplace(closed)
     check_nothing_under_way(item.order, CannotReplace)
+    if bundles_among([item]):
+        raise CannotReplace(has_parts(item.sku))
     siblings = OrderItem.objects.filter(
         order=item.order, sku=sku, inventory_list=item.inventory_list_id
     )
     if any(sibling.open_quantity > 0 for sibling in siblings):
         raise CannotReplace(short_itself(sku))
+
+
+def bundles_among(items: Iterable[OrderItem]) -> set[int]:
+    """Return those of `items` (primary keys) that are bundles: they have parts; one query."""
+    parts = OrderItem.objects.filter(parent__in=[item.pk for item in items], kind=ItemKind.BUNDLED)
+    return {pk for pk in parts.values_list("parent", flat=True) if pk is not None}
 
 
 def price_difference(item: OrderItem, unit_price: Decimal | None, units: Decimal) -> Decimal | None:
@@ -236,6 +253,8 @@ def _add_item(mine: Replacement) -> OrderItem:
         reserved_quantity=mine.quantity,
         unit_price=mine.unit_price,
         replaces=mine.item,
+        kind=mine.item.kind,
+        parent=mine.item.parent,
     )
 
 

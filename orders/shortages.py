@@ -6,7 +6,7 @@ the cancellation back.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -58,6 +58,38 @@ def why_not_cancel_short(order: Order) -> str:
     return closed
 
 
+def why_not_apart(items: Iterable[OrderItem], units: Mapping[int, Decimal]) -> str:
+    """Return why `units` of an order's items cannot be cancelled without others; no query.
+
+    Of a bundle, or of a product with options, what stays of each part may be no larger a share of
+    it than what stays of its parent: the shopper would get parts of what is not delivered.
+    """
+    by_key = {item.pk: item for item in items}
+    for part in by_key.values():
+        parent = by_key.get(part.parent_id or 0)
+        if parent is None or parent.pk not in units or not part.takes_stock:
+            continue
+        stays = _stays(part, units) * parent.quantity
+        if stays <= part.quantity * _stays(parent, units):
+            continue
+        if part.reserved_quantity > 0:
+            words = _(
+                "%(sku)s belongs to %(parent)s, and OCI holds %(held)s of it. Give them back first"
+                " and cancel both, or cancel the whole order."
+            )
+        else:
+            words = _("%(sku)s belongs to %(parent)s: cancel both.")
+        held = f"{part.reserved_quantity.normalize():f}"
+        return words % {"sku": part.sku, "parent": parent.sku, "held": held}
+    return ""
+
+
+def _stays(item: OrderItem, units: Mapping[int, Decimal]) -> Decimal:
+    """Return what is still to be delivered of an item once `units` are cancelled."""
+    left: Decimal = item.quantity - item.cancelled_quantity - item.replaced_quantity
+    return left - units.get(item.pk, ZERO)
+
+
 def cancel_short(
     *, order_id: int, units: Mapping[int, Decimal], actor: Actor, reason: str, now: datetime
 ) -> Order:
@@ -74,6 +106,8 @@ def cancel_short(
         _check(order)
         items = {item.pk: item for item in OrderItem.objects.filter(order=order)}
         _check_units(items, units)
+        if closed := why_not_apart(items.values(), units):
+            raise CannotRemedy(closed)
         left = sum((item.open_quantity for item in items.values()), ZERO)
         settled = left == sum(units.values(), ZERO)
         values: dict[str, Any] = {"claim": "", "claimed_until": None}

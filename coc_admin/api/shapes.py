@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from ninja import Schema
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
 
-from orders.models import ExportStatus, OrderStatus, ReservationState
+from orders.models import ExportStatus, ItemKind, OrderStatus, ReservationState
 from orders.payload import Text
 from reconciliation.models import (
     ConnectionState,
@@ -57,14 +57,23 @@ class ItemAnswer(Schema):
 
     itemId: str
     sku: str
-    quantity: Number
+    quantity: Number = Field(description="What was ordered of it.")
     reservedQuantity: Number = Field(description="What OCI holds for it now.")
-    shortQuantity: Number = Field(description="Ordered minus reserved.")
+    shortQuantity: Number = Field(
+        description="Ordered minus reserved; 0 where takesStock is false."
+    )
     cancelledQuantity: Number = Field(description="Of what is short: will not be delivered.")
     replacedQuantity: Number = Field(
         description="Of what is short: delivered as another item, which names this one."
     )
     replacesItemId: str | None = Field(description="The item of this order that it stands for.")
+    parentItemId: str | None = Field(
+        description="The item of this order that it is a part or an option of."
+    )
+    kind: ItemKind
+    takesStock: bool = Field(
+        description="false: it is never reserved and never short; its parts or its bundle are."
+    )
 
 
 class OrderAnswer(Schema):

@@ -209,12 +209,25 @@ OPEN_UNITS = (
 )
 
 
+class ItemKind(models.TextChoices):
+    """How an item got into its order."""
+
+    PRODUCT = "product", _("Product")
+    BUNDLED = "bundled", _("Part of a bundle")
+    OPTION = "option", _("Option of a product")
+
+
 class OrderItem(models.Model):
     """One line of an order; `reserved_quantity` is what OCI holds for it now.
 
-    `quantity` is as placed. What of it is short may be put right by people: `cancelled_quantity`
-    will not be delivered, `replaced_quantity` is delivered as another item, which `replaces` this
-    one and is reserved in full.
+    `quantity` is the stock that the line takes, as placed. What of it is short may be put right by
+    people: `cancelled_quantity` will not be delivered, `replaced_quantity` is delivered as another
+    item, which `replaces` this one and is reserved in full.
+
+    A part of a bundle and an option are items of their own below their `parent`. A line that takes
+    no stock (a bundle without a record of its own, a part of a bundle that alone is counted) has
+    the units that were ordered of it in `stockless_quantity` and a `quantity` of zero: it is never
+    reserved and never short, and its units are in no sum.
     """
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="items")
@@ -223,7 +236,18 @@ class OrderItem(models.Model):
     sku = models.CharField(max_length=250)
     product_name = models.CharField(max_length=500, blank=True)
     inventory_list = models.ForeignKey(InventoryList, on_delete=models.PROTECT)
+    # The defaults in the database serve a version that does not know these three columns.
+    kind = models.CharField(
+        max_length=8,
+        choices=ItemKind.choices,
+        default=ItemKind.PRODUCT,
+        db_default=ItemKind.PRODUCT.value,
+    )
+    parent = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="parts", db_index=False
+    )
     quantity = QuantityField()
+    stockless_quantity = QuantityField(default=0, db_default=0)
     reserved_quantity = QuantityField(default=0)
     cancelled_quantity = QuantityField(default=0)
     replaced_quantity = QuantityField(default=0)
@@ -236,7 +260,16 @@ class OrderItem(models.Model):
         ordering = ["order", "position"]
         constraints = [
             models.UniqueConstraint(fields=["order", "position"], name="item_position_unique"),
-            models.CheckConstraint(condition=Q(quantity__gt=0), name="item_quantity_positive"),
+            models.CheckConstraint(
+                condition=Q(quantity__gt=0, stockless_quantity=0)
+                | Q(quantity=0, stockless_quantity__gt=0),
+                name="item_takes_stock_or_not",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="product", parent__isnull=True)
+                | Q(kind__in=["bundled", "option"], parent__isnull=False),
+                name="item_kind_by_parent",
+            ),
             models.CheckConstraint(
                 condition=Q(
                     reserved_quantity__gte=0,
@@ -249,10 +282,27 @@ class OrderItem(models.Model):
                 name="put_right_within_ordered",
             ),
         ]
-        indexes = [models.Index(fields=["sku"], name="items_by_sku")]
+        indexes = [
+            models.Index(fields=["sku"], name="items_by_sku"),
+            # Few items have a parent; the others are spared an index.
+            models.Index(
+                fields=["parent"], condition=Q(parent__isnull=False), name="items_by_parent"
+            ),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.quantity} x {self.sku}"
+        return f"{self.ordered_quantity} x {self.sku}"
+
+    @property
+    def takes_stock(self) -> bool:
+        """Whether the line takes and reserves stock itself."""
+        return bool(self.quantity > 0)
+
+    @property
+    def ordered_quantity(self) -> Decimal:
+        """What was ordered of the line, whether it takes stock or not."""
+        ordered: Decimal = self.quantity + self.stockless_quantity
+        return ordered
 
     @property
     def short_quantity(self) -> Decimal:

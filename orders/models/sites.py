@@ -51,6 +51,17 @@ class InventoryList(models.Model):
     offline_floor_percent = models.PositiveSmallIntegerField(
         default=0, help_text="The same as a percentage of the SKU's safety stock; the larger wins."
     )
+    # The defaults in the database serve a version that does not know these two columns.
+    use_bundle_inventory_only = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="An order with a bundle takes the bundle's own stock and none of its parts.",
+    )
+    part_quantity_per_bundle = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="The quantity of a bundled product is that of one bundle, not of the whole line.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

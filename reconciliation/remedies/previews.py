@@ -14,6 +14,7 @@ from orders.models.inventory import OPEN_HOLDS
 from orders.refusals import (
     answer_not_counted,
     figure_lags,
+    has_parts,
     not_enough,
     not_in_list,
     short_itself,
@@ -50,13 +51,15 @@ def preview_cancel_short(orders: Sequence[Order]) -> list[CancelShortPreview]:
     previews = []
     for order in orders:
         short = [item for item in items[order.pk] if item.open_quantity > 0]
+        units = {item.pk: item.open_quantity for item in short}
         refusal = shortages.why_not_cancel_short(order)
         refusal = refusal or busy.get(order.pk, "")
+        refusal = refusal or shortages.why_not_apart(items[order.pk], units)
         previews.append(
             CancelShortPreview(
                 order=order,
                 items=short,
-                units={item.pk: item.open_quantity for item in short},
+                units=units,
                 reserved=sum((item.reserved_quantity for item in items[order.pk]), ZERO),
                 refusal=refusal,
             )
@@ -87,12 +90,13 @@ class ReplacePreview:
 def preview_replace(
     items: Sequence[OrderItem], *, sku: str, unit_price: Decimal | None
 ) -> list[ReplacePreview]:
-    """Return what replacing each of `items` (with `order` at hand) would do; two queries.
+    """Return what replacing each of `items` (with `order` at hand) would do; three queries.
 
     They are served in the order given.
     """
     records = ledger.records_of({(item.inventory_list_id, sku) for item in items})
     busy = what_is_under_way(item.order_id for item in items)
+    bundles = replacing.bundles_among(items)
     left = {key: record.ato for key, record in records.items()}
     previews = []
     for item in items:
@@ -100,6 +104,8 @@ def preview_replace(
         record, units = records.get(key), item.open_quantity
         refusal = replacing.why_not_replace(item, sku=sku, units=units)
         refusal = refusal or busy.get(item.order_id, "")
+        if not refusal and item.pk in bundles:
+            refusal = has_parts(item.sku)
         if not refusal and record is None:
             refusal = not_in_list(*key)
         available = left[key] if record is not None and record.is_tracked else None

@@ -140,7 +140,7 @@ def _answered(some: bool) -> str:
 
 def _wanted(order: Order) -> dict[Key, Decimal]:
     wanted: dict[Key, Decimal] = defaultdict(lambda: ZERO)
-    for item in OrderItem.objects.filter(order=order):
+    for item in OrderItem.objects.filter(order=order, quantity__gt=0):
         wanted[(item.inventory_list_id, item.sku)] += item.quantity
     return dict(wanted)
 

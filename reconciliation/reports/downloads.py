@@ -45,6 +45,9 @@ COLUMNS = (
     "resolutionAt",
     "resolutionBy",
     "resolutionNote",
+    "parentItemId",
+    "kind",
+    "takesStock",
 )
 
 

@@ -85,7 +85,16 @@ def _members(
 
 def _items(items: Sequence[OrderItem]) -> list[dict[str, Any]]:
     numbers: dict[int | None, str] = {item.pk: item.item_id for item in items}
-    return [_item(item) | {"replacesItemId": numbers.get(item.replaces_id)} for item in items]
+    return [
+        _item(item)
+        | {
+            "replacesItemId": numbers.get(item.replaces_id),
+            "parentItemId": numbers.get(item.parent_id),
+            "kind": item.kind,
+            "takesStock": item.takes_stock,
+        }
+        for item in items
+    ]
 
 
 def _item(item: OrderItem) -> dict[str, Any]:
@@ -94,7 +103,7 @@ def _item(item: OrderItem) -> dict[str, Any]:
         "sku": item.sku,
         "productName": item.product_name,
         "inventoryListId": item.inventory_list_id,
-        "quantity": json_number(item.quantity),
+        "quantity": json_number(item.ordered_quantity),
         "reservedQuantity": json_number(item.reserved_quantity),
         "shortQuantity": json_number(item.short_quantity),
         "cancelledQuantity": json_number(item.cancelled_quantity),
