@@ -68,5 +68,7 @@ class InventoryListAdmin(_KeepsItsId):
         "list_type",
         "offline_floor_units",
         "offline_floor_percent",
+        "use_bundle_inventory_only",
+        "part_quantity_per_bundle",
         "created_at",
     )

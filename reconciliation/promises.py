@@ -48,6 +48,7 @@ class Fault(StrEnum):
     UNITS = "units"
     FOREIGN_ID = "foreign-id"
     NO_ITEMS = "no-items"
+    PARENT = "parent"
     STATE = "state"
     EXPORT = "export"
     DOCUMENT = "document"
@@ -179,6 +180,11 @@ def _states_against_items() -> Iterator[Broken]:
             items[item.order_id].append(item)
         for order in orders:
             mine = items[order.pk]
+            keys = {item.pk for item in mine}
+            for item in mine:
+                if item.parent_id is not None and item.parent_id not in keys:
+                    detail = f"{item.sku} is below an item of another order"
+                    yield _of(order, 1, Fault.PARENT, detail)
             if not mine:
                 yield _of(order, 1, Fault.NO_ITEMS, "it has no items")
             elif order.reservation_state == ReservationState.MISSING:

@@ -155,6 +155,7 @@ def hindrances(order_ids: Collection[int], *, inventory_list_id: str, sku: str) 
 def _items_of(orders: Sequence[Order]) -> dict[int, list[OrderItem]]:
     items: dict[int, list[OrderItem]] = defaultdict(list)
     found = OrderItem.objects.filter(order__in=[order.pk for order in orders])
+    found = found.select_related("parent")
     for item in found.order_by("order_id", "position"):
         items[item.order_id].append(item)
     return items

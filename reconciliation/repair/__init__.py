@@ -28,6 +28,7 @@ _PLANNERS: dict[Fault, Planner] = {
     Fault.HISTORY: order_plans.history,
     Fault.OUTCOME: order_plans.outcome,
     Fault.NO_ITEMS: order_plans.no_items,
+    Fault.PARENT: order_plans.parent,
     Fault.UNITS: order_plans.units,
     Fault.STATE: order_plans.state,
     Fault.EXPORT: order_plans.export,

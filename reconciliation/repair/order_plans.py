@@ -225,3 +225,13 @@ def no_items(pk: int, work: Work) -> ByHand | None:
         "Restore its rows of orders_orderitem from a backup; its payload shows what was ordered."
         " If there is none, cancel the order and have it placed again."
     )
+
+
+def parent(pk: int, work: Work) -> ByHand | None:
+    """A part is below an item of another order: nobody can tell which bundle it belongs to."""
+    if not OrderItem.objects.filter(order=pk, parent__isnull=False).exists():
+        return None
+    return ByHand(
+        "Restore its rows of orders_orderitem from a backup; its payload shows what was ordered."
+        " What is taken and reserved of the part is counted right all the same."
+    )

@@ -230,7 +230,12 @@ def test_xml_orders_become_orders_of_the_api() -> None:
         },
         "productItems": [
             mug | {"productId": "MUG"},
-            mug | {"productId": "CUP", "inventoryId": "east"},
+            mug
+            | {
+                "productId": "CUP",
+                "inventoryId": "east",
+                "optionItems": [{"productId": "X", "basePrice": 1}],
+            },
         ],
         "orderTotal": 25,
     }

@@ -13,6 +13,7 @@ from reconciliation import connection, runs, tasks
 from reconciliation.models import Connection
 from reconciliation.placement import place_order
 from tests.orders.payloads import raw_order
+from tests.simulation import bundles
 from tests.simulation.people import (
     SHOP,
     adjust,
@@ -72,6 +73,9 @@ def _place_one(world: World) -> None:
     skus = rng.sample(world.nature.skus, rng.randint(1, min(3, len(world.nature.skus))))
     lines = [(sku, float(rng.choice((1, 1, 1, 2, 3)))) for sku in skus]
     raw = raw_order(f"{number:04}", lines)
+    if world.nature.bundles and rng.random() < 0.6:
+        raw = bundles.wrapped(raw, rng)
+        world.seen["orders with bundles or options"] += 1
     world.placed.append((site, raw))
     send(world, site, raw)
 

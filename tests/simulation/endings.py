@@ -11,6 +11,7 @@ from orders.models import Order, OrderItem, Site
 from reconciliation import promises
 from reconciliation.models import ReportType
 from reconciliation.reports import names
+from tests.simulation import bundles
 from tests.simulation.looking import Broken
 from tests.simulation.world import Nature, World
 
@@ -43,6 +44,7 @@ def check(world: World) -> None:
     found = list(promises.check())
     if found:
         raise Broken(str(found[0]))
+    bundles.check(world.placed)
     _documents_equal_items(world)
     _books_equal_items(world)
     for site in Site.objects.order_by("pk"):

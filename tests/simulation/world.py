@@ -74,6 +74,8 @@ class Nature:
     doubles: bool = False
     # Orders come up short again and again, and are replaced: two of eleven seeds.
     merchandises: bool = False
+    # Orders hold bundles and options: two of five seeds.
+    bundles: bool = False
 
     @classmethod
     def drawn(cls, rng: random.Random) -> Nature:
@@ -154,6 +156,7 @@ class World:
             adjusts=self.seed % 7 in (2, 3, 6),
             remedies=self.seed % 7 in (3, 4),
             doubles=self.seed % 7 == 6,
+            bundles=self.seed % 5 in (2, 4),
         )
         if self.seed % 11 in (5, 9):
             self.nature = self.nature.with_merchandisers(self.rng)

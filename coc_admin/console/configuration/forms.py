@@ -136,7 +136,14 @@ class NewSiteForm(SiteForm):
 class ListForm(EditForm):
     """An inventory list, and what is kept back of it while selling offline."""
 
-    edited: tuple[str, ...] = ("name", "list_type", "offline_floor_units", "offline_floor_percent")
+    edited: tuple[str, ...] = (
+        "name",
+        "list_type",
+        "offline_floor_units",
+        "offline_floor_percent",
+        "use_bundle_inventory_only",
+        "part_quantity_per_bundle",
+    )
 
     name = forms.CharField(label=gettext_lazy("Name"), required=False, max_length=200)
     list_type = forms.ChoiceField(
@@ -156,6 +163,22 @@ class ListForm(EditForm):
         least=0,
         most=1000,
         invalid=gettext_lazy("Use a whole number like 50."),
+    )
+    use_bundle_inventory_only = forms.BooleanField(
+        label=gettext_lazy("Use bundle inventory only"),
+        help_text=gettext_lazy(
+            "An order with a bundle takes the stock of the bundle alone. Off: it takes the stock"
+            " of every bundled product, and of the bundle where the list has a figure of it."
+            " Set it as in B2C Commerce. Only new orders follow it."
+        ),
+        required=False,
+    )
+    part_quantity_per_bundle = forms.BooleanField(
+        label=gettext_lazy("The quantity of a bundled product is that of one bundle"),
+        help_text=gettext_lazy(
+            "Off: it is the quantity of the whole order line. Only new orders follow it."
+        ),
+        required=False,
     )
 
     def clean_offline_floor_units(self) -> Decimal:

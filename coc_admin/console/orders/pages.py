@@ -22,6 +22,7 @@ from coc_admin.console.forms import ReasonForm
 from coc_admin.console.frame import frame_of
 from coc_admin.console.orders.filters import read_filter, usual_sort
 from coc_admin.console.orders.item_stories import adjusted_how
+from coc_admin.console.orders.nesting import nested
 from coc_admin.console.orders.stories import timeline
 from coc_admin.console.wording import Standing, standing
 from coc_admin.customer_messages import messages_of
@@ -126,9 +127,8 @@ def _sums(items: Iterable[OrderItem]) -> _Sums:
 
 def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
     """Return what the pages about one order show."""
-    items = list(
-        OrderItem.objects.filter(order=order).select_related("replaces").order_by("position")
-    )
+    rows = OrderItem.objects.filter(order=order).order_by("position")
+    items = list(rows.select_related("replaces", "parent"))
     documents = ReservationDocument.objects.filter(order=order).order_by("generation", "part")
     is_free = not is_busy(order)
     being_replaced = being_adjusted = None
@@ -140,7 +140,7 @@ def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
     still_held = _held_by_failed(order)
     return {
         "order": order,
-        "items": items[:MOST_ITEMS],
+        "items": nested(items)[:MOST_ITEMS],
         "items_left_out": max(0, len(items) - MOST_ITEMS),
         "sums": _sums(items),
         "being_replaced": being_replaced,

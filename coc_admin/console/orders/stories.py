@@ -139,8 +139,8 @@ def _reserved_words(reserved: object, items: Mapping[str, OrderItem]) -> str:
         return "–"
     told = []
     for key, item in items.items():
-        if item.replaces_id is not None and key not in reserved:
-            continue  # it came later
+        if not item.takes_stock or (item.replaces_id is not None and key not in reserved):
+            continue  # it is told by its parts, or came later
         units = Decimal(str(reserved.get(key, 0)))
         words = gettext("%(reserved)s of %(ordered)s × %(sku)s") % {
             "reserved": format_quantity(units),
