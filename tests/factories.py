@@ -73,8 +73,15 @@ def capture(
     **members: Any,
 ) -> Order:
     """Capture an order: offline, or with a `claim` for whoever reserves it live."""
+    return capture_raw(site, raw_order(order_no, items, **members), at=at, claim=claim)
+
+
+def capture_raw(
+    site: Site, raw: bytes, *, at: datetime = START, claim: Claim | None = None
+) -> Order:
+    """Capture the order that `raw` describes."""
     return capture_order(
-        placed=parse_order(raw_order(order_no, items, **members), site=site),
+        placed=parse_order(raw, site=site),
         site=site,
         offline_since=None,
         offline_reason="" if claim else "The connection to OCI is offline.",

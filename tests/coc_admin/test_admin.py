@@ -245,10 +245,12 @@ class TestSites:
                 "list_type": "group",
                 "offline_floor_units": "2",
                 "offline_floor_percent": "10",
+                "use_bundle_inventory_only": "on",
             },
         )
         assert answer.status_code == 302
-        assert InventoryList.objects.get().offline_floor_units == Decimal(2)
+        list_ = InventoryList.objects.get()
+        assert (list_.offline_floor_units, list_.use_bundle_inventory_only) == (Decimal(2), True)
         answer = administrator.post("/admin/orders/site/add/", {**SITE, "id": "NorthShop"})
         assert answer.status_code == 302
         assert Site.objects.get().zone.key == "Europe/Berlin"

@@ -113,6 +113,9 @@ def test_an_order_answers_with_its_items_in_their_order(order: Order) -> None:
                 "cancelledQuantity": 0,
                 "replacedQuantity": 0,
                 "replacesItemId": None,
+                "parentItemId": None,
+                "kind": "product",
+                "takesStock": True,
             },
             {
                 "itemId": "item-1",
@@ -123,6 +126,9 @@ def test_an_order_answers_with_its_items_in_their_order(order: Order) -> None:
                 "cancelledQuantity": 0,
                 "replacedQuantity": 0,
                 "replacesItemId": None,
+                "parentItemId": None,
+                "kind": "product",
+                "takesStock": True,
             },
         ],
     }

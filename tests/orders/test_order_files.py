@@ -241,6 +241,32 @@ def test_xml_orders_become_orders_of_the_api() -> None:
     }
 
 
+def test_xml_bundles_become_bundles_of_the_api() -> None:
+    def part(sku: str, units: str, below: str = "") -> str:
+        return (
+            f"<bundled-product-lineitem><product-id>{sku}</product-id>"
+            f'<quantity unit="">{units}</quantity>{below}</bundled-product-lineitem>'
+        )
+
+    def parts(*lines: str) -> str:
+        return f"<bundled-product-lineitems>{''.join(lines)}</bundled-product-lineitems>"
+
+    nested = parts(part("P1", "2.0"), part("INNER", "1.0", parts(part("P2", "0.5"))))
+    (found,) = read(export(order(item("KIT", extra=nested) + item("CUP"))))
+    kit, cup = json.loads(found.body)["productItems"]
+    assert (kit["productId"], kit["quantity"], cup["productId"]) == ("KIT", 2, "CUP")
+    inner = {"productId": "INNER", "quantity": 1}
+    assert kit["bundledProductItems"] == [
+        {"productId": "P1", "quantity": 2},
+        inner | {"bundledProductItems": [{"productId": "P2", "quantity": 0.5}]},
+    ]
+    assert "bundledProductItems" not in cup
+    # One line too many is enough to be refused, wherever it stands.
+    (found,) = read(export(order(item("KIT", extra=parts(*[part("P1", "1")] * 3_000)))))
+    (kit,) = json.loads(found.body)["productItems"]
+    assert len(kit["bundledProductItems"]) == MAX_ITEMS
+
+
 @pytest.mark.parametrize("status", ["CANCELLED", "FAILED", "REPLACED"])
 def test_xml_orders_that_do_not_stand_are_not_placed(status: str) -> None:
     (found,) = read(export(order(item(), status=status)))

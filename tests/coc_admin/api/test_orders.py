@@ -62,6 +62,9 @@ def test_one_order(api: Api, outage: Scene) -> None:
                 "cancelledQuantity": 0,
                 "replacedQuantity": 0,
                 "replacesItemId": None,
+                "parentItemId": None,
+                "kind": "product",
+                "takesStock": True,
             },
             {
                 "itemId": "2",
@@ -72,6 +75,9 @@ def test_one_order(api: Api, outage: Scene) -> None:
                 "cancelledQuantity": 0,
                 "replacedQuantity": 0,
                 "replacesItemId": None,
+                "parentItemId": None,
+                "kind": "product",
+                "takesStock": True,
             },
         ],
     }

@@ -65,6 +65,9 @@ class TestOffline:
                     "cancelledQuantity": 0,
                     "replacedQuantity": 0,
                     "replacesItemId": None,
+                    "parentItemId": None,
+                    "kind": "product",
+                    "takesStock": True,
                 },
                 {
                     "itemId": "item-1",
@@ -75,6 +78,9 @@ class TestOffline:
                     "cancelledQuantity": 0,
                     "replacedQuantity": 0,
                     "replacesItemId": None,
+                    "parentItemId": None,
+                    "kind": "product",
+                    "takesStock": True,
                 },
             ],
         }

@@ -80,6 +80,9 @@ def test_a_captured_order_has_a_work_file_until_its_day_is_merged(
             "cancelledQuantity": 0,
             "replacedQuantity": 0,
             "replacesItemId": None,
+            "parentItemId": None,
+            "kind": "product",
+            "takesStock": True,
             "unitPrice": 9.5,
         },
         {
@@ -93,6 +96,9 @@ def test_a_captured_order_has_a_work_file_until_its_day_is_merged(
             "cancelledQuantity": 0,
             "replacedQuantity": 0,
             "replacesItemId": None,
+            "parentItemId": None,
+            "kind": "product",
+            "takesStock": True,
             "unitPrice": 9.5,
         },
     ]
@@ -248,11 +254,11 @@ def test_cancelled_short_items_and_what_replaces_an_item_are_told(site: Site, im
         "note": "1 MUG-01 by JUG-03: A jug will do.",
     }
     names = ("sku", "quantity", "reservedQuantity", "shortQuantity", "cancelledQuantity")
-    names += ("replacedQuantity", "replacesItemId")
+    names += ("replacedQuantity", "replacesItemId", "parentItemId", "kind", "takesStock")
     assert [tuple(item[name] for name in names) for item in order["items"]] == [
-        ("MUG-01", 2, 1, 1, 0, 1, None),
-        ("CUP-02", 1, 0, 1, 1, 0, None),
-        ("JUG-03", 1, 1, 0, 0, 0, mug.item_id),
+        ("MUG-01", 2, 1, 1, 0, 1, None, None, "product", True),
+        ("CUP-02", 1, 0, 1, 1, 0, None, None, "product", True),
+        ("JUG-03", 1, 1, 0, 0, 0, mug.item_id, None, "product", True),
     ]
 
 
