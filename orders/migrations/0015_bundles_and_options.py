@@ -41,16 +41,4 @@ class Migration(migrations.Migration):
             name='stockless_quantity',
             field=orders.fields.QuantityField(db_default=0, default=0),
         ),
-        migrations.AddIndex(
-            model_name='orderitem',
-            index=models.Index(condition=models.Q(('parent__isnull', False)), fields=['parent'], name='items_by_parent'),
-        ),
-        migrations.AddConstraint(
-            model_name='orderitem',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('quantity__gt', 0), ('stockless_quantity', 0)), models.Q(('quantity', 0), ('stockless_quantity__gt', 0)), _connector='OR'), name='item_takes_stock_or_not'),
-        ),
-        migrations.AddConstraint(
-            model_name='orderitem',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'product'), ('parent__isnull', True)), models.Q(('kind__in', ['bundled', 'option']), ('parent__isnull', False)), _connector='OR'), name='item_kind_by_parent'),
-        ),
     ]
