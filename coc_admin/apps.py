@@ -12,5 +12,9 @@ class CocAdminConfig(AppConfig):
     verbose_name = "Continuous Order Capture"
 
     def ready(self) -> None:
-        """Register the system checks, and what watches over what the queue stores."""
+        """Register the checks and what watches the queue's records; show signs of life."""
         from coc_admin import checks, failed_tasks  # noqa: F401
+        from reconciliation import liveness
+
+        # Here, since every process of the product comes by, the queue's before it forks.
+        liveness.start()

@@ -228,6 +228,8 @@ COC_WEB_WORKERS = env.whole("COC_WEB_WORKERS", 0, low=0, high=64)
 COC_WEB_THREADS = env.whole("COC_WEB_THREADS", 0, low=0, high=64)
 # How long a request may take to arrive, from its first byte to its last.
 COC_WEB_REQUEST_SECONDS = env.number("COC_WEB_REQUEST_SECONDS", 60, low=1, high=600)
+# A process that shows no sign of life for so long is replaced.
+COC_SILENT_SECONDS = env.number("COC_SILENT_SECONDS", 10, low=2, high=86_400)
 # The queue's timeout and a few seconds: a worker that did nothing for so long is replaced.
 COC_WATCHDOG_SECONDS = env.number("COC_WATCHDOG_SECONDS", 75, low=2, high=3600)
 

@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reconciliation import liveness
+
 ROOT = Path(__file__).resolve().parents[2]
 
 Sink = Callable[[str, str], None]  # (name of the program, one line of its output)
@@ -21,13 +23,15 @@ Sink = Callable[[str, str], None]  # (name of the program, one line of its outpu
 class Program:
     """What to start, under which name; `environment` is added to the supervisor's own.
 
-    `files` are descriptors that it inherits under the same numbers.
+    `files` are descriptors that it inherits under the same numbers. A program that shows no signs
+    of life (`reconciliation.liveness`) says so with `beats`, and is not watched for silence.
     """
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     files: tuple[int, ...] = ()
+    beats: bool = True
 
 
 class Child:
@@ -35,6 +39,10 @@ class Child:
 
     def __init__(self, program: Program, sink: Sink) -> None:
         reader, writer = os.pipe()
+        self._beats, beats = os.pipe()
+        # A supervisor that sleeps must keep nobody waiting, and nobody the supervisor.
+        os.set_blocking(self._beats, False)
+        os.set_blocking(beats, False)
         try:
             self._process = subprocess.Popen(  # noqa: S603 - commands of our own
                 [
@@ -45,18 +53,25 @@ class Child:
                     *program.command,
                 ],
                 cwd=ROOT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **program.environment},
+                env={
+                    **os.environ,
+                    "PYTHONUNBUFFERED": "1",
+                    liveness.VARIABLE: liveness.variable_for(beats),
+                    **program.environment,
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                pass_fds=(reader, *program.files),
+                pass_fds=(reader, beats, *program.files),
                 start_new_session=True,
             )
         except OSError:
             os.close(writer)
+            os.close(self._beats)
             raise
         finally:
             os.close(reader)
+            os.close(beats)
         self._lifeline = writer
         self._exit_code: int | None = None
         self._pump = threading.Thread(
@@ -76,6 +91,14 @@ class Child:
         found = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         return found is not None
 
+    def beats(self) -> list[liveness.Beat]:
+        """Return the beats of the group's processes since the last call; waits for nothing."""
+        found = bytearray()
+        with suppress(BlockingIOError):
+            while data := os.read(self._beats, 65536):
+                found += data
+        return list(liveness.read(bytes(found)))
+
     def terminate(self) -> None:
         """Ask the program to end in good order."""
         if not self.has_ended():
@@ -90,6 +113,7 @@ class Child:
                 os.killpg(self.pid, signal.SIGKILL)
             self._exit_code = self._process.wait()
             os.close(self._lifeline)
+            os.close(self._beats)
             # The last lines may still be in the pipe; it has no writer any more.
             self._pump.join(timeout=5)
         return self._exit_code

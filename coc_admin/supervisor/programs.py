@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 from django.conf import settings
 
 from coc_admin.supervisor.children import ROOT, Program
+from coc_admin.supervisor.lock_watch import LockWatch
 
 NAMES = ("web", "worker", "monitor")
 
@@ -20,6 +23,13 @@ POSTGRESQL_THREADS = 4
 def uses_sqlite() -> bool:
     """Whether the database is SQLite."""
     return str(settings.DATABASES["default"]["ENGINE"]).endswith("sqlite3")
+
+
+def lock_watch(say: Callable[[str], None]) -> LockWatch | None:
+    """Return what looks for the holder of SQLite's write lock; None with another database."""
+    return (
+        LockWatch(Path(settings.DATABASES["default"]["NAME"]), say=say) if uses_sqlite() else None
+    )
 
 
 def web_workers() -> int:

@@ -3,8 +3,8 @@
 `python -m coc_admin.supervisor.shim LIFELINE COMMAND...`, started as the leader of a new session.
 LIFELINE is the reading end of a pipe whose only writer is the supervisor: whatever way the
 supervisor ends, the pipe ends with it. A death signal alone would not do, since it reaches the
-direct child and not the children that a worker cluster forks. This module imports nothing of the
-project, so that it starts at once.
+direct child and not the children that a worker cluster forks. This module imports nothing that
+is large, so that it starts at once.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import signal
 import subprocess
 import sys
 from types import FrameType
+
+from reconciliation import liveness
 
 _PR_SET_PDEATHSIG = 1
 
@@ -35,8 +37,10 @@ def hold(lifeline: int, command: list[str]) -> int:
     """Run `command` until it ends and return its exit code, as a shell would tell it.
 
     SIGTERM is passed on to the command alone: the command ends its own children in good order.
-    When the lifeline ends, the whole group is killed, this process with it.
+    When the lifeline ends, the whole group is killed, this process with it. It shows the supervisor
+    signs of life, since a program whose shim is stopped would outlive the supervisor.
     """
+    beats = liveness.given_pipe()
     os.set_inheritable(lifeline, False)
     wakeup, waker = os.pipe()
     os.set_blocking(waker, False)
@@ -57,10 +61,13 @@ def hold(lifeline: int, command: list[str]) -> int:
         command, preexec_fn=_prepare_child, close_fds=False
     ) as child:
         while child.poll() is None:
-            ready, _, _ = select.select([lifeline, wakeup], [], [])
+            if beats is not None:
+                liveness.send(beats, liveness.Beat(os.getpid()))
+            ready, _, _ = select.select([lifeline, wakeup], [], [], liveness.BEAT_SECONDS)
             if lifeline in ready:
                 os.killpg(0, signal.SIGKILL)
-            os.read(wakeup, 512)
+            if wakeup in ready:
+                os.read(wakeup, 512)
             if terminate:
                 terminate = False
                 child.terminate()

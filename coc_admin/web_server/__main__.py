@@ -27,6 +27,7 @@ def main(listener: socket.socket) -> None:
     limits = Limits(request_seconds=settings.COC_WEB_REQUEST_SECONDS)
     _allow_files(limits.connections * _FILES_OF_A_CONNECTION + _OTHER_FILES)
     server = Server(application, listener, threads=web_threads(), limits=limits)
+    server.show_progress(loop_seconds=settings.COC_SILENT_SECONDS)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())
     # The loop needs the interpreter often and for moments; threads at work would keep it waiting

@@ -48,6 +48,7 @@ class Channel(HTTPChannel):
             self._refused = True
         super().service()
         self.since = time.monotonic()
+        self.server.note_answer()
 
     @property
     def is_receiving(self) -> bool:

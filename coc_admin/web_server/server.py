@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import time
 from collections.abc import Callable, Iterable
@@ -15,11 +16,15 @@ from waitress.task import ThreadedTaskDispatcher
 from coc_admin.web_server.answers import RequestTimeout, TooBusy
 from coc_admin.web_server.channel import Channel
 from coc_admin.web_server.limits import Limits
+from reconciliation import liveness
 
 Application = Callable[..., Iterable[bytes]]
 
 # Seconds between two looks at the clock.
 _PAUSE = 1.0
+# A thread that waits for SQLite's write lock gives up after 30 s, a call to OCI much earlier. Not
+# one answer in three times that, from all threads, means that they hang.
+POOL_SECONDS = 90.0
 
 
 class Server(TcpWSGIServer):
@@ -32,6 +37,9 @@ class Server(TcpWSGIServer):
     ) -> None:
         self.limits = limits
         self._stopping = False
+        self._turns = 0
+        self._answers = itertools.count(1)
+        self._answered = 0
         self._looked_at = 0.0
         dispatcher = ThreadedTaskDispatcher()
         dispatcher.set_thread_count(threads)
@@ -70,10 +78,24 @@ class Server(TcpWSGIServer):
         self._stopping = True
         self.pull_trigger()
 
+    def show_progress(self, *, loop_seconds: float, pool_seconds: float = POOL_SECONDS) -> None:
+        """Let the supervisor know when the loop, or all threads of the pool, stand still."""
+        liveness.watch("the loop", lambda: self._turns, patience=loop_seconds)
+        liveness.watch("all threads", self.pool_mark, patience=pool_seconds)
+
+    def pool_mark(self) -> int | None:
+        """Return a number that moves with each answer; None while no request waits for a thread."""
+        return self._answered if self.task_dispatcher.queue else None
+
+    def note_answer(self) -> None:
+        """Note that a thread has answered a request. Any thread may call it."""
+        self._answered = next(self._answers)
+
     def maintenance(self, now: float) -> None:
         """Nothing: connections are looked after between two waits, when they may be closed."""
 
     def _turn(self, pause: float = _PAUSE) -> None:
+        self._turns += 1
         wasyncore.loop(timeout=pause, use_poll=True, map=self._map, count=1)
         now = time.monotonic()
         if len(self.active_channels) > self.limits.connections:

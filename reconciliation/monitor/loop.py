@@ -11,7 +11,16 @@ from datetime import datetime, timedelta
 
 from django.db import DatabaseError, InterfaceError, connections
 
-from reconciliation import alert_rules, alerts, connection, heartbeats, leases, rhythms, schedules
+from reconciliation import (
+    alert_rules,
+    alerts,
+    connection,
+    heartbeats,
+    leases,
+    liveness,
+    rhythms,
+    schedules,
+)
 from reconciliation.monitor import recovery
 from reconciliation.monitor.probing import Prober
 
@@ -25,6 +34,8 @@ TICK_SECONDS = 1.0
 ALERTS_EVERY = timedelta(seconds=2)
 FORGET_EVERY = timedelta(hours=1)
 HEAL_EVERY = timedelta(seconds=30)
+# A statement that waits for SQLite's write lock gives up after 30 s, and the tick with it.
+STUCK_SECONDS = 90.0
 # Also how long loss and recovery may go unnoticed when the database comes back.
 LONGEST_PAUSE = 4.0
 
@@ -37,6 +48,7 @@ class Monitor:
     prober: Prober
     clock: Clock
     leads: bool = False
+    turns: int = 0
     _wakes: recovery.Wakes = field(default_factory=recovery.Wakes)
     _watch: leases.Watch = field(default_factory=lambda: leases.Watch(LEASE))
     _last_probe: datetime | None = None
@@ -47,7 +59,9 @@ class Monitor:
 
     def run(self, stop: threading.Event) -> None:
         """Tick once a second until `stop` is set; no exception ends the loop."""
+        liveness.watch("the loop", lambda: self.turns, patience=STUCK_SECONDS)
         while not stop.is_set():
+            self.turns += 1
             started = time.monotonic()
             ok = self._try_tick()
             spent = time.monotonic() - started

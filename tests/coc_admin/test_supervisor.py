@@ -168,7 +168,7 @@ def test_restart_replaces_the_whole_group_and_nothing_starts_after_stop(
     supervisor.restart("family", "no sign of work for 75 s")
     wait_for(lambda: len(output.pids()) == 2, "the second family")
 
-    assert said == ["family: no sign of work for 75 s; starting it anew"]
+    assert said == ["family: no sign of work for 75 s; starting it again"]
     # A killed process that is nobody's child any more takes a moment to go.
     wait_for(lambda: all(is_gone(pid) for pid in output.pids()[0]), "the family to be gone")
     supervisor.stop()

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from pathlib import Path
-
-from django.db import transaction
 
 
 def _begin(name: str) -> None:
@@ -31,10 +28,3 @@ def hangs() -> None:
     """Go on for ever."""
     _begin("hangs")
     time.sleep(3600)
-
-
-def halts() -> None:
-    """Halt the whole cluster in the middle of a transaction, which on SQLite keeps others out."""
-    _begin("halts")
-    with transaction.atomic():
-        os.killpg(os.getpgrp(), signal.SIGSTOP)

@@ -16,7 +16,6 @@ import requests
 
 from tests import migrated
 from tests.processes.product import Running, environment, serve, wait_for
-from tests.processes.test_poison_tasks import enqueue
 
 pytestmark = [pytest.mark.processes, pytest.mark.own_sqlite]
 
@@ -143,8 +142,10 @@ def test_several_web_processes_share_the_port_and_one_that_dies_is_started_again
 
 
 def test_a_wedged_worker_is_noticed_and_replaced(start: Start, tmp_path: Path) -> None:
-    # Every process of the cluster lives and none does anything, as with a lock that is lost.
-    product = start(env=environment(tmp_path, COC_WATCHDOG_SECONDS="6"))
+    # Every process of the cluster lives and none does anything, as with a lock that is lost. Here
+    # they are silent as well, which does not count.
+    env = environment(tmp_path, COC_WATCHDOG_SECONDS="6", COC_SILENT_SECONDS="3600")
+    product = start(env=env)
     product.wait_until_it_answers()
     wait_for(lambda: beats(tmp_path), "the first beat")
     group = product.group_of("qcluster")
@@ -153,27 +154,9 @@ def test_a_wedged_worker_is_noticed_and_replaced(start: Start, tmp_path: Path) -
     os.killpg(group, signal.SIGSTOP)
 
     wait_for(lambda: started_anew(product, "qcluster", group), "another worker")
-    assert "serve    | worker: no sign of work for 6 s; starting it anew" in product.lines
+    assert "serve    | worker: no sign of work for 6 s; starting it again" in product.lines
     wait_for(lambda: beats(tmp_path) != halted, "a beat of the new worker")
     assert all(group != os.getpgid(process.pid) for process in product.family())
-
-
-def test_a_worker_that_halts_with_the_database_locked_is_replaced(
-    start: Start, tmp_path: Path
-) -> None:
-    # Nobody can write, the watchdog neither: it must not take that for a database that is away.
-    env = environment(tmp_path, COC_WATCHDOG_SECONDS="6")
-    product = start(env=env)
-    product.wait_until_it_answers()
-    wait_for(lambda: beats(tmp_path), "the first beat")
-    group = product.group_of("qcluster")
-
-    enqueue(env, "tests.processes.poison.halts")
-
-    # Whoever wants to write waits for half a minute before it gives up.
-    wait_for(lambda: started_anew(product, "qcluster", group), "another worker", patience=120)
-    halted = beats(tmp_path)
-    wait_for(lambda: beats(tmp_path) != halted, "a beat of the new worker")
 
 
 def test_a_worker_process_that_is_killed_does_not_stop_the_work(

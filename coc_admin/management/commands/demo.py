@@ -115,6 +115,9 @@ class Demo:
                 sink=logs.line,
                 say=self._say,
                 listener=listener,
+                silent_seconds=settings.COC_SILENT_SECONDS,
+                lock_watch=programs.lock_watch(self._say),
+                hold_seconds=settings.COC_WATCHDOG_SECONDS,
             )
             ended = threading.Event()
             runner = threading.Thread(
@@ -153,6 +156,7 @@ class Demo:
                 f"--client-id={environment.CLIENT_ID}",
                 f"--client-secret={settings.COC_OCI_CLIENT_SECRET}",
             ),
+            beats=False,
         )
         product = programs.chosen(names=list(programs.NAMES), listener=listener)
         return [simulator, *product]

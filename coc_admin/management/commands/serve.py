@@ -69,6 +69,9 @@ class Command(BaseCommand):
             sink=console.line,
             say=console.say,
             listener=listener,
+            silent_seconds=settings.COC_SILENT_SECONDS,
+            lock_watch=programs.lock_watch(console.say),
+            hold_seconds=settings.COC_WATCHDOG_SECONDS,
         )
         console.say(f"starting {', '.join(names)}; stop with Ctrl-C")
         if "web" in names:
@@ -113,5 +116,16 @@ def _watch(supervisor: Supervisor, done: threading.Event) -> None:
         clock=time.monotonic,
     )
     while not done.wait(min(1.0, patience / 4)):
-        if worker_progress.is_wedged(watchdog):
+        if is_worker_wedged(supervisor, watchdog):
             supervisor.restart("worker", f"no sign of work for {patience:g} s")
+
+
+def is_worker_wedged(supervisor: Supervisor, watchdog: Watchdog) -> bool:
+    """Ask the watchdog, unless another process keeps the database locked.
+
+    No worker could note a beat then, and a new one would do no better.
+    """
+    if supervisor.is_locked_out("worker"):
+        watchdog.excuse()
+        return False
+    return worker_progress.is_wedged(watchdog)

@@ -85,6 +85,34 @@ def is_served(server: Started) -> None:
         assert read_answer(link).status == 200
 
 
+# --- progress -------------------------------------------------------------------------------------
+
+
+def test_a_pool_stands_still_while_a_request_waits_and_no_thread_answers(start: Start) -> None:
+    server = start()
+    marks: list[int | None] = []
+    with ExitStack() as stack:
+        links = [stack.enter_context(connect(server.port)) for _ in range(3)]
+        for _ in range(2):
+            # Two threads at work and nobody who waits: nothing has to move.
+            for link in links[:2]:
+                link.sendall(head("GET", "/wait"))
+                assert server.app.waiting.acquire(timeout=20)
+            assert server.server.pool_mark() is None
+
+            links[2].sendall(head("GET", "/hello"))
+            wait_for(lambda: server.server.pool_mark() is not None, "a request to wait")
+            marks.append(server.server.pool_mark())
+            assert server.server.pool_mark() == marks[-1]
+
+            server.app.may_answer.set()
+            assert [read_answer(link).status for link in links] == [200, 200, 200]
+            assert server.server.pool_mark() is None
+            server.app.may_answer.clear()
+    # The answers in between have moved it.
+    assert marks[0] != marks[1]
+
+
 # --- limits ---------------------------------------------------------------------------------------
 
 
