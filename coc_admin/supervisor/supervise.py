@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from coc_admin.supervisor import processes
+from coc_admin.supervisor import processes, systemd
 from coc_admin.supervisor.children import Child, Program, Sink
 from coc_admin.supervisor.lock_watch import Holder, LockWatch
 from coc_admin.supervisor.silence import Silence
@@ -121,9 +121,12 @@ class Supervisor:
         """Start everything, keep it running until `stop` is set, then stop everything."""
         try:
             self.start()
+            systemd.notify(systemd.READY)
             while not stop.wait(pause):
                 self.step()
+                systemd.notify(systemd.ALIVE)
         finally:
+            systemd.notify(systemd.STOPPING)
             self.stop()
 
     def stop(self) -> None:

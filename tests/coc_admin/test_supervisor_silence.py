@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -179,6 +181,29 @@ def test_a_program_that_cannot_be_started_is_tried_again_and_the_others_go_on(
     now[0] += 5
     supervisor.step()
     assert len(said) == 2
+
+
+@pytest.mark.parametrize("abstract", [False, True])
+def test_a_service_manager_hears_that_the_supervisor_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, abstract: bool
+) -> None:
+    name = f"coc-{os.getpid()}" if abstract else str(tmp_path / "notify")
+    monkeypatch.setenv("NOTIFY_SOCKET", f"@{name}" if abstract else name)
+    stop = threading.Event()
+    supervisor = Supervisor([], sink=Lines(), say=print)
+    running = threading.Thread(target=supervisor.run, args=(stop,), kwargs={"pause": 0.02})
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.settimeout(20)
+        manager.bind(f"\0{name}" if abstract else name)
+        running.start()
+        heard = [manager.recv(100).decode() for _ in range(3)]
+        stop.set()
+        while heard[-1] != "STOPPING=1":
+            heard.append(manager.recv(100).decode())
+    running.join(20)
+    assert heard[:3] == ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]
+    # Nobody listens any more, which stops nothing.
+    Supervisor([], sink=Lines(), say=print).run(stop)
 
 
 # --- the write lock -------------------------------------------------------------------------------
