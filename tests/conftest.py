@@ -52,6 +52,7 @@ _WAITING = {
     "test_unknowns": 110,
     "test_replay": 80,
     "test_redis_cluster": 40,
+    "test_liveness": 40,
     "test_demo": 35,
     "test_story": 30,
     "test_secrets": 4,
