@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Exists, Min, OuterRef
+from django.db.models import Count, Min
 from django.utils import timezone
 
 from orders.models import Order, OrderEvent
@@ -15,14 +15,12 @@ from reconciliation.channels import failing
 from reconciliation.models import (
     ConnectionState,
     Descriptor,
-    EntryState,
     OfflineCause,
     Priority,
     ReportDay,
-    RunEntry,
     RunState,
 )
-from reconciliation.status import LastRun, Status, summary
+from reconciliation.status import LastRun, Status, open_shortages, summary
 
 WORKER_SILENT = timedelta(seconds=90)  # with the quickest sweep
 # How long after a sweep that should have come a worker counts as silent.
@@ -181,15 +179,9 @@ def _still_offline(status: Status, now: datetime) -> None:
 
 
 def _shortages(now: datetime) -> None:
-    """One alert per run that left orders short, until none of them is open any more.
-
-    An order that a later run left short again belongs to the later run.
-    """
-    short = RunEntry.objects.filter(state__in=[EntryState.PARTIAL, EntryState.NOTHING])
-    later = short.filter(order=OuterRef("order"), run__gt=OuterRef("run"))
+    """One alert per run that left orders short, until none of them is open any more."""
     open_by_run = (
-        short.filter(run__is_active=False, order__in=Order.objects.oversold().order_by())
-        .exclude(Exists(later))
+        open_shortages(Order.objects.all())
         .order_by("-run")
         .values("run", "run__finished_at")
         .annotate(number=Count("pk"))[:MOST_SHORTAGES]

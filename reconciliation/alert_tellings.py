@@ -1,8 +1,8 @@
 """What an alert says to those who may see some sites only, in the figures of these alone.
 
 The alerts count the orders of all sites, and some name people. A site must not learn of another
-one's orders, so what counts is told anew, and what does not concern the sites is left out. A fixed
-number of queries, however many alerts.
+one's orders, so each rule has a text for some sites, `SITE_TEXTS`; a rule without one shows them
+nothing. A fixed number of queries, however many alerts.
 """
 
 from __future__ import annotations
@@ -33,14 +33,16 @@ from reconciliation.models import (
 
 
 def tellings(alerts: Iterable[Alert], *, site_ids: Collection[str]) -> dict[int, str]:
-    """Return what each alert says to people of these sites, by key; others do not concern them."""
-    rows = list(alerts)
+    """Return what each alert says to people of these sites, by key.
+
+    The others do not concern them, or have no text for some sites. Without a site there is none.
+    """
+    rows = list(alerts) if site_ids else []
     sites = _Sites(rows, sorted(site_ids))
     told = {}
     for alert in rows:
-        tell = _TOLD.get(Descriptor(alert.descriptor))
-        # The others tell of the worker and the monitor, which all sites share.
-        message = said_by(alert).message if tell is None else tell(sites, alert)
+        site_text = SITE_TEXTS.get(alert.descriptor)
+        message = None if site_text is None else site_text(sites, alert)
         if message is not None:
             told[alert.pk] = message
     return told
@@ -87,11 +89,8 @@ class _Sites:
 
     @cached_property
     def short(self) -> dict[int, int]:
-        """How many orders of the sites are still short, by run."""
-        short = self._entries().filter(
-            state__in=[EntryState.PARTIAL, EntryState.NOTHING],
-            order__in=self._orders().oversold().order_by(),
-        )
+        """How many orders of the sites are still short, by the run that left them so last."""
+        short = status.open_shortages(self._orders()).filter(run__in=self._runs)
         return dict(short.values_list("run").annotate(number=Count("pk")))
 
     def _entries(self) -> QuerySet[RunEntry]:
@@ -176,7 +175,7 @@ def _needs_review(sites: _Sites, alert: Alert) -> str | None:
 
 
 def _report_failure(sites: _Sites, alert: Alert) -> str | None:
-    if alert.context:
+    if alert.context == "behind":
         return said_by(alert).message
     number = sites.failed_reports
     if not _is_open(alert) or not number:
@@ -193,7 +192,12 @@ def _channel(sites: _Sites, alert: Alert) -> str | None:
     return said_by(alert).message if alert.data.get("channel") in sites.channels else None
 
 
-_TOLD: dict[Descriptor, Callable[[_Sites, Alert], str | None]] = {
+def _shared(sites: _Sites, alert: Alert) -> str | None:
+    """Return the text of all sites: it names no site, no order and no person."""
+    return said_by(alert).message
+
+
+SITE_TEXTS: dict[str, Callable[[_Sites, Alert], str | None]] = {
     Descriptor.OCI_OFFLINE: _offline,
     Descriptor.STILL_OFFLINE: _still_offline,
     Descriptor.RECONCILIATION_RUNNING: _run,
@@ -202,4 +206,9 @@ _TOLD: dict[Descriptor, Callable[[_Sites, Alert], str | None]] = {
     Descriptor.NEEDS_REVIEW: _needs_review,
     Descriptor.REPORT_FAILURE: _report_failure,
     Descriptor.CHANNEL_FAILING: _channel,
+    # The credentials, the worker and the monitor are shared by all sites.
+    Descriptor.CONFIGURATION_FAULT: _shared,
+    Descriptor.SILENT_WORKER: _shared,
+    Descriptor.SILENT_MONITOR: _shared,
 }
+"""What each rule says to people of some sites; None where it does not concern them."""

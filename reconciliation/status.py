@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Count, Min, QuerySet, Sum
+from django.db.models import Count, Exists, Min, OuterRef, QuerySet, Sum
 
 from orders.fields import ZERO
 from orders.models import Order, OrderItem
+from orders.models.orders import OrderQuerySet
 from reconciliation import connection
 from reconciliation.models import (
     ConnectionState,
@@ -132,3 +133,17 @@ def counts_of(run: Run) -> dict[EntryState, int]:
     """Return how many orders of `run` are in each state; states without an order are left out."""
     rows = RunEntry.objects.filter(run=run).order_by().values("state").annotate(number=Count("id"))
     return {EntryState(row["state"]): row["number"] for row in rows}
+
+
+def open_shortages(orders: OrderQuerySet) -> QuerySet[RunEntry]:
+    """Return what ended runs left short of `orders` and nobody has settled: one entry an order.
+
+    An order that several runs left short belongs to the last of them. While a later run is still
+    active the earlier one keeps it, so that each order counts once at any time.
+    """
+    short = RunEntry.objects.filter(
+        state__in=[EntryState.PARTIAL, EntryState.NOTHING], run__is_active=False
+    )
+    later = short.filter(order=OuterRef("order"), run__gt=OuterRef("run"))
+    oversold = short.filter(order__in=orders.oversold().order_by())
+    return oversold.exclude(Exists(later)).order_by()

@@ -13,6 +13,7 @@ from orders.events import record
 from orders.models import EventKind, InventoryList, Order, OrderEvent, OrderItem, OrderStatus, Site
 from reconciliation import connection, heartbeats
 from reconciliation.alert_rules import refresh_alerts, refresh_silence_alerts
+from reconciliation.alert_tellings import tellings
 from reconciliation.alert_texts import Said, said_by
 from reconciliation.alerts import open_alerts
 from reconciliation.models import Alert, Batch, Connection, ReportDay, Run, RunEntry
@@ -197,6 +198,24 @@ def test_an_order_left_short_again_belongs_to_the_later_run(site: Site) -> None:
     alerts = said(at(6))
     assert alerts[f"reconciliation_shortages run:{first.pk}"].data["orders"] == 1
     assert alerts[f"reconciliation_shortages run:{second.pk}"].data["orders"] == 1
+
+
+def test_an_order_counts_once_while_a_later_run_is_still_at_work(site: Site) -> None:
+    short = order(site, "1", reservation_state="PARTIALLY_RESERVED")
+    entries = [(short, "PARTIALLY_RESERVED")]
+    first = run("completed_with_shortages", entries)
+    later = run("running", entries, minutes=5)
+    key = "reconciliation_shortages run:"
+    found = said(at(6))
+    assert [name for name in found if name.startswith(key)] == [f"{key}{first.pk}"]
+    assert tellings(found.values(), site_ids=["shop"])[found[f"{key}{first.pk}"].pk].endswith(
+        "with shortages: 1 order could not be reserved in full."
+    )
+    Run.objects.filter(pk=later.pk).update(
+        state="completed_with_shortages", is_active=False, finished_at=at(7)
+    )
+    found = said(at(8))
+    assert [name for name in found if name.startswith(key)] == [f"{key}{later.pk}"]
 
 
 def test_a_run_that_oci_left_says_so_while_orders_wait(site: Site) -> None:
