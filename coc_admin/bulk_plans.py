@@ -27,6 +27,7 @@ from orders.models import (
 )
 from orders.models.inventory import OPEN_HOLDS
 from orders.under_way import what_is_under_way
+from orders.units import units_of
 from reconciliation.models import ReservationDocument
 from reconciliation.releases import MAY_HOLD
 
@@ -58,12 +59,7 @@ class Planned:
     @property
     def reserved(self) -> Decimal:
         """Units that OCI holds for it."""
-        return sum((item.reserved_quantity for item in self.items), ZERO)
-
-    @property
-    def open_units(self) -> Decimal:
-        """Units that are short, neither cancelled nor replaced."""
-        return sum((item.open_quantity for item in self.open_items), ZERO)
+        return units_of(self.order, self.items).reserved
 
     @property
     def mark(self) -> str:

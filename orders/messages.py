@@ -30,6 +30,7 @@ from orders.models import (
     OrderStatus,
 )
 from orders.texts import is_plain
+from orders.units import to_deliver_of
 
 LONGEST_SUBJECT = 200
 LONGEST_BODY = 10_000
@@ -205,25 +206,25 @@ def _values(order: Order) -> dict[str, str]:
         "siteName": order.site.name or order.site_id,
         "customerName": str(order.customer.get("customerName") or "customer"),
         "orderTotal": f"{round(order.order_total, 2):,f} {order.currency}",
-        "items": "–" if gone else _lines(items, _delivered),
+        "items": "–" if gone else _lines(items, to_deliver_of),
         "cancelledItems": _lines(items, _ordered if gone else _dropped),
-        "replacements": "\n".join(map(_instead, (i for i in items if i.replaces_id))) or "–",
+        "replacements": "\n".join(_instead(i) for i in items if _stands_in(i)) or "–",
     }
 
 
 def _ordered(item: OrderItem) -> Decimal:
-    """Return what was ordered of a line; a bundle stands for its parts."""
-    return item.ordered_quantity if item.parent_id is None else ZERO
-
-
-def _delivered(item: OrderItem) -> Decimal:
-    left: Decimal = item.quantity - item.cancelled_quantity - item.replaced_quantity
-    return left
+    """Return what was ordered of a line; bundles stand for parts, items for stand-ins."""
+    was_ordered = item.parent_id is None and item.replaces_id is None
+    return item.ordered_quantity if was_ordered else ZERO
 
 
 def _dropped(item: OrderItem) -> Decimal:
     dropped: Decimal = item.cancelled_quantity
     return dropped
+
+
+def _stands_in(item: OrderItem) -> bool:
+    return item.replaces_id is not None and to_deliver_of(item) > 0
 
 
 def _lines(items: Iterable[OrderItem], units_of: Callable[[OrderItem], Decimal]) -> str:
@@ -241,4 +242,4 @@ def _line(item: OrderItem, units: Decimal) -> str:
 def _instead(item: OrderItem) -> str:
     old = item.replaces
     name = "" if old is None else old.product_name or old.sku
-    return f"{_line(item, item.quantity)} (instead of {name})"
+    return f"{_line(item, to_deliver_of(item))} (instead of {name})"

@@ -103,9 +103,7 @@ def add_reserved(
         items = list(OrderItem.objects.filter(order_id=order_id).order_by("position"))
         after = {i.pk: i.reserved_quantity + added.get(i.pk, ZERO) for i in items}
         state = state_of({item.pk: item.quantity for item in items}, after)
-        settled = all(
-            after[i.pk] + i.cancelled_quantity + i.replaced_quantity >= i.quantity for i in items
-        )
+        settled = all(item.open_quantity <= added.get(item.pk, ZERO) for item in items)
         won = Order.objects.filter(
             pk=order_id, claim=holder, status=OrderStatus.NEW, reservation_state__in=_SHORT
         ).update(

@@ -30,6 +30,7 @@ from orders.fields import ZERO
 from orders.ledger import Figure
 from orders.models import Order, OrderStatus, Site
 from orders.payload import PlacedOrder, parse_order
+from orders.units import units_of
 from reconciliation import connection, fence, releases, reservation, snapshots
 from reconciliation.models import Connection, ConnectionState, Outage, Purpose
 from reconciliation.oci.client import OciClient
@@ -231,7 +232,7 @@ def _check_acceptable(order: Order, *, site: Site, reason: str, now: datetime) -
     try:
         capture.check_caps(
             site=site,
-            units=sum((item.quantity for item in order.items.all()), ZERO),
+            units=units_of(order, order.items.all()).ordered,
             value=order.order_total,
             offline_since=_offline_since(connection.current()),
             now=now,

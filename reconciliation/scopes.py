@@ -12,7 +12,8 @@ from django.db.models import Q
 
 from orders.fields import ZERO
 from orders.models import Order, OrderItem
-from orders.models.orders import OPEN_UNITS, OrderQuerySet
+from orders.models.orders import OrderQuerySet
+from orders.units import open_units
 from reconciliation import planner
 from reconciliation.models import EntryState, Run, RunEntry, Scope
 from reconciliation.planner import Demand
@@ -64,11 +65,11 @@ def demands_of(order_ids: Sequence[int]) -> list[Demand]:
     }
     for start in range(0, len(order_ids), _CHUNK):
         items = OrderItem.objects.filter(order__in=order_ids[start : start + _CHUNK])
-        rows = items.annotate(open_units=OPEN_UNITS).filter(open_units__gt=0)
-        for pk, list_id, sku, open_units in rows.values_list(
+        rows = items.annotate(open_units=open_units()).filter(open_units__gt=0)
+        for pk, list_id, sku, lacking in rows.values_list(
             "order", "inventory_list", "sku", "open_units"
         ):
-            units[pk][(list_id, sku)] += open_units
+            units[pk][(list_id, sku)] += lacking
     return [Demand(pk, dict(units[pk])) for pk in order_ids]
 
 

@@ -10,8 +10,9 @@ from decimal import Decimal
 from django.db.models import Count, Exists, Min, OuterRef, QuerySet, Sum
 
 from orders.fields import ZERO
-from orders.models import Order, OrderItem
+from orders.models import Order
 from orders.models.orders import OrderQuerySet
+from orders.units import ordered_in
 from reconciliation import connection
 from reconciliation.models import (
     ConnectionState,
@@ -114,10 +115,9 @@ def sum_up(orders: QuerySet[Order]) -> Waiting:
     )
     if not rows:
         return Waiting()
-    units = OrderItem.objects.filter(order__in=orders.order_by().values("id"))
     return Waiting(
         orders=sum(row["number"] for row in rows),
-        units=units.aggregate(units=Sum("quantity"))["units"] or ZERO,
+        units=ordered_in(orders),
         value={row["currency"]: row["value"] for row in rows},
         oldest_captured_at=min(row["oldest"] for row in rows),
     )

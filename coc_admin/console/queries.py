@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from orders.fields import ZERO, MoneyField
+from orders.fields import MoneyField
 from orders.models import Order, OrderItem, OrderStatus, ReservationState
 from orders.searching import CUSTOMER_EMAIL, CUSTOMER_NAME, customer_begins_with
 from reconciliation.models import EntryState, RunEntry
@@ -49,19 +49,6 @@ class Page(Generic[T]):
     rows: list[T]
     next_cursor: str
     is_first: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Units of one order."""
-
-    ordered: Decimal = ZERO
-    reserved: Decimal = ZERO
-
-    @property
-    def short(self) -> Decimal:
-        """Ordered minus reserved."""
-        return self.ordered - self.reserved
 
 
 def orders_in_state(state: str) -> QuerySet[Order]:
@@ -153,17 +140,6 @@ def count_up_to(rows: QuerySet[Any]) -> tuple[int, bool]:
     """Return how many there are, at most 10,000, and whether there are more."""
     number = rows.order_by()[: MOST_COUNTED + 1].count()
     return min(number, MOST_COUNTED), number > MOST_COUNTED
-
-
-def totals_of(orders: Iterable[Order]) -> dict[int, Totals]:
-    """Return the units of each order by its primary key; one query."""
-    rows = (
-        OrderItem.objects.filter(order__in=[order.pk for order in orders])
-        .order_by()
-        .values("order")
-        .annotate(ordered=Sum("quantity"), reserved=Sum("reserved_quantity"))
-    )
-    return {row["order"]: Totals(row["ordered"], row["reserved"]) for row in rows}
 
 
 def counts_of_runs(

@@ -22,6 +22,7 @@ from orders.models import (
     ReservationState,
     Resolution,
 )
+from orders.units import units_of
 from reconciliation.models import ConnectionState, EntryState, OfflineCause, RunState
 from reconciliation.status import Status, Waiting
 
@@ -283,26 +284,24 @@ def _waiting(*, connection: str, before: int) -> Standing:
 
 
 def _settled(order: Order, items: Sequence[OrderItem]) -> Standing:
-    # What stands for another item was not ordered by the shopper, but is reserved like the rest.
-    ordered = sum((item.quantity for item in items if item.replaces_id is None), ZERO)
-    reserved = sum((item.reserved_quantity for item in items), ZERO)
+    units = units_of(order, items)
     export = _export(order)
     if order.reservation_state == ReservationState.COMPLETE:
         title = _("Completely reserved")
         if order.resolution == Resolution.RESERVED_AGAIN:
             title = _("Completely reserved, at a later attempt")
         return Standing("ok", "circle-check", title, _("OCI holds every unit of it."), export)
-    units = _("%(reserved)s of %(ordered)s units are reserved.") % {
-        "reserved": format_quantity(reserved),
-        "ordered": format_quantity(ordered),
+    words = _("%(reserved)s of %(ordered)s units are reserved.") % {
+        "reserved": format_quantity(units.reserved),
+        "ordered": format_quantity(units.ordered),
     }
     if order.resolution:
-        text = f"{units} {order.resolution_note}".strip()
+        text = f"{words} {order.resolution_note}".strip()
         return Standing("info", "info-circle", _resolved(order), text, export)
     if order.reservation_state == ReservationState.PARTIAL:
         title = _("Oversold in part: partially reserved")
         rest = _("OCI holds nothing of the rest.")
-        text = f"{units} {rest}"
+        text = f"{words} {rest}"
     else:
         title = _("Oversold: nothing reserved")
         text = _("OCI holds none of its items.")

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from orders import units
 from orders.fields import MoneyField, QuantityField
 from orders.models.sites import InventoryList, Site
 from orders.searching import CUSTOMER_EMAIL, CUSTOMER_NAME
@@ -203,12 +204,6 @@ class Order(models.Model):
         return f"{self.site_id} {self.order_no}"
 
 
-# Of an item: what is short of it and has not been cancelled or replaced.
-OPEN_UNITS = (
-    F("quantity") - F("reserved_quantity") - F("cancelled_quantity") - F("replaced_quantity")
-)
-
-
 class ItemKind(models.TextChoices):
     """How an item got into its order."""
 
@@ -307,14 +302,12 @@ class OrderItem(models.Model):
     @property
     def short_quantity(self) -> Decimal:
         """Ordered minus reserved."""
-        short: Decimal = self.quantity - self.reserved_quantity
-        return short
+        return units.unreserved_of(self)
 
     @property
     def open_quantity(self) -> Decimal:
         """What is short and has not been cancelled or replaced."""
-        left: Decimal = self.short_quantity - self.cancelled_quantity - self.replaced_quantity
-        return left
+        return units.open_of(self)
 
 
 class OrderPayload(models.Model):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from django.db.models import F, Q, Sum
+from django.db.models import Q, Sum
 
 from orders.fields import ZERO
 from orders.keeping import kept_of
@@ -23,6 +23,7 @@ from orders.models.orders import SHORT
 from orders.models.rearrangements import UNDER_WAY as REARRANGED
 from orders.models.replacements import UNDER_WAY as REPLACED
 from orders.rearranging import keeps_of
+from orders.units import open_units
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
 
 Fault = tuple[int, Order, str]
@@ -87,8 +88,7 @@ def _orders_against_items() -> Iterator[Fault]:
         made = item.made or ZERO
         if item.replaced_quantity != made:
             yield 1, item.order, f"{item.replaced_quantity} of {item.sku} replaced, by {made}"
-    left = F("items__quantity") - F("items__reserved_quantity")
-    left = left - F("items__cancelled_quantity") - F("items__replaced_quantity")
+    left = open_units("items__")
     short = Order.objects.filter(SHORT, status=OrderStatus.NEW).annotate(left=Sum(left))
     for order in short.filter(left=0, resolution=Resolution.NONE):
         yield 1, order, "nothing of it is open, and it is not settled"

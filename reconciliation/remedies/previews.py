@@ -21,6 +21,7 @@ from orders.refusals import (
     waited_for,
 )
 from orders.under_way import what_is_under_way
+from orders.units import units_of
 from reconciliation import fence
 from reconciliation.remedies.reserving import uncounted_documents
 
@@ -60,7 +61,7 @@ def preview_cancel_short(orders: Sequence[Order]) -> list[CancelShortPreview]:
                 order=order,
                 items=short,
                 units=units,
-                reserved=sum((item.reserved_quantity for item in items[order.pk]), ZERO),
+                reserved=units_of(order, items[order.pk]).reserved,
                 refusal=refusal,
             )
         )

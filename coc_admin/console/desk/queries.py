@@ -29,18 +29,13 @@ from django.utils.translation import gettext_lazy as _
 from coc_admin.console.queries import PAGE, Page
 from orders.fields import ZERO
 from orders.models import InventoryRecord, Order, OrderItem
-from orders.models.orders import OPEN_UNITS
+from orders.units import open_units
 
 # Quantities are kept in thousandths, prices in ten-thousandths.
-_OPEN_VALUE = Cast(OPEN_UNITS, FloatField()) * Cast(F("unit_price"), FloatField())
+_OPEN_VALUE = Cast(open_units(), FloatField()) * Cast(F("unit_price"), FloatField())
 # The same, asked of orders with their items: naming the orders once in a query is far cheaper than
 # items of orders that are among others.
-OPEN_UNITS_OF_ORDER = (
-    F("items__quantity")
-    - F("items__reserved_quantity")
-    - F("items__cancelled_quantity")
-    - F("items__replaced_quantity")
-)
+OPEN_UNITS_OF_ORDER = open_units("items__")
 OPEN_VALUE_OF_ORDER = Cast(OPEN_UNITS_OF_ORDER, FloatField()) * Cast(
     F("items__unit_price"), FloatField()
 )
@@ -83,7 +78,7 @@ class Shortage:
 
 def open_items() -> QuerySet[OrderItem]:
     """Return the items of which something is short, neither cancelled nor replaced."""
-    return OrderItem.objects.order_by().alias(open_units=OPEN_UNITS).filter(open_units__gt=0)
+    return OrderItem.objects.order_by().alias(open_units=open_units()).filter(open_units__gt=0)
 
 
 def open_items_of(orders: QuerySet[Order]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -48,6 +48,7 @@ from orders.models.rearrangements import UNDER_WAY as REARRANGED
 from orders.models.replacements import UNDER_WAY as REPLACED
 from orders.shortages import why_not, why_not_cancel_short
 from orders.under_way import is_busy
+from orders.units import units_of, units_of_orders
 from reconciliation.models import ReservationDocument
 from reconciliation.releases import cancel_order
 
@@ -65,11 +66,11 @@ def order_list(request: HttpRequest) -> HttpResponse:
         if only:
             return redirect("order", pk=only.pk)
     page = queries.page_of_orders(found, cursor=wanted.cursor, sort=wanted.sort)
-    totals = queries.totals_of(page.rows)
+    units = units_of_orders(page.rows)
     number, more = queries.count_up_to(found)
     choice = Choice(request, "orders")
     context = {
-        "rows": [(order, totals.get(order.pk, queries.Totals())) for order in page.rows],
+        "rows": [(order, units[order.pk]) for order in page.rows],
         "page": page,
         "number": number,
         "more": more,
@@ -102,29 +103,6 @@ def order_or_404(request: HttpRequest, pk: int) -> Order:
     return get_object_or_404(orders, pk=min(pk, 2**63 - 1))
 
 
-@dataclass(frozen=True, slots=True)
-class _Sums:
-    """Units of an order over all its items."""
-
-    ordered: Decimal
-    reserved: Decimal
-    short: Decimal
-    cancelled: Decimal
-    replaced: Decimal
-
-
-def _sums(items: Iterable[OrderItem]) -> _Sums:
-    """Add up: ordered is what the shopper has ordered, short what is left to be put right."""
-    items = list(items)
-    return _Sums(
-        ordered=sum((item.quantity for item in items if item.replaces_id is None), ZERO),
-        reserved=sum((item.reserved_quantity for item in items), ZERO),
-        short=sum((item.open_quantity for item in items), ZERO),
-        cancelled=sum((item.cancelled_quantity for item in items), ZERO),
-        replaced=sum((item.replaced_quantity for item in items), ZERO),
-    )
-
-
 def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
     """Return what the pages about one order show."""
     rows = OrderItem.objects.filter(order=order).order_by("position")
@@ -142,12 +120,11 @@ def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
         "order": order,
         "items": nested(items)[:MOST_ITEMS],
         "items_left_out": max(0, len(items) - MOST_ITEMS),
-        "sums": _sums(items),
+        "sums": units_of(order, items),
         "being_replaced": being_replaced,
         "being_adjusted": being_adjusted,
         "adjusted_how": adjusted_how(being_adjusted) if being_adjusted else (),
-        "counts_short": order.status == OrderStatus.NEW
-        and order.reservation_state != ReservationState.MISSING,
+        "is_settled_outside": order.resolution == Resolution.SETTLED_OUTSIDE,
         "standing": _standing(request, order, items, is_free=is_free, held=still_held),
         "still_held": still_held,
         "story": timeline(order, items),

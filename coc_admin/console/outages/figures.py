@@ -14,8 +14,9 @@ from django.utils.translation import gettext as _
 
 from coc_admin.sight import Sight
 from orders.fields import ZERO
-from orders.models import Order, OrderItem, OrderStatus, ReservationState
+from orders.models import Order, OrderStatus, ReservationState
 from orders.models.orders import SHORT
+from orders.units import ordered_in
 from reconciliation.models import Outage
 
 # The call whose silence began an outage was made for an order that had just been captured.
@@ -107,10 +108,9 @@ def figures_of(outage: Outage, *, sight: Sight = EVERY_SITE) -> Figures:
         else:
             outcomes[review] += group["reviewed"]
             outcomes[waiting] += group["number"] - group["reviewed"]
-    units = OrderItem.objects.filter(order__in=orders.values("pk")).aggregate(n=Sum("quantity"))
     return Figures(
         orders=sum(outcomes.values()),
-        units=units["n"] or ZERO,
+        units=ordered_in(orders),
         value=dict(value),
         outcomes=[(label, n) for label, n in outcomes.items() if n or label != review],
         oversold=oversold,

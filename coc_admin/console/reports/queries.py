@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
 from coc_admin.sight import Sight, sight_of
+from orders import units
 from orders.fields import ZERO
 from orders.models import Order, ReservationState, Resolution
 from reconciliation.models import ReportDay, ReportType
@@ -41,22 +42,25 @@ class ReportItem:
     """One item of an order as the file tells of it."""
 
     told: Mapping[str, Any]
+    is_short: bool = True  # whether what is open of its order is short
 
     @property
     def cancelled(self) -> Decimal:
         """How much of it will not be delivered; files of older revisions do not say."""
-        return Decimal(self.told.get("cancelledQuantity", 0))
+        return Decimal(str(self.told.get("cancelledQuantity", 0)))
 
     @property
     def replaced(self) -> Decimal:
         """How much of it is delivered as another item."""
-        return Decimal(self.told.get("replacedQuantity", 0))
+        return Decimal(str(self.told.get("replacedQuantity", 0)))
 
     @property
     def short(self) -> Decimal:
-        """How much of it is neither reserved nor cancelled nor replaced."""
-        short = Decimal(self.told["shortQuantity"]) - self.cancelled - self.replaced
-        return max(ZERO, short)
+        """How much of it was short and still open, by the file."""
+        if not self.is_short:
+            return ZERO
+        unreserved = Decimal(str(self.told["shortQuantity"]))
+        return units.left_of(unreserved, cancelled=self.cancelled, replaced=self.replaced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,11 @@ class ReportLine:
     @property
     def items(self) -> list[ReportItem]:
         """Its items as the file tells of them."""
-        return [ReportItem(item) for item in self.told["items"]]
+        is_short = units.is_short(
+            reservation_state=self.told["reservationState"],
+            resolution=self.resolution.get("what", ""),
+        )
+        return [ReportItem(item, is_short) for item in self.told["items"]]
 
     @property
     def customer(self) -> str:

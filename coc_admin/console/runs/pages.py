@@ -18,7 +18,6 @@ from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.forms import ReasonForm, ScopeForm
 from coc_admin.console.orders.stories import attempt_words
 from coc_admin.console.paging import newest_first
-from coc_admin.console.queries import totals_of
 from coc_admin.console.runs.details import (
     CHANGED,
     RunFilterForm,
@@ -35,6 +34,7 @@ from coc_admin.console.runs.sight import (
 from coc_admin.sight import Sight, sight_of
 from orders.actors import person
 from orders.models import ReservationState
+from orders.units import units_of_orders
 from reconciliation import runs as reconciliations
 from reconciliation.dry_run import dry_run
 from reconciliation.models import Attempt, AttemptOutcome, EntryState, Run, RunEntry, Trigger
@@ -88,13 +88,13 @@ def _run_context(request: HttpRequest, pk: int) -> dict[str, Any]:
         state = ""
     paginator = Paginator(entries, ENTRIES)
     page = paginator.get_page(min(_number(request.GET.get("page", "")), MOST_PAGES))
-    totals = totals_of([entry.order for entry in page.object_list])
+    units = units_of_orders([entry.order for entry in page.object_list])
     return {
         "run": run,
         "is_limited": sight.is_limited,
         "counts": counts,
         "progress": progress,
-        "entries": [(entry, totals.get(entry.order_id)) for entry in page.object_list],
+        "entries": [(entry, units[entry.order_id]) for entry in page.object_list],
         "page": page,
         "view": "orders",
         "outcome": state,

@@ -1,0 +1,158 @@
+"""How many units of an order are ordered, reserved, short, cancelled and replaced.
+
+Every page, API answer, file and metric takes its units from here:
+
+- *ordered*: what the shopper ordered. An item that stands in for another one was not ordered; its
+  units are those of the item that it replaces.
+- *reserved*: what OCI holds, items that stand in included.
+- *short*: what is still open. Only an accepted order that OCI has answered and nobody has settled
+  can be short; units of any other order are not.
+- *cancelled*: short units that will not be delivered, while the rest of the order is.
+- *replaced*: ordered units that are delivered as another item.
+
+An order that is short or put right has ordered = reserved + cancelled + short. An item alone has
+quantity = reserved + cancelled + replaced + open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.expressions import CombinedExpression
+
+from orders.fields import ZERO
+
+if TYPE_CHECKING:
+    from orders.models import Order, OrderItem
+
+# As in orders.models: the models take the units of an item from here.
+_NEW, _MISSING = "new", "RESERVATION_MISSING"
+_SHORT = ("PARTIALLY_RESERVED", "NOTHING_RESERVED")
+# Items that the shopper ordered.
+_ORDERED = Q(replaces=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """Units of one order; `is_answered` says whether it is known what is short of it."""
+
+    ordered: Decimal = ZERO
+    reserved: Decimal = ZERO
+    short: Decimal = ZERO
+    cancelled: Decimal = ZERO
+    replaced: Decimal = ZERO
+    is_answered: bool = False
+
+
+def open_units(items: str = "") -> CombinedExpression:
+    """Return what is open of an item as SQL; `items` is the way to it, as `items__`."""
+    return (
+        F(f"{items}quantity")
+        - F(f"{items}reserved_quantity")
+        - F(f"{items}cancelled_quantity")
+        - F(f"{items}replaced_quantity")
+    )
+
+
+def open_of(item: OrderItem) -> Decimal:
+    """Return what of a loaded item is neither reserved nor cancelled nor replaced."""
+    return left_of(
+        unreserved_of(item), cancelled=item.cancelled_quantity, replaced=item.replaced_quantity
+    )
+
+
+def unreserved_of(item: OrderItem) -> Decimal:
+    """Return ordered minus reserved of a loaded item, whatever people did about it."""
+    unreserved: Decimal = item.quantity - item.reserved_quantity
+    return unreserved
+
+
+def left_of(unreserved: Decimal, *, cancelled: Decimal, replaced: Decimal) -> Decimal:
+    """Return what is open of an item of which so much is not reserved."""
+    return unreserved - cancelled - replaced
+
+
+def to_deliver_of(item: OrderItem) -> Decimal:
+    """Return what of a loaded item is still to be delivered as that item."""
+    left: Decimal = item.quantity - item.cancelled_quantity - item.replaced_quantity
+    return left
+
+
+def is_answered(order: Order) -> bool:
+    """Whether OCI has answered for an accepted order, so that it is known what is short of it."""
+    return order.status == _NEW and order.reservation_state != _MISSING
+
+
+def is_short(*, reservation_state: str, resolution: str) -> bool:
+    """Whether what is open of an order in this state is short: nobody has settled or cancelled it.
+
+    An order that is not accepted has no such state, or a resolution.
+    """
+    return reservation_state in _SHORT and not resolution
+
+
+def units_of(order: Order, items: Iterable[OrderItem]) -> Units:
+    """Return the units of a loaded order with all its items; no query."""
+    items = list(items)
+    ordered = [item for item in items if item.replaces_id is None]
+    return _units(
+        order,
+        ordered=sum((item.quantity for item in ordered), ZERO),
+        reserved=sum((item.reserved_quantity for item in items), ZERO),
+        cancelled=sum((item.cancelled_quantity for item in items), ZERO),
+        replaced=sum((item.replaced_quantity for item in ordered), ZERO),
+        left=sum((open_of(item) for item in items), ZERO),
+    )
+
+
+def units_of_orders(orders: Iterable[Order]) -> dict[int, Units]:
+    """Return the units of each loaded order by its primary key; one query."""
+    by_key = {order.pk: order for order in orders}
+    rows = _items().filter(order__in=list(by_key)).order_by().values("order")
+    sums = rows.annotate(
+        ordered=Sum("quantity", filter=_ORDERED),
+        reserved=Sum("reserved_quantity"),
+        cancelled=Sum("cancelled_quantity"),
+        replaced=Sum("replaced_quantity", filter=_ORDERED),
+        left=Sum(open_units()),
+    )
+    found = {row["order"]: row for row in sums}
+    return {pk: _units(order, **_sums(found.get(pk))) for pk, order in by_key.items()}
+
+
+def _sums(row: Mapping[str, Any] | None) -> dict[str, Decimal]:
+    names = ("ordered", "reserved", "cancelled", "replaced", "left")
+    return {name: (row[name] if row else None) or ZERO for name in names}
+
+
+def with_units(orders: QuerySet[Order]) -> QuerySet[Any]:
+    """Return `orders` with `ordered_units` and `reserved_units`; no query of its own."""
+    of_order = _items().filter(order=OuterRef("pk")).order_by().values("order")
+    ordered = of_order.annotate(n=Sum("quantity", filter=_ORDERED)).values("n")
+    reserved = of_order.annotate(n=Sum("reserved_quantity")).values("n")
+    return orders.annotate(ordered_units=Subquery(ordered), reserved_units=Subquery(reserved))
+
+
+def ordered_in(orders: QuerySet[Order]) -> Decimal:
+    """Return what was ordered in all `orders` together; one query."""
+    items = _items().filter(order__in=orders.order_by().values("pk"))
+    # Not a condition of the rows: with stale statistics PostgreSQL would look through the index of
+    # `replaces`, in which nearly every item is null, once for each order.
+    total: Decimal | None = items.aggregate(n=Sum("quantity", filter=_ORDERED))["n"]
+    return total or ZERO
+
+
+def _units(order: Order, *, left: Decimal, **units: Decimal) -> Units:
+    state, resolution = order.reservation_state, order.resolution
+    answered = is_answered(order)
+    counts = answered and is_short(reservation_state=state, resolution=resolution)
+    return Units(short=left if counts else ZERO, is_answered=answered, **units)
+
+
+def _items() -> QuerySet[OrderItem]:
+    return apps.get_model("orders", "OrderItem")._default_manager.all()
