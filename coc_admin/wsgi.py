@@ -6,5 +6,7 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from coc_admin.header_bounds import bounded
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coc_admin.settings")
-application = get_wsgi_application()
+application = bounded(get_wsgi_application())

@@ -11,15 +11,13 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 from xml.parsers import expat
 
+from orders import xml_files
 from orders.found_orders import FoundOrder, OrderFileRefused, body_of, member
 from orders.payload import MAX_ITEMS
 from orders.stock_csv import BadLine
 
-_CHUNK = 64 * 1024
 _LONGEST_TEXT = 1_000
-_LONGEST_TAG = 1024 * 1024
 _DEEPEST = 50
-_SEPARATOR = " "
 
 _ORDER = ("orders", "order")
 _ITEM = (*_ORDER, "product-lineitems", "product-lineitem")
@@ -54,32 +52,29 @@ _NOT_STANDING = ("CANCELLED", "FAILED", "REPLACED")
 def read_order_xml(file: IO[bytes]) -> Iterator[FoundOrder]:
     """Yield the orders of an order XML file. Raises OrderFileRefused."""
     reader = _Reader()
-    parser = reader.parser
-    fed = 0
+    fed = xml_files.feed(reader.parser, file)
     while True:
-        chunk = file.read(_CHUNK)
-        fed += len(chunk)
         try:
-            parser.Parse(chunk, not chunk)
+            next(fed)
+        except StopIteration:
+            return
         except expat.ExpatError as error:
             what = f"is no XML: {expat.ErrorString(error.code)}"
             raise OrderFileRefused([BadLine(error.lineno, what)]) from None
         except (ValueError, LookupError):
             what = "is in an encoding that cannot be read; use UTF-8"
             raise OrderFileRefused([BadLine(1, what)]) from None
+        except xml_files.TagTooLong as error:
+            what = f"holds a tag or comment of more than {xml_files.LONGEST_TAG:,} bytes"
+            raise OrderFileRefused([BadLine(error.line, what)]) from None
         yield from reader.take()
-        if not chunk:
-            return
-        if fed - parser.CurrentByteIndex > _LONGEST_TAG:
-            what = f"holds a tag or comment of more than {_LONGEST_TAG:,} bytes"
-            raise OrderFileRefused([BadLine(parser.CurrentLineNumber, what)])
 
 
 class _Reader:
     """Collects the orders that have been read to their end."""
 
     def __init__(self) -> None:
-        self.parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
+        self.parser = xml_files.new_parser()
         self.parser.StartDoctypeDeclHandler = self._refuse_doctype
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
@@ -107,7 +102,7 @@ class _Reader:
         self._refuse("holds a document type, which an order file never does")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        tag = name.rpartition(_SEPARATOR)[2]
+        tag = xml_files.tag_of(name)
         if not self._path and tag != "orders":
             self._refuse(f"is no order export: it begins with <{tag[:40]}>, not <orders>")
         if len(self._path) >= _DEEPEST:

@@ -73,7 +73,8 @@ def _record(line: bytes, list_: InventoryList) -> tuple[str, str, Decimal, Decim
     """Return location, SKU, ATO and safety stock of a line; raises ValueError."""
     try:
         record = json.loads(line.decode("utf-8-sig"), parse_float=Decimal)
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):
+        # Decimal raises the second for an exponent of twenty digits.
         raise ValueError(_("is no JSON object in UTF-8")) from None
     if not isinstance(record, dict):
         raise ValueError(_("is no JSON object in UTF-8"))

@@ -13,12 +13,12 @@ from xml.parsers import expat
 
 from django.utils.translation import gettext as _
 
+from orders import xml_files
 from orders.ledger import Figure
 from orders.stock_csv import MOST_ATO, MOST_FAULTS, MOST_SKUS, BadLine, StockRefused, number_of
 from orders.texts import SKU_RULE, is_sku
 
 _LONGEST_TEXT = 100
-_SEPARATOR = " "
 _TAKEN = (
     "ats",
     "allocation",
@@ -35,7 +35,7 @@ def read_stock_xml(file: IO[bytes], *, list_id: str) -> list[Figure]:
     there. Of a file with several lists the one with this id is taken; a single one whatever its id.
     """
     reader = _Reader()
-    parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
+    parser = xml_files.new_parser()
     parser.StartDoctypeDeclHandler = _refuse_doctype
     parser.StartElementHandler = lambda name, attributes: reader.start(
         name, attributes, parser.CurrentLineNumber
@@ -43,10 +43,15 @@ def read_stock_xml(file: IO[bytes], *, list_id: str) -> list[Figure]:
     parser.EndElementHandler = reader.end
     parser.CharacterDataHandler = reader.text
     try:
-        parser.ParseFile(file)
+        for _chunk in xml_files.feed(parser, file):
+            pass
     except expat.ExpatError as error:
         what = expat.ErrorString(error.code)
         reader.bad.append(BadLine(error.lineno, _("is no XML: %(fault)s") % {"fault": what}))
+    except xml_files.TagTooLong as error:
+        words = _("holds a tag or comment of more than %(number)s bytes")
+        longest = {"number": f"{xml_files.LONGEST_TAG:,}"}
+        reader.bad.append(BadLine(error.line, words % longest))
     except (ValueError, LookupError):
         reader.bad.append(BadLine(1, _("is in an encoding that cannot be read; use UTF-8")))
     return reader.figures(list_id)
@@ -63,6 +68,7 @@ class _Reader:
     def __init__(self) -> None:
         self.bad: list[BadLine] = []
         self._lists: dict[str, dict[str, tuple[int, Decimal]]] = defaultdict(dict)
+        self._count = 0  # records of all lists; a file may have as many lists as records
         self._list = ""
         self._line = 0
         self._sku = ""
@@ -70,7 +76,7 @@ class _Reader:
         self._field = ""
 
     def start(self, name: str, attributes: dict[str, str], line: int) -> None:
-        tag = name.rpartition(_SEPARATOR)[2]
+        tag = xml_files.tag_of(name)
         if tag == "header":
             self._list = attributes.get("list-id", "")
         elif tag == "record":
@@ -85,7 +91,7 @@ class _Reader:
             self._values[self._field] = (so_far + text)[:_LONGEST_TEXT]
 
     def end(self, name: str) -> None:
-        tag = name.rpartition(_SEPARATOR)[2]
+        tag = xml_files.tag_of(name)
         if tag == self._field:
             self._field = ""
         elif tag == "record":
@@ -103,7 +109,7 @@ class _Reader:
                 "sku": self._sku,
                 "line": known[self._sku][0],
             }
-        elif sum(map(len, self._lists.values())) >= MOST_SKUS:
+        elif self._count >= MOST_SKUS:
             message = _("more than %(number)s SKUs; import the file in parts") % {
                 "number": f"{MOST_SKUS:,}"
             }
@@ -111,6 +117,7 @@ class _Reader:
             self.bad.append(BadLine(self._line, message))
         else:
             known[self._sku] = (self._line, ato)
+            self._count += 1
 
     def _ato(self) -> tuple[Decimal, str]:
         """Return the figure of the record at hand, or what is wrong with it."""

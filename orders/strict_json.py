@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 
@@ -33,7 +33,10 @@ def loads(raw: bytes) -> Any:
 
 
 def _finite(text: str) -> Decimal:
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # an exponent of twenty digits
+        raise ValueError(f"the number {text[:40]} is out of range") from None
     # Arithmetic on a huge exponent writes out all its digits.
     if number and not -30 <= number.adjusted() <= 30:
         raise ValueError(f"the number {text[:40]} is out of range")
@@ -47,7 +50,9 @@ def _no_constant(text: str) -> Any:
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the member {twice[:60]!a} is given twice")
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise ValueError(f"the member {name[:60]!a} is given twice")
+            seen.add(name)
     return members

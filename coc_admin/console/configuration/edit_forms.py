@@ -75,7 +75,7 @@ class EditForm(ReasonedForm):
         """Return what its author saw; nothing if that was tampered with."""
         try:
             told = json.loads(self.cleaned_data.get("was") or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return {str(k): str(v) for k, v in told.items()} if isinstance(told, dict) else {}
 

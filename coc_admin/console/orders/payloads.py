@@ -37,7 +37,17 @@ def payload(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _indented(body: str) -> str:
+    """Return the indented text, no further than it is shown.
+
+    A million numbers in nine hundred brackets would be two gigabytes of spaces.
+    """
+    pieces, length = [], 0
     try:
-        return json.dumps(json.loads(body), ensure_ascii=False, indent=2)
+        for piece in json.JSONEncoder(ensure_ascii=False, indent=2).iterencode(json.loads(body)):
+            pieces.append(piece)
+            length += len(piece)
+            if length > MOST_CHARACTERS:
+                break
     except (ValueError, RecursionError):
         return body
+    return "".join(pieces)

@@ -1,0 +1,23 @@
+"""The page of a payload takes work by what it shows."""
+
+from __future__ import annotations
+
+import json
+
+from coc_admin.console.orders import payloads
+from tests.growth import calls_of
+
+
+def deep(count: int) -> str:
+    return "[" * 500 + "1," * count + "1" + "]" * 500
+
+
+def test_a_payload_is_indented_no_further_than_it_is_shown() -> None:
+    few, many = (calls_of(lambda n=n: payloads._indented(deep(n))) for n in (2_000, 8_000))
+    assert abs(many - few) < 200
+    assert len(payloads._indented(deep(8_000))) < payloads.MOST_CHARACTERS + 2_000
+
+
+def test_a_payload_that_is_shown_in_full_is_the_same_as_ever() -> None:
+    body = {"orderNo": "1", "items": [{"sku": "Müg", "n": 1.5}], "none": None}
+    assert payloads._indented(json.dumps(body)) == json.dumps(body, ensure_ascii=False, indent=2)
