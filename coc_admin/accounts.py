@@ -10,9 +10,6 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from axes.helpers import get_cool_off
-from axes.models import AccessAttempt
-from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.contrib.auth.tokens import default_token_generator
 from django.contrib.sessions.models import Session
@@ -28,6 +25,7 @@ from coc_admin import audit
 from coc_admin.editing import ChangeRefused, EditedMeanwhile, text_of, texts_of, update_as_seen
 from coc_admin.models import Profile
 from coc_admin.roles import ADMINISTRATOR, permissions_of_roles
+from coc_admin.sign_in import limits
 from orders.models import Site
 
 ROLES = tuple(permissions_of_roles())
@@ -138,16 +136,11 @@ def sign_out_everywhere(*, request: HttpRequest, user_id: int, now: datetime, re
     return ended
 
 
-def locked_from(user: User, *, now: datetime) -> list[AccessAttempt]:
-    """Return from where too many wrong passwords were tried of late, so that signing in is shut."""
-    return list(_tries(user.get_username(), now).order_by("-attempt_time")[:20])
-
-
 def unlock(*, request: HttpRequest, user_id: int, reason: str) -> int:
     """Forget the wrong passwords of a person; return from how many places. Raises ChangeRefused."""
     with transaction.atomic():
         user = _locked(request, user_id)
-        places: int = AccessAttempt.objects.filter(username=user.get_username()).delete()[0]
+        places = limits.forgive(user.get_username())
         if places:
             _note(request, "user.unlocked", user, detail={"places": places}, reason=reason)
     return places
@@ -210,15 +203,6 @@ def check_sites(*, role: str, every_site: bool, sites: Collection[object]) -> No
         )
     if not every_site and not sites:
         raise ChangeRefused(_("Choose at least one site, or every site."), field="sites")
-
-
-def _tries(username: str, now: datetime) -> Any:
-    since = now - get_cool_off()
-    return AccessAttempt.objects.filter(
-        username=username,
-        attempt_time__gt=since,
-        failures_since_start__gte=settings.AXES_FAILURE_LIMIT,
-    )
 
 
 def _locked(request: HttpRequest, user_id: int) -> User:

@@ -24,7 +24,7 @@ from coc_admin.roles import ADMINISTRATOR
 
 # What other apps bring along. Their rows are code (a schedule names a function to call) or belong
 # to their own commands, and none of them is for the people who come here.
-_NOT_FOR_PEOPLE = ("django_q", "axes")
+_NOT_FOR_PEOPLE = ("django_q",)
 
 
 def hide_what_is_not_for_people() -> None:

@@ -181,3 +181,22 @@ def mail_can_be_sent(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
             id="coc.W009",
         )
     ]
+
+
+@checks.register(deploy=True)
+def proxy_elsewhere_is_named(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """E010: of a proxy that is not named nothing is believed, and every page redirects to itself.
+
+    A web server that listens on this machine alone is reached by proxies of this machine.
+    """
+    is_local = settings.COC_BIND in LOCAL_HOSTS
+    if not settings.COC_BEHIND_TLS_PROXY or settings.COC_PROXIES_ARE_NAMED or is_local:
+        return []
+    return [
+        checks.Error(
+            f"COC_BEHIND_TLS_PROXY is on, COC_BIND is {settings.COC_BIND}, and no proxy is named.",
+            hint="Set COC_TRUSTED_PROXIES to the addresses or networks of your proxies; to"
+            " 127.0.0.0/8,::1 if they are all on this machine.",
+            id="coc.E010",
+        )
+    ]

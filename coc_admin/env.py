@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -60,6 +61,19 @@ def whole(name: str, default: int, *, low: int, high: int) -> int:
 def names(name: str, default: str = "") -> list[str]:
     """Return a comma-separated variable as a list without empty entries."""
     return [part.strip() for part in text(name, default).split(",") if part.strip()]
+
+
+def networks(name: str, default: str = "") -> list[IPv4Network | IPv6Network]:
+    """Return a comma-separated variable of addresses and networks; empty is the default."""
+    found = []
+    for part in names(name) or [one for one in default.split(",") if one]:
+        try:
+            found.append(ip_network(part, strict=False))
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name} has {part!r}; use addresses and networks such as 10.0.0.7,10.1.0.0/16."
+            ) from None
+    return found
 
 
 def folder(name: str, default: Path) -> Path:

@@ -139,6 +139,26 @@ class AuditEntry(models.Model):
         raise TypeError("entries of the audit log are not deleted")
 
 
+class SignInCount(models.Model):
+    """How many failed sign-ins something has against it; written by `coc_admin.sign_in.counts`.
+
+    Old rows are deleted, and the oldest above a bound: the table does not grow with the guesses.
+    """
+
+    key = models.CharField(max_length=120, primary_key=True)
+    level = models.FloatField()
+    at = models.FloatField(db_index=True)  # of the last failure, in seconds since the epoch
+    leak = models.FloatField()  # failures that a second forgives
+    name_hash = models.CharField(max_length=64, blank=True, db_index=True)
+    address = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.level:.1f}"
+
+
 class DeskEntry(models.Model):
     """What people keep beside a short order on the oversold desk; written by `coc_admin.desk`.
 

@@ -31,12 +31,12 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
-    "axes",
     "csp",
     "django_q",
 ]
 
 MIDDLEWARE = [
+    "coc_admin.client_address.ClientAddressMiddleware",
     "coc_admin.logs.RequestIdMiddleware",
     "coc_admin.api.problems.ApiAnswersMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -49,7 +49,7 @@ MIDDLEWARE = [
     "coc_admin.personal.PersonalMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "axes.middleware.AxesMiddleware",
+    "coc_admin.sign_in.passwords.PasswordsBusyMiddleware",
 ]
 
 ROOT_URLCONF = "coc_admin.urls"
@@ -84,10 +84,9 @@ CACHES = {
     }
 }
 
-AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
-]
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+# Few hashes at a time, however many people want one (coc_admin.sign_in.passwords).
+PASSWORD_HASHERS = ["coc_admin.sign_in.passwords.BoundedHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -100,13 +99,6 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
-AXES_FAILURE_LIMIT = 8
-AXES_COOLOFF_TIME = 0.25
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_RESET_ON_SUCCESS = True
-AXES_USERNAME_CALLABLE = "coc_admin.sign_in_names.counted_name"
-AXES_VERBOSE = False
-AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
@@ -135,7 +127,13 @@ SESSION_COOKIE_NAME = "coc_session"
 CSRF_COOKIE_NAME = "coc_csrf"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
-if env.flag("COC_BEHIND_TLS_PROXY", default=False):
+COC_BEHIND_TLS_PROXY = env.flag("COC_BEHIND_TLS_PROXY", default=False)
+# Whose headers about the client are believed (coc_admin.client_address).
+COC_TRUSTED_PROXIES = env.networks(
+    "COC_TRUSTED_PROXIES", "127.0.0.0/8,::1" if COC_BEHIND_TLS_PROXY else ""
+)
+COC_PROXIES_ARE_NAMED = bool(env.text("COC_TRUSTED_PROXIES"))
+if COC_BEHIND_TLS_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

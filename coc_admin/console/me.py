@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 from django import forms
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth import views as auth
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -22,9 +23,11 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from coc_admin import accounts, audit
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.signing_in import note_failure, wait_page
 from coc_admin.models import Profile
 from coc_admin.personal import zone_names
 from coc_admin.sight import SESSION_KEY, profile_of, sight_of
+from coc_admin.sign_in import limits, passwords
 
 # These name a site, or a place in a list of the site that was shown before.
 _OF_THE_OLD_SITE = ("site", "cursor", "page", "before", "holds_after")
@@ -91,19 +94,47 @@ class _PasswordChange(auth.PasswordChangeView):
     template_name = "console/me_password.html"
     success_url = reverse_lazy("me")
 
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Change the password, unless the old one was wrong too often."""
+        own = {
+            "name_hash": limits.hash_of(request.user.get_username()),
+            "device": f"person-{request.user.pk}",
+        }
+        try:
+            with limits.attempt(request.META, **own) as tried, passwords.known_person():
+                self._tried = tried
+                return super().post(request, *args, **kwargs)
+        except limits.TooManyTries as refusal:
+            return wait_page(request, refusal.seconds)
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        """Count a wrong old password like one that was tried to sign in."""
+        if form.has_error("old_password", "password_incorrect"):
+            note_failure(
+                self.request,
+                self._tried,
+                name=self.request.user.get_username(),
+                action="user.password_refused",
+            )
+        return super().form_invalid(form)
+
     def form_valid(self, form: Any) -> HttpResponse:
         """Store the password with a line of the audit log, and keep this session."""
+        # The hash takes its time, and may have to wait; no lock is held meanwhile.
+        user = form.save(commit=False)
         with transaction.atomic():
-            answer = super().form_valid(form)
+            User.objects.filter(pk=user.pk).update(password=user.password)
+            update_session_auth_hash(self.request, user)
             audit.record(
                 request=self.request,
                 action="user.password_changed",
-                target=f"user:{self.request.user.get_username()}",
+                target=f"user:{user.get_username()}",
             )
+        limits.succeed(self._tried)
         messages.success(
             self.request, _("The password has been changed. Other places are signed out.")
         )
-        return answer
+        return redirect(self.get_success_url())
 
 
 change_password = console_page("orders.view_order", methods=READ_AND_POST)(

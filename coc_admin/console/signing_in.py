@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from axes.helpers import get_cool_off
+import django.db
 from django.contrib import messages
 from django.contrib.auth import views
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import reverse_lazy
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from coc_admin import audit
-from coc_admin.models import AuditEntry
-
-_LOCKED = "session.locked"
+from coc_admin.sign_in import counts, devices, limits, notes, passwords
 
 
-def _was_noted(target: str) -> bool:
-    """Whether the log has said of late that signing in is locked: it must not be flooded."""
-    since = timezone.now() - get_cool_off()
-    return AuditEntry.objects.filter(target=target, at__gt=since, action=_LOCKED).exists()
+def wait_page(request: HttpRequest, seconds: int) -> HttpResponse:
+    """Return the answer that says how long to wait after wrong passwords."""
+    context = {"seconds": seconds, "minutes": -(-seconds // 60)}
+    answer = render(request, "registration/wait.html", context, status=429)
+    answer["Retry-After"] = str(seconds)
+    return answer
+
+
+def note_failure(
+    request: HttpRequest, tried: limits.Attempt, *, name: str, action: str = "session.refused"
+) -> None:
+    """Count a wrong password, and note it in the audit log if it is time for a line again.
+
+    A database that is too slow for this keeps nobody waiting.
+    """
+    try:
+        with counts.bounded(write=True):
+            note = notes.Note(name)
+            tries = note.tries_to_tell(limits.fail(tried, *note.failures()))
+            if tries:
+                detail = {"address": tried.address, "tries": tries}
+                audit.record(request=request, action=action, target=note.target, detail=detail)
+        counts.prune(time.time())
+    except django.db.Error as error:
+        limits.fail_alone(tried)
+        counts.logger.warning("A failed sign-in was counted in this process alone: %s", error)
 
 
 class SignIn(views.LoginView):
@@ -32,28 +53,36 @@ class SignIn(views.LoginView):
 
     redirect_authenticated_user = True
 
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Check name and password, unless too many wrong ones came from here."""
+        name_hash = limits.hash_of(request.POST.get("username", ""))
+        device = devices.device_of(request, name_hash)
+        try:
+            with (
+                limits.attempt(request.META, name_hash=name_hash, device=device) as tried,
+                passwords.known_person(bool(device)),
+            ):
+                self._tried = tried
+                return super().post(request, *args, **kwargs)
+        except limits.TooManyTries as refusal:
+            return wait_page(request, refusal.seconds)
+
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        """Sign in, and note it."""
+        """Sign in, note it, and remember the browser."""
         answer = super().form_valid(form)
-        audit.record(request=self.request, action="session.signed_in", target="session")
+        detail = {"address": self._tried.address}
+        audit.record(
+            request=self.request, action="session.signed_in", target="session", detail=detail
+        )
+        limits.succeed(self._tried)
+        devices.remember(self.request, answer, self._tried.name_hash)
         return answer
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        """Note that somebody could not sign in; once in a while that signing in is locked.
-
-        A name that nobody has is not kept: it may be a password in the wrong field.
-        """
-        name = form.data.get("username", "")[:150]
-        known = "\x00" not in name and User.objects.filter(username=name).exists()
-        target = f"user:{name}" if known else "session"
-        is_locked = getattr(self.request, "axes_locked_out", False)
-        if not (is_locked and _was_noted(target)):
-            audit.record(
-                request=self.request,
-                action=_LOCKED if is_locked else "session.refused",
-                target=target,
-                detail={} if known else {"name": "not known here"},
-            )
+        """Count the try and note it. A form without name or password was no try."""
+        name = form.cleaned_data.get("username")
+        if name is not None and form.cleaned_data.get("password"):
+            note_failure(self.request, self._tried, name=name)
         return super().form_invalid(form)
 
 
@@ -80,12 +109,19 @@ class SetPassword(views.PasswordResetConfirmView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Keep the password, and note that it was chosen."""
+        # The hash takes its time, and may have to wait; no lock is held meanwhile.
+        was = form.user.password
+        user = form.save(commit=False)
         with transaction.atomic():
-            answer = super().form_valid(form)
+            if not User.objects.filter(pk=user.pk, password=was).update(password=user.password):
+                # The link was used meanwhile.
+                self.validlink = False
+                return self.render_to_response(self.get_context_data())
             audit.record(
                 request=self.request,
                 action="user.password_set",
-                target=f"user:{form.user.get_username()}",
+                target=f"user:{user.get_username()}",
             )
+        del self.request.session[views.INTERNAL_RESET_SESSION_TOKEN]
         messages.success(self.request, _("Your password is kept. Sign in with it."))
-        return answer
+        return HttpResponseRedirect(self.get_success_url())

@@ -6,7 +6,6 @@ from django.contrib.auth.models import User
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from coc_admin import accounts
@@ -15,6 +14,7 @@ from coc_admin.console.configuration.pages import Outcome, settings_page, tell, 
 from coc_admin.console.configuration.people_forms import NewPersonForm, PersonForm, role_word
 from coc_admin.console.queries import PAGE
 from coc_admin.models import Profile
+from coc_admin.sign_in import limits
 
 _LONGEST_SEARCH = 150
 
@@ -90,7 +90,7 @@ def person_page(request: HttpRequest, pk: int) -> HttpResponse:
         "person": user,
         "may_touch": accounts.may_touch(request, user),
         "is_oneself": request.user.pk == user.pk,
-        "locked_from": accounts.locked_from(user, now=timezone.now()),
+        "slowed_from": limits.slowed(user.get_username()),
         "has_password": user.has_usable_password(),
     }
     return settings_page(request, "person.html", context, status=outcome.status)

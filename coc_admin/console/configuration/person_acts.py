@@ -89,14 +89,14 @@ ACTS = {
         _sign_out,
     ),
     "unlock": Act(
-        gettext_lazy("Unlock signing in?"),
+        gettext_lazy("Forgive wrong passwords?"),
         gettext_lazy(
-            "After too many wrong passwords signing in is locked for a while. Unlock it only if"
-            " you know that it was this person who mistyped."
+            "After wrong passwords the next try from the same place has to wait, a quarter of an"
+            " hour at most. Forgive them only if you know that this person mistyped."
         ),
-        gettext_lazy("Unlock"),
-        gettext_lazy("This person can sign in again."),
-        gettext_lazy("Signing in was not locked any more."),
+        gettext_lazy("Forgive"),
+        gettext_lazy("This person can try again within seconds."),
+        gettext_lazy("There were no wrong passwords to forgive."),
         False,
         _unlock,
     ),

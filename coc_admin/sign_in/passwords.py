@@ -1,0 +1,92 @@
+"""Hashing passwords, a few at a time.
+
+One hash takes a quarter of a second of a processor. However many people want one, a process makes
+one for anybody and one more for those it knows; a few wait for a moment, and everybody else is
+told at once to come back.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+RETRY_SECONDS = 3
+
+
+class PasswordsBusy(Exception):
+    """Too many passwords are being checked; nothing was checked or changed."""
+
+
+class Lane:
+    """One hash at a time, with a bounded number of threads that wait for a bounded time."""
+
+    def __init__(self, *, waiting: int, seconds: float) -> None:
+        self.seconds = seconds
+        self._places = threading.BoundedSemaphore(1 + waiting)
+        self._turn = threading.BoundedSemaphore(1)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for a turn, and have it. Raises PasswordsBusy."""
+        if not self._places.acquire(blocking=False):
+            raise PasswordsBusy
+        try:
+            if not self._turn.acquire(timeout=self.seconds):
+                raise PasswordsBusy
+            try:
+                yield
+            finally:
+                self._turn.release()
+        finally:
+            self._places.release()
+
+
+# At most four threads wait or hash: a web process on PostgreSQL has no more than that.
+ANYBODY = Lane(waiting=1, seconds=2.0)
+KNOWN = Lane(waiting=1, seconds=4.0)
+_lane: ContextVar[Lane] = ContextVar("lane", default=ANYBODY)
+
+
+@contextmanager
+def known_person(is_known: bool = True) -> Iterator[None]:
+    """Let the hashes of the block use the lane that strangers cannot fill."""
+    token = _lane.set(KNOWN if is_known else ANYBODY)
+    try:
+        yield
+    finally:
+        _lane.reset(token)
+
+
+class BoundedHasher(PBKDF2PasswordHasher):
+    """Django's own hasher in a lane: every check and every new password goes through `encode`."""
+
+    def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
+        """Return the hash. Raises PasswordsBusy."""
+        with _lane.get().turn():
+            return super().encode(password, salt, iterations)
+
+
+class PasswordsBusyMiddleware:
+    """Answers 503 to whoever wanted a password checked or changed while others do."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Handle one request."""
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> Any:
+        """Return the page that asks to try again, if that is what has happened."""
+        if not isinstance(error, PasswordsBusy):
+            return None
+        answer = render(request, "registration/busy.html", {"seconds": RETRY_SECONDS}, status=503)
+        answer["Retry-After"] = str(RETRY_SECONDS)
+        return answer
