@@ -157,3 +157,16 @@ def test_that_no_mail_is_sent_is_said(settings: Settings) -> None:
     assert told(checks.mail_can_be_sent(None)) == [
         ("coc.W009", "EMAIL_HOST is not set: no e-mail is sent.")
     ]
+
+
+def test_a_proxy_on_another_machine_is_named(settings: Settings) -> None:
+    settings.COC_BIND = "0.0.0.0"
+    assert checks.proxy_elsewhere_is_named(None) == []
+    settings.COC_BEHIND_TLS_PROXY = True
+    assert told(checks.proxy_elsewhere_is_named(None)) == [
+        ("coc.E010", "COC_BEHIND_TLS_PROXY is on, COC_BIND is 0.0.0.0, and no proxy is named.")
+    ]
+    settings.COC_BIND = "127.0.0.1"
+    assert checks.proxy_elsewhere_is_named(None) == []
+    settings.COC_BIND, settings.COC_PROXIES_ARE_NAMED = "0.0.0.0", True
+    assert checks.proxy_elsewhere_is_named(None) == []

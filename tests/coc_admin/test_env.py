@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from coc_admin import env
+from coc_admin import env, settings
 
 
 @pytest.mark.parametrize(
@@ -110,3 +111,42 @@ def test_a_database_that_cannot_be_read_is_told_without_its_password(
         env.database("COC_TEST", "")
     assert "sesame" not in str(refused.value)
     assert refused.value.__suppress_context__
+
+
+def test_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert env.networks("COC_X") == []
+    assert [str(one) for one in env.networks("COC_X", "127.0.0.0/8,::1")] == [
+        "127.0.0.0/8",
+        "::1/128",
+    ]
+    monkeypatch.setenv("COC_X", " 10.0.0.7, 10.1.2.3/16,2001:db8::/32,")
+    assert [str(one) for one in env.networks("COC_X", "::1")] == [
+        "10.0.0.7/32",
+        "10.1.0.0/16",
+        "2001:db8::/32",
+    ]
+    monkeypatch.setenv("COC_X", "10.0.0.7,proxy.local")
+    with pytest.raises(
+        ImproperlyConfigured,
+        match=r"^COC_X has 'proxy.local'; use addresses and networks such as 10.0.0.7,10.1.0.0/16",
+    ):
+        env.networks("COC_X")
+
+
+@pytest.mark.parametrize(
+    ("behind", "named", "trusted"),
+    [
+        ("", "", []),
+        ("true", "", ["127.0.0.0/8", "::1/128"]),
+        ("true", "10.0.0.7", ["10.0.0.7/32"]),
+        ("", "10.0.0.7", ["10.0.0.7/32"]),
+    ],
+)
+def test_proxies_of_this_machine_are_trusted_where_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, behind: str, named: str, trusted: list[str]
+) -> None:
+    monkeypatch.setenv("COC_BEHIND_TLS_PROXY", behind)
+    monkeypatch.setenv("COC_TRUSTED_PROXIES", named)
+    found = runpy.run_path(str(Path(settings.__file__)))
+    assert [str(one) for one in found["COC_TRUSTED_PROXIES"]] == trusted
+    assert ("SECURE_PROXY_SSL_HEADER" in found) is bool(behind)
