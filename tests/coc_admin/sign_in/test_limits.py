@@ -25,6 +25,13 @@ from tests.coc_admin.console.scene import make_user
 PASSWORD = "a long password"
 
 
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[time_machine.Traveller]:
+    """Stop the clock: on a busy machine failures would be forgiven meanwhile."""
+    with time_machine.travel(timezone.now(), tick=False) as traveller:
+        yield traveller
+
+
 @pytest.fixture
 def vera(db: None) -> None:
     make_user("vera", "orders.view_order")
@@ -103,39 +110,41 @@ def test_a_browser_knows_five_people(db: None) -> None:
     assert let_in == [False, False, True, True, True, True, True]
 
 
-def test_the_wait_doubles_up_to_a_quarter_of_an_hour_and_is_forgiven(vera: None) -> None:
-    with time_machine.travel(timezone.now(), tick=False) as clock:
-        guess("203.0.113.9", 5)
-        waits = []
-        for _ in range(9):
-            waits.append(int(sign_in("203.0.113.9")["Retry-After"]))
-            clock.shift(timedelta(seconds=waits[-1]))
-            assert sign_in("203.0.113.9").status_code == 200
-        assert waits == [15, 30, 60, 120, 240, 480, 900, 900, 900]
-        page = sign_in("203.0.113.9").content.decode()
-        assert "Try again in 15 minutes." in page
-        clock.shift(timedelta(seconds=901))
-        assert is_let_in("203.0.113.9")
-        # What was wrong before is forgotten.
-        assert guess("203.0.113.9", 5) == [200] * 5
+def test_the_wait_doubles_up_to_a_quarter_of_an_hour_and_is_forgiven(
+    vera: None, clock: time_machine.Traveller
+) -> None:
+    guess("203.0.113.9", 5)
+    waits = []
+    for _ in range(9):
+        waits.append(int(sign_in("203.0.113.9")["Retry-After"]))
+        clock.shift(timedelta(seconds=waits[-1]))
+        assert sign_in("203.0.113.9").status_code == 200
+    assert waits == [15, 30, 60, 120, 240, 480, 900, 900, 900]
+    page = sign_in("203.0.113.9").content.decode()
+    assert "Try again in 15 minutes." in page
+    clock.shift(timedelta(seconds=901))
+    assert is_let_in("203.0.113.9")
+    # What was wrong before is forgotten.
+    assert guess("203.0.113.9", 5) == [200] * 5
 
 
-def test_trying_while_one_has_to_wait_does_not_make_it_longer(vera: None) -> None:
-    with time_machine.travel(timezone.now(), tick=False) as clock:
-        guess("203.0.113.9", 50)
-        clock.shift(timedelta(seconds=16))
-        assert is_let_in("203.0.113.9")
+def test_trying_while_one_has_to_wait_does_not_make_it_longer(
+    vera: None, clock: time_machine.Traveller
+) -> None:
+    guess("203.0.113.9", 50)
+    clock.shift(timedelta(seconds=16))
+    assert is_let_in("203.0.113.9")
 
 
-def test_one_password_is_not_tried_on_many_names(vera: None) -> None:
+def test_one_password_is_not_tried_on_many_names(vera: None, clock: time_machine.Traveller) -> None:
     assert [guess("203.0.113.9", 1, name=f"n{n}")[0] for n in range(20)] == [200] * 15 + [429] * 5
     assert not is_let_in("203.0.113.9")
     assert is_let_in("203.0.113.10")
     # To sign in to an account of one's own does not wipe it out.
-    with time_machine.travel(timezone.now() + timedelta(seconds=20), tick=False):
-        assert is_let_in("203.0.113.9")
-        assert sign_in("203.0.113.9", name="n99").status_code == 200
-        assert sign_in("203.0.113.9", name="n98").status_code == 429
+    clock.shift(timedelta(seconds=20))
+    assert is_let_in("203.0.113.9")
+    assert sign_in("203.0.113.9", name="n99").status_code == 200
+    assert sign_in("203.0.113.9", name="n98").status_code == 429
 
 
 def test_a_block_of_addresses_is_slowed_and_never_for_long(vera: None) -> None:
@@ -200,7 +209,8 @@ def test_many_failures_leave_few_rows(vera: None, monkeypatch: pytest.MonkeyPatc
         tried = limits.Attempt(limits.hash_of(name), keys, place, frozenset())
         signing_in.note_failure(request, tried, name=name)
 
-    assert SignInCount.objects.count() <= 100
+    assert SignInCount.objects.exclude(key__startswith="note:").count() <= 100
+    assert SignInCount.objects.filter(key__startswith="note:").count() == 3
     assert len(counts.memory) <= 100
     entries = list(AuditEntry.objects.order_by("id").values_list("target", "detail__tries"))
     doubling = [1, 2, 4, 8, 16, 32, 64]
