@@ -15,6 +15,7 @@ MAX_ITEMS = 2_000
 MAX_QUANTITY = Decimal(1_000_000)
 MAX_DEPTH = 10
 _ITEM_ID = 100
+_LONGEST_SUFFIX = 6
 
 
 class Takes(Enum):
@@ -136,6 +137,7 @@ class _Flat:
     items: list[PlacedItem] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
+    numbers: dict[str, int] = field(default_factory=dict)
 
     def claim(self, item_id: str, path: str) -> None:
         """Note that a line has this id; each has its own."""
@@ -145,7 +147,7 @@ class _Flat:
 
     def add(self, line: SentLine, place: _Place) -> None:
         """Add a line and all below it."""
-        if line.inventoryId and line.inventoryId not in {self.own_list, *self.lists}:
+        if line.inventoryId not in (None, "", self.own_list) and line.inventoryId not in self.lists:
             problem = Problem(f"{place.path}.inventoryId", "is no inventory list known here")
             self.problems.append(problem)
         list_id = line.inventoryId or place.list_id
@@ -223,9 +225,11 @@ class _Flat:
         """Return an id for a line that came without one; a top line's was claimed before."""
         if place.parent is None:
             return place.spare_id
-        item_id, number = place.spare_id[-_ITEM_ID:], 1
+        item_id = place.spare_id[-_ITEM_ID:]
+        # Ids that end alike go on where the one before them ended, or many would each try them all.
+        tail = place.spare_id[-(_ITEM_ID - _LONGEST_SUFFIX) :]
         while item_id in self.ids:
-            number += 1
+            number = self.numbers[tail] = self.numbers.get(tail, 1) + 1
             suffix = f"~{number}"
             item_id = place.spare_id[-(_ITEM_ID - len(suffix)) :] + suffix
         self.ids.add(item_id)

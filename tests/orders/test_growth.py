@@ -83,6 +83,18 @@ HOSTILE: dict[str, Callable[[int], bytes]] = {
     "empty items": lambda n: b'{"productItems":[' + b",".join([b"{}"] * n) + b"]}",
     "every fault in every item": lambda n: order(*(every_fault(k) for k in range(n // 4))),
     "the same itemId": lambda n: order(*({"itemId": "1"} | ITEM for _ in range(n // 4))),
+    # The ids that parts would get end alike: each has to find another one.
+    "ids of parts that clash": lambda n: order(
+        *(
+            ITEM
+            | {
+                "itemId": f"{k:04}" + "x" * 96,
+                "bundledProductItems": [{"productId": "MUG", "quantity": 1}],
+            }
+            for k in range(n // 4)
+        ),
+        *(ITEM | {"itemId": "twice"} for _ in range(2)),
+    ),
     "members nobody knows": lambda n: order(
         *(ITEM | {"productId": "%", "k": {f"m{j}": j for j in range(20)}} for _ in range(n // 8))
     ),
@@ -95,6 +107,7 @@ def refusal(raw: bytes) -> PayloadRefused:
     return refused.value
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_orders_are_refused_with_few_words_and_linear_work(name: str) -> None:
     make = HOSTILE[name]
