@@ -14,6 +14,9 @@ from waitress.utilities import Error
 from coc_admin.web_server.answers import Refusal
 from coc_admin.web_server.parser import Parser
 
+# Says nothing of how busy the process is, or of its database.
+_ALIVE = "/healthz"
+
 
 class Channel(HTTPChannel):
     """A connection that can be refused, and measured against the limits.
@@ -46,9 +49,16 @@ class Channel(HTTPChannel):
         """Answer one request, in a thread of the pool."""
         if self.requests[0].error:
             self._refused = True
+        says_nothing_of_the_pool = self.asks_whether_alive
         super().service()
         self.since = time.monotonic()
-        self.server.note_answer()
+        if not says_nothing_of_the_pool:
+            self.server.note_answer()
+
+    @property
+    def asks_whether_alive(self) -> bool:
+        """Whether the first request is answered by a thread of its own, which nothing can keep."""
+        return getattr(self.requests[0], "path", "") == _ALIVE
 
     @property
     def is_receiving(self) -> bool:

@@ -11,11 +11,11 @@ from typing import Any
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.server import TcpWSGIServer
-from waitress.task import ThreadedTaskDispatcher
 
 from coc_admin.web_server.answers import RequestTimeout, TooBusy
 from coc_admin.web_server.channel import Channel
 from coc_admin.web_server.limits import Limits
+from coc_admin.web_server.threads import Threads
 from reconciliation import liveness
 
 Application = Callable[..., Iterable[bytes]]
@@ -41,13 +41,11 @@ class Server(TcpWSGIServer):
         self._answers = itertools.count(1)
         self._answered = 0
         self._looked_at = 0.0
-        dispatcher = ThreadedTaskDispatcher()
-        dispatcher.set_thread_count(threads)
         super().__init__(
             without_body_of_head(application),
             {},
             _sock=listener,
-            dispatcher=dispatcher,
+            dispatcher=Threads(threads),
             adj=_adjustments(listener, threads, limits),
             sockinfo=(listener.family, listener.type, listener.proto, listener.getsockname()),
             bind_socket=False,

@@ -113,6 +113,26 @@ def test_a_pool_stands_still_while_a_request_waits_and_no_thread_answers(start: 
     assert marks[0] != marks[1]
 
 
+def test_it_says_that_it_is_alive_while_every_thread_is_at_work(start: Start) -> None:
+    server = start()
+    with connect(server.port) as one, connect(server.port) as two, connect(server.port) as third:
+        for link in (one, two, third):
+            link.sendall(head("GET", "/wait"))
+        assert server.app.waiting.acquire(timeout=20)
+        assert server.app.waiting.acquire(timeout=20)
+        wait_for(lambda: server.server.pool_mark() is not None, "a request to wait")
+        mark = server.server.pool_mark()
+
+        with connect(server.port) as another:
+            for _ in range(3):
+                another.sendall(head("GET", "/healthz?from=balancer"))
+                assert read_answer(another).status == 200
+        # Which is no sign that the pool moves.
+        assert server.server.pool_mark() == mark
+        server.app.may_answer.set()
+        assert [read_answer(link).status for link in (one, two, third)] == [200] * 3
+
+
 # --- limits ---------------------------------------------------------------------------------------
 
 
