@@ -60,12 +60,12 @@ def place_order(*, raw: bytes, site: Site, actor: Actor, clock: Clock = timezone
     placed = parse_order(raw, site=site)
     existing = capture.find_same(placed=placed, site=site)
     if existing is not None:
-        return _placed_before(existing)
+        return _placed_before(existing, clock)
     state = connection.current()
     offline_reason = _offline_reason(state, placed)
     if offline_reason:
         return _capture_offline(
-            placed, site=site, state=state, reason=offline_reason, actor=actor, now=clock()
+            placed, site=site, state=state, reason=offline_reason, actor=actor, clock=clock
         )
     now = clock()
     # Longer than every call of the live path together: nobody else may ask OCI meanwhile.
@@ -83,20 +83,23 @@ def place_order(*, raw: bytes, site: Site, actor: Actor, clock: Clock = timezone
         now=now,
     )
     if not captured.created:
-        return _placed_before(captured.order)
+        return _placed_before(captured.order, clock)
     return Placement(
         _reserve_live(captured.order, site=site, claim=claim, actor=actor, clock=clock),
         created=True,
     )
 
 
-def _placed_before(order: Order) -> Placement:
+def _placed_before(order: Order, clock: Clock) -> Placement:
     """Return an order that was placed before, once it is known what became of it.
 
     The same order may be on its way through another request just now: answering before that one
-    knows could accept to one caller what is refused to the other.
+    knows could accept to one caller what is refused to the other. One that has been on its way for
+    longer than that takes was left by a process that died or lost the database; waiting for it
+    would only hold a thread.
     """
-    until = time.monotonic() + 3 * settings.COC_OCI_LIVE_TIMEOUT
+    age = (clock() - order.captured_at).total_seconds()
+    until = time.monotonic() + 3 * settings.COC_OCI_LIVE_TIMEOUT - max(0.0, age)
     while order.status == OrderStatus.CREATED and time.monotonic() < until:
         time.sleep(0.05)
         order.refresh_from_db()
@@ -135,7 +138,7 @@ def _capture_offline(
     state: Connection,
     reason: str,
     actor: Actor,
-    now: datetime,
+    clock: Clock,
 ) -> Placement:
     if not site.offline_capture:
         raise OfflineCaptureRefused(
@@ -149,10 +152,10 @@ def _capture_offline(
         offline_reason=reason,
         claim=None,
         actor=actor,
-        now=now,
+        now=clock(),
     )
     if not captured.created:
-        return _placed_before(captured.order)
+        return _placed_before(captured.order, clock)
     return Placement(captured.order, created=True)
 
 

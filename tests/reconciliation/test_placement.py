@@ -209,6 +209,21 @@ def test_the_same_order_while_the_first_is_on_its_way_is_not_answered_yet(
     assert ato("MUG") == (D(4), D(1))
 
 
+def test_an_order_that_was_left_on_its_way_holds_no_thread(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its request died or lost the database; nobody knows before the claim ends."""
+    site = engine.site({"MUG": 5})
+    claim = Claim("live:other", engine.clock() + timedelta(seconds=13))
+    left_at = engine.clock() - timedelta(seconds=10)
+    factories.capture(site, "A1", [("MUG", 1)], at=left_at, claim=claim)
+    monkeypatch.setattr(placement.time, "sleep", lambda _: pytest.fail("it waits"))
+    with pytest.raises(OrderInProgress):
+        engine.place(site, "A1", [("MUG", 1)])
+    assert (Order.objects.count(), engine.oci.requests()) == (1, [])
+    assert ato("MUG") == (D(4), D(1))
+
+
 def test_the_same_order_captured_a_moment_before_offline_capture_is_waited_for(
     engine: Engine, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
