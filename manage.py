@@ -6,6 +6,9 @@ from __future__ import annotations
 import os
 import sys
 
+# What runs for as long as the product does; every other command ends, and may take its time.
+SERVICES = {"qcluster", "runserver", "serve", "watch_oci"}
+
 
 def main() -> None:
     """Run a management command; a wrong setting is told in one line, without a traceback."""
@@ -13,6 +16,10 @@ def main() -> None:
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
+    from orders import statement_limit
+
+    if len(sys.argv) > 1 and sys.argv[1] not in SERVICES:
+        statement_limit.set_kind(statement_limit.Kind.COMMAND)
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:

@@ -15,9 +15,10 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Tags
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
+from coc_admin.postgresql import pooler
 from coc_admin.supervisor import preflight, programs
 
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]", "::1", "testserver"}
@@ -198,5 +199,45 @@ def proxy_elsewhere_is_named(app_configs: Apps, **kwargs: Any) -> list[CheckMess
             hint="Set COC_TRUSTED_PROXIES to the addresses or networks of your proxies; to"
             " 127.0.0.0/8,::1 if they are all on this machine.",
             id="coc.E010",
+        )
+    ]
+
+
+@checks.register(Tags.database)
+def pooler_is_declared(
+    app_configs: Apps, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """E020: what is expected of a session would be another client's behind a pooler."""
+    if not databases:
+        return []
+    try:
+        wrong = pooler.problem(connection)
+    except DatabaseError as error:
+        hint = pooler.hint_at_refused_options(error)
+        if not hint:
+            return []  # away: other checks tell
+        wrong = pooler.Problem("The database refuses what is set for a connection.", hint)
+    return [checks.Error(wrong.message, hint=wrong.hint, id="coc.E020")] if wrong else []
+
+
+@checks.register(Tags.database)
+def idle_transactions_end_behind_a_pooler(
+    app_configs: Apps, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """W021: we cannot set this behind a pooler that pools by transaction, and the role can."""
+    if not databases or connection.settings_dict.get("POOLER") != "transaction":
+        return []
+    try:
+        if pooler.limits_idle_transactions(connection):
+            return []
+    except DatabaseError:
+        return []  # away: other checks tell
+    return [
+        checks.Warning(
+            "The database lets a transaction be idle for ever: one whose client has fallen silent"
+            " keeps others from its stock.",
+            hint="ALTER ROLE ... SET idle_in_transaction_session_timeout = '10s'; see Poolers in"
+            " docs/operations.md.",
+            id="coc.W021",
         )
     ]

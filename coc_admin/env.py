@@ -104,11 +104,12 @@ def database(name: str, default: str) -> dict[str, Any]:
             f"{name} cannot be read; in user and password write special characters as %XX, "
             "a slash as %2F."
         ) from None
+    pooler = _pooler(name, is_sqlite=url.scheme == "sqlite")
     if url.scheme == "sqlite":
         return _sqlite(url.path)
     if url.scheme in {"postgres", "postgresql"}:
         return {
-            "ENGINE": "django.db.backends.postgresql",
+            "ENGINE": "coc_admin.postgresql",
             "NAME": unquote(url.path.lstrip("/")),
             "USER": unquote(url.username or ""),
             "PASSWORD": unquote(url.password or ""),
@@ -116,11 +117,61 @@ def database(name: str, default: str) -> dict[str, Any]:
             "PORT": str(port or ""),
             "CONN_MAX_AGE": 60,
             "CONN_HEALTH_CHECKS": True,
-            "OPTIONS": dict(parse_qsl(url.query)),
+            "OPTIONS": _options(name, dict(parse_qsl(url.query)), pooler),
+            "POOLER": pooler,
+            # A cursor that outlives its transaction would be another client's.
+            "DISABLE_SERVER_SIDE_CURSORS": pooler == "transaction",
         }
     raise ImproperlyConfigured(
         f"{name} has the scheme {url.scheme!r}; use sqlite:///FILE or postgres://USER@HOST/NAME."
     )
+
+
+# How soon our side notices that the server has gone, in libpq's words; a URL may say otherwise.
+# What is sent must be acknowledged within 8 seconds, and a line that is idle is tried after 5.
+_LIMITS = {
+    "connect_timeout": "3",
+    "tcp_user_timeout": "8000",
+    "keepalives": "1",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+}
+# What a session would keep, or a pooler refuses.
+_OF_A_SESSION = ("assume_role", "options", "prepare_threshold")
+
+
+def _options(name: str, query: dict[str, str], pooler: str) -> dict[str, Any]:
+    """Return the options of a connection to PostgreSQL: our limits, and what the URL asks for."""
+    kept = [option for option in _OF_A_SESSION if option in query] if pooler else []
+    if kept:
+        raise ImproperlyConfigured(
+            f"{name} has {', '.join(kept)} while COC_DATABASE_POOLER is {pooler}, and a pooler"
+            " keeps no session of ours; leave it out, and set it for the role (ALTER ROLE)."
+        )
+    options: dict[str, Any] = _LIMITS | query
+    if "prepare_threshold" in query:
+        wanted = query["prepare_threshold"]
+        if not wanted.isdecimal():
+            raise ImproperlyConfigured(
+                f"prepare_threshold in {name} is {wanted!r}; use a whole number."
+            )
+        options["prepare_threshold"] = int(wanted)
+    return options
+
+
+def _pooler(name: str, *, is_sqlite: bool) -> str:
+    pooler = text("COC_DATABASE_POOLER").lower()
+    if pooler not in {"", "session", "transaction"}:
+        raise ImproperlyConfigured(
+            f"COC_DATABASE_POOLER is {pooler!r}; use transaction or session, as the pooler does, or"
+            " leave it unset without one."
+        )
+    if pooler and is_sqlite:
+        raise ImproperlyConfigured(
+            f"COC_DATABASE_POOLER is {pooler} and {name} is SQLite, which has none; unset it."
+        )
+    return pooler
 
 
 def _sqlite(path: str) -> dict[str, Any]:

@@ -75,6 +75,12 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{VAR_DIR}/coc.sqlite3")}
+# How long one statement may take on PostgreSQL: where somebody waits for it (web, monitor), in a
+# worker and an export, and in a command that a person has started.
+COC_DATABASE_SECONDS = env.number("COC_DATABASE_SECONDS", 5, low=1, high=60)
+# Under the queue's own timeout, so that a task ends with a reason.
+COC_DATABASE_WORK_SECONDS = env.number("COC_DATABASE_WORK_SECONDS", 20, low=1, high=50)
+COC_DATABASE_COMMAND_SECONDS = env.number("COC_DATABASE_COMMAND_SECONDS", 3600, low=1, high=86_400)
 
 # The queue's statistics go through the cache, so it must be one that processes share.
 CACHES = {

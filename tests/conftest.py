@@ -54,7 +54,9 @@ _WAITING = {
     "test_redis_cluster": 40,
     "test_liveness": 40,
     "test_demo": 35,
+    "test_silent_database": 60,
     "test_story": 30,
+    "test_pgbouncer": 30,
     "test_secrets": 4,
     "test_slow_clients": 2,
 }
@@ -88,6 +90,12 @@ def _browser_lacks() -> str:
 
 def _gettext_lacks() -> str:
     return "" if shutil.which("xgettext") else "needs GNU gettext (apt-get install gettext)"
+
+
+def _pgbouncer_lacks() -> str:
+    from tests.processes.pgbouncer import PROGRAM
+
+    return "" if PROGRAM else "needs PgBouncer (apt-get install pgbouncer)"
 
 
 @pytest.fixture(scope="session")
@@ -198,13 +206,14 @@ _NEEDS = {
     "redis": _redis_lacks,
     "browser": _browser_lacks,
     "gettext": _gettext_lacks,
+    "pgbouncer": _pgbouncer_lacks,
 }
 
 
 def _required() -> set[str]:
     named = {name.strip() for name in os.environ.get("COC_TEST_REQUIRE", "").split(",")}
     if os.environ.get("CI", "").lower() == "true":
-        named |= {"redis", "browser", "gettext"}
+        named |= {"redis", "browser", "gettext", "pgbouncer"}
     return named
 
 

@@ -35,7 +35,10 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # The simulation asks in some hundred forms, over and over; 128 are kept otherwise.
     DATABASES["default"].setdefault("OPTIONS", {})["cached_statements"] = 2000
 else:
-    # Tests need isolation, not durability; the product itself keeps PostgreSQL's default.
+    # Tests need isolation, not durability; the product itself keeps PostgreSQL's default. A test
+    # may be idle in its transaction for as long as it works.
     DATABASES["default"]["OPTIONS"] = DATABASES["default"].get("OPTIONS", {}) | {
-        "options": "-c synchronous_commit=off"
+        "options": "-c synchronous_commit=off -c idle_in_transaction_session_timeout=0"
     }
+    # On a machine that is busy with other tests, nothing is slow for a reason of its own.
+    COC_DATABASE_SECONDS = COC_DATABASE_WORK_SECONDS = 120.0

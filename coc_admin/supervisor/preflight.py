@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,13 +16,18 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core import checks
 from django.core.management import call_command
 from django.db import DatabaseError, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 
+from coc_admin.postgresql import pooler
+from orders import statement_limit
 from reconciliation import schedules
 
 # Connections that wait to be accepted.
 BACKLOG = 1024
 # Any number will do that no other user of the database takes for its own advisory locks.
 _MIGRATION_LOCK = 0x434F43
+# Seconds between two looks whether the one that migrates is through.
+_PAUSE = 0.2
 
 
 class NotReady(Exception):
@@ -93,24 +99,39 @@ def folder_problem(folder: Path) -> str:
 
 def prepare_database() -> None:
     """Apply the migrations and make the schedules true. Raises NotReady without a database."""
+    # Whatever it was opened for so far: a migration may take its time.
+    connection.close()
+    try:
+        with statement_limit.acting_as(statement_limit.Kind.COMMAND):
+            _prepare_database()
+    finally:
+        connection.close()
+
+
+def _prepare_database() -> None:
     name = connection.settings_dict["NAME"]
     try:
         connection.ensure_connection()
+        wrong = pooler.problem(connection)
     except DatabaseError as error:
-        first_line = (str(error).strip().splitlines() or ["no answer"])[0]
         raise NotReady(
-            f"The database {name} cannot be reached: {first_line}. Start it, or correct "
-            "DATABASE_URL."
+            f"The database {name} cannot be reached: {_first_line(error) or 'no answer'}."
+            f" {pooler.hint_at_refused_options(error) or 'Start it, or correct DATABASE_URL.'}"
         ) from None
+    if wrong:
+        raise NotReady(f"{wrong.message} {wrong.hint}")
     try:
         with _only_migrator():
             call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
             schedules.ensure()
     except DatabaseError as error:
-        first_line = (str(error).strip().splitlines() or ["unknown"])[0]
-        raise NotReady(f"The database {name} cannot be migrated: {first_line}.") from None
-    finally:
-        connection.close()
+        raise NotReady(
+            f"The database {name} cannot be migrated: {_first_line(error) or 'unknown'}."
+        ) from None
+
+
+def _first_line(error: DatabaseError) -> str:
+    return (str(error).strip().splitlines() or [""])[0]
 
 
 @contextmanager
@@ -120,13 +141,30 @@ def _only_migrator() -> Iterator[None]:
     if connection.vendor != "postgresql":
         yield
         return
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
+    # The lock is of a transaction, which a pooler gives a session of its own, and on a connection
+    # of its own, since migrations begin and end theirs.
+    guard = connection.copy()
     try:
+        while not _locks(guard):
+            # Who waits inside a statement has a snapshot, and an index that is built online by the
+            # one that migrates waits for all of these to end.
+            time.sleep(_PAUSE)
         yield
     finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATION_LOCK])
+        guard.close()
+
+
+def _locks(guard: BaseDatabaseWrapper) -> bool:
+    guard.ensure_connection()
+    guard.set_autocommit(False)
+    with guard.cursor() as cursor:
+        # It has nothing else to do until the migrations are through.
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_MIGRATION_LOCK])
+        mine = bool(cursor.fetchone()[0])
+    if not mine:
+        guard.rollback()
+    return mine
 
 
 def prepare_static_files() -> None:

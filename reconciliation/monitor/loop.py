@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from django.db import DatabaseError, InterfaceError, connections
 
+from orders import statement_limit
 from reconciliation import (
     alert_rules,
     alerts,
@@ -99,7 +100,8 @@ class Monitor:
         self._wakes.wake(now)
         if self._next_alerts is None or now >= self._next_alerts:
             started = time.monotonic()
-            alert_rules.refresh_alerts(now)
+            with statement_limit.for_work():
+                alert_rules.refresh_alerts(now)
             # A backlog that takes long to sum up is summed up less often.
             spent = timedelta(seconds=time.monotonic() - started)
             self._next_alerts = now + max(ALERTS_EVERY, 10 * spent)

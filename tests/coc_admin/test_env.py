@@ -10,6 +10,15 @@ from django.core.exceptions import ImproperlyConfigured
 
 from coc_admin import env, settings
 
+LIMITS = {
+    "connect_timeout": "3",
+    "tcp_user_timeout": "8000",
+    "keepalives": "1",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+}
+
 
 @pytest.mark.parametrize(
     ("value", "expected"),
@@ -92,12 +101,73 @@ def test_databases(monkeypatch: pytest.MonkeyPatch) -> None:
         "p@ss",
         "db.example",
         "5433",
-        {"sslmode": "require"},
+        LIMITS | {"sslmode": "require"},
     ]
+    assert (found["ENGINE"], found["DISABLE_SERVER_SIDE_CURSORS"]) == (
+        "coc_admin.postgresql",
+        False,
+    )
 
     monkeypatch.setenv("COC_X", "mysql://x/y")
     with pytest.raises(ImproperlyConfigured, match="COC_X has the scheme 'mysql'; use sqlite:///"):
         env.database("COC_X", "")
+
+
+def test_a_url_goes_before_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    query = "connect_timeout=9&keepalives_idle=60&options=-c%20a%3D9s&prepare_threshold=7"
+    monkeypatch.setenv("COC_X", f"postgres://coc@db.example/coc?{query}")
+    assert env.database("COC_X", "")["OPTIONS"] == LIMITS | {
+        "connect_timeout": "9",
+        "keepalives_idle": "60",
+        "options": "-c a=9s",
+        "prepare_threshold": 7,
+    }
+
+    monkeypatch.setenv("COC_X", "postgres://coc@db.example/coc?prepare_threshold=often")
+    with pytest.raises(ImproperlyConfigured) as refused:
+        env.database("COC_X", "")
+    assert str(refused.value) == "prepare_threshold in COC_X is 'often'; use a whole number."
+
+
+@pytest.mark.parametrize("pooler", ["session", "transaction"])
+def test_a_pooler(monkeypatch: pytest.MonkeyPatch, pooler: str) -> None:
+    monkeypatch.setenv("COC_DATABASE_POOLER", pooler.upper())
+    monkeypatch.setenv("COC_X", "postgres://coc@db.example/coc?sslmode=require")
+    found = env.database("COC_X", "")
+    assert (found["POOLER"], found["OPTIONS"]) == (pooler, LIMITS | {"sslmode": "require"})
+    assert found["DISABLE_SERVER_SIDE_CURSORS"] is (pooler == "transaction")
+
+
+@pytest.mark.parametrize(
+    ("pooler", "url", "message"),
+    [
+        (
+            "statement",
+            "postgres://coc@db.example/coc",
+            "COC_DATABASE_POOLER is 'statement'; use transaction or session, as the pooler does, or"
+            " leave it unset without one.",
+        ),
+        (
+            "transaction",
+            "sqlite:////srv/coc.sqlite3",
+            "COC_DATABASE_POOLER is transaction and COC_X is SQLite, which has none; unset it.",
+        ),
+        (
+            "transaction",
+            "postgres://coc@db.example/coc?options=-c%20a%3D1&prepare_threshold=5",
+            "COC_X has options, prepare_threshold while COC_DATABASE_POOLER is transaction, and a"
+            " pooler keeps no session of ours; leave it out, and set it for the role (ALTER ROLE).",
+        ),
+    ],
+)
+def test_a_pooler_and_what_contradicts_it(
+    monkeypatch: pytest.MonkeyPatch, pooler: str, url: str, message: str
+) -> None:
+    monkeypatch.setenv("COC_DATABASE_POOLER", pooler)
+    monkeypatch.setenv("COC_X", url)
+    with pytest.raises(ImproperlyConfigured) as refused:
+        env.database("COC_X", "")
+    assert str(refused.value) == message
 
 
 @pytest.mark.parametrize("password", ["sesame/x", "sesame#x", "sesame?x", "[sesame"])

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
+import time
 from pathlib import Path
 
 import pytest
 from django.contrib.staticfiles.finders import get_finders
+from django.db import connection
 from pytest_django.fixtures import Settings
 
 from coc_admin.supervisor import preflight, programs
+from orders import statement_limit
 
 
 def write_manifest(root: Path, *, without: str = "", age: float = 0) -> None:
@@ -76,6 +80,50 @@ def test_a_port_is_taken_once_and_nobody_can_connect_before_it_listens() -> None
     preflight.take_port("127.0.0.1", port).close()
     with pytest.raises(preflight.NotReady, match=r"^Cannot listen on 192\.0\.2\.1 port 8000: "):
         preflight.take_port("192.0.2.1", 8000)
+
+
+@pytest.mark.postgres
+def test_of_two_hosts_one_migrates_and_may_build_indexes_online(transactional_db: None) -> None:
+    """Who waits has no snapshot: CREATE INDEX CONCURRENTLY waits for those of everybody."""
+    waits, through = threading.Event(), threading.Event()
+
+    def another_host() -> None:
+        waits.set()
+        with preflight._only_migrator():
+            through.set()
+        connection.close()
+
+    other = threading.Thread(target=another_host)
+    with preflight._only_migrator():
+        other.start()
+        assert waits.wait(20)
+        for _ in range(5):
+            with connection.cursor() as cursor:
+                cursor.execute("CREATE INDEX CONCURRENTLY coc_try ON orders_site (name)")
+                cursor.execute("DROP INDEX CONCURRENTLY coc_try")
+            time.sleep(0.1)
+        assert not through.is_set()
+    assert through.wait(20)
+    other.join(20)
+
+
+@pytest.mark.postgres
+def test_preparing_has_the_time_of_a_command(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    settings.COC_DATABASE_SECONDS, settings.COC_DATABASE_COMMAND_SECONDS = 7.0, 900.0
+    found = []
+
+    def migrate(*_: object, **__: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            found.append((cursor.fetchone()[0], statement_limit.seconds()))
+
+    monkeypatch.setattr(preflight, "call_command", migrate)
+    preflight.prepare_database()
+    assert found == [("15min", 900.0)]
+    assert connection.connection is None
+    assert statement_limit.seconds() == 7.0
 
 
 def test_the_database_decides_how_many_web_processes_there_are(

@@ -32,6 +32,7 @@ from coc_admin.desk import CHANGE_ORDERS, NOBODY
 from coc_admin.models import BulkKind
 from coc_admin.report_responses import file_response
 from coc_admin.sight import sight_of
+from orders import statement_limit
 from orders.fields import ZERO
 from orders.models import Order
 from reconciliation.models import Scope
@@ -174,5 +175,6 @@ def chosen_export(request: HttpRequest, listing: str, form: str) -> HttpResponse
     if listing not in LISTS or form not in FORMS:
         raise Http404
     orders = Choice(request, listing).orders(sight_of(request))
-    file = sheet_file(form, COLUMNS, rows_of(orders))
+    with statement_limit.for_work():
+        file = sheet_file(form, COLUMNS, rows_of(orders))
     return file_response(file, stem=f"orders_{timezone.now():%Y%m%d_%H%M%S}", form=form)

@@ -26,6 +26,7 @@ from coc_admin.console.configuration.edit_forms import StyledForm
 from coc_admin.console.configuration.pages import settings_page
 from coc_admin.report_responses import file_response
 from coc_admin.templatetags.console import day_value
+from orders import statement_limit
 from orders.answers import iso
 from reconciliation.sheets import sheet_file
 
@@ -149,7 +150,8 @@ def audit_export(request: HttpRequest) -> HttpResponseBase:
         )
         for deed in found
     )
-    file = sheet_file("csv", COLUMNS, rows)
+    with statement_limit.for_work():
+        file = sheet_file("csv", COLUMNS, rows)
     return file_response(file, stem=f"audit_{timezone.now():%Y%m%d_%H%M%S}", form="csv")
 
 

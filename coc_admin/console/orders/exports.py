@@ -20,6 +20,7 @@ from coc_admin.console.formats import format_quantity
 from coc_admin.console.orders.filters import read_filter
 from coc_admin.console.queries import sorted_orders
 from coc_admin.report_responses import file_response
+from orders import statement_limit
 from orders.answers import iso
 from orders.fields import json_number
 from orders.models import Order
@@ -72,7 +73,8 @@ def export(request: HttpRequest, form: str) -> HttpResponseBase:
             % {"number": format_quantity(MOST_ROWS)},
         )
         return redirect(f"{reverse('orders')}?{request.GET.urlencode()}")
-    file = sheet_file(form, COLUMNS, rows_of(sorted_orders(found, wanted.sort)))
+    with statement_limit.for_work():
+        file = sheet_file(form, COLUMNS, rows_of(sorted_orders(found, wanted.sort)))
     audit.record(
         request=request, action="orders.exported", target="orders", detail=request.GET.dict()
     )
