@@ -195,7 +195,11 @@ def lock_administrators() -> None:
 
 
 def check_sites(*, role: str, every_site: bool, sites: Collection[object]) -> None:
-    """Raise ChangeRefused unless these sites go with the role."""
+    """Raise ChangeRefused unless these sites go with the role and with each other."""
+    if every_site and sites:
+        raise ChangeRefused(
+            _("You chose every site and single sites. Choose one or the other."), field="sites"
+        )
     if role == ADMINISTRATOR and not every_site:
         raise ChangeRefused(
             _("An administrator sees every site. Choose every site, or another role."),

@@ -30,6 +30,7 @@ SNOOZES = (
     ("morning", _("Until tomorrow morning")),
     ("custom", _("Until…")),
 )
+_NAMED_SNOOZES = ("hour", "morning")
 
 
 class InboxForm(forms.Form):
@@ -98,7 +99,10 @@ class HandleForm(forms.Form):
         values = super().clean() or self.cleaned_data
         if values.get("action") == "resolve" and not values.get("reason"):
             self.add_error("reason", _("Say why, in a few words."))
-        if values.get("action") == "snooze" and "until" not in self.errors:
+        named = values.get("snooze")
+        if values.get("action") == "snooze" and values.get("until") and named in _NAMED_SNOOZES:
+            self.add_error("until", _("Choose “Until the time below”, or clear the time."))
+        elif values.get("action") == "snooze" and "until" not in self.errors:
             until = _until(values, timezone.now())
             if until is None:
                 self.add_error("until", _("Say until when."))

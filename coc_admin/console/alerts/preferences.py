@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.core.exceptions import BadRequest
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -28,16 +29,19 @@ def preferences(request: HttpRequest) -> HttpResponse:
 
 
 def _save(request: HttpRequest) -> None:
+    """Save what was chosen. Raises BadRequest for a choice that the page does not offer."""
     hidden = set(request.POST.getlist("hidden"))
+    priorities = {name: request.POST.get(f"priority-{name}", "") for name in Descriptor.values}
+    if hidden - set(Descriptor.values) or set(priorities.values()) - {"", *Priority.values}:
+        raise BadRequest("The page offers no such choice.")
     user_id = int(request.user.pk or 0)
     with transaction.atomic():
-        for descriptor in sorted(Descriptor.values):
-            priority = request.POST.get(f"priority-{descriptor}", "")
+        for descriptor in sorted(priorities):
             AlertPreference.objects.update_or_create(
                 user_id=user_id,
                 descriptor=descriptor,
                 defaults={
                     "hidden": descriptor in hidden,
-                    "priority": priority if priority in Priority.values else "",
+                    "priority": priorities[descriptor],
                 },
             )

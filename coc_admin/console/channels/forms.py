@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -19,6 +19,11 @@ from reconciliation.models import Channel, ChannelKind, Descriptor, Priority
 MOST_ADDRESSES = 20
 # That a channel fails is told in the console only.
 TOLD = [choice for choice in Descriptor.choices if choice[0] != Descriptor.CHANNEL_FAILING]
+
+_NO_ADDRESSES = _("Webhooks take no e-mail addresses. Clear this field or choose “E-mail”.")
+_NO_WEBHOOK = _("E-mail takes no webhook. Clear this field or choose a webhook as the kind.")
+
+_NO_SIGNATURE = _("This kind of webhook is not signed. Clear this field or choose “Webhook”.")
 
 
 class ChannelForm(forms.Form):
@@ -59,19 +64,19 @@ class ChannelForm(forms.Form):
             raise ValidationError(_("Another channel has that name."))
         return name
 
-    def clean_every_site(self) -> bool:
-        """Return whether every site is told of; people of some sites may not say so."""
-        return bool(self.cleaned_data["every_site"]) and not self._sight.is_limited
-
     def clean(self) -> dict[str, Any]:
-        """Check the address by the kind, and that there is something to tell of."""
+        """Check the address by the kind, and the sites. Contradictions are refused."""
         values = super().clean() or self.cleaned_data
         if values.get("kind") == ChannelKind.EMAIL:
             values["target"] = self._checked("addresses", _check_addresses)
+            self._refuse(("url", "secret"), _NO_WEBHOOK)
         elif values.get("kind"):
             values["target"] = self._checked("url", check_webhook)
-        if not values.get("every_site") and not values.get("sites") and "sites" not in self.errors:
-            self.add_error("sites", _("Choose at least one site."))
+            self._refuse(("addresses",), _NO_ADDRESSES)
+        if values.get("kind") == ChannelKind.SLACK:
+            self._refuse(("secret",), _NO_SIGNATURE)
+        if "sites" not in self.errors:
+            self._check_sites(values)
         return values
 
     @property
@@ -83,6 +88,22 @@ class ChannelForm(forms.Form):
         kept = "" if self._channel is None else self._channel.secret
         told["secret"] = read["secret"] or kept if read["kind"] == ChannelKind.WEBHOOK else ""
         return {**told, "target": read["target"], "sites": list(read["sites"])}
+
+    def _check_sites(self, values: Mapping[str, Any]) -> None:
+        every_site, sites = values.get("every_site"), values.get("sites")
+        if every_site and self._sight.is_limited:
+            self.add_error("sites", _("You do not see every site. Choose among your sites."))
+        elif every_site and sites:
+            words = _("You chose every site and single sites. Choose one or the other.")
+            self.add_error("sites", words)
+        elif not every_site and not sites:
+            self.add_error("sites", _("Choose at least one site."))
+
+    def _refuse(self, fields: Sequence[str], words: Any) -> None:
+        """Refuse input that belongs to another kind of channel: it would be lost in silence."""
+        for name in fields:
+            if self.cleaned_data.get(name):
+                self.add_error(name, words)
 
     def _checked(self, field: str, check: Any) -> str:
         target: str = self.cleaned_data.get(field, "")
@@ -115,7 +136,6 @@ def _initial(channel: Channel | None) -> dict[str, Any]:
         return {
             "kind": ChannelKind.EMAIL,
             "least_priority": Priority.ACTION,
-            "every_site": True,
             "enabled": True,
         }
     return {

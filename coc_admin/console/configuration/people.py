@@ -50,7 +50,7 @@ def person_list(request: HttpRequest) -> HttpResponse:
 @console_page("auth.add_user", methods=READ_AND_POST, every_site=True)
 def person_new(request: HttpRequest) -> HttpResponse:
     """Add a person, and show the link with which they choose a password: once, here."""
-    form = NewPersonForm(request.POST or None, initial={"every_site": True})
+    form = NewPersonForm(request.POST or None)
     outcome: Outcome[User] = try_to(
         form,
         lambda: accounts.add(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import forms
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
@@ -24,7 +22,12 @@ class TokenForm(ReasonedForm):
         max_length=100,
         help_text=gettext_lazy("Who will use it, for example: storefront."),
     )
-    site = forms.ModelChoiceField(Site.objects.all(), label=gettext_lazy("Site"), empty_label=None)
+    site = forms.ModelChoiceField(
+        Site.objects.all(),
+        label=gettext_lazy("Site"),
+        empty_label=gettext_lazy("Choose a site"),
+        error_messages={"required": gettext_lazy("Choose a site.")},
+    )
     scopes = forms.MultipleChoiceField(
         label=gettext_lazy("What it may do"),
         choices=TokenScope.choices,
@@ -73,15 +76,8 @@ class PersonForm(EditForm):
         label=gettext_lazy("Sites"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text=gettext_lazy("These alone, unless the person sees every site."),
+        help_text=gettext_lazy("The person sees these sites only."),
     )
-
-    def clean(self) -> dict[str, Any]:
-        """Forget the sites of somebody who sees every one."""
-        values = super().clean() or self.cleaned_data
-        if values.get("every_site"):
-            values["sites"] = []
-        return values
 
 
 class NewPersonForm(PersonForm):

@@ -117,6 +117,15 @@ class RouteForm(forms.Form):
             check_webhook(webhook)
         return webhook
 
+    def clean(self) -> dict[str, Any]:
+        """Refuse a webhook that is given and forgotten at once."""
+        values = super().clean() or self.cleaned_data
+        for name in ("webhook", "secret"):
+            if values.get("no_webhook") and values.get(name):
+                words = _("You gave a webhook and chose to forget it. Do one or the other.")
+                self.add_error(name, words)
+        return values
+
     def values(self, route: MessageRoute) -> dict[str, Any]:
         """Return the fields of a route, with what `route` keeps."""
         read = self.cleaned_data

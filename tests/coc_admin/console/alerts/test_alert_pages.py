@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from coc_admin.models import AuditEntry, Profile
+from coc_admin.models import AlertPreference, AuditEntry, Profile
 from orders.actors import person
 from orders.models import Site
 from reconciliation import alert_handling as handling
@@ -159,6 +159,14 @@ def test_snoozed_until_the_morning_of_the_next_day(merchandiser: Client, outage:
         ({"action": "snooze", "until": "2020-01-01T08:00"}, "within the next 30 days"),
         ({"action": "snooze", "until": "0001-01-01T00:00"}, "within the next 30 days"),
         ({"action": "snooze", "until": "soon"}, "Use a time like"),
+        (
+            {"action": "snooze", "snooze": "hour", "until": "2026-02-03T08:00"},
+            "Choose “Until the time below”, or clear the time.",
+        ),
+        (
+            {"action": "snooze", "snooze": "morning", "until": "2026-02-03T08:00"},
+            "Choose “Until the time below”, or clear the time.",
+        ),
         ({"action": "resolve"}, "Say why, in a few words."),
         ({"action": "assign", "assignee": "nobody-here"}, "There is nobody with that user name."),
         ({"action": "explode"}, "Nothing was done yet"),
@@ -326,5 +334,9 @@ def test_a_person_hides_and_ranks_alerts_for_themselves(
     assert 'class="count urgent"' not in page
     assert len(shown(merchandiser)) == 2
     assert "checked" in viewer.get("/alerts/my-view/").content.decode()
-    viewer.post("/alerts/my-view/", {"priority-reconciliation_shortages": "HUGE"})
+    mine = list(AlertPreference.objects.order_by("pk").values())
+    for wrong in ({"priority-reconciliation_shortages": "HUGE"}, {"hidden": ["nothing_like_it"]}):
+        assert viewer.post("/alerts/my-view/", wrong).status_code == 400
+        assert list(AlertPreference.objects.order_by("pk").values()) == mine
+    viewer.post("/alerts/my-view/", {})
     assert len(shown(viewer)) == 2

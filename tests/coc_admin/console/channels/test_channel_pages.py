@@ -87,6 +87,12 @@ def test_a_mistake_keeps_the_input_but_not_the_secrets(operator: Client, outage:
         {"kind": "email", "addresses": ""},
         {"kind": "pigeon"},
         {"every_site": ""},
+        {"sites": ["NorthShop"]},
+        {"addresses": "ops@example.com"},
+        {"kind": "slack"},
+        {"kind": "email", "addresses": "ops@example.com"},
+        {"kind": "email", "addresses": "ops@example.com", "secret": ""},
+        {"kind": "email", "addresses": "ops@example.com", "url": ""},
         {"least_priority": "HUGE"},
         {"descriptors": ["nonsense"]},
         {"name": "Pager\nBcc"},
@@ -97,6 +103,37 @@ def test_what_makes_no_sense_is_refused(
 ) -> None:
     assert operator.post("/alerts/channels/new/", HOOK | change).status_code == 400
     assert not Channel.objects.exists()
+
+
+def test_contradictions_are_named_and_nothing_is_chosen_beforehand(
+    operator: Client, outage: Scene
+) -> None:
+    shown = operator.get("/alerts/channels/new/")
+    assert not shown.context["form"]["every_site"].value()
+    assert not shown.context["form"]["sites"].value()
+    both = operator.post("/alerts/channels/new/", HOOK | {"sites": ["NorthShop"]})
+    assert both.context["form"].errors == {
+        "sites": ["You chose every site and single sites. Choose one or the other."]
+    }
+    mixed = operator.post("/alerts/channels/new/", HOOK | {"addresses": "ops@example.com"})
+    assert mixed.context["form"].errors == {
+        "addresses": ["Webhooks take no e-mail addresses. Clear this field or choose “E-mail”."]
+    }
+    posted = operator.post("/alerts/channels/new/", MAIL | {"url": HOOK["url"], "secret": "x"})
+    assert posted.context["form"].errors == {
+        "url": ["E-mail takes no webhook. Clear this field or choose a webhook as the kind."],
+        "secret": ["E-mail takes no webhook. Clear this field or choose a webhook as the kind."],
+    }
+    assert b"hush" not in posted.content
+    assert not Channel.objects.exists()
+    assert not AuditEntry.objects.exists()
+    # A channel changes its kind when the other fields are cleared.
+    channel = make(operator, MAIL)
+    path = f"/alerts/channels/{channel.pk}/edit/"
+    turned = HOOK | {"name": "Mail", "version": "1"}
+    assert operator.post(path, turned | {"addresses": MAIL["addresses"]}).status_code == 400
+    assert operator.post(path, turned).status_code == 302
+    assert Channel.objects.get().target == HOOK["url"]
 
 
 def test_the_loser_of_a_race_sees_what_changed(operator: Client, outage: Scene) -> None:
@@ -201,7 +238,11 @@ def test_people_of_some_sites_see_and_make_channels_of_these_only(
     for change in ({}, {"every_site": "", "sites": ["South Shop & Co"]}):
         data = MAIL | {"name": "Mine"} | change
         assert operator.post("/alerts/channels/new/", data).status_code == 400
-    own = make(operator, MAIL | {"name": "Mine", "sites": ["NorthShop"]})
+    both = MAIL | {"name": "Mine", "sites": ["NorthShop"]}
+    refused = operator.post("/alerts/channels/new/", both)
+    assert b"You do not see every site. Choose among your sites." in refused.content
+    assert not Channel.objects.filter(name="Mine").exists()
+    own = make(operator, both | {"every_site": ""})
     assert own.every_site is False
     assert operator.get(f"/alerts/channels/{own.pk}/").status_code == 200
     assert mail.outbox == []

@@ -109,16 +109,37 @@ def test_link_of_a_disabled_person_does_not_work(administrator: Client) -> None:
         ({"role": "emperor"}, "role"),
         ({"every_site": ""}, "sites"),
         ({"every_site": "", "role": "administrator"}, "every_site"),
+        ({"sites": ["NorthShop"]}, "sites"),
+        ({"every_site": "", "sites": ["Elsewhere"]}, "sites"),
     ],
 )
 def test_person_with_a_mistake_is_not_added(
-    administrator: Client, changes: dict[str, str], field: str
+    administrator: Client, site: Site, changes: dict[str, str], field: str
 ) -> None:
     sent = {name: value for name, value in (NEW | changes).items() if value}
     answer = administrator.post(f"{LIST}new/", sent)
     assert list(answer.context["form"].errors) == [field]
     assert User.objects.count() == 1
     assert not AuditEntry.objects.exists()
+
+
+def test_new_person_sees_the_chosen_sites_and_nothing_is_chosen_beforehand(
+    administrator: Client, site: Site
+) -> None:
+    shown = administrator.get(f"{LIST}new/")
+    assert inputs_of(shown) == {}
+    assert b" checked" not in shown.content
+    chosen = {"username": "nora", "role": "viewer", "sites": [site.pk]}
+
+    both = administrator.post(f"{LIST}new/", chosen | {"every_site": "on"})
+
+    assert both.context["form"].errors == {
+        "sites": ["You chose every site and single sites. Choose one or the other."]
+    }
+    assert not User.objects.filter(username="nora").exists()
+    assert inputs_of(both)["sites"] == [site.pk]
+    assert b"/set-password/" in administrator.post(f"{LIST}new/", chosen).content
+    assert accounts.sites_of(User.objects.get(username="nora")) == (False, [site.pk])
 
 
 def test_role_and_sites_are_changed_and_noted(administrator: Client, site: Site) -> None:
@@ -136,6 +157,12 @@ def test_role_and_sites_are_changed_and_noted(administrator: Client, site: Site)
         "sites": {"before": "", "after": "NorthShop"},
     }
     back = inputs_of(administrator.get(page_of(vera))) | {"every_site": "on"}
+    before = standing(vera)
+    both = administrator.post(page_of(vera), back)
+    assert list(both.context["form"].errors) == ["sites"]
+    assert standing(vera) == before
+    assert AuditEntry.objects.count() == 1
+    del back["sites"]
     assert administrator.post(page_of(vera), back).status_code == 302
     assert accounts.sites_of(vera) == (True, [])
     assert not Profile.objects.get(user=vera).sites.exists()

@@ -48,6 +48,7 @@ def test_token_is_shown_once_and_kept_nowhere(
         ({"scopes": []}, "scopes"),
         ({"scopes": ["orders:delete"]}, "scopes"),
         ({"site": "nowhere"}, "site"),
+        ({"site": ""}, "site"),
         ({"name": ""}, "name"),
         ({"name": "taken"}, "name"),
     ],
@@ -60,6 +61,12 @@ def test_token_with_a_mistake_is_not_made(
     assert list(answer.context["form"].errors) == [field]
     assert ApiToken.objects.count() == 1
     assert not AuditEntry.objects.exists()
+
+
+def test_no_site_is_chosen_beforehand(administrator: Client, site: Site) -> None:
+    page = administrator.get(f"{LIST}new/").content.decode()
+    assert '<option value="" selected>Choose a site</option>' in page
+    assert page.count(" selected") + page.count(" checked") == 1
 
 
 def test_revoking_asks_first_and_is_safe_twice(administrator: Client, site: Site) -> None:

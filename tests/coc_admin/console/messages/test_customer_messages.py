@@ -300,6 +300,10 @@ def test_how_a_site_sends_shows_no_secret(
     seen = operator.get(path).content.decode() + caplog.text
     seen += str(list(AuditEntry.objects.values_list("detail", flat=True)))
     assert "hush" not in seen
+    for name, value in secret.items():
+        both = operator.post(path, data | {"version": 3, "no_webhook": "on", name: value})
+        assert (both.status_code, list(both.context["form"].errors)) == (400, [name])
+        assert MessageRoute.objects.get() == route
     operator.post(path, data | {"version": 3, "no_webhook": "on"})
     route.refresh_from_db()
     assert (route.webhook, route.secret) == ("", "")
