@@ -7,7 +7,7 @@ anything: it is not a program, and what an order says is never read as a templat
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -34,6 +34,8 @@ from orders.units import to_deliver_of
 
 LONGEST_SUBJECT = 200
 LONGEST_BODY = 10_000
+# There are three lists to choose from, and the text around them.
+_LONGEST_LIST = LONGEST_BODY // 4
 
 # Name, and what it stands for.
 PLACEHOLDERS: Mapping[str, Promise] = {
@@ -208,7 +210,7 @@ def _values(order: Order) -> dict[str, str]:
         "orderTotal": f"{round(order.order_total, 2):,f} {order.currency}",
         "items": "–" if gone else _lines(items, to_deliver_of),
         "cancelledItems": _lines(items, _ordered if gone else _dropped),
-        "replacements": "\n".join(_instead(i) for i in items if _stands_in(i)) or "–",
+        "replacements": _listed([_instead(i) for i in items if _stands_in(i)]),
     }
 
 
@@ -228,8 +230,18 @@ def _stands_in(item: OrderItem) -> bool:
 
 
 def _lines(items: Iterable[OrderItem], units_of: Callable[[OrderItem], Decimal]) -> str:
-    lines = [_line(item, units) for item in items if (units := units_of(item)) > 0]
-    return "\n".join(lines) or "–"
+    return _listed([_line(item, units) for item in items if (units := units_of(item)) > 0])
+
+
+def _listed(lines: Sequence[str]) -> str:
+    """Return lines one below the other, as many as fit a message; the last says how many more."""
+    length, shown = 0, list(lines)
+    for number, line in enumerate(lines):
+        length += len(line) + 1
+        if length > _LONGEST_LIST:
+            shown[number:] = [f"… and {len(lines) - number:,} more"]
+            break
+    return "\n".join(shown) or "–"
 
 
 def _line(item: OrderItem, units: Decimal) -> str:
