@@ -50,4 +50,5 @@ def _indented(body: str) -> str:
                 break
     except (ValueError, RecursionError):
         return body
-    return "".join(pieces)
+    # Half of a surrogate pair can be written in JSON by its number, but not in a page.
+    return "".join(pieces).encode("utf-8", "backslashreplace").decode()

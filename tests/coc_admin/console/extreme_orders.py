@@ -65,6 +65,9 @@ def rich(order_no: str, *, number: int = MAX_ITEMS) -> dict[str, Any]:
         for index in range(number)
     ]
     return {
+        # What nobody knows is kept in the payload as it came.
+        "c_note": ["\ud800", "\x00", {"deep": [[[[{}]]]]}],
+        "c_text": wide(2_000),
         "orderNo": wide(50, order_no),
         "creationDate": "2026-02-02T12:00:00.000000+00:00",
         "currency": "EUR",
@@ -75,9 +78,6 @@ def rich(order_no: str, *, number: int = MAX_ITEMS) -> dict[str, Any]:
         },
         "productItems": items,
         "orderTotal": 999_999_999.9999,
-        # What nobody knows is kept in the payload as it came.
-        "c_note": ["\ud800", "\x00", {"deep": [[[[{}]]]]}],
-        "c_text": wide(2_000),
     }
 
 
@@ -111,25 +111,36 @@ def place(site: Site, document: dict[str, Any], *, minutes_ago: int) -> Order:
 
 def make_orders(site: Site, run: Run) -> dict[tuple[str, str], Order]:
     """Create an order of each of DOCUMENTS that is short; the poorest in each of STATES."""
-    stock = {sku(number): Decimal(10) ** 7 for number in range(MAX_ITEMS)}
-    figures = [Figure("NorthShop-stock", name, units) for name, units in stock.items()]
+    return {
+        (kind, state): make_order(site, run, kind, state)
+        for kind in DOCUMENTS
+        for state in (STATES if kind in ("bare", "erased") else STATES[:1])
+    }
+
+
+def make_order(site: Site, run: Run, kind: str, state: str, *, number: int = MAX_ITEMS) -> Order:
+    """Create an order and bring it into a state; of the richest, `number` items."""
+    named = f"{kind}-{state} "[:50].strip()
+    if kind == "rich":
+        _stock(number)
+        order = place(site, rich(named, number=number), minutes_ago=30)
+    else:
+        order = place(site, DOCUMENTS[kind](named), minutes_ago=30)
+    _bring(order, state, run)
+    if kind == "erased":
+        erasure.erase(order_ids=[order.pk], actor=JOB, reason="asked for", now=NOW)
+    order.refresh_from_db()
+    return order
+
+
+def _stock(number: int) -> None:
+    stock = {sku(index): Decimal(10) ** 7 for index in range(number)}
     ledger.apply_snapshot(
-        figures=figures,
+        figures=[Figure("NorthShop-stock", name, units) for name, units in stock.items()],
         taken_at=NOW - timedelta(hours=2),
         lag=timedelta(seconds=3),
         now=NOW - timedelta(hours=2),
     )
-    made = {}
-    for kind, document in DOCUMENTS.items():
-        for state in STATES if kind in ("bare", "erased") else STATES[:1]:
-            number = f"{kind}-{state} "[:50].strip()
-            order = place(site, document(number), minutes_ago=60 - len(made))
-            _bring(order, state, run)
-            if kind == "erased":
-                erasure.erase(order_ids=[order.pk], actor=JOB, reason="asked for", now=NOW)
-            order.refresh_from_db()
-            made[kind, state] = order
-    return made
 
 
 def _bring(order: Order, state: str, run: Run) -> None:
