@@ -19,6 +19,7 @@ from django.utils import timezone
 from coc_admin import logs
 from coc_admin.models import AuditEntry
 from orders.answers import iso
+from orders.texts import storable
 
 HIDDEN = "(hidden)"
 NOBODY = ""
@@ -47,9 +48,9 @@ def record(
         at=timezone.now(),
         actor=user.get_username()[:150] if user is not None and user.is_authenticated else NOBODY,
         action=action[:60],
-        target=target[:300],
+        target=storable(target)[:300],
         detail=_plain(detail),
-        reason=reason[:_LONGEST_TEXT],
+        reason=storable(reason)[:_LONGEST_TEXT],
         request_id=logs.request_id.get()[:64],
     )
     entry.save(force_insert=True)
@@ -71,7 +72,7 @@ def _plain(value: object, name: str = "") -> Any:
         return HIDDEN
     if isinstance(value, Mapping):
         members = list(value.items())[:_MOST_MEMBERS]
-        return {str(key)[:100]: _plain(one, str(key)) for key, one in members}
+        return {storable(str(key))[:100]: _plain(one, str(key)) for key, one in members}
     if isinstance(value, list | tuple | set | frozenset):
         ones = sorted(value, key=str) if isinstance(value, set | frozenset) else list(value)
         return [_plain(one) for one in ones[:_MOST_MEMBERS]]
@@ -83,4 +84,4 @@ def _plain(value: object, name: str = "") -> Any:
         return value.isoformat()
     if isinstance(value, Decimal):
         return f"{value.normalize():f}"
-    return str(value)[:_LONGEST_TEXT]
+    return storable(str(value))[:_LONGEST_TEXT]

@@ -39,6 +39,7 @@ MIDDLEWARE = [
     "coc_admin.client_address.ClientAddressMiddleware",
     "coc_admin.logs.RequestIdMiddleware",
     "coc_admin.api.problems.ApiAnswersMiddleware",
+    "coc_admin.request_texts.StorableTextMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

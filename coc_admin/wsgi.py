@@ -3,10 +3,37 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
-from django.core.wsgi import get_wsgi_application
+import django
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.utils.http import parse_header_parameters
 
 from coc_admin.header_bounds import bounded
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coc_admin.settings")
-application = bounded(get_wsgi_application())
+
+
+class Utf8Request(WSGIRequest):
+    """A request whose address and form are UTF-8, whatever its Content-Type names.
+
+    Django decodes them as the header says, and fails before anything can answer if it names what
+    is no encoding of texts. A Content-Type that cannot be read is none.
+    """
+
+    def _set_content_type_params(self, meta: dict[str, Any]) -> None:
+        try:
+            kind, parameters = parse_header_parameters(meta.get("CONTENT_TYPE", ""))
+        except ValueError:
+            kind, parameters = "", {}
+        self.content_type, self.content_params = kind, parameters
+
+
+class Handler(WSGIHandler):
+    """Django's own, with requests that are always UTF-8."""
+
+    request_class = Utf8Request
+
+
+django.setup(set_prefix=False)
+application = bounded(Handler())

@@ -145,7 +145,7 @@ def _impersonal_lines(lines: Any) -> list[dict[str, Any]]:
 
 def impersonal(body: str) -> str:
     """Return of an order as it was sent what says nothing of its customer, as JSON text."""
-    sent = strict_json.loads(body.encode())
+    sent = strict_json.loads(body.encode(), is_bounded=False)
     kept = {name: sent[name] for name in _IMPERSONAL if name in sent}
     kept["productItems"] = _impersonal_lines(kept["productItems"])
     return json.dumps(kept, ensure_ascii=False, default=json_number)

@@ -6,30 +6,52 @@ import json
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+MOST_LEVELS = 64
+_TOO_DEEP = f"The JSON is nested too deeply: at most {MOST_LEVELS} levels."
+
 
 class NotStrictJson(ValueError):
     """The text is not such JSON; the message is a sentence about why."""
 
 
-def loads(raw: bytes) -> Any:
+def loads(raw: bytes, *, is_bounded: bool = True) -> Any:
     """Return the value that `raw` holds, numbers with a fraction as Decimals.
 
-    Raises NotStrictJson.
+    Nesting is bounded, so that whoever walks through the value has stack enough; `is_bounded` is
+    false for what was taken in before. Raises NotStrictJson.
     """
     try:
-        return json.loads(
+        value = json.loads(
             raw.decode("utf-8"),
             parse_float=_finite,
             parse_constant=_no_constant,
             object_pairs_hook=_unique_members,
         )
     except RecursionError:
-        raise NotStrictJson("The JSON is nested too deeply.") from None
+        raise NotStrictJson(_TOO_DEEP) from None
     except UnicodeDecodeError:
         raise NotStrictJson("The body is not UTF-8.") from None
     except ValueError as error:
         message = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         raise NotStrictJson(f"The body is not JSON: {message[:200]}.") from None
+    if is_bounded and _is_deep(value):
+        raise NotStrictJson(_TOO_DEEP)
+    return value
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether lists and objects are nested deeper than MOST_LEVELS. Needs no deep stack itself."""
+    holders = [value] if isinstance(value, dict | list) else []
+    for _ in range(MOST_LEVELS):
+        holders = [
+            one
+            for holder in holders
+            for one in (holder.values() if isinstance(holder, dict) else holder)
+            if isinstance(one, dict | list)
+        ]
+        if not holders:
+            return False
+    return True
 
 
 def _finite(text: str) -> Decimal:

@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
+from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.shortcuts import resolve_url
+from django.template.loader import render_to_string
+from django.urls import Resolver404, resolve
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
 
 from coc_admin.sight import sight_of
 
 View = Callable[..., HttpResponseBase]
+
+_NOT_TO_COME_BACK_TO = ("login", "logout")
 
 READ = ("GET", "HEAD")
 READ_AND_POST = ("GET", "HEAD", "POST")
@@ -35,25 +41,65 @@ def console_page(
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if request.method not in methods:
+                return not_allowed(request, methods)
             if not request.user.is_authenticated:
-                return _sign_in(request)
+                return _sign_in(request, methods)
             if not request.user.has_perm(permission):
                 raise PermissionDenied(permission)
             if every_site and sight_of(request).is_limited:
                 raise PermissionDenied("every site")
             return view(request, *args, **kwargs)
 
-        allowed = require_http_methods(list(methods))(never_cache(guarded))
+        allowed = never_cache(guarded)
         allowed.console_permission = permission  # type: ignore[attr-defined]
+        allowed.console_methods = tuple(methods)  # type: ignore[attr-defined]
         return allowed
 
     return decorate
 
 
-def _sign_in(request: HttpRequest) -> HttpResponseBase:
-    """Send a page to the sign-in page; a live fragment must send its whole page there."""
-    if "HX-Request" not in request.headers:
-        return redirect_to_login(request.get_full_path())
-    shown = urlsplit(request.headers.get("HX-Current-URL", "/"))
-    target = redirect_to_login(shown.path or resolve_url("home"))
-    return HttpResponse(status=401, headers={"HX-Redirect": target["Location"]})
+def not_allowed(request: HttpRequest, methods: Sequence[str]) -> HttpResponseBase:
+    """Return the page that says that an address takes other methods only."""
+    page = render_to_string("405.html", request=request)
+    return HttpResponseNotAllowed(list(methods), page)
+
+
+def page_to_show(address: str) -> str:
+    """Return path and query of an address if they lead to a page, or nothing.
+
+    It never leads to another host, to signing in or out, or to what takes forms only.
+    """
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return ""
+    path = urlunsplit(("", "", parts.path, parts.query, ""))
+    if not path.startswith("/") or not url_has_allowed_host_and_scheme(path, allowed_hosts=None):
+        return ""
+    try:
+        found = resolve(unquote(parts.path))
+    except Resolver404:
+        return path
+    methods = getattr(found.func, "console_methods", READ)
+    return path if "GET" in methods and found.url_name not in _NOT_TO_COME_BACK_TO else ""
+
+
+def _sign_in(request: HttpRequest, methods: Sequence[str]) -> HttpResponseBase:
+    """Send a page to the sign-in page; a live fragment must send its whole page there.
+
+    Whoever pressed a button comes back to its page and reads that nothing was done.
+    """
+    if "HX-Request" in request.headers:
+        shown = page_to_show(request.headers.get("HX-Current-URL", ""))
+        target = redirect_to_login(shown or resolve_url("home"))
+        return HttpResponse(status=401, headers={"HX-Redirect": target["Location"]})
+    if request.method == "POST":
+        messages.warning(
+            request,
+            _("You were signed out, so nothing was done. Check the page and do it again."),
+        )
+        page = page_to_show(request.headers.get("Referer", ""))
+        if page or "GET" not in methods:
+            return redirect_to_login(page or resolve_url("home"))
+    return redirect_to_login(request.get_full_path())

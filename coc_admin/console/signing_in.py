@@ -17,6 +17,7 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext as _
 
 from coc_admin import audit
+from coc_admin.console.access import not_allowed, page_to_show
 from coc_admin.sign_in import counts, devices, limits, notes, passwords
 
 
@@ -53,6 +54,10 @@ class SignIn(views.LoginView):
 
     redirect_authenticated_user = True
 
+    def get_redirect_url(self, request: HttpRequest | None = None) -> str:
+        """Return the page that was wanted; nothing for an address that only takes forms."""
+        return page_to_show(super().get_redirect_url())
+
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Check name and password, unless too many wrong ones came from here."""
         name_hash = limits.hash_of(request.POST.get("username", ""))
@@ -88,6 +93,10 @@ class SignIn(views.LoginView):
 
 class SignOut(views.LogoutView):
     """Signing out; POST alone."""
+
+    def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Say that the address is none to look at."""
+        return not_allowed(request, ("POST",))
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Note who leaves, and sign out."""

@@ -58,12 +58,22 @@ def test_it_reads_an_order(site: Site) -> None:
         (b'{"a": -Infinity}', "The body is not JSON: -Infinity is no number."),
         (b'{"a": 1e999999}', "The body is not JSON: the number 1e999999 is out of range."),
         (b'{"a": 1, "a": 2}', "The body is not JSON: the member 'a' is given twice."),
-        (b"[" * 100_000, "The JSON is nested too deeply."),
+        (b"[" * 100_000, "The JSON is nested too deeply: at most 64 levels."),
+        (
+            b'{"a":' + b"[" * 64 + b"]" * 64 + b"}",
+            "The JSON is nested too deeply: at most 64 levels.",
+        ),
+        (b'{"a":' * 480 + b"1" + b"}" * 480, "The JSON is nested too deeply: at most 64 levels."),
         (b" " * (MAX_BYTES + 1), "An order has at most 2,097,152 bytes."),
     ],
 )
 def test_it_refuses_what_is_no_json_object(site: Site, raw: bytes, message: str) -> None:
     assert problems(raw, site) == [("", message)]
+
+
+def test_it_takes_what_is_nested_as_deeply_as_is_allowed(site: Site) -> None:
+    deep = json.loads("[" * 63 + "]" * 63)
+    assert parse_order(raw_order(c_deep=deep), site=site).order_no == "0000012345"
 
 
 @pytest.mark.parametrize(

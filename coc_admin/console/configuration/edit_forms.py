@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from coc_admin.editing import text_of
+from orders.texts import storable
 
 _LONGEST_SEEN = 20_000
 
@@ -77,7 +78,8 @@ class EditForm(ReasonedForm):
             told = json.loads(self.cleaned_data.get("was") or "{}")
         except (ValueError, RecursionError):
             return {}
-        return {str(k): str(v) for k, v in told.items()} if isinstance(told, dict) else {}
+        texts = told.items() if isinstance(told, dict) else ()
+        return {storable(name): storable(text) for name, text in texts if isinstance(text, str)}
 
     @property
     def values(self) -> dict[str, Any]:

@@ -31,12 +31,15 @@ def test_stranger_is_sent_to_sign_in_and_back(db: None, client: Client) -> None:
 
 
 def test_fragment_sends_the_whole_page_to_sign_in(db: None, client: Client) -> None:
-    answer = client.get(
-        "/live/home/",
-        headers={"HX-Request": "true", "HX-Current-URL": "http://evil.test//evil.test/runs/"},
-    )
-    assert answer.status_code == 401
-    assert answer["HX-Redirect"] == "/login/?next=//evil.test/runs/"
+    for shown, page in (
+        ("http://testserver/runs/?state=active", "/runs/%3Fstate%3Dactive"),
+        ("http://evil.test//evil.test/runs/", "/"),
+        ("http://[", "/"),
+        ("", "/"),
+    ):
+        headers = {"HX-Request": "true", "HX-Current-URL": shown}
+        answer = client.get("/live/home/", headers=headers)
+        assert (answer.status_code, answer["HX-Redirect"]) == (401, f"/login/?next={page}")
     assert client.get("/login/?next=//evil.test/runs/").context["next"] == ""
 
 
