@@ -187,6 +187,7 @@ def test_every_page_file_answer_and_message_bears_every_order(
         "name": "Ann Example",
         "mail": "ann@example.test",
         "erased": "–",
+        "bundle": "–",
     }
 
 

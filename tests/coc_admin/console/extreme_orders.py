@@ -81,6 +81,13 @@ def rich(order_no: str, *, number: int = MAX_ITEMS) -> dict[str, Any]:
     }
 
 
+# A set that is no stock of its own, with one part, and options without a product or a name.
+BUNDLE: dict[str, Any] = {
+    "productId": "SET-9",
+    "quantity": 2,
+    "bundledProductItems": [{"productId": "MUG-01", "quantity": 2}],
+    "optionItems": [{}, {"productId": "CUP-02"}],
+}
 DOCUMENTS: dict[str, Any] = {
     "bare": poor,
     "empty": lambda number: poor(number, customerInfo={}, creationDate=None),
@@ -88,6 +95,7 @@ DOCUMENTS: dict[str, Any] = {
     "name": lambda number: poor(number, customerInfo={"customerName": "Ann Example"}),
     "mail": lambda number: poor(number, customerInfo={"email": "ann@example.test"}),
     "erased": lambda number: poor(number, customerInfo={"customerName": "Gone", "email": "g@o.es"}),
+    "bundle": lambda number: poor(number, productItems=[BUNDLE]),
     "rich": rich,
 }
 STATES = ("short", "waiting", "review", "cancelled", "given up", "replacing")
@@ -147,7 +155,7 @@ def _bring(order: Order, state: str, run: Run) -> None:
     mia = actors.person("mia")
     why: dict[str, Any] = {"actor": mia, "reason": "asked for", "now": NOW}
     if state in ("short", "given up", "replacing"):
-        units = [1] * order.items.count()
+        units = [int(item.takes_stock) for item in order.items.order_by("position")]
         scene.answer(run, order, *units, outcome=AttemptOutcome.PARTIAL)
     if state == "given up":
         open_items = {item.pk: item.open_quantity for item in order.items.all()}
