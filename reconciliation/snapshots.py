@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -60,7 +60,7 @@ def fetch_figures(
 ) -> list[Figure]:
     """Return OCI's figures of SKUs of one list, asked for 100 at a time.
 
-    A SKU that we count and OCI's answer for the list leaves out has none to sell: ATO 0.
+    A SKU that we count and two answers of OCI for the list leave out has none to sell: ATO 0.
     `read_timeout`, in seconds, replaces the client's for each call. Raises OciError.
     """
     place = Place(PlaceKind(list_.list_type), list_.pk)
@@ -219,32 +219,71 @@ def _fetch(
     client: OciClient,
     read_timeout: float | None = None,
 ) -> list[Figure]:
+    asking = _Asking(place, list_id, client, read_timeout)
     figures: list[Figure] = []
     for start in range(0, len(skus), CHUNK):
-        chunk = skus[start : start + CHUNK]
-        answer = client.get_availability(place=place, skus=chunk, read_timeout=read_timeout)
-        found = {
+        figures += asking.figures(skus[start : start + CHUNK])
+    return figures
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """Questions for the counts of one list."""
+
+    place: Place
+    list_id: str
+    client: OciClient
+    read_timeout: float | None
+
+    def figures(self, chunk: Sequence[str]) -> list[Figure]:
+        """Return what one call answers, and zero for what OCI surely does not list any more."""
+        found = self._call(chunk)
+        left_out = sorted(set(chunk) - set(found))
+        # An answer without anything about the place proves nothing about its SKUs.
+        if not (found and left_out and self.list_id):
+            return list(found.values())
+        records = InventoryRecord.objects.filter(
+            inventory_list=self.list_id, sku__in=left_out, snapshot_ato__isnull=False
+        ).order_by("sku")
+        none_before = [record for record in records if not record.snapshot_ato]
+        unlisted = self._unlisted([record for record in records if record.snapshot_ato], found)
+        return [
+            *found.values(),
+            *(
+                Figure(self.list_id, record.sku, ZERO, record.safety_stock)
+                for record in sorted([*none_before, *unlisted], key=lambda record: record.sku)
+            ),
+        ]
+
+    def _unlisted(
+        self, records: Sequence[InventoryRecord], found: Mapping[str, Figure]
+    ) -> list[InventoryRecord]:
+        """Return the records that a second answer leaves out as well.
+
+        An answer that lost a few lines must not sell a SKU out. The second question is another one,
+        and has one SKU in it that OCI has just listed: an answer without that one proves nothing.
+        """
+        if not records:
+            return []
+        listed = max(found)
+        again = self._call([*(record.sku for record in records[: CHUNK - 1]), listed])
+        if listed not in again:
+            return []
+        return [record for record in records[: CHUNK - 1] if record.sku not in again]
+
+    def _call(self, skus: Sequence[str]) -> dict[str, Figure]:
+        answer = self.client.get_availability(
+            place=self.place, skus=skus, read_timeout=self.read_timeout
+        )
+        return {
             record.sku: Figure(
-                list_id=list_id,
+                list_id=self.list_id,
                 sku=record.sku,
                 ato=max(ZERO, record.ato),
                 safety_stock=max(ZERO, record.safety_stock),
             )
             for record in answer
-            if record.sku in chunk
         }
-        figures += found.values()
-        absent = set(chunk) - set(found)
-        # An answer without anything about the place proves nothing about its SKUs.
-        if found and absent and list_id:
-            tracked = InventoryRecord.objects.filter(
-                inventory_list=list_id, sku__in=absent, snapshot_ato__isnull=False
-            )
-            figures += [
-                Figure(list_id, record.sku, ZERO, record.safety_stock)
-                for record in tracked.order_by("sku")
-            ]
-    return figures
 
 
 def _is_suspicious(list_id: str, figures: Sequence[Figure]) -> bool:

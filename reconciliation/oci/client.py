@@ -91,6 +91,7 @@ class OciClient:
         lines_of_body(body)
 
         def read(answer: HttpAnswer, correlation_id: str) -> PutAnswer:
+            _check_subject(answer, reservation_id)
             judgement = judge(body=body, answer=json_of(answer))
             return PutAnswer(judgement, answer.status, correlation_id)
 
@@ -109,6 +110,7 @@ class OciClient:
         body = write_json({"status": "CANCELLED"})
 
         def read(answer: HttpAnswer, correlation_id: str) -> CancelResult:
+            _check_cancelled(answer)
             return CancelResult.MARKED if answer.status == 202 else CancelResult.CANCELLED
 
         call = Call(
@@ -173,6 +175,30 @@ class OciClient:
 
     def _document(self, reservation_id: uuid.UUID) -> str:
         return self._caller.url("reservation", f"reservation-documents/{reservation_id}")
+
+
+def _check_subject(answer: HttpAnswer, reservation_id: uuid.UUID) -> None:
+    """Raise MalformedAnswer if an answer names another document than the one sent.
+
+    Neither of the two names must be there; a `Location` that does not end in an id names none.
+    """
+    body = json_of(answer)
+    location = answer.headers.get("Location", "").partition("?")[0].rstrip("/")
+    named = [body.get("reservationId") if isinstance(body, dict) else None]
+    for name in [*named, location.rpartition("/")[2]]:
+        try:
+            other = name is not None and uuid.UUID(str(name)) != reservation_id
+        except ValueError:
+            continue
+        if other:
+            raise MalformedAnswer("It is about another reservation document.")
+
+
+def _check_cancelled(answer: HttpAnswer) -> None:
+    """Raise MalformedAnswer if what comes with the answer to a cancel is no plain yes."""
+    body = json_of(answer) if answer.body.strip() else None
+    if isinstance(body, dict) and (body.get("errorCode") or body.get("errors")):
+        raise MalformedAnswer("It tells of errors.")
 
 
 def _cancel_result(refusal: OciRefused) -> CancelResult | None:

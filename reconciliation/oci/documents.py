@@ -10,6 +10,7 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -165,16 +166,16 @@ def judge(*, body: str, answer: Mapping[str, Any]) -> Judgement:
     """Compare an answer's `details` with the document sent, per (place, SKU) (contract 1.4).
 
     Neither the status 200 nor `success` decides anything, and a short line may or may not have an
-    entry in `errors`. Raises MalformedAnswer, and nothing is known then, for a wrong structure and
-    for an answer that lists what was not asked for or more than was asked: whatever it is about, it
-    does not tell what OCI holds for this document.
+    entry in `errors`, or be missing from both. Raises MalformedAnswer, and nothing is known then,
+    for a wrong structure, for an answer without what every answer to a reservation has (its
+    `reservationTime`, and an entry for each place asked), and for one that names what was not asked
+    for or more than was asked: whatever it is about, it does not tell what OCI holds for this
+    document. Least of all does it tell that OCI holds nothing.
     """
     requested = {(line.place, line.sku): line.quantity for line in lines_of_body(body)}
     answer = as_object(answer, "The answer")
-    if "reservationTime" not in answer and not any(n in answer for n in _MEMBERS.values()):
-        # Anything may answer {} with 200; what OCI holds must not be read out of that.
-        raise MalformedAnswer("It is not the answer to a reservation.")
-    _check_errors(answer)
+    _check_time(answer.get("reservationTime"))
+    _check_places(answer, requested)
     entries = list(_entries(answer, "details"))
     told: defaultdict[Key, Decimal] = defaultdict(Decimal)
     for place, sku, quantity in entries:
@@ -193,10 +194,36 @@ def judge(*, body: str, answer: Mapping[str, Any]) -> Judgement:
     return Judgement(held=held, requested=requested, oddities=tuple(oddities[:_MOST_ODDITIES]))
 
 
-def _check_errors(answer: Mapping[str, Any]) -> None:
-    for name in _MEMBERS.values():
+def _check_time(value: object) -> None:
+    """Raise MalformedAnswer unless `value` is the time that each answer has (contract 1.4)."""
+    try:
+        datetime.fromisoformat(as_text(value, "reservationTime"))
+    except ValueError:
+        raise MalformedAnswer("Its reservationTime is no time.") from None
+
+
+def _check_places(answer: Mapping[str, Any], requested: Mapping[Key, Decimal]) -> None:
+    """Raise MalformedAnswer unless the answer speaks of each place asked, and of no other.
+
+    A place says something by a list of `details`, even an empty one, or by `errors`.
+    """
+    missing = {place for place, _ in requested}
+    asked = frozenset(missing)
+    for kind, name in _MEMBERS.items():
         for entry in as_objects(answer.get(name), name):
-            as_objects(entry.get("errors"), "errors")
+            place = Place(kind, as_text(entry.get("id"), f"An id in {name}"))
+            if place not in asked:
+                raise MalformedAnswer(clean_text(f"It is about {place} as well.", limit=200))
+            errors = as_objects(entry.get("errors"), "errors")
+            for error in errors:
+                sku = as_text(error.get("sku"), "A SKU in errors")
+                if (place, sku) not in requested:
+                    raise MalformedAnswer(f"It lists {_name((place, sku))}, not asked for.")
+            if errors or entry.get("details") is not None:
+                missing.discard(place)
+    if missing:
+        silent = clean_text(str(min(missing)), limit=200)
+        raise MalformedAnswer(f"It does not say what is held of {silent}.")
 
 
 def _check_asked(key: Key, told: Decimal, asked: Decimal | None) -> None:

@@ -12,6 +12,7 @@ from requests.structures import CaseInsensitiveDict
 
 from orders.models import Order, OrderItem
 from reconciliation import order_work, promises
+from reconciliation.models import ReservationDocument
 from reconciliation.oci.caller import OciConfig
 from reconciliation.oci.client import OciClient
 from reconciliation.oci.errors import OciNoAnswer
@@ -69,7 +70,18 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner),
     max_leaves=4,
 )
+# What says nothing, and looks as if nothing were held.
+silent = st.fixed_dictionaries(
+    {},
+    optional={
+        "reservationTime": st.sampled_from(["2026-02-02T12:00:00Z", "", None, "soon"]),
+        "success": st.booleans(),
+        "groups": st.sampled_from([[], None, [{"id": "web"}], [{"id": "web", "details": None}]]),
+        "locations": st.sampled_from([[], None]),
+    },
+)
 bodies = st.one_of(
+    silent.map(lambda value: json.dumps(value).encode()),
     likely.map(lambda value: json.dumps(value).encode()),
     anything.map(lambda value: json.dumps(value).encode()),
     likely.map(lambda value: json.dumps(value).encode()[:-5]),
@@ -144,5 +156,21 @@ def test_nothing_an_answer_says_breaks_a_promise(
             ended.update(Order.objects.values_list("reservation_state", flat=True))
 
     each()
+
+    @fuzzing.fuzz(20)
+    @given(made_up=st.lists(silent, min_size=1, max_size=3))
+    def nothing_said(made_up: list[Any]) -> None:
+        kind = CaseInsensitiveDict({"Content-Type": "application/json"})
+        said = [HttpAnswer(200, kind, json.dumps(body).encode()) for body in made_up]
+        client = OciClient(CONFIG, transport=Answering(said))
+        monkeypatch.setattr(order_work, "shared_client", lambda: client)
+        with fuzzing.undone():
+            engine.work(engine.start(), tasks=3)
+            states = Order.objects.values_list("status", "reservation_state")
+            assert set(states) == {("new", "RESERVATION_MISSING")}
+            sent = ReservationDocument.objects.filter(sends__gt=0)
+            assert {(row.generation, row.state) for row in sent} == {(0, "prepared")}
+
+    nothing_said()
     # Some of it was believed.
     assert len(ended) > 2

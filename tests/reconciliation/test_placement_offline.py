@@ -72,6 +72,11 @@ COMMITTED: list[dict[str, Any]] = [
     {"mode": "wrongquantities", "style": "more"},
     {"mode": "wrongquantities", "style": "other"},
     {"mode": "wrongquantities", "style": "negative"},
+    {"mode": "empty"},
+    {"mode": "empty", "style": "object"},
+    {"mode": "empty", "style": "notime"},
+    {"mode": "empty", "style": "noplaces"},
+    {"mode": "empty", "style": "otherdocument"},
 ]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,7 +25,8 @@ from orders.models import (
 from reconciliation import connection, snapshots
 from reconciliation.models import Connection
 from reconciliation.monitor import Prober
-from reconciliation.oci.client import OciClient, OciConfig
+from reconciliation.oci.client import Availability, OciClient, OciConfig
+from reconciliation.oci.documents import Place
 from reconciliation.oci.errors import OciNoAnswer, OciRefused
 from tests.reconciliation.oci.simulator_process import SCOPE, SimulatorProcess
 
@@ -165,7 +168,7 @@ def test_refresh_writes_the_ledger(
 
 
 def test_a_counted_sku_that_the_answer_leaves_out_has_none_to_sell(
-    client: OciClient, web: InventoryList
+    oci: SimulatorProcess, client: OciClient, web: InventoryList
 ) -> None:
     gone, untracked = known(web, "GONE", ato=5), InventoryRecord(inventory_list=web, sku="NEW")
     untracked.save()
@@ -174,6 +177,67 @@ def test_a_counted_sku_that_the_answer_leaves_out_has_none_to_sell(
     snapshots.refresh(keys=keys, client=client, clock=clock)
     gone.refresh_from_db()
     assert (gone.ato, gone.snapshot_ato) == (0, 0)
+    asked = len(availability_calls(oci))
+    # It was asked for twice; once it has none, one answer is enough.
+    assert asked == 2
+    snapshots.refresh(keys=keys, client=client, clock=lambda: at(1))
+    assert len(availability_calls(oci)) == asked + 1
+    gone.refresh_from_db()
+    assert (gone.ato, gone.snapshot_at) == (0, at(1))
+
+
+@dataclass
+class LosesLines(OciClient):
+    """A client some of whose answers, by their number, lost SKUs."""
+
+    inner: OciClient
+    lost: dict[int, set[str]]
+    asked: list[set[str]] = field(default_factory=list)
+
+    def get_availability(
+        self, *, place: Place, skus: Sequence[str], read_timeout: float | None = None
+    ) -> list[Availability]:
+        lost = self.lost.get(len(self.asked), set())
+        self.asked.append(set(skus))
+        answer = self.inner.get_availability(place=place, skus=skus, read_timeout=read_timeout)
+        return [one for one in answer if one.sku not in lost]
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        {0: {"S001", "S002"}},  # the second answer has them after all
+        {0: {"S001"}, 1: {"S001", "S003"}},  # the second answer lost what the first had, too
+        {0: {"S001", "S002", "S003"}},  # nothing at all is said
+    ],
+)
+def test_an_answer_that_lost_lines_sells_nothing_out(
+    client: OciClient, web: InventoryList, lost: dict[int, set[str]]
+) -> None:
+    for sku in ("S001", "S002", "S003"):
+        known(web, sku, ato=5)
+    connection.current()
+    lossy = LosesLines(client, lost)
+    keys = [("web", sku) for sku in ("S001", "S002", "S003")]
+    snapshots.refresh(keys=keys, client=lossy, clock=clock)
+    figures = dict(InventoryRecord.objects.values_list("sku", "ato"))
+    left_out = lost[0]
+    assert figures == {sku: 5 if sku in left_out else 7 for sku in ("S001", "S002", "S003")}
+    assert len(lossy.asked) == (1 if len(left_out) == 3 else 2)
+
+
+@pytest.mark.parametrize("style", ["lists", "object", "noplaces"])
+def test_an_empty_answer_changes_no_figure(
+    oci: SimulatorProcess, client: OciClient, web: InventoryList, style: str
+) -> None:
+    record = known(web, "S001", ato=5)
+    connection.current()
+    oci.fault("empty", style=style)
+    with suppress(OciNoAnswer):
+        snapshots.refresh(keys=[("web", "S001")], client=client, clock=clock)
+    record.refresh_from_db()
+    assert (record.ato, record.snapshot_at) == (5, at(-1000))
+    assert snapshots.fetch([("web", "S001")], client=client) == []
 
 
 @pytest.mark.parametrize("state", ["OFFLINE", "FORCED_OFFLINE"])

@@ -55,6 +55,8 @@ _SOME: tuple[Fault, ...] = (
     {"mode": "wrongquantities", "style": "more", "operations": ["put"], "probability": 0.3},
     {"mode": "wrongquantities", "style": "other", "operations": ["put"], "probability": 0.3},
     {"mode": "wrongtype", "operations": ["put"], "probability": 0.3},
+    {"mode": "empty", "operations": ["put"], "probability": 0.3},
+    {"mode": "empty", "style": "noplaces", "operations": ["put"], "probability": 0.3},
     {"mode": "drop", "operations": ["patch"]},
     {"mode": "badtoken", "every": 4},
 )

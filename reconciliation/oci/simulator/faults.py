@@ -44,11 +44,13 @@ MODES: dict[str, frozenset[str]] = {
     "garbage": _ALL,
     "wrongtype": _LYING,
     "wrongquantities": _LYING,
+    "empty": _LYING,
     "flap": _ALL,
 }
 STYLES = {
     "wrongtype": ("strings", "list", "null"),
     "wrongquantities": ("more", "other", "negative"),
+    "empty": ("lists", "object", "notime", "noplaces", "otherdocument"),
     "flap": ("down", "refuse", "hang", "5xx"),
 }
 _WHOLE = {

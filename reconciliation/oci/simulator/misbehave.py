@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -107,14 +108,14 @@ def _under(work: Work, mode: str, rule: Rule) -> Outcome:
         case "drip":
             outcome.delivery = "drip"
             outcome.pause = lambda: work.wait(rule, rule.delay_ms / 1000)
-        case "wrongtype" | "wrongquantities":
+        case "wrongtype" | "wrongquantities" | "empty":
             outcome.answer = _bent(outcome.answer, mode, rule.style)
         case _:
             outcome.answer = _instead(work.simulator, mode, rule)
     return outcome
 
 
-_PROCESSED = frozenset({"drop", "cut", "drip", "wrongtype", "wrongquantities"})
+_PROCESSED = frozenset({"drop", "cut", "drip", "wrongtype", "wrongquantities", "empty"})
 _MAY_COMMIT = frozenset({"hang", "5xx", "garbage"})
 
 
@@ -135,7 +136,11 @@ def _bent(answer: Answer | None, mode: str, style: str) -> Answer | None:
     if answer is None or answer.status != 200:
         return answer
     body = json.loads(answer.body)
-    if mode == "wrongtype":
+    if mode == "empty":
+        body = _emptied(body, style)
+        if style == "otherdocument":
+            answer.headers["Location"] = f"/reservation-documents/{uuid.uuid4()}"
+    elif mode == "wrongtype":
         body = {"list": [body], "null": None}.get(style, _numbers_as_text(body))
     else:
         for place in [*body.get("groups", []), *body.get("locations", [])]:
@@ -143,6 +148,21 @@ def _bent(answer: Answer | None, mode: str, style: str) -> Answer | None:
                 _lie(line, style)
     answer.body = json.dumps(body).encode()
     return answer
+
+
+def _emptied(body: dict[str, Any], style: str) -> dict[str, Any]:
+    """Leave out what makes an answer one: a part of it, or all."""
+    none: dict[str, Any] = {name: [] for name in ("groups", "locations") if name in body}
+    match style:
+        case "object":
+            return {}
+        case "notime":
+            return {name: value for name, value in body.items() if name != "reservationTime"}
+        case "noplaces":
+            return body | none
+        case "otherdocument":
+            return body
+    return none
 
 
 def _lie(line: dict[str, Any], style: str) -> None:

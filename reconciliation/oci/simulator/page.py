@@ -48,6 +48,7 @@ _TOLD = {
     "garbage": "A page of somebody else is sent for an answer.",
     "wrongtype": "Answers are JSON of the wrong shape.",
     "wrongquantities": "Answers tell other quantities than the books hold.",
+    "empty": "Answers are 200 and lack what every answer must have.",
     "flap": "The service goes and comes back in turn.",
 }
 _WHOLE = frozenset({"every", "retryAfter", "delayMs", "status", "onMs", "offMs"})

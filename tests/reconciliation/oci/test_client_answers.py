@@ -33,7 +33,10 @@ from tests.reconciliation.oci.raw_server import RawServer, Script, answer, close
 from tests.reconciliation.oci.simulator_process import SimulatorProcess
 
 HTML = b"<!DOCTYPE html><html><body>Sign in</body></html>"
-GOOD_PUT = {"groups": [{"id": "site-us", "details": [{"sku": "TEE", "quantity": 2}]}]}
+GOOD_PUT = {
+    "reservationTime": "2026-02-02T12:00:00Z",
+    "groups": [{"id": "site-us", "details": [{"sku": "TEE", "quantity": 2}]}],
+}
 COUNTS = {"ato": 1, "atf": 1, "onHand": 1, "reserved": 0, "safetyStockCount": 0}
 GOOD_COUNTS = {"groups": [{"id": "site-us", "records": [{"sku": "TEE", **COUNTS}]}]}
 GOOD = {"put": GOOD_PUT, "availability": GOOD_COUNTS, "release": {"errors": []}}
@@ -122,6 +125,44 @@ def test_a_huge_answer_is_cut_off(huge: bytes | Script) -> None:
         error = no_answer(CALLS["availability"], client_of(server.url))
     assert error.kind == "malformed"
     assert f"longer than {MAX_ANSWER} bytes" in str(error)
+
+
+ANOTHER = "0b7a3c52-6b0f-4b8e-9a53-6f1f0d3f9c11"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        answer({"groups": []}),
+        answer({"reservationTime": GOOD_PUT["reservationTime"], "groups": []}),
+        answer({"reservationTime": "soon", "groups": GOOD_PUT["groups"]}),
+        answer({"groups": GOOD_PUT["groups"]}),
+        answer({**GOOD_PUT, "reservationId": ANOTHER}),
+        answer(GOOD_PUT, Location=f"/x/reservation-documents/{ANOTHER}?a=b"),
+        answer(GOOD_PUT, Location=f"http://[/{ANOTHER}/"),
+    ],
+)
+def test_an_answer_without_what_each_must_have_is_none(wrong: bytes) -> None:
+    good = answer({**GOOD_PUT, "reservationId": "no id"}, Location="http://[/elsewhere")
+    with RawServer(close_after(wrong), close_after(good)) as server:
+        client = client_of(server.url)
+        assert no_answer(CALLS["put"], client).kind == "malformed"
+        CALLS["put"](client)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        answer(HTML, status=202, kind="text/html"),
+        answer({"errorCode": "Unknown", "message": "no"}, status=202),
+        answer({"errors": [{"errorCode": "Unknown"}]}, status=202),
+    ],
+)
+def test_a_mark_that_tells_of_errors_is_no_cancel(wrong: bytes) -> None:
+    with RawServer(close_after(wrong), close_after(answer({}, status=202))) as server:
+        client = client_of(server.url)
+        assert no_answer(CALLS["cancel"], client).kind == "malformed"
+        CALLS["cancel"](client)
 
 
 @pytest.mark.parametrize("status", [200, 201, 400, 404, 409])

@@ -44,10 +44,12 @@ def test_short_with_and_without_an_error_is_partial(mug: Any, errors: Any) -> No
     [
         answer(tee=0, mug=0, store=0),
         answer(tee=None, mug=None, store=None),
-        {"reservationTime": "2026-02-02T12:00:00Z", "success": False},
-        {"success": False, "groups": [], "locations": None},
-        {"groups": [{"id": "site-us", "errors": [{"sku": "TEE", "errorCode": "Unknown"}]}]},
-        {"groups": [{"id": "site-us", "details": None, "errors": None}]},
+        {
+            "reservationTime": "2026-02-02T12:00:00.123+00:00",
+            "success": False,
+            "groups": [{"id": "site-us", "errors": [{"sku": "TEE", "errorCode": "Unknown"}]}],
+            "locations": [{"id": "store-042", "details": [], "errors": None}],
+        },
     ],
 )
 def test_nothing_held(told: dict[str, Any]) -> None:
@@ -57,7 +59,7 @@ def test_nothing_held(told: dict[str, Any]) -> None:
 
 
 def test_success_without_any_quantity_is_nothing_and_noted() -> None:
-    judged = judge(body=BODY, answer={"reservationTime": "x", "success": True})
+    judged = judge(body=BODY, answer=answer(tee=None, mug=None, store=None))
     assert judged.nothing
     assert judged.oddities == ("OCI says success and lists nothing.",)
 
@@ -84,36 +86,91 @@ def test_repeated_skus_are_added_up() -> None:
 
 @pytest.mark.parametrize("tee", [2, None])
 @pytest.mark.parametrize(
-    ("member", "place", "sku"),
+    ("member", "place", "sku", "expected"),
     [
-        ("groups", "site-us", "OTHER"),
-        ("groups", "site-us", "tee"),
-        ("groups", "site-eu", "TEE"),
-        ("locations", "site-us", "TEE"),
-        ("groups", "store-042", "TEE"),
+        ("groups", "site-us", "OTHER", "lists OTHER of group site-us, which was not asked for"),
+        ("groups", "site-us", "tee", "lists tee of group site-us, which was not asked for"),
+        ("groups", "site-eu", "TEE", "is about group site-eu as well"),
+        ("locations", "site-us", "TEE", "is about location site-us as well"),
+        ("groups", "store-042", "TEE", "is about group store-042 as well"),
     ],
 )
 def test_an_answer_about_something_else_cannot_be_trusted(
-    member: str, place: str, sku: str, tee: int | None
+    member: str, place: str, sku: str, expected: str, tee: int | None
 ) -> None:
     told = answer(tee=tee)
     told[member].append({"id": place, "details": [{"sku": sku, "quantity": 7}]})
-    expected = f"lists {sku} of {member[:-1]} {place}, which was not asked for"
     with pytest.raises(MalformedAnswer, match=expected):
         judge(body=BODY, answer=told)
 
 
-def test_places_without_any_quantity_are_tolerated() -> None:
+@pytest.mark.parametrize(
+    ("member", "entry", "expected"),
+    [
+        ("locations", {"id": "dc-1", "details": []}, "about location dc-1 as well"),
+        ("groups", {"id": "site-eu"}, "about group site-eu as well"),
+        (
+            "groups",
+            {"id": "site-us", "errors": [{"sku": "X", "errorCode": "Unknown"}]},
+            "lists X of group site-us, not asked for",
+        ),
+        ("groups", {"id": "site-us", "errors": [{"errorCode": "Unknown"}]}, "A SKU in errors"),
+    ],
+)
+def test_an_answer_that_names_others_without_quantities_is_none(
+    member: str, entry: dict[str, Any], expected: str
+) -> None:
     told = answer()
-    told["locations"].append({"id": "dc-1", "details": []})
-    told["groups"].append({"id": "site-eu", "errors": [{"sku": "X", "errorCode": "Unknown"}]})
+    told[member].append(entry)
+    with pytest.raises(MalformedAnswer, match=expected):
+        judge(body=BODY, answer=told)
+
+
+TIME = {"reservationTime": "2026-02-02T12:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"groups": []}, "reservationTime"),
+        ({"success": False, "groups": [], "locations": None}, "reservationTime"),
+        ({"reservationTime": None, "groups": []}, "reservationTime"),
+        ({"reservationTime": 1770033600000, "groups": []}, "reservationTime"),
+        ({"reservationTime": "x", "success": True}, "reservationTime"),
+        (TIME, "what is held of group site-us"),
+        ({**TIME, "success": False}, "what is held of group site-us"),
+        ({**TIME, "groups": [], "locations": []}, "what is held of group site-us"),
+        ({**TIME, "groups": [{"id": "site-us"}]}, "what is held of group site-us"),
+        ({**TIME, "groups": [{"id": "site-us", "details": []}]}, "of location store-042"),
+        (
+            {
+                **TIME,
+                "groups": [{"id": "site-us", "details": None, "errors": []}],
+                "locations": [{"id": "store-042", "details": []}],
+            },
+            "what is held of group site-us",
+        ),
+    ],
+)
+def test_an_answer_that_lacks_what_each_must_have_is_not_nothing_held(
+    told: dict[str, Any], expected: str
+) -> None:
+    with pytest.raises(MalformedAnswer, match=expected):
+        judge(body=BODY, answer=told)
+
+
+def test_no_answer_is_believed_without_its_time() -> None:
+    told = answer()
     assert judge(body=BODY, answer=told).complete
+    del told["reservationTime"]
+    with pytest.raises(MalformedAnswer, match="reservationTime"):
+        judge(body=BODY, answer=told)
 
 
 def test_what_is_said_about_an_answer_is_short_and_fit_for_a_page() -> None:
     lines = [Line(US, f"S{i:02}" + "x" * 200, Decimal(1)) for i in range(50)]
     half = [{"sku": line.sku, "quantity": Decimal("0.25")} for line in lines]
-    told = {"groups": [{"id": "site-us", "details": half * 2}]}
+    told = TIME | {"groups": [{"id": "site-us", "details": half * 2}]}
     oddities = judge(body=build_body(order_no="1", lines=lines), answer=told).oddities
     assert len(oddities) == 20
     assert all(len(text) < 300 for text in oddities)
@@ -169,6 +226,9 @@ def test_a_quantity_that_is_none_makes_the_answer_worthless(quantity: object) ->
     ],
 )
 def test_a_wrong_structure_is_no_answer(told: Any) -> None:
+    if isinstance(told, dict) and told.keys() & {"groups", "locations"}:
+        # Nothing else is wrong with it.
+        told = answer() | told
     with pytest.raises(MalformedAnswer):
         judge(body=BODY, answer=told)
 

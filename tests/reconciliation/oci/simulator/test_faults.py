@@ -248,6 +248,25 @@ def test_wrong_types(caller: Caller) -> None:
     assert plain(caller, DOCUMENT, BODY).json() is None
 
 
+def test_empty_answers_lack_what_each_must_have(caller: Caller) -> None:
+    whole = plain(caller, DOCUMENT, BODY)
+    caller.oci.fault("empty")
+    assert plain(caller, DOCUMENT, BODY).json() == {"groups": []}
+    counts = caller.availability(skus=["TEE"], groups=["site-us"])
+    assert (counts.status_code, counts.json()) == (200, {"groups": []})
+    caller.oci.fault("empty", style="object")
+    assert plain(caller, DOCUMENT, BODY).json() == {}
+    caller.oci.fault("empty", style="notime")
+    assert plain(caller, DOCUMENT, BODY).json().keys() == whole.json().keys() - {"reservationTime"}
+    caller.oci.fault("empty", style="noplaces")
+    assert plain(caller, DOCUMENT, BODY).json() == whole.json() | {"groups": []}
+    caller.oci.fault("empty", style="otherdocument")
+    other = plain(caller, DOCUMENT, BODY)
+    assert other.json() == whole.json()
+    assert DOCUMENT not in other.headers["Location"]
+    assert caller.oci.books()["reserved"] == HELD_TWO
+
+
 @pytest.mark.parametrize("style", ["5xx", "down", "refuse"])
 def test_flap_goes_down_and_comes_back_in_turn(caller: Caller, style: str) -> None:
     caller.oci.fault("flap", onMs=150, offMs=150, style=style)
