@@ -11,28 +11,49 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from coc_admin import audit
-from coc_admin.editing import ChangeRefused, NeedsConfirmation, texts_of, update_as_seen
-from orders.models import InventoryList, Order, OrderItem, Site
+from coc_admin.editing import (
+    ChangeRefused,
+    EditedMeanwhile,
+    NeedsConfirmation,
+    text_of,
+    texts_of,
+    update_as_seen,
+)
+from orders.models import InventoryList, Order, OrderItem, PermittedList, Site
+from orders.permitted_lists import permit_only
+
+# The member of a site's form that is no column of it.
+PERMITTED = "permitted_lists"
 
 
 def add_site(*, request: HttpRequest, values: Mapping[str, Any], reason: str) -> Site:
     """Make a site of checked values."""
-    site = Site(**values)
-    _add(site, "site", request=request, reason=reason)
+    columns = dict(values)
+    permitted = columns.pop(PERMITTED, [])
+    site = Site(**columns)
+    with transaction.atomic():
+        site.save(force_insert=True)
+        permit_only(site, permitted)
+        shown = _shown(site)
+        if named := permitted_text(site):
+            shown[PERMITTED] = named
+        _note(request, "site", site.pk, shown, reason, verb="added")
     return site
 
 
 def add_list(*, request: HttpRequest, values: Mapping[str, Any], reason: str) -> InventoryList:
     """Make an inventory list of checked values."""
     list_ = InventoryList(**values)
-    _add(list_, "list", request=request, reason=reason)
+    with transaction.atomic():
+        list_.save(force_insert=True)
+        _note(request, "list", list_.pk, _shown(list_), reason, verb="added")
     return list_
 
 
-def _add(row: Site | InventoryList, kind: str, *, request: HttpRequest, reason: str) -> None:
-    with transaction.atomic():
-        row.save(force_insert=True)
-        _note(request, kind, row.pk, _shown(row), reason, verb="added")
+def permitted_text(site: Site) -> str:
+    """Return the lists that a site may sell from beside its own, as forms compare them."""
+    named = PermittedList.objects.filter(site=site)
+    return text_of(list(named.values_list("inventory_list_id", flat=True)))
 
 
 def _shown(row: Site | InventoryList) -> dict[str, object]:
@@ -59,7 +80,7 @@ def change_site(
     with transaction.atomic():
         # Orders refer to the site, so that none can come between the look and the change.
         old = rows.select_for_update().get()
-        changes = update_as_seen(rows, was=was, values=values)
+        changes = _update_with_lists(old, was=was, values=values)
         if "time_zone" in changes and Order.objects.filter(site=site_id).exists():
             raise ChangeRefused(
                 _(
@@ -72,6 +93,28 @@ def change_site(
             _ask_about_waiting(old)
         _note(request, "site", site_id, changes, reason)
     return bool(changes)
+
+
+def _update_with_lists(
+    site: Site, *, was: Mapping[str, str], values: Mapping[str, Any]
+) -> dict[str, object]:
+    """Write the columns of a locked site, and the lists it may sell from if they are in `values`.
+
+    Returns what differs. Raises EditedMeanwhile.
+    """
+    columns = {name: value for name, value in values.items() if name != PERMITTED}
+    lists = {PERMITTED: permitted_text(site)} if PERMITTED in values else {}
+    rows = Site.objects.filter(pk=site.pk)
+    try:
+        changes = update_as_seen(rows, was=was, values=columns)
+    except EditedMeanwhile as lost:
+        raise EditedMeanwhile(lost.now | lists) from None
+    if lists and was.get(PERMITTED, "") != lists[PERMITTED]:
+        raise EditedMeanwhile(texts_of(rows.get(), list(columns)) | lists)
+    if lists:
+        permit_only(rows.get(), values[PERMITTED])
+        changes |= audit.changed(lists, {PERMITTED: permitted_text(site)})
+    return changes
 
 
 def _ask_about_waiting(site: Site) -> None:

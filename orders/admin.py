@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from orders.fields import MoneyField, QuantityField
-from orders.models import InventoryList, Order, Site
+from orders.models import InventoryList, Order, PermittedList, Site
 
 
 class _KeepsItsId(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -25,6 +25,14 @@ class _KeepsItsId(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
 
+class _PermittedLists(admin.TabularInline):  # type: ignore[type-arg]
+    """The lists that a site may sell from beside its own."""
+
+    model = PermittedList
+    extra = 0
+    autocomplete_fields = ("inventory_list",)
+
+
 @admin.register(Site)
 class SiteAdmin(_KeepsItsId):
     """Sites, and what they accept while OCI is away."""
@@ -33,6 +41,7 @@ class SiteAdmin(_KeepsItsId):
     search_fields = ("id", "name")
     list_filter = ("offline_capture",)
     autocomplete_fields = ("inventory_list",)
+    inlines = (_PermittedLists,)
     fieldsets = (
         (None, {"fields": ("id", "name", "inventory_list", "time_zone", "currency", "created_at")}),
         (

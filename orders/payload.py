@@ -26,7 +26,7 @@ from pydantic import (
 
 from orders import strict_json
 from orders.errors import PayloadRefused, Problem
-from orders.models import Site
+from orders.models import Order, Site
 from orders.payload_items import (
     MAX_ITEMS as MAX_ITEMS,
 )
@@ -250,7 +250,11 @@ def parse_order(raw: bytes, *, site: Site) -> PlacedOrder:
         order = _Order.model_validate(document)
     except ValidationError as error:
         raise PayloadRefused(_problems(error)) from None
-    items, problems = placed_items(order.productItems, site=site)
+    payload_hash = _meaning_hash(document)
+    stored = Order.objects.filter(
+        site=site, order_no=order.orderNo, payload_hash=payload_hash
+    ).exists
+    items, problems = placed_items(order.productItems, site=site, stored=stored)
     if problems:
         raise PayloadRefused(problems[:50])
     return PlacedOrder(
@@ -261,7 +265,7 @@ def parse_order(raw: bytes, *, site: Site) -> PlacedOrder:
         items=items,
         order_total=order.orderTotal,
         body=raw.decode("utf-8"),
-        payload_hash=_meaning_hash(document),
+        payload_hash=payload_hash,
     )
 
 

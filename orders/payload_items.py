@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
@@ -10,12 +10,14 @@ from typing import Protocol
 
 from orders.errors import Problem
 from orders.models import InventoryList, ItemKind, Site
+from orders.permitted_lists import not_permitted
 
 MAX_ITEMS = 2_000
 MAX_QUANTITY = Decimal(1_000_000)
 MAX_DEPTH = 10
 _ITEM_ID = 100
 _LONGEST_SUFFIX = 6
+_NOT_PERMITTED = "is no inventory list that the site may sell from"
 
 
 class Takes(Enum):
@@ -82,13 +84,20 @@ class _Place:
 
 
 def placed_items(
-    lines: Sequence[SentLine], *, site: Site
+    lines: Sequence[SentLine], *, site: Site, stored: Callable[[], bool]
 ) -> tuple[tuple[PlacedItem, ...], list[Problem]]:
     """Return the items of an order's lines, each parent before its parts, and what is wrong.
 
-    At most one query, for lists beside the site's own and for the rules of bundles.
+    A list that does not exist and one that the site may not sell from are refused alike, unless
+    `stored` says that this very order was accepted before: sent again it is found, not placed. No
+    query while no line names another list than the site's own and there is no bundle.
     """
-    flat = _Flat(lists=_lists(lines, site=site), own_list=site.inventory_list_id)
+    refused = not_permitted(
+        site, {line.inventoryId for line, _ in every_line(lines) if line.inventoryId}
+    )
+    if refused and stored():
+        refused = set()
+    flat = _Flat(lists=_lists(lines, site=site), refused=refused)
     for index, line in enumerate(lines):
         path, spare_id = f"productItems[{index}]", str(index + 1)
         flat.claim(line.itemId or spare_id, path)
@@ -106,6 +115,14 @@ def placed_items(
     return tuple(flat.items), flat.problems
 
 
+def every_line(lines: Sequence[SentLine]) -> Iterator[tuple[SentLine, str]]:
+    """Yield every line of an order with its path, as deep as they are read."""
+    for index, line in enumerate(lines):
+        path = f"productItems[{index}]"
+        yield line, path
+        yield from _below(line, path)
+
+
 def _below(line: SentLine, path: str, depth: int = 1) -> Iterator[tuple[SentLine, str]]:
     """Yield the lines below `line` with their paths, as deep as they are read."""
     if depth > MAX_DEPTH:
@@ -119,7 +136,7 @@ def _below(line: SentLine, path: str, depth: int = 1) -> Iterator[tuple[SentLine
 
 def _lists(lines: Sequence[SentLine], *, site: Site) -> dict[str, InventoryList]:
     """Return the lists that are named beside the site's own, and all where there is a bundle."""
-    everything = [one for line in lines for one in (line, *(sub for sub, _ in _below(line, "")))]
+    everything = [line for line, _ in every_line(lines)]
     wanted = {one.inventoryId for one in everything if one.inventoryId}
     if any(one.parts() for one in everything):
         wanted.add(site.inventory_list_id)
@@ -133,7 +150,7 @@ class _Flat:
     """The items so far."""
 
     lists: Mapping[str, InventoryList]
-    own_list: str
+    refused: Collection[str]
     items: list[PlacedItem] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
@@ -147,9 +164,8 @@ class _Flat:
 
     def add(self, line: SentLine, place: _Place) -> None:
         """Add a line and all below it."""
-        if line.inventoryId not in (None, "", self.own_list) and line.inventoryId not in self.lists:
-            problem = Problem(f"{place.path}.inventoryId", "is no inventory list known here")
-            self.problems.append(problem)
+        if line.inventoryId in self.refused:
+            self.problems.append(Problem(f"{place.path}.inventoryId", _NOT_PERMITTED))
         list_id = line.inventoryId or place.list_id
         units = self._units(line, place)
         if line.productId is None:

@@ -37,6 +37,7 @@ from orders.models import (
 )
 from orders.models.inventory import OPEN_HOLDS
 from orders.models.rearrangements import UNDER_WAY
+from orders.permitted_lists import why_not_permitted
 from orders.refusals import figure_lags, moved_on, not_in_list
 from orders.under_way import check_nothing_under_way
 
@@ -99,6 +100,8 @@ def begin(
     items = list(OrderItem.objects.filter(order=order).order_by("position"))
     if closed := why_not_keep(items, keeps):
         raise CannotAdjust(closed)
+    if closed := why_not_moved(order, keeps):
+        raise CannotAdjust(closed)
     given_up(items, keeps)
     kept = kept_of(keeps)
     records = _records(order, kept)
@@ -124,6 +127,14 @@ def begin(
     )
     _tell(rearrangement, EventKind.REARRANGING, reason=reason, now=now)
     return rearrangement
+
+
+def why_not_moved(order: Order, keeps: Sequence[Keep]) -> str:
+    """Return why units may not go to the lists chosen for them, or nothing.
+
+    What stays in its list takes nothing that the order does not have.
+    """
+    return why_not_permitted(order.site, {one.to_list for one in keeps if one.moves})
 
 
 def _records(order: Order, kept: Mapping[Key, Decimal]) -> dict[Key, InventoryRecord]:

@@ -35,6 +35,7 @@ from orders.models import (
 )
 from orders.models.inventory import OPEN_HOLDS
 from orders.models.replacements import UNDER_WAY
+from orders.permitted_lists import why_not_permitted
 from orders.refusals import (
     figure_lags,
     has_parts,
@@ -127,6 +128,8 @@ def check_begin(item: OrderItem, *, sku: str, units: Decimal) -> None:
     check_nothing_under_way(item.order, CannotReplace)
     if bundles_among([item]):
         raise CannotReplace(has_parts(item.sku))
+    if closed := why_not_permitted(item.order.site, [item.inventory_list_id]):
+        raise CannotReplace(closed)
     siblings = OrderItem.objects.filter(
         order=item.order, sku=sku, inventory_list=item.inventory_list_id
     )

@@ -14,6 +14,7 @@ from orders.capture import Claim, capture_order
 from orders.ledger import Figure
 from orders.models import InventoryList, Order, Site
 from orders.payload import parse_order
+from orders.permitted_lists import permit_only
 from tests.orders.payloads import raw_order
 
 START = datetime(2026, 2, 2, 12, tzinfo=UTC)
@@ -50,6 +51,11 @@ def make_site(
     site = Site.objects.create(pk=site_id, inventory_list=list_, **fields)
     site.refresh_from_db()
     return site
+
+
+def permit_lists(site: Site, *list_ids: str) -> None:
+    """Let a site sell from these lists beside its own, and from no others."""
+    permit_only(site, InventoryList.objects.filter(pk__in=list_ids))
 
 
 def know_stock(

@@ -26,7 +26,13 @@ from orders.models.orders import (
 )
 from orders.models.rearrangements import RearrangedLine, Rearrangement, RearrangementState
 from orders.models.replacements import Replacement, ReplacementState
-from orders.models.sites import InventoryList, ListType, Site, UnknownSkuPolicy
+from orders.models.sites import (
+    InventoryList,
+    ListType,
+    PermittedList,
+    Site,
+    UnknownSkuPolicy,
+)
 
 __all__ = [
     "SETTLED_STATES",
@@ -51,6 +57,7 @@ __all__ = [
     "OrderItem",
     "OrderPayload",
     "OrderStatus",
+    "PermittedList",
     "RearrangedLine",
     "Rearrangement",
     "RearrangementState",

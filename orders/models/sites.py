@@ -130,3 +130,21 @@ class Site(models.Model):
     def zone(self) -> zoneinfo.ZoneInfo:
         """The site's time zone, in which its days begin and end."""
         return zoneinfo.ZoneInfo(self.time_zone)
+
+
+class PermittedList(models.Model):
+    """A list that a site may sell from beside its own: named by a person, never by an order."""
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="permitted_lists")
+    inventory_list = models.ForeignKey(InventoryList, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["site", "inventory_list"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["site", "inventory_list"], name="list_permitted_once_per_site"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.site_id} may sell from {self.inventory_list_id}"

@@ -16,6 +16,7 @@ from orders.fields import ZERO
 from orders.keeping import Keep, kept_of, why_not_keep
 from orders.ledger import Key
 from orders.models import Order, OrderItem
+from orders.rearranging import why_not_moved
 from orders.refusals import answer_not_counted, not_enough, not_in_list
 from orders.under_way import what_is_under_way
 from reconciliation import fence
@@ -100,7 +101,7 @@ def why_not_rearrange(document: ReservationDocument, keeps: Sequence[Keep]) -> s
     if uncounted_documents([document.order_id]).exists():
         return answer_not_counted()
     items = list(OrderItem.objects.filter(order=document.order_id).order_by("position"))
-    if closed := why_not_keep(items, keeps):
+    if closed := why_not_keep(items, keeps) or why_not_moved(document.order, keeps):
         return closed
     kept = kept_of(keeps)
     known = ledger.records_of(kept)

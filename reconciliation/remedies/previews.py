@@ -11,6 +11,7 @@ from orders import ledger, replacing, shortages
 from orders.fields import ZERO
 from orders.models import Hold, Order, OrderItem
 from orders.models.inventory import OPEN_HOLDS
+from orders.permitted_lists import why_not_from_own_list
 from orders.refusals import (
     answer_not_counted,
     figure_lags,
@@ -91,20 +92,21 @@ class ReplacePreview:
 def preview_replace(
     items: Sequence[OrderItem], *, sku: str, unit_price: Decimal | None
 ) -> list[ReplacePreview]:
-    """Return what replacing each of `items` (with `order` at hand) would do; three queries.
+    """Return what replacing each of `items` (with `order` at hand) would do; four queries.
 
     They are served in the order given.
     """
     records = ledger.records_of({(item.inventory_list_id, sku) for item in items})
     busy = what_is_under_way(item.order_id for item in items)
     bundles = replacing.bundles_among(items)
+    barred = why_not_from_own_list(items)
     left = {key: record.ato for key, record in records.items()}
     previews = []
     for item in items:
         key = (item.inventory_list_id, sku)
         record, units = records.get(key), item.open_quantity
         refusal = replacing.why_not_replace(item, sku=sku, units=units)
-        refusal = refusal or busy.get(item.order_id, "")
+        refusal = refusal or busy.get(item.order_id, "") or barred.get(item.pk, "")
         if not refusal and item.pk in bundles:
             refusal = has_parts(item.sku)
         if not refusal and record is None:

@@ -21,6 +21,7 @@ from django.db.models import (
 )
 
 from orders.models import Hold, InventoryRecord, OrderItem
+from orders.permitted_lists import may_sell_from
 from orders.searching import ByteOrder, begins_with
 from reconciliation.fence import WAITING
 
@@ -83,9 +84,12 @@ def _in_stock(item: OrderItem, units: Decimal | None) -> QuerySet[InventoryRecor
     wanted = item.open_quantity if units is None else units
     siblings = OrderItem.objects.filter(order=item.order_id).values("sku")
     waited_for = Hold.objects.filter(WAITING, record=OuterRef("pk"))
-    return InventoryRecord.objects.filter(
+    stock = InventoryRecord.objects.filter(
         ~Exists(waited_for), inventory_list=item.inventory_list_id, ato__gte=wanted, ato__gt=0
-    ).exclude(sku__in=siblings)
+    )
+    return stock.filter(may_sell_from(item.order.site_id, "inventory_list")).exclude(
+        sku__in=siblings
+    )
 
 
 def _words(name: str) -> tuple[str, ...]:

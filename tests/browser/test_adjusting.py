@@ -25,6 +25,7 @@ def put_a_second_list(outage: scene.Scene) -> str:
     """Let another list know what the order holds; return the path of the page."""
     document = ReservationDocument.objects.get(order=outage.partial)
     InventoryList.objects.get_or_create(pk="outlet")
+    factories.permit_lists(outage.site, "outlet")
     stock = {line["sku"]: 9 for line in document.held}
     factories.know_stock(stock, list_id="outlet", at=timezone.now() - timedelta(minutes=1))
     scene.set_connection(ConnectionState.ONLINE)

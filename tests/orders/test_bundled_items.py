@@ -71,7 +71,7 @@ def test_a_list_that_is_unknown_and_an_id_that_is_there_already_are_refused(site
         ("productItems[0].bundledProductItems[0].itemId", "is given twice"),
         (
             "productItems[0].bundledProductItems[0].inventoryId",
-            "is no inventory list known here",
+            "is no inventory list that the site may sell from",
         ),
     ]
 
@@ -92,6 +92,7 @@ def test_ids_of_parts_are_made_where_they_lack_and_never_twice(site: Site) -> No
 def test_a_part_is_taken_from_the_list_of_its_bundle_unless_it_names_one(site: Site) -> None:
     InventoryList.objects.create(pk="east")
     InventoryList.objects.create(pk="west", use_bundle_inventory_only=True)
+    factories.permit_lists(site, "east", "west")
     sent = [
         line("KIT", line("A"), line("B", inventoryId="west"), inventoryId="east"),
         line("KIT", line("A", inventoryId="east"), inventoryId="west"),

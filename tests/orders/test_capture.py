@@ -25,6 +25,7 @@ from orders.models import (
     Site,
 )
 from orders.payload import parse_order
+from tests.factories import permit_lists
 from tests.orders.payloads import raw_order
 
 pytestmark = pytest.mark.django_db
@@ -154,7 +155,8 @@ def test_every_shortfall_is_listed_and_nothing_is_kept(site: Site) -> None:
     }
 
 
-def test_an_item_may_name_its_own_list(site: Site) -> None:
+def test_an_item_may_name_a_list_of_its_own_that_is_permitted(site: Site) -> None:
+    permit_lists(site, "store-1")
     document = raw_order(items=[("TEE", 6)]).replace(
         b'"productId"', b'"inventoryId": "store-1", "productId"'
     )

@@ -40,6 +40,7 @@ def order(engine: Engine) -> Order:
     """
     site = engine.site({"MUG": 10, "CUP": 5})
     InventoryList.objects.create(pk="outlet")
+    factories.permit_lists(site, "outlet")
     engine.at_oci({"MUG": 9}, location="dc2")
     at = engine.clock() - timedelta(hours=1)
     factories.know_stock({"MUG": 9}, list_id="outlet", at=at)

@@ -20,6 +20,7 @@ from django.test import override_settings
 from orders import ledger
 from orders.ledger import Figure
 from orders.models import InventoryList, Site
+from orders.permitted_lists import permit_only
 from reconciliation import batches, oci_client, tasks, wake
 from reconciliation.monitor import Monitor, Prober
 from reconciliation.oci.client import OciClient
@@ -360,6 +361,8 @@ def _make_sites(world: World) -> None:
             ledger.apply_snapshot(
                 figures=figures, taken_at=before, lag=timedelta(seconds=3), now=before
             )
+    for site in Site.objects.all():
+        permit_only(site, InventoryList.objects.all())
 
 
 def _limits(rng: random.Random) -> dict[str, Any]:

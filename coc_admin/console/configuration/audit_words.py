@@ -11,6 +11,8 @@ _ACTIONS = {
     "session.locked": _("was locked out after too many wrong passwords"),
     "site.added": _("added a site"),
     "site.changed": _("changed a site"),
+    "site.list_permitted": _("let a site go on selling from a list that its orders had named"),
+    "site.list_not_permitted": _("found a list that orders had named and the site may not use"),
     "list.added": _("added an inventory list"),
     "list.changed": _("changed an inventory list"),
     "user.added": _("added a person"),

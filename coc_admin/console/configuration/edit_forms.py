@@ -101,7 +101,7 @@ class EditForm(ReasonedForm):
             if text is not None:
                 _put(data, name, _shown(self.fields[name], text))
         data["was"] = json.dumps(dict(now))
-        form = type(self)(data, seen=now)
+        form = self.again(data, seen=now)
         clashes = [
             Clash(
                 str(form.fields[name].label),
@@ -112,6 +112,10 @@ class EditForm(ReasonedForm):
             if was.get(name) != text
         ]
         return form, clashes
+
+    def again(self, data: Any, *, seen: Mapping[str, str]) -> EditForm:
+        """Return such a form for other data."""
+        return type(self)(data, seen=seen)
 
     def word(self, name: str, text: str) -> str:
         """Return a value as people read it."""

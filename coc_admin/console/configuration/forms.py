@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from coc_admin.console.configuration.edit_forms import EditForm
 from coc_admin.editing import texts_of
+from coc_admin.sites import PERMITTED, permitted_text
 from orders.models import InventoryList, ListType, Site, UnknownSkuPolicy
 
 
@@ -49,6 +51,7 @@ class SiteForm(EditForm):
     edited: tuple[str, ...] = (
         "name",
         "inventory_list",
+        PERMITTED,
         "time_zone",
         "currency",
         "offline_capture",
@@ -68,6 +71,17 @@ class SiteForm(EditForm):
             "required": gettext_lazy("Choose a list; make one first if there is none."),
             "invalid_choice": gettext_lazy("Choose a list that exists."),
         },
+    )
+    permitted_lists = forms.ModelMultipleChoiceField(
+        InventoryList.objects.all(),
+        label=gettext_lazy("Other lists that the site may sell from"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy(
+            "An order can name the inventory list of each item. Orders that name a list which is"
+            " not chosen here are refused. Without any, the site sells from its own list alone."
+        ),
+        error_messages={"invalid_choice": gettext_lazy("Choose a list that exists.")},
     )
     time_zone = forms.ChoiceField(label=gettext_lazy("Time zone"))
     currency = forms.CharField(
@@ -103,11 +117,20 @@ class SiteForm(EditForm):
         invalid=gettext_lazy("Use a whole number, or leave it empty."),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, may_permit: bool = True, **kwargs: Any) -> None:
+        """`may_permit` says whether the person may let the site sell from other lists."""
         super().__init__(*args, **kwargs)
+        self.may_permit = may_permit
+        if not may_permit:
+            del self.fields[PERMITTED]
+            self.edited = tuple(name for name in self.edited if name != PERMITTED)
         kept = (self.seen or {}).get("time_zone", "UTC")
         zones = sorted(zoneinfo.available_timezones() | {kept})
         self.fields["time_zone"].choices = [(name, name) for name in zones]  # type: ignore[attr-defined]
+
+    def again(self, data: Any, *, seen: Mapping[str, str]) -> EditForm:
+        """Return such a form for other data and the same person."""
+        return type(self)(data, seen=seen, may_permit=self.may_permit)
 
     def clean_currency(self) -> str:
         """Return the currency in capital letters, checked as the site's own column is."""
@@ -216,9 +239,10 @@ def _new_id(model: Any, lookup: str, value: str) -> str:
     return value
 
 
-def texts_of_site(site: Site) -> dict[str, str]:
+def texts_of_site(site: Site, *, may_permit: bool = True) -> dict[str, str]:
     """Return what can be changed of a site, as its form compares it."""
-    return texts_of(site, SiteForm.edited)
+    found = texts_of(site, [name for name in SiteForm.edited if name != PERMITTED])
+    return found | ({PERMITTED: permitted_text(site)} if may_permit else {})
 
 
 def texts_of_list(list_: InventoryList) -> dict[str, str]:

@@ -58,7 +58,13 @@ def site_page(request: HttpRequest, pk: str) -> HttpResponse:
     if not sight_of(request).permits(pk):
         raise Http404
     site = get_object_or_404(Site, pk=pk)
-    form = SiteForm(request.POST or None, seen=texts_of_site(site))
+    # Another list may be other people's stock.
+    may_permit = not sight_of(request).is_limited
+    form = SiteForm(
+        request.POST or None,
+        seen=texts_of_site(site, may_permit=may_permit),
+        may_permit=may_permit,
+    )
     _narrow(form, request)
     outcome = try_to(
         form,

@@ -22,6 +22,7 @@ from orders.actors import person
 from orders.errors import CannotAdjust
 from orders.keeping import Keep
 from orders.models import InventoryRecord, Order, OrderItem
+from orders.permitted_lists import lists_of
 from reconciliation import remedies
 from reconciliation.models import ReservationDocument
 
@@ -132,7 +133,7 @@ def _choices(request: HttpRequest, document: ReservationDocument) -> list[_Choic
         | {"to": list_id}
         for (list_id, sku), units in sorted(held.items())
     ]
-    lists = _lists(request, {row["sku"] for row in rows})
+    lists = _lists(request, document, {row["sku"] for row in rows})
     names = dict(
         OrderItem.objects.filter(order=document.order_id).values_list("sku", "product_name")
     )
@@ -154,9 +155,15 @@ def _choices(request: HttpRequest, document: ReservationDocument) -> list[_Choic
     return choices
 
 
-def _lists(request: HttpRequest, skus: set[str]) -> dict[str, list[tuple[str, Decimal | None]]]:
-    """Return by SKU the lists that know it and that the person may use, with ATO if counted."""
-    permitted = sight_of(request).permitted_lists()
+def _lists(
+    request: HttpRequest, document: ReservationDocument, skus: set[str]
+) -> dict[str, list[tuple[str, Decimal | None]]]:
+    """Return by SKU the lists that know it, with ATO if counted.
+
+    Those that the order's site may sell from, as far as the person may see their stock.
+    """
+    seen = sight_of(request).permitted_lists()
+    permitted = seen.filter(pk__in=lists_of(document.order.site))
     found = InventoryRecord.objects.filter(inventory_list__in=permitted, sku__in=skus)
     lists: dict[str, list[tuple[str, Decimal | None]]] = defaultdict(list)
     for record in found.order_by("inventory_list", "sku"):

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import models, transaction
 
 from orders.models import InventoryList, ListType, Site
+from orders.permitted_lists import lists_of, permit_only
 from orders.texts import is_plain
 
 
@@ -36,6 +37,14 @@ class Command(BaseCommand):
             help="Which of the two it is; a new list is a group unless this says location.",
         )
         parser.add_argument(
+            "--permit-list",
+            action="append",
+            default=[],
+            metavar="LIST",
+            help="Another list that orders of the site may name for an item; it must be there."
+            " May be given several times. Without it the site sells from its own list alone.",
+        )
+        parser.add_argument(
             "--time-zone", default="UTC", help="Whose days the reports follow, as Europe/Berlin."
         )
         parser.add_argument("--currency", default="USD", help="Three capital letters.")
@@ -59,6 +68,7 @@ class Command(BaseCommand):
                 "offline_capture": not options["no_offline_capture"],
             }
             site, new_site = _get_or_make(Site, options["site"], "site", wanted_site)
+            _permit(site, set(options["permit_list"]) - {stock.pk}, new=new_site)
         if new_list:
             self.stdout.write(f"Inventory list {stock.pk} ({stock.list_type}) is made.")
         self.stdout.write(f"Site {site.pk} {'is made' if new_site else 'is there already'}.")
@@ -88,6 +98,25 @@ def _get_or_make(
             " Nothing was changed."
         )
     return row, False
+
+
+def _permit(site: Site, wanted: set[str], *, new: bool) -> None:
+    """Let a new site sell from other lists; raises CommandError for a site that has others."""
+    named = lists_of(site) - {site.inventory_list_id}
+    if not new and wanted and named != wanted:
+        raise CommandError(
+            f"The site {site.pk} is there already, and it differs: it may sell from"
+            f" {', '.join(sorted(named)) or 'no other lists'}, not {', '.join(sorted(wanted))}."
+            " Nothing was changed. Change it in the settings of the console, where it is noted."
+        )
+    known = InventoryList.objects.filter(pk__in=[pk for pk in wanted if is_plain(pk)])
+    missing = wanted - {list_.pk for list_ in known}
+    if missing:
+        raise CommandError(
+            f"There is no inventory list {min(missing)!r} to permit. Nothing was changed."
+        )
+    if new:
+        permit_only(site, known)
 
 
 def _in_one_line(error: ValidationError) -> str:

@@ -18,7 +18,7 @@ from orders.models import InventoryList, Order, OrderEvent, Site
 from reconciliation.models import AttemptOutcome, ReportDay, ReportType
 from reconciliation.reports import daily, keep_up, names, shapes
 from tests.coc_admin.console.scene import JOB, NOW, answer, make_run, make_shop, place
-from tests.factories import know_stock
+from tests.factories import know_stock, permit_lists
 
 Files = Callable[[], list[str]]
 MIA = actors.person("mia")
@@ -266,6 +266,7 @@ def test_an_item_that_was_moved_is_told_with_its_new_list(site: Site, impex: Pat
     one, _, _ = three_orders(site)
     item = one.items.earliest("position")
     InventoryList.objects.create(pk="outlet")
+    permit_lists(site, "outlet")
     know_stock({item.sku: 9}, list_id="outlet", at=NOW - timedelta(hours=1))
     held = item.reserved_quantity
     mine = rearranging.begin(

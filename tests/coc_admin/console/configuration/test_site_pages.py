@@ -9,8 +9,10 @@ import pytest
 from django.test import Client
 
 from coc_admin.models import AuditEntry
-from orders.models import InventoryList, Site
+from orders.models import InventoryList, PermittedList, Site
+from orders.permitted_lists import lists_of
 from reconciliation.models import ConnectionState, OfflineCause, Outage
+from tests import factories
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.configuration.conftest import SignIn
 from tests.coc_admin.console.configuration.inputs import inputs_of
@@ -254,3 +256,64 @@ def test_limited_operator_sees_and_changes_only_their_sites(sign_in: SignIn, sit
 def test_what_was_seen_is_plain_json(operator: Client, site: Site) -> None:
     seen = json.loads(inputs_of(operator.get(PAGE))["was"])
     assert (seen["offline_capture"], seen["inventory_list"]) == ("yes", "NorthShop-stock")
+
+
+def audited() -> list[tuple[str, str, object]]:
+    entries = AuditEntry.objects.filter(target__startswith="site:").order_by("pk")
+    return [(one.action, one.target, one.detail.get("permitted_lists")) for one in entries]
+
+
+def test_lists_are_permitted_with_a_line_of_the_log(operator: Client, site: Site) -> None:
+    for name in ("east", "west"):
+        InventoryList.objects.create(pk=name)
+    sent = inputs_of(operator.get(PAGE))
+    answer = operator.post(PAGE, sent | {"permitted_lists": ["west", "east", "NorthShop-stock"]})
+    assert answer.status_code == 302
+    # Its own list needs no permission, and a change of the list must not leave one behind.
+    assert lists_of(site) == {"NorthShop-stock", "east", "west"}
+    assert PermittedList.objects.count() == 2
+    changed = {"before": "", "after": "east\nwest"}
+    assert audited() == [("site.changed", "site:NorthShop", changed)]
+
+    # Who still has the old page open is told.
+    late = operator.post(PAGE, sent | {"permitted_lists": ["west"]})
+    assert late.status_code == 409
+    assert "east, west" in late.content.decode()
+    assert lists_of(site) == {"NorthShop-stock", "east", "west"}
+    for wrong in ("nowhere", "\x00"):
+        now = inputs_of(operator.get(PAGE)) | {"permitted_lists": [wrong]}
+        assert operator.post(PAGE, now).status_code == 200
+    assert lists_of(site) == {"NorthShop-stock", "east", "west"}
+    assert len(audited()) == 1
+
+
+def test_somebody_who_sees_some_sites_only_permits_no_list(sign_in: SignIn, site: Site) -> None:
+    InventoryList.objects.create(pk="east")
+    factories.permit_lists(site, "east")
+    InventoryList.objects.create(pk="west")
+    client = sign_in("operator", sites=[site.pk])
+    page = client.get(PAGE)
+    assert "permitted_lists" not in page.content.decode()
+    sent = inputs_of(page) | {"permitted_lists": ["west"], "name": "The north"}
+    assert client.post(PAGE, sent).status_code == 302
+    site.refresh_from_db()
+    assert site.name == "The north"
+    assert lists_of(site) == {"NorthShop-stock", "east"}
+    sent = inputs_of(client.get(PAGE)) | {"inventory_list": "west"}
+    assert client.post(PAGE, sent).status_code == 200
+    site.refresh_from_db()
+    assert site.inventory_list_id == "NorthShop-stock"
+
+
+def test_a_new_site_is_made_with_its_lists(sign_in: SignIn, site: Site) -> None:
+    client = sign_in("administrator")
+    sent = inputs_of(client.get("/settings/sites/new/")) | {
+        "id": "South",
+        "inventory_list": "NorthShop-stock",
+        "permitted_lists": ["east"],
+        "unknown_sku_policy": "refuse",
+    }
+    InventoryList.objects.create(pk="east")
+    assert client.post("/settings/sites/new/", sent).status_code == 302
+    assert lists_of(Site.objects.get(pk="South")) == {"NorthShop-stock", "east"}
+    assert audited() == [("site.added", "site:South", "east")]

@@ -35,6 +35,7 @@ def order(engine: Engine) -> Order:
     """An order of 3 MUG and 2 CUP of `web`, completely reserved; 9 MUG are in `outlet`."""
     site = engine.site({"MUG": 10, "CUP": 5})
     InventoryList.objects.create(pk="outlet")
+    factories.permit_lists(site, "outlet")
     engine.at_oci({"MUG": 9}, location="dc2")
     at = engine.clock() - timedelta(hours=1)
     factories.know_stock({"MUG": 9}, list_id="outlet", at=at)
