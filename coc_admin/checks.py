@@ -18,6 +18,7 @@ from django.core.checks import CheckMessage, Tags
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
+from coc_admin import private_files
 from coc_admin.postgresql import pooler
 from coc_admin.supervisor import preflight, programs
 
@@ -151,6 +152,22 @@ def sqlite_has_one_web_process(app_configs: Apps, **kwargs: Any) -> list[CheckMe
             f"COC_WEB_WORKERS is {settings.COC_WEB_WORKERS} on SQLite, which has one writer.",
             hint="Leave it unset, or use PostgreSQL (DATABASE_URL).",
             id="coc.W007",
+        )
+    ]
+
+
+@checks.register(Tags.security)
+def files_are_private(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """W030: other users of the host can read customers and orders."""
+    found = private_files.open_to_others()
+    if not found:
+        return []
+    return [
+        checks.Warning(
+            f"More users than should can use {', '.join(str(path) for path in found)}.",
+            hint="`manage.py serve` puts this right; or chmod -R o-rwx,g-rwx them. With"
+            " COC_FILE_GROUP_ACCESS=true the group may read them.",
+            id="coc.W030",
         )
     ]
 

@@ -88,6 +88,11 @@ def folder(name: str, default: Path) -> Path:
     return path
 
 
+def umask_for(*, group_access: bool) -> int:
+    """Return the umask of every process: others may do nothing, the group reads if it may."""
+    return 0o027 if group_access else 0o077
+
+
 def database(name: str, default: str) -> dict[str, Any]:
     """Return Django's settings of the database that the URL in `name` points to.
 

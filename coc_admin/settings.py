@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from csp.constants import NONCE, NONE, SELF
 
 from coc_admin import env
+
+# Before anything is written: the database and the reports hold what customers ordered.
+COC_FILE_GROUP_ACCESS = env.flag("COC_FILE_GROUP_ACCESS", default=False)
+os.umask(env.umask_for(group_access=COC_FILE_GROUP_ACCESS))
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # SQLite opens no file in a folder that is not there, and the folder is ours to make.
@@ -122,7 +127,11 @@ STATIC_ROOT = Path(env.text("COC_STATIC_ROOT") or BASE_DIR / "staticfiles")
 STATICFILES_DIRS = [BASE_DIR / "coc_admin" / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    # A web server of another user may serve them; nothing in them is anybody's secret.
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage",
+        "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
+    },
 }
 
 SECURE_SSL_REDIRECT = COC_HTTPS
@@ -158,6 +167,7 @@ CONTENT_SECURITY_POLICY = {
 }
 # The largest order is 2,000 items of about 300 bytes; the API checks its own bound as well.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
+FILE_UPLOAD_PERMISSIONS = 0o640 if COC_FILE_GROUP_ACCESS else 0o600
 FILE_UPLOAD_HANDLERS = [
     "coc_admin.upload_limit.BoundedUpload",
     "django.core.files.uploadhandler.MemoryFileUploadHandler",

@@ -18,6 +18,7 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from coc_admin import private_files
 from coc_admin.postgresql import pooler
 from orders import statement_limit
 from reconciliation import schedules
@@ -98,7 +99,11 @@ def folder_problem(folder: Path) -> str:
 
 
 def prepare_database() -> None:
-    """Apply the migrations and make the schedules true. Raises NotReady without a database."""
+    """Apply the migrations and make the schedules true. Raises NotReady without a database.
+
+    What was written when every user could read it is closed to them first.
+    """
+    private_files.tighten()
     # Whatever it was opened for so far: a migration may take its time.
     connection.close()
     try:

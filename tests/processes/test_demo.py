@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.coc_admin.test_private_files import open_to_others
 from tests.processes.product import ROOT, free_port, outer_environment
 
 pytestmark = [pytest.mark.processes, pytest.mark.own_sqlite]
@@ -44,4 +46,9 @@ def test_the_story_ends_well_and_leaves_reports_and_alerts(tmp_path: Path) -> No
     assert "Traceback" not in told.stdout + told.stderr
     reports = list((folder / "impex" / "src" / "continuous_order_capture").glob("*.json"))
     assert len(reports) == 6  # three kinds for each of two sites
+    assert open_to_others(tmp_path / "demo") == []
+    # A web server of another user may serve these, the compressed copies too.
+    static = list((tmp_path / "static").rglob("*"))
+    assert any(path.suffix == ".gz" for path in static)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in static} == {0o644, 0o755}
     assert all(json.loads(path.read_text())["orderCount"] > 0 for path in reports)
