@@ -11,17 +11,17 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import Group, User
-from django.contrib.auth.tokens import default_token_generator
-from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from django.utils.translation import gettext as _
 
 from coc_admin import audit
+from coc_admin.cutting_off import cut_off, end_sessions, links
 from coc_admin.editing import ChangeRefused, EditedMeanwhile, text_of, texts_of, update_as_seen
 from coc_admin.models import Profile
 from coc_admin.roles import ADMINISTRATOR, permissions_of_roles
@@ -108,7 +108,7 @@ def change(
 
 
 def set_active(*, request: HttpRequest, user_id: int, active: bool, reason: str) -> bool:
-    """Let a person sign in, or not any more; who is signed in is out with the next page.
+    """Let a person sign in, or not any more; their sessions and links end for good.
 
     False if it was so already. Raises ChangeRefused.
     """
@@ -119,6 +119,7 @@ def set_active(*, request: HttpRequest, user_id: int, active: bool, reason: str)
         rows = User.objects.filter(pk=user.pk, is_active=not active)
         if not rows.update(is_active=active):
             return False
+        cut_off(user, now=timezone.now())
         _note(request, "user.enabled" if active else "user.disabled", user, reason=reason)
     return True
 
@@ -127,11 +128,7 @@ def sign_out_everywhere(*, request: HttpRequest, user_id: int, now: datetime, re
     """End every session of a person, but the one that asks; return how many. ChangeRefused."""
     with transaction.atomic():
         user = _locked(request, user_id)
-        ended = 0
-        others = Session.objects.exclude(pk=request.session.session_key or "")
-        for session in others.filter(expire_date__gt=now).iterator():
-            if session.get_decoded().get("_auth_user_id") == str(user.pk):
-                ended += session.delete()[0]
+        ended = end_sessions(user, now=now, keep=request.session.session_key)
         _note(request, "user.signed_out", user, detail={"sessions": ended}, reason=reason)
     return ended
 
@@ -157,7 +154,7 @@ def password_link(*, request: HttpRequest, user_id: int) -> str:
             raise ChangeRefused(_("Enable this person first: the link would not work."))
         _note(request, "user.password_link", user)
         key = urlsafe_base64_encode(force_bytes(user.pk))
-        token = default_token_generator.make_token(user)
+        token = links.make_token(user)
     return request.build_absolute_uri(reverse("set_password", args=[key, token]))
 
 

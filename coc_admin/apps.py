@@ -12,8 +12,8 @@ class CocAdminConfig(AppConfig):
     verbose_name = "Continuous Order Capture"
 
     def ready(self) -> None:
-        """Register the checks and what watches the queue's records; show signs of life."""
-        from coc_admin import checks, failed_tasks, worker_limits  # noqa: F401
+        """Register the checks and what watches tasks and accounts; show signs of life."""
+        from coc_admin import checks, cutting_off, failed_tasks, worker_limits  # noqa: F401
         from reconciliation import liveness
 
         # Here, since every process of the product comes by, the queue's before it forks.

@@ -62,6 +62,8 @@ class Profile(models.Model):
     time_zone = models.CharField(max_length=64, blank=True)  # blank: UTC
     language = models.CharField(max_length=10, blank=True)  # blank: what the browser asks for
     shortcuts = models.BooleanField("keyboard shortcuts", default=True)
+    # When the person was last disabled or enabled; see `coc_admin.cutting_off`.
+    cut_off_at = models.DateTimeField(null=True, editable=False)
 
     def __str__(self) -> str:
         return f"profile of user {self.user_id}"

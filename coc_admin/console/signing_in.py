@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from coc_admin import audit
 from coc_admin.console.access import not_allowed, page_to_show
+from coc_admin.cutting_off import links
 from coc_admin.sign_in import counts, devices, limits, notes, passwords
 
 
@@ -110,6 +111,7 @@ class SetPassword(views.PasswordResetConfirmView):
 
     template_name = "registration/set_password.html"
     success_url = reverse_lazy("login")
+    token_generator = links
 
     def get_user(self, uidb64: str) -> Any:
         """Return whom the link is for, if they may sign in at all."""

@@ -1,0 +1,97 @@
+"""A disabled person stays out with what they had, also when they are enabled again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import Group, User
+from django.test import Client, RequestFactory
+
+from coc_admin import accounts
+from coc_admin.models import AuditEntry
+from coc_admin.roles import make_roles
+from tests.coc_admin.console import scene
+from tests.coc_admin.test_admin import BACKEND
+from tests.coc_admin.test_admin import superuser as superuser
+
+pytestmark = pytest.mark.django_db
+
+
+def by_console(client: Client, user: User, active: bool) -> None:
+    act = "enable" if active else "disable"
+    path = f"/settings/people/{user.pk}/{act}/"
+    assert client.post(path, {"reason": "holiday"}).status_code == 302
+
+
+def by_back_office(client: Client, user: User, active: bool) -> None:
+    values = {
+        "username": user.username,
+        "date_joined_0": "2026-02-02",
+        "date_joined_1": "12:00:00",
+        "user_permissions": [one.pk for one in user.user_permissions.all()],
+        **({"is_active": "on"} if active else {}),
+    }
+    answer = client.post(f"/admin/auth/user/{user.pk}/change/", values)
+    assert answer.status_code == 302, answer.content
+
+
+def by_command(client: Client, user: User, active: bool) -> None:
+    """As `manage.py shell` does it."""
+    user.refresh_from_db()
+    user.is_active = active
+    user.save()
+
+
+@pytest.mark.parametrize("change", [by_console, by_back_office, by_command])
+def test_sessions_and_links_do_not_come_back_with_the_account(
+    superuser: Client, change: Callable[[Client, User, bool], None]
+) -> None:
+    vera, otto = (scene.make_user(name, "orders.view_order") for name in ("vera", "otto"))
+    old, other = Client(), Client()
+    old.force_login(vera, backend=BACKEND)
+    other.force_login(otto, backend=BACKEND)
+    vera.refresh_from_db()
+    assert old.get("/orders/").status_code == 200
+    request: Any = RequestFactory().get("/")
+    request.user = User.objects.get(username="root")
+    link = accounts.password_link(request=request, user_id=vera.pk)
+    assert Client().get(link, follow=True).context["validlink"] is True
+
+    change(superuser, vera, False)
+    assert old.get("/orders/").status_code == 302
+    assert not Client().get(link, follow=True).context["validlink"]
+    change(superuser, vera, True)
+
+    assert User.objects.get(pk=vera.pk).is_active is True
+    assert old.get("/orders/").status_code == 302
+    assert not Client().get(link, follow=True).context["validlink"]
+    # Nobody else is out, and the password is what it was.
+    assert other.get("/orders/").status_code == 200
+    fresh = Client()
+    assert fresh.post("/login/", {"username": "vera", "password": "a long password"}).url == "/"
+    assert fresh.get("/orders/").status_code == 200
+
+
+def test_a_session_that_began_unseen_does_not_come_back_either(superuser: Client) -> None:
+    vera = scene.make_user("vera", "orders.view_order")
+    by_console(superuser, vera, False)
+    late = Client()
+    late.force_login(vera, backend=BACKEND)
+    by_console(superuser, vera, True)
+    assert late.get("/orders/").status_code == 302
+    assert AuditEntry.objects.filter(action__in=["user.disabled", "user.enabled"]).count() == 2
+
+
+def test_rights_that_are_taken_are_gone_with_the_next_page() -> None:
+    make_roles(apps)
+    vera = scene.make_user("vera")
+    vera.groups.add(Group.objects.get(name="operator"))
+    client = Client()
+    client.force_login(vera, backend=BACKEND)
+    assert client.get("/settings/sites/").status_code == 200
+    vera.groups.set([Group.objects.get(name="viewer")])
+    assert client.get("/settings/sites/").status_code == 403
+    assert client.get("/orders/").status_code == 200
