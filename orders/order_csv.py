@@ -13,6 +13,7 @@ from orders.fields import ZERO, json_number
 from orders.found_orders import FoundOrder, OrderFileRefused, body_of, member, number_in
 from orders.payload import MAX_BYTES, MAX_ITEMS
 from orders.stock_csv import MOST_FAULTS, BadLine, numbered_rows
+from orders.texts import WHITE
 
 # What a column can hold; its name in the file is the same, unless something else is said.
 FIELDS = (
@@ -107,7 +108,7 @@ def _rows(file: IO[bytes], columns: Mapping[str, str], *, bad: list[BadLine]) ->
             if fault:
                 bad.append(BadLine(number, fault))
             else:
-                yield number, {name: row[place].strip() for name, place in places.items()}
+                yield number, {name: row[place].strip(WHITE) for name, place in places.items()}
     finally:
         text.detach()
 
@@ -137,7 +138,7 @@ def _fault(row: list[str], places: Mapping[str, int], *, wanted: int) -> str:
         return f"has {len(row):,} values, not {wanted:,}"
     if any(_NO_UTF8.search(value) for value in row):
         return "is not in UTF-8; save the file in UTF-8"
-    if not row[places["orderNo"]].strip():
+    if not row[places["orderNo"]].strip(WHITE):
         return "has no order number"
     return ""
 

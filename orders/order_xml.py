@@ -15,6 +15,7 @@ from orders import xml_files
 from orders.found_orders import FoundOrder, OrderFileRefused, body_of, member
 from orders.payload import MAX_ITEMS
 from orders.stock_csv import BadLine
+from orders.texts import WHITE
 
 _LONGEST_TEXT = 1_000
 _DEEPEST = 50
@@ -150,7 +151,7 @@ class _Reader:
         self._field = ""
 
     def _found(self) -> FoundOrder:
-        order = {name: text.strip() for name, text in self._order.items() if text.strip()}
+        order = {name: own for name, text in self._order.items() if (own := text.strip(WHITE))}
         customer = {name: order[name] for name in _CUSTOMER if name in order}
         kept = ("orderNo", "creationDate", "currency")
         document: dict[str, Any] = {name: order[name] for name in kept if name in order}
@@ -180,7 +181,7 @@ class _Line:
 
 
 def _item(line: _Line, *, price: str) -> dict[str, Any]:
-    values = {name: text.strip() for name, text in line.values.items() if text.strip()}
+    values = {name: own for name, text in line.values.items() if (own := text.strip(WHITE))}
     item: dict[str, Any] = {}
     for name in ("productId", "productName", "inventoryId"):
         if name in values:

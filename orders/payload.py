@@ -7,6 +7,7 @@ stored body and decide nothing.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -33,12 +34,13 @@ from orders.payload_items import (
 from orders.payload_items import (
     MAX_QUANTITY,
     SentLine,
+    every_line,
     placed_items,
 )
 from orders.payload_items import (
     PlacedItem as PlacedItem,
 )
-from orders.texts import SKU_RULE, is_plain, is_sku
+from orders.texts import SKU_RULE, first_unprintable, is_plain, is_sku, why_not_a_name
 
 MAX_BYTES = 2 * 1024 * 1024
 MAX_AMOUNT = Decimal(1_000_000_000)
@@ -64,7 +66,7 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("use text")
     if not is_plain(value):
-        raise ValueError("control characters are not allowed")
+        raise ValueError(f"control characters are not allowed: {first_unprintable(value)}")
     return value
 
 
@@ -254,6 +256,8 @@ def parse_order(raw: bytes, *, site: Site) -> PlacedOrder:
     stored = Order.objects.filter(
         site=site, order_no=order.orderNo, payload_hash=payload_hash
     ).exists
+    if (odd := _look_alikes(order)) and not stored():
+        raise PayloadRefused(odd)
     items, problems = placed_items(order.productItems, site=site, stored=stored)
     if problems:
         raise PayloadRefused(problems[:50])
@@ -306,6 +310,20 @@ def _message(kind: str, message: str, context: dict[str, Any]) -> str:
     if kind == "value_error":
         return str(context.get("error", message))
     return message.removeprefix("Value error, ")
+
+
+def _look_alikes(order: _Order) -> list[Problem]:
+    """Return which numbers and ids look like others, the first 50."""
+    names = itertools.chain(
+        [("orderNo", order.orderNo)],
+        (
+            (f"{path}.{member}", getattr(line, member) or "")
+            for line, path in every_line(order.productItems)
+            for member in ("itemId", "productId", "inventoryId")
+        ),
+    )
+    odd = (Problem(field, why) for field, text in names if (why := why_not_a_name(text)))
+    return list(itertools.islice(odd, 50))
 
 
 def _meaning_hash(document: Any) -> str:

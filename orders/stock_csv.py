@@ -12,7 +12,7 @@ from typing import TextIO
 from django.utils.translation import gettext as _
 
 from orders.ledger import Figure
-from orders.texts import SKU_RULE, is_plain, is_sku
+from orders.texts import SKU_RULE, WHITE, is_plain, is_sku, why_not_a_name
 
 MOST_ATO = Decimal(1_000_000_000)
 MOST_FAULTS = 1_000
@@ -143,9 +143,11 @@ def _figure(row: list[str], columns: list[str], list_id: str) -> tuple[Figure | 
             "wanted": len(columns),
         }
     values = dict(zip(columns, row, strict=True))
-    sku, name = values["sku"].strip(), values.get("name", "").strip()
+    sku, name = values["sku"].strip(WHITE), values.get("name", "").strip()
     if not is_sku(sku):
         return None, _("the SKU has %(rule)s") % {"rule": _(SKU_RULE)}
+    if odd := why_not_a_name(sku):
+        return None, _("the SKU looks like another one: %(why)s") % {"why": odd}
     ato = number_of(values["ato"], places=3)
     if ato is None or ato > MOST_ATO:
         words = _("the ATO %(text)s is no number from 0, with at most 3 decimals")

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from orders import xml_files
 from orders.ledger import Figure
 from orders.stock_csv import MOST_ATO, MOST_FAULTS, MOST_SKUS, BadLine, StockRefused, number_of
-from orders.texts import SKU_RULE, is_sku
+from orders.texts import SKU_RULE, is_sku, why_not_a_name
 
 _LONGEST_TEXT = 100
 _TAKEN = (
@@ -104,6 +104,8 @@ class _Reader:
         ato, message = self._ato()
         if not is_sku(self._sku):
             message = _("the product id is a SKU that has %(rule)s") % {"rule": _(SKU_RULE)}
+        elif odd := why_not_a_name(self._sku):
+            message = _("the SKU looks like another one: %(why)s") % {"why": odd}
         elif self._sku in known:
             message = _("the product %(sku)s is in line %(line)s already") % {
                 "sku": self._sku,

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from coc_admin.sight import Sight
 from orders.models import InventoryList, Site
 from orders.searching import LONGEST_CUSTOMER_TEXT
+from orders.texts import made_visible
 from reconciliation.models import Outage, ReportType, Run, Scope
 
 MOST_ORDERS = 500
@@ -280,7 +281,7 @@ class ScopeForm(forms.Form):
             order = self._sight.permitted_orders().filter(pk=values["order"][0]).first()
             if order is None:
                 return _("One order")
-            return _("Order %(number)s") % {"number": order.order_no}
+            return _("Order %(number)s") % {"number": made_visible(order.order_no)}
         if scope == Scope.ORDERS:
             chosen = len(values["order"])
             told = ngettext("%(number)s chosen order", "%(number)s chosen orders", chosen)

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from coc_admin.console import formats, recorded, wording
 from orders.models import Order
+from orders.texts import made_visible
 from reconciliation.models import EntryState
 
 register = template.Library()
@@ -25,6 +26,7 @@ register.filter("quantity", formats.format_quantity)
 register.filter("change", formats.format_change)
 register.filter("day", formats.format_day)
 register.filter("price_to_type", formats.price_to_type)
+register.filter("visible", made_visible)
 register.filter("recorded", recorded.in_readers_language)
 
 ICONS = "vendor/tabler-icons-3.51.0/icons.svg"

@@ -12,6 +12,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from orders.fields import MoneyField, QuantityField
+from orders.texts import why_not_a_name
 
 # OCI contract 1.3: ids of locations and groups.
 PLACE_ID = RegexValidator(r"\A[a-zA-Z0-9_-]{2,128}\Z", _("Use 2 to 128 letters, digits, - or _."))
@@ -19,6 +20,12 @@ SITE_ID = RegexValidator(
     r"\A[^\x00-\x1f\x7f/\\]{1,32}\Z", _("Use 1 to 32 characters without / or \\.")
 )
 CURRENCY = RegexValidator(r"\A[A-Z]{3}\Z", _("Use a currency code of three capital letters."))
+
+
+def validate_name(value: str) -> None:
+    """Raise ValidationError if an id looks like another one."""
+    if why := why_not_a_name(value):
+        raise ValidationError(why)
 
 
 def validate_time_zone(value: str) -> None:
@@ -89,7 +96,9 @@ class UnknownSkuPolicy(models.TextChoices):
 class Site(models.Model):
     """A storefront; its primary key is the siteId that others use."""
 
-    id = models.CharField("site id", primary_key=True, max_length=32, validators=[SITE_ID])
+    id = models.CharField(
+        "site id", primary_key=True, max_length=32, validators=[SITE_ID, validate_name]
+    )
     name = models.CharField(max_length=200, blank=True)
     inventory_list = models.ForeignKey(InventoryList, on_delete=models.PROTECT)
     time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])

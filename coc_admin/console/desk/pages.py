@@ -28,6 +28,7 @@ from coc_admin.editing import ChangeRefused, EditedMeanwhile
 from coc_admin.models import DeskEntry
 from coc_admin.sight import sight_of
 from orders.models import Order
+from orders.texts import made_visible
 from reconciliation.models import Outage
 
 # Templates look for members of None at length.
@@ -147,7 +148,9 @@ def desk_order(request: HttpRequest, pk: int) -> HttpResponse:
         except EditedMeanwhile:
             meanwhile = True
         else:
-            messages.success(request, _("Order %(number)s: saved.") % {"number": order.order_no})
+            messages.success(
+                request, _("Order %(number)s: saved.") % {"number": made_visible(order.order_no)}
+            )
             return redirect("desk")
     return _desk_order_page(request, order, form, refused=refused, meanwhile=meanwhile)
 

@@ -47,6 +47,7 @@ from orders.models.inventory import OPEN_HOLDS
 from orders.models.rearrangements import UNDER_WAY as REARRANGED
 from orders.models.replacements import UNDER_WAY as REPLACED
 from orders.shortages import why_not, why_not_cancel_short
+from orders.texts import made_visible
 from orders.under_way import is_busy
 from orders.units import units_of, units_of_orders
 from reconciliation.models import ReservationDocument
@@ -227,7 +228,7 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
             messages.success(
                 request,
                 _("Order %(number)s: %(status)s.")
-                % {"number": order.order_no, "status": order.get_status_display()},
+                % {"number": made_visible(order.order_no), "status": order.get_status_display()},
             )
             return redirect("order", pk=order.pk)
     context = order_context(request, order) | {"form": form, "refused": refused}
@@ -252,12 +253,14 @@ def end_review(request: HttpRequest, pk: int) -> HttpResponse:
         ):
             messages.success(
                 request,
-                _("Order %(number)s is tried again by itself.") % {"number": order.order_no},
+                _("Order %(number)s is tried again by itself.")
+                % {"number": made_visible(order.order_no)},
             )
         else:
             messages.info(
                 request,
-                _("Order %(number)s needs no review any more.") % {"number": order.order_no},
+                _("Order %(number)s needs no review any more.")
+                % {"number": made_visible(order.order_no)},
             )
         return redirect("order", pk=order.pk)
     is_idle = order.needs_review_since is None

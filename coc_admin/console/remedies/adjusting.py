@@ -23,6 +23,7 @@ from orders.errors import CannotAdjust
 from orders.keeping import Keep
 from orders.models import InventoryRecord, Order, OrderItem
 from orders.permitted_lists import lists_of
+from orders.texts import made_visible
 from reconciliation import remedies
 from reconciliation.models import ReservationDocument
 
@@ -99,7 +100,7 @@ def _adjusted(
         reason=reason,
     )
     said = " ".join(attempt_words(call) for call in done.calls)
-    told = {"number": order.order_no, "said": said or "–"}
+    told = {"number": made_visible(order.order_no), "said": said or "–"}
     if done.done and done.released:
         words = _(
             "Order %(number)s: what is kept is reserved, and OCI has released the old reservation."

@@ -18,6 +18,7 @@ from coc_admin.console.remedies.forms import CancelItemsForm, ReplaceChoiceForm,
 from orders.actors import person
 from orders.errors import CannotRemedy
 from orders.models import Order, OrderItem, ReplacementState
+from orders.texts import made_visible
 from reconciliation import remedies
 from reconciliation.models import ReservationDocument
 
@@ -42,7 +43,8 @@ def cancel_items(request: HttpRequest, pk: int) -> HttpResponse:
         else:
             messages.success(
                 request,
-                _("Order %(number)s: the short items are cancelled.") % {"number": order.order_no},
+                _("Order %(number)s: the short items are cancelled.")
+                % {"number": made_visible(order.order_no)},
             )
             return redirect("order", pk=order.pk)
     # What somebody else has done meanwhile must be seen together with the refusal.
@@ -96,7 +98,7 @@ def _replaced(request: HttpRequest, order: Order, values: Mapping[str, Any]) -> 
         actor=person(request.user.get_username()),
         reason=values["reason"],
     )
-    told = {"number": order.order_no, "old": done.item.sku, "new": done.sku}
+    told = {"number": made_visible(order.order_no), "old": done.item.sku, "new": done.sku}
     if done.state == ReplacementState.DONE:
         messages.success(request, _("Order %(number)s: %(old)s is replaced by %(new)s.") % told)
     else:
@@ -144,7 +146,7 @@ def give_back(request: HttpRequest, pk: int, document_pk: int) -> HttpResponse:
 
 
 def _tell_given_back(request: HttpRequest, done: remedies.Adjusted) -> None:
-    told = {"number": done.order.order_no, "said": done.said or "–"}
+    told = {"number": made_visible(done.order.order_no), "said": done.said or "–"}
     if done.released:
         messages.success(
             request,

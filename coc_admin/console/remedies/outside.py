@@ -18,6 +18,7 @@ from orders.actors import person
 from orders.errors import CannotSettle
 from orders.models import Order, OrderItem, OrderStatus, ReservationState, Resolution
 from orders.settlement import reopen as reopen_order
+from orders.texts import made_visible
 from reconciliation.releases import settle_outside as settle_order_outside
 
 
@@ -68,7 +69,7 @@ def _asked(
         except CannotSettle as error:
             refused = error.detail
         else:
-            messages.success(request, done % {"number": order.order_no})
+            messages.success(request, done % {"number": made_visible(order.order_no)})
             return redirect("order", pk=order.pk)
     # What somebody else has done meanwhile must be seen together with the refusal.
     order.refresh_from_db()

@@ -21,7 +21,7 @@ from orders.order_csv import FIELDS
 from orders.order_files import FileKind, kind_of, read_orders
 from orders.packed import DAMAGED, open_file
 from orders.payload import parse_order
-from orders.texts import is_plain
+from orders.texts import made_visible
 from reconciliation.placement import place_order
 
 _SHOWN = 50
@@ -194,4 +194,4 @@ def _name(found: FoundOrder) -> str:
     number = found.order_no[:60]
     if not number:
         return "an order without a number"
-    return f"order {number if is_plain(number) else ascii(number)}"
+    return f"order {made_visible(number)}"
