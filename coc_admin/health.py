@@ -16,6 +16,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from coc_admin.web_server.contact import contact
 from reconciliation import alerts, heartbeats, status, wake
 from reconciliation.alert_rules import is_worker_silent
 from reconciliation.models import ConnectionState, Heartbeat, Outage, Priority, ReportDay
@@ -39,9 +40,15 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Say whether orders can be captured and are worked on: 200, or 503 with what is missing."""
+    """Say whether orders can be captured and are worked on: 200, or 503 with what is missing.
+
+    What was found of the console process stands beside it: without it orders are captured as ever,
+    so whoever sends requests where it is ready is to go on sending orders here.
+    """
     checks = readiness(timezone.now())
     missing = [name for name, found in checks.items() if found != OK]
+    if contact.is_kept:
+        checks["console"] = contact.finding()
     answer = {"status": "missing" if missing else OK, "missing": missing, "checks": checks}
     return JsonResponse(answer, status=503 if missing else 200)
 

@@ -1,4 +1,4 @@
-"""The processes of the product: web, worker and monitor (design 8)."""
+"""The processes of the product: web with its console process, worker and monitor (design 8)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.conf import settings
 
 from coc_admin.supervisor.children import ROOT, Program
 from coc_admin.supervisor.lock_watch import LockWatch
+from coc_admin.web_server import handover
 
 NAMES = ("web", "worker", "monitor")
 
@@ -18,6 +19,8 @@ NAMES = ("web", "worker", "monitor")
 # process a core. Measured, see docs/decisions.md.
 SQLITE_THREADS = 12
 POSTGRESQL_THREADS = 4
+# As many pages are worked on at a time, and so ask the database.
+CONSOLE_THREADS = 4
 
 
 def uses_sqlite() -> bool:
@@ -46,16 +49,27 @@ def web_threads() -> int:
     return SQLITE_THREADS if uses_sqlite() else POSTGRESQL_THREADS
 
 
+def console_threads() -> int:
+    """Return how many requests the console process works on at a time."""
+    return int(settings.COC_CONSOLE_THREADS) or CONSOLE_THREADS
+
+
 def web(listener: int) -> list[Program]:
     """Return the web processes, which share the bound socket with the descriptor `listener`.
 
-    The supervisor keeps the socket open: who connects while a process is started anew waits in
-    its queue.
+    And the console process, which answers what does not take orders. The supervisor keeps the
+    sockets open: who connects while a process is started anew waits in its queue.
     """
-    command = (sys.executable, "-m", "coc_admin.web_server", str(listener))
+    # Both stay open as long as the supervisor lives: nothing else refers to them.
+    outer, inner = (end.detach() for end in handover.pair())
+    command = (sys.executable, "-m", "coc_admin.web_server", str(listener), str(outer))
+    console = (sys.executable, "-m", "coc_admin.web_server.console", str(inner))
     number = web_workers()
     names = [f"web-{n + 1}" for n in range(number)] if number > 1 else ["web"]
-    return [Program(name, command, files=(listener,)) for name in names]
+    return [
+        *(Program(name, command, files=(listener, outer)) for name in names),
+        Program("console", console, files=(inner,)),
+    ]
 
 
 def command(name: str, *arguments: str) -> Program:

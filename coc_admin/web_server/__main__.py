@@ -1,52 +1,43 @@
-"""`python -m coc_admin.web_server FD`: one web process on the bound socket FD, inherited."""
+"""`python -m coc_admin.web_server FD CONSOLE`: one web process.
+
+FD is the bound socket, CONSOLE the end of `handover.pair` for what the console process answers;
+both are inherited.
+"""
 
 from __future__ import annotations
 
-import os
-import resource
-import signal
 import socket
 import sys
 
 from django.conf import settings
 
-from coc_admin.supervisor.programs import web_threads
-from coc_admin.web_server.limits import Limits
+from coc_admin.supervisor.programs import console_threads, web_threads
+from coc_admin.web_server import handover, process
+from coc_admin.web_server.contact import contact
+from coc_admin.web_server.limits import ForwardingLimits, Limits
 from coc_admin.web_server.server import Server
 from coc_admin.wsgi import application
 
-# Files that a connection may hold beside its socket: a body and an answer that are too large for
-# memory. Some are for everything else.
-_FILES_OF_A_CONNECTION = 3
-_OTHER_FILES = 200
-_SWITCH_SECONDS = 0.0005
+# Longer than a request may take there: the console process is to say itself what was wrong.
+_LONGER_SECONDS = 15.0
 
 
-def main(listener: socket.socket) -> None:
+def main(listener: socket.socket, console: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT."""
-    limits = Limits(request_seconds=settings.COC_WEB_REQUEST_SECONDS)
-    _allow_files(limits.connections * _FILES_OF_A_CONNECTION + _OTHER_FILES)
-    server = Server(application, listener, threads=web_threads(), limits=limits)
-    server.show_progress(loop_seconds=settings.COC_SILENT_SECONDS)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: server.stop())
-    # The loop needs the interpreter often and for moments; threads at work would keep it waiting
-    # for five milliseconds each time.
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    server.run()
-    # A thread may still be at work for somebody who has gone; nothing waits for it.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
-
-
-def _allow_files(number: int) -> None:
-    """Raise the limit of open files to `number`, as far as this user may."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = number if hard == resource.RLIM_INFINITY else min(number, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    contact.is_kept = True
+    server = Server(
+        application,
+        listener,
+        threads=web_threads(),
+        limits=Limits(request_seconds=settings.COC_WEB_REQUEST_SECONDS),
+        forward_to=console,
+        forwarding=ForwardingLimits(
+            working=console_threads(),
+            answer_seconds=settings.COC_CONSOLE_SECONDS + _LONGER_SECONDS,
+        ),
+    )
+    process.run(server)
 
 
 if __name__ == "__main__":
-    main(socket.socket(fileno=int(sys.argv[1])))
+    main(socket.socket(fileno=int(sys.argv[1])), handover.inherited(int(sys.argv[2])))

@@ -9,6 +9,7 @@ from typing import Any
 
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
+from waitress.task import Task, WSGITask
 from waitress.utilities import Error
 
 from coc_admin.web_server.answers import Refusal
@@ -21,7 +22,8 @@ _ALIVE = "/healthz"
 class Channel(HTTPChannel):
     """A connection that can be refused, and measured against the limits.
 
-    All methods but `service` run in the thread of the loop.
+    All methods but `service` and `task_class` run in the thread of the loop; these two run there as
+    well when no thread of the pool is needed.
     """
 
     parser_class = Parser
@@ -35,6 +37,7 @@ class Channel(HTTPChannel):
         self._timed: HTTPRequestParser | None = None
         self._refused = False
         self._drained: int | None = None
+        self._answered: Task | None = None
         super().__init__(*arguments, **options)
 
     def received(self, data: bytes) -> bool:
@@ -45,15 +48,34 @@ class Channel(HTTPChannel):
             self.since = time.monotonic()
         return taken
 
+    def task_class(self, channel: Channel, request: Any) -> Task:
+        """Return what answers a request: the application, unless it has an answer already."""
+        answered, self._answered = self._answered, None
+        return answered if answered is not None else WSGITask(channel, request)
+
+    def finish(self, answered: Task) -> None:
+        """End the first request, whose answer has been written by `answered`, in the loop."""
+        self._answered = answered
+        self._serve()
+
+    def fail(self, error: Error) -> None:
+        """Answer the first request, which is whole, with `error` in the loop and close."""
+        self.requests[0].error = error
+        self._serve()
+
     def service(self) -> None:
         """Answer one request, in a thread of the pool."""
-        if self.requests[0].error:
-            self._refused = True
         says_nothing_of_the_pool = self.asks_whether_alive
-        super().service()
-        self.since = time.monotonic()
+        self._serve()
+        # Answers of the loop, and to the probe, do not show that the pool works.
         if not says_nothing_of_the_pool:
             self.server.note_answer()
+
+    def _serve(self) -> None:
+        if self.requests[0].error:
+            self._refused = True
+        super().service()
+        self.since = time.monotonic()
 
     @property
     def asks_whether_alive(self) -> bool:

@@ -32,3 +32,20 @@ class Limits:
     answer_bytes: int = 64 * 1024 * 1024
     # How long answers under way may take after the signal to stop.
     stop_seconds: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardingLimits:
+    """Bounds of what one web process lets the console process answer."""
+
+    # Requests that the console process works on for this web process; its number of threads.
+    working: int
+    # Requests that wait for one of these places, and for how long.
+    waiting: int = 64
+    waiting_seconds: float = 10.0
+    # Until the console process takes the connection: longer than its start.
+    greeting_seconds: float = 5.0
+    # From then to the head of the answer, and between two pieces of it.
+    answer_seconds: float = 130.0
+    # Of an answer that is read more slowly than it is made, before more of it is taken.
+    ahead_bytes: int = 256 * 1024

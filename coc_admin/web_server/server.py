@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,7 +15,9 @@ from waitress.server import TcpWSGIServer
 
 from coc_admin.web_server.answers import RequestTimeout, TooBusy
 from coc_admin.web_server.channel import Channel
-from coc_admin.web_server.limits import Limits
+from coc_admin.web_server.forwarding import Forwarder
+from coc_admin.web_server.limits import ForwardingLimits, Limits
+from coc_admin.web_server.order_paths import takes_orders
 from coc_admin.web_server.threads import Threads
 from reconciliation import liveness
 
@@ -28,12 +31,22 @@ POOL_SECONDS = 90.0
 
 
 class Server(TcpWSGIServer):
-    """Serves `application` on a bound socket, with `threads` requests at work at a time."""
+    """Serves `application` on a bound socket, with `threads` requests at work at a time.
+
+    With `forward_to`, an end of `handover.pair`, only what takes orders is answered here.
+    """
 
     channel_class = Channel
 
     def __init__(
-        self, application: Application, listener: socket.socket, *, threads: int, limits: Limits
+        self,
+        application: Application,
+        listener: socket.socket,
+        *,
+        threads: int,
+        limits: Limits,
+        forward_to: socket.socket | None = None,
+        forwarding: ForwardingLimits | None = None,
     ) -> None:
         self.limits = limits
         self._stopping = False
@@ -41,23 +54,38 @@ class Server(TcpWSGIServer):
         self._answers = itertools.count(1)
         self._answered = 0
         self._looked_at = 0.0
+        self._loop = 0
+        self._forwarder: Forwarder | None = None
         super().__init__(
             without_body_of_head(application),
             {},
             _sock=listener,
             dispatcher=Threads(threads),
-            adj=_adjustments(listener, threads, limits),
+            adj=_adjustments(threads, limits),
             sockinfo=(listener.family, listener.type, listener.proto, listener.getsockname()),
             bind_socket=False,
         )
+        if forward_to is not None and forwarding is not None:
+            self._forwarder = Forwarder(forward_to, forwarding, self._map)
 
     @property
     def channels(self) -> list[Channel]:
         """Return the open connections."""
         return list(self.active_channels.values())
 
+    def add_task(self, channel: Channel) -> None:
+        """Have the first request of `channel` answered, here or by the console process."""
+        request = channel.requests[0]
+        if self._forwarder is None or request.error or takes_orders(request.command, request.path):
+            super().add_task(channel)
+            return
+        self._forwarder.take(channel)
+        if threading.get_ident() != self._loop:
+            self.pull_trigger()
+
     def run(self) -> None:
         """Serve until `stop` is called, and return when no answer is under way."""
+        self._loop = threading.get_ident()
         while not self._stopping:
             self._turn()
         # The socket is shared with other processes: closing it here ends nothing but our share.
@@ -70,6 +98,8 @@ class Server(TcpWSGIServer):
             self._turn(0.05)
         for channel in self.channels:
             channel.handle_close()
+        if self._forwarder is not None:
+            self._forwarder.close()
 
     def stop(self) -> None:
         """Make `run` return soon. May be called from a signal handler."""
@@ -96,6 +126,8 @@ class Server(TcpWSGIServer):
         self._turns += 1
         wasyncore.loop(timeout=pause, use_poll=True, map=self._map, count=1)
         now = time.monotonic()
+        if self._forwarder is not None:
+            self._forwarder.turn()
         if len(self.active_channels) > self.limits.connections:
             self._close_the_stalest()
         if now - self._looked_at >= _PAUSE:
@@ -119,6 +151,8 @@ class Server(TcpWSGIServer):
             elif channel.last_activity < silent_since and _waits_for_its_peer(channel):
                 channel.handle_close()
         self._keep_bodies_within_bounds()
+        if self._forwarder is not None:
+            self._forwarder.look_after(now)
 
     def _keep_bodies_within_bounds(self) -> None:
         kept = {channel: channel.body_bytes() for channel in self.channels}
@@ -161,9 +195,8 @@ def _is_busy(channel: Channel) -> bool:
     return bool(channel.requests or channel.total_outbufs_len)
 
 
-def _adjustments(listener: socket.socket, threads: int, limits: Limits) -> Adjustments:
+def _adjustments(threads: int, limits: Limits) -> Adjustments:
     return Adjustments(
-        sockets=[listener],
         threads=threads,
         # Never reached: it counts the listening socket and the trigger as well, and we close a
         # connection when one too many has been accepted, where waitress would accept no more.

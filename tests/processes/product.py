@@ -128,10 +128,18 @@ class Running:
         except requests.RequestException:
             return False
 
+    def console(self) -> str:
+        """Return what /readyz has found of the console process."""
+        try:
+            answer = requests.get(f"http://127.0.0.1:{self.port}/readyz", timeout=5)
+            return str(answer.json()["checks"]["console"])
+        except (requests.RequestException, ValueError, KeyError):
+            return ""
+
     def wait_until_it_answers(self, path: str = "/readyz") -> None:
-        """Return when `path` answers with 200; fail with the output when it never does."""
+        """Return when `path` answers with 200 and the console answers; fail when they never do."""
         deadline = time.monotonic() + PATIENCE
-        while not self.answers(path):
+        while not (self.answers(path) and self.console() == "ok"):
             if time.monotonic() > deadline or self.process.poll() is not None:
                 pytest.fail(f"{path} does not answer:\n{self.output()}")
             time.sleep(0.1)

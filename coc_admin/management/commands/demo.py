@@ -223,7 +223,8 @@ class Demo:
         try:
             with requests.Session() as session:
                 session.trust_env = False
-                return session.get(f"{self._address}/readyz", timeout=5).ok
+                answer = session.get(f"{self._address}/readyz", timeout=5)
+                return answer.ok and answer.json()["checks"]["console"] == "ok"
         except requests.RequestException:
             return False
 

@@ -40,7 +40,7 @@ class Command(BaseCommand):
             nargs="+",
             choices=programs.NAMES,
             default=list(programs.NAMES),
-            help="start only these, to spread the product over hosts",
+            help="start only these, to spread the product over hosts; web includes console",
         )
         parser.add_argument(
             "--with-parent",

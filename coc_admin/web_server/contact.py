@@ -1,0 +1,30 @@
+"""When a web process last heard from the console process, for /readyz."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+# Longer than two probes and what a busy process takes to answer them.
+_SILENT_SECONDS = 6.0
+
+
+@dataclass(slots=True)
+class _Contact:
+    """Moments of the monotonic clock. `is_kept` is true in a web process alone."""
+
+    is_kept: bool = False
+    asked_at: float = 0.0
+    heard_at: float = 0.0
+
+    def finding(self) -> str:
+        """Return `ok` or what is wrong with the console process."""
+        if not self.heard_at:
+            return "has not answered yet"
+        silent = time.monotonic() - self.heard_at
+        if silent > _SILENT_SECONDS:
+            return f"does not answer for {silent:.0f} s; orders are taken all the same"
+        return "ok"
+
+
+contact = _Contact()
