@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-_ONE_ORDER = re.compile(r"/api/v1/sites/[^/]+/orders/.+", re.DOTALL)
+_ONE_ORDER = re.compile(r"/api/v1/sites/[^/]+/orders/.+")
 _ORDERS = re.compile(r"/api/v1/sites/[^/]+/orders")
 _STOCK = re.compile(r"/api/v1/sites/[^/]+/inventory/[^/]+")
 _HEALTH = ("/healthz", "/readyz")
