@@ -240,12 +240,10 @@ def test_no_header_names_another_client(start: Start) -> None:
     pair = start()
     answer = pair.get(
         "/hello",
-        **{
-            "X_Forwarded_For": "203.0.113.9",
-            "X_Real_Ip": "203.0.113.9",
-            "Remote_Addr": "203.0.113.9",
-            "Connection": "X-Forwarded-For, keep-alive",
-        },
+        X_Forwarded_For="203.0.113.9",
+        X_Real_Ip="203.0.113.9",
+        Remote_Addr="203.0.113.9",
+        Connection="X-Forwarded-For, keep-alive",
     )
     assert json.loads(answer.text)["address"] == "127.0.0.1"
     (seen,) = pair.app.seen

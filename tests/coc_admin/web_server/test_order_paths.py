@@ -1,4 +1,4 @@
-"""The requests that the web process answers itself are those that the API's URLs say take orders."""
+"""The web process answers itself what takes orders, by the URLs of the API, and no more."""
 
 from __future__ import annotations
 
