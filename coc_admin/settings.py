@@ -248,10 +248,10 @@ COC_WEB_REQUEST_SECONDS = env.number("COC_WEB_REQUEST_SECONDS", 60, low=1, high=
 # A process that shows no sign of life for so long is replaced.
 COC_SILENT_SECONDS = env.number("COC_SILENT_SECONDS", 10, low=2, high=86_400)
 # Pages, lists and downloads have a process of their own; of one such request, how much processor
-# time it may use and how long it may take in all.
+# time it may use and how long it may take in all: less than the supervisor's patience with threads.
 COC_CONSOLE_THREADS = env.whole("COC_CONSOLE_THREADS", 0, low=0, high=64)
 COC_CONSOLE_CPU_SECONDS = env.number("COC_CONSOLE_CPU_SECONDS", 30, low=1, high=3600)
-COC_CONSOLE_SECONDS = env.number("COC_CONSOLE_SECONDS", 120, low=1, high=3600)
+COC_CONSOLE_SECONDS = env.number("COC_CONSOLE_SECONDS", 75, low=1, high=3600)
 # The queue's timeout and a few seconds: a worker that did nothing for so long is replaced.
 COC_WATCHDOG_SECONDS = env.number("COC_WATCHDOG_SECONDS", 75, low=2, high=3600)
 

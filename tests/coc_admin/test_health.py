@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from coc_admin import health
+from coc_admin.web_server.contact import contact
 from reconciliation import heartbeats, tasks
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.scene import ConnectionState
@@ -164,3 +166,20 @@ def test_metrics_without_a_database(without_database: None, client: Client) -> N
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
 def test_they_only_answer_to_reading(client: Client, path: str) -> None:
     assert client.post(path).status_code == 405
+
+
+def test_ready_without_the_console_process(
+    db: None, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Orders are taken without it, so who sends them is to go on; what is wrong stands there."""
+    beat()
+    monkeypatch.setattr(contact, "is_kept", True)
+    monkeypatch.setattr(contact, "heard_at", 0.0)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+    assert answer.json()["checks"]["console"] == "has not answered yet"
+    monkeypatch.setattr(contact, "heard_at", time.monotonic() - 60)
+    told = client.get("/readyz").json()["checks"]["console"]
+    assert told == "does not answer for 60 s; orders are taken all the same"
+    monkeypatch.setattr(contact, "heard_at", time.monotonic())
+    assert client.get("/readyz").json()["checks"]["console"] == "ok"
