@@ -98,7 +98,11 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     (tmp_path / "stock.csv").write_text("sku,ato\nMUG,100000\n")
     with migrated.database(tmp_path) as address, ExitStack() as stack:
         env = environment(
-            tmp_path, DATABASE_URL=address, DJANGO_SETTINGS_MODULE="coc_admin.settings"
+            tmp_path,
+            DATABASE_URL=address,
+            DJANGO_SETTINGS_MODULE="coc_admin.settings",
+            # A frozen process is to stay so until the test lets it go on.
+            COC_SILENT_SECONDS="600",
         )
         done = subprocess.run(
             [sys.executable, "-c", SET_UP.format(stock=str(tmp_path / "stock.csv")) + VIEWER],

@@ -16,7 +16,12 @@ import psutil
 from tests.processes.stack import LIST, Stack
 from tests.soak.postgres import PostgresServer
 
-VICTIMS = {"web": "coc_admin.web_server", "worker": "qcluster", "monitor": "watch_oci"}
+VICTIMS = {
+    "web": "coc_admin.web_server",
+    "console": "coc_admin.web_server.console",
+    "worker": "qcluster",
+    "monitor": "watch_oci",
+}
 TROUBLES: tuple[dict[str, Any], ...] = (
     {"mode": "down"},
     {"mode": "refuse"},
@@ -53,7 +58,7 @@ class Chaos:
         self.stack.oci.fault("none")
 
     def _kill(self) -> None:
-        """Kill one process of web, worker or monitor, or all of them at once."""
+        """Kill one process of web, console, worker or monitor, or all of them at once."""
         product = self.stack.product
         assert product is not None
         name = self.rng.choice(sorted(VICTIMS))
@@ -90,6 +95,6 @@ class Chaos:
 
 def _is(process: psutil.Process, word: str) -> bool:
     try:
-        return any(word in argument for argument in process.cmdline())
+        return word in process.cmdline()
     except psutil.Error:
         return False
