@@ -121,6 +121,18 @@ def test_no_query_breaks_an_address(objects: dict[str, Any]) -> None:
     assert len(asked) > 400
 
 
+def test_a_search_for_what_cannot_be_stored_finds_nothing(objects: dict[str, Any]) -> None:
+    admin = person("administrator")
+    for path, words in (
+        ("/orders/?customer=a%00", "No order fits"),
+        ("/inventory/?sku=a%00", "No SKU fits"),
+        ("/settings/people/?q=a%00", "Nobody fits"),
+    ):
+        page = text_of(admin.get(path))
+        assert words in page, path
+        assert 'value="a\ufffd"' in page, path
+
+
 def test_no_header_breaks_an_address(objects: dict[str, Any]) -> None:
     admin, stranger = person("administrator"), Client(raise_request_exception=False)
     asked = [

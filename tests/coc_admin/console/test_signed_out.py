@@ -34,7 +34,7 @@ def sign_in(client: Client, location: str, name: str = "otto") -> Any:
 
 
 @pytest.mark.parametrize(
-    ("page", "button"),
+    ("place", "button"),
     [
         ("/alerts/?priority=ACTION", "/alerts/handle/"),
         ("/desk/?sort=highest", "/desk/assign/"),
@@ -46,29 +46,29 @@ def sign_in(client: Client, location: str, name: str = "otto") -> Any:
     ],
 )
 def test_one_comes_back_to_the_page_of_the_button(
-    operator: Client, outage: Scene, page: str, button: str
+    operator: Client, outage: Scene, place: str, button: str
 ) -> None:
     known = {"report": ReportDay.objects.earliest("pk").pk, "order": outage.waiting.pk}
-    page, button = page.format(**known), button.format(**known)
-    assert operator.get(page).status_code == 200
+    place, button = place.format(**known), button.format(**known)
+    assert operator.get(place).status_code == 200
     lose_session(operator)
     alert = Alert.objects.earliest("pk")
     values = {"action": "acknowledge", "alert": f"{alert.pk}.{alert.handled}", "reason": "x"}
     before = fuzzing.rows()
 
-    pressed = operator.post(button, values, headers={"Referer": f"{HERE}{page}"})
+    pressed = operator.post(button, values, headers={"Referer": f"{HERE}{place}"})
 
     assert pressed.status_code == 302
     assert fuzzing.rows() == before
     shown = sign_in(operator, pressed["Location"])
-    assert shown.redirect_chain[-1] == (page, 302)
+    assert shown.redirect_chain[-1] == (place, 302)
     assert shown.status_code == 200
     assert shown.content.decode().count(TOLD) == 1
-    assert TOLD not in operator.get(page).content.decode()
+    assert TOLD not in operator.get(place).content.decode()
 
 
 @pytest.mark.parametrize(
-    ("referer", "page"),
+    ("referer", "place"),
     [
         (None, "/"),
         ("", "/"),
@@ -84,20 +84,20 @@ def test_one_comes_back_to_the_page_of_the_button(
     ],
 )
 def test_one_never_leaves_the_console(
-    operator: Client, outage: Scene, referer: str | None, page: str
+    operator: Client, outage: Scene, referer: str | None, place: str
 ) -> None:
     lose_session(operator)
     headers = {} if referer is None else {"Referer": referer}
     pressed = operator.post("/alerts/handle/", {}, headers=headers)
     assert pressed.status_code == 302
     shown = sign_in(operator, pressed["Location"])
-    assert shown.redirect_chain[-1] == (page, 302)
+    assert shown.redirect_chain[-1] == (place, 302)
     assert shown.status_code == 200
     assert TOLD in shown.content.decode()
 
 
 @pytest.mark.parametrize(
-    ("wanted", "page"),
+    ("wanted", "place"),
     [
         ("/alerts/handle/", "/"),
         ("/site/", "/"),
@@ -111,14 +111,14 @@ def test_one_never_leaves_the_console(
     ],
 )
 def test_signing_in_leads_to_pages_alone(
-    operator: Client, outage: Scene, wanted: str, page: str
+    operator: Client, outage: Scene, wanted: str, place: str
 ) -> None:
     """Whoever is signed in already is sent on at once, and that must not go round in circles."""
     again = operator.get("/login/", {"next": wanted}, follow=True)
-    assert again.redirect_chain[-1][0] == page
+    assert again.redirect_chain[-1][0] == place
     lose_session(operator)
     values = {"username": "otto", "password": "a long password", "next": wanted}
-    assert operator.post("/login/", values, follow=True).redirect_chain[-1][0] == page
+    assert operator.post("/login/", values, follow=True).redirect_chain[-1][0] == place
 
 
 def test_every_button_leads_back_to_a_page(objects: dict[str, Any]) -> None:

@@ -86,7 +86,6 @@ def test_filters(viewer: Client, db: None, query: str, found: list[str]) -> None
         ("most=few", "Use a number like 5."),
         ("most=-1", "Ensure this value is greater than or equal to 0."),
         ("most=1e999999", "Ensure that there are no more than 12 digits in total."),
-        ("sku=a%00", "Null characters are not allowed."),
         ("sku=" + "x" * 251, "Use at most 250 characters."),
     ],
 )
