@@ -218,7 +218,8 @@ def _check_places(answer: Mapping[str, Any], requested: Mapping[Key, Decimal]) -
             for error in errors:
                 sku = as_text(error.get("sku"), "A SKU in errors")
                 if (place, sku) not in requested:
-                    raise MalformedAnswer(f"It lists {_name((place, sku))}, not asked for.")
+                    what = _name((place, sku))
+                    raise MalformedAnswer(f"It lists {what}, which was not asked for.")
             if errors or entry.get("details") is not None:
                 missing.discard(place)
     if missing:

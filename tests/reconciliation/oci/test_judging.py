@@ -112,7 +112,7 @@ def test_an_answer_about_something_else_cannot_be_trusted(
         (
             "groups",
             {"id": "site-us", "errors": [{"sku": "X", "errorCode": "Unknown"}]},
-            "lists X of group site-us, not asked for",
+            "lists X of group site-us, which was not asked for",
         ),
         ("groups", {"id": "site-us", "errors": [{"errorCode": "Unknown"}]}, "A SKU in errors"),
     ],
