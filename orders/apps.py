@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class OrdersConfig(AppConfig):
@@ -10,3 +11,9 @@ class OrdersConfig(AppConfig):
 
     name = "orders"
     verbose_name = "Orders and stock"
+
+    def ready(self) -> None:
+        """Have the trigger that notes captured orders created after each `migrate`."""
+        from orders.capture_trace import install_after_migrate
+
+        post_migrate.connect(install_after_migrate, sender=self)

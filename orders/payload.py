@@ -273,6 +273,11 @@ def parse_order(raw: bytes, *, site: Site) -> PlacedOrder:
     )
 
 
+def meaning_hash(raw: bytes) -> str:
+    """Return the `payload_hash` of an order as it was sent; raises PayloadRefused for no JSON."""
+    return _meaning_hash(_load(raw))
+
+
 def _load(raw: bytes) -> dict[str, Any]:
     if len(raw) > MAX_BYTES:
         raise PayloadRefused([Problem("", f"An order has at most {MAX_BYTES:,} bytes.")])

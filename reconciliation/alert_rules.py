@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
 from django.db.models import Count, Min
 from django.utils import timezone
@@ -20,6 +21,7 @@ from reconciliation.models import (
     ReportDay,
     RunState,
 )
+from reconciliation.reports.vanished import still_vanished
 from reconciliation.status import LastRun, Status, open_shortages, summary
 
 WORKER_SILENT = timedelta(seconds=90)  # with the quickest sweep
@@ -29,6 +31,10 @@ MONITOR_SILENT = timedelta(seconds=10)
 REPORTS_BEHIND = timedelta(minutes=2)
 # Runs with open shortages that get an alert of their own; older ones are on the oversold desk.
 MOST_SHORTAGES = 20
+# Days with vanished orders that get an alert of their own, and orders that each of them names;
+# coc_check names all.
+MOST_DAYS_OF_VANISHED = 20
+MOST_NAMED = 10
 
 # Silence is counted from here at the earliest: when everything starts at once after a night, the
 # others' last beats are old although nothing is wrong.
@@ -53,6 +59,7 @@ def refresh_alerts(now: datetime, *, watching_since: datetime = PROCESS_STARTED)
     _shortages(now)
     _needs_review(status, now)
     _report_failure(now)
+    _vanished_orders(now)
     failing.refresh(now)
     refresh_silence_alerts(now, watching_since=watching_since)
 
@@ -250,6 +257,35 @@ def _report_failure(now: datetime) -> None:
             since=behind.at,
         )
     resolve_others(descriptor=Descriptor.REPORT_FAILURE, keep=contexts, now=now)
+
+
+def _vanished_orders(now: datetime) -> None:
+    """One alert per site and day, until each order exists again or was given up."""
+    contexts = []
+    of_day = (
+        still_vanished()
+        .values("site_id", "date")
+        .annotate(number=Count("pk"), first=Min("found_at"))
+    )
+    for row in of_day.order_by("-date", "site_id")[:MOST_DAYS_OF_VANISHED]:
+        day = f"{row['date']:%Y-%m-%d}"
+        contexts.append(f"{row['site_id']}:{day}")
+        orders = still_vanished().filter(site_id=row["site_id"], date=row["date"])
+        raise_said(
+            descriptor=Descriptor.VANISHED_ORDERS,
+            context=contexts[-1],
+            priority=Priority.ACTION,
+            link=f"/reports/?{urlencode({'site': row['site_id'], 'date': day})}",
+            data={
+                "site": row["site_id"],
+                "date": day,
+                "orders": row["number"],
+                "order_nos": list(orders.values_list("order_no", flat=True)[:MOST_NAMED]),
+            },
+            now=now,
+            since=row["first"],
+        )
+    resolve_others(descriptor=Descriptor.VANISHED_ORDERS, keep=contexts, now=now)
 
 
 def _run_link(run_id: int) -> str:

@@ -54,10 +54,10 @@ class _Sites:
     def __init__(self, alerts: list[Alert], site_ids: list[str]) -> None:
         self._runs = {alert.data["run"] for alert in alerts if "run" in alert.data}
         self._channels = {alert.data["channel"] for alert in alerts if "channel" in alert.data}
-        self._site_ids = site_ids
+        self.ids = site_ids
 
     def _orders(self) -> OrderQuerySet:
-        return Order.objects.all().filter(site__in=self._site_ids)
+        return Order.objects.all().filter(site__in=self.ids)
 
     @cached_property
     def waiting(self) -> status.Waiting:
@@ -69,13 +69,13 @@ class _Sites:
 
     @cached_property
     def failed_reports(self) -> int:
-        return ReportDay.objects.filter(site__in=self._site_ids).exclude(last_error="").count()
+        return ReportDay.objects.filter(site__in=self.ids).exclude(last_error="").count()
 
     @cached_property
     def runs(self) -> dict[int, Run]:
         """Runs that may have touched orders of the sites."""
         found = Run.objects.filter(pk__in=self._runs)
-        mine = [None, *self._site_ids]
+        mine = [None, *self.ids]
         return {run.pk: run for run in found if run.scope_data.get("site") in mine}
 
     @cached_property
@@ -94,9 +94,7 @@ class _Sites:
         return dict(short.values_list("run").annotate(number=Count("pk")))
 
     def _entries(self) -> QuerySet[RunEntry]:
-        return RunEntry.objects.filter(
-            run__in=self._runs, order__site__in=self._site_ids
-        ).order_by()
+        return RunEntry.objects.filter(run__in=self._runs, order__site__in=self.ids).order_by()
 
     @cached_property
     def channels(self) -> set[int]:
@@ -106,7 +104,7 @@ class _Sites:
                 channel__in=self._channels, channel__every_site=False
             ).values_list("channel", "site")
         )
-        outside = {channel for channel, site in rows if site not in self._site_ids}
+        outside = {channel for channel, site in rows if site not in self.ids}
         return {channel for channel, _site in rows} - outside
 
 
@@ -188,6 +186,10 @@ def _report_failure(sites: _Sites, alert: Alert) -> str | None:
     return message % {"number": words.figure(number)}
 
 
+def _vanished_orders(sites: _Sites, alert: Alert) -> str | None:
+    return said_by(alert).message if alert.data.get("site") in sites.ids else None
+
+
 def _channel(sites: _Sites, alert: Alert) -> str | None:
     return said_by(alert).message if alert.data.get("channel") in sites.channels else None
 
@@ -205,6 +207,7 @@ SITE_TEXTS: dict[str, Callable[[_Sites, Alert], str | None]] = {
     Descriptor.RECONCILIATION_SHORTAGES: _shortages,
     Descriptor.NEEDS_REVIEW: _needs_review,
     Descriptor.REPORT_FAILURE: _report_failure,
+    Descriptor.VANISHED_ORDERS: _vanished_orders,
     Descriptor.CHANNEL_FAILING: _channel,
     # The credentials, the worker and the monitor are shared by all sites.
     Descriptor.CONFIGURATION_FAULT: _shared,

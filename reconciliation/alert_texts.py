@@ -243,6 +243,27 @@ def _report_failure(data: Data) -> Said:
     )
 
 
+def _vanished_orders(data: Data) -> Said:
+    message = ngettext(
+        "%(number)s order of %(site)s from %(date)s is in the daily reports and no longer in the"
+        " database: %(orders)s.",
+        "%(number)s orders of %(site)s from %(date)s are in the daily reports and no longer in the"
+        " database: %(orders)s.",
+        data["orders"],
+    )
+    listed = ", ".join(data["order_nos"])
+    if more := data["orders"] - len(data["order_nos"]):
+        listed = _("%(orders)s and %(more)s more") % {"orders": listed, "more": words.figure(more)}
+    told = {"site": data["site"], "date": data["date"], "orders": listed}
+    return Said(
+        message % {**told, "number": words.figure(data["orders"])},
+        _(
+            "Run manage.py coc_check: it names the files that still have these orders. Restore the"
+            " orders from a backup, or place them again."
+        ),
+    )
+
+
 def _channel_failing(data: Data) -> Said:
     message = _("The channel %(name)s has taken no message since %(time)s. %(error)s")
     return Said(
@@ -265,5 +286,6 @@ _SAID: dict[Descriptor, Callable[[Data], Said]] = {
     Descriptor.RECONCILIATION_SHORTAGES: _shortages,
     Descriptor.NEEDS_REVIEW: _needs_review,
     Descriptor.REPORT_FAILURE: _report_failure,
+    Descriptor.VANISHED_ORDERS: _vanished_orders,
     Descriptor.CHANNEL_FAILING: _channel_failing,
 }

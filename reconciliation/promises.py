@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import StrEnum
 
 from django.db.models import Count, Exists, OuterRef, Q, Sum
 
@@ -30,48 +28,17 @@ from orders.models import (
     ReservationState,
 )
 from orders.models.inventory import OPEN_HOLDS
+from reconciliation import captures
+from reconciliation.findings import Broken as Broken
+from reconciliation.findings import Fault as Fault
 from reconciliation.models import DocumentState, ReservationDocument, RunEntry
 from reconciliation.oci.documents import reservation_id
 from reconciliation.releases import MAY_HOLD
 from reconciliation.remedies.faults import faults
-from reconciliation.reports.daily import unfaithful_days
+from reconciliation.reports.faithful import unfaithful_days
 from reconciliation.reservation import not_yet_undone
 
 _CHUNK = 500
-
-
-class Fault(StrEnum):
-    """What kind of thing is wrong with a row; `reconciliation.repair` knows what to do for each."""
-
-    HISTORY = "history"
-    OUTCOME = "outcome"
-    UNITS = "units"
-    FOREIGN_ID = "foreign-id"
-    NO_ITEMS = "no-items"
-    PARENT = "parent"
-    STATE = "state"
-    EXPORT = "export"
-    DOCUMENT = "document"
-    ENTRY = "entry"
-    HOLDS = "holds"
-    REMEDY = "remedy"
-    RECORD = "record"
-    REPORT = "report"
-    REPORTS_OF_SITE = "reports-of-site"
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """One broken promise: its number, the row that breaks it, and how.
-
-    `fault` and `key` (the primary key of what is to be put right) are for the repair.
-    """
-
-    promise: int
-    row: str
-    detail: str
-    fault: Fault = field(default=Fault.UNITS, compare=False)
-    key: int | str = field(default=0, compare=False)
 
 
 def check() -> Iterator[Broken]:
@@ -86,6 +53,8 @@ def check() -> Iterator[Broken]:
         _rows_of_remedies,
         _entries_without_run,
         _exports_withheld,
+        captures.vanished_orders,
+        captures.changed_orders,
         unfaithful_files,
     ):
         yield from _twice(one)
@@ -279,8 +248,12 @@ def _exports_withheld() -> Iterator[Broken]:
 
 
 def unfaithful_files() -> Iterator[Broken]:
-    """Promise 6: each daily report that should be there is there and is what was written."""
+    """Promise 6: each daily report is there, is what was written, and says what the rows say."""
     for unfaithful in unfaithful_days():
-        fault = Fault.REPORT if unfaithful.report_id else Fault.REPORTS_OF_SITE
-        key = unfaithful.report_id or unfaithful.site_id
-        yield Broken(6, f"report {unfaithful.name}", unfaithful.fault, fault, key)
+        row, detail = f"report {unfaithful.name}", unfaithful.fault
+        if unfaithful.order_id:
+            yield Broken(6, row, detail, Fault.CHANGED, unfaithful.order_id)
+        elif unfaithful.report_id:
+            yield Broken(6, row, detail, Fault.REPORT, unfaithful.report_id)
+        else:
+            yield Broken(6, row, detail, Fault.REPORTS_OF_SITE, unfaithful.site_id)

@@ -13,6 +13,8 @@ from typing import Any, Generic, TypeVar
 from django.apps import apps
 from django.db import connection, transaction
 
+from orders.models import CaptureTrace
+
 T = TypeVar("T")
 
 
@@ -52,6 +54,8 @@ def _tables() -> list[str]:
         model._meta.db_table
         for label in ("orders", "reconciliation", "coc_admin")
         for model in apps.get_app_config(label).get_models(include_auto_created=True)
+        # The database writes these itself when it gets the orders.
+        if model is not CaptureTrace
     ]
 
 

@@ -33,10 +33,12 @@ from orders.models.sites import (
     Site,
     UnknownSkuPolicy,
 )
+from orders.models.traces import CaptureTrace
 
 __all__ = [
     "SETTLED_STATES",
     "ActorKind",
+    "CaptureTrace",
     "CustomerMessage",
     "EventKind",
     "ExportStatus",

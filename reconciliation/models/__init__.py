@@ -35,7 +35,7 @@ from reconciliation.models.connection import (
     OfflineCause,
     Outage,
 )
-from reconciliation.models.reports import ReportDay, ReportType
+from reconciliation.models.reports import ReportDay, ReportType, VanishedOrder
 from reconciliation.models.rhythms import Rhythm
 from reconciliation.models.runs import (
     ACTIVE_RUNS,
@@ -87,4 +87,5 @@ __all__ = [
     "RunState",
     "Scope",
     "Trigger",
+    "VanishedOrder",
 ]

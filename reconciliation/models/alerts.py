@@ -31,6 +31,7 @@ class Descriptor(models.TextChoices):
     NEEDS_REVIEW = "needs_review", _("Orders need review")
     CONFIGURATION_FAULT = "configuration_fault", _("Credentials refused")
     REPORT_FAILURE = "report_failure", _("Reports cannot be written")
+    VANISHED_ORDERS = "vanished_orders", _("Orders missing from the database")
     SILENT_WORKER = "silent_worker", _("Worker is silent")
     SILENT_MONITOR = "silent_monitor", _("Monitor is silent")
     CHANNEL_FAILING = "channel_failing", _("Channel cannot be reached")

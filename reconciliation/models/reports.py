@@ -45,3 +45,29 @@ class ReportDay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.date} {self.report_type} {self.site_id}"
+
+
+class VanishedOrder(models.Model):
+    """An order that report files name and the database did not have when a file was to be replaced.
+
+    One line per order, never deleted: the alert about it is true until an order of that site and
+    number exists again, or a person has given it up. No foreign key: a site may have vanished too.
+    `file` is where the order is read, below the folder of the reports.
+    """
+
+    site_id = models.CharField(max_length=32)
+    order_no = models.CharField(max_length=50)
+    date = models.DateField()
+    file = models.CharField(max_length=300)
+    found_at = models.DateTimeField()
+    given_up_at = models.DateTimeField(null=True)
+    given_up_by = models.CharField(max_length=150, blank=True)
+    given_up_reason = models.CharField(max_length=1000, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["site_id", "order_no"], name="one_line_per_vanished"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.site_id} {self.order_no}"

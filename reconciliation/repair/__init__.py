@@ -16,15 +16,19 @@ from django.db import transaction
 
 from orders.actors import Actor, job
 from orders.ledger import LedgerChanged
-from reconciliation import promises
+from reconciliation import captures, promises
+from reconciliation.models import VanishedOrder
 from reconciliation.promises import Broken, Fault
-from reconciliation.repair import order_plans, remedy_plans, row_plans
+from reconciliation.repair import capture_plans, order_plans, remedy_plans, row_plans
 from reconciliation.repair.plans import Plan, Planner, RepairLost, Work
 
 logger = logging.getLogger(__name__)
 
 # In the order in which repairs are done: what others rely on comes first, files come last.
 _PLANNERS: dict[Fault, Planner] = {
+    Fault.VANISHED: capture_plans.vanished,
+    Fault.PAYLOAD: capture_plans.payload,
+    Fault.CHANGED: capture_plans.changed,
     Fault.HISTORY: order_plans.history,
     Fault.OUTCOME: order_plans.outcome,
     Fault.NO_ITEMS: order_plans.no_items,
@@ -116,6 +120,27 @@ def apply(*, proposal_id: str, actor: Actor, reason: str, now: datetime) -> bool
     if done:
         logger.warning("Repaired %s for %s: %s", proposal_id, actor.name, reason)
     return done
+
+
+def give_up(*, key: str, actor: Actor, reason: str, now: datetime) -> bool:
+    """Stop asking for an order that cannot be restored; `key` is its site and number.
+
+    False if no trace of it is known, or the order exists. Its traces stay.
+    """
+    if all(one.key != key for one in captures.vanished_orders()):
+        return False
+    site_id, _, order_no = key.partition("/")
+    VanishedOrder.objects.get_or_create(
+        site_id=site_id,
+        order_no=order_no,
+        defaults={"date": now.date(), "found_at": now},
+    )
+    won = VanishedOrder.objects.filter(site_id=site_id, order_no=order_no, given_up_at=None).update(
+        given_up_at=now, given_up_by=actor.name[:150], given_up_reason=reason[:1000]
+    )
+    if won:
+        logger.warning("Vanished order %s given up by %s: %s", key, actor.name, reason)
+    return bool(won)
 
 
 def _apply(fault: Fault, key: int | str, proposal_id: str, work: Work) -> bool:

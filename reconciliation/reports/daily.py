@@ -6,17 +6,16 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from django.db.models import F, Sum
+from django.db.models import F
 
 from orders.answers import iso
-from orders.models import Order, OrderEvent, Site
+from orders.models import Site
 from reconciliation.models import ReportDay, ReportType
-from reconciliation.reports import atomic, names
+from reconciliation.reports import atomic, names, vanished
 from reconciliation.reports.kinds import orders_of
 from reconciliation.reports.shapes import SCHEMA_VERSION, in_chunks, line_of, members_of
 
@@ -47,13 +46,15 @@ def merge(report: ReportDay, *, keep_lease: Callable[[], bool], now: datetime) -
     """Write the report's file anew and then remove the work files that it holds.
 
     The caller has the lease on the site's reports; `keep_lease` renews it and says whether it is
-    still ours. Raises OSError when the file cannot be written (the old one stays), LeaseLost.
+    still ours. A file that names orders which the database lacks stays in the folder `kept`. Raises
+    OSError when the file cannot be written (the old one stays), LeaseLost.
     """
     path = names.path_of(report)
     revision = report.revision + 1
     with atomic.replacing(path) as file:
         count = _write(file, report, revision, keep_lease, now)
         size, digest = measure(file)
+        vanished.keep_if_it_knows_more(path, report=report, now=now)
         if not keep_lease():
             raise LeaseLost(path.name)
     atomic.sync_folder(path.parent)
@@ -70,7 +71,7 @@ def merge(report: ReportDay, *, keep_lease: Callable[[], bool], now: datetime) -
         # Two writers after all: neither file can be trusted, so it is written once more.
         ReportDay.objects.filter(pk=report.pk).update(needs_merge=True)
         raise LeaseLost(path.name)
-    _remove_work_files(report, path)
+    _remove_work_files(report, path, now)
 
 
 def _write(
@@ -125,11 +126,12 @@ def orders_in(file: BinaryIO) -> Iterator[dict[str, Any]]:
     """Yield the orders of a daily report as it was written, one line at a time."""
     for line in file:
         # The head and the end are the only lines that are no order.
-        if line.startswith(b'{"siteId":'):
+        if line.startswith(vanished.ORDER_LINE):
             yield json.loads(line.rstrip(b",\n"))
 
 
-def _remove_work_files(report: ReportDay, path: Path) -> None:
+def _remove_work_files(report: ReportDay, path: Path, now: datetime) -> None:
+    """Remove the work files of orders that the report holds; those of vanished orders stay."""
     folder = names.work_folder()
     if not folder.is_dir():
         return
@@ -145,8 +147,12 @@ def _remove_work_files(report: ReportDay, path: Path) -> None:
                 kind, order_no=members["orderNo"], captured_at=captured_at, site=report.site
             )
             if name in there:
+                there.remove(name)
                 with suppress(FileNotFoundError):
                     (folder / name).unlink()
+    of_day = names.work_names_of(report)
+    left = [folder / name for name in there if name.startswith(of_day)]
+    vanished.note_work_files(left, day=report.date, now=now)
 
 
 def fault_of(report: ReportDay, *, deep: bool) -> str:
@@ -166,39 +172,3 @@ def fault_of(report: ReportDay, *, deep: bool) -> str:
     if (size, digest) != (report.byte_count, report.sha256):
         return "is not what was written"
     return ""
-
-
-@dataclass(frozen=True, slots=True)
-class Unfaithful:
-    """A report that does not agree with the database, or (id 0) those of a site together."""
-
-    name: str
-    fault: str
-    site_id: str
-    report_id: int = 0
-
-
-def unfaithful_days() -> Iterator[Unfaithful]:
-    """Yield each report that does not agree with the database.
-
-    Reports that are behind are left out: what changes just now is merged soon.
-    """
-    behind = set(
-        OrderEvent.objects.filter(projected=False).values_list("order__site", flat=True).distinct()
-    )
-    for site in Site.objects.exclude(pk__in=behind):
-        days = ReportDay.objects.filter(site=site).select_related("site")
-        if days.filter(needs_merge=True).exists():
-            continue
-        for report in days.order_by("date", "report_type").iterator():
-            if fault := fault_of(report, deep=True):
-                yield Unfaithful(names.name_of(report), fault, site.pk, report.pk)
-            there = orders_of(report.report_type, site=site, day=report.date).count()
-            if there != report.order_count:
-                detail = f"holds {report.order_count} orders, the database {there}"
-                yield Unfaithful(names.name_of(report), detail, site.pk, report.pk)
-        told = days.filter(report_type=ReportType.OFFLINE).aggregate(n=Sum("order_count"))["n"] or 0
-        captured = Order.objects.filter(site=site, captured_offline=True).count()
-        if told != captured:
-            detail = f"all days hold {told} orders, the database {captured}"
-            yield Unfaithful(f"offline of {site.pk}", detail, site.pk)

@@ -22,7 +22,7 @@ from django.utils import timezone
 from orders.models import EventKind, Order, OrderEvent, Site
 from reconciliation import leases, rhythms, wake
 from reconciliation.models import ReportDay, ReportType
-from reconciliation.reports import atomic, daily, names
+from reconciliation.reports import atomic, daily, names, vanished
 from reconciliation.reports.kinds import kinds_of, orders_of
 from reconciliation.reports.shapes import in_chunks, members_of, work_file
 
@@ -197,7 +197,9 @@ def _project_site(site: Site, keep_lease: Callable[[], bool], done: Done) -> boo
             daily.mark(site=site, kinds=kinds)
             left = [one for one in orders if one.pk in given_back and one.captured_offline]
             daily.mark_left(site=site, days={names.day_of(one.captured_at, site) for one in left})
+            erased = {pk for _, pk, event in events if event == EventKind.ERASED}
             try:
+                _erase_in_kept_files(site, [one for one in orders if one.pk in erased])
                 _remove_what_they_left(left)
                 done.work_files += _write_work_files(orders)
             except OSError as error:
@@ -216,6 +218,11 @@ def _remove_what_they_left(given_back: Iterable[Order]) -> None:
     for order in given_back:
         if ReportType.RESERVED not in kinds_of(order):
             names.work_path(ReportType.RESERVED, order).unlink(missing_ok=True)
+
+
+def _erase_in_kept_files(site: Site, erased: Iterable[Order]) -> None:
+    if numbers := {order.order_no for order in erased}:
+        vanished.erase_customers(site=site, order_nos=numbers)
 
 
 def _write_work_files(orders: list[Order]) -> int:

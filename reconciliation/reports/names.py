@@ -45,6 +45,20 @@ def work_folder() -> Path:
     return folder() / "work"
 
 
+def kept_folder() -> Path:
+    """Return where reports are kept that named orders which the database did not have."""
+    return folder() / "kept"
+
+
+def kept_name(name: str, now: datetime, copy: int = 1) -> str:
+    """Return the name under which the report `name` is kept; `copy` tells those of a second apart.
+
+    It holds the whole name of the report, in a folder of its own that nobody reads reports from.
+    """
+    suffix = "" if copy == 1 else f"-{copy}"
+    return f"{name}.kept-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}{suffix}.json"
+
+
 def day_of(moment: datetime, site: Site) -> date:
     """Return the day of a capture in the site's time zone."""
     return moment.astimezone(site.zone).date()
@@ -66,6 +80,11 @@ def work_name(kind: ReportType, *, order_no: str, captured_at: datetime, site: S
     """Return the name of an order's work file."""
     stamp = captured_at.astimezone(site.zone).strftime("%Y%m%d_%H%M%S")
     return f"{kind}_{escape(site.pk, also=b'_')}_{stamp}_{escape(order_no)}.json"
+
+
+def work_names_of(report: ReportDay) -> str:
+    """Return how the names of the work files begin that belong to `report`."""
+    return f"{report.report_type}_{escape(report.site_id, also=b'_')}_{report.date:%Y%m%d}_"
 
 
 def work_path(kind: ReportType, order: Order) -> Path:

@@ -27,7 +27,7 @@ from reconciliation.models import (
     Run,
 )
 from reconciliation.promises import Fault
-from reconciliation.reports import daily, keep_up
+from reconciliation.reports import daily, faithful, keep_up
 from tests.concurrency.together import at_once, while_uncommitted
 from tests.engine import MIA, D, Engine, reserved_by_items, set_connection
 from tests.factories import START, capture, know_stock, make_site
@@ -165,7 +165,7 @@ def test_of_mergers_one_writes_a_sites_reports(
     most = merging(monkeypatch)
     assert most == 1
     assert ReportDay.objects.get().order_count == 3
-    assert list(daily.unfaithful_days()) == []
+    assert list(faithful.unfaithful_days()) == []
 
 
 def test_control_without_the_lease_two_write_at_a_time(
@@ -176,7 +176,7 @@ def test_control_without_the_lease_two_write_at_a_time(
     assert merging(monkeypatch) > 1
     # The guard behind it: neither is believed, and the report is written once more.
     keep_up.project_and_merge(now=NOW)
-    assert list(daily.unfaithful_days()) == []
+    assert list(faithful.unfaithful_days()) == []
 
 
 # Forced offline during a drain

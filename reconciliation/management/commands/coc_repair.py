@@ -32,13 +32,23 @@ class Command(BaseCommand):
         what.add_argument("--dry-run", action="store_true", help="Propose only (the default).")
         what.add_argument("--apply", nargs="+", metavar="ID", default=[], help="Do these repairs.")
         what.add_argument("--apply-all", action="store_true", help="Do every safe repair.")
+        what.add_argument(
+            "--give-up",
+            metavar="SITE/ORDERNO",
+            default="",
+            help="Stop asking for an order that vanished and cannot be restored.",
+        )
         parser.add_argument("--yes", action="store_true", help="Do not ask before --apply-all.")
         parser.add_argument("--reason", default="", help="Why; kept in the history of orders.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Propose, do what is asked, and end with the exit code."""
-        if (options["apply"] or options["apply_all"]) and not options["reason"].strip():
+        acts = options["apply"] or options["apply_all"] or options["give_up"]
+        if acts and not options["reason"].strip():
             raise CommandError("A repair needs a reason. Use --reason.")
+        if options["give_up"]:
+            self._give_up(options["give_up"], reason=options["reason"])
+            return
         found = repair.proposals(now=timezone.now())
         if not found:
             self.stdout.write("Nothing is broken; there is nothing to repair.")
@@ -75,6 +85,12 @@ class Command(BaseCommand):
             if not ids or not self._apply(ids, reason=reason):
                 return
             found = repair.proposals(now=timezone.now())
+
+    def _give_up(self, key: str, *, reason: str) -> None:
+        actor = at_the_command_line()
+        if not repair.give_up(key=key, actor=actor, reason=reason, now=timezone.now()):
+            raise CommandError(f"{key!r} is no vanished order. coc_check lists them.")
+        self.stdout.write(f"{key}: given up. Its files and traces stay.")
 
     def _apply(self, ids: list[str], *, reason: str) -> int:
         done = 0

@@ -16,7 +16,7 @@ from orders import actors, adjusting, cancellation, outcomes, rearranging, repla
 from orders.keeping import Keep
 from orders.models import InventoryList, Order, OrderEvent, Site
 from reconciliation.models import AttemptOutcome, ReportDay, ReportType
-from reconciliation.reports import daily, keep_up, names, shapes
+from reconciliation.reports import faithful, keep_up, names, shapes
 from tests.coc_admin.console.scene import JOB, NOW, answer, make_run, make_shop, place
 from tests.factories import know_stock, permit_lists
 
@@ -135,7 +135,7 @@ def test_each_kind_has_its_report_and_they_add_up(site: Site, impex: Path, files
     ]
     assert oversold["runId"] is not None
     assert oversold["resolution"] is None
-    assert list(daily.unfaithful_days()) == []
+    assert list(faithful.unfaithful_days()) == []
 
 
 def test_one_order_a_line(site: Site, impex: Path) -> None:
@@ -337,7 +337,7 @@ def test_an_order_whose_document_was_given_back_leaves_the_reserved_report(
     )
     merge()
 
-    assert list(daily.unfaithful_days()) == []
+    assert list(faithful.unfaithful_days()) == []
     assert not list(names.work_folder().iterdir())
     told = {
         kind: [o["orderNo"] for o in read(impex, f"20260202_{kind}_NorthShop.json")["orders"]]
@@ -373,7 +373,7 @@ def test_sites_do_not_share_files_and_a_day_ends_at_the_site_s_midnight(
         "20260202_offline_NorthShop.json",
         "20260203_offline_NorthShop.json",
     ]
-    assert list(daily.unfaithful_days()) == []
+    assert list(faithful.unfaithful_days()) == []
 
 
 def test_an_order_reserved_live_is_in_no_report(site: Site, files: Files) -> None:

@@ -13,7 +13,7 @@ import pytest
 from orders.models import OrderEvent, Site
 from reconciliation import leases
 from reconciliation.models import ReportDay
-from reconciliation.reports import atomic, daily, keep_up
+from reconciliation.reports import atomic, daily, faithful, keep_up
 from tests.coc_admin.console.scene import NOW, place
 from tests.reconciliation.reports.test_keep_up import Files, merge, read, three_orders
 
@@ -34,14 +34,14 @@ def test_a_missing_or_damaged_report_is_found_and_rebuilt(
         os.truncate(path, 100)
     else:
         path.write_bytes(path.read_bytes().replace(b"A-2", b"A-9"))
-    assert [found.name for found in daily.unfaithful_days()] == [path.name]
+    assert [found.name for found in faithful.unfaithful_days()] == [path.name]
 
     keep_up.rebuild(now=NOW)
 
     rebuilt = json.loads(path.read_text())
     assert rebuilt["orders"] == good["orders"]
     assert rebuilt["revision"] == 2
-    assert list(daily.unfaithful_days()) == []
+    assert list(faithful.unfaithful_days()) == []
 
 
 def test_a_missing_file_of_the_last_days_is_found_without_asking(site: Site, impex: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_day_is_made_from_its_orders_when_its_rows_are_lost(site: Site, impex:
     three_orders(site)
     merge()
     ReportDay.objects.all().delete()
-    assert [found.name for found in daily.unfaithful_days()] == ["offline of NorthShop"]
+    assert [found.name for found in faithful.unfaithful_days()] == ["offline of NorthShop"]
     for path in impex.glob("*.json"):
         path.unlink()
 
@@ -64,14 +64,14 @@ def test_a_day_is_made_from_its_orders_when_its_rows_are_lost(site: Site, impex:
 
     assert done.reports == 3
     assert len(list(impex.glob("*.json"))) == 3
-    assert list(daily.unfaithful_days()) == []
+    assert list(faithful.unfaithful_days()) == []
 
 
 def test_a_count_that_is_not_the_database_s_is_named(site: Site) -> None:
     three_orders(site)
     merge()
     ReportDay.objects.filter(report_type="oversold").update(order_count=7)
-    (found,) = daily.unfaithful_days()
+    (found,) = faithful.unfaithful_days()
     assert (found.name, found.fault) == (
         "20260202_oversold_NorthShop.json",
         "holds 7 orders, the database 1",
@@ -154,7 +154,7 @@ def test_two_writers_of_one_revision_are_noticed(site: Site) -> None:
         daily.merge(stale, keep_lease=lambda: True, now=NOW)
     assert ReportDay.objects.get().needs_merge
     merge()
-    assert list(daily.unfaithful_days()) == []
+    assert list(faithful.unfaithful_days()) == []
 
 
 def test_old_temporary_files_are_removed_and_young_ones_stay(tmp_path: Path) -> None:

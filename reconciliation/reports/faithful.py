@@ -1,0 +1,115 @@
+"""Whether the daily reports agree with the database, order by order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Sum
+
+from orders.answers import iso
+from orders.fields import json_number
+from orders.models import Order, OrderEvent, Site
+from reconciliation.models import ReportDay, ReportType
+from reconciliation.reports import daily, names, vanished
+from reconciliation.reports.kinds import orders_of
+
+_CHUNK = 500
+# Of what is the same for many orders some are named.
+_MOST_NAMED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Unfaithful:
+    """A report that does not agree with the database, or (id 0) those of a site together.
+
+    With `order_id` it is an order of the report that says something else than the report.
+    """
+
+    name: str
+    fault: str
+    site_id: str
+    report_id: int = 0
+    order_id: int = 0
+
+
+def unfaithful_days() -> Iterator[Unfaithful]:
+    """Yield each report, and each order of one, that does not agree with the database.
+
+    Reports that are behind are left out: what changes just now is merged soon.
+    """
+    behind = set(
+        OrderEvent.objects.filter(projected=False).values_list("order__site", flat=True).distinct()
+    )
+    for site in Site.objects.exclude(pk__in=behind):
+        days = ReportDay.objects.filter(site=site).select_related("site")
+        if days.filter(needs_merge=True).exists():
+            continue
+        for report in days.order_by("date", "report_type").iterator():
+            yield from _of_report(report)
+        told = days.filter(report_type=ReportType.OFFLINE).aggregate(n=Sum("order_count"))["n"] or 0
+        captured = Order.objects.filter(site=site, captured_offline=True).count()
+        if told != captured:
+            detail = f"all days hold {told} orders, the database {captured}"
+            yield Unfaithful(f"offline of {site.pk}", detail, site.pk)
+
+
+def _of_report(report: ReportDay) -> Iterator[Unfaithful]:
+    name, site = names.name_of(report), report.site
+    fault = daily.fault_of(report, deep=True)
+    if fault:
+        yield Unfaithful(name, fault, site.pk, report.pk)
+    there = orders_of(report.report_type, site=site, day=report.date).count()
+    if there != report.order_count:
+        detail = f"holds {report.order_count} orders, the database {there}"
+        yield Unfaithful(name, detail, site.pk, report.pk)
+    if not fault:
+        yield from _by_number(report)
+
+
+def _by_number(report: ReportDay) -> Iterator[Unfaithful]:
+    """Compare the orders of the file with the rows, both ways.
+
+    Orders that no row has are left to `vanished.in_files`.
+    """
+    belong = orders_of(report.report_type, site=report.site, day=report.date)
+    in_file: set[str] = set()
+    for chunk in vanished.in_chunks(vanished.orders_in(names.path_of(report))):
+        numbers = {one.order_no for one in chunk if one.site_id == report.site_id}
+        in_file |= numbers
+        rows = Order.objects.filter(site=report.site, order_no__in=numbers)
+        found = {order.order_no: order for order in rows}
+        belongs = set(belong.filter(order_no__in=numbers).values_list("order_no", flat=True))
+        stray = [f"order {no} is in it and belongs elsewhere" for no in found if no not in belongs]
+        yield from _about(report, stray)
+        for one in chunk:
+            if (order := found.get(one.order_no)) is not None:
+                name = names.name_of(report)
+                for detail in _otherwise(one.members(), order):
+                    yield Unfaithful(name, detail, report.site_id, report.pk, order.pk)
+    lacking = belong.values_list("order_no", flat=True).iterator(chunk_size=_CHUNK)
+    yield from _about(report, [f"order {no} is not in it" for no in lacking if no not in in_file])
+
+
+def _about(report: ReportDay, details: list[str]) -> Iterator[Unfaithful]:
+    more = len(details) - _MOST_NAMED
+    for detail in details[:_MOST_NAMED] + ([f"and {more} more orders"] if more > 0 else []):
+        yield Unfaithful(names.name_of(report), detail, report.site_id, report.pk)
+
+
+def _otherwise(members: dict[str, Any], order: Order) -> Iterator[str]:
+    """Yield what a file says otherwise of an order as it was captured."""
+    now = {
+        "capturedAt": iso(order.captured_at),
+        "currency": order.currency,
+        "orderTotal": json_number(order.order_total),
+        "customer": order.customer,
+    }
+    for name, value in now.items():
+        if name in members and members[name] != value:
+            of = f"says of order {order.order_no}"
+            if name == "customer":
+                yield f"{of}: another customer than its row"
+            else:
+                yield f"{of}: {name} {members[name]}, its row {value}"

@@ -1,0 +1,224 @@
+"""Orders that report files name and the database does not have: found, kept, noted.
+
+A published report may be the last trace of such an order. Before it is replaced its order numbers
+are compared with the database, some hundred at a time. If it knows more, the file stays under
+another name in the folder `kept`. Whether an order exists decides, and not whether it belongs in
+that report: an order may leave a report when its units are given back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from django.db.models import Exists, OuterRef
+from django.db.models.query import QuerySet
+
+from orders.models import Order, Site
+from reconciliation.models import ReportDay, VanishedOrder
+from reconciliation.reports import atomic, names
+
+ORDER_LINE = b'{"siteId":'
+_NUMBER = ',"orderNo":'
+# Site id and number are at the beginning, and a line may be long.
+_BEGINNING = 1_024
+_CHUNK = 500
+_DECODER = json.JSONDecoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An order as a file names it; `text` is all that the file says of it, as JSON.
+
+    `order_no` is empty where the file is too damaged to tell.
+    """
+
+    site_id: str
+    order_no: str
+    text: bytes
+
+    def members(self) -> dict[str, Any]:
+        """Return what the file says of the order; empty where it is damaged."""
+        with suppress(ValueError):
+            found = json.loads(self.text)
+            if isinstance(found, dict):
+                return found
+        return {}
+
+
+def orders_named(file: BinaryIO) -> Iterator[Named]:
+    """Yield the orders of a daily report, damaged ones too, in constant memory."""
+    for line in file:
+        if line.startswith(ORDER_LINE):
+            yield _named(line.rstrip(b",\n"))
+
+
+def _named(line: bytes) -> Named:
+    text = line[:_BEGINNING].decode("utf-8", "ignore")
+    with suppress(ValueError):
+        site_id, end = _DECODER.raw_decode(text, len(ORDER_LINE))
+        if text.startswith(_NUMBER, end):
+            order_no, _ = _DECODER.raw_decode(text, end + len(_NUMBER))
+            return Named(str(site_id), str(order_no), line)
+    return Named("", "", line)
+
+
+def without_order(named: Iterable[Named]) -> Iterator[Named]:
+    """Yield those that the database does not have; one query for some hundred of a site.
+
+    Damaged ones are among them: nobody knows which orders they were.
+    """
+    for chunk in in_chunks(named):
+        by_site: dict[str, set[str]] = defaultdict(set)
+        for one in chunk:
+            by_site[one.site_id].add(one.order_no)
+        there = {
+            (site_id, order_no)
+            for site_id, numbers in by_site.items()
+            for order_no in Order.objects.filter(
+                site=site_id, order_no__in=numbers - {""}
+            ).values_list("order_no", flat=True)
+        }
+        for one in chunk:
+            if (one.site_id, one.order_no) not in there and not _site_has_another_id(one):
+                yield one
+
+
+def in_chunks(named: Iterable[Named]) -> Iterator[list[Named]]:
+    """Yield them some hundred at a time."""
+    rest = iter(named)
+    while chunk := list(islice(rest, _CHUNK)):
+        yield chunk
+
+
+def _site_has_another_id(named: Named) -> bool:
+    """Return whether the order exists at a site that had the id of the file before."""
+    if not named.order_no or Site.objects.filter(pk=named.site_id).exists():
+        return False
+    with suppress(KeyError, TypeError, ValueError):
+        at = datetime.fromisoformat(named.members()["capturedAt"])
+        same = Order.objects.filter(order_no=named.order_no, captured_at__gte=at)
+        # Files give a moment to the millisecond.
+        return same.filter(captured_at__lt=at + timedelta(milliseconds=1)).exists()
+    return False
+
+
+def keep_if_it_knows_more(path: Path, *, report: ReportDay, now: datetime) -> bool:
+    """Keep the file of a report that is about to be replaced if the database lacks orders of it.
+
+    Returns whether it was kept. Raises OSError when it cannot be read or kept; the caller must
+    not replace it then.
+    """
+    kept = None
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        for lost in in_chunks(without_order(orders_named(file))):
+            kept = kept or _keep(path, now)
+            note(lost, day=report.date, file=f"{kept.parent.name}/{kept.name}", now=now)
+    return kept is not None
+
+
+def _keep(path: Path, now: datetime) -> Path:
+    """Give the file a second name in the folder `kept`; it is copied where a disk has no links."""
+    folder = names.kept_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    for there in folder.glob("*"):
+        # A merge that died after this step has kept the very same file already.
+        if there.samefile(path):
+            return there
+    copy = 1
+    while (kept := folder / names.kept_name(path.name, now, copy)).exists():
+        copy += 1
+    try:
+        os.link(path, kept)
+    except OSError:
+        with path.open("rb") as source, atomic.replacing(kept) as target:
+            shutil.copyfileobj(source, target)
+    atomic.sync_folder(folder)
+    return kept
+
+
+def note(lost: Iterable[Named], *, day: date, file: str, now: datetime) -> None:
+    """Note vanished orders for the alert; those that were noted before stay as they are."""
+    VanishedOrder.objects.bulk_create(
+        [
+            VanishedOrder(
+                site_id=one.site_id[:32],
+                order_no=one.order_no[:50],
+                date=day,
+                file=file[:300],
+                found_at=now,
+            )
+            for one in lost
+            if one.order_no
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def note_work_files(paths: Iterable[Path], *, day: date, now: datetime) -> None:
+    """Note orders whose work files no report will ever hold; the files stay where they are."""
+    for path in paths:
+        for one in without_order(orders_in(path)):
+            note([one], day=day, file=f"{path.parent.name}/{path.name}", now=now)
+
+
+def still_vanished() -> QuerySet[VanishedOrder]:
+    """Return noted orders that the database still lacks and that nobody has given up."""
+    there = Order.objects.filter(site_id=OuterRef("site_id"), order_no=OuterRef("order_no"))
+    lacking = VanishedOrder.objects.filter(~Exists(there.order_by()), given_up_at=None)
+    return lacking.order_by("site_id", "date", "order_no")
+
+
+def orders_in(path: Path) -> Iterator[Named]:
+    """Yield the orders that a report, a kept report or a work file names; none if it is gone."""
+    try:
+        with path.open("rb") as file:
+            if path.parent == names.work_folder():
+                text = file.read()
+                members = Named("", "", text).members()
+                yield Named(str(members.get("siteId", "")), str(members.get("orderNo", "")), text)
+            else:
+                yield from orders_named(file)
+    except OSError:
+        return
+
+
+def in_files() -> Iterator[tuple[str, Named]]:
+    """Yield each order that a file below the folder of the reports names and no row has."""
+    for folder in (names.folder(), names.kept_folder(), names.work_folder()):
+        for path in sorted(folder.glob("[!.]*.json")):
+            for one in without_order(orders_in(path)):
+                if one.order_no:
+                    yield str(path.relative_to(names.folder())), one
+
+
+def erase_customers(*, site: Site, order_nos: Collection[str]) -> None:
+    """Take the customers of these orders out of kept files; raises OSError."""
+    for path in names.kept_folder().glob(f"*_{names.escape(site.pk, also=b'_')}.json.kept-*"):
+        with path.open("rb") as file:
+            told = any(one.order_no in order_nos for one in orders_named(file))
+        if told:
+            _write_without_customers(path, order_nos)
+
+
+def _write_without_customers(path: Path, order_nos: Collection[str]) -> None:
+    with path.open("rb") as source, atomic.replacing(path) as target:
+        for line in source:
+            named = _named(line.rstrip(b",\n")) if line.startswith(ORDER_LINE) else None
+            if named is not None and named.order_no in order_nos:
+                members = named.members()
+                # Of a line that cannot be read nobody can say what is personal.
+                kept = members and json.dumps(
+                    members | {"customer": {}}, ensure_ascii=False, separators=(",", ":")
+                )
+                line = (kept or "{}").encode() + line[len(named.text) :]
+            target.write(line)
