@@ -35,6 +35,10 @@ from orders.payload import PlacedOrder, meaning_hash, parse_order
 from orders.payload_items import PlacedItem
 from reconciliation.models import Attempt, ReservationDocument, RunEntry
 
+# A whole item, where other differences name a column.
+MISSING_ITEM = "missing item"
+ADDED_ITEM = "added item"
+
 _CHUNK = 500
 _BELONGS_TO_ORDER: tuple[Any, ...] = (
     OrderItem,
@@ -66,6 +70,10 @@ class Difference:
     is_proven: bool = False
 
     def __str__(self) -> str:
+        if self.column == MISSING_ITEM:
+            return f"its payload has item {self.then}, which is missing"
+        if self.column == ADDED_ITEM:
+            return f"item {self.now} is not in its payload"
         of = f"{self.column} of item {self.item.item_id}" if self.item else self.column
         if self.column == "customer":
             return f"its {self.source} names another customer"
@@ -135,15 +143,17 @@ class Evidence:
 
     def _of_items(self, placed: PlacedOrder) -> Iterator[Difference]:
         mine = {item.item_id: item for item in self.items if item.replaces_id is None}
+        if not mine:
+            return
         knows_parts = any(item.kind != ItemKind.PRODUCT for item in mine.values())
         for one in placed.items:
             item = mine.pop(one.item_id, None)
             if item is not None:
                 yield from self._of_item(item, one)
             elif one.kind == ItemKind.PRODUCT or knows_parts:
-                yield Difference(f"item {one.item_id}", None, one.sku, "payload")
+                yield Difference(MISSING_ITEM, None, f"{one.item_id} ({one.sku})", "payload")
         for item in mine.values():
-            yield Difference("sku", item.sku, None, "payload", item)
+            yield Difference(ADDED_ITEM, f"{item.item_id} ({item.sku})", None, "payload")
 
     def _of_item(self, item: OrderItem, placed: PlacedItem) -> Iterator[Difference]:
         compared: dict[str, tuple[Any, Any]] = {
