@@ -54,7 +54,7 @@ def merge(report: ReportDay, *, keep_lease: Callable[[], bool], now: datetime) -
     with atomic.replacing(path) as file:
         count = _write(file, report, revision, keep_lease, now)
         size, digest = measure(file)
-        vanished.keep_if_it_knows_more(path, report=report, now=now)
+        vanished.keep_if_it_knows_more(path, written=file, report=report, now=now)
         if not keep_lease():
             raise LeaseLost(path.name)
     atomic.sync_folder(path.parent)

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -32,6 +32,7 @@ _NUMBER = ',"orderNo":'
 # Site id and number are at the beginning, and a line may be long.
 _BEGINNING = 1_024
 _CHUNK = 500
+_MOST_UNMET = 5_000
 _DECODER = json.JSONDecoder()
 
 
@@ -45,6 +46,11 @@ class Named:
     site_id: str
     order_no: str
     text: bytes
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells the order from all others."""
+        return self.site_id, self.order_no
 
     def members(self) -> dict[str, Any]:
         """Return what the file says of the order; empty where it is damaged."""
@@ -112,15 +118,43 @@ def _site_has_another_id(named: Named) -> bool:
     return False
 
 
-def keep_if_it_knows_more(path: Path, *, report: ReportDay, now: datetime) -> bool:
+def _not_among(before: Iterable[Named], after: Iterable[Named]) -> Iterator[Named]:
+    """Yield those of `before` that `after` lacks, and perhaps some more; in constant memory.
+
+    Both are sorted by capture, so that mostly nothing is left to ask the database for.
+    """
+    nothing: list[Named] = []
+    unmet: dict[tuple[str, str], Named] = {}
+    ahead: set[tuple[str, str]] = set()
+    for old, new in zip_longest(in_chunks(before), in_chunks(after), fillvalue=nothing):
+        ahead |= {one.key for one in new} - unmet.keys()
+        for one in new:
+            unmet.pop(one.key, None)
+        for one in old:
+            if one.key in ahead:
+                ahead.remove(one.key)
+            else:
+                unmet[one.key] = one
+        if len(unmet) > _MOST_UNMET:
+            yield from unmet.values()
+            unmet = {}
+        if len(ahead) > _MOST_UNMET:
+            ahead = set()
+    yield from unmet.values()
+
+
+def keep_if_it_knows_more(
+    path: Path, *, written: BinaryIO, report: ReportDay, now: datetime
+) -> bool:
     """Keep the file of a report that is about to be replaced if the database lacks orders of it.
 
-    Returns whether it was kept. Raises OSError when it cannot be read or kept; the caller must
-    not replace it then.
+    `written` is the open file that is to replace it, at its beginning. Returns whether it was kept.
+    Raises OSError when it cannot be read or kept; the caller must not replace it then.
     """
     kept = None
     with suppress(FileNotFoundError), path.open("rb") as file:
-        for lost in in_chunks(without_order(orders_named(file))):
+        left_out = _not_among(orders_named(file), orders_named(written))
+        for lost in in_chunks(without_order(left_out)):
             kept = kept or _keep(path, now)
             note(lost, day=report.date, file=f"{kept.parent.name}/{kept.name}", now=now)
     return kept is not None

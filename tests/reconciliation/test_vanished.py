@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -367,3 +368,57 @@ def test_the_trigger_is_installed_again_where_it_was_lost(orders: dict[str, Orde
     noted = factories.capture(site, "noted", [("MUG", 1)], at=at)
     traces = CaptureTrace.objects.filter(pk__in=[unnoted.pk, noted.pk])
     assert [trace.order_no for trace in traces] == ["noted"]
+
+
+def line(number: str, site_id: str = "shop") -> bytes:
+    return json.dumps({"siteId": site_id, "orderNo": number}, separators=(",", ":")).encode()
+
+
+def test_what_a_file_lacks_of_another_one_whatever_their_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In windows of any size all that is lacking is found, and more only where they are small."""
+
+    def lacking(before: list[bytes], after: list[bytes]) -> list[str]:
+        named = [list(vanished.orders_named(io.BytesIO(b"\n".join(x)))) for x in (before, after)]
+        return [one.order_no for one in vanished._not_among(*named)]
+
+    every = [line(f"A-{n}") for n in range(40)]
+    for chunk in (1, 3, 100):
+        monkeypatch.setattr(vanished, "_CHUNK", chunk)
+        assert lacking(every, every) == []
+        assert lacking(every, every[:7] + every[8:]) == ["A-7"]
+        assert lacking(every, [line("new"), *every[1:]]) == ["A-0"]
+        assert lacking(every, every[::-1]) == []
+        assert lacking([line("A-1", "other")], every) == ["A-1"]
+        assert lacking([b'{"siteId":"shop","orde'], every) == [""]
+        assert lacking([], every) == []
+    monkeypatch.setattr(vanished, "_MOST_UNMET", 2)
+    monkeypatch.setattr(vanished, "_CHUNK", 1)
+    assert {"A-7"} <= set(lacking(every, every[:7] + every[8:][::-1]))
+
+
+def test_a_line_that_cannot_be_read_is_kept(orders: dict[str, Order]) -> None:
+    """Nobody knows which order it was."""
+    damaged = offline().read_bytes().replace(b'"orderNo":"waits"', b'"orderNo:"waits"')
+    offline().write_bytes(damaged)
+    keep_up.rebuild(now=orders["waits"].captured_at)
+    assert [path.read_bytes() for path in kept()] == [damaged]
+    assert found() == {}
+    assert not VanishedOrder.objects.exists()
+
+
+def test_a_file_that_cannot_be_kept_is_not_replaced(
+    orders: dict[str, Order], engine: Engine
+) -> None:
+    before = offline().read_bytes()
+    backup = accidents.delete(orders["waits"])
+    names.kept_folder().write_text("not a folder")
+    ReportDay.objects.update(needs_merge=True)
+    tasks.merge_reports()
+    assert offline().read_bytes() == before
+    assert ReportDay.objects.get(report_type="offline").last_error != ""
+    names.kept_folder().unlink()
+    backup.restore()
+    tasks.merge_reports()
+    assert found() == {}
