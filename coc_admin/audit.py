@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from coc_admin import logs
 from coc_admin.models import AuditEntry
-from orders.answers import iso
+from orders.serializers import iso
 from orders.texts import storable
 
 HIDDEN = "(hidden)"

@@ -24,7 +24,7 @@ from coc_admin.bulk_plans import Planned, is_done, plan, settled_words
 from coc_admin.bulk_replacing import ReplaceChoice
 from coc_admin.models import BulkKind, BulkLine, BulkRemedy, BulkState
 from coc_admin.sight import Sight
-from orders import replacing, settlement
+from orders import replacements, settlement
 from orders.actors import Actor, person
 from orders.errors import OrderRefused
 from orders.ledger import LedgerChanged
@@ -188,7 +188,7 @@ def _replace(bulk: BulkRemedy, line: BulkLine, *, actor: Actor, now: datetime) -
     """Begin the replacement of a line, in one transaction with it. Raises OciAway."""
     ((item_id, units),) = ((int(pk), Decimal(number)) for pk, number in line.units.items())
     item = OrderItem.objects.get(pk=item_id)
-    same = replacing.find_same(item=item, sku=bulk.sku, units=units)
+    same = replacements.find_same(item=item, sku=bulk.sku, units=units)
     if same is not None:
         words = _("%(who)s has asked for it already.") % {"who": same.actor}
         _note(line.pk, BulkState.ALREADY, words, replacement=same)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from coc_admin.bulk_replacing import Replacing, judge
 from coc_admin.models import BulkKind, BulkLine, BulkRemedy
 from coc_admin.sight import Sight
-from orders import cancellation, refusals, settlement, shortages
+from orders import cancellation, refusals, settlement, short_items
 from orders.fields import ZERO
 from orders.models import (
     Hold,
@@ -26,7 +26,7 @@ from orders.models import (
     Resolution,
 )
 from orders.models.inventory import OPEN_HOLDS
-from orders.under_way import what_is_under_way
+from orders.open_remedy import what_is_under_way
 from orders.units import units_of
 from reconciliation.models import ReservationDocument
 from reconciliation.releases import MAY_HOLD
@@ -173,7 +173,7 @@ def _closed(
     if kind == BulkKind.CANCEL:
         return cancellation.why_not(order)
     if kind == BulkKind.CANCEL_SHORT:
-        closed = shortages.why_not_cancel_short(order)
+        closed = short_items.why_not_cancel_short(order)
     elif kind == BulkKind.SETTLE_OUTSIDE:
         closed = settlement.why_not_settle(order)
     else:

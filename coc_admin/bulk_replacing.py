@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from coc_admin.models import BulkRemedy
 from coc_admin.sight import Sight
-from orders import refusals, shortages
+from orders import refusals, short_items
 from orders.fields import ZERO
 from orders.models import Order, OrderItem
 from reconciliation import remedies
@@ -102,7 +102,7 @@ def groups_of(bulk: BulkRemedy, sight: Sight) -> list[ShortGroup]:
     found: dict[tuple[str, str, str], ShortGroup] = {}
     items = OrderItem.objects.filter(order__in=orders).select_related("order")
     for item in items.order_by("order__captured_at", "order", "position"):
-        if item.open_quantity <= 0 or shortages.why_not(item.order):
+        if item.open_quantity <= 0 or short_items.why_not(item.order):
             continue
         key = (item.inventory_list_id, item.order.currency, item.sku)
         found.setdefault(key, ShortGroup(*key)).items.append(item)
@@ -174,7 +174,7 @@ def _of_order(bulk: BulkRemedy, order: Order, items: Collection[OrderItem]) -> R
     if not short and _stands_in(bulk.sku, meant, items):
         closed = _("%(sku)s is replaced by %(by)s already.") % words
         return Replacing(None, None, closed, already=True)
-    if closed := shortages.why_not(order):
+    if closed := short_items.why_not(order):
         return Replacing(None, None, closed)
     if not short:
         return Replacing(None, None, _("Nothing of %(sku)s is short in it.") % words)

@@ -15,10 +15,10 @@ from django.utils.translation import gettext as _
 
 from coc_admin.models import StockUpload
 from orders import ledger
+from orders.imports.stock_csv import BadLine, StockRefused
+from orders.imports.stock_files import import_figures, read_stock_file
 from orders.ledger import Figure
 from orders.models import InventoryList, InventoryRecord
-from orders.stock_csv import BadLine, StockRefused
-from orders.stock_files import import_figures, read_stock_file
 
 MOST_BYTES = 5 * 1024 * 1024
 # More than this would keep a web worker for too long; the command takes any number.

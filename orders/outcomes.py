@@ -25,8 +25,8 @@ from orders.models import (
     OrderStatus,
     ReservationState,
 )
-from orders.shortages import SHORT_STATES as _SHORT
-from orders.shortages import replaced_words, resolution_of, settled_as
+from orders.short_items import SHORT_STATES as _SHORT
+from orders.short_items import replaced_words, resolution_of, settled_as
 
 
 def take_claim(*, order_id: int, holder: str, until: datetime, now: datetime) -> bool:

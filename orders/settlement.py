@@ -1,6 +1,6 @@
 """Recording that a short order was settled by other means, and taking that back.
 
-So are cancelled short items taken back (`orders.shortages`).
+So are cancelled short items taken back (`orders.short_items`).
 
 What a person secured elsewhere is never shown as reserved: quantities and reservation state stay as
 OCI answered them; the resolution says what was done, when and by whom (design 2, 7).
@@ -26,10 +26,10 @@ from orders.models import (
     OrderStatus,
     Resolution,
 )
+from orders.open_remedy import check_nothing_under_way
 from orders.refusals import moved_on, not_accepted, settled_already
-from orders.shortages import SHORT_STATES as _SHORT
-from orders.shortages import settled_as
-from orders.under_way import check_nothing_under_way
+from orders.short_items import SHORT_STATES as _SHORT
+from orders.short_items import settled_as
 
 
 def settle_outside(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from orders.answers import iso
 from orders.models import CaptureTrace
+from orders.serializers import iso
 from reconciliation import evidence
 from reconciliation.findings import Broken, Fault
 from reconciliation.models import VanishedOrder

@@ -16,7 +16,6 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef
 
-from orders.answers import iso
 from orders.errors import PayloadRefused
 from orders.models import (
     CaptureTrace,
@@ -33,6 +32,7 @@ from orders.models import (
 )
 from orders.payload import PlacedOrder, meaning_hash, parse_order
 from orders.payload_items import PlacedItem
+from orders.serializers import iso
 from reconciliation.models import Attempt, ReservationDocument, RunEntry
 
 # A whole item, where other differences name a column.

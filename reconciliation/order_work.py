@@ -13,7 +13,7 @@ from django.db import transaction
 from orders import outcomes
 from orders.actors import Actor, job
 from orders.models import Order, OrderStatus, ReservationState, Resolution
-from orders.under_way import is_busy
+from orders.open_remedy import is_busy
 from reconciliation import connection, reservation, runs
 from reconciliation.models import EntryState, OfflineCause, Purpose, RunState
 from reconciliation.oci_client import client as shared_client

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from orders import erasure
+from orders import privacy
 from orders.actors import job
 from reconciliation import leases, rhythms
 from reconciliation.models import Lease
@@ -27,7 +27,7 @@ class Applied:
     @property
     def more(self) -> bool:
         """Whether there may be more to do."""
-        return max(self.payloads, self.customers) >= erasure.MOST
+        return max(self.payloads, self.customers) >= privacy.MOST
 
 
 def is_wanted() -> bool:
@@ -67,9 +67,9 @@ def apply(*, now: datetime) -> Applied:
     """
     payloads = customers = 0
     if days := settings.COC_RETAIN_PAYLOAD_DAYS:
-        payloads = erasure.reduce_payloads(captured_before=now - timedelta(days=days), now=now)
+        payloads = privacy.reduce_payloads(captured_before=now - timedelta(days=days), now=now)
     if days := settings.COC_RETAIN_CUSTOMER_DAYS:
-        customers = erasure.erase_old(
+        customers = privacy.erase_old(
             captured_before=now - timedelta(days=days),
             actor=RETENTION,
             reason=f"Personal data is kept for {days} days.",

@@ -15,7 +15,7 @@ from coc_admin.api.access import BearerToken, token_of
 from coc_admin.api.pages import refuse_unknown
 from coc_admin.api.shapes import AlertList
 from coc_admin.models import TokenScope
-from orders.answers import iso
+from orders.serializers import iso
 from reconciliation import alerts
 from reconciliation.alert_tellings import tellings
 

@@ -13,8 +13,8 @@ from coc_admin.api.problems import NotFound
 from coc_admin.api.shapes import InventoryAnswer
 from coc_admin.models import TokenScope
 from orders import ledger
-from orders.answers import iso
 from orders.fields import json_number
+from orders.serializers import iso
 from orders.texts import is_sku
 
 router = Router(tags=["Inventory"])

@@ -22,8 +22,8 @@ from coc_admin.api.shapes import (
 )
 from coc_admin.models import TokenScope
 from orders import exports
-from orders.answers import order_answer
 from orders.models import Order, Site
+from orders.serializers import order_answer
 from orders.texts import is_plain
 from reconciliation import releases
 

@@ -13,9 +13,9 @@ from django.views.decorators.csrf import csrf_exempt
 from coc_admin.api import bodies, problems
 from coc_admin.api.access import BearerToken, actor_of, site_of
 from coc_admin.models import TokenScope
-from orders.answers import order_answer
 from orders.errors import OrderRefused
 from orders.payload import MAX_BYTES
+from orders.serializers import order_answer
 from reconciliation.placement import place_order
 
 RULE = BearerToken(TokenScope.ORDERS_WRITE)

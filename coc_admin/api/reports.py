@@ -17,7 +17,7 @@ from coc_admin.api.problems import NotFound, Unavailable
 from coc_admin.api.shapes import ReportFilters, ReportPage
 from coc_admin.models import TokenScope
 from coc_admin.report_responses import report_response
-from orders.answers import iso
+from orders.serializers import iso
 from reconciliation.models import ReportDay
 from reconciliation.reports import downloads, names
 

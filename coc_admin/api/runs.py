@@ -26,10 +26,10 @@ from coc_admin.api.shapes import (
     StatusAnswer,
 )
 from coc_admin.models import ApiToken, TokenScope
-from orders.answers import iso
 from orders.errors import Problem
 from orders.fields import json_number
 from orders.models import Order
+from orders.serializers import iso
 from reconciliation import runs, status
 from reconciliation.dry_run import DryRun, dry_run
 from reconciliation.models import Run, RunEntry, Scope, Trigger

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from coc_admin.sight import Sight
 from orders.models import InventoryList, Site
-from orders.searching import LONGEST_CUSTOMER_TEXT
+from orders.search_expressions import LONGEST_CUSTOMER_TEXT
 from orders.texts import made_visible
 from reconciliation.models import Outage, ReportType, Run, Scope
 

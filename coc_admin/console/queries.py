@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.fields import MoneyField
 from orders.models import Order, OrderItem, OrderStatus, ReservationState
-from orders.searching import CUSTOMER_EMAIL, CUSTOMER_NAME, customer_begins_with
+from orders.search_expressions import CUSTOMER_EMAIL, CUSTOMER_NAME, customer_begins_with
 from reconciliation.models import EntryState, RunEntry
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.fields import QuantityField
 from orders.models.orders import Order
 from orders.models.sites import InventoryList
-from orders.searching import ByteOrder
+from orders.search_expressions import ByteOrder
 
 
 class InventoryRecord(models.Model):

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from orders import units
 from orders.fields import MoneyField, QuantityField
 from orders.models.sites import InventoryList, Site
-from orders.searching import CUSTOMER_EMAIL, CUSTOMER_NAME
+from orders.search_expressions import CUSTOMER_EMAIL, CUSTOMER_NAME
 
 
 class OrderStatus(models.TextChoices):
@@ -121,7 +121,7 @@ class Order(models.Model):
     currency = models.CharField(max_length=3)
     order_total = MoneyField()
     customer = models.JSONField(default=dict)
-    customer_erased_at = models.DateTimeField(null=True)  # see orders.erasure
+    customer_erased_at = models.DateTimeField(null=True)  # see orders.privacy
     payload_hash = models.CharField(max_length=64)
     generation = models.PositiveIntegerField(default=0)
     claim = models.CharField(max_length=64, blank=True)
@@ -313,7 +313,7 @@ class OrderItem(models.Model):
 class OrderPayload(models.Model):
     """The order as the storefront sent it, unknown members included, as JSON text.
 
-    From `reduced_at` on only what says nothing of the customer (`orders.erasure`).
+    From `reduced_at` on only what says nothing of the customer (`orders.privacy`).
     """
 
     order = models.OneToOneField(

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 
-from orders.answers import iso
+from orders.serializers import iso
 from reconciliation.channels.sending import mail_id
 from reconciliation.models import Alert, Channel, Delivery, DeliveryKind, Descriptor, Priority
 

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from orders import adjusting
+from orders import give_back as adjusting
 from orders.actors import Actor
 from orders.errors import CannotAdjust
 from orders.ledger import Key

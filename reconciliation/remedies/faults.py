@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from django.db.models import Q, Sum
 
+from orders.adjustment_lines import kept_of
+from orders.adjustments import keeps_of
 from orders.fields import ZERO
-from orders.keeping import kept_of
 from orders.models import (
     SETTLED_STATES,
     Hold,
@@ -22,7 +23,6 @@ from orders.models import (
 from orders.models.orders import SHORT
 from orders.models.rearrangements import UNDER_WAY as REARRANGED
 from orders.models.replacements import UNDER_WAY as REPLACED
-from orders.rearranging import keeps_of
 from orders.units import open_units
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
 

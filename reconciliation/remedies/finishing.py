@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from orders import replacing
+from orders import replacements
 from orders.actors import job
 from orders.fields import ZERO
 from orders.ledger import Figure
@@ -105,7 +105,7 @@ def _answered(order_id: int) -> Decimal:
 
 def _complete(replacement: Replacement, *, holder: str, now: datetime) -> Asked | None:
     with transaction.atomic():
-        done = replacing.complete(replacement_id=replacement.pk, holder=holder, now=now)
+        done = replacements.complete(replacement_id=replacement.pk, holder=holder, now=now)
         if done is None:
             return CHANGED
         ReservationDocument.objects.filter(
@@ -122,7 +122,7 @@ def _give_back(replacement: Replacement, *, holder: str, asked: Asked, offered: 
         f" {replacement.quantity.normalize():f} are needed."
     )
     with transaction.atomic():
-        mine = replacing.give_back(
+        mine = replacements.give_back(
             replacement_id=replacement.pk,
             holder=holder,
             offered=None if asked.reason else offered,
@@ -152,7 +152,7 @@ def _refuse(
     now: datetime,
 ) -> None:
     end_with_figures(
-        lambda: replacing.refuse(replacement_id=replacement_id, holder=holder, now=now),
+        lambda: replacements.refuse(replacement_id=replacement_id, holder=holder, now=now),
         figures=figures,
         taken_at=taken_at,
         now=now,

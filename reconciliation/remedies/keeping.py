@@ -10,15 +10,15 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 
 from orders import ledger
-from orders.adjusting import why_not_adjust
+from orders.adjustment_lines import Keep, kept_of, why_not_keep
+from orders.adjustments import why_not_moved
 from orders.errors import Shortfall
 from orders.fields import ZERO
-from orders.keeping import Keep, kept_of, why_not_keep
+from orders.give_back import why_not_adjust
 from orders.ledger import Key
 from orders.models import Order, OrderItem
-from orders.rearranging import why_not_moved
+from orders.open_remedy import what_is_under_way
 from orders.refusals import answer_not_counted, not_enough, not_in_list
-from orders.under_way import what_is_under_way
 from reconciliation import fence
 from reconciliation.models import DocumentState, ReservationDocument
 from reconciliation.remedies.reserving import uncounted_documents

@@ -7,10 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from orders import ledger, replacing, shortages
+from orders import ledger, replacements, short_items
 from orders.fields import ZERO
 from orders.models import Hold, Order, OrderItem
 from orders.models.inventory import OPEN_HOLDS
+from orders.open_remedy import what_is_under_way
 from orders.permitted_lists import why_not_from_own_list
 from orders.refusals import (
     answer_not_counted,
@@ -21,7 +22,6 @@ from orders.refusals import (
     short_itself,
     waited_for,
 )
-from orders.under_way import what_is_under_way
 from orders.units import units_of
 from reconciliation import fence
 from reconciliation.remedies.reserving import uncounted_documents
@@ -54,9 +54,9 @@ def preview_cancel_short(orders: Sequence[Order]) -> list[CancelShortPreview]:
     for order in orders:
         short = [item for item in items[order.pk] if item.open_quantity > 0]
         units = {item.pk: item.open_quantity for item in short}
-        refusal = shortages.why_not_cancel_short(order)
+        refusal = short_items.why_not_cancel_short(order)
         refusal = refusal or busy.get(order.pk, "")
-        refusal = refusal or shortages.why_not_apart(items[order.pk], units)
+        refusal = refusal or short_items.why_not_apart(items[order.pk], units)
         previews.append(
             CancelShortPreview(
                 order=order,
@@ -98,14 +98,14 @@ def preview_replace(
     """
     records = ledger.records_of({(item.inventory_list_id, sku) for item in items})
     busy = what_is_under_way(item.order_id for item in items)
-    bundles = replacing.bundles_among(items)
+    bundles = replacements.bundles_among(items)
     barred = why_not_from_own_list(items)
     left = {key: record.ato for key, record in records.items()}
     previews = []
     for item in items:
         key = (item.inventory_list_id, sku)
         record, units = records.get(key), item.open_quantity
-        refusal = replacing.why_not_replace(item, sku=sku, units=units)
+        refusal = replacements.why_not_replace(item, sku=sku, units=units)
         refusal = refusal or busy.get(item.order_id, "") or barred.get(item.pk, "")
         if not refusal and item.pk in bundles:
             refusal = has_parts(item.sku)
@@ -125,7 +125,7 @@ def preview_replace(
                 units=units,
                 ato=available,
                 unit_price=unit_price,
-                price_difference=replacing.price_difference(item, unit_price, units),
+                price_difference=replacements.price_difference(item, unit_price, units),
                 refusal=refusal,
                 lacks_stock=lacks_stock,
             )

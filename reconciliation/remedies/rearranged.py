@@ -8,11 +8,11 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from orders import rearranging
+from orders import adjustments
 from orders.actors import job
+from orders.adjustment_lines import kept_of
 from orders.errors import CannotAdjust, Shortfall
 from orders.fields import ZERO
-from orders.keeping import kept_of
 from orders.ledger import Figure, Key
 from orders.models import Rearrangement, RearrangementState
 from orders.models.rearrangements import UNDER_WAY
@@ -106,7 +106,7 @@ def finish(
 
 
 def _keys(mine: Rearrangement) -> list[Key]:
-    return sorted(kept_of(rearranging.keeps_of(mine)))
+    return sorted(kept_of(adjustments.keeps_of(mine)))
 
 
 def _documents(mine: Rearrangement, state: DocumentState) -> list[ReservationDocument]:
@@ -123,7 +123,7 @@ def _shortfalls(mine: Rearrangement) -> list[Shortfall]:
         held |= held_by(document)
     return [
         Shortfall(key[1], key[0], requested=units, available=held.get(key, ZERO))
-        for key, units in sorted(kept_of(rearranging.keeps_of(mine)).items())
+        for key, units in sorted(kept_of(adjustments.keeps_of(mine)).items())
         if held.get(key, ZERO) < units
     ]
 
@@ -135,7 +135,7 @@ def _complete(mine: Rearrangement, *, holder: str, now: datetime) -> bool:
     """
     old = ReservationDocument.objects.get(pk=mine.document)
     with transaction.atomic():
-        done = rearranging.complete(
+        done = adjustments.complete(
             rearrangement_id=mine.pk,
             holder=holder,
             replacements_first=old.purpose == Purpose.REPLACEMENT,
@@ -181,7 +181,7 @@ def _give_back(
         )
         refusal = f"{figures} {instead()}"
     with transaction.atomic():
-        given = rearranging.give_back(
+        given = adjustments.give_back(
             rearrangement_id=mine.pk, holder=holder, refusal=refusal, shortfalls=shortfalls
         )
         if given:
@@ -210,7 +210,7 @@ def _refuse(
     now: datetime,
 ) -> None:
     end_with_figures(
-        lambda: rearranging.refuse(rearrangement_id=mine.pk, holder=holder, now=now),
+        lambda: adjustments.refuse(rearrangement_id=mine.pk, holder=holder, now=now),
         figures=figures,
         taken_at=taken_at,
         now=now,

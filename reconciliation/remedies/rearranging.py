@@ -19,10 +19,10 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from orders import outcomes, rearranging
+from orders import adjustments, outcomes
 from orders.actors import Actor
+from orders.adjustment_lines import Keep, kept_of
 from orders.errors import AdjustmentShort, CannotAdjust, ShortOnAto
-from orders.keeping import Keep, kept_of
 from orders.ledger import LedgerChanged
 from orders.models import Rearrangement, RearrangementState
 from orders.refusals import moved_on
@@ -69,7 +69,7 @@ def rearrange(
     it are as they were then.
     """
     document = ReservationDocument.objects.select_related("order").get(pk=document_id)
-    same = rearranging.find_same(order_id=document.order_id, document=document.pk, keeps=keeps)
+    same = adjustments.find_same(order_id=document.order_id, document=document.pk, keeps=keeps)
     if same is not None:
         return _told(same)
     client = client_or(
@@ -102,7 +102,7 @@ def _begin(
     for attempt in range(_TRIES):
         try:
             with transaction.atomic():
-                rearrangement = rearranging.begin(
+                rearrangement = adjustments.begin(
                     order_id=document.order_id,
                     document=document.pk,
                     keeps=keeps,
@@ -137,7 +137,7 @@ def _raise_if_refused(rearrangement: Rearrangement) -> None:
     if rearrangement.state == RearrangementState.CANCELLED:
         raise CannotAdjust(_("The order was cancelled meanwhile, and the adjustment with it."))
     if rearrangement.state in (RearrangementState.REFUSED, RearrangementState.GIVING_BACK):
-        shortfalls = rearranging.shortfalls_of(rearrangement)
+        shortfalls = adjustments.shortfalls_of(rearrangement)
         if not shortfalls:
             raise CannotAdjust(rearrangement.refusal)
         raise AdjustmentShort(rearrangement.refusal, shortfalls=shortfalls)

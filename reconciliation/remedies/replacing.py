@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from orders import outcomes, replacing
+from orders import outcomes, replacements
 from orders.actors import Actor
 from orders.errors import CannotReplace, ReplacementShort, ShortOnAto
 from orders.ledger import LedgerChanged
@@ -53,7 +53,7 @@ def replace_short(
     Raises ReplacementShort with the figures, or CannotReplace; the order is as it was then.
     """
     item = OrderItem.objects.select_related("order").get(pk=item_id)
-    same = replacing.find_same(item=item, sku=sku, units=units)
+    same = replacements.find_same(item=item, sku=sku, units=units)
     if same is not None:
         return same
     client = _client()
@@ -101,7 +101,7 @@ def begin_replacement(
     change the stock all the time. The order is as it was then.
     """
     item = OrderItem.objects.select_related("order").get(pk=item_id)
-    same = replacing.find_same(item=item, sku=sku, units=units)
+    same = replacements.find_same(item=item, sku=sku, units=units)
     if same is not None:
         return same
     _client()
@@ -156,13 +156,13 @@ def _begin(
     now: datetime,
 ) -> Replacement:
     """Take the units off ATO and write the document down, both or neither."""
-    replacing.check_begin(item, sku=sku, units=units)
+    replacements.check_begin(item, sku=sku, units=units)
     if fence.is_waited_for([(item.inventory_list_id, sku)]):
         raise CannotReplace(waited_for(sku))
     for attempt in range(_TRIES):
         try:
             with transaction.atomic():
-                replacement = replacing.begin(
+                replacement = replacements.begin(
                     item_id=item.pk,
                     sku=sku,
                     units=units,

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from orders import shortages
+from orders import short_items
 from orders.actors import Actor
 from orders.models import Order
 from reconciliation import releases
@@ -24,7 +24,7 @@ def cancel_short(
     Raises orders.errors.CannotRemedy. `orders.settlement.reopen` takes it back.
     """
     with transaction.atomic():
-        order = shortages.cancel_short(
+        order = short_items.cancel_short(
             order_id=order_id, units=units, actor=actor, reason=reason, now=now
         )
         releases.mark_for_undoing(order_id, states=releases.UNCOUNTED)

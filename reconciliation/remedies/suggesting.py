@@ -22,7 +22,7 @@ from django.db.models import (
 
 from orders.models import Hold, InventoryRecord, OrderItem
 from orders.permitted_lists import may_sell_from
-from orders.searching import ByteOrder, begins_with
+from orders.search_expressions import ByteOrder, begins_with
 from reconciliation.fence import WAITING
 
 _WORD = re.compile(r"[^\W\d_]{3,}")

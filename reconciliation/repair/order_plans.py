@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 from orders import ledger, outcomes
-from orders.answers import iso
 from orders.fields import ZERO, json_number
 from orders.ledger import Key
 from orders.models import (
@@ -22,7 +21,8 @@ from orders.models import (
     OrderStatus,
     ReservationState,
 )
-from orders.shortages import SHORT_STATES
+from orders.serializers import iso
+from orders.short_items import SHORT_STATES
 from reconciliation.models import DocumentState, ReservationDocument
 from reconciliation.repair.plans import (
     ByHand,

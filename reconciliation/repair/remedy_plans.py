@@ -17,8 +17,8 @@ from orders.models import (
     OrderStatus,
     Resolution,
 )
-from orders.shortages import SHORT_STATES, resolution_of, settled_as
-from orders.under_way import is_busy
+from orders.open_remedy import is_busy
+from orders.short_items import SHORT_STATES, resolution_of, settled_as
 from reconciliation import wake
 from reconciliation.models import DocumentState, ReservationDocument
 from reconciliation.models.attempts import OF_REMEDIES

@@ -6,9 +6,9 @@ from collections import defaultdict
 from decimal import Decimal
 from functools import partial
 
-from orders import ledger, ledger_repair
+from orders import ledger
 from orders.fields import ZERO
-from orders.ledger import Key
+from orders.ledger import Key, repair
 from orders.models import (
     HoldState,
     InventoryRecord,
@@ -115,7 +115,7 @@ def holds(pk: int, work: Work) -> Plan | ByHand | None:
     wanted = _wanted(order) if live else {}
     if live and not wanted:
         return ByHand("It has no items; see the line about them.")
-    kept = ledger_repair.open_holds_of(order)
+    kept = repair.open_holds_of(order)
     now = {(hold.record.inventory_list_id, hold.record.sku): hold.quantity for hold in kept}
     if now == wanted and all(hold.state == HoldState.WAITING for hold in kept):
         return None
@@ -123,7 +123,7 @@ def holds(pk: int, work: Work) -> Plan | ByHand | None:
         return None
 
     def act() -> None:
-        ledger_repair.hold_exactly(order=order, wanted=wanted, now=work.now)
+        repair.hold_exactly(order=order, wanted=wanted, now=work.now)
         tell(order, work, f"It holds {units_text(wanted)} again.")
 
     return Plan(
@@ -155,7 +155,7 @@ def record(pk: int, work: Work) -> Plan | None:
     found = (records.select_for_update() if work.lock else records).first()
     if found is None:
         return None
-    sums = ledger_repair.sums_of(found)
+    sums = repair.sums_of(found)
     if sums.add_up:
         return None
     key = (found.inventory_list_id, found.sku)
@@ -164,7 +164,7 @@ def record(pk: int, work: Work) -> Plan | None:
         before=f"ATO {sums.ato}, held {sums.held}, {moved}",
         after=f"ATO {sums.right_ato}, held {sums.right_held}, and a movement that balances them",
         why="The holds of its orders and OCI's last figure say so; the next figure confirms it.",
-        act=partial(ledger_repair.recompute, keys=[key], now=work.now),
+        act=partial(repair.recompute, keys=[key], now=work.now),
     )
 
 

@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 
 from django.db.models import F
 
-from orders.answers import iso
 from orders.models import Site
+from orders.serializers import iso
 from reconciliation.models import ReportDay, ReportType
 from reconciliation.reports import atomic, names, vanished
 from reconciliation.reports.kinds import orders_of

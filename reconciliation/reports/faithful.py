@@ -8,9 +8,9 @@ from typing import Any
 
 from django.db.models import Sum
 
-from orders.answers import iso
 from orders.fields import json_number
 from orders.models import Order, OrderEvent, Site
+from orders.serializers import iso
 from reconciliation.models import ReportDay, ReportType
 from reconciliation.reports import daily, names, vanished
 from reconciliation.reports.kinds import orders_of

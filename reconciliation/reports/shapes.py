@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from orders.answers import iso
 from orders.fields import json_number
 from orders.models import SETTLED_STATES, Order, OrderItem, ReservationState
 from orders.models.orders import OrderQuerySet
+from orders.serializers import iso
 from reconciliation.models import DocumentState, ReportType, ReservationDocument, RunEntry
 
 SCHEMA_VERSION = 1

@@ -19,7 +19,7 @@ from orders.models import (
     OrderStatus,
     Replacement,
 )
-from orders.under_way import is_busy
+from orders.open_remedy import is_busy
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
 from reconciliation.models.attempts import OF_REMEDIES
 from reconciliation.oci.documents import (

@@ -19,7 +19,7 @@ from django.test import Client
 from django.utils import timezone, translation
 
 from coc_admin.models import TokenScope
-from orders import messages
+from orders import customer_messages
 from orders.models import MessageKind, Order
 from reconciliation import alert_rules
 from reconciliation.alert_tellings import tellings
@@ -141,8 +141,8 @@ def answers_of_the_api(extremes: Orders) -> dict[str, int]:
 def messages_of(admin: Client, order: Order) -> None:
     """Draft each kind of message to the customer of an order, and send one."""
     for kind in (None, *MessageKind):
-        drafted = messages.draft(order, kind)
-        assert len(drafted.body) <= messages.LONGEST_BODY
+        drafted = customer_messages.draft(order, kind)
+        assert len(drafted.body) <= customer_messages.LONGEST_BODY
         assert "None" not in drafted.body
     path = f"/orders/{order.pk}/message/?kind={MessageKind.SHORT_CANCELLED}"
     form = admin.get(path).context["form"]

@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
-from orders import cancellation, ledger, rearranging
+from orders import adjustments, cancellation, ledger
+from orders.adjustment_lines import Keep, kept_of
 from orders.errors import CannotAdjust, CannotRemedy, OrderRefused
 from orders.exports import change_export_status
-from orders.keeping import Keep, kept_of
 from orders.models import (
     ExportStatus,
     Hold,
@@ -79,7 +79,7 @@ def test_of_many_who_adjust_one_does() -> None:
     assert active(order) == ["rearrange"]
     mine = Rearrangement.objects.get()
     assert mine.state == "reserving"
-    kept = kept_of(rearranging.keeps_of(mine))[("web", "MUG")]
+    kept = kept_of(adjustments.keeps_of(mine))[("web", "MUG")]
     assert Hold.objects.get(order=order, state="waiting").quantity == kept
     assert InventoryRecord.objects.get(sku="MUG").ato == 997 - kept
     assert list(promises.check()) == []
@@ -242,7 +242,7 @@ def test_control_counting_without_the_claim_counts_it_twice() -> None:
             OrderItem.objects.filter(pk=item.pk).update(
                 reserved_quantity=item.reserved_quantity - 1
             )
-            rearranging._tell(mine, "rearranged", reason="race", now=NOW)  # type: ignore[arg-type]
+            adjustments._tell(mine, "rearranged", reason="race", now=NOW)  # type: ignore[arg-type]
         return "won"
 
     assert at_once(WORKERS, unguarded) == ["won"] * WORKERS

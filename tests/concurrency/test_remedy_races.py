@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from orders import outcomes, shortages
+from orders import outcomes, short_items
 from orders.actors import job
 from orders.errors import CannotRemedy
 from orders.models import (
@@ -118,7 +118,7 @@ def test_cancelling_short_items_and_counting_a_rerun_never_do_both() -> None:
 
     def cancel(order: Order) -> str:
         try:
-            shortages.cancel_short(
+            short_items.cancel_short(
                 order_id=order.pk,
                 units={items[order.pk].pk: D(2)},
                 actor=MIA,
@@ -160,7 +160,7 @@ def test_control_without_the_claim_a_count_comes_behind_the_cancellation() -> No
     def unguarded(number: int) -> str:
         order, item = orders[number], OrderItem.objects.get(order=orders[number])
         looked.wait()
-        shortages.cancel_short(
+        short_items.cancel_short(
             order_id=order.pk, units={item.pk: D(2)}, actor=MIA, reason="race", now=NOW
         )
         # By what was read before, whoever has the order now.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.forms.models import model_to_dict
 
-from orders import erasure, outcomes
+from orders import outcomes, privacy
 from orders.actors import job, person
 from orders.capture import find_same
 from orders.models import (
@@ -62,7 +62,7 @@ def tell(order: Order) -> CustomerMessage:
 
 
 def erase(*orders: Order) -> int:
-    return erasure.erase(
+    return privacy.erase(
         order_ids=[order.pk for order in orders], actor=person("otto"), reason="Asked.", now=LATER
     )
 
@@ -135,7 +135,7 @@ def test_unknown_members_of_items_go_too() -> None:
             "orderTotal": 19.9999,
         }
     )
-    assert json.loads(erasure.impersonal(body)) == {
+    assert json.loads(privacy.impersonal(body)) == {
         "orderNo": "A-1",
         "productItems": [{"productId": "MUG", "quantity": 0.125}],
         "orderTotal": 19.9999,
@@ -171,23 +171,23 @@ class TestFinding:
         second = of_iris(site, "A-2", customerInfo={"email": "IRIS@example.TEST"})
         of_iris(site, "A-3", customerInfo={"email": "iris@example.test.org"})
         of_iris(site, "A-4", customerInfo={})
-        assert list(erasure.orders_of_email("iris@EXAMPLE.test")) == [first, second]
+        assert list(privacy.orders_of_email("iris@EXAMPLE.test")) == [first, second]
 
     def test_long_addresses_that_begin_alike(self, site: Site) -> None:
         start = "a" * 120
         of_iris(site, customerInfo={"email": f"{start}1@x"})
         second = of_iris(site, "A-2", customerInfo={"email": f"{start}2@x"})
-        assert list(erasure.orders_of_email(f"{start}2@x")) == [second]
+        assert list(privacy.orders_of_email(f"{start}2@x")) == [second]
 
     def test_by_customer_id(self, site: Site) -> None:
         first = of_iris(site)
         of_iris(site, "A-2", customerInfo={"customerId": "cust-11"})
-        assert list(erasure.orders_of_customer("cust-1")) == [first]
+        assert list(privacy.orders_of_customer("cust-1")) == [first]
 
     def test_not_once_erased(self, site: Site) -> None:
         erase(of_iris(site))
-        assert not erasure.orders_of_email(IRIS["email"]).exists()
-        assert not erasure.orders_of_customer(IRIS["customerId"]).exists()
+        assert not privacy.orders_of_email(IRIS["email"]).exists()
+        assert not privacy.orders_of_customer(IRIS["customerId"]).exists()
 
 
 class TestOldOrders:
@@ -196,7 +196,7 @@ class TestOldOrders:
         young = of_iris(site, "A-3", at=LATER)
         finish(old)
         finish(young)
-        number = erasure.erase_old(
+        number = privacy.erase_old(
             captured_before=LATER, actor=job("retention"), reason="Old.", now=LATER
         )
         assert number == 1
@@ -208,8 +208,8 @@ class TestOldOrders:
         order = of_iris(site)
         finish(order)
         events = OrderEvent.objects.count()
-        assert erasure.reduce_payloads(captured_before=LATER, now=LATER) == 1
-        assert erasure.reduce_payloads(captured_before=LATER, now=LATER) == 0
+        assert privacy.reduce_payloads(captured_before=LATER, now=LATER) == 1
+        assert privacy.reduce_payloads(captured_before=LATER, now=LATER) == 0
         order.refresh_from_db()
         assert order.customer == IRIS
         assert "reed" not in order.payload.body.lower()
@@ -218,11 +218,11 @@ class TestOldOrders:
     def test_more_than_a_chunk_captured_at_once(
         self, site: Site, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(erasure, "CHUNK", 2)
+        monkeypatch.setattr(privacy, "CHUNK", 2)
         for number in range(5):
             finish(of_iris(site, f"A-{number}"))
-        assert erasure.reduce_payloads(captured_before=LATER, now=LATER) == 5
+        assert privacy.reduce_payloads(captured_before=LATER, now=LATER) == 5
         assert (
-            erasure.erase_old(captured_before=LATER, actor=job("r"), reason="Old.", now=LATER) == 5
+            privacy.erase_old(captured_before=LATER, actor=job("r"), reason="Old.", now=LATER) == 5
         )
         assert "reed" not in everything()

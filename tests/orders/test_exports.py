@@ -8,10 +8,10 @@ from decimal import Decimal
 import pytest
 
 from orders.actors import api_client
-from orders.answers import iso, order_answer
 from orders.errors import ExportRefused
 from orders.exports import change_export_status
 from orders.models import ExportStatus, Order, OrderEvent, OrderItem
+from orders.serializers import iso, order_answer
 from tests.factories import START, capture, make_site
 
 pytestmark = pytest.mark.django_db

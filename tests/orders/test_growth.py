@@ -11,14 +11,15 @@ from decimal import Decimal
 
 import pytest
 
-from orders import stock_xml, strict_json, xml_files
+from orders import strict_json
 from orders.errors import PayloadRefused
-from orders.found_orders import OrderFileRefused
+from orders.imports import stock_xml, xml_files
+from orders.imports.found_orders import OrderFileRefused
+from orders.imports.order_xml import read_order_xml
+from orders.imports.stock_csv import BadLine, StockRefused
+from orders.imports.stock_json_lines import read_stock_lines
 from orders.models import InventoryList, Site
-from orders.order_xml import read_order_xml
 from orders.payload import parse_order
-from orders.stock_csv import BadLine, StockRefused
-from orders.stock_lines import read_stock_lines
 from tests.growth import CountedDict, CountedText, calls_of
 
 SITE = Site(id="shop", inventory_list_id="stock")

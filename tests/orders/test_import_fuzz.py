@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders import stock_csv
+from orders.imports import stock_csv
 from orders.models import InventoryList, InventoryRecord, Movement
 from tests import fuzzing
 

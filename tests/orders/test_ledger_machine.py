@@ -21,9 +21,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from orders import ledger, ledger_repair
+from orders import ledger
 from orders.errors import ShortOnAto
 from orders.ledger import Figure
+from orders.ledger import repair as ledger_repair
 from orders.models import Hold, InventoryRecord, Movement, MovementReason, Order
 from orders.models.inventory import OPEN_HOLDS
 from tests.factories import START, capture, make_site

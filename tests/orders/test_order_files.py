@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders import order_csv
-from orders.found_orders import FoundOrder, OrderFileRefused
-from orders.order_files import FileKind, kind_of, read_orders
+from orders.imports import order_csv
+from orders.imports.found_orders import FoundOrder, OrderFileRefused
+from orders.imports.order_files import FileKind, kind_of, read_orders
+from orders.imports.stock_csv import BadLine
 from orders.payload import MAX_ITEMS
-from orders.stock_csv import BadLine
 from tests import fuzzing
 
 NAMESPACE = "http://www.demandware.com/xml/impex/order/2006-10-31"

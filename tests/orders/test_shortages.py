@@ -26,7 +26,7 @@ from orders.models import (
     Replacement,
 )
 from orders.settlement import reopen, settle_outside
-from orders.shortages import cancel_short
+from orders.short_items import cancel_short
 from tests.factories import START, capture, make_site
 
 pytestmark = pytest.mark.django_db

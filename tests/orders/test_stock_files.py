@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from orders.imports.stock_csv import StockRefused
+from orders.imports.stock_files import read_stock_file
 from orders.models import InventoryList, ListType
-from orders.stock_csv import StockRefused
-from orders.stock_files import read_stock_file
 
 GROUP = InventoryList(id="web", list_type=ListType.GROUP)
 DC = InventoryList(id="dc-east", list_type=ListType.LOCATION)

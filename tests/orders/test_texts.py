@@ -13,11 +13,11 @@ from django.core.exceptions import ValidationError
 
 from orders import capture
 from orders.errors import PayloadRefused
+from orders.imports.order_files import FileKind, read_orders
+from orders.imports.stock_csv import StockRefused
+from orders.imports.stock_files import read_stock_file
 from orders.models import InventoryList, Order, Site
-from orders.order_files import FileKind, read_orders
 from orders.payload import parse_order
-from orders.stock_csv import StockRefused
-from orders.stock_files import read_stock_file
 from orders.texts import made_visible, why_not_a_name
 from tests import factories
 from tests.orders.payloads import order_document, raw_order

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from orders import outcomes
+from orders.adjustment_lines import Keep
 from orders.errors import ShortAtOci
-from orders.keeping import Keep
 from orders.models import Order, OrderItem, OrderStatus, Site
 from orders.settlement import settle_outside
-from orders.shortages import cancel_short
+from orders.short_items import cancel_short
 from reconciliation import releases, remedies
 from reconciliation.models import ReservationDocument, Scope
 from reconciliation.reports import keep_up

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orders.keeping import Keep
+from orders.adjustment_lines import Keep
 from orders.models import (
     Hold,
     InventoryList,

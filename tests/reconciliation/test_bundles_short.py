@@ -7,11 +7,11 @@ import json
 import pytest
 from django.utils import timezone
 
-from orders import cancellation, erasure, messages
-from orders.answers import order_answer
+from orders import cancellation, customer_messages, privacy
+from orders.adjustment_lines import Keep
 from orders.errors import CannotRemedy, CannotReplace
-from orders.keeping import Keep
 from orders.models import Hold, Order, OrderItem, OrderPayload
+from orders.serializers import order_answer
 from reconciliation import promises, remedies, repair
 from reconciliation.models import ReportType, Scope
 from reconciliation.reports import shapes
@@ -197,7 +197,7 @@ def test_shoppers_read_of_bundles_and_of_their_parts(short: Order) -> None:
     remedies.cancel_short(
         order_id=short.pk, units=keys, actor=MIA, reason="Sold out.", now=timezone.now()
     )
-    values = messages._values(Order.objects.select_related("site").get(pk=short.pk))
+    values = customer_messages._values(Order.objects.select_related("site").get(pk=short.pk))
     assert values["items"].splitlines() == ["10 × PART1", "144 × PART1 (Kit)", "1 × PART2 (Kit)"]
     assert values["cancelledItems"] == "105 × PART1 (Kit)"
 
@@ -208,7 +208,7 @@ def test_a_cancelled_bundle_is_one_line_to_its_shopper(engine: Engine) -> None:
     cancellation.request_cancellation(
         order_id=order.pk, actor=MIA, reason="Asked for.", now=engine.clock()
     )
-    values = messages._values(Order.objects.select_related("site").get(pk=order.pk))
+    values = customer_messages._values(Order.objects.select_related("site").get(pk=order.pk))
     assert values["cancelledItems"] == "1 × Kit"
 
 
@@ -217,7 +217,7 @@ def test_erasing_the_customer_keeps_the_parts(engine: Engine) -> None:
     part = {"productId": "PART1", "quantity": 1, "giftMessage": "For Ada"}
     line = bundle() | {"bundledProductItems": [part], "optionItems": [{"optionId": "text"}]}
     order = place(engine, site, "B1", line).order
-    erasure.erase(order_ids=[order.pk], actor=MIA, reason="Asked for.", now=engine.clock())
+    privacy.erase(order_ids=[order.pk], actor=MIA, reason="Asked for.", now=engine.clock())
     (kept,) = json.loads(OrderPayload.objects.get(order=order).body)["productItems"]
     assert kept["bundledProductItems"] == [{"productId": "PART1", "quantity": 1}]
     assert kept["optionItems"] == [{"optionId": "text"}]

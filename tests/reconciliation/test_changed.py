@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from orders import erasure
-from orders.answers import iso
+from orders import privacy
 from orders.models import (
     CaptureTrace,
     InventoryList,
@@ -20,6 +19,7 @@ from orders.models import (
     OrderPayload,
     Site,
 )
+from orders.serializers import iso
 from reconciliation import repair, tasks
 from reconciliation.models import ReportDay
 from reconciliation.reports import keep_up
@@ -270,7 +270,7 @@ def test_what_the_product_does_to_orders_is_no_change(
     InventoryList.objects.update(part_quantity_per_bundle=True, use_bundle_inventory_only=True)
     assert [one for one in found() if one[0] in ("changed", "payload")] == []
     ids = list(Order.objects.values_list("pk", flat=True))
-    erasure.erase(order_ids=ids, actor=MIA, reason="asked", now=engine.clock())
+    privacy.erase(order_ids=ids, actor=MIA, reason="asked", now=engine.clock())
     tasks.project_reports()
     tasks.merge_reports()
     assert [one for one in found() if one[0] in ("changed", "payload")] == []

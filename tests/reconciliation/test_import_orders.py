@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orders.actors import at_the_command_line
-from orders.found_orders import FoundOrder
+from orders.imports.found_orders import FoundOrder
+from orders.imports.order_files import read_orders
 from orders.models import Order, OrderEvent, OrderPayload, Site, UnknownSkuPolicy
 from orders.models.orders import ActorKind
-from orders.order_files import read_orders
 from reconciliation.management.commands import import_orders
 from tests import factories, fuzzing
 from tests.engine import D, Engine, ato, set_connection, standing

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from orders import outcomes
+from orders.adjustment_lines import Keep
 from orders.errors import (
     CannotAdjust,
 )
-from orders.keeping import Keep
 from orders.models import (
     InventoryList,
     InventoryRecord,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orders import cancellation, rearranging
+from orders import adjustments, cancellation
 from orders.errors import (
     CannotAdjust,
     CannotRemedy,
@@ -54,8 +54,8 @@ STEPS = {
     "reconciliation.reservation.asking._Caller._answered": "reserving",
     "reconciliation.remedies.rearranged._shortfalls": "reserving",
     "reconciliation.remedies.rearranged._complete": "reserving",
-    "orders.rearranging._settle": "reserving",
-    "orders.rearranging._tell": "",
+    "orders.adjustments._settle": "reserving",
+    "orders.adjustments._tell": "",
     "reconciliation.reservation.write_kept": "",
     "reconciliation.remedies.rearranged._let_go": "done",
     "reconciliation.remedies.rearranged.snapshots.refresh": "done",
@@ -239,9 +239,9 @@ def test_one_that_resists_does_not_keep_the_others_waiting(
     second = rearrange(other, engine, keep("MUG", 2, 1)).rearrangement
     engine.oci.fault("none")
     set_connection("ONLINE")
-    complete = rearranging.complete
+    complete = adjustments.complete
     with monkeypatch.context() as patched:
-        patched.setattr(rearranging, "complete", resist)
+        patched.setattr(adjustments, "complete", resist)
         assert finish(engine) == 1
     states = Rearrangement.objects.order_by("pk").values_list("pk", "state")
     assert list(states) == [(first.pk, "reserving"), (second.pk, "done")]

@@ -82,7 +82,7 @@ def test_beginning_twice_is_once(engine: Engine, short: Order) -> None:
 @pytest.mark.parametrize(
     "step",
     [
-        "orders.replacing.ledger.take",
+        "orders.replacements.ledger.take",
         "reconciliation.remedies.replacing.reservation.write_replacement",
         "reconciliation.remedies.replacing.outcomes.drop_claim",
     ],
@@ -376,7 +376,7 @@ def test_begin_tries_again_when_the_stock_is_changed_beside_it(
 
     before = rows()
     with monkeypatch.context() as patched:
-        patched.setattr(replacing.replacing, "begin", changed)
+        patched.setattr(replacing.replacements, "begin", changed)
         with pytest.raises(LedgerChanged):
             begin(short, engine)
     assert rows() == before

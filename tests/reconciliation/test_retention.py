@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from coc_admin.console import queries
-from orders import erasure
+from orders import privacy
 from orders.models import Order, OrderEvent, Site
 from reconciliation import promises, retention, sweep, tasks, wake
 from reconciliation.models import AttemptOutcome, ReportDay
@@ -186,8 +186,8 @@ class TestSettings:
         self, orders: list[Order], settings: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         settings.COC_RETAIN_CUSTOMER_DAYS = 1
-        monkeypatch.setattr(erasure, "CHUNK", 1)
-        monkeypatch.setattr(erasure, "MOST", 1)
+        monkeypatch.setattr(privacy, "CHUNK", 1)
+        monkeypatch.setattr(privacy, "MOST", 1)
         woken: list[str] = []
         monkeypatch.setattr(wake, "soon", woken.append)
         for left in (1, 0):

@@ -14,7 +14,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from orders import messages, units
+from orders import customer_messages, units
 from orders.models import MessageKind, Order
 from reconciliation import connection
 from reconciliation.alert_rules import refresh_alerts
@@ -300,7 +300,7 @@ def check_sums(viewer: Client, api: Api, shop: Engine) -> None:
 def test_a_customer_is_told_of_each_unit_once(shop: Engine) -> None:
     site = Order.objects.get(order_no="REPLACED").site
     for kind in MessageKind:
-        messages.save_template(
+        customer_messages.save_template(
             site_id=site.pk,
             kind=kind,
             subject="Your order",
@@ -312,7 +312,7 @@ def test_a_customer_is_told_of_each_unit_once(shop: Engine) -> None:
 
     def told(name: str) -> list[str]:
         order = Order.objects.get(order_no=name)
-        return messages.draft(order, MessageKind.REPLACED).body.splitlines()
+        return customer_messages.draft(order, MessageKind.REPLACED).body.splitlines()
 
     assert told("REPLACED") == [
         "Delivered: 3 × Replaced", "1 × NEW",

@@ -14,9 +14,9 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from orders import capture_trace, erasure
-from orders.answers import iso
+from orders import capture_trace, privacy
 from orders.models import CaptureTrace, Order, Site
+from orders.serializers import iso
 from reconciliation import promises, tasks
 from reconciliation.alert_rules import refresh_alerts
 from reconciliation.alert_tellings import tellings
@@ -313,7 +313,7 @@ def test_an_erased_customer_is_in_no_kept_file(orders: dict[str, Order], engine:
     assert before["waits"]["customer"] != {}
     ids = [orders["waits"].pk, orders["done"].pk]
 
-    erasure.erase(order_ids=ids, actor=MIA, reason="asked", now=engine.clock())
+    privacy.erase(order_ids=ids, actor=MIA, reason="asked", now=engine.clock())
     tasks.project_reports()
 
     assert kept() == [copy]

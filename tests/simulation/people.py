@@ -7,8 +7,8 @@ from typing import Any
 
 from orders import exports, outcomes, settlement
 from orders.actors import api_client, person
+from orders.adjustment_lines import Keep
 from orders.errors import CannotAdjust, CannotCancel, CannotSettle, ExportRefused
-from orders.keeping import Keep
 from orders.models import ExportStatus, InventoryList, Order, Resolution
 from reconciliation import connection, releases, remedies, runs
 from reconciliation.models import DocumentState, ReservationDocument, Run, Scope, Trigger

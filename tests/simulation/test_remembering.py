@@ -14,7 +14,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Length
 
 from orders.models import Order, OrderItem
-from orders.under_way import what_is_under_way
+from orders.open_remedy import what_is_under_way
 from tests.factories import capture, make_site
 from tests.simulation.remembering import asking, remembered
 

@@ -27,7 +27,7 @@ from coc_admin.console.configuration.pages import settings_page
 from coc_admin.report_responses import file_response
 from coc_admin.templatetags.console import day_value
 from orders import statement_limit
-from orders.answers import iso
+from orders.serializers import iso
 from reconciliation.sheets import sheet_file
 
 MOST_ROWS = 50_000

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils.translation import gettext_lazy as _
 
-from orders.messages import LONGEST_BODY, LONGEST_SUBJECT
+from orders.customer_messages import LONGEST_BODY, LONGEST_SUBJECT
 from orders.models import MessageKind, MessageRoute
 from orders.texts import is_plain
 from reconciliation.channels.addresses import check_webhook

@@ -15,7 +15,7 @@ from coc_admin import customer_messages as writing
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.messages.forms import MessageForm
 from coc_admin.console.orders.pages import order_or_404
-from orders.messages import draft, kind_of
+from orders.customer_messages import draft, kind_of
 from orders.models import CustomerMessage, HandOver, MessageKind, MessageRoute, Order
 
 

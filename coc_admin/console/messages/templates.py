@@ -16,7 +16,7 @@ from coc_admin import customer_messages as writing
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.messages.forms import RouteForm, TemplateForm
 from coc_admin.sight import sight_of
-from orders import messages as drafting
+from orders import customer_messages as drafting
 from orders.actors import person
 from orders.models import MessageKind, MessageRoute, MessageTemplate, Site
 

@@ -21,9 +21,9 @@ from coc_admin.console.orders.filters import read_filter
 from coc_admin.console.queries import sorted_orders
 from coc_admin.report_responses import file_response
 from orders import statement_limit
-from orders.answers import iso
 from orders.fields import json_number
 from orders.models import Order
+from orders.serializers import iso
 from orders.units import with_units
 from reconciliation.sheets import FORMS, sheet_file
 

@@ -9,8 +9,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from coc_admin.console.formats import format_change, format_quantity
+from orders.adjustments import told_lines
 from orders.models import EventKind, OrderEvent, OrderItem, Rearrangement
-from orders.rearranging import told_lines
 
 _MOST_ITEMS = 5
 _OF_REARRANGEMENTS = (

@@ -29,9 +29,9 @@ from coc_admin.customer_messages import messages_of
 from coc_admin.sight import sight_of
 from orders import outcomes
 from orders.actors import person
-from orders.adjusting import why_not_adjust
 from orders.errors import CannotCancel
 from orders.fields import ZERO
+from orders.give_back import why_not_adjust
 from orders.models import (
     ExportStatus,
     Hold,
@@ -46,9 +46,9 @@ from orders.models import (
 from orders.models.inventory import OPEN_HOLDS
 from orders.models.rearrangements import UNDER_WAY as REARRANGED
 from orders.models.replacements import UNDER_WAY as REPLACED
-from orders.shortages import why_not, why_not_cancel_short
+from orders.open_remedy import is_busy
+from orders.short_items import why_not, why_not_cancel_short
 from orders.texts import made_visible
-from orders.under_way import is_busy
 from orders.units import units_of, units_of_orders
 from reconciliation.models import ReservationDocument
 from reconciliation.releases import cancel_order

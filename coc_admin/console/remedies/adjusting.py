@@ -19,8 +19,8 @@ from coc_admin.console.orders.stories import attempt_words
 from coc_admin.console.remedies.forms import KeepLineForm
 from coc_admin.sight import sight_of
 from orders.actors import person
+from orders.adjustment_lines import Keep
 from orders.errors import CannotAdjust
-from orders.keeping import Keep
 from orders.models import InventoryRecord, Order, OrderItem
 from orders.permitted_lists import lists_of
 from orders.texts import made_visible

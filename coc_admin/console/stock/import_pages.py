@@ -21,9 +21,9 @@ from coc_admin import audit, stock_uploads
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.models import StockUpload
 from coc_admin.sight import sight_of
+from orders.imports.stock_csv import StockRefused
+from orders.imports.stock_files import StockBusy
 from orders.models import InventoryList
-from orders.stock_csv import StockRefused
-from orders.stock_files import StockBusy
 
 SHOWN_FAULTS = 50
 

@@ -16,7 +16,7 @@ from coc_admin.console.queries import PAGE, Page
 from orders.fields import ZERO
 from orders.models import Hold, HoldState, InventoryList, InventoryRecord, Movement
 from orders.models.inventory import OPEN_HOLDS
-from orders.searching import ByteOrder, begins_with
+from orders.search_expressions import ByteOrder, begins_with
 
 T = TypeVar("T")
 

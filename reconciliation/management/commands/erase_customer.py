@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from orders import erasure
+from orders import privacy
 from orders.actors import at_the_command_line
 from orders.models import Order
 from orders.models.orders import OrderQuerySet
@@ -63,7 +63,7 @@ class Command(BaseCommand):
             raise CommandError(f"Not finished, and left alone without --unfinished: {names}.")
 
     def _erase(self, ids: list[int], reason: str) -> None:
-        erased = erasure.erase(
+        erased = privacy.erase(
             order_ids=ids, actor=at_the_command_line(), reason=reason, now=timezone.now()
         )
         self.stdout.write(f"{erased:,} orders are erased.")
@@ -83,9 +83,9 @@ def _orders(options: dict[str, Any]) -> OrderQuerySet:
     if not is_plain(given):
         raise CommandError("Control characters are not allowed.")
     if options["email"]:
-        found = erasure.orders_of_email(given)
+        found = privacy.orders_of_email(given)
     elif options["customer_id"]:
-        found = erasure.orders_of_customer(given)
+        found = privacy.orders_of_customer(given)
     else:
         site, _, number = given.partition(":")
         found = Order.objects.filter(site=site, order_no=number)

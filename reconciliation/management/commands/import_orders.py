@@ -14,12 +14,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from orders import capture
 from orders.actors import at_the_command_line
 from orders.errors import OrderRefused, PayloadRefused
-from orders.found_orders import FoundOrder, OrderFileRefused
+from orders.imports.found_orders import FoundOrder, OrderFileRefused
+from orders.imports.order_csv import FIELDS
+from orders.imports.order_files import FileKind, kind_of, read_orders
+from orders.imports.packed import DAMAGED, open_file
 from orders.ledger import LedgerChanged
 from orders.models import Site
-from orders.order_csv import FIELDS
-from orders.order_files import FileKind, kind_of, read_orders
-from orders.packed import DAMAGED, open_file
 from orders.payload import parse_order
 from orders.texts import made_visible
 from reconciliation.placement import place_order

@@ -13,11 +13,11 @@ from orders import (
     actors,
     cancellation,
     capture,
-    erasure,
     ledger,
     outcomes,
-    replacing,
-    shortages,
+    privacy,
+    replacements,
+    short_items,
 )
 from orders.ledger import Figure
 from orders.models import Order, Site
@@ -136,7 +136,7 @@ def make_order(site: Site, run: Run, kind: str, state: str, *, number: int = MAX
         order = place(site, DOCUMENTS[kind](named), minutes_ago=30)
     _bring(order, state, run)
     if kind == "erased":
-        erasure.erase(order_ids=[order.pk], actor=JOB, reason="asked for", now=NOW)
+        privacy.erase(order_ids=[order.pk], actor=JOB, reason="asked for", now=NOW)
     order.refresh_from_db()
     return order
 
@@ -159,11 +159,11 @@ def _bring(order: Order, state: str, run: Run) -> None:
         scene.answer(run, order, *units, outcome=AttemptOutcome.PARTIAL)
     if state == "given up":
         open_items = {item.pk: item.open_quantity for item in order.items.all()}
-        shortages.cancel_short(order_id=order.pk, units=open_items, **why)
+        short_items.cancel_short(order_id=order.pk, units=open_items, **why)
     if state == "replacing":
         until = NOW + timedelta(minutes=1)
         with transaction.atomic():
-            replacing.begin(
+            replacements.begin(
                 item_id=order.items.get().pk,
                 sku="JUG-03",
                 units=Decimal(1),

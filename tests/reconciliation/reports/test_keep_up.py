@@ -12,8 +12,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from orders import actors, adjusting, cancellation, outcomes, rearranging, replacing, shortages
-from orders.keeping import Keep
+from orders import actors, adjustments, cancellation, give_back, outcomes, replacements, short_items
+from orders.adjustment_lines import Keep
 from orders.models import InventoryList, Order, OrderEvent, Site
 from reconciliation.models import AttemptOutcome, ReportDay, ReportType
 from reconciliation.reports import faithful, keep_up, names, shapes
@@ -225,10 +225,10 @@ def test_reserved_again_and_then_cancelled_stays_in_both_with_its_last_resolutio
 def test_cancelled_short_items_and_what_replaces_an_item_are_told(site: Site, impex: Path) -> None:
     _, two, _ = three_orders(site)
     mug, cup = two.items.order_by("position")
-    shortages.cancel_short(
+    short_items.cancel_short(
         order_id=two.pk, units={cup.pk: Decimal(1)}, actor=MIA, reason="No cups.", now=NOW
     )
-    replacement = replacing.begin(
+    replacement = replacements.begin(
         item_id=mug.pk,
         sku="JUG-03",
         units=Decimal(1),
@@ -239,7 +239,7 @@ def test_cancelled_short_items_and_what_replaces_an_item_are_told(site: Site, im
         reason="A jug will do.",
         now=NOW,
     )
-    replacing.complete(replacement_id=replacement.pk, holder="w", now=NOW)
+    replacements.complete(replacement_id=replacement.pk, holder="w", now=NOW)
 
     merge()
 
@@ -269,7 +269,7 @@ def test_an_item_that_was_moved_is_told_with_its_new_list(site: Site, impex: Pat
     permit_lists(site, "outlet")
     know_stock({item.sku: 9}, list_id="outlet", at=NOW - timedelta(hours=1))
     held = item.reserved_quantity
-    mine = rearranging.begin(
+    mine = adjustments.begin(
         order_id=one.pk,
         document=1,
         keeps=[Keep(item.inventory_list_id, item.sku, held, held, "outlet")],
@@ -280,7 +280,7 @@ def test_an_item_that_was_moved_is_told_with_its_new_list(site: Site, impex: Pat
         now=NOW,
     )
     merge()
-    rearranging.complete(rearrangement_id=mine.pk, holder="w", replacements_first=False, now=NOW)
+    adjustments.complete(rearrangement_id=mine.pk, holder="w", replacements_first=False, now=NOW)
 
     merge()
 
@@ -326,7 +326,7 @@ def test_an_order_whose_document_was_given_back_leaves_the_reserved_report(
     (merge if merged else keep_up.project)(now=NOW)
     assert any("reserved" in name for name in files())
 
-    adjusting.take_back(
+    give_back.take_back(
         order_id=one.pk,
         held={("NorthShop-stock", "MUG-01"): Decimal(2)},
         replacements_first=False,

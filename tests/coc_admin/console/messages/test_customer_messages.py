@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from coc_admin import customer_messages as writing
 from coc_admin.models import AuditEntry, Profile
-from orders import messages, settlement
+from orders import customer_messages, settlement
 from orders.actors import person
 from orders.models import CustomerMessage, MessageKind, MessageRoute, MessageTemplate, Order, Site
 from tests.coc_admin.console.scene import NOW, Scene
@@ -211,7 +211,7 @@ def test_what_an_order_says_is_never_read_as_a_template(outage: Scene) -> None:
         changed_at=NOW,
     )
     order = Order.objects.get(pk=outage.cancelled.pk)
-    made = messages.draft(order, MessageKind.CANCELLED)
+    made = customer_messages.draft(order, MessageKind.CANCELLED)
     assert made.subject == "For {orderTotal} {{ x }} %s Bcc: e@x"
     assert made.body == (
         "{orderTotal} {{ x }} %s\r\nBcc: e@x: " + order.order_no + " {unknown} { }"
@@ -223,8 +223,8 @@ def test_items_are_told_by_what_became_of_them(outage: Scene) -> None:
     cup.cancelled_quantity = 1
     cup.save()
     text = "{items}|{cancelledItems}|{replacements}|{orderTotal}"
-    values = messages._values(Order.objects.get(pk=outage.partial.pk))
-    assert messages.fill(text, values) == (
+    values = customer_messages._values(Order.objects.get(pk=outage.partial.pk))
+    assert customer_messages.fill(text, values) == (
         f"2 × {mug.product_name}|1 × {cup.product_name}|–|28.50 EUR"
     )
 
@@ -238,15 +238,17 @@ def test_templates_of_a_site_come_before_those_of_every_site(
     for path, subject in ((default, "All"), (own, "North {orderNo}")):
         data = {"subject": subject, "body": "Text", "seen": 0}
         assert operator.post(path, data)["Location"] == "/messages/"
-    assert messages.template_for("NorthShop", MessageKind.CANCELLED)[0] == "North {orderNo}"
-    assert messages.template_for("South Shop & Co", MessageKind.CANCELLED)[0] == "All"
+    assert (
+        customer_messages.template_for("NorthShop", MessageKind.CANCELLED)[0] == "North {orderNo}"
+    )
+    assert customer_messages.template_for("South Shop & Co", MessageKind.CANCELLED)[0] == "All"
     data = {"subject": "Mine", "body": "Text", "seen": 0}
     answer = operator.post(own, data)
     assert answer.status_code == 409
     assert "otto has changed this template" in answer.content.decode()
     assert 'value="Mine"' in answer.content.decode()
     assert operator.post(own, data | {"seen": answer.context["seen"]}).status_code == 302
-    assert messages.template_for("NorthShop", MessageKind.CANCELLED)[0] == "Mine"
+    assert customer_messages.template_for("NorthShop", MessageKind.CANCELLED)[0] == "Mine"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from django.test import Client
 
 from coc_admin import stock_uploads, upload_limit
 from coc_admin.models import AuditEntry, Profile, StockUpload
-from orders import stock_files
+from orders.imports import stock_files
 from orders.ledger import LedgerChanged
 from orders.models import InventoryRecord, Movement, Site
 from tests.coc_admin.console import scene

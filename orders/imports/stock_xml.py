@@ -13,9 +13,16 @@ from xml.parsers import expat
 
 from django.utils.translation import gettext as _
 
-from orders import xml_files
+from orders.imports import xml_files
+from orders.imports.stock_csv import (
+    MOST_ATO,
+    MOST_FAULTS,
+    MOST_SKUS,
+    BadLine,
+    StockRefused,
+    number_of,
+)
 from orders.ledger import Figure
-from orders.stock_csv import MOST_ATO, MOST_FAULTS, MOST_SKUS, BadLine, StockRefused, number_of
 from orders.texts import SKU_RULE, is_sku, why_not_a_name
 
 _LONGEST_TEXT = 100

@@ -10,11 +10,11 @@ from typing import IO
 from django.utils.translation import gettext_lazy
 
 from orders import ledger
+from orders.imports.stock_csv import BadLine, StockRefused, read_stock
+from orders.imports.stock_json_lines import read_stock_lines
+from orders.imports.stock_xml import read_stock_xml
 from orders.ledger import Figure, LedgerChanged
 from orders.models import InventoryList, MovementReason
-from orders.stock_csv import BadLine, StockRefused, read_stock
-from orders.stock_lines import read_stock_lines
-from orders.stock_xml import read_stock_xml
 
 CHUNK = 500
 _TRIES = 5

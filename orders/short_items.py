@@ -28,8 +28,8 @@ from orders.models import (
     ReservationState,
     Resolution,
 )
+from orders.open_remedy import check_nothing_under_way
 from orders.refusals import moved_on, not_accepted, settled_already, short_differs
-from orders.under_way import check_nothing_under_way
 
 SHORT_STATES = (ReservationState.PARTIAL, ReservationState.NOTHING)
 

@@ -10,9 +10,9 @@ from typing import IO, Any
 from django.utils.translation import gettext as _
 
 from orders.fields import ZERO
+from orders.imports.stock_csv import MOST_ATO, MOST_FAULTS, MOST_SKUS, BadLine, StockRefused
 from orders.ledger import Figure
 from orders.models import InventoryList, ListType
-from orders.stock_csv import MOST_ATO, MOST_FAULTS, MOST_SKUS, BadLine, StockRefused
 from orders.texts import SKU_RULE, is_sku, why_not_a_name
 
 _LONGEST_LINE = 100_000

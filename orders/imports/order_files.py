@@ -7,12 +7,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO
 
-from orders.found_orders import FoundOrder, OrderFileRefused
-from orders.order_csv import read_order_csv
-from orders.order_lines import read_order_lines
-from orders.order_xml import read_order_xml
-from orders.stock_csv import BadLine
-from orders.stock_files import PEEK, first_mark, other_kind
+from orders.imports.found_orders import FoundOrder, OrderFileRefused
+from orders.imports.order_csv import read_order_csv
+from orders.imports.order_json_lines import read_order_lines
+from orders.imports.order_xml import read_order_xml
+from orders.imports.stock_csv import BadLine
+from orders.imports.stock_files import PEEK, first_mark, other_kind
 
 
 class FileKind(StrEnum):

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 from xml.parsers import expat
 
-from orders import xml_files
-from orders.found_orders import FoundOrder, OrderFileRefused, body_of, member
+from orders.imports import xml_files
+from orders.imports.found_orders import FoundOrder, OrderFileRefused, body_of, member
+from orders.imports.stock_csv import BadLine
 from orders.payload import MAX_ITEMS
-from orders.stock_csv import BadLine
 from orders.texts import WHITE
 
 _LONGEST_TEXT = 1_000

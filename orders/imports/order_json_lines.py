@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import IO
 
 from orders import strict_json
-from orders.found_orders import FoundOrder, OrderFileRefused
+from orders.imports.found_orders import FoundOrder, OrderFileRefused
+from orders.imports.stock_csv import BadLine
 from orders.payload import MAX_BYTES
-from orders.stock_csv import BadLine
 
 _LONGEST_LINE = MAX_BYTES + 2  # with its end
 _BOM = b"\xef\xbb\xbf"

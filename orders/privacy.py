@@ -21,7 +21,7 @@ from orders.actors import Actor
 from orders.fields import json_number
 from orders.models import CustomerMessage, EventKind, Order, OrderPayload
 from orders.models.orders import OrderQuerySet
-from orders.searching import CUSTOMER_EMAIL, LONGEST_CUSTOMER_TEXT
+from orders.search_expressions import CUSTOMER_EMAIL, LONGEST_CUSTOMER_TEXT
 
 ERASED = "(erased)"
 CHUNK = 500

@@ -10,9 +10,9 @@ from decimal import Decimal
 from typing import IO, Any
 
 from orders.fields import ZERO, json_number
-from orders.found_orders import FoundOrder, OrderFileRefused, body_of, member, number_in
+from orders.imports.found_orders import FoundOrder, OrderFileRefused, body_of, member, number_in
+from orders.imports.stock_csv import MOST_FAULTS, BadLine, numbered_rows
 from orders.payload import MAX_BYTES, MAX_ITEMS
-from orders.stock_csv import MOST_FAULTS, BadLine, numbered_rows
 from orders.texts import WHITE
 
 # What a column can hold; its name in the file is the same, unless something else is said.

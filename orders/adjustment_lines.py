@@ -9,8 +9,8 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
-from orders.adjusting import shares
 from orders.fields import ZERO
+from orders.give_back import shares
 from orders.ledger import Key
 from orders.models import OrderItem
 

@@ -17,10 +17,10 @@ from django.db.models import Q
 
 from orders import events, ledger, outcomes
 from orders.actors import Actor
-from orders.adjusting import short_again, why_not_adjust
+from orders.adjustment_lines import Keep, given_up, kept_of, why_not_keep
 from orders.errors import CannotAdjust, Shortfall
 from orders.fields import ZERO, json_number, quantity
-from orders.keeping import Keep, given_up, kept_of, why_not_keep
+from orders.give_back import short_again, why_not_adjust
 from orders.ledger import Key
 from orders.models import (
     SETTLED_STATES,
@@ -37,9 +37,9 @@ from orders.models import (
 )
 from orders.models.inventory import OPEN_HOLDS
 from orders.models.rearrangements import UNDER_WAY
+from orders.open_remedy import check_nothing_under_way
 from orders.permitted_lists import why_not_permitted
 from orders.refusals import figure_lags, moved_on, not_in_list
-from orders.under_way import check_nothing_under_way
 
 
 def keeps_of(rearrangement: Rearrangement) -> list[Keep]:

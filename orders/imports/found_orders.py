@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from orders.fields import json_number
-from orders.stock_csv import BadLine
+from orders.imports.stock_csv import BadLine
 
 _NUMBER = re.compile(r"\A-?[0-9]{1,12}(\.[0-9]{1,6})?\Z")
 

@@ -35,6 +35,7 @@ from orders.models import (
 )
 from orders.models.inventory import OPEN_HOLDS
 from orders.models.replacements import UNDER_WAY
+from orders.open_remedy import check_nothing_under_way
 from orders.permitted_lists import why_not_permitted
 from orders.refusals import (
     figure_lags,
@@ -44,13 +45,7 @@ from orders.refusals import (
     short_differs,
     short_itself,
 )
-from orders.shortages import (
-    SHORT_STATES,
-    replaced_words,
-    settled_as,
-    why_not,
-)
-from orders.under_way import check_nothing_under_way
+from orders.short_items import SHORT_STATES, replaced_words, settled_as, why_not
 
 _ITEM_ID = 100
 

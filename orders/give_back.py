@@ -26,8 +26,8 @@ from orders.models import (
     ReservationState,
     Resolution,
 )
+from orders.open_remedy import check_nothing_under_way
 from orders.refusals import moved_on, not_accepted
-from orders.under_way import check_nothing_under_way
 
 
 def why_not_adjust(order: Order) -> str:

@@ -1,0 +1,1 @@
+"""Files of orders and of stock: CSV, XML and JSON lines, plain or gzipped."""
