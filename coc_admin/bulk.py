@@ -29,7 +29,9 @@ from orders.actors import Actor, person
 from orders.errors import OrderRefused
 from orders.ledger import LedgerChanged
 from orders.models import Order, OrderItem, OrderStatus, Replacement
-from reconciliation import releases, remedies, wake
+from reconciliation import remedies
+from reconciliation.queue import enqueue
+from reconciliation.reservation import release
 
 # Each takes some ten statements, replacing forty; a request must not last.
 AT_ONCE = 100
@@ -157,7 +159,7 @@ def carry_on(*, bulk: BulkRemedy, sight: Sight, username: str, now: datetime) ->
             # What is left stays to be done.
             break
     if bulk.kind == BulkKind.REPLACE:
-        wake.soon("finish_replacements")
+        enqueue.soon("finish_replacements")
     return pending.count()
 
 
@@ -237,12 +239,12 @@ def _remedy(bulk: BulkRemedy, line: BulkLine, *, actor: Actor, now: datetime) ->
         "now": now,
     }
     if kind == BulkKind.CANCEL:
-        return releases.cancel_order(**common)
+        return release.cancel_order(**common)
     if kind == BulkKind.CANCEL_SHORT:
         units = {int(pk): Decimal(number) for pk, number in line.units.items()}
         return remedies.cancel_short(units=units, **common)
     if kind == BulkKind.SETTLE_OUTSIDE:
-        return releases.settle_outside(reference=bulk.reference, **common)
+        return release.settle_outside(reference=bulk.reference, **common)
     if kind == BulkKind.REOPEN:
         return settlement.reopen(**common)
     raise AssertionError(kind)

@@ -29,7 +29,7 @@ from orders.models.inventory import OPEN_HOLDS
 from orders.open_remedy import what_is_under_way
 from orders.units import units_of
 from reconciliation.models import ReservationDocument
-from reconciliation.releases import MAY_HOLD
+from reconciliation.reservation.release import MAY_HOLD
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,7 @@ def offline_capture_has_a_monitor(
 ) -> list[CheckMessage]:
     """W006: sites sell offline, and nobody looks whether OCI is back."""
     from orders.models import Site
-    from reconciliation import heartbeats
+    from reconciliation.queue import heartbeats
 
     if not databases:
         return []
@@ -189,7 +189,7 @@ def mail_server_is_spoken_to_in_one_way(app_configs: Apps, **kwargs: Any) -> lis
 @checks.register(deploy=True)
 def mail_can_be_sent(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     """W009: channels and messages to customers that go by e-mail are refused."""
-    if settings.EMAIL_BACKEND != "reconciliation.channels.no_mail.NoMail":
+    if settings.EMAIL_BACKEND != "reconciliation.alerts.channels.no_mail.NoMail":
         return []
     return [
         checks.Warning(

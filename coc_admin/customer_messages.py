@@ -18,7 +18,7 @@ from django.http import HttpRequest
 
 from coc_admin import audit
 from orders.models import CustomerMessage, HandOver, MessageRoute, Order
-from reconciliation.channels import sending
+from reconciliation.alerts.channels import send as sending
 
 MOST_MESSAGES = 20
 # Longer than both ways out may take.

@@ -17,9 +17,11 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from coc_admin.web_server.contact import contact
-from reconciliation import alerts, heartbeats, status, wake
-from reconciliation.alert_rules import is_worker_silent
+from reconciliation.alerts import lifecycle
+from reconciliation.alerts.rules import is_worker_silent
 from reconciliation.models import ConnectionState, Heartbeat, Outage, Priority, ReportDay
+from reconciliation.queue import enqueue, heartbeats
+from reconciliation.runs import status
 
 OK = "ok"
 
@@ -117,7 +119,7 @@ class _Figures(Collector):
         yield from self._orders(now)
         yield self._alerts()
         yield self._heartbeats()
-        yield _gauge("coc_queue_tasks", "Tasks in the queue of the database.", wake.queued())
+        yield _gauge("coc_queue_tasks", "Tasks in the queue of the database.", enqueue.queued())
         yield _gauge(
             "coc_reports_to_merge",
             "Daily reports that are behind the orders.",
@@ -161,7 +163,7 @@ class _Figures(Collector):
 
     def _alerts(self) -> Metric:
         counts = dict(
-            alerts.open_alerts().order_by().values_list("priority").annotate(number=Count("pk"))
+            lifecycle.open_alerts().order_by().values_list("priority").annotate(number=Count("pk"))
         )
         family = GaugeMetricFamily("coc_alerts_open", "Open alerts.", labels=["priority"])
         for priority in Priority:

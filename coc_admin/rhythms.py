@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 
 from coc_admin import audit
 from coc_admin.editing import ChangeRefused, update_as_seen
-from reconciliation import rhythms, schedules
+from reconciliation.maintenance import schedules
+from reconciliation.queue import intervals
 
 
 def change_rhythm(
@@ -30,11 +31,11 @@ def change_rhythm(
     a rhythm that it cannot have.
     """
     try:
-        rhythms.check(name, values)
-    except rhythms.RhythmRefused as refusal:
+        intervals.check(name, values)
+    except intervals.RhythmRefused as refusal:
         raise ChangeRefused(_("It cannot have this rhythm."), field=refusal.field) from refusal
     with transaction.atomic():
-        changes = update_as_seen(rhythms.row_to_change(name), was=was, values=values)
+        changes = update_as_seen(intervals.row_to_change(name), was=was, values=values)
         if changes:
             schedules.follow(name, now=timezone.now())
             audit.record(

@@ -224,11 +224,11 @@ EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
 EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
 EMAIL_TIMEOUT = env.number("EMAIL_TIMEOUT", 5.0, low=1, high=20)
 EMAIL_BACKEND = env.text("EMAIL_BACKEND") or (
-    "reconciliation.channels.smtp.BoundedSmtp"
+    "reconciliation.alerts.channels.smtp.BoundedSmtp"
     if EMAIL_HOST
     else "django.core.mail.backends.console.EmailBackend"
     if DEBUG
-    else "reconciliation.channels.no_mail.NoMail"
+    else "reconciliation.alerts.channels.no_mail.NoMail"
 )
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "console@localhost")
 # Where people reach the console, for the links in messages.

@@ -1,7 +1,7 @@
 """Keeping a part of what a reservation document holds, here or in another list: the order's side.
 
 What is kept is off ATO, in the list where it is to be, and written down first; the order counts on
-the old document until OCI has reserved all of that anew (`reconciliation.remedies.rearranging`).
+the old document until OCI has reserved all of that anew (`reconciliation.remedies.adjust`).
 Every step is a conditional update.
 """
 

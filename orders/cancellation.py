@@ -2,7 +2,7 @@
 
 An order that OCI may hold something for goes through *cancelling*: it leaves the queue at once, and
 is *cancelled*, its ATO given back, when everything at OCI has been undone
-(`reconciliation.releases`). Whoever is reserving it at that moment can no longer settle it.
+(`reconciliation.reservation.release`). A worker that is reserving it can no longer settle it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Replacing what is short of an order item by another SKU of the same list: the order's side.
 
 The replacement is off ATO and written down first; the item changes only when OCI has reserved all
-of it (`reconciliation.remedies.replacing`). Every step is a conditional update.
+of it (`reconciliation.remedies.replace`). Every step is a conditional update.
 """
 
 from __future__ import annotations

@@ -8,20 +8,15 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from reconciliation import (
-    batches,
-    failed_tasks,
-    heartbeats,
-    releases,
-    remedies,
-    retention,
-    rhythms,
-    wake,
-)
-from reconciliation import sweep as sweeping
-from reconciliation.alert_rules import refresh_alerts
-from reconciliation.channels import delivery
-from reconciliation.reports import keep_up
+from reconciliation import remedies
+from reconciliation.alerts.channels import delivery
+from reconciliation.alerts.rules import refresh_alerts
+from reconciliation.maintenance import retention
+from reconciliation.maintenance import sweep as sweeping
+from reconciliation.queue import enqueue, failed_tasks, heartbeats, intervals
+from reconciliation.reports import publish
+from reconciliation.reservation import release
+from reconciliation.runs import batches
 
 # Well under the queue's time limit of a task; what is left goes on in a task of its own.
 _BUDGET = timedelta(seconds=20)
@@ -30,28 +25,28 @@ _BUDGET = timedelta(seconds=20)
 def work_run(run_id: int) -> None:
     """Work on a reconciliation for a while."""
     if batches.work_run(run_id=run_id, clock=timezone.now, budget=_BUDGET):
-        wake.soon("work_run", run_id)
+        enqueue.soon("work_run", run_id)
 
 
 def after_run(run_id: int) -> None:
     """Bring alerts and reports up to date with a run that has ended."""
     refresh_alerts(timezone.now())
-    keep_up.project_and_merge(now=timezone.now())
+    publish.project_and_merge(now=timezone.now())
 
 
 def project_reports() -> None:
     """Write work files of what has changed; merge the days that have waited long enough."""
-    keep_up.project(now=timezone.now())
+    publish.project(now=timezone.now())
 
 
 def merge_reports() -> None:
     """Merge the days that have changed."""
-    keep_up.project_and_merge(now=timezone.now())
+    publish.project_and_merge(now=timezone.now())
 
 
 def finish_cancellations() -> None:
     """Carry on with what is being cancelled."""
-    releases.finish_cancellations(clock=timezone.now)
+    release.finish_cancellations(clock=timezone.now)
 
 
 def deliver_alerts() -> None:
@@ -64,7 +59,7 @@ def finish_replacements() -> None:
     ended = remedies.finish_replacements(clock=timezone.now, budget=_BUDGET)
     # Without progress the sweep asks again: OCI is away, or others have what is left.
     if ended and remedies.something_under_way():
-        wake.soon("finish_replacements")
+        enqueue.soon("finish_replacements")
 
 
 def finish_rearrangements() -> None:
@@ -72,7 +67,7 @@ def finish_rearrangements() -> None:
     ended = remedies.finish_rearrangements(clock=timezone.now, budget=_BUDGET)
     # As above.
     if ended and remedies.rearranging_is_under_way():
-        wake.soon("finish_rearrangements")
+        enqueue.soon("finish_rearrangements")
 
 
 def sweep() -> None:
@@ -80,14 +75,14 @@ def sweep() -> None:
     sweeping.sweep(clock=timezone.now)
     failed_tasks.drop_old(timezone.now())
     beat()
-    rhythms.note_done(rhythms.SWEEP, now=timezone.now())
+    intervals.note_done(intervals.SWEEP, now=timezone.now())
 
 
 def retain() -> None:
     """Erase what has been kept for as long as the settings say."""
     if retention.apply(now=timezone.now()).more:
-        wake.soon("retain")
-    rhythms.note_done(rhythms.RETENTION, now=timezone.now())
+        enqueue.soon("retain")
+    intervals.note_done(intervals.RETENTION, now=timezone.now())
 
 
 def beat() -> None:

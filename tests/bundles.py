@@ -15,7 +15,7 @@ from orders.models import (
     OrderPayload,
     Site,
 )
-from reconciliation.placement import Placement, place_order
+from reconciliation.reservation.placement import Placement, place_order
 from tests.engine import Engine
 from tests.factories import SHOP
 from tests.orders.payloads import order_document

@@ -18,10 +18,13 @@ from django.utils import timezone
 
 from orders.actors import person
 from orders.models import InventoryRecord, Order, OrderEvent, OrderItem, OrderStatus, Site
-from reconciliation import batches, connection, oci_client, order_work, promises, runs
+from reconciliation import connection
+from reconciliation.connection import clients
+from reconciliation.maintenance import integrity_check
 from reconciliation.models import Connection, ReservationDocument, Run, Scope, Trigger
 from reconciliation.oci.client import CancelResult, OciClient, PutAnswer
-from reconciliation.placement import Placement, place_order
+from reconciliation.reservation.placement import Placement, place_order
+from reconciliation.runs import batches, lifecycle, order_worker
 from tests import factories
 from tests.factories import SHOP, Clock, Units
 from tests.orders.payloads import raw_order
@@ -71,7 +74,7 @@ class Engine:
 
     def start(self, scope: Scope = Scope.MISSING, **data: Any) -> Run:
         """Start a run as a person does."""
-        return runs.start_run(
+        return lifecycle.start_run(
             trigger=Trigger.PERSON,
             actor=MIA,
             now=self.clock(),
@@ -112,9 +115,9 @@ class Engine:
             return hook
 
         monkeypatch.setattr(
-            order_work,
+            order_worker,
             "shared_client",
-            lambda: Between(oci_client.client(), before=of_order(before), after=of_order(after)),
+            lambda: Between(clients.client(), before=of_order(before), after=of_order(after)),
         )
 
     def held(self) -> dict[str, Decimal]:
@@ -228,9 +231,9 @@ def engine(simulator: SimulatorProcess, settings: Any) -> Iterator[Engine]:
     settings.COC_OCI_CONNECT_TIMEOUT = 0.4
     settings.COC_OCI_LIVE_TIMEOUT = 0.4
     settings.COC_OCI_TIMEOUT = 5.0
-    oci_client.close_clients()
+    clients.close_clients()
     made = Engine(simulator)
     yield made
-    oci_client.close_clients()
+    clients.close_clients()
     if made.keeps_promises:
-        assert list(promises.check()) == []
+        assert list(integrity_check.check()) == []

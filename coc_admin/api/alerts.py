@@ -16,8 +16,8 @@ from coc_admin.api.pages import refuse_unknown
 from coc_admin.api.shapes import AlertList
 from coc_admin.models import TokenScope
 from orders.serializers import iso
-from reconciliation import alerts
-from reconciliation.alert_tellings import tellings
+from reconciliation.alerts import lifecycle
+from reconciliation.alerts.site_text import tellings
 
 router = Router(tags=["Alerts"])
 
@@ -34,7 +34,7 @@ def list_alerts(request: HttpRequest) -> Any:
     """List what is true now, the most urgent first."""
     refuse_unknown(request)
     site_id = token_of(request).site_id
-    found = list(alerts.open_alerts()[:MOST])
+    found = list(lifecycle.open_alerts()[:MOST])
     told = tellings(found, site_ids=[site_id])
     rows = [
         {

@@ -25,7 +25,7 @@ from orders import exports
 from orders.models import Order, Site
 from orders.serializers import order_answer
 from orders.texts import is_plain
-from reconciliation import releases
+from reconciliation.reservation import release
 
 router = Router(tags=["Orders"])
 
@@ -107,7 +107,7 @@ def cancel_order(
     """
     token = token_of(request)
     order = _order(site_of(token, site_id), order_no)
-    releases.cancel_order(
+    release.cancel_order(
         order_id=order.pk, actor=actor_of(token), reason=body.reason.strip(), now=timezone.now()
     )
     return _answer(order.pk)

@@ -16,7 +16,7 @@ from coc_admin.models import TokenScope
 from orders.errors import OrderRefused
 from orders.payload import MAX_BYTES
 from orders.serializers import order_answer
-from reconciliation.placement import place_order
+from reconciliation.reservation.placement import place_order
 
 RULE = BearerToken(TokenScope.ORDERS_WRITE)
 

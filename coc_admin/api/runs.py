@@ -30,9 +30,9 @@ from orders.errors import Problem
 from orders.fields import json_number
 from orders.models import Order
 from orders.serializers import iso
-from reconciliation import runs, status
-from reconciliation.dry_run import DryRun, dry_run
 from reconciliation.models import Run, RunEntry, Scope, Trigger
+from reconciliation.runs import lifecycle, status
+from reconciliation.runs.dry_run import DryRun, dry_run
 
 router = Router(tags=["Reconciliation"])
 
@@ -139,7 +139,7 @@ def start_run(request: HttpRequest, body: RunRequest) -> Any:
         would = dry_run(scope=body.scope, scope_data=data, told=[token.site_id], now=timezone.now())
         return Status(200, _dry_run(would))
     try:
-        run = runs.start_run(
+        run = lifecycle.start_run(
             trigger=Trigger.API,
             actor=actor_of(token),
             scope=body.scope,
@@ -147,7 +147,7 @@ def start_run(request: HttpRequest, body: RunRequest) -> Any:
             reason=body.reason.strip(),
             now=timezone.now(),
         )
-    except runs.RunRefused as refused:
+    except lifecycle.RunRefused as refused:
         active = refused.active_run
         visible = active and runs_of_site(token.site_id).filter(pk=active.pk).first()
         raise RunNotStarted(

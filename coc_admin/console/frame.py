@@ -15,8 +15,8 @@ from coc_admin.console.alerts.inbox import inbox_of
 from coc_admin.console.wording import Banner, connection_banner
 from coc_admin.sight import Sight, profile_of, sight_of
 from reconciliation import connection as connections
-from reconciliation import status
 from reconciliation.models import ACTIVE_RUNS, Connection, ConnectionState, Priority, Run
+from reconciliation.runs import status
 
 BUSY_SECONDS = 2
 QUIET_SECONDS = 10

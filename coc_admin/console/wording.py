@@ -24,7 +24,7 @@ from orders.models import (
 )
 from orders.units import units_of
 from reconciliation.models import ConnectionState, EntryState, OfflineCause, RunState
-from reconciliation.status import Status, Waiting
+from reconciliation.runs.status import Status, Waiting
 
 TONES: dict[str, str] = {
     ReservationState.MISSING: "warn",

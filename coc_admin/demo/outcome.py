@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 from django.db.models import Count
 
 from orders.models import Order, ReservationState
-from reconciliation import alerts
+from reconciliation.alerts import lifecycle
 from reconciliation.models import ReportDay
 from reconciliation.reports import names
 
@@ -39,7 +39,7 @@ def lines(answers: Counter[str]) -> list[str]:
             f"  {states[state]:5d}  {state.label}" for state in ReservationState if states[state]
         ]
     told.append("Open alerts:")
-    told += [f"  {alert.priority:6}  {alert.message}" for alert in alerts.open_alerts()]
+    told += [f"  {alert.priority:6}  {alert.message}" for alert in lifecycle.open_alerts()]
     told.append(f"Reports in {names.folder()}:")
     told += [
         f"  {names.name_of(day)}  ({day.order_count} orders)"

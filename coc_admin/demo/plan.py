@@ -90,7 +90,7 @@ class Plan:
         return dict(units)
 
     def stock_file(self) -> dict[str, Any]:
-        """Return the simulator's stock file (reconciliation.oci.simulator.stockfile)."""
+        """Return the simulator's stock file (reconciliation.simulator.stockfile)."""
         return {
             "locations": [place for site in self.sites for place in site.locations],
             "groups": {site.list_id: list(site.members) for site in self.sites if site.members},

@@ -12,9 +12,9 @@ from coc_admin.demo.simulator import SimulatorControl
 from coc_admin.demo.storefront import Storefront
 from orders.fields import json_number
 from orders.models import Order
-from reconciliation import status
 from reconciliation.models import ConnectionState, ReportDay
-from reconciliation.status import Status
+from reconciliation.runs import status
+from reconciliation.runs.status import Status
 
 
 class StoryStopped(Exception):

@@ -21,7 +21,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from coc_admin import private_files
 from coc_admin.postgresql import pooler
 from orders import statement_limit
-from reconciliation import schedules
+from reconciliation.maintenance import schedules
 
 # Connections that wait to be accepted.
 BACKLOG = 1024

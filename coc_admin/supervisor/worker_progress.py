@@ -9,8 +9,8 @@ from django.db.models import Max
 from redis.exceptions import RedisError
 
 from coc_admin.supervisor.watchdog import Progress, Watchdog
-from reconciliation import heartbeats, wake
 from reconciliation.models import Batch
+from reconciliation.queue import enqueue, heartbeats
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def nudge() -> None:
     worker, halted in the middle of a transaction, and then nobody can write until it is replaced.
     """
     try:
-        wake.soon("beat")
+        enqueue.soon("beat")
     except OperationalError as error:
         if not _is_locked(error):
             raise

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from reconciliation.connection.counting import (
+from reconciliation.connection.call_counts import (
     note_configuration_fault,
     note_failure,
     note_good,
     note_sent,
     note_throttled,
 )
-from reconciliation.connection.observing import StateObserver, observer
+from reconciliation.connection.observer import StateObserver, observer
 from reconciliation.connection.pacing import Pace, pace
 from reconciliation.connection.state import current, is_usable, may_call
 from reconciliation.connection.transitions import (

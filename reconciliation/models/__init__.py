@@ -35,8 +35,8 @@ from reconciliation.models.connection import (
     OfflineCause,
     Outage,
 )
+from reconciliation.models.intervals import Rhythm
 from reconciliation.models.reports import ReportDay, ReportType, VanishedOrder
-from reconciliation.models.rhythms import Rhythm
 from reconciliation.models.runs import (
     ACTIVE_RUNS,
     Batch,

@@ -12,18 +12,12 @@ from datetime import datetime, timedelta
 from django.db import DatabaseError, InterfaceError, connections
 
 from orders import statement_limit
-from reconciliation import (
-    alert_rules,
-    alerts,
-    connection,
-    heartbeats,
-    leases,
-    liveness,
-    rhythms,
-    schedules,
-)
+from reconciliation import connection, liveness
+from reconciliation.alerts import lifecycle, rules
+from reconciliation.maintenance import schedules
 from reconciliation.monitor import recovery
 from reconciliation.monitor.probing import Prober
+from reconciliation.queue import heartbeats, intervals, leases
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +95,7 @@ class Monitor:
         if self._next_alerts is None or now >= self._next_alerts:
             started = time.monotonic()
             with statement_limit.for_work():
-                alert_rules.refresh_alerts(now)
+                rules.refresh_alerts(now)
             # A backlog that takes long to sum up is summed up less often.
             spent = timedelta(seconds=time.monotonic() - started)
             self._next_alerts = now + max(ALERTS_EVERY, 10 * spent)
@@ -111,7 +105,7 @@ class Monitor:
         if self._next_forget is None or now >= self._next_forget:
             self._next_forget = now + FORGET_EVERY
             heartbeats.forget_old(now)
-            alerts.forget_old(now)
+            lifecycle.forget_old(now)
         return True
 
     def _takes_lead(self, now: datetime) -> bool:
@@ -123,7 +117,7 @@ class Monitor:
         # A little under the interval: a tick that comes a moment early must not skip a probe. Ticks
         # are a second apart, which keeps probes at one a second. Asked for at each tick, so that a
         # rhythm that people shorten counts at once.
-        pause = rhythms.pace_of(rhythms.PROBE).interval - timedelta(seconds=0.1)
+        pause = intervals.pace_of(intervals.PROBE).interval - timedelta(seconds=0.1)
         if self._last_probe is not None and now < self._last_probe + pause:
             return
         wait_until = connection.current().wait_until

@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 
 from django.db import DatabaseError, connections
 
-from reconciliation import connection, snapshots
+from reconciliation import connection
 from reconciliation.oci.client import OciClient
 from reconciliation.oci.errors import OciError, OciRefused, OciThrottled
+from reconciliation.reservation import stock_refresh
 
 logger = logging.getLogger(__name__)
 
@@ -67,9 +68,9 @@ class Prober:
         """Ask OCI for the figures that need renewing most; True if it answered as it should."""
         sent_at = self.clock()
         self._skip = {list_id: until for list_id, until in self._skip.items() if until > sent_at}
-        due = snapshots.next_due(now=sent_at, skip=list(self._skip))
+        due = stock_refresh.next_due(now=sent_at, skip=list(self._skip))
         try:
-            suspicious = snapshots.ask(due, client=self.client, clock=self.clock).suspicious
+            suspicious = stock_refresh.ask(due, client=self.client, clock=self.clock).suspicious
         except OciThrottled:
             # Neither good nor bad (design 5): it is there, and wants to be left alone.
             return False

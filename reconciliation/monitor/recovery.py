@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 
 from orders.actors import job
 from orders.models import Order, OrderEvent
-from reconciliation import connection, releases, wake
+from reconciliation import connection
 from reconciliation.models import ConnectionState, ReportDay, Run, Trigger
-from reconciliation.runs import RunRefused, start_run
+from reconciliation.queue import enqueue as wake
+from reconciliation.reservation import release
+from reconciliation.runs.lifecycle import RunRefused, start_run
 
 MONITOR = job("monitor")
 # After a run that left something waiting, a moment for what made it wait.
@@ -74,6 +76,6 @@ def _run_is_active() -> bool:
 
 _WORK = {
     "project_reports": _reports_wait,
-    "finish_cancellations": releases.something_to_undo,
+    "finish_cancellations": release.something_to_undo,
     "sweep": _run_is_active,
 }

@@ -6,19 +6,16 @@ order has moved on; nothing has changed then. Previews take many orders at once.
 
 from __future__ import annotations
 
-from reconciliation.remedies.adjusting import (
-    Adjusted,
-    AdjustPreview,
-    give_back,
-    preview_give_back,
-)
-from reconciliation.remedies.finishing import finish_replacements, something_under_way
-from reconciliation.remedies.keeping import (
+from reconciliation.remedies.adjust import Rearranged, rearrange
+from reconciliation.remedies.adjust_finish import finish_rearrangements, rearranging_is_under_way
+from reconciliation.remedies.adjust_preview import (
     KeepPreview,
     held_by,
     preview_rearrange,
     why_not_touch,
 )
+from reconciliation.remedies.cancel_short import cancel_short
+from reconciliation.remedies.give_back import Adjusted, AdjustPreview, give_back, preview_give_back
 from reconciliation.remedies.previews import (
     CancelShortPreview,
     ReplacePreview,
@@ -26,16 +23,14 @@ from reconciliation.remedies.previews import (
     preview_cancel_short,
     preview_replace,
 )
-from reconciliation.remedies.rearranged import finish_rearrangements, rearranging_is_under_way
-from reconciliation.remedies.rearranging import Rearranged, rearrange
-from reconciliation.remedies.replacing import (
+from reconciliation.remedies.replace import (
     OciAway,
     begin_replacement,
     replace_short,
     why_oci_is_away,
 )
-from reconciliation.remedies.short_items import cancel_short
-from reconciliation.remedies.suggesting import Suggestion, search, suggest, usual_price
+from reconciliation.remedies.replace_finish import finish_replacements, something_under_way
+from reconciliation.remedies.suggestions import Suggestion, search, suggest, usual_price
 
 __all__ = [
     "AdjustPreview",

@@ -23,8 +23,8 @@ from orders.refusals import (
     waited_for,
 )
 from orders.units import units_of
-from reconciliation import fence
-from reconciliation.remedies.reserving import uncounted_documents
+from reconciliation.remedies.preconditions import uncounted_documents
+from reconciliation.reservation import fence
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from django.db.models import F
 from orders.models import Site
 from orders.serializers import iso
 from reconciliation.models import ReportDay, ReportType
-from reconciliation.reports import atomic, names, vanished
-from reconciliation.reports.kinds import orders_of
-from reconciliation.reports.shapes import SCHEMA_VERSION, in_chunks, line_of, members_of
+from reconciliation.reports import atomic_files, names, vanished
+from reconciliation.reports.report_types import orders_of
+from reconciliation.reports.serializers import SCHEMA_VERSION, in_chunks, line_of, members_of
 
 _COUNT_PLACES = 10
 _BLOCK = 1 << 20
@@ -51,13 +51,13 @@ def merge(report: ReportDay, *, keep_lease: Callable[[], bool], now: datetime) -
     """
     path = names.path_of(report)
     revision = report.revision + 1
-    with atomic.replacing(path) as file:
+    with atomic_files.replacing(path) as file:
         count = _write(file, report, revision, keep_lease, now)
         size, digest = measure(file)
         vanished.keep_if_it_knows_more(path, written=file, report=report, now=now)
         if not keep_lease():
             raise LeaseLost(path.name)
-    atomic.sync_folder(path.parent)
+    atomic_files.sync_folder(path.parent)
     won = ReportDay.objects.filter(pk=report.pk, revision=report.revision).update(
         revision=F("revision") + 1,
         order_count=count,
@@ -135,7 +135,7 @@ def _remove_work_files(report: ReportDay, path: Path, now: datetime) -> None:
     folder = names.work_folder()
     if not folder.is_dir():
         return
-    atomic.remove_left_overs(folder)
+    atomic_files.remove_left_overs(folder)
     kind = ReportType(report.report_type)
     there = {entry.name for entry in folder.iterdir() if entry.name.startswith(f"{kind}_")}
     if not there:

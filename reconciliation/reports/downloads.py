@@ -11,9 +11,8 @@ from typing import IO, Any, BinaryIO
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from reconciliation import sheets
 from reconciliation.models import ReportDay
-from reconciliation.reports import daily, keep_up, names
+from reconciliation.reports import daily, names, publish, sheets
 
 _DAY = re.compile(r"\A(\d{4})(\d{2})(\d{2})_([a-z]+)_")
 _TRIES = 3
@@ -86,7 +85,7 @@ def open_json(report: ReportDay) -> BinaryIO:
             file = _open_if_whole(report)
             if file is not None:
                 return file
-        keep_up.rebuild_one(report, now=timezone.now())
+        publish.rebuild_one(report, now=timezone.now())
     raise ReportUnavailable(report)
 
 
@@ -133,7 +132,7 @@ def rows_of(file: BinaryIO) -> Iterator[list[Any]]:
 
 
 def open_sheet(report: ReportDay, form: str) -> IO[bytes]:
-    """Return the orders of a report as an open file in one of reconciliation.sheets.FORMS.
+    """Return the orders of a report as an open file in one of reconciliation.reports.sheets.FORMS.
 
     Raises ReportUnavailable, KeyError for another form.
     """

@@ -13,7 +13,7 @@ from orders.models import Order, OrderEvent, Site
 from orders.serializers import iso
 from reconciliation.models import ReportDay, ReportType
 from reconciliation.reports import daily, names, vanished
-from reconciliation.reports.kinds import orders_of
+from reconciliation.reports.report_types import orders_of
 
 _CHUNK = 500
 # Of what is the same for many orders some are named.

@@ -25,7 +25,7 @@ from django.db.models.query import QuerySet
 
 from orders.models import Order, Site
 from reconciliation.models import ReportDay, VanishedOrder
-from reconciliation.reports import atomic, names
+from reconciliation.reports import atomic_files, names
 
 ORDER_LINE = b'{"siteId":'
 _NUMBER = ',"orderNo":'
@@ -174,9 +174,9 @@ def _keep(path: Path, now: datetime) -> Path:
     try:
         os.link(path, kept)
     except OSError:
-        with path.open("rb") as source, atomic.replacing(kept) as target:
+        with path.open("rb") as source, atomic_files.replacing(kept) as target:
             shutil.copyfileobj(source, target)
-    atomic.sync_folder(folder)
+    atomic_files.sync_folder(folder)
     return kept
 
 
@@ -245,7 +245,7 @@ def erase_customers(*, site: Site, order_nos: Collection[str]) -> None:
 
 
 def _write_without_customers(path: Path, order_nos: Collection[str]) -> None:
-    with path.open("rb") as source, atomic.replacing(path) as target:
+    with path.open("rb") as source, atomic_files.replacing(path) as target:
         for line in source:
             named = _named(line.rstrip(b",\n")) if line.startswith(ORDER_LINE) else None
             if named is not None and named.order_no in order_nos:

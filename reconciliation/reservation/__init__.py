@@ -6,11 +6,11 @@ here holds a database transaction while it talks to OCI.
 
 from __future__ import annotations
 
-from reconciliation.reservation.asking import ask, cancel_document
-from reconciliation.reservation.counting import answered_units, count, is_complete
-from reconciliation.reservation.undoing import give_back_if_undone, not_yet_undone
-from reconciliation.reservation.verdicts import Asked, Verdict
-from reconciliation.reservation.writing import prepare, write_kept, write_replacement
+from reconciliation.reservation.apply import answered_units, count, is_complete
+from reconciliation.reservation.cancel import give_back_if_undone, not_yet_undone
+from reconciliation.reservation.documents import prepare, write_kept, write_replacement
+from reconciliation.reservation.results import Asked, Verdict
+from reconciliation.reservation.send import ask, cancel_document
 
 __all__ = [
     "Asked",

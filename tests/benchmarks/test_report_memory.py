@@ -16,7 +16,7 @@ import pytest
 
 from orders.models import InventoryList, Order, OrderItem, OrderStatus, Site
 from reconciliation.models import ReportDay
-from reconciliation.reports import daily, downloads, shapes
+from reconciliation.reports import daily, downloads, serializers
 
 SMALL = int(os.environ.get("COC_BENCH_ORDERS", "120"))
 START = datetime(2026, 2, 2, 1, 0, tzinfo=UTC)
@@ -84,7 +84,7 @@ def test_a_day_of_four_times_the_orders_takes_no_more_memory(
 ) -> None:
     settings.COC_IMPEX_DIR = tmp_path
     # Both days are to be longer than what is read at a time.
-    monkeypatch.setattr(shapes, "CHUNK", min(shapes.CHUNK, SMALL // 2))
+    monkeypatch.setattr(serializers, "CHUNK", min(serializers.CHUNK, SMALL // 2))
     stock = InventoryList.objects.create(id="stock")
     site = Site.objects.create(id="shop", inventory_list=stock)
     add_orders(site, 0, SMALL)

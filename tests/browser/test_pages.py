@@ -28,7 +28,7 @@ from reconciliation.models import (
     ReportDay,
     Run,
 )
-from reconciliation.reports import keep_up, names
+from reconciliation.reports import names, publish
 from tests.browser.conftest import Open, axe_findings, look, scrolls_sideways
 from tests.coc_admin.console import scene
 
@@ -123,7 +123,7 @@ def put_on_every_page(outage: scene.Scene) -> None:
     """Give each page of PAGES something to show."""
     scene.make_outage(outage.run)
     scene.make_outage(over=False, minutes_ago=40)
-    keep_up.project_and_merge(now=scene.NOW)
+    publish.project_and_merge(now=scene.NOW)
     names.path_of(ReportDay.objects.get(report_type="reserved")).unlink()
     stock_uploads.keep(
         io.BytesIO(b"sku,ato\nMUG-01,3\nNEW-9,7\n"),

@@ -15,7 +15,8 @@ from playwright.sync_api import expect
 from coc_admin import tokens
 from coc_admin.models import AuditEntry
 from orders.models import Site
-from reconciliation import heartbeats, schedules
+from reconciliation.maintenance import schedules
+from reconciliation.queue import heartbeats
 from tests.browser.conftest import Open, axe_findings, look, scrolls_sideways
 from tests.coc_admin.console import scene
 

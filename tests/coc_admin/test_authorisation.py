@@ -18,7 +18,7 @@ from coc_admin import tokens
 from coc_admin.models import ApiToken, BulkKind, BulkRemedy, Profile, TokenScope
 from coc_admin.roles import make_roles
 from orders.models import InventoryRecord, Order, Site
-from reconciliation import alerts
+from reconciliation.alerts import lifecycle
 from reconciliation.models import (
     Channel,
     ChannelKind,
@@ -99,7 +99,7 @@ def objects(db: None) -> dict[str, Any]:
         "outage": scene.make_outage(outage.run).pk,
         "sku": InventoryRecord.objects.get(inventory_list="NorthShop-stock", sku="MUG-01").pk,
         "report": ReportDay.objects.earliest("pk").pk,
-        "alert": alerts.raise_alert(
+        "alert": lifecycle.raise_alert(
             descriptor=Descriptor.NEEDS_REVIEW,
             priority=Priority.ACTION,
             message="One order cannot go on without a person.",

@@ -12,7 +12,7 @@ from pytest_django.fixtures import Settings
 
 from coc_admin import checks
 from orders.models import InventoryList, Site
-from reconciliation import heartbeats
+from reconciliation.queue import heartbeats
 
 RULE = {"timeout": 60, "retry": 300, "queue_limit": 2, "bulk": 1, "workers": 2}
 
@@ -153,7 +153,7 @@ def test_a_mail_server_is_spoken_to_in_one_way(settings: Settings) -> None:
 
 def test_that_no_mail_is_sent_is_said(settings: Settings) -> None:
     assert checks.mail_can_be_sent(None) == []
-    settings.EMAIL_BACKEND = "reconciliation.channels.no_mail.NoMail"
+    settings.EMAIL_BACKEND = "reconciliation.alerts.channels.no_mail.NoMail"
     assert told(checks.mail_can_be_sent(None)) == [
         ("coc.W009", "EMAIL_HOST is not set: no e-mail is sent.")
     ]

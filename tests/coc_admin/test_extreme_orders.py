@@ -21,9 +21,9 @@ from django.utils import timezone, translation
 from coc_admin.models import TokenScope
 from orders import customer_messages
 from orders.models import MessageKind, Order
-from reconciliation import alert_rules
-from reconciliation.alert_tellings import tellings
-from reconciliation.channels.words import content_of
+from reconciliation.alerts import rules
+from reconciliation.alerts.channels.text import content_of
+from reconciliation.alerts.site_text import tellings
 from reconciliation.models import (
     Alert,
     ConnectionState,
@@ -32,7 +32,7 @@ from reconciliation.models import (
     ReportDay,
     ReservationDocument,
 )
-from reconciliation.reports import keep_up
+from reconciliation.reports import publish
 from tests.coc_admin.api.conftest import api_for
 from tests.coc_admin.authorisation import API_TABLE, TABLE
 from tests.coc_admin.console import scene
@@ -58,9 +58,9 @@ def extremes(objects: dict[str, Any]) -> Orders:
     """Return the orders, in reports as well, while OCI is away: then pages say most."""
     site = Order.objects.get(pk=objects["order"]).site
     made = make_orders(site, scene.make_run())
-    keep_up.project_and_merge(now=timezone.now())
+    publish.project_and_merge(now=timezone.now())
     scene.set_connection(ConnectionState.OFFLINE, cause=OfflineCause.UNREACHABLE)
-    alert_rules.refresh_alerts(timezone.now())
+    rules.refresh_alerts(timezone.now())
     return made
 
 

@@ -16,7 +16,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from coc_admin import health
 from coc_admin.web_server.contact import contact
-from reconciliation import heartbeats, tasks
+from reconciliation import tasks
+from reconciliation.queue import heartbeats
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.scene import ConnectionState
 

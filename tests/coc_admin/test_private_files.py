@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from coc_admin import checks, private_files
-from reconciliation.reports.atomic import replacing
+from reconciliation.reports.atomic_files import replacing
 from tests import migrated
 from tests.processes.product import ROOT, environment
 

@@ -14,8 +14,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from coc_admin.supervisor import worker_progress
 from coc_admin.supervisor.watchdog import Progress, Watchdog
 from orders.models import ActorKind
-from reconciliation import heartbeats
 from reconciliation.models import Batch, Run
+from reconciliation.queue import heartbeats
 
 START = datetime(2026, 2, 2, 12, tzinfo=UTC)
 
@@ -121,7 +121,7 @@ def test_a_database_that_somebody_keeps_locked_is_no_excuse(
                 raise OperationalError(*busy.args) from busy
 
     monkeypatch.setattr(worker_progress.connection, "close", lambda: None)
-    monkeypatch.setattr(worker_progress.wake, "soon", locked)
+    monkeypatch.setattr(worker_progress.enqueue, "soon", locked)
     world = World()
     world.watchdog._nudge = worker_progress.nudge
     with closing(sqlite3.connect(tmp_path / "x", isolation_level=None)) as theirs:

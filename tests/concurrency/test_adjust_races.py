@@ -21,10 +21,12 @@ from orders.models import (
     Rearrangement,
 )
 from orders.models.rearrangements import UNDER_WAY
-from reconciliation import promises
+from reconciliation.maintenance import integrity_check
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
-from reconciliation.remedies import adjusting, rearranged, replacing
-from reconciliation.remedies import rearranging as verbs
+from reconciliation.remedies import adjust as verbs
+from reconciliation.remedies import adjust_finish
+from reconciliation.remedies import give_back as adjusting
+from reconciliation.remedies import replace as replacing
 from tests.concurrency.answered import answered_orders
 from tests.concurrency.together import at_once
 from tests.engine import MIA, D
@@ -82,7 +84,7 @@ def test_of_many_who_adjust_one_does() -> None:
     kept = kept_of(adjustments.keeps_of(mine))[("web", "MUG")]
     assert Hold.objects.get(order=order, state="waiting").quantity == kept
     assert InventoryRecord.objects.get(sku="MUG").ato == 997 - kept
-    assert list(promises.check()) == []
+    assert list(integrity_check.check()) == []
 
 
 def test_control_looking_first_without_the_claim_begins_them_all() -> None:
@@ -143,7 +145,7 @@ def test_adjusting_and_replacing_at_once_does_one_of_them() -> None:
     results = at_once(2 * WORKERS, lambda n: (replace if n % 2 else adjust_half)(orders[n // 2]))
     assert results == ["begun"] * WORKERS + ["refused"] * WORKERS
     assert [len(active(order)) for order in orders] == [1] * WORKERS
-    assert list(promises.check()) == []
+    assert list(integrity_check.check()) == []
 
 
 def test_adjusting_and_giving_back_at_once_does_one_of_them() -> None:
@@ -176,7 +178,7 @@ def test_adjusting_and_giving_back_at_once_does_one_of_them() -> None:
         )
         begun = Rearrangement.objects.filter(order=order).exists()
         assert reserved == (3 if begun else 0)
-    assert list(promises.check()) == []
+    assert list(integrity_check.check()) == []
 
 
 def answered(order: Order, holder: str) -> Rearrangement:
@@ -192,7 +194,7 @@ def answered(order: Order, holder: str) -> Rearrangement:
 
 
 def complete(mine: Rearrangement, holder: str) -> str:
-    return "won" if rearranged._complete(mine, holder=holder, now=NOW) else "lost"
+    return "won" if adjust_finish._complete(mine, holder=holder, now=NOW) else "lost"
 
 
 def test_counting_and_cancelling_at_once_leave_nothing_half_done() -> None:
@@ -227,7 +229,7 @@ def test_two_who_count_the_same_answer_count_it_once() -> None:
     for order in orders:
         assert OrderItem.objects.get(order=order).reserved_quantity == 2
         assert order.events.filter(kind="rearranged").count() == 1
-    assert list(promises.check()) == []
+    assert list(integrity_check.check()) == []
 
 
 def test_control_counting_without_the_claim_counts_it_twice() -> None:
@@ -264,7 +266,7 @@ def test_exporting_and_adjusting_at_once_does_one_of_them() -> None:
     for order in orders:
         order.refresh_from_db()
         assert (order.export_status == "exported") != order.rearrangements.exists()
-    assert list(promises.check()) == []
+    assert list(integrity_check.check()) == []
 
 
 def test_what_is_kept_is_never_more_than_there_is() -> None:
@@ -275,4 +277,4 @@ def test_what_is_kept_is_never_more_than_there_is() -> None:
     record = ledger.get_ato("web", "MUG")
     assert record is not None
     assert (record.ato, record.held) == (D(1), D(4))
-    assert list(promises.check()) == []
+    assert list(integrity_check.check()) == []

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from orders.actors import person
-from reconciliation.alert_handling import AlertMoved, snooze
-from reconciliation.alerts import raise_alert, resolve_alert
-from reconciliation.channels import delivery, outbox
+from reconciliation.alerts.actions import AlertMoved, snooze
+from reconciliation.alerts.channels import delivery, outbox
+from reconciliation.alerts.lifecycle import raise_alert, resolve_alert
 from reconciliation.models import (
     Alert,
     AlertEvent,

@@ -20,7 +20,8 @@ from coc_admin.models import AuditEntry, BulkKind, BulkLine, BulkRemedy
 from orders.capture import Claim
 from orders.errors import ShortOnAto
 from orders.models import InventoryRecord, Order, OrderItem, Replacement
-from reconciliation import connection, promises, remedies
+from reconciliation import connection, remedies
+from reconciliation.maintenance import integrity_check
 from tests.coc_admin.console import scene
 from tests.concurrency.test_desk_races import EVERYTHING, request_of
 from tests.concurrency.test_remedy_races import short_orders
@@ -102,7 +103,7 @@ def test_clicking_at_once_replaces_each_order_once(oci: None) -> None:
     assert ato("CUP") == 1000 - 12
     assert AuditEntry.objects.filter(action="desk.bulk").count() == 1
     assert not Order.objects.exclude(claim="").exists()
-    assert list(promises.check()) == []
+    assert list(integrity_check.check()) == []
 
 
 def test_of_people_who_confirm_at_once_one_replaces_each_order(oci: None) -> None:
@@ -117,7 +118,7 @@ def test_of_people_who_confirm_at_once_one_replaces_each_order(oci: None) -> Non
     assert states()["begun"] == 6
     assert set(states()) <= {"begun", "already", "chosen"}
     assert ato("CUP") == 1000 - 12
-    assert list(promises.check()) == []
+    assert list(integrity_check.check()) == []
 
 
 def test_the_last_units_are_never_promised_twice(oci: None) -> None:
@@ -148,7 +149,7 @@ def test_the_last_units_are_never_promised_twice(oci: None) -> None:
     assert states()["begun"] == begun
     refused = BulkLine.objects.filter(state="refused").values_list("detail", flat=True)
     assert all("are available to order; 2 are needed." in words for words in refused)
-    assert list(promises.check()) == []
+    assert list(integrity_check.check()) == []
 
 
 def test_control_deciding_by_what_was_read_promises_them_twice(oci: None) -> None:

@@ -14,20 +14,16 @@ from orders import ledger
 from orders.actors import job
 from orders.ledger import Figure
 from orders.models import Hold, InventoryRecord, Order
-from reconciliation import (
-    batches,
-    connection,
-    leases,
-    order_work,
-    promises,
-    repair,
-)
+from reconciliation import connection
+from reconciliation.maintenance import integrity_check, repair
+from reconciliation.maintenance.integrity_check import Fault
 from reconciliation.models import (
     ReportDay,
     Run,
 )
-from reconciliation.promises import Fault
-from reconciliation.reports import daily, faithful, keep_up
+from reconciliation.queue import leases
+from reconciliation.reports import daily, faithful, publish
+from reconciliation.runs import batches, order_worker
 from tests.concurrency.together import at_once, while_uncommitted
 from tests.engine import MIA, D, Engine, reserved_by_items, set_connection
 from tests.factories import START, capture, know_stock, make_site
@@ -91,7 +87,7 @@ def test_a_capture_between_reading_and_writing_a_snapshot_is_not_forgotten() -> 
     assert results == ["taken"]
     record = InventoryRecord.objects.get()
     assert (record.ato, record.held, record.snapshot_ato) == (D(16), D(4), D(20))
-    assert not list(promises._records_against_rows())
+    assert not list(integrity_check._records_against_rows())
 
 
 def test_control_a_snapshot_that_writes_what_it_has_read_forgets_the_capture() -> None:
@@ -108,7 +104,7 @@ def test_control_a_snapshot_that_writes_what_it_has_read_forgets_the_capture() -
     while_uncommitted(lambda: capture(site, "A1", [("MUG", 4)]), unguarded)
     assert InventoryRecord.objects.get().held == 0
     assert Hold.objects.get().quantity == D(4)
-    assert list(promises._records_against_rows())
+    assert list(integrity_check._records_against_rows())
 
 
 # Two operators
@@ -126,7 +122,7 @@ def test_the_same_repair_asked_for_many_times_is_done_once() -> None:
     assert at_once(8, act) == ["done"] + ["left out"] * 7
     record = InventoryRecord.objects.get()
     assert (record.ato, record.held) == (D(5), D(4))
-    assert not list(promises._records_against_rows())
+    assert not list(integrity_check._records_against_rows())
 
 
 # Two mergers
@@ -154,7 +150,7 @@ def merging(monkeypatch: pytest.MonkeyPatch) -> int:
 
     monkeypatch.setattr(daily, "_write", watched)
 
-    at_once(4, lambda _: str(keep_up.project_and_merge(now=NOW)))
+    at_once(4, lambda _: str(publish.project_and_merge(now=NOW)))
     return most[0]
 
 
@@ -175,7 +171,7 @@ def test_control_without_the_lease_two_write_at_a_time(
     monkeypatch.setattr(leases, "take", lambda **_: True)
     assert merging(monkeypatch) > 1
     # The guard behind it: neither is believed, and the report is written once more.
-    keep_up.project_and_merge(now=NOW)
+    publish.project_and_merge(now=NOW)
     assert list(faithful.unfaithful_days()) == []
 
 
@@ -219,7 +215,7 @@ def test_forced_offline_in_the_middle_of_a_drain_stops_it(engine: Engine, settin
     assert (run.state, sent <= 2) == ("oci_offline", True)
     assert "RESERVATION_MISSING" in states().values()
     assert engine.held() == reserved_by_items()
-    assert list(promises.check()) == []
+    assert list(integrity_check.check()) == []
     engine.oci.fault("none")
     set_connection("RECOVERING")
     assert engine.reconcile().state == "completed"
@@ -230,7 +226,7 @@ def test_forced_offline_in_the_middle_of_a_drain_stops_it(engine: Engine, settin
 def test_control_workers_that_do_not_look_at_the_connection_go_on(
     engine: Engine, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(order_work, "_away", lambda: None)
+    monkeypatch.setattr(order_worker, "_away", lambda: None)
     _, sent = drain_forced_offline(engine, settings)
     assert sent > 2
     assert set(states().values()) == {"COMPLETELY_RESERVED"}

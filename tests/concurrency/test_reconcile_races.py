@@ -15,7 +15,7 @@ import pytest
 from orders import cancellation, outcomes
 from orders.actors import job
 from orders.models import Order, OrderEvent, OrderItem, OrderStatus, ReservationState
-from reconciliation import batches, leases, reservation, runs
+from reconciliation import reservation
 from reconciliation.models import (
     Batch,
     BatchState,
@@ -25,7 +25,9 @@ from reconciliation.models import (
     RunState,
     Trigger,
 )
-from reconciliation.runs import RunRefused
+from reconciliation.queue import leases
+from reconciliation.runs import batches, lifecycle
+from reconciliation.runs.lifecycle import RunRefused
 from tests.concurrency.together import at_once, while_uncommitted
 from tests.engine import MIA, D
 from tests.factories import START, capture, make_site
@@ -180,7 +182,7 @@ def test_of_many_who_start_a_run_one_does() -> None:
 
     def start(_: int) -> str:
         try:
-            runs.start_run(trigger=Trigger.PERSON, actor=MIA, now=NOW)
+            lifecycle.start_run(trigger=Trigger.PERSON, actor=MIA, now=NOW)
         except RunRefused as refused:
             return "refused" if refused.active_run else "refused for another reason"
         return "started"
@@ -193,7 +195,7 @@ def test_control_looking_for_an_active_run_first_is_not_enough() -> None:
     looked = threading.Barrier(WORKERS)
 
     def start(_: int) -> str:
-        free = runs.active_run() is None
+        free = lifecycle.active_run() is None
         looked.wait()
         # Without the constraint: a run that is not marked active is not held back by it.
         if free:
@@ -205,8 +207,10 @@ def test_control_looking_for_an_active_run_first_is_not_enough() -> None:
 
 def test_of_many_who_plan_a_round_one_does() -> None:
     waiting_orders(5)
-    run = runs.start_run(trigger=Trigger.PERSON, actor=MIA, now=NOW)
-    results = at_once(WORKERS, lambda _: str(runs.plan_round(Run.objects.get(pk=run.pk), now=NOW)))
+    run = lifecycle.start_run(trigger=Trigger.PERSON, actor=MIA, now=NOW)
+    results = at_once(
+        WORKERS, lambda _: str(lifecycle.plan_round(Run.objects.get(pk=run.pk), now=NOW))
+    )
     assert sorted(results) == sorted(["5"] + ["None"] * (WORKERS - 1))
     assert run.entries.count() == 5
 
@@ -288,8 +292,8 @@ def test_one_of_many_has_a_named_lease() -> None:
 def test_ending_a_run_and_a_batch_at_once_does_not_deadlock() -> None:
     orders = waiting_orders(30)
     for _ in range(5):
-        run = runs.start_run(trigger=Trigger.PERSON, actor=MIA, now=NOW)
-        runs.plan_round(run, now=NOW)
+        run = lifecycle.start_run(trigger=Trigger.PERSON, actor=MIA, now=NOW)
+        lifecycle.plan_round(run, now=NOW)
         batch = batches.claim_batch(run, holder="w", now=NOW)
         assert batch is not None
         work = batches._BatchWork(
@@ -303,7 +307,7 @@ def test_ending_a_run_and_a_batch_at_once_does_not_deadlock() -> None:
 
         def end(number: int, run: Run = run, work: Any = work) -> str:
             if number:
-                runs.end_run(run.pk, state=RunState.OCI_OFFLINE, now=NOW)
+                lifecycle.end_run(run.pk, state=RunState.OCI_OFFLINE, now=NOW)
             else:
                 work._close([order.pk for order in orders])
             return "done"

@@ -9,12 +9,14 @@ import pytest
 from django.utils import timezone
 
 from orders.models import Order, OrderStatus
-from reconciliation import batches, releases, runs, sweep
+from reconciliation.maintenance import sweep
 from reconciliation.models import (
     Run,
     Scope,
     Trigger,
 )
+from reconciliation.reservation import release
+from reconciliation.runs import batches, lifecycle
 from tests.concurrency.together import at_once
 from tests.engine import MIA, Engine, reserved_by_items
 
@@ -37,7 +39,7 @@ def test_workers_people_and_jobs_at_once_reserve_each_order_once(
     engine.at_oci({"MUG": 14, "CUP": 11.5, "JUG": 20, "POT": 6})
     engine.oci.settings(replay="exists")
     engine.oci.fault("drop", operations=["put"], every=5)
-    run = runs.start_run(trigger=Trigger.PERSON, actor=MIA, now=timezone.now())
+    run = lifecycle.start_run(trigger=Trigger.PERSON, actor=MIA, now=timezone.now())
 
     def work(_: int) -> str:
         while Run.objects.filter(pk=run.pk, is_active=True).exists():
@@ -46,8 +48,8 @@ def test_workers_people_and_jobs_at_once_reserve_each_order_once(
 
     def cancel(_: int) -> str:
         for order in orders[5::6]:
-            releases.cancel_order(order_id=order.pk, actor=MIA, reason="race", now=timezone.now())
-            releases.finish_cancellations(clock=timezone.now)
+            release.cancel_order(order_id=order.pk, actor=MIA, reason="race", now=timezone.now())
+            release.finish_cancellations(clock=timezone.now)
         return "cancelled"
 
     def look(_: int) -> str:
@@ -67,7 +69,7 @@ def test_workers_people_and_jobs_at_once_reserve_each_order_once(
     engine.oci.fault("none")
     engine.clock.now = timezone.now()
     for _ in range(3):
-        releases.finish_cancellations(clock=engine.clock)
+        release.finish_cancellations(clock=engine.clock)
         engine.clock.go(30)
     if Order.objects.waiting().exists():
         engine.reconcile()
@@ -79,7 +81,7 @@ def test_workers_people_and_jobs_at_once_reserve_each_order_once(
         assert opened == (order.status == OrderStatus.NEW)
     # Asked for again all at once, the short ones are asked for once.
     engine.at_oci(dict.fromkeys(skus, 1000))
-    again = runs.start_run(
+    again = lifecycle.start_run(
         trigger=Trigger.PERSON, actor=MIA, scope=Scope.OVERSOLD, now=engine.clock()
     )
     at_once(

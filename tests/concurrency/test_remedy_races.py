@@ -19,10 +19,11 @@ from orders.models import (
     Replacement,
 )
 from orders.models.replacements import UNDER_WAY
-from reconciliation import promises, reservation
+from reconciliation import reservation
+from reconciliation.maintenance import integrity_check
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
-from reconciliation.remedies import replacing
-from reconciliation.reservation import writing
+from reconciliation.remedies import replace as replacing
+from reconciliation.reservation import documents as writing
 from tests.concurrency.answered import answered_orders
 from tests.concurrency.together import at_once
 from tests.engine import MIA, D
@@ -81,7 +82,7 @@ def test_of_many_who_replace_one_does() -> None:
     assert Replacement.objects.get().state == "reserving"
     assert Hold.objects.filter(order=order, state="waiting").count() == 1
     assert sum(r.ato for r in InventoryRecord.objects.all()) == 3000 - 3 - 2
-    assert list(promises.check()) == []
+    assert list(integrity_check.check()) == []
 
 
 def test_replacing_and_rerunning_at_once_asks_for_one_of_them() -> None:
@@ -89,7 +90,7 @@ def test_replacing_and_rerunning_at_once_asks_for_one_of_them() -> None:
     results = at_once(2 * WORKERS, lambda n: (rerun if n % 2 else begin)(orders[n // 2]))
     assert results == ["begun"] * WORKERS + ["refused"] * WORKERS
     assert [len(active(order)) for order in orders] == [1] * WORKERS
-    assert list(promises.check()) == []
+    assert list(integrity_check.check()) == []
 
 
 def test_control_looking_first_without_the_claim_asks_for_both() -> None:

@@ -20,7 +20,7 @@ from coc_admin.editing import ChangeRefused, EditedMeanwhile
 from coc_admin.models import AuditEntry
 from coc_admin.roles import make_roles
 from orders.models import Site
-from reconciliation import schedules
+from reconciliation.maintenance import schedules
 from reconciliation.models import Rhythm
 from tests.concurrency.together import at_once
 from tests.factories import make_site

@@ -15,17 +15,15 @@ from orders import ledger, outcomes
 from orders.actors import job
 from orders.errors import CannotSettle
 from orders.models import Hold, Order, OrderEvent, OrderItem
-from reconciliation import (
-    promises,
-    releases,
-    reservation,
-)
+from reconciliation import reservation
+from reconciliation.maintenance import integrity_check
 from reconciliation.models import (
     DocumentState,
     Purpose,
     ReservationDocument,
 )
-from reconciliation.reservation import asking
+from reconciliation.reservation import release
+from reconciliation.reservation import send as asking
 from tests.concurrency.together import at_once, while_uncommitted
 from tests.engine import MIA
 from tests.factories import START, capture, know_stock, make_site
@@ -73,7 +71,7 @@ def count(order: Order, holder: str, purpose: Purpose) -> str:
 
 def settle_outside(order: Order) -> str:
     try:
-        releases.settle_outside(
+        release.settle_outside(
             order_id=order.pk, reference="PO 7", actor=MIA, reason="race", now=NOW
         )
     except CannotSettle:
@@ -106,7 +104,7 @@ def test_control_without_taking_the_claim_the_answer_is_counted_and_given_back()
 
     results = while_uncommitted(unguarded, lambda: count(order, "rerun", Purpose.SHORTFALL))
     assert results == ["COMPLETELY_RESERVED"]
-    details = {broken.detail for broken in promises.check()}
+    details = {broken.detail for broken in integrity_check.check()}
     assert "its items and its reservation documents hold different units" in details
 
 
@@ -169,5 +167,5 @@ def test_settling_outside_and_a_rerun_at_once_have_one_winner() -> None:
     else:
         assert results == ["COMPLETELY_RESERVED"] + ["lost"] * 3 + ["refused"] * 4
         assert order.resolution == "reserved_again"
-    assert not [b for b in promises.check() if b.promise in (1, 2)]
+    assert not [b for b in integrity_check.check() if b.promise in (1, 2)]
     assert OrderEvent.objects.filter(order=order, kind="resolved").count() == 1

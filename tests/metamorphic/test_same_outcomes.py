@@ -22,9 +22,12 @@ import pytest
 from django.utils import timezone
 
 from orders.models import InventoryRecord, Order, OrderEvent, OrderItem
-from reconciliation import batches, oci_client, promises, snapshots
+from reconciliation.connection import clients
+from reconciliation.maintenance import integrity_check
 from reconciliation.models import Run
-from reconciliation.reports import keep_up, names
+from reconciliation.reports import names, publish
+from reconciliation.reservation import stock_refresh
+from reconciliation.runs import batches
 from tests.concurrency.together import at_once
 from tests.engine import D, Engine, reserved_by_items
 from tests.fuzzing import FACTOR
@@ -130,12 +133,12 @@ def check(engine: Engine, backlog: Backlog) -> None:
     """Let figures and reports catch up; compare with the model."""
     engine.clock.go(30)
     keys = [("web", sku) for sku in SKUS]
-    snapshots.refresh(keys=keys, client=oci_client.client(), clock=engine.clock)
-    keep_up.project_and_merge(now=engine.clock())
+    stock_refresh.refresh(keys=keys, client=clients.client(), clock=engine.clock)
+    publish.project_and_merge(now=engine.clock())
     assert outcome(names.folder()) == expected(backlog)
     assert engine.held() == reserved_by_items()
     assert OrderEvent.objects.filter(kind="settled").count() == ORDERS
-    assert list(promises.check()) == []
+    assert list(integrity_check.check()) == []
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -209,7 +212,7 @@ def test_a_backlog_written_out(scene: Engine, settings: Any) -> None:
         stock={"MUG": 3.0, "CUP": 2.5, "JUG": 0.0, "POT": 9.0},
     )
     scene.work(begin(scene, backlog))
-    keep_up.project_and_merge(now=scene.clock())
+    publish.project_and_merge(now=scene.clock())
     found = outcome(names.folder())
     assert found["got"] == {
         "M00": [D(2), D(1)],

@@ -235,7 +235,7 @@ class OrderMachine(RuleBasedStateMachine):
 
     @rule()
     def finish_cancelling(self) -> None:
-        """Whoever undoes it at OCI waits for the claim, like `reconciliation.releases`."""
+        """The release at OCI waits for the claim, as in `reconciliation.reservation.release`."""
         model = self.model
         claimed = cancellation.take_release_claim(
             order_id=self.order.pk, holder="cancel", until=self.now + CLAIM, now=self.now

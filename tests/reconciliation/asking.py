@@ -11,9 +11,9 @@ from orders import outcomes
 from orders.actors import job
 from orders.models import Order
 from reconciliation import reservation
+from reconciliation.connection.clients import client
 from reconciliation.models import Attempt, Purpose, ReservationDocument
 from reconciliation.oci.documents import reservation_id
-from reconciliation.oci_client import client
 from reconciliation.reservation import Asked
 from tests.engine import Engine
 

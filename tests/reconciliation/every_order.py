@@ -16,9 +16,10 @@ from orders.errors import ShortAtOci
 from orders.models import Order, OrderItem, OrderStatus, Site
 from orders.settlement import settle_outside
 from orders.short_items import cancel_short
-from reconciliation import releases, remedies
+from reconciliation import remedies
 from reconciliation.models import ReservationDocument, Scope
-from reconciliation.reports import keep_up
+from reconciliation.reports import publish
+from reconciliation.reservation import release
 from tests import factories
 from tests.bundles import bundle
 from tests.engine import MIA, D, Engine
@@ -98,13 +99,13 @@ def shop(engine: Engine, impex: Path) -> Engine:
     remedy(engine, orders)
     for name in LATER:
         orders[name] = engine.capture(site, name, [(name, 4)])
-    releases.cancel_order(
+    release.cancel_order(
         order_id=orders["CANCELLED-WAITING"].pk, actor=MIA, reason="No.", now=engine.clock()
     )
     outcomes.put_to_review(
         order_id=orders["REVIEW"].pk, holder=None, actor=MIA, reason="Why?", now=engine.clock()
     )
-    keep_up.project_and_merge(now=engine.clock())
+    publish.project_and_merge(now=engine.clock())
     return engine
 
 
@@ -147,7 +148,7 @@ def remedy(engine: Engine, orders: Mapping[str, Order]) -> None:
     for name in ("CANCELLED", "REPLACED-AND-CANCELLED"):
         cancel(engine, orders[name])
     assert not Order.objects.filter(status=OrderStatus.CANCELLING).exists()
-    releases.cancel_order(
+    release.cancel_order(
         order_id=orders["BEING-CANCELLED"].pk, actor=MIA, reason="No.", now=engine.clock()
     )
 
@@ -190,5 +191,5 @@ def lower(engine: Engine, order: Order) -> None:
 
 
 def cancel(engine: Engine, order: Order) -> None:
-    releases.cancel_order(order_id=order.pk, actor=MIA, reason="No.", now=engine.clock())
-    releases.finish_cancellations(clock=engine.clock)
+    release.cancel_order(order_id=order.pk, actor=MIA, reason="No.", now=engine.clock())
+    release.finish_cancellations(clock=engine.clock)

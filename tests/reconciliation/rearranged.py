@@ -19,8 +19,10 @@ from orders.models import (
     OrderItem,
     Rearrangement,
 )
-from reconciliation import oci_client, remedies, snapshots
+from reconciliation import remedies
+from reconciliation.connection import clients
 from reconciliation.models import ReservationDocument
+from reconciliation.reservation import stock_refresh
 from tests import factories
 from tests.engine import MIA, D, Engine, kinds, quantities, reserved_by_items
 from tests.factories import Units
@@ -53,7 +55,7 @@ def settle(engine: Engine) -> None:
     """Let OCI's figures count what it has answered."""
     engine.clock.go(10)
     keys = InventoryRecord.objects.values_list("inventory_list", "sku")
-    snapshots.refresh(keys=keys, client=oci_client.client(), clock=engine.clock)
+    stock_refresh.refresh(keys=keys, client=clients.client(), clock=engine.clock)
 
 
 def everything() -> list[Any]:

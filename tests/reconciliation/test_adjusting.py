@@ -8,8 +8,9 @@ import pytest
 
 from orders.errors import CannotAdjust
 from orders.models import Order, OrderEvent, OrderItem, Replacement
-from reconciliation import releases, remedies
+from reconciliation import remedies
 from reconciliation.models import ReservationDocument, Scope
+from reconciliation.reservation import release
 from tests.engine import MIA, D, Engine, ato, kinds, quantities, set_connection
 
 pytestmark = pytest.mark.django_db
@@ -78,8 +79,8 @@ def test_without_an_answer_it_is_released_in_the_end(
     assert quantities(order) == [("MUG", D(3), D(0))]
     engine.oci.fault("none")
     set_connection("ONLINE")
-    assert releases.something_to_undo()
-    releases.finish_cancellations(clock=engine.clock)
+    assert release.something_to_undo()
+    release.finish_cancellations(clock=engine.clock)
     assert engine.held() == {}
     assert ReservationDocument.objects.get().state == "cancelled"
 
@@ -89,7 +90,7 @@ def test_while_oci_is_away_it_is_written_down(engine: Engine, order: Order) -> N
     done = give_back(order, engine)
     assert (done.released, done.said) == (False, "")
     set_connection("ONLINE")
-    releases.finish_cancellations(clock=engine.clock)
+    release.finish_cancellations(clock=engine.clock)
     assert engine.held() == {}
 
 

@@ -7,10 +7,10 @@ from decimal import Decimal
 
 from django.utils import translation
 
-from reconciliation import alert_words as words
-from reconciliation.alert_texts import Said, said_by
+from reconciliation.alerts import phrases as words
+from reconciliation.alerts.text import Said, said_by
 from reconciliation.models import Alert
-from reconciliation.status import Waiting
+from reconciliation.runs.status import Waiting
 
 
 def an_alert(**data: object) -> Alert:

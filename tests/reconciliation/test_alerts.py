@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orders.actors import person
-from reconciliation.alert_handling import (
+from reconciliation.alerts.actions import (
     AlertMoved,
     CannotHandle,
     acknowledge,
@@ -17,7 +17,7 @@ from reconciliation.alert_handling import (
     resolve_by_hand,
     snooze,
 )
-from reconciliation.alerts import (
+from reconciliation.alerts.lifecycle import (
     forget_old,
     open_alerts,
     raise_alert,

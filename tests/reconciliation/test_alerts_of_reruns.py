@@ -12,8 +12,8 @@ from django.test import Client
 from coc_admin.models import Profile
 from orders.models import Order, Site
 from orders.settlement import settle_outside
-from reconciliation.alert_rules import refresh_alerts
-from reconciliation.channels import outbox
+from reconciliation.alerts.channels import outbox
+from reconciliation.alerts.rules import refresh_alerts
 from reconciliation.models import Alert, Channel, ChannelKind, Delivery, Priority, Scope
 from tests.coc_admin.api.conftest import api_for
 from tests.coc_admin.console import scene

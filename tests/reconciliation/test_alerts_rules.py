@@ -11,12 +11,13 @@ from django.utils import translation
 from orders.actors import job, person
 from orders.events import record
 from orders.models import EventKind, InventoryList, Order, OrderEvent, OrderItem, OrderStatus, Site
-from reconciliation import connection, heartbeats
-from reconciliation.alert_rules import refresh_alerts, refresh_silence_alerts
-from reconciliation.alert_tellings import tellings
-from reconciliation.alert_texts import Said, said_by
-from reconciliation.alerts import open_alerts
+from reconciliation import connection
+from reconciliation.alerts.lifecycle import open_alerts
+from reconciliation.alerts.rules import refresh_alerts, refresh_silence_alerts
+from reconciliation.alerts.site_text import tellings
+from reconciliation.alerts.text import Said, said_by
 from reconciliation.models import Alert, Batch, Connection, ReportDay, Run, RunEntry
+from reconciliation.queue import heartbeats
 
 pytestmark = pytest.mark.django_db
 

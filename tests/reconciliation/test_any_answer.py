@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
 from orders.models import Order, OrderItem
-from reconciliation import order_work, promises
+from reconciliation.maintenance import integrity_check
 from reconciliation.models import ReservationDocument
 from reconciliation.oci.caller import OciConfig
 from reconciliation.oci.client import OciClient
 from reconciliation.oci.errors import OciNoAnswer
 from reconciliation.oci.transport import HttpAnswer, Transport
+from reconciliation.runs import order_worker
 from tests import factories, fuzzing
 from tests.engine import Engine, set_connection
 
@@ -146,10 +147,10 @@ def test_nothing_an_answer_says_breaks_a_promise(
     @given(made_up=st.lists(answers, min_size=1, max_size=8))
     def each(made_up: list[Any]) -> None:
         client = OciClient(CONFIG, transport=Answering(made_up))
-        monkeypatch.setattr(order_work, "shared_client", lambda: client)
+        monkeypatch.setattr(order_worker, "shared_client", lambda: client)
         with fuzzing.undone():
             engine.work(engine.start(), tasks=3)
-            assert [found for found in promises.check() if found.promise != 6] == []
+            assert [found for found in integrity_check.check() if found.promise != 6] == []
             for item in OrderItem.objects.all():
                 assert 0 <= item.reserved_quantity <= item.quantity
             assert set(Order.objects.values_list("status", flat=True)) == {"new"}
@@ -163,7 +164,7 @@ def test_nothing_an_answer_says_breaks_a_promise(
         kind = CaseInsensitiveDict({"Content-Type": "application/json"})
         said = [HttpAnswer(200, kind, json.dumps(body).encode()) for body in made_up]
         client = OciClient(CONFIG, transport=Answering(said))
-        monkeypatch.setattr(order_work, "shared_client", lambda: client)
+        monkeypatch.setattr(order_worker, "shared_client", lambda: client)
         with fuzzing.undone():
             engine.work(engine.start(), tasks=3)
             states = Order.objects.values_list("status", "reservation_state")

@@ -12,13 +12,13 @@ from django.db import connections
 from django.utils import timezone
 
 from orders.models import Hold, InventoryRecord, Order, OrderEvent, OrderItem
-from reconciliation import batches, runs, scopes
 from reconciliation.models import (
     Attempt,
     Batch,
     ReservationDocument,
     Run,
 )
+from reconciliation.runs import batches, lifecycle, scopes
 from tests.engine import D, Engine, quantities, reserved_by_items
 from tests.reconciliation.backlogs import (
     COMPLETE,
@@ -68,7 +68,7 @@ def test_a_backlog_ends_with_exact_quantities_and_the_books_agree(engine: Engine
     ]
     assert reserved() == one_after_the_other(stock, orders)
     assert engine.held() == reserved_by_items()
-    progress = runs.progress(run)
+    progress = lifecycle.progress(run)
     assert (progress.total, progress.pending, progress.percent) == (5, 0, 100)
     assert (progress.complete, progress.partial, progress.nothing) == (1, 3, 1)
     assert (run.is_active, run.finished_at) == (False, engine.clock())
@@ -171,10 +171,10 @@ def test_running_again_changes_nothing_that_is_settled(engine: Engine) -> None:
     run = engine.reconcile()
     rows = list(Order.objects.order_by("id").values()), list(OrderItem.objects.values())
     calls, events = len(engine.oci.requests()), OrderEvent.objects.count()
-    with pytest.raises(runs.RunRefused, match="No order is in this scope"):
+    with pytest.raises(lifecycle.RunRefused, match="No order is in this scope"):
         engine.start()
     assert engine.work(run).state == "completed_with_shortages"
-    assert runs.end_run(run.pk, state=None, now=engine.clock()) is False
+    assert lifecycle.end_run(run.pk, state=None, now=engine.clock()) is False
     assert rows == (list(Order.objects.order_by("id").values()), list(OrderItem.objects.values()))
     assert (calls, events) == (len(engine.oci.requests()), OrderEvent.objects.count())
 

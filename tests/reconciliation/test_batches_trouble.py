@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from orders.models import Order
-from reconciliation import connection, runs, scopes
+from reconciliation import connection
 from reconciliation.models import (
     Batch,
     ReservationDocument,
 )
+from reconciliation.runs import lifecycle, scopes
 from tests.engine import MIA, D, Engine, reserved_by_items, set_connection
 from tests.reconciliation.backlogs import (
     COMPLETE,
@@ -53,7 +54,7 @@ def test_oci_gone_in_the_middle_leaves_the_rest_waiting(
         ("A5", "", "new"),
     ]
     assert engine.held() == reserved_by_items() == {"MUG": D(2), "CUP": D(1)}
-    with pytest.raises(runs.RunRefused, match="OCI is away"):
+    with pytest.raises(lifecycle.RunRefused, match="OCI is away"):
         engine.start()
 
     engine.oci.fault("none")

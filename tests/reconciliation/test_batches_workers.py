@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from orders.models import InventoryRecord, Order, OrderEvent
-from reconciliation import batches, order_work, releases, runs
 from reconciliation.models import (
     Attempt,
     Batch,
     Run,
     Scope,
 )
+from reconciliation.reservation import release
+from reconciliation.runs import batches, lifecycle, order_worker
 from tests.engine import MIA, D, Engine, quantities, reserved_by_items, set_connection
 from tests.reconciliation.backlogs import (
     COMPLETE,
@@ -49,7 +50,7 @@ def test_a_batch_that_takes_longer_than_a_task_goes_on_in_the_next(
         more = batches.work_run(
             run_id=run.pk, clock=engine.clock, budget=timedelta(seconds=20), pause=engine.clock.go
         )
-        done.append(runs.progress(run).complete)
+        done.append(lifecycle.progress(run).complete)
     assert done == [2, 4, 5]
     run.refresh_from_db()
     assert (run.state, run.batches.get().starts) == ("completed", 1)
@@ -120,7 +121,10 @@ def test_an_answer_after_another_worker_ended_the_run_is_told_by_its_entry(
     run = engine.start()
 
     def ends(_: str) -> None:
-        assert runs.end_run(run.pk, state=runs.RunState.OCI_OFFLINE, now=engine.clock()) is True
+        assert (
+            lifecycle.end_run(run.pk, state=lifecycle.RunState.OCI_OFFLINE, now=engine.clock())
+            is True
+        )
 
     engine.between(monkeypatch, after=ends)
     assert engine.work(run).state == "oci_offline"
@@ -140,7 +144,9 @@ def test_what_another_worker_is_through_with_is_not_asked_for_again(engine: Engi
 
     def the_other_ends(_: float) -> None:
         Order.objects.update(claim="", claimed_until=None)
-        runs.finish_entry(run_id=run.pk, order_id=order("A1").pk, state=PARTIAL, now=engine.clock())
+        lifecycle.finish_entry(
+            run_id=run.pk, order_id=order("A1").pk, state=PARTIAL, now=engine.clock()
+        )
 
     batches.work_run(
         run_id=run.pk, clock=engine.clock, budget=timedelta(seconds=20), pause=the_other_ends
@@ -188,13 +194,13 @@ def test_a_worker_that_is_killed_anywhere_loses_and_doubles_nothing(
             raise Killed
 
     if moment == "before counting":
-        count = order_work.reservation.count
+        count = order_worker.reservation.count
 
         def count_or_die(**arguments: Any) -> Order | None:
             kill()
             return count(**arguments)
 
-        monkeypatch.setattr(order_work.reservation, "count", count_or_die)
+        monkeypatch.setattr(order_worker.reservation, "count", count_or_die)
     else:
         engine.between(monkeypatch, **{moment.split()[0]: kill})
     run = engine.start()
@@ -247,7 +253,7 @@ def test_an_order_cancelled_before_its_turn_is_skipped(
     backlog(engine, {"MUG": 9}, [("A1", [("MUG", 1)]), ("A2", [("MUG", 1)])])
 
     def cancel(_: str) -> None:
-        releases.cancel_order(order_id=order("A2").pk, actor=MIA, reason="test", now=engine.clock())
+        release.cancel_order(order_id=order("A2").pk, actor=MIA, reason="test", now=engine.clock())
 
     engine.between(monkeypatch, before=cancel)
     run = engine.reconcile()
@@ -263,18 +269,18 @@ def test_an_order_cancelled_in_flight_is_skipped_and_undone(
     backlog(engine, {"MUG": 9}, [("A1", [("MUG", 1)])])
 
     def cancel(_: str) -> None:
-        found = releases.cancel_order(
+        found = release.cancel_order(
             order_id=order("A1").pk, actor=MIA, reason="test", now=engine.clock()
         )
         assert found.status == "cancelling"
         # While the call is under way nobody may undo it.
-        assert releases.finish_cancellations(clock=engine.clock) == 0
+        assert release.finish_cancellations(clock=engine.clock) == 0
 
     engine.between(monkeypatch, **{moment: cancel})
     run = engine.reconcile()
     assert (run.state, entries(run)) == ("completed", {"A1": "SKIPPED"})
     assert (order("A1").status, engine.held()) == ("cancelling", {"MUG": D(1)})
-    assert releases.finish_cancellations(clock=engine.clock) == 1
+    assert release.finish_cancellations(clock=engine.clock) == 1
     assert (order("A1").status, engine.held()) == ("cancelled", {})
     assert InventoryRecord.objects.get().ato == 1000
 
@@ -284,7 +290,7 @@ def test_an_order_for_review_is_counted_apart(engine: Engine) -> None:
     engine.oci.set_graph(locations=["dc"])
     run = engine.reconcile()
     assert (run.state, entries(run)) == ("completed_with_shortages", {"A1": "NEEDS_REVIEW"})
-    progress = runs.progress(run)
+    progress = lifecycle.progress(run)
     assert (progress.review, progress.short, progress.offline) == (1, 0, 0)
     found = order("A1")
     assert (found.needs_review_since, found.claim) == (engine.clock(), "")

@@ -9,7 +9,7 @@ from django.core.management import call_command
 
 from orders.errors import ShortAtOci, ShortOnAto, UnknownSku
 from orders.models import InventoryList, InventoryRecord, Order, OrderItem, OrderPayload, Site
-from reconciliation.placement import place_order
+from reconciliation.reservation.placement import place_order
 from tests.bundles import bundle, everything, place
 from tests.engine import D, Engine, ato, quantities, set_connection
 from tests.factories import SHOP

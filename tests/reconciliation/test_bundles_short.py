@@ -12,9 +12,10 @@ from orders.adjustment_lines import Keep
 from orders.errors import CannotRemedy, CannotReplace
 from orders.models import Hold, Order, OrderItem, OrderPayload
 from orders.serializers import order_answer
-from reconciliation import promises, remedies, repair
+from reconciliation import remedies
+from reconciliation.maintenance import integrity_check, repair
 from reconciliation.models import ReportType, Scope
-from reconciliation.reports import shapes
+from reconciliation.reports import serializers
 from tests.bundles import bundle, everything, place
 from tests.engine import MIA, D, Engine, ato, quantities, set_connection
 from tests.factories import know_stock
@@ -45,8 +46,8 @@ def test_a_bundle_is_whole_only_if_its_parts_are(short: Order) -> None:
         ("PART1", D(249), D(144)),
         ("PART2", D(1), D(1)),
     ]
-    (members,) = shapes.members_of([short])
-    check_schema(json.loads(shapes.work_file(ReportType.OVERSOLD, members)), "work-file")
+    (members,) = serializers.members_of([short])
+    check_schema(json.loads(serializers.work_file(ReportType.OVERSOLD, members)), "work-file")
     told = (
         "itemId",
         "parentItemId",
@@ -169,8 +170,8 @@ def test_a_part_below_another_order_is_found(engine: Engine, short: Order) -> No
     other = engine.capture(short.site, "B2", [("PART2", 1)])
     engine.keeps_promises = False
     OrderItem.objects.filter(order=short, item_id="2.2").update(parent=other.items.get())
-    (found,) = promises.check()
-    assert (found.promise, found.fault) == (1, promises.Fault.PARENT)
+    (found,) = integrity_check.check()
+    assert (found.promise, found.fault) == (1, integrity_check.Fault.PARENT)
     assert found.detail == "PART2 is below an item of another order"
     (proposal,) = repair.proposals(now=engine.clock())
     assert proposal.id == ""
@@ -184,7 +185,7 @@ def test_lost_holds_of_a_bundle_are_put_right(engine: Engine) -> None:
     Hold.objects.filter(order=order, record__sku="PART1").update(state="released")
     proposal = next(one for one in repair.proposals(now=engine.clock()) if one.fault == "holds")
     assert repair.apply(proposal_id=proposal.id, actor=MIA, reason="Lost.", now=engine.clock())
-    assert list(promises.check()) == []
+    assert list(integrity_check.check()) == []
     assert (ato("PART1"), ato("PART2")) == ((D(3), D(2)), (D(4), D(1)))
 
 

@@ -20,9 +20,10 @@ from orders.models import (
     Site,
 )
 from orders.serializers import iso
-from reconciliation import repair, tasks
+from reconciliation import tasks
+from reconciliation.maintenance import repair
 from reconciliation.models import ReportDay
-from reconciliation.reports import keep_up
+from reconciliation.reports import publish
 from tests.bundles import bundle, place
 from tests.engine import MIA, Engine
 from tests.factories import know_stock
@@ -115,7 +116,7 @@ def test_a_moved_moment_of_capture_is_restored_and_both_days_are_written(
     assert f"says of order waits: capturedAt {iso(order.captured_at)}, its row {iso(moved)}" in (
         rows["report", f"report {report.name}"] + rows["changed", f"report {report.name}"]
     )
-    keep_up.rebuild(now=engine.clock(), day=moved.date())
+    publish.rebuild(now=engine.clock(), day=moved.date())
     tasks.merge_reports()
 
     apply_all()

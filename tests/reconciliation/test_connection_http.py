@@ -14,8 +14,8 @@ from django.db import OperationalError, connections
 
 from orders.actors import person
 from orders.models import InventoryList, InventoryRecord
-from reconciliation import connection, oci_client
-from reconciliation.connection import StateObserver
+from reconciliation import connection
+from reconciliation.connection import StateObserver, clients
 from reconciliation.models import ConnectionChange, Outage
 from reconciliation.monitor import Monitor, Prober
 from reconciliation.oci.client import OciClient, OciConfig
@@ -241,7 +241,7 @@ def test_a_call_is_not_lost_because_it_cannot_be_counted(
         raise OperationalError("the database is away")
 
     for name in ("note_sent", "note_good", "note_failure"):
-        monkeypatch.setattr(f"reconciliation.connection.counting.{name}", gone)
+        monkeypatch.setattr(f"reconciliation.connection.call_counts.{name}", gone)
     client = client_of(oci, clock)
     assert [found.sku for found in client.get_availability(place=GROUP, skus=["MUG"])] == ["MUG"]
     oci.fault("5xx")
@@ -275,19 +275,19 @@ def test_the_clients_of_a_process_are_made_once_from_the_settings(
     settings.COC_OCI_CLIENT_ID = oci.client_id
     settings.COC_OCI_CLIENT_SECRET = oci.client_secret
     settings.COC_OCI_SCOPE = SCOPE
-    oci_client.close_clients()
+    clients.close_clients()
     try:
-        made = oci_client.client()
-        assert oci_client.client() is made
-        assert oci_client.client_for_probe() is not made
+        made = clients.client()
+        assert clients.client() is made
+        assert clients.client_for_probe() is not made
         assert made.get_availability(place=GROUP, skus=["MUG"])[0].ato == 6
-        monkeypatch.setattr("reconciliation.oci_client.os.getpid", lambda: -1)
-        assert oci_client.client() is not made
-        oci_client.close_clients()
+        monkeypatch.setattr("reconciliation.connection.clients.os.getpid", lambda: -1)
+        assert clients.client() is not made
+        clients.close_clients()
         monkeypatch.undo()
-        assert oci_client.client() is made
+        assert clients.client() is made
     finally:
-        oci_client.close_clients()
+        clients.close_clients()
 
 
 @pytest.mark.parametrize(
@@ -305,6 +305,6 @@ def test_a_missing_setting_is_named(settings: LazySettings, name: str) -> None:
     for other in ("BASE_URL", "TENANT_GROUP_ID", "TOKEN_URL", "CLIENT_ID", "CLIENT_SECRET"):
         setattr(settings, f"COC_OCI_{other}", "x")
     setattr(settings, name, "")
-    oci_client.close_clients()
+    clients.close_clients()
     with pytest.raises(ImproperlyConfigured, match=f"{name} is not set"):
-        oci_client.client()
+        clients.client()

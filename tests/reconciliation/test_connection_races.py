@@ -10,8 +10,9 @@ import pytest
 from django.db import connections
 
 from orders.actors import person
-from reconciliation import connection, leases
+from reconciliation import connection
 from reconciliation.models import Connection, ConnectionChange, Lease, Outage
+from reconciliation.queue import leases
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

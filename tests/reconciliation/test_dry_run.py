@@ -11,9 +11,9 @@ import pytest
 from django.apps import apps
 
 from orders.models import Order
-from reconciliation import scopes
-from reconciliation.dry_run import dry_run
 from reconciliation.models import Connection, Scope
+from reconciliation.runs import scopes
+from reconciliation.runs.dry_run import dry_run
 from tests import factories
 from tests.engine import D, Engine, set_connection
 
@@ -115,7 +115,7 @@ def test_the_forecast_covers_a_round_and_the_count_everything(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scopes, "ROUND", 2)
-    monkeypatch.setattr("reconciliation.dry_run.ROUND", 2)
+    monkeypatch.setattr("reconciliation.runs.dry_run.ROUND", 2)
     site = engine.site({"MUG": 5})
     for number in range(3):
         engine.capture(site, f"A{number}", [("MUG", 1)])

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django_q.models import Task
 
-from reconciliation import failed_tasks, tasks
+from reconciliation import tasks
+from reconciliation.queue import failed_tasks
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)

@@ -15,9 +15,10 @@ from django_q.models import OrmQ
 from orders.actors import job
 from orders.events import record
 from orders.models import EventKind, InventoryList, Order, OrderStatus, Site
-from reconciliation import connection, heartbeats
+from reconciliation import connection
 from reconciliation.models import Connection, Lease, Outage, Run
 from reconciliation.monitor import Monitor, recovery
+from reconciliation.queue import heartbeats
 
 pytestmark = pytest.mark.django_db
 
@@ -215,7 +216,7 @@ def test_the_queue_is_woken_for_reports_and_cancellations_but_not_flooded(clock:
 
 
 def test_alerts_are_kept_true(clock: Clock) -> None:
-    from reconciliation.alerts import open_alerts
+    from reconciliation.alerts.lifecycle import open_alerts
 
     set_state("FORCED_OFFLINE")
     one = monitor(clock)

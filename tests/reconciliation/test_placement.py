@@ -25,13 +25,14 @@ from orders.models import (
     Order,
     OrderEvent,
 )
-from reconciliation import placement, releases, sweep
+from reconciliation.maintenance import sweep
 from reconciliation.models import (
     Attempt,
     DocumentState,
     ReservationDocument,
 )
-from reconciliation.runs import RunRefused
+from reconciliation.reservation import placement, release
+from reconciliation.runs.lifecycle import RunRefused
 from tests import factories
 from tests.engine import (
     D,
@@ -155,14 +156,14 @@ def test_what_could_not_be_given_back_to_oci_is_given_back_later(engine: Engine)
     assert ReservationDocument.objects.get().state == DocumentState.CANCELLING
     # OCI did not answer, so it was not asked for figures either, and nothing is given back yet.
     assert ato("MUG") == (D(2), D(3))
-    assert releases.something_to_undo() is True
+    assert release.something_to_undo() is True
     engine.oci.fault("none")
     assert sweep.sweep(clock=engine.clock) == ["cancellations"]
-    releases.finish_cancellations(clock=engine.clock)
+    release.finish_cancellations(clock=engine.clock)
     assert engine.held() == {}
     assert ReservationDocument.objects.get().state == DocumentState.CANCELLED
     assert ato("MUG") == (D(5), D(0))
-    assert releases.something_to_undo() is False
+    assert release.something_to_undo() is False
 
 
 # The same order again
@@ -175,7 +176,7 @@ def test_the_same_order_again_is_the_stored_one_in_every_state(engine: Engine) -
     for number in ("WAITS", "GONE"):
         engine.place(site, number, [("MUG", 1)])
     gone = Order.objects.get(order_no="GONE")
-    releases.cancel_order(order_id=gone.pk, actor=job("test"), reason="test", now=engine.clock())
+    release.cancel_order(order_id=gone.pk, actor=job("test"), reason="test", now=engine.clock())
     set_connection("ONLINE")
     calls = len(engine.oci.requests())
     before = list(Order.objects.order_by("pk").values())
@@ -280,6 +281,6 @@ def test_a_place_that_oci_does_not_know_refuses_where_offline_capture_is_off(
     assert standing(Order.objects.get()) == ("failed", MISSING, False)
     assert ato("MUG", "nowhere") == (D(4), D(1))
     engine.clock.go(61)
-    releases.finish_cancellations(clock=engine.clock)
+    release.finish_cancellations(clock=engine.clock)
     assert ato("MUG", "nowhere") == (D(5), D(0))
-    assert releases.something_to_undo() is False
+    assert release.something_to_undo() is False

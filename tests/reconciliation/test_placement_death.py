@@ -14,11 +14,12 @@ from orders.models import (
     Order,
     OrderStatus,
 )
-from reconciliation import placement, releases, sweep
+from reconciliation.maintenance import sweep
 from reconciliation.models import (
     ReservationDocument,
 )
-from reconciliation.runs import active_run
+from reconciliation.reservation import placement, release
+from reconciliation.runs.lifecycle import active_run
 from tests import factories
 from tests.engine import (
     D,
@@ -113,7 +114,7 @@ def test_an_order_cancelled_while_it_is_being_reserved_is_undone(
     complete = placement.reservation.is_complete
 
     def cancel_first(order_id: int) -> bool:
-        order = releases.cancel_order(
+        order = release.cancel_order(
             order_id=order_id, actor=job("test"), reason="changed her mind", now=engine.clock()
         )
         assert order.status == OrderStatus.CANCELLING
@@ -123,6 +124,6 @@ def test_an_order_cancelled_while_it_is_being_reserved_is_undone(
     placed = engine.place(site, "A1", [("MUG", 2)])
     assert standing(placed.order) == ("cancelling", MISSING, False)
     assert engine.held() == {"MUG": D(2)}
-    assert releases.finish_cancellations(clock=engine.clock) == 1
+    assert release.finish_cancellations(clock=engine.clock) == 1
     assert standing(placed.order) == ("cancelled", MISSING, False)
     assert (engine.held(), ato("MUG")) == ({}, (D(5), D(0)))

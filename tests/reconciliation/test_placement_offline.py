@@ -26,7 +26,9 @@ from orders.models import (
     OrderEvent,
     Site,
 )
-from reconciliation import oci_client, promises, releases, reservation
+from reconciliation import reservation
+from reconciliation.connection import clients
+from reconciliation.maintenance import integrity_check
 from reconciliation.models import (
     Attempt,
     Connection,
@@ -34,7 +36,7 @@ from reconciliation.models import (
     Purpose,
     ReservationDocument,
 )
-from reconciliation.reservation import Asked, Verdict
+from reconciliation.reservation import Asked, Verdict, release
 from tests import factories
 from tests.engine import (
     D,
@@ -139,9 +141,9 @@ def test_offline_capture_off_fails_a_live_order_without_an_answer(engine: Engine
     # OCI had committed it, so that nobody else is promised it until that is undone.
     assert engine.held() == {"MUG": D(2)}
     assert ato("MUG") == (D(3), D(2))
-    assert list(promises.check()) == []
+    assert list(integrity_check.check()) == []
     engine.oci.fault("none")
-    releases.finish_cancellations(clock=engine.clock)
+    release.finish_cancellations(clock=engine.clock)
     assert engine.held() == {}
     assert ato("MUG") == (D(5), D(0))
     assert Hold.objects.get().state == "released"
@@ -158,7 +160,7 @@ def test_a_call_that_reaches_oci_after_the_refusal_takes_what_is_still_held(
     with pytest.raises(OfflineCaptureRefused):
         engine.place(site, "A1", [("MUG", 4)])
     # The cancel comes before the reservation, and finds nothing: that proves nothing yet.
-    releases.finish_cancellations(clock=engine.clock)
+    release.finish_cancellations(clock=engine.clock)
     assert (engine.held(), ato("MUG")) == ({}, (D(1), D(4)))
     patient = time.monotonic() + 10
     while not engine.held() and time.monotonic() < patient:
@@ -166,9 +168,9 @@ def test_a_call_that_reaches_oci_after_the_refusal_takes_what_is_still_held(
     assert engine.held() == {"MUG": D(4)}
     assert ato("MUG") == (D(1), D(4))
     engine.oci.fault("none")
-    releases.finish_cancellations(clock=engine.clock)
+    release.finish_cancellations(clock=engine.clock)
     assert (engine.held(), ato("MUG")) == ({}, (D(5), D(0)))
-    assert releases.something_to_undo() is False
+    assert release.something_to_undo() is False
 
 
 def test_a_refused_order_whose_call_was_never_sent_gives_its_stock_back_at_once(
@@ -276,10 +278,10 @@ def test_caps_hold_for_a_live_order_that_oci_does_not_answer(
     assert standing(Order.objects.get(order_no="A1")) == ("failed", MISSING, False)
     assert ato("CUP") == (D(7), D(2))
     engine.oci.fault("none")
-    releases.finish_cancellations(clock=engine.clock)
+    release.finish_cancellations(clock=engine.clock)
     assert ato("CUP") == (D(7), D(2))
     engine.clock.go(61)
-    releases.finish_cancellations(clock=engine.clock)
+    release.finish_cancellations(clock=engine.clock)
     assert engine.held() == {}
     assert ato("CUP") == (D(9), D(0))
 
@@ -370,7 +372,7 @@ def test_a_product_that_was_never_told_of_oci_captures_offline(
 ) -> None:
     site = engine.site({"MUG-01": 5})
     settings.COC_OCI_CLIENT_SECRET = ""
-    oci_client.close_clients()
+    clients.close_clients()
 
     order = engine.place(site, "1", [("MUG-01", 2)]).order
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import pytest
 
-from reconciliation.planner import Demand, Schedule, forecast, lanes
+from reconciliation.runs.planner import Demand, Schedule, forecast, lanes
 
 
 def demand(order_id: int, *skus: str) -> Demand:

@@ -22,10 +22,11 @@ from orders.models import (
     OrderEvent,
     OrderItem,
 )
-from reconciliation import promises, releases
+from reconciliation.maintenance import integrity_check
+from reconciliation.maintenance.integrity_check import Broken
 from reconciliation.models import ReportDay, ReservationDocument, RunEntry
-from reconciliation.promises import Broken
-from reconciliation.reports import keep_up, names
+from reconciliation.reports import names, publish
+from reconciliation.reservation import release
 from tests.engine import MIA, D, Engine
 
 pytestmark = pytest.mark.django_db
@@ -48,13 +49,13 @@ def orders(engine: Engine, settings: Any, tmp_path: Path) -> dict[str, Order]:
     }.items():
         made[number] = engine.capture(site, number, items)
     engine.reconcile()
-    releases.cancel_order(order_id=made["gone"].pk, actor=MIA, reason="test", now=engine.clock())
-    releases.finish_cancellations(clock=engine.clock)
+    release.cancel_order(order_id=made["gone"].pk, actor=MIA, reason="test", now=engine.clock())
+    release.finish_cancellations(clock=engine.clock)
     made["waits"] = engine.capture(site, "waits", [("CUP", 2)])
-    keep_up.project_and_merge(now=engine.clock())
+    publish.project_and_merge(now=engine.clock())
     for order in made.values():
         order.refresh_from_db()
-    assert list(promises.check()) == []
+    assert list(integrity_check.check()) == []
     engine.keeps_promises = False
     return made
 
@@ -184,13 +185,13 @@ def test_it_names_the_order(
     orders: dict[str, Order], plant: Plant, order_no: str, found: list[tuple[int, str]]
 ) -> None:
     plant()
-    broken = [b for b in promises.check() if b.promise != 6]
+    broken = [b for b in integrity_check.check() if b.promise != 6]
     assert broken == [Broken(number, name(orders[order_no]), text) for number, text in found]
 
 
 def test_an_order_without_items(orders: dict[str, Order]) -> None:
     OrderItem.objects.filter(**of("live")).delete()
-    assert list(promises.check()) == [
+    assert list(integrity_check.check()) == [
         Broken(
             2, name(orders["live"]), "its items and its reservation documents hold different units"
         ),
@@ -201,7 +202,7 @@ def test_an_order_without_items(orders: dict[str, Order]) -> None:
 def test_a_reservation_that_is_counted_twice(orders: dict[str, Order]) -> None:
     clone_document()
     copied = ReservationDocument.objects.get(generation=7).reservation_id
-    assert list(promises.check()) == [
+    assert list(integrity_check.check()) == [
         Broken(
             2, name(orders["done"]), "its items and its reservation documents hold different units"
         ),
@@ -211,7 +212,7 @@ def test_a_reservation_that_is_counted_twice(orders: dict[str, Order]) -> None:
 
 def test_a_missing_order_with_reserved_items(orders: dict[str, Order]) -> None:
     OrderItem.objects.filter(**of("waits")).update(reserved_quantity=1)
-    assert list(promises.check()) == [
+    assert list(integrity_check.check()) == [
         Broken(
             2, name(orders["waits"]), "its items and its reservation documents hold different units"
         ),
@@ -226,13 +227,13 @@ def test_a_cancelled_order_that_oci_may_hold_something_for(
     document = ReservationDocument.objects.get(**of("gone"))
     ReservationDocument.objects.filter(pk=document.pk).update(state=state)
     text = f"over, and reservation {document.reservation_id} may be held"
-    assert list(promises.check()) == [Broken(2, name(orders["gone"]), text)]
+    assert list(integrity_check.check()) == [Broken(2, name(orders["gone"]), text)]
 
 
 def test_a_cancelled_order_that_still_holds(orders: dict[str, Order]) -> None:
     hold = Hold.objects.get(**of("gone"))
     Hold.objects.filter(pk=hold.pk).update(state="answered")
-    assert list(promises.check()) == [
+    assert list(integrity_check.check()) == [
         Broken(3, record_name("MUG"), "4.000 held, its holds add up to 5.000"),
         Broken(3, name(orders["gone"]), "over, and still holds 1.000"),
     ]
@@ -245,7 +246,7 @@ def test_a_ledger_whose_movements_do_not_add_up(orders: dict[str, Order]) -> Non
         held_change=F("held_change") + quantity(Decimal("0.25")),
     )
     cup = InventoryRecord.objects.get(sku="CUP")
-    assert list(promises.check()) == [
+    assert list(integrity_check.check()) == [
         Broken(
             3, record_name("CUP"), f"ATO is {cup.ato}, its movements add up to {cup.ato - D(0.5)}"
         ),
@@ -255,7 +256,7 @@ def test_a_ledger_whose_movements_do_not_add_up(orders: dict[str, Order]) -> Non
 
 def test_a_record_that_was_written_past_the_ledger(orders: dict[str, Order]) -> None:
     InventoryRecord.objects.filter(sku="CUP").update(held=6, ato=94)
-    assert list(promises.check()) == [
+    assert list(integrity_check.check()) == [
         Broken(3, record_name("CUP"), "ATO is 94.000, its movements add up to 95.000"),
         Broken(3, record_name("CUP"), "6.000 held, its movements add up to 5.000"),
         Broken(3, record_name("CUP"), "6.000 held, its holds add up to 5.000"),
@@ -266,7 +267,7 @@ def test_an_order_that_is_pending_in_a_run_that_has_ended(orders: dict[str, Orde
     entry = RunEntry.objects.get(**of("nothing"))
     RunEntry.objects.filter(pk=entry.pk).update(state="pending")
     text = f"pending in run {entry.run_id}, which has ended"
-    assert list(promises.check()) == [Broken(5, name(orders["nothing"]), text)]
+    assert list(integrity_check.check()) == [Broken(5, name(orders["nothing"]), text)]
 
 
 @pytest.mark.parametrize(
@@ -287,7 +288,7 @@ def test_a_report_that_is_missing_torn_or_changed(
 ) -> None:
     report = ReportDay.objects.get(report_type="offline")
     spoil(names.path_of(report))
-    [*others, spoilt] = promises.check()
+    [*others, spoilt] = integrity_check.check()
     assert spoilt == Broken(6, f"report {names.name_of(report)}", fault)
     assert [broken.row for broken in others] == vanished
 
@@ -298,8 +299,8 @@ def test_what_is_seen_once_only_is_a_change_under_way(
     looks = iter(
         [[Broken(3, "row", "5, not 6"), Broken(3, "row", "odd")], [Broken(3, "row", "odd")]]
     )
-    monkeypatch.setattr(promises, "_records_against_rows", lambda: iter(next(looks)))
-    assert list(promises.check()) == [Broken(3, "row", "odd")]
+    monkeypatch.setattr(integrity_check, "_records_against_rows", lambda: iter(next(looks)))
+    assert list(integrity_check.check()) == [Broken(3, "row", "odd")]
 
 
 def test_the_command_lists_what_is_broken_and_fails(
@@ -320,5 +321,5 @@ def test_the_command_lists_what_is_broken_and_fails(
 def test_reading_changes_nothing(orders: dict[str, Order], engine: Engine) -> None:
     before = list(Order.objects.values()), list(InventoryRecord.objects.values())
     engine.clock.go(timedelta(days=1).total_seconds())
-    list(promises.check())
+    list(integrity_check.check())
     assert before == (list(Order.objects.values()), list(InventoryRecord.objects.values()))

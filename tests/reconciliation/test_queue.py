@@ -18,9 +18,13 @@ from django_q.scheduler import scheduler
 from django_q.signing import SignedPackage
 
 from orders.models import Order, OrderEvent
-from reconciliation import batches, leases, releases, schedules, sweep, tasks
+from reconciliation import tasks
+from reconciliation.maintenance import schedules, sweep
 from reconciliation.models import Batch, Lease, ReportDay, Run
 from reconciliation.monitor import Monitor
+from reconciliation.queue import leases
+from reconciliation.reservation import release
+from reconciliation.runs import batches
 from tests.engine import MIA, D, Engine, reserved_by_items, set_connection
 from tests.factories import START, Clock
 from tests.reconciliation.backlogs import COMPLETE, MISSING, NOTHING, backlog, states
@@ -50,7 +54,7 @@ def story(engine: Engine, folder: Path, settings: Any) -> Run:
     backlog(engine, {"MUG": 3}, orders)  # type: ignore[arg-type]
     run = engine.start()
     cancelled = Order.objects.get(order_no="A1")
-    releases.cancel_order(order_id=cancelled.pk, actor=MIA, reason="test", now=engine.clock())
+    release.cancel_order(order_id=cancelled.pk, actor=MIA, reason="test", now=engine.clock())
     return run
 
 

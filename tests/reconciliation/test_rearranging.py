@@ -15,9 +15,9 @@ from orders.models import (
     OrderItem,
     Rearrangement,
 )
-from reconciliation import releases
-from reconciliation import sweep as sweeping
+from reconciliation.maintenance import sweep as sweeping
 from reconciliation.models import ReservationDocument, Scope
+from reconciliation.reservation import release
 from tests import factories
 from tests.engine import D, Engine, ato, kinds, quantities, set_connection
 from tests.reconciliation.rearranged import (
@@ -210,8 +210,8 @@ def test_an_old_document_that_cannot_be_cancelled_now_is_cancelled_later(
     assert documents(order)[0] == ("order", "cancelling")
     engine.oci.fault("none")
     set_connection("ONLINE")
-    assert releases.something_to_undo()
-    releases.finish_cancellations(clock=engine.clock)
+    assert release.something_to_undo()
+    release.finish_cancellations(clock=engine.clock)
     assert_one_less(order, engine)
 
 
@@ -223,7 +223,7 @@ def test_what_cannot_be_given_back_now_is_given_back_later(engine: Engine, order
     assert documents(order)[1] == ("rearrange", "cancelling")
     engine.oci.fault("none")
     set_connection("ONLINE")
-    releases.finish_cancellations(clock=engine.clock)
+    release.finish_cancellations(clock=engine.clock)
     assert documents(order)[1] == ("rearrange", "cancelled")
     assert_untouched(order, engine)
 
@@ -237,7 +237,7 @@ def test_what_oci_refuses_for_good_leaves_everything_as_it_was(
     assert Rearrangement.objects.get().state == "refused"
     assert ato("MUG", "outlet") == (D(9), D(0))
     engine.clock.go(61)
-    releases.finish_cancellations(clock=engine.clock)
+    release.finish_cancellations(clock=engine.clock)
     assert_untouched(order, engine)
 
 

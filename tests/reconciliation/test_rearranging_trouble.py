@@ -23,10 +23,13 @@ from orders.models import (
     OrderItem,
     Rearrangement,
 )
-from reconciliation import oci_client, promises, releases, remedies
-from reconciliation import sweep as sweeping
+from reconciliation import remedies
+from reconciliation.connection import clients
+from reconciliation.maintenance import integrity_check
+from reconciliation.maintenance import sweep as sweeping
 from reconciliation.models import ReservationDocument, Scope
-from reconciliation.remedies import faults, rearranged
+from reconciliation.remedies import adjust_finish, integrity
+from reconciliation.reservation import release
 from tests.engine import MIA, D, Engine, ato, quantities, set_connection
 from tests.reconciliation.rearranged import (
     MOVED,
@@ -49,16 +52,16 @@ pytestmark = pytest.mark.django_db
 
 
 STEPS = {
-    "reconciliation.remedies.rearranging.finish": "reserving",
-    "reconciliation.reservation.asking.prepare": "reserving",
-    "reconciliation.reservation.asking._Caller._answered": "reserving",
-    "reconciliation.remedies.rearranged._shortfalls": "reserving",
-    "reconciliation.remedies.rearranged._complete": "reserving",
+    "reconciliation.remedies.adjust.finish": "reserving",
+    "reconciliation.reservation.send.prepare": "reserving",
+    "reconciliation.reservation.send._Caller._answered": "reserving",
+    "reconciliation.remedies.adjust_finish._shortfalls": "reserving",
+    "reconciliation.remedies.adjust_finish._complete": "reserving",
     "orders.adjustments._settle": "reserving",
     "orders.adjustments._tell": "",
     "reconciliation.reservation.write_kept": "",
-    "reconciliation.remedies.rearranged._let_go": "done",
-    "reconciliation.remedies.rearranged.snapshots.refresh": "done",
+    "reconciliation.remedies.adjust_finish._let_go": "done",
+    "reconciliation.remedies.adjust_finish.stock_refresh.refresh": "done",
 }
 
 
@@ -82,7 +85,7 @@ def test_death_at_any_step_is_made_good_by_the_sweep(
         assert finish(engine) == 1
     else:
         sweeping.sweep(clock=engine.clock)
-        releases.finish_cancellations(clock=engine.clock)
+        release.finish_cancellations(clock=engine.clock)
     assert_one_less(order, engine)
     assert [state for state, _ in engine.documents("A1")] == ["CANCELLED", "OPEN"]
 
@@ -92,7 +95,7 @@ def test_death_while_it_is_given_back_is_made_good(
     engine: Engine, order: Order, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     engine.at_oci({"MUG": 1}, location="dc2")
-    for _ in killed(monkeypatch, f"reconciliation.remedies.rearranged.{step}"):
+    for _ in killed(monkeypatch, f"reconciliation.remedies.adjust_finish.{step}"):
         with pytest.raises(Death):
             rearrange(order, engine, *MOVED)
     engine.clock.go(61)
@@ -142,7 +145,7 @@ def test_nobody_else_acts_on_the_order_meanwhile(engine: Engine, order: Order) -
     with pytest.raises(CannotAdjust, match="is being adjusted"):
         rearrange(order, engine, keep("MUG", 2, 2), keep("CUP", 2, 1), number=1)
     with pytest.raises(CannotSettle, match="is being adjusted"):
-        releases.settle_outside(order_id=order.pk, reference="P", actor=MIA, reason="r", now=now)
+        release.settle_outside(order_id=order.pk, reference="P", actor=MIA, reason="r", now=now)
     with pytest.raises(ExportRefused, match="is being adjusted"):
         change_export_status(order_id=order.pk, to=ExportStatus.EXPORTED, actor=MIA, now=now)
     assert everything() == before
@@ -160,8 +163,8 @@ def test_cancelling_the_order_gives_both_documents_back(
     engine.oci.fault("none")
     set_connection("ONLINE")
     assert engine.held() == {"MUG": D(5 if lost else 2), "CUP": D(4 if lost else 2)}
-    releases.cancel_order(order_id=order.pk, actor=MIA, reason="r", now=engine.clock())
-    assert releases.finish_cancellations(clock=engine.clock) == 1
+    release.cancel_order(order_id=order.pk, actor=MIA, reason="r", now=engine.clock())
+    assert release.finish_cancellations(clock=engine.clock) == 1
     assert finish(engine) == 0
     assert engine.held() == {}
     assert Rearrangement.objects.get().state == ("cancelled" if lost else "done")
@@ -173,18 +176,18 @@ def test_cancelling_the_order_gives_both_documents_back(
 def test_nothing_is_called_broken_while_the_claim_of_a_dead_one_holds_a_cancellation_up(
     engine: Engine, order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for _ in killed(monkeypatch, "reconciliation.remedies.rearranged._complete"):
+    for _ in killed(monkeypatch, "reconciliation.remedies.adjust_finish._complete"):
         with pytest.raises(Death):
             rearrange(order, engine, *ONE_LESS)
-    releases.cancel_order(order_id=order.pk, actor=MIA, reason="r", now=engine.clock())
-    assert releases.finish_cancellations(clock=engine.clock) == 0
+    release.cancel_order(order_id=order.pk, actor=MIA, reason="r", now=engine.clock())
+    assert release.finish_cancellations(clock=engine.clock) == 0
     assert documents(order)[1] == ("rearrange", "answered")
 
-    assert list(promises.check()) == []
+    assert list(integrity_check.check()) == []
 
     engine.clock.go(61)
-    assert releases.finish_cancellations(clock=engine.clock) == 1
-    assert list(promises.check()) == []
+    assert release.finish_cancellations(clock=engine.clock) == 1
+    assert list(integrity_check.check()) == []
     assert documents(order)[1] == ("rearrange", "cancelled")
     assert engine.held() == {}
 
@@ -198,13 +201,13 @@ def test_an_order_cancelled_between_answer_and_count_is_not_adjusted(
         )
         return complete(*args, **more)
 
-    complete = rearranged._complete
-    monkeypatch.setattr(rearranged, "_complete", cancel_first)
+    complete = adjust_finish._complete
+    monkeypatch.setattr(adjust_finish, "_complete", cancel_first)
     with pytest.raises(CannotAdjust, match="cancelled meanwhile"):
         rearrange(order, engine, *ONE_LESS)
     assert quantities(order) == [("MUG", D(3), D(3)), ("CUP", D(2), D(2))]
     # Nobody has to wait for the end of a claim.
-    assert releases.finish_cancellations(clock=engine.clock) == 1
+    assert release.finish_cancellations(clock=engine.clock) == 1
     assert engine.held() == {}
 
 
@@ -252,8 +255,8 @@ def test_one_that_resists_does_not_keep_the_others_waiting(
 def test_what_another_worker_has_ended_is_left_alone(engine: Engine, order: Order) -> None:
     done = rearrange(order, engine, *ONE_LESS).rearrangement
     before = everything(), len(engine.oci.requests())
-    ended = rearranged.finish(
-        done.pk, holder="late", client=oci_client.client(), clock=engine.clock
+    ended = adjust_finish.finish(
+        done.pk, holder="late", client=clients.client(), clock=engine.clock
     )
     assert ended is None
     assert (everything(), len(engine.oci.requests())) == before
@@ -262,9 +265,9 @@ def test_what_another_worker_has_ended_is_left_alone(engine: Engine, order: Orde
 def test_one_that_does_not_hold_its_units_is_found(engine: Engine, order: Order) -> None:
     engine.oci.fault("drop", operations=["put"])
     rearrange(order, engine, *ONE_LESS)
-    assert list(faults.faults()) == []
+    assert list(integrity.faults()) == []
     Hold.objects.filter(state="waiting", record__sku="MUG").update(quantity=D(1))
-    ((promise, found, detail),) = faults.faults()
+    ((promise, found, detail),) = integrity.faults()
     assert (promise, found, "does not hold its MUG" in detail) == (3, order, True)
     Hold.objects.filter(state="waiting", record__sku="MUG").update(quantity=D(2))
     engine.oci.fault("none")

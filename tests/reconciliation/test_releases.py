@@ -14,9 +14,10 @@ from orders import outcomes
 from orders.actors import job
 from orders.errors import CannotCancel, OfflineCaptureRefused, ShortAtOci
 from orders.models import Hold, InventoryRecord, Order, OrderEvent, OrderItem, OrderStatus
-from reconciliation import connection, releases
+from reconciliation import connection
 from reconciliation.models import Attempt, ReservationDocument, Scope
-from reconciliation.runs import RunRefused
+from reconciliation.reservation import release
+from reconciliation.runs.lifecycle import RunRefused
 from tests.engine import MIA, D, Engine, reserved_by_items, set_connection
 
 pytestmark = pytest.mark.django_db
@@ -25,11 +26,11 @@ COMPLETE, MISSING = "COMPLETELY_RESERVED", "RESERVATION_MISSING"
 
 
 def cancel(order: Order, engine: Engine, reason: str = "The shopper asked for it.") -> Order:
-    return releases.cancel_order(order_id=order.pk, actor=MIA, reason=reason, now=engine.clock())
+    return release.cancel_order(order_id=order.pk, actor=MIA, reason=reason, now=engine.clock())
 
 
 def finish(engine: Engine) -> int:
-    return releases.finish_cancellations(clock=engine.clock)
+    return release.finish_cancellations(clock=engine.clock)
 
 
 def kinds(order: Order) -> list[str]:
@@ -252,7 +253,7 @@ def test_a_cancel_that_oci_refuses_needs_review_and_may_be_tried_again(engine: E
     calls = len(engine.oci.requests())
     assert finish(engine) == 0
     assert len(engine.oci.requests()) == calls
-    assert releases.something_to_undo() is False
+    assert release.something_to_undo() is False
     # A person has looked at it; OCI knows nothing of it any more.
     engine.oci.reset("reservations")
     engine.clock.go(61)
@@ -310,7 +311,7 @@ def test_what_is_left_over_of_one_order_does_not_stop_the_others(engine: Engine)
         "released",
         "released",
     ]
-    assert releases.something_to_undo() is False
+    assert release.something_to_undo() is False
 
 
 def test_a_failed_order_of_many_documents_holds_until_the_last_is_undone(engine: Engine) -> None:
@@ -326,7 +327,7 @@ def test_a_failed_order_of_many_documents_holds_until_the_last_is_undone(engine:
     finish(engine)
     assert documents(order) == ["cancelled", "cancelling"]
     assert set(InventoryRecord.objects.values_list("ato", "held")) == {(D(8), D(1))}
-    assert releases.something_to_undo() is True
+    assert release.something_to_undo() is True
     engine.oci.fault("none")
     finish(engine)
     assert documents(order) == ["cancelled", "cancelled"]
@@ -369,10 +370,10 @@ def test_settling_outside_gives_back_what_a_lost_rerun_may_hold(engine: Engine) 
     set_connection("ONLINE")
     assert engine.held() == {"MUG": D(3)}
 
-    settled = releases.settle_outside(
+    settled = release.settle_outside(
         order_id=order.pk, reference="PO-7", actor=MIA, reason="From a store.", now=engine.clock()
     )
-    releases.finish_cancellations(clock=engine.clock)
+    release.finish_cancellations(clock=engine.clock)
 
     assert settled.resolution == "settled_outside"
     assert engine.held() == reserved_by_items() == {"MUG": D(1)}

@@ -24,11 +24,12 @@ from orders.models import (
     OrderEvent,
     OrderItem,
 )
-from reconciliation import promises, releases, repair
+from reconciliation.maintenance import integrity_check, repair
+from reconciliation.maintenance.integrity_check import Fault
 from reconciliation.models import ReportDay, ReservationDocument, RunEntry
 from reconciliation.oci.documents import reservation_id
-from reconciliation.promises import Fault
-from reconciliation.reports import keep_up, names
+from reconciliation.reports import names, publish
+from reconciliation.reservation import release
 from tests.engine import D, Engine, ato, reserved_by_items
 from tests.reconciliation.test_promises import ORDERS as PLANTED
 from tests.reconciliation.test_promises import clone_document, of
@@ -192,7 +193,7 @@ def test_what_can_be_repaired_is(
             transaction.set_rollback(True)
         shutil.rmtree(names.folder())
         shutil.copytree(kept, names.folder())
-    assert list(promises.check()) == []
+    assert list(integrity_check.check()) == []
 
 
 def check_repair(planted: str, plant: Plant, faults: set[Fault], engine: Engine) -> None:
@@ -208,7 +209,7 @@ def check_repair(planted: str, plant: Plant, faults: set[Fault], engine: Engine)
         for i in ids:
             done += repair.apply(proposal_id=i, actor=OPS, reason="drill", now=engine.clock())
         # What a repaired order says anew is told by the reports as ever.
-        keep_up.project_and_merge(now=engine.clock())
+        publish.project_and_merge(now=engine.clock())
         ids = [p.id for p in repair.proposals(now=engine.clock())]
     assert (done > 0, ids) == (True, []), planted
     after = everything()
@@ -307,11 +308,11 @@ def test_what_oci_may_hold_for_an_order_that_is_over_is_given_back_there(
     ReservationDocument.objects.filter(**of("gone")).update(state=state)
     (proposal,) = repair.proposals(now=engine.clock())
     assert repair.apply(proposal_id=proposal.id, actor=OPS, reason="drill", now=engine.clock())
-    assert list(promises.check()) == []
+    assert list(integrity_check.check()) == []
     document = ReservationDocument.objects.get(**of("gone"))
     assert document.state == "cancelling"
     engine.clock.go(90)
-    releases.finish_cancellations(clock=engine.clock)
+    release.finish_cancellations(clock=engine.clock)
     document.refresh_from_db()
     assert document.state == "cancelled"
     assert engine.held() == reserved_by_items()
@@ -391,24 +392,26 @@ def refused(engine: Engine) -> Order:
 
 def test_what_a_failed_order_holds_is_no_fault_while_oci_may_hold_it(engine: Engine) -> None:
     order = refused(engine)
-    assert (list(promises.check()), repair.proposals(now=engine.clock())) == ([], [])
+    assert (list(integrity_check.check()), repair.proposals(now=engine.clock())) == ([], [])
     # A version that gave the stock back at once has left rows like these: they are right as well.
     outcomes.give_back_failed(order_id=order.pk, now=engine.clock())
-    assert (list(promises.check()), repair.proposals(now=engine.clock())) == ([], [])
-    releases.finish_cancellations(clock=engine.clock)
+    assert (list(integrity_check.check()), repair.proposals(now=engine.clock())) == ([], [])
+    release.finish_cancellations(clock=engine.clock)
     assert (engine.held(), ato("MUG")) == ({}, (D(5), D(0)))
 
 
 def test_a_failed_order_that_holds_what_is_undone_is_repaired(engine: Engine) -> None:
     order = refused(engine)
-    releases.finish_cancellations(clock=engine.clock)
+    release.finish_cancellations(clock=engine.clock)
     Hold.objects.update(state="waiting", closed_at=None)
     InventoryRecord.objects.update(held=2, ato=3)
     Movement.objects.filter(reason="released").delete()
-    assert [(found.fault, found.key) for found in promises.check()] == [(Fault.HOLDS, order.pk)]
+    assert [(found.fault, found.key) for found in integrity_check.check()] == [
+        (Fault.HOLDS, order.pk)
+    ]
     assert rounds(engine) == 1
     assert ato("MUG") == (D(5), D(0))
-    assert list(promises.check()) == []
+    assert list(integrity_check.check()) == []
 
 
 def test_a_failed_order_with_a_document_that_was_never_sent_gives_its_stock_back(
@@ -416,7 +419,7 @@ def test_a_failed_order_with_a_document_that_was_never_sent_gives_its_stock_back
 ) -> None:
     refused(engine)
     ReservationDocument.objects.update(state="prepared", sends=0)
-    assert [found.fault for found in promises.check()] == [Fault.DOCUMENT]
+    assert [found.fault for found in integrity_check.check()] == [Fault.DOCUMENT]
     assert rounds(engine) == 1
     assert ato("MUG") == (D(5), D(0))
-    assert list(promises.check()) == []
+    assert list(integrity_check.check()) == []

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from orders.models import Order, OrderEvent
-from reconciliation import promises, repair
+from reconciliation.maintenance import integrity_check, repair
 from tests.engine import D, Engine, ato
 from tests.reconciliation.test_promises import of
 from tests.reconciliation.test_promises import orders as orders
@@ -77,5 +77,5 @@ def test_all_repairs_are_done_after_a_confirmation(
     assert everything() == before
     call_command("coc_repair", apply_all=True, yes=True, reason="drill")
     assert capsys.readouterr().out.endswith("Nothing is broken any more.\n")
-    assert list(promises.check()) == []
+    assert list(integrity_check.check()) == []
     assert ato("CUP") == (D(95), D(5))

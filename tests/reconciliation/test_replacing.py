@@ -27,10 +27,12 @@ from orders.models import (
     OrderItem,
     Replacement,
 )
-from reconciliation import promises, releases, remedies
-from reconciliation import sweep as sweeping
+from reconciliation import remedies
+from reconciliation.maintenance import integrity_check
+from reconciliation.maintenance import sweep as sweeping
 from reconciliation.models import ReservationDocument, Scope
-from reconciliation.remedies import finishing
+from reconciliation.remedies import replace_finish
+from reconciliation.reservation import release
 from tests.engine import MIA, D, Engine, ato, kinds, quantities, reserved_by_items, set_connection
 
 pytestmark = pytest.mark.django_db
@@ -209,7 +211,7 @@ def test_nobody_else_acts_on_the_order_meanwhile(engine: Engine, short: Order) -
             order_id=short.pk, units={item.pk: D(2)}, actor=MIA, reason="r", now=engine.clock()
         )
     with pytest.raises(CannotSettle, match="is being reserved"):
-        releases.settle_outside(
+        release.settle_outside(
             order_id=short.pk, reference="P", actor=MIA, reason="r", now=engine.clock()
         )
     with pytest.raises(ExportRefused, match="is being replaced"):
@@ -229,8 +231,8 @@ def test_death_at_any_step_is_made_good_by_the_sweep(
     def die(*_: Any, **__: Any) -> Any:
         raise Death
 
-    where = "reconciliation.reservation.asking.prepare" if step == "prepare" else step
-    target = where if "." in where else f"reconciliation.remedies.finishing.{step}"
+    where = "reconciliation.reservation.send.prepare" if step == "prepare" else step
+    target = where if "." in where else f"reconciliation.remedies.replace_finish.{step}"
     with monkeypatch.context() as patched:
         patched.setattr(target, die)
         with pytest.raises(Death):
@@ -253,7 +255,7 @@ def test_death_while_it_is_given_back_is_made_good(
 
     engine.at_oci({"CUP": 1})
     with monkeypatch.context() as patched:
-        patched.setattr(finishing, step, die)
+        patched.setattr(replace_finish, step, die)
         with pytest.raises(Death):
             replace(short, engine)
     engine.at_oci({"CUP": 9})
@@ -274,7 +276,7 @@ def test_what_oci_refuses_for_good_leaves_the_order_as_it_was(engine: Engine, sh
     assert quantities(short) == [("MUG", D(3), D(1))]
     assert ato("CUP") == (D(5), D(0))
     engine.clock.go(61)
-    releases.finish_cancellations(clock=engine.clock)
+    release.finish_cancellations(clock=engine.clock)
     assert documents(short)[1] == ("replace", "cancelled")
 
 
@@ -286,7 +288,7 @@ def test_what_cannot_be_given_back_now_is_given_back_later(engine: Engine, short
     assert documents(short)[1] == ("replace", "cancelling")
     engine.oci.fault("none")
     set_connection("ONLINE")
-    releases.finish_cancellations(clock=engine.clock)
+    release.finish_cancellations(clock=engine.clock)
     assert documents(short)[1] == ("replace", "cancelled")
     assert engine.held() == {"MUG": D(1)}
 
@@ -301,11 +303,11 @@ def test_cancelling_the_order_gives_the_replacement_back_too(
     engine.oci.fault("none")
     set_connection("ONLINE")
     assert engine.held() == {"MUG": D(1), "CUP": D(2)}
-    releases.cancel_order(order_id=short.pk, actor=MIA, reason="r", now=engine.clock())
+    release.cancel_order(order_id=short.pk, actor=MIA, reason="r", now=engine.clock())
     # What it holds is held until OCI has given it back, however long that takes.
-    assert list(promises.check()) == []
-    assert releases.finish_cancellations(clock=engine.clock) == 1
-    assert list(promises.check()) == []
+    assert list(integrity_check.check()) == []
+    assert release.finish_cancellations(clock=engine.clock) == 1
+    assert list(integrity_check.check()) == []
     assert finish(engine) == 0
     assert engine.held() == {}
     assert Replacement.objects.get().state == ("cancelled" if lost else "done")
@@ -323,13 +325,13 @@ def test_an_order_cancelled_between_answer_and_count_is_not_replaced(
         )
         return complete(*args, **more)
 
-    complete = finishing._complete
-    monkeypatch.setattr(finishing, "_complete", cancel_first)
+    complete = replace_finish._complete
+    monkeypatch.setattr(replace_finish, "_complete", cancel_first)
     with pytest.raises(CannotReplace, match="cancelled meanwhile"):
         replace(short, engine)
     assert quantities(short) == [("MUG", D(3), D(1))]
     # Nobody has to wait for the end of a claim.
-    assert releases.finish_cancellations(clock=engine.clock) == 1
+    assert release.finish_cancellations(clock=engine.clock) == 1
     assert engine.held() == {}
 
 

@@ -12,10 +12,12 @@ from orders import outcomes
 from orders.errors import CannotReplace, ReplacementShort
 from orders.ledger import LedgerChanged
 from orders.models import Hold, InventoryRecord, Movement, Order, OrderItem, Replacement
-from reconciliation import releases, remedies, tasks
-from reconciliation import sweep as sweeping
+from reconciliation import remedies, tasks
+from reconciliation.maintenance import sweep as sweeping
 from reconciliation.models import ReservationDocument, Scope
-from reconciliation.remedies import finishing, replacing
+from reconciliation.remedies import replace as replacing
+from reconciliation.remedies import replace_finish
+from reconciliation.reservation import release
 from tests.engine import MIA, D, Engine, ato, quantities, set_connection
 from tests.reconciliation.test_replacing import (
     Death,
@@ -83,8 +85,8 @@ def test_beginning_twice_is_once(engine: Engine, short: Order) -> None:
     "step",
     [
         "orders.replacements.ledger.take",
-        "reconciliation.remedies.replacing.reservation.write_replacement",
-        "reconciliation.remedies.replacing.outcomes.drop_claim",
+        "reconciliation.remedies.replace.reservation.write_replacement",
+        "reconciliation.remedies.replace.outcomes.drop_claim",
     ],
 )
 def test_death_before_the_commit_leaves_nothing(
@@ -104,9 +106,9 @@ def test_death_before_the_commit_leaves_nothing(
 @pytest.mark.parametrize(
     "step",
     [
-        "reconciliation.reservation.asking.prepare",
-        "reconciliation.remedies.finishing._answered",
-        "reconciliation.remedies.finishing._complete",
+        "reconciliation.reservation.send.prepare",
+        "reconciliation.remedies.replace_finish._answered",
+        "reconciliation.remedies.replace_finish._complete",
     ],
 )
 def test_death_of_the_worker_is_made_good_by_the_sweep(
@@ -124,14 +126,14 @@ def test_death_of_the_worker_is_made_good_by_the_sweep(
     assert_replaced(short, engine)
 
 
-@pytest.mark.parametrize("step", ["_cancel", "snapshots.fetch", "_refuse"])
+@pytest.mark.parametrize("step", ["_cancel", "stock_refresh.fetch", "_refuse"])
 def test_death_while_it_is_given_back_is_made_good(
     engine: Engine, short: Order, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     begin(short, engine)
     engine.at_oci({"CUP": 1})
     with monkeypatch.context() as patched:
-        patched.setattr(f"reconciliation.remedies.finishing.{step}", die)
+        patched.setattr(f"reconciliation.remedies.replace_finish.{step}", die)
         with pytest.raises(Death):
             finish(engine)
     engine.clock.go(61)
@@ -170,8 +172,8 @@ def test_what_is_begun_when_oci_is_lost_is_finished_when_it_is_back(
 
 def test_a_begun_one_goes_with_its_cancelled_order(engine: Engine, short: Order) -> None:
     begin(short, engine)
-    releases.cancel_order(order_id=short.pk, actor=MIA, reason="r", now=engine.clock())
-    releases.finish_cancellations(clock=engine.clock)
+    release.cancel_order(order_id=short.pk, actor=MIA, reason="r", now=engine.clock())
+    release.finish_cancellations(clock=engine.clock)
     assert finish(engine) == 0
     assert Replacement.objects.get().state == "cancelled"
     assert (engine.held(), ato("CUP")) == ({}, (D(5), D(0)))
@@ -291,13 +293,13 @@ def test_what_another_worker_has_ended_is_not_asked_for_again(
 def test_a_worker_stops_when_its_time_is_over_and_goes_on_later(
     engine: Engine, many: list[Order], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    complete = finishing._complete
+    complete = replace_finish._complete
 
     def slowly(*args: Any, **more: Any) -> Any:
         engine.clock.go(8)
         return complete(*args, **more)
 
-    monkeypatch.setattr(finishing, "_complete", slowly)
+    monkeypatch.setattr(replace_finish, "_complete", slowly)
     budget = timedelta(seconds=10)
     assert remedies.finish_replacements(clock=engine.clock, budget=budget) == 2
     assert states() == ["done", "done", "reserving"]
@@ -318,7 +320,7 @@ def test_the_task_wakes_itself_while_it_gets_on(
     woken: list[str] = []
     monkeypatch.setattr(tasks.remedies, task, lambda **_: ended)
     monkeypatch.setattr(tasks.remedies, under_way, lambda: left)
-    monkeypatch.setattr(tasks.wake, "soon", woken.append)
+    monkeypatch.setattr(tasks.enqueue, "soon", woken.append)
     getattr(tasks, task)()
     assert woken == [task] * wakes
 
@@ -342,7 +344,7 @@ def test_one_that_was_asked_for_lately_lets_the_others_pass(
 def test_one_that_resists_does_not_keep_the_others_waiting(
     engine: Engine, many: list[Order], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    complete = finishing._complete
+    complete = replace_finish._complete
     first = Replacement.objects.earliest("pk")
 
     def resist(replacement: Replacement, **more: Any) -> Any:
@@ -351,7 +353,7 @@ def test_one_that_resists_does_not_keep_the_others_waiting(
         return complete(replacement, **more)
 
     with monkeypatch.context() as patched:
-        patched.setattr(finishing, "_complete", resist)
+        patched.setattr(replace_finish, "_complete", resist)
         assert finish(engine) == 2
     assert states() == ["reserving", "done", "done"]
     assert finish(engine) == 1

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from orders.models import Hold, InventoryRecord, Movement, Order, OrderEvent
-from reconciliation import oci_client
+from reconciliation.connection import clients
 from reconciliation.models import (
     ReservationDocument,
     Scope,
 )
 from reconciliation.oci.client import OciClient, PutAnswer
-from reconciliation.runs import RunRefused
+from reconciliation.runs.lifecycle import RunRefused
 from tests import factories
 from tests.engine import D, Engine, ato, quantities, reserved_by_items, set_connection
 
@@ -178,7 +178,7 @@ def test_a_rerun_that_oci_never_hears_of_gives_its_units_back_a_minute_later(
     order = short_order_with_stock(engine)
     run = engine.start(Scope.ORDERS, orders=[order.pk])
     settings.COC_OCI_BASE_URL = "http://127.0.0.1:9"
-    oci_client.close_clients()
+    clients.close_clients()
     assert engine.work(run).state == "oci_offline"
     assert ReservationDocument.objects.get(purpose="shortfall").sends > 0
     assert ato("MUG") == (D(1), D(3))

@@ -9,9 +9,9 @@ import pytest
 
 from orders.models import Order, OrderEvent
 from reconciliation import reservation
+from reconciliation.connection.clients import client
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
 from reconciliation.oci.documents import reservation_id
-from reconciliation.oci_client import client
 from reconciliation.reservation import Asked, Verdict
 from tests.engine import Between, D, Engine, quantities, reserved_by_items
 from tests.reconciliation.asking import (

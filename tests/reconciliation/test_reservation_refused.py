@@ -9,11 +9,10 @@ import pytest
 from django.db.models import F
 
 from orders.models import Order, OrderEvent, OrderItem
-from reconciliation import releases
+from reconciliation.connection.clients import client
 from reconciliation.models import ReservationDocument
 from reconciliation.oci.documents import reservation_id
-from reconciliation.oci_client import client
-from reconciliation.reservation import Asked, Verdict
+from reconciliation.reservation import Asked, Verdict, release
 from tests.engine import Between, D, Engine, quantities, reserved_by_items
 from tests.reconciliation.asking import (
     JOB,
@@ -162,8 +161,8 @@ def test_a_call_that_reaches_oci_after_its_document_was_cancelled_is_undone(
 
     def cancel_meanwhile(_: uuid.UUID) -> None:
         engine.clock.go(100)
-        releases.cancel_order(order_id=order.pk, actor=JOB, reason="test", now=engine.clock())
-        releases.finish_cancellations(clock=engine.clock)
+        release.cancel_order(order_id=order.pk, actor=JOB, reason="test", now=engine.clock())
+        release.finish_cancellations(clock=engine.clock)
         order.refresh_from_db()
         assert order.status == "cancelled"
         engine.oci.fault("down", operations=["patch"])
@@ -172,9 +171,9 @@ def test_a_call_that_reaches_oci_after_its_document_was_cancelled_is_undone(
     assert engine.held() == {"MUG": D(2)}
     assert documents(order) == [(0, 0, "cancelling", 1)]
     assert count(order, engine) is None
-    assert releases.something_to_undo() is True
+    assert release.something_to_undo() is True
     engine.oci.fault("none")
-    releases.finish_cancellations(clock=engine.clock)
+    release.finish_cancellations(clock=engine.clock)
     assert engine.held() == {}
     assert documents(order) == [(0, 0, "cancelled", 1)]
     order.refresh_from_db()

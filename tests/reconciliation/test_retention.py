@@ -14,9 +14,11 @@ from django.core.management import CommandError, call_command
 from coc_admin.console import queries
 from orders import privacy
 from orders.models import Order, OrderEvent, Site
-from reconciliation import promises, retention, sweep, tasks, wake
+from reconciliation import tasks
+from reconciliation.maintenance import integrity_check, retention, sweep
 from reconciliation.models import AttemptOutcome, ReportDay
-from reconciliation.reports import keep_up
+from reconciliation.queue import enqueue
+from reconciliation.reports import publish
 from tests.coc_admin.console.scene import NOW, answer, make_run, make_shop, place
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +43,7 @@ def orders(site: Site, folder: Path) -> list[Order]:
     answer(run, made[0], 2, 1, outcome=AttemptOutcome.COMPLETE)
     answer(run, made[1], 1, 0, outcome=AttemptOutcome.PARTIAL)
     Order.objects.filter(pk=made[1].pk).update(resolution="settled_outside")
-    keep_up.project_and_merge(now=NOW)
+    publish.project_and_merge(now=NOW)
     return made
 
 
@@ -108,10 +110,10 @@ def test_twice_is_once(orders: list[Order], folder: Path) -> None:
 
 
 def test_nothing_else_breaks(orders: list[Order], folder: Path) -> None:
-    before = list(promises.check())
+    before = list(integrity_check.check())
     run_command("--customer-id", "none", "--apply")
     run_command("--email", ADA["email"], "--apply", "--unfinished")
-    assert list(promises.check()) == before
+    assert list(integrity_check.check()) == before
 
 
 def test_files_that_cannot_be_written_now_are_written_later(
@@ -125,7 +127,7 @@ def test_files_that_cannot_be_written_now_are_written_later(
         run_command("--order", "NorthShop:A-0", "--apply")
     assert Order.objects.get(order_no="A-0").customer == {}
     (folder / "work").unlink()
-    keep_up.project_and_merge(now=NOW)
+    publish.project_and_merge(now=NOW)
     assert customers_in(folder)["20260202_reserved_NorthShop.json"] == [{}]
 
 
@@ -161,7 +163,7 @@ class TestSettings:
         assert retention.apply(now=NOW + timedelta(days=11)) == retention.Applied(2, 0)
         assert retention.apply(now=NOW + timedelta(days=21)) == retention.Applied(0, 2)
         assert retention.apply(now=NOW + timedelta(days=99)) == retention.Applied(0, 0)
-        keep_up.project_and_merge(now=NOW)
+        publish.project_and_merge(now=NOW)
         assert customers_in(folder)["20260202_offline_NorthShop.json"] == [{}, {}, ADA]
         event = OrderEvent.objects.filter(order=orders[0]).last()
         assert event is not None
@@ -189,7 +191,7 @@ class TestSettings:
         monkeypatch.setattr(privacy, "CHUNK", 1)
         monkeypatch.setattr(privacy, "MOST", 1)
         woken: list[str] = []
-        monkeypatch.setattr(wake, "soon", woken.append)
+        monkeypatch.setattr(enqueue, "soon", woken.append)
         for left in (1, 0):
             tasks.retain()
             assert Order.objects.finished().exclude(customer={}).count() == left

@@ -9,10 +9,13 @@ import pytest
 from django.utils import timezone
 from django_q.models import Schedule
 
-from reconciliation import alert_rules, leases, retention, rhythms, schedules, sweep, tasks
+from reconciliation import tasks
+from reconciliation.alerts import rules
+from reconciliation.maintenance import retention, schedules, sweep
 from reconciliation.models import Lease, Rhythm
 from reconciliation.monitor.loop import Monitor
-from reconciliation.rhythms import RhythmRefused
+from reconciliation.queue import intervals, leases
+from reconciliation.queue.intervals import RhythmRefused
 from tests.factories import START, Clock
 
 pytestmark = pytest.mark.django_db
@@ -23,23 +26,23 @@ def put(name: str, **members: Any) -> None:
 
 
 def seconds() -> dict[str, float]:
-    return {name: pace.seconds for name, pace in rhythms.paces().items()}
+    return {name: pace.seconds for name, pace in intervals.paces().items()}
 
 
 def test_without_a_row_the_environment_says(settings: Any) -> None:
     settings.COC_RETRY_MINUTES, settings.COC_MERGE_SECONDS, settings.COC_PROBE_SECONDS = 7, 33, 1.5
     usual = {"sweep": 60, "retry": 420, "probe": 1.5, "merge": 33, "retention": 86_400}
     assert seconds() == usual
-    assert not any(pace.is_changed for pace in rhythms.paces().values())
+    assert not any(pace.is_changed for pace in intervals.paces().values())
     for name in usual:
-        rhythms.note_done(name, now=START)
+        intervals.note_done(name, now=START)
     assert seconds() == usual
     put("retry", every=30)
     put("merge", every=5)
     assert seconds() == usual | {"retry": 1800, "merge": 5}
-    changed = [name for name, pace in rhythms.paces().items() if pace.is_changed]
+    changed = [name for name, pace in intervals.paces().items() if pace.is_changed]
     assert changed == ["retry", "merge"]
-    assert rhythms.pace_of("retry").done_at == START
+    assert intervals.pace_of("retry").done_at == START
 
 
 REFUSED = [
@@ -62,23 +65,23 @@ def test_what_a_rhythm_cannot_be_is_refused(
     name: str, field: str, values: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(RhythmRefused) as refused:
-        rhythms.check(name, values)
+        intervals.check(name, values)
     assert refused.value.field == field
     assert not Rhythm.objects.exists()
     if values.get("zone") == "":
         return  # the database refuses it as well
     # A row of another version: the environment's counts, and the log says so once.
-    rhythms._TOLD.clear()
+    intervals._TOLD.clear()
     put(name, **values)
-    usual = rhythms.Pace(rhythms.KINDS[name], rhythms.KINDS[name].default)
-    assert [rhythms.pace_of(name) for _ in range(3)] == [usual] * 3
+    usual = intervals.Pace(intervals.KINDS[name], intervals.KINDS[name].default)
+    assert [intervals.pace_of(name) for _ in range(3)] == [usual] * 3
     assert caplog.text.count(f"rhythm of '{name}' in the database is not accepted ({field}") == 1
 
 
 def silent_after() -> int:
     """Return the seconds after which a worker that has not beaten counts as silent."""
     quiet = range(0, 600, 30)
-    return max(n for n in quiet if not alert_rules.is_worker_silent(timedelta(seconds=n)))
+    return max(n for n in quiet if not rules.is_worker_silent(timedelta(seconds=n)))
 
 
 def test_the_queue_follows_and_the_monitors_repair_keeps_it() -> None:
@@ -137,9 +140,9 @@ def test_the_monitor_probes_in_the_rhythm_that_counts_now() -> None:
 
 def test_the_retry_waits_for_its_rhythm(monkeypatch: pytest.MonkeyPatch) -> None:
     put("retry", every=10)
-    assert rhythms.pace_of("retry").interval == timedelta(minutes=10)
+    assert intervals.pace_of("retry").interval == timedelta(minutes=10)
     tasks.sweep()
-    assert rhythms.pace_of("sweep").done_at is not None
+    assert intervals.pace_of("sweep").done_at is not None
 
 
 @pytest.mark.parametrize(
@@ -155,7 +158,7 @@ def test_the_retry_waits_for_its_rhythm(monkeypatch: pytest.MonkeyPatch) -> None
 )
 def test_a_time_of_day_is_that_of_its_zone(now: datetime, expected: datetime) -> None:
     put("retention", at=time(3), zone="Europe/Berlin")
-    assert rhythms.pace_of("retention").next_time(now) == expected
+    assert intervals.pace_of("retention").next_time(now) == expected
 
 
 @pytest.fixture

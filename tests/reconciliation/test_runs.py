@@ -10,7 +10,6 @@ from django_q.models import OrmQ
 from orders import outcomes
 from orders.actors import job
 from orders.models import Order, OrderItem, Site
-from reconciliation import releases, runs, scopes
 from reconciliation.models import (
     Batch,
     EntryState,
@@ -21,7 +20,9 @@ from reconciliation.models import (
     Scope,
     Trigger,
 )
-from reconciliation.runs import RunRefused
+from reconciliation.reservation import release
+from reconciliation.runs import lifecycle, scopes
+from reconciliation.runs.lifecycle import RunRefused
 from tests import factories
 from tests.engine import MIA, D, Engine, reserved_by_items, set_connection
 
@@ -55,7 +56,7 @@ def test_a_run_is_a_row_and_a_wake_up(engine: Engine) -> None:
     outage = Outage.objects.create(
         cause="unreachable", lost_at=engine.clock(), detected_at=engine.clock()
     )
-    run = runs.start_run(
+    run = lifecycle.start_run(
         trigger=Trigger.API,
         actor=MIA,
         reason="asked for",
@@ -66,7 +67,7 @@ def test_a_run_is_a_row_and_a_wake_up(engine: Engine) -> None:
     assert (run.state, run.is_active, run.trigger, run.actor) == ("queued", True, "api", "mia")
     assert (run.scope, run.scope_data, run.outage) == ("sku", {"sku": "MUG"}, outage)
     assert OrmQ.objects.get().task["args"] == (run.pk,)
-    assert runs.active_run() == run
+    assert lifecycle.active_run() == run
 
 
 @pytest.mark.parametrize("state", ["OFFLINE", "FORCED_OFFLINE"])
@@ -115,7 +116,7 @@ def kinds_of_orders(engine: Engine) -> dict[str, Order]:
     for name in ("waits", "review", "cancelled"):
         made[name] = engine.capture(site, name, [("JUG", 1)])
     review(made["review"], engine)
-    releases.cancel_order(
+    release.cancel_order(
         order_id=made["cancelled"].pk, actor=MIA, reason="test", now=engine.clock()
     )
     return made
@@ -209,22 +210,22 @@ def test_a_run_ends_once_in_the_state_that_its_entries_say(
     for position, value in enumerate(states):
         order = engine.capture(site, f"A{position}", [("MUG", 1)])
         RunEntry.objects.create(run=run, batch=batch, order=order, position=position, state=value)
-    assert runs.end_run(run.pk, state=None, now=engine.clock()) is True
+    assert lifecycle.end_run(run.pk, state=None, now=engine.clock()) is True
     run.refresh_from_db()
     assert (run.state, run.is_active, run.finished_at) == (state, False, engine.clock())
     assert not run.entries.filter(state=EntryState.PENDING).exists()
     assert run.batches.get().state == "done"
-    assert runs.end_run(run.pk, state=RunState.STOPPED, now=engine.clock()) is False
+    assert lifecycle.end_run(run.pk, state=RunState.STOPPED, now=engine.clock()) is False
     run.refresh_from_db()
     assert run.state == state
 
 
 def test_progress_is_a_hundred_only_when_nothing_is_pending(engine: Engine) -> None:
-    progress = runs.RunProgress(
+    progress = lifecycle.RunProgress(
         total=300, pending=1, complete=299, partial=0, nothing=0, offline=0, review=0, skipped=0
     )
     assert (progress.percent, progress.short) == (99, 0)
-    empty = runs.RunProgress(0, 0, 0, 0, 0, 0, 0, 0)
+    empty = lifecycle.RunProgress(0, 0, 0, 0, 0, 0, 0, 0)
     assert empty.percent == 100
 
 
@@ -232,11 +233,11 @@ def test_of_two_workers_that_plan_one_plans(engine: Engine) -> None:
     engine.capture(engine.site({"MUG": 5}), "A1", [("MUG", 1)])
     run = engine.start()
     other = Run.objects.get(pk=run.pk)
-    assert runs.plan_round(run, now=engine.clock()) == 1
-    assert runs.plan_round(other, now=engine.clock()) is None
+    assert lifecycle.plan_round(run, now=engine.clock()) == 1
+    assert lifecycle.plan_round(other, now=engine.clock()) is None
     other.refresh_from_db()
     # Not before the batches of the round are done.
-    assert runs.plan_round(other, now=engine.clock()) is None
+    assert lifecycle.plan_round(other, now=engine.clock()) is None
     assert run.entries.count() == 1
     engine.work(run)
 

@@ -12,8 +12,8 @@ from datetime import timedelta
 import pytest
 
 from orders.models import InventoryList, Order, OrderItem, Site
-from reconciliation import scopes
 from reconciliation.models import Scope
+from reconciliation.runs import scopes
 from tests.factories import START
 
 pytestmark = pytest.mark.django_db

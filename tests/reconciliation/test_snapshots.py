@@ -22,12 +22,13 @@ from orders.models import (
     OrderStatus,
     Site,
 )
-from reconciliation import connection, snapshots
+from reconciliation import connection
 from reconciliation.models import Connection
 from reconciliation.monitor import Prober
 from reconciliation.oci.client import Availability, OciClient, OciConfig
 from reconciliation.oci.documents import Place
 from reconciliation.oci.errors import OciNoAnswer, OciRefused
+from reconciliation.reservation import stock_refresh
 from tests.reconciliation.oci.simulator_process import SCOPE, SimulatorProcess
 
 pytestmark = pytest.mark.django_db
@@ -127,7 +128,7 @@ def availability_calls(oci: SimulatorProcess) -> list[dict[str, Any]]:
 def test_figures_are_asked_for_a_hundred_at_a_time(
     oci: SimulatorProcess, client: OciClient, web: InventoryList
 ) -> None:
-    figures = snapshots.fetch_figures(list_=web, skus=MANY + MANY, client=client)
+    figures = stock_refresh.fetch_figures(list_=web, skus=MANY + MANY, client=client)
     assert [(figure.sku, figure.ato) for figure in figures] == [(sku, 7) for sku in MANY]
     assert {figure.list_id for figure in figures} == {"web"}
     assert len(availability_calls(oci)) == 3
@@ -136,7 +137,7 @@ def test_figures_are_asked_for_a_hundred_at_a_time(
 def test_figures_of_several_lists_groups_and_locations(
     client: OciClient, web: InventoryList, store: InventoryList
 ) -> None:
-    figures = snapshots.fetch([("web", "S001"), ("store", "MUG"), ("none", "X")], client=client)
+    figures = stock_refresh.fetch([("web", "S001"), ("store", "MUG"), ("none", "X")], client=client)
     assert [(f.list_id, f.sku, f.ato, f.safety_stock) for f in figures] == [
         ("store", "MUG", Decimal("1.5"), 1),
         ("web", "S001", 7, 0),
@@ -147,9 +148,9 @@ def test_without_an_answer_there_are_no_figures(
     oci: SimulatorProcess, client: OciClient, web: InventoryList
 ) -> None:
     oci.fault("5xx")
-    assert snapshots.fetch([("web", "S001")], client=client) == []
+    assert stock_refresh.fetch([("web", "S001")], client=client) == []
     with pytest.raises(OciNoAnswer):
-        snapshots.fetch_keys([("web", "S001")], client=client)
+        stock_refresh.fetch_keys([("web", "S001")], client=client)
 
 
 def test_refresh_writes_the_ledger(
@@ -159,7 +160,7 @@ def test_refresh_writes_the_ledger(
     hold(record, state=HoldState.WAITING)
     connection.current()
     keys = [("web", "S001"), ("store", "MUG")]
-    assert snapshots.refresh(keys=keys, client=client, clock=clock) == 2
+    assert stock_refresh.refresh(keys=keys, client=client, clock=clock) == 2
     record.refresh_from_db()
     assert (record.snapshot_ato, record.held, record.ato) == (7, 1, 6)
     assert record.snapshot_at == NOW
@@ -174,13 +175,13 @@ def test_a_counted_sku_that_the_answer_leaves_out_has_none_to_sell(
     untracked.save()
     connection.current()
     keys = [("web", sku) for sku in ("GONE", "NEW", "S001")]
-    snapshots.refresh(keys=keys, client=client, clock=clock)
+    stock_refresh.refresh(keys=keys, client=client, clock=clock)
     gone.refresh_from_db()
     assert (gone.ato, gone.snapshot_ato) == (0, 0)
     asked = len(availability_calls(oci))
     # It was asked for twice; once it has none, one answer is enough.
     assert asked == 2
-    snapshots.refresh(keys=keys, client=client, clock=lambda: at(1))
+    stock_refresh.refresh(keys=keys, client=client, clock=lambda: at(1))
     assert len(availability_calls(oci)) == asked + 1
     gone.refresh_from_db()
     assert (gone.ato, gone.snapshot_at) == (0, at(1))
@@ -219,7 +220,7 @@ def test_an_answer_that_lost_lines_sells_nothing_out(
     connection.current()
     lossy = LosesLines(client, lost)
     keys = [("web", sku) for sku in ("S001", "S002", "S003")]
-    snapshots.refresh(keys=keys, client=lossy, clock=clock)
+    stock_refresh.refresh(keys=keys, client=lossy, clock=clock)
     figures = dict(InventoryRecord.objects.values_list("sku", "ato"))
     left_out = lost[0]
     assert figures == {sku: 5 if sku in left_out else 7 for sku in ("S001", "S002", "S003")}
@@ -234,10 +235,10 @@ def test_an_empty_answer_changes_no_figure(
     connection.current()
     oci.fault("empty", style=style)
     with suppress(OciNoAnswer):
-        snapshots.refresh(keys=[("web", "S001")], client=client, clock=clock)
+        stock_refresh.refresh(keys=[("web", "S001")], client=client, clock=clock)
     record.refresh_from_db()
     assert (record.ato, record.snapshot_at) == (5, at(-1000))
-    assert snapshots.fetch([("web", "S001")], client=client) == []
+    assert stock_refresh.fetch([("web", "S001")], client=client) == []
 
 
 @pytest.mark.parametrize("state", ["OFFLINE", "FORCED_OFFLINE"])
@@ -247,7 +248,7 @@ def test_nothing_is_applied_while_the_connection_is_not_trusted(
     record = known(web, "S001", ato=3)
     connection.current()
     Connection.objects.update(state=state)
-    assert snapshots.refresh(keys=[("web", "S001")], client=client, clock=clock) == 0
+    assert stock_refresh.refresh(keys=[("web", "S001")], client=client, clock=clock) == 0
     record.refresh_from_db()
     assert (record.ato, record.snapshot_at) == (3, at(-1000))
 
@@ -264,10 +265,10 @@ def test_due_are_answered_holds_first_then_the_oldest_figures(web: InventoryList
     hold(early, state=HoldState.ANSWERED, answered=-7)
     hold(just, state=HoldState.ANSWERED, answered=-2)
     hold(waiting, state=HoldState.WAITING)
-    due = snapshots.next_due(now=NOW)
+    due = stock_refresh.next_due(now=NOW)
     assert (due.list_id, due.place.id) == ("web", "web")
     assert due.skus == ["early", "answered", "older", "old", "just", "waiting"]
-    assert snapshots.next_due(now=NOW, limit=3).skus == ["early", "answered", "older"]
+    assert stock_refresh.next_due(now=NOW, limit=3).skus == ["early", "answered", "older"]
 
 
 def test_due_goes_round_through_the_lists(
@@ -280,11 +281,11 @@ def test_due_goes_round_through_the_lists(
     seen = []
     for second in range(4):
         moment = at(second)
-        due = snapshots.next_due(now=moment, limit=1)
+        due = stock_refresh.next_due(now=moment, limit=1)
         seen.append((due.list_id, *due.skus))
-        snapshots.ask(due, client=client, clock=lambda moment=moment: moment)  # type: ignore[misc]
+        stock_refresh.ask(due, client=client, clock=lambda moment=moment: moment)  # type: ignore[misc]
     assert seen == [("web", "S001"), ("web", "S002"), ("store", "MUG"), ("web", "S001")]
-    assert snapshots.next_due(now=NOW, skip=["web"]).list_id == "store"
+    assert stock_refresh.next_due(now=NOW, skip=["web"]).list_id == "store"
 
 
 def test_a_refresh_drops_the_holds_that_the_figure_counts(
@@ -294,7 +295,7 @@ def test_a_refresh_drops_the_holds_that_the_figure_counts(
     counted = hold(record, state=HoldState.ANSWERED, answered=-4)
     young = hold(record, state=HoldState.ANSWERED, answered=-2)
     connection.current()
-    assert snapshots.refresh_due(now=NOW, client=client, clock=clock).applied == 1
+    assert stock_refresh.refresh_due(now=NOW, client=client, clock=clock).applied == 1
     counted.refresh_from_db()
     young.refresh_from_db()
     record.refresh_from_db()
@@ -305,7 +306,7 @@ def test_a_refresh_drops_the_holds_that_the_figure_counts(
 def test_figures_that_say_all_is_sold_out_at_once_are_not_believed(
     oci: SimulatorProcess, client: OciClient, web: InventoryList
 ) -> None:
-    skus = MANY[: snapshots.SUSPICIOUS]
+    skus = MANY[: stock_refresh.SUSPICIOUS]
     for sku in skus:
         known(web, sku, ato=7)
     connection.current()
@@ -314,14 +315,14 @@ def test_figures_that_say_all_is_sold_out_at_once_are_not_believed(
     oci.set_stock([{**row, "onHand": 0} for row in rows])
     prober = Prober(client=client, clock=clock)
     try:
-        assert snapshots.refresh_due(now=NOW, client=client, clock=clock).suspicious is True
+        assert stock_refresh.refresh_due(now=NOW, client=client, clock=clock).suspicious is True
         assert prober.probe() is False
         assert (connection.current().state, connection.current().good_probes) == ("OFFLINE", 0)
         assert set(InventoryRecord.objects.values_list("ato", flat=True)) == {7}
         # One of them with stock, and the rest is a sale like any other.
         oci.set_stock([{**rows[0], "onHand": 1}])
         Connection.objects.update(state="ONLINE")
-        assert snapshots.refresh_due(now=NOW, client=client, clock=clock).applied == len(skus)
+        assert stock_refresh.refresh_due(now=NOW, client=client, clock=clock).applied == len(skus)
         assert InventoryRecord.objects.filter(ato=0).count() == len(skus) - 1
     finally:
         oci.set_stock([{**row, "onHand": 7} for row in rows])
@@ -335,7 +336,7 @@ def test_a_place_that_oci_does_not_know_is_a_good_probe_and_is_left_alone_for_a_
     known(web, "S001")
     connection.current()
     with pytest.raises(OciRefused):
-        snapshots.refresh_due(now=NOW, client=client, clock=clock)
+        stock_refresh.refresh_due(now=NOW, client=client, clock=clock)
     prober = Prober(client=client, clock=clock)
     assert prober.probe() is True
     assert prober.probe() is True

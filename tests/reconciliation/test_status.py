@@ -11,7 +11,7 @@ import pytest
 from orders.models import InventoryList, Order, OrderItem, OrderStatus, Site
 from reconciliation import connection
 from reconciliation.models import Batch, EntryState, Run, RunEntry
-from reconciliation.status import Waiting, summary
+from reconciliation.runs.status import Waiting, summary
 
 pytestmark = pytest.mark.django_db
 

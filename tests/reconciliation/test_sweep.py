@@ -12,8 +12,12 @@ from redis.exceptions import ConnectionError as RedisAway
 
 from orders.capture import Claim
 from orders.models import Order, OrderEvent
-from reconciliation import batches, releases, runs, schedules, sweep, tasks, wake
+from reconciliation import tasks
+from reconciliation.maintenance import schedules, sweep
 from reconciliation.models import Heartbeat, ReportDay, Run, RunState, Scope
+from reconciliation.queue import enqueue
+from reconciliation.reservation import release
+from reconciliation.runs import batches, lifecycle
 from tests import factories
 from tests.engine import MIA, D, Engine, reserved_by_items, set_connection
 
@@ -61,7 +65,7 @@ def test_a_run_that_nobody_works_on_is_woken(engine: Engine) -> None:
     engine.clock.go(5)
     assert look(engine) == [f"run {run.pk}"]
     assert queued().count(("work_run", (run.pk,))) == 1
-    runs.plan_round(run, now=engine.clock())
+    lifecycle.plan_round(run, now=engine.clock())
     assert batches.claim_batch(run, holder="w", now=engine.clock()) is not None
     assert look(engine) == []
     engine.clock.go(61)
@@ -93,11 +97,11 @@ def test_what_waits_is_retried_a_cycle_after_the_run_before(engine: Engine, sett
 
 def test_what_is_to_be_undone_is_woken(engine: Engine) -> None:
     order = engine.place(engine.site({"MUG": 5}), "A1", [("MUG", 1)]).order
-    releases.cancel_order(order_id=order.pk, actor=MIA, reason="test", now=engine.clock())
+    release.cancel_order(order_id=order.pk, actor=MIA, reason="test", now=engine.clock())
     OrmQ.objects.all().delete()
     assert look(engine) == ["cancellations"]
     assert queued() == [("finish_cancellations", ())]
-    releases.finish_cancellations(clock=engine.clock)
+    release.finish_cancellations(clock=engine.clock)
     assert look(engine) == []
 
 
@@ -131,7 +135,7 @@ def test_tasks_may_run_twice_late_or_for_nothing(engine: Engine) -> None:
     assert run.state == "completed"
     assert queued() == [("work_run", (run.pk,)), ("after_run", (run.pk,))]
     tasks.after_run(run.pk)
-    releases.cancel_order(order_id=order.pk, actor=MIA, reason="test", now=timezone.now())
+    release.cancel_order(order_id=order.pk, actor=MIA, reason="test", now=timezone.now())
     for _ in range(2):
         tasks.finish_cancellations()
         tasks.sweep()
@@ -167,7 +171,7 @@ def test_a_broker_that_is_away_costs_nothing_but_time(
     def away(*_: Any, **__: Any) -> None:
         raise RedisAway("Connection refused")
 
-    monkeypatch.setattr(wake, "async_task", away)
+    monkeypatch.setattr(enqueue, "async_task", away)
     run = engine.start()
     assert (run.is_active, OrmQ.objects.count()) == (True, 0)
     monkeypatch.undo()
@@ -182,13 +186,13 @@ def test_with_another_broker_a_wake_up_waits_for_the_commit(
     django_capture_on_commit_callbacks: Any,
 ) -> None:
     woken: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(wake, "async_task", lambda *args, **_: woken.append(args))
+    monkeypatch.setattr(enqueue, "async_task", lambda *args, **_: woken.append(args))
     settings.COC_BROKER = "redis://example.test/0"
     with django_capture_on_commit_callbacks(execute=True):
-        wake.soon("work_run", 7)
+        enqueue.soon("work_run", 7)
         assert woken == []
     assert woken == [("reconciliation.tasks.work_run", 7)]
-    assert wake.queued() == 0
+    assert enqueue.queued() == 0
 
 
 # Schedules

@@ -17,9 +17,9 @@ from django.utils import timezone
 from orders import customer_messages, units
 from orders.models import MessageKind, Order
 from reconciliation import connection
-from reconciliation.alert_rules import refresh_alerts
-from reconciliation.dry_run import dry_run
+from reconciliation.alerts.rules import refresh_alerts
 from reconciliation.models import Alert, Outage, ReportDay, Run, Scope
+from reconciliation.runs.dry_run import dry_run
 from tests.coc_admin.api.conftest import Api, api_for
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.orders.test_order_exports import csv_rows, xlsx_rows

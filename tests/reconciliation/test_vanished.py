@@ -17,12 +17,13 @@ from django.db import connection
 from orders import capture_trace, privacy
 from orders.models import CaptureTrace, Order, Site
 from orders.serializers import iso
-from reconciliation import promises, tasks
-from reconciliation.alert_rules import refresh_alerts
-from reconciliation.alert_tellings import tellings
+from reconciliation import tasks
+from reconciliation.alerts.rules import refresh_alerts
+from reconciliation.alerts.site_text import tellings
+from reconciliation.maintenance import integrity_check
+from reconciliation.maintenance.integrity_check import Fault
 from reconciliation.models import Alert, ReportDay, VanishedOrder
-from reconciliation.promises import Fault
-from reconciliation.reports import downloads, keep_up, names, vanished
+from reconciliation.reports import downloads, names, publish, vanished
 from tests import factories
 from tests.engine import MIA, Engine
 from tests.reconciliation import accidents
@@ -34,7 +35,7 @@ pytestmark = pytest.mark.django_db
 def found() -> dict[tuple[str, str], list[str]]:
     """What `coc_check` finds, by fault and row."""
     rows: dict[tuple[str, str], list[str]] = {}
-    for broken in promises.check():
+    for broken in integrity_check.check():
         rows.setdefault((broken.fault.value, broken.row), []).append(broken.detail)
     return rows
 
@@ -108,7 +109,7 @@ def test_a_deleted_order_is_named_until_it_is_restored(
 
 def console_rebuild(engine: Engine) -> None:
     report = ReportDay.objects.get(report_type="offline")
-    keep_up.ask_for_day(site=report.site, day=report.date)
+    publish.ask_for_day(site=report.site, day=report.date)
     tasks.merge_reports()
 
 
@@ -193,7 +194,7 @@ def test_an_alert_names_the_orders_until_they_exist_again(
     alert.refresh_from_db()
     assert alert.state == "resolved"
     tasks.merge_reports()
-    keep_up.rebuild(now=engine.clock(), day=day)
+    publish.rebuild(now=engine.clock(), day=day)
     assert found() == {}
 
 
@@ -242,7 +243,7 @@ def test_the_work_file_of_a_deleted_order_stays(
 ) -> None:
     settings.COC_MERGE_SECONDS = 1e9
     order = engine.capture(Site.objects.get(), "late", [("MUG", 1)])
-    keep_up.project(now=engine.clock())
+    publish.project(now=engine.clock())
     [work] = names.work_folder().iterdir()
     backup = accidents.delete(order)
 
@@ -272,7 +273,7 @@ def test_an_older_database_under_newer_files(orders: dict[str, Order], engine: E
     CaptureTrace.objects.filter(pk=order.pk).delete()
     ReportDay.objects.all().delete()
     assert found()["vanished", "order shop waits"] == [in_file(order, name)]
-    keep_up.rebuild(now=engine.clock(), day=day)
+    publish.rebuild(now=engine.clock(), day=day)
     assert [b'"orderNo":"waits"' in path.read_bytes() for path in kept()] == [True]
     assert vanished_rows() == {"order shop waits"}
 
@@ -322,7 +323,7 @@ def test_an_erased_customer_is_in_no_kept_file(orders: dict[str, Order], engine:
         number: before[number] | {"customer": {}} for number in ("waits", "done")
     }
     tasks.merge_reports()
-    keep_up.rebuild(now=engine.clock())
+    publish.rebuild(now=engine.clock())
     assert found() == {}
 
 
@@ -402,7 +403,7 @@ def test_a_line_that_cannot_be_read_is_kept(orders: dict[str, Order]) -> None:
     """Nobody knows which order it was."""
     damaged = offline().read_bytes().replace(b'"orderNo":"waits"', b'"orderNo:"waits"')
     offline().write_bytes(damaged)
-    keep_up.rebuild(now=orders["waits"].captured_at)
+    publish.rebuild(now=orders["waits"].captured_at)
     assert [path.read_bytes() for path in kept()] == [damaged]
     assert found() == {}
     assert not VanishedOrder.objects.exists()

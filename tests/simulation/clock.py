@@ -11,12 +11,12 @@ from unittest.mock import patch
 
 # Modules of the product that ask the `time` module for anything.
 _TELL_TIME = (
-    "reconciliation.placement",
-    "reconciliation.connection.observing",
+    "reconciliation.reservation.placement",
+    "reconciliation.connection.observer",
     "reconciliation.monitor.loop",
     "reconciliation.oci.caller",
     "reconciliation.oci.token",
-    "reconciliation.oci.simulator.misbehave",
+    "reconciliation.simulator.misbehave",
 )
 
 

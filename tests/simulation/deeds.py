@@ -9,9 +9,10 @@ from typing import Any
 
 from orders.errors import OrderRefused
 from orders.models import Order, Site
-from reconciliation import connection, runs, tasks
+from reconciliation import connection, tasks
 from reconciliation.models import Connection
-from reconciliation.placement import place_order
+from reconciliation.reservation.placement import place_order
+from reconciliation.runs import lifecycle
 from tests.orders.payloads import raw_order
 from tests.simulation import bundles
 from tests.simulation.people import (
@@ -131,7 +132,7 @@ def work(world: World) -> None:
 
 def work_twice(world: World) -> None:
     """The queue hands the reconciliation that a worker is at to another worker as well."""
-    run = runs.active_run()
+    run = lifecycle.active_run()
     if run is not None:
         again = Wish(world.clock.true, "work_run", (run.pk,))
         world.queue.append(again)

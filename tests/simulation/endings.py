@@ -8,7 +8,7 @@ from collections import defaultdict
 from typing import Any
 
 from orders.models import Order, OrderItem, Site
-from reconciliation import promises
+from reconciliation.maintenance import integrity_check
 from reconciliation.models import ReportType
 from reconciliation.reports import names
 from tests.simulation import bundles
@@ -41,7 +41,7 @@ def settled() -> list[tuple[Any, ...]]:
 
 def check(world: World) -> None:
     """Raise Broken unless books, items, files and promises agree."""
-    found = list(promises.check())
+    found = list(integrity_check.check())
     if found:
         raise Broken(str(found[0]))
     bundles.check(world.placed)

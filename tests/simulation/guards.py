@@ -16,8 +16,8 @@ from django.db.models import F, QuerySet
 from orders.models import Hold, HoldState, Order, OrderStatus
 from orders.models.orders import OrderQuerySet
 from reconciliation.models import Batch, BatchState, DocumentState, ReservationDocument
-from reconciliation.planner import Schedule
-from reconciliation.reservation import writing
+from reconciliation.reservation import documents as writing
+from reconciliation.runs.planner import Schedule
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def no_stored_id() -> Any:
         sent.filter(sends__gt=0).update(state=DocumentState.REFUSED)
         return real(order_id=order_id, **arguments)
 
-    return _replaced(("reconciliation.reservation.asking.prepare", prepare))
+    return _replaced(("reconciliation.reservation.send.prepare", prepare))
 
 
 def no_hold_rule() -> Any:
@@ -54,7 +54,7 @@ def no_hold_rule() -> Any:
 
 def no_fence() -> Any:
     """Reserve live although an earlier order waits for the same stock."""
-    return _replaced(("reconciliation.placement.fenced", lambda placed: False))
+    return _replaced(("reconciliation.reservation.placement.fenced", lambda placed: False))
 
 
 def no_lease() -> Any:
@@ -76,8 +76,8 @@ def no_lease() -> Any:
         return None
 
     return _replaced(
-        ("reconciliation.batches.claim_batch", claim_batch),
-        ("reconciliation.batches._BatchWork._keep", lambda self: True),
+        ("reconciliation.runs.batches.claim_batch", claim_batch),
+        ("reconciliation.runs.batches._BatchWork._keep", lambda self: True),
     )
 
 
@@ -102,7 +102,7 @@ def no_claim() -> Any:
 
 def no_fence_of_replacements() -> Any:
     """Replace by a SKU for which orders wait."""
-    return _replaced(("reconciliation.remedies.replacing.fence.is_waited_for", lambda keys: False))
+    return _replaced(("reconciliation.remedies.replace.fence.is_waited_for", lambda keys: False))
 
 
 def newest_first() -> Any:
@@ -112,13 +112,13 @@ def newest_first() -> Any:
         def __init__(self, demands: Any, **arguments: Any) -> None:
             super().__init__(list(reversed(demands)), **arguments)
 
-    return _replaced(("reconciliation.batches.Schedule", Backwards))
+    return _replaced(("reconciliation.runs.batches.Schedule", Backwards))
 
 
 def no_holds_of_the_refused() -> Any:
     """Give the stock of a refused order back at once, whatever OCI may hold for it."""
     undone = ReservationDocument.objects.none
-    return _replaced(("reconciliation.reservation.undoing.not_yet_undone", undone))
+    return _replaced(("reconciliation.reservation.cancel.not_yet_undone", undone))
 
 
 def no_holds_of_reruns() -> Any:

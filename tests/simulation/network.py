@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from requests.structures import CaseInsensitiveDict
 
 from reconciliation.oci.errors import OciNoAnswer
-from reconciliation.oci.simulator.api import route
-from reconciliation.oci.simulator.misbehave import Outcome, handle
-from reconciliation.oci.simulator.simulator import Simulator
 from reconciliation.oci.transport import HttpAnswer, HttpRequest, Transport
+from reconciliation.simulator.api import route
+from reconciliation.simulator.misbehave import Outcome, handle
+from reconciliation.simulator.simulator import Simulator
 from tests.simulation.clock import VirtualClock
 
 # A request that was held up arrives before anybody may rely on its being lost.

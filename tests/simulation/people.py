@@ -10,10 +10,12 @@ from orders.actors import api_client, person
 from orders.adjustment_lines import Keep
 from orders.errors import CannotAdjust, CannotCancel, CannotSettle, ExportRefused
 from orders.models import ExportStatus, InventoryList, Order, Resolution
-from reconciliation import connection, releases, remedies, runs
+from reconciliation import connection, remedies
 from reconciliation.models import DocumentState, ReservationDocument, Run, Scope, Trigger
-from reconciliation.releases import cancel_order
-from reconciliation.runs import RunRefused
+from reconciliation.reservation import release
+from reconciliation.reservation.release import cancel_order
+from reconciliation.runs import lifecycle
+from reconciliation.runs.lifecycle import RunRefused
 from tests.simulation.world import World
 
 SHOP = api_client("storefront")
@@ -47,7 +49,7 @@ def settle_outside(world: World) -> None:
 
     def work() -> Any:
         try:
-            return releases.settle_outside(
+            return release.settle_outside(
                 order_id=order.pk,
                 reference="PO 7",
                 actor=MIA,
@@ -103,7 +105,7 @@ def start(world: World, scope: Scope, data: dict[str, Any]) -> Any:
 
     def work() -> Any:
         try:
-            return runs.start_run(
+            return lifecycle.start_run(
                 trigger=Trigger.PERSON,
                 actor=MIA,
                 now=world.clock.now,

@@ -13,8 +13,9 @@ from typing import Any
 from orders import settlement
 from orders.errors import OrderRefused
 from orders.models import Order, OrderItem, Resolution
-from reconciliation import connection, remedies, wake
+from reconciliation import connection, remedies
 from reconciliation.models import DocumentState, ReservationDocument
+from reconciliation.queue import enqueue
 from tests.simulation.deeds import (
     mostly_fresh,
     no_trouble,
@@ -81,7 +82,7 @@ def _begin(world: World, item: OrderItem, sku: str) -> None:
             reason="All of them agreed.",
             now=world.clock.now,
         )
-        wake.soon("finish_replacements")
+        enqueue.soon("finish_replacements")
 
     _try(world, begin)
 

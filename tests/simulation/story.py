@@ -14,7 +14,8 @@ from django.db import transaction
 from orders.models import Order, OrderStatus, Rearrangement, Replacement
 from orders.models.rearrangements import UNDER_WAY as REARRANGED
 from orders.models.replacements import UNDER_WAY as REPLACED
-from reconciliation import connection, promises, tasks
+from reconciliation import connection, tasks
+from reconciliation.maintenance import integrity_check
 from reconciliation.models import ConnectionState, Run, Scope
 from tests.simulation import deeds, endings, people
 from tests.simulation.looking import Broken, rows
@@ -129,7 +130,7 @@ def _do(world: World, weights: dict[deeds.Deed, float]) -> None:
 
 
 def _keep_promises() -> None:
-    found = [one for one in promises.check() if one.promise != 6]
+    found = [one for one in integrity_check.check() if one.promise != 6]
     if found:
         raise Broken(str(found[0]))
 

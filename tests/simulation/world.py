@@ -21,11 +21,14 @@ from orders import ledger
 from orders.ledger import Figure
 from orders.models import InventoryList, Site
 from orders.permitted_lists import permit_only
-from reconciliation import batches, oci_client, tasks, wake
+from reconciliation import tasks
+from reconciliation.connection import clients
 from reconciliation.monitor import Monitor, Prober
 from reconciliation.oci.client import OciClient
-from reconciliation.oci.simulator.simulator import Simulator
-from reconciliation.oci.simulator.stockfile import StockFile, parse_rows
+from reconciliation.queue import enqueue as wake
+from reconciliation.runs import batches
+from reconciliation.simulator.simulator import Simulator
+from reconciliation.simulator.stockfile import StockFile, parse_rows
 from tests.simulation import clock as clocks
 from tests.simulation.clock import VirtualClock
 from tests.simulation.exclusive import Exclusive
@@ -206,7 +209,7 @@ class World:
         try:
             result = self.processes.run(process, work)
         finally:
-            oci_client._clients = before
+            clients._clients = before
         if process.points >= process.overtaken_at > 0:
             self.seen["processes overtaken"] += 1
         if result is Death:
@@ -216,8 +219,8 @@ class World:
         return result
 
     def _use_clients(self, depth: int) -> dict[Any, OciClient]:
-        before = oci_client._clients
-        oci_client._clients = self._clients.setdefault(depth, {})
+        before = clients._clients
+        clients._clients = self._clients.setdefault(depth, {})
         return before
 
     def pause(self, seconds: float) -> None:
@@ -289,7 +292,7 @@ class OciClientOf:
         self._world = world
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(oci_client.client_for_probe(), name)
+        return getattr(clients.client_for_probe(), name)
 
 
 def _stock_at_oci(stock: dict[str, int]) -> StockFile:
@@ -311,14 +314,17 @@ def alive(world: World) -> Iterator[World]:
         stack.enter_context(clocks.installed(world.clock))
         transport = InProcessTransport(world.network)
         for target, value in (
-            ("reconciliation.oci_client.OciClient", partial(OciClient, transport=transport)),
-            ("reconciliation.oci_client._clients", {}),
-            ("reconciliation.wake._enqueue", world.enqueue),
-            ("reconciliation.wake.queued", lambda: len(world.queue)),
-            ("reconciliation.batches.work_run", partial(batches.work_run, pause=world.pause)),
+            (
+                "reconciliation.connection.clients.OciClient",
+                partial(OciClient, transport=transport),
+            ),
+            ("reconciliation.connection.clients._clients", {}),
+            ("reconciliation.queue.enqueue._enqueue", world.enqueue),
+            ("reconciliation.queue.enqueue.queued", lambda: len(world.queue)),
+            ("reconciliation.runs.batches.work_run", partial(batches.work_run, pause=world.pause)),
             ("reconciliation.monitor.loop.ALERTS_EVERY", timedelta(minutes=10)),
             # There is no queue that a schedule could stop.
-            ("reconciliation.schedules.heal", lambda now: []),
+            ("reconciliation.maintenance.schedules.heal", lambda now: []),
             ("os.fsync", lambda handle: None),
         ):
             stack.enter_context(patch(target, value))

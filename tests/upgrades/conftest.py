@@ -11,10 +11,10 @@ import pytest
 
 from orders import actors, cancellation, outcomes
 from orders.models import Order
-from reconciliation import promises
+from reconciliation.maintenance import integrity_check
 from reconciliation.models import DocumentState, EntryState, ReservationDocument, Run
 from reconciliation.oci.documents import reservation_id
-from reconciliation.reports import keep_up
+from reconciliation.reports import publish
 from tests.coc_admin.console import scene
 from tests.engine import engine, simulator
 
@@ -36,8 +36,8 @@ def shop(transactional_db: None, settings: Any, tmp_path: Path) -> None:
             settle(order, run, 0)
         elif number % 4 == 3:
             cancel(order)
-    keep_up.project_and_merge(now=scene.NOW)
-    assert list(promises.check()) == []
+    publish.project_and_merge(now=scene.NOW)
+    assert list(integrity_check.check()) == []
 
 
 def settle(order: Order, run: Run, units: int) -> None:

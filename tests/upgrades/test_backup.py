@@ -16,7 +16,7 @@ from django.db import connection, connections, transaction
 from django.test import override_settings
 
 from orders.models import Order, Site
-from reconciliation import promises
+from reconciliation.maintenance import integrity_check
 from tests.coc_admin.console import scene
 from tests.engine import D, Engine, standing
 from tests.upgrades import old_database
@@ -83,9 +83,13 @@ def test_orders_and_files_come_back(shop: None, tmp_path: Path, settings: Any) -
     ):
         bring_back(tmp_path / "backup")
         assert Order.objects.count() == 8
-        assert [found.promise for found in promises.check()] == [6, 6, 6]  # the files are missing
+        assert [found.promise for found in integrity_check.check()] == [
+            6,
+            6,
+            6,
+        ]  # the files are missing
         call_command("merge_reports", verbosity=0)
-        assert list(promises.check()) == []
+        assert list(integrity_check.check()) == []
         assert reports(folder) == before
     assert Order.objects.count() == 9
 

@@ -14,7 +14,7 @@ from django.test import override_settings
 from coc_admin import tokens
 from coc_admin.models import ApiToken
 from orders.models import Order, Site
-from reconciliation import promises
+from reconciliation.maintenance import integrity_check
 from reconciliation.models import RunEntry
 from tests.upgrades import old_database
 from tests.upgrades.old_database import ALIAS, AskOld
@@ -61,7 +61,7 @@ def test_rows_of_the_first_migrations_arrive_whole(shop: None, tmp_path: Path) -
             found = model._default_manager.using(ALIAS).order_by("pk").values_list(*columns)
             assert list(found) == rows, label
         with override_settings(DATABASE_ROUTERS=[AskOld()]):
-            assert list(promises.check()) == []
+            assert list(integrity_check.check()) == []
             assert Order.objects.waiting().count() == 2
             assert RunEntry.objects.count() == 4
             assert ApiToken.objects.get().name == "oms"

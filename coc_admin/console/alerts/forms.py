@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from coc_admin.console.alerts.inbox import OPEN, STATES, Wanted
-from reconciliation.alert_handling import LONGEST_SNOOZE
+from reconciliation.alerts.actions import LONGEST_SNOOZE
 from reconciliation.models import Descriptor, Priority
 
 MOST_CHOSEN = 100

@@ -17,9 +17,9 @@ from django.utils.translation import gettext_lazy as _
 from coc_admin.console.queries import Page
 from coc_admin.models import AlertPreference
 from coc_admin.sight import Sight, sight_of
-from reconciliation.alert_tellings import tellings
-from reconciliation.alert_texts import said_by
-from reconciliation.alerts import by_urgency
+from reconciliation.alerts.lifecycle import by_urgency
+from reconciliation.alerts.site_text import tellings
+from reconciliation.alerts.text import said_by
 from reconciliation.models import Alert, AlertState, Handling, Priority
 
 PAGE = 25

@@ -20,7 +20,7 @@ from coc_admin.console.alerts.inbox import STATES, Inbox, inbox_of, state_of
 from coc_admin.console.channels.access import deliveries_of
 from coc_admin.sight import sight_of
 from orders.actors import person
-from reconciliation import alert_handling as handling
+from reconciliation.alerts import actions as handling
 from reconciliation.models import Alert, AlertEvent, Descriptor, Priority
 
 MOST_EVENTS = 100

@@ -36,7 +36,7 @@ from orders import statement_limit
 from orders.fields import ZERO
 from orders.models import Order
 from reconciliation.models import Scope
-from reconciliation.sheets import FORMS, sheet_file
+from reconciliation.reports.sheets import FORMS, sheet_file
 
 LISTS: dict[str, Callable[[HttpRequest], QuerySet[Order]]] = {
     "desk": lambda request: read_desk_filter(request).orders(),

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from coc_admin.sight import Sight
 from orders.models import Site
 from orders.texts import is_plain
-from reconciliation.channels.addresses import check_webhook
+from reconciliation.alerts.channels.addresses import check_webhook
 from reconciliation.models import Channel, ChannelKind, Descriptor, Priority
 
 MOST_ADDRESSES = 20

@@ -16,7 +16,7 @@ from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.channels.access import channels_of, deliveries_of
 from coc_admin.console.channels.forms import ChannelForm
 from coc_admin.sight import sight_of
-from reconciliation.channels.delivery import send_test
+from reconciliation.alerts.channels.delivery import send_test
 from reconciliation.models import Channel, ChannelKind, DeliveryState
 
 PAGE = 50

@@ -28,7 +28,7 @@ from coc_admin.report_responses import file_response
 from coc_admin.templatetags.console import day_value
 from orders import statement_limit
 from orders.serializers import iso
-from reconciliation.sheets import sheet_file
+from reconciliation.reports.sheets import sheet_file
 
 MOST_ROWS = 50_000
 COLUMNS = ("at", "person", "action", "object", "detail", "reason", "requestId")

@@ -14,7 +14,7 @@ from coc_admin import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.configuration.pages import settings_page
 from coc_admin.console.frame import frame_of
-from reconciliation import oci_check
+from reconciliation.maintenance import connection_test
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ def oci_page(request: HttpRequest) -> HttpResponse:
     steps, refused = [], ""
     if request.method == "POST":
         try:
-            steps = oci_check.check(timezone.now())
-        except oci_check.CheckRefused as refusal:
+            steps = connection_test.check(timezone.now())
+        except connection_test.CheckRefused as refusal:
             refused = str(refusal)
         else:
             audit.record(

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from coc_admin.console.configuration.edit_forms import EditForm
 from coc_admin.personal import zone_names
-from reconciliation.rhythms import MINUTE, Kind
+from reconciliation.queue.intervals import MINUTE, Kind
 
 
 def every(number: float, unit: int) -> str:

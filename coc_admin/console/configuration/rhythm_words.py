@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from coc_admin.console.configuration.rhythm_forms import every
-from reconciliation import rhythms
-from reconciliation.rhythms import Pace
-from reconciliation.timetable import Standing
+from reconciliation.maintenance.schedule_status import Standing
+from reconciliation.queue import intervals
+from reconciliation.queue.intervals import Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class About:
 
 
 ABOUT = {
-    rhythms.RETRY: About(
+    intervals.RETRY: About(
         gettext_lazy("Retry of what waits"),
         gettext_lazy(
             "Starts a reconciliation of the orders that still wait for their reservation, oldest"
@@ -43,7 +43,7 @@ ABOUT = {
             " force the connection offline, which every page then tells."
         ),
     ),
-    rhythms.SWEEP: About(
+    intervals.SWEEP: About(
         gettext_lazy("Look for work that nobody does"),
         gettext_lazy(
             "Finds what a stopped or killed process has left: orders half captured, reconciliations"
@@ -59,7 +59,7 @@ ABOUT = {
             " five minutes."
         ),
     ),
-    rhythms.PROBE: About(
+    intervals.PROBE: About(
         gettext_lazy("Look whether Omnichannel Inventory answers"),
         gettext_lazy(
             "Asks Omnichannel Inventory for a sign of life, whether or not orders come. That it is"
@@ -72,7 +72,7 @@ ABOUT = {
         ),
         gettext_lazy("It cannot be paused: nobody would notice that an outage is over."),
     ),
-    rhythms.MERGE: About(
+    intervals.MERGE: About(
         gettext_lazy("Merge of the daily reports"),
         gettext_lazy(
             "Gathers the changes of a day’s report for so long before the file is written anew."
@@ -83,7 +83,7 @@ ABOUT = {
         ),
         gettext_lazy("It cannot be paused: files would stay behind the database for ever."),
     ),
-    rhythms.RETENTION: About(
+    intervals.RETENTION: About(
         gettext_lazy("Erasing of personal data"),
         gettext_lazy(
             "Erases customers and payloads of finished orders once they have been kept for as many"

@@ -21,9 +21,9 @@ from coc_admin.console.configuration.rhythm_words import (
     pace_words,
 )
 from coc_admin.editing import texts_of
+from reconciliation.maintenance.schedule_status import Entry, timetable
 from reconciliation.models import Rhythm
-from reconciliation.rhythms import KINDS
-from reconciliation.timetable import Entry, timetable
+from reconciliation.queue.intervals import KINDS
 
 
 @console_page("orders.change_site", methods=READ_AND_POST, every_site=True)

@@ -16,11 +16,12 @@ from coc_admin import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.configuration.pages import settings_page
 from coc_admin.console.configuration.rhythms import shown
-from reconciliation import heartbeats, schedules, wake
-from reconciliation.alert_rules import MONITOR_SILENT, is_worker_silent
+from reconciliation.alerts.rules import MONITOR_SILENT, is_worker_silent
+from reconciliation.maintenance import schedules
+from reconciliation.maintenance.schedule_status import timetable
+from reconciliation.maintenance.schedules import Fault
 from reconciliation.models import Heartbeat
-from reconciliation.schedules import Fault
-from reconciliation.timetable import timetable
+from reconciliation.queue import enqueue, heartbeats
 
 # Each looks for due work and may run twice or never.
 RUNNABLE = {
@@ -49,7 +50,7 @@ def schedule_page(request: HttpRequest) -> HttpResponse:
             (beat, _is_silent(beat, now))
             for beat in Heartbeat.objects.order_by("component", "-beat_at")[:_MOST_BEATS]
         ],
-        "queued": wake.queued(),
+        "queued": enqueue.queued(),
     }
     return settings_page(request, "schedules.html", context)
 
@@ -68,7 +69,7 @@ def _act(request: HttpRequest) -> HttpResponse:
     act, name = request.POST.get("act", ""), request.POST.get("name", "")
     if act == "run" and name in RUNNABLE:
         with transaction.atomic():
-            wake.soon(name)
+            enqueue.soon(name)
             _note(request, "schedule.run", name)
         messages.success(request, _("It is in the queue; a worker takes it in a moment."))
     elif act == "repair":

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.customer_messages import LONGEST_BODY, LONGEST_SUBJECT
 from orders.models import MessageKind, MessageRoute
 from orders.texts import is_plain
-from reconciliation.channels.addresses import check_webhook
+from reconciliation.alerts.channels.addresses import check_webhook
 
 
 class _Subject(forms.CharField):

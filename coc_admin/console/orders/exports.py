@@ -25,7 +25,7 @@ from orders.fields import json_number
 from orders.models import Order
 from orders.serializers import iso
 from orders.units import with_units
-from reconciliation.sheets import FORMS, sheet_file
+from reconciliation.reports.sheets import FORMS, sheet_file
 
 MOST_ROWS = 50_000
 _CHUNK = 1_000

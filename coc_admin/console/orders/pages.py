@@ -51,7 +51,7 @@ from orders.short_items import why_not, why_not_cancel_short
 from orders.texts import made_visible
 from orders.units import units_of, units_of_orders
 from reconciliation.models import ReservationDocument
-from reconciliation.releases import cancel_order
+from reconciliation.reservation.release import cancel_order
 
 MOST_ITEMS = 200
 MOST_DOCUMENTS = 50

@@ -23,7 +23,7 @@ from coc_admin.report_responses import file_response
 from coc_admin.sight import Sight, sight_of
 from orders.models import Order, Site
 from reconciliation.models import Outage, ReportDay
-from reconciliation.reports.bundles import zip_file
+from reconciliation.reports.archives import zip_file
 from reconciliation.reports.downloads import ReportUnavailable
 from reconciliation.reports.names import day_of
 

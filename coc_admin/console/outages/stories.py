@@ -20,7 +20,6 @@ from coc_admin.console.formats import (
 from coc_admin.console.orders.stories import Line
 from coc_admin.console.outages.figures import Figures
 from coc_admin.console.recorded import in_readers_language
-from reconciliation import rhythms
 from reconciliation.models import (
     Connection,
     ConnectionChange,
@@ -29,6 +28,7 @@ from reconciliation.models import (
     ReportDay,
     Run,
 )
+from reconciliation.queue import intervals
 
 MOST_LINES = 200
 
@@ -50,7 +50,7 @@ _TITLES_BY_NEW = {
 def timeline(outage: Outage, connection: Connection) -> list[Line]:
     """Return the story of `outage`, newest last; of a longer one the newest lines; 2 queries."""
     changes = list(ConnectionChange.objects.filter(outage=outage).order_by("-id")[:MOST_LINES])
-    every = rhythms.pace_of(rhythms.PROBE).seconds
+    every = intervals.pace_of(intervals.PROBE).seconds
     lines = []
     for change in reversed(changes):
         lines.append(_line(change))

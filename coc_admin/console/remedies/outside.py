@@ -19,7 +19,7 @@ from orders.errors import CannotSettle
 from orders.models import Order, OrderItem, OrderStatus, ReservationState, Resolution
 from orders.settlement import reopen as reopen_order
 from orders.texts import made_visible
-from reconciliation.releases import settle_outside as settle_order_outside
+from reconciliation.reservation.release import settle_outside as settle_order_outside
 
 
 @console_page("orders.change_order", methods=READ_AND_POST)

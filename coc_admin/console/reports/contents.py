@@ -15,8 +15,8 @@ from coc_admin.console.access import console_page
 from coc_admin.console.reports.forms import ReportLineForm
 from coc_admin.console.reports.queries import lines_of, open_orders, report_or_404
 from reconciliation.models import ReportDay, ReportType
-from reconciliation.reports import daily, downloads, keep_up, names
-from reconciliation.reports.reading import Found, look
+from reconciliation.reports import daily, downloads, names, publish
+from reconciliation.reports.reader import Found, look
 
 PAGE = 50
 
@@ -77,7 +77,7 @@ def _siblings(report: ReportDay) -> list[ReportDay]:
 def rebuild(request: HttpRequest, pk: int) -> HttpResponse:
     """Have the reports of this one's site and day written anew; safe when clicked twice."""
     report = report_or_404(request, pk)
-    keep_up.ask_for_day(site=report.site, day=report.date)
+    publish.ask_for_day(site=report.site, day=report.date)
     messages.success(
         request,
         _("The reports of this day are being written anew from the orders. The list shows when."),

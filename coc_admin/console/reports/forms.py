@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import ReservationState
-from reconciliation.reports.reading import Wanted
+from reconciliation.reports.reader import Wanted
 
 EARLIEST, LATEST = date(2000, 1, 1), date(2199, 12, 1)
 

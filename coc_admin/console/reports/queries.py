@@ -17,7 +17,7 @@ from orders import units
 from orders.fields import ZERO
 from orders.models import Order, ReservationState, Resolution
 from reconciliation.models import ReportDay, ReportType
-from reconciliation.reports.kinds import orders_of
+from reconciliation.reports.report_types import orders_of
 
 
 def reports_in_sight(sight: Sight) -> QuerySet[ReportDay]:

@@ -35,9 +35,9 @@ from coc_admin.sight import Sight, sight_of
 from orders.actors import person
 from orders.models import ReservationState
 from orders.units import units_of_orders
-from reconciliation import runs as reconciliations
-from reconciliation.dry_run import dry_run
 from reconciliation.models import Attempt, AttemptOutcome, EntryState, Run, RunEntry, Trigger
+from reconciliation.runs import lifecycle as reconciliations
+from reconciliation.runs.dry_run import dry_run
 
 PAGE = 25
 ENTRIES = 50

@@ -17,9 +17,10 @@ from coc_admin.console.formats import format_quantity
 from orders.fields import ZERO
 from orders.models import Hold, HoldState, InventoryList, InventoryRecord
 from orders.models.inventory import OPEN_HOLDS
-from reconciliation import connection, snapshots
+from reconciliation import connection
+from reconciliation.connection.clients import client as shared_client
 from reconciliation.oci.errors import OciError
-from reconciliation.oci_client import client as shared_client
+from reconciliation.reservation import stock_refresh
 
 # A page of SKUs costs one call a list; nobody waits longer than this for each.
 READ_TIMEOUT = 2.0
@@ -160,7 +161,7 @@ def refresh(records: Sequence[InventoryRecord]) -> int:
     _check_connection()
     keys = [(record.inventory_list_id, record.sku) for record in records]
     try:
-        return snapshots.refresh(keys=keys, client=shared_client(), read_timeout=READ_TIMEOUT)
+        return stock_refresh.refresh(keys=keys, client=shared_client(), read_timeout=READ_TIMEOUT)
     except (OciError, ImproperlyConfigured) as error:
         raise OciSilent(_words(error)) from None
 
@@ -178,7 +179,7 @@ def _ask(records: Sequence[InventoryRecord], theirs: dict[tuple[str, str], Decim
     lists = InventoryList.objects.filter(pk__in=by_list).order_by("pk")
     try:
         for list_ in lists[:MOST_LISTS]:
-            figures = snapshots.fetch_figures(
+            figures = stock_refresh.fetch_figures(
                 list_=list_,
                 skus=by_list[list_.pk],
                 client=shared_client(),

@@ -148,7 +148,7 @@ class Demo:
             (
                 sys.executable,
                 "-m",
-                "reconciliation.oci.simulator",
+                "reconciliation.simulator",
                 f"--port={os.environ[environment.SIMULATOR_PORT]}",
                 f"--control-port={self._control_port}",
                 f"--stock={self._folder / prepare.STOCK_FILE}",

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from reconciliation import promises
+from reconciliation.maintenance import integrity_check
 
 
 class Command(BaseCommand):
@@ -20,7 +20,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the findings and end with the exit code."""
         found = 0
-        for broken in promises.check():
+        for broken in integrity_check.check():
             found += 1
             self.stdout.write(f"promise {broken.promise}: {broken.row}: {broken.detail}")
         if found:

@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from orders.actors import at_the_command_line
 from reconciliation import connection
-from reconciliation.alert_rules import refresh_alerts
-from reconciliation.alert_words import at_stake, moment
-from reconciliation.status import summary
+from reconciliation.alerts.phrases import at_stake, moment
+from reconciliation.alerts.rules import refresh_alerts
+from reconciliation.runs.status import summary
 
 
 class Command(BaseCommand):

@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from orders.actors import at_the_command_line
-from reconciliation import repair
-from reconciliation.repair import Proposal
+from reconciliation.maintenance import repair
+from reconciliation.maintenance.repair import Proposal
 
 # A repair may show what another one hid, and a repaired order is told to its reports.
 _ROUNDS = 4

@@ -12,7 +12,7 @@ from orders.actors import at_the_command_line
 from orders.models import Order
 from orders.models.orders import OrderQuerySet
 from orders.texts import is_plain
-from reconciliation.reports import keep_up
+from reconciliation.reports import publish
 
 _SHOWN = 50
 
@@ -68,7 +68,7 @@ class Command(BaseCommand):
         )
         self.stdout.write(f"{erased:,} orders are erased.")
         # Also when nothing was left to erase: the files may have failed the last time.
-        done = keep_up.project_and_merge(now=timezone.now())
+        done = publish.project_and_merge(now=timezone.now())
         self.stdout.write(f"{done.reports:,} daily reports are written anew.")
         if done.failed or done.busy:
             raise CommandError(

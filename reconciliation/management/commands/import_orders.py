@@ -22,7 +22,7 @@ from orders.ledger import LedgerChanged
 from orders.models import Site
 from orders.payload import parse_order
 from orders.texts import made_visible
-from reconciliation.placement import place_order
+from reconciliation.reservation.placement import place_order
 
 _SHOWN = 50
 _STEP = 500

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from orders.models import Site
-from reconciliation.reports import keep_up, names
+from reconciliation.reports import names, publish
 
 
 class Command(BaseCommand):
@@ -44,7 +44,7 @@ class Command(BaseCommand):
                 day = date.fromisoformat(options["date"])
             except ValueError:
                 raise CommandError("--date must be a day such as 2026-02-02.") from None
-        done = keep_up.rebuild(now=timezone.now(), site=site, day=day)
+        done = publish.rebuild(now=timezone.now(), site=site, day=day)
         self.stdout.write(
             f"{done.work_files} work files and {done.reports} daily reports written to"
             f" {names.folder()}."

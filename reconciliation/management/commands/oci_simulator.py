@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from reconciliation.oci.simulator.__main__ import add_arguments, run
+from reconciliation.simulator.__main__ import add_arguments, run
 
 
 class Command(BaseCommand):

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from orders.actors import job
 from orders.models import Order
-from reconciliation import runs
-from reconciliation.dry_run import dry_run
 from reconciliation.models import Run, RunState, Scope, Trigger
+from reconciliation.runs import lifecycle
+from reconciliation.runs.dry_run import dry_run
 
 
 class Command(BaseCommand):
@@ -43,14 +43,14 @@ class Command(BaseCommand):
             self._preview(options["scope"], data)
             return
         try:
-            run = runs.start_run(
+            run = lifecycle.start_run(
                 trigger=Trigger.COMMAND,
                 actor=job("command line"),
                 scope=Scope(options["scope"]),
                 scope_data=data,
                 now=timezone.now(),
             )
-        except runs.RunRefused as refused:
+        except lifecycle.RunRefused as refused:
             raise CommandError(refused.detail) from None
         self.stdout.write(f"Reconciliation {run.pk} is started.")
         if not options["no_wait"]:
@@ -84,7 +84,7 @@ class Command(BaseCommand):
     def _follow(self, run: Run) -> None:
         shown = ""
         while run.is_active:
-            counts = runs.progress(run)
+            counts = lifecycle.progress(run)
             line = (
                 f"{counts.percent:3d} %: {counts.total - counts.pending} of {counts.total} orders"
             )
@@ -93,7 +93,7 @@ class Command(BaseCommand):
                 shown = line
             time.sleep(0.5)
             run.refresh_from_db()
-        counts = runs.progress(run)
+        counts = lifecycle.progress(run)
         self.stdout.write(
             f"{run.get_state_display()}: {counts.complete} completely, {counts.partial} partially,"
             f" {counts.nothing} nothing reserved; {counts.offline} still wait;"

@@ -15,8 +15,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from reconciliation.connection.clients import client_for_probe
 from reconciliation.monitor import Monitor, Prober
-from reconciliation.oci_client import client_for_probe
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from django.test import Client
 from coc_admin import tokens
 from coc_admin.models import TokenScope
 from orders.models import Site
-from reconciliation import oci_client
+from reconciliation.connection import clients
 from reconciliation.models import ConnectionState
 from tests.coc_admin.console import scene
 from tests.reconciliation.oci.simulator_process import (
@@ -116,6 +116,6 @@ def oci(settings: Any) -> Iterator[SimulatorProcess]:
         settings.COC_OCI_CLIENT_ID = CLIENT_ID
         settings.COC_OCI_CLIENT_SECRET = CLIENT_SECRET
         settings.COC_OCI_SCOPE = SCOPE
-        oci_client.close_clients()
+        clients.close_clients()
         yield simulator
-        oci_client.close_clients()
+        clients.close_clients()

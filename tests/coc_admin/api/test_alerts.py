@@ -10,7 +10,7 @@ import pytest
 from orders.actors import person
 from orders.models import Order, Site
 from reconciliation import connection
-from reconciliation.alert_rules import refresh_alerts
+from reconciliation.alerts.rules import refresh_alerts
 from reconciliation.models import Alert, EntryState, ReportDay, Run, RunState
 from tests.coc_admin.api.conftest import Api, api_for, problem
 from tests.coc_admin.console import scene

@@ -19,7 +19,7 @@ from orders.models import (
     OrderPayload,
     Site,
 )
-from reconciliation import placement
+from reconciliation.reservation import placement
 from tests.coc_admin.api.conftest import Api, problem
 from tests.orders.payloads import order_document, raw_order
 from tests.reconciliation.oci.simulator_process import SimulatorProcess

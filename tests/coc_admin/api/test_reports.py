@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from orders.models import Site
 from reconciliation.models import ReportDay
-from reconciliation.reports import downloads, keep_up, names
+from reconciliation.reports import downloads, names, publish
 from tests.coc_admin.api.conftest import Api, api_for, problem
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.scene import Scene
@@ -30,7 +30,7 @@ def outage(db: None, settings: Any, tmp_path: Path) -> Scene:
     made = scene.build_scene()
     ReportDay.objects.all().delete()
     scene.place(Site.objects.get(pk="South Shop & Co"), "THEIRS")
-    keep_up.project_and_merge(now=timezone.now())
+    publish.project_and_merge(now=timezone.now())
     return made
 
 

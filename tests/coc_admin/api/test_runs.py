@@ -9,8 +9,8 @@ import pytest
 
 from coc_admin.models import TokenScope
 from orders.models import Order, Site
-from reconciliation import runs
 from reconciliation.models import Batch, EntryState, Run, RunEntry, RunState, Scope, Trigger
+from reconciliation.runs import lifecycle
 from tests.coc_admin.api.conftest import Api, api_for, problem
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.scene import NOW, ConnectionState, Scene
@@ -321,7 +321,7 @@ def test_a_run_of_the_site_takes_no_order_of_another(api: Api, theirs: Api, outa
     run = Run.objects.latest("pk")
     RunEntry.objects.exclude(run=run).filter(state="pending").delete()
 
-    runs.plan_round(run, now=NOW)
+    lifecycle.plan_round(run, now=NOW)
 
     planned = RunEntry.objects.filter(run=run).values_list("order__order_no", flat=True)
     assert list(planned) == [outage.waiting.order_no]

@@ -15,7 +15,7 @@ from orders import actors, cancellation, capture, ledger, outcomes
 from orders.ledger import Figure
 from orders.models import InventoryList, Order, Site
 from orders.payload import parse_order
-from reconciliation import alerts
+from reconciliation.alerts import lifecycle
 from reconciliation.models import (
     CONNECTION_ID,
     Alert,
@@ -352,7 +352,7 @@ def _break_off(run: Run, review: Order, waiting: Order) -> None:
 
 
 def _alerts(run: Run) -> None:
-    alerts.raise_alert(
+    lifecycle.raise_alert(
         descriptor=Descriptor.RECONCILIATION_SHORTAGES,
         context=str(run.pk),
         priority=Priority.ACTION,
@@ -361,16 +361,16 @@ def _alerts(run: Run) -> None:
         link="/orders/?state=oversold",
         now=NOW,
     )
-    alerts.raise_alert(
+    lifecycle.raise_alert(
         descriptor=Descriptor.RECONCILIATION_RUNNING,
         priority=Priority.INFO,
         message="A reconciliation is under way.",
         now=NOW,
     )
-    alerts.raise_alert(
+    lifecycle.raise_alert(
         descriptor=Descriptor.OCI_OFFLINE,
         priority=Priority.WARN,
         message="Omnichannel Inventory did not answer.",
         now=NOW,
     )
-    alerts.resolve_alert(descriptor=Descriptor.OCI_OFFLINE, now=NOW)
+    lifecycle.resolve_alert(descriptor=Descriptor.OCI_OFFLINE, now=NOW)

@@ -16,17 +16,17 @@ ROOT = Path(__file__).parents[3]
 SOURCES = (
     "orders/capture.py",
     "orders/outcomes.py",
-    "reconciliation/placement.py",
-    "reconciliation/releases.py",
-    "reconciliation/retention.py",
-    "reconciliation/sweep.py",
-    "reconciliation/connection/counting.py",
+    "reconciliation/reservation/placement.py",
+    "reconciliation/reservation/release.py",
+    "reconciliation/maintenance/retention.py",
+    "reconciliation/maintenance/sweep.py",
+    "reconciliation/connection/call_counts.py",
     "reconciliation/connection/transitions.py",
     "reconciliation/monitor/recovery.py",
-    "reconciliation/reservation/asking.py",
-    "reconciliation/reservation/counting.py",
-    "reconciliation/reservation/verdicts.py",
-    "reconciliation/reservation/writing.py",
+    "reconciliation/reservation/send.py",
+    "reconciliation/reservation/apply.py",
+    "reconciliation/reservation/results.py",
+    "reconciliation/reservation/documents.py",
     "reconciliation/oci/answers.py",
     "reconciliation/oci/client.py",
     "reconciliation/oci/documents.py",
@@ -138,6 +138,6 @@ def test_each_recorded_sentence_has_its_german(source: str) -> None:
 
 def test_sentences_are_found_in_the_sources() -> None:
     assert "OCI answered the reservation." in set(
-        _sentences(ROOT / "reconciliation/reservation/counting.py")
+        _sentences(ROOT / "reconciliation/reservation/apply.py")
     )
     assert "OCI did not answer in time." in set(_sentences(ROOT / "reconciliation/oci/errors.py"))

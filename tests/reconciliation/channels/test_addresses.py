@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 
-from reconciliation.channels.addresses import check_webhook, permits
+from reconciliation.alerts.channels.addresses import check_webhook, permits
 
 
 @pytest.mark.parametrize(

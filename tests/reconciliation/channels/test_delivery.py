@@ -12,9 +12,12 @@ from django.core import mail
 from django_q.models import OrmQ
 
 from orders.actors import person
-from reconciliation import alerts, tasks
-from reconciliation.alert_handling import resolve_by_hand
-from reconciliation.channels import delivery, outbox, sending
+from reconciliation import tasks
+from reconciliation.alerts import lifecycle
+from reconciliation.alerts.actions import resolve_by_hand
+from reconciliation.alerts.channels import delivery, outbox
+from reconciliation.alerts.channels import send as sending
+from reconciliation.maintenance.sweep import sweep
 from reconciliation.models import (
     Alert,
     Channel,
@@ -23,7 +26,6 @@ from reconciliation.models import (
     Descriptor,
     Priority,
 )
-from reconciliation.sweep import sweep
 from tests.factories import Clock, make_site
 from tests.receiver import Receiver
 
@@ -47,7 +49,7 @@ def hook(receiver: Receiver, path: str = "/hook", **fields: Any) -> Channel:
 
 
 def lost(clock: Clock, message: str = "1 order waits.", priority: str = Priority.WARN) -> Alert:
-    return alerts.raise_alert(
+    return lifecycle.raise_alert(
         descriptor=Descriptor.OCI_OFFLINE,
         priority=Priority(priority),
         message=message,
@@ -57,7 +59,7 @@ def lost(clock: Clock, message: str = "1 order waits.", priority: str = Priority
 
 
 def back(clock: Clock) -> None:
-    alerts.resolve_alert(descriptor=Descriptor.OCI_OFFLINE, now=clock())
+    lifecycle.resolve_alert(descriptor=Descriptor.OCI_OFFLINE, now=clock())
 
 
 def deliver(clock: Clock) -> int:
@@ -166,7 +168,7 @@ def test_a_channel_of_some_sites_tells_nothing_of_others(receiver: Receiver, clo
     channel = hook(receiver, every_site=False)
     channel.sites.add(site)
     lost(clock, message="7 orders of another site wait, said otto.")
-    alerts.raise_alert(
+    lifecycle.raise_alert(
         descriptor=Descriptor.NEEDS_REVIEW,
         priority=Priority.ACTION,
         message="7 orders of another site need review.",
@@ -219,7 +221,7 @@ def test_a_test_is_sent_once_and_says_what_became_of_it(receiver: Receiver, cloc
 
 
 def test_without_a_mail_server_a_message_is_refused_aloud(clock: Clock, settings: Any) -> None:
-    settings.EMAIL_BACKEND = "reconciliation.channels.no_mail.NoMail"
+    settings.EMAIL_BACKEND = "reconciliation.alerts.channels.no_mail.NoMail"
     channel = make_channel(ChannelKind.EMAIL, "ops@example.com")
     failed = delivery.send_test(channel, clock=clock)
     assert failed.error.startswith("No e-mail server is set; set EMAIL_HOST")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from reconciliation import alerts
-from reconciliation.channels import delivery, failing, outbox
+from reconciliation.alerts import lifecycle
+from reconciliation.alerts.channels import delivery, failures, outbox
 from reconciliation.models import Alert, Delivery, Descriptor, Lease, Priority
 from tests.factories import Clock
 from tests.receiver import Receiver
@@ -87,7 +87,7 @@ def test_a_failing_channel_is_told_in_the_console_and_over_no_channel(
     lost(clock)
     for _ in range(3):
         deliver(clock)
-        failing.refresh(clock())
+        failures.refresh(clock())
         clock.go(600)
     alert = Alert.objects.get(descriptor="channel_failing")
     assert (alert.state, alert.context) == ("open", f"channel:{channel.pk}")
@@ -98,7 +98,7 @@ def test_a_failing_channel_is_told_in_the_console_and_over_no_channel(
     clock.go(600)
     deliver(clock)
     assert {got.json["descriptor"] for got in receiver.got} == {"oci_offline"}
-    failing.refresh(clock())
+    failures.refresh(clock())
     alert.refresh_from_db()
     assert alert.state == "resolved"
 
@@ -117,7 +117,7 @@ def test_a_dead_channel_does_not_keep_others_waiting(
 
     monkeypatch.setattr(delivery, "hand_over", counted)
     lost(clock)
-    alerts.raise_alert(
+    lifecycle.raise_alert(
         descriptor=Descriptor.NEEDS_REVIEW, priority=Priority.ACTION, message="1.", now=clock()
     )
     assert deliver(clock) == 2

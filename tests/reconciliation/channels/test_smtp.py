@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from reconciliation.channels import sending
-from reconciliation.channels.sending import NotSent
+from reconciliation.alerts.channels import send as sending
+from reconciliation.alerts.channels.send import NotSent
 
 Serve = Callable[[socket.socket, threading.Event], None]
 
@@ -74,7 +74,7 @@ def server(settings: Any) -> Iterator[Callable[[Serve], None]]:
     """Let a server of the given manners be the mail server; it is told when the test is over."""
     over = threading.Event()
     listening = socket.create_server(("127.0.0.1", 0))
-    settings.EMAIL_BACKEND = "reconciliation.channels.smtp.BoundedSmtp"
+    settings.EMAIL_BACKEND = "reconciliation.alerts.channels.smtp.BoundedSmtp"
     settings.EMAIL_HOST, settings.EMAIL_PORT = listening.getsockname()
     settings.EMAIL_TIMEOUT = 0.3
     threads: list[threading.Thread] = []

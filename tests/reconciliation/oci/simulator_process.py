@@ -85,7 +85,7 @@ class SimulatorProcess:
                     file.write_text(json.dumps(self._stock))
                 options += ["--stock", str(file)]
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "reconciliation.oci.simulator", *options],
+                [sys.executable, "-m", "reconciliation.simulator", *options],
                 cwd=ROOT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
                 stdout=subprocess.PIPE,

@@ -16,10 +16,10 @@ from django.utils import timezone
 
 from coc_admin.models import TokenScope
 from orders.models import Order, OrderEvent, Site
-from reconciliation import promises
-from reconciliation.alert_rules import refresh_alerts
+from reconciliation.alerts.rules import refresh_alerts
+from reconciliation.maintenance import integrity_check
 from reconciliation.models import Alert, ConnectionState, Descriptor
-from reconciliation.reports import keep_up
+from reconciliation.reports import publish
 from tests.coc_admin.api.conftest import Api, api_for, problem
 from tests.coc_admin.console import scene
 from tests.orders.payloads import order_document
@@ -131,11 +131,11 @@ def place(api: Api, number: int) -> Any:
 
 def judge_later(impex: Path) -> None:
     """After the trouble: every order is in its file, once, and nothing is left behind."""
-    assert keep_up.project_and_merge(now=timezone.now()).failed == 0
+    assert publish.project_and_merge(now=timezone.now()).failed == 0
     refresh_alerts(timezone.now())
     assert failures() == []
     assert not OrderEvent.objects.filter(projected=False).exists()
-    assert list(promises.unfaithful_files()) == []
+    assert list(integrity_check.unfaithful_files()) == []
     left = [path for path in impex.rglob("*") if path.is_file() and path.name != "ballast"]
     assert [path.name.split("_")[1] for path in left] == ["offline"]
 
@@ -147,7 +147,7 @@ def test_orders_are_captured_people_are_told_and_files_are_made_good(
     with trouble(impex, monkeypatch):
         for number in range(6):
             assert place(api, number).status_code == 201
-            done = keep_up.project(now=timezone.now())
+            done = publish.project(now=timezone.now())
             assert (done.failed, done.reports) == (1, 0)
         refresh_alerts(timezone.now())
         [(priority, message)] = failures()

@@ -16,9 +16,9 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from orders.models import OrderItem, Site
-from reconciliation import leases
 from reconciliation.models import AttemptOutcome, ReportDay
-from reconciliation.reports import downloads, keep_up, names
+from reconciliation.queue import leases
+from reconciliation.reports import downloads, names, publish
 from tests.coc_admin.console.scene import NOW, answer, make_run, place
 
 pytestmark = pytest.mark.usefixtures("impex")
@@ -30,7 +30,7 @@ def report(site: Site) -> ReportDay:
     order = place(site, "=1+1", items=[("MUG-01", 2), ("CUP-02", 1.125)])
     OrderItem.objects.filter(order=order, sku="MUG-01").update(product_name="@SUM(A1)")
     answer(make_run(), order, 2, 0, outcome=AttemptOutcome.PARTIAL)
-    keep_up.project_and_merge(now=NOW)
+    publish.project_and_merge(now=NOW)
     return ReportDay.objects.select_related("site").get(report_type="oversold")
 
 

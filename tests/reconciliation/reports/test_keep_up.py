@@ -16,13 +16,13 @@ from orders import actors, adjustments, cancellation, give_back, outcomes, repla
 from orders.adjustment_lines import Keep
 from orders.models import InventoryList, Order, OrderEvent, Site
 from reconciliation.models import AttemptOutcome, ReportDay, ReportType
-from reconciliation.reports import faithful, keep_up, names, shapes
+from reconciliation.reports import faithful, names, publish, serializers
 from tests.coc_admin.console.scene import JOB, NOW, answer, make_run, make_shop, place
 from tests.factories import know_stock, permit_lists
 
 Files = Callable[[], list[str]]
 MIA = actors.person("mia")
-SCHEMAS = Path(shapes.__file__).parent / "schemas"
+SCHEMAS = Path(serializers.__file__).parent / "schemas"
 pytestmark = pytest.mark.usefixtures("impex")
 
 
@@ -37,8 +37,8 @@ def read(impex: Path, name: str) -> Any:
     return json.loads((impex / name).read_text())
 
 
-def merge(now: datetime = NOW) -> keep_up.Done:
-    return keep_up.project_and_merge(now=now)
+def merge(now: datetime = NOW) -> publish.Done:
+    return publish.project_and_merge(now=now)
 
 
 def three_orders(site: Site) -> tuple[Order, Order, Order]:
@@ -59,7 +59,7 @@ def test_a_captured_order_has_a_work_file_until_its_day_is_merged(
         site=site, date=date(2026, 2, 2), report_type="offline", generated_at=NOW
     )
 
-    done = keep_up.project(now=NOW)
+    done = publish.project(now=NOW)
 
     name = "work/offline_NorthShop_20260202_123000_00%5F1%2Fx.json"
     assert (done.work_files, done.reports) == (1, 0)
@@ -306,10 +306,10 @@ def test_merging_again_changes_nothing(site: Site, impex: Path, files: Files) ->
 def test_days_that_were_just_written_wait(site: Site, settings: Any) -> None:
     settings.COC_MERGE_SECONDS = 20
     place(site, "1")
-    assert keep_up.project(now=NOW).reports == 1
+    assert publish.project(now=NOW).reports == 1
     place(site, "2", minutes_ago=1)
-    assert keep_up.project(now=NOW + timedelta(seconds=19)).reports == 0
-    assert keep_up.project(now=NOW + timedelta(seconds=21)).reports == 1
+    assert publish.project(now=NOW + timedelta(seconds=19)).reports == 0
+    assert publish.project(now=NOW + timedelta(seconds=21)).reports == 1
 
 
 @pytest.mark.parametrize("merged", [True, False])
@@ -323,7 +323,7 @@ def test_an_order_whose_document_was_given_back_leaves_the_reserved_report(
             for kind in ReportType
         )
         settings.COC_MERGE_SECONDS = 1e9
-    (merge if merged else keep_up.project)(now=NOW)
+    (merge if merged else publish.project)(now=NOW)
     assert any("reserved" in name for name in files())
 
     give_back.take_back(
@@ -349,7 +349,7 @@ def test_an_order_whose_document_was_given_back_leaves_the_reserved_report(
 def test_more_orders_than_one_chunk_keep_their_order(
     site: Site, impex: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shapes, "CHUNK", 3)
+    monkeypatch.setattr(serializers, "CHUNK", 3)
     # Two share a moment: the sequence breaks the tie.
     placed = [place(site, f"{n:02}", minutes_ago=30 - n // 2) for n in range(11)]
     merge()

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from orders.models import OrderEvent, Site
-from reconciliation import leases
 from reconciliation.models import ReportDay
-from reconciliation.reports import atomic, daily, faithful, keep_up
+from reconciliation.queue import leases
+from reconciliation.reports import atomic_files, daily, faithful, publish
 from tests.coc_admin.console.scene import NOW, place
 from tests.reconciliation.reports.test_keep_up import Files, merge, read, three_orders
 
@@ -36,7 +36,7 @@ def test_a_missing_or_damaged_report_is_found_and_rebuilt(
         path.write_bytes(path.read_bytes().replace(b"A-2", b"A-9"))
     assert [found.name for found in faithful.unfaithful_days()] == [path.name]
 
-    keep_up.rebuild(now=NOW)
+    publish.rebuild(now=NOW)
 
     rebuilt = json.loads(path.read_text())
     assert rebuilt["orders"] == good["orders"]
@@ -60,7 +60,7 @@ def test_a_day_is_made_from_its_orders_when_its_rows_are_lost(site: Site, impex:
     for path in impex.glob("*.json"):
         path.unlink()
 
-    done = keep_up.rebuild(now=NOW, site=site, day=date(2026, 2, 2))
+    done = publish.rebuild(now=NOW, site=site, day=date(2026, 2, 2))
 
     assert done.reports == 3
     assert len(list(impex.glob("*.json"))) == 3
@@ -136,7 +136,7 @@ def test_two_mergers_do_not_interleave(site: Site, files: Files) -> None:
 
 def test_a_merger_that_lost_its_lease_puts_nothing_in_place(site: Site, files: Files) -> None:
     place(site, "1")
-    keep_up.project(now=NOW)
+    publish.project(now=NOW)
     report = ReportDay.objects.select_related("site").get()
     before = files()
     with pytest.raises(daily.LeaseLost):
@@ -147,7 +147,7 @@ def test_a_merger_that_lost_its_lease_puts_nothing_in_place(site: Site, files: F
 
 def test_two_writers_of_one_revision_are_noticed(site: Site) -> None:
     place(site, "1")
-    keep_up.project(now=NOW)
+    publish.project(now=NOW)
     stale = ReportDay.objects.select_related("site").get()
     daily.merge(stale, keep_lease=lambda: True, now=NOW)
     with pytest.raises(daily.LeaseLost):
@@ -162,6 +162,6 @@ def test_old_temporary_files_are_removed_and_young_ones_stay(tmp_path: Path) -> 
     for path in (old, young):
         path.touch()
     os.utime(old, (0, 0))
-    assert atomic.remove_left_overs(tmp_path) == 1
+    assert atomic_files.remove_left_overs(tmp_path) == 1
     assert not old.exists()
     assert young.exists()

@@ -13,8 +13,8 @@ from django.utils import timezone
 from coc_admin.models import AlertPreference, AuditEntry, Profile
 from orders.actors import person
 from orders.models import Site
-from reconciliation import alert_handling as handling
-from reconciliation.alerts import raise_alert
+from reconciliation.alerts import actions as handling
+from reconciliation.alerts.lifecycle import raise_alert
 from reconciliation.models import Alert, AlertEvent, Descriptor, Priority
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.scene import NOW, Scene

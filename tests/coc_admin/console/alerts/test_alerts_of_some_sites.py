@@ -12,10 +12,11 @@ from django.utils import timezone
 
 from coc_admin.models import Profile
 from orders.models import CustomerMessage
-from reconciliation import alert_tellings, alerts, heartbeats
-from reconciliation.alert_handling import acknowledge
-from reconciliation.channels import delivery
+from reconciliation.alerts import lifecycle, site_text
+from reconciliation.alerts.actions import acknowledge
+from reconciliation.alerts.channels import delivery
 from reconciliation.models import Alert, Channel, ChannelKind, Delivery, Descriptor, Priority
+from reconciliation.queue import heartbeats
 from tests.coc_admin.api.conftest import Api, api_for
 from tests.coc_admin.console import scene
 from tests.receiver import Receiver
@@ -44,7 +45,7 @@ def api(outage: scene.Scene) -> Api:
 
 
 def raise_one(descriptor: Descriptor) -> Alert:
-    return alerts.raise_alert(
+    return lifecycle.raise_alert(
         descriptor=descriptor,
         priority=Priority.ACTION,
         message=f"{SECRET}: 17 orders of South Shop.",
@@ -105,7 +106,7 @@ def told_by_api(api: Api) -> list[str]:
 
 
 def test_each_rule_has_a_text_for_some_sites() -> None:
-    assert set(alert_tellings.SITE_TEXTS) == set(Descriptor)
+    assert set(site_text.SITE_TEXTS) == set(Descriptor)
 
 
 @pytest.mark.parametrize("descriptor", Descriptor)
@@ -117,7 +118,7 @@ def test_a_rule_without_a_site_text_is_told_to_nobody_of_some_sites(
     monkeypatch: pytest.MonkeyPatch,
     descriptor: Descriptor,
 ) -> None:
-    monkeypatch.delitem(alert_tellings.SITE_TEXTS, descriptor, raising=False)
+    monkeypatch.delitem(site_text.SITE_TEXTS, descriptor, raising=False)
     make_channels(receiver, "NorthShop")
     alert = raise_one(descriptor)
 
@@ -146,7 +147,7 @@ def test_a_rule_without_a_site_text_is_told_to_nobody_of_some_sites(
     # Nor do they see it once it has been looked after, and when it is over.
     acknowledge(alert_id=alert.pk, seen=0, actor=scene.actors.person("mia"), now=timezone.now())
     assert shown_on_pages(northerner) == []
-    alerts.resolve_alert(descriptor=descriptor, now=timezone.now())
+    lifecycle.resolve_alert(descriptor=descriptor, now=timezone.now())
     assert shown_on_pages(northerner) == []
     assert "otto" not in text_of(northerner.get("/alerts/channels/log/"))
 

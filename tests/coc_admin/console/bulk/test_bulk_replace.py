@@ -15,7 +15,8 @@ from orders.models import (
     Order,
     Replacement,
 )
-from reconciliation import releases, remedies
+from reconciliation import remedies
+from reconciliation.reservation import release
 from tests.coc_admin.console.bulk.replacing_many import (
     WHY,
     confirm,
@@ -82,7 +83,7 @@ def test_what_oci_does_not_have_is_told_with_the_figures(
     path = begin(merchandiser, "replace", short[:2])
     confirm(merchandiser, path)
     engine.at_oci({"CUP": 4})
-    releases.cancel_order(order_id=short[0].pk, actor=MIA, reason="r", now=engine.clock())
+    release.cancel_order(order_id=short[0].pk, actor=MIA, reason="r", now=engine.clock())
     engine.at_oci({"CUP": 1})
     assert finish(engine) == 1
     assert told(merchandiser, path)["A1"] == (

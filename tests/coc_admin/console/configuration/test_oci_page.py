@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from coc_admin.models import AuditEntry
 from orders.models import InventoryList
-from reconciliation import leases
 from reconciliation.models import Connection
 from reconciliation.oci.client import OciClient
+from reconciliation.queue import leases
 from tests.coc_admin.console.configuration.conftest import SignIn
 from tests.engine import Engine, set_connection
 from tests.engine import engine as engine

@@ -14,8 +14,9 @@ from django_q.models import Schedule
 
 from coc_admin.models import AuditEntry, Profile
 from orders.models import Site
-from reconciliation import heartbeats, rhythms, schedules
+from reconciliation.maintenance import schedules
 from reconciliation.models import Rhythm, Run
+from reconciliation.queue import heartbeats, intervals
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.configuration.conftest import SignIn
 
@@ -72,7 +73,7 @@ def test_a_change_counts_at_once_and_is_in_the_audit_log(operator: Client) -> No
     assert post(operator, "sweep", every="3", reason="a slow database").status_code == 302
     assert Schedule.objects.get().minutes == 3
     assert post(operator, "retry", every="45").status_code == 302
-    assert rhythms.pace_of("retry").interval == timedelta(minutes=45)
+    assert intervals.pace_of("retry").interval == timedelta(minutes=45)
     first, second = AuditEntry.objects.order_by("pk")
     assert (first.action, first.target) == ("schedule.changed", "schedule:sweep")
     assert (first.reason, first.actor) == ("a slow database", "operator")
@@ -96,7 +97,7 @@ def test_back_to_the_environment(operator: Client, button: dict[str, str]) -> No
     post(operator, "sweep", every="3")
     seen = {"was": json.dumps({"every": "3"}), "reason": "over"}
     assert operator.post(f"{PAGE}sweep/", seen | button).status_code == 302
-    assert not rhythms.pace_of("sweep").is_changed
+    assert not intervals.pace_of("sweep").is_changed
     assert Schedule.objects.get().minutes == 1
     assert AuditEntry.objects.latest("pk").detail == {"every": {"before": "3", "after": ""}}
 
@@ -171,11 +172,11 @@ def test_who_comes_second_sees_what_has_changed(sign_in: SignIn, operator: Clien
     page = lost.content.decode()
     assert "it was “nothing” when you opened it, and is “5” now" in page
     assert 'value="30"' in page
-    assert rhythms.pace_of("retry").interval == timedelta(minutes=5)
+    assert intervals.pace_of("retry").interval == timedelta(minutes=5)
     assert AuditEntry.objects.count() == 1
     again = lost.context["form"]["was"].value()
     assert other.post(f"{PAGE}retry/", {"was": again, "every": "30"}).status_code == 302
-    assert rhythms.pace_of("retry").interval == timedelta(minutes=30)
+    assert intervals.pace_of("retry").interval == timedelta(minutes=30)
 
 
 def test_no_other_thing_has_a_rhythm(operator: Client) -> None:

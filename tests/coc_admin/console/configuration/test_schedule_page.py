@@ -10,8 +10,9 @@ from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
 from coc_admin.models import AuditEntry
-from reconciliation import heartbeats, schedules
-from reconciliation.schedules import Fault
+from reconciliation.maintenance import schedules
+from reconciliation.maintenance.schedules import Fault
+from reconciliation.queue import heartbeats
 from tests.coc_admin.console.configuration.conftest import SignIn
 
 PAGE = "/settings/schedules/"

@@ -181,7 +181,7 @@ def test_one_that_somebody_hands_over_just_now_is_left_alone(
 def test_without_a_mail_server_the_person_is_told(
     merchandiser: Client, outage: Scene, settings: Any
 ) -> None:
-    settings.EMAIL_BACKEND = "reconciliation.channels.no_mail.NoMail"
+    settings.EMAIL_BACKEND = "reconciliation.alerts.channels.no_mail.NoMail"
     path = f"/orders/{outage.cancelled.pk}/message/"
     page = merchandiser.post(path, draft_of(merchandiser, outage.cancelled), follow=True)
     assert "was not handed over. No e-mail server is set" in page.content.decode()

@@ -15,9 +15,9 @@ from django.test import Client
 from coc_admin.console.outages import files as outage_files
 from coc_admin.models import Profile
 from orders.models import Site
-from reconciliation import leases
 from reconciliation.models import AttemptOutcome, Outage, ReportDay
-from reconciliation.reports import keep_up, names
+from reconciliation.queue import leases
+from reconciliation.reports import names, publish
 from tests.coc_admin.console.scene import (
     NOW,
     answer,
@@ -38,7 +38,7 @@ def made(db: None, tmp_path: Path, settings: Any) -> Outage:
     answer(run, place(north, "N1"), 1, 0, outcome=AttemptOutcome.PARTIAL)
     place(south, "../S1")
     place(north, "earlier", minutes_ago=3 * 24 * 60)
-    keep_up.project_and_merge(now=NOW)
+    publish.project_and_merge(now=NOW)
     return make_outage(run)
 
 

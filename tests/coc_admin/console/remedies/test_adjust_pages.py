@@ -20,8 +20,10 @@ from orders.models import (
     OrderItem,
     Rearrangement,
 )
-from reconciliation import oci_client, remedies, snapshots
+from reconciliation import remedies
+from reconciliation.connection import clients
 from reconciliation.models import ReservationDocument
+from reconciliation.reservation import stock_refresh
 from tests import factories
 from tests.engine import D, Engine, quantities, set_connection
 from tests.engine import engine as engine
@@ -49,7 +51,7 @@ def order(engine: Engine) -> Order:
 def count_it(engine: Engine) -> None:
     """Let OCI's figures count what it has answered."""
     keys = InventoryRecord.objects.values_list("inventory_list", "sku")
-    snapshots.refresh(keys=keys, client=oci_client.client(), clock=engine.clock)
+    stock_refresh.refresh(keys=keys, client=clients.client(), clock=engine.clock)
 
 
 def path_of(order: Order) -> str:

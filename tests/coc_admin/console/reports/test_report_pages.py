@@ -20,7 +20,7 @@ from orders import actors, cancellation
 from orders.models import Order, OrderItem, Site
 from reconciliation import tasks
 from reconciliation.models import AttemptOutcome, ReportDay, ReportType
-from reconciliation.reports import keep_up, names, reading
+from reconciliation.reports import names, publish, reader
 from tests.coc_admin.console.scene import NOW, Scene, answer, make_run, make_shop, place
 
 
@@ -37,7 +37,7 @@ def oversold(db: None, impex: Path) -> ReportDay:
     for number in range(5):
         order = place(site, f"A{number}", minutes_ago=60 - number)
         answer(run, order, 1, number % 2, outcome=AttemptOutcome.PARTIAL)
-    keep_up.project_and_merge(now=NOW)
+    publish.project_and_merge(now=NOW)
     return ReportDay.objects.select_related("site").get(report_type="oversold")
 
 
@@ -152,7 +152,7 @@ def test_items_tell_what_is_short_cancelled_and_replaced(
     OrderItem.objects.filter(order__order_no="A1", sku="MUG-01").update(
         quantity=9, reserved_quantity=1, cancelled_quantity=2, replaced_quantity=3
     )
-    keep_up.rebuild_one(oversold, now=NOW)
+    publish.rebuild_one(oversold, now=NOW)
     answer = viewer.get(f"/reports/{oversold.pk}/?order=A1")
     ((item, *_),) = [line.items for line in answer.context["lines"]]
     assert (item.short, item.cancelled, item.replaced) == (3, 2, 3)
@@ -190,7 +190,7 @@ def test_orders_in_a_report_are_filtered(
         reason="sold out",
         now=NOW,
     )
-    keep_up.project_and_merge(now=NOW + timedelta(minutes=1))
+    publish.project_and_merge(now=NOW + timedelta(minutes=1))
     assert numbers(viewer.get(f"/reports/{oversold.pk}/?{query}")) == found
 
 
@@ -206,7 +206,7 @@ def test_a_report_has_pages_until_it_is_written_anew(
         query = f"?cursor={cursors[-1]}"
     assert seen == [["A0", "A1"], ["A2", "A3"], ["A4"]]
     assert cursors[-1] == ""
-    keep_up.rebuild_one(oversold, now=NOW + timedelta(minutes=1))
+    publish.rebuild_one(oversold, now=NOW + timedelta(minutes=1))
     answer = viewer.get(f"/reports/{oversold.pk}/?cursor={cursors[0]}")
     assert numbers(answer) == ["A0", "A1"]
     assert "written anew while you were reading" in answer.content.decode()
@@ -228,8 +228,8 @@ def test_a_long_search_goes_on_when_asked_to(
 ) -> None:
     order = Order.objects.get(order_no="A4")
     Order.objects.filter(pk=order.pk).update(customer={"customerName": "Grace"})
-    keep_up.rebuild_one(oversold, now=NOW)
-    monkeypatch.setattr(reading, limit, 3)
+    publish.rebuild_one(oversold, now=NOW)
+    monkeypatch.setattr(reader, limit, 3)
     path = f"/reports/{oversold.pk}/?{query}"
     first = viewer.get(path)
     assert numbers(first) == []

@@ -21,7 +21,7 @@ from tests.coc_admin.console.scene import (
 @pytest.fixture
 def stock_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let OCI be silent about stock: no test here talks to one."""
-    monkeypatch.setattr("reconciliation.dry_run._stock", lambda wanted: None)
+    monkeypatch.setattr("reconciliation.runs.dry_run._stock", lambda wanted: None)
 
 
 def test_run_page_counts_and_explains(viewer: Client, outage: Scene) -> None:

@@ -7,11 +7,11 @@ from collections import Counter
 
 import pytest
 
-from reconciliation.oci.simulator.books import Books
-from reconciliation.oci.simulator.documents import Ask, Refused, Request
-from reconciliation.oci.simulator.records import Move, fulfill, release, transfer
-from reconciliation.oci.simulator.settings import Settings
-from reconciliation.oci.simulator.stock import Record
+from reconciliation.simulator.books import Books
+from reconciliation.simulator.documents import Ask, Refused, Request
+from reconciliation.simulator.records import Move, fulfill, release, transfer
+from reconciliation.simulator.settings import Settings
+from reconciliation.simulator.stock import Record
 
 GROUPS = {"AA": ["L1", "L2"], "BB": ["L2", "L3"], "CC": ["L1", "L3", "L4"]}
 LOCATIONS = ["L1", "L2", "L3", "L4", "L5"]

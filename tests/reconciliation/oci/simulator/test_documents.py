@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from reconciliation.oci.simulator.books import Books
-from reconciliation.oci.simulator.documents import Ask, Refused, Request
-from reconciliation.oci.simulator.records import Move, fulfill, release, transfer
-from reconciliation.oci.simulator.settings import Settings
-from reconciliation.oci.simulator.stock import Record
+from reconciliation.simulator.books import Books
+from reconciliation.simulator.documents import Ask, Refused, Request
+from reconciliation.simulator.records import Move, fulfill, release, transfer
+from reconciliation.simulator.settings import Settings
+from reconciliation.simulator.stock import Record
 
 
 class Clock:

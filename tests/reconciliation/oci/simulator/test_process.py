@@ -19,7 +19,7 @@ import requests
 from tests.reconciliation.oci.simulator.caller import Caller, counts
 from tests.reconciliation.oci.simulator_process import ROOT, SimulatorProcess
 
-MODULE = [sys.executable, "-m", "reconciliation.oci.simulator"]
+MODULE = [sys.executable, "-m", "reconciliation.simulator"]
 
 
 def run(*options: str) -> subprocess.CompletedProcess[str]:
@@ -39,7 +39,7 @@ def test_it_says_where_it_is() -> None:
 
 def test_django_is_not_loaded() -> None:
     code = (
-        "import sys, reconciliation.oci.simulator.__main__;"
+        "import sys, reconciliation.simulator.__main__;"
         "print([m for m in sys.modules if m.split('.')[0] in ('django', 'requests', 'orders')])"
     )
     done = subprocess.run(

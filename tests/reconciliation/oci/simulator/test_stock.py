@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from reconciliation.oci.simulator.amounts import NotAnAmount, number_of, read_json, thousandths
-from reconciliation.oci.simulator.books import Books
-from reconciliation.oci.simulator.documents import Ask, Kind, Request
-from reconciliation.oci.simulator.records import Move, fulfill, release, transfer
-from reconciliation.oci.simulator.settings import Settings
-from reconciliation.oci.simulator.stock import Record
+from reconciliation.simulator.amounts import NotAnAmount, number_of, read_json, thousandths
+from reconciliation.simulator.books import Books
+from reconciliation.simulator.documents import Ask, Kind, Request
+from reconciliation.simulator.records import Move, fulfill, release, transfer
+from reconciliation.simulator.settings import Settings
+from reconciliation.simulator.stock import Record
 
 
 def new_books(groups: dict[str, list[str]], stock: dict[str, int | Record]) -> Books:

@@ -1,0 +1,131 @@
+"""What people do with an alert: acknowledge, snooze, assign, open again, resolve.
+
+Each takes `seen`, the count of handlings that the person was looking at. When somebody else came
+first nothing is written and AlertMoved says so; what is so already is not written again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils.translation import gettext as _
+
+from orders.actors import Actor
+from reconciliation.alerts import lifecycle
+from reconciliation.models import Alert, AlertEventKind, AlertState, Handling
+
+LONGEST_SNOOZE = timedelta(days=30)
+
+
+class CannotHandle(Exception):
+    """What was asked for makes no sense for this alert, and nothing has changed."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class AlertMoved(CannotHandle):
+    """Somebody, or the rules, have changed the alert since it was read; `alert` is as it is now."""
+
+    def __init__(self, alert: Alert) -> None:
+        super().__init__(_("The alert has changed in the meantime."))
+        self.alert = alert
+
+
+def acknowledge(*, alert_id: int, seen: int, actor: Actor, now: datetime) -> Alert:
+    """Say that somebody knows of the alert. Raises AlertMoved."""
+    return _handle(
+        alert_id,
+        seen,
+        {"handling": Handling.ACKNOWLEDGED, "snoozed_until": None},
+        kind=AlertEventKind.ACKNOWLEDGED,
+        actor=actor,
+        now=now,
+    )
+
+
+def snooze(*, alert_id: int, seen: int, until: datetime, actor: Actor, now: datetime) -> Alert:
+    """Put the alert aside until a moment; it is open again by itself then.
+
+    Raises AlertMoved, and CannotHandle for a moment that has passed or is too far away.
+    """
+    if until <= now:
+        raise CannotHandle(_("That moment has passed."))
+    if until > now + LONGEST_SNOOZE:
+        words = _("Choose a moment within %(days)s days.")
+        raise CannotHandle(words % {"days": LONGEST_SNOOZE.days})
+    return _handle(
+        alert_id,
+        seen,
+        {"handling": Handling.SNOOZED, "snoozed_until": until},
+        kind=AlertEventKind.SNOOZED,
+        actor=actor,
+        now=now,
+    )
+
+
+def open_again(*, alert_id: int, seen: int, actor: Actor, now: datetime) -> Alert:
+    """Take back that the alert was acknowledged or snoozed. Raises AlertMoved."""
+    return _handle(
+        alert_id,
+        seen,
+        {"handling": Handling.NONE, "snoozed_until": None},
+        kind=AlertEventKind.OPENED,
+        actor=actor,
+        now=now,
+    )
+
+
+def assign(*, alert_id: int, seen: int, assignee: str, actor: Actor, now: datetime) -> Alert:
+    """Say who looks after the alert, or with an empty name nobody. Raises AlertMoved."""
+    return _handle(
+        alert_id,
+        seen,
+        {"assignee": assignee[:150]},
+        kind=AlertEventKind.ASSIGNED,
+        actor=actor,
+        now=now,
+    )
+
+
+def resolve_by_hand(*, alert_id: int, seen: int, reason: str, actor: Actor, now: datetime) -> Alert:
+    """Resolve the alert; the rules raise it again while it is still true. Raises AlertMoved."""
+    alert = Alert.objects.get(pk=alert_id)
+    if lifecycle.resolve(alert, actor=actor, note=reason, seen=seen, now=now):
+        alert.refresh_from_db()
+        return alert
+    alert.refresh_from_db()
+    if alert.state != AlertState.RESOLVED:
+        raise AlertMoved(alert)
+    return alert
+
+
+def _handle(
+    alert_id: int,
+    seen: int,
+    values: dict[str, Any],
+    *,
+    kind: AlertEventKind,
+    actor: Actor,
+    now: datetime,
+) -> Alert:
+    with transaction.atomic():
+        key = Alert.objects.filter(pk=alert_id, state=AlertState.OPEN)
+        alert = Alert.objects.get(pk=alert_id)
+        as_wanted = all(getattr(alert, name) == value for name, value in values.items())
+        if as_wanted and alert.state == AlertState.OPEN:
+            return alert
+        if not key.filter(handled=seen).update(**values, handled=F("handled") + 1):
+            alert.refresh_from_db()
+            raise AlertMoved(alert)
+        until = values.get("snoozed_until")
+        data = {"assignee": values.get("assignee", "")} if "assignee" in values else {}
+        if until is not None:
+            data["until"] = until.isoformat()
+        lifecycle.record(alert=alert, kind=kind, actor=actor, data=data, now=now)
+    alert.refresh_from_db()
+    return alert

@@ -1,0 +1,1 @@
+"""The roof: schedules, the sweep, the integrity check, repair, retention."""

@@ -1,0 +1,152 @@
+"""Testing the connection by hand: a token, then figures of each list, step by step.
+
+What it finds out is told and not counted: neither state, failures nor figures change by it.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from orders.models import InventoryList, InventoryRecord
+from reconciliation import connection
+from reconciliation.connection import clients
+from reconciliation.oci.client import OciClient
+from reconciliation.oci.documents import Place, PlaceKind
+from reconciliation.oci.errors import (
+    OciConfigurationFault,
+    OciError,
+    OciNoAnswer,
+    OciRefused,
+    OciThrottled,
+)
+from reconciliation.queue import leases
+from reconciliation.reservation.stock_refresh import HARMLESS
+
+_CONNECT_SECONDS = 1.0
+_READ_SECONDS = 2.0
+# No list is asked about after this; a call may take three seconds more.
+_BUDGET_SECONDS = 6.0
+_MOST_LISTS = 5
+_SKUS = 10
+_LEASE = "oci_check"
+_LEASE_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: what was asked, whether it went well, what that means, and how long it took."""
+
+    name: str
+    ok: bool
+    text: str
+    seconds: float = 0.0
+
+
+class CheckRefused(Exception):
+    """The test was not made; the text says why."""
+
+
+def check(now: datetime) -> list[Step]:
+    """Ask OCI for a token and for figures; returns within ten seconds, whatever OCI does.
+
+    Stops at the first step without an answer. Raises CheckRefused while OCI wants to be left alone
+    (429) or another test is under way.
+    """
+    wait_until = connection.current().wait_until
+    if wait_until is not None and wait_until > now:
+        raise CheckRefused(
+            _("Omnichannel Inventory asks not to be called until %(time)s UTC. Test it then.")
+            % {"time": f"{wait_until:%H:%M:%S}"}
+        )
+    holder = uuid.uuid4().hex
+    if not leases.take(name=_LEASE, holder=holder, seconds=_LEASE_SECONDS, now=now):
+        raise CheckRefused(_("A test is under way already. Wait a moment and look again."))
+    try:
+        return _steps()
+    finally:
+        leases.give_back(name=_LEASE, holder=holder, now=now)
+
+
+def _steps() -> list[Step]:
+    try:
+        client = clients.client_for_check(
+            connect_timeout=_CONNECT_SECONDS, read_timeout=_READ_SECONDS
+        )
+    except ImproperlyConfigured as fault:
+        return [Step(_("Settings"), False, str(fault))]
+    try:
+        until = time.monotonic() + _BUDGET_SECONDS
+        steps = [_step(_("Access token"), lambda: _token(client))]
+        lists = list(InventoryList.objects.order_by("pk")[: _MOST_LISTS + 1])
+        for list_ in lists[:_MOST_LISTS]:
+            if not steps[-1].ok or time.monotonic() > until:
+                return steps
+            name = _("Figures of list %(list)s") % {"list": list_.pk}
+            steps.append(_step(name, lambda one=list_: _figures(client, one)))  # type: ignore[misc]
+        if not lists and steps[-1].ok:
+            steps.append(_step(_("Figures"), lambda: _harmless(client)))
+        return steps
+    finally:
+        client.close()
+
+
+def _step(name: str, ask: Callable[[], str]) -> Step:
+    started = time.monotonic()
+    try:
+        text, ok = ask(), True
+    except OciError as error:
+        text, ok = _words(error), False
+    return Step(name, ok, text, time.monotonic() - started)
+
+
+def _token(client: OciClient) -> str:
+    client.authenticate()
+    return _("Omnichannel Inventory knows our credentials and gave a token.")
+
+
+def _figures(client: OciClient, list_: InventoryList) -> str:
+    records = InventoryRecord.objects.filter(inventory_list=list_).order_by("pk")
+    skus: Sequence[str] = list(records.values_list("sku", flat=True)[:_SKUS])
+    place = Place(PlaceKind(list_.list_type), list_.pk)
+    found = client.get_availability(place=place, skus=skus or (HARMLESS,))
+    if not skus:
+        return _("It answered. No SKU of this list is known here yet.")
+    return ngettext(
+        "It answered with figures of %(found)d of the %(asked)d SKU asked for.",
+        "It answered with figures of %(found)d of the %(asked)d SKUs asked for.",
+        len(skus),
+    ) % {"found": len({one.sku for one in found}), "asked": len(skus)}
+
+
+def _harmless(client: OciClient) -> str:
+    with suppress(OciRefused):
+        client.get_availability(place=Place(PlaceKind.GROUP, HARMLESS), skus=(HARMLESS,))
+    return _("It answered. There is no inventory list here yet to ask about.")
+
+
+def _words(error: OciError) -> str:
+    """Return what an error means and what to do; no error's text has an address or a secret."""
+    if isinstance(error, OciConfigurationFault):
+        hint = (
+            _("Check COC_OCI_CLIENT_ID, COC_OCI_CLIENT_SECRET and COC_OCI_SCOPE.")
+            if error.operation == "token"
+            else _("Check COC_OCI_TENANT_GROUP_ID, and that the client may read availability.")
+        )
+    elif isinstance(error, OciThrottled):
+        hint = _("It is there and wants fewer calls. Nothing needs to be done.")
+    elif isinstance(error, OciRefused):
+        hint = _("It is there. Check the id of this list, and whether it is a location or a group.")
+    elif isinstance(error, OciNoAnswer) and error.kind == "connect":
+        hint = _("Check the addresses in COC_OCI_BASE_URL and COC_OCI_TOKEN_URL, and the network.")
+    else:
+        hint = _("It may be down. Look at its own status page, and test again in a while.")
+    return f"{error} {hint}"

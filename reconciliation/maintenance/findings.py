@@ -1,0 +1,43 @@
+"""What `coc_check` finds: a broken promise, the row that breaks it, and the kind of fault."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Fault(StrEnum):
+    """What is wrong with a row; `maintenance.repair` plans a repair for each."""
+
+    HISTORY = "history"
+    OUTCOME = "outcome"
+    UNITS = "units"
+    FOREIGN_ID = "foreign-id"
+    NO_ITEMS = "no-items"
+    PARENT = "parent"
+    STATE = "state"
+    EXPORT = "export"
+    DOCUMENT = "document"
+    ENTRY = "entry"
+    HOLDS = "holds"
+    REMEDY = "remedy"
+    RECORD = "record"
+    VANISHED = "vanished"
+    CHANGED = "changed"
+    PAYLOAD = "payload"
+    REPORT = "report"
+    REPORTS_OF_SITE = "reports-of-site"
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """One broken promise: its number, the row that breaks it, and how.
+
+    `fault` and `key` (the primary key of what is to be put right) are for the repair.
+    """
+
+    promise: int
+    row: str
+    detail: str
+    fault: Fault = field(default=Fault.UNITS, compare=False)
+    key: int | str = field(default=0, compare=False)

@@ -1,0 +1,259 @@
+"""What of the seven promises can be checked on live data; each finding names the row.
+
+Reads while others write: what looks broken is read once more before it is called broken.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+
+from django.db.models import Count, Exists, OuterRef, Q, Sum
+
+from orders import outcomes
+from orders.fields import ZERO
+from orders.ledger import Key
+from orders.models import (
+    SETTLED_STATES,
+    EventKind,
+    ExportStatus,
+    Hold,
+    HoldState,
+    InventoryRecord,
+    Movement,
+    Order,
+    OrderItem,
+    OrderStatus,
+    ReservationState,
+)
+from orders.models.inventory import OPEN_HOLDS
+from reconciliation.maintenance import captures
+from reconciliation.maintenance.findings import Broken as Broken
+from reconciliation.maintenance.findings import Fault as Fault
+from reconciliation.models import DocumentState, ReservationDocument, RunEntry
+from reconciliation.oci.documents import reservation_id
+from reconciliation.remedies.integrity import faults
+from reconciliation.reports.faithful import unfaithful_days
+from reconciliation.reservation import not_yet_undone
+from reconciliation.reservation.release import MAY_HOLD
+
+_CHUNK = 500
+
+
+def check() -> Iterator[Broken]:
+    """Yield every broken promise that can be seen in the database and the files."""
+    for one in (
+        _orders_without_history,
+        _documents_against_items,
+        _documents_of_their_own,
+        _states_against_items,
+        _records_against_rows,
+        _holds_against_orders,
+        _rows_of_remedies,
+        _entries_without_run,
+        _exports_withheld,
+        captures.vanished_orders,
+        captures.changed_orders,
+        unfaithful_files,
+    ):
+        yield from _twice(one)
+
+
+def _twice(one: Callable[[], Iterator[Broken]]) -> Iterator[Broken]:
+    """Yield what is found twice in a row: a change under way is found at most once."""
+    first = dict.fromkeys(one())
+    if first:
+        again = set(one())
+        yield from (found for found in first if found in again)
+
+
+def _chunks() -> Iterator[list[Order]]:
+    last = 0
+    while orders := list(Order.objects.filter(pk__gt=last).order_by("pk")[:_CHUNK]):
+        yield orders
+        last = orders[-1].pk
+
+
+def _name(order: Order) -> str:
+    return f"order {order.site_id} {order.order_no} (id {order.pk})"
+
+
+def _of(order: Order, promise: int, fault: Fault, detail: str) -> Broken:
+    return Broken(promise, _name(order), detail, fault, order.pk)
+
+
+def _orders_without_history() -> Iterator[Broken]:
+    """Promises 1 and 7: each order was captured, and each state was cleared, by somebody."""
+    captured = Q(events__kind__in=[EventKind.CAPTURED, EventKind.CAPTURED_OFFLINE])
+    settled = Q(events__kind__in=[EventKind.SETTLED, EventKind.RESOLVED])
+    told = Order.objects.annotate(
+        told=Count("events", filter=captured), cleared=Count("events", filter=settled)
+    )
+    for order in told.filter(told=0).iterator():
+        yield _of(order, 7, Fault.HISTORY, "no event tells of its capture")
+    for order in told.filter(cleared=0, reservation_state__in=SETTLED_STATES).iterator():
+        yield _of(order, 7, Fault.OUTCOME, "its state was cleared and no event tells by whom")
+    offline = Order.objects.filter(captured_offline=True).exclude(
+        events__kind=EventKind.CAPTURED_OFFLINE
+    )
+    for order in offline.iterator():
+        yield _of(order, 1, Fault.HISTORY, "captured offline, and no event has told the reports")
+
+
+def _documents_against_items() -> Iterator[Broken]:
+    """Promise 2: what the documents hold is what the items say, once."""
+    for orders in _chunks():
+        ids = [order.pk for order in orders]
+        held: dict[int, dict[Key, Decimal]] = {pk: defaultdict(lambda: ZERO) for pk in ids}
+        counted = ReservationDocument.objects.filter(order__in=ids, state=DocumentState.COUNTED)
+        for document in counted:
+            for line in document.held:
+                held[document.order_id][(line["id"], line["sku"])] += Decimal(str(line["quantity"]))
+        reserved: dict[int, dict[Key, Decimal]] = {pk: defaultdict(lambda: ZERO) for pk in ids}
+        for item in OrderItem.objects.filter(order__in=ids, reserved_quantity__gt=0):
+            reserved[item.order_id][(item.inventory_list_id, item.sku)] += item.reserved_quantity
+        for order in orders:
+            if order.status in (OrderStatus.CANCELLING, OrderStatus.CANCELLED):
+                continue
+            if held[order.pk] != reserved[order.pk]:
+                detail = "its items and its reservation documents hold different units"
+                yield _of(order, 2, Fault.UNITS, detail)
+
+
+def _documents_of_their_own() -> Iterator[Broken]:
+    """Promise 2: each id is the one derived for the order; none may hold for one that is over."""
+    for document in ReservationDocument.objects.select_related("order").iterator():
+        order = document.order
+        derived = reservation_id(
+            site_id=order.site_id,
+            order_no=order.order_no,
+            generation=document.generation,
+            part=document.part,
+        )
+        if document.reservation_id != derived:
+            detail = f"reservation {document.reservation_id} is not its own"
+            yield Broken(2, _name(order), detail, Fault.FOREIGN_ID, document.pk)
+        over = order.status in (OrderStatus.CANCELLED, OrderStatus.FAILED)
+        if over and document.state in MAY_HOLD:
+            detail = f"over, and reservation {document.reservation_id} may be held"
+            yield Broken(2, _name(order), detail, Fault.DOCUMENT, document.pk)
+
+
+def _states_against_items() -> Iterator[Broken]:
+    """Promise 1: exactly one outcome, and the one that the quantities say."""
+    for orders in _chunks():
+        ids = [order.pk for order in orders]
+        items: dict[int, list[OrderItem]] = defaultdict(list)
+        for item in OrderItem.objects.filter(order__in=ids):
+            items[item.order_id].append(item)
+        for order in orders:
+            mine = items[order.pk]
+            keys = {item.pk for item in mine}
+            for item in mine:
+                if item.parent_id is not None and item.parent_id not in keys:
+                    detail = f"{item.sku} is below an item of another order"
+                    yield _of(order, 1, Fault.PARENT, detail)
+            if not mine:
+                yield _of(order, 1, Fault.NO_ITEMS, "it has no items")
+            elif order.reservation_state == ReservationState.MISSING:
+                if any(item.reserved_quantity for item in mine):
+                    detail = "Reservation Missing, and items are reserved"
+                    yield _of(order, 1, Fault.STATE, detail)
+            elif order.status == OrderStatus.NEW:
+                state = outcomes.state_of(
+                    {item.pk: item.quantity for item in mine},
+                    {item.pk: item.reserved_quantity for item in mine},
+                )
+                if state != order.reservation_state:
+                    yield _of(order, 1, Fault.STATE, f"its items say {state}")
+
+
+def _records_against_rows() -> Iterator[Broken]:
+    """Promise 3: ATO and holds are what the ledger's rows add up to."""
+    moved = {
+        row["record"]: (row["ato"], row["held"])
+        for row in Movement.objects.order_by()
+        .values("record")
+        .annotate(ato=Sum("ato_change"), held=Sum("held_change"))
+    }
+    open_holds = dict(
+        Hold.objects.filter(state__in=OPEN_HOLDS)
+        .order_by()
+        .values_list("record")
+        .annotate(n=Sum("quantity"))
+    )
+    for record in InventoryRecord.objects.iterator():
+        name = f"inventory record {record.inventory_list_id} {record.sku} (id {record.pk})"
+        ato, held = moved.get(record.pk, (ZERO, ZERO))
+        kept = open_holds.get(record.pk, ZERO)
+        details = []
+        if ato != record.ato:
+            details.append(f"ATO is {record.ato}, its movements add up to {ato}")
+        if held != record.held:
+            details.append(f"{record.held} held, its movements add up to {held}")
+        if kept != record.held:
+            details.append(f"{record.held} held, its holds add up to {kept}")
+        for detail in details:
+            yield Broken(3, name, detail, Fault.RECORD, record.pk)
+
+
+def _holds_against_orders() -> Iterator[Broken]:
+    """Promise 3: a waiting order holds what it asks for; one that is over holds nothing.
+
+    A failed order holds on while OCI may hold something for it.
+    """
+    undone = ~Exists(not_yet_undone().filter(order=OuterRef("order")))
+    over = Q(order__status=OrderStatus.CANCELLED) | Q(undone, order__status=OrderStatus.FAILED)
+    kept_on = Hold.objects.filter(over, state__in=OPEN_HOLDS)
+    for hold in kept_on.select_related("order").iterator():
+        yield _of(hold.order, 3, Fault.HOLDS, f"over, and still holds {hold.quantity}")
+    waiting = Order.objects.filter(
+        status__in=[OrderStatus.NEW, OrderStatus.CREATED],
+        reservation_state=ReservationState.MISSING,
+    )
+    asked = dict(waiting.order_by().values_list("pk").annotate(n=Sum("items__quantity")))
+    kept = dict(
+        Hold.objects.filter(order__in=waiting.order_by().values("pk"), state=HoldState.WAITING)
+        .order_by()
+        .values_list("order")
+        .annotate(n=Sum("quantity"))
+    )
+    for order in waiting.filter(pk__in=[pk for pk in asked if asked[pk] != kept.get(pk)]):
+        yield _of(order, 3, Fault.HOLDS, "it waits, and does not hold what it asks for")
+
+
+def _rows_of_remedies() -> Iterator[Broken]:
+    for promise, order, detail in faults():
+        yield _of(order, promise, Fault.REMEDY, detail)
+
+
+def _entries_without_run() -> Iterator[Broken]:
+    """Promise 5: nothing is pending in a run that has ended."""
+    left = RunEntry.objects.filter(state="pending", run__is_active=False)
+    for entry in left.select_related("order").iterator():
+        detail = f"pending in run {entry.run_id}, which has ended"
+        yield Broken(5, _name(entry.order), detail, Fault.ENTRY, entry.pk)
+
+
+def _exports_withheld() -> Iterator[Broken]:
+    """Design 4: an order is exportable when its state is cleared, the short ones too."""
+    late = Order.objects.filter(
+        status=OrderStatus.NEW,
+        reservation_state__in=SETTLED_STATES,
+        export_status=ExportStatus.NOT_EXPORTED,
+    )
+    for order in late.iterator():
+        yield _of(order, 1, Fault.EXPORT, "settled, and not ready for order management")
+
+
+def unfaithful_files() -> Iterator[Broken]:
+    """Promise 6: each daily report is there, is what was written, and says what the rows say."""
+    for unfaithful in unfaithful_days():
+        row, detail = f"report {unfaithful.name}", unfaithful.fault
+        if unfaithful.order_id:
+            yield Broken(6, row, detail, Fault.CHANGED, unfaithful.order_id)
+        elif unfaithful.report_id:
+            yield Broken(6, row, detail, Fault.REPORT, unfaithful.report_id)
+        else:
+            yield Broken(6, row, detail, Fault.REPORTS_OF_SITE, unfaithful.site_id)

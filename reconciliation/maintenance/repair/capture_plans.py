@@ -1,0 +1,96 @@
+"""Repairs of orders that are gone, or that do not say what they said when they were captured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orders.models import Order, OrderItem
+from reconciliation.maintenance import evidence
+from reconciliation.maintenance.evidence import Difference
+from reconciliation.maintenance.repair.plans import ByHand, Plan, Work, change, order_of, tell
+from reconciliation.models import ReportDay
+from reconciliation.reports import names
+
+_FROM_A_BACKUP = "Restore its row from a backup, or correct it by hand."
+
+
+def vanished(key: str, work: Work) -> ByHand:
+    """An order that the database does not have: nothing that still names it is touched."""
+    return ByHand(
+        "Restore the order with all its rows from a backup. Else place it again: let the storefront"
+        " send it, or import it with manage.py import_orders. If it cannot be restored, settle it"
+        f" with the customer and then run coc_repair --give-up '{key}' --reason R."
+    )
+
+
+def payload(pk: int, work: Work) -> ByHand:
+    """What the storefront sent is gone or was changed: no other place has it."""
+    return ByHand(
+        f"Restore its row of orders_orderpayload (order_id {pk}) from a backup. Until then nobody"
+        " can tell whether its items and its customer are as they were ordered."
+    )
+
+
+def changed(pk: int, work: Work) -> Plan | ByHand | None:
+    """Columns do not say what was captured: those that an independent trace proves are restored."""
+    order = order_of(pk, work)
+    if order is None:
+        return None
+    found = evidence.evidence_of([order])[0].differences()
+    proven = [one for one in found if one.is_proven]
+    if not proven:
+        return ByHand(_advice(found))
+
+    def act() -> None:
+        for one in proven:
+            _restore(order, one)
+        if any(one.column == "captured_at" for one in proven):
+            _mark_day(order)
+        tell(order, work, f"As it was captured again: {', '.join(map(_name, proven))}.")
+
+    return Plan(
+        before="; ".join(f"{_name(one)} {_value(one, one.now)}" for one in proven),
+        after="; ".join(f"{_name(one)} {_value(one, one.then)}" for one in proven),
+        why=f"Its {' and its '.join(dict.fromkeys(one.source for one in proven))} says so.",
+        act=act,
+    )
+
+
+def _advice(found: list[Difference]) -> str:
+    if not found:
+        return (
+            "Its row changed, or the file did, and neither payload nor capture trace tells which."
+            " Compare both with the storefront. " + _FROM_A_BACKUP
+        )
+    return (
+        f"{_FROM_A_BACKUP} Quantities and products are not restored automatically: stock and"
+        " reservations depend on them."
+    )
+
+
+def _restore(order: Order, one: Difference) -> None:
+    values = {one.column: one.then}
+    if one.item is not None:
+        rows = OrderItem.objects.filter(pk=one.item.pk, **{one.column: one.now})
+        change(rows, **values)
+    elif one.column == "customer":
+        # JSON is not compared alike by both databases; the row is locked.
+        change(Order.objects.filter(pk=order.pk, customer_erased_at=None), **values)
+    else:
+        change(Order.objects.filter(pk=order.pk, **{one.column: one.now}), **values)
+
+
+def _mark_day(order: Order) -> None:
+    """Have the reports written in which the order was because of its wrong time."""
+    day = names.day_of(order.captured_at, order.site)
+    ReportDay.objects.filter(site=order.site_id, date=day).update(needs_merge=True)
+
+
+def _name(one: Difference) -> str:
+    return one.column if one.item is None else f"{one.column} of item {one.item.item_id}"
+
+
+def _value(one: Difference, value: Any) -> str:
+    if one.column == "customer":
+        return "as now" if value == one.now else "as sent"
+    return evidence.shown(value)

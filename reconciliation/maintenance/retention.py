@@ -1,0 +1,78 @@
+"""How long personal data of finished orders is kept: what the settings say, applied once a day."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from orders import privacy
+from orders.actors import job
+from reconciliation.models import Lease
+from reconciliation.queue import intervals, leases
+
+RETENTION = job("retention")
+_LEASE = "retention"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """Of how many orders the payload was reduced and the customer erased."""
+
+    payloads: int = 0
+    customers: int = 0
+
+    @property
+    def more(self) -> bool:
+        """Whether there may be more to do."""
+        return max(self.payloads, self.customers) >= privacy.MOST
+
+
+def is_wanted() -> bool:
+    """Whether the settings limit anything."""
+    return bool(settings.COC_RETAIN_PAYLOAD_DAYS or settings.COC_RETAIN_CUSTOMER_DAYS)
+
+
+def is_due(now: datetime) -> bool:
+    """Whether to apply it now: True once a day, to one of those who ask, if anything is limited."""
+    if not is_wanted():
+        return False
+    pace = intervals.pace_of(intervals.RETENTION)
+    if pace.paused:
+        return False
+    # A lease that nobody gives back: who gets it does the day's work.
+    seconds = (pace.next_time(now) - now).total_seconds()
+    return leases.take(name=_LEASE, holder=uuid.uuid4().hex, seconds=seconds, now=now)
+
+
+def next_at() -> datetime | None:
+    """Return the moment from which it is due; None at once."""
+    return Lease.objects.filter(pk=_LEASE).values_list("until", flat=True).first()
+
+
+def follow_rhythm(now: datetime) -> None:
+    """Wait for the time of day that people have chosen, instead of a day after the last time."""
+    pace = intervals.pace_of(intervals.RETENTION)
+    if pace.at is not None:
+        until = pace.next_time(now)
+        Lease.objects.update_or_create(pk=_LEASE, defaults={"holder": "rhythm", "until": until})
+
+
+def apply(*, now: datetime) -> Applied:
+    """Erase what is older than COC_RETAIN_PAYLOAD_DAYS and COC_RETAIN_CUSTOMER_DAYS; 0 keeps it.
+
+    Reports that hold an erased customer are written anew by the outbox of the reports.
+    """
+    payloads = customers = 0
+    if days := settings.COC_RETAIN_PAYLOAD_DAYS:
+        payloads = privacy.reduce_payloads(captured_before=now - timedelta(days=days), now=now)
+    if days := settings.COC_RETAIN_CUSTOMER_DAYS:
+        customers = privacy.erase_old(
+            captured_before=now - timedelta(days=days),
+            actor=RETENTION,
+            reason=f"Personal data is kept for {days} days.",
+            now=now,
+        )
+    return Applied(payloads, customers)

@@ -1,0 +1,176 @@
+"""The queue's table of schedules is code and the rhythm that people chose: made true, by name.
+
+Done when the processes start, when somebody changes a rhythm, and by the monitor all along.
+"""
+
+from __future__ import annotations
+
+import ast
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+from django_q.models import Failure, Schedule
+
+from reconciliation.maintenance import retention
+from reconciliation.queue import intervals
+from reconciliation.queue.intervals import Pace
+
+logger = logging.getLogger(__name__)
+
+_FUNCS = {intervals.SWEEP: "reconciliation.tasks.sweep"}
+# The queue looks twice a minute; later than this means that no worker looks at all.
+_LATE = timedelta(minutes=2)
+
+
+class Fault(StrEnum):
+    """What can be wrong with a schedule."""
+
+    NONE = ""
+    MISSING = "missing"
+    CHANGED = "changed"  # not what the code says
+    UNREADABLE = "unreadable"  # the queue fails on it, and then on every schedule
+    LATE = "late"
+    FOREIGN = "foreign"  # not of this product
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleState:
+    """One schedule as it is in the database."""
+
+    name: str
+    fault: Fault
+    key: int | None = None
+    next_run: datetime | None = None
+    failed_at: datetime | None = None
+    is_own: bool = True
+
+
+def ensure() -> None:
+    """Make the schedules in the database those of the code; safe to call at any time."""
+    for name in _FUNCS:
+        with transaction.atomic():
+            pace = intervals.pace_of(name)
+            rows = list(Schedule.objects.select_for_update().filter(name=name).order_by("pk"))
+            if rows:
+                Schedule.objects.filter(pk__in=[row.pk for row in rows[1:]]).delete()
+                Schedule.objects.filter(pk=rows[0].pk).update(**_wanted(pace))
+                _pull_forward(rows[0].pk, pace)
+            else:
+                Schedule.objects.create(name=name, **_wanted(pace))
+
+
+def follow(name: str, *, now: datetime) -> None:
+    """Make the changed rhythm of `name` count at once; call in the transaction of the change.
+
+    Those that are not here are asked for each time (`rhythms.pace_of`), and need nothing.
+    """
+    if name in _FUNCS:
+        ensure()
+    elif name == intervals.RETENTION:
+        retention.follow_rhythm(now)
+
+
+def states(now: datetime) -> list[ScheduleState]:
+    """Return every schedule of the code, and every other one in the table, with its fault."""
+    rows: dict[str, list[Any]] = {}
+    for row in Schedule.objects.order_by("pk"):
+        rows.setdefault(row.name or "", []).append(row)
+    failed = Failure.objects.filter(func__in=_FUNCS.values()).order_by().values_list("func")
+    failures = dict(failed.annotate(last=Max("stopped")))
+    found = [
+        _state(intervals.pace_of(name), rows.pop(name, []), failed_at=failures.get(func), now=now)
+        for name, func in _FUNCS.items()
+    ]
+    for name, others in sorted(rows.items()):
+        for row in others:
+            fault = Fault.FOREIGN if _is_readable(row) else Fault.UNREADABLE
+            found.append(ScheduleState(name or row.func, fault, row.pk, row.next_run, is_own=False))
+    return found
+
+
+def heal(now: datetime) -> list[str]:
+    """Make true what is not, while everything runs; return the names of what was put right.
+
+    The monitor calls this: a deleted schedule of ours would never be missed by the queue, and one
+    row that the queue cannot read, whose ever it is, stops every schedule. Such a foreign row is
+    put to rest; people find it on the page of the schedules.
+    """
+    healed, is_own = [], False
+    for found in states(now):
+        if not found.is_own and found.fault == Fault.UNREADABLE:
+            if Schedule.objects.filter(pk=found.key).exclude(repeats=0).update(repeats=0):
+                healed.append(found.name)
+                logger.error("Schedule %r cannot be read; it does not run any more.", found.name)
+        elif found.is_own and found.fault in (Fault.MISSING, Fault.CHANGED, Fault.UNREADABLE):
+            healed.append(found.name)
+            logger.warning("Schedule %r was %s; it is made anew.", found.name, found.fault)
+            is_own = True
+    if is_own:
+        ensure()
+    return healed
+
+
+def remove_foreign(key: int) -> bool:
+    """Delete a schedule that is not of the code; False if there is none such."""
+    others = Schedule.objects.filter(pk=key).exclude(name__in=_FUNCS)
+    return bool(others.delete()[0])
+
+
+def _wanted(pace: Pace) -> dict[str, Any]:
+    return {
+        "func": _FUNCS[pace.kind.name],
+        "hook": None,
+        "args": None,
+        "kwargs": None,
+        "schedule_type": Schedule.MINUTES,
+        "minutes": int(pace.seconds // intervals.MINUTE),
+        "repeats": -1,
+        "cron": None,
+        "cluster": None,
+        "intended_date_kwarg": None,
+    }
+
+
+def _pull_forward(key: int, pace: Pace) -> None:
+    """Let a schedule run now that would not run for longer than its interval."""
+    now = timezone.now()
+    Schedule.objects.filter(pk=key, next_run__gt=now + pace.interval).update(next_run=now)
+    Schedule.objects.filter(pk=key, next_run=None).update(next_run=now)
+
+
+def _state(
+    pace: Pace, rows: list[Any], *, failed_at: datetime | None, now: datetime
+) -> ScheduleState:
+    name = pace.kind.name
+    if not rows:
+        return ScheduleState(name, Fault.MISSING, failed_at=failed_at)
+    row = rows[0]
+    is_changed = len(rows) > 1 or any(
+        (getattr(row, field) or None) != value for field, value in _wanted(pace).items()
+    )
+    never = row.next_run is None or row.next_run > now + 2 * pace.interval
+    fault = Fault.NONE
+    if not all(_is_readable(one) for one in rows):
+        fault = Fault.UNREADABLE
+    elif is_changed or never:
+        fault = Fault.CHANGED
+    elif row.next_run < now - _LATE:
+        fault = Fault.LATE
+    return ScheduleState(name, fault, row.pk, row.next_run, failed_at)
+
+
+def _is_readable(row: Any) -> bool:
+    """Whether the queue can read the row: one that it cannot read stops all the others."""
+    try:
+        if row.args:
+            ast.literal_eval(row.args)
+        row.calculate_next_run(row.next_run or timezone.now())
+    except Exception:
+        return False
+    return True

@@ -1,0 +1,116 @@
+"""Finding work that nobody does: what makes lost, late and double tasks harmless."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from orders import outcomes
+from orders.actors import job
+from orders.models import Order, OrderEvent
+from reconciliation import connection, remedies
+from reconciliation.maintenance import retention
+from reconciliation.models import (
+    BatchState,
+    DocumentState,
+    ReportDay,
+    ReservationDocument,
+    Run,
+    Scope,
+    Trigger,
+)
+from reconciliation.models.attempts import OF_REMEDIES
+from reconciliation.queue import enqueue, intervals
+from reconciliation.reservation import release
+from reconciliation.runs import lifecycle
+
+SWEEP = job("sweep")
+# Kept small: the ids go into the run's row.
+_MOST_HALF_RERUN = 500
+
+
+def sweep(*, clock: Callable[[], datetime]) -> list[str]:
+    """Wake what is due and unattended; return the names of what was woken or done, for the log."""
+    now = clock()
+    found = []
+    if outcomes.adopt_abandoned(actor=SWEEP, now=now):
+        found.append("adopted abandoned orders")
+    found.extend(_wake_run(now))
+    if release.something_to_undo():
+        enqueue.soon("finish_cancellations")
+        found.append("cancellations")
+    if remedies.something_under_way():
+        enqueue.soon("finish_replacements")
+        found.append("replacements")
+    if remedies.rearranging_is_under_way():
+        enqueue.soon("finish_rearrangements")
+        found.append("rearrangements")
+    if OrderEvent.objects.filter(projected=False).exists():
+        enqueue.soon("project_reports")
+        found.append("reports")
+    elif ReportDay.objects.filter(needs_merge=True).exists():
+        enqueue.soon("merge_reports")
+        found.append("merge")
+    if retention.is_due(now):
+        enqueue.soon("retain")
+        found.append("retention")
+    if enqueue.deliver_alerts():
+        found.append("deliveries")
+    return found
+
+
+def _wake_run(now: datetime) -> list[str]:
+    run = lifecycle.active_run()
+    if run is not None:
+        worked_on = run.batches.filter(state=BatchState.RUNNING, leased_until__gt=now).exists()
+        fresh = now - run.created_at < timedelta(seconds=5)
+        if worked_on or fresh:
+            return []
+        enqueue.soon("work_run", run.pk)
+        return [f"run {run.pk}"]
+    if not _retry_is_due(now):
+        return []
+    scope, data = _what_to_retry()
+    try:
+        run = lifecycle.start_run(
+            trigger=Trigger.SCHEDULE,
+            actor=SWEEP,
+            reason="Orders wait for their reservation, or for the end of a rerun.",
+            scope=scope,
+            scope_data=data,
+            now=now,
+        )
+    except lifecycle.RunRefused:
+        return []
+    return [f"started run {run.pk}"]
+
+
+def _retry_is_due(now: datetime) -> bool:
+    if not connection.may_call(connection.current()):
+        return False
+    if not Order.objects.waiting().exists() and not _half_rerun().exists():
+        return False
+    pause = intervals.pace_of(intervals.RETRY).interval
+    return not Run.objects.filter(finished_at__gt=now - pause).exists()
+
+
+def _what_to_retry() -> tuple[Scope, dict[str, list[int]]]:
+    half_rerun = list(_half_rerun().values_list("pk", flat=True)[:_MOST_HALF_RERUN])
+    if not half_rerun or Order.objects.waiting().exists():
+        return Scope.MISSING, {}
+    return Scope.ORDERS, {"orders": half_rerun}
+
+
+def _half_rerun() -> QuerySet[Order]:
+    """Return short orders of which OCI may hold more than they know.
+
+    Their shortfall was asked for, and the run ended before the answer was known or counted.
+    """
+    uncounted = ReservationDocument.objects.filter(
+        Q(state=DocumentState.ANSWERED) | Q(state=DocumentState.PREPARED, sends__gt=0),
+        ~Q(purpose__in=OF_REMEDIES),
+        order=OuterRef("pk"),
+    )
+    return Order.objects.oversold().filter(Exists(uncounted), needs_review_since=None)

@@ -1,0 +1,1 @@
+"""The ground floor of background work: enqueue, leases, heartbeats, failed tasks."""

@@ -1,0 +1,140 @@
+"""What keeping a part of a document, or moving it, would do; changes nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.utils.translation import gettext as _
+
+from orders import ledger
+from orders.adjustment_lines import Keep, kept_of, why_not_keep
+from orders.adjustments import why_not_moved
+from orders.errors import Shortfall
+from orders.fields import ZERO
+from orders.give_back import why_not_adjust
+from orders.ledger import Key
+from orders.models import Order, OrderItem
+from orders.open_remedy import what_is_under_way
+from orders.refusals import answer_not_counted, not_enough, not_in_list
+from reconciliation.models import DocumentState, ReservationDocument
+from reconciliation.remedies.preconditions import uncounted_documents
+from reconciliation.reservation import fence
+
+
+@dataclass(frozen=True, slots=True)
+class KeepPreview:
+    """What it would do; `refusal` is empty when it may be done.
+
+    `available` is ATO by list and SKU of what is to be reserved anew, None where stock is not
+    counted; OCI decides.
+    """
+
+    document: ReservationDocument
+    keeps: Sequence[Keep]
+    available: Mapping[Key, Decimal | None]
+    refusal: str
+
+    @property
+    def released(self) -> Decimal:
+        """Units that would be released."""
+        return sum((one.held - one.units for one in self.keeps), ZERO)
+
+    @property
+    def moves(self) -> bool:
+        """Whether something would be moved to another list."""
+        return any(one.moves for one in self.keeps)
+
+    @property
+    def keeps_nothing(self) -> bool:
+        """Whether this is giving the whole document back."""
+        return not any(one.units for one in self.keeps)
+
+
+def held_by(document: ReservationDocument) -> dict[Key, Decimal]:
+    """Return what OCI holds under a document, by list and SKU."""
+    held: dict[Key, Decimal] = defaultdict(lambda: ZERO)
+    for line in document.held:
+        held[(line["id"], line["sku"])] += Decimal(str(line["quantity"]))
+    return dict(held)
+
+
+def preview_rearrange(document: ReservationDocument, keeps: Sequence[Keep]) -> KeepPreview:
+    """Return what keeping `keeps` of `document` (with `order` at hand) would do."""
+    kept = kept_of(keeps)
+    records = ledger.records_of(kept)
+    refusal = why_not_rearrange(document, keeps)
+    short = [
+        Shortfall(key[1], key[0], requested=kept[key], available=record.ato)
+        for key, record in sorted(records.items())
+        if record.is_tracked and record.ato < kept[key]
+    ]
+    if not refusal and short:
+        refusal = scarce_words(short)
+    return KeepPreview(
+        document=document,
+        keeps=keeps,
+        available={key: one.ato if one.is_tracked else None for key, one in records.items()},
+        refusal=refusal,
+    )
+
+
+def why_not_touch(document: ReservationDocument) -> str:
+    """Return why nothing of a document (with `order` at hand) may be changed, or nothing."""
+    order: Order = document.order
+    if closed := why_not_adjust(order) or what_is_under_way([order.pk]).get(order.pk):
+        return closed
+    if document.state != DocumentState.COUNTED:
+        return _("Nothing is counted under this document.")
+    return "" if document.held else _("OCI holds nothing under this document.")
+
+
+def why_not_rearrange(document: ReservationDocument, keeps: Sequence[Keep]) -> str:
+    """Return why exactly this cannot be done, as the order and those that wait stand."""
+    if closed := why_not_touch(document):
+        return closed
+    shown = {one.key: one.held for one in keeps}
+    if shown != held_by(document) or len(shown) != len(keeps):
+        return _("The document holds something else than was shown; look at it again.")
+    if uncounted_documents([document.order_id]).exists():
+        return answer_not_counted()
+    items = list(OrderItem.objects.filter(order=document.order_id).order_by("position"))
+    if closed := why_not_keep(items, keeps) or why_not_moved(document.order, keeps):
+        return closed
+    kept = kept_of(keeps)
+    known = ledger.records_of(kept)
+    unknown = next((key for key in sorted(kept) if key not in known), None)
+    return not_in_list(*unknown) if unknown else waited_for(kept)
+
+
+def waited_for(kept: Iterable[Key]) -> str:
+    """Say for which of these SKUs orders wait that are to be served first; nothing if for none."""
+    for key in sorted(kept):
+        if fence.is_waited_for([key]):
+            words = _("Orders wait for %(sku)s in %(list)s; they are served first.")
+            return words % {"sku": key[1], "list": key[0]}
+    return ""
+
+
+def scarce_words(shortfalls: Sequence[Shortfall]) -> str:
+    """Say what is lacking, why it is needed twice, and what can be done instead."""
+    figures = " ".join(
+        not_enough(
+            f"{one.sku} ({one.inventory_list_id})",
+            available=one.available,
+            needed=one.requested,
+        )
+        for one in shortfalls[:5]
+    )
+    return " ".join((figures, instead()))
+
+
+def instead() -> str:
+    """Say what is possible where the stock does not suffice for a moment."""
+    return _(
+        "What is kept is reserved anew before the old reservation goes, so it must be free once"
+        " more for a moment. Instead the whole document can be given back and the order reserved"
+        " again; somebody else may get the units in between."
+    )

@@ -1,0 +1,32 @@
+"""Cancelling the short items of an order, and what a lost rerun may hold beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+
+from orders import short_items
+from orders.actors import Actor
+from orders.models import Order
+from reconciliation.reservation import release
+
+
+def cancel_short(
+    *, order_id: int, units: Mapping[int, Decimal], actor: Actor, reason: str, now: datetime
+) -> Order:
+    """Cancel the short items of a partially reserved order; what is reserved of it stays.
+
+    `units` are the open quantities of the chosen items by primary key, as they were shown. OCI is
+    not asked, but what a rerun may hold there whose answer was never counted is given back.
+    Raises orders.errors.CannotRemedy. `orders.settlement.reopen` takes it back.
+    """
+    with transaction.atomic():
+        order = short_items.cancel_short(
+            order_id=order_id, units=units, actor=actor, reason=reason, now=now
+        )
+        release.mark_for_undoing(order_id, states=release.UNCOUNTED)
+    release.wake_for(order_id)
+    return order

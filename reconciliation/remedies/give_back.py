@@ -1,0 +1,150 @@
+"""Giving a reservation document back at OCI by hand, without cancelling its order.
+
+A document is given back whole: `releases` act on the counts of a place and leave the document as
+it is, so that its cancel would give the same units back twice (OCI contract 1.6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from orders import give_back as adjusting
+from orders.actors import Actor
+from orders.errors import CannotAdjust
+from orders.ledger import Key
+from orders.models import EventKind, Order, OrderEvent
+from orders.refusals import moved_on
+from reconciliation import connection, reservation
+from reconciliation.connection.clients import client as shared_client
+from reconciliation.models import Attempt, DocumentState, Purpose, ReservationDocument
+from reconciliation.oci.errors import OciError
+from reconciliation.remedies.adjust_preview import held_by
+from reconciliation.reservation import release, stock_refresh
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustPreview:
+    """What giving a document back would do; `refusal` is empty when it may be done."""
+
+    document: ReservationDocument
+    held: Mapping[Key, Decimal]
+    refusal: str
+
+    @property
+    def units(self) -> Decimal:
+        """Units that would be released."""
+        return adjusting.total(self.held)
+
+
+@dataclass(frozen=True, slots=True)
+class Adjusted:
+    """The order after it, and what OCI said: `released`, or that it is asked again by itself."""
+
+    order: Order
+    released: bool
+    said: str
+
+
+def preview_give_back(document: ReservationDocument) -> AdjustPreview:
+    """Return what giving `document` (with `order` at hand) back would do; no query."""
+    refusal = adjusting.why_not_adjust(document.order)
+    if not refusal and document.state != DocumentState.COUNTED:
+        refusal = _("Nothing is counted under this document.")
+    held = held_by(document)
+    if not refusal and not held:
+        refusal = _("OCI holds nothing under this document.")
+    return AdjustPreview(document=document, held=held, refusal=refusal)
+
+
+def give_back(
+    *,
+    document_id: int,
+    actor: Actor,
+    reason: str,
+    clock: Callable[[], datetime] = timezone.now,
+) -> Adjusted:
+    """Give a document of an order back at OCI; the order is short of its units, and stays.
+
+    That it is to be given back is written down first, and the order counts it no more from then
+    on: whatever becomes of the call, the document is cancelled in the end. The same again changes
+    nothing. Raises CannotAdjust.
+    """
+    document = ReservationDocument.objects.select_related("order").get(pk=document_id)
+    if not _was_given_back(document):
+        preview = preview_give_back(document)
+        if preview.refusal:
+            raise CannotAdjust(preview.refusal)
+        _write_down(document, preview.held, actor=actor, reason=reason, now=clock())
+        _cancel(document, actor=actor, clock=clock)
+    document.refresh_from_db()
+    last = Attempt.objects.filter(document=document, operation="cancel").last()
+    return Adjusted(
+        order=Order.objects.get(pk=document.order_id),
+        released=document.state == DocumentState.CANCELLED,
+        said=last.message if last else "",
+    )
+
+
+def _was_given_back(document: ReservationDocument) -> bool:
+    told = OrderEvent.objects.filter(order=document.order_id, kind=EventKind.ADJUSTED)
+    return any(event.data.get("document") == document.pk for event in told)
+
+
+def _write_down(
+    document: ReservationDocument,
+    held: Mapping[Key, Decimal],
+    *,
+    actor: Actor,
+    reason: str,
+    now: datetime,
+) -> None:
+    with transaction.atomic():
+        adjusting.take_back(
+            order_id=document.order_id,
+            held=held,
+            replacements_first=document.purpose == Purpose.REPLACEMENT,
+            actor=actor,
+            reason=reason,
+            data={"document": document.pk},
+            now=now,
+        )
+        won = ReservationDocument.objects.filter(
+            pk=document.pk, state=DocumentState.COUNTED
+        ).update(state=DocumentState.CANCELLING)
+        if not won:
+            raise CannotAdjust(moved_on())
+        # A rerun whose answer was never counted asked for less than is short now.
+        release.mark_for_undoing(document.order_id, states=release.UNCOUNTED)
+    release.wake_for(document.order_id)
+
+
+def _cancel(document: ReservationDocument, *, actor: Actor, clock: Callable[[], datetime]) -> None:
+    """Tell OCI now, if it can be asked; else the sweep does it later."""
+    if not connection.may_call(connection.current()):
+        return
+    try:
+        client = shared_client()
+    except ImproperlyConfigured:
+        return
+    timeout = settings.COC_OCI_LIVE_TIMEOUT
+    stopped = reservation.cancel_document(
+        document, client=client, clock=clock, actor=actor, read_timeout=timeout
+    )
+    if stopped is not None:
+        return
+    try:
+        stock_refresh.refresh(
+            keys=list(held_by(document)), client=client, read_timeout=timeout, clock=clock
+        )
+    except OciError:
+        # The figures follow with the next snapshot.
+        return

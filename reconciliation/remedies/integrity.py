@@ -1,0 +1,99 @@
+"""What is wrong with rows that remedies have written; a part of the integrity check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db.models import Q, Sum
+
+from orders.adjustment_lines import kept_of
+from orders.adjustments import keeps_of
+from orders.fields import ZERO
+from orders.models import (
+    SETTLED_STATES,
+    Hold,
+    HoldState,
+    Order,
+    OrderItem,
+    OrderStatus,
+    Rearrangement,
+    Replacement,
+    Resolution,
+)
+from orders.models.orders import SHORT
+from orders.models.rearrangements import UNDER_WAY as REARRANGED
+from orders.models.replacements import UNDER_WAY as REPLACED
+from orders.units import open_units
+from reconciliation.models import DocumentState, Purpose, ReservationDocument
+
+Fault = tuple[int, Order, str]
+"""The number of the promise, the order, and how it breaks the promise."""
+
+
+def faults() -> Iterator[Fault]:
+    """Yield what is wrong with replacements and adjustments, and with orders put right."""
+    yield from _remedies_against_rows()
+    yield from _orders_against_items()
+
+
+def _remedies_against_rows() -> Iterator[Fault]:
+    """Promises 2 and 3: what is being reserved waits with a hold; nothing else does."""
+    replaced = Replacement.objects.filter(REPLACED)
+    rearranged = Rearrangement.objects.filter(REARRANGED)
+    waiting = Hold.objects.filter(
+        state=HoldState.WAITING, order__reservation_state__in=SETTLED_STATES
+    )
+    # An order that is being cancelled holds on until OCI has given everything back.
+    nobodys = waiting.exclude(order__status=OrderStatus.CANCELLING)
+    nobodys = nobodys.exclude(order__in=replaced.values("order"))
+    nobodys = nobodys.exclude(order__in=rearranged.values("order"))
+    for hold in nobodys.select_related("order"):
+        yield 3, hold.order, f"settled, and {hold.quantity} wait for an answer"
+    for one in replaced.select_related("order"):
+        kept = waiting.filter(
+            order=one.order_id,
+            record__sku=one.sku,
+            record__inventory_list=one.inventory_list_id,
+            quantity=one.quantity,
+        )
+        if not kept.exists():
+            yield 3, one.order, f"its replacement ({one}) does not hold its units"
+    for rearrangement in rearranged.select_related("order"):
+        for (list_id, sku), units in kept_of(keeps_of(rearrangement)).items():
+            held = waiting.filter(order=rearrangement.order_id, quantity=units)
+            if not held.filter(record__sku=sku, record__inventory_list=list_id).exists():
+                yield 3, rearrangement.order, f"{rearrangement} does not hold its {sku}"
+    unanswered = ReservationDocument.objects.filter(
+        state__in=[DocumentState.PREPARED, DocumentState.ANSWERED]
+    ).select_related("order")
+    # Whoever called OCI for an order that is being cancelled may have died: it is undone when the
+    # claim ends.
+    unanswered = unanswered.exclude(order__status=OrderStatus.CANCELLING)
+    orders = {
+        Purpose.REPLACEMENT: Order.objects.filter(pk__in=replaced.values("order")),
+        Purpose.REARRANGEMENT: Order.objects.filter(pk__in=rearranged.values("order")),
+    }
+    for purpose, busy in orders.items():
+        for document in unanswered.filter(purpose=purpose).exclude(order__in=busy):
+            yield 2, document.order, f"nothing asks for reservation {document.reservation_id}"
+
+
+def _orders_against_items() -> Iterator[Fault]:
+    """Promise 1: what was replaced is there as items, and what was put right is said."""
+    standing_in = OrderItem.objects.filter(replaces__isnull=False)
+    replaced = OrderItem.objects.filter(
+        Q(replaced_quantity__gt=0) | Q(pk__in=standing_in.values("replaces"))
+    )
+    for item in replaced.annotate(made=Sum("replacements__quantity")).select_related("order"):
+        made = item.made or ZERO
+        if item.replaced_quantity != made:
+            yield 1, item.order, f"{item.replaced_quantity} of {item.sku} replaced, by {made}"
+    left = open_units("items__")
+    short = Order.objects.filter(SHORT, status=OrderStatus.NEW).annotate(left=Sum(left))
+    for order in short.filter(left=0, resolution=Resolution.NONE):
+        yield 1, order, "nothing of it is open, and it is not settled"
+    by_items = [Resolution.SHORT_CANCELLED, Resolution.REPLACED]
+    for order in short.filter(left__gt=0, resolution__in=by_items):
+        yield 1, order, f"settled as {order.resolution}, and something is open"
+    for order in Order.objects.filter(SHORT, short_at=None):
+        yield 1, order, "short, and not marked for the oversold report"

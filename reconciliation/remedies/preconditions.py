@@ -1,0 +1,44 @@
+"""What a remedy asks before it reserves something: is OCI there, and what may it hold already?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
+
+from orders.errors import CannotRemedy
+from orders.refusals import answer_not_counted
+from reconciliation import connection
+from reconciliation.connection.clients import client as shared_client
+from reconciliation.models import DocumentState, ReservationDocument
+from reconciliation.oci.client import OciClient
+from reconciliation.reservation import release
+
+
+def client_or(error: type[CannotRemedy], *, away: str) -> OciClient:
+    """Return the client, or raise `error`: with the words `away` while OCI cannot be asked."""
+    if not connection.may_call(connection.current()):
+        raise error(away)
+    try:
+        return shared_client()
+    except ImproperlyConfigured as fault:
+        words = _("The connection to OCI is not set up: %(fault)s") % {"fault": fault}
+        raise error(words) from None
+
+
+def check_documents(order_id: int, error: type[CannotRemedy]) -> None:
+    """Raise `error` while OCI may hold more for the order than it knows of."""
+    if uncounted_documents([order_id]).exists():
+        raise error(answer_not_counted())
+    # Written down by a worker that died before its call: nobody will send it.
+    release.mark_for_undoing(order_id, states=release.UNCOUNTED)
+
+
+def uncounted_documents(order_ids: Collection[int]) -> QuerySet[ReservationDocument]:
+    """Return the documents of orders that OCI may have answered, and that no order counts yet."""
+    return ReservationDocument.objects.filter(
+        Q(state=DocumentState.ANSWERED) | Q(state=DocumentState.PREPARED, sends__gt=0),
+        order__in=order_ids,
+    )

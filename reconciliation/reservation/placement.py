@@ -1,0 +1,291 @@
+"""Placing an order: captured first, then reserved at OCI within a short time limit (design 4)."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+from django.utils import timezone
+
+from orders import capture, ledger, outcomes
+from orders.actors import Actor
+from orders.capture import Claim
+from orders.errors import (
+    OfflineCapExceeded,
+    OfflineCaptureRefused,
+    OrderFailedBefore,
+    OrderInProgress,
+    OrderRefused,
+    ShortAtOci,
+    Shortfall,
+)
+from orders.fields import ZERO
+from orders.ledger import Figure
+from orders.models import Order, OrderStatus, Site
+from orders.payload import PlacedOrder, parse_order
+from orders.units import units_of
+from reconciliation import connection, reservation
+from reconciliation.connection.clients import client as shared_client
+from reconciliation.models import Connection, ConnectionState, Outage, Purpose
+from reconciliation.oci.client import OciClient
+from reconciliation.reservation import Asked, Verdict, fence, release, stock_refresh
+
+logger = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The stored order; `created` is False when the same order had been placed before."""
+
+    order: Order
+    created: bool
+
+
+def place_order(*, raw: bytes, site: Site, actor: Actor, clock: Clock = timezone.now) -> Placement:
+    """Place the order that `raw` (JSON) describes; the answer is given after the commit.
+
+    Raises a subclass of orders.errors.OrderRefused. Nothing is kept then, but a FAILED order where
+    OCI was asked and said short (ShortAtOci), or did not answer and the site does not accept the
+    order without a reservation (OfflineCaptureRefused, OfflineCapExceeded).
+    """
+    placed = parse_order(raw, site=site)
+    existing = capture.find_same(placed=placed, site=site)
+    if existing is not None:
+        return _placed_before(existing, clock)
+    state = connection.current()
+    offline_reason = _offline_reason(state, placed)
+    if offline_reason:
+        return _capture_offline(
+            placed, site=site, state=state, reason=offline_reason, actor=actor, clock=clock
+        )
+    now = clock()
+    # Longer than every call of the live path together: nobody else may ask OCI meanwhile.
+    claim = Claim(
+        holder=f"live:{uuid.uuid4().hex}",
+        until=now + timedelta(seconds=4 * settings.COC_OCI_LIVE_TIMEOUT + 15),
+    )
+    captured = capture.capture_order(
+        placed=placed,
+        site=site,
+        offline_since=None,
+        offline_reason="",
+        claim=claim,
+        actor=actor,
+        now=now,
+    )
+    if not captured.created:
+        return _placed_before(captured.order, clock)
+    return Placement(
+        _reserve_live(captured.order, site=site, claim=claim, actor=actor, clock=clock),
+        created=True,
+    )
+
+
+def _placed_before(order: Order, clock: Clock) -> Placement:
+    """Return an order that was placed before, once it is known what became of it.
+
+    The same order may be on its way through another request just now: answering before that one
+    knows could accept to one caller what is refused to the other. One that has been on its way for
+    longer than that takes was left by a process that died or lost the database; waiting for it
+    would only hold a thread.
+    """
+    age = (clock() - order.captured_at).total_seconds()
+    until = time.monotonic() + 3 * settings.COC_OCI_LIVE_TIMEOUT - max(0.0, age)
+    while order.status == OrderStatus.CREATED and time.monotonic() < until:
+        time.sleep(0.05)
+        order.refresh_from_db()
+    if order.status == OrderStatus.CREATED:
+        raise OrderInProgress(order.order_no)
+    if order.status == OrderStatus.FAILED:
+        raise OrderFailedBefore(order.order_no)
+    return Placement(order, created=False)
+
+
+def _offline_reason(state: Connection, placed: PlacedOrder) -> str:
+    """Return why the order must not go to OCI now, or nothing."""
+    if not connection.may_call(state):
+        return f"The connection to OCI is {state.get_state_display().lower()}."
+    if not connection.is_usable(state):
+        return "OCI asks us to slow down."
+    if fenced(placed):
+        return "An earlier order waits for the same stock; this one queues behind it."
+    try:
+        shared_client()
+    except ImproperlyConfigured as fault:
+        # Before the order is stored: a live order must not be left without anybody to reserve it.
+        return f"The connection to OCI is not set up: {fault}"
+    return ""
+
+
+def fenced(placed: PlacedOrder) -> bool:
+    """Return whether an accepted order waits for one of the same SKUs (the recovery fence)."""
+    return fence.is_waited_for(capture.wanted_by_key(placed))
+
+
+def _capture_offline(
+    placed: PlacedOrder,
+    *,
+    site: Site,
+    state: Connection,
+    reason: str,
+    actor: Actor,
+    clock: Clock,
+) -> Placement:
+    if not site.offline_capture:
+        raise OfflineCaptureRefused(
+            f"{reason} Site {site.pk} does not accept orders without a reservation."
+            " Nothing was stored; try again later."
+        )
+    captured = capture.capture_order(
+        placed=placed,
+        site=site,
+        offline_since=_offline_since(state),
+        offline_reason=reason,
+        claim=None,
+        actor=actor,
+        now=clock(),
+    )
+    if not captured.created:
+        return _placed_before(captured.order, clock)
+    return Placement(captured.order, created=True)
+
+
+def _offline_since(state: Connection) -> datetime | None:
+    """Return when the outage began; coming back for a moment does not begin a new one."""
+    if state.state == ConnectionState.ONLINE:
+        return None
+    outage = Outage.objects.filter(is_open=True).first()
+    return outage.lost_at if outage else state.since
+
+
+def _reserve_live(order: Order, *, site: Site, claim: Claim, actor: Actor, clock: Clock) -> Order:
+    client = shared_client()
+    asked = reservation.ask(
+        order_id=order.pk,
+        holder=claim.holder,
+        purpose=Purpose.ORDER,
+        client=client,
+        clock=clock,
+        actor=actor,
+        read_timeout=settings.COC_OCI_LIVE_TIMEOUT,
+    )
+    if asked.verdict != Verdict.ANSWERED:
+        _keep_offline(order, site=site, claim=claim, asked=asked, actor=actor, clock=clock)
+    elif reservation.is_complete(order.pk):
+        reservation.count(
+            order_id=order.pk,
+            holder=claim.holder,
+            purpose=Purpose.ORDER,
+            actor=actor,
+            now=clock(),
+        )
+    else:
+        _refuse_short(order, claim=claim, client=client, actor=actor, clock=clock)
+    # Cancelled meanwhile, perhaps: whoever undoes it need not wait for the claim to end.
+    outcomes.drop_claim(order_id=order.pk, holder=claim.holder)
+    order.refresh_from_db()
+    return order
+
+
+def _keep_offline(
+    order: Order, *, site: Site, claim: Claim, asked: Asked, actor: Actor, clock: Clock
+) -> None:
+    """Accept a live order that OCI has not reserved, or raise why the site does not accept it."""
+    keep = outcomes.accept_offline
+    if asked.verdict == Verdict.REVIEW:
+        keep = outcomes.put_to_review
+    try:
+        with transaction.atomic():
+            _check_acceptable(order, site=site, reason=asked.reason, now=clock())
+            keep(
+                order_id=order.pk,
+                holder=claim.holder,
+                actor=actor,
+                reason=asked.reason,
+                now=clock(),
+            )
+    except OrderRefused as refusal:
+        # Not ours to refuse once a reconciliation has taken it over.
+        if release.fail_live(
+            order_id=order.pk,
+            holder=claim.holder,
+            actor=actor,
+            reason=refusal.detail,
+            now=clock(),
+        ):
+            raise
+
+
+def _check_acceptable(order: Order, *, site: Site, reason: str, now: datetime) -> None:
+    """Raise OfflineCaptureRefused or OfflineCapExceeded for a live order without a reservation."""
+    again = "The order has failed and stays so; place it under a new number."
+    if not site.offline_capture:
+        raise OfflineCaptureRefused(
+            f"{reason} Site {site.pk} does not accept orders without a reservation. {again}"
+        )
+    try:
+        capture.check_caps(
+            site=site,
+            units=units_of(order, order.items.all()).ordered,
+            value=order.order_total,
+            offline_since=_offline_since(connection.current()),
+            now=now,
+        )
+    except OfflineCapExceeded as exceeded:
+        raise OfflineCapExceeded(exceeded.cap, f"{exceeded.detail} {again}") from None
+
+
+def _refuse_short(
+    order: Order, *, claim: Claim, client: OciClient, actor: Actor, clock: Clock
+) -> None:
+    """Tell a live shopper that OCI is short, give back what it holds, and renew the figures."""
+    shortfalls = _shortfalls(order)
+    answers = release.give_back_live(order.pk, holder=claim.holder, client=client, clock=clock)
+    taken_at = clock()
+    figures = _fresh_figures(shortfalls, client=client) if answers else []
+    with transaction.atomic():
+        failed = release.fail_live(
+            order_id=order.pk,
+            holder=claim.holder,
+            actor=actor,
+            reason="OCI has less than was ordered; the shopper was told so.",
+            now=clock(),
+        )
+        if failed and figures:
+            ledger.apply_snapshot(
+                figures=figures,
+                taken_at=taken_at,
+                lag=timedelta(seconds=settings.COC_OCI_READ_LAG),
+                now=clock(),
+            )
+    if failed:
+        raise ShortAtOci(shortfalls)
+
+
+def _fresh_figures(shortfalls: Sequence[Shortfall], *, client: OciClient) -> list[Figure]:
+    keys = [(shortfall.inventory_list_id, shortfall.sku) for shortfall in shortfalls]
+    return stock_refresh.fetch(keys, client=client, read_timeout=settings.COC_OCI_LIVE_TIMEOUT)
+
+
+def _shortfalls(order: Order) -> list[Shortfall]:
+    units = reservation.answered_units(order.pk)
+    sums: dict[tuple[str, str], Shortfall] = {}
+    for item in order.items.all():
+        key = (item.inventory_list_id, item.sku)
+        before = sums.get(key)
+        sums[key] = Shortfall(
+            sku=item.sku,
+            inventory_list_id=item.inventory_list_id,
+            requested=item.quantity + (before.requested if before else ZERO),
+            available=units.get(item.pk, ZERO) + (before.available if before else ZERO),
+        )
+    return [sums[key] for key in sorted(sums) if sums[key].available < sums[key].requested]

@@ -1,0 +1,240 @@
+"""Undoing at OCI what cancelled and failed orders may hold there.
+
+`orders.cancellation` takes the order out of every queue; here its documents are cancelled, and only
+then is the order *cancelled* and its ATO given back. An order whose call is still under way is left
+alone until the claim on it ends. A failed order is final for its shopper at once; its ATO, too, is
+given back when its documents are cancelled.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from orders import cancellation, outcomes, settlement
+from orders.actors import Actor, job
+from orders.models import SETTLED_STATES, Order, OrderStatus
+from reconciliation import connection
+from reconciliation.connection.clients import client as shared_client
+from reconciliation.models import DocumentState, ReservationDocument
+from reconciliation.oci.client import OciClient
+from reconciliation.queue import enqueue
+from reconciliation.reservation import Asked, Verdict, cancel_document, give_back_if_undone
+
+_CLAIM = timedelta(seconds=60)
+# What OCI may hold under a document in one of these states.
+UNCOUNTED = (DocumentState.PREPARED, DocumentState.ANSWERED)
+MAY_HOLD = (*UNCOUNTED, DocumentState.COUNTED)
+# The call was answered, if not as hoped: the next one may do better.
+_OCI_ANSWERS = (Verdict.LATER, Verdict.REVIEW)
+RELEASES = job("releases")
+
+
+def cancel_order(*, order_id: int, actor: Actor, reason: str, now: datetime) -> Order:
+    """Cancel an order; finished at once when OCI knows nothing of it, else soon.
+
+    Returns the order as it stands: `cancelled`, or `cancelling` while something must be undone at
+    OCI. Raises orders.errors.CannotCancel.
+    """
+    order = cancellation.request_cancellation(
+        order_id=order_id, actor=actor, reason=reason, now=now
+    )
+    if order.status == OrderStatus.CANCELLING:
+        holder = f"cancel:{uuid.uuid4().hex}"
+        if _take(order_id, holder, now) and not _documents_to_undo(order_id).exists():
+            _finish(order_id, holder, now)
+        else:
+            outcomes.drop_claim(order_id=order_id, holder=holder)
+            enqueue.soon("finish_cancellations")
+        order.refresh_from_db()
+    return order
+
+
+def finish_cancellations(*, clock: Callable[[], datetime], limit: int = 200) -> int:
+    """Carry on with what is being cancelled, oldest first; return how many orders are finished.
+
+    Calls OCI only while the connection is usable; ends early when OCI stops answering.
+    """
+    usable = connection.is_usable(connection.current(), now=clock())
+    finished = 0
+    for order_id in list(_cancelling().order_by("id").values_list("pk", flat=True)[:limit]):
+        ended, carry_on = _finish_order(order_id, usable=usable, clock=clock)
+        finished += ended
+        usable = usable and carry_on
+    if usable:
+        _undo_left_over(clock=clock, limit=limit)
+    return finished
+
+
+def something_to_undo() -> bool:
+    """Whether an order is being cancelled, or OCI may hold what no order wants any more."""
+    return _cancelling().exists() or _left_over().exists()
+
+
+def _cancelling() -> QuerySet[Order]:
+    return Order.objects.filter(status=OrderStatus.CANCELLING, needs_review_since=None)
+
+
+def _left_over() -> QuerySet[ReservationDocument]:
+    """Return documents to be cancelled of orders that nobody works on any more.
+
+    Those of refused live orders; and those whose call reached OCI after they had been cancelled.
+    """
+    over = Q(order__status__in=[OrderStatus.FAILED, OrderStatus.CANCELLED])
+    settled = Q(order__status=OrderStatus.NEW, order__reservation_state__in=SETTLED_STATES)
+    return ReservationDocument.objects.filter(
+        over | settled, state=DocumentState.CANCELLING, order__needs_review_since=None
+    ).order_by("id")
+
+
+def _finish_order(
+    order_id: int, *, usable: bool, clock: Callable[[], datetime]
+) -> tuple[bool, bool]:
+    """Return whether the order is finished, and whether OCI still answers."""
+    holder = f"cancel:{uuid.uuid4().hex}"
+    if not _take(order_id, holder, clock()):
+        return False, True
+    documents = list(_documents_to_undo(order_id))
+    if documents and not usable:
+        outcomes.drop_claim(order_id=order_id, holder=holder)
+        return False, False
+    asked = _undo(documents, clock=clock)
+    if asked is None:
+        return _finish(order_id, holder, clock()), True
+    if asked.verdict == Verdict.REVIEW:
+        outcomes.put_to_review(
+            order_id=order_id, holder=holder, actor=RELEASES, reason=asked.reason, now=clock()
+        )
+    outcomes.drop_claim(order_id=order_id, holder=holder)
+    return False, asked.verdict in _OCI_ANSWERS
+
+
+def _take(order_id: int, holder: str, now: datetime) -> bool:
+    """Claim the order and write down, in the same transaction, which documents are to be undone."""
+    with transaction.atomic():
+        taken = cancellation.take_release_claim(
+            order_id=order_id, holder=holder, until=now + _CLAIM, now=now
+        )
+        if taken:
+            mark_for_undoing(order_id)
+        return taken
+
+
+def settle_outside(
+    *, order_id: int, reference: str, actor: Actor, reason: str, now: datetime
+) -> Order:
+    """Record that a short order was settled outside, and give back what OCI may hold beside it.
+
+    A rerun whose answer was never counted may have reserved units that the order does not know of;
+    nobody will count them now. Raises orders.errors.CannotSettle.
+    """
+    with transaction.atomic():
+        order = settlement.settle_outside(
+            order_id=order_id, reference=reference, actor=actor, reason=reason, now=now
+        )
+        mark_for_undoing(order_id, states=UNCOUNTED)
+    wake_for(order_id)
+    return order
+
+
+def wake_for(order_id: int) -> None:
+    """Wake what cancels documents, if the order has any to be cancelled."""
+    if _documents_to_undo(order_id).exists():
+        enqueue.soon("finish_cancellations")
+
+
+def mark_for_undoing(order_id: int, *, states: Sequence[DocumentState] = MAY_HOLD) -> None:
+    """Write down that what OCI may hold for an order in these states is to be cancelled."""
+    documents = ReservationDocument.objects.filter(order_id=order_id, state__in=states)
+    documents.filter(sends=0).update(state=DocumentState.CANCELLED)
+    documents.exclude(sends=0).update(state=DocumentState.CANCELLING)
+
+
+def _documents_to_undo(order_id: int) -> QuerySet[ReservationDocument]:
+    return ReservationDocument.objects.filter(order_id=order_id, state=DocumentState.CANCELLING)
+
+
+def _undo(documents: list[ReservationDocument], *, clock: Callable[[], datetime]) -> Asked | None:
+    for document in documents:
+        asked = cancel_document(document, client=shared_client(), clock=clock, actor=RELEASES)
+        if asked is not None:
+            return asked
+    return None
+
+
+def _finish(order_id: int, holder: str, now: datetime) -> bool:
+    return cancellation.finish_cancellation(
+        order_id=order_id,
+        holder=holder,
+        actor=RELEASES,
+        reason="Nothing is held for it at OCI; its stock was given back.",
+        now=now,
+    )
+
+
+def _undo_left_over(*, clock: Callable[[], datetime], limit: int) -> None:
+    """Cancel what OCI may still hold for nobody; a document that resists does not stop the rest."""
+    for document in list(_left_over()[:limit]):
+        asked = _undo([document], clock=clock)
+        if asked is None:
+            continue
+        if asked.verdict == Verdict.REVIEW:
+            outcomes.put_to_review(
+                order_id=document.order_id,
+                holder=None,
+                actor=RELEASES,
+                reason=asked.reason,
+                now=clock(),
+            )
+        elif asked.verdict not in _OCI_ANSWERS:
+            return
+
+
+def fail_live(*, order_id: int, holder: str, actor: Actor, reason: str, now: datetime) -> bool:
+    """Refuse a live order; False if it is not `holder`'s to refuse, and nothing has changed.
+
+    Its stock is given back at once when OCI surely holds nothing for it, else when its documents
+    are cancelled there: a call without an answer may still reach OCI.
+    """
+    with transaction.atomic():
+        failed = outcomes.fail_live(
+            order_id=order_id, holder=holder, actor=actor, reason=reason, now=now
+        )
+        if failed:
+            mark_for_undoing(order_id)
+            if not give_back_if_undone(order_id, now=now):
+                enqueue.soon("finish_cancellations")
+        return failed
+
+
+def give_back_live(
+    order_id: int, *, holder: str, client: OciClient, clock: Callable[[], datetime]
+) -> bool:
+    """Cancel the documents of a live order that is short; False if OCI does not answer.
+
+    What does not work now is done later, when the order has failed. Nothing happens unless `holder`
+    still has the claim: the order may have been taken over by a reconciliation.
+    """
+    with transaction.atomic():
+        mine = Order.objects.select_for_update().filter(
+            pk=order_id, claim=holder, status=OrderStatus.CREATED
+        )
+        if mine.first() is None:
+            return True
+        mark_for_undoing(order_id)
+    for document in _documents_to_undo(order_id):
+        asked = cancel_document(
+            document,
+            client=client,
+            clock=clock,
+            actor=RELEASES,
+            read_timeout=settings.COC_OCI_LIVE_TIMEOUT,
+        )
+        if asked is not None:
+            return asked.verdict in _OCI_ANSWERS
+    return True

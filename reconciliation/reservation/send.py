@@ -1,0 +1,286 @@
+"""Calls to OCI for one order: each written down before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+
+from orders import ledger
+from orders.actors import Actor
+from orders.fields import json_number
+from orders.models import Order
+from reconciliation.models import (
+    Attempt,
+    AttemptOutcome,
+    DocumentState,
+    Purpose,
+    ReservationDocument,
+)
+from reconciliation.oci.client import CancelResult, OciClient, PutAnswer
+from reconciliation.oci.documents import lines_of_body
+from reconciliation.oci.errors import OciError, OciRefused
+from reconciliation.reservation.cancel import note_cancelled
+from reconciliation.reservation.documents import prepare, replace
+from reconciliation.reservation.results import Asked, Verdict, explain
+
+Clock = Callable[[], datetime]
+
+# OCI contract 1.7: something is held under the id and cannot be read.
+_HELD_UNREADABLE = {
+    "EntityExists",
+    "EntityAlreadyExists",
+    "ReservationAlreadyFinalized",
+    "ReservationInvalidState",
+}
+# The id is spent and holds nothing.
+_SPENT = {"ReservationCancelled", "PreviousRequestCancelled", "PreviousRequestAborted"}
+_BUSY = {"ReservationOperationInProcess", "ConcurrentModification"}
+
+_MOST_GENERATIONS_AT_ONCE = 5
+# A cancel that found nothing is believed when no call can be under way any more.
+_CALL_SURELY_OVER = timedelta(seconds=60)
+
+
+def ask(
+    *,
+    order_id: int,
+    holder: str,
+    purpose: Purpose,
+    client: OciClient,
+    clock: Clock,
+    actor: Actor,
+    run_id: int | None = None,
+    read_timeout: float | None = None,
+) -> Asked:
+    """Bring every document of an order to an answer, as far as OCI answers; one pass, no waiting.
+
+    `holder` has the claim on the order. Documents to be cancelled come first, then the ones to be
+    placed. Safe to call again after anything: what has been answered is not asked again.
+    """
+    caller = _Caller(
+        client=client, clock=clock, actor=actor, run_id=run_id, read_timeout=read_timeout
+    )
+    for _ in range(_MOST_GENERATIONS_AT_ONCE):
+        stale = ReservationDocument.objects.filter(
+            order_id=order_id, state=DocumentState.CANCELLING
+        )
+        for document in list(stale):
+            stopped = caller.cancel(document)
+            if stopped is not None:
+                return stopped
+        documents = prepare(order_id=order_id, holder=holder, purpose=purpose)
+        if documents is None:
+            return Asked(Verdict.LATER, "The order has just been changed by someone else.")
+        unanswered = [d for d in documents if d.state == DocumentState.PREPARED]
+        if not unanswered:
+            return Asked(Verdict.ANSWERED)
+        if _counts_follow(order_id, now=clock()):
+            return Asked(Verdict.LATER, "OCI is still giving back an earlier reservation.")
+        for document in unanswered:
+            stopped = caller.put(document, holder=holder)
+            if stopped is not None:
+                return stopped
+    return Asked(Verdict.LATER, "OCI refused several reservation ids in a row.")
+
+
+def _counts_follow(order_id: int, *, now: datetime) -> bool:
+    """Whether OCI may still count a reservation whose cancel it has only marked (contract 1.2).
+
+    Asking again meanwhile would find the order's own units taken.
+    """
+    lag = timedelta(seconds=settings.COC_OCI_READ_LAG)
+    return ReservationDocument.objects.filter(order_id=order_id, marked_at__gt=now - lag).exists()
+
+
+def cancel_document(
+    document: ReservationDocument,
+    *,
+    client: OciClient,
+    clock: Clock,
+    actor: Actor,
+    read_timeout: float | None = None,
+) -> Asked | None:
+    """Cancel one document at OCI; None when it surely holds nothing, else why not (yet)."""
+    caller = _Caller(
+        client=client, clock=clock, actor=actor, run_id=None, read_timeout=read_timeout
+    )
+    return caller.cancel(document)
+
+
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """Makes the calls for one order and writes down what came back."""
+
+    client: OciClient
+    clock: Clock
+    actor: Actor
+    run_id: int | None
+    read_timeout: float | None
+
+    def put(self, document: ReservationDocument, *, holder: str) -> Asked | None:
+        """Send one document; None if it was answered or replaced, else why the order must stop."""
+        if not self._write_sent(document, holder=holder):
+            return Asked(Verdict.LATER, "The reservation document has just been changed.")
+        try:
+            answer = self.client.put_reservation(
+                reservation_id=document.reservation_id,
+                body=document.body,
+                read_timeout=self.read_timeout,
+            )
+        except OciRefused as error:
+            return self._refused(document, error)
+        except OciError as error:
+            return self._unanswered(document, error)
+        self._answered(document, answer)
+        return None
+
+    def _write_sent(self, document: ReservationDocument, *, holder: str) -> bool:
+        """Write down that a document is about to be sent; False if it is not ours to send.
+
+        What a rerun asks for is promised to nobody from here on: all others have taken theirs off
+        ATO before. `document` stays as it was.
+        """
+        now = self.clock()
+        with transaction.atomic():
+            # The order first, like everybody who changes its documents, and takes holds for it.
+            orders = Order.objects.select_for_update()
+            order = orders.filter(pk=document.order_id, claim=holder).first()
+            # The document alone: an update with a join would not look again at a row it waited for.
+            won = order is not None and ReservationDocument.objects.filter(
+                pk=document.pk, state=DocumentState.PREPARED
+            ).update(sends=F("sends") + 1, sent_at=now)
+            if order is not None and won and document.purpose == Purpose.SHORTFALL:
+                lines = lines_of_body(document.body)
+                ledger.hold_shortfall(
+                    order=order,
+                    asked={(line.place.id, line.sku): line.quantity for line in lines},
+                    again=document.sends > 0,
+                    until=now + _CALL_SURELY_OVER,
+                    now=now,
+                )
+        return bool(won)
+
+    def _answered(self, document: ReservationDocument, answer: PutAnswer) -> None:
+        judged = answer.judgement
+        rows = ReservationDocument.objects.filter(pk=document.pk)
+        won = rows.filter(state=DocumentState.PREPARED).update(
+            state=DocumentState.ANSWERED,
+            answered_at=self.clock(),
+            held=[
+                {"place": place.kind, "id": place.id, "sku": sku, "quantity": json_number(units)}
+                for (place, sku), units in sorted(judged.held.items())
+                if units > 0
+            ],
+        )
+        if not won:
+            # It was cancelled before this call reached OCI, which holds it now after all.
+            rows.filter(state=DocumentState.CANCELLED).update(state=DocumentState.CANCELLING)
+        outcome = AttemptOutcome.PARTIAL
+        if judged.complete:
+            outcome = AttemptOutcome.COMPLETE
+        elif judged.nothing:
+            outcome = AttemptOutcome.NOTHING
+        self._note(
+            document,
+            outcome,
+            status=answer.status,
+            message="; ".join(judged.oddities),
+            correlation_id=answer.correlation_id,
+        )
+
+    def _unanswered(self, document: ReservationDocument, error: OciError) -> Asked:
+        self._note(
+            document,
+            AttemptOutcome.OCI_OFFLINE,
+            status=getattr(error, "status", None),
+            message=str(error),
+            correlation_id=error.correlation_id,
+        )
+        return explain(error)
+
+    def _refused(self, document: ReservationDocument, error: OciRefused) -> Asked | None:
+        code = error.error_code
+        if error.status == 409 and code in _BUSY:
+            self._note(document, AttemptOutcome.LATER, error=error)
+            return Asked(Verdict.LATER, "OCI is still working on an earlier call for this order.")
+        if error.status == 409 and code in _HELD_UNREADABLE | _SPENT:
+            spent = code in _SPENT
+            self._note(document, AttemptOutcome.NEW_ID, error=error)
+            replace(document, spent=spent, code=code, actor=self.actor, now=self.clock())
+            return None
+        self._note(document, AttemptOutcome.NEEDS_REVIEW, error=error)
+        place = f" ({error.place})" if error.place else ""
+        return Asked(Verdict.REVIEW, f"OCI refused the reservation: {code}{place}. {error.message}")
+
+    def cancel(self, document: ReservationDocument) -> Asked | None:
+        """Cancel one document at OCI; None when it surely holds nothing, else why to stop."""
+        try:
+            result = self.client.cancel_reservation(
+                reservation_id=document.reservation_id, read_timeout=self.read_timeout
+            )
+        except OciRefused as error:
+            if error.error_code in _BUSY:
+                self._note(document, AttemptOutcome.LATER, error=error, operation="cancel")
+                return Asked(Verdict.LATER, "OCI is still working on an earlier call.")
+            self._note(document, AttemptOutcome.NEEDS_REVIEW, error=error, operation="cancel")
+            return Asked(
+                Verdict.REVIEW,
+                f"OCI refused to cancel a reservation: {error.error_code}. {error.message}",
+            )
+        except OciError as error:
+            asked = explain(error)
+            self._note(
+                document,
+                AttemptOutcome.OCI_OFFLINE,
+                status=getattr(error, "status", None),
+                message=str(error),
+                operation="cancel",
+                correlation_id=error.correlation_id,
+            )
+            return asked
+        self._note(document, None, message=str(result), operation="cancel")
+        return self._cancelled(document, result)
+
+    def _cancelled(self, document: ReservationDocument, result: CancelResult) -> Asked | None:
+        now = self.clock()
+        document.refresh_from_db()
+        if result == CancelResult.ABSENT and not _surely_absent(document, now):
+            return Asked(Verdict.LATER, "A call may still be on its way to OCI; cancelled again.")
+        marked_at = now if result == CancelResult.MARKED else None
+        note_cancelled(document, marked_at=marked_at, now=now)
+        return None
+
+    def _note(
+        self,
+        document: ReservationDocument,
+        outcome: AttemptOutcome | None,
+        *,
+        operation: str = "reserve",
+        error: OciRefused | None = None,
+        status: int | None = None,
+        message: str = "",
+        correlation_id: str = "",
+    ) -> None:
+        Attempt.objects.create(
+            order_id=document.order_id,
+            run_id=self.run_id,
+            document=document,
+            operation=operation,
+            at=self.clock(),
+            outcome=outcome or "",
+            status=error.status if error else status,
+            error_code=error.error_code[:100] if error else "",
+            message=(error.message if error else message)[:1000],
+            correlation_id=(error.correlation_id if error else correlation_id)[:64],
+        )
+
+
+def _surely_absent(document: ReservationDocument, now: datetime) -> bool:
+    if document.sends == 0 or document.sent_at is None:
+        return True
+    return now - document.sent_at > _CALL_SURELY_OVER

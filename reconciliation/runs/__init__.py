@@ -1,0 +1,1 @@
+"""Reconciliations: start, plan, split into batches, work on orders, report progress."""

@@ -1,0 +1,243 @@
+"""Reconciliations: starting them, cutting them into batches, seeing how far they are, ending them.
+
+A run takes its orders in rounds: a round plans what waits now (oldest first, about `scopes.ROUND`
+orders) and is worked off before the next is planned. It ends when a round finds nothing more.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Count, F
+from django.utils.translation import gettext as _
+
+from orders.actors import Actor
+from reconciliation import connection
+from reconciliation.models import (
+    ACTIVE_RUNS,
+    Batch,
+    BatchState,
+    EntryState,
+    Outage,
+    Run,
+    RunEntry,
+    RunState,
+    Scope,
+    Trigger,
+)
+from reconciliation.queue import enqueue
+from reconciliation.runs import planner, scopes
+
+logger = logging.getLogger(__name__)
+
+_CHUNK = 500
+
+_OUTCOMES = (
+    EntryState.COMPLETE,
+    EntryState.PARTIAL,
+    EntryState.NOTHING,
+    EntryState.NEEDS_REVIEW,
+)
+
+
+class RunRefused(Exception):
+    """A reconciliation cannot start; `active_run` is the one under way, if that is why."""
+
+    def __init__(self, detail: str, active_run: Run | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.active_run = active_run
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """How many orders of a run stand where."""
+
+    total: int
+    pending: int
+    complete: int
+    partial: int
+    nothing: int
+    offline: int
+    review: int
+    skipped: int
+
+    @property
+    def percent(self) -> int:
+        """Finished orders of a hundred, rounded down; 100 only when none is pending."""
+        return 100 if not self.pending else 100 * (self.total - self.pending) // self.total
+
+    @property
+    def short(self) -> int:
+        """Orders that did not get everything."""
+        return self.partial + self.nothing
+
+
+def start_run(
+    *,
+    trigger: Trigger,
+    actor: Actor,
+    now: datetime,
+    scope: Scope = Scope.MISSING,
+    scope_data: Mapping[str, Any] | None = None,
+    reason: str = "",
+) -> Run:
+    """Start a reconciliation; the queue does the work.
+
+    Raises RunRefused while another one is active, while OCI is away, or with nothing to do.
+    """
+    if not connection.may_call(connection.current()):
+        raise RunRefused(_("OCI is away; reconciliation starts by itself when it is back."))
+    data = dict(scope_data or {})
+    if not scopes.orders_in(scope, data).exists():
+        raise RunRefused(_("No order is in this scope; there is nothing to reconcile."))
+    try:
+        with transaction.atomic():
+            run = Run.objects.create(
+                trigger=trigger,
+                actor=actor.name[:150],
+                reason=reason[:500],
+                scope=scope,
+                scope_data=data,
+                created_at=now,
+                outage=Outage.objects.filter(is_open=True).first(),
+            )
+            enqueue.soon("work_run", run.pk)
+    except IntegrityError:
+        raise RunRefused(
+            _("A reconciliation is under way; wait for it to end."), active_run()
+        ) from None
+    return run
+
+
+def active_run() -> Run | None:
+    """Return the reconciliation under way, if there is one."""
+    return Run.objects.filter(is_active=True).first()
+
+
+def plan_round(run: Run, *, now: datetime) -> int | None:
+    """Plan the next round of a run in one transaction; return how many orders it has.
+
+    Of two workers that try, one plans; the other gets None and must look again.
+    """
+    with transaction.atomic():
+        won = Run.objects.filter(pk=run.pk, is_active=True, starts=run.starts).update(
+            state=RunState.RUNNING, starts=F("starts") + 1, started_at=run.started_at or now
+        )
+        if not won or run.batches.exclude(state=BatchState.DONE).exists():
+            return None
+        order_ids = scopes.round_of(run.scope, run.scope_data, run=run)
+        if order_ids:
+            _write_down(run, order_ids)
+        return len(order_ids)
+
+
+def _write_down(run: Run, order_ids: Sequence[int]) -> None:
+    rank = {pk: index for index, pk in enumerate(order_ids)}
+    first_lane = run.batches.count()
+    position = run.entries.count()
+    batches: list[Batch] = []
+    members: list[list[int]] = []
+    for lane, orders in enumerate(_packed(planner.lanes(scopes.demands_of(order_ids)))):
+        for sequence, start in enumerate(range(0, len(orders), settings.COC_BATCH_SIZE)):
+            batches.append(Batch(run=run, lane=first_lane + lane, sequence=sequence))
+            members.append(orders[start : start + settings.COC_BATCH_SIZE])
+    batches = Batch.objects.bulk_create(batches)
+    RunEntry.objects.bulk_create(
+        [
+            RunEntry(run=run, batch=batch, order_id=pk, position=position + rank[pk])
+            for batch, orders in zip(batches, members, strict=True)
+            for pk in orders
+        ],
+        batch_size=_CHUNK,
+    )
+
+
+def _packed(lanes: Sequence[list[int]]) -> list[list[int]]:
+    """Put small lanes together until they fill a batch; a batch of its own each would be dear."""
+    packed: list[list[int]] = []
+    room = 0
+    for lane in lanes:
+        if len(lane) > room:
+            packed.append([])
+            room = settings.COC_BATCH_SIZE
+        packed[-1].extend(lane)
+        room = max(0, room - len(lane))
+    return packed
+
+
+def progress(run: Run) -> RunProgress:
+    """Return how far a run is, counted from its entries."""
+    return progress_of(dict(run.entries.order_by().values_list("state").annotate(n=Count("pk"))))
+
+
+def progress_of(counts: Mapping[str, int]) -> RunProgress:
+    """Return how far a run is by the number of its entries in each state."""
+    return RunProgress(
+        total=sum(counts.values()),
+        pending=counts.get(EntryState.PENDING, 0),
+        complete=counts.get(EntryState.COMPLETE, 0),
+        partial=counts.get(EntryState.PARTIAL, 0),
+        nothing=counts.get(EntryState.NOTHING, 0),
+        offline=counts.get(EntryState.OCI_OFFLINE, 0),
+        review=counts.get(EntryState.NEEDS_REVIEW, 0),
+        skipped=counts.get(EntryState.SKIPPED, 0),
+    )
+
+
+def is_pending(*, run_id: int, order_id: int) -> bool:
+    """Whether a run has still to do something with an order."""
+    return RunEntry.objects.filter(
+        run_id=run_id, order_id=order_id, state=EntryState.PENDING
+    ).exists()
+
+
+def finish_entry(*, run_id: int, order_id: int, state: EntryState | str, now: datetime) -> bool:
+    """Note what the run did with one order; False if that is known already.
+
+    A worker may be in the middle of an order when another one finds that OCI is gone and ends the
+    run: an outcome then takes the place of `OCI_OFFLINE`.
+    """
+    open_states = [EntryState.PENDING]
+    if state in _OUTCOMES:
+        open_states.append(EntryState.OCI_OFFLINE)
+    return bool(
+        RunEntry.objects.filter(run_id=run_id, order_id=order_id, state__in=open_states).update(
+            state=str(state), finished_at=now
+        )
+    )
+
+
+def end_run(run_id: int, *, state: RunState | None, now: datetime) -> bool:
+    """End a run, with `state` or by its counts; what is pending stays waiting for the next cycle.
+
+    Of two that end it one wins; False for the other.
+    """
+    with transaction.atomic():
+        run = Run.objects.select_for_update().get(pk=run_id)
+        if run.state not in ACTIVE_RUNS:
+            return False
+        # Batches before their entries, like whoever ends a batch: no deadlock.
+        run.batches.exclude(state=BatchState.DONE).update(state=BatchState.DONE, finished_at=now)
+        run.entries.filter(state=EntryState.PENDING).update(
+            state=EntryState.OCI_OFFLINE, finished_at=now
+        )
+        final = state or _state_by_counts(progress(run))
+        won = Run.objects.filter(pk=run_id, is_active=True).update(
+            state=final, is_active=False, finished_at=now
+        )
+        if won:
+            enqueue.soon("after_run", run_id)
+        return bool(won)
+
+
+def _state_by_counts(counts: RunProgress) -> RunState:
+    if counts.offline:
+        return RunState.OCI_OFFLINE
+    return RunState.SHORTAGES if counts.short or counts.review else RunState.COMPLETED

@@ -1,0 +1,219 @@
+"""One order in one run: asked for, counted, or left for the next cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from django.conf import settings
+from django.db import transaction
+
+from orders import outcomes
+from orders.actors import Actor, job
+from orders.models import Order, OrderStatus, ReservationState, Resolution
+from orders.open_remedy import is_busy
+from reconciliation import connection, reservation
+from reconciliation.connection.clients import client as shared_client
+from reconciliation.models import EntryState, OfflineCause, Purpose, RunState
+from reconciliation.reservation import Asked, Verdict
+from reconciliation.runs import lifecycle
+
+# One layer of retries, within one run; after it comes the next cycle.
+_PAUSES = {
+    Verdict.OFFLINE: (0.4, 1.0, 2.0),
+    Verdict.LATER: (0.25, 0.5, 1.0, 2.0, 4.0),
+    Verdict.THROTTLED: (0.5, 1.0, 2.0, 4.0, 8.0),
+}
+_PAUSES_FOR_CLAIM = (0.2, 0.5, 1.0, 2.0)
+# A worker waits no longer than this for anything; the run goes on in another task.
+MOST_PATIENCE = 10.0
+
+
+class End(Enum):
+    """How work on an order ended."""
+
+    SETTLED = "settled"  # the run is through with it
+    WITHHELD = "withheld"  # it stays waiting for the next cycle, and later ones behind it
+    PAUSE = "pause"  # the worker must stop for now; the run goes on with this order later
+    RUN_OVER = "run over"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkEnd:
+    """How work on an order ended; with RUN_OVER, the state that the run ends in."""
+
+    end: End
+    run_state: RunState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderWork:
+    """A worker's attempt to settle one order.
+
+    `keep` renews the lease of the batch and says whether it is still this worker's. Nothing is
+    waited for beyond `deadline`.
+    """
+
+    run_id: int
+    order_id: int
+    holder: str
+    clock: Callable[[], datetime]
+    pause: Callable[[float], None]
+    keep: Callable[[], bool]
+    deadline: datetime
+
+    @property
+    def _actor(self) -> Actor:
+        return job(f"reconciliation run {self.run_id}")
+
+    def work(self) -> WorkEnd:
+        """Ask OCI until the order is settled or must wait."""
+        away = _away()
+        if away is not None:
+            return WorkEnd(End.RUN_OVER, away)
+        purpose = self._claim()
+        if isinstance(purpose, WorkEnd):
+            return purpose
+        tried = 0
+        while True:
+            throttled = connection.pace(self.clock()).wait_seconds
+            if throttled and not self._wait(throttled):
+                return self._leave(End.PAUSE)
+            asked = reservation.ask(
+                order_id=self.order_id,
+                holder=self.holder,
+                purpose=purpose,
+                client=shared_client(),
+                clock=self.clock,
+                actor=self._actor,
+                run_id=self.run_id,
+            )
+            if asked.verdict == Verdict.ANSWERED:
+                return self._count(purpose)
+            if asked.verdict == Verdict.REVIEW:
+                return self._review(asked)
+            away = _away()
+            if away is not None or asked.verdict == Verdict.CONFIGURATION:
+                return self._leave(End.RUN_OVER, away or RunState.CONFIGURATION_FAULT)
+            pauses = _pauses(asked.verdict)
+            if tried >= len(pauses) or not self._wait(pauses[tried]):
+                # OCI that asks us to slow down is there, and the order is not at fault.
+                throttled_out = asked.verdict == Verdict.THROTTLED
+                return self._leave(End.PAUSE) if throttled_out else self._let_go()
+            tried += 1
+
+    def _claim(self) -> Purpose | WorkEnd:
+        """Take the order's claim; a WorkEnd if it is not to be worked on (now)."""
+        for wait in (*_PAUSES_FOR_CLAIM, None):
+            if self._take_claim():
+                purpose = self._purpose()
+                if purpose is None:
+                    outcomes.drop_claim(order_id=self.order_id, holder=self.holder)
+                    return self._skip()
+                return purpose
+            if _purpose(Order.objects.get(pk=self.order_id)) is None:
+                return self._skip()
+            if wait is not None:
+                self.pause(wait)
+        return WorkEnd(End.WITHHELD)
+
+    def _take_claim(self) -> bool:
+        now = self.clock()
+        # As long as the lease: whoever takes over the batch must not wait for a dead claim.
+        until = now + timedelta(seconds=settings.COC_LEASE_SECONDS)
+        return outcomes.take_claim(order_id=self.order_id, holder=self.holder, until=until, now=now)
+
+    def _purpose(self) -> Purpose | None:
+        """Return what to ask for, read under the claim: another worker may have done it."""
+        if not lifecycle.is_pending(run_id=self.run_id, order_id=self.order_id):
+            return None
+        return _purpose(Order.objects.get(pk=self.order_id))
+
+    def _wait(self, seconds: float) -> bool:
+        """Wait, and keep lease and claim; False if it takes too long or they are another's."""
+        until = self.clock() + timedelta(seconds=seconds)
+        if seconds > MOST_PATIENCE or until > self.deadline:
+            return False
+        self.pause(seconds)
+        return self.keep() and self._take_claim()
+
+    def _count(self, purpose: Purpose) -> WorkEnd:
+        with transaction.atomic():
+            order = reservation.count(
+                order_id=self.order_id,
+                holder=self.holder,
+                purpose=purpose,
+                actor=self._actor,
+                now=self.clock(),
+            )
+            if order is not None:
+                self._finish(order.reservation_state)
+                return WorkEnd(End.SETTLED)
+        return self._let_go()
+
+    def _review(self, asked: Asked) -> WorkEnd:
+        with transaction.atomic():
+            if outcomes.put_to_review(
+                order_id=self.order_id,
+                holder=self.holder,
+                actor=self._actor,
+                reason=asked.reason,
+                now=self.clock(),
+            ):
+                self._finish(EntryState.NEEDS_REVIEW)
+                return WorkEnd(End.SETTLED)
+        return self._let_go()
+
+    def _let_go(self) -> WorkEnd:
+        """Leave an order to the next cycle or to whoever has it now; skip one that is cancelled."""
+        outcomes.drop_claim(order_id=self.order_id, holder=self.holder)
+        if _purpose(Order.objects.get(pk=self.order_id)) is None:
+            return self._skip()
+        return WorkEnd(End.WITHHELD)
+
+    def _skip(self) -> WorkEnd:
+        # Whoever settled it has noted so in the same transaction, and this changes nothing then.
+        self._finish(EntryState.SKIPPED)
+        return WorkEnd(End.SETTLED)
+
+    def _leave(self, end: End, run_state: RunState | None = None) -> WorkEnd:
+        outcomes.drop_claim(order_id=self.order_id, holder=self.holder)
+        return WorkEnd(end, run_state)
+
+    def _finish(self, state: str) -> None:
+        lifecycle.finish_entry(
+            run_id=self.run_id, order_id=self.order_id, state=state, now=self.clock()
+        )
+
+
+def _pauses(verdict: Verdict) -> tuple[float, ...]:
+    pauses = _PAUSES[verdict]
+    if verdict == Verdict.OFFLINE:
+        # An order to which OCI never answers must not by itself take the connection away from the
+        # others: one failure fewer, and the next order shows whether OCI is there.
+        return pauses[: max(0, settings.COC_FAILURES_TO_OFFLINE - 2)]
+    return pauses
+
+
+def _away() -> RunState | None:
+    """Return how a run ends because OCI is not to be called, or None while it may be."""
+    state = connection.current()
+    if connection.may_call(state):
+        return None
+    fault = state.cause == OfflineCause.CONFIGURATION
+    return RunState.CONFIGURATION_FAULT if fault else RunState.OCI_OFFLINE
+
+
+def _purpose(order: Order) -> Purpose | None:
+    """Return what is to be asked for, or None if the order is not to be worked on any more."""
+    if order.status != OrderStatus.NEW or order.needs_review_since is not None:
+        return None
+    if order.reservation_state == ReservationState.MISSING:
+        return Purpose.ORDER
+    short = order.reservation_state in (ReservationState.PARTIAL, ReservationState.NOTHING)
+    if not short or order.resolution != Resolution.NONE:
+        return None
+    # A replacement or an adjustment that is under way ends first.
+    return None if is_busy(order) else Purpose.SHORTFALL

@@ -1,0 +1,120 @@
+"""Which orders a reconciliation takes, and in which order."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Q
+
+from orders.fields import ZERO
+from orders.models import Order, OrderItem
+from orders.models.orders import OrderQuerySet
+from orders.units import open_units
+from reconciliation.models import EntryState, Run, RunEntry, Scope
+from reconciliation.runs import planner
+from reconciliation.runs.planner import Demand
+
+ROUND = 2_000
+_CHUNK = 500
+
+Rank = tuple[datetime, int]
+"""Time of capture and sequence: what is lower is served first."""
+
+
+def orders_in(scope: Scope | str, data: Mapping[str, Any]) -> Any:
+    """Return the orders of a scope, oldest first.
+
+    `data` narrows it: `site`, or a list of `sites`; `run` (for run_failures); `orders`, a list
+    of primary keys; `sku` and `list`.
+    """
+    waiting = Order.objects.waiting()
+    oversold = Order.objects.oversold().filter(needs_review_since=None)
+    both = Order.objects.filter(
+        Q(pk__in=waiting.order_by().values("pk")) | Q(pk__in=oversold.order_by().values("pk"))
+    ).order_by("captured_at", "id")
+    found = waiting
+    if scope == Scope.OVERSOLD:
+        found = oversold
+    elif scope == Scope.RUN_FAILURES:
+        found = both.filter(
+            pk__in=RunEntry.objects.filter(
+                run_id=data["run"],
+                state__in=[EntryState.PARTIAL, EntryState.NOTHING, EntryState.OCI_OFFLINE],
+            ).values("order")
+        )
+    elif scope == Scope.ORDERS:
+        found = both.filter(pk__in=data["orders"])
+    elif scope == Scope.SKU:
+        items = OrderItem.objects.filter(sku=data["sku"])
+        if data.get("list"):
+            items = items.filter(inventory_list=data["list"])
+        found = both.filter(pk__in=items.values("order"))
+    if data.get("site"):
+        return found.filter(site=data["site"])
+    return found.filter(site__in=data["sites"]) if "sites" in data else found
+
+
+def demands_of(order_ids: Sequence[int]) -> list[Demand]:
+    """Return what orders still lack, in the order given."""
+    units: dict[int, dict[planner.Key, Decimal]] = {
+        pk: defaultdict(lambda: ZERO) for pk in order_ids
+    }
+    for start in range(0, len(order_ids), _CHUNK):
+        items = OrderItem.objects.filter(order__in=order_ids[start : start + _CHUNK])
+        rows = items.annotate(open_units=open_units()).filter(open_units__gt=0)
+        for pk, list_id, sku, lacking in rows.values_list(
+            "order", "inventory_list", "sku", "open_units"
+        ):
+            units[pk][(list_id, sku)] += lacking
+    return [Demand(pk, dict(units[pk])) for pk in order_ids]
+
+
+def round_of(scope: Scope | str, data: Mapping[str, Any], *, run: Run | None = None) -> list[int]:
+    """Return the next orders of a scope, oldest first: at most `ROUND`, and those ahead of them.
+
+    A scope that leaves out an earlier order that waits for one of the same SKUs takes it along:
+    oldest first holds whatever was chosen (promise 4). Orders that `run` has had are left out.
+    """
+    had = RunEntry.objects.filter(run=run).values("order")
+    chosen = orders_in(scope, data).exclude(pk__in=had)[:ROUND]
+    ranks = {pk: (at, pk) for pk, at in chosen.values_list("pk", "captured_at")}
+    if scope != Scope.MISSING or data.get("site") or "sites" in data:
+        _add_those_ahead(ranks, Order.objects.waiting().exclude(pk__in=had))
+    return sorted(ranks, key=ranks.__getitem__)
+
+
+def _add_those_ahead(ranks: dict[int, Rank], waiting: OrderQuerySet) -> None:
+    """Add to `ranks` the orders of `waiting` that are ahead of its orders at one of their SKUs."""
+    last: dict[planner.Key, Rank] = {}
+    fresh = list(ranks)
+    while fresh:
+        # Those before what was `last` so far are known: only what moves it asks for more.
+        moved: dict[planner.Key, Rank] = {}
+        for demand in demands_of(fresh):
+            rank = ranks[demand.order_id]
+            for key in demand.units:
+                if key not in last or rank > last[key]:
+                    last[key] = moved[key] = rank
+        found = {rank for rank in _ahead(moved, waiting) if rank[1] not in ranks}
+        fresh = [pk for _, pk in found]
+        ranks.update((pk, (at, pk)) for at, pk in found)
+
+
+def _ahead(last: Mapping[planner.Key, Rank], waiting: OrderQuerySet) -> Iterator[Rank]:
+    """Yield the orders of `waiting` before the rank that is `last` for a key that they want."""
+    if not last:
+        return
+    skus = sorted({sku for _, sku in last})
+    earlier = waiting.order_by().filter(captured_at__lte=max(last.values())[0])
+    # Many SKUs are wanted by most orders that wait: one walk through all of these is quicker.
+    for chunk in [skus] if len(skus) <= _CHUNK else [None]:
+        rows = earlier if chunk is None else earlier.filter(items__sku__in=chunk)
+        wanted = rows.values_list("captured_at", "pk", "items__inventory_list", "items__sku")
+        for at, pk, list_id, sku in wanted.iterator():
+            key = (list_id, sku)
+            if key in last and (at, pk) < last[key]:
+                yield (at, pk)
