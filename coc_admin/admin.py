@@ -17,10 +17,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from coc_admin import accounts, tokens
+from coc_admin.accounts import people, tokens
+from coc_admin.accounts.roles import ADMINISTRATOR
 from coc_admin.editing import ChangeRefused
 from coc_admin.models import ApiToken, TokenScope
-from coc_admin.roles import ADMINISTRATOR
 
 # What other apps bring along. Their rows are code (a schedule names a function to call) or belong
 # to their own commands, and none of them is for the people who come here.
@@ -43,18 +43,18 @@ class PersonForm(UserChangeForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         """Refuse a change after which nobody would manage people, or one of oneself."""
         values: dict[str, Any] = super().clean() or self.cleaned_data
-        accounts.lock_administrators()
+        people.lock_administrators()
         person = self.instance
         roles = [group.name for group in values.get("groups", person.groups.all())]
-        every_site, sites = accounts.sites_of(person)
+        every_site, sites = people.sites_of(person)
         stays = values.get("is_active", person.is_active) and (
             ADMINISTRATOR in roles or values.get("is_superuser", person.is_superuser)
         )
         try:
-            if not stays and accounts.administrators().filter(pk=person.pk).exists():
-                accounts.check_loss(request=self.request, users=[person])
+            if not stays and people.administrators().filter(pk=person.pk).exists():
+                people.check_loss(request=self.request, users=[person])
             if ADMINISTRATOR in roles:
-                accounts.check_sites(role=ADMINISTRATOR, every_site=every_site, sites=sites)
+                people.check_sites(role=ADMINISTRATOR, every_site=every_site, sites=sites)
         except ChangeRefused as refused:
             raise ValidationError(refused.detail) from None
         return values
@@ -104,7 +104,7 @@ class PeopleAdmin(UserAdmin):  # type: ignore[type-arg]
         if not _is_superuser(request):
             queryset = queryset.filter(is_superuser=False)
         with transaction.atomic():
-            accounts.lock_administrators()
+            people.lock_administrators()
             if not _may_go(request, list(queryset)):
                 raise PermissionDenied("administrators")
             super().delete_queryset(request, queryset)
@@ -120,7 +120,7 @@ def _may_touch(request: HttpRequest, obj: Any) -> bool:
 
 def _may_go(request: HttpRequest, users: list[User]) -> bool:
     try:
-        accounts.check_loss(request=request, users=users)
+        people.check_loss(request=request, users=users)
     except ChangeRefused:
         return False
     return True

@@ -15,8 +15,8 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
-from coc_admin import audit
-from coc_admin.sight import sight_of
+from coc_admin.accounts import audit_log
+from coc_admin.accounts.site_access import sight_of
 
 # What the audit log calls the kinds of things that are changed here.
 _KINDS = {"inventorylist": "list", "apitoken": "token"}
@@ -45,7 +45,7 @@ class Audited:
 def _note(request: HttpRequest, verb: str, obj: Model, message: Any = "") -> None:
     name = str(obj._meta.model_name)
     key = obj.get_username() if isinstance(obj, User) else obj.pk
-    audit.record(
+    audit_log.record(
         request=request,
         action=f"back_office.{verb}",
         target=f"{_KINDS.get(name, name)}:{key}",

@@ -19,11 +19,11 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from coc_admin import audit
+from coc_admin.accounts import audit_log
+from coc_admin.accounts.site_access import Sight
 from coc_admin.bulk_plans import Planned, is_done, plan, settled_words
 from coc_admin.bulk_replacing import ReplaceChoice
 from coc_admin.models import BulkKind, BulkLine, BulkRemedy, BulkState
-from coc_admin.sight import Sight
 from orders import replacements, settlement
 from orders.actors import Actor, person
 from orders.errors import OrderRefused
@@ -111,7 +111,7 @@ def confirm(
             return
         lines = [_decided(one) for one in planned]
         BulkLine.objects.bulk_update(lines, ["state", "units", "detail"], batch_size=200)
-        audit.record(
+        audit_log.record(
             request=request,
             action="desk.bulk",
             target=f"bulk:{bulk_id}",

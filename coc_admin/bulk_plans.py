@@ -12,9 +12,9 @@ from decimal import Decimal
 from django.db.models import Count, Sum
 from django.utils.translation import gettext as _
 
+from coc_admin.accounts.site_access import Sight
 from coc_admin.bulk_replacing import Replacing, judge
 from coc_admin.models import BulkKind, BulkLine, BulkRemedy
-from coc_admin.sight import Sight
 from orders import cancellation, refusals, settlement, short_items
 from orders.fields import ZERO
 from orders.models import (

@@ -13,8 +13,8 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
+from coc_admin.accounts.site_access import Sight
 from coc_admin.models import BulkRemedy
-from coc_admin.sight import Sight
 from orders import refusals, short_items
 from orders.fields import ZERO
 from orders.models import Order, OrderItem

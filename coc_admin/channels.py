@@ -10,7 +10,7 @@ from django.db.models import F
 from django.http import HttpRequest
 from django.utils import timezone
 
-from coc_admin import audit
+from coc_admin.accounts import audit_log
 from reconciliation.models import Channel, Delivery, DeliveryState
 
 _TOLD = ("name", "kind", "least_priority", "descriptors", "every_site", "enabled")
@@ -32,7 +32,7 @@ def create(*, values: Mapping[str, Any], request: HttpRequest) -> Channel:
     with transaction.atomic():
         channel = Channel.objects.create(**fields)
         channel.sites.set(sites)
-        audit.record(
+        audit_log.record(
             request=request,
             action="channel.created",
             target=f"channel:{channel.pk}",
@@ -68,11 +68,11 @@ def change(
             pending.update(
                 state=DeliveryState.FAILED, error=SWITCHED_OFF, finished_at=timezone.now()
             )
-        audit.record(
+        audit_log.record(
             request=request,
             action="channel.changed",
             target=f"channel:{channel.pk}",
-            detail=audit.changed(before, _told(channel)),
+            detail=audit_log.changed(before, _told(channel)),
         )
     return channel
 
@@ -83,7 +83,7 @@ def delete(*, channel: Channel, request: HttpRequest) -> None:
         key, told = channel.pk, _told(channel)
         deleted, _by_model = Channel.objects.filter(pk=key).delete()
         if deleted:
-            audit.record(
+            audit_log.record(
                 request=request, action="channel.deleted", target=f"channel:{key}", detail=told
             )
 

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from coc_admin import private_files
 from coc_admin.postgresql import pooler
-from coc_admin.supervisor import preflight, programs
+from coc_admin.processes import preflight, programs
 
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]", "::1", "testserver"}
 MONITOR_SILENT = timedelta(seconds=60)

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.http import HttpRequest
 
-from coc_admin import audit
+from coc_admin.accounts import audit_log
 from orders.models import CustomerMessage, HandOver, MessageRoute, Order
 from reconciliation.alerts.channels import send as sending
 
@@ -57,7 +57,7 @@ def write(
             },
         )
         if is_new:
-            audit.record(
+            audit_log.record(
                 request=request,
                 action="customer.written",
                 target=f"order:{order.pk}",
@@ -75,7 +75,7 @@ def try_again(message: CustomerMessage, *, request: HttpRequest) -> None:
                 pk=message.pk, **{way: HandOver.FAILED}
             ).update(**{way: HandOver.PENDING, f"{way}_error": ""})
         if changed:
-            audit.record(
+            audit_log.record(
                 request=request,
                 action="customer.written_again",
                 target=f"order:{message.order_id}",
@@ -123,11 +123,11 @@ def save_route(
         if not won:
             raise RouteMoved
         route.refresh_from_db()
-        audit.record(
+        audit_log.record(
             request=request,
             action="site.messages",
             target=f"site:{site_id}",
-            detail=audit.changed(before, _shown(route)),
+            detail=audit_log.changed(before, _shown(route)),
         )
     return route
 

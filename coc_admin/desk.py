@@ -16,10 +16,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from coc_admin import audit
+from coc_admin.accounts import audit_log
+from coc_admin.accounts.site_access import Sight
 from coc_admin.editing import ChangeRefused, EditedMeanwhile
 from coc_admin.models import DeskEntry
-from coc_admin.sight import Sight
 from orders.models import Order
 
 NOBODY = 0
@@ -75,7 +75,7 @@ def assign(*, request: HttpRequest, was: Mapping[int, int], assignee: User | Non
             assigned_by=request.user.get_username()[:150],
         )
         if changed:
-            audit.record(
+            audit_log.record(
                 request=request,
                 action="desk.assigned",
                 target="desk",
@@ -136,9 +136,9 @@ def write_note(*, request: HttpRequest, order: Order, was: str, note: str) -> No
         )
         if not changed:
             raise EditedMeanwhile({"note": entry.note})
-        audit.record(
+        audit_log.record(
             request=request,
             action="desk.noted",
             target=f"order:{order.pk}",
-            detail=audit.changed({"note": was}, {"note": note}),
+            detail=audit_log.changed({"note": was}, {"note": note}),
         )

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import models, transaction
 from django.db.models import QuerySet
 
-from coc_admin import audit
+from coc_admin.accounts import audit_log
 
 
 class EditedMeanwhile(Exception):
@@ -79,7 +79,7 @@ def update_as_seen(
         if any(was.get(name) != text for name, text in now.items()):
             raise EditedMeanwhile(now)
         wanted = {name: text_of(value) for name, value in values.items()}
-        changes = audit.changed(now, wanted)
+        changes = audit_log.changed(now, wanted)
         seen = {name: _stored(row, name) for name in fields}
         new = {name: values[name] for name in changes}
         if new and not rows.filter(**seen).update(**new):

@@ -62,7 +62,7 @@ class Profile(models.Model):
     time_zone = models.CharField(max_length=64, blank=True)  # blank: UTC
     language = models.CharField(max_length=10, blank=True)  # blank: what the browser asks for
     shortcuts = models.BooleanField("keyboard shortcuts", default=True)
-    # When the person was last disabled or enabled; see `coc_admin.cutting_off`.
+    # When the person was last disabled or enabled; see `coc_admin.accounts.sign_out`.
     cut_off_at = models.DateTimeField(null=True, editable=False)
 
     def __str__(self) -> str:
@@ -103,7 +103,7 @@ class AuditRows(models.QuerySet["AuditEntry"]):
 
 
 class AuditEntry(models.Model):
-    """One append-only line of what a person did in the console; written by `coc_admin.audit`.
+    """One append-only line of what a person did; written by `coc_admin.accounts.audit_log`.
 
     The person is kept by name, so that the entry outlives the account.
     """
@@ -142,7 +142,7 @@ class AuditEntry(models.Model):
 
 
 class SignInCount(models.Model):
-    """How many failed sign-ins something has against it; written by `coc_admin.sign_in.counts`.
+    """Failed sign-ins counted against something; written by `coc_admin.accounts.sign_in.counts`.
 
     Old rows are deleted, and the oldest above a bound: the table does not grow with the guesses.
     """

@@ -13,8 +13,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
 
+from coc_admin.accounts.site_access import profile_of
 from coc_admin.models import Profile
-from coc_admin.sight import profile_of
 
 
 class PersonalMiddleware:

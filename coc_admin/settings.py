@@ -55,7 +55,7 @@ MIDDLEWARE = [
     "coc_admin.personal.PersonalMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "coc_admin.sign_in.passwords.PasswordsBusyMiddleware",
+    "coc_admin.accounts.sign_in.passwords.PasswordsBusyMiddleware",
 ]
 
 ROOT_URLCONF = "coc_admin.urls"
@@ -99,8 +99,8 @@ CACHES = {
 }
 
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
-# Few hashes at a time, however many people want one (coc_admin.sign_in.passwords).
-PASSWORD_HASHERS = ["coc_admin.sign_in.passwords.BoundedHasher"]
+# Few hashes at a time, however many people want one (coc_admin.accounts.sign_in.passwords).
+PASSWORD_HASHERS = ["coc_admin.accounts.sign_in.passwords.BoundedHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from coc_admin import audit
+from coc_admin.accounts import audit_log
 from coc_admin.editing import (
     ChangeRefused,
     EditedMeanwhile,
@@ -113,7 +113,7 @@ def _update_with_lists(
         raise EditedMeanwhile(texts_of(rows.get(), list(columns)) | lists)
     if lists:
         permit_only(rows.get(), values[PERMITTED])
-        changes |= audit.changed(lists, {PERMITTED: permitted_text(site)})
+        changes |= audit_log.changed(lists, {PERMITTED: permitted_text(site)})
     return changes
 
 
@@ -176,7 +176,7 @@ def _note(
     verb: str = "changed",
 ) -> None:
     if changes:
-        audit.record(
+        audit_log.record(
             request=request,
             action=f"{kind}.{verb}",
             target=f"{kind}:{key}",

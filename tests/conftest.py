@@ -131,13 +131,13 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 @pytest.fixture(autouse=True)
 def _wrong_passwords_of_other_tests() -> None:
     """Forget what a process remembers of failed sign-ins."""
-    from coc_admin.sign_in import counts
+    from coc_admin.accounts.sign_in import counts
 
     counts.memory.clear()
 
 
 def _make_roles(using: str, **_: Any) -> None:
-    from coc_admin.roles import make_roles
+    from coc_admin.accounts.roles import make_roles
 
     make_roles(apps, alias=using)
 

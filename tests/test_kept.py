@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.db import connection
 
-from coc_admin.roles import permissions_of_roles
+from coc_admin.accounts.roles import permissions_of_roles
 from tests.coc_admin.console import scene
 from tests.fuzzing import rows, undone
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja.security.base import AuthBase
 
-from coc_admin import tokens
+from coc_admin.accounts import tokens
 from coc_admin.api.problems import Forbidden, NotFound, Unauthenticated
 from coc_admin.models import ApiToken, TokenScope
 from orders.actors import Actor, api_client

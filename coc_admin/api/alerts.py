@@ -13,7 +13,7 @@ from ninja import Router
 
 from coc_admin.api.access import BearerToken, token_of
 from coc_admin.api.pages import refuse_unknown
-from coc_admin.api.shapes import AlertList
+from coc_admin.api.serializers import AlertList
 from coc_admin.models import TokenScope
 from orders.serializers import iso
 from reconciliation.alerts import lifecycle

@@ -10,7 +10,7 @@ from ninja import Path, Router
 from coc_admin.api.access import BearerToken, site_of, token_of
 from coc_admin.api.pages import refuse_unknown
 from coc_admin.api.problems import NotFound
-from coc_admin.api.shapes import InventoryAnswer
+from coc_admin.api.serializers import InventoryAnswer
 from coc_admin.models import TokenScope
 from orders import ledger
 from orders.fields import json_number

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from coc_admin.api.placing import RULE
-from coc_admin.api.shapes import ProblemAnswer
+from coc_admin.api.serializers import ProblemAnswer
 from orders.payload import MAX_BYTES, order_schema
 
 DESCRIPTION = """\

@@ -13,7 +13,7 @@ from ninja import Path, Query, Router
 from coc_admin.api.access import BearerToken, actor_of, site_of, token_of
 from coc_admin.api.pages import cursor_of, place_of, refuse_unknown
 from coc_admin.api.problems import NotFound
-from coc_admin.api.shapes import (
+from coc_admin.api.serializers import (
     Cancellation,
     OrderAnswer,
     OrderChange,

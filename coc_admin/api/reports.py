@@ -14,7 +14,7 @@ from ninja import Path, Query, Router, Schema
 from coc_admin.api.access import BearerToken, site_of, token_of
 from coc_admin.api.pages import cursor_of, place_of, refuse_unknown
 from coc_admin.api.problems import NotFound, Unavailable
-from coc_admin.api.shapes import ReportFilters, ReportPage
+from coc_admin.api.serializers import ReportFilters, ReportPage
 from coc_admin.models import TokenScope
 from coc_admin.report_responses import report_response
 from orders.serializers import iso

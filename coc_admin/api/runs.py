@@ -16,7 +16,7 @@ from ninja import Path, Query, Router, Schema, Status
 from coc_admin.api.access import BearerToken, actor_of, token_of
 from coc_admin.api.pages import cursor_of, place_of, refuse_unknown
 from coc_admin.api.problems import ApiProblem, InvalidRequest, NotFound
-from coc_admin.api.shapes import (
+from coc_admin.api.serializers import (
     Cursor,
     DryRunAnswer,
     Limit,

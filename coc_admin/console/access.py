@@ -18,7 +18,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
-from coc_admin.sight import sight_of
+from coc_admin.accounts.site_access import sight_of
 
 View = Callable[..., HttpResponseBase]
 

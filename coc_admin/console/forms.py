@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from coc_admin.sight import Sight
+from coc_admin.accounts.site_access import Sight
 from orders.models import InventoryList, Site
 from orders.search_expressions import LONGEST_CUSTOMER_TEXT
 from orders.texts import made_visible

@@ -11,9 +11,9 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from coc_admin.console.alerts.inbox import inbox_of
-from coc_admin.console.wording import Banner, connection_banner
-from coc_admin.sight import Sight, profile_of, sight_of
+from coc_admin.accounts.site_access import Sight, profile_of, sight_of
+from coc_admin.console.alerts.queries import inbox_of
+from coc_admin.console.labels import Banner, connection_banner
 from reconciliation import connection as connections
 from reconciliation.models import ACTIVE_RUNS, Connection, ConnectionState, Priority, Run
 from reconciliation.runs import status

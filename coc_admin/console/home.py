@@ -7,13 +7,13 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from coc_admin.accounts.site_access import sight_of
 from coc_admin.console.access import console_page
-from coc_admin.console.alerts.inbox import inbox_of
+from coc_admin.console.alerts.queries import inbox_of
 from coc_admin.console.frame import frame_of
-from coc_admin.console.reports.pages import latest_days
-from coc_admin.console.runs.sight import runs_in_sight, seen_runs
-from coc_admin.console.wording import money_by_currency
-from coc_admin.sight import sight_of
+from coc_admin.console.labels import money_by_currency
+from coc_admin.console.reports.views import latest_days
+from coc_admin.console.runs.site_access import runs_in_sight, seen_runs
 
 RUNS = 5
 ALERTS = 8

@@ -21,13 +21,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 
-from coc_admin import accounts, audit
+from coc_admin.accounts import audit_log, people
+from coc_admin.accounts.sign_in import limits, passwords
+from coc_admin.accounts.site_access import SESSION_KEY, profile_of, sight_of
 from coc_admin.console.access import READ_AND_POST, console_page
-from coc_admin.console.signing_in import note_failure, wait_page
+from coc_admin.console.sign_in import note_failure, wait_page
 from coc_admin.models import Profile
 from coc_admin.personal import zone_names
-from coc_admin.sight import SESSION_KEY, profile_of, sight_of
-from coc_admin.sign_in import limits, passwords
 
 # These name a site, or a place in a list of the site that was shown before.
 _OF_THE_OLD_SITE = ("site", "cursor", "page", "before", "holds_after")
@@ -69,14 +69,14 @@ def me(request: HttpRequest) -> HttpResponse:
         Profile.objects.filter(pk=profile.pk).update(**form.cleaned_data)
         messages.success(request, _("Saved."))
         return redirect("me")
-    context = {"form": form, "role": accounts.role_of(user), "person": user}
+    context = {"form": form, "role": people.role_of(user), "person": user}
     return render(request, "console/me.html", context)
 
 
 @console_page("orders.view_order", methods=("POST",))
 def sign_out_elsewhere(request: HttpRequest) -> HttpResponse:
     """End every session of the person but this one."""
-    ended = accounts.sign_out_everywhere(
+    ended = people.sign_out_everywhere(
         request=request, user_id=int(request.user.pk or 0), now=timezone.now(), reason=""
     )
     said = ngettext(
@@ -125,7 +125,7 @@ class _PasswordChange(auth.PasswordChangeView):
         with transaction.atomic():
             User.objects.filter(pk=user.pk).update(password=user.password)
             update_session_auth_hash(self.request, user)
-            audit.record(
+            audit_log.record(
                 request=self.request,
                 action="user.password_changed",
                 target=f"user:{user.get_username()}",

@@ -4,40 +4,40 @@ from __future__ import annotations
 
 from django.urls import path
 
-from coc_admin.console import connection, home, me, signing_in
-from coc_admin.console.alerts import pages as alerts
+from coc_admin.console import connection, home, me, sign_in
 from coc_admin.console.alerts import preferences as alert_preferences
-from coc_admin.console.bulk import choosing_pages, replace_pages
-from coc_admin.console.bulk import pages as bulk_pages
-from coc_admin.console.channels import pages as channels
-from coc_admin.console.configuration.urls import urlpatterns as settings_urls
-from coc_admin.console.desk import assigning as desk_assigning
-from coc_admin.console.desk import pages as desk
-from coc_admin.console.messages import pages as customer_messages
-from coc_admin.console.messages import templates as message_templates
+from coc_admin.console.alerts import views as alerts
+from coc_admin.console.bulk import replace_views, selection_views
+from coc_admin.console.bulk import views as bulk_pages
+from coc_admin.console.channels import views as channels
+from coc_admin.console.desk import assignment_views as desk_assigning
+from coc_admin.console.desk import views as desk
+from coc_admin.console.messages import template_views as message_templates
+from coc_admin.console.messages import views as customer_messages
 from coc_admin.console.orders import exports as order_exports
-from coc_admin.console.orders import pages as orders
 from coc_admin.console.orders import payloads as order_payloads
+from coc_admin.console.orders import views as orders
 from coc_admin.console.outages import files as outage_files
-from coc_admin.console.outages import pages as outages
-from coc_admin.console.remedies import adjusting as adjusting_pages
-from coc_admin.console.remedies import items as item_remedies
-from coc_admin.console.remedies import outside as remedies
+from coc_admin.console.outages import views as outages
+from coc_admin.console.remedies import adjust_views as adjusting_pages
+from coc_admin.console.remedies import item_views as item_remedies
+from coc_admin.console.remedies import settlement_views as remedies
 from coc_admin.console.reports import calendar as report_calendar
-from coc_admin.console.reports import contents as report_pages
-from coc_admin.console.reports import pages as reports
+from coc_admin.console.reports import content_views as report_pages
+from coc_admin.console.reports import views as reports
 from coc_admin.console.runs import details as run_details
-from coc_admin.console.runs import pages as runs
-from coc_admin.console.stock import compare_pages as stock_pages
-from coc_admin.console.stock import import_pages as stock_import_pages
-from coc_admin.console.stock import pages as inventory
+from coc_admin.console.runs import views as runs
+from coc_admin.console.settings.urls import urlpatterns as settings_urls
+from coc_admin.console.stock import compare_views as stock_pages
+from coc_admin.console.stock import import_views as stock_import_pages
+from coc_admin.console.stock import views as inventory
 
 urlpatterns = [
-    path("login/", signing_in.SignIn.as_view(), name="login"),
-    path("logout/", signing_in.SignOut.as_view(), name="logout"),
+    path("login/", sign_in.SignIn.as_view(), name="login"),
+    path("logout/", sign_in.SignOut.as_view(), name="logout"),
     path(
         "set-password/<str:uidb64>/<str:token>/",
-        signing_in.SetPassword.as_view(),
+        sign_in.SetPassword.as_view(),
         name="set_password",
     ),
     path("me/", me.me, name="me"),
@@ -69,13 +69,13 @@ urlpatterns = [
     path("orders/<int:pk>/end-review/", orders.end_review, name="order_end_review"),
     path("desk/", desk.desk_orders, name="desk"),
     path("desk/skus/", desk.desk_skus, name="desk_skus"),
-    path("desk/skus/replace/", replace_pages.replace_sku, name="desk_sku_replace"),
+    path("desk/skus/replace/", replace_views.replace_sku, name="desk_sku_replace"),
     path("desk/assign/", desk_assigning.desk_assign, name="desk_assign"),
     path("desk/orders/<int:pk>/", desk.desk_order, name="desk_order"),
-    path("chosen/<str:listing>/", choosing_pages.choose, name="choose"),
+    path("chosen/<str:listing>/", selection_views.choose, name="choose"),
     path(
         "chosen/<str:listing>/export.<str:form>",
-        choosing_pages.chosen_export,
+        selection_views.chosen_export,
         name="chosen_export",
     ),
     path("bulk/<uuid:pk>/", bulk_pages.bulk, name="bulk"),

@@ -20,14 +20,14 @@ from django.utils import timezone
 
 from coc_admin.demo.plan import DemoSite, Plan
 from coc_admin.models import TokenScope
-from coc_admin.supervisor.preflight import NotReady
+from coc_admin.processes.preflight import NotReady
 from orders import ledger
 from orders.ledger import Figure
 from orders.models import InventoryList, ListType, MovementReason, Site
 
 STOCK_FILE = "stock.json"
 _MARK = ".coc-demo"
-# The roles are groups that a migration makes; see coc_admin.roles.
+# The roles are groups that a migration makes; see coc_admin.accounts.roles.
 ROLES = ("viewer", "merchandiser", "operator", "administrator")
 
 

@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from coc_admin.roles import make_roles
+from coc_admin.accounts.roles import make_roles
 
 
 def make(apps, schema_editor):

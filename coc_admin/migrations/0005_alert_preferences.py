@@ -4,7 +4,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-from coc_admin.roles import make_roles
+from coc_admin.accounts.roles import make_roles
 
 
 def make(apps, schema_editor):

@@ -15,7 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from coc_admin.console import formats, recorded, wording
+from coc_admin.console import formats, labels, recorded_labels
 from orders.models import Order
 from orders.texts import made_visible
 from reconciliation.models import EntryState
@@ -27,7 +27,7 @@ register.filter("change", formats.format_change)
 register.filter("day", formats.format_day)
 register.filter("price_to_type", formats.price_to_type)
 register.filter("visible", made_visible)
-register.filter("recorded", recorded.in_readers_language)
+register.filter("recorded", recorded_labels.in_readers_language)
 
 ICONS = "vendor/tabler-icons-3.51.0/icons.svg"
 
@@ -114,7 +114,7 @@ def day_value(value: object) -> str:
 @register.simple_tag
 def pill(state: str, label: str) -> SafeString:
     """Show a state as a coloured word."""
-    tone = wording.TONES.get(state, "quiet")
+    tone = labels.TONES.get(state, "quiet")
     return format_html('<span class="pill tone-{}">{}</span>', tone, label)
 
 
@@ -127,7 +127,7 @@ def entry_pill(state: str) -> SafeString:
 @register.simple_tag
 def order_pill(order: Order) -> SafeString:
     """Show where an order stands in one or two words."""
-    tone, label = wording.order_state(order)
+    tone, label = labels.order_state(order)
     return format_html('<span class="pill tone-{}">{}</span>', tone, label)
 
 

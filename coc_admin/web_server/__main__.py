@@ -11,7 +11,7 @@ import sys
 
 from django.conf import settings
 
-from coc_admin.supervisor.programs import console_threads, web_threads
+from coc_admin.processes.programs import console_threads, web_threads
 from coc_admin.web_server import handover, process
 from coc_admin.web_server.contact import contact
 from coc_admin.web_server.limits import ForwardingLimits, Limits

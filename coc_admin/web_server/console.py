@@ -14,7 +14,7 @@ from typing import Any
 
 from django.conf import settings
 
-from coc_admin.supervisor.programs import console_threads, web_workers
+from coc_admin.processes.programs import console_threads, web_workers
 from coc_admin.web_server import handover, process
 from coc_admin.web_server.channel import Channel
 from coc_admin.web_server.limits import Limits

@@ -27,7 +27,7 @@ from statistics import median, quantiles
 
 import requests
 
-from coc_admin.supervisor import programs
+from coc_admin.processes import programs
 from tests.processes.product import ROOT, Running, environment, free_port, serve
 
 SITE = "bench"

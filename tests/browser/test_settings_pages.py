@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.http import urlsafe_base64_encode
 from playwright.sync_api import expect
 
-from coc_admin import tokens
+from coc_admin.accounts import tokens
 from coc_admin.models import AuditEntry
 from orders.models import Site
 from reconciliation.maintenance import schedules

@@ -14,9 +14,9 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
 
-from coc_admin import tokens
+from coc_admin.accounts import tokens
+from coc_admin.accounts.roles import make_roles
 from coc_admin.models import ApiToken, AuditEntry
-from coc_admin.roles import make_roles
 from orders.models import InventoryList, Site
 from tests.coc_admin.console import scene
 

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
-from coc_admin import accounts
+from coc_admin.accounts import people
 from coc_admin.models import AuditEntry, Profile
 from orders.models import Site
 from tests.coc_admin.console import scene
@@ -114,7 +114,7 @@ def test_staff_leaves_an_administrator(administrator: Client, active: bool) -> N
     ):
         assert administrator.post(f"/admin/auth/user/{path}", sent).status_code == 403
     amy.refresh_from_db()
-    assert list(accounts.administrators()) == [amy]
+    assert list(people.administrators()) == [amy]
     assert not AuditEntry.objects.exists()
 
 

@@ -11,7 +11,8 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.test import RequestFactory
 
-from coc_admin import audit, logs
+from coc_admin import logs
+from coc_admin.accounts import audit_log
 from coc_admin.models import AuditEntry
 from tests.coc_admin.console import scene
 
@@ -27,7 +28,7 @@ def request_of(name: str = "") -> Any:
 def test_entry_says_who_what_and_in_which_request() -> None:
     token = logs.request_id.set("request-12345678")
     try:
-        audit.record(
+        audit_log.record(
             request=request_of("mia"), action="site.changed", target="site:shop", reason="why"
         )
     finally:
@@ -44,7 +45,7 @@ def test_entry_says_who_what_and_in_which_request() -> None:
 
 
 def test_nobody_signed_in_is_nobody() -> None:
-    assert audit.record(request=request_of(), action="x", target="y").actor == ""
+    assert audit_log.record(request=request_of(), action="x", target="y").actor == ""
 
 
 def test_detail_becomes_json_and_secrets_are_hidden() -> None:
@@ -59,7 +60,7 @@ def test_detail_becomes_json_and_secrets_are_hidden() -> None:
         "number": 3,
         "none": None,
     }
-    audit.record(request=request_of("mia"), action="x", target="y", detail=detail)
+    audit_log.record(request=request_of("mia"), action="x", target="y", detail=detail)
     kept = AuditEntry.objects.get().detail
     assert kept == {
         "password": "(hidden)",
@@ -77,7 +78,7 @@ def test_detail_becomes_json_and_secrets_are_hidden() -> None:
 def test_entry_goes_with_a_change_that_fails() -> None:
     @transaction.atomic
     def change() -> None:
-        audit.record(request=request_of("mia"), action="x", target="y")
+        audit_log.record(request=request_of("mia"), action="x", target="y")
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -86,7 +87,7 @@ def test_entry_goes_with_a_change_that_fails() -> None:
 
 
 def test_entries_are_neither_changed_nor_deleted() -> None:
-    entry = audit.record(request=request_of("mia"), action="x", target="y")
+    entry = audit_log.record(request=request_of("mia"), action="x", target="y")
     entry.actor = "somebody else"
     for act in (
         entry.save,
@@ -101,4 +102,4 @@ def test_entries_are_neither_changed_nor_deleted() -> None:
 
 def test_only_what_differs_is_a_change() -> None:
     before, after = {"a": 1, "b": 2}, {"a": 1, "b": 3, "c": None}
-    assert audit.changed(before, after) == {"b": {"before": 2, "after": 3}}
+    assert audit_log.changed(before, after) == {"b": {"before": 2, "after": 3}}

@@ -14,9 +14,9 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from coc_admin import tokens
+from coc_admin.accounts import tokens
+from coc_admin.accounts.roles import make_roles
 from coc_admin.models import ApiToken, BulkKind, BulkRemedy, Profile, TokenScope
-from coc_admin.roles import make_roles
 from orders.models import InventoryRecord, Order, Site
 from reconciliation.alerts import lifecycle
 from reconciliation.models import (

@@ -10,9 +10,9 @@ from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.test import Client, RequestFactory
 
-from coc_admin import accounts
+from coc_admin.accounts import people
+from coc_admin.accounts.roles import make_roles
 from coc_admin.models import AuditEntry
-from coc_admin.roles import make_roles
 from tests.coc_admin.console import scene
 from tests.coc_admin.test_admin import BACKEND
 from tests.coc_admin.test_admin import superuser as superuser
@@ -57,7 +57,7 @@ def test_sessions_and_links_do_not_come_back_with_the_account(
     assert old.get("/orders/").status_code == 200
     request: Any = RequestFactory().get("/")
     request.user = User.objects.get(username="root")
-    link = accounts.password_link(request=request, user_id=vera.pk)
+    link = people.password_link(request=request, user_id=vera.pk)
     assert Client().get(link, follow=True).context["validlink"] is True
 
     change(superuser, vera, False)

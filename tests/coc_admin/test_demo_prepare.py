@@ -13,7 +13,7 @@ from django.test import RequestFactory
 
 from coc_admin.demo import environment, prepare
 from coc_admin.demo.plan import DE, US, shop_plan
-from coc_admin.supervisor.preflight import NotReady
+from coc_admin.processes.preflight import NotReady
 from orders.models import InventoryList, InventoryRecord, Site
 
 

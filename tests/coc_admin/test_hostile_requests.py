@@ -18,8 +18,8 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from coc_admin import audit
-from coc_admin.console.configuration.edit_forms import EditForm
+from coc_admin.accounts import audit_log
+from coc_admin.console.settings.edit_forms import EditForm
 from coc_admin.models import AuditEntry, TokenScope
 from coc_admin.wsgi import application
 from orders.models import Site
@@ -239,7 +239,7 @@ def test_the_log_keeps_what_was_asked_as_far_as_it_can_be_stored(objects: dict[s
         text_of(answer)
     exports = AuditEntry.objects.filter(action="orders.exported").values_list("detail", flat=True)
     assert list(exports) == [{"x": "\ufffd", "\ufffd": "1", "customer": "a\ufffd"}] * 2
-    entry = audit.record(
+    entry = audit_log.record(
         request=answer.wsgi_request,
         action="a",
         target="b\x00",

@@ -6,9 +6,9 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 
+from coc_admin.accounts.roles import make_roles, permissions_of_roles
 from coc_admin.console.urls import urlpatterns
 from coc_admin.demo.prepare import ROLES
-from coc_admin.roles import make_roles, permissions_of_roles
 from tests.coc_admin.console import scene
 
 pytestmark = pytest.mark.django_db

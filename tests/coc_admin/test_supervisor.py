@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from coc_admin.supervisor.children import ROOT, Child, Program
-from coc_admin.supervisor.supervise import BACK_OFF_SECONDS, Supervisor
+from coc_admin.processes.children import ROOT, Child, Program
+from coc_admin.processes.supervise import BACK_OFF_SECONDS, Supervisor
 
 # Forks a child of its own, as a worker cluster does, and writes both ids down.
 FAMILY = """
@@ -197,8 +197,8 @@ def test_nobody_is_left_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "supervise.py"
     script.write_text(
         "import sys, threading\n"
-        "from coc_admin.supervisor.children import Program\n"
-        "from coc_admin.supervisor.supervise import Supervisor\n"
+        "from coc_admin.processes.children import Program\n"
+        "from coc_admin.processes.supervise import Supervisor\n"
         f"family = Program('family', (sys.executable, '-c', {FAMILY!r}, 'deaf'))\n"
         "show = lambda name, text: print(text, flush=True)\n"
         "Supervisor([family], sink=show, say=print).run(threading.Event())\n"

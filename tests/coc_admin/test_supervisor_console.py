@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
-from coc_admin.supervisor.console import MOST_WAITING, Console
+from coc_admin.processes.console import MOST_WAITING, Console
 
 
 def test_a_terminal_that_nobody_reads_keeps_no_program_waiting() -> None:

@@ -14,7 +14,7 @@ from django.contrib.staticfiles.finders import get_finders
 from django.db import connection
 from pytest_django.fixtures import Settings
 
-from coc_admin.supervisor import preflight, programs
+from coc_admin.processes import preflight, programs
 from orders import statement_limit
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from coc_admin.management.commands.serve import stop_on_signals
-from coc_admin.supervisor import preflight
-from coc_admin.supervisor.children import ROOT
+from coc_admin.processes import preflight
+from coc_admin.processes.children import ROOT
 from tests.processes.product import outer_environment
 
 pytestmark = pytest.mark.own_sqlite

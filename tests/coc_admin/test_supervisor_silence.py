@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from coc_admin.management.commands.serve import is_worker_wedged
-from coc_admin.supervisor import silence, worker_progress
-from coc_admin.supervisor.children import Child, Program
-from coc_admin.supervisor.lock_watch import LOCKS, LockWatch, holder_of
-from coc_admin.supervisor.silence import Silence
-from coc_admin.supervisor.supervise import Supervisor
-from coc_admin.supervisor.watchdog import Progress, Watchdog
+from coc_admin.processes import silence, worker_progress
+from coc_admin.processes.children import Child, Program
+from coc_admin.processes.lock_watch import LOCKS, LockWatch, holder_of
+from coc_admin.processes.silence import Silence
+from coc_admin.processes.supervise import Supervisor
+from coc_admin.processes.watchdog import Progress, Watchdog
 from reconciliation.liveness import Beat
 from tests.coc_admin.test_supervisor import Lines, is_gone, wait_for
 

@@ -11,8 +11,8 @@ import pytest
 from django.db import OperationalError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from coc_admin.supervisor import worker_progress
-from coc_admin.supervisor.watchdog import Progress, Watchdog
+from coc_admin.processes import worker_progress
+from coc_admin.processes.watchdog import Progress, Watchdog
 from orders.models import ActorKind
 from reconciliation.models import Batch, Run
 from reconciliation.queue import heartbeats

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from coc_admin import tokens
+from coc_admin.accounts import tokens
 from coc_admin.models import ApiToken
 from orders.models import InventoryList, Site
 

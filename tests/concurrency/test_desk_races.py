@@ -11,9 +11,9 @@ from django.test import RequestFactory
 from django.utils import timezone
 
 from coc_admin import bulk, desk
+from coc_admin.accounts.site_access import Sight
 from coc_admin.bulk_plans import plan
 from coc_admin.models import AuditEntry, BulkKind, BulkLine, DeskEntry
-from coc_admin.sight import Sight
 from orders.models import EventKind, Order, OrderEvent
 from tests.coc_admin.console import scene
 from tests.concurrency.together import at_once

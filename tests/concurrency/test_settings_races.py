@@ -15,10 +15,11 @@ from django.test import RequestFactory
 from django.utils import timezone
 from django_q.models import Schedule
 
-from coc_admin import accounts, editing, rhythms, sites
+from coc_admin import editing, intervals, sites
+from coc_admin.accounts import people
+from coc_admin.accounts.roles import make_roles
 from coc_admin.editing import ChangeRefused, EditedMeanwhile
 from coc_admin.models import AuditEntry
-from coc_admin.roles import make_roles
 from orders.models import Site
 from reconciliation.maintenance import schedules
 from reconciliation.models import Rhythm
@@ -73,7 +74,7 @@ def test_without_the_comparison_the_last_one_wins(monkeypatch: pytest.MonkeyPatc
 def slow_down(number: int) -> str:
     user = User(pk=number + 1, username=f"editor{number}")
     try:
-        rhythms.change_rhythm(
+        intervals.change_rhythm(
             request=request_of(user),
             name="sweep",
             was={"every": ""},
@@ -100,7 +101,7 @@ def test_without_the_comparison_all_change_the_rhythm(monkeypatch: pytest.Monkey
         rows.update(**values)
         return dict(values)
 
-    monkeypatch.setattr(rhythms, "update_as_seen", blindly)
+    monkeypatch.setattr(intervals, "update_as_seen", blindly)
     assert at_once(EDITORS, slow_down) == ["won"] * EDITORS
 
 
@@ -124,7 +125,7 @@ def two_administrators_disable_each_other(monkeypatch: pytest.MonkeyPatch) -> li
     for user in both:
         user.groups.add(Group.objects.get(name="administrator"))
     checked = threading.Barrier(2)
-    check = accounts.check_loss
+    check = people.check_loss
 
     def check_and_wait(**members: Any) -> None:
         check(**members)
@@ -133,11 +134,11 @@ def two_administrators_disable_each_other(monkeypatch: pytest.MonkeyPatch) -> li
         except threading.BrokenBarrierError:
             return
 
-    monkeypatch.setattr(accounts, "check_loss", check_and_wait)
+    monkeypatch.setattr(people, "check_loss", check_and_wait)
 
     def disable(number: int) -> str:
         try:
-            accounts.set_active(
+            people.set_active(
                 request=request_of(both[number]),
                 user_id=both[1 - number].pk,
                 active=False,
@@ -152,13 +153,13 @@ def two_administrators_disable_each_other(monkeypatch: pytest.MonkeyPatch) -> li
 
 def test_two_administrators_cannot_disable_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     assert two_administrators_disable_each_other(monkeypatch) == ["disabled", "refused"]
-    assert accounts.administrators().count() == 1
+    assert people.administrators().count() == 1
 
 
 def test_without_the_lock_nobody_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     def unlocked(request: Any, user_id: int) -> User:
         return User.objects.get(pk=user_id)
 
-    monkeypatch.setattr(accounts, "_locked", unlocked)
+    monkeypatch.setattr(people, "_locked", unlocked)
     assert two_administrators_disable_each_other(monkeypatch) == ["disabled", "disabled"]
-    assert accounts.administrators().count() == 0
+    assert people.administrators().count() == 0

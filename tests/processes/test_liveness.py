@@ -21,7 +21,7 @@ import psutil
 import pytest
 import requests
 
-from coc_admin.supervisor.lock_watch import LOCKS, holder_of
+from coc_admin.processes.lock_watch import LOCKS, holder_of
 from tests.orders.payloads import raw_order
 from tests.processes.product import Running, wait_for
 from tests.processes.stack import SITE, Stack, running_stack

@@ -11,7 +11,7 @@ from django.apps import apps
 from django.db import connections
 from django.test import override_settings
 
-from coc_admin import tokens
+from coc_admin.accounts import tokens
 from coc_admin.models import ApiToken
 from orders.models import Order, Site
 from reconciliation.maintenance import integrity_check

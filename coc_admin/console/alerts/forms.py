@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from coc_admin.console.alerts.inbox import OPEN, STATES, Wanted
+from coc_admin.console.alerts.queries import OPEN, STATES, Wanted
 from reconciliation.alerts.actions import LONGEST_SNOOZE
 from reconciliation.models import Descriptor, Priority
 

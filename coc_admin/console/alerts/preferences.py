@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from coc_admin.console.access import READ_AND_POST, console_page
-from coc_admin.console.alerts.inbox import inbox_of
+from coc_admin.console.alerts.queries import inbox_of
 from coc_admin.models import AlertPreference
 from reconciliation.models import Descriptor, Priority
 

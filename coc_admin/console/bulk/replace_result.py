@@ -12,9 +12,9 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from coc_admin import bulk as bulks
+from coc_admin.accounts.site_access import sight_of
 from coc_admin.console.formats import format_quantity
 from coc_admin.models import BulkLine, BulkRemedy, BulkState
-from coc_admin.sight import sight_of
 from orders.models import Replacement, ReplacementState
 from reconciliation import remedies
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from coc_admin.sight import sight_of
+from coc_admin.accounts.site_access import sight_of
 from reconciliation.models import Channel, Delivery
 
 

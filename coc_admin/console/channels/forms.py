@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils.translation import gettext_lazy as _
 
-from coc_admin.sight import Sight
+from coc_admin.accounts.site_access import Sight
 from orders.models import Site
 from orders.texts import is_plain
 from reconciliation.alerts.channels.addresses import check_webhook

@@ -12,9 +12,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from coc_admin import desk
+from coc_admin.accounts.site_access import Sight, sight_of
 from coc_admin.console.desk import queries as desk_queries
 from coc_admin.console.outages.figures import orders_of_outage
-from coc_admin.sight import Sight, sight_of
 from orders.models import Order, ReservationState, Site
 from reconciliation.models import Outage
 

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from coc_admin import audit
+from coc_admin.accounts import audit_log
 from coc_admin.console.access import console_page
 from coc_admin.console.formats import format_quantity
 from coc_admin.console.orders.filters import read_filter
@@ -75,7 +75,7 @@ def export(request: HttpRequest, form: str) -> HttpResponseBase:
         return redirect(f"{reverse('orders')}?{request.GET.urlencode()}")
     with statement_limit.for_work():
         file = sheet_file(form, COLUMNS, rows_of(sorted_orders(found, wanted.sort)))
-    audit.record(
+    audit_log.record(
         request=request, action="orders.exported", target="orders", detail=request.GET.dict()
     )
     return file_response(file, stem=f"orders_{timezone.now():%Y%m%d_%H%M%S}", form=form)

@@ -10,10 +10,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from coc_admin.accounts.site_access import Sight, sight_of
 from coc_admin.console import queries
 from coc_admin.console.forms import OrderFilterForm
 from coc_admin.console.outages.figures import orders_of_outage
-from coc_admin.sight import Sight, sight_of
 from orders.models import Order, Site
 from reconciliation.models import Outage
 

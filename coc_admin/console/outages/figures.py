@@ -12,7 +12,7 @@ from django.db.models import Count, DateTimeField, F, IntegerField, Q, QuerySet,
 from django.db.models.functions import Coalesce, Trunc
 from django.utils.translation import gettext as _
 
-from coc_admin.sight import Sight
+from coc_admin.accounts.site_access import Sight
 from orders.fields import ZERO
 from orders.models import Order, OrderStatus, ReservationState
 from orders.models.orders import SHORT

@@ -15,12 +15,12 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
+from coc_admin.accounts.site_access import Sight, sight_of
 from coc_admin.console.access import console_page
-from coc_admin.console.outages import stories as outage_stories
+from coc_admin.console.outages import timeline as outage_stories
 from coc_admin.console.outages.figures import JUST_BEFORE, figures_of, orders_of_outage
-from coc_admin.console.runs.sight import runs_in_sight, seen_runs
+from coc_admin.console.runs.site_access import runs_in_sight, seen_runs
 from coc_admin.report_responses import file_response
-from coc_admin.sight import Sight, sight_of
 from orders.models import Order, Site
 from reconciliation.models import Outage, ReportDay
 from reconciliation.reports.archives import zip_file

@@ -14,10 +14,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
+from coc_admin.accounts.site_access import sight_of
 from coc_admin.console.access import console_page
 from coc_admin.console.reports.forms import EARLIEST, LATEST, CalendarForm
 from coc_admin.console.reports.queries import reports_in_sight
-from coc_admin.sight import sight_of
 from reconciliation.models import ReportDay, ReportType
 
 

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
-from coc_admin.sight import Sight, sight_of
+from coc_admin.accounts.site_access import Sight, sight_of
 from orders import units
 from orders.fields import ZERO
 from orders.models import Order, ReservationState, Resolution

@@ -14,11 +14,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 
+from coc_admin.accounts.site_access import Sight, sight_of
 from coc_admin.console.access import console_page
-from coc_admin.console.orders.stories import attempt_words
+from coc_admin.console.orders.timeline import attempt_words
 from coc_admin.console.paging import newest_first
-from coc_admin.console.runs.sight import run_or_404, seen_run
-from coc_admin.sight import Sight, sight_of
+from coc_admin.console.runs.site_access import run_or_404, seen_run
 from reconciliation.models import (
     Attempt,
     AttemptOutcome,

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from coc_admin import tokens
+from coc_admin.accounts import tokens
 from coc_admin.models import TokenScope
 from orders.models import Site
 

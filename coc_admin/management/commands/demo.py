@@ -21,10 +21,10 @@ from coc_admin.demo.simulator import SimulatorControl
 from coc_admin.demo.storefront import Storefront
 from coc_admin.demo.story import Pace, Story, StoryStopped
 from coc_admin.management.commands.serve import NOT_READY, run, stop_on_signals
-from coc_admin.supervisor import preflight, programs
-from coc_admin.supervisor.children import Program
-from coc_admin.supervisor.console import Console, LogFolder
-from coc_admin.supervisor.supervise import Supervisor
+from coc_admin.processes import preflight, programs
+from coc_admin.processes.children import Program
+from coc_admin.processes.console import Console, LogFolder
+from coc_admin.processes.supervise import Supervisor
 
 # A story of two minutes, and one for tests.
 TOLD = (240, Pace(per_second=3.2))

@@ -11,11 +11,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
-from coc_admin.supervisor import preflight, programs, worker_progress
-from coc_admin.supervisor.console import Console
-from coc_admin.supervisor.shim import ask_death_signal
-from coc_admin.supervisor.supervise import Supervisor
-from coc_admin.supervisor.watchdog import Watchdog
+from coc_admin.processes import preflight, programs, worker_progress
+from coc_admin.processes.console import Console
+from coc_admin.processes.shim import ask_death_signal
+from coc_admin.processes.supervise import Supervisor
+from coc_admin.processes.watchdog import Watchdog
 
 NOT_READY = 2
 

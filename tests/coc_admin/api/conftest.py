@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from coc_admin import tokens
+from coc_admin.accounts import tokens
 from coc_admin.models import TokenScope
 from orders.models import Site
 from reconciliation.connection import clients

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from coc_admin import tokens
+from coc_admin.accounts import tokens
 from coc_admin.models import ApiToken, TokenScope
 from orders.models import Movement, Order, OrderEvent
 from reconciliation.models import Run

@@ -20,7 +20,7 @@ from schemathesis import Case, GenerationMode
 from schemathesis.openapi import from_dict
 from schemathesis.specs.openapi import checks
 
-from coc_admin import tokens
+from coc_admin.accounts import tokens
 from coc_admin.api.app import api as ninja_api
 from coc_admin.models import ApiToken, TokenScope
 from orders.models import Site

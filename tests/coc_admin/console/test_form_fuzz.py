@@ -21,8 +21,8 @@ from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from coc_admin.accounts.sign_in import counts
 from coc_admin.models import AuditEntry
-from coc_admin.sign_in import counts
 from tests import fuzzing
 from tests.coc_admin.authorisation import TABLE
 from tests.coc_admin.test_authorisation import objects, person

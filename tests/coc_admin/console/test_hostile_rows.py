@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.db import models
 from django.test import Client
 
-from coc_admin import tokens
+from coc_admin.accounts import tokens
 from orders.models import MessageRoute, Order, Site
 from reconciliation.models import Channel, ChannelKind
 from tests.coc_admin.api.conftest import api_for

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.utils import translation
 
-from coc_admin.console.recorded import in_readers_language
+from coc_admin.console.recorded_labels import in_readers_language
 
 ROOT = Path(__file__).parents[3]
 # Where sentences are made that workers, the API and monitors record.

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from coc_admin.console import formats, wording
+from coc_admin.console import formats, labels
 from coc_admin.templatetags.console import outcome_bar, outcome_words
 from orders.models import ExportStatus, Order, OrderItem, OrderStatus, ReservationState, Resolution
 
@@ -168,6 +168,6 @@ def test_where_an_order_stands(
             **fields,
         }
     )
-    assert wording.order_state(order) == pill
-    stands = wording.standing(order, items=[ITEM], connection="ONLINE", waiting_before=0)
+    assert labels.order_state(order) == pill
+    stands = labels.standing(order, items=[ITEM], connection="ONLINE", waiting_before=0)
     assert stands.title == title

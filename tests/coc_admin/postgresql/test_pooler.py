@@ -14,7 +14,7 @@ from django.db.utils import ConnectionHandler
 
 from coc_admin import checks, env
 from coc_admin.postgresql import pooler
-from coc_admin.supervisor import preflight
+from coc_admin.processes import preflight
 from tests.coc_admin.test_checks import told
 from tests.processes.pgbouncer import pgbouncer
 

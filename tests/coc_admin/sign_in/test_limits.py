@@ -17,9 +17,9 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from coc_admin.console import signing_in
+from coc_admin.accounts.sign_in import counts, limits, notes
+from coc_admin.console import sign_in as signing_in
 from coc_admin.models import AuditEntry, SignInCount
-from coc_admin.sign_in import counts, limits, notes
 from tests.coc_admin.console.scene import make_user
 
 PASSWORD = "a long password"

@@ -17,9 +17,9 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from pytest_django.fixtures import Settings
 
+from coc_admin.accounts.sign_in import passwords
+from coc_admin.accounts.sign_in.passwords import BoundedHasher, Lane, PasswordsBusy
 from coc_admin.models import AuditEntry, SignInCount
-from coc_admin.sign_in import passwords
-from coc_admin.sign_in.passwords import BoundedHasher, Lane, PasswordsBusy
 from tests.coc_admin.console.scene import make_user
 
 PASSWORD = "a long password"
@@ -28,7 +28,7 @@ PASSWORD = "a long password"
 @pytest.fixture(autouse=True)
 def real_hasher(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Use the product's hasher, which need not be slow here."""
-    settings.PASSWORD_HASHERS = ["coc_admin.sign_in.passwords.BoundedHasher"]
+    settings.PASSWORD_HASHERS = ["coc_admin.accounts.sign_in.passwords.BoundedHasher"]
     monkeypatch.setattr(BoundedHasher, "iterations", 10)
     monkeypatch.setattr(passwords.ANYBODY, "seconds", 0.05)
     monkeypatch.setattr(passwords.KNOWN, "seconds", 0.05)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from coc_admin.supervisor.preflight import take_port
+from coc_admin.processes.preflight import take_port
 from coc_admin.web_server import handover
 from coc_admin.web_server.console import ConsoleServer
 from coc_admin.web_server.limits import ForwardingLimits, Limits

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from coc_admin.supervisor.preflight import take_port
+from coc_admin.processes.preflight import take_port
 from coc_admin.web_server.limits import Limits
 from coc_admin.web_server.server import Server
 from tests.processes.product import wait_for

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from coc_admin.console.bulk import replace_pages
+from coc_admin.console.bulk import replace_views
 from coc_admin.models import BulkRemedy
 from orders import cancellation
 from orders.models import (
@@ -120,7 +120,7 @@ def test_all_orders_short_of_one_sku_are_taken_from_the_desk_by_sku(
 def test_the_oldest_orders_are_taken_where_there_are_too_many(
     merchandiser: Client, short: list[Order], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replace_pages, "MOST_CHOSEN", 2)
+    monkeypatch.setattr(replace_views, "MOST_CHOSEN", 2)
     asked = {"row": "web~MUG"}
     page = merchandiser.post("/desk/skus/replace/", asked, follow=True)
     assert "the rest was left out" in text_of(page)

@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from coc_admin import bulk as bulks
-from coc_admin.console.bulk import choosing
+from coc_admin.console.bulk import selection
 from coc_admin.models import AuditEntry, BulkLine, BulkRemedy, Profile
 from orders import settlement
 from orders.actors import person
@@ -96,7 +96,7 @@ def test_all_that_fit_are_chosen_up_to_a_bound(
     viewer.post("/chosen/orders/?state=waiting", {"do": "all"})
     assert chosen(viewer, "orders") == {outage.waiting.pk}
 
-    monkeypatch.setattr(choosing, "MOST_CHOSEN", 4)
+    monkeypatch.setattr(selection, "MOST_CHOSEN", 4)
     answer = viewer.post("/chosen/orders/", {"do": "all"}, follow=True)
     assert len(chosen(viewer, "orders")) == 4
     assert "the rest was left out" in answer.content.decode()

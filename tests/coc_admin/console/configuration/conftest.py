@@ -9,8 +9,8 @@ from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
+from coc_admin.accounts.roles import make_roles
 from coc_admin.models import Profile
-from coc_admin.roles import make_roles
 from orders.models import Site
 from tests.coc_admin.console import scene
 

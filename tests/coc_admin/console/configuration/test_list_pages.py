@@ -7,7 +7,7 @@ from typing import Any
 
 from django.test import Client
 
-from coc_admin.console.configuration.lists import records_at_floor
+from coc_admin.console.settings.list_views import records_at_floor
 from coc_admin.models import AuditEntry
 from orders.models import InventoryList, Site
 from tests import factories

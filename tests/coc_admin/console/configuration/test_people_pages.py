@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client, RequestFactory
 
-from coc_admin import accounts
+from coc_admin.accounts import people
 from coc_admin.models import AuditEntry, Profile
 from orders.models import Site
 from tests.coc_admin.console.configuration.conftest import BACKEND, SignIn, make_person
@@ -31,7 +31,7 @@ def link_in(answer: Any) -> str:
 
 def standing(user: User) -> tuple[object, ...]:
     user = User.objects.get(pk=user.pk)
-    return (accounts.seen(user), user.is_active, user.is_superuser, user.password)
+    return (people.seen(user), user.is_active, user.is_superuser, user.password)
 
 
 @pytest.mark.parametrize("role", ["viewer", "merchandiser", "operator"])
@@ -60,7 +60,7 @@ def test_new_person_chooses_a_password_by_a_link_that_works_once(administrator: 
     link = link_in(shown)
     nora = User.objects.get(username="nora")
     assert not nora.has_usable_password()
-    assert accounts.role_of(nora) == "viewer"
+    assert people.role_of(nora) == "viewer"
 
     visitor = Client()
     form = visitor.get(link, follow=True)
@@ -139,7 +139,7 @@ def test_new_person_sees_the_chosen_sites_and_nothing_is_chosen_beforehand(
     assert not User.objects.filter(username="nora").exists()
     assert inputs_of(both)["sites"] == [site.pk]
     assert b"/set-password/" in administrator.post(f"{LIST}new/", chosen).content
-    assert accounts.sites_of(User.objects.get(username="nora")) == (False, [site.pk])
+    assert people.sites_of(User.objects.get(username="nora")) == (False, [site.pk])
 
 
 def test_role_and_sites_are_changed_and_noted(administrator: Client, site: Site) -> None:
@@ -147,8 +147,8 @@ def test_role_and_sites_are_changed_and_noted(administrator: Client, site: Site)
     sent = inputs_of(administrator.get(page_of(vera))) | {"role": "operator", "sites": [site.pk]}
     sent.pop("every_site")
     assert administrator.post(page_of(vera), sent).status_code == 302
-    assert accounts.role_of(User.objects.get(pk=vera.pk)) == "operator"
-    assert accounts.sites_of(vera) == (False, ["NorthShop"])
+    assert people.role_of(User.objects.get(pk=vera.pk)) == "operator"
+    assert people.sites_of(vera) == (False, ["NorthShop"])
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.target) == ("user.changed", "user:vera")
     assert entry.detail == {
@@ -164,7 +164,7 @@ def test_role_and_sites_are_changed_and_noted(administrator: Client, site: Site)
     assert AuditEntry.objects.count() == 1
     del back["sites"]
     assert administrator.post(page_of(vera), back).status_code == 302
-    assert accounts.sites_of(vera) == (True, [])
+    assert people.sites_of(vera) == (True, [])
     assert not Profile.objects.get(user=vera).sites.exists()
 
 
@@ -184,7 +184,7 @@ def test_two_who_edit_one_person(administrator: Client) -> None:
     assert standing(vera) == before
     assert administrator.post(page_of(vera), inputs_of(lost)).status_code == 302
     vera.refresh_from_db()
-    assert (vera.first_name, accounts.role_of(vera)) == ("Vera", "merchandiser")
+    assert (vera.first_name, people.role_of(vera)) == ("Vera", "merchandiser")
 
 
 def test_nobody_takes_the_role_from_themselves_or_disables_themselves(sign_in: SignIn) -> None:
@@ -213,11 +213,11 @@ def test_last_administrator_stays(sign_in: SignIn) -> None:
     assert client.post(f"{page_of(amy)}disable/", {"reason": "x"}).status_code == 302
     assert client.post(f"{page_of(amy)}enable/", {"reason": "x"}).status_code == 302
     User.objects.filter(pk=boss.pk).update(is_superuser=False)
-    assert list(accounts.administrators()) == [amy]
+    assert list(people.administrators()) == [amy]
     request = RequestFactory().get("/")
     request.user = boss
-    with pytest.raises(accounts.ChangeRefused, match="last administrator"):
-        accounts.check_loss(request=request, users=[amy])
+    with pytest.raises(people.ChangeRefused, match="last administrator"):
+        people.check_loss(request=request, users=[amy])
 
 
 def test_superuser_is_touched_by_superusers_alone(administrator: Client) -> None:

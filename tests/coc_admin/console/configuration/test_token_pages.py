@@ -9,7 +9,7 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.test import Client
 
-from coc_admin import tokens
+from coc_admin.accounts import tokens
 from coc_admin.models import ApiToken, AuditEntry
 from orders.models import Site
 from tests.coc_admin.console.configuration.conftest import SignIn

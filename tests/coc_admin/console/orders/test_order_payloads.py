@@ -6,9 +6,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from coc_admin.accounts.roles import permissions_of_roles
 from coc_admin.console.orders import payloads as order_payloads
 from coc_admin.models import AuditEntry, Profile
-from coc_admin.roles import permissions_of_roles
 from orders.models import OrderPayload
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.scene import Scene

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from coc_admin.console import charts
-from coc_admin.console.outages import pages as outages
+from coc_admin.console.outages import views as outages
 from coc_admin.console.outages.figures import Counts, course_of
 from orders.models import Order, OrderStatus, Resolution
 from reconciliation.models import (

@@ -14,7 +14,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from coc_admin.console.reports import contents as report_pages
+from coc_admin.console.reports import content_views as report_pages
 from coc_admin.models import Profile
 from orders import actors, cancellation
 from orders.models import Order, OrderItem, Site

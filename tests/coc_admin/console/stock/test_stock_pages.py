@@ -13,8 +13,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from coc_admin.console.stock import comparing as stock_compare
-from coc_admin.console.stock.comparing import Difference
+from coc_admin.console.stock import comparison as stock_compare
+from coc_admin.console.stock.comparison import Difference
 from coc_admin.models import AuditEntry, Profile
 from orders import ledger
 from orders.ledger import Figure

@@ -1,0 +1,1 @@
+"""People, their roles and site access, API tokens, and the audit log."""

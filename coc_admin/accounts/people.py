@@ -1,0 +1,255 @@
+"""People: who may sign in, with which role, for which sites. Each change has a line in the log.
+
+Nobody takes the administrator role from themselves or disables themselves, the last administrator
+stays, an administrator sees every site, and only a superuser touches a superuser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import Group, User
+from django.db import transaction
+from django.db.models import Q
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+from django.utils.translation import gettext as _
+
+from coc_admin.accounts import audit_log
+from coc_admin.accounts.roles import ADMINISTRATOR, permissions_of_roles
+from coc_admin.accounts.sign_in import limits
+from coc_admin.accounts.sign_out import cut_off, end_sessions, links
+from coc_admin.editing import ChangeRefused, EditedMeanwhile, text_of, texts_of, update_as_seen
+from coc_admin.models import Profile
+from orders.models import Site
+
+ROLES = tuple(permissions_of_roles())
+_OWN_FIELDS = ("first_name", "last_name", "email")
+
+
+def role_of(user: User) -> str:
+    """Return the strongest role of a person; empty without one. Asks what is not prefetched."""
+    names = {group.name for group in user.groups.all()}
+    return next((role for role in reversed(ROLES) if role in names), "")
+
+
+def sites_of(user: User) -> tuple[bool, list[str]]:
+    """Return whether a person sees every site, and else which."""
+    profile = Profile.objects.filter(user=user).first()
+    if profile is None or profile.every_site:
+        return True, []
+    return False, list(profile.sites.order_by("pk").values_list("pk", flat=True))
+
+
+def seen(user: User) -> dict[str, str]:
+    """Return what can be changed of a person, as the texts that `change` compares."""
+    every_site, sites = sites_of(user)
+    return texts_of(user, _OWN_FIELDS) | {
+        "role": role_of(user),
+        "every_site": text_of(every_site),
+        "sites": text_of(sites),
+    }
+
+
+def add(*, request: HttpRequest, username: str, values: Mapping[str, Any], reason: str) -> User:
+    """Make a person who has no password yet; `password_link` lets them choose one.
+
+    Raises ChangeRefused.
+    """
+    check_sites(role=values["role"], every_site=values["every_site"], sites=values["sites"])
+    with transaction.atomic():
+        user = User(username=username, **{name: values[name] for name in _OWN_FIELDS})
+        user.set_unusable_password()
+        user.save(force_insert=True)
+        _set_role(user, values["role"])
+        _set_sites(user, every_site=values["every_site"], sites=values["sites"])
+        detail = {name: text for name, text in seen(user).items() if text}
+        _note(request, "user.added", user, detail=detail, reason=reason)
+    return user
+
+
+def change(
+    *,
+    request: HttpRequest,
+    user_id: int,
+    was: Mapping[str, str],
+    values: Mapping[str, Any],
+    reason: str,
+) -> bool:
+    """Change names, role and sites of a person who still is as `was` says; False if none differs.
+
+    Raises EditedMeanwhile and ChangeRefused.
+    """
+    check_sites(role=values["role"], every_site=values["every_site"], sites=values["sites"])
+    with transaction.atomic():
+        user = _locked(request, user_id)
+        now = seen(user)
+        if now != dict(was):
+            raise EditedMeanwhile(now)
+        wanted = {name: text_of(values[name]) for name in now}
+        changes = audit_log.changed(now, wanted)
+        if "role" in changes and now["role"] == ADMINISTRATOR:
+            check_loss(request=request, users=[user], field="role")
+        update_as_seen(
+            User.objects.filter(pk=user.pk), was=now, values={n: values[n] for n in _OWN_FIELDS}
+        )
+        if "role" in changes:
+            _set_role(user, values["role"])
+        if {"every_site", "sites"} & changes.keys():
+            _set_sites(user, every_site=values["every_site"], sites=values["sites"])
+        if changes:
+            _note(request, "user.changed", user, detail=changes, reason=reason)
+    return bool(changes)
+
+
+def set_active(*, request: HttpRequest, user_id: int, active: bool, reason: str) -> bool:
+    """Let a person sign in, or not any more; their sessions and links end for good.
+
+    False if it was so already. Raises ChangeRefused.
+    """
+    with transaction.atomic():
+        user = _locked(request, user_id)
+        if not active:
+            check_loss(request=request, users=[user])
+        rows = User.objects.filter(pk=user.pk, is_active=not active)
+        if not rows.update(is_active=active):
+            return False
+        cut_off(user, now=timezone.now())
+        _note(request, "user.enabled" if active else "user.disabled", user, reason=reason)
+    return True
+
+
+def sign_out_everywhere(*, request: HttpRequest, user_id: int, now: datetime, reason: str) -> int:
+    """End every session of a person, but the one that asks; return how many. ChangeRefused."""
+    with transaction.atomic():
+        user = _locked(request, user_id)
+        ended = end_sessions(user, now=now, keep=request.session.session_key)
+        _note(request, "user.signed_out", user, detail={"sessions": ended}, reason=reason)
+    return ended
+
+
+def unlock(*, request: HttpRequest, user_id: int, reason: str) -> int:
+    """Forget the wrong passwords of a person; return from how many places. Raises ChangeRefused."""
+    with transaction.atomic():
+        user = _locked(request, user_id)
+        places = limits.forgive(user.get_username())
+        if places:
+            _note(request, "user.unlocked", user, detail={"places": places}, reason=reason)
+    return places
+
+
+def password_link(*, request: HttpRequest, user_id: int) -> str:
+    """Return a link with which a person chooses a password, once; it is kept nowhere.
+
+    Raises ChangeRefused.
+    """
+    with transaction.atomic():
+        user = _locked(request, user_id)
+        if not user.is_active:
+            raise ChangeRefused(_("Enable this person first: the link would not work."))
+        _note(request, "user.password_link", user)
+        key = urlsafe_base64_encode(force_bytes(user.pk))
+        token = links.make_token(user)
+    return request.build_absolute_uri(reverse("set_password", args=[key, token]))
+
+
+def may_touch(request: HttpRequest, user: User) -> bool:
+    """Whether whoever asks may change `user` at all."""
+    return not user.is_superuser or bool(getattr(request.user, "is_superuser", False))
+
+
+def administrators() -> Any:
+    """Return those who can manage people: active, and administrator or superuser."""
+    return User.objects.filter(
+        Q(groups__name=ADMINISTRATOR) | Q(is_superuser=True), is_active=True
+    ).distinct()
+
+
+def check_loss(*, request: HttpRequest, users: Collection[User], field: str | None = None) -> None:
+    """Raise ChangeRefused unless all of `users` may lose the right to manage people, or be deleted.
+
+    In the caller's transaction, which `lock_administrators` has begun.
+    """
+    for user in users:
+        _refuse_for_oneself(request, user, field=field)
+    losing = [user.pk for user in users]
+    left = administrators().exclude(pk__in=losing)
+    if administrators().filter(pk__in=losing).exists() and not left.exists():
+        raise ChangeRefused(
+            _("This is the last administrator. Make somebody else administrator first."),
+            field=field,
+        )
+
+
+def lock_administrators() -> None:
+    """Let nobody become or cease to be an administrator until the end of the transaction."""
+    Group.objects.select_for_update().filter(name=ADMINISTRATOR).first()
+
+
+def check_sites(*, role: str, every_site: bool, sites: Collection[object]) -> None:
+    """Raise ChangeRefused unless these sites go with the role and with each other."""
+    if every_site and sites:
+        raise ChangeRefused(
+            _("You chose every site and single sites. Choose one or the other."), field="sites"
+        )
+    if role == ADMINISTRATOR and not every_site:
+        raise ChangeRefused(
+            _("An administrator sees every site. Choose every site, or another role."),
+            field="every_site",
+        )
+    if not every_site and not sites:
+        raise ChangeRefused(_("Choose at least one site, or every site."), field="sites")
+
+
+def _locked(request: HttpRequest, user_id: int) -> User:
+    """Return a person whose row is locked, and the role of administrators with it.
+
+    The role comes first, always: whether somebody is the last administrator must not change between
+    the look and the change.
+    """
+    lock_administrators()
+    user = User.objects.select_for_update().get(pk=user_id)
+    if not may_touch(request, user):
+        raise ChangeRefused(_("Only a superuser changes a superuser."))
+    return user
+
+
+def _refuse_for_oneself(request: HttpRequest, user: User, *, field: str | None = None) -> None:
+    if request.user.pk == user.pk:
+        raise ChangeRefused(
+            _("You cannot do this to yourself. Ask another administrator."), field=field
+        )
+
+
+def _set_role(user: User, role: str) -> None:
+    user.groups.remove(*Group.objects.filter(name__in=[one for one in ROLES if one != role]))
+    if role:
+        user.groups.add(Group.objects.get(name=role))
+
+
+def _set_sites(user: User, *, every_site: bool, sites: Collection[Site]) -> None:
+    profile, _created = Profile.objects.get_or_create(user=user)
+    Profile.objects.filter(pk=profile.pk).update(every_site=every_site)
+    profile.sites.set([] if every_site else sites)
+
+
+def _note(
+    request: HttpRequest,
+    action: str,
+    user: User,
+    *,
+    detail: Mapping[str, object] = {},
+    reason: str = "",
+) -> None:
+    audit_log.record(
+        request=request,
+        action=action,
+        target=f"user:{user.get_username()}",
+        detail=detail,
+        reason=reason,
+    )

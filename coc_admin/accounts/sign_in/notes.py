@@ -1,0 +1,47 @@
+"""Which failed sign-ins get a line in the audit log: those who guess must not fill it.
+
+Of each person, and of all unknown names together, the 1st, 2nd, 4th, 8th, ... failure of a day in
+UTC gets a line, which says how many there were. After MOST_LINES failures of a day people are not
+told apart any more, and lines come for all failures together.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from django.contrib.auth.models import User
+
+from coc_admin.accounts.sign_in.counts import Count
+from coc_admin.accounts.sign_in.limits import hash_of
+
+MOST_LINES = 500
+UNKNOWN = "session"
+_DAY = 24 * 3600
+
+
+class Note:
+    """What the log would say of one failure. `target` is the person, or UNKNOWN.
+
+    What nobody is called may be a password: it is kept nowhere.
+    """
+
+    def __init__(self, name: str) -> None:
+        known = User.objects.filter(username=name).exists()
+        self.target = f"user:{name}" if known else UNKNOWN
+        self._now = time.time()
+        day = int(self._now // _DAY)
+        self._of_target = f"note:{hash_of(self.target)[:32]}:{day}"
+        self._of_all = f"note:all:{day}"
+
+    def failures(self) -> list[Count]:
+        """Return what the failure adds to the counts of the day."""
+        keys = (self._of_target, self._of_all)
+        return [Count(key, level=1, at=self._now, leak=0) for key in keys]
+
+    def tries_to_tell(self, levels: Mapping[str, float]) -> int:
+        """Return how many tries a line tells of; 0 if none is due. Sets `target` to be told."""
+        tries, of_all = round(levels[self._of_target]), round(levels[self._of_all])
+        if of_all > MOST_LINES:
+            self.target, tries = UNKNOWN, of_all
+        return tries if tries & (tries - 1) == 0 else 0

@@ -1,0 +1,201 @@
+"""The alerts as one person sees them: their sites, their figures, their own priorities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from coc_admin.accounts.site_access import Sight, sight_of
+from coc_admin.console.queries import Page
+from coc_admin.models import AlertPreference
+from reconciliation.alerts.lifecycle import by_urgency
+from reconciliation.alerts.site_text import tellings
+from reconciliation.alerts.text import said_by
+from reconciliation.models import Alert, AlertState, Handling, Priority
+
+PAGE = 25
+MOST_COUNTED = 100
+MOST_LOOKED_AT = 300
+
+OPEN = "open"
+RESOLVED = "resolved"
+# Value in the URL, and label.
+STATES: tuple[tuple[str, Promise], ...] = (
+    (OPEN, _("Needs somebody")),
+    ("acknowledged", _("Acknowledged")),
+    ("snoozed", _("Snoozed")),
+    (RESOLVED, _("Resolved")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the inbox is asked for, by the URL."""
+
+    state: str = OPEN
+    priority: str = ""
+    descriptor: str = ""
+    assignee: str = ""
+    text: str = ""
+    hidden: bool = False
+
+
+def in_state(alerts: QuerySet[Any], state: str, now: datetime) -> QuerySet[Any]:
+    """Narrow to one of STATES. A snooze ends by itself: the alert needs somebody again."""
+    if state == RESOLVED:
+        return alerts.filter(state=AlertState.RESOLVED)
+    still = alerts.filter(state=AlertState.OPEN)
+    asleep = Q(handling=Handling.SNOOZED, snoozed_until__gt=now)
+    if state == "acknowledged":
+        return still.filter(handling=Handling.ACKNOWLEDGED)
+    if state == "snoozed":
+        return still.filter(asleep)
+    return still.exclude(handling=Handling.ACKNOWLEDGED).exclude(asleep)
+
+
+def state_of(alert: Alert, now: datetime) -> str:
+    """Return which of STATES an alert is in."""
+    if alert.state == AlertState.RESOLVED:
+        return RESOLVED
+    if alert.handling == Handling.ACKNOWLEDGED:
+        return "acknowledged"
+    until = alert.snoozed_until if alert.handling == Handling.SNOOZED else None
+    return "snoozed" if until is not None and until > now else OPEN
+
+
+class Inbox:
+    """What one person sees; what it needs of the database is asked once."""
+
+    def __init__(self, user_id: int | None, sight: Sight) -> None:
+        self._user_id = user_id
+        self._sight = sight
+        self._now = timezone.now()
+
+    @cached_property
+    def preferences(self) -> dict[str, AlertPreference]:
+        """What the person wants to see otherwise, by descriptor."""
+        rows = AlertPreference.objects.filter(user=self._user_id)
+        return {row.descriptor: row for row in rows}
+
+    @property
+    def hidden(self) -> list[str]:
+        """Kinds of alerts that the person does not want to see."""
+        return sorted(name for name, row in self.preferences.items() if row.hidden)
+
+    def alerts(self, wanted: Wanted) -> QuerySet[Any]:
+        """Return what is wanted, in the person's order; `shown` is the person's own priority."""
+        found = in_state(self._all(hidden=wanted.hidden), wanted.state, self._now)
+        if wanted.priority:
+            found = found.filter(shown=wanted.priority)
+        if wanted.descriptor:
+            found = found.filter(descriptor=wanted.descriptor)
+        if wanted.assignee:
+            found = found.filter(assignee=wanted.assignee)
+        # What an alert says to all sites is no question for those who may see some of them.
+        if wanted.text and self._sight.site_ids is None:
+            found = found.filter(message__icontains=wanted.text)
+        if wanted.state == RESOLVED:
+            return found.order_by("-resolved_at", "-pk")
+        return found.order_by("rank", "-since", "-pk")
+
+    def page(self, wanted: Wanted, cursor: str) -> Page[Alert]:
+        """Return the alerts after `cursor`, as they are told; one that is none is the start."""
+        found = self.alerts(wanted)
+        after = _read_cursor(cursor)
+        if after is not None:
+            found = found.filter(_further(*after, resolved=wanted.state == RESOLVED))
+        rows = list(found[: PAGE + 1])
+        more, rows = len(rows) > PAGE, rows[:PAGE]
+        next_cursor = _cursor(rows[-1], resolved=wanted.state == RESOLVED) if more else ""
+        told = self.told(rows)
+        if wanted.text and self._sight.site_ids is not None:
+            told = [alert for alert in told if wanted.text.lower() in alert.message.lower()]
+        return Page(told, next_cursor, is_first=after is None)
+
+    def told(self, alerts: Iterable[Alert], *, permitted: bool = False) -> list[Alert]:
+        """Return alerts as they are told to this person, without those that are none of theirs.
+
+        `permitted` asks for all sites that the person may see, whichever is chosen. The rows are
+        for showing and are never saved.
+        """
+        rows = list(alerts)
+        site_ids = self._sight.allowed if permitted else self._sight.site_ids
+        messages = None if site_ids is None else tellings(rows, site_ids=site_ids)
+        told = []
+        for alert in rows:
+            if messages is not None and alert.pk not in messages:
+                continue
+            said = said_by(alert)
+            alert.remedy = said.remedy
+            alert.message = said.message if messages is None else messages[alert.pk]
+            alert.priority = self._shown(alert)
+            told.append(alert)
+        return told
+
+    def needs_somebody(self, most: int = MOST_COUNTED) -> list[Alert]:
+        """Return what nobody has acknowledged or snoozed, the most urgent first."""
+        return self.told(self.alerts(Wanted())[:MOST_LOOKED_AT])[:most]
+
+    def priorities(self) -> list[str]:
+        """Return the priorities of what needs somebody, at most 100; for the bell."""
+        if self._sight.site_ids is None:
+            shown = self.alerts(Wanted()).values_list("shown", flat=True)
+            return [str(priority) for priority in shown[:MOST_COUNTED]]
+        return [alert.priority for alert in self.needs_somebody()]
+
+    def _all(self, *, hidden: bool) -> QuerySet[Any]:
+        own = [
+            When(descriptor=name, then=Value(row.priority))
+            for name, row in self.preferences.items()
+            if row.priority
+        ]
+        shown = Case(*own, default=F("priority"), output_field=CharField())
+        alerts = Alert.objects.annotate(shown=shown).annotate(rank=by_urgency("shown"))
+        return alerts if hidden else alerts.exclude(descriptor__in=self.hidden)
+
+    def _shown(self, alert: Alert) -> str:
+        own = self.preferences.get(alert.descriptor)
+        return own.priority if own is not None and own.priority else alert.priority
+
+
+def inbox_of(request: HttpRequest) -> Inbox:
+    """Return the alerts as the person behind `request` sees them, the same object each time."""
+    inbox: Inbox | None = getattr(request, "coc_inbox", None)
+    if inbox is None:
+        inbox = Inbox(request.user.pk, sight_of(request))
+        request.coc_inbox = inbox  # type: ignore[attr-defined]
+    return inbox
+
+
+def _cursor(alert: Alert, *, resolved: bool) -> str:
+    if resolved:
+        at = alert.resolved_at or alert.updated_at
+        return f"0~{at.isoformat()}~{alert.pk}"
+    rank = alert.rank  # type: ignore[attr-defined]
+    return f"{rank}~{alert.since.isoformat()}~{alert.pk}"
+
+
+def _read_cursor(text: str) -> tuple[int, datetime, int] | None:
+    try:
+        rank, at, pk = text.split("~")
+        place = int(rank), datetime.fromisoformat(at), int(pk)
+    except ValueError:
+        return None
+    sound = 0 <= place[0] <= len(Priority) and 0 < place[2] < 2**63
+    known = place[1].tzinfo is not None and 2000 <= place[1].year <= 2200
+    return place if sound and known else None
+
+
+def _further(rank: int, at: datetime, pk: int, *, resolved: bool) -> Q:
+    if resolved:
+        return Q(resolved_at__lt=at) | Q(resolved_at=at, pk__lt=pk)
+    return Q(rank__gt=rank) | Q(rank=rank, since__lt=at) | Q(rank=rank, since=at, pk__lt=pk)

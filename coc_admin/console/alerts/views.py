@@ -1,0 +1,160 @@
+"""Pages of alerts: the inbox, one alert with its history, and what people do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render, resolve_url
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import ngettext
+
+from coc_admin.accounts import audit_log
+from coc_admin.accounts.site_access import sight_of
+from coc_admin.console.access import console_page
+from coc_admin.console.alerts.forms import HandleForm, InboxForm
+from coc_admin.console.alerts.queries import STATES, Inbox, inbox_of, state_of
+from coc_admin.console.channels.access import deliveries_of
+from orders.actors import person
+from reconciliation.alerts import actions as handling
+from reconciliation.models import Alert, AlertEvent, Descriptor, Priority
+
+MOST_EVENTS = 100
+MOST_DELIVERIES = 50
+
+
+@console_page("reconciliation.view_alert")
+def alert_list(request: HttpRequest) -> HttpResponse:
+    """List alerts by what InboxForm knows."""
+    form = InboxForm(request.GET)
+    inbox, wanted = inbox_of(request), form.wanted
+    context = {
+        "form": form,
+        "wanted": wanted,
+        "page": inbox.page(wanted, str(form.cleaned_data.get("cursor", ""))),
+        "states": STATES,
+        "priorities": Priority.choices,
+        "descriptors": Descriptor.choices,
+        "hidden_kinds": len(inbox.hidden),
+        "is_filtered": any((wanted.priority, wanted.descriptor, wanted.assignee, wanted.text)),
+    }
+    return render(request, "console/alerts/alerts.html", context)
+
+
+@console_page("reconciliation.view_alert")
+def alert_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show one alert: what it says, what happened to it, and who was told."""
+    alert = _permitted(inbox_of(request), [pk])[0]
+    return render(request, "console/alerts/alert.html", _page_context(request, alert))
+
+
+@console_page("reconciliation.change_alert", methods=("POST",))
+def handle(request: HttpRequest) -> HttpResponse:
+    """Do one thing with the chosen alerts; what others did in the meantime is shown first."""
+    data = request.POST.copy()
+    data["alert"] = ",".join(request.POST.getlist("alert"))
+    form = HandleForm(data)
+    if not form.is_valid():
+        return _ask_again(request, form, status=400)
+    chosen = form.cleaned_data["alert"]
+    _permitted(inbox_of(request), [key for key, _seen in chosen])
+    moved = []
+    for key, seen in chosen:
+        try:
+            _do(request, form.cleaned_data, key, seen)
+        except handling.AlertMoved as error:
+            moved.append(error.alert.pk)
+    done = len(chosen) - len(moved)
+    if done:
+        text = ngettext("%(number)d alert was updated.", "%(number)d alerts were updated.", done)
+        messages.success(request, text % {"number": done})
+    if moved:
+        return _ask_again(request, form, moved=moved, status=409)
+    return redirect(_back(request))
+
+
+def _do(request: HttpRequest, values: dict[str, Any], key: int, seen: int) -> None:
+    """Do it with one alert and note it in the audit log, unless it is so already."""
+    actor = person(request.user.get_username())
+    common: dict[str, Any] = {"alert_id": key, "seen": seen, "actor": actor, "now": timezone.now()}
+    verbs: dict[str, Callable[[], Alert]] = {
+        "acknowledge": lambda: handling.acknowledge(**common),
+        "snooze": lambda: handling.snooze(until=values["until"], **common),
+        "assign": lambda: handling.assign(assignee=values["assignee"], **common),
+        "open": lambda: handling.open_again(**common),
+        "resolve": lambda: handling.resolve_by_hand(reason=values["reason"], **common),
+    }
+    action = values["action"]
+    told = {"snooze": ("until",), "assign": ("assignee",)}.get(action, ())
+    with transaction.atomic():
+        before = Alert.objects.values_list("handled", flat=True).get(pk=key)
+        if verbs[action]().handled != before:
+            audit_log.record(
+                request=request,
+                action=f"alert.{action}",
+                target=f"alert:{key}",
+                detail={name: values[name] for name in told},
+                reason=values["reason"] if action == "resolve" else "",
+            )
+
+
+def _permitted(inbox: Inbox, keys: list[int]) -> list[Alert]:
+    """Return alerts as this person may see them; one that is not theirs is not there."""
+    wanted = {min(key, 2**63 - 1) for key in keys}
+    found = inbox.told(Alert.objects.filter(pk__in=wanted).order_by("pk"), permitted=True)
+    if len(found) != len(wanted):
+        raise Http404
+    return found
+
+
+def _ask_again(
+    request: HttpRequest, form: HandleForm, *, status: int, moved: list[int] | None = None
+) -> HttpResponse:
+    """Show the chosen alerts as they are now, with the input as it was."""
+    keys = moved or [key for key, _seen in form.cleaned_data.get("alert", [])]
+    alerts = _permitted(inbox_of(request), keys) if keys else []
+    last = {
+        event.alert_id: event
+        for event in AlertEvent.objects.filter(alert__in=[alert.pk for alert in alerts])
+    }
+    now = timezone.now()
+    context = {
+        "form": form,
+        "chosen": [
+            (alert, dict(STATES)[state_of(alert, now)], last.get(alert.pk)) for alert in alerts
+        ],
+        "moved": bool(moved),
+        "back": _back(request),
+    }
+    return render(request, "console/alerts/alert_handle.html", context, status=status)
+
+
+def _back(request: HttpRequest) -> str:
+    """Return where the person came from, if it is a page of alerts."""
+    back = request.POST.get("back", "")
+    safe = url_has_allowed_host_and_scheme(back, allowed_hosts=None)
+    return back if safe and back.startswith("/alerts/") else resolve_url("alerts")
+
+
+def _page_context(request: HttpRequest, alert: Alert) -> dict[str, Any]:
+    events = list(AlertEvent.objects.filter(alert=alert).order_by("-pk")[:MOST_EVENTS])
+    # Notes may tell of sites that this person must not see.
+    limited, name = sight_of(request).is_limited, request.user.get_username()
+    state = state_of(alert, timezone.now())
+    may_tell = request.user.has_perm("reconciliation.change_channel")
+    return {
+        "alert": alert,
+        "state": state,
+        "state_label": dict(STATES)[state],
+        "events": [
+            (event, "" if limited and event.actor != name else event.note) for event in events
+        ],
+        "deliveries": list(deliveries_of(request).filter(alert=alert)[:MOST_DELIVERIES])
+        if may_tell
+        else [],
+        "may_see_deliveries": may_tell,
+    }

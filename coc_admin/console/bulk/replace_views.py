@@ -1,0 +1,213 @@
+"""Replacing one short SKU for many orders: choosing what replaces it, and the preview."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from coc_admin import bulk as bulks
+from coc_admin.accounts.site_access import sight_of
+from coc_admin.bulk_plans import Planned, plan
+from coc_admin.bulk_replacing import ReplaceChoice, ShortGroup, groups_of
+from coc_admin.console.access import console_page
+from coc_admin.console.bulk.selection import MOST_CHOSEN, read_marks, tell_full
+from coc_admin.console.desk import queries as desk_queries
+from coc_admin.console.desk.filters import read_desk_filter
+from coc_admin.console.forms import ReasonForm
+from coc_admin.console.remedies.forms import PriceField
+from coc_admin.models import BulkKind, BulkRemedy
+from orders import ledger
+from orders.fields import ZERO
+from reconciliation import remedies
+
+
+class BulkChoiceForm(forms.Form):
+    """What is short (of which list, in which currency) and what replaces it, chosen in steps."""
+
+    list = forms.CharField(required=False, max_length=128, strip=False)
+    short = forms.CharField(required=False, max_length=250, strip=False)
+    currency = forms.CharField(required=False, max_length=3)
+    sku = forms.CharField(required=False, max_length=250, strip=True)
+    q = forms.CharField(required=False, max_length=250, strip=True)
+
+
+class BulkReplaceForm(ReasonForm):
+    """For how much, and why; `shown_price` is the price that the preview reckons with."""
+
+    unit_price = PriceField()
+    shown_price = PriceField()
+
+
+def confirm(request: HttpRequest, made: BulkRemedy) -> HttpResponse | None:
+    """Write down what was confirmed; None when that is done, else the page that says why not."""
+    form = BulkReplaceForm(request.POST)
+    if "preview" in request.POST:
+        # Only the difference that another price makes is wanted.
+        form.errors.pop("reason", None)
+        return preview(request, made, request.POST, form=form)
+    choice = _read_choice(request.POST, form) if form.is_valid() else None
+    if choice is None:
+        return preview(request, made, request.POST, form=form)
+    if form.cleaned_data["shown_price"] != choice.unit_price:
+        return preview(request, made, request.POST, form=form, repriced=True)
+    try:
+        bulks.confirm(
+            request=request,
+            bulk_id=made.pk,
+            sight=sight_of(request),
+            seen=read_marks(request),
+            reason=form.cleaned_data["reason"],
+            reference="",
+            now=timezone.now(),
+            choice=choice,
+        )
+    except bulks.PlanChanged as error:
+        return preview(request, made, request.POST, form=form, moved=error.order_ids)
+    except (bulks.NothingToDo, bulks.NotNow):
+        return preview(request, made, request.POST, form=form, refused=True)
+    made.refresh_from_db()
+    return None
+
+
+def _read_choice(data: Mapping[str, Any], form: BulkReplaceForm) -> ReplaceChoice | None:
+    wanted = _read_wanted(data)
+    names = ("list", "currency", "short", "sku")
+    if not all(wanted.get(name) for name in names):
+        return None
+    return ReplaceChoice(
+        list_id=wanted["list"],
+        currency=wanted["currency"],
+        short_sku=wanted["short"],
+        sku=wanted["sku"],
+        unit_price=form.cleaned_data["unit_price"],
+    )
+
+
+def _read_wanted(data: Mapping[str, Any]) -> dict[str, str]:
+    form = BulkChoiceForm(data)
+    form.is_valid()
+    return form.cleaned_data
+
+
+def preview(
+    request: HttpRequest,
+    made: BulkRemedy,
+    data: Mapping[str, Any],
+    *,
+    form: BulkReplaceForm | None = None,
+    moved: Collection[int] = (),
+    refused: bool = False,
+    repriced: bool = False,
+) -> HttpResponse:
+    """Let be chosen what is short and what replaces it, then show what would be done."""
+    wanted = _read_wanted(data)
+    groups = groups_of(made, sight_of(request))
+    context: dict[str, Any] = {"bulk": made, "away": remedies.why_oci_is_away()}
+    group = _group(groups, wanted)
+    if group is None:
+        fitting = [one for one in groups if _fits(one, wanted)] or groups
+        return render(request, "console/bulk/bulk_replace_sku.html", context | {"groups": fitting})
+    context |= {"group": group, "has_others": len(groups) > 1, "text": wanted.get("q", "")}
+    sku = wanted.get("sku", "")
+    if not sku:
+        page = "console/bulk/bulk_replace_by.html"
+        return render(request, page, context | _replacements(group, wanted.get("q", "")))
+    price = remedies.usual_price(item=group.items[0], sku=sku)
+    if form is not None and "unit_price" in form.cleaned_data:
+        price = form.cleaned_data["unit_price"]
+    choice = ReplaceChoice(group.list_id, group.currency, group.sku, sku, price)
+    planned = plan(choice.put_into(made), sight_of(request), now=timezone.now())
+    context |= _preview_context(planned, choice) | {
+        "form": form,
+        "moved": moved,
+        "refused": refused,
+        "repriced": repriced,
+    }
+    status = 409 if moved or refused else 200
+    return render(request, "console/bulk/bulk_replace.html", context, status=status)
+
+
+def _fits(group: ShortGroup, wanted: Mapping[str, str]) -> bool:
+    parts = (("list", group.list_id), ("short", group.sku), ("currency", group.currency))
+    return all(wanted.get(name, "") in ("", value) for name, value in parts)
+
+
+def _group(groups: Sequence[ShortGroup], wanted: Mapping[str, str]) -> ShortGroup | None:
+    """Return the group that is meant; None if there is a choice, or nothing to choose from."""
+    found = [one for one in groups if _fits(one, wanted)]
+    return found[0] if len(found) == 1 else None
+
+
+def _replacements(group: ShortGroup, text: str) -> dict[str, Any]:
+    """Return what could replace the SKU, each with how many orders it would do for."""
+    item, least = group.items[0], group.least
+    found = {"suggestions": remedies.suggest(item=item, units=least)}
+    if text:
+        found["matches"] = remedies.search(item=item, text=text, units=least)
+    return {
+        name: [(one, group.served_by(one.ato)) for one in suggestions]
+        for name, suggestions in found.items()
+    }
+
+
+def _preview_context(planned: Sequence[Planned], choice: ReplaceChoice) -> dict[str, Any]:
+    to_do = [one for one in planned if not one.closed]
+    lacking = [one for one in planned if one.replacing is not None and one.replacing.lacks_stock]
+    return {
+        "choice": choice,
+        "record": ledger.get_ato(choice.list_id, choice.sku),
+        "planned": planned,
+        "to_do": to_do,
+        "left_out": [one for one in planned if one.closed],
+        "lacking": len(lacking),
+        "units": _units(to_do),
+        "needed": _units(to_do) + _units(lacking),
+        "difference": _difference(to_do),
+    }
+
+
+def _units(planned: Sequence[Planned]) -> Decimal:
+    return sum((one.replacing.units for one in planned if one.replacing is not None), ZERO)
+
+
+def _difference(planned: Sequence[Planned]) -> Decimal | None:
+    """Return what all together cost more; None where that of one is not known."""
+    known = [one.replacing.difference for one in planned if one.replacing is not None]
+    return None if None in known else sum((one for one in known if one is not None), ZERO)
+
+
+@console_page("orders.change_order", methods=("POST",))
+def replace_sku(request: HttpRequest) -> HttpResponse:
+    """Begin to replace one SKU in every order of the desk that is short of it, oldest first.
+
+    `row` is its list and the SKU (`list~sku`), the filters of the desk are the query of the
+    address; at most MOST_CHOSEN orders are taken.
+    """
+    list_id, _tilde, sku = request.POST.get("row", "").replace("\0", "").partition("~")
+    items = desk_queries.open_items().filter(inventory_list=list_id, sku=sku)
+    orders = read_desk_filter(request).orders().filter(pk__in=items.values("order"))
+    oldest_first = orders.order_by("captured_at", "id").values_list("pk", flat=True)
+    found = list(oldest_first[: MOST_CHOSEN + 1])
+    if not found:
+        messages.info(request, _("No order is short of it any more."))
+        return redirect("desk_skus")
+    if len(found) > MOST_CHOSEN:
+        tell_full(request)
+    made = bulks.draft(
+        user=request.user,  # type: ignore[arg-type]
+        kind=BulkKind.REPLACE,
+        order_ids=found[:MOST_CHOSEN],
+        now=timezone.now(),
+    )
+    query = urlencode({"list": list_id, "short": sku})
+    return redirect(f"{reverse('bulk', args=[made.pk])}?{query}")

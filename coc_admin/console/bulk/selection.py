@@ -1,0 +1,124 @@
+"""Choosing rows of a list, across its pages.
+
+What somebody has chosen is kept in their session, one choice for each list. A form around the
+page's rows tells which were shown (`shown`, with whom each was seen) and which are ticked
+(`order`): what is ticked joins the choice, and what was unticked leaves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from coc_admin.accounts.site_access import Sight
+from coc_admin.console.forms import MOST_ORDERS
+from coc_admin.desk import NOBODY
+from orders.models import Order
+
+# As many as one reconciliation takes.
+MOST_CHOSEN = MOST_ORDERS
+SESSION_KEY = "chosen"
+_LONGEST_KEY = 18
+_LONGEST_MARK = 12
+
+
+class Choice:
+    """The chosen orders of one list, by key, with whom each was seen (NOBODY: none)."""
+
+    def __init__(self, request: HttpRequest, listing: str) -> None:
+        self._session = request.session
+        self._listing = listing
+        kept = self._session.get(SESSION_KEY, {}).get(listing, {})
+        self.seen: dict[int, int] = {int(pk): int(user) for pk, user in kept.items()}
+
+    def __contains__(self, pk: object) -> bool:
+        return pk in self.seen
+
+    def __len__(self) -> int:
+        return len(self.seen)
+
+    def orders(self, sight: Sight) -> QuerySet[Order]:
+        """Return the chosen orders, as far as the person may see them."""
+        return sight.permitted_orders().filter(pk__in=list(self.seen)).order_by("captured_at", "id")
+
+    def follow(self, *, shown: Mapping[int, int], ticked: Iterable[int]) -> bool:
+        """Take over the ticks of a page; False if there was no room for all of them."""
+        wanted = [pk for pk in ticked if pk in shown]
+        left_out = shown.keys() - set(wanted)
+        self.seen = {pk: user for pk, user in self.seen.items() if pk not in left_out}
+        return self.add({pk: shown[pk] for pk in wanted})
+
+    def add(self, orders: Mapping[int, int]) -> bool:
+        """Choose orders too, up to MOST_CHOSEN; False if there was no room for all of them."""
+        for pk, user in orders.items():
+            if pk not in self.seen and len(self.seen) >= MOST_CHOSEN:
+                self._save()
+                return False
+            self.seen[pk] = user
+        self._save()
+        return True
+
+    def saw(self, orders: Mapping[int, int]) -> None:
+        """Note with whom chosen orders are seen now; others are left out."""
+        self.seen |= {pk: user for pk, user in orders.items() if pk in self.seen}
+        self._save()
+
+    def drop(self, order_ids: Iterable[int]) -> None:
+        """Choose these orders no longer."""
+        gone = set(order_ids)
+        self.seen = {pk: user for pk, user in self.seen.items() if pk not in gone}
+        self._save()
+
+    def clear(self) -> None:
+        """Choose nothing."""
+        self.seen = {}
+        self._save()
+
+    def _save(self) -> None:
+        kept = dict(self._session.get(SESSION_KEY, {}))
+        kept[self._listing] = {str(pk): user for pk, user in self.seen.items()}
+        self._session[SESSION_KEY] = kept
+
+
+def tell_full(request: HttpRequest) -> None:
+    """Tell a person that not all of what they wanted was chosen."""
+    messages.info(
+        request,
+        _("At most %(most)s orders can be chosen; the rest was left out.") % {"most": MOST_CHOSEN},
+    )
+
+
+def read_shown(request: HttpRequest) -> dict[int, int]:
+    """Return the orders of the page that was sent, with whom each was seen; nonsense is left out.
+
+    Each is `key` or `key:person`.
+    """
+    shown = {}
+    for text in request.POST.getlist("shown"):
+        pk, _, user = text.partition(":")
+        if _is_key(pk) and (not user or _is_key(user)):
+            shown[int(pk)] = int(user or NOBODY)
+    return shown
+
+
+def read_ticked(request: HttpRequest) -> list[int]:
+    """Return the orders that are ticked on the page that was sent."""
+    return [int(pk) for pk in request.POST.getlist("order") if _is_key(pk)]
+
+
+def read_marks(request: HttpRequest) -> dict[int, str]:
+    """Return how a preview showed each order (`key:mark`); nonsense is left out."""
+    marks = {}
+    for text in request.POST.getlist("mark"):
+        pk, _, mark = text.partition(":")
+        if _is_key(pk) and len(mark) <= _LONGEST_MARK:
+            marks[int(pk)] = mark
+    return marks
+
+
+def _is_key(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and 0 < len(text) <= _LONGEST_KEY

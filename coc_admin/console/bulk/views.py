@@ -1,0 +1,151 @@
+"""Pages of a remedy for many orders: what it would do, then what it did, at one address."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from coc_admin import bulk as bulks
+from coc_admin.accounts.site_access import sight_of
+from coc_admin.bulk_plans import plan
+from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.bulk import replace_result, replace_views
+from coc_admin.console.bulk.selection import Choice, read_marks
+from coc_admin.console.bulk.selection_views import LISTS
+from coc_admin.console.forms import ReasonForm, SettleForm
+from coc_admin.models import BulkKind, BulkRemedy, BulkState
+
+# What can be taken back, order by order.
+_UNDOABLE = (BulkKind.CANCEL_SHORT, BulkKind.SETTLE_OUTSIDE)
+
+
+@console_page("orders.change_order", methods=READ_AND_POST)
+def bulk(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Say what would be done to each order, do it when that is confirmed, then say what was done.
+
+    Only whoever has chosen the orders opens it. A second click finds it confirmed.
+    """
+    made = get_object_or_404(BulkRemedy, pk=pk, user=request.user.pk)
+    if made.kind == BulkKind.REPLACE:
+        return _replace(request, made)
+    if request.method == "POST":
+        return _confirm(request, made) if made.confirmed_at is None else _carry_on(request, made)
+    return _preview(request, made, form=None) if made.confirmed_at is None else _told(request, made)
+
+
+def _replace(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
+    if request.method == "POST":
+        refused = replace_views.confirm(request, made) if made.confirmed_at is None else None
+        return refused or _carry_on(request, made)
+    if made.confirmed_at is None:
+        return replace_views.preview(request, made, request.GET)
+    return replace_result.told(request, made)
+
+
+@console_page("orders.change_order")
+def bulk_live(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Return the moving part of a page that says how replacements end."""
+    made = get_object_or_404(BulkRemedy, pk=pk, user=request.user.pk, kind=BulkKind.REPLACE)
+    return replace_result.told_live(request, made)
+
+
+def _confirm(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
+    form = _form_class(made)(request.POST)
+    if not form.is_valid():
+        return _preview(request, made, form=form)
+    try:
+        bulks.confirm(
+            request=request,
+            bulk_id=made.pk,
+            sight=sight_of(request),
+            seen=read_marks(request),
+            reason=form.cleaned_data["reason"],
+            reference=form.cleaned_data.get("reference", ""),
+            now=timezone.now(),
+        )
+    except bulks.PlanChanged as error:
+        return _preview(request, made, form=form, moved=error.order_ids)
+    except bulks.NothingToDo:
+        return _preview(request, made, form=form)
+    made.refresh_from_db()
+    return _carry_on(request, made)
+
+
+def _carry_on(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
+    bulks.carry_on(
+        bulk=made,
+        sight=sight_of(request),
+        username=request.user.get_username(),
+        now=timezone.now(),
+    )
+    done = list(made.lines.values_list("order", flat=True))
+    for listing in LISTS:
+        Choice(request, listing).drop(done)
+    return redirect("bulk", pk=made.pk)
+
+
+def _form_class(made: BulkRemedy) -> type[ReasonForm]:
+    return SettleForm if made.kind == BulkKind.SETTLE_OUTSIDE else ReasonForm
+
+
+def _preview(
+    request: HttpRequest,
+    made: BulkRemedy,
+    *,
+    form: ReasonForm | None,
+    moved: Collection[int] = (),
+) -> HttpResponse:
+    planned = plan(made, sight_of(request), now=timezone.now())
+    context = {
+        "bulk": made,
+        "planned": planned,
+        "to_do": [one for one in planned if not one.closed],
+        "left_out": [one for one in planned if one.closed],
+        "moved": moved,
+        "form": form or _form_class(made)(),
+        "documents": sum(one.documents > 0 for one in planned if not one.closed),
+    }
+    return render(request, "console/bulk/bulk_preview.html", context, status=409 if moved else 200)
+
+
+def _told(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
+    lines = sight_of(request).permitted(made.lines.select_related("order"), "order__site")
+    rows = list(lines.order_by("order__captured_at", "order"))
+    numbers = {state: sum(line.state == state for line in rows) for state in BulkState}
+    context: dict[str, Any] = {
+        "bulk": made,
+        "rows": rows,
+        "counts": [(state, state.label, n) for state, n in numbers.items() if n],
+        "pending": numbers[BulkState.PENDING],
+        "at_once": min(numbers[BulkState.PENDING], bulks.at_once(made)),
+        "may_undo": made.kind in _UNDOABLE and numbers[BulkState.DONE] > 0,
+    }
+    return render(request, "console/bulk/bulk_result.html", context)
+
+
+@console_page("orders.change_order", methods=("POST",))
+def bulk_undo(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Begin to open again what a bulk remedy has settled: a draft like any other."""
+    made = get_object_or_404(BulkRemedy, pk=pk, user=request.user.pk)
+    done = list(
+        made.lines.filter(state=BulkState.DONE).values_list("order", flat=True)
+        if made.kind in _UNDOABLE
+        else []
+    )
+    if not done:
+        messages.info(request, _("There is nothing to take back."))
+        return redirect("bulk", pk=made.pk)
+    undo = bulks.draft(
+        user=request.user,  # type: ignore[arg-type]
+        kind=BulkKind.REOPEN,
+        order_ids=done,
+        now=timezone.now(),
+    )
+    return redirect("bulk", pk=undo.pk)

@@ -1,0 +1,199 @@
+"""Pages of the oversold desk: its lists, and who looks after an order with which note."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from coc_admin import desk
+from coc_admin.accounts.site_access import sight_of
+from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.addresses import address_maker, filtered_maker
+from coc_admin.console.bulk.selection import Choice, read_shown
+from coc_admin.console.bulk.selection_views import bar_context
+from coc_admin.console.desk import queries as desk_queries
+from coc_admin.console.desk import sku_queries
+from coc_admin.console.desk.assignment_views import person_to_assign
+from coc_admin.console.desk.filters import DeskFilter, read_desk_filter
+from coc_admin.console.orders.views import order_or_404
+from coc_admin.console.queries import count_up_to
+from coc_admin.editing import ChangeRefused, EditedMeanwhile
+from coc_admin.models import DeskEntry
+from orders.models import Order
+from orders.texts import made_visible
+from reconciliation.models import Outage
+
+# Templates look for members of None at length.
+_NO_ENTRY = DeskEntry()
+
+
+@console_page("orders.view_order")
+def desk_orders(request: HttpRequest) -> HttpResponse:
+    """List the open short orders, with what is short, what stock says, and who looks after it."""
+    wanted = read_desk_filter(request)
+    found = wanted.orders()
+    page = desk_queries.page_of_short_orders(found, cursor=wanted.cursor, sort=wanted.sort)
+    number, more = count_up_to(found)
+    choice = Choice(request, "desk")
+    context = _filter_context(request, wanted) | {
+        "rows": _rows(page.rows, choice),
+        "page": page,
+        "number": number,
+        "more": more,
+        **bar_context(request, choice, "desk"),
+    }
+    return render(request, "console/desk/desk.html", context)
+
+
+def _rows(orders: Sequence[Order], choice: Choice) -> list[tuple[Any, ...]]:
+    """Return what the list shows of each order, laid out flat: a template looks up names quickest.
+
+    These are the order, what is short of it, its desk entry, whether it is chosen, its key and
+    number, the addresses of its page, of replacing an item and of its note, and what stock says, as
+    tone and word.
+    """
+    shortages = desk_queries.shortages_of([order.pk for order in orders])
+    stock = {name: (tone, str(word)) for name, (tone, word) in desk_queries.STOCK_WORDS.items()}
+    page, replacing, note = map(address_maker, ("order", "order_replace", "desk_order"))
+    return [
+        (
+            order,
+            shortages[order.pk],
+            _entry_of(order),
+            order.pk in choice,
+            str(order.pk),
+            order.order_no,
+            page(order.pk),
+            replacing(order.pk),
+            note(order.pk),
+            *stock[shortages[order.pk].stock],
+        )
+        for order in orders
+    ]
+
+
+@console_page("orders.view_order")
+def desk_skus(request: HttpRequest) -> HttpResponse:
+    """List what is short by SKU and list, so that one sees what a delivery would solve."""
+    wanted = read_desk_filter(request)
+    page = sku_queries.page_of_short_skus(
+        wanted.orders(), sku=wanted.sku, cursor=wanted.cursor, sort=wanted.sort
+    )
+    address = filtered_maker(request, "desk", "sku")
+    context = _filter_context(request, wanted) | {
+        "rows": page.rows,
+        "lines": [(row, address(row.sku)) for row in page.rows],
+        "page": page,
+        "may_replace": request.user.has_perm(desk.CHANGE_ORDERS),
+    }
+    return render(request, "console/desk/desk_skus.html", context)
+
+
+def _entry_of(order: Order) -> DeskEntry:
+    entry: DeskEntry = getattr(order, "desk_entry", _NO_ENTRY)
+    return entry
+
+
+def _filter_context(request: HttpRequest, wanted: DeskFilter) -> dict[str, Any]:
+    return {
+        "wanted": wanted,
+        "form": wanted.form,
+        "sites": wanted.sight.sites,
+        "people": list(desk.assignable(wanted.sight)),
+        "outages": list(Outage.objects.order_by("-lost_at")[:20]),
+    }
+
+
+class DeskEntryForm(forms.Form):
+    """Who looks after an order, and what is noted beside it."""
+
+    assignee = forms.CharField(required=False, max_length=20)
+    note = forms.CharField(
+        required=False,
+        max_length=1000,
+        strip=True,
+        widget=forms.Textarea,
+        error_messages={"max_length": gettext_lazy("Use at most 1,000 characters.")},
+    )
+
+    def clean_note(self) -> str:
+        """Return the note with plain line ends."""
+        return plain(self.cleaned_data["note"])
+
+
+def plain(text: str) -> str:
+    """Return text as browsers send it with plain line ends."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+@console_page("orders.change_order", methods=READ_AND_POST)
+def desk_order(request: HttpRequest, pk: int) -> HttpResponse:
+    """Change assignee and note of one order, unless somebody else has done so meanwhile."""
+    order = order_or_404(request, pk)
+    form = DeskEntryForm(request.POST or None)
+    refused, meanwhile = "", False
+    if request.method == "POST" and form.is_valid():
+        try:
+            _save(request, order, form.cleaned_data)
+        except ChangeRefused as error:
+            refused = error.detail
+        except EditedMeanwhile:
+            meanwhile = True
+        else:
+            messages.success(
+                request, _("Order %(number)s: saved.") % {"number": made_visible(order.order_no)}
+            )
+            return redirect("desk")
+    return _desk_order_page(request, order, form, refused=refused, meanwhile=meanwhile)
+
+
+def _save(request: HttpRequest, order: Order, values: Mapping[str, str]) -> None:
+    was = read_shown(request).get(order.pk, desk.NOBODY)
+    assignee = person_to_assign(request, values["assignee"], was=was)
+    with transaction.atomic():
+        if (assignee.pk if assignee else desk.NOBODY) != was:
+            done = desk.assign(request=request, was={order.pk: was}, assignee=assignee)
+            if done.lost:
+                raise EditedMeanwhile({"assignee": str(done.lost[order.pk])})
+        desk.write_note(
+            request=request,
+            order=order,
+            was=plain(request.POST.get("was_note", "")),
+            note=values["note"],
+        )
+
+
+def _desk_order_page(
+    request: HttpRequest, order: Order, form: DeskEntryForm, *, refused: str, meanwhile: bool
+) -> HttpResponse:
+    entry = DeskEntry.objects.select_related("assignee").filter(pk=order.pk).first()
+    people = list(desk.assignable(sight_of(request)))
+    if entry and entry.assignee and entry.assignee not in people:
+        people.append(entry.assignee)
+    held = entry.assignee_id if entry and entry.assignee_id else desk.NOBODY
+    note = entry.note if entry else ""
+    context = {
+        "order": order,
+        "entry": entry,
+        "form": form,
+        "people": people,
+        "held": held,
+        "chosen": form["assignee"].value() if form.is_bound else str(held or ""),
+        "note": form["note"].value() if form.is_bound else note,
+        "refused": refused,
+        "meanwhile": meanwhile,
+    }
+    return render(
+        request,
+        "console/desk/desk_order.html",
+        context,
+        status=409 if refused or meanwhile else 200,
+    )

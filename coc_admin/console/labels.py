@@ -1,0 +1,326 @@
+"""Where things stand, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from coc_admin.console.formats import format_money, format_quantity
+from coc_admin.console.recorded_labels import in_readers_language
+from orders.fields import ZERO
+from orders.models import (
+    ExportStatus,
+    HoldState,
+    Order,
+    OrderItem,
+    OrderStatus,
+    ReservationState,
+    Resolution,
+)
+from orders.units import units_of
+from reconciliation.models import ConnectionState, EntryState, OfflineCause, RunState
+from reconciliation.runs.status import Status, Waiting
+
+TONES: dict[str, str] = {
+    ReservationState.MISSING: "warn",
+    EntryState.PENDING: "info",
+    ReservationState.COMPLETE: "ok",
+    ReservationState.PARTIAL: "warn",
+    ReservationState.NOTHING: "bad",
+    EntryState.OCI_OFFLINE: "quiet",
+    EntryState.NEEDS_REVIEW: "bad",
+    EntryState.SKIPPED: "quiet",
+    ConnectionState.ONLINE: "ok",
+    ConnectionState.RECOVERING: "info",
+    ConnectionState.OFFLINE: "bad",
+    ConnectionState.FORCED_OFFLINE: "warn",
+    RunState.QUEUED: "info",
+    RunState.RUNNING: "info",
+    RunState.COMPLETED: "ok",
+    RunState.SHORTAGES: "warn",
+    RunState.OCI_OFFLINE: "bad",
+    RunState.CONFIGURATION_FAULT: "bad",
+    RunState.STOPPED: "quiet",
+    HoldState.WAITING: "warn",
+    HoldState.ANSWERED: "info",
+    "INFO": "info",
+    "WARN": "warn",
+    "ACTION": "bad",
+    "open": "warn",
+    "resolved": "quiet",
+    "sent": "ok",
+    "failed": "bad",
+    "pending": "info",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """A state of the connection: since when, what still works, what is at stake, what follows."""
+
+    tone: str
+    icon: str
+    title: str
+    since: datetime
+    works: str
+    at_stake: str
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where one order stands: a headline, what it means, and what happens next."""
+
+    tone: str
+    icon: str
+    title: str
+    text: str
+    next_step: str = ""
+
+
+def money_by_currency(waiting: Waiting) -> str:
+    """Return the value of what waits, each currency on its own."""
+    return ", ".join(format_money(value, code) for code, value in waiting.value.items())
+
+
+def connection_banner(status: Status, *, refusing_sites: Sequence[str]) -> Banner | None:
+    """Return what to say about a connection that is not online; None if it is."""
+    if status.connection == ConnectionState.ONLINE:
+        return None
+    at_stake = _at_stake(status.waiting)
+    if status.connection == ConnectionState.RECOVERING:
+        return Banner(
+            tone="info",
+            icon="refresh",
+            title=_("Omnichannel Inventory answers again; the backlog is being reconciled"),
+            since=status.since,
+            works=_(
+                "New orders are reserved live again. One that needs the same stock as a waiting"
+                " order queues behind it."
+            ),
+            at_stake=at_stake,
+            next_step=_("The oldest orders are reserved first. You do not need to do anything."),
+        )
+    works = _works(refusing_sites)
+    if status.connection == ConnectionState.FORCED_OFFLINE:
+        return Banner(
+            tone="warn",
+            icon="hand-stop",
+            title=_("Taken offline by %(who)s: %(reason)s")
+            % {"who": status.forced_by or _("an operator"), "reason": status.reason},
+            since=status.since,
+            works=works,
+            at_stake=at_stake,
+            next_step=_("It stays so until an operator releases it."),
+        )
+    if status.cause == OfflineCause.CONFIGURATION:
+        return Banner(
+            tone="bad",
+            icon="alert-triangle",
+            title=_("Omnichannel Inventory refuses our credentials"),
+            since=status.offline_since or status.since,
+            works=works,
+            at_stake=at_stake,
+            next_step=_(
+                "An operator must put the client id and secret right; then it goes on by itself."
+            ),
+        )
+    return Banner(
+        tone="bad",
+        icon="plug-connected-x",
+        title=_("Omnichannel Inventory is offline"),
+        since=status.offline_since or status.since,
+        works=works,
+        at_stake=at_stake,
+        next_step=_(
+            "The connection is tried again all the time. When it answers, the waiting orders are"
+            " reserved by themselves, oldest first."
+        ),
+    )
+
+
+def _works(refusing_sites: Sequence[str]) -> str:
+    works = _("Orders are still accepted, on the last known stock.")
+    if not refusing_sites:
+        return works
+    refused = _("Not for %(sites)s: offline capture is switched off there.")
+    return f"{works} {refused % {'sites': ', '.join(refusing_sites[:5])}}"
+
+
+def _at_stake(waiting: Waiting) -> str:
+    if not waiting.orders:
+        return _("No order waits for a reservation.")
+    words = ngettext(
+        "%(orders)s order waits for a reservation (units: %(units)s, worth %(value)s). It may turn"
+        " out oversold if other channels sell the same stock meanwhile.",
+        "%(orders)s orders wait for a reservation (units: %(units)s, worth %(value)s). Some may"
+        " turn out oversold if other channels sell the same stock meanwhile.",
+        waiting.orders,
+    )
+    return words % {
+        "orders": format_quantity(waiting.orders),
+        "units": format_quantity(waiting.units),
+        "value": money_by_currency(waiting),
+    }
+
+
+def order_state(order: Order) -> tuple[str, str]:
+    """Return the tone and the words of an order's state, for a list."""
+    if order.needs_review_since:
+        return "bad", _("Needs review")
+    if order.status == OrderStatus.CANCELLING:
+        return "warn", _("Being cancelled")
+    if order.status in (OrderStatus.CANCELLED, OrderStatus.FAILED):
+        return "quiet", order.get_status_display()
+    if order.resolution and order.reservation_state != ReservationState.COMPLETE:
+        return "info", order.get_resolution_display()
+    return TONES[ReservationState(order.reservation_state)], order.get_reservation_state_display()
+
+
+def standing(
+    order: Order,
+    *,
+    items: Sequence[OrderItem],
+    connection: str,
+    waiting_before: int,
+    held: Decimal = ZERO,
+) -> Standing:
+    """Return where `order` stands.
+
+    `waiting_before` counts the waiting orders captured earlier; `held` is what a failed order still
+    keeps off ATO, in units.
+    """
+    if order.needs_review_since:
+        return Standing(
+            "bad",
+            "alert-triangle",
+            _("Needs review: a person must look at it"),
+            in_readers_language(order.needs_review_reason),
+            _review_ends(order),
+        )
+    if order.status == OrderStatus.FAILED:
+        return _failed(connection=connection, held=held)
+    if order.status != OrderStatus.NEW:
+        return _unusual(order)
+    if order.reservation_state == ReservationState.MISSING:
+        return _waiting(connection=connection, before=waiting_before)
+    return _settled(order, items)
+
+
+def _review_ends(order: Order) -> str:
+    if order.status == OrderStatus.NEW:
+        return _(
+            "It is not retried by itself. When the cause is put right, end its review; or cancel"
+            " it."
+        )
+    return _(
+        "Its reservation is not cancelled again by itself, and its stock stays held until then."
+        " When the cause is put right, end its review."
+    )
+
+
+def _unusual(order: Order) -> Standing:
+    if order.status == OrderStatus.CREATED:
+        text = _("OCI is being asked for its reservation right now.")
+        return Standing("info", "clock", _("Just captured"), text)
+    who = {"who": order.resolution_by}
+    note = ""
+    if order.resolution_note:
+        note = " " + _("Reason: %(reason)s") % {"reason": order.resolution_note}
+    if order.status == OrderStatus.CANCELLING:
+        asked = _("Cancellation was asked for.")
+        if order.resolution_by:
+            asked = _("Cancellation was asked for by %(who)s.") % who
+        return Standing(
+            "warn",
+            "clock",
+            _("Being cancelled"),
+            asked + note,
+            _("It is cancelled for good as soon as it is certain that OCI holds nothing for it."),
+        )
+    title = _("Cancelled by %(who)s") % who if order.resolution_by else _("Cancelled")
+    text = _("Nothing is reserved for it any more, and its stock was given back.")
+    return Standing("quiet", "ban", title, text + note)
+
+
+def _failed(*, connection: str, held: Decimal) -> Standing:
+    title = _("Failed: refused to the shopper")
+    told = _("It was not accepted, and the shopper was told so; its story below says why.")
+    if not held:
+        return Standing("quiet", "ban", title, f"{told} {_('Nothing is held for it.')}")
+    kept = _(
+        "Units that are still held for it and off ATO: %(units)s. OCI was asked to reserve them,"
+        " and may have done so, or may yet do so."
+    ) % {"units": format_quantity(held)}
+    following = _("They are given back as soon as OCI has surely cancelled the reservation.")
+    if connection in (ConnectionState.OFFLINE, ConnectionState.FORCED_OFFLINE):
+        following += " " + _("That waits until OCI can be called again.")
+    return Standing("quiet", "clock", title, f"{told} {kept}", following)
+
+
+def _waiting(*, connection: str, before: int) -> Standing:
+    text = _(
+        "The order is accepted and its stock is taken off ATO, but OCI has not reserved it yet."
+    )
+    if connection == ConnectionState.FORCED_OFFLINE:
+        following = _("It is reserved when an operator releases the connection.")
+    elif connection == ConnectionState.OFFLINE:
+        following = _("It is reserved by itself when OCI answers again, oldest order first.")
+    else:
+        following = _("OCI answers. The next reconciliation reserves it by itself.")
+    if before:
+        queue = ngettext(
+            "%(orders)s order captured earlier will be served first.",
+            "%(orders)s orders captured earlier will be served first.",
+            before,
+        )
+        following += " " + queue % {"orders": format_quantity(before)}
+    return Standing("warn", "clock", _("Waits for its reservation"), text, following)
+
+
+def _settled(order: Order, items: Sequence[OrderItem]) -> Standing:
+    units = units_of(order, items)
+    export = _export(order)
+    if order.reservation_state == ReservationState.COMPLETE:
+        title = _("Completely reserved")
+        if order.resolution == Resolution.RESERVED_AGAIN:
+            title = _("Completely reserved, at a later attempt")
+        return Standing("ok", "circle-check", title, _("OCI holds every unit of it."), export)
+    words = _("%(reserved)s of %(ordered)s units are reserved.") % {
+        "reserved": format_quantity(units.reserved),
+        "ordered": format_quantity(units.ordered),
+    }
+    if order.resolution:
+        text = f"{words} {order.resolution_note}".strip()
+        return Standing("info", "info-circle", _resolved(order), text, export)
+    if order.reservation_state == ReservationState.PARTIAL:
+        title = _("Oversold in part: partially reserved")
+        rest = _("OCI holds nothing of the rest.")
+        text = f"{words} {rest}"
+    else:
+        title = _("Oversold: nothing reserved")
+        text = _("OCI holds none of its items.")
+    following = _("Replace or cancel what is short, or reserve it again once there is stock.")
+    return Standing("bad", "alert-circle", title, f"{text} {export}", following)
+
+
+def _export(order: Order) -> str:
+    words = {
+        ExportStatus.EXPORTED: _("Order management has taken it."),
+        ExportStatus.READY: _("Order management may take it."),
+        ExportStatus.FAILED: _("Order management could not take it."),
+    }
+    unready = _("It is not ready for order management.")
+    return words.get(ExportStatus(order.export_status), unready)
+
+
+def _resolved(order: Order) -> str:
+    words = {"how": order.get_resolution_display(), "who": order.resolution_by}
+    if order.resolution_by:
+        return _("%(how)s by %(who)s; it was oversold") % words
+    return _("%(how)s; it was oversold") % words

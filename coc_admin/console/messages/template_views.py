@@ -1,0 +1,137 @@
+"""Pages of the templates of messages to customers, and of how a site's messages leave."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from coc_admin import customer_messages as writing
+from coc_admin.accounts import audit_log
+from coc_admin.accounts.site_access import sight_of
+from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.messages.forms import RouteForm, TemplateForm
+from orders import customer_messages as drafting
+from orders.actors import person
+from orders.models import MessageKind, MessageRoute, MessageTemplate, Site
+
+MAY = "orders.change_messagetemplate"
+# Stands in the address where a site would.
+EVERY_SITE = "-"
+
+
+@console_page(MAY)
+def template_list(request: HttpRequest) -> HttpResponse:
+    """List the kinds of messages, with the sites that have a template of their own."""
+    sight = sight_of(request)
+    own: dict[str, list[str]] = {}
+    for row in MessageTemplate.objects.exclude(site=None).order_by("site"):
+        if row.site_id is not None and sight.permits(row.site_id):
+            own.setdefault(row.kind, []).append(row.site_id)
+    context = {
+        "rows": [(value, label, own.get(value, [])) for value, label in MessageKind.choices],
+        "sites": sight.sites,
+        "may_default": not sight.is_limited,
+        "every_site": EVERY_SITE,
+    }
+    return render(request, "console/messages/message_templates.html", context)
+
+
+@console_page(MAY, methods=READ_AND_POST)
+def template_edit(request: HttpRequest, site: str, kind: str) -> HttpResponse:
+    """Change a template of a site or of every site; placeholders that do not exist are refused."""
+    site_id = _site_or_404(request, site)
+    if kind not in MessageKind.values:
+        raise Http404
+    current = MessageTemplate.objects.filter(site=site_id, kind=kind).first()
+    subject, body = drafting.template_for(site_id or "", MessageKind(kind))
+    version = 0 if current is None else current.version
+    form = TemplateForm(
+        request.POST or None, initial={"subject": subject, "body": body, "seen": version}
+    )
+    moved = None
+    if request.method == "POST" and form.is_valid():
+        try:
+            _save(request, site_id, MessageKind(kind), form.cleaned_data)
+        except drafting.TemplateRefused as error:
+            form.add_error("body", error.detail)
+        except drafting.TemplateMoved as error:
+            moved = error.current
+        else:
+            messages.success(request, _("The template was saved."))
+            return redirect("message_templates")
+    context = {
+        "form": form,
+        "site": site_id,
+        "label": MessageKind(kind).label,
+        "own": current is not None,
+        "moved": moved,
+        "seen": moved.version if moved else version if not form.is_bound else form["seen"].value(),
+        "placeholders": list(drafting.PLACEHOLDERS.items()),
+    }
+    status = 409 if moved else 400 if form.errors else 200
+    return render(request, "console/messages/message_template.html", context, status=status)
+
+
+@console_page(MAY, methods=READ_AND_POST)
+def route_edit(request: HttpRequest, site: str) -> HttpResponse:
+    """Change how a site's messages leave: its sender, and a webhook."""
+    site_id = _site_or_404(request, site)
+    if site_id is None:
+        raise Http404
+    route = MessageRoute.objects.filter(pk=site_id).first() or MessageRoute(pk=site_id)
+    form = RouteForm(request.POST or None, initial={"email": route.email, "sender": route.sender})
+    moved = False
+    if request.method == "POST" and form.is_valid():
+        try:
+            writing.save_route(
+                site_id=site_id,
+                seen=form.cleaned_data["version"],
+                values=form.values(route),
+                request=request,
+            )
+        except writing.RouteMoved:
+            moved = True
+            route = MessageRoute.objects.get(pk=site_id)
+        else:
+            messages.success(request, _("How messages of the site are sent was saved."))
+            return redirect("message_templates")
+    context = {"form": form, "site": site_id, "route": route, "moved": moved}
+    status = 409 if moved else 400 if form.errors else 200
+    return render(request, "console/messages/message_route.html", context, status=status)
+
+
+def _save(
+    request: HttpRequest, site_id: str | None, kind: MessageKind, values: dict[str, Any]
+) -> None:
+    with transaction.atomic():
+        kept = drafting.save_template(
+            site_id=site_id,
+            kind=kind,
+            subject=values["subject"],
+            body=values["body"],
+            seen=values["seen"],
+            actor=person(request.user.get_username()),
+            now=timezone.now(),
+        )
+        if kept.version != values["seen"]:
+            audit_log.record(
+                request=request,
+                action="template.changed",
+                target=f"template:{site_id or EVERY_SITE}:{kind}",
+            )
+
+
+def _site_or_404(request: HttpRequest, site: str) -> str | None:
+    """Return the site's id, or None for every site; for people of some sites there is no such."""
+    sight = sight_of(request)
+    if site == EVERY_SITE and not sight.is_limited:
+        return None
+    if not sight.permits(site):
+        raise Http404
+    return get_object_or_404(Site, pk=site).pk

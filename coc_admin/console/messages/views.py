@@ -1,0 +1,115 @@
+"""Pages on which a person writes to the customer of an order, after having seen every word."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from coc_admin import customer_messages as writing
+from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.messages.forms import MessageForm
+from coc_admin.console.orders.views import order_or_404
+from orders.customer_messages import draft, kind_of
+from orders.models import CustomerMessage, HandOver, MessageKind, MessageRoute, Order
+
+
+@console_page("orders.change_order", methods=READ_AND_POST)
+def write(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show the draft (GET), then send what is in the form (POST); a second click sends nothing."""
+    order = order_or_404(request, pk)
+    if request.method != "POST":
+        return _page(request, order, MessageForm(initial=_initial(request, order)))
+    form = MessageForm(request.POST)
+    if not form.is_valid():
+        return _page(request, order, form, status=400)
+    known = CustomerMessage.objects.filter(token=form.cleaned_data["token"]).exists()
+    if not known and form.cleaned_data["seen"] != _seen(order):
+        return _page(request, order, form, status=409)
+    route = route_of(order)
+    message, is_new = writing.write(
+        order=order,
+        token=form.cleaned_data["token"],
+        values=form.message,
+        by_email=form.cleaned_data["by_email"] and route.email,
+        by_webhook=form.cleaned_data["by_webhook"] and bool(route.webhook),
+        request=request,
+        now=timezone.now(),
+    )
+    if is_new:
+        _tell(request, writing.hand_over(message, clock=timezone.now))
+    return redirect("order", pk=order.pk)
+
+
+@console_page("orders.change_order", methods=("POST",))
+def send_again(request: HttpRequest, pk: int, message: int) -> HttpResponse:
+    """Hand a message over once more as far as that has failed; nothing is sent that arrived."""
+    order = order_or_404(request, pk)
+    row = get_object_or_404(CustomerMessage, order=order, pk=min(message, 2**63 - 1))
+    if not is_erased(row):
+        writing.try_again(row, request=request)
+        _tell(request, writing.hand_over(row, clock=timezone.now))
+    return redirect("order", pk=order.pk)
+
+
+def is_erased(message: CustomerMessage) -> bool:
+    """Whether nothing is left of the message that could be sent."""
+    return message.order.customer_erased_at is not None
+
+
+def route_of(order: Order) -> MessageRoute:
+    """Return how messages of the order's site leave; by e-mail alone unless something is set."""
+    return MessageRoute.objects.filter(site=order.site_id).first() or MessageRoute()
+
+
+def _initial(request: HttpRequest, order: Order) -> dict[str, Any]:
+    asked = request.GET.get("kind", "")
+    kind = MessageKind(asked) if asked in MessageKind.values else kind_of(order)
+    proposed, route = draft(order, kind), route_of(order)
+    return {
+        "token": uuid.uuid4(),
+        "seen": _seen(order),
+        "kind": proposed.kind or "",
+        "recipient": proposed.recipient,
+        "subject": proposed.subject,
+        "body": proposed.body,
+        "by_email": route.email and bool(proposed.recipient),
+        "by_webhook": bool(route.webhook),
+    }
+
+
+def _seen(order: Order) -> str:
+    """Return what a writer must have seen: what was done with the order, and who wrote last."""
+    last = CustomerMessage.objects.filter(order=order).order_by("-pk").first()
+    return f"{order.status}.{order.resolution}.{last.pk if last else 0}"
+
+
+def _page(
+    request: HttpRequest, order: Order, form: MessageForm, *, status: int = 200
+) -> HttpResponse:
+    route = route_of(order)
+    moved = status == 409
+    context = {
+        "order": order,
+        "form": form,
+        "kinds": MessageKind.choices,
+        "moved": moved,
+        "seen": _seen(order) if moved else form["seen"].value(),
+        "last": writing.messages_of(order)[:1],
+        "may_email": route.email,
+        "may_webhook": bool(route.webhook),
+    }
+    return render(request, "console/messages/order_message.html", context, status=status)
+
+
+def _tell(request: HttpRequest, message: CustomerMessage) -> None:
+    errors = [one for one in (message.email_error, message.webhook_error) if one]
+    if errors:
+        messages.error(request, _("The message was not handed over. %s") % " ".join(errors))
+    elif HandOver.PENDING not in (message.email, message.webhook):
+        messages.success(request, _("The message to the customer was handed over."))

@@ -1,0 +1,198 @@
+"""What happened to an order, line by line: its events and its calls to OCI in order of time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from coc_admin.console.formats import format_quantity
+from coc_admin.console.orders.item_timeline import notes_of
+from coc_admin.console.recorded_labels import in_readers_language
+from orders.models import (
+    ActorKind,
+    EventKind,
+    Order,
+    OrderEvent,
+    OrderItem,
+    ReservationState,
+    Resolution,
+)
+from reconciliation.models import Attempt, AttemptOutcome
+
+MOST_LINES = 200
+MOST_ITEMS = 5
+
+_EVENT_TONES = {
+    EventKind.CAPTURED: "info",
+    EventKind.CAPTURED_OFFLINE: "warn",
+    EventKind.NEEDS_REVIEW: "bad",
+    EventKind.FAILED: "bad",
+    EventKind.REVIEWED: "info",
+    EventKind.RESOLVED: "ok",
+    EventKind.ITEMS_CANCELLED: "info",
+    EventKind.REPLACING: "info",
+    EventKind.REPLACED: "ok",
+    EventKind.NOT_REPLACED: "bad",
+    EventKind.ADJUSTED: "warn",
+    EventKind.REARRANGING: "info",
+    EventKind.REARRANGED: "warn",
+    EventKind.NOT_REARRANGED: "bad",
+}
+_STATE_TONES = {
+    ReservationState.COMPLETE: "ok",
+    ReservationState.PARTIAL: "warn",
+    ReservationState.NOTHING: "bad",
+}
+_ASKED = {
+    AttemptOutcome.COMPLETE: ("ok", _("OCI reserved everything that was asked for.")),
+    AttemptOutcome.PARTIAL: ("warn", _("OCI reserved a part of it and has no more.")),
+    AttemptOutcome.NOTHING: ("bad", _("OCI had none of it.")),
+    AttemptOutcome.OCI_OFFLINE: (
+        "quiet",
+        _("No answer that can be trusted; nothing was counted."),
+    ),
+    AttemptOutcome.LATER: (
+        "quiet",
+        _("OCI is still busy with an earlier call; asked again later."),
+    ),
+    AttemptOutcome.NEW_ID: ("info", _("OCI refused the reservation id; the next one is used.")),
+    AttemptOutcome.NEEDS_REVIEW: ("bad", _("OCI refused, and trying again would not help.")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of an order's story: when, who, what, why, what each item got, and details."""
+
+    at: datetime
+    tone: str
+    title: str
+    who: str
+    why: str
+    details: tuple[tuple[str, str], ...] = ()
+    run_id: int | None = None
+    notes: tuple[str, ...] = ()
+    reserved: str = ""
+
+
+def timeline(order: Order, items: Sequence[OrderItem]) -> list[Line]:
+    """Return the story of `order`, newest line last, at most 200 events and 200 calls; 2 queries.
+
+    Of a longer story the newest lines are told.
+    """
+    by_key = {str(item.pk): item for item in items}
+    events = (
+        OrderEvent.objects.filter(order=order).select_related("order").order_by("-id")[:MOST_LINES]
+    )
+    attempts = (
+        Attempt.objects.filter(order=order).select_related("document").order_by("-id")[:MOST_LINES]
+    )
+    # An answer and what it led to may bear the same time: the answer comes first, unless the
+    # event is the capture, which comes before everything.
+    keyed = [((event.at, _rank(event), event.pk), _event_line(event, by_key)) for event in events]
+    keyed += [((attempt.at, 1, attempt.pk), _attempt_line(attempt)) for attempt in attempts]
+    return [line for _, line in sorted(keyed, key=lambda pair: pair[0])]
+
+
+def _rank(event: OrderEvent) -> int:
+    return 0 if event.kind in (EventKind.CAPTURED, EventKind.CAPTURED_OFFLINE) else 2
+
+
+def _event_line(event: OrderEvent, items: Mapping[str, OrderItem]) -> Line:
+    kind = EventKind(event.kind)
+    tone, title, reserved = _EVENT_TONES.get(kind, "quiet"), str(kind.label), ""
+    state = event.data.get("state")
+    if kind in (EventKind.SETTLED, EventKind.RESOLVED) and state in ReservationState.values:
+        tone = _STATE_TONES.get(ReservationState(state), "quiet")
+        title = str(ReservationState(state).label)
+        reserved = _reserved_words(event.data.get("reserved", {}), items)
+    elif event.data.get("resolution") in Resolution.values:
+        title = str(Resolution(event.data["resolution"]).label)
+    return Line(
+        at=event.at,
+        tone=tone,
+        title=title,
+        who=_who(event.actor_kind, event.actor),
+        why=event.reason
+        if event.actor_kind == ActorKind.PERSON
+        else in_readers_language(event.reason),
+        reserved=reserved,
+        notes=notes_of(event, items, currency=event.order.currency),
+    )
+
+
+def _who(kind: str, name: str) -> str:
+    return {
+        ActorKind.API: gettext("API client %(name)s") % {"name": name},
+        ActorKind.JOB: gettext("Job: %(name)s") % {"name": name},
+    }.get(ActorKind(kind), name)
+
+
+def _reserved_words(reserved: object, items: Mapping[str, OrderItem]) -> str:
+    """Say what each item got, the short ones first, at most five of them."""
+    if not isinstance(reserved, Mapping):
+        return "–"
+    told = []
+    for key, item in items.items():
+        if not item.takes_stock or (item.replaces_id is not None and key not in reserved):
+            continue  # it is told by its parts, or came later
+        units = Decimal(str(reserved.get(key, 0)))
+        words = gettext("%(reserved)s of %(ordered)s × %(sku)s") % {
+            "reserved": format_quantity(units),
+            "ordered": format_quantity(item.quantity),
+            "sku": item.sku,
+        }
+        told.append((units >= item.quantity, words))
+    told.sort(key=lambda pair: pair[0])
+    words = "; ".join(text for _, text in told[:MOST_ITEMS])
+    more = len(told) - MOST_ITEMS
+    if more > 0:
+        return gettext("%(items)s; and %(number)d more") % {"items": words, "number": more}
+    return words
+
+
+def _attempt_line(attempt: Attempt) -> Line:
+    document = attempt.document
+    details = []
+    if document is not None:
+        details.append((gettext("Reservation id"), str(document.reservation_id)))
+    if attempt.status:
+        details.append((gettext("HTTP status"), str(attempt.status)))
+    if attempt.error_code:
+        details.append((gettext("OCI's error"), attempt.error_code))
+    if attempt.correlation_id:
+        details.append((gettext("Correlation id"), attempt.correlation_id))
+    tone, why = _attempt_words(attempt)
+    return Line(
+        at=attempt.at,
+        tone=tone,
+        title=gettext("Asked OCI to cancel a reservation")
+        if attempt.operation == "cancel"
+        else gettext("Asked OCI to reserve"),
+        who=gettext("Reconciliation") if attempt.run_id else gettext("Job"),
+        why=why,
+        details=tuple(details),
+        run_id=attempt.run_id,
+    )
+
+
+def _attempt_words(attempt: Attempt) -> tuple[str, str]:
+    message = in_readers_language(attempt.message.strip())
+    if attempt.operation == "cancel" and not attempt.outcome:
+        if not message:
+            return "quiet", gettext("OCI answered.")
+        return "quiet", gettext("OCI's answer: %(message)s.") % {"message": message}
+    if attempt.outcome not in AttemptOutcome.values:
+        return "quiet", message
+    tone, words = _ASKED[AttemptOutcome(attempt.outcome)]
+    return tone, f"{words} {message}".strip()
+
+
+def attempt_words(attempt: Attempt) -> str:
+    """Return how one call ended, in plain words."""
+    return _attempt_words(attempt)[1]

@@ -1,0 +1,268 @@
+"""Pages about orders: the list, one order with its story, and its cancellation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from coc_admin.accounts.site_access import sight_of
+from coc_admin.console import queries
+from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.bulk.selection import Choice
+from coc_admin.console.bulk.selection_views import bar_context
+from coc_admin.console.forms import ReasonForm
+from coc_admin.console.frame import frame_of
+from coc_admin.console.labels import Standing, standing
+from coc_admin.console.orders.filters import read_filter, usual_sort
+from coc_admin.console.orders.item_timeline import adjusted_how
+from coc_admin.console.orders.nesting import nested
+from coc_admin.console.orders.timeline import timeline
+from coc_admin.customer_messages import messages_of
+from orders import outcomes
+from orders.actors import person
+from orders.errors import CannotCancel
+from orders.fields import ZERO
+from orders.give_back import why_not_adjust
+from orders.models import (
+    ExportStatus,
+    Hold,
+    Order,
+    OrderItem,
+    OrderStatus,
+    Rearrangement,
+    Replacement,
+    ReservationState,
+    Resolution,
+)
+from orders.models.inventory import OPEN_HOLDS
+from orders.models.rearrangements import UNDER_WAY as REARRANGED
+from orders.models.replacements import UNDER_WAY as REPLACED
+from orders.open_remedy import is_busy
+from orders.short_items import why_not, why_not_cancel_short
+from orders.texts import made_visible
+from orders.units import units_of, units_of_orders
+from reconciliation.models import ReservationDocument
+from reconciliation.reservation.release import cancel_order
+
+MOST_ITEMS = 200
+MOST_DOCUMENTS = 50
+
+
+@console_page("orders.view_order")
+def order_list(request: HttpRequest) -> HttpResponse:
+    """List orders by what read_filter knows; the search field leads here too."""
+    wanted = read_filter(request)
+    found = wanted.orders()
+    if wanted.is_search_alone:
+        only = _only_order(found, wanted.text)
+        if only:
+            return redirect("order", pk=only.pk)
+    page = queries.page_of_orders(found, cursor=wanted.cursor, sort=wanted.sort)
+    units = units_of_orders(page.rows)
+    number, more = queries.count_up_to(found)
+    choice = Choice(request, "orders")
+    context = {
+        "rows": [(order, units[order.pk]) for order in page.rows],
+        "page": page,
+        "number": number,
+        "more": more,
+        "wanted": wanted,
+        "form": wanted.form,
+        "states": queries.ORDER_STATES,
+        "usual_sort": usual_sort(wanted.state),
+        "sites": sight_of(request).sites,
+        "chosen_keys": set(choice.seen),
+        **bar_context(request, choice, "orders"),
+    }
+    return render(request, "console/orders/orders.html", context)
+
+
+def _only_order(found: QuerySet[Order], text: str) -> Order | None:
+    first_two = list(found.filter(order_no=text).order_by()[:2])
+    return first_two[0] if len(first_two) == 1 else None
+
+
+@console_page("orders.view_order")
+def order_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show one order: where it stands, its items, its story, its documents at OCI."""
+    order = order_or_404(request, pk)
+    return render(request, "console/orders/order.html", order_context(request, order))
+
+
+def order_or_404(request: HttpRequest, pk: int) -> Order:
+    """Return the order with this key, or answer that there is none: so for another site's too."""
+    orders = sight_of(request).permitted_orders().select_related("site")
+    return get_object_or_404(orders, pk=min(pk, 2**63 - 1))
+
+
+def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
+    """Return what the pages about one order show."""
+    rows = OrderItem.objects.filter(order=order).order_by("position")
+    items = list(rows.select_related("replaces", "parent"))
+    documents = ReservationDocument.objects.filter(order=order).order_by("generation", "part")
+    is_free = not is_busy(order)
+    being_replaced = being_adjusted = None
+    if not is_free:
+        being_replaced = Replacement.objects.filter(REPLACED, order=order).first()
+        being_adjusted = Rearrangement.objects.filter(REARRANGED, order=order).first()
+    may_change = request.user.has_perm("orders.change_order")
+    is_open = may_change and is_free
+    still_held = _held_by_failed(order)
+    return {
+        "order": order,
+        "items": nested(items)[:MOST_ITEMS],
+        "items_left_out": max(0, len(items) - MOST_ITEMS),
+        "sums": units_of(order, items),
+        "being_replaced": being_replaced,
+        "being_adjusted": being_adjusted,
+        "adjusted_how": adjusted_how(being_adjusted) if being_adjusted else (),
+        "is_settled_outside": order.resolution == Resolution.SETTLED_OUTSIDE,
+        "standing": _standing(request, order, items, is_free=is_free, held=still_held),
+        "still_held": still_held,
+        "story": timeline(order, items),
+        "documents": list(documents.defer("body")[:MOST_DOCUMENTS]),
+        "customer_messages": messages_of(order),
+        "may_cancel": _is_cancellable(order) and may_change,
+        "may_cancel_items": is_open and not why_not_cancel_short(order),
+        "may_replace": is_open and not why_not(order),
+        "may_adjust": is_free
+        and not why_not_adjust(order)
+        and request.user.has_perm("reconciliation.adjust_reservation"),
+        "may_end_review": order.needs_review_since is not None and may_change,
+        "may_settle": _is_rerunnable(order)
+        and order.reservation_state != ReservationState.MISSING
+        and is_open,
+        "may_reopen": may_change and is_reopenable(order, items),
+        "may_rerun": _is_rerunnable(order)
+        and is_free
+        and request.user.has_perm("reconciliation.start_run"),
+    }
+
+
+def _held_by_failed(order: Order) -> Decimal:
+    """Return the units that a failed order keeps off ATO; zero for any other order, unasked."""
+    if order.status != OrderStatus.FAILED:
+        return ZERO
+    kept = Hold.objects.filter(order=order, state__in=OPEN_HOLDS)
+    return sum(kept.values_list("quantity", flat=True), ZERO)
+
+
+def _standing(
+    request: HttpRequest, order: Order, items: Sequence[OrderItem], *, is_free: bool, held: Decimal
+) -> Standing:
+    """Say where the order stands; while something is under way a notice tells what is next."""
+    told = standing(
+        order,
+        items=items,
+        connection=frame_of(request).connection.state,
+        waiting_before=_waiting_before(request, order),
+        held=held,
+    )
+    return told if is_free else replace(told, next_step="")
+
+
+def _waiting_before(request: HttpRequest, order: Order) -> int:
+    if order.status != OrderStatus.NEW or order.reservation_state != ReservationState.MISSING:
+        return 0
+    earlier = Q(captured_at__lt=order.captured_at) | Q(
+        captured_at=order.captured_at, pk__lt=order.pk
+    )
+    waiting = sight_of(request).permitted(Order.objects.waiting())
+    return waiting.filter(earlier).count()
+
+
+def _is_cancellable(order: Order) -> bool:
+    return (
+        order.status in (OrderStatus.NEW, OrderStatus.CREATED)
+        and order.export_status != ExportStatus.EXPORTED
+        and order.resolution != Resolution.SETTLED_OUTSIDE
+    )
+
+
+def is_reopenable(order: Order, items: Iterable[OrderItem]) -> bool:
+    """Whether something that was settled of `order` can be taken back."""
+    if order.resolution == Resolution.SETTLED_OUTSIDE:
+        return True
+    return (
+        order.status == OrderStatus.NEW
+        and order.export_status != ExportStatus.EXPORTED
+        and any(item.cancelled_quantity for item in items)
+    )
+
+
+def _is_rerunnable(order: Order) -> bool:
+    return (
+        order.status == OrderStatus.NEW
+        and order.needs_review_since is None
+        and order.resolution == Resolution.NONE
+        and order.reservation_state != ReservationState.COMPLETE
+    )
+
+
+@console_page("orders.change_order", methods=READ_AND_POST)
+def cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    """Say what cancelling would do, then do it with a reason; a second click changes nothing."""
+    order = order_or_404(request, pk)
+    form = ReasonForm(request.POST or None)
+    refused = ""
+    if request.method == "POST" and form.is_valid():
+        try:
+            order = cancel_order(
+                order_id=order.pk,
+                actor=person(request.user.get_username()),
+                reason=form.cleaned_data["reason"],
+                now=timezone.now(),
+            )
+        except CannotCancel as error:
+            refused = error.detail
+        else:
+            messages.success(
+                request,
+                _("Order %(number)s: %(status)s.")
+                % {"number": made_visible(order.order_no), "status": order.get_status_display()},
+            )
+            return redirect("order", pk=order.pk)
+    context = order_context(request, order) | {"form": form, "refused": refused}
+    is_over = order.status in (OrderStatus.CANCELLING, OrderStatus.CANCELLED)
+    context["is_idle"] = is_over or not (context["may_cancel"] or refused)
+    return render(
+        request, "console/remedies/order_cancel.html", context, status=409 if refused else 200
+    )
+
+
+@console_page("orders.change_order", methods=READ_AND_POST)
+def end_review(request: HttpRequest, pk: int) -> HttpResponse:
+    """Give an order that needed review back to the automatic retries, with a reason."""
+    order = order_or_404(request, pk)
+    form = ReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        if outcomes.end_review(
+            order_id=order.pk,
+            actor=person(request.user.get_username()),
+            reason=form.cleaned_data["reason"],
+            now=timezone.now(),
+        ):
+            messages.success(
+                request,
+                _("Order %(number)s is tried again by itself.")
+                % {"number": made_visible(order.order_no)},
+            )
+        else:
+            messages.info(
+                request,
+                _("Order %(number)s needs no review any more.")
+                % {"number": made_visible(order.order_no)},
+            )
+        return redirect("order", pk=order.pk)
+    is_idle = order.needs_review_since is None
+    context = order_context(request, order) | {"form": form, "is_idle": is_idle}
+    return render(request, "console/remedies/order_end_review.html", context)

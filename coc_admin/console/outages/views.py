@@ -1,0 +1,113 @@
+"""Pages about outages: the list, and one with its times, orders, runs, alerts and reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+
+from coc_admin.accounts.site_access import sight_of
+from coc_admin.console.access import console_page
+from coc_admin.console.alerts.queries import inbox_of
+from coc_admin.console.charts import polyline, rounded_up
+from coc_admin.console.frame import frame_of
+from coc_admin.console.outages import timeline as outage_stories
+from coc_admin.console.outages.figures import (
+    Point,
+    counts_of_outages,
+    course_of,
+    figures_of,
+)
+from coc_admin.console.outages.files import MOST_RUNS, reports_of_outage
+from coc_admin.console.paging import newest_first
+from coc_admin.console.runs.site_access import runs_in_sight, seen_runs
+from reconciliation.models import Alert, AlertState, Outage, Run
+
+PAGE = 25
+MOST_ALERTS = 20
+MOST_REPORTS = 120
+
+
+@console_page("reconciliation.view_run")
+def outage_list(request: HttpRequest) -> HttpResponse:
+    """List outages, the newest first, with what was captured and oversold."""
+    page = newest_first(Outage.objects.all(), request, size=PAGE)
+    counts = counts_of_outages(page.rows, sight=sight_of(request))
+    context = {
+        "rows": [(outage, counts[outage.pk]) for outage in page.rows],
+        "page": page,
+    }
+    return render(request, "console/outages/outages.html", context)
+
+
+@console_page("reconciliation.view_run")
+def outage_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show one outage: when, what was captured, what became of it, and a text to send."""
+    outage = get_object_or_404(Outage, pk=min(pk, 2**63 - 1))
+    user, sight, now = request.user, sight_of(request), timezone.now()
+    figures = figures_of(outage, sight=sight)
+    runs = list(runs_in_sight(sight).filter(outage=outage).order_by("-pk")[:MOST_RUNS])
+    seen = seen_runs(runs, sight)
+    may_download = user.has_perm("reconciliation.download_report")
+    found = reports_of_outage(outage, sight=sight, now=now)
+    reports = list(found[:MOST_REPORTS]) if may_download else []
+    context: dict[str, Any] = {
+        "outage": outage,
+        "figures": figures,
+        "story": outage_stories.timeline(outage, frame_of(request).connection),
+        "length": outage_stories.span(outage.lost_at, outage.drained_at or now),
+        "to_detect": outage_stories.span(outage.lost_at, outage.detected_at),
+        "away": outage_stories.span(outage.lost_at, outage.recovered_at or now),
+        "to_reconcile": outage_stories.span(outage.recovered_at, outage.drained_at),
+        "chart": _chart(course_of(outage, sight=sight, now=now)) if figures.orders else None,
+        "runs": seen,
+        "alerts": inbox_of(request).told(_alerts(outage, runs, now))
+        if user.has_perm("reconciliation.view_alert")
+        else [],
+        "reports": reports,
+        "text": outage_stories.summary(
+            outage, figures=figures, runs=runs, reports=reports, now=now
+        ),
+    }
+    return render(request, "console/outages/outage.html", context)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chart:
+    """Two lines over time, the points that they go through, and the top and middle of the axis."""
+
+    points: list[Point]
+    captured: str
+    drained: str
+    highest: int
+
+    @property
+    def middle(self) -> float:
+        return self.highest / 2
+
+
+def _chart(points: list[Point]) -> _Chart:
+    highest = rounded_up(max(point.captured for point in points))
+    return _Chart(
+        points=points,
+        captured=polyline([point.captured for point in points], highest=highest),
+        drained=polyline([point.drained for point in points], highest=highest),
+        highest=highest,
+    )
+
+
+def _alerts(outage: Outage, runs: list[Run], now: datetime) -> QuerySet[Alert]:
+    """Return alerts that were true during the outage or tell of its runs, the newest first.
+
+    An alert is one row that is told anew, so those of an outage long ago are gone.
+    """
+    during = Q(since__lte=outage.drained_at or now) & (
+        Q(state=AlertState.OPEN) | Q(resolved_at__gte=outage.lost_at)
+    )
+    of_its_runs = Q(context__in=[f"run:{run.pk}" for run in runs])
+    return Alert.objects.filter(during | of_its_runs).order_by("-since", "-pk")[:MOST_ALERTS]

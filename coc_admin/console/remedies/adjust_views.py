@@ -1,0 +1,173 @@
+"""The page on which an operator adjusts a reservation document: what is kept, and in which list."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+
+from coc_admin.accounts.site_access import sight_of
+from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.forms import ReasonForm
+from coc_admin.console.orders.timeline import attempt_words
+from coc_admin.console.orders.views import order_context, order_or_404
+from coc_admin.console.remedies.forms import KeepLineForm
+from orders.actors import person
+from orders.adjustment_lines import Keep
+from orders.errors import CannotAdjust
+from orders.models import InventoryRecord, Order, OrderItem
+from orders.permitted_lists import lists_of
+from orders.texts import made_visible
+from reconciliation import remedies
+from reconciliation.models import ReservationDocument
+
+_FIELDS = ("list", "sku", "held", "keep", "to")
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """One line of the document, what was sent of it, and the lists with their ATO."""
+
+    list_id: str
+    sku: str
+    product_name: str
+    held: Decimal
+    lists: Sequence[tuple[str, Decimal | None]]
+    form: KeepLineForm
+
+    @property
+    def kept(self) -> Keep:
+        """What was chosen; the form must be valid."""
+        values = self.form.cleaned_data
+        return Keep(values["list"], values["sku"], values["held"], values["keep"], values["to"])
+
+
+@console_page("reconciliation.adjust_reservation", methods=READ_AND_POST)
+def adjust(request: HttpRequest, pk: int, document_pk: int) -> HttpResponse:
+    """Let it be chosen what is kept, say what would happen, then do it; a second click is safe."""
+    order = order_or_404(request, pk)
+    documents = ReservationDocument.objects.select_related("order").filter(order=order)
+    document = get_object_or_404(documents, pk=min(document_pk, 2**63 - 1))
+    choices = _choices(request, document)
+    form, refused, preview = ReasonForm(), "", None
+    if request.method == "POST" and choices and all(one.form.is_valid() for one in choices):
+        keeps = [one.kept for one in choices]
+        if not any(one.units for one in keeps):
+            return redirect("order_give_back", pk=order.pk, document_pk=document.pk)
+        if "confirm" in request.POST:
+            form = ReasonForm(request.POST)
+            if form.is_valid():
+                try:
+                    return _adjusted(request, order, document, keeps, form.cleaned_data["reason"])
+                except CannotAdjust as error:
+                    refused = error.detail
+        if "change" not in request.POST:
+            preview = remedies.preview_rearrange(documents.get(pk=document.pk), keeps)
+    # What somebody else has done meanwhile must be seen together with the refusal.
+    order.refresh_from_db()
+    document = documents.get(pk=document.pk)
+    context = order_context(request, order) | {
+        "document": document,
+        "form": form,
+        "refused": refused,
+        "closed": remedies.why_not_touch(document),
+        "choices": choices,
+        "preview": preview,
+    }
+    return render(
+        request, "console/remedies/order_adjust.html", context, status=409 if refused else 200
+    )
+
+
+def _adjusted(
+    request: HttpRequest,
+    order: Order,
+    document: ReservationDocument,
+    keeps: Sequence[Keep],
+    reason: str,
+) -> HttpResponse:
+    """Adjust the document and show the order. Raises CannotAdjust."""
+    done = remedies.rearrange(
+        document_id=document.pk,
+        keeps=keeps,
+        actor=person(request.user.get_username()),
+        reason=reason,
+    )
+    said = " ".join(attempt_words(call) for call in done.calls)
+    told = {"number": made_visible(order.order_no), "said": said or "–"}
+    if done.done and done.released:
+        words = _(
+            "Order %(number)s: what is kept is reserved, and OCI has released the old reservation."
+            " It said: %(said)s"
+        )
+        messages.success(request, words % told)
+    elif done.done:
+        words = _(
+            "Order %(number)s: what is kept is reserved. OCI has not confirmed yet that the old"
+            " reservation is released; it is asked again by itself. It said: %(said)s"
+        )
+        messages.warning(request, words % told)
+    else:
+        words = _(
+            "Order %(number)s: OCI has not answered clearly. The order stays as it is until what is"
+            " kept is reserved; OCI is asked again by itself. It said: %(said)s"
+        )
+        messages.warning(request, words % told)
+    return redirect("order", pk=order.pk)
+
+
+def _choices(request: HttpRequest, document: ReservationDocument) -> list[_Choice]:
+    """Return the lines of the document as they were sent, else as they are held."""
+    held = remedies.held_by(document)
+    sent = [request.POST.getlist(name) for name in _FIELDS]
+    rows = [dict(zip(_FIELDS, row, strict=False)) for row in zip(*sent, strict=False)]
+    if request.method != "POST" or len({len(column) for column in sent}) != 1:
+        rows = []
+    rows = rows[: len(held)] or [
+        {"list": list_id, "sku": sku, "held": str(units), "keep": f"{units.normalize():f}"}
+        | {"to": list_id}
+        for (list_id, sku), units in sorted(held.items())
+    ]
+    lists = _lists(request, document, {row["sku"] for row in rows})
+    names = dict(
+        OrderItem.objects.filter(order=document.order_id).values_list("sku", "product_name")
+    )
+    choices = []
+    for row in rows:
+        offered = lists[row["sku"]]
+        if row["list"] not in dict(offered):
+            offered = [(row["list"], None), *offered]
+        choices.append(
+            _Choice(
+                list_id=row["list"],
+                sku=row["sku"],
+                product_name=names.get(row["sku"], ""),
+                held=held.get((row["list"], row["sku"]), Decimal(0)),
+                lists=offered,
+                form=KeepLineForm(row, lists=[list_id for list_id, _ato in offered]),
+            )
+        )
+    return choices
+
+
+def _lists(
+    request: HttpRequest, document: ReservationDocument, skus: set[str]
+) -> dict[str, list[tuple[str, Decimal | None]]]:
+    """Return by SKU the lists that know it, with ATO if counted.
+
+    Those that the order's site may sell from, as far as the person may see their stock.
+    """
+    seen = sight_of(request).permitted_lists()
+    permitted = seen.filter(pk__in=lists_of(document.order.site))
+    found = InventoryRecord.objects.filter(inventory_list__in=permitted, sku__in=skus)
+    lists: dict[str, list[tuple[str, Decimal | None]]] = defaultdict(list)
+    for record in found.order_by("inventory_list", "sku"):
+        ato: Decimal | None = record.ato if record.is_tracked else None
+        lists[record.sku].append((record.inventory_list_id, ato))
+    return lists

@@ -1,0 +1,192 @@
+"""Pages on which a person cancels or replaces what is short, or gives a reservation back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.forms import ReasonForm
+from coc_admin.console.orders.views import order_context, order_or_404
+from coc_admin.console.remedies.forms import CancelItemsForm, ReplaceChoiceForm, ReplaceForm
+from orders.actors import person
+from orders.errors import CannotRemedy
+from orders.models import Order, OrderItem, ReplacementState
+from orders.texts import made_visible
+from reconciliation import remedies
+from reconciliation.models import ReservationDocument
+
+
+@console_page("orders.change_order", methods=READ_AND_POST)
+def cancel_items(request: HttpRequest, pk: int) -> HttpResponse:
+    """Say what cancelling the short items would do, then do it; a second click changes nothing."""
+    order = order_or_404(request, pk)
+    form = CancelItemsForm(request.POST or None)
+    refused = ""
+    if request.method == "POST" and form.is_valid():
+        try:
+            remedies.cancel_short(
+                order_id=order.pk,
+                units=form.cleaned_data["item"],
+                actor=person(request.user.get_username()),
+                reason=form.cleaned_data["reason"],
+                now=timezone.now(),
+            )
+        except CannotRemedy as error:
+            refused = error.detail
+        else:
+            messages.success(
+                request,
+                _("Order %(number)s: the short items are cancelled.")
+                % {"number": made_visible(order.order_no)},
+            )
+            return redirect("order", pk=order.pk)
+    # What somebody else has done meanwhile must be seen together with the refusal.
+    order.refresh_from_db()
+    (preview,) = remedies.preview_cancel_short([order])
+    chosen = set(request.POST.getlist("item"))
+    context = order_context(request, order) | {
+        "form": form,
+        "refused": refused,
+        "preview": preview,
+        "is_idle": preview.refusal and not refused,
+        "short_items": [(item, f"{item.pk}:{item.open_quantity}") for item in preview.items],
+        "chosen": chosen if request.method == "POST" else None,
+    }
+    return render(
+        request, "console/remedies/order_cancel_items.html", context, status=409 if refused else 200
+    )
+
+
+@console_page("orders.change_order", methods=READ_AND_POST)
+def replace(request: HttpRequest, pk: int) -> HttpResponse:
+    """Let an item and its replacement be chosen, say what would happen, then do it."""
+    order = order_or_404(request, pk)
+    form = ReplaceForm(request.POST) if request.method == "POST" else None
+    refused = ""
+    if form is not None and "preview" in request.POST:
+        # Only the difference that another price makes is wanted.
+        form.errors.pop("reason", None)
+    elif form is not None and form.is_valid():
+        try:
+            return _replaced(request, order, form.cleaned_data)
+        except CannotRemedy as error:
+            refused = error.detail
+    order.refresh_from_db()
+    choice = _choice(order, request.POST if form is not None else request.GET, form=form)
+    context = order_context(request, order) | choice | {"form": form, "refused": refused}
+    return render(
+        request, "console/remedies/order_replace.html", context, status=409 if refused else 200
+    )
+
+
+def _replaced(request: HttpRequest, order: Order, values: Mapping[str, Any]) -> HttpResponse:
+    """Replace the item of a form and show the order. Raises CannotRemedy."""
+    if not OrderItem.objects.filter(pk=values["item"], order=order).exists():
+        raise CannotRemedy(_("That is no item of the order."))
+    done = remedies.replace_short(
+        item_id=values["item"],
+        sku=values["sku"],
+        units=values["units"],
+        unit_price=values["unit_price"],
+        actor=person(request.user.get_username()),
+        reason=values["reason"],
+    )
+    told = {"number": made_visible(order.order_no), "old": done.item.sku, "new": done.sku}
+    if done.state == ReplacementState.DONE:
+        messages.success(request, _("Order %(number)s: %(old)s is replaced by %(new)s.") % told)
+    else:
+        messages.warning(
+            request,
+            _(
+                "Order %(number)s: OCI has not answered clearly. %(new)s is being reserved and"
+                " replaces %(old)s by itself, as soon as OCI has reserved all of it."
+            )
+            % told,
+        )
+    return redirect("order", pk=order.pk)
+
+
+@console_page("reconciliation.adjust_reservation", methods=READ_AND_POST)
+def give_back(request: HttpRequest, pk: int, document_pk: int) -> HttpResponse:
+    """Say what giving a document back at OCI would do, then do it; a second click does nothing."""
+    order = order_or_404(request, pk)
+    documents = ReservationDocument.objects.select_related("order").filter(order=order)
+    document = get_object_or_404(documents, pk=min(document_pk, 2**63 - 1))
+    form = ReasonForm(request.POST or None)
+    refused = ""
+    if request.method == "POST" and form.is_valid():
+        try:
+            done = remedies.give_back(
+                document_id=document.pk,
+                actor=person(request.user.get_username()),
+                reason=form.cleaned_data["reason"],
+            )
+        except CannotRemedy as error:
+            refused = error.detail
+        else:
+            _tell_given_back(request, done)
+            return redirect("order", pk=order.pk)
+    order.refresh_from_db()
+    document = documents.get(pk=document.pk)
+    context = order_context(request, order) | {
+        "form": form,
+        "refused": refused,
+        "preview": remedies.preview_give_back(document),
+    }
+    return render(
+        request, "console/remedies/order_give_back.html", context, status=409 if refused else 200
+    )
+
+
+def _tell_given_back(request: HttpRequest, done: remedies.Adjusted) -> None:
+    told = {"number": made_visible(done.order.order_no), "said": done.said or "–"}
+    if done.released:
+        messages.success(
+            request,
+            _("Order %(number)s: OCI has released the reservation. It said: %(said)s.") % told,
+        )
+    else:
+        messages.warning(
+            request,
+            _(
+                "Order %(number)s: OCI has not confirmed the release yet; it is asked again by"
+                " itself. It said: %(said)s"
+            )
+            % told,
+        )
+
+
+def _choice(order: Order, data: Any, *, form: ReplaceForm | None) -> dict[str, Any]:
+    """Return what has been chosen so far, and what there is to choose from."""
+    wanted = ReplaceChoiceForm(data)
+    wanted.is_valid()
+    values = wanted.cleaned_data
+    short = [
+        item
+        for item in OrderItem.objects.filter(order=order).select_related("order")
+        if item.open_quantity > 0
+    ]
+    item = next((one for one in short if one.pk == values.get("item")), None)
+    if item is None and len(short) == 1:
+        (item,) = short
+    found: dict[str, Any] = {"short_items": short, "item": item, "text": values.get("q", "")}
+    if item is None:
+        return found
+    sku = values.get("sku", "")
+    if not sku:
+        found["suggestions"] = remedies.suggest(item=item)
+        if found["text"]:
+            found["matches"] = remedies.search(item=item, text=found["text"])
+        return found
+    price = remedies.usual_price(item=item, sku=sku)
+    if form is not None and "unit_price" in form.cleaned_data:
+        price = form.cleaned_data["unit_price"]
+    (preview,) = remedies.preview_replace([item], sku=sku, unit_price=price)
+    return found | {"preview": preview, "price": price}

@@ -1,0 +1,95 @@
+"""Pages on which a person settles a short order by other means, and takes that back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.forms import ReasonForm, SettleForm
+from coc_admin.console.orders.views import is_reopenable, order_context, order_or_404
+from orders.actors import person
+from orders.errors import CannotSettle
+from orders.models import Order, OrderItem, OrderStatus, ReservationState, Resolution
+from orders.settlement import reopen as reopen_order
+from orders.texts import made_visible
+from reconciliation.reservation.release import settle_outside as settle_order_outside
+
+
+@console_page("orders.change_order", methods=READ_AND_POST)
+def settle_outside(request: HttpRequest, pk: int) -> HttpResponse:
+    """Say what recording means, then record it; a second click changes nothing."""
+    return _asked(
+        request,
+        order_or_404(request, pk),
+        "console/remedies/order_settle.html",
+        form=SettleForm(request.POST or None),
+        do=settle_order_outside,
+        done=_("Order %(number)s: settled outside."),
+        may=is_open_shortage,
+    )
+
+
+@console_page("orders.change_order", methods=READ_AND_POST)
+def reopen(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take back that an order was settled outside, or its short items cancelled; with a reason."""
+    return _asked(
+        request,
+        order_or_404(request, pk),
+        "console/remedies/order_reopen.html",
+        form=ReasonForm(request.POST or None),
+        do=reopen_order,
+        done=_("Order %(number)s is open again."),
+        may=_may_reopen,
+    )
+
+
+def _asked(
+    request: HttpRequest,
+    order: Order,
+    template: str,
+    *,
+    form: Form,
+    do: Callable[..., object],
+    done: str,
+    may: Callable[[Order], bool],
+) -> HttpResponse:
+    """Show the page, or do it with what the form says and go to the order."""
+    refused = ""
+    if request.method == "POST" and form.is_valid():
+        actor = person(request.user.get_username())
+        try:
+            do(order_id=order.pk, actor=actor, now=timezone.now(), **form.cleaned_data)
+        except CannotSettle as error:
+            refused = error.detail
+        else:
+            messages.success(request, done % {"number": made_visible(order.order_no)})
+            return redirect("order", pk=order.pk)
+    # What somebody else has done meanwhile must be seen together with the refusal.
+    order.refresh_from_db()
+    context = order_context(request, order) | {
+        "form": form,
+        "refused": refused,
+        "is_idle": not refused and not may(order),
+        "is_settled_outside": order.resolution == Resolution.SETTLED_OUTSIDE,
+    }
+    return render(request, template, context, status=409 if refused else 200)
+
+
+def _may_reopen(order: Order) -> bool:
+    return is_reopenable(order, OrderItem.objects.filter(order=order))
+
+
+def is_open_shortage(order: Order) -> bool:
+    """Whether `order` is short and nobody has settled it."""
+    return (
+        order.status == OrderStatus.NEW
+        and order.reservation_state in (ReservationState.PARTIAL, ReservationState.NOTHING)
+        and order.resolution == Resolution.NONE
+    )

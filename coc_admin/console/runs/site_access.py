@@ -1,0 +1,81 @@
+"""Which reconciliations a person sees, and what of one that took orders of several sites.
+
+A run is seen by whoever sees one of its orders, and by whom it was started for their sites. It is
+counted over the sites that the person sees. Words that somebody has written, and names, are shown
+where the run was for those sites alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+
+from coc_admin.accounts.site_access import Sight, sight_of
+from coc_admin.console.queries import counts_of_runs, short_of
+from reconciliation.models import EntryState, Run, RunEntry, RunState, Trigger
+
+Seen = tuple[Run, dict[str, int]]
+
+_BY_SOMEBODY = (Trigger.PERSON, Trigger.API)
+
+
+def runs_in_sight(sight: Sight) -> QuerySet[Run]:
+    """Return the runs that a list shows now."""
+    return _runs_of(sight.site_ids)
+
+
+def run_or_404(request: HttpRequest, pk: int) -> Run:
+    """Return a run that the person may open by its address, or answer that there is none."""
+    return get_object_or_404(permitted_runs(sight_of(request)), pk=min(pk, 2**63 - 1))
+
+
+def permitted_runs(sight: Sight) -> QuerySet[Run]:
+    """Return the runs that may be opened by their address, whichever site is chosen."""
+    return _runs_of(sight.allowed)
+
+
+def seen_runs(runs: Sequence[Run], sight: Sight) -> list[Seen]:
+    """Return rows of a list as the person sees them, with their counts; one query."""
+    counts = counts_of_runs([run.pk for run in runs], sites=sight.site_ids)
+    return [(_as_seen(run, counts[run.pk], sight), counts[run.pk]) for run in runs]
+
+
+def seen_run(run: Run, sight: Sight) -> Seen:
+    """Return a run that was opened by its address as the person sees it, with its counts."""
+    counts = counts_of_runs([run.pk], sites=sight.allowed)[run.pk]
+    return _as_seen(run, counts, sight), counts
+
+
+def _runs_of(sites: Collection[str] | None) -> QuerySet[Run]:
+    runs = Run.objects.all()
+    if sites is None:
+        return runs
+    taken = RunEntry.objects.filter(run=OuterRef("pk"), order__site__in=sites)
+    meant = Q(scope_data__site__in=sites) | Q(scope_data__sites=sorted(sites))
+    return runs.filter(Exists(taken) | meant)
+
+
+def _as_seen(run: Run, counts: dict[str, int], sight: Sight) -> Run:
+    """Put into `run`, which is never saved after this, what the person may know of it."""
+    if not sight.is_limited:
+        return run
+    if not _is_for(run, sight):
+        run.reason = ""
+        if run.trigger in _BY_SOMEBODY:
+            run.actor = _("not shown")
+    if run.state == RunState.SHORTAGES and not (
+        short_of(counts) or counts.get(EntryState.NEEDS_REVIEW)
+    ):
+        run.state = RunState.COMPLETED
+    return run
+
+
+def _is_for(run: Run, sight: Sight) -> bool:
+    """Whether the run was started for no other sites than the person sees."""
+    data = run.scope_data
+    meant = [data["site"]] if data.get("site") else data.get("sites", [])
+    return bool(meant) and all(sight.permits(site) for site in meant)

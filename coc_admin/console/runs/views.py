@@ -1,0 +1,204 @@
+"""Pages about reconciliations: the list, one run while it works, and starting one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.db.models import Max
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from coc_admin.accounts import audit_log
+from coc_admin.accounts.site_access import Sight, sight_of
+from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.forms import ReasonForm, ScopeForm
+from coc_admin.console.orders.timeline import attempt_words
+from coc_admin.console.paging import newest_first
+from coc_admin.console.runs.details import (
+    CHANGED,
+    RunFilterForm,
+    changed_since_before,
+    with_outcome_before,
+)
+from coc_admin.console.runs.site_access import (
+    permitted_runs,
+    run_or_404,
+    runs_in_sight,
+    seen_run,
+    seen_runs,
+)
+from orders.actors import person
+from orders.models import ReservationState
+from orders.units import units_of_orders
+from reconciliation.models import Attempt, AttemptOutcome, EntryState, Run, RunEntry, Trigger
+from reconciliation.runs import lifecycle as reconciliations
+from reconciliation.runs.dry_run import dry_run
+
+PAGE = 25
+ENTRIES = 50
+FAULTS = 20
+MOST_PAGES = 400
+
+
+@console_page("reconciliation.view_run")
+def run_list(request: HttpRequest) -> HttpResponse:
+    """List reconciliations, the newest first, with what they came to."""
+    sight = sight_of(request)
+    form = RunFilterForm(request.GET)
+    page = newest_first(form.narrow(runs_in_sight(sight), sight), request, size=PAGE)
+    context = {
+        "rows": seen_runs(page.rows, sight),
+        "page": page,
+        "form": form,
+        "is_limited": sight.is_limited,
+    }
+    return render(request, "console/runs/runs.html", context)
+
+
+@console_page("reconciliation.view_run")
+def run_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show one reconciliation: progress, counts, its orders, and calls that went wrong."""
+    return render(request, "console/runs/run.html", _run_context(request, pk))
+
+
+@console_page("reconciliation.view_run")
+def run_live(request: HttpRequest, pk: int) -> HttpResponse:
+    """Return the moving part of a run's page."""
+    return render(request, "console/runs/run_live.html", _run_context(request, pk))
+
+
+def _run_context(request: HttpRequest, pk: int) -> dict[str, Any]:
+    sight = sight_of(request)
+    run, counts = seen_run(run_or_404(request, pk), sight)
+    progress = reconciliations.progress_of(counts)
+    state = request.GET.get("outcome", "")
+    entries = sight.permitted(RunEntry.objects.filter(run=run), "order__site")
+    entries = entries.select_related("order").order_by("position")
+    entries = with_outcome_before(entries)
+    if state in EntryState.values:
+        entries = entries.filter(state=state)
+    elif state == CHANGED:
+        entries = changed_since_before(entries)
+    else:
+        state = ""
+    paginator = Paginator(entries, ENTRIES)
+    page = paginator.get_page(min(_number(request.GET.get("page", "")), MOST_PAGES))
+    units = units_of_orders([entry.order for entry in page.object_list])
+    return {
+        "run": run,
+        "is_limited": sight.is_limited,
+        "counts": counts,
+        "progress": progress,
+        "entries": [(entry, units[entry.order_id]) for entry in page.object_list],
+        "page": page,
+        "view": "orders",
+        "outcome": state,
+        "outcomes": [(s.value, s.label, counts[s]) for s in EntryState if counts.get(s)],
+        "faults": [(fault, attempt_words(fault)) for fault in _faults(run, sight)],
+        "may_rerun": not run.is_active
+        and (progress.short or progress.offline)
+        and request.user.has_perm("reconciliation.start_run"),
+    }
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 9 else 1
+
+
+def _faults(run: Run, sight: Sight) -> list[Attempt]:
+    """Return the latest calls of a run that brought no answer, one for each order."""
+    failed = (
+        sight.permitted(Attempt.objects.filter(run=run), "order__site")
+        .exclude(
+            outcome__in=[
+                "",
+                AttemptOutcome.COMPLETE,
+                AttemptOutcome.PARTIAL,
+                AttemptOutcome.NOTHING,
+            ]
+        )
+        .order_by()
+        .values("order")
+        .annotate(last=Max("pk"))
+        .order_by("-last")
+        .values_list("last", flat=True)
+    )
+    return list(
+        Attempt.objects.filter(pk__in=list(failed[:FAULTS])).select_related("order").order_by("-pk")
+    )
+
+
+@console_page("reconciliation.start_run", methods=READ_AND_POST)
+def preview(request: HttpRequest) -> HttpResponse:
+    """Say what a rerun would do (GET), then start it (POST); a second click finds the first run."""
+    sight = sight_of(request)
+    form = ScopeForm(
+        request.POST if request.method == "POST" else request.GET,
+        sight=sight,
+        runs=permitted_runs(sight),
+    )
+    if not form.is_valid():
+        return render(request, "console/runs/run_new.html", {"form": form}, status=400)
+    reason = ReasonForm(request.POST if request.method == "POST" else None)
+    refused = ""
+    if request.method == "POST" and reason.is_valid():
+        try:
+            run = _start(request, form, reason.cleaned_data["reason"])
+        except reconciliations.RunRefused as error:
+            if _is_permitted(error.active_run, sight):
+                messages.info(request, _("A reconciliation is already under way; this is it."))
+                return redirect("run", pk=error.active_run.pk)  # type: ignore[union-attr]
+            refused = error.detail
+        else:
+            messages.success(request, _("The reconciliation has been started."))
+            return redirect("run", pk=run.pk)
+    context = _preview_context(form, sight) | {"form": form, "reason": reason, "refused": refused}
+    return render(request, "console/runs/run_new.html", context, status=409 if refused else 200)
+
+
+def _start(request: HttpRequest, form: ScopeForm, reason: str) -> Run:
+    with transaction.atomic():
+        run = reconciliations.start_run(
+            trigger=Trigger.PERSON,
+            actor=person(request.user.get_username()),
+            scope=form.cleaned_data["scope"],
+            scope_data=form.scope_data,
+            reason=reason,
+            now=timezone.now(),
+        )
+        audit_log.record(
+            request=request,
+            action="run.started",
+            target=f"run:{run.pk}",
+            detail={"scope": form.cleaned_data["scope"]} | form.scope_data,
+            reason=reason,
+        )
+    return run
+
+
+def _is_permitted(run: Run | None, sight: Sight) -> bool:
+    return run is not None and permitted_runs(sight).filter(pk=run.pk).exists()
+
+
+def _preview_context(form: ScopeForm, sight: Sight) -> dict[str, Any]:
+    would = dry_run(
+        scope=form.cleaned_data["scope"],
+        scope_data=form.scope_data,
+        told=sight.allowed,
+        now=timezone.now(),
+    )
+    active = reconciliations.active_run()
+    return {
+        "would": would,
+        "active": active,
+        "active_is_permitted": _is_permitted(active, sight),
+        "forecast": [(s.value, s.label, would.by_outcome.get(s, 0)) for s in _FORECAST],
+    }
+
+
+_FORECAST = (ReservationState.COMPLETE, ReservationState.PARTIAL, ReservationState.NOTHING)

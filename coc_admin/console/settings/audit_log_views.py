@@ -1,0 +1,193 @@
+"""The page of the audit log, and the log as CSV."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.core.exceptions import BadRequest
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from coc_admin.accounts import audit_log
+from coc_admin.console.access import console_page
+from coc_admin.console.settings.activity import KINDS, Deed, Wanted, deeds, page_of_deeds
+from coc_admin.console.settings.audit_labels import action_words, kind_words
+from coc_admin.console.settings.edit_forms import StyledForm
+from coc_admin.console.settings.views import settings_page
+from coc_admin.report_responses import file_response
+from coc_admin.templatetags.console import day_value
+from orders import statement_limit
+from orders.serializers import iso
+from reconciliation.reports.sheets import sheet_file
+
+MOST_ROWS = 50_000
+COLUMNS = ("at", "person", "action", "object", "detail", "reason", "requestId")
+_PAGES = {"site": "settings_site", "list": "settings_list", "run": "run", "outage": "outage"}
+
+
+class _DayInput(forms.DateInput):
+    """A date field that shows days alone: browsers complain of any other text."""
+
+    def __init__(self) -> None:
+        super().__init__(attrs={"type": "date"})
+
+    def format_value(self, value: Any) -> str:
+        """Return the day as the browser wants it; nothing for what is none."""
+        return day_value(value)
+
+
+def _day(label: Any) -> forms.DateField:
+    return forms.DateField(
+        label=label,
+        required=False,
+        widget=_DayInput(),
+        validators=[MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2200, 1, 1))],
+        error_messages={"invalid": gettext_lazy("Use a date like 2026-02-28.")},
+    )
+
+
+class AuditFilterForm(StyledForm):
+    """Filters of the audit log; the days are those of UTC."""
+
+    person = forms.CharField(label=gettext_lazy("Person"), required=False, max_length=150)
+    kind = forms.ChoiceField(label=gettext_lazy("About"), required=False, choices=lambda: _kinds())
+    target = forms.CharField(
+        label=gettext_lazy("Object"),
+        required=False,
+        max_length=300,
+        widget=forms.TextInput(
+            attrs={"placeholder": gettext_lazy("Order number, site, user name")}
+        ),
+    )
+    since = _day(gettext_lazy("From"))
+    until = _day(gettext_lazy("To"))
+    cursor = forms.CharField(required=False, max_length=80, widget=forms.HiddenInput)
+
+    @property
+    def wanted(self) -> Wanted:
+        """Return what was asked for."""
+        values = self.cleaned_data
+        return Wanted(
+            person=values["person"],
+            kind=values["kind"],
+            target=values["target"],
+            since=_midnight(values["since"]),
+            until=_midnight(values["until"], days=1),
+        )
+
+
+def _kinds() -> list[tuple[str, str]]:
+    return [("", _("Everything")), *((kind, kind_words(kind)) for kind in KINDS)]
+
+
+def _midnight(day: date | None, *, days: int = 0) -> datetime | None:
+    return None if day is None else datetime.combine(day + timedelta(days), time.min, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A deed in words, with the page of what it was done to."""
+
+    deed: Deed
+    action: str
+    kind: str
+    key: str
+    url: str
+    details: list[tuple[str, str]]
+
+
+@console_page("coc_admin.view_auditentry", every_site=True)
+def audit_list(request: HttpRequest) -> HttpResponse:
+    """Show what people did, the newest first; three queries at most for the timeline."""
+    form = AuditFilterForm(request.GET)
+    lines: list[Line] = []
+    page = None
+    if form.is_valid():
+        page = page_of_deeds(form.wanted, cursor=form.cleaned_data["cursor"])
+        lines = [line_of(deed) for deed in page.rows]
+    names = ("person", "kind", "target", "since", "until")
+    context = {
+        "form": form,
+        "page": page,
+        "lines": lines,
+        "is_narrowed": any(request.GET.get(name) for name in names),
+    }
+    return settings_page(request, "audit.html", context)
+
+
+@console_page("coc_admin.view_auditentry", every_site=True)
+def audit_export(request: HttpRequest) -> HttpResponseBase:
+    """Send what the filters of the page find as CSV, the newest MOST_ROWS at most."""
+    form = AuditFilterForm(request.GET)
+    if not form.is_valid():
+        raise BadRequest(_("The filters of this export make no sense."))
+    audit_log.record(
+        request=request,
+        action="audit.exported",
+        target="audit",
+        detail={name: request.GET[name] for name in form.fields if request.GET.get(name)},
+    )
+    found = islice(deeds(form.wanted, most=MOST_ROWS), MOST_ROWS)
+    rows = (
+        (
+            iso(deed.at),
+            deed.actor,
+            deed.action,
+            deed.target,
+            json.dumps(deed.detail, ensure_ascii=False, sort_keys=True) if deed.detail else "",
+            deed.reason,
+            deed.request_id,
+        )
+        for deed in found
+    )
+    with statement_limit.for_work():
+        file = sheet_file("csv", COLUMNS, rows)
+    return file_response(file, stem=f"audit_{timezone.now():%Y%m%d_%H%M%S}", form="csv")
+
+
+def line_of(deed: Deed) -> Line:
+    """Return a deed in words."""
+    kind, _mark, key = deed.target.partition(":")
+    return Line(
+        deed=deed,
+        action=deed.action if deed.order else action_words(deed.action),
+        kind=kind_words(kind),
+        key=deed.order.order_no if deed.order else key,
+        url=_url_of(deed, kind, key),
+        details=[(str(name), _value_words(value)) for name, value in deed.detail.items()],
+    )
+
+
+def _url_of(deed: Deed, kind: str, key: str) -> str:
+    if deed.order:
+        return reverse("order", args=[deed.order.pk])
+    if kind == "order" and key.isdecimal():
+        return reverse("order", args=[key])
+    if kind == "user" and key:
+        return f"{reverse('settings_people')}?{urlencode({'q': key})}"
+    try:
+        return reverse(_PAGES[kind], args=[key]) if kind in _PAGES and key else ""
+    except NoReverseMatch:
+        return ""
+
+
+def _value_words(value: object) -> str:
+    if isinstance(value, dict) and value.keys() == {"before", "after"}:
+        before, after = (_value_words(value[name]) for name in ("before", "after"))
+        return _("from %(before)s to %(after)s") % {"before": before, "after": after}
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in value)
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    text = _("nothing") if value in (None, "") else str(value)
+    return text.replace("\n", ", ")

@@ -1,0 +1,250 @@
+"""Forms of sites and inventory lists."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from coc_admin.console.settings.edit_forms import EditForm
+from coc_admin.editing import texts_of
+from coc_admin.sites import PERMITTED, permitted_text
+from orders.models import InventoryList, ListType, Site, UnknownSkuPolicy
+
+
+def _optional_number(label: Any, help_text: Any, *, places: int, least: str) -> forms.DecimalField:
+    return forms.DecimalField(
+        label=label,
+        help_text=help_text,
+        required=False,
+        min_value=Decimal(least),
+        max_value=Decimal(10) ** 11,
+        decimal_places=places,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "maxlength": "20"}),
+        error_messages={"invalid": gettext_lazy("Use a number like 49.90, or leave it empty.")},
+    )
+
+
+def _whole_number(
+    label: Any, help_text: Any, *, least: int, most: int, invalid: Any
+) -> forms.IntegerField:
+    attrs = {"inputmode": "numeric", "maxlength": str(len(str(most)))}
+    return forms.IntegerField(
+        label=label,
+        help_text=help_text,
+        required=False,
+        min_value=least,
+        max_value=most,
+        widget=forms.TextInput(attrs=attrs),
+        error_messages={"invalid": invalid},
+    )
+
+
+class SiteForm(EditForm):
+    """A site: what it sells from, and what it does while Omnichannel Inventory is away."""
+
+    edited: tuple[str, ...] = (
+        "name",
+        "inventory_list",
+        PERMITTED,
+        "time_zone",
+        "currency",
+        "offline_capture",
+        "unknown_sku_policy",
+        "cap_units_per_order",
+        "cap_total_value",
+        "cap_offline_minutes",
+    )
+
+    name = forms.CharField(label=gettext_lazy("Name"), required=False, max_length=200)
+    inventory_list = forms.ModelChoiceField(
+        InventoryList.objects.all(),
+        label=gettext_lazy("Inventory list"),
+        empty_label=None,
+        help_text=gettext_lazy("The stock that new orders are taken from."),
+        error_messages={
+            "required": gettext_lazy("Choose a list; make one first if there is none."),
+            "invalid_choice": gettext_lazy("Choose a list that exists."),
+        },
+    )
+    permitted_lists = forms.ModelMultipleChoiceField(
+        InventoryList.objects.all(),
+        label=gettext_lazy("Other lists that the site may sell from"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy(
+            "An order can name the inventory list of each item. Orders that name a list which is"
+            " not chosen here are refused. Without any, the site sells from its own list alone."
+        ),
+        error_messages={"invalid_choice": gettext_lazy("Choose a list that exists.")},
+    )
+    time_zone = forms.ChoiceField(label=gettext_lazy("Time zone"))
+    currency = forms.CharField(
+        label=gettext_lazy("Currency"),
+        max_length=3,
+        help_text=gettext_lazy(
+            "Three capital letters. Orders that are here already keep their own currency."
+        ),
+    )
+    offline_capture = forms.BooleanField(
+        label=gettext_lazy("Capture orders while Omnichannel Inventory is away"), required=False
+    )
+    unknown_sku_policy = forms.ChoiceField(
+        label=gettext_lazy("An SKU that the list does not know"), choices=UnknownSkuPolicy.choices
+    )
+    cap_units_per_order = _optional_number(
+        gettext_lazy("Most units of one order"),
+        gettext_lazy("Empty: no limit. It counts while orders are captured offline."),
+        places=3,
+        least="0.001",
+    )
+    cap_total_value = _optional_number(
+        gettext_lazy("Most value that waits"),
+        gettext_lazy("Empty: no limit. Orders are refused when what waits would pass it."),
+        places=4,
+        least="0",
+    )
+    cap_offline_minutes = _whole_number(
+        gettext_lazy("Minutes of offline selling"),
+        gettext_lazy("Empty: no limit. After so long an outage orders are refused."),
+        least=1,
+        most=525_600,
+        invalid=gettext_lazy("Use a whole number, or leave it empty."),
+    )
+
+    def __init__(self, *args: Any, may_permit: bool = True, **kwargs: Any) -> None:
+        """`may_permit` says whether the person may let the site sell from other lists."""
+        super().__init__(*args, **kwargs)
+        self.may_permit = may_permit
+        if not may_permit:
+            del self.fields[PERMITTED]
+            self.edited = tuple(name for name in self.edited if name != PERMITTED)
+        kept = (self.seen or {}).get("time_zone", "UTC")
+        zones = sorted(zoneinfo.available_timezones() | {kept})
+        self.fields["time_zone"].choices = [(name, name) for name in zones]  # type: ignore[attr-defined]
+
+    def again(self, data: Any, *, seen: Mapping[str, str]) -> EditForm:
+        """Return such a form for other data and the same person."""
+        return type(self)(data, seen=seen, may_permit=self.may_permit)
+
+    def clean_currency(self) -> str:
+        """Return the currency in capital letters, checked as the site's own column is."""
+        value = str(self.cleaned_data["currency"]).upper()
+        Site._meta.get_field("currency").clean(value, None)
+        return value
+
+
+class NewSiteForm(SiteForm):
+    """A site that is not there yet."""
+
+    edited = ("id", *SiteForm.edited)
+
+    id = forms.CharField(
+        label=gettext_lazy("Site id"),
+        max_length=32,
+        help_text=gettext_lazy("As the storefront calls it. It cannot be changed later."),
+    )
+    field_order = ("id",)
+
+    def clean_id(self) -> str:
+        """Return an id that no other site has, whatever its capital letters."""
+        return _new_id(Site, "iexact", self.cleaned_data["id"])
+
+
+class ListForm(EditForm):
+    """An inventory list, and what is kept back of it while selling offline."""
+
+    edited: tuple[str, ...] = (
+        "name",
+        "list_type",
+        "offline_floor_units",
+        "offline_floor_percent",
+        "use_bundle_inventory_only",
+        "part_quantity_per_bundle",
+    )
+
+    name = forms.CharField(label=gettext_lazy("Name"), required=False, max_length=200)
+    list_type = forms.ChoiceField(
+        label=gettext_lazy("Type at Omnichannel Inventory"),
+        choices=ListType.choices,
+        help_text=gettext_lazy("The id alone does not tell which of the two it is."),
+    )
+    offline_floor_units = _optional_number(
+        gettext_lazy("Units kept back per SKU"),
+        gettext_lazy("While selling offline, so many of each SKU are not sold. Empty: none."),
+        places=3,
+        least="0",
+    )
+    offline_floor_percent = _whole_number(
+        gettext_lazy("Percent of the safety stock kept back"),
+        gettext_lazy("Of the SKU’s safety stock; the larger of the two counts."),
+        least=0,
+        most=1000,
+        invalid=gettext_lazy("Use a whole number like 50."),
+    )
+    use_bundle_inventory_only = forms.BooleanField(
+        label=gettext_lazy("Use bundle inventory only"),
+        help_text=gettext_lazy(
+            "An order with a bundle takes the stock of the bundle alone. Off: it takes the stock"
+            " of every bundled product, and of the bundle where the list has a figure of it."
+            " Set it as in B2C Commerce. Only new orders follow it."
+        ),
+        required=False,
+    )
+    part_quantity_per_bundle = forms.BooleanField(
+        label=gettext_lazy("The quantity of a bundled product is that of one bundle"),
+        help_text=gettext_lazy(
+            "Off: it is the quantity of the whole order line. Only new orders follow it."
+        ),
+        required=False,
+    )
+
+    def clean_offline_floor_units(self) -> Decimal:
+        """Return the units; none kept back if the field is empty."""
+        return self.cleaned_data["offline_floor_units"] or Decimal(0)
+
+    def clean_offline_floor_percent(self) -> int:
+        """Return the percentage; none kept back if the field is empty."""
+        return self.cleaned_data["offline_floor_percent"] or 0
+
+
+class NewListForm(ListForm):
+    """An inventory list that is not there yet."""
+
+    edited = ("id", *ListForm.edited)
+
+    id = forms.CharField(
+        label=gettext_lazy("List id"),
+        max_length=128,
+        help_text=gettext_lazy(
+            "The id of the location or group at Omnichannel Inventory. It cannot be changed later."
+        ),
+    )
+    field_order = ("id",)
+
+    def clean_id(self) -> str:
+        """Return an id that no other list has."""
+        return _new_id(InventoryList, "exact", self.cleaned_data["id"])
+
+
+def _new_id(model: Any, lookup: str, value: str) -> str:
+    model._meta.get_field("id").clean(value, None)
+    if model.objects.filter(**{f"id__{lookup}": value}).exists():
+        raise forms.ValidationError(_("There is one with this id already. Use another id."))
+    return value
+
+
+def texts_of_site(site: Site, *, may_permit: bool = True) -> dict[str, str]:
+    """Return what can be changed of a site, as its form compares it."""
+    found = texts_of(site, [name for name in SiteForm.edited if name != PERMITTED])
+    return found | ({PERMITTED: permitted_text(site)} if may_permit else {})
+
+
+def texts_of_list(list_: InventoryList) -> dict[str, str]:
+    """Return what can be changed of a list, as its form compares it."""
+    return texts_of(list_, ListForm.edited)

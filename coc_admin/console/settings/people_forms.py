@@ -1,0 +1,101 @@
+"""Forms of people and of API tokens."""
+
+from __future__ import annotations
+
+from django import forms
+from django.contrib.auth.models import User
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from coc_admin.accounts.people import ROLES
+from coc_admin.accounts.roles import ADMINISTRATOR, MERCHANDISER, OPERATOR, VIEWER
+from coc_admin.console.settings.edit_forms import EditForm, ReasonedForm
+from coc_admin.models import TokenScope
+from orders.models import Site
+
+
+class TokenForm(ReasonedForm):
+    """A new API token."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=100,
+        help_text=gettext_lazy("Who will use it, for example: storefront."),
+    )
+    site = forms.ModelChoiceField(
+        Site.objects.all(),
+        label=gettext_lazy("Site"),
+        empty_label=gettext_lazy("Choose a site"),
+        error_messages={"required": gettext_lazy("Choose a site.")},
+    )
+    scopes = forms.MultipleChoiceField(
+        label=gettext_lazy("What it may do"),
+        choices=TokenScope.choices,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": gettext_lazy("Choose at least one.")},
+    )
+
+
+_ROLE_WORDS = {
+    VIEWER: gettext_lazy("Viewer"),
+    MERCHANDISER: gettext_lazy("Merchandiser"),
+    OPERATOR: gettext_lazy("Operator"),
+    ADMINISTRATOR: gettext_lazy("Administrator"),
+}
+
+
+def role_word(role: str) -> str:
+    """Return a role as people read it."""
+    return str(_ROLE_WORDS.get(role, _("No role: sees nothing")))
+
+
+def _roles() -> list[tuple[str, str]]:
+    return [(role, role_word(role)) for role in ("", *ROLES)]
+
+
+class PersonForm(EditForm):
+    """A person: names, role and sites."""
+
+    edited = ("first_name", "last_name", "email", "role", "every_site", "sites")
+
+    first_name = forms.CharField(label=gettext_lazy("First name"), required=False, max_length=150)
+    last_name = forms.CharField(label=gettext_lazy("Last name"), required=False, max_length=150)
+    email = forms.EmailField(label=gettext_lazy("E-mail"), required=False, max_length=254)
+    role = forms.ChoiceField(
+        label=gettext_lazy("Role"),
+        choices=_roles,
+        required=False,
+        help_text=gettext_lazy(
+            "A viewer looks and downloads; a merchandiser also reruns and settles orders; an"
+            " operator also forces offline and configures; an administrator also manages people."
+        ),
+    )
+    every_site = forms.BooleanField(label=gettext_lazy("Sees every site"), required=False)
+    sites = forms.ModelMultipleChoiceField(
+        Site.objects.all(),
+        label=gettext_lazy("Sites"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy("The person sees these sites only."),
+    )
+
+
+class NewPersonForm(PersonForm):
+    """A person who is not there yet."""
+
+    username = forms.CharField(
+        label=gettext_lazy("User name"),
+        max_length=150,
+        help_text=gettext_lazy("Letters, digits and @ . + - _ only. It cannot be changed later."),
+    )
+    field_order = ("username",)
+
+    def clean_username(self) -> str:
+        """Return a name that nobody has, whatever its capital letters."""
+        name: str = User.normalize_username(self.cleaned_data["username"])
+        User._meta.get_field("username").clean(name, None)
+        if User.objects.filter(username__iexact=name).exists():
+            raise forms.ValidationError(
+                _("There is a person with this name. Open that one to make a new link.")
+            )
+        return name

@@ -1,0 +1,96 @@
+"""Pages about people: the list, a new one, and one to look at and change."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import User
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
+
+from coc_admin.accounts import people as accounts
+from coc_admin.accounts.sign_in import limits
+from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.queries import PAGE
+from coc_admin.console.settings.people_forms import NewPersonForm, PersonForm, role_word
+from coc_admin.console.settings.views import Outcome, settings_page, tell, try_to
+from coc_admin.models import Profile
+
+_LONGEST_SEARCH = 150
+
+
+@console_page("auth.view_user", every_site=True)
+def person_list(request: HttpRequest) -> HttpResponse:
+    """List people by user name, those who fit a search alone; five queries at most."""
+    text = request.GET.get("q", "").strip()[:_LONGEST_SEARCH].replace("\x00", "")
+    after = request.GET.get("after", "")[:_LONGEST_SEARCH].replace("\x00", "")
+    found = User.objects.order_by("username").prefetch_related("groups")
+    if text:
+        found = found.filter(
+            Q(username__icontains=text)
+            | Q(first_name__icontains=text)
+            | Q(last_name__icontains=text)
+            | Q(email__icontains=text)
+        )
+    if after:
+        found = found.filter(username__gt=after)
+    people = list(found[: PAGE + 1])
+    more, people = len(people) > PAGE, people[:PAGE]
+    limited = Profile.objects.filter(user__in=people, every_site=False).prefetch_related("sites")
+    sites = {one.user_id: [site.pk for site in one.sites.all()] for one in limited}
+    context = {
+        "rows": [(one, role_word(accounts.role_of(one)), sites.get(one.pk)) for one in people],
+        "next_after": people[-1].username if more else "",
+        "is_first": not after,
+        "text": text,
+    }
+    return settings_page(request, "people.html", context)
+
+
+@console_page("auth.add_user", methods=READ_AND_POST, every_site=True)
+def person_new(request: HttpRequest) -> HttpResponse:
+    """Add a person, and show the link with which they choose a password: once, here."""
+    form = NewPersonForm(request.POST or None)
+    outcome: Outcome[User] = try_to(
+        form,
+        lambda: accounts.add(
+            request=request,
+            username=form.cleaned_data["username"],
+            values=form.values,
+            reason=form.cleaned_data["reason"],
+        ),
+    )
+    if outcome.done and outcome.result:
+        user = outcome.result
+        link = accounts.password_link(request=request, user_id=user.pk)
+        return settings_page(request, "person_link.html", {"person": user, "link": link})
+    return settings_page(request, "person_new.html", outcome.context, status=outcome.status)
+
+
+@console_page("auth.change_user", methods=READ_AND_POST, every_site=True)
+def person_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show a person, what may be done, and a form to change names, role and sites."""
+    user = get_object_or_404(User, pk=min(pk, 2**31 - 1))
+    form = PersonForm(request.POST or None, seen=accounts.seen(user))
+    outcome = try_to(
+        form,
+        lambda: accounts.change(
+            request=request,
+            user_id=user.pk,
+            was=form.was_texts,
+            values=form.values,
+            reason=form.cleaned_data["reason"],
+        ),
+    )
+    if outcome.done:
+        words = _("%(name)s has been changed.") % {"name": user.get_username()}
+        tell(request, outcome, changed=words)
+        return redirect("settings_person", pk=user.pk)
+    context = outcome.context | {
+        "person": user,
+        "may_touch": accounts.may_touch(request, user),
+        "is_oneself": request.user.pk == user.pk,
+        "slowed_from": limits.slowed(user.get_username()),
+        "has_password": user.has_usable_password(),
+    }
+    return settings_page(request, "person.html", context, status=outcome.status)

@@ -1,0 +1,135 @@
+"""What is done to a person by one button, each after a page that says what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from coc_admin.accounts import people
+from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.forms import ReasonForm
+from coc_admin.console.settings.views import settings_page
+from coc_admin.editing import ChangeRefused
+
+_Words = str | Promise
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One thing to do, its words, and whether it does harm."""
+
+    title: _Words
+    text: _Words
+    button: _Words
+    done: _Words
+    nothing: _Words
+    harms: bool
+    do: Callable[[HttpRequest, int, str], Any]
+
+
+def _disable(request: HttpRequest, key: int, reason: str) -> Any:
+    return people.set_active(request=request, user_id=key, active=False, reason=reason)
+
+
+def _enable(request: HttpRequest, key: int, reason: str) -> Any:
+    return people.set_active(request=request, user_id=key, active=True, reason=reason)
+
+
+def _sign_out(request: HttpRequest, key: int, reason: str) -> Any:
+    now = timezone.now()
+    return people.sign_out_everywhere(request=request, user_id=key, now=now, reason=reason)
+
+
+def _unlock(request: HttpRequest, key: int, reason: str) -> Any:
+    return people.unlock(request=request, user_id=key, reason=reason)
+
+
+ACTS = {
+    "disable": Act(
+        gettext_lazy("Disable this person?"),
+        gettext_lazy(
+            "They are signed out with their next page and cannot sign in again until somebody"
+            " enables them. What they did stays in every history."
+        ),
+        gettext_lazy("Disable"),
+        gettext_lazy("This person is disabled."),
+        gettext_lazy("This person had been disabled already."),
+        True,
+        _disable,
+    ),
+    "enable": Act(
+        gettext_lazy("Enable this person?"),
+        gettext_lazy("They can sign in again, with the password, role and sites they had."),
+        gettext_lazy("Enable"),
+        gettext_lazy("This person is enabled."),
+        gettext_lazy("This person had been enabled already."),
+        False,
+        _enable,
+    ),
+    "sign-out": Act(
+        gettext_lazy("Sign this person out everywhere?"),
+        gettext_lazy(
+            "Every browser in which they are signed in has to sign in again. What they were typing"
+            " there is lost. If it is you, this browser stays signed in."
+        ),
+        gettext_lazy("Sign out everywhere"),
+        gettext_lazy("This person is signed out everywhere."),
+        gettext_lazy("This person was not signed in anywhere else."),
+        True,
+        _sign_out,
+    ),
+    "unlock": Act(
+        gettext_lazy("Forgive wrong passwords?"),
+        gettext_lazy(
+            "After wrong passwords the next try from the same place has to wait, a quarter of an"
+            " hour at most. Forgive them only if you know that this person mistyped."
+        ),
+        gettext_lazy("Forgive"),
+        gettext_lazy("This person can try again within seconds."),
+        gettext_lazy("There were no wrong passwords to forgive."),
+        False,
+        _unlock,
+    ),
+}
+
+
+@console_page("auth.change_user", methods=READ_AND_POST, every_site=True)
+def person_act(request: HttpRequest, pk: int, act: str) -> HttpResponse:
+    """Say what one of ACTS does, then do it with a reason; a second click changes nothing."""
+    if act not in ACTS:
+        raise Http404
+    user = get_object_or_404(User, pk=min(pk, 2**31 - 1))
+    form, refused = ReasonForm(request.POST or None), ""
+    if request.method == "POST" and form.is_valid():
+        try:
+            changed = ACTS[act].do(request, user.pk, form.cleaned_data["reason"])
+        except ChangeRefused as refusal:
+            refused = refusal.detail
+        else:
+            say = messages.success if changed else messages.info
+            say(request, str(ACTS[act].done if changed else ACTS[act].nothing))
+            return redirect("settings_person", pk=user.pk)
+    context = {"person": user, "act": ACTS[act], "form": form, "refused": refused}
+    return settings_page(request, "person_act.html", context, status=409 if refused else 200)
+
+
+@console_page("auth.change_user", methods=("POST",), every_site=True)
+def person_link(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show a link with which a person chooses a password: once, in this answer."""
+    user = get_object_or_404(User, pk=min(pk, 2**31 - 1))
+    try:
+        link = people.password_link(request=request, user_id=user.pk)
+    except ChangeRefused as refusal:
+        messages.error(request, _("No link was made. %(why)s") % {"why": refusal.detail})
+        return redirect("settings_person", pk=user.pk)
+    return settings_page(request, "person_link.html", {"person": user, "link": link})

@@ -1,0 +1,110 @@
+"""The page about what runs by itself: schedules, rhythms, and who showed that it works."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from coc_admin.accounts import audit_log
+from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.settings.interval_views import shown
+from coc_admin.console.settings.views import settings_page
+from reconciliation.alerts.rules import MONITOR_SILENT, is_worker_silent
+from reconciliation.maintenance import schedules
+from reconciliation.maintenance.schedule_status import timetable
+from reconciliation.maintenance.schedules import Fault
+from reconciliation.models import Heartbeat
+from reconciliation.queue import enqueue, heartbeats
+
+# Each looks for due work and may run twice or never.
+RUNNABLE = {
+    "sweep": gettext_lazy("Look for work that nobody does, and retry what waits"),
+    "merge_reports": gettext_lazy("Write the daily reports that are behind"),
+    "finish_cancellations": gettext_lazy("Carry on with what is being cancelled"),
+}
+_GONE = timedelta(days=1)
+_MOST_BEATS = 50
+
+
+@console_page("orders.change_site", methods=READ_AND_POST, every_site=True)
+def schedule_page(request: HttpRequest) -> HttpResponse:
+    """Show what runs when; POST runs one now, or repairs the schedules."""
+    if request.method == "POST":
+        return _act(request)
+    now = timezone.now()
+    states = schedules.states(now)
+    context = {
+        "schedules": [(state, _fault_words(state.fault)) for state in states],
+        "is_broken": any(state.fault in _REPAIRABLE for state in states),
+        "stops_all": any(state.fault == Fault.UNREADABLE for state in states),
+        "runnable": [(name, str(words)) for name, words in RUNNABLE.items()],
+        "rows": [shown(entry) for entry in timetable(now)],
+        "beats": [
+            (beat, _is_silent(beat, now))
+            for beat in Heartbeat.objects.order_by("component", "-beat_at")[:_MOST_BEATS]
+        ],
+        "queued": enqueue.queued(),
+    }
+    return settings_page(request, "schedules.html", context)
+
+
+def _is_silent(beat: Heartbeat, now: datetime) -> bool:
+    quiet = now - beat.beat_at
+    if beat.component == heartbeats.WORKER:
+        return is_worker_silent(quiet)
+    return quiet > (MONITOR_SILENT if beat.component == heartbeats.MONITOR else _GONE)
+
+
+_REPAIRABLE = (Fault.MISSING, Fault.CHANGED, Fault.UNREADABLE)
+
+
+def _act(request: HttpRequest) -> HttpResponse:
+    act, name = request.POST.get("act", ""), request.POST.get("name", "")
+    if act == "run" and name in RUNNABLE:
+        with transaction.atomic():
+            enqueue.soon(name)
+            _note(request, "schedule.run", name)
+        messages.success(request, _("It is in the queue; a worker takes it in a moment."))
+    elif act == "repair":
+        with transaction.atomic():
+            schedules.ensure()
+            _note(request, "schedule.repaired", "all")
+        messages.success(request, _("The schedules are as they must be again."))
+    elif act == "remove" and name.isdecimal() and len(name) < 19:
+        with transaction.atomic():
+            removed = schedules.remove_foreign(int(name))
+            if removed:
+                _note(request, "schedule.removed", name)
+        if removed:
+            messages.success(request, _("That schedule has been removed."))
+        else:
+            messages.info(request, _("That schedule was not there any more."))
+    else:
+        messages.error(request, _("Nothing was done: that is nothing which can be run here."))
+    return redirect("settings_schedules")
+
+
+def _note(request: HttpRequest, action: str, name: str) -> None:
+    audit_log.record(request=request, action=action, target=f"schedule:{name}")
+
+
+def _fault_words(fault: Fault) -> str:
+    """Return what is wrong and what to do; empty if nothing is."""
+    return {
+        Fault.NONE: "",
+        Fault.MISSING: _("It is not there, so it never runs. Repair the schedules."),
+        Fault.CHANGED: _("Somebody has changed it. Repair the schedules to make it right again."),
+        Fault.UNREADABLE: _(
+            "The queue cannot read it, and runs no schedule at all because of it. Repair the"
+            " schedules; if it is still here then, remove it."
+        ),
+        Fault.LATE: _("It should have run already. Look whether a worker runs (below)."),
+        Fault.FOREIGN: _("It does not belong to this product. Remove it if nobody needs it."),
+    }[fault]

@@ -1,0 +1,130 @@
+"""Pages about sites: the list, one to look at and change, and a new one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Count, Sum
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from coc_admin import sites
+from coc_admin.accounts.site_access import sight_of
+from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.frame import frame_of
+from coc_admin.console.settings.forms import NewSiteForm, SiteForm, texts_of_site
+from coc_admin.console.settings.views import settings_page, tell, try_to
+from orders.fields import ZERO
+from orders.models import InventoryList, Order, Site
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where the limits of offline selling stand now."""
+
+    waiting_orders: int
+    waiting_value: Decimal
+    away_minutes: int | None  # None while Omnichannel Inventory is not away
+
+    def value_left(self, site: Site) -> Decimal | None:
+        """Return what may still be captured offline; None without a limit."""
+        if site.cap_total_value is None:
+            return None
+        left: Decimal = site.cap_total_value - self.waiting_value
+        return max(ZERO, left)
+
+
+@console_page("orders.view_site")
+def site_list(request: HttpRequest) -> HttpResponse:
+    """List the sites that the person may see; two queries."""
+    sight = sight_of(request)
+    waiting = Order.objects.waiting().order_by().values_list("site").annotate(number=Count("pk"))
+    numbers = dict(waiting)
+    context = {
+        "rows": [(site, numbers.get(site.pk, 0)) for site in sight.sites],
+        "may_add": request.user.has_perm("orders.add_site") and not sight.is_limited,
+    }
+    return settings_page(request, "sites.html", context)
+
+
+@console_page("orders.change_site", methods=READ_AND_POST)
+def site_page(request: HttpRequest, pk: str) -> HttpResponse:
+    """Show a site, where its limits stand, and a form to change it."""
+    if not sight_of(request).permits(pk):
+        raise Http404
+    site = get_object_or_404(Site, pk=pk)
+    # Another list may be other people's stock.
+    may_permit = not sight_of(request).is_limited
+    form = SiteForm(
+        request.POST or None,
+        seen=texts_of_site(site, may_permit=may_permit),
+        may_permit=may_permit,
+    )
+    _narrow(form, request)
+    outcome = try_to(
+        form,
+        lambda: sites.change_site(
+            request=request,
+            site_id=site.pk,
+            was=form.was_texts,
+            values=form.values,
+            confirmed=form.cleaned_data["confirm"],
+            reason=form.cleaned_data["reason"],
+        ),
+    )
+    if outcome.done:
+        words = _("Site %(site)s has been changed.") % {"site": site.pk}
+        tell(request, outcome, changed=words)
+        return redirect("settings_site", pk=site.pk)
+    _narrow(outcome.form, request)
+    limits = limits_of(request, site)
+    context = outcome.context | {
+        "site": site,
+        "limits": limits,
+        "value_left": limits.value_left(site),
+        "has_orders": Order.objects.filter(site=site).exists(),
+    }
+    return settings_page(request, "site.html", context, status=outcome.status)
+
+
+@console_page("orders.add_site", methods=READ_AND_POST, every_site=True)
+def site_new(request: HttpRequest) -> HttpResponse:
+    """Make a site."""
+    form = NewSiteForm(
+        request.POST or None,
+        initial={"time_zone": "UTC", "currency": "USD", "offline_capture": True},
+    )
+    outcome = try_to(
+        form,
+        lambda: sites.add_site(
+            request=request, values=form.values, reason=form.cleaned_data["reason"]
+        ),
+    )
+    if outcome.done and outcome.result:
+        messages.success(request, _("Site %(site)s is there.") % {"site": outcome.result.pk})
+        return redirect("settings_site", pk=outcome.result.pk)
+    context = outcome.context | {"lists_exist": InventoryList.objects.exists()}
+    return settings_page(request, "site_new.html", context, status=outcome.status)
+
+
+def limits_of(request: HttpRequest, site: Site) -> Limits:
+    """Return where the limits of a site stand; one query beside the summary of the frame."""
+    waiting: dict[str, Any] = (
+        Order.objects.waiting()
+        .filter(site=site)
+        .order_by()
+        .aggregate(number=Count("pk"), value=Sum("order_total"))
+    )
+    since = frame_of(request).status.offline_since
+    away = None if since is None else int((timezone.now() - since).total_seconds() // 60)
+    return Limits(waiting["number"], waiting["value"] or ZERO, away)
+
+
+def _narrow(form: SiteForm, request: HttpRequest) -> None:
+    """Offer somebody who sees only some sites only the lists of those."""
+    form.fields["inventory_list"].queryset = sight_of(request).permitted_lists()  # type: ignore[attr-defined]

@@ -1,0 +1,87 @@
+"""Pages about API tokens: the list, making one (shown once), and revoking."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from coc_admin.accounts import audit_log, tokens
+from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.forms import ReasonForm
+from coc_admin.console.settings.people_forms import TokenForm
+from coc_admin.console.settings.views import settings_page
+from coc_admin.models import ApiToken, TokenScope
+
+MOST = 200
+
+
+@console_page("coc_admin.view_apitoken", every_site=True)
+def token_list(request: HttpRequest) -> HttpResponse:
+    """List the tokens, the revoked ones last; nothing of a token itself is known."""
+    found = ApiToken.objects.order_by("site", "name")
+    words = dict(TokenScope.choices)
+    live, revoked = found.filter(revoked_at=None), found.exclude(revoked_at=None)
+    context = {
+        "live": [(one, [words.get(s, s) for s in one.scopes]) for one in live[:MOST]],
+        "revoked": list(revoked.order_by("-revoked_at")[:MOST]),
+    }
+    return settings_page(request, "tokens.html", context)
+
+
+@console_page("coc_admin.add_apitoken", methods=READ_AND_POST, every_site=True)
+def token_new(request: HttpRequest) -> HttpResponse:
+    """Make a token and show it in the answer itself: it is kept nowhere."""
+    form = TokenForm(request.POST or None)
+    refused = False
+    if request.method == "POST" and form.is_valid():
+        values = form.cleaned_data
+        try:
+            with transaction.atomic():
+                made = tokens.make(
+                    name=values["name"], site=values["site"], scopes=values["scopes"]
+                )
+                audit_log.record(
+                    request=request,
+                    action="token.made",
+                    target=f"token:{values['site'].pk}/{values['name']}",
+                    detail={"scopes": values["scopes"]},
+                    reason=values["reason"],
+                )
+        except tokens.TokenRefused as refusal:
+            form.add_error("name", str(refusal))
+            refused = True
+        except IntegrityError:
+            form.add_error("name", _("The site has a token of this name by now. Use another."))
+            refused = True
+        else:
+            context = {"made": made, "name": values["name"], "site": values["site"]}
+            return settings_page(request, "token_made.html", context)
+    return settings_page(request, "token_new.html", {"form": form}, status=409 if refused else 200)
+
+
+@console_page("coc_admin.change_apitoken", methods=READ_AND_POST, every_site=True)
+def token_revoke(request: HttpRequest, pk: int) -> HttpResponse:
+    """Say what revoking does, then do it with a reason; a second click changes nothing."""
+    token = get_object_or_404(ApiToken, pk=min(pk, 2**63 - 1))
+    form = ReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        with transaction.atomic():
+            revoked = tokens.revoke([token.pk], now=timezone.now())
+            if revoked:
+                audit_log.record(
+                    request=request,
+                    action="token.revoked",
+                    target=f"token:{token.site_id}/{token.name}",
+                    reason=form.cleaned_data["reason"],
+                )
+        words = {"name": token.name}
+        if revoked:
+            messages.success(request, _("The token %(name)s is revoked.") % words)
+        else:
+            messages.info(request, _("The token %(name)s had been revoked already.") % words)
+        return redirect("settings_tokens")
+    return settings_page(request, "token_revoke.html", {"token": token, "form": form})

@@ -1,0 +1,78 @@
+"""Pages that compare our stock with Omnichannel Inventory, and take a fresh snapshot of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import ngettext
+
+from coc_admin.accounts import audit_log
+from coc_admin.console.access import console_page
+from coc_admin.console.stock import comparison as stock_compare
+from coc_admin.console.stock.views import record_or_404, stock_page_of
+from orders.models import InventoryRecord
+
+
+@console_page("orders.view_inventoryrecord")
+def compare_list(request: HttpRequest) -> HttpResponse:
+    """Put the SKUs of a page of the list beside OCI's figures of this moment."""
+    shown = stock_page_of(request)
+    context = {
+        "told": stock_compare.compare(shown.page.rows),
+        "page": shown.page,
+        "refresh_url": f"{reverse('stock_refresh')}?{request.GET.urlencode()}",
+        "back_url": f"{reverse('inventory')}?{request.GET.urlencode()}",
+    }
+    return render(request, "console/stock/stock_compare.html", context)
+
+
+@console_page("orders.view_inventoryrecord")
+def compare_sku(request: HttpRequest, pk: int) -> HttpResponse:
+    """Put one SKU beside OCI's figure of this moment."""
+    record = record_or_404(request, pk)
+    context = {
+        "told": stock_compare.compare([record]),
+        "record": record,
+        "refresh_url": reverse("sku_refresh", args=[record.pk]),
+        "back_url": reverse("sku", args=[record.pk]),
+    }
+    return render(request, "console/stock/stock_compare.html", context)
+
+
+@console_page("reconciliation.start_run", methods=("POST",))
+def refresh_list(request: HttpRequest) -> HttpResponse:
+    """Take a fresh snapshot of the SKUs of a page of the list."""
+    _refresh(request, stock_page_of(request).page.rows)
+    return redirect(f"{reverse('stock_compare')}?{request.GET.urlencode()}")
+
+
+@console_page("reconciliation.start_run", methods=("POST",))
+def refresh_sku(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take a fresh snapshot of one SKU."""
+    record = record_or_404(request, pk)
+    _refresh(request, [record])
+    return redirect("sku_compare", pk=record.pk)
+
+
+def _refresh(request: HttpRequest, records: Sequence[InventoryRecord]) -> None:
+    try:
+        number = stock_compare.refresh(records)
+    except stock_compare.OciSilent as silent:
+        messages.error(request, silent.detail)
+        return
+    with transaction.atomic():
+        audit_log.record(
+            request=request,
+            action="stock.refreshed",
+            target="stock",
+            detail={"asked": len(records), "renewed": number},
+        )
+    words = ngettext(
+        "%(number)s figure has been renewed.", "%(number)s figures have been renewed.", number
+    )
+    messages.success(request, words % {"number": number})

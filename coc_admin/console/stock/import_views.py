@@ -1,0 +1,140 @@
+"""Pages on which an operator imports a stock file: what it would change, then the import."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from coc_admin import stock_uploads
+from coc_admin.accounts import audit_log
+from coc_admin.accounts.site_access import sight_of
+from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.models import StockUpload
+from orders.imports.stock_csv import StockRefused
+from orders.imports.stock_files import StockBusy
+from orders.models import InventoryList
+
+SHOWN_FAULTS = 50
+
+
+class StockUploadForm(forms.Form):
+    """A stock file, and the list that it is for."""
+
+    list = forms.ModelChoiceField(
+        InventoryList.objects.all(),
+        error_messages={
+            "required": gettext_lazy("Choose the list that the file is for."),
+            "invalid_choice": gettext_lazy("Choose one of the lists."),
+        },
+    )
+    file = forms.FileField(
+        max_length=200,
+        error_messages={
+            "required": gettext_lazy("Choose a file."),
+            "empty": gettext_lazy("The file is empty."),
+            "max_length": gettext_lazy("The name of the file is too long."),
+        },
+    )
+
+    def __init__(self, *args: Any, lists: QuerySet[InventoryList]) -> None:
+        super().__init__(*args)
+        self.fields["list"].queryset = lists  # type: ignore[attr-defined]
+
+
+@console_page("orders.change_inventorylist", methods=READ_AND_POST)
+def upload(request: HttpRequest) -> HttpResponse:
+    """Take a stock file and check all of it; nothing is imported yet."""
+    lists = sight_of(request).permitted_lists()
+    form = StockUploadForm(*_given(request), lists=lists)
+    bad, total = [], 0
+    if request.method == "POST" and form.is_valid():
+        file = form.cleaned_data["file"]
+        try:
+            kept = stock_uploads.keep(
+                file,
+                name=file.name,
+                list_=form.cleaned_data["list"],
+                user=cast(User, request.user),
+                now=timezone.now(),
+            )
+        except StockRefused as refused:
+            bad, total = refused.bad[:SHOWN_FAULTS], len(refused.bad)
+        else:
+            return redirect("stock_import_confirm", pk=kept.pk)
+    context = {
+        "form": form,
+        "lists": list(lists),
+        "bad": bad,
+        "bad_total": total,
+        "most_mb": stock_uploads.MOST_BYTES // 1024**2,
+        "most_skus": stock_uploads.MOST_SKUS,
+    }
+    is_refused = bool(bad) or (request.method == "POST" and not form.is_valid())
+    return render(
+        request, "console/stock/stock_import.html", context, status=400 if is_refused else 200
+    )
+
+
+def _given(request: HttpRequest) -> tuple[Any, ...]:
+    return (request.POST, request.FILES) if request.method == "POST" else ()
+
+
+@console_page("orders.change_inventorylist", methods=READ_AND_POST)
+def confirm(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show what a kept file would change (GET), then import it (POST), once."""
+    kept = get_object_or_404(
+        StockUpload.objects.select_related("inventory_list"),
+        pk=min(pk, 2**63 - 1),
+        user=cast(User, request.user),
+        inventory_list__in=sight_of(request).permitted_lists(),
+    )
+    if kept.imported_at is not None:
+        messages.info(request, _("This file has been imported already."))
+        return redirect(_list_url(kept))
+    if request.method != "POST":
+        context = {"upload": kept, "would": stock_uploads.preview(kept)}
+        return render(request, "console/stock/stock_import_confirm.html", context)
+    try:
+        is_first = stock_uploads.confirm(kept, now=timezone.now())
+    except StockBusy:
+        messages.error(
+            request,
+            _(
+                "Some SKUs are being sold all the time and could not be written. Import once more:"
+                " what has been written stays, the rest follows."
+            ),
+        )
+        return redirect("stock_import_confirm", pk=kept.pk)
+    if is_first:
+        _note(request, kept)
+    return redirect(_list_url(kept))
+
+
+def _note(request: HttpRequest, kept: StockUpload) -> None:
+    with transaction.atomic():
+        audit_log.record(
+            request=request,
+            action="stock.imported",
+            target=f"list:{kept.inventory_list_id}",
+            detail={"file": kept.file_name, "skus": kept.sku_count},
+        )
+    words = ngettext(
+        "%(number)s SKU has been imported.", "%(number)s SKUs have been imported.", kept.sku_count
+    )
+    messages.success(request, words % {"number": kept.sku_count})
+
+
+def _list_url(kept: StockUpload) -> str:
+    return f"{reverse('inventory')}?{urlencode({'list': kept.inventory_list_id})}"

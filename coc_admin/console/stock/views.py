@@ -1,0 +1,116 @@
+"""Pages about stock as last known: the list, and one SKU with what its figure is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+
+from coc_admin.accounts.site_access import sight_of
+from coc_admin.console.access import console_page
+from coc_admin.console.forms import StockFilterForm
+from coc_admin.console.paging import key_of
+from coc_admin.console.queries import Page
+from coc_admin.console.stock import queries as stock
+from orders.capture import offline_floor
+from orders.fields import ZERO
+from orders.models import InventoryList, InventoryRecord, Site
+
+_LARGEST_KEY = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class StockPage:
+    """The SKUs that a URL of the list asks for, and the filters that do."""
+
+    page: Page[InventoryRecord]
+    form: StockFilterForm
+    lists: list[InventoryList]
+
+    @property
+    def list(self) -> InventoryList | None:
+        """The list that was chosen."""
+        chosen: InventoryList | None = self.form.cleaned_data.get("list")
+        return chosen
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether anything was asked for."""
+        return any(self.form.data.get(name) for name in self.form.fields)
+
+
+def stock_page_of(request: HttpRequest) -> StockPage:
+    """Return the page of SKUs that the URL asks for, of the lists that the person sees."""
+    sight = sight_of(request)
+    form = StockFilterForm(request.GET, lists=sight.permitted_lists())
+    form.is_valid()
+    wanted = form.cleaned_data
+    lists = list(sight.lists())
+    found = stock.records(
+        list_=wanted.get("list"),
+        lists=None if sight.site_ids is None else lists,
+        prefix=wanted.get("sku", ""),
+        most=wanted.get("most"),
+        name=wanted.get("name", ""),
+    )
+    if form.has_mistakes:
+        found = found.none()
+    page = stock.page_of_records(found, cursor=request.GET.get("cursor", ""))
+    return StockPage(page, form, lists)
+
+
+@console_page("orders.view_inventoryrecord")
+def stock_list(request: HttpRequest) -> HttpResponse:
+    """List SKUs with their ATO by list, SKU, product name, and how much is left."""
+    shown = stock_page_of(request)
+    context = {
+        "page": shown.page,
+        "form": shown.form,
+        "lists": shown.lists,
+        "list": shown.list,
+        "is_narrowed": shown.is_narrowed,
+    }
+    return render(request, "console/stock/inventory.html", context)
+
+
+@console_page("orders.view_inventoryrecord")
+def stock_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show one SKU of one list: its figure, the orders that hold some of it, and the ledger.
+
+    A list can serve several sites. Somebody who does not see all of them reads what orders hold and
+    have moved of their own sites; the figure itself is the list's.
+    """
+    sight, record = sight_of(request), record_or_404(request, pk)
+    sites = sight.allowed
+    floor, now = offline_floor(record, record.inventory_list), timezone.now()
+    context: dict[str, Any] = {
+        "record": record,
+        "now": now,
+        "is_limited": sight.is_limited,
+        "floor": floor,
+        "sellable_offline": max(ZERO, record.ato - floor),
+        "capped_sites": [site for site in sight.sites if _is_capped(site, record)],
+        "makeup": stock.makeup_of(record, now=now, sites=sites),
+        "holds": stock.page_of_holds(record, after=key_of(request, "holds_after"), sites=sites),
+        "movements": stock.page_of_movements(record, before=key_of(request, "before"), sites=sites),
+    }
+    return render(request, "console/stock/sku.html", context)
+
+
+def record_or_404(request: HttpRequest, pk: int) -> InventoryRecord:
+    """Return a SKU of a list that the person may see, or answer that there is none."""
+    sight = sight_of(request)
+    records = InventoryRecord.objects.select_related("inventory_list")
+    if sight.is_limited:
+        records = records.filter(inventory_list__in=sight.permitted_lists())
+    return get_object_or_404(records, pk=min(pk, _LARGEST_KEY))
+
+
+def _is_capped(site: Site, record: InventoryRecord) -> bool:
+    caps = (site.cap_units_per_order, site.cap_total_value, site.cap_offline_minutes)
+    return site.inventory_list_id == record.inventory_list_id and any(
+        cap is not None for cap in caps
+    )

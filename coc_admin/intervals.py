@@ -1,0 +1,48 @@
+"""Changing how often things run by themselves, with a line of the audit log beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from coc_admin.accounts import audit_log
+from coc_admin.editing import ChangeRefused, update_as_seen
+from reconciliation.maintenance import schedules
+from reconciliation.queue import intervals
+
+
+def change_rhythm(
+    *,
+    request: HttpRequest,
+    name: str,
+    was: Mapping[str, str],
+    values: Mapping[str, Any],
+    reason: str,
+) -> bool:
+    """Change the rhythm of `name` if it still is as `was` says; False if nothing differs.
+
+    `values` are members of its row (`reconciliation.models.Rhythm`); empty ones stand for what the
+    environment says. It counts at once, everywhere. Raises EditedMeanwhile, and ChangeRefused for
+    a rhythm that it cannot have.
+    """
+    try:
+        intervals.check(name, values)
+    except intervals.RhythmRefused as refusal:
+        raise ChangeRefused(_("It cannot have this rhythm."), field=refusal.field) from refusal
+    with transaction.atomic():
+        changes = update_as_seen(intervals.row_to_change(name), was=was, values=values)
+        if changes:
+            schedules.follow(name, now=timezone.now())
+            audit_log.record(
+                request=request,
+                action="schedule.changed",
+                target=f"schedule:{name}",
+                detail=changes,
+                reason=reason,
+            )
+    return bool(changes)

@@ -1,0 +1,92 @@
+"""The processes of the product: web with its console process, worker and monitor (design 8)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from django.conf import settings
+
+from coc_admin.processes.children import ROOT, Program
+from coc_admin.processes.lock_watch import LockWatch
+from coc_admin.web_server import handover
+
+NAMES = ("web", "worker", "monitor")
+
+# SQLite has one writer at a time, so a second process only adds waiting; PostgreSQL takes a
+# process a core. Measured, see docs/decisions.md.
+SQLITE_THREADS = 12
+POSTGRESQL_THREADS = 4
+# As many pages are worked on at a time, and so ask the database.
+CONSOLE_THREADS = 4
+
+
+def uses_sqlite() -> bool:
+    """Whether the database is SQLite."""
+    return str(settings.DATABASES["default"]["ENGINE"]).endswith("sqlite3")
+
+
+def lock_watch(say: Callable[[str], None]) -> LockWatch | None:
+    """Return what looks for the holder of SQLite's write lock; None with another database."""
+    return (
+        LockWatch(Path(settings.DATABASES["default"]["NAME"]), say=say) if uses_sqlite() else None
+    )
+
+
+def web_workers() -> int:
+    """Return how many web processes to start: the setting, or what suits the database."""
+    if settings.COC_WEB_WORKERS:
+        return int(settings.COC_WEB_WORKERS)
+    return 1 if uses_sqlite() else os.cpu_count() or 1
+
+
+def web_threads() -> int:
+    """Return how many requests one web process works on at a time."""
+    if settings.COC_WEB_THREADS:
+        return int(settings.COC_WEB_THREADS)
+    return SQLITE_THREADS if uses_sqlite() else POSTGRESQL_THREADS
+
+
+def console_threads() -> int:
+    """Return how many requests the console process works on at a time."""
+    return int(settings.COC_CONSOLE_THREADS) or CONSOLE_THREADS
+
+
+def web(listener: int) -> list[Program]:
+    """Return the web processes, which share the bound socket with the descriptor `listener`.
+
+    And the console process, which answers what does not take orders. The supervisor keeps the
+    sockets open: who connects while a process is started anew waits in its queue.
+    """
+    # Both stay open as long as the supervisor lives: nothing else refers to them.
+    outer, inner = (end.detach() for end in handover.pair())
+    command = (sys.executable, "-m", "coc_admin.web_server", str(listener), str(outer))
+    console = (sys.executable, "-m", "coc_admin.web_server.console", str(inner))
+    number = web_workers()
+    names = [f"web-{n + 1}" for n in range(number)] if number > 1 else ["web"]
+    return [
+        *(Program(name, command, files=(listener, outer)) for name in names),
+        Program("console", console, files=(inner,)),
+    ]
+
+
+def command(name: str, *arguments: str) -> Program:
+    """Return a management command as a program of that name."""
+    return Program(name, (sys.executable, str(ROOT / "manage.py"), *arguments))
+
+
+def chosen(*, names: list[str], listener: int | None) -> list[Program]:
+    """Return the programs with these names, in the order in which they are started.
+
+    `listener` is the descriptor of a bound socket; web needs it.
+    """
+    found: list[Program] = []
+    if "web" in names and listener is not None:
+        found += web(listener)
+    if "worker" in names:
+        found.append(command("worker", "qcluster"))
+    if "monitor" in names:
+        found.append(command("monitor", "watch_oci"))
+    return found
