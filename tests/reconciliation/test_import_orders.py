@@ -22,8 +22,8 @@ from orders.models.orders import ActorKind
 from reconciliation.management.commands import import_orders
 from tests import factories, fuzzing
 from tests.engine import D, Engine, ato, set_connection, standing
+from tests.orders.imports.test_order_files import export, item, order
 from tests.orders.payloads import raw_order
-from tests.orders.test_order_files import export, item, order
 from tests.sources import REAL_DAY
 
 pytestmark = pytest.mark.django_db

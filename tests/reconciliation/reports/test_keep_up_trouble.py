@@ -15,7 +15,7 @@ from reconciliation.models import ReportDay
 from reconciliation.queue import leases
 from reconciliation.reports import atomic_files, daily, faithful, publish
 from tests.coc_admin.console.scene import NOW, place
-from tests.reconciliation.reports.test_keep_up import Files, merge, read, three_orders
+from tests.reconciliation.reports.test_publish import Files, merge, read, three_orders
 
 pytestmark = pytest.mark.usefixtures("impex")
 

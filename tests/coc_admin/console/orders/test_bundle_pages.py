@@ -10,8 +10,8 @@ from django.test import Client
 from coc_admin.models import AuditEntry
 from orders.models import InventoryList, Order
 from tests.bundles import bundle, place
-from tests.coc_admin.console.configuration.inputs import inputs_of
 from tests.coc_admin.console.scene import make_shop
+from tests.coc_admin.console.settings.inputs import inputs_of
 from tests.engine import D, Engine, set_connection
 from tests.engine import engine as engine
 from tests.engine import simulator as simulator
