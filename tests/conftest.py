@@ -12,7 +12,7 @@ import gc
 import os
 import shutil
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +240,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.fail(f"{problem}; it is required here", pytrace=False)
         if problem:
             pytest.skip(problem)
+
+
+@pytest.fixture(autouse=True)
+def _no_reports_left_behind() -> Iterator[None]:
+    """Remove the reports that a test wrote: the next one's promises are checked against them."""
+    folder = Path(settings.COC_IMPEX_DIR)
+    yield
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 @pytest.fixture

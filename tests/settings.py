@@ -23,6 +23,8 @@ from coc_admin.settings import DATABASES, STORAGES  # noqa: E402
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+# The checks of the promises read every report, so no test may see those of another one.
+COC_IMPEX_DIR = Path(_folder) / f"impex-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
 # WhiteNoise warns of a folder that does not exist, and a fresh clone has collected nothing.
 STATIC_ROOT = Path(_folder) / "static-root"
 STATIC_ROOT.mkdir(exist_ok=True)
