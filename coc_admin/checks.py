@@ -73,8 +73,8 @@ def oci_is_configured(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     return [
         checks.Error(
             f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set.",
-            hint="They say where the inventory service is and who we are; see Settings in "
-            "README.md. To look around without one, use `make demo`.",
+            hint="They say where the inventory service is and who we are; see "
+            "docs/settings.md. To look around without one, use `make demo`.",
             id="coc.E003",
         )
     ]

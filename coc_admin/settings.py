@@ -1,4 +1,4 @@
-"""Settings, read from the environment in this one module. README lists every variable."""
+"""Settings, read from the environment in this one module. docs/settings.md lists them."""
 
 from __future__ import annotations
 

@@ -105,5 +105,5 @@ def _config(*, connect_timeout: float, read_timeout: float, pool_size: int) -> O
 def _needed(name: str) -> str:
     value: str = getattr(settings, name)
     if not value:
-        raise ImproperlyConfigured(f"{name} is not set; README says what it must be.")
+        raise ImproperlyConfigured(f"{name} is not set; docs/settings.md says what it must be.")
     return value

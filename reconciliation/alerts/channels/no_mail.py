@@ -20,4 +20,4 @@ class MailNotConfigured(OSError):
     """No e-mail server is set."""
 
     def __init__(self) -> None:
-        super().__init__("No e-mail server is set; set EMAIL_HOST (see Settings in README.md).")
+        super().__init__("No e-mail server is set; set EMAIL_HOST (see docs/settings.md).")

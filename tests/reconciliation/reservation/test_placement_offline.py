@@ -378,7 +378,7 @@ def test_a_product_that_was_never_told_of_oci_captures_offline(
 
     assert (order.status, order.captured_offline, order.claim) == ("new", True, "")
     assert OrderEvent.objects.get(order=order).reason == (
-        "The connection to OCI is not set up: COC_OCI_CLIENT_SECRET is not set; README says what it"
-        " must be."
+        "The connection to OCI is not set up: COC_OCI_CLIENT_SECRET is not set; "
+        "docs/settings.md says what it must be."
     )
     assert not ReservationDocument.objects.exists()
