@@ -236,4 +236,5 @@ def engine(simulator: SimulatorProcess, settings: Any) -> Iterator[Engine]:
     yield made
     clients.close_clients()
     if made.keeps_promises:
-        assert list(integrity_check.check()) == []
+        found = list(integrity_check.check())
+        assert found == [], found
