@@ -15,13 +15,13 @@ from tests.simulation.guards import BACKED_UP, GUARDS
 from tests.simulation.story import Failure, simulate
 
 CAUGHT_BY = {
-    "stored id": (4, "although nobody else sells"),
+    "stored id": (4, "OCI holds 2000 of SKU-0"),
     "hold rule": (2, "ATO of SKU-0"),
     "recovery fence": (10, "waits longer"),
     "row count of claims": (2, "cancelling"),
     "oldest first": (3, "waits longer"),
     "holds of the refused": (505, "ATO of SKU-0"),
-    "holds of reruns": (60699, "ATO of SKU-0"),
+    "holds of reruns": (60706, "ATO of SKU-1"),
     "batch lease": (6, "has taken it"),
     "fence of replacements": (6, "waits longer"),
 }
