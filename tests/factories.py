@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,8 +13,8 @@ from orders import ledger
 from orders.actors import api_client
 from orders.capture import Claim, capture_order
 from orders.ledger import Figure
-from orders.models import InventoryList, Order, Site
-from orders.payload import parse_order
+from orders.models import CaptureTrace, InventoryList, Order, OrderPayload, Site
+from orders.payload import meaning_hash, parse_order
 from orders.permitted_lists import permit_only
 from tests.orders.payloads import raw_order
 
@@ -95,3 +96,13 @@ def capture_raw(
         actor=SHOP,
         now=at,
     ).order
+
+
+def change_currency(order: Order, currency: str) -> None:
+    """Let an order say, wherever it is written down, that it was placed in `currency`."""
+    payload = OrderPayload.objects.get(order=order)
+    body = json.dumps(json.loads(payload.body) | {"currency": currency})
+    digest = meaning_hash(body.encode())
+    OrderPayload.objects.filter(pk=payload.pk).update(body=body)
+    Order.objects.filter(pk=order.pk).update(currency=currency, payload_hash=digest)
+    CaptureTrace.objects.filter(pk=order.pk).update(currency=currency, payload_hash=digest)

@@ -17,7 +17,7 @@ EACH = 25
 GUESS = f"""
 import sys, time, django
 django.setup()
-from coc_admin.sign_in import counts, limits
+from coc_admin.accounts.sign_in import counts, limits
 counts.DATABASE_SECONDS = 30
 tried = limits.Attempt("h" * 64, {{"pair": "pair:x:y", "address": "address:y"}}, "y", frozenset())
 counts.read(["pair:x:y"])
@@ -30,7 +30,7 @@ for _ in range({EACH}):
 TELL = """
 import django
 django.setup()
-from coc_admin.sign_in import counts, limits
+from coc_admin.accounts.sign_in import counts, limits
 print([round(count.level) for _, count in sorted(counts.read(["pair:x:y", "address:y"]).items())])
 try:
     limits._check({"pair": "pair:x:y"})

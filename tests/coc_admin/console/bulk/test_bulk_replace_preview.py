@@ -14,6 +14,7 @@ from orders.models import (
     OrderItem,
 )
 from reconciliation import remedies
+from tests import factories
 from tests.coc_admin.console.bulk.replacing_many import (
     finish,
     form_of,
@@ -69,7 +70,7 @@ def test_the_short_sku_is_chosen_where_there_are_several(
     other = engine.capture(short[0].site, "B1", [("POT", 2), ("MUG", 1)])
     engine.at_oci({"POT": 0})
     engine.reconcile()
-    Order.objects.filter(pk=short[1].pk).update(currency="EUR")
+    factories.change_currency(short[1], "EUR")
     path = begin(merchandiser, "replace", [*short, other])
     page = merchandiser.get(path)
     groups = [(one.sku, one.currency, one.orders, one.units) for one in page.context["groups"]]
@@ -166,7 +167,7 @@ def test_orders_to_which_it_cannot_be_done_are_left_out_with_why(
     whole = engine.capture(site, "B3", [("CUP", 1)])
     engine.at_oci({"POT": 0})
     engine.reconcile()
-    Order.objects.filter(pk=short[0].pk).update(currency="EUR")
+    factories.change_currency(short[0], "EUR")
     cancellation.request_cancellation(
         order_id=short[1].pk, actor=MIA, reason="r", now=engine.clock()
     )
