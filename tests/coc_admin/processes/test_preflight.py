@@ -144,8 +144,18 @@ def test_programs_are_started_in_order_whatever_the_order_of_their_names(
     settings.COC_WEB_WORKERS = 2
     chosen = programs.chosen(names=["monitor", "web"], listener=7)
 
-    assert [program.name for program in chosen] == ["web-1", "web-2", "monitor"]
-    assert [program.files for program in chosen] == [(7,), (7,), ()]
-    assert [program.command[-1] for program in chosen] == ["7", "7", "watch_oci"]
+    assert [program.name for program in chosen] == ["web-1", "web-2", "console", "monitor"]
+    web, other, console, monitor = (program.files for program in chosen)
+    # Both web processes share the port and one end of the pair; the console has the other end.
+    assert web == other == (7, web[1])
+    assert console not in [(7,), (web[1],)]
+    assert (len(console), monitor) == (1, ())
+    assert [program.command[-1] for program in chosen] == [
+        str(web[1]),
+        str(web[1]),
+        str(console[0]),
+        "watch_oci",
+    ]
     settings.COC_WEB_WORKERS = 1
-    assert [program.name for program in programs.chosen(names=["web"], listener=7)] == ["web"]
+    alone = programs.chosen(names=["web"], listener=7)
+    assert [program.name for program in alone] == ["web", "console"]

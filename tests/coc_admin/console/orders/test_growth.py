@@ -14,7 +14,8 @@ def deep(count: int) -> str:
 
 def test_a_payload_is_indented_no_further_than_it_is_shown() -> None:
     few, many = (calls_of(lambda n=n: payloads._indented(deep(n))) for n in (2_000, 8_000))
-    assert abs(many - few) < 200
+    # Four times the items; what the collector of garbage calls in between is counted as well.
+    assert many < few * 1.1
     assert len(payloads._indented(deep(8_000))) < payloads.MOST_CHARACTERS + 2_000
 
 
