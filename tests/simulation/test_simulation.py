@@ -14,7 +14,7 @@ import pytest
 from tests.simulation.story import simulate
 
 CHUNKS = 8
-SEEDS_IN_CHUNK = 20
+SEEDS_IN_CHUNK = 6
 
 
 @pytest.mark.usefixtures("world_of_its_own")
