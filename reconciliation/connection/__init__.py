@@ -9,7 +9,7 @@ from reconciliation.connection.call_counts import (
     note_sent,
     note_throttled,
 )
-from reconciliation.connection.observer import StateObserver, observer
+from reconciliation.connection.call_observer import StateObserver, observer
 from reconciliation.connection.pacing import Pace, pace
 from reconciliation.connection.state import current, is_usable, may_call
 from reconciliation.connection.transitions import (

@@ -14,8 +14,13 @@ from reconciliation.remedies.adjust_preview import (
     preview_rearrange,
     why_not_touch,
 )
-from reconciliation.remedies.cancel_short import cancel_short
-from reconciliation.remedies.give_back import Adjusted, AdjustPreview, give_back, preview_give_back
+from reconciliation.remedies.cancel_short_items import cancel_short
+from reconciliation.remedies.give_back_document import (
+    Adjusted,
+    AdjustPreview,
+    give_back,
+    preview_give_back,
+)
 from reconciliation.remedies.previews import (
     CancelShortPreview,
     ReplacePreview,

@@ -25,7 +25,7 @@ from reconciliation.maintenance import integrity_check
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
 from reconciliation.remedies import adjust as verbs
 from reconciliation.remedies import adjust_finish
-from reconciliation.remedies import give_back as adjusting
+from reconciliation.remedies import give_back_document as adjusting
 from reconciliation.remedies import replace as replacing
 from tests.concurrency.answered import answered_orders
 from tests.concurrency.together import at_once

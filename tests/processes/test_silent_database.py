@@ -180,7 +180,8 @@ def test_orders_flow_again_within_seconds_and_nothing_is_lost_or_doubled(
     assert [one.unexpected for one in storefronts] == [[]] * len(storefronts)
     accepted = {number for one in storefronts for number in one.accepted}
     assert "unheard" in accepted
-    wait_for(lambda: stack.waiting() == 0, "every order to be reserved")
+    # Orders whose answer was lost wait for their claim to end; a busy machine takes its time.
+    wait_for(lambda: stack.waiting() == 0, "every order to be reserved", patience=180)
     orders = stack.orders()
     agreement.accepted_orders_are_settled(orders, accepted)
     assert agreement.reserved_is_what_oci_holds(stack, orders) == {"MUG": len(accepted)}

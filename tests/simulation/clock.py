@@ -12,7 +12,7 @@ from unittest.mock import patch
 # Modules of the product that ask the `time` module for anything.
 _TELL_TIME = (
     "reconciliation.reservation.placement",
-    "reconciliation.connection.observer",
+    "reconciliation.connection.call_observer",
     "reconciliation.monitor.loop",
     "reconciliation.oci.caller",
     "reconciliation.oci.token",
