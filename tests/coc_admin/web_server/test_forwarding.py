@@ -281,11 +281,10 @@ def test_a_body_that_looks_like_a_request_is_a_body(start: Start) -> None:
     pair = start()
     with connect(pair.port) as link:
         link.sendall(head("POST", "/one", Content_Length=str(len(HIDDEN))) + HIDDEN)
+        assert json.loads(read_answer(link).text)["path"] == "/one"  # type: ignore[attr-defined]
+        # Sent earlier, its answer could end up in the buffer of the first one.
         link.sendall(head("GET", "/two"))
-        assert [
-            json.loads(read_answer(link).text)["path"]  # type: ignore[attr-defined]
-            for _ in range(2)
-        ] == ["/one", "/two"]
+        assert json.loads(read_answer(link).text)["path"] == "/two"  # type: ignore[attr-defined]
     assert [seen["PATH_INFO"] for seen in pair.app.seen] == ["/one", "/two"]
 
 
@@ -293,7 +292,8 @@ def test_a_body_that_looks_like_a_request_is_a_body(start: Start) -> None:
 
 
 def test_what_is_too_much_is_refused_at_once_and_orders_go_on(start: Start) -> None:
-    pair = start(working=2, waiting=2)
+    # On a busy machine those that wait must not be refused before the test is through.
+    pair = start(working=2, waiting=2, waiting_seconds=60)
     with ExitStack() as stack:
         links = [stack.enter_context(connect(pair.port)) for _ in range(4)]
         for link in links:
