@@ -1,6 +1,6 @@
 """What a person loses for good when they are disabled: sessions, and links to choose a password.
 
-Enabled again they sign in anew. It happens however the account is changed: by the console, by the
+Once enabled, they sign in again. It happens however the account is changed: by the console, by the
 back office, or by a command that saves the user. API tokens and alert channels are of sites, not of
 people.
 """

@@ -88,7 +88,7 @@ def page_to_show(address: str) -> str:
 def _sign_in(request: HttpRequest, methods: Sequence[str]) -> HttpResponseBase:
     """Send a page to the sign-in page; a live fragment must send its whole page there.
 
-    Whoever pressed a button comes back to its page and reads that nothing was done.
+    A person who pressed a button returns to its page and reads that nothing was done.
     """
     if "HX-Request" in request.headers:
         shown = page_to_show(request.headers.get("HX-Current-URL", ""))

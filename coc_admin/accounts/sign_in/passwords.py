@@ -74,7 +74,7 @@ class BoundedHasher(PBKDF2PasswordHasher):
 
 
 class PasswordsBusyMiddleware:
-    """Answers 503 to whoever wanted a password checked or changed while others do."""
+    """Answers 503 when too many passwords are being checked or changed at once."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
