@@ -16,7 +16,7 @@ from coc_admin.web_server import handover
 NAMES = ("web", "worker", "monitor")
 
 # SQLite has one writer at a time, so a second process only adds waiting; PostgreSQL takes a
-# process a core. Measured, see docs/decisions.md.
+# process a core. Measured, see docs/adr.
 SQLITE_THREADS = 12
 POSTGRESQL_THREADS = 4
 # As many pages are worked on at a time, and so ask the database.
