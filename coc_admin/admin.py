@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from coc_admin.accounts import people, tokens
 from coc_admin.accounts.roles import ADMINISTRATOR
-from coc_admin.editing import ChangeRefused
+from coc_admin.edits import ChangeRefused
 from coc_admin.models import ApiToken, TokenScope
 
 # What other apps bring along. Their rows are code (a schedule names a function to call) or belong

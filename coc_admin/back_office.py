@@ -16,7 +16,7 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
 from coc_admin.accounts import audit_log
-from coc_admin.accounts.site_access import sight_of
+from coc_admin.accounts.site_access import site_access
 
 # What the audit log calls the kinds of things that are changed here.
 _KINDS = {"inventorylist": "list", "apitoken": "token"}
@@ -58,7 +58,7 @@ class BackOffice(AdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Whether the person may enter: staff, and not limited to some sites."""
-        return super().has_permission(request) and not sight_of(request).is_limited
+        return super().has_permission(request) and not site_access(request).is_limited
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
         """Register models whose changes go into the audit log as well."""

@@ -12,8 +12,8 @@ from decimal import Decimal
 from django.db.models import Count, Sum
 from django.utils.translation import gettext as _
 
-from coc_admin.accounts.site_access import Sight
-from coc_admin.bulk_replacing import Replacing, judge
+from coc_admin.accounts.site_access import SiteAccess
+from coc_admin.bulk_replacements import Replacing, judge
 from coc_admin.models import BulkKind, BulkLine, BulkRemedy
 from orders import cancellation, refusals, settlement, short_items
 from orders.fields import ZERO
@@ -77,13 +77,15 @@ class Planned:
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
 
 
-def plan(bulk: BulkRemedy, sight: Sight, *, now: datetime) -> list[Planned]:
+def plan(bulk: BulkRemedy, access: SiteAccess, *, now: datetime) -> list[Planned]:
     """Return what would be done to each order, oldest promise first; a bounded number of queries.
 
     Orders that the person may not see are left out.
     """
     lines = {line.order_id: line for line in bulk.lines.all()}
-    orders = list(sight.permitted_orders().filter(pk__in=list(lines)).order_by("captured_at", "id"))
+    orders = list(
+        access.permitted_orders().filter(pk__in=list(lines)).order_by("captured_at", "id")
+    )
     keys = [order.pk for order in orders]
     items: dict[int, list[OrderItem]] = defaultdict(list)
     for item in OrderItem.objects.filter(order__in=keys).order_by("order", "position"):

@@ -162,9 +162,9 @@ class SignInCount(models.Model):
 
 
 class DeskEntry(models.Model):
-    """What people keep beside a short order on the oversold desk; written by `coc_admin.desk`.
+    """What people keep beside a short order on the oversold desk.
 
-    An order without a row has no assignee and no note.
+    Written by `coc_admin.desk_entries`. An order without a row has no assignee and no note.
     """
 
     order = models.OneToOneField(
@@ -202,9 +202,9 @@ class BulkKind(models.TextChoices):
 class BulkRemedy(models.Model):
     """One remedy for many orders: first a draft to look at, then confirmed once and carried out.
 
-    Written by `coc_admin.bulk`. Its id is the address of the draft and of the result, so that a
-    second click meets what the first one did. What replaces what, for how much (None: not known),
-    is written when it is confirmed.
+    Written by `coc_admin.bulk_remedies`. Its id is the address of the draft and of the result, so
+    that a second click meets what the first one did. What replaces what, for how much (None: not
+    known), is written when it is confirmed.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

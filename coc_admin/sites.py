@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from coc_admin.accounts import audit_log
-from coc_admin.editing import (
+from coc_admin.edits import (
     ChangeRefused,
     EditedMeanwhile,
     NeedsConfirmation,

@@ -25,33 +25,33 @@ from orders.ledger import Key
 from orders.models import (
     SETTLED_STATES,
     ActorKind,
+    Adjustment,
+    AdjustmentLine,
+    AdjustmentState,
     EventKind,
     Hold,
     InventoryRecord,
     Order,
     OrderItem,
     OrderStatus,
-    RearrangedLine,
-    Rearrangement,
-    RearrangementState,
 )
+from orders.models.adjustments import OPEN_ADJUSTMENT
 from orders.models.inventory import OPEN_HOLDS
-from orders.models.rearrangements import UNDER_WAY
 from orders.open_remedy import check_nothing_under_way
 from orders.permitted_lists import why_not_permitted
 from orders.refusals import figure_lags, moved_on, not_in_list
 
 
-def keeps_of(rearrangement: Rearrangement) -> list[Keep]:
-    """Return what a rearrangement was asked for, line by line; one query."""
+def keeps_of(adjustment: Adjustment) -> list[Keep]:
+    """Return what an adjustment was asked for, line by line; one query."""
     return sorted(
         Keep(line.inventory_list_id, line.sku, line.held, line.kept, line.to_list_id)
-        for line in RearrangedLine.objects.filter(rearrangement=rearrangement)
+        for line in AdjustmentLine.objects.filter(adjustment=adjustment)
     )
 
 
-def told_lines(rearrangement: Rearrangement) -> list[dict[str, Any]]:
-    """Return the lines of a rearrangement as its events tell them; one query."""
+def event_lines(adjustment: Adjustment) -> list[dict[str, Any]]:
+    """Return the lines of an adjustment as its events tell them; one query."""
     return [
         {
             "inventoryListId": one.list_id,
@@ -60,14 +60,14 @@ def told_lines(rearrangement: Rearrangement) -> list[dict[str, Any]]:
             "kept": json_number(one.units),
             "toListId": one.to_list,
         }
-        for one in keeps_of(rearrangement)
+        for one in keeps_of(adjustment)
     ]
 
 
-def find_same(*, order_id: int, document: int, keeps: Sequence[Keep]) -> Rearrangement | None:
-    """Return the rearrangement that a second click asks for: under way, or done."""
-    found = Rearrangement.objects.filter(order=order_id, document=document)
-    for one in found.filter(UNDER_WAY | Q(state=RearrangementState.DONE)).order_by("-id"):
+def find_same(*, order_id: int, document: int, keeps: Sequence[Keep]) -> Adjustment | None:
+    """Return the adjustment that a second click asks for: under way, or done."""
+    found = Adjustment.objects.filter(order=order_id, document=document)
+    for one in found.filter(OPEN_ADJUSTMENT | Q(state=AdjustmentState.DONE)).order_by("-id"):
         if keeps_of(one) == sorted(keeps):
             return one
     return None
@@ -83,7 +83,7 @@ def begin(
     actor: Actor,
     reason: str,
     now: datetime,
-) -> Rearrangement:
+) -> Adjustment:
     """Take what is kept off ATO for an order, and become its claim's `holder`.
 
     Call inside the transaction that writes the new reservation document down. Raises CannotAdjust,
@@ -106,7 +106,7 @@ def begin(
     kept = kept_of(keeps)
     records = _records(order, kept)
     ledger.take(order=order, wanted=kept, records=records, floors={}, now=now)
-    rearrangement = Rearrangement.objects.create(
+    adjustment = Adjustment.objects.create(
         order=order,
         document=document,
         actor_kind=actor.kind,
@@ -114,9 +114,9 @@ def begin(
         reason=reason[:1000],
         asked_at=now,
     )
-    RearrangedLine.objects.bulk_create(
-        RearrangedLine(
-            rearrangement=rearrangement,
+    AdjustmentLine.objects.bulk_create(
+        AdjustmentLine(
+            adjustment=adjustment,
             inventory_list_id=one.list_id,
             sku=one.sku,
             held=one.held,
@@ -125,8 +125,8 @@ def begin(
         )
         for one in sorted(keeps)
     )
-    _tell(rearrangement, EventKind.REARRANGING, reason=reason, now=now)
-    return rearrangement
+    _tell(adjustment, EventKind.ADJUSTMENT_BEGUN, reason=reason, now=now)
+    return adjustment
 
 
 def why_not_moved(order: Order, keeps: Sequence[Keep]) -> str:
@@ -151,8 +151,8 @@ def _records(order: Order, kept: Mapping[Key, Decimal]) -> dict[Key, InventoryRe
 
 
 def complete(
-    *, rearrangement_id: int, holder: str, replacements_first: bool, now: datetime
-) -> Rearrangement | None:
+    *, adjustment_id: int, holder: str, replacements_first: bool, now: datetime
+) -> Adjustment | None:
     """Let the order count on what OCI has reserved anew instead of on the old document.
 
     Call inside the transaction that marks the old document to be cancelled. None, and nothing has
@@ -160,8 +160,8 @@ def complete(
     not have any more what the old document held for them; roll back then.
     """
     with transaction.atomic():
-        mine = _mine(rearrangement_id, holder)
-        if mine is None or mine.state != RearrangementState.RESERVING:
+        mine = _mine(adjustment_id, holder)
+        if mine is None or mine.state != AdjustmentState.RESERVING:
             return None
         keeps = keeps_of(mine)
         items = list(OrderItem.objects.filter(order=mine.order).order_by("position"))
@@ -170,43 +170,43 @@ def complete(
         less = given_up(items, keeps, replacements_first=replacements_first)
         _change_items(items, less, {one.key: one.to_list for one in keeps if one.moves})
         _settle(mine, items, holder, released=bool(less), now=now)
-        _end(mine, RearrangementState.DONE, now=now)
+        _end(mine, AdjustmentState.DONE, now=now)
         ledger.mark_answered(order=mine.order, now=now)
         released = {str(pk): json_number(less[pk]) for pk in sorted(less)}
-        _tell(mine, EventKind.REARRANGED, reason=mine.reason, now=now, released=released)
+        _tell(mine, EventKind.ADJUSTMENT_DONE, reason=mine.reason, now=now, released=released)
         return mine
 
 
 def give_back(
-    *, rearrangement_id: int, holder: str, refusal: str, shortfalls: Sequence[Shortfall] = ()
+    *, adjustment_id: int, holder: str, refusal: str, shortfalls: Sequence[Shortfall] = ()
 ) -> bool:
     """Note that OCI will not reserve all of it, before what it holds is undone there."""
     with transaction.atomic():
-        mine = _mine(rearrangement_id, holder)
+        mine = _mine(adjustment_id, holder)
         return mine is not None and bool(
-            Rearrangement.objects.filter(pk=mine.pk, state=RearrangementState.RESERVING).update(
-                state=RearrangementState.GIVING_BACK,
+            Adjustment.objects.filter(pk=mine.pk, state=AdjustmentState.RESERVING).update(
+                state=AdjustmentState.GIVING_BACK,
                 refusal=refusal[:1000],
-                shortfalls=[one.told() for one in shortfalls],
+                shortfalls=[one.members() for one in shortfalls],
             )
         )
 
 
-def refuse(*, rearrangement_id: int, holder: str, now: datetime) -> Rearrangement | None:
-    """End a rearrangement that is being given back: its ATO is free, the order as it was."""
+def refuse(*, adjustment_id: int, holder: str, now: datetime) -> Adjustment | None:
+    """End an adjustment that is being given back: its ATO is free, the order as it was."""
     with transaction.atomic():
-        mine = _mine(rearrangement_id, holder)
-        if mine is None or mine.state != RearrangementState.GIVING_BACK:
+        mine = _mine(adjustment_id, holder)
+        if mine is None or mine.state != AdjustmentState.GIVING_BACK:
             return None
-        _end(mine, RearrangementState.REFUSED, now=now)
+        _end(mine, AdjustmentState.REFUSED, now=now)
         ledger.release(order=mine.order, keys=kept_of(keeps_of(mine)), now=now)
         outcomes.drop_claim(order_id=mine.order_id, holder=holder)
         more = {"shortfalls": mine.shortfalls} if mine.shortfalls else {}
-        _tell(mine, EventKind.NOT_REARRANGED, reason=mine.refusal, now=now, **more)
+        _tell(mine, EventKind.ADJUSTMENT_REFUSED, reason=mine.refusal, now=now, **more)
         return mine
 
 
-def shortfalls_of(rearrangement: Rearrangement) -> list[Shortfall]:
+def shortfalls_of(adjustment: Adjustment) -> list[Shortfall]:
     """Return what OCI had less of than was to be kept."""
     return [
         Shortfall(
@@ -215,17 +215,17 @@ def shortfalls_of(rearrangement: Rearrangement) -> list[Shortfall]:
             requested=Decimal(str(one["requested"])),
             available=Decimal(str(one["available"])),
         )
-        for one in rearrangement.shortfalls
+        for one in adjustment.shortfalls
     ]
 
 
-def _mine(rearrangement_id: int, holder: str) -> Rearrangement | None:
-    """Return the rearrangement if `holder` still has its order, which is locked then."""
-    found = Rearrangement.objects.values_list("order_id", flat=True).get(pk=rearrangement_id)
+def _mine(adjustment_id: int, holder: str) -> Adjustment | None:
+    """Return the adjustment if `holder` still has its order, which is locked then."""
+    found = Adjustment.objects.values_list("order_id", flat=True).get(pk=adjustment_id)
     order = Order.objects.select_for_update().filter(pk=found, claim=holder, status=OrderStatus.NEW)
     if order.first() is None:
         return None
-    return Rearrangement.objects.select_related("order").get(pk=rearrangement_id)
+    return Adjustment.objects.select_related("order").get(pk=adjustment_id)
 
 
 def _change_items(
@@ -253,7 +253,7 @@ def _change_items(
 
 
 def _settle(
-    mine: Rearrangement, items: Sequence[OrderItem], holder: str, *, released: bool, now: datetime
+    mine: Adjustment, items: Sequence[OrderItem], holder: str, *, released: bool, now: datetime
 ) -> None:
     """Bring the order up to date with its items and give the claim back."""
     state = outcomes.state_of(
@@ -276,20 +276,18 @@ def _settle(
     mine.order.refresh_from_db()
 
 
-def _end(mine: Rearrangement, state: RearrangementState, *, now: datetime) -> None:
-    won = Rearrangement.objects.filter(pk=mine.pk, state=mine.state).update(
-        state=state, ended_at=now
-    )
+def _end(mine: Adjustment, state: AdjustmentState, *, now: datetime) -> None:
+    won = Adjustment.objects.filter(pk=mine.pk, state=mine.state).update(state=state, ended_at=now)
     if not won:
         raise ledger.LedgerChanged
     mine.refresh_from_db()
 
 
-def _tell(mine: Rearrangement, kind: EventKind, *, reason: str, now: datetime, **more: Any) -> None:
+def _tell(mine: Adjustment, kind: EventKind, *, reason: str, now: datetime, **more: Any) -> None:
     data = {
         "rearrangement": mine.pk,
         "document": mine.document,
-        "lines": told_lines(mine),
+        "lines": event_lines(mine),
     }
     events.record(
         order=mine.order,

@@ -17,19 +17,19 @@ from orders import events, ledger
 from orders.actors import Actor
 from orders.errors import CannotCancel
 from orders.models import (
+    Adjustment,
+    AdjustmentState,
     EventKind,
     ExportStatus,
     Order,
     OrderItem,
     OrderStatus,
-    Rearrangement,
-    RearrangementState,
     Replacement,
     ReplacementState,
     Resolution,
 )
-from orders.models.rearrangements import UNDER_WAY as REARRANGED
-from orders.models.replacements import UNDER_WAY as REPLACED
+from orders.models.adjustments import OPEN_ADJUSTMENT
+from orders.models.replacements import OPEN_REPLACEMENT
 
 _CANCELLABLE = (OrderStatus.NEW, OrderStatus.CREATED)
 
@@ -66,11 +66,11 @@ def request_cancellation(*, order_id: int, actor: Actor, reason: str, now: datet
             raise CannotCancel(
                 _("The order has just been changed by someone else; look at it again.")
             )
-        Replacement.objects.filter(REPLACED, order=order).update(
+        Replacement.objects.filter(OPEN_REPLACEMENT, order=order).update(
             state=ReplacementState.CANCELLED, ended_at=now
         )
-        Rearrangement.objects.filter(REARRANGED, order=order).update(
-            state=RearrangementState.CANCELLED, ended_at=now
+        Adjustment.objects.filter(OPEN_ADJUSTMENT, order=order).update(
+            state=AdjustmentState.CANCELLED, ended_at=now
         )
         order.refresh_from_db()
         events.record(

@@ -27,7 +27,7 @@ class Shortfall:
     requested: Decimal
     available: Decimal
 
-    def told(self) -> dict[str, Any]:
+    def members(self) -> dict[str, Any]:
         """Return it as problem+json answers and rows have it."""
         return {
             "sku": self.sku,
@@ -88,7 +88,7 @@ class ShortOnStock(OrderRefused):
 
     def members(self) -> dict[str, Any]:
         """Return every shortfall."""
-        return {"shortfalls": [one.told() for one in self.shortfalls]}
+        return {"shortfalls": [one.members() for one in self.shortfalls]}
 
 
 class ShortOnAto(ShortOnStock):
@@ -239,7 +239,7 @@ class AdjustmentShort(CannotAdjust):
 
     def members(self) -> dict[str, Any]:
         """Return every shortfall."""
-        return {"shortfalls": [one.told() for one in self.shortfalls]}
+        return {"shortfalls": [one.members() for one in self.shortfalls]}
 
 
 class ExportRefused(OrderRefused):

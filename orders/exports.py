@@ -10,8 +10,8 @@ from orders import events
 from orders.actors import Actor
 from orders.errors import ExportRefused
 from orders.models import EventKind, ExportStatus, Order, OrderStatus, ReservationState
-from orders.models.rearrangements import UNDER_WAY as REARRANGED
-from orders.models.replacements import UNDER_WAY as REPLACED
+from orders.models.adjustments import OPEN_ADJUSTMENT
+from orders.models.replacements import OPEN_REPLACEMENT
 from orders.refusals import not_accepted
 
 _FROM = {
@@ -37,9 +37,9 @@ def change_export_status(*, order_id: int, to: ExportStatus, actor: Actor, now: 
             raise ExportRefused("The order waits for its reservation; it can be exported after it.")
         if order.status != OrderStatus.NEW:
             raise ExportRefused(not_accepted(order))
-        if to == ExportStatus.EXPORTED and order.replacements.filter(REPLACED).exists():
+        if to == ExportStatus.EXPORTED and order.replacements.filter(OPEN_REPLACEMENT).exists():
             raise ExportRefused("An item of the order is being replaced; take it in a moment.")
-        if to == ExportStatus.EXPORTED and order.rearrangements.filter(REARRANGED).exists():
+        if to == ExportStatus.EXPORTED and order.adjustments.filter(OPEN_ADJUSTMENT).exists():
             raise ExportRefused("The order's reservation is being adjusted; take it in a moment.")
         before = ExportStatus(order.export_status)
         if before not in _FROM.get(to, ()):

@@ -72,7 +72,7 @@ def take_back(
         _write(order, items, now=now)
         events.record(
             order=order,
-            kind=EventKind.ADJUSTED,
+            kind=EventKind.GIVEN_BACK,
             actor=actor,
             reason=reason,
             now=now,

@@ -25,8 +25,7 @@ from orders.models import (
     OrderStatus,
     ReservationState,
 )
-from orders.short_items import SHORT_STATES as _SHORT
-from orders.short_items import replaced_words, resolution_of, settled_as
+from orders.short_items import SHORT_STATES, replaced_words, resolution_of, settled_as
 
 
 def take_claim(*, order_id: int, holder: str, until: datetime, now: datetime) -> bool:
@@ -71,7 +70,7 @@ def settle(
             status=OrderStatus.NEW,
             export_status=ExportStatus.READY,
             reconciled_at=now,
-            short_at=now if state in _SHORT else None,
+            short_at=now if state in SHORT_STATES else None,
             claim="",
             claimed_until=None,
             needs_review_since=None,
@@ -105,7 +104,7 @@ def add_reserved(
         state = state_of({item.pk: item.quantity for item in items}, after)
         settled = all(item.open_quantity <= added.get(item.pk, ZERO) for item in items)
         won = Order.objects.filter(
-            pk=order_id, claim=holder, status=OrderStatus.NEW, reservation_state__in=_SHORT
+            pk=order_id, claim=holder, status=OrderStatus.NEW, reservation_state__in=SHORT_STATES
         ).update(
             reservation_state=state,
             reconciled_at=now,
@@ -176,7 +175,7 @@ def accept_offline(*, order_id: int, holder: str, actor: Actor, reason: str, now
         return bool(won)
 
 
-def adopt_abandoned(*, actor: Actor, now: datetime, limit: int = 500) -> int:
+def resume_abandoned(*, actor: Actor, now: datetime, limit: int = 500) -> int:
     """Accept live orders whose process died before it had an answer; they wait like the others."""
     unclaimed = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
     abandoned = Order.objects.filter(unclaimed, status=OrderStatus.CREATED).values_list(

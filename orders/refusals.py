@@ -19,7 +19,7 @@ def being_replaced() -> str:
     return _("A replacement for an item of the order is being reserved; wait for its end.")
 
 
-def being_rearranged() -> str:
+def being_adjusted() -> str:
     """Say that the reservation of the order is being adjusted."""
     return _("A reservation of the order is being adjusted; wait for its end.")
 

@@ -34,7 +34,7 @@ from orders.models import (
     Resolution,
 )
 from orders.models.inventory import OPEN_HOLDS
-from orders.models.replacements import UNDER_WAY
+from orders.models.replacements import OPEN_REPLACEMENT
 from orders.open_remedy import check_nothing_under_way
 from orders.permitted_lists import why_not_permitted
 from orders.refusals import (
@@ -53,7 +53,7 @@ _ITEM_ID = 100
 def find_same(*, item: OrderItem, sku: str, units: Decimal) -> Replacement | None:
     """Return the replacement that a second click asks for: under way, or just done."""
     found = Replacement.objects.filter(item=item, sku=sku, quantity=units)
-    under_way = found.filter(UNDER_WAY).first()
+    under_way = found.filter(OPEN_REPLACEMENT).first()
     if under_way is not None or item.open_quantity > 0:
         return under_way
     return found.filter(state=ReplacementState.DONE).last()

@@ -28,8 +28,7 @@ from orders.models import (
 )
 from orders.open_remedy import check_nothing_under_way
 from orders.refusals import moved_on, not_accepted, settled_already
-from orders.short_items import SHORT_STATES as _SHORT
-from orders.short_items import settled_as
+from orders.short_items import SHORT_STATES, settled_as
 
 
 def settle_outside(
@@ -118,7 +117,7 @@ def why_not_settle(order: Order) -> str:
     """Return why `order` cannot be recorded as settled outside, or nothing; no query."""
     if order.status != OrderStatus.NEW:
         return not_accepted(order)
-    if order.reservation_state not in _SHORT:
+    if order.reservation_state not in SHORT_STATES:
         words = _("The order is “%(state)s”: nothing of it is short.")
         return words % {"state": order.get_reservation_state_display()}
     if order.resolution:
@@ -151,7 +150,7 @@ def _change(
         unclaimed,
         pk=order.pk,
         status=OrderStatus.NEW,
-        reservation_state__in=_SHORT,
+        reservation_state__in=SHORT_STATES,
         resolution=before,
     ).update(claim="", claimed_until=None, **values)
     if not won:

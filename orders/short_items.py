@@ -122,7 +122,7 @@ def cancel_short(
             actor=actor,
             reason=reason,
             now=now,
-            data=_told(units),
+            data=_units_by_item(units),
         )
         return order
 
@@ -199,7 +199,7 @@ def _cancel(item: OrderItem, units: Decimal) -> None:
         raise CannotRemedy(moved_on())
 
 
-def _told(units: Mapping[int, Decimal]) -> dict[str, Any]:
+def _units_by_item(units: Mapping[int, Decimal]) -> dict[str, Any]:
     return {"cancelled": {str(pk): json_number(units[pk]) for pk in sorted(units)}}
 
 
@@ -210,5 +210,5 @@ def _is_done(order: Order, units: Mapping[int, Decimal], actor: Actor, reason: s
         last is not None
         and last.kind == EventKind.ITEMS_CANCELLED
         and (last.actor, last.reason) == (actor.name[:150], reason[:1000])
-        and last.data == _told(units)
+        and last.data == _units_by_item(units)
     )

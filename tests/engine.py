@@ -117,7 +117,9 @@ class Engine:
         monkeypatch.setattr(
             order_worker,
             "shared_client",
-            lambda: Between(clients.client(), before=of_order(before), after=of_order(after)),
+            lambda: Between(
+                clients.shared_client(), before=of_order(before), after=of_order(after)
+            ),
         )
 
     def held(self) -> dict[str, Decimal]:

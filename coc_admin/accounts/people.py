@@ -24,7 +24,7 @@ from coc_admin.accounts import audit_log
 from coc_admin.accounts.roles import ADMINISTRATOR, permissions_of_roles
 from coc_admin.accounts.sign_in import limits
 from coc_admin.accounts.sign_out import cut_off, end_sessions, links
-from coc_admin.editing import ChangeRefused, EditedMeanwhile, text_of, texts_of, update_as_seen
+from coc_admin.edits import ChangeRefused, EditedMeanwhile, text_of, texts_of, update_as_seen
 from coc_admin.models import Profile
 from orders.models import Site
 

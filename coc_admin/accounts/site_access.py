@@ -19,7 +19,7 @@ M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True)
-class Sight:
+class SiteAccess:
     """What one person sees: `allowed` sites (None: every one) and the `chosen` one ("": all)."""
 
     allowed: tuple[str, ...] | None
@@ -99,18 +99,18 @@ def profile_of(request: HttpRequest) -> Profile | None:
     return request.coc_profile  # type: ignore[attr-defined, no-any-return]
 
 
-def sight_of(request: HttpRequest) -> Sight:
+def site_access(request: HttpRequest) -> SiteAccess:
     """Return what the person behind `request` sees, the same object however often it is asked."""
-    sight: Sight | None = getattr(request, "coc_sight", None)
-    if sight is None:
-        sight = _sight(request)
-        request.coc_sight = sight  # type: ignore[attr-defined]
-    return sight
+    access: SiteAccess | None = getattr(request, "coc_site_access", None)
+    if access is None:
+        access = _access_of(request)
+        request.coc_site_access = access  # type: ignore[attr-defined]
+    return access
 
 
-def _sight(request: HttpRequest) -> Sight:
+def _access_of(request: HttpRequest) -> SiteAccess:
     if not request.user.is_authenticated:
-        return Sight(allowed=())
+        return SiteAccess(allowed=())
     profile = profile_of(request)
     known: list[Site] | None = None
     allowed: tuple[str, ...] | None = None
@@ -120,4 +120,4 @@ def _sight(request: HttpRequest) -> Sight:
     chosen = str(request.session.get(SESSION_KEY, ""))
     if chosen and allowed is not None and chosen not in allowed:
         chosen = ""
-    return Sight(allowed=allowed, chosen=chosen, known=known)
+    return SiteAccess(allowed=allowed, chosen=chosen, known=known)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from coc_admin.api.placing import RULE
+from coc_admin.api.order_placement import RULE
 from coc_admin.api.serializers import ProblemAnswer
 from orders.payload import MAX_BYTES, order_schema
 

@@ -12,7 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from coc_admin.api import problems
 from coc_admin.api.app import api
-from coc_admin.api.placing import place
+from coc_admin.api.order_placement import place
 
 View = Callable[..., HttpResponseBase]
 

@@ -18,7 +18,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
-from coc_admin.accounts.site_access import sight_of
+from coc_admin.accounts.site_access import site_access
 
 View = Callable[..., HttpResponseBase]
 
@@ -47,7 +47,7 @@ def console_page(
                 return _sign_in(request, methods)
             if not request.user.has_perm(permission):
                 raise PermissionDenied(permission)
-            if every_site and sight_of(request).is_limited:
+            if every_site and site_access(request).is_limited:
                 raise PermissionDenied("every site")
             return view(request, *args, **kwargs)
 

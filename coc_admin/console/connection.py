@@ -15,7 +15,7 @@ from coc_admin.console.forms import ReasonForm
 from coc_admin.console.frame import frame_of
 from orders.actors import person
 from orders.models import Site
-from reconciliation import connection as connections
+from reconciliation import connection
 from reconciliation.models import ConnectionState
 
 
@@ -25,7 +25,7 @@ def force(request: HttpRequest) -> HttpResponse:
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
-            changed = connections.force_offline(
+            changed = connection.force_offline(
                 actor=person(request.user.get_username()),
                 reason=form.cleaned_data["reason"],
                 now=timezone.now(),
@@ -51,7 +51,7 @@ def release(request: HttpRequest) -> HttpResponse:
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
-            changed = connections.release_forced(
+            changed = connection.release_forced(
                 actor=person(request.user.get_username()),
                 reason=form.cleaned_data["reason"],
                 now=timezone.now(),

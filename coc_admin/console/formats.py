@@ -125,11 +125,11 @@ def format_ago(value: datetime, *, now: datetime) -> str:
         return _("just now")
     for step, ((limit, size), *_words) in enumerate(_STEPS):
         if distance < limit:
-            return _told(step, seconds < 0, int(distance // size), get_language())
+            return _ago_text(step, seconds < 0, int(distance // size), get_language())
     raise AssertionError("unreachable")
 
 
 @lru_cache(maxsize=1024)
-def _told(step: int, is_coming: bool, number: int, language: str | None) -> str:
+def _ago_text(step: int, is_coming: bool, number: int, language: str | None) -> str:
     _size, past, coming = _STEPS[step]
     return str((coming if is_coming else past) % {"number": number})

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from coc_admin.accounts.site_access import Sight
+from coc_admin.accounts.site_access import SiteAccess
 from orders.models import InventoryList, Site
 from orders.search_expressions import LONGEST_CUSTOMER_TEXT
 from orders.texts import made_visible
@@ -195,14 +195,14 @@ class ScopeForm(forms.Form):
     sku = forms.CharField(required=False, max_length=250, strip=True)
     list = forms.ModelChoiceField(InventoryList.objects.all(), required=False)
 
-    def __init__(self, data: Any, *, sight: Sight, runs: QuerySet[Run]) -> None:
+    def __init__(self, data: Any, *, access: SiteAccess, runs: QuerySet[Run]) -> None:
         super().__init__(data)
-        self._sight = sight
-        self.fields["site"].queryset = sight.permitted(  # type: ignore[attr-defined]
+        self._access = access
+        self.fields["site"].queryset = access.permitted(  # type: ignore[attr-defined]
             Site.objects.all(), "pk"
         )
         self.fields["run"].queryset = runs  # type: ignore[attr-defined]
-        self.fields["list"].queryset = sight.permitted_lists()  # type: ignore[attr-defined]
+        self.fields["list"].queryset = access.permitted_lists()  # type: ignore[attr-defined]
 
     def clean_scope(self) -> Scope:
         """Return the scope; everything waiting if none is named."""
@@ -257,8 +257,8 @@ class ScopeForm(forms.Form):
         if values.get("site"):
             return (values["site"].pk,)
         if "site" in self.data or values["scope"] == Scope.ORDERS:
-            return self._sight.allowed
-        return self._sight.site_ids
+            return self._access.allowed
+        return self._access.site_ids
 
     @property
     def site_id(self) -> str:
@@ -278,7 +278,7 @@ class ScopeForm(forms.Form):
         if scope == Scope.SKU:
             return _("Orders that still need SKU %(sku)s") % {"sku": values["sku"]}
         if scope == Scope.ORDERS and len(values["order"]) == 1:
-            order = self._sight.permitted_orders().filter(pk=values["order"][0]).first()
+            order = self._access.permitted_orders().filter(pk=values["order"][0]).first()
             if order is None:
                 return _("One order")
             return _("Order %(number)s") % {"number": made_visible(order.order_no)}

@@ -11,10 +11,10 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from coc_admin.accounts.site_access import Sight, profile_of, sight_of
+from coc_admin.accounts.site_access import SiteAccess, profile_of, site_access
 from coc_admin.console.alerts.queries import inbox_of
 from coc_admin.console.labels import Banner, connection_banner
-from reconciliation import connection as connections
+from reconciliation import connection
 from reconciliation.models import ACTIVE_RUNS, Connection, ConnectionState, Priority, Run
 from reconciliation.runs import status
 
@@ -83,19 +83,19 @@ class Frame:
         return self._request.user.has_perm("orders.view_order")
 
     @property
-    def sight(self) -> Sight:
+    def access(self) -> SiteAccess:
         """Which sites the person sees, and which one is chosen."""
-        return sight_of(self._request)
+        return site_access(self._request)
 
     @property
     def sees_every_site(self) -> bool:
         """Whether the person may do what concerns all sites."""
-        return not self.sight.is_limited
+        return not self.access.is_limited
 
     @property
     def has_sites_to_choose(self) -> bool:
         """Whether there is more than one site to choose from."""
-        return len(self.sight.sites) > 1
+        return len(self.access.sites) > 1
 
     @property
     def zone_name(self) -> str:
@@ -105,19 +105,19 @@ class Frame:
     @cached_property
     def connection(self) -> Connection:
         """The connection to OCI."""
-        return connections.current()
+        return connection.current()
 
     @cached_property
     def status(self) -> status.Status:
         """The summary of the sites that are shown now."""
-        return status.summary(sites=self.sight.site_ids)
+        return status.summary(sites=self.access.site_ids)
 
     @cached_property
     def banner(self) -> Banner | None:
         """What must be said on every page while the connection is not online."""
         if self.connection.state == ConnectionState.ONLINE:
             return None
-        refusing = [site.pk for site in self.sight.shown_sites if not site.offline_capture]
+        refusing = [site.pk for site in self.access.shown_sites if not site.offline_capture]
         return connection_banner(self.status, refusing_sites=refusing)
 
     @cached_property

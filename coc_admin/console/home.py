@@ -7,13 +7,13 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from coc_admin.accounts.site_access import sight_of
+from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import console_page
 from coc_admin.console.alerts.queries import inbox_of
 from coc_admin.console.frame import frame_of
 from coc_admin.console.labels import money_by_currency
 from coc_admin.console.reports.views import latest_days
-from coc_admin.console.runs.site_access import runs_in_sight, seen_runs
+from coc_admin.console.runs.queries import seen_runs, shown_runs
 
 RUNS = 5
 ALERTS = 8
@@ -40,10 +40,10 @@ def frame_live(request: HttpRequest) -> HttpResponse:
 
 def _context(request: HttpRequest) -> dict[str, Any]:
     status = frame_of(request).status
-    user, sight = request.user, sight_of(request)
-    runs = list(runs_in_sight(sight)[:RUNS]) if user.has_perm("reconciliation.view_run") else []
+    user, access = request.user, site_access(request)
+    runs = list(shown_runs(access)[:RUNS]) if user.has_perm("reconciliation.view_run") else []
     open_alerts = (
-        inbox_of(request).needs_somebody(ALERTS + 1)
+        inbox_of(request).unhandled(ALERTS + 1)
         if user.has_perm("reconciliation.view_alert")
         else []
     )
@@ -51,8 +51,8 @@ def _context(request: HttpRequest) -> dict[str, Any]:
     return {
         "status": status,
         "waiting_value": money_by_currency(status.waiting),
-        "runs": seen_runs(runs, sight),
+        "runs": seen_runs(runs, access),
         "alerts": open_alerts[:ALERTS],
         "more_alerts": len(open_alerts) > ALERTS,
-        "report_days": latest_days(REPORT_DAYS, sight=sight) if may_download else [],
+        "report_days": latest_days(REPORT_DAYS, access=access) if may_download else [],
     }

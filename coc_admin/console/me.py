@@ -23,9 +23,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from coc_admin.accounts import audit_log, people
 from coc_admin.accounts.sign_in import limits, passwords
-from coc_admin.accounts.site_access import SESSION_KEY, profile_of, sight_of
+from coc_admin.accounts.site_access import SESSION_KEY, profile_of, site_access
 from coc_admin.console.access import READ_AND_POST, console_page
-from coc_admin.console.sign_in import note_failure, wait_page
+from coc_admin.console.sign_in_views import note_failure, wait_page
 from coc_admin.models import Profile
 from coc_admin.personal import zone_names
 
@@ -146,7 +146,7 @@ change_password = console_page("orders.view_order", methods=READ_AND_POST)(
 def choose_site(request: HttpRequest) -> HttpResponse:
     """Keep the site that lists show from now on, and go back to the page."""
     wanted = request.POST.get("site", "")
-    if wanted and wanted not in {site.pk for site in sight_of(request).sites}:
+    if wanted and wanted not in {site.pk for site in site_access(request).sites}:
         raise Http404
     request.session[SESSION_KEY] = wanted
     return redirect(_page_to_show(request))

@@ -15,9 +15,9 @@ from waitress.server import TcpWSGIServer
 
 from coc_admin.web_server.answers import RequestTimeout, TooBusy
 from coc_admin.web_server.channel import Channel
-from coc_admin.web_server.forwarding import Forwarder
 from coc_admin.web_server.limits import ForwardingLimits, Limits
 from coc_admin.web_server.order_paths import takes_orders
+from coc_admin.web_server.proxy import Forwarder
 from coc_admin.web_server.threads import Threads
 from reconciliation import liveness
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orders.models.adjustments import Adjustment, AdjustmentLine, AdjustmentState
 from orders.models.inventory import Hold, HoldState, InventoryRecord, Movement, MovementReason
 from orders.models.messages import (
     CustomerMessage,
@@ -24,7 +25,6 @@ from orders.models.orders import (
     ReservationState,
     Resolution,
 )
-from orders.models.rearrangements import RearrangedLine, Rearrangement, RearrangementState
 from orders.models.replacements import Replacement, ReplacementState
 from orders.models.sites import (
     InventoryList,
@@ -38,6 +38,9 @@ from orders.models.traces import CaptureTrace
 __all__ = [
     "SETTLED_STATES",
     "ActorKind",
+    "Adjustment",
+    "AdjustmentLine",
+    "AdjustmentState",
     "CaptureTrace",
     "CustomerMessage",
     "EventKind",
@@ -60,9 +63,6 @@ __all__ = [
     "OrderPayload",
     "OrderStatus",
     "PermittedList",
-    "RearrangedLine",
-    "Rearrangement",
-    "RearrangementState",
     "Replacement",
     "ReplacementState",
     "ReservationState",

@@ -22,7 +22,7 @@ class ReplacementState(models.TextChoices):
 
 
 # Spelt with OR for SQLite, like the conditions in orders.models.orders.
-UNDER_WAY = Q(state="reserving") | Q(state="giving_back")
+OPEN_REPLACEMENT = Q(state="reserving") | Q(state="giving_back")
 
 
 class Replacement(models.Model):
@@ -61,12 +61,14 @@ class Replacement(models.Model):
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["order"], condition=UNDER_WAY, name="one_replacement_under_way_per_order"
+                fields=["order"],
+                condition=OPEN_REPLACEMENT,
+                name="one_replacement_under_way_per_order",
             ),
             models.CheckConstraint(condition=Q(quantity__gt=0), name="replacement_positive"),
         ]
         indexes = [
-            models.Index(fields=["id"], condition=UNDER_WAY, name="replacements_under_way"),
+            models.Index(fields=["id"], condition=OPEN_REPLACEMENT, name="replacements_under_way"),
         ]
 
     def __str__(self) -> str:

@@ -21,7 +21,7 @@ from reconciliation.models import (
     RunState,
 )
 from reconciliation.queue import heartbeats, intervals
-from reconciliation.reports.vanished import still_vanished
+from reconciliation.reports.missing_orders import still_vanished
 from reconciliation.runs.status import LastRun, Status, open_shortages, summary
 
 WORKER_SILENT = timedelta(seconds=90)  # with the quickest sweep
@@ -45,7 +45,7 @@ def is_worker_silent(quiet: timedelta) -> bool:
     """Whether a worker that has not beaten for so long is silent: the sweep makes it beat."""
     if quiet <= WORKER_SILENT:
         return False
-    return quiet > intervals.pace_of(intervals.SWEEP).interval + SWEEP_LATE
+    return quiet > intervals.interval_of(intervals.SWEEP).length + SWEEP_LATE
 
 
 def refresh_alerts(now: datetime, *, watching_since: datetime = PROCESS_STARTED) -> None:

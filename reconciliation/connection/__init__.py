@@ -10,7 +10,7 @@ from reconciliation.connection.call_counts import (
     note_throttled,
 )
 from reconciliation.connection.call_observer import StateObserver, observer
-from reconciliation.connection.pacing import Pace, pace
+from reconciliation.connection.call_rate import Pace, pace
 from reconciliation.connection.state import current, is_usable, may_call
 from reconciliation.connection.transitions import (
     ReasonRequired,

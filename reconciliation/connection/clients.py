@@ -27,7 +27,7 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-def client() -> OciClient:
+def shared_client() -> OciClient:
     """Return the client of this process for live orders and background work; threads share it.
 
     Its connection pool is as large as COC_OCI_CONCURRENCY. Raises ImproperlyConfigured if a setting

@@ -10,7 +10,7 @@ from orders.serializers import iso
 from reconciliation.maintenance import evidence
 from reconciliation.maintenance.findings import Broken, Fault
 from reconciliation.models import VanishedOrder
-from reconciliation.reports import vanished
+from reconciliation.reports import missing_orders
 
 
 def vanished_orders() -> Iterator[Broken]:
@@ -31,8 +31,8 @@ def key_of(site_id: str, order_no: str) -> str:
 
 
 def _traces() -> Iterator[tuple[str, str, str]]:
-    for file, named in vanished.in_files():
-        yield named.site_id, named.order_no, f"is in {file} ({_as_told(named.members())})"
+    for file, named in missing_orders.in_files():
+        yield named.site_id, named.order_no, f"is in {file} ({_members_text(named.members())})"
     left = evidence.left_behind()
     for trace in evidence.vanished_captures():
         detail = f"was captured at {iso(trace.captured_at)} as id {trace.pk}"
@@ -45,7 +45,7 @@ def _traces() -> Iterator[tuple[str, str, str]]:
         yield site_id, order_no, f"has left {_rows(rows)}"
 
 
-def _as_told(members: dict[str, Any]) -> str:
+def _members_text(members: dict[str, Any]) -> str:
     if not members:
         return "its line is damaged"
     state, total = members.get("reservationState"), members.get("orderTotal")

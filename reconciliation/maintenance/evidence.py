@@ -18,6 +18,7 @@ from django.db.models import Exists, OuterRef
 
 from orders.errors import PayloadRefused
 from orders.models import (
+    Adjustment,
     CaptureTrace,
     CustomerMessage,
     Hold,
@@ -26,7 +27,6 @@ from orders.models import (
     OrderEvent,
     OrderItem,
     OrderPayload,
-    Rearrangement,
     Replacement,
     Site,
 )
@@ -46,7 +46,7 @@ _BELONGS_TO_ORDER: tuple[Any, ...] = (
     OrderEvent,
     Hold,
     Replacement,
-    Rearrangement,
+    Adjustment,
     CustomerMessage,
     ReservationDocument,
     Attempt,

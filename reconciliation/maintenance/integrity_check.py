@@ -35,7 +35,7 @@ from reconciliation.models import DocumentState, ReservationDocument, RunEntry
 from reconciliation.oci.documents import reservation_id
 from reconciliation.remedies.integrity import faults
 from reconciliation.reports.faithful import unfaithful_days
-from reconciliation.reservation import not_yet_undone
+from reconciliation.reservation import not_yet_cancelled
 from reconciliation.reservation.release import MAY_HOLD
 
 _CHUNK = 500
@@ -203,7 +203,7 @@ def _holds_against_orders() -> Iterator[Broken]:
 
     A failed order holds on while OCI may hold something for it.
     """
-    undone = ~Exists(not_yet_undone().filter(order=OuterRef("order")))
+    undone = ~Exists(not_yet_cancelled().filter(order=OuterRef("order")))
     over = Q(order__status=OrderStatus.CANCELLED) | Q(undone, order__status=OrderStatus.FAILED)
     kept_on = Hold.objects.filter(over, state__in=OPEN_HOLDS)
     for hold in kept_on.select_related("order").iterator():

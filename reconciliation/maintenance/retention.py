@@ -39,11 +39,11 @@ def is_due(now: datetime) -> bool:
     """Whether to apply it now: True once a day, to one of those who ask, if anything is limited."""
     if not is_wanted():
         return False
-    pace = intervals.pace_of(intervals.RETENTION)
-    if pace.paused:
+    interval = intervals.interval_of(intervals.RETENTION)
+    if interval.paused:
         return False
     # A lease that nobody gives back: who gets it does the day's work.
-    seconds = (pace.next_time(now) - now).total_seconds()
+    seconds = (interval.next_time(now) - now).total_seconds()
     return leases.take(name=_LEASE, holder=uuid.uuid4().hex, seconds=seconds, now=now)
 
 
@@ -52,12 +52,12 @@ def next_at() -> datetime | None:
     return Lease.objects.filter(pk=_LEASE).values_list("until", flat=True).first()
 
 
-def follow_rhythm(now: datetime) -> None:
+def follow_interval(now: datetime) -> None:
     """Wait for the time of day that people have chosen, instead of a day after the last time."""
-    pace = intervals.pace_of(intervals.RETENTION)
-    if pace.at is not None:
-        until = pace.next_time(now)
-        Lease.objects.update_or_create(pk=_LEASE, defaults={"holder": "rhythm", "until": until})
+    interval = intervals.interval_of(intervals.RETENTION)
+    if interval.at is not None:
+        until = interval.next_time(now)
+        Lease.objects.update_or_create(pk=_LEASE, defaults={"holder": "interval", "until": until})
 
 
 def apply(*, now: datetime) -> Applied:

@@ -1,6 +1,6 @@
-"""The queue's table of schedules is code and the rhythm that people chose: made true, by name.
+"""The queue's table of schedules is code and the interval that people chose: made true, by name.
 
-Done when the processes start, when somebody changes a rhythm, and by the monitor all along.
+Done when the processes start, when somebody changes an interval, and by the monitor all along.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from django_q.models import Failure, Schedule
 
 from reconciliation.maintenance import retention
 from reconciliation.queue import intervals
-from reconciliation.queue.intervals import Pace
+from reconciliation.queue.intervals import Interval
 
 logger = logging.getLogger(__name__)
 
@@ -55,25 +55,25 @@ def ensure() -> None:
     """Make the schedules in the database those of the code; safe to call at any time."""
     for name in _FUNCS:
         with transaction.atomic():
-            pace = intervals.pace_of(name)
+            interval = intervals.interval_of(name)
             rows = list(Schedule.objects.select_for_update().filter(name=name).order_by("pk"))
             if rows:
                 Schedule.objects.filter(pk__in=[row.pk for row in rows[1:]]).delete()
-                Schedule.objects.filter(pk=rows[0].pk).update(**_wanted(pace))
-                _pull_forward(rows[0].pk, pace)
+                Schedule.objects.filter(pk=rows[0].pk).update(**_wanted(interval))
+                _pull_forward(rows[0].pk, interval)
             else:
-                Schedule.objects.create(name=name, **_wanted(pace))
+                Schedule.objects.create(name=name, **_wanted(interval))
 
 
 def follow(name: str, *, now: datetime) -> None:
-    """Make the changed rhythm of `name` count at once; call in the transaction of the change.
+    """Make the changed interval of `name` count at once; call in the transaction of the change.
 
-    Those that are not here are asked for each time (`rhythms.pace_of`), and need nothing.
+    Those that are not here are asked for each time (`intervals.interval_of`), and need nothing.
     """
     if name in _FUNCS:
         ensure()
     elif name == intervals.RETENTION:
-        retention.follow_rhythm(now)
+        retention.follow_interval(now)
 
 
 def states(now: datetime) -> list[ScheduleState]:
@@ -84,7 +84,9 @@ def states(now: datetime) -> list[ScheduleState]:
     failed = Failure.objects.filter(func__in=_FUNCS.values()).order_by().values_list("func")
     failures = dict(failed.annotate(last=Max("stopped")))
     found = [
-        _state(intervals.pace_of(name), rows.pop(name, []), failed_at=failures.get(func), now=now)
+        _state(
+            intervals.interval_of(name), rows.pop(name, []), failed_at=failures.get(func), now=now
+        )
         for name, func in _FUNCS.items()
     ]
     for name, others in sorted(rows.items()):
@@ -122,14 +124,14 @@ def remove_foreign(key: int) -> bool:
     return bool(others.delete()[0])
 
 
-def _wanted(pace: Pace) -> dict[str, Any]:
+def _wanted(interval: Interval) -> dict[str, Any]:
     return {
-        "func": _FUNCS[pace.kind.name],
+        "func": _FUNCS[interval.kind.name],
         "hook": None,
         "args": None,
         "kwargs": None,
         "schedule_type": Schedule.MINUTES,
-        "minutes": int(pace.seconds // intervals.MINUTE),
+        "minutes": int(interval.seconds // intervals.MINUTE),
         "repeats": -1,
         "cron": None,
         "cluster": None,
@@ -137,24 +139,24 @@ def _wanted(pace: Pace) -> dict[str, Any]:
     }
 
 
-def _pull_forward(key: int, pace: Pace) -> None:
+def _pull_forward(key: int, interval: Interval) -> None:
     """Let a schedule run now that would not run for longer than its interval."""
     now = timezone.now()
-    Schedule.objects.filter(pk=key, next_run__gt=now + pace.interval).update(next_run=now)
+    Schedule.objects.filter(pk=key, next_run__gt=now + interval.length).update(next_run=now)
     Schedule.objects.filter(pk=key, next_run=None).update(next_run=now)
 
 
 def _state(
-    pace: Pace, rows: list[Any], *, failed_at: datetime | None, now: datetime
+    interval: Interval, rows: list[Any], *, failed_at: datetime | None, now: datetime
 ) -> ScheduleState:
-    name = pace.kind.name
+    name = interval.kind.name
     if not rows:
         return ScheduleState(name, Fault.MISSING, failed_at=failed_at)
     row = rows[0]
     is_changed = len(rows) > 1 or any(
-        (getattr(row, field) or None) != value for field, value in _wanted(pace).items()
+        (getattr(row, field) or None) != value for field, value in _wanted(interval).items()
     )
-    never = row.next_run is None or row.next_run > now + 2 * pace.interval
+    never = row.next_run is None or row.next_run > now + 2 * interval.length
     fault = Fault.NONE
     if not all(_is_readable(one) for one in rows):
         fault = Fault.UNREADABLE

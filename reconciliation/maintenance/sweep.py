@@ -35,8 +35,8 @@ def sweep(*, clock: Callable[[], datetime]) -> list[str]:
     """Wake what is due and unattended; return the names of what was woken or done, for the log."""
     now = clock()
     found = []
-    if outcomes.adopt_abandoned(actor=SWEEP, now=now):
-        found.append("adopted abandoned orders")
+    if outcomes.resume_abandoned(actor=SWEEP, now=now):
+        found.append("resumed abandoned orders")
     found.extend(_wake_run(now))
     if release.something_to_undo():
         enqueue.soon("finish_cancellations")
@@ -45,8 +45,8 @@ def sweep(*, clock: Callable[[], datetime]) -> list[str]:
         enqueue.soon("finish_replacements")
         found.append("replacements")
     if remedies.rearranging_is_under_way():
-        enqueue.soon("finish_rearrangements")
-        found.append("rearrangements")
+        enqueue.soon("finish_adjustments")
+        found.append("adjustments")
     if OrderEvent.objects.filter(projected=False).exists():
         enqueue.soon("project_reports")
         found.append("reports")
@@ -92,7 +92,7 @@ def _retry_is_due(now: datetime) -> bool:
         return False
     if not Order.objects.waiting().exists() and not _half_rerun().exists():
         return False
-    pause = intervals.pace_of(intervals.RETRY).interval
+    pause = intervals.interval_of(intervals.RETRY).length
     return not Run.objects.filter(finished_at__gt=now - pause).exists()
 
 

@@ -35,7 +35,7 @@ from reconciliation.models.connection import (
     OfflineCause,
     Outage,
 )
-from reconciliation.models.intervals import Rhythm
+from reconciliation.models.intervals import IntervalSetting
 from reconciliation.models.reports import ReportDay, ReportType, VanishedOrder
 from reconciliation.models.runs import (
     ACTIVE_RUNS,
@@ -73,6 +73,7 @@ __all__ = [
     "EntryState",
     "Handling",
     "Heartbeat",
+    "IntervalSetting",
     "Lease",
     "OfflineCause",
     "Outage",
@@ -81,7 +82,6 @@ __all__ = [
     "ReportDay",
     "ReportType",
     "ReservationDocument",
-    "Rhythm",
     "Run",
     "RunEntry",
     "RunState",

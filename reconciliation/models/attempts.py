@@ -15,11 +15,11 @@ class Purpose(models.TextChoices):
     ORDER = "order", _("The whole order")
     SHORTFALL = "shortfall", _("What an earlier attempt left short")
     REPLACEMENT = "replace", _("A replacement for what is short")
-    REARRANGEMENT = "rearrange", _("What an adjustment by hand keeps")
+    ADJUSTMENT = "rearrange", _("What an adjustment by hand keeps")
 
 
 # What documents of these hold is counted with the row that asked for them, never by a run.
-OF_REMEDIES = (Purpose.REPLACEMENT, Purpose.REARRANGEMENT)
+OF_REMEDIES = (Purpose.REPLACEMENT, Purpose.ADJUSTMENT)
 
 
 class DocumentState(models.TextChoices):

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 
-class Rhythm(models.Model):
+class IntervalSetting(models.Model):
     """One thing that runs by itself; written by `reconciliation.queue.intervals` alone.
 
     What is empty counts as the environment says. `every` is in the unit of its kind (seconds or
@@ -21,6 +21,7 @@ class Rhythm(models.Model):
     done_at = models.DateTimeField(null=True)
 
     class Meta:
+        db_table = "reconciliation_rhythm"  # its name when it shipped
         default_permissions = ()
         constraints = [
             models.CheckConstraint(condition=Q(at=None) | ~Q(zone=""), name="time_has_a_zone"),

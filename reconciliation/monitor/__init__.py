@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from reconciliation.monitor.loop import Monitor
-from reconciliation.monitor.probing import Prober
+from reconciliation.monitor.probe import Prober
 
 __all__ = ["Monitor", "Prober"]

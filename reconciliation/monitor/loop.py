@@ -16,7 +16,7 @@ from reconciliation import connection, liveness
 from reconciliation.alerts import lifecycle, rules
 from reconciliation.maintenance import schedules
 from reconciliation.monitor import recovery
-from reconciliation.monitor.probing import Prober
+from reconciliation.monitor.probe import Prober
 from reconciliation.queue import heartbeats, intervals, leases
 
 logger = logging.getLogger(__name__)
@@ -116,8 +116,8 @@ class Monitor:
     def _probe(self, now: datetime) -> None:
         # A little under the interval: a tick that comes a moment early must not skip a probe. Ticks
         # are a second apart, which keeps probes at one a second. Asked for at each tick, so that a
-        # rhythm that people shorten counts at once.
-        pause = intervals.pace_of(intervals.PROBE).interval - timedelta(seconds=0.1)
+        # interval that people shorten counts at once.
+        pause = intervals.interval_of(intervals.PROBE).length - timedelta(seconds=0.1)
         if self._last_probe is not None and now < self._last_probe + pause:
             return
         wait_until = connection.current().wait_until

@@ -9,7 +9,7 @@ from orders.actors import job
 from orders.models import Order, OrderEvent
 from reconciliation import connection
 from reconciliation.models import ConnectionState, ReportDay, Run, Trigger
-from reconciliation.queue import enqueue as wake
+from reconciliation.queue import enqueue
 from reconciliation.reservation import release
 from reconciliation.runs.lifecycle import RunRefused, start_run
 
@@ -53,11 +53,11 @@ class Wakes:
     def wake(self, now: datetime) -> list[str]:
         """Wake what is due at `now`; return the names of the tasks."""
         due = [name for name, is_due in _WORK.items() if self._may(name, now) and is_due()]
-        if not due or wake.queued() >= ENOUGH_QUEUED:
+        if not due or enqueue.queued() >= ENOUGH_QUEUED:
             return []
         for name in due:
             self._next[name] = now + BETWEEN_WAKES
-            wake.soon(name)
+            enqueue.soon(name)
         return due
 
     def _may(self, name: str, now: datetime) -> bool:

@@ -97,21 +97,21 @@ def error_of(answer: HttpAnswer, *, operation: str, secrets: Sequence[str] = ())
         return OciNoAnswer(operation=operation, kind="timeout", status=status)
     problem = problem_of(answer)
 
-    def said(*names: str) -> str:
+    def text_of(*names: str) -> str:
         texts = (clean_text(problem.get(n), limit=_MOST_TEXT, secrets=secrets) for n in names)
         return next((text for text in texts if text), "")
 
     if status == 403 or is_failed_authentication(answer):
-        words = [said("errorCode"), said("message", "detail", "title")]
+        words = [text_of("errorCode"), text_of("message", "detail", "title")]
         detail = ": ".join(word for word in words if word)
         return OciConfigurationFault(operation=operation, status=status, detail=detail)
-    if 400 <= status < 500 and said("errorCode"):
+    if 400 <= status < 500 and text_of("errorCode"):
         return OciRefused(
             operation=operation,
             status=status,
-            error_code=said("errorCode")[:100],
-            message=said("message", "detail", "title"),
-            parameter=said("parameterName")[:100],
-            place=said("group", "location")[:128],
+            error_code=text_of("errorCode")[:100],
+            message=text_of("message", "detail", "title"),
+            parameter=text_of("parameterName")[:100],
+            place=text_of("group", "location")[:128],
         )
     return OciNoAnswer(operation=operation, kind="malformed", status=status)

@@ -1,8 +1,9 @@
 """How often things run by themselves: the environment says, unless people have changed it.
 
-What people changed is a row (`Rhythm`); without one, and for a value that this code does not
-accept, the environment's counts. Whoever acts on a rhythm asks here each time, so that a change
-needs no restart; `reconciliation.maintenance.schedules` updates the queue's table of schedules.
+What people changed is a row (`IntervalSetting`); without one, and for a value that this code does
+not accept, the environment's counts. Code that acts on an interval asks here each time, so that a
+change needs no restart; `reconciliation.maintenance.schedules` updates the queue's table of
+schedules.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 from django.conf import settings
 
-from reconciliation.models import Rhythm
+from reconciliation.models import IntervalSetting
 
 logger = logging.getLogger(__name__)
 
@@ -27,11 +28,11 @@ DAY = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Something that runs by itself, and what people may make of its rhythm.
+    """Something that runs by itself, and what people may make of its interval.
 
     `unit` is in seconds; `low` and `high` are the least and most of them. With `daily` it is done
     once a day, and people choose the time. `variable` names the environment's setting, if there is
-    one, else the rhythm is `usual` seconds.
+    one, else the interval is `usual` seconds.
     """
 
     name: str
@@ -63,8 +64,8 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
-class RhythmRefused(Exception):
-    """A rhythm that this thing cannot have; `field` is the member of the row it is about."""
+class IntervalRefused(Exception):
+    """An interval that this thing cannot have; `field` is the member of the row it is about."""
 
     def __init__(self, field: str) -> None:
         super().__init__(field)
@@ -72,8 +73,8 @@ class RhythmRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """The rhythm that counts: `seconds` between two runs, or once a day `at` a time of `zone`."""
+class Interval:
+    """The interval that counts: `seconds` between two runs, or once a day `at` a time of `zone`."""
 
     kind: Kind
     seconds: float
@@ -83,7 +84,7 @@ class Pace:
     done_at: datetime | None = None
 
     @property
-    def interval(self) -> timedelta:
+    def length(self) -> timedelta:
         """The time between two runs."""
         return timedelta(seconds=self.seconds)
 
@@ -95,7 +96,7 @@ class Pace:
     def next_time(self, now: datetime) -> datetime:
         """Return when it is next that time of day, or else `seconds` from now."""
         if self.at is None:
-            return now + self.interval
+            return now + self.length
         zone = zoneinfo.ZoneInfo(self.zone)
         today = now.astimezone(zone).date()
         days = (today + timedelta(days=ahead) for ahead in range(3))
@@ -103,38 +104,38 @@ class Pace:
         return next(at.astimezone(now.tzinfo) for at in moments if at > now)
 
 
-def pace_of(name: str) -> Pace:
-    """Return the rhythm that counts now; one query."""
-    return _pace(KINDS[name], Rhythm.objects.filter(pk=name).first())
+def interval_of(name: str) -> Interval:
+    """Return the interval that counts now; one query."""
+    return _interval(KINDS[name], IntervalSetting.objects.filter(pk=name).first())
 
 
-def paces() -> dict[str, Pace]:
-    """Return every rhythm that counts now, by name; one query."""
-    rows = Rhythm.objects.in_bulk(list(KINDS))
-    return {name: _pace(kind, rows.get(name)) for name, kind in KINDS.items()}
+def all_intervals() -> dict[str, Interval]:
+    """Return every interval that counts now, by name; one query."""
+    rows = IntervalSetting.objects.in_bulk(list(KINDS))
+    return {name: _interval(kind, rows.get(name)) for name, kind in KINDS.items()}
 
 
 def row_to_change(name: str) -> Any:
     """Return the rows with the one of `name`, which is made if it is not there."""
-    Rhythm.objects.get_or_create(pk=name)
-    return Rhythm.objects.filter(pk=name)
+    IntervalSetting.objects.get_or_create(pk=name)
+    return IntervalSetting.objects.filter(pk=name)
 
 
 def note_done(name: str, *, now: datetime) -> None:
     """Note that it has been done at `now`."""
-    if not Rhythm.objects.filter(pk=name).update(done_at=now):
-        Rhythm.objects.get_or_create(pk=name, defaults={"done_at": now})
+    if not IntervalSetting.objects.filter(pk=name).update(done_at=now):
+        IntervalSetting.objects.get_or_create(pk=name, defaults={"done_at": now})
 
 
 def check(name: str, values: Mapping[str, Any]) -> None:
-    """Raise RhythmRefused if a row with `values` would not be accepted."""
-    fault = _fault(KINDS[name], Rhythm(pk=name, **values))
+    """Raise IntervalRefused if a row with `values` would not be accepted."""
+    fault = _fault(KINDS[name], IntervalSetting(pk=name, **values))
     if fault:
-        raise RhythmRefused(fault)
+        raise IntervalRefused(fault)
 
 
-def _pace(kind: Kind, row: Rhythm | None) -> Pace:
-    usual = Pace(kind, kind.default, done_at=row.done_at if row else None)
+def _interval(kind: Kind, row: IntervalSetting | None) -> Interval:
+    usual = Interval(kind, kind.default, done_at=row.done_at if row else None)
     if row is None:
         return usual
     fault = _fault(kind, row)
@@ -142,10 +143,10 @@ def _pace(kind: Kind, row: Rhythm | None) -> Pace:
         _tell_once(kind.name, fault, str(getattr(row, fault)))
         return usual
     seconds = usual.seconds if row.every is None else float(row.every * kind.unit)
-    return Pace(kind, seconds, row.at, row.zone, row.paused, row.done_at)
+    return Interval(kind, seconds, row.at, row.zone, row.paused, row.done_at)
 
 
-def _fault(kind: Kind, row: Rhythm) -> str:
+def _fault(kind: Kind, row: IntervalSetting) -> str:
     """Return the member of a row that cannot be; empty if all is well."""
     if row.every is not None and (kind.daily or not kind.low <= row.every <= kind.high):
         return "every"
@@ -169,7 +170,7 @@ def _tell_once(name: str, field: str, value: str) -> None:
     if (name, field, value) not in _TOLD:
         _TOLD.add((name, field, value))
         logger.warning(
-            "The rhythm of %r in the database is not accepted (%s %s); the environment's counts.",
+            "The interval of %r in the database is not accepted (%s %s); the environment's counts.",
             name,
             field,
             value,

@@ -6,12 +6,12 @@ order has moved on; nothing has changed then. Previews take many orders at once.
 
 from __future__ import annotations
 
-from reconciliation.remedies.adjust import Rearranged, rearrange
-from reconciliation.remedies.adjust_finish import finish_rearrangements, rearranging_is_under_way
+from reconciliation.remedies.adjust import AdjustmentResult, adjust_reservation
+from reconciliation.remedies.adjust_finish import finish_adjustments, rearranging_is_under_way
 from reconciliation.remedies.adjust_preview import (
     KeepPreview,
     held_by,
-    preview_rearrange,
+    preview_adjustment,
     why_not_touch,
 )
 from reconciliation.remedies.cancel_short_items import cancel_short
@@ -40,24 +40,24 @@ from reconciliation.remedies.suggestions import Suggestion, search, suggest, usu
 __all__ = [
     "AdjustPreview",
     "Adjusted",
+    "AdjustmentResult",
     "CancelShortPreview",
     "KeepPreview",
     "OciAway",
-    "Rearranged",
     "ReplacePreview",
     "Suggestion",
+    "adjust_reservation",
     "begin_replacement",
     "cancel_short",
-    "finish_rearrangements",
+    "finish_adjustments",
     "finish_replacements",
     "give_back",
     "held_by",
     "hindrances",
+    "preview_adjustment",
     "preview_cancel_short",
     "preview_give_back",
-    "preview_rearrange",
     "preview_replace",
-    "rearrange",
     "rearranging_is_under_way",
     "replace_short",
     "search",

@@ -4,7 +4,7 @@
 what is kept becomes a document of its own. It is written down, with its units off ATO, before the
 first call; when OCI holds all of it, one transaction lets the order count on it and marks the old
 document to be cancelled. Without an answer that can be trusted it stays *being reserved*, and
-`finish_rearrangements` asks again with the same id and bytes, whoever died meanwhile.
+`finish_adjustments` asks again with the same id and bytes, whoever died meanwhile.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from orders.actors import Actor
 from orders.adjustment_lines import Keep, kept_of
 from orders.errors import AdjustmentShort, CannotAdjust, ShortOnAto
 from orders.ledger import LedgerChanged
-from orders.models import Rearrangement, RearrangementState
+from orders.models import Adjustment, AdjustmentState
 from orders.refusals import moved_on
 from reconciliation import reservation
 from reconciliation.models import Attempt, DocumentState, ReservationDocument
@@ -37,31 +37,31 @@ _TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Rearranged:
+class AdjustmentResult:
     """What came of it: `done`, or `reserving` while OCI has not answered clearly.
 
     `released` says whether OCI has cancelled the old document already; `calls` is what it was asked
     and what it said, oldest first.
     """
 
-    rearrangement: Rearrangement
+    adjustment: Adjustment
     released: bool
     calls: tuple[Attempt, ...]
 
     @property
     def done(self) -> bool:
         """Whether the order counts on the new document."""
-        return self.rearrangement.state == RearrangementState.DONE
+        return self.adjustment.state == AdjustmentState.DONE
 
 
-def rearrange(
+def adjust_reservation(
     *,
     document_id: int,
     keeps: Sequence[Keep],
     actor: Actor,
     reason: str,
     clock: Clock = timezone.now,
-) -> Rearranged:
+) -> AdjustmentResult:
     """Keep of a document's lines what `keeps` says, each in its list; release the rest.
 
     `keeps` names every line that the document holds, as it was shown. The same again returns the
@@ -71,7 +71,7 @@ def rearrange(
     document = ReservationDocument.objects.select_related("order").get(pk=document_id)
     same = adjustments.find_same(order_id=document.order_id, document=document.pk, keeps=keeps)
     if same is not None:
-        return _told(same)
+        return _result(same)
     client = client_or(
         CannotAdjust,
         away=_("OCI cannot be asked just now, and nothing is let go before the rest is reserved."),
@@ -79,14 +79,14 @@ def rearrange(
     if refusal := why_not_rearrange(document, keeps):
         raise CannotAdjust(refusal)
     holder = f"adjust:{uuid.uuid4().hex}"
-    rearrangement = _begin(document, keeps, holder=holder, actor=actor, reason=reason, now=clock())
+    adjustment = _begin(document, keeps, holder=holder, actor=actor, reason=reason, now=clock())
     timeout = settings.COC_OCI_LIVE_TIMEOUT
-    finish(rearrangement.pk, holder=holder, client=client, clock=clock, read_timeout=timeout)
+    finish(adjustment.pk, holder=holder, client=client, clock=clock, read_timeout=timeout)
     # Cancelled meanwhile, perhaps: whoever undoes it need not wait for the claim to end.
     outcomes.drop_claim(order_id=document.order_id, holder=holder)
-    rearrangement.refresh_from_db()
-    _raise_if_refused(rearrangement)
-    return _told(rearrangement)
+    adjustment.refresh_from_db()
+    _raise_if_refused(adjustment)
+    return _result(adjustment)
 
 
 def _begin(
@@ -97,12 +97,12 @@ def _begin(
     actor: Actor,
     reason: str,
     now: datetime,
-) -> Rearrangement:
+) -> Adjustment:
     """Take what is kept off ATO and write its document down, both or neither."""
     for attempt in range(_TRIES):
         try:
             with transaction.atomic():
-                rearrangement = adjustments.begin(
+                adjustment = adjustments.begin(
                     order_id=document.order_id,
                     document=document.pk,
                     keeps=keeps,
@@ -122,7 +122,7 @@ def _begin(
                 if waiting := waited_for(kept_of(keeps)):
                     raise CannotAdjust(waiting)
                 reservation.write_kept(document.order_id, kept_of(keeps))
-                return rearrangement
+                return adjustment
         except LedgerChanged:
             if attempt == _TRIES - 1:
                 raise
@@ -133,21 +133,21 @@ def _begin(
     raise AssertionError("unreachable")
 
 
-def _raise_if_refused(rearrangement: Rearrangement) -> None:
-    if rearrangement.state == RearrangementState.CANCELLED:
+def _raise_if_refused(adjustment: Adjustment) -> None:
+    if adjustment.state == AdjustmentState.CANCELLED:
         raise CannotAdjust(_("The order was cancelled meanwhile, and the adjustment with it."))
-    if rearrangement.state in (RearrangementState.REFUSED, RearrangementState.GIVING_BACK):
-        shortfalls = adjustments.shortfalls_of(rearrangement)
+    if adjustment.state in (AdjustmentState.REFUSED, AdjustmentState.GIVING_BACK):
+        shortfalls = adjustments.shortfalls_of(adjustment)
         if not shortfalls:
-            raise CannotAdjust(rearrangement.refusal)
-        raise AdjustmentShort(rearrangement.refusal, shortfalls=shortfalls)
+            raise CannotAdjust(adjustment.refusal)
+        raise AdjustmentShort(adjustment.refusal, shortfalls=shortfalls)
 
 
-def _told(rearrangement: Rearrangement) -> Rearranged:
-    old = ReservationDocument.objects.get(pk=rearrangement.document)
-    calls = Attempt.objects.filter(order=rearrangement.order_id, at__gte=rearrangement.asked_at)
-    return Rearranged(
-        rearrangement=rearrangement,
+def _result(adjustment: Adjustment) -> AdjustmentResult:
+    old = ReservationDocument.objects.get(pk=adjustment.document)
+    calls = Attempt.objects.filter(order=adjustment.order_id, at__gte=adjustment.asked_at)
+    return AdjustmentResult(
+        adjustment=adjustment,
         released=old.state == DocumentState.CANCELLED,
         calls=tuple(calls.order_by("id")[:10]),
     )

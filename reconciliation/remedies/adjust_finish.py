@@ -1,4 +1,4 @@
-"""Bringing a rearrangement to its end, as far as OCI answers; safe to call again after anything."""
+"""Bringing an adjustment to its end, as far as OCI answers; safe to call again after anything."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from orders.adjustment_lines import kept_of
 from orders.errors import CannotAdjust, Shortfall
 from orders.fields import ZERO
 from orders.ledger import Figure, Key
-from orders.models import Rearrangement, RearrangementState
-from orders.models.rearrangements import UNDER_WAY
+from orders.models import Adjustment, AdjustmentState
+from orders.models.adjustments import OPEN_ADJUSTMENT
 from reconciliation import reservation
-from reconciliation.connection.clients import client as shared_client
+from reconciliation.connection.clients import shared_client
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
 from reconciliation.oci.client import OciClient
 from reconciliation.oci.errors import OciError
@@ -36,20 +36,18 @@ ADJUSTMENTS = job("adjustments")
 
 
 def rearranging_is_under_way() -> bool:
-    """Whether a rearrangement waits to be finished."""
-    return Rearrangement.objects.filter(UNDER_WAY).exists()
+    """Whether an adjustment waits to be finished."""
+    return Adjustment.objects.filter(OPEN_ADJUSTMENT).exists()
 
 
-def finish_rearrangements(
-    *, clock: Clock, budget: timedelta | None = None, limit: int = 200
-) -> int:
-    """Carry on with rearrangements that nobody works on, oldest first; return how many have ended.
+def finish_adjustments(*, clock: Clock, budget: timedelta | None = None, limit: int = 200) -> int:
+    """Carry on with adjustments that nobody works on, oldest first; return how many have ended.
 
     None is begun when `budget` is over. Calls OCI only while the connection is usable; ends early
     when OCI stops answering. Any number of workers may do this at once.
     """
     return finish_each(
-        Rearrangement.objects.filter(UNDER_WAY),
+        Adjustment.objects.filter(OPEN_ADJUSTMENT),
         lambda pk, holder: finish(pk, holder=holder, client=shared_client(), clock=clock),
         prefix="adjust",
         clock=clock,
@@ -59,25 +57,25 @@ def finish_rearrangements(
 
 
 def finish(
-    rearrangement_id: int,
+    adjustment_id: int,
     *,
     holder: str,
     client: OciClient,
     clock: Clock,
     read_timeout: float | None = None,
 ) -> Asked | None:
-    """Bring a rearrangement as far as OCI answers; None when it has ended, else why not yet.
+    """Bring an adjustment as far as OCI answers; None when it has ended, else why not yet.
 
     `holder` has the claim on its order; `read_timeout`, in seconds, replaces the client's.
     """
-    mine = Rearrangement.objects.filter(UNDER_WAY, pk=rearrangement_id).first()
+    mine = Adjustment.objects.filter(OPEN_ADJUSTMENT, pk=adjustment_id).first()
     if mine is None:
         return None  # another worker has ended it
-    if mine.state == RearrangementState.RESERVING:
+    if mine.state == AdjustmentState.RESERVING:
         asked = reservation.ask(
             order_id=mine.order_id,
             holder=holder,
-            purpose=Purpose.REARRANGEMENT,
+            purpose=Purpose.ADJUSTMENT,
             client=client,
             clock=clock,
             actor=ADJUSTMENTS,
@@ -105,18 +103,18 @@ def finish(
     return None
 
 
-def _keys(mine: Rearrangement) -> list[Key]:
+def _keys(mine: Adjustment) -> list[Key]:
     return sorted(kept_of(adjustments.keeps_of(mine)))
 
 
-def _documents(mine: Rearrangement, state: DocumentState) -> list[ReservationDocument]:
+def _documents(mine: Adjustment, state: DocumentState) -> list[ReservationDocument]:
     documents = ReservationDocument.objects.filter(
-        order=mine.order_id, purpose=Purpose.REARRANGEMENT, state=state
+        order=mine.order_id, purpose=Purpose.ADJUSTMENT, state=state
     )
     return list(documents.exclude(pk=mine.document).order_by("generation"))
 
 
-def _shortfalls(mine: Rearrangement) -> list[Shortfall]:
+def _shortfalls(mine: Adjustment) -> list[Shortfall]:
     """Return of what OCI holds less than is to be kept, by its answer."""
     held: dict[Key, Decimal] = {}
     for document in _documents(mine, DocumentState.ANSWERED):
@@ -128,7 +126,7 @@ def _shortfalls(mine: Rearrangement) -> list[Shortfall]:
     ]
 
 
-def _complete(mine: Rearrangement, *, holder: str, now: datetime) -> bool:
+def _complete(mine: Adjustment, *, holder: str, now: datetime) -> bool:
     """Let the order count on the new document and mark the old one, both or neither.
 
     False if the order is not ours any more. Raises CannotAdjust if it does not fit any more.
@@ -136,7 +134,7 @@ def _complete(mine: Rearrangement, *, holder: str, now: datetime) -> bool:
     old = ReservationDocument.objects.get(pk=mine.document)
     with transaction.atomic():
         done = adjustments.complete(
-            rearrangement_id=mine.pk,
+            adjustment_id=mine.pk,
             holder=holder,
             replacements_first=old.purpose == Purpose.REPLACEMENT,
             now=now,
@@ -153,7 +151,7 @@ def _complete(mine: Rearrangement, *, holder: str, now: datetime) -> bool:
 
 
 def _let_go(
-    mine: Rearrangement, *, client: OciClient, clock: Clock, read_timeout: float | None
+    mine: Adjustment, *, client: OciClient, clock: Clock, read_timeout: float | None
 ) -> None:
     """Cancel the old document at OCI now; what does not work is done later, by the sweep."""
     old = ReservationDocument.objects.get(pk=mine.document)
@@ -171,7 +169,7 @@ def _let_go(
 
 
 def _give_back(
-    mine: Rearrangement, *, holder: str, refusal: str, shortfalls: Sequence[Shortfall]
+    mine: Adjustment, *, holder: str, refusal: str, shortfalls: Sequence[Shortfall]
 ) -> None:
     if not refusal:
         figures = " ".join(
@@ -182,15 +180,13 @@ def _give_back(
         refusal = f"{figures} {instead()}"
     with transaction.atomic():
         given = adjustments.give_back(
-            rearrangement_id=mine.pk, holder=holder, refusal=refusal, shortfalls=shortfalls
+            adjustment_id=mine.pk, holder=holder, refusal=refusal, shortfalls=shortfalls
         )
         if given:
-            release.mark_for_undoing(mine.order_id, states=release.UNCOUNTED)
+            release.mark_for_cancelling(mine.order_id, states=release.UNCOUNTED)
 
 
-def _undo(
-    mine: Rearrangement, *, client: OciClient, clock: Clock, read_timeout: float | None
-) -> bool:
+def _undo(mine: Adjustment, *, client: OciClient, clock: Clock, read_timeout: float | None) -> bool:
     """Undo at OCI what was reserved of it."""
     return undo(
         _documents(mine, DocumentState.CANCELLING),
@@ -202,7 +198,7 @@ def _undo(
 
 
 def _refuse(
-    mine: Rearrangement,
+    mine: Adjustment,
     *,
     holder: str,
     figures: Sequence[Figure],
@@ -210,7 +206,7 @@ def _refuse(
     now: datetime,
 ) -> None:
     end_with_figures(
-        lambda: adjustments.refuse(rearrangement_id=mine.pk, holder=holder, now=now),
+        lambda: adjustments.refuse(adjustment_id=mine.pk, holder=holder, now=now),
         figures=figures,
         taken_at=taken_at,
         now=now,

@@ -61,7 +61,7 @@ def held_by(document: ReservationDocument) -> dict[Key, Decimal]:
     return dict(held)
 
 
-def preview_rearrange(document: ReservationDocument, keeps: Sequence[Keep]) -> KeepPreview:
+def preview_adjustment(document: ReservationDocument, keeps: Sequence[Keep]) -> KeepPreview:
     """Return what keeping `keeps` of `document` (with `order` at hand) would do."""
     kept = kept_of(keeps)
     records = ledger.records_of(kept)

@@ -27,6 +27,6 @@ def cancel_short(
         order = short_items.cancel_short(
             order_id=order_id, units=units, actor=actor, reason=reason, now=now
         )
-        release.mark_for_undoing(order_id, states=release.UNCOUNTED)
+        release.mark_for_cancelling(order_id, states=release.UNCOUNTED)
     release.wake_for(order_id)
     return order

@@ -24,7 +24,7 @@ from orders.ledger import Key
 from orders.models import EventKind, Order, OrderEvent
 from orders.refusals import moved_on
 from reconciliation import connection, reservation
-from reconciliation.connection.clients import client as shared_client
+from reconciliation.connection.clients import shared_client
 from reconciliation.models import Attempt, DocumentState, Purpose, ReservationDocument
 from reconciliation.oci.errors import OciError
 from reconciliation.remedies.adjust_preview import held_by
@@ -95,7 +95,7 @@ def give_back(
 
 
 def _was_given_back(document: ReservationDocument) -> bool:
-    told = OrderEvent.objects.filter(order=document.order_id, kind=EventKind.ADJUSTED)
+    told = OrderEvent.objects.filter(order=document.order_id, kind=EventKind.GIVEN_BACK)
     return any(event.data.get("document") == document.pk for event in told)
 
 
@@ -123,7 +123,7 @@ def _write_down(
         if not won:
             raise CannotAdjust(moved_on())
         # A rerun whose answer was never counted asked for less than is short now.
-        release.mark_for_undoing(document.order_id, states=release.UNCOUNTED)
+        release.mark_for_cancelling(document.order_id, states=release.UNCOUNTED)
     release.wake_for(document.order_id)
 
 

@@ -11,18 +11,18 @@ from orders.adjustments import keeps_of
 from orders.fields import ZERO
 from orders.models import (
     SETTLED_STATES,
+    Adjustment,
     Hold,
     HoldState,
     Order,
     OrderItem,
     OrderStatus,
-    Rearrangement,
     Replacement,
     Resolution,
 )
+from orders.models.adjustments import OPEN_ADJUSTMENT
 from orders.models.orders import SHORT
-from orders.models.rearrangements import UNDER_WAY as REARRANGED
-from orders.models.replacements import UNDER_WAY as REPLACED
+from orders.models.replacements import OPEN_REPLACEMENT
 from orders.units import open_units
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
 
@@ -38,15 +38,15 @@ def faults() -> Iterator[Fault]:
 
 def _remedies_against_rows() -> Iterator[Fault]:
     """Promises 2 and 3: what is being reserved waits with a hold; nothing else does."""
-    replaced = Replacement.objects.filter(REPLACED)
-    rearranged = Rearrangement.objects.filter(REARRANGED)
+    replaced = Replacement.objects.filter(OPEN_REPLACEMENT)
+    adjusted = Adjustment.objects.filter(OPEN_ADJUSTMENT)
     waiting = Hold.objects.filter(
         state=HoldState.WAITING, order__reservation_state__in=SETTLED_STATES
     )
     # An order that is being cancelled holds on until OCI has given everything back.
     nobodys = waiting.exclude(order__status=OrderStatus.CANCELLING)
     nobodys = nobodys.exclude(order__in=replaced.values("order"))
-    nobodys = nobodys.exclude(order__in=rearranged.values("order"))
+    nobodys = nobodys.exclude(order__in=adjusted.values("order"))
     for hold in nobodys.select_related("order"):
         yield 3, hold.order, f"settled, and {hold.quantity} wait for an answer"
     for one in replaced.select_related("order"):
@@ -58,11 +58,11 @@ def _remedies_against_rows() -> Iterator[Fault]:
         )
         if not kept.exists():
             yield 3, one.order, f"its replacement ({one}) does not hold its units"
-    for rearrangement in rearranged.select_related("order"):
-        for (list_id, sku), units in kept_of(keeps_of(rearrangement)).items():
-            held = waiting.filter(order=rearrangement.order_id, quantity=units)
+    for adjustment in adjusted.select_related("order"):
+        for (list_id, sku), units in kept_of(keeps_of(adjustment)).items():
+            held = waiting.filter(order=adjustment.order_id, quantity=units)
             if not held.filter(record__sku=sku, record__inventory_list=list_id).exists():
-                yield 3, rearrangement.order, f"{rearrangement} does not hold its {sku}"
+                yield 3, adjustment.order, f"{adjustment} does not hold its {sku}"
     unanswered = ReservationDocument.objects.filter(
         state__in=[DocumentState.PREPARED, DocumentState.ANSWERED]
     ).select_related("order")
@@ -71,7 +71,7 @@ def _remedies_against_rows() -> Iterator[Fault]:
     unanswered = unanswered.exclude(order__status=OrderStatus.CANCELLING)
     orders = {
         Purpose.REPLACEMENT: Order.objects.filter(pk__in=replaced.values("order")),
-        Purpose.REARRANGEMENT: Order.objects.filter(pk__in=rearranged.values("order")),
+        Purpose.ADJUSTMENT: Order.objects.filter(pk__in=adjusted.values("order")),
     }
     for purpose, busy in orders.items():
         for document in unanswered.filter(purpose=purpose).exclude(order__in=busy):

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from orders.errors import CannotRemedy
 from orders.refusals import answer_not_counted
 from reconciliation import connection
-from reconciliation.connection.clients import client as shared_client
+from reconciliation.connection.clients import shared_client
 from reconciliation.models import DocumentState, ReservationDocument
 from reconciliation.oci.client import OciClient
 from reconciliation.reservation import release
@@ -33,7 +33,7 @@ def check_documents(order_id: int, error: type[CannotRemedy]) -> None:
     if uncounted_documents([order_id]).exists():
         raise error(answer_not_counted())
     # Written down by a worker that died before its call: nobody will send it.
-    release.mark_for_undoing(order_id, states=release.UNCOUNTED)
+    release.mark_for_cancelling(order_id, states=release.UNCOUNTED)
 
 
 def uncounted_documents(order_ids: Collection[int]) -> QuerySet[ReservationDocument]:

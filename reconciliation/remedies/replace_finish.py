@@ -12,9 +12,9 @@ from orders.actors import job
 from orders.fields import ZERO
 from orders.ledger import Figure
 from orders.models import Replacement, ReplacementState
-from orders.models.replacements import UNDER_WAY
+from orders.models.replacements import OPEN_REPLACEMENT
 from reconciliation import reservation
-from reconciliation.connection.clients import client as shared_client
+from reconciliation.connection.clients import shared_client
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
 from reconciliation.oci.client import OciClient
 from reconciliation.remedies.resume import (
@@ -32,7 +32,7 @@ REPLACEMENTS = job("replacements")
 
 def something_under_way() -> bool:
     """Whether a replacement waits to be finished."""
-    return Replacement.objects.filter(UNDER_WAY).exists()
+    return Replacement.objects.filter(OPEN_REPLACEMENT).exists()
 
 
 def finish_replacements(*, clock: Clock, budget: timedelta | None = None, limit: int = 200) -> int:
@@ -42,7 +42,7 @@ def finish_replacements(*, clock: Clock, budget: timedelta | None = None, limit:
     when OCI stops answering. Any number of workers may do this at once.
     """
     return finish_each(
-        Replacement.objects.filter(UNDER_WAY),
+        Replacement.objects.filter(OPEN_REPLACEMENT),
         lambda pk, holder: finish(pk, holder=holder, client=shared_client(), clock=clock),
         prefix="replace",
         clock=clock,
@@ -129,7 +129,7 @@ def _give_back(replacement: Replacement, *, holder: str, asked: Asked, offered: 
             refusal=refusal,
         )
         if mine:
-            release.mark_for_undoing(replacement.order_id, states=release.UNCOUNTED)
+            release.mark_for_cancelling(replacement.order_id, states=release.UNCOUNTED)
 
 
 def _cancel(order_id: int, *, client: OciClient, clock: Clock, read_timeout: float | None) -> bool:

@@ -15,7 +15,7 @@ from django.db.models import F
 from orders.models import Site
 from orders.serializers import iso
 from reconciliation.models import ReportDay, ReportType
-from reconciliation.reports import atomic_files, names, vanished
+from reconciliation.reports import atomic_files, missing_orders, names
 from reconciliation.reports.report_types import orders_of
 from reconciliation.reports.serializers import SCHEMA_VERSION, in_chunks, line_of, members_of
 
@@ -54,7 +54,7 @@ def merge(report: ReportDay, *, keep_lease: Callable[[], bool], now: datetime) -
     with atomic_files.replacing(path) as file:
         count = _write(file, report, revision, keep_lease, now)
         size, digest = measure(file)
-        vanished.keep_if_it_knows_more(path, written=file, report=report, now=now)
+        missing_orders.keep_if_it_knows_more(path, written=file, report=report, now=now)
         if not keep_lease():
             raise LeaseLost(path.name)
     atomic_files.sync_folder(path.parent)
@@ -126,7 +126,7 @@ def orders_in(file: BinaryIO) -> Iterator[dict[str, Any]]:
     """Yield the orders of a daily report as it was written, one line at a time."""
     for line in file:
         # The head and the end are the only lines that are no order.
-        if line.startswith(vanished.ORDER_LINE):
+        if line.startswith(missing_orders.ORDER_LINE):
             yield json.loads(line.rstrip(b",\n"))
 
 
@@ -152,7 +152,7 @@ def _remove_work_files(report: ReportDay, path: Path, now: datetime) -> None:
                     (folder / name).unlink()
     of_day = names.work_names_of(report)
     left = [folder / name for name in there if name.startswith(of_day)]
-    vanished.note_work_files(left, day=report.date, now=now)
+    missing_orders.note_work_files(left, day=report.date, now=now)
 
 
 def fault_of(report: ReportDay, *, deep: bool) -> str:

@@ -12,7 +12,7 @@ from orders.fields import json_number
 from orders.models import Order, OrderEvent, Site
 from orders.serializers import iso
 from reconciliation.models import ReportDay, ReportType
-from reconciliation.reports import daily, names, vanished
+from reconciliation.reports import daily, missing_orders, names
 from reconciliation.reports.report_types import orders_of
 
 _CHUNK = 500
@@ -71,11 +71,11 @@ def _of_report(report: ReportDay) -> Iterator[Unfaithful]:
 def _by_number(report: ReportDay) -> Iterator[Unfaithful]:
     """Compare the orders of the file with the rows, both ways.
 
-    Orders that no row has are left to `vanished.in_files`.
+    Orders that no row has are left to `missing_orders.in_files`.
     """
     belong = orders_of(report.report_type, site=report.site, day=report.date)
     in_file: set[str] = set()
-    for chunk in vanished.in_chunks(vanished.orders_in(names.path_of(report))):
+    for chunk in missing_orders.in_chunks(missing_orders.orders_in(names.path_of(report))):
         numbers = {one.order_no for one in chunk if one.site_id == report.site_id}
         in_file |= numbers
         rows = Order.objects.filter(site=report.site, order_no__in=numbers)

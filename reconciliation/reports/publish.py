@@ -22,14 +22,14 @@ from django.utils import timezone
 from orders.models import EventKind, Order, OrderEvent, Site
 from reconciliation.models import ReportDay, ReportType
 from reconciliation.queue import enqueue, intervals, leases
-from reconciliation.reports import atomic_files, daily, names, vanished
+from reconciliation.reports import atomic_files, daily, missing_orders, names
 from reconciliation.reports.report_types import kinds_of, orders_of
 from reconciliation.reports.serializers import in_chunks, members_of, work_file
 
 logger = logging.getLogger(__name__)
 
 # After these less may be reserved of an order than before.
-_GIVES_BACK = (EventKind.ADJUSTED, EventKind.REARRANGED)
+_GIVES_BACK = (EventKind.GIVEN_BACK, EventKind.ADJUSTMENT_DONE)
 _EVENTS = 500
 _LEASE_SECONDS = 60.0
 # Writing a day anew costs time in proportion to its orders, so long days are written less often.
@@ -117,7 +117,7 @@ def _behind(site: Site, now: datetime) -> Iterable[ReportDay]:
 def _due(site: Site, now: datetime) -> Iterable[ReportDay]:
     """Choose what has been behind for long enough."""
     chosen = []
-    pause = intervals.pace_of(intervals.MERGE).seconds
+    pause = intervals.interval_of(intervals.MERGE).seconds
     for report in ReportDay.objects.filter(site=site, needs_merge=True).select_related("site"):
         seconds = max(pause, report.order_count / _ORDERS_A_SECOND)
         if report.generated_at is None or report.generated_at <= now - timedelta(seconds=seconds):
@@ -222,7 +222,7 @@ def _remove_what_they_left(given_back: Iterable[Order]) -> None:
 
 def _erase_in_kept_files(site: Site, erased: Iterable[Order]) -> None:
     if numbers := {order.order_no for order in erased}:
-        vanished.erase_customers(site=site, order_nos=numbers)
+        missing_orders.erase_customers(site=site, order_nos=numbers)
 
 
 def _write_work_files(orders: list[Order]) -> int:

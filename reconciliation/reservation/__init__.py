@@ -7,7 +7,7 @@ here holds a database transaction while it talks to OCI.
 from __future__ import annotations
 
 from reconciliation.reservation.apply import answered_units, count, is_complete
-from reconciliation.reservation.cancel import give_back_if_undone, not_yet_undone
+from reconciliation.reservation.cancel import give_back_if_cancelled, not_yet_cancelled
 from reconciliation.reservation.documents import prepare, write_kept, write_replacement
 from reconciliation.reservation.results import Asked, Verdict
 from reconciliation.reservation.send import ask, cancel_document
@@ -19,9 +19,9 @@ __all__ = [
     "ask",
     "cancel_document",
     "count",
-    "give_back_if_undone",
+    "give_back_if_cancelled",
     "is_complete",
-    "not_yet_undone",
+    "not_yet_cancelled",
     "prepare",
     "write_kept",
     "write_replacement",

@@ -18,7 +18,7 @@ from reconciliation.models import DocumentState, ReservationDocument
 _HOLDS_NOTHING = (DocumentState.CANCELLED, DocumentState.REFUSED)
 
 
-def not_yet_undone() -> QuerySet[ReservationDocument]:
+def not_yet_cancelled() -> QuerySet[ReservationDocument]:
     """Return the documents, of whatever order, under which OCI may hold something."""
     return ReservationDocument.objects.exclude(state__in=_HOLDS_NOTHING)
 
@@ -37,13 +37,13 @@ def note_cancelled(
         ReservationDocument.objects.filter(pk=document.pk, state=DocumentState.CANCELLING).update(
             state=DocumentState.CANCELLED, marked_at=marked_at
         )
-        give_back_if_undone(document.order_id, now=now)
+        give_back_if_cancelled(document.order_id, now=now)
 
 
-def give_back_if_undone(order_id: int, *, now: datetime) -> bool:
+def give_back_if_cancelled(order_id: int, *, now: datetime) -> bool:
     """Give the stock of a failed order back, unless OCI may hold something for it."""
     with transaction.atomic():
         Order.objects.select_for_update().get(pk=order_id)
-        if not_yet_undone().filter(order_id=order_id).exists():
+        if not_yet_cancelled().filter(order_id=order_id).exists():
             return False
         return outcomes.give_back_failed(order_id=order_id, now=now)

@@ -71,7 +71,7 @@ def write_replacement(replacement: Replacement) -> ReservationDocument:
 
 
 def write_kept(order_id: int, kept: Mapping[Key, Decimal]) -> ReservationDocument:
-    """Write down the document of what a rearrangement keeps, in the transaction that begins it.
+    """Write down the document of what an adjustment keeps, in the transaction that begins it.
 
     `kept` has no more keys than the document that it comes from, which took them all in one.
     """
@@ -81,7 +81,7 @@ def write_kept(order_id: int, kept: Mapping[Key, Decimal]) -> ReservationDocumen
         Line(_place(lists[list_id]), sku, units) for (list_id, sku), units in kept.items()
     )
     (document,) = _write_down(
-        order, [lines], generation=_free_generation(order), purpose=Purpose.REARRANGEMENT
+        order, [lines], generation=_free_generation(order), purpose=Purpose.ADJUSTMENT
     )
     return document
 

@@ -32,7 +32,7 @@ from orders.models import Order, OrderStatus, Site
 from orders.payload import PlacedOrder, parse_order
 from orders.units import units_of
 from reconciliation import connection, reservation
-from reconciliation.connection.clients import client as shared_client
+from reconciliation.connection.clients import shared_client
 from reconciliation.models import Connection, ConnectionState, Outage, Purpose
 from reconciliation.oci.client import OciClient
 from reconciliation.reservation import Asked, Verdict, fence, release, stock_refresh

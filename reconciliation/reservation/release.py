@@ -20,11 +20,11 @@ from orders import cancellation, outcomes, settlement
 from orders.actors import Actor, job
 from orders.models import SETTLED_STATES, Order, OrderStatus
 from reconciliation import connection
-from reconciliation.connection.clients import client as shared_client
+from reconciliation.connection.clients import shared_client
 from reconciliation.models import DocumentState, ReservationDocument
 from reconciliation.oci.client import OciClient
 from reconciliation.queue import enqueue
-from reconciliation.reservation import Asked, Verdict, cancel_document, give_back_if_undone
+from reconciliation.reservation import Asked, Verdict, cancel_document, give_back_if_cancelled
 
 _CLAIM = timedelta(seconds=60)
 # What OCI may hold under a document in one of these states.
@@ -63,9 +63,9 @@ def finish_cancellations(*, clock: Callable[[], datetime], limit: int = 200) -> 
     usable = connection.is_usable(connection.current(), now=clock())
     finished = 0
     for order_id in list(_cancelling().order_by("id").values_list("pk", flat=True)[:limit]):
-        ended, carry_on = _finish_order(order_id, usable=usable, clock=clock)
+        ended, goes_on = _finish_order(order_id, usable=usable, clock=clock)
         finished += ended
-        usable = usable and carry_on
+        usable = usable and goes_on
     if usable:
         _undo_left_over(clock=clock, limit=limit)
     return finished
@@ -121,7 +121,7 @@ def _take(order_id: int, holder: str, now: datetime) -> bool:
             order_id=order_id, holder=holder, until=now + _CLAIM, now=now
         )
         if taken:
-            mark_for_undoing(order_id)
+            mark_for_cancelling(order_id)
         return taken
 
 
@@ -137,7 +137,7 @@ def settle_outside(
         order = settlement.settle_outside(
             order_id=order_id, reference=reference, actor=actor, reason=reason, now=now
         )
-        mark_for_undoing(order_id, states=UNCOUNTED)
+        mark_for_cancelling(order_id, states=UNCOUNTED)
     wake_for(order_id)
     return order
 
@@ -148,7 +148,7 @@ def wake_for(order_id: int) -> None:
         enqueue.soon("finish_cancellations")
 
 
-def mark_for_undoing(order_id: int, *, states: Sequence[DocumentState] = MAY_HOLD) -> None:
+def mark_for_cancelling(order_id: int, *, states: Sequence[DocumentState] = MAY_HOLD) -> None:
     """Write down that what OCI may hold for an order in these states is to be cancelled."""
     documents = ReservationDocument.objects.filter(order_id=order_id, state__in=states)
     documents.filter(sends=0).update(state=DocumentState.CANCELLED)
@@ -206,8 +206,8 @@ def fail_live(*, order_id: int, holder: str, actor: Actor, reason: str, now: dat
             order_id=order_id, holder=holder, actor=actor, reason=reason, now=now
         )
         if failed:
-            mark_for_undoing(order_id)
-            if not give_back_if_undone(order_id, now=now):
+            mark_for_cancelling(order_id)
+            if not give_back_if_cancelled(order_id, now=now):
                 enqueue.soon("finish_cancellations")
         return failed
 
@@ -226,7 +226,7 @@ def give_back_live(
         )
         if mine.first() is None:
             return True
-        mark_for_undoing(order_id)
+        mark_for_cancelling(order_id)
     for document in _documents_to_undo(order_id):
         asked = cancel_document(
             document,

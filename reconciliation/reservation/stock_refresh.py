@@ -219,15 +219,15 @@ def _fetch(
     client: OciClient,
     read_timeout: float | None = None,
 ) -> list[Figure]:
-    asking = _Asking(place, list_id, client, read_timeout)
+    questions = _Questions(place, list_id, client, read_timeout)
     figures: list[Figure] = []
     for start in range(0, len(skus), CHUNK):
-        figures += asking.figures(skus[start : start + CHUNK])
+        figures += questions.figures(skus[start : start + CHUNK])
     return figures
 
 
 @dataclass(frozen=True, slots=True)
-class _Asking:
+class _Questions:
     """Questions for the counts of one list."""
 
     place: Place

@@ -15,7 +15,7 @@ from orders import outcomes
 from orders.fields import ZERO
 from orders.models import Order, ReservationState
 from reconciliation import connection
-from reconciliation.connection.clients import client as shared_client
+from reconciliation.connection.clients import shared_client
 from reconciliation.models import Scope
 from reconciliation.oci.errors import OciError
 from reconciliation.reservation import stock_refresh

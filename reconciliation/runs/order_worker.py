@@ -15,7 +15,7 @@ from orders.actors import Actor, job
 from orders.models import Order, OrderStatus, ReservationState, Resolution
 from orders.open_remedy import is_busy
 from reconciliation import connection, reservation
-from reconciliation.connection.clients import client as shared_client
+from reconciliation.connection.clients import shared_client
 from reconciliation.models import EntryState, OfflineCause, Purpose, RunState
 from reconciliation.reservation import Asked, Verdict
 from reconciliation.runs import lifecycle

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from . import api_records, api_stock, reading
+from . import api_records, api_stock, request_reader
 from .answers import Answer, gateway_problem, json_answer, oci_problem, too_many, unauthorized
 from .books import Books
 from .documents import Refused
@@ -188,11 +188,13 @@ class Api:
                 return simple[operation](books, raw)
 
     def _put(self, call: Call, raw: bytes) -> Answer:
-        request = reading.reservation_request(raw, max_lines=self.settings.maxLines)
+        request = request_reader.reservation_request(raw, max_lines=self.settings.maxLines)
         body, new = self.books.put_document(call.parts["document"], request)
         return json_answer(200, body, headers={"Location": call.path}, changed=new)
 
     def _patch(self, call: Call, raw: bytes) -> Answer:
-        if reading.body_object(raw).get("status") != "CANCELLED":
-            raise reading.refuse("status takes CANCELLED", "status", "InvalidRequestParameter")
+        if request_reader.body_object(raw).get("status") != "CANCELLED":
+            raise request_reader.refuse(
+                "status takes CANCELLED", "status", "InvalidRequestParameter"
+            )
         return Answer(self.books.cancel_document(call.parts["document"]), changed=True)

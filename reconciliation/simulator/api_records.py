@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import reading
+from . import request_reader
 from .amounts import number_of
 from .answers import Answer, json_answer, oci_problem
 from .books import Books
@@ -14,11 +14,11 @@ from .records import MESSAGES, Move, fulfill, release, transfer
 
 def transfers(books: Books, raw: bytes) -> Answer:
     """POST transfers: 204, 200 with the records that failed, or 400."""
-    body = reading.body_object(raw)
+    body = request_reader.body_object(raw)
     set_id = body.get("allOrNothingTransferId")
     if set_id is not None:
-        reading.text(set_id, reading.SET_ID, "allOrNothingTransferId")
-    moves = [_transfer(record) for record in reading.records(body)]
+        request_reader.text(set_id, request_reader.SET_ID, "allOrNothingTransferId")
+    moves = [_transfer(record) for record in request_reader.records(body)]
     if set_id is not None and any(
         (move.source[0], move.target and move.target[0]) != ("group", "location") for move in moves
     ):
@@ -33,22 +33,22 @@ def _transfer(record: dict[str, Any]) -> Move:
     for name in ("from", "to"):
         if not isinstance(record.get(name), dict):
             raise _wrong(f"{name} must name a location or a group", name)
-        ends[name] = reading.place_of(record[name], name)
+        ends[name] = request_reader.place_of(record[name], name)
     kinds = (ends["from"][0], ends["to"][0])
     if kinds == ("group", "group"):
         raise _wrong("A group cannot transfer to a group", "to")
-    ignore = reading.flag(record, "ignoreAvailabilityCheck", False)
+    ignore = request_reader.flag(record, "ignoreAvailabilityCheck", False)
     if ignore and kinds == ("location", "group"):
         raise _wrong(
             "From a location to a group the check cannot be left out", "ignoreAvailabilityCheck"
         )
     return Move(
         record_id=_record_id(record),
-        sku=reading.sku(record.get("sku")),
-        quantity=reading.quantity(record.get("quantity")),
+        sku=request_reader.sku(record.get("sku")),
+        quantity=request_reader.quantity(record.get("quantity")),
         source=ends["from"],
         target=ends["to"],
-        external_ref=reading.reference(record.get("externalRefId")),
+        external_ref=request_reader.reference(record.get("externalRefId")),
         ignore_check=ignore,
         echo=_echo(record, "from", "to"),
     )
@@ -59,13 +59,13 @@ def releases(books: Books, raw: bytes) -> Answer:
     moves = [
         Move(
             record_id=_record_id(record),
-            sku=reading.sku(record.get("sku")),
-            quantity=reading.quantity(record.get("quantity"), least=0),
-            source=reading.place_of(record),
-            external_ref=reading.reference(record.get("externalRefId")),
+            sku=request_reader.sku(record.get("sku")),
+            quantity=request_reader.quantity(record.get("quantity"), least=0),
+            source=request_reader.place_of(record),
+            external_ref=request_reader.reference(record.get("externalRefId")),
             echo=_echo(record, "location", "group"),
         )
-        for record in reading.records(reading.body_object(raw))
+        for record in request_reader.records(request_reader.body_object(raw))
     ]
     books.check_places(move.source for move in moves)
     return _answer(release(books, moves))
@@ -74,18 +74,18 @@ def releases(books: Books, raw: bytes) -> Answer:
 def fulfillments(books: Books, raw: bytes) -> Answer:
     """POST fulfillments: 204, 200, 400, or a 409 that is plain JSON."""
     moves = []
-    for record in reading.records(reading.body_object(raw)):
+    for record in request_reader.records(request_reader.body_object(raw)):
         for name in ("id", "location", "sku", "quantity"):
             if record.get(name) is None:
-                raise reading.refuse(f"{name} is required", name, "MissingParameter")
+                raise request_reader.refuse(f"{name} is required", name, "MissingParameter")
         moves.append(
             Move(
                 record_id=_record_id(record),
-                sku=reading.sku(record["sku"]),
-                quantity=reading.quantity(record["quantity"]),
-                source=("location", reading.place(record["location"], "location")),
-                external_ref=reading.reference(record.get("externalRefId")),
-                when=reading.moment(record.get("fulfillmentTime"), "fulfillmentTime"),
+                sku=request_reader.sku(record["sku"]),
+                quantity=request_reader.quantity(record["quantity"]),
+                source=("location", request_reader.place(record["location"], "location")),
+                external_ref=request_reader.reference(record.get("externalRefId")),
+                when=request_reader.moment(record.get("fulfillmentTime"), "fulfillmentTime"),
                 echo=_echo(record, "location"),
             )
         )
@@ -109,7 +109,7 @@ def _echo(record: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 def _wrong(message: str, parameter: str) -> Refused:
-    return reading.refuse(message, parameter, "InvalidRequestParameter")
+    return request_reader.refuse(message, parameter, "InvalidRequestParameter")
 
 
 def _answer(failed: list[tuple[Move, str]]) -> Answer:

@@ -7,7 +7,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from . import reading
+from . import request_reader
 from .amounts import epoch
 from .answers import Answer, json_answer
 from .books import Books
@@ -21,7 +21,7 @@ DELTA_SECONDS = 23.5 * 3600
 
 def get_availability(books: Books, raw: bytes) -> Answer:
     """POST get-availability: counts as they were ``readLagMs`` ago."""
-    body = reading.body_object(raw)
+    body = request_reader.body_object(raw)
     if body.get("sku") is not None:
         skus, locations, groups = _one_sku(books, body)
     else:
@@ -42,9 +42,9 @@ def get_availability(books: Books, raw: bytes) -> Answer:
 def _one_sku(books: Books, body: dict[str, Any]) -> tuple[list[str], list[str], list[str]]:
     if any(body.get(name) for name in ("skus", "locations", "groups")):
         raise _wrong("Use sku with or without group, or the lists", "sku")
-    skus = [reading.sku(body["sku"])]
+    skus = [request_reader.sku(body["sku"])]
     if body.get("group") is not None:
-        group = reading.place(body["group"], "group")
+        group = request_reader.place(body["group"], "group")
         books.check_places([("group", group)])
         return skus, list(books.graph.groups[group]), [group]
     grouped = {place for members in books.graph.groups.values() for place in members}
@@ -57,7 +57,7 @@ def _lists(body: dict[str, Any]) -> tuple[list[str], list[str], list[str]]:
         value = body.get(name) or []
         if not isinstance(value, list):
             raise _wrong(f"{name} must be a list", name)
-        check = reading.sku if name == "skus" else reading.place
+        check = request_reader.sku if name == "skus" else request_reader.place
         found[name] = list(dict.fromkeys(check(item) for item in value))
     if not found["skus"] or not (found["locations"] or found["groups"]):
         raise _wrong("Give skus, and locations or groups", "skus")
@@ -76,7 +76,7 @@ def delta_token(number: int, moment: float) -> str:
 
 def get_deltas(books: Books, raw: bytes) -> Answer:
     """POST get-deltas: what changed since a token; 410 once the token is too old."""
-    number, moment = _read_token(reading.body_object(raw).get("deltaToken"))
+    number, moment = _read_token(request_reader.body_object(raw).get("deltaToken"))
     with books.lock:
         now = books.clock()
         forgotten = books.changes[0][0] - 1 if books.changes else books.change_number
@@ -121,7 +121,7 @@ def _read_token(value: object) -> tuple[int, float]:
 
 def batch_update(books: Books, raw: bytes) -> Answer:
     """POST batch-update: members left out stay; a pair named twice fails the second time."""
-    records = reading.records(reading.body_object(raw))
+    records = request_reader.records(request_reader.body_object(raw))
     rows = []
     for record in records:
         record_id = record.get("id")
@@ -130,8 +130,8 @@ def batch_update(books: Books, raw: bytes) -> Answer:
         rows.append(
             (
                 record,
-                reading.place(record.get("location"), "location"),
-                reading.sku(record.get("sku")),
+                request_reader.place(record.get("location"), "location"),
+                request_reader.sku(record.get("sku")),
             )
         )
     books.check_places(("location", location) for _, location, _ in rows)
@@ -156,7 +156,7 @@ def batch_update(books: Books, raw: bytes) -> Answer:
 def put_record(books: Books, location: str, sku: str, raw: bytes) -> Answer:
     """PUT a stock record: members left out fall back to zero."""
     where, what = _address(location, sku)
-    change = _stock_members(reading.body_object(raw))
+    change = _stock_members(request_reader.body_object(raw))
     books.check_places([("location", where)])
     books.write_stock(where, what, Record(**change))
     return Answer(204, changed=True)
@@ -165,7 +165,7 @@ def put_record(books: Books, location: str, sku: str, raw: bytes) -> Answer:
 def patch_record(books: Books, location: str, sku: str, raw: bytes) -> Answer:
     """PATCH a stock record: only the members given."""
     where, what = _address(location, sku)
-    change = _stock_members(reading.body_object(raw))
+    change = _stock_members(request_reader.body_object(raw))
     books.check_places([("location", where)])
     with books.lock:
         old = _record(books, where, what)
@@ -190,19 +190,21 @@ def _record(books: Books, location: str, sku: str) -> Record | None:
 
 
 def _address(location: str, sku: str) -> tuple[str, str]:
-    return reading.place(location, "locationId"), reading.sku(sku)
+    return request_reader.place(location, "locationId"), request_reader.sku(sku)
 
 
 def _stock_members(body: dict[str, Any]) -> dict[str, Any]:
     """The members of StockWrite that are there, as fields of Record."""
     change: dict[str, Any] = {}
-    reading.reference(body.get("externalRefId"))
+    request_reader.reference(body.get("externalRefId"))
     if body.get("onHand") is not None:
-        change["on_hand"] = reading.quantity(body["onHand"], "onHand", least=0)
+        change["on_hand"] = request_reader.quantity(body["onHand"], "onHand", least=0)
     if body.get("safetyStockCount") is not None:
-        change["safety"] = reading.quantity(body["safetyStockCount"], "safetyStockCount", least=0)
+        change["safety"] = request_reader.quantity(
+            body["safetyStockCount"], "safetyStockCount", least=0
+        )
     if body.get("effectiveDate") is not None:
-        change["effective"] = reading.moment(body["effectiveDate"], "effectiveDate")
+        change["effective"] = request_reader.moment(body["effectiveDate"], "effectiveDate")
     if body.get("futureStock") is not None:
         change["futures"] = futures(body["futureStock"], "futureStock")
     return change
@@ -211,13 +213,13 @@ def _stock_members(body: dict[str, Any]) -> dict[str, Any]:
 def futures(value: object, parameter: str) -> tuple[tuple[int, str], ...]:
     """A list of ``{quantity, expectedDate}``, earliest first."""
     found = []
-    for item in reading.objects(value, parameter):
-        day = reading.moment(item.get("expectedDate"), "expectedDate")
+    for item in request_reader.objects(value, parameter):
+        day = request_reader.moment(item.get("expectedDate"), "expectedDate")
         if day is None:
             raise _wrong("expectedDate is required", "expectedDate")
-        found.append((reading.quantity(item.get("quantity")), day))
+        found.append((request_reader.quantity(item.get("quantity")), day))
     return tuple(sorted(found, key=lambda pair: epoch(pair[1])))
 
 
 def _wrong(message: str, parameter: str) -> Refused:
-    return reading.refuse(message, parameter, "InvalidRequestParameter")
+    return request_reader.refuse(message, parameter, "InvalidRequestParameter")

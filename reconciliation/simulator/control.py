@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from . import page, reading
+from . import page, request_reader
 from .amounts import number_of, read_json
 from .answers import Answer, json_answer
 from .api_stock import delta_token
@@ -194,10 +194,10 @@ def _sell(simulator: Simulator, body: Any) -> Any:
     fields = _object(body)
     location = fields.get("location")
     taken = simulator.books.sell(
-        reading.sku(fields.get("sku")),
-        reading.quantity(fields.get("quantity")),
-        None if location is None else reading.place(location, "location"),
-        force=reading.flag(fields, "force", False),
+        request_reader.sku(fields.get("sku")),
+        request_reader.quantity(fields.get("quantity")),
+        None if location is None else request_reader.place(location, "location"),
+        force=request_reader.flag(fields, "force", False),
     )
     return {"sold": number_of(taken)}
 

@@ -33,7 +33,7 @@ SWITCHES: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("Flap", "3 seconds down, 3 seconds up", {"mode": "flap"}),
 )
 _NAMES = {fault["mode"]: name for name, _, fault in SWITCHES}
-_TOLD = {
+_TEXTS = {
     "down": "Every connection is reset.",
     "refuse": "The port of the API is closed.",
     "hang": "Requests are taken and never answered.",
@@ -127,7 +127,7 @@ def _state(simulator: Simulator) -> str:
     rules = simulator.faults.as_list()
     names = [_NAMES.get(rule["mode"], rule["mode"].capitalize()) for rule in rules]
     title = " and ".join(names) or "Online"
-    told = " ".join(_rule_told(rule) for rule in rules) or "It answers as it should."
+    told = " ".join(_rule_text(rule) for rule in rules) or "It answers as it should."
     # Only the name of the state is announced; the details may count seconds down.
     return (
         '<section aria-labelledby="h-state"><h2 id="h-state">Now</h2><div aria-live="polite">'
@@ -137,7 +137,7 @@ def _state(simulator: Simulator) -> str:
     )
 
 
-def _rule_told(rule: dict[str, Any]) -> str:
+def _rule_text(rule: dict[str, Any]) -> str:
     members: dict[str, Any] = {
         name: rule[name]
         for name in ("every", "delayMs", "status", "style", "commit")
@@ -148,7 +148,7 @@ def _rule_told(rule: dict[str, Any]) -> str:
     if rule["secondsLeft"] is not None:
         members["seconds left"] = rule["secondsLeft"]
     details = "; ".join(f"{name} {value}" for name, value in members.items())
-    return f"{_TOLD[rule['mode']]} ({details})" if details else _TOLD[rule["mode"]]
+    return f"{_TEXTS[rule['mode']]} ({details})" if details else _TEXTS[rule["mode"]]
 
 
 def _switches(simulator: Simulator) -> str:

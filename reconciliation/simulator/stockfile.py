@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from . import reading
+from . import request_reader
 from .amounts import read_json
 from .api_stock import futures
 from .books import Books
@@ -109,9 +109,11 @@ def parse_graph(body: dict[str, Any]) -> tuple[list[str], dict[str, list[str]]]:
             if not isinstance(members, list):
                 raise StockRefused("each group is a list of location ids.")
         return (
-            [reading.place(location, "locations") for location in locations],
+            [request_reader.place(location, "locations") for location in locations],
             {
-                reading.place(group, "groups"): [reading.place(m, "groups") for m in members]
+                request_reader.place(group, "groups"): [
+                    request_reader.place(m, "groups") for m in members
+                ]
                 for group, members in groups.items()
             },
         )
@@ -136,9 +138,15 @@ def parse_rows(value: object) -> list[Row]:
 
 def _row(item: dict[str, Any]) -> Row:
     record = Record(
-        on_hand=reading.quantity(item.get("onHand", 0), "onHand", least=0),
-        safety=reading.quantity(item.get("safetyStockCount", 0), "safetyStockCount", least=0),
+        on_hand=request_reader.quantity(item.get("onHand", 0), "onHand", least=0),
+        safety=request_reader.quantity(
+            item.get("safetyStockCount", 0), "safetyStockCount", least=0
+        ),
         futures=futures(item.get("futures") or [], "futures"),
-        effective=reading.moment(item.get("effectiveDate"), "effectiveDate"),
+        effective=request_reader.moment(item.get("effectiveDate"), "effectiveDate"),
     )
-    return reading.place(item.get("location"), "location"), reading.sku(item.get("sku")), record
+    return (
+        request_reader.place(item.get("location"), "location"),
+        request_reader.sku(item.get("sku")),
+        record,
+    )

@@ -22,13 +22,13 @@ from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import URLPattern, reverse
+from django.urls import reverse
 
-from coc_admin.console.urls import urlpatterns
 from coc_admin.models import Profile
 from orders.models import InventoryRecord, Order
 from reconciliation.models import Outage, Run
 from tests.benchmarks import busy_shop
+from tests.coc_admin import pages
 
 ORDERS = int(os.environ.get("COC_BENCH_CONSOLE_ORDERS", "400"))
 SKUS = int(os.environ.get("COC_BENCH_CONSOLE_SKUS", "120"))
@@ -81,8 +81,7 @@ def full_shop(django_db_setup: None, django_db_blocker: Any) -> None:
 def addresses() -> list[str]:
     """Return every page without an argument, one of each kind with a key, and the filters."""
     found = []
-    for pattern in urlpatterns:
-        assert isinstance(pattern, URLPattern)
+    for pattern in pages.PAGES:
         if pattern.name and pattern.name not in NOT_READ and not pattern.pattern.converters:
             found.append(reverse(pattern.name))
     short = Order.objects.oversold().filter(site=SITE).earliest("pk")

@@ -11,7 +11,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from coc_admin.models import Profile
-from orders.models import InventoryList, Rearrangement
+from orders.models import Adjustment, InventoryList
 from reconciliation.models import ConnectionState, ReservationDocument
 from tests import factories
 from tests.browser.conftest import Open, axe_findings, scrolls_sideways
@@ -77,14 +77,14 @@ def test_what_is_kept_is_chosen_shown_and_chosen_again(
     expect(page.locator("select[name=to]").first).to_have_value("outlet")
     look("again")
     assert faults == []
-    assert not Rearrangement.objects.exists()
+    assert not Adjustment.objects.exists()
 
 
 @pytest.mark.parametrize("width", [1280, 360])
 def test_the_order_says_what_is_under_way(outage: scene.Scene, open_page: Open, width: int) -> None:
     put_a_second_list(outage)
     document = ReservationDocument.objects.get(order=outage.partial)
-    one = Rearrangement.objects.create(
+    one = Adjustment.objects.create(
         order=outage.partial,
         document=document.pk,
         actor_kind="person",

@@ -128,7 +128,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "settings_list_new": ("/settings/lists/new/", _ADMINISTRATOR),
     "settings_list": ("/settings/lists/edit/NorthShop-stock/", _OPERATOR_OF),
     "settings_schedules": ("/settings/schedules/", _EVERY_SITE),
-    "settings_rhythm": ("/settings/schedules/retry/", _EVERY_SITE),
+    "settings_interval": ("/settings/schedules/retry/", _EVERY_SITE),
     "settings_oci": ("/settings/oci/", _EVERY_SITE),
     "settings_tokens": ("/settings/tokens/", _ADMINISTRATOR),
     "settings_token_new": ("/settings/tokens/new/", _ADMINISTRATOR),

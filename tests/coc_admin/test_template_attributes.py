@@ -31,7 +31,7 @@ from reconciliation.models import (
     Alert,
     Channel,
     ConnectionState,
-    Rhythm,
+    IntervalSetting,
 )
 from tests.coc_admin.authorisation import TABLE
 from tests.coc_admin.console import extreme_orders, scene
@@ -132,7 +132,7 @@ def large(
     InventoryList.objects.update(offline_floor_units="12345.5")
     Alert.objects.update(handled=MANY, assignee="anna")
     Channel.objects.update(version=MANY)
-    Rhythm.objects.create(name="retry", every=1_440)
+    IntervalSetting.objects.create(name="retry", every=1_440)
     MessageRoute.objects.create(site=site, version=MANY)
     MessageTemplate.objects.create(
         kind="cancelled",

@@ -13,19 +13,18 @@ from orders.adjustment_lines import Keep, kept_of
 from orders.errors import CannotAdjust, CannotRemedy, OrderRefused
 from orders.exports import change_export_status
 from orders.models import (
+    Adjustment,
     ExportStatus,
     Hold,
     InventoryRecord,
     Order,
     OrderItem,
-    Rearrangement,
 )
-from orders.models.rearrangements import UNDER_WAY
+from orders.models.adjustments import OPEN_ADJUSTMENT
 from reconciliation.maintenance import integrity_check
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
 from reconciliation.remedies import adjust as verbs
-from reconciliation.remedies import adjust_finish
-from reconciliation.remedies import give_back_document as adjusting
+from reconciliation.remedies import adjust_finish, give_back_document
 from reconciliation.remedies import replace as replacing
 from tests.concurrency.answered import answered_orders
 from tests.concurrency.together import at_once
@@ -79,7 +78,7 @@ def test_of_many_who_adjust_one_does() -> None:
     results = at_once(WORKERS, lambda n: begin(order, 1 + n % 2))
     assert results == ["begun"] + ["refused"] * (WORKERS - 1)
     assert active(order) == ["rearrange"]
-    mine = Rearrangement.objects.get()
+    mine = Adjustment.objects.get()
     assert mine.state == "reserving"
     kept = kept_of(adjustments.keeps_of(mine))[("web", "MUG")]
     assert Hold.objects.get(order=order, state="waiting").quantity == kept
@@ -92,9 +91,9 @@ def test_control_looking_first_without_the_claim_begins_them_all() -> None:
     looked = threading.Barrier(WORKERS)
 
     def act(_number: int) -> str:
-        free = not order.rearrangements.filter(UNDER_WAY).exists()
+        free = not order.adjustments.filter(OPEN_ADJUSTMENT).exists()
         looked.wait()
-        Rearrangement.objects.create(
+        Adjustment.objects.create(
             order=order, document=number_of(order), actor_kind="person", actor="m", asked_at=NOW
         )
         return "begun" if free else "refused"
@@ -156,7 +155,7 @@ def test_adjusting_and_giving_back_at_once_does_one_of_them() -> None:
         document = ReservationDocument.objects.select_related("order").get(pk=documents[order.pk])
         held = {("web", "MUG"): D(3)}
         try:
-            adjusting._write_down(document, held, actor=MIA, reason="race", now=NOW)
+            give_back_document._write_down(document, held, actor=MIA, reason="race", now=NOW)
         except CannotAdjust:
             return "refused"
         return "given back"
@@ -176,24 +175,24 @@ def test_adjusting_and_giving_back_at_once_does_one_of_them() -> None:
         (reserved,) = OrderItem.objects.filter(order=order).values_list(
             "reserved_quantity", flat=True
         )
-        begun = Rearrangement.objects.filter(order=order).exists()
+        begun = Adjustment.objects.filter(order=order).exists()
         assert reserved == (3 if begun else 0)
     assert list(integrity_check.check()) == []
 
 
-def answered(order: Order, holder: str) -> Rearrangement:
+def answered(order: Order, holder: str) -> Adjustment:
     """An adjustment whose document OCI has answered in full, with `holder` about to count it."""
     begin(order)
-    ReservationDocument.objects.filter(order=order, purpose=Purpose.REARRANGEMENT).update(
+    ReservationDocument.objects.filter(order=order, purpose=Purpose.ADJUSTMENT).update(
         state=DocumentState.ANSWERED,
         sends=1,
         held=[{"place": "group", "id": "web", "sku": "MUG", "quantity": 2}],
     )
     Order.objects.filter(pk=order.pk).update(claim=holder, claimed_until=NOW + MINUTE)
-    return Rearrangement.objects.get(order=order)
+    return Adjustment.objects.get(order=order)
 
 
-def complete(mine: Rearrangement, holder: str) -> str:
+def complete(mine: Adjustment, holder: str) -> str:
     return "won" if adjust_finish._complete(mine, holder=holder, now=NOW) else "lost"
 
 
@@ -214,7 +213,7 @@ def test_counting_and_cancelling_at_once_leave_nothing_half_done() -> None:
     for order in orders:
         order.refresh_from_db()
         assert order.status == "cancelling"
-        done = Rearrangement.objects.get(order=order).state == "done"
+        done = Adjustment.objects.get(order=order).state == "done"
         states = ReservationDocument.objects.filter(order=order).order_by("generation")
         expected = ["cancelling", "counted"] if done else ["counted", "answered"]
         assert list(states.values_list("state", flat=True)) == expected
@@ -265,7 +264,7 @@ def test_exporting_and_adjusting_at_once_does_one_of_them() -> None:
     assert results.count("refused") == WORKERS
     for order in orders:
         order.refresh_from_db()
-        assert (order.export_status == "exported") != order.rearrangements.exists()
+        assert (order.export_status == "exported") != order.adjustments.exists()
     assert list(integrity_check.check()) == []
 
 

@@ -13,9 +13,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from coc_admin import bulk
+from coc_admin import bulk_remedies
 from coc_admin.bulk_plans import plan
-from coc_admin.bulk_replacing import ReplaceChoice
+from coc_admin.bulk_replacements import ReplaceChoice
 from coc_admin.models import AuditEntry, BulkKind, BulkLine, BulkRemedy
 from orders.capture import Claim
 from orders.errors import ShortOnAto
@@ -48,7 +48,7 @@ def oci(settings: Any) -> None:
 
 def drafted(user: User, orders: Sequence[Order]) -> tuple[BulkRemedy, dict[int, str]]:
     """Return a draft, and the marks of the orders as its preview shows them."""
-    made = bulk.draft(
+    made = bulk_remedies.draft(
         user=user,
         kind=BulkKind.REPLACE,
         order_ids=[order.pk for order in orders],
@@ -59,10 +59,10 @@ def drafted(user: User, orders: Sequence[Order]) -> tuple[BulkRemedy, dict[int, 
 
 
 def confirm(user: User, made: BulkRemedy, marks: dict[int, str]) -> None:
-    bulk.confirm(
+    bulk_remedies.confirm(
         request=request_of(user),
         bulk_id=made.pk,
-        sight=EVERYTHING,
+        access=EVERYTHING,
         seen=marks,
         reason="As good.",
         reference="",
@@ -75,14 +75,16 @@ def click(user: User, made: BulkRemedy, marks: dict[int, str]) -> str:
     """Confirm a draft and carry it out."""
     try:
         confirm(user, made, marks)
-    except bulk.PlanChanged:
+    except bulk_remedies.PlanChanged:
         return "has moved on"
-    return carry_on(user, made)
+    return resume(user, made)
 
 
-def carry_on(user: User, made: BulkRemedy) -> str:
+def resume(user: User, made: BulkRemedy) -> str:
     fresh = BulkRemedy.objects.get(pk=made.pk)
-    left = bulk.carry_on(bulk=fresh, sight=EVERYTHING, username=user.username, now=timezone.now())
+    left = bulk_remedies.resume(
+        bulk=fresh, access=EVERYTHING, username=user.username, now=timezone.now()
+    )
     return f"{left} left"
 
 
@@ -132,7 +134,7 @@ def test_the_last_units_are_never_promised_twice(oci: None) -> None:
 
     def act(number: int) -> str:
         if number < 2:
-            return carry_on(people[number], drafts[number][0])
+            return resume(people[number], drafts[number][0])
         now = timezone.now()
         claim = Claim(holder=f"live:{number}", until=now + timedelta(minutes=1))
         try:

@@ -10,8 +10,8 @@ from django.http import HttpRequest
 from django.test import RequestFactory
 from django.utils import timezone
 
-from coc_admin import bulk, desk
-from coc_admin.accounts.site_access import Sight
+from coc_admin import bulk_remedies, desk_entries
+from coc_admin.accounts.site_access import SiteAccess
 from coc_admin.bulk_plans import plan
 from coc_admin.models import AuditEntry, BulkKind, BulkLine, DeskEntry
 from orders.models import EventKind, Order, OrderEvent
@@ -20,7 +20,7 @@ from tests.concurrency.together import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-EVERYTHING = Sight(allowed=None)
+EVERYTHING = SiteAccess(allowed=None)
 
 
 def request_of(user: User) -> HttpRequest:
@@ -32,21 +32,23 @@ def request_of(user: User) -> HttpRequest:
 def test_two_clicks_cancel_each_order_once() -> None:
     outage, mia = scene.build_scene(), scene.make_user("mia", *scene.MERCHANDISER)
     chosen = [outage.partial.pk, outage.nothing.pk, outage.waiting.pk]
-    made = bulk.draft(user=mia, kind=BulkKind.CANCEL, order_ids=chosen, now=timezone.now())
+    made = bulk_remedies.draft(user=mia, kind=BulkKind.CANCEL, order_ids=chosen, now=timezone.now())
     marks = {one.order.pk: one.mark for one in plan(made, EVERYTHING, now=timezone.now())}
 
     def click(_: int) -> str:
-        bulk.confirm(
+        bulk_remedies.confirm(
             request=request_of(mia),
             bulk_id=made.pk,
-            sight=EVERYTHING,
+            access=EVERYTHING,
             seen=marks,
             reason="Sold out.",
             reference="",
             now=timezone.now(),
         )
         made.refresh_from_db()
-        left = bulk.carry_on(bulk=made, sight=EVERYTHING, username=mia.username, now=timezone.now())
+        left = bulk_remedies.resume(
+            bulk=made, access=EVERYTHING, username=mia.username, now=timezone.now()
+        )
         return f"{left} left"
 
     assert at_once(4, click) == ["0 left"] * 4
@@ -62,9 +64,9 @@ def test_of_two_people_who_take_an_order_one_gets_it() -> None:
     people = [scene.make_user(f"p{number}", *scene.MERCHANDISER) for number in range(4)]
 
     def take(index: int) -> str:
-        done = desk.assign(
+        done = desk_entries.assign(
             request=request_of(people[index]),
-            was={outage.partial.pk: desk.NOBODY, outage.nothing.pk: desk.NOBODY},
+            was={outage.partial.pk: desk_entries.NOBODY, outage.nothing.pk: desk_entries.NOBODY},
             assignee=people[index],
         )
         return f"{done.changed} changed, {len(done.lost)} lost"

@@ -18,12 +18,12 @@ from orders.models import (
     OrderItem,
     Replacement,
 )
-from orders.models.replacements import UNDER_WAY
+from orders.models.replacements import OPEN_REPLACEMENT
 from reconciliation import reservation
 from reconciliation.maintenance import integrity_check
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
-from reconciliation.remedies import replace as replacing
-from reconciliation.reservation import documents as writing
+from reconciliation.remedies import replace
+from reconciliation.reservation import documents
 from tests.concurrency.answered import answered_orders
 from tests.concurrency.together import at_once
 from tests.engine import MIA, D
@@ -46,7 +46,7 @@ def short_orders(count: int, *, cups: int = 1000) -> list[Order]:
 def begin(order: Order, sku: str = "CUP") -> str:
     item = OrderItem.objects.select_related("order").get(order=order, replaces=None)
     try:
-        replacing._begin(
+        replace._begin(
             item,
             sku,
             D(2),
@@ -99,11 +99,11 @@ def test_control_looking_first_without_the_claim_asks_for_both() -> None:
 
     def act(number: int) -> str:
         order = Order.objects.get(pk=orders[number // 2].pk)
-        free = not active(order) and not order.replacements.filter(UNDER_WAY).exists()
+        free = not active(order) and not order.replacements.filter(OPEN_REPLACEMENT).exists()
         looked.wait()
         purpose = Purpose.REPLACEMENT if number % 2 else Purpose.SHORTFALL
-        lines = writing._missing_lines(order)
-        writing._write_down(order, [lines], generation=1 + number % 2, purpose=purpose)
+        lines = documents._missing_lines(order)
+        documents._write_down(order, [lines], generation=1 + number % 2, purpose=purpose)
         return "begun" if free else "refused"
 
     assert at_once(2 * WORKERS, act) == ["begun"] * 2 * WORKERS

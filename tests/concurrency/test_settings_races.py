@@ -15,14 +15,14 @@ from django.test import RequestFactory
 from django.utils import timezone
 from django_q.models import Schedule
 
-from coc_admin import editing, intervals, sites
+from coc_admin import edits, interval_changes, sites
 from coc_admin.accounts import people
 from coc_admin.accounts.roles import make_roles
-from coc_admin.editing import ChangeRefused, EditedMeanwhile
+from coc_admin.edits import ChangeRefused, EditedMeanwhile
 from coc_admin.models import AuditEntry
 from orders.models import Site
 from reconciliation.maintenance import schedules
-from reconciliation.models import Rhythm
+from reconciliation.models import IntervalSetting
 from tests.concurrency.together import at_once
 from tests.factories import make_site
 
@@ -67,14 +67,14 @@ def test_without_the_comparison_the_last_one_wins(monkeypatch: pytest.MonkeyPatc
 
     make_site()
     monkeypatch.setattr(sites, "update_as_seen", blindly)
-    assert editing.update_as_seen is not blindly
+    assert edits.update_as_seen is not blindly
     assert at_once(EDITORS, edit) == ["won"] * EDITORS
 
 
 def slow_down(number: int) -> str:
     user = User(pk=number + 1, username=f"editor{number}")
     try:
-        intervals.change_rhythm(
+        interval_changes.change_interval(
             request=request_of(user),
             name="sweep",
             was={"every": ""},
@@ -86,22 +86,22 @@ def slow_down(number: int) -> str:
     return "won"
 
 
-def test_of_many_who_change_a_rhythm_first_one_wins() -> None:
+def test_of_many_who_change_an_interval_first_one_wins() -> None:
     # There is no row yet: each of them would make it.
     schedules.ensure()
     assert at_once(EDITORS, slow_down) == ["lost"] * (EDITORS - 1) + ["won"]
     entry = AuditEntry.objects.get()
-    every = Rhythm.objects.get().every
+    every = IntervalSetting.objects.get().every
     assert entry.detail["every"]["after"] == str(every)
     assert Schedule.objects.get().minutes == every
 
 
-def test_without_the_comparison_all_change_the_rhythm(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_comparison_all_change_the_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     def blindly(rows: Any, *, was: Any, values: Any) -> dict[str, object]:
         rows.update(**values)
         return dict(values)
 
-    monkeypatch.setattr(intervals, "update_as_seen", blindly)
+    monkeypatch.setattr(interval_changes, "update_as_seen", blindly)
     assert at_once(EDITORS, slow_down) == ["won"] * EDITORS
 
 
@@ -116,7 +116,7 @@ def test_a_repair_beside_a_change_keeps_the_change() -> None:
 
     assert at_once(4, act) == ["repaired"] * 3 + ["won"]
     schedules.heal(timezone.now())
-    assert Schedule.objects.get().minutes == Rhythm.objects.get().every == 2
+    assert Schedule.objects.get().minutes == IntervalSetting.objects.get().every == 2
 
 
 def two_administrators_disable_each_other(monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -133,7 +133,7 @@ def check(engine: Engine, backlog: Backlog) -> None:
     """Let figures and reports catch up; compare with the model."""
     engine.clock.go(30)
     keys = [("web", sku) for sku in SKUS]
-    stock_refresh.refresh(keys=keys, client=clients.client(), clock=engine.clock)
+    stock_refresh.refresh(keys=keys, client=clients.shared_client(), clock=engine.clock)
     publish.project_and_merge(now=engine.clock())
     assert outcome(names.folder()) == expected(backlog)
     assert engine.held() == reserved_by_items()

@@ -186,8 +186,8 @@ class OrderMachine(RuleBasedStateMachine):
         self.given_back = self.given_back or won
 
     @rule()
-    def adopt_abandoned(self) -> None:
-        adopted = outcomes.adopt_abandoned(actor=JOB, now=self.now)
+    def resume_abandoned(self) -> None:
+        adopted = outcomes.resume_abandoned(actor=JOB, now=self.now)
         due = self.model.status == "created" and self.model.free(self.second)
         assert adopted == due
         if adopted:

@@ -331,7 +331,7 @@ def test_abandoned_live_orders_are_adopted_when_their_claim_has_ended(
     site: Site, live: Order
 ) -> None:
     capture(site, "L2", [("MUG", 1)], claim=Claim("younger", START + timedelta(seconds=21)))
-    adopt = outcomes.adopt_abandoned
+    adopt = outcomes.resume_abandoned
     assert adopt(actor=JOB, now=START + timedelta(seconds=19)) == 0
     assert adopt(actor=JOB, now=START + timedelta(seconds=20)) == 1
     assert adopt(actor=JOB, now=START + timedelta(seconds=20)) == 0

@@ -180,14 +180,14 @@ def lower(engine: Engine, order: Order) -> None:
     """Keep three of four units that are reserved."""
     know_stock({"ADJUSTED": 5}, at=engine.clock() + timedelta(seconds=10))
     engine.clock.go(20)
-    done = remedies.rearrange(
+    done = remedies.adjust_reservation(
         document_id=ReservationDocument.objects.get(order=order).pk,
         keeps=[Keep("web", "ADJUSTED", D(4), D(3), "web")],
         actor=MIA,
         reason="Broken.",
         clock=engine.clock,
     )
-    assert done.rearrangement.state == "done"
+    assert done.adjustment.state == "done"
 
 
 def cancel(engine: Engine, order: Order) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.simulation.playing import Result, played
+from tests.simulation.plays import Result, played
 
 _FIGURES = {
     "orders": "order ",

@@ -8,7 +8,7 @@ from collections import defaultdict
 from typing import Any
 
 from orders.models import Order, OrderItem, Site
-from tests.simulation.looking import Broken
+from tests.simulation.rows import Broken
 
 # A bundle and an option that no list knows.
 KIT, ENGRAVING = "KIT", "ENGRAVING"

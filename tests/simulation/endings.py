@@ -12,7 +12,7 @@ from reconciliation.maintenance import integrity_check
 from reconciliation.models import ReportType
 from reconciliation.reports import names
 from tests.simulation import bundles
-from tests.simulation.looking import Broken
+from tests.simulation.rows import Broken
 from tests.simulation.world import Nature, World
 
 _QUANTITIES = ("reservedQuantity", "cancelledQuantity", "replacedQuantity")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from tests.simulation.looking import Broken, rows
+from tests.simulation.rows import Broken, rows
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

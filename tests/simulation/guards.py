@@ -16,7 +16,7 @@ from django.db.models import F, QuerySet
 from orders.models import Hold, HoldState, Order, OrderStatus
 from orders.models.orders import OrderQuerySet
 from reconciliation.models import Batch, BatchState, DocumentState, ReservationDocument
-from reconciliation.reservation import documents as writing
+from reconciliation.reservation import documents
 from reconciliation.runs.planner import Schedule
 
 
@@ -30,7 +30,7 @@ def _replaced(*replacements: tuple[str, Any]) -> Iterator[None]:
 
 def no_stored_id() -> Any:
     """Forget the id of a call that brought no answer, and reserve under the next one."""
-    real = writing.prepare
+    real = documents.prepare
 
     def prepare(*, order_id: int, **arguments: Any) -> list[ReservationDocument] | None:
         sent = ReservationDocument.objects.filter(order=order_id, state=DocumentState.PREPARED)
@@ -118,7 +118,7 @@ def newest_first() -> Any:
 def no_holds_of_the_refused() -> Any:
     """Give the stock of a refused order back at once, whatever OCI may hold for it."""
     undone = ReservationDocument.objects.none
-    return _replaced(("reconciliation.reservation.cancel.not_yet_undone", undone))
+    return _replaced(("reconciliation.reservation.cancel.not_yet_cancelled", undone))
 
 
 def no_holds_of_reruns() -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tests.simulation.looking import Broken, rows
+from tests.simulation.rows import Broken, rows
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

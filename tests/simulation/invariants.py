@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.holdings import check_books
-from tests.simulation.looking import Broken, rows
+from tests.simulation.rows import Broken, rows
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

@@ -169,7 +169,7 @@ def adjust(world: World) -> None:
 
     def work() -> Any:
         try:
-            return remedies.rearrange(
+            return remedies.adjust_reservation(
                 document_id=document.pk,
                 keeps=keeps,
                 actor=MIA,

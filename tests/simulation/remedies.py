@@ -1,7 +1,7 @@
 """What merchandisers and operators do about short orders in worlds whose nature `remedies`.
 
-A further remedy is a deed here, with its weight in `REMEDYING`; what it may change that otherwise
-never changes back is in `invariants` (see `_taken_back`).
+A further remedy is an action here, with its weight in `REMEDYING`; what it may change that
+otherwise never changes back is in `invariants` (see `_taken_back`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from orders.models import Order, OrderItem, Resolution
 from reconciliation import connection, remedies
 from reconciliation.models import DocumentState, ReservationDocument
 from reconciliation.queue import enqueue
-from tests.simulation.deeds import (
+from tests.simulation.actions import (
     mostly_fresh,
     no_trouble,
     outage,

@@ -11,16 +11,16 @@ from pathlib import Path
 
 from django.db import transaction
 
-from orders.models import Order, OrderStatus, Rearrangement, Replacement
-from orders.models.rearrangements import UNDER_WAY as REARRANGED
-from orders.models.replacements import UNDER_WAY as REPLACED
+from orders.models import Adjustment, Order, OrderStatus, Replacement
+from orders.models.adjustments import OPEN_ADJUSTMENT
+from orders.models.replacements import OPEN_REPLACEMENT
 from reconciliation import connection, tasks
 from reconciliation.maintenance import integrity_check
 from reconciliation.models import ConnectionState, Run, Scope
-from tests.simulation import deeds, endings, people
-from tests.simulation.looking import Broken, rows
+from tests.simulation import actions, endings, people
 from tests.simulation.remedies import MERCHANDISING, REMEDYING
 from tests.simulation.remembering import remembered
+from tests.simulation.rows import Broken, rows
 from tests.simulation.world import World, alive
 
 # More than every lease, claim, retry and second look together needs.
@@ -74,14 +74,14 @@ def simulate(seed: int) -> Told:
 
 
 def _play(world: World) -> Told:
-    overtaking = deeds.weighed(world.rng, deeds.OVERTAKING)
-    usual = deeds.weighed(world.rng, deeds.DEEDS)
+    overtaking = actions.weighed(world.rng, actions.OVERTAKING)
+    usual = actions.weighed(world.rng, actions.ACTIONS)
     if world.nature.settles:
-        overtaking, usual = overtaking | deeds.SETTLING, usual | deeds.SETTLING
+        overtaking, usual = overtaking | actions.SETTLING, usual | actions.SETTLING
     if world.nature.adjusts:
-        overtaking, usual = overtaking | deeds.ADJUSTING, usual | deeds.ADJUSTING
+        overtaking, usual = overtaking | actions.ADJUSTING, usual | actions.ADJUSTING
     if world.nature.doubles:
-        overtaking = overtaking | deeds.DOUBLING
+        overtaking = overtaking | actions.DOUBLING
     if world.nature.remedies:
         overtaking, usual = overtaking | REMEDYING, usual | REMEDYING
     if world.nature.merchandises:
@@ -117,9 +117,9 @@ def _seen(world: World) -> Counter[str]:
     return seen
 
 
-def _do(world: World, weights: dict[deeds.Deed, float]) -> None:
+def _do(world: World, weights: dict[actions.Action, float]) -> None:
     try:
-        deeds.chosen(world.rng, weights)(world)
+        actions.chosen(world.rng, weights)(world)
         world.invariants.check()
     except Exception as error:
         # Whoever was overtaken must neither hide what was found nor cover it with another error.
@@ -140,12 +140,12 @@ def _drain(world: World) -> None:
     world.note("--- all is well from here on")
     world.nature = endings.calm(world.nature)
     world.losing_tasks = False
-    deeds.no_trouble(world)
+    actions.no_trouble(world)
     world.run("operator", lambda: _release(world))
     for round_ in range(_LONGEST_DRAIN):
         people.review(world)
         for _ in range(4):
-            deeds.pass_time(world, 1.0)
+            actions.pass_time(world, 1.0)
             world.tick()
             if connection.current().state == ConnectionState.ONLINE:
                 break
@@ -155,9 +155,9 @@ def _drain(world: World) -> None:
         world.invariants.check()
         if round_ > 1 and not _something_left(world):
             # OCI gives the counts of a cancel back a little later.
-            deeds.pass_time(world, 10.0)
+            actions.pass_time(world, 10.0)
             return
-        deeds.pass_time(world, 35.0)
+        actions.pass_time(world, 35.0)
     raise Broken(f"does not drain: {_something_left(world)}")
 
 
@@ -180,8 +180,12 @@ def _something_left(world: World) -> str:
         "waiting": list(Order.objects.waiting().values_list("order_no", flat=True)),
         "unfinished": list(unfinished.values_list("order_no", "status")),
         "review": list(Order.objects.needing_review().values_list("order_no", flat=True)),
-        "adjustments": list(Rearrangement.objects.filter(REARRANGED).values_list("pk", flat=True)),
-        "replacements": list(Replacement.objects.filter(REPLACED).values_list("pk", flat=True)),
+        "adjustments": list(
+            Adjustment.objects.filter(OPEN_ADJUSTMENT).values_list("pk", flat=True)
+        ),
+        "replacements": list(
+            Replacement.objects.filter(OPEN_REPLACEMENT).values_list("pk", flat=True)
+        ),
         "runs": list(Run.objects.filter(is_active=True).values_list("pk", flat=True)),
         "documents": rows(
             "SELECT order_id, generation, state FROM reconciliation_reservationdocument"
@@ -208,7 +212,7 @@ def _rerun_changes_nothing(world: World, settled: object) -> None:
         before = Order.objects.oversold().exists()
         people.start(world, scope, data)
         for _ in range(3):
-            deeds.pass_time(world, 1.0)
+            actions.pass_time(world, 1.0)
             _work_off(world)
         world.invariants.check()
         if Run.objects.filter(is_active=True).exists():

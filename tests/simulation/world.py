@@ -25,11 +25,11 @@ from reconciliation import tasks
 from reconciliation.connection import clients
 from reconciliation.monitor import Monitor, Prober
 from reconciliation.oci.client import OciClient
-from reconciliation.queue import enqueue as wake
+from reconciliation.queue import enqueue
 from reconciliation.runs import batches
 from reconciliation.simulator.simulator import Simulator
 from reconciliation.simulator.stockfile import StockFile, parse_rows
-from tests.simulation import clock as clocks
+from tests.simulation import clock
 from tests.simulation.clock import VirtualClock
 from tests.simulation.exclusive import Exclusive
 from tests.simulation.invariants import Invariants, last_event
@@ -311,7 +311,7 @@ def alive(world: World) -> Iterator[World]:
     """Put the product into the world, and make its sites and their stock."""
     with ExitStack() as stack:
         stack.enter_context(override_settings(**_settings(world)))
-        stack.enter_context(clocks.installed(world.clock))
+        stack.enter_context(clock.installed(world.clock))
         transport = InProcessTransport(world.network)
         for target, value in (
             (
@@ -328,7 +328,7 @@ def alive(world: World) -> Iterator[World]:
             ("os.fsync", lambda handle: None),
         ):
             stack.enter_context(patch(target, value))
-        assert wake._enqueue == world.enqueue
+        assert enqueue._enqueue == world.enqueue
         _make_sites(world)
         stack.enter_context(world.processes.watching())
         yield world

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.soak.playing import arguments, play_on_each
+from tests.soak.plays import arguments, play_on_each
 from tests.soak.soak import Soak
 
 

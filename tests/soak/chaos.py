@@ -49,11 +49,11 @@ class Chaos:
     def rage(self, seconds: float) -> None:
         """Do one harm after the other for so long; then OCI is well and everything runs again."""
         until = time.monotonic() + seconds
-        deeds = [self._kill, self._kill, self._trouble, self._trouble, self._sell]
+        actions = [self._kill, self._kill, self._trouble, self._trouble, self._sell]
         if self.postgres is not None:
-            deeds.append(self._kill_database)
+            actions.append(self._kill_database)
         while time.monotonic() < until:
-            self.rng.choice(deeds)()
+            self.rng.choice(actions)()
             time.sleep(self.rng.uniform(0.5, 4.0))
         self.stack.oci.fault("none")
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from coc_admin.accounts.site_access import Sight, sight_of
+from coc_admin.accounts.site_access import SiteAccess, site_access
 from coc_admin.console.queries import Page
 from coc_admin.models import AlertPreference
 from reconciliation.alerts.lifecycle import by_urgency
@@ -75,9 +75,9 @@ def state_of(alert: Alert, now: datetime) -> str:
 class Inbox:
     """What one person sees; what it needs of the database is asked once."""
 
-    def __init__(self, user_id: int | None, sight: Sight) -> None:
+    def __init__(self, user_id: int | None, access: SiteAccess) -> None:
         self._user_id = user_id
-        self._sight = sight
+        self._access = access
         self._now = timezone.now()
 
     @cached_property
@@ -101,7 +101,7 @@ class Inbox:
         if wanted.assignee:
             found = found.filter(assignee=wanted.assignee)
         # What an alert says to all sites is no question for those who may see some of them.
-        if wanted.text and self._sight.site_ids is None:
+        if wanted.text and self._access.site_ids is None:
             found = found.filter(message__icontains=wanted.text)
         if wanted.state == RESOLVED:
             return found.order_by("-resolved_at", "-pk")
@@ -116,19 +116,19 @@ class Inbox:
         rows = list(found[: PAGE + 1])
         more, rows = len(rows) > PAGE, rows[:PAGE]
         next_cursor = _cursor(rows[-1], resolved=wanted.state == RESOLVED) if more else ""
-        told = self.told(rows)
-        if wanted.text and self._sight.site_ids is not None:
+        told = self.as_seen(rows)
+        if wanted.text and self._access.site_ids is not None:
             told = [alert for alert in told if wanted.text.lower() in alert.message.lower()]
         return Page(told, next_cursor, is_first=after is None)
 
-    def told(self, alerts: Iterable[Alert], *, permitted: bool = False) -> list[Alert]:
+    def as_seen(self, alerts: Iterable[Alert], *, permitted: bool = False) -> list[Alert]:
         """Return alerts as they are told to this person, without those that are none of theirs.
 
         `permitted` asks for all sites that the person may see, whichever is chosen. The rows are
         for showing and are never saved.
         """
         rows = list(alerts)
-        site_ids = self._sight.allowed if permitted else self._sight.site_ids
+        site_ids = self._access.allowed if permitted else self._access.site_ids
         messages = None if site_ids is None else tellings(rows, site_ids=site_ids)
         told = []
         for alert in rows:
@@ -141,16 +141,16 @@ class Inbox:
             told.append(alert)
         return told
 
-    def needs_somebody(self, most: int = MOST_COUNTED) -> list[Alert]:
+    def unhandled(self, most: int = MOST_COUNTED) -> list[Alert]:
         """Return what nobody has acknowledged or snoozed, the most urgent first."""
-        return self.told(self.alerts(Wanted())[:MOST_LOOKED_AT])[:most]
+        return self.as_seen(self.alerts(Wanted())[:MOST_LOOKED_AT])[:most]
 
     def priorities(self) -> list[str]:
         """Return the priorities of what needs somebody, at most 100; for the bell."""
-        if self._sight.site_ids is None:
+        if self._access.site_ids is None:
             shown = self.alerts(Wanted()).values_list("shown", flat=True)
             return [str(priority) for priority in shown[:MOST_COUNTED]]
-        return [alert.priority for alert in self.needs_somebody()]
+        return [alert.priority for alert in self.unhandled()]
 
     def _all(self, *, hidden: bool) -> QuerySet[Any]:
         own = [
@@ -171,7 +171,7 @@ def inbox_of(request: HttpRequest) -> Inbox:
     """Return the alerts as the person behind `request` sees them, the same object each time."""
     inbox: Inbox | None = getattr(request, "coc_inbox", None)
     if inbox is None:
-        inbox = Inbox(request.user.pk, sight_of(request))
+        inbox = Inbox(request.user.pk, site_access(request))
         request.coc_inbox = inbox  # type: ignore[attr-defined]
     return inbox
 

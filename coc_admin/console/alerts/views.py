@@ -14,13 +14,13 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import ngettext
 
 from coc_admin.accounts import audit_log
-from coc_admin.accounts.site_access import sight_of
+from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import console_page
 from coc_admin.console.alerts.forms import HandleForm, InboxForm
 from coc_admin.console.alerts.queries import STATES, Inbox, inbox_of, state_of
 from coc_admin.console.channels.access import deliveries_of
 from orders.actors import person
-from reconciliation.alerts import actions as handling
+from reconciliation.alerts import actions
 from reconciliation.models import Alert, AlertEvent, Descriptor, Priority
 
 MOST_EVENTS = 100
@@ -66,7 +66,7 @@ def handle(request: HttpRequest) -> HttpResponse:
     for key, seen in chosen:
         try:
             _do(request, form.cleaned_data, key, seen)
-        except handling.AlertMoved as error:
+        except actions.AlertMoved as error:
             moved.append(error.alert.pk)
     done = len(chosen) - len(moved)
     if done:
@@ -82,11 +82,11 @@ def _do(request: HttpRequest, values: dict[str, Any], key: int, seen: int) -> No
     actor = person(request.user.get_username())
     common: dict[str, Any] = {"alert_id": key, "seen": seen, "actor": actor, "now": timezone.now()}
     verbs: dict[str, Callable[[], Alert]] = {
-        "acknowledge": lambda: handling.acknowledge(**common),
-        "snooze": lambda: handling.snooze(until=values["until"], **common),
-        "assign": lambda: handling.assign(assignee=values["assignee"], **common),
-        "open": lambda: handling.open_again(**common),
-        "resolve": lambda: handling.resolve_by_hand(reason=values["reason"], **common),
+        "acknowledge": lambda: actions.acknowledge(**common),
+        "snooze": lambda: actions.snooze(until=values["until"], **common),
+        "assign": lambda: actions.assign(assignee=values["assignee"], **common),
+        "open": lambda: actions.open_again(**common),
+        "resolve": lambda: actions.resolve_by_hand(reason=values["reason"], **common),
     }
     action = values["action"]
     told = {"snooze": ("until",), "assign": ("assignee",)}.get(action, ())
@@ -105,7 +105,7 @@ def _do(request: HttpRequest, values: dict[str, Any], key: int, seen: int) -> No
 def _permitted(inbox: Inbox, keys: list[int]) -> list[Alert]:
     """Return alerts as this person may see them; one that is not theirs is not there."""
     wanted = {min(key, 2**63 - 1) for key in keys}
-    found = inbox.told(Alert.objects.filter(pk__in=wanted).order_by("pk"), permitted=True)
+    found = inbox.as_seen(Alert.objects.filter(pk__in=wanted).order_by("pk"), permitted=True)
     if len(found) != len(wanted):
         raise Http404
     return found
@@ -143,7 +143,7 @@ def _back(request: HttpRequest) -> str:
 def _page_context(request: HttpRequest, alert: Alert) -> dict[str, Any]:
     events = list(AlertEvent.objects.filter(alert=alert).order_by("-pk")[:MOST_EVENTS])
     # Notes may tell of sites that this person must not see.
-    limited, name = sight_of(request).is_limited, request.user.get_username()
+    limited, name = site_access(request).is_limited, request.user.get_username()
     state = state_of(alert, timezone.now())
     may_tell = request.user.has_perm("reconciliation.change_channel")
     return {

@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from coc_admin import bulk as bulks
-from coc_admin.accounts.site_access import sight_of
+from coc_admin import bulk_remedies
+from coc_admin.accounts.site_access import site_access
 from coc_admin.console.formats import format_quantity
 from coc_admin.models import BulkLine, BulkRemedy, BulkState
 from orders.models import Replacement, ReplacementState
@@ -30,7 +30,7 @@ _UNDER_WAY = (ReplacementState.RESERVING, ReplacementState.GIVING_BACK)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Result:
     """One order and how its replacement stands, in words."""
 
     line: BulkLine
@@ -54,21 +54,21 @@ class Told:
         return _TONES.get(self.state, "quiet")
 
 
-def told(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
+def result_page(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
     """Say how each replacement has ended, or that it is under way."""
     return render(request, "console/bulk/bulk_replace_result.html", _context(request, made))
 
 
-def told_live(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
+def result_live(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
     """Return the moving part of the same."""
     return render(request, "console/bulk/bulk_replace_live.html", _context(request, made))
 
 
 def _context(request: HttpRequest, made: BulkRemedy) -> dict[str, Any]:
-    lines = sight_of(request).permitted(
+    lines = site_access(request).permitted(
         made.lines.select_related("order", "replacement"), "order__site"
     )
-    rows = [_told(line) for line in lines.order_by("order__captured_at", "order")]
+    rows = [_result_of(line) for line in lines.order_by("order__captured_at", "order")]
     numbers = Counter((row.state, row.label) for row in rows)
     pending = sum(row.state == BulkState.PENDING for row in rows)
     return {
@@ -76,17 +76,17 @@ def _context(request: HttpRequest, made: BulkRemedy) -> dict[str, Any]:
         "rows": rows,
         "counts": [(label, number) for (_state, label), number in numbers.items()],
         "pending": pending,
-        "at_once": min(pending, bulks.at_once(made)),
+        "at_once": min(pending, bulk_remedies.at_once(made)),
         "under_way": sum(row.state in _UNDER_WAY for row in rows),
         "away": remedies.why_oci_is_away(),
     }
 
 
-def _told(line: BulkLine) -> Told:
+def _result_of(line: BulkLine) -> Result:
     if line.replacement is None or line.state == BulkState.ALREADY:
-        return Told(line, line.state, line.get_state_display(), line.detail)
+        return Result(line, line.state, line.get_state_display(), line.detail)
     found: Replacement = line.replacement
-    return Told(line, found.state, found.get_state_display(), _why(found))
+    return Result(line, found.state, found.get_state_display(), _why(found))
 
 
 def _why(replacement: Replacement) -> str:

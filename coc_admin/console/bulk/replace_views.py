@@ -15,13 +15,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from coc_admin import bulk as bulks
-from coc_admin.accounts.site_access import sight_of
+from coc_admin import bulk_remedies
+from coc_admin.accounts.site_access import site_access
 from coc_admin.bulk_plans import Planned, plan
-from coc_admin.bulk_replacing import ReplaceChoice, ShortGroup, groups_of
+from coc_admin.bulk_replacements import ReplaceChoice, ShortGroup, groups_of
 from coc_admin.console.access import console_page
 from coc_admin.console.bulk.selection import MOST_CHOSEN, read_marks, tell_full
-from coc_admin.console.desk import queries as desk_queries
+from coc_admin.console.desk import queries
 from coc_admin.console.desk.filters import read_desk_filter
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.remedies.forms import PriceField
@@ -61,19 +61,19 @@ def confirm(request: HttpRequest, made: BulkRemedy) -> HttpResponse | None:
     if form.cleaned_data["shown_price"] != choice.unit_price:
         return preview(request, made, request.POST, form=form, repriced=True)
     try:
-        bulks.confirm(
+        bulk_remedies.confirm(
             request=request,
             bulk_id=made.pk,
-            sight=sight_of(request),
+            access=site_access(request),
             seen=read_marks(request),
             reason=form.cleaned_data["reason"],
             reference="",
             now=timezone.now(),
             choice=choice,
         )
-    except bulks.PlanChanged as error:
+    except bulk_remedies.PlanChanged as error:
         return preview(request, made, request.POST, form=form, moved=error.order_ids)
-    except (bulks.NothingToDo, bulks.NotNow):
+    except (bulk_remedies.NothingToDo, bulk_remedies.NotNow):
         return preview(request, made, request.POST, form=form, refused=True)
     made.refresh_from_db()
     return None
@@ -111,7 +111,7 @@ def preview(
 ) -> HttpResponse:
     """Let be chosen what is short and what replaces it, then show what would be done."""
     wanted = _read_wanted(data)
-    groups = groups_of(made, sight_of(request))
+    groups = groups_of(made, site_access(request))
     context: dict[str, Any] = {"bulk": made, "away": remedies.why_oci_is_away()}
     group = _group(groups, wanted)
     if group is None:
@@ -126,7 +126,7 @@ def preview(
     if form is not None and "unit_price" in form.cleaned_data:
         price = form.cleaned_data["unit_price"]
     choice = ReplaceChoice(group.list_id, group.currency, group.sku, sku, price)
-    planned = plan(choice.put_into(made), sight_of(request), now=timezone.now())
+    planned = plan(choice.put_into(made), site_access(request), now=timezone.now())
     context |= _preview_context(planned, choice) | {
         "form": form,
         "moved": moved,
@@ -194,7 +194,7 @@ def replace_sku(request: HttpRequest) -> HttpResponse:
     address; at most MOST_CHOSEN orders are taken.
     """
     list_id, _tilde, sku = request.POST.get("row", "").replace("\0", "").partition("~")
-    items = desk_queries.open_items().filter(inventory_list=list_id, sku=sku)
+    items = queries.open_items().filter(inventory_list=list_id, sku=sku)
     orders = read_desk_filter(request).orders().filter(pk__in=items.values("order"))
     oldest_first = orders.order_by("captured_at", "id").values_list("pk", flat=True)
     found = list(oldest_first[: MOST_CHOSEN + 1])
@@ -203,7 +203,7 @@ def replace_sku(request: HttpRequest) -> HttpResponse:
         return redirect("desk_skus")
     if len(found) > MOST_CHOSEN:
         tell_full(request)
-    made = bulks.draft(
+    made = bulk_remedies.draft(
         user=request.user,  # type: ignore[arg-type]
         kind=BulkKind.REPLACE,
         order_ids=found[:MOST_CHOSEN],

@@ -14,9 +14,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from coc_admin.accounts.site_access import Sight
+from coc_admin.accounts.site_access import SiteAccess
 from coc_admin.console.forms import MOST_ORDERS
-from coc_admin.desk import NOBODY
+from coc_admin.desk_entries import NOBODY
 from orders.models import Order
 
 # As many as one reconciliation takes.
@@ -41,9 +41,11 @@ class Choice:
     def __len__(self) -> int:
         return len(self.seen)
 
-    def orders(self, sight: Sight) -> QuerySet[Order]:
+    def orders(self, access: SiteAccess) -> QuerySet[Order]:
         """Return the chosen orders, as far as the person may see them."""
-        return sight.permitted_orders().filter(pk__in=list(self.seen)).order_by("captured_at", "id")
+        return (
+            access.permitted_orders().filter(pk__in=list(self.seen)).order_by("captured_at", "id")
+        )
 
     def follow(self, *, shown: Mapping[int, int], ticked: Iterable[int]) -> bool:
         """Take over the ticks of a page; False if there was no room for all of them."""

@@ -14,16 +14,16 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from coc_admin import bulk
-from coc_admin.accounts.site_access import sight_of
+from coc_admin import bulk_remedies
+from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import console_page
 from coc_admin.console.bulk.selection import MOST_CHOSEN, Choice, read_shown, read_ticked, tell_full
-from coc_admin.console.desk import queries as desk_queries
+from coc_admin.console.desk import queries
 from coc_admin.console.desk.assignment_views import assign_orders
 from coc_admin.console.desk.filters import read_desk_filter
-from coc_admin.console.orders.exports import COLUMNS, rows_of
+from coc_admin.console.orders.export_views import COLUMNS, rows_of
 from coc_admin.console.orders.filters import read_filter
-from coc_admin.desk import CHANGE_ORDERS, NOBODY
+from coc_admin.desk_entries import CHANGE_ORDERS, NOBODY
 from coc_admin.models import BulkKind
 from coc_admin.report_responses import file_response
 from orders import statement_limit
@@ -46,7 +46,7 @@ _OFFERED = (
 
 def bar_context(request: HttpRequest, choice: Choice, listing: str) -> dict[str, Any]:
     """Return what the bar above a list shows of the chosen rows."""
-    sums = _sums(choice.orders(sight_of(request)), listing) if len(choice) else None
+    sums = _sums(choice.orders(site_access(request)), listing) if len(choice) else None
     return {
         "listing": listing,
         "chosen_number": len(choice),
@@ -60,11 +60,11 @@ def bar_context(request: HttpRequest, choice: Choice, listing: str) -> dict[str,
     }
 
 
-def _sums(orders: QuerySet[Order], listing: str) -> desk_queries.Sums:
+def _sums(orders: QuerySet[Order], listing: str) -> queries.Sums:
     if listing == "desk":
-        return desk_queries.sums_of(Order.objects.oversold().filter(pk__in=orders.order_by()))
+        return queries.sums_of(Order.objects.oversold().filter(pk__in=orders.order_by()))
     rows = orders.order_by("currency").values_list("currency").annotate(value=Sum("order_total"))
-    return desk_queries.Sums(orders=orders.count(), units=ZERO, value=dict(rows))
+    return queries.Sums(orders=orders.count(), units=ZERO, value=dict(rows))
 
 
 @console_page("orders.view_order", methods=("POST",))
@@ -108,7 +108,7 @@ def _choose_all(request: HttpRequest, choice: Choice, listing: str) -> None:
 
 
 def _permitted_keys(request: HttpRequest, choice: Choice) -> list[int]:
-    return list(choice.orders(sight_of(request)).values_list("pk", flat=True))
+    return list(choice.orders(site_access(request)).values_list("pk", flat=True))
 
 
 def _need(request: HttpRequest, permission: str) -> None:
@@ -119,7 +119,7 @@ def _need(request: HttpRequest, permission: str) -> None:
 def _begin(kind: BulkKind) -> Callable[[HttpRequest, Choice, str], HttpResponse]:
     def begin(request: HttpRequest, choice: Choice, listing: str) -> HttpResponse:
         _need(request, CHANGE_ORDERS)
-        made = bulk.draft(
+        made = bulk_remedies.draft(
             user=request.user,  # type: ignore[arg-type]
             kind=kind,
             order_ids=_permitted_keys(request, choice),
@@ -168,7 +168,7 @@ def chosen_export(request: HttpRequest, listing: str, form: str) -> HttpResponse
     """Send the chosen orders of a list as CSV or XLSX."""
     if listing not in LISTS or form not in FORMS:
         raise Http404
-    orders = Choice(request, listing).orders(sight_of(request))
+    orders = Choice(request, listing).orders(site_access(request))
     with statement_limit.for_work():
         file = sheet_file(form, COLUMNS, rows_of(orders))
     return file_response(file, stem=f"orders_{timezone.now():%Y%m%d_%H%M%S}", form=form)

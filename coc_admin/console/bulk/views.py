@@ -12,8 +12,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from coc_admin import bulk as bulks
-from coc_admin.accounts.site_access import sight_of
+from coc_admin import bulk_remedies
+from coc_admin.accounts.site_access import site_access
 from coc_admin.bulk_plans import plan
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.bulk import replace_result, replace_views
@@ -36,24 +36,28 @@ def bulk(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     if made.kind == BulkKind.REPLACE:
         return _replace(request, made)
     if request.method == "POST":
-        return _confirm(request, made) if made.confirmed_at is None else _carry_on(request, made)
-    return _preview(request, made, form=None) if made.confirmed_at is None else _told(request, made)
+        return _confirm(request, made) if made.confirmed_at is None else _resume(request, made)
+    return (
+        _preview(request, made, form=None)
+        if made.confirmed_at is None
+        else _result_page(request, made)
+    )
 
 
 def _replace(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
     if request.method == "POST":
         refused = replace_views.confirm(request, made) if made.confirmed_at is None else None
-        return refused or _carry_on(request, made)
+        return refused or _resume(request, made)
     if made.confirmed_at is None:
         return replace_views.preview(request, made, request.GET)
-    return replace_result.told(request, made)
+    return replace_result.result_page(request, made)
 
 
 @console_page("orders.change_order")
 def bulk_live(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Return the moving part of a page that says how replacements end."""
     made = get_object_or_404(BulkRemedy, pk=pk, user=request.user.pk, kind=BulkKind.REPLACE)
-    return replace_result.told_live(request, made)
+    return replace_result.result_live(request, made)
 
 
 def _confirm(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
@@ -61,27 +65,27 @@ def _confirm(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
     if not form.is_valid():
         return _preview(request, made, form=form)
     try:
-        bulks.confirm(
+        bulk_remedies.confirm(
             request=request,
             bulk_id=made.pk,
-            sight=sight_of(request),
+            access=site_access(request),
             seen=read_marks(request),
             reason=form.cleaned_data["reason"],
             reference=form.cleaned_data.get("reference", ""),
             now=timezone.now(),
         )
-    except bulks.PlanChanged as error:
+    except bulk_remedies.PlanChanged as error:
         return _preview(request, made, form=form, moved=error.order_ids)
-    except bulks.NothingToDo:
+    except bulk_remedies.NothingToDo:
         return _preview(request, made, form=form)
     made.refresh_from_db()
-    return _carry_on(request, made)
+    return _resume(request, made)
 
 
-def _carry_on(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
-    bulks.carry_on(
+def _resume(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
+    bulk_remedies.resume(
         bulk=made,
-        sight=sight_of(request),
+        access=site_access(request),
         username=request.user.get_username(),
         now=timezone.now(),
     )
@@ -102,7 +106,7 @@ def _preview(
     form: ReasonForm | None,
     moved: Collection[int] = (),
 ) -> HttpResponse:
-    planned = plan(made, sight_of(request), now=timezone.now())
+    planned = plan(made, site_access(request), now=timezone.now())
     context = {
         "bulk": made,
         "planned": planned,
@@ -115,8 +119,8 @@ def _preview(
     return render(request, "console/bulk/bulk_preview.html", context, status=409 if moved else 200)
 
 
-def _told(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
-    lines = sight_of(request).permitted(made.lines.select_related("order"), "order__site")
+def _result_page(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
+    lines = site_access(request).permitted(made.lines.select_related("order"), "order__site")
     rows = list(lines.order_by("order__captured_at", "order"))
     numbers = {state: sum(line.state == state for line in rows) for state in BulkState}
     context: dict[str, Any] = {
@@ -124,7 +128,7 @@ def _told(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
         "rows": rows,
         "counts": [(state, state.label, n) for state, n in numbers.items() if n],
         "pending": numbers[BulkState.PENDING],
-        "at_once": min(numbers[BulkState.PENDING], bulks.at_once(made)),
+        "at_once": min(numbers[BulkState.PENDING], bulk_remedies.at_once(made)),
         "may_undo": made.kind in _UNDOABLE and numbers[BulkState.DONE] > 0,
     }
     return render(request, "console/bulk/bulk_result.html", context)
@@ -142,7 +146,7 @@ def bulk_undo(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     if not done:
         messages.info(request, _("There is nothing to take back."))
         return redirect("bulk", pk=made.pk)
-    undo = bulks.draft(
+    undo = bulk_remedies.draft(
         user=request.user,  # type: ignore[arg-type]
         kind=BulkKind.REOPEN,
         order_ids=done,

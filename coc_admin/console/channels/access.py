@@ -5,14 +5,14 @@ from __future__ import annotations
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from coc_admin.accounts.site_access import sight_of
+from coc_admin.accounts.site_access import site_access
 from reconciliation.models import Channel, Delivery
 
 
 def channels_of(request: HttpRequest) -> QuerySet[Channel]:
     """Return the channels that may be seen and changed, by name."""
     channels = Channel.objects.order_by("name")
-    allowed = sight_of(request).allowed
+    allowed = site_access(request).allowed
     if allowed is None:
         return channels
     through = Channel.sites.through.objects

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils.translation import gettext_lazy as _
 
-from coc_admin.accounts.site_access import Sight
+from coc_admin.accounts.site_access import SiteAccess
 from orders.models import Site
 from orders.texts import is_plain
 from reconciliation.alerts.channels.addresses import check_webhook
@@ -42,14 +42,14 @@ class ChannelForm(forms.Form):
     version = forms.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
 
     def __init__(
-        self, data: Any = None, *, sight: Sight, channel: Channel | None = None, **named: Any
+        self, data: Any = None, *, access: SiteAccess, channel: Channel | None = None, **named: Any
     ) -> None:
-        self._sight = sight
+        self._access = access
         self._channel = channel
         super().__init__(data, initial=None if data is not None else _initial(channel), **named)
         sites = Site.objects.order_by("pk")
-        if sight.allowed is not None:
-            sites = sites.filter(pk__in=sight.allowed)
+        if access.allowed is not None:
+            sites = sites.filter(pk__in=access.allowed)
         self.fields["sites"].queryset = sites  # type: ignore[attr-defined]
 
     def clean_name(self) -> str:
@@ -91,7 +91,7 @@ class ChannelForm(forms.Form):
 
     def _check_sites(self, values: Mapping[str, Any]) -> None:
         every_site, sites = values.get("every_site"), values.get("sites")
-        if every_site and self._sight.is_limited:
+        if every_site and self._access.is_limited:
             self.add_error("sites", _("You do not see every site. Choose among your sites."))
         elif every_site and sites:
             words = _("You chose every site and single sites. Choose one or the other.")

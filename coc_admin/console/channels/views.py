@@ -11,8 +11,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from coc_admin import channels as changing
-from coc_admin.accounts.site_access import sight_of
+from coc_admin import channel_changes
+from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.channels.access import channels_of, deliveries_of
 from coc_admin.console.channels.forms import ChannelForm
@@ -47,9 +47,9 @@ def channel_page(request: HttpRequest, pk: int) -> HttpResponse:
 @console_page(MAY, methods=READ_AND_POST)
 def channel_new(request: HttpRequest) -> HttpResponse:
     """Make a channel."""
-    form = ChannelForm(request.POST or None, sight=sight_of(request))
+    form = ChannelForm(request.POST or None, access=site_access(request))
     if request.method == "POST" and form.is_valid():
-        channel = changing.create(values=form.values, request=request)
+        channel = channel_changes.create(values=form.values, request=request)
         messages.success(request, _("The channel was made. Try it with a test."))
         return redirect("channel", pk=channel.pk)
     return _edit(request, form, None)
@@ -59,16 +59,16 @@ def channel_new(request: HttpRequest) -> HttpResponse:
 def channel_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Change a channel; the loser of a race sees that it was changed and keeps the input."""
     channel = _channel_or_404(request, pk)
-    form = ChannelForm(request.POST or None, sight=sight_of(request), channel=channel)
+    form = ChannelForm(request.POST or None, access=site_access(request), channel=channel)
     if request.method == "POST" and form.is_valid():
         try:
-            changing.change(
+            channel_changes.change(
                 channel=channel,
                 seen=form.cleaned_data["version"] or 0,
                 values=form.values,
                 request=request,
             )
-        except changing.ChannelMoved as error:
+        except channel_changes.ChannelMoved as error:
             return _edit(request, form, error.channel, moved=True)
         messages.success(request, _("The channel was changed."))
         return redirect("channel", pk=channel.pk)
@@ -94,7 +94,7 @@ def channel_delete(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("channels")
     channel = _channel_or_404(request, pk)
     if request.method == "POST":
-        changing.delete(channel=channel, request=request)
+        channel_changes.delete(channel=channel, request=request)
         messages.success(request, _("The channel was deleted."))
         return redirect("channels")
     return render(request, "console/channels/channel_delete.html", {"channel": channel})
@@ -141,7 +141,7 @@ def _edit(
         "form": form,
         "channel": channel,
         "moved": moved,
-        "limited": sight_of(request).is_limited,
+        "limited": site_access(request).is_limited,
     }
     status = 409 if moved else 400 if form.errors else 200
     return render(request, "console/channels/channel_edit.html", context, status=status)

@@ -11,15 +11,17 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from coc_admin import desk
-from coc_admin.accounts.site_access import sight_of
+from coc_admin import desk_entries
+from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import console_page
 from coc_admin.console.bulk.selection import Choice, read_shown
-from coc_admin.editing import ChangeRefused
+from coc_admin.edits import ChangeRefused
 from coc_admin.models import DeskEntry
 
 
-def person_to_assign(request: HttpRequest, text: str, *, was: int = desk.NOBODY) -> User | None:
+def person_to_assign(
+    request: HttpRequest, text: str, *, was: int = desk_entries.NOBODY
+) -> User | None:
     """Return the person that a form names by key (None: nobody); raises ChangeRefused for others.
 
     Whoever has the order already (`was`) may keep it.
@@ -27,7 +29,11 @@ def person_to_assign(request: HttpRequest, text: str, *, was: int = desk.NOBODY)
     if not text:
         return None
     is_key = text.isascii() and text.isdecimal() and len(text) < 10
-    found = desk.assignable(sight_of(request)).filter(pk=int(text)).first() if is_key else None
+    found = (
+        desk_entries.assignable(site_access(request)).filter(pk=int(text)).first()
+        if is_key
+        else None
+    )
     if found is None and is_key and int(text) == was:
         found = User.objects.filter(pk=was).first()
     if found is None:
@@ -46,17 +52,17 @@ def assign_orders(
 ) -> HttpResponse:
     """Assign orders; those that somebody else has assigned meanwhile are shown and asked about."""
     wanted = request.POST.get("assignee", "") if text is None else text
-    permitted = sight_of(request).permitted_orders().filter(pk__in=list(was))
+    permitted = site_access(request).permitted_orders().filter(pk__in=list(was))
     orders = {order.pk: order for order in permitted.order_by("captured_at", "id")}
     was = {pk: was[pk] for pk in orders}
-    refused, done = "", desk.Assigned(0, {})
+    refused, done = "", desk_entries.Assigned(0, {})
     try:
         assignee = person_to_assign(request, wanted)
-        done = desk.assign(request=request, was=was, assignee=assignee)
+        done = desk_entries.assign(request=request, was=was, assignee=assignee)
     except ChangeRefused as error:
         refused = error.detail
     entries = DeskEntry.objects.select_related("assignee").in_bulk(list(was))
-    held = {pk: entry.assignee_id or desk.NOBODY for pk, entry in entries.items()}
+    held = {pk: entry.assignee_id or desk_entries.NOBODY for pk, entry in entries.items()}
     Choice(request, "desk").saw(held)
     if not refused and not done.lost:
         words = ngettext("%(n)s order assigned.", "%(n)s orders assigned.", done.changed)
@@ -67,7 +73,7 @@ def assign_orders(
         "refused": refused,
         "changed": done.changed,
         "rows": [(orders[pk], entries.get(pk), held.get(pk, 0)) for pk in orders if pk in left],
-        "people": list(desk.assignable(sight_of(request))),
+        "people": list(desk_entries.assignable(site_access(request))),
         "chosen": wanted,
     }
     return render(request, "console/desk/desk_assign.html", context, status=409)

@@ -11,10 +11,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from coc_admin import desk
-from coc_admin.accounts.site_access import Sight, sight_of
-from coc_admin.console.desk import queries as desk_queries
-from coc_admin.console.outages.figures import orders_of_outage
+from coc_admin import desk_entries
+from coc_admin.accounts.site_access import SiteAccess, site_access
+from coc_admin.console.desk import queries
+from coc_admin.console.outages.queries import orders_of_outage
 from orders.models import Order, ReservationState, Site
 from reconciliation.models import Outage
 
@@ -53,7 +53,7 @@ class DeskFilter:
     """The filters of a request, checked."""
 
     form: DeskFilterForm
-    sight: Sight
+    access: SiteAccess
     me: int
     site: Site | None
     sku: str
@@ -70,13 +70,11 @@ class DeskFilter:
 
     def orders(self) -> QuerySet[Order]:
         """Return the open short orders that fit, not sorted."""
-        found = self.sight.orders(Order.objects.oversold().order_by())
+        found = self.access.orders(Order.objects.oversold().order_by())
         if self.site:
             found = found.filter(site=self.site)
         if self.sku:
-            found = found.filter(
-                pk__in=desk_queries.open_items().filter(sku=self.sku).values("order")
-            )
+            found = found.filter(pk__in=queries.open_items().filter(sku=self.sku).values("order"))
         if self.outage:
             found = found.filter(orders_of_outage(self.outage))
         if self.short:
@@ -95,14 +93,14 @@ class DeskFilter:
 
 def read_desk_filter(request: HttpRequest) -> DeskFilter:
     """Return what the URL asks for."""
-    sight = sight_of(request)
-    form = DeskFilterForm(request.GET, sites=sight.permitted(Site.objects.all(), "pk"))
+    access = site_access(request)
+    form = DeskFilterForm(request.GET, sites=access.permitted(Site.objects.all(), "pk"))
     form.is_valid()
     wanted = form.cleaned_data
     return DeskFilter(
         form=form,
-        sight=sight,
-        me=request.user.pk or desk.NOBODY,
+        access=access,
+        me=request.user.pk or desk_entries.NOBODY,
         site=wanted.get("site"),
         sku=wanted.get("sku", ""),
         assignee=_assignee(wanted.get("assignee", "")),
@@ -118,6 +116,6 @@ def _assignee(text: str) -> str:
     return text if is_key or text in ("me", "nobody") else ""
 
 
-def assignees_to_choose(sight: Sight) -> list[User]:
+def assignees_to_choose(access: SiteAccess) -> list[User]:
     """Return whom orders may be given to, for a filter or a form."""
-    return list(desk.assignable(sight).only("pk", "username"))
+    return list(desk_entries.assignable(access).only("pk", "username"))

@@ -13,19 +13,18 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from coc_admin import desk
-from coc_admin.accounts.site_access import sight_of
+from coc_admin import desk_entries
+from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import READ_AND_POST, console_page
-from coc_admin.console.addresses import address_maker, filtered_maker
 from coc_admin.console.bulk.selection import Choice, read_shown
 from coc_admin.console.bulk.selection_views import bar_context
-from coc_admin.console.desk import queries as desk_queries
-from coc_admin.console.desk import sku_queries
+from coc_admin.console.desk import queries, sku_queries
 from coc_admin.console.desk.assignment_views import person_to_assign
 from coc_admin.console.desk.filters import DeskFilter, read_desk_filter
 from coc_admin.console.orders.views import order_or_404
 from coc_admin.console.queries import count_up_to
-from coc_admin.editing import ChangeRefused, EditedMeanwhile
+from coc_admin.console.row_addresses import address_maker, filtered_maker
+from coc_admin.edits import ChangeRefused, EditedMeanwhile
 from coc_admin.models import DeskEntry
 from orders.models import Order
 from orders.texts import made_visible
@@ -40,7 +39,7 @@ def desk_orders(request: HttpRequest) -> HttpResponse:
     """List the open short orders, with what is short, what stock says, and who looks after it."""
     wanted = read_desk_filter(request)
     found = wanted.orders()
-    page = desk_queries.page_of_short_orders(found, cursor=wanted.cursor, sort=wanted.sort)
+    page = queries.page_of_short_orders(found, cursor=wanted.cursor, sort=wanted.sort)
     number, more = count_up_to(found)
     choice = Choice(request, "desk")
     context = _filter_context(request, wanted) | {
@@ -60,8 +59,8 @@ def _rows(orders: Sequence[Order], choice: Choice) -> list[tuple[Any, ...]]:
     number, the addresses of its page, of replacing an item and of its note, and what stock says, as
     tone and word.
     """
-    shortages = desk_queries.shortages_of([order.pk for order in orders])
-    stock = {name: (tone, str(word)) for name, (tone, word) in desk_queries.STOCK_WORDS.items()}
+    shortages = queries.shortages_of([order.pk for order in orders])
+    stock = {name: (tone, str(word)) for name, (tone, word) in queries.STOCK_WORDS.items()}
     page, replacing, note = map(address_maker, ("order", "order_replace", "desk_order"))
     return [
         (
@@ -92,7 +91,7 @@ def desk_skus(request: HttpRequest) -> HttpResponse:
         "rows": page.rows,
         "lines": [(row, address(row.sku)) for row in page.rows],
         "page": page,
-        "may_replace": request.user.has_perm(desk.CHANGE_ORDERS),
+        "may_replace": request.user.has_perm(desk_entries.CHANGE_ORDERS),
     }
     return render(request, "console/desk/desk_skus.html", context)
 
@@ -106,8 +105,8 @@ def _filter_context(request: HttpRequest, wanted: DeskFilter) -> dict[str, Any]:
     return {
         "wanted": wanted,
         "form": wanted.form,
-        "sites": wanted.sight.sites,
-        "people": list(desk.assignable(wanted.sight)),
+        "sites": wanted.access.sites,
+        "people": list(desk_entries.assignable(wanted.access)),
         "outages": list(Outage.objects.order_by("-lost_at")[:20]),
     }
 
@@ -156,14 +155,14 @@ def desk_order(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _save(request: HttpRequest, order: Order, values: Mapping[str, str]) -> None:
-    was = read_shown(request).get(order.pk, desk.NOBODY)
+    was = read_shown(request).get(order.pk, desk_entries.NOBODY)
     assignee = person_to_assign(request, values["assignee"], was=was)
     with transaction.atomic():
-        if (assignee.pk if assignee else desk.NOBODY) != was:
-            done = desk.assign(request=request, was={order.pk: was}, assignee=assignee)
+        if (assignee.pk if assignee else desk_entries.NOBODY) != was:
+            done = desk_entries.assign(request=request, was={order.pk: was}, assignee=assignee)
             if done.lost:
                 raise EditedMeanwhile({"assignee": str(done.lost[order.pk])})
-        desk.write_note(
+        desk_entries.write_note(
             request=request,
             order=order,
             was=plain(request.POST.get("was_note", "")),
@@ -175,10 +174,10 @@ def _desk_order_page(
     request: HttpRequest, order: Order, form: DeskEntryForm, *, refused: str, meanwhile: bool
 ) -> HttpResponse:
     entry = DeskEntry.objects.select_related("assignee").filter(pk=order.pk).first()
-    people = list(desk.assignable(sight_of(request)))
+    people = list(desk_entries.assignable(site_access(request)))
     if entry and entry.assignee and entry.assignee not in people:
         people.append(entry.assignee)
-    held = entry.assignee_id if entry and entry.assignee_id else desk.NOBODY
+    held = entry.assignee_id if entry and entry.assignee_id else desk_entries.NOBODY
     note = entry.note if entry else ""
     context = {
         "order": order,

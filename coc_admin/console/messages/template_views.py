@@ -11,12 +11,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from coc_admin import customer_messages as writing
+from coc_admin import message_handover
 from coc_admin.accounts import audit_log
-from coc_admin.accounts.site_access import sight_of
+from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.messages.forms import RouteForm, TemplateForm
-from orders import customer_messages as drafting
+from orders import customer_messages
 from orders.actors import person
 from orders.models import MessageKind, MessageRoute, MessageTemplate, Site
 
@@ -28,15 +28,15 @@ EVERY_SITE = "-"
 @console_page(MAY)
 def template_list(request: HttpRequest) -> HttpResponse:
     """List the kinds of messages, with the sites that have a template of their own."""
-    sight = sight_of(request)
+    access = site_access(request)
     own: dict[str, list[str]] = {}
     for row in MessageTemplate.objects.exclude(site=None).order_by("site"):
-        if row.site_id is not None and sight.permits(row.site_id):
+        if row.site_id is not None and access.permits(row.site_id):
             own.setdefault(row.kind, []).append(row.site_id)
     context = {
         "rows": [(value, label, own.get(value, [])) for value, label in MessageKind.choices],
-        "sites": sight.sites,
-        "may_default": not sight.is_limited,
+        "sites": access.sites,
+        "may_default": not access.is_limited,
         "every_site": EVERY_SITE,
     }
     return render(request, "console/messages/message_templates.html", context)
@@ -49,7 +49,7 @@ def template_edit(request: HttpRequest, site: str, kind: str) -> HttpResponse:
     if kind not in MessageKind.values:
         raise Http404
     current = MessageTemplate.objects.filter(site=site_id, kind=kind).first()
-    subject, body = drafting.template_for(site_id or "", MessageKind(kind))
+    subject, body = customer_messages.template_for(site_id or "", MessageKind(kind))
     version = 0 if current is None else current.version
     form = TemplateForm(
         request.POST or None, initial={"subject": subject, "body": body, "seen": version}
@@ -58,9 +58,9 @@ def template_edit(request: HttpRequest, site: str, kind: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             _save(request, site_id, MessageKind(kind), form.cleaned_data)
-        except drafting.TemplateRefused as error:
+        except customer_messages.TemplateRefused as error:
             form.add_error("body", error.detail)
-        except drafting.TemplateMoved as error:
+        except customer_messages.TemplateMoved as error:
             moved = error.current
         else:
             messages.success(request, _("The template was saved."))
@@ -72,7 +72,7 @@ def template_edit(request: HttpRequest, site: str, kind: str) -> HttpResponse:
         "own": current is not None,
         "moved": moved,
         "seen": moved.version if moved else version if not form.is_bound else form["seen"].value(),
-        "placeholders": list(drafting.PLACEHOLDERS.items()),
+        "placeholders": list(customer_messages.PLACEHOLDERS.items()),
     }
     status = 409 if moved else 400 if form.errors else 200
     return render(request, "console/messages/message_template.html", context, status=status)
@@ -89,13 +89,13 @@ def route_edit(request: HttpRequest, site: str) -> HttpResponse:
     moved = False
     if request.method == "POST" and form.is_valid():
         try:
-            writing.save_route(
+            message_handover.save_route(
                 site_id=site_id,
                 seen=form.cleaned_data["version"],
                 values=form.values(route),
                 request=request,
             )
-        except writing.RouteMoved:
+        except message_handover.RouteMoved:
             moved = True
             route = MessageRoute.objects.get(pk=site_id)
         else:
@@ -110,7 +110,7 @@ def _save(
     request: HttpRequest, site_id: str | None, kind: MessageKind, values: dict[str, Any]
 ) -> None:
     with transaction.atomic():
-        kept = drafting.save_template(
+        kept = customer_messages.save_template(
             site_id=site_id,
             kind=kind,
             subject=values["subject"],
@@ -129,9 +129,9 @@ def _save(
 
 def _site_or_404(request: HttpRequest, site: str) -> str | None:
     """Return the site's id, or None for every site; for people of some sites there is no such."""
-    sight = sight_of(request)
-    if site == EVERY_SITE and not sight.is_limited:
+    access = site_access(request)
+    if site == EVERY_SITE and not access.is_limited:
         return None
-    if not sight.permits(site):
+    if not access.permits(site):
         raise Http404
     return get_object_or_404(Site, pk=site).pk

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from coc_admin import customer_messages as writing
+from coc_admin import message_handover
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.messages.forms import MessageForm
 from coc_admin.console.orders.views import order_or_404
@@ -32,7 +32,7 @@ def write(request: HttpRequest, pk: int) -> HttpResponse:
     if not known and form.cleaned_data["seen"] != _seen(order):
         return _page(request, order, form, status=409)
     route = route_of(order)
-    message, is_new = writing.write(
+    message, is_new = message_handover.write(
         order=order,
         token=form.cleaned_data["token"],
         values=form.message,
@@ -42,7 +42,7 @@ def write(request: HttpRequest, pk: int) -> HttpResponse:
         now=timezone.now(),
     )
     if is_new:
-        _tell(request, writing.hand_over(message, clock=timezone.now))
+        _tell(request, message_handover.hand_over(message, clock=timezone.now))
     return redirect("order", pk=order.pk)
 
 
@@ -52,8 +52,8 @@ def send_again(request: HttpRequest, pk: int, message: int) -> HttpResponse:
     order = order_or_404(request, pk)
     row = get_object_or_404(CustomerMessage, order=order, pk=min(message, 2**63 - 1))
     if not is_erased(row):
-        writing.try_again(row, request=request)
-        _tell(request, writing.hand_over(row, clock=timezone.now))
+        message_handover.try_again(row, request=request)
+        _tell(request, message_handover.hand_over(row, clock=timezone.now))
     return redirect("order", pk=order.pk)
 
 
@@ -100,7 +100,7 @@ def _page(
         "kinds": MessageKind.choices,
         "moved": moved,
         "seen": _seen(order) if moved else form["seen"].value(),
-        "last": writing.messages_of(order)[:1],
+        "last": message_handover.messages_of(order)[:1],
         "may_email": route.email,
         "may_webhook": bool(route.webhook),
     }

@@ -10,10 +10,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from coc_admin.accounts.site_access import Sight, sight_of
+from coc_admin.accounts.site_access import SiteAccess, site_access
 from coc_admin.console import queries
 from coc_admin.console.forms import OrderFilterForm
-from coc_admin.console.outages.figures import orders_of_outage
+from coc_admin.console.outages.queries import orders_of_outage
 from orders.models import Order, Site
 from reconciliation.models import Outage
 
@@ -27,7 +27,7 @@ class OrderFilter:
     """The filters of a request, checked."""
 
     form: OrderFilterForm
-    sight: Sight
+    access: SiteAccess
     state: str
     sort: str
     site: Site | None
@@ -67,7 +67,7 @@ class OrderFilter:
 
     @property
     def _searched_sites(self) -> list[str]:
-        return [self.site.pk] if self.site else [one.pk for one in self.sight.shown_sites]
+        return [self.site.pk] if self.site else [one.pk for one in self.access.shown_sites]
 
     @property
     def cursor(self) -> str:
@@ -79,7 +79,7 @@ class OrderFilter:
         found = queries.orders_in_state(self.state)
         if self.form.has_mistakes:
             return found.none()
-        found = found.filter(site=self.site) if self.site else self.sight.orders(found)
+        found = found.filter(site=self.site) if self.site else self.access.orders(found)
         if self.text:
             found = queries.search_orders(found, self.text, sites=self._searched_sites)
         return self._by_customer_and_value(self._by_capture(found))
@@ -117,8 +117,8 @@ def read_filter(request: HttpRequest) -> OrderFilter:
 
     A site of the URL goes before the one chosen at the top, and must be permitted like that one.
     """
-    sight = sight_of(request)
-    form = OrderFilterForm(request.GET, sites=sight.permitted(Site.objects.all(), "pk"))
+    access = site_access(request)
+    form = OrderFilterForm(request.GET, sites=access.permitted(Site.objects.all(), "pk"))
     form.is_valid()
     wanted = form.cleaned_data
     state = wanted.get("state") or "all"
@@ -127,7 +127,7 @@ def read_filter(request: HttpRequest) -> OrderFilter:
         sort = usual_sort(state)
     return OrderFilter(
         form=form,
-        sight=sight,
+        access=access,
         state=state,
         sort=sort,
         site=wanted.get("site"),

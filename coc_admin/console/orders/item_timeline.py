@@ -9,14 +9,14 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from coc_admin.console.formats import format_change, format_quantity
-from orders.adjustments import told_lines
-from orders.models import EventKind, OrderEvent, OrderItem, Rearrangement
+from orders.adjustments import event_lines
+from orders.models import Adjustment, EventKind, OrderEvent, OrderItem
 
 _MOST_ITEMS = 5
-_OF_REARRANGEMENTS = (
-    EventKind.REARRANGING,
-    EventKind.REARRANGED,
-    EventKind.NOT_REARRANGED,
+_OF_ADJUSTMENTS = (
+    EventKind.ADJUSTMENT_BEGUN,
+    EventKind.ADJUSTMENT_DONE,
+    EventKind.ADJUSTMENT_REFUSED,
 )
 _OF_REPLACEMENTS = (EventKind.REPLACING, EventKind.REPLACED, EventKind.NOT_REPLACED)
 
@@ -29,9 +29,9 @@ def notes_of(
         return (_units(event.data.get("cancelled", {}), items),)
     if event.kind in _OF_REPLACEMENTS:
         return _replacement(event.data, currency)
-    if event.kind == EventKind.ADJUSTED:
+    if event.kind == EventKind.GIVEN_BACK:
         return (_units(event.data.get("released", {}), items),)
-    if event.kind in _OF_REARRANGEMENTS:
+    if event.kind in _OF_ADJUSTMENTS:
         return kept_words(event.data.get("lines", ()))
     return ()
 
@@ -92,6 +92,6 @@ def _replacement(data: Mapping[str, Any], currency: str) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def adjusted_how(rearrangement: Rearrangement) -> tuple[str, ...]:
+def adjusted_how(adjustment: Adjustment) -> tuple[str, ...]:
     """Say what an adjustment is to make of each line; one query."""
-    return kept_words(told_lines(rearrangement))
+    return kept_words(event_lines(adjustment))

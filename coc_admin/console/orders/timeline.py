@@ -38,10 +38,10 @@ _EVENT_TONES = {
     EventKind.REPLACING: "info",
     EventKind.REPLACED: "ok",
     EventKind.NOT_REPLACED: "bad",
-    EventKind.ADJUSTED: "warn",
-    EventKind.REARRANGING: "info",
-    EventKind.REARRANGED: "warn",
-    EventKind.NOT_REARRANGED: "bad",
+    EventKind.GIVEN_BACK: "warn",
+    EventKind.ADJUSTMENT_BEGUN: "info",
+    EventKind.ADJUSTMENT_DONE: "warn",
+    EventKind.ADJUSTMENT_REFUSED: "bad",
 }
 _STATE_TONES = {
     ReservationState.COMPLETE: "ok",

@@ -14,7 +14,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from coc_admin.accounts.site_access import sight_of
+from coc_admin.accounts.site_access import site_access
 from coc_admin.console import queries
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.bulk.selection import Choice
@@ -24,28 +24,28 @@ from coc_admin.console.frame import frame_of
 from coc_admin.console.labels import Standing, standing
 from coc_admin.console.orders.filters import read_filter, usual_sort
 from coc_admin.console.orders.item_timeline import adjusted_how
-from coc_admin.console.orders.nesting import nested
+from coc_admin.console.orders.item_tree import nested
 from coc_admin.console.orders.timeline import timeline
-from coc_admin.customer_messages import messages_of
+from coc_admin.message_handover import messages_of
 from orders import outcomes
 from orders.actors import person
 from orders.errors import CannotCancel
 from orders.fields import ZERO
 from orders.give_back import why_not_adjust
 from orders.models import (
+    Adjustment,
     ExportStatus,
     Hold,
     Order,
     OrderItem,
     OrderStatus,
-    Rearrangement,
     Replacement,
     ReservationState,
     Resolution,
 )
+from orders.models.adjustments import OPEN_ADJUSTMENT
 from orders.models.inventory import OPEN_HOLDS
-from orders.models.rearrangements import UNDER_WAY as REARRANGED
-from orders.models.replacements import UNDER_WAY as REPLACED
+from orders.models.replacements import OPEN_REPLACEMENT
 from orders.open_remedy import is_busy
 from orders.short_items import why_not, why_not_cancel_short
 from orders.texts import made_visible
@@ -79,7 +79,7 @@ def order_list(request: HttpRequest) -> HttpResponse:
         "form": wanted.form,
         "states": queries.ORDER_STATES,
         "usual_sort": usual_sort(wanted.state),
-        "sites": sight_of(request).sites,
+        "sites": site_access(request).sites,
         "chosen_keys": set(choice.seen),
         **bar_context(request, choice, "orders"),
     }
@@ -100,7 +100,7 @@ def order_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 def order_or_404(request: HttpRequest, pk: int) -> Order:
     """Return the order with this key, or answer that there is none: so for another site's too."""
-    orders = sight_of(request).permitted_orders().select_related("site")
+    orders = site_access(request).permitted_orders().select_related("site")
     return get_object_or_404(orders, pk=min(pk, 2**63 - 1))
 
 
@@ -112,8 +112,8 @@ def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
     is_free = not is_busy(order)
     being_replaced = being_adjusted = None
     if not is_free:
-        being_replaced = Replacement.objects.filter(REPLACED, order=order).first()
-        being_adjusted = Rearrangement.objects.filter(REARRANGED, order=order).first()
+        being_replaced = Replacement.objects.filter(OPEN_REPLACEMENT, order=order).first()
+        being_adjusted = Adjustment.objects.filter(OPEN_ADJUSTMENT, order=order).first()
     may_change = request.user.has_perm("orders.change_order")
     is_open = may_change and is_free
     still_held = _held_by_failed(order)
@@ -176,7 +176,7 @@ def _waiting_before(request: HttpRequest, order: Order) -> int:
     earlier = Q(captured_at__lt=order.captured_at) | Q(
         captured_at=order.captured_at, pk__lt=order.pk
     )
-    waiting = sight_of(request).permitted(Order.objects.waiting())
+    waiting = site_access(request).permitted(Order.objects.waiting())
     return waiting.filter(earlier).count()
 
 

@@ -18,7 +18,7 @@ from coc_admin.console.formats import (
     format_span,
 )
 from coc_admin.console.orders.timeline import Line
-from coc_admin.console.outages.figures import Figures
+from coc_admin.console.outages.queries import Figures
 from coc_admin.console.recorded_labels import in_readers_language
 from reconciliation.models import (
     Connection,
@@ -50,7 +50,7 @@ _TITLES_BY_NEW = {
 def timeline(outage: Outage, connection: Connection) -> list[Line]:
     """Return the story of `outage`, newest last; of a longer one the newest lines; 2 queries."""
     changes = list(ConnectionChange.objects.filter(outage=outage).order_by("-id")[:MOST_LINES])
-    every = intervals.pace_of(intervals.PROBE).seconds
+    every = intervals.interval_of(intervals.PROBE).seconds
     lines = []
     for change in reversed(changes):
         lines.append(_line(change))

@@ -11,21 +11,21 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
-from coc_admin.accounts.site_access import sight_of
+from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import console_page
 from coc_admin.console.alerts.queries import inbox_of
 from coc_admin.console.charts import polyline, rounded_up
 from coc_admin.console.frame import frame_of
-from coc_admin.console.outages import timeline as outage_stories
-from coc_admin.console.outages.figures import (
+from coc_admin.console.outages import timeline
+from coc_admin.console.outages.queries import (
     Point,
     counts_of_outages,
     course_of,
     figures_of,
 )
-from coc_admin.console.outages.files import MOST_RUNS, reports_of_outage
-from coc_admin.console.paging import newest_first
-from coc_admin.console.runs.site_access import runs_in_sight, seen_runs
+from coc_admin.console.outages.report_views import MOST_RUNS, reports_of_outage
+from coc_admin.console.pager import newest_first
+from coc_admin.console.runs.queries import seen_runs, shown_runs
 from reconciliation.models import Alert, AlertState, Outage, Run
 
 PAGE = 25
@@ -37,7 +37,7 @@ MOST_REPORTS = 120
 def outage_list(request: HttpRequest) -> HttpResponse:
     """List outages, the newest first, with what was captured and oversold."""
     page = newest_first(Outage.objects.all(), request, size=PAGE)
-    counts = counts_of_outages(page.rows, sight=sight_of(request))
+    counts = counts_of_outages(page.rows, access=site_access(request))
     context = {
         "rows": [(outage, counts[outage.pk]) for outage in page.rows],
         "page": page,
@@ -49,30 +49,28 @@ def outage_list(request: HttpRequest) -> HttpResponse:
 def outage_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one outage: when, what was captured, what became of it, and a text to send."""
     outage = get_object_or_404(Outage, pk=min(pk, 2**63 - 1))
-    user, sight, now = request.user, sight_of(request), timezone.now()
-    figures = figures_of(outage, sight=sight)
-    runs = list(runs_in_sight(sight).filter(outage=outage).order_by("-pk")[:MOST_RUNS])
-    seen = seen_runs(runs, sight)
+    user, access, now = request.user, site_access(request), timezone.now()
+    figures = figures_of(outage, access=access)
+    runs = list(shown_runs(access).filter(outage=outage).order_by("-pk")[:MOST_RUNS])
+    seen = seen_runs(runs, access)
     may_download = user.has_perm("reconciliation.download_report")
-    found = reports_of_outage(outage, sight=sight, now=now)
+    found = reports_of_outage(outage, access=access, now=now)
     reports = list(found[:MOST_REPORTS]) if may_download else []
     context: dict[str, Any] = {
         "outage": outage,
         "figures": figures,
-        "story": outage_stories.timeline(outage, frame_of(request).connection),
-        "length": outage_stories.span(outage.lost_at, outage.drained_at or now),
-        "to_detect": outage_stories.span(outage.lost_at, outage.detected_at),
-        "away": outage_stories.span(outage.lost_at, outage.recovered_at or now),
-        "to_reconcile": outage_stories.span(outage.recovered_at, outage.drained_at),
-        "chart": _chart(course_of(outage, sight=sight, now=now)) if figures.orders else None,
+        "story": timeline.timeline(outage, frame_of(request).connection),
+        "length": timeline.span(outage.lost_at, outage.drained_at or now),
+        "to_detect": timeline.span(outage.lost_at, outage.detected_at),
+        "away": timeline.span(outage.lost_at, outage.recovered_at or now),
+        "to_reconcile": timeline.span(outage.recovered_at, outage.drained_at),
+        "chart": _chart(course_of(outage, access=access, now=now)) if figures.orders else None,
         "runs": seen,
-        "alerts": inbox_of(request).told(_alerts(outage, runs, now))
+        "alerts": inbox_of(request).as_seen(_alerts(outage, runs, now))
         if user.has_perm("reconciliation.view_alert")
         else [],
         "reports": reports,
-        "text": outage_stories.summary(
-            outage, figures=figures, runs=runs, reports=reports, now=now
-        ),
+        "text": timeline.summary(outage, figures=figures, runs=runs, reports=reports, now=now),
     }
     return render(request, "console/outages/outage.html", context)
 

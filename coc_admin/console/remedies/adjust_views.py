@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
-from coc_admin.accounts.site_access import sight_of
+from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.orders.timeline import attempt_words
@@ -68,7 +68,7 @@ def adjust(request: HttpRequest, pk: int, document_pk: int) -> HttpResponse:
                 except CannotAdjust as error:
                     refused = error.detail
         if "change" not in request.POST:
-            preview = remedies.preview_rearrange(documents.get(pk=document.pk), keeps)
+            preview = remedies.preview_adjustment(documents.get(pk=document.pk), keeps)
     # What somebody else has done meanwhile must be seen together with the refusal.
     order.refresh_from_db()
     document = documents.get(pk=document.pk)
@@ -93,7 +93,7 @@ def _adjusted(
     reason: str,
 ) -> HttpResponse:
     """Adjust the document and show the order. Raises CannotAdjust."""
-    done = remedies.rearrange(
+    done = remedies.adjust_reservation(
         document_id=document.pk,
         keeps=keeps,
         actor=person(request.user.get_username()),
@@ -163,7 +163,7 @@ def _lists(
 
     Those that the order's site may sell from, as far as the person may see their stock.
     """
-    seen = sight_of(request).permitted_lists()
+    seen = site_access(request).permitted_lists()
     permitted = seen.filter(pk__in=lists_of(document.order.site))
     found = InventoryRecord.objects.filter(inventory_list__in=permitted, sku__in=skus)
     lists: dict[str, list[tuple[str, Decimal | None]]] = defaultdict(list)

@@ -14,12 +14,12 @@ from django.utils.translation import gettext as _
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.forms import ReasonForm, SettleForm
 from coc_admin.console.orders.views import is_reopenable, order_context, order_or_404
+from orders import settlement
 from orders.actors import person
 from orders.errors import CannotSettle
 from orders.models import Order, OrderItem, OrderStatus, ReservationState, Resolution
-from orders.settlement import reopen as reopen_order
 from orders.texts import made_visible
-from reconciliation.reservation.release import settle_outside as settle_order_outside
+from reconciliation.reservation import release
 
 
 @console_page("orders.change_order", methods=READ_AND_POST)
@@ -30,7 +30,7 @@ def settle_outside(request: HttpRequest, pk: int) -> HttpResponse:
         order_or_404(request, pk),
         "console/remedies/order_settle.html",
         form=SettleForm(request.POST or None),
-        do=settle_order_outside,
+        do=release.settle_outside,
         done=_("Order %(number)s: settled outside."),
         may=is_open_shortage,
     )
@@ -44,7 +44,7 @@ def reopen(request: HttpRequest, pk: int) -> HttpResponse:
         order_or_404(request, pk),
         "console/remedies/order_reopen.html",
         form=ReasonForm(request.POST or None),
-        do=reopen_order,
+        do=settlement.reopen,
         done=_("Order %(number)s is open again."),
         may=_may_reopen,
     )

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
-from coc_admin.accounts.site_access import Sight, sight_of
+from coc_admin.accounts.site_access import SiteAccess, site_access
 from orders import units
 from orders.fields import ZERO
 from orders.models import Order, ReservationState, Resolution
@@ -20,14 +20,14 @@ from reconciliation.models import ReportDay, ReportType
 from reconciliation.reports.report_types import orders_of
 
 
-def reports_in_sight(sight: Sight) -> QuerySet[ReportDay]:
+def shown_reports(access: SiteAccess) -> QuerySet[ReportDay]:
     """Return the reports of the sites that a list shows now."""
-    return sight.narrow(ReportDay.objects.all())
+    return access.narrow(ReportDay.objects.all())
 
 
 def report_or_404(request: HttpRequest, pk: int) -> ReportDay:
     """Return a report that the person may open by its address, or answer that there is none."""
-    reports = sight_of(request).permitted(ReportDay.objects.select_related("site"))
+    reports = site_access(request).permitted(ReportDay.objects.select_related("site"))
     return get_object_or_404(reports, pk=min(pk, 2**63 - 1))
 
 

@@ -12,10 +12,10 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 
 from coc_admin.accounts import audit_log
-from coc_admin.accounts.site_access import Sight, sight_of
+from coc_admin.accounts.site_access import SiteAccess, site_access
 from coc_admin.console.access import console_page
 from coc_admin.console.forms import ReportFilterForm
-from coc_admin.console.reports.queries import report_or_404, reports_in_sight
+from coc_admin.console.reports.queries import report_or_404, shown_reports
 from coc_admin.report_responses import FORMS, report_response
 from reconciliation.models import ReportDay, ReportType
 from reconciliation.reports import names
@@ -25,9 +25,9 @@ PAGE = 60
 MOST_PAGES = 400
 
 
-def latest_days(number: int, *, sight: Sight) -> list[tuple[date, list[ReportDay]]]:
+def latest_days(number: int, *, access: SiteAccess) -> list[tuple[date, list[ReportDay]]]:
     """Return the latest `number` days that have reports, with their reports; two queries."""
-    found = reports_in_sight(sight)
+    found = shown_reports(access)
     days = list(found.order_by("-date").values_list("date", flat=True).distinct()[:number])
     reports = found.filter(date__in=days).order_by("-date", "site", "report_type")
     return [(day, list(group)) for day, group in groupby(reports, key=lambda report: report.date)]
@@ -46,12 +46,12 @@ def reports_live(request: HttpRequest) -> HttpResponse:
 
 
 def _list_context(request: HttpRequest) -> dict[str, Any]:
-    sight = sight_of(request)
+    access = site_access(request)
     form = ReportFilterForm(request.GET)
     form.is_valid()
     site, kind, day = (form.cleaned_data.get(name) for name in ("site", "kind", "date"))
-    found = reports_in_sight(sight).order_by("-date", "site", "report_type")
-    site = site if site and sight.permits(site.pk) else None
+    found = shown_reports(access).order_by("-date", "site", "report_type")
+    site = site if site and access.permits(site.pk) else None
     if site:
         found = found.filter(site=site)
     if kind:
@@ -63,7 +63,7 @@ def _list_context(request: HttpRequest) -> dict[str, Any]:
     return {
         "page": Paginator(found, PAGE).get_page(min(wanted, MOST_PAGES)),
         "form": form,
-        "sites": sight.sites,
+        "sites": access.sites,
         "site": site,
         "kind": kind,
         "kinds": ReportType.choices,

@@ -14,29 +14,29 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from coc_admin.accounts import audit_log
-from coc_admin.accounts.site_access import Sight, sight_of
+from coc_admin.accounts.site_access import SiteAccess, site_access
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.forms import ReasonForm, ScopeForm
 from coc_admin.console.orders.timeline import attempt_words
-from coc_admin.console.paging import newest_first
-from coc_admin.console.runs.details import (
+from coc_admin.console.pager import newest_first
+from coc_admin.console.runs.detail_views import (
     CHANGED,
     RunFilterForm,
     changed_since_before,
     with_outcome_before,
 )
-from coc_admin.console.runs.site_access import (
+from coc_admin.console.runs.queries import (
     permitted_runs,
     run_or_404,
-    runs_in_sight,
     seen_run,
     seen_runs,
+    shown_runs,
 )
 from orders.actors import person
 from orders.models import ReservationState
 from orders.units import units_of_orders
 from reconciliation.models import Attempt, AttemptOutcome, EntryState, Run, RunEntry, Trigger
-from reconciliation.runs import lifecycle as reconciliations
+from reconciliation.runs import lifecycle
 from reconciliation.runs.dry_run import dry_run
 
 PAGE = 25
@@ -48,14 +48,14 @@ MOST_PAGES = 400
 @console_page("reconciliation.view_run")
 def run_list(request: HttpRequest) -> HttpResponse:
     """List reconciliations, the newest first, with what they came to."""
-    sight = sight_of(request)
+    access = site_access(request)
     form = RunFilterForm(request.GET)
-    page = newest_first(form.narrow(runs_in_sight(sight), sight), request, size=PAGE)
+    page = newest_first(form.narrow(shown_runs(access), access), request, size=PAGE)
     context = {
-        "rows": seen_runs(page.rows, sight),
+        "rows": seen_runs(page.rows, access),
         "page": page,
         "form": form,
-        "is_limited": sight.is_limited,
+        "is_limited": access.is_limited,
     }
     return render(request, "console/runs/runs.html", context)
 
@@ -73,11 +73,11 @@ def run_live(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _run_context(request: HttpRequest, pk: int) -> dict[str, Any]:
-    sight = sight_of(request)
-    run, counts = seen_run(run_or_404(request, pk), sight)
-    progress = reconciliations.progress_of(counts)
+    access = site_access(request)
+    run, counts = seen_run(run_or_404(request, pk), access)
+    progress = lifecycle.progress_of(counts)
     state = request.GET.get("outcome", "")
-    entries = sight.permitted(RunEntry.objects.filter(run=run), "order__site")
+    entries = access.permitted(RunEntry.objects.filter(run=run), "order__site")
     entries = entries.select_related("order").order_by("position")
     entries = with_outcome_before(entries)
     if state in EntryState.values:
@@ -91,7 +91,7 @@ def _run_context(request: HttpRequest, pk: int) -> dict[str, Any]:
     units = units_of_orders([entry.order for entry in page.object_list])
     return {
         "run": run,
-        "is_limited": sight.is_limited,
+        "is_limited": access.is_limited,
         "counts": counts,
         "progress": progress,
         "entries": [(entry, units[entry.order_id]) for entry in page.object_list],
@@ -99,7 +99,7 @@ def _run_context(request: HttpRequest, pk: int) -> dict[str, Any]:
         "view": "orders",
         "outcome": state,
         "outcomes": [(s.value, s.label, counts[s]) for s in EntryState if counts.get(s)],
-        "faults": [(fault, attempt_words(fault)) for fault in _faults(run, sight)],
+        "faults": [(fault, attempt_words(fault)) for fault in _faults(run, access)],
         "may_rerun": not run.is_active
         and (progress.short or progress.offline)
         and request.user.has_perm("reconciliation.start_run"),
@@ -110,10 +110,10 @@ def _number(text: str) -> int:
     return int(text) if text.isdecimal() and len(text) < 9 else 1
 
 
-def _faults(run: Run, sight: Sight) -> list[Attempt]:
+def _faults(run: Run, access: SiteAccess) -> list[Attempt]:
     """Return the latest calls of a run that brought no answer, one for each order."""
     failed = (
-        sight.permitted(Attempt.objects.filter(run=run), "order__site")
+        access.permitted(Attempt.objects.filter(run=run), "order__site")
         .exclude(
             outcome__in=[
                 "",
@@ -136,11 +136,11 @@ def _faults(run: Run, sight: Sight) -> list[Attempt]:
 @console_page("reconciliation.start_run", methods=READ_AND_POST)
 def preview(request: HttpRequest) -> HttpResponse:
     """Say what a rerun would do (GET), then start it (POST); a second click finds the first run."""
-    sight = sight_of(request)
+    access = site_access(request)
     form = ScopeForm(
         request.POST if request.method == "POST" else request.GET,
-        sight=sight,
-        runs=permitted_runs(sight),
+        access=access,
+        runs=permitted_runs(access),
     )
     if not form.is_valid():
         return render(request, "console/runs/run_new.html", {"form": form}, status=400)
@@ -149,21 +149,21 @@ def preview(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and reason.is_valid():
         try:
             run = _start(request, form, reason.cleaned_data["reason"])
-        except reconciliations.RunRefused as error:
-            if _is_permitted(error.active_run, sight):
+        except lifecycle.RunRefused as error:
+            if _is_permitted(error.active_run, access):
                 messages.info(request, _("A reconciliation is already under way; this is it."))
                 return redirect("run", pk=error.active_run.pk)  # type: ignore[union-attr]
             refused = error.detail
         else:
             messages.success(request, _("The reconciliation has been started."))
             return redirect("run", pk=run.pk)
-    context = _preview_context(form, sight) | {"form": form, "reason": reason, "refused": refused}
+    context = _preview_context(form, access) | {"form": form, "reason": reason, "refused": refused}
     return render(request, "console/runs/run_new.html", context, status=409 if refused else 200)
 
 
 def _start(request: HttpRequest, form: ScopeForm, reason: str) -> Run:
     with transaction.atomic():
-        run = reconciliations.start_run(
+        run = lifecycle.start_run(
             trigger=Trigger.PERSON,
             actor=person(request.user.get_username()),
             scope=form.cleaned_data["scope"],
@@ -181,22 +181,22 @@ def _start(request: HttpRequest, form: ScopeForm, reason: str) -> Run:
     return run
 
 
-def _is_permitted(run: Run | None, sight: Sight) -> bool:
-    return run is not None and permitted_runs(sight).filter(pk=run.pk).exists()
+def _is_permitted(run: Run | None, access: SiteAccess) -> bool:
+    return run is not None and permitted_runs(access).filter(pk=run.pk).exists()
 
 
-def _preview_context(form: ScopeForm, sight: Sight) -> dict[str, Any]:
+def _preview_context(form: ScopeForm, access: SiteAccess) -> dict[str, Any]:
     would = dry_run(
         scope=form.cleaned_data["scope"],
         scope_data=form.scope_data,
-        told=sight.allowed,
+        told=access.allowed,
         now=timezone.now(),
     )
-    active = reconciliations.active_run()
+    active = lifecycle.active_run()
     return {
         "would": would,
         "active": active,
-        "active_is_permitted": _is_permitted(active, sight),
+        "active_is_permitted": _is_permitted(active, access),
         "forecast": [(s.value, s.label, would.by_outcome.get(s, 0)) for s in _FORECAST],
     }
 

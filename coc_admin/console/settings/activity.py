@@ -15,7 +15,7 @@ from coc_admin.models import AuditEntry
 from orders.models import ActorKind, EventKind, Order, OrderEvent, Site
 
 PAGE = 50
-# Of two deeds at one moment those of the audit log come first.
+# Of two activities at one moment those of the audit log come first.
 _AUDIT, _ORDER = 1, 0
 # The kinds of things of the audit log; an object is found by its key under each.
 KINDS = (
@@ -37,7 +37,7 @@ KINDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class Activity:
     """One thing that a person did; `order` is set for what was done to an order's state."""
 
     at: datetime
@@ -68,7 +68,7 @@ class Wanted:
     until: datetime | None = None
 
 
-def page_of_deeds(wanted: Wanted, *, cursor: str) -> Page[Deed]:
+def page_of_activities(wanted: Wanted, *, cursor: str) -> Page[Activity]:
     """Return the page after `cursor`, the newest first; a cursor that is none is the start."""
     after = _read_cursor(cursor)
     rows = list(_merged(wanted, after=after, most=PAGE + 1))[: PAGE + 1]
@@ -78,20 +78,20 @@ def page_of_deeds(wanted: Wanted, *, cursor: str) -> Page[Deed]:
     return Page(rows, next_cursor, is_first=after is None)
 
 
-def deeds(wanted: Wanted, *, most: int) -> Iterator[Deed]:
-    """Yield up to `most` deeds of each source, the newest first."""
+def activities(wanted: Wanted, *, most: int) -> Iterator[Activity]:
+    """Yield up to `most` activities of each source, the newest first."""
     return _merged(wanted, after=None, most=most)
 
 
 def _merged(
     wanted: Wanted, *, after: tuple[datetime, int, int] | None, most: int
-) -> Iterator[Deed]:
+) -> Iterator[Activity]:
     entries = _after(_entries(wanted), after, _AUDIT).order_by("-at", "-id")[:most]
     events = _after(_events(wanted), after, _ORDER).order_by("-at", "-id")[:most]
     return heapq.merge(
         (_of_entry(entry) for entry in entries.iterator(chunk_size=1000)),
         (_of_event(event) for event in events.iterator(chunk_size=1000)),
-        key=lambda deed: deed.place,
+        key=lambda activity: activity.place,
         reverse=True,
     )
 
@@ -146,8 +146,8 @@ def _orders_numbered(order_no: str) -> list[int]:
     return list(orders.order_by().values_list("pk", flat=True))
 
 
-def _of_entry(entry: AuditEntry) -> Deed:
-    return Deed(
+def _of_entry(entry: AuditEntry) -> Activity:
+    return Activity(
         at=entry.at,
         source=_AUDIT,
         key=entry.pk,
@@ -160,8 +160,8 @@ def _of_entry(entry: AuditEntry) -> Deed:
     )
 
 
-def _of_event(event: OrderEvent) -> Deed:
-    return Deed(
+def _of_event(event: OrderEvent) -> Activity:
+    return Activity(
         at=event.at,
         source=_ORDER,
         key=event.pk,

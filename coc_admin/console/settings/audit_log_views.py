@@ -20,7 +20,13 @@ from django.utils.translation import gettext_lazy
 
 from coc_admin.accounts import audit_log
 from coc_admin.console.access import console_page
-from coc_admin.console.settings.activity import KINDS, Deed, Wanted, deeds, page_of_deeds
+from coc_admin.console.settings.activity import (
+    KINDS,
+    Activity,
+    Wanted,
+    activities,
+    page_of_activities,
+)
 from coc_admin.console.settings.audit_labels import action_words, kind_words
 from coc_admin.console.settings.edit_forms import StyledForm
 from coc_admin.console.settings.views import settings_page
@@ -96,9 +102,9 @@ def _midnight(day: date | None, *, days: int = 0) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A deed in words, with the page of what it was done to."""
+    """An activity in words, with the page of what it was done to."""
 
-    deed: Deed
+    activity: Activity
     action: str
     kind: str
     key: str
@@ -113,8 +119,8 @@ def audit_list(request: HttpRequest) -> HttpResponse:
     lines: list[Line] = []
     page = None
     if form.is_valid():
-        page = page_of_deeds(form.wanted, cursor=form.cleaned_data["cursor"])
-        lines = [line_of(deed) for deed in page.rows]
+        page = page_of_activities(form.wanted, cursor=form.cleaned_data["cursor"])
+        lines = [line_of(activity) for activity in page.rows]
     names = ("person", "kind", "target", "since", "until")
     context = {
         "form": form,
@@ -137,40 +143,42 @@ def audit_export(request: HttpRequest) -> HttpResponseBase:
         target="audit",
         detail={name: request.GET[name] for name in form.fields if request.GET.get(name)},
     )
-    found = islice(deeds(form.wanted, most=MOST_ROWS), MOST_ROWS)
+    found = islice(activities(form.wanted, most=MOST_ROWS), MOST_ROWS)
     rows = (
         (
-            iso(deed.at),
-            deed.actor,
-            deed.action,
-            deed.target,
-            json.dumps(deed.detail, ensure_ascii=False, sort_keys=True) if deed.detail else "",
-            deed.reason,
-            deed.request_id,
+            iso(activity.at),
+            activity.actor,
+            activity.action,
+            activity.target,
+            json.dumps(activity.detail, ensure_ascii=False, sort_keys=True)
+            if activity.detail
+            else "",
+            activity.reason,
+            activity.request_id,
         )
-        for deed in found
+        for activity in found
     )
     with statement_limit.for_work():
         file = sheet_file("csv", COLUMNS, rows)
     return file_response(file, stem=f"audit_{timezone.now():%Y%m%d_%H%M%S}", form="csv")
 
 
-def line_of(deed: Deed) -> Line:
-    """Return a deed in words."""
-    kind, _mark, key = deed.target.partition(":")
+def line_of(activity: Activity) -> Line:
+    """Return an activity in words."""
+    kind, _mark, key = activity.target.partition(":")
     return Line(
-        deed=deed,
-        action=deed.action if deed.order else action_words(deed.action),
+        activity=activity,
+        action=activity.action if activity.order else action_words(activity.action),
         kind=kind_words(kind),
-        key=deed.order.order_no if deed.order else key,
-        url=_url_of(deed, kind, key),
-        details=[(str(name), _value_words(value)) for name, value in deed.detail.items()],
+        key=activity.order.order_no if activity.order else key,
+        url=_url_of(activity, kind, key),
+        details=[(str(name), _value_words(value)) for name, value in activity.detail.items()],
     )
 
 
-def _url_of(deed: Deed, kind: str, key: str) -> str:
-    if deed.order:
-        return reverse("order", args=[deed.order.pk])
+def _url_of(activity: Activity, kind: str, key: str) -> str:
+    if activity.order:
+        return reverse("order", args=[activity.order.pk])
     if kind == "order" and key.isdecimal():
         return reverse("order", args=[key])
     if kind == "user" and key:

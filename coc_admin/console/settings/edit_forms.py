@@ -11,7 +11,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from coc_admin.editing import text_of
+from coc_admin.edits import text_of
 from orders.texts import storable
 
 _LONGEST_SEEN = 20_000

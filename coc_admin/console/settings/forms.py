@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from coc_admin.console.settings.edit_forms import EditForm
-from coc_admin.editing import texts_of
+from coc_admin.edits import texts_of
 from coc_admin.sites import PERMITTED, permitted_text
 from orders.models import InventoryList, ListType, Site, UnknownSkuPolicy
 

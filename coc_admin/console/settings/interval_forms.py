@@ -15,7 +15,7 @@ from reconciliation.queue.intervals import MINUTE, Kind
 
 
 def every(number: float, unit: int) -> str:
-    """Return a rhythm in words: `every minute`, `every 20 seconds`."""
+    """Return an interval in words: `every minute`, `every 20 seconds`."""
     told, few = f"{number:g}", 1 if number == 1 else 2
     if unit == MINUTE:
         return ngettext("every minute", "every %(number)s minutes", few) % {"number": told}
@@ -44,7 +44,7 @@ class EveryForm(EditForm):
         field.error_messages["invalid"] = _("Use a whole number, or leave it empty.")
 
     def clean_every(self) -> int | None:
-        """Return the number, within the limits of this rhythm."""
+        """Return the number, within the limits of this interval."""
         number: int | None = self.cleaned_data["every"]
         if number is not None and not self.kind.low <= number <= self.kind.high:
             limits = {"low": self.kind.low, "high": self.kind.high}
@@ -95,6 +95,6 @@ class DailyForm(EditForm):
 
 
 def form_of(kind: Kind) -> type[EditForm]:
-    """Return the form in which the rhythm of `kind` is changed."""
+    """Return the form in which the interval of `kind` is changed."""
     base = DailyForm if kind.daily else EveryForm
     return type(base.__name__, (base,), {"kind": kind})

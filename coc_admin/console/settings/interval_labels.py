@@ -1,4 +1,4 @@
-"""What runs by itself, in plain words: what it does, and what another rhythm means."""
+"""What runs by itself, in plain words: what it does, and what another interval means."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from django.utils.translation import gettext_lazy
 from coc_admin.console.settings.interval_forms import every
 from reconciliation.maintenance.schedule_status import Standing
 from reconciliation.queue import intervals
-from reconciliation.queue.intervals import Pace
+from reconciliation.queue.intervals import Interval
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """Name, what it does, what a longer rhythm means, and why it cannot be paused."""
+    """Name, what it does, what a longer interval means, and why it cannot be paused."""
 
     name: Any
     does: Any
@@ -66,7 +66,7 @@ ABOUT = {
             " lost, and that it is back, is noticed by this."
         ),
         gettext_lazy(
-            "Loss and return are noticed later, by several times the rhythm: with more than one"
+            "Loss and return are noticed later, by several times the interval: with more than one"
             " second no longer within five seconds. Until a loss is noticed each shopper waits for"
             " an answer that does not come."
         ),
@@ -108,16 +108,16 @@ STANDINGS = {
 }
 
 
-def pace_words(pace: Pace) -> str:
-    """Return a rhythm in words: `every minute`, `once a day at 03:00 (Europe/Berlin)`."""
-    if pace.at is not None:
-        told = {"time": f"{pace.at:%H:%M}", "zone": pace.zone}
+def interval_words(interval: Interval) -> str:
+    """Return an interval in words: `every minute`, `once a day at 03:00 (Europe/Berlin)`."""
+    if interval.at is not None:
+        told = {"time": f"{interval.at:%H:%M}", "zone": interval.zone}
         return _("once a day at %(time)s (%(zone)s)") % told
-    if pace.kind.daily:
+    if interval.kind.daily:
         return _("once a day")
-    return every(pace.seconds / pace.kind.unit, pace.kind.unit)
+    return every(interval.seconds / interval.kind.unit, interval.kind.unit)
 
 
-def default_words(pace: Pace) -> str:
-    """Return the environment's rhythm in words."""
-    return pace_words(Pace(pace.kind, pace.kind.default))
+def default_words(interval: Interval) -> str:
+    """Return the environment's interval in words."""
+    return interval_words(Interval(interval.kind, interval.kind.default))

@@ -1,4 +1,4 @@
-"""The page on which the rhythm of one thing that runs by itself is changed."""
+"""The page on which the interval of one thing that runs by itself is changed."""
 
 from __future__ import annotations
 
@@ -10,28 +10,33 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from coc_admin import intervals as changing
+from coc_admin import interval_changes
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.settings.interval_forms import form_of
-from coc_admin.console.settings.interval_labels import ABOUT, STANDINGS, default_words, pace_words
+from coc_admin.console.settings.interval_labels import (
+    ABOUT,
+    STANDINGS,
+    default_words,
+    interval_words,
+)
 from coc_admin.console.settings.views import settings_page, try_to
-from coc_admin.editing import texts_of
-from reconciliation.maintenance.schedule_status import Entry, timetable
-from reconciliation.models import Rhythm
+from coc_admin.edits import texts_of
+from reconciliation.maintenance.schedule_status import Entry, schedule_status
+from reconciliation.models import IntervalSetting
 from reconciliation.queue.intervals import KINDS
 
 
 @console_page("orders.change_site", methods=READ_AND_POST, every_site=True)
-def rhythm_page(request: HttpRequest, name: str) -> HttpResponse:
+def interval_page(request: HttpRequest, name: str) -> HttpResponse:
     """Show one thing that runs by itself, and a form to change how often it does."""
     if name not in KINDS:
         raise Http404
     form_class = form_of(KINDS[name])
-    row = Rhythm.objects.filter(pk=name).first() or Rhythm(pk=name)
+    row = IntervalSetting.objects.filter(pk=name).first() or IntervalSetting(pk=name)
     form = form_class(_input(request, form_class.edited), seen=texts_of(row, form_class.edited))
     outcome = try_to(
         form,
-        lambda: changing.change_rhythm(
+        lambda: interval_changes.change_interval(
             request=request,
             name=name,
             was=form.was_texts,
@@ -44,18 +49,18 @@ def rhythm_page(request: HttpRequest, name: str) -> HttpResponse:
             messages.success(request, _("%(what)s: changed.") % {"what": ABOUT[name].name})
         else:
             messages.info(request, _("Nothing was different, so nothing was changed."))
-        return redirect("settings_rhythm", name=name)
-    [entry] = [one for one in timetable(timezone.now()) if one.pace.kind.name == name]
+        return redirect("settings_interval", name=name)
+    [entry] = [one for one in schedule_status(timezone.now()) if one.interval.kind.name == name]
     context = outcome.context | {
         "row": shown(entry),
         "about": ABOUT[name],
-        "default": default_words(entry.pace),
+        "default": default_words(entry.interval),
     }
-    return settings_page(request, "rhythm.html", context, status=outcome.status)
+    return settings_page(request, "interval.html", context, status=outcome.status)
 
 
 def _input(request: HttpRequest, edited: tuple[str, ...]) -> Any:
-    """Return the input; with the button for it, that which means the environment's rhythm."""
+    """Return the input; with the button for it, that which means the environment's interval."""
     if "default" not in request.POST:
         return request.POST or None
     data = request.POST.copy()
@@ -66,13 +71,13 @@ def _input(request: HttpRequest, edited: tuple[str, ...]) -> Any:
 
 def shown(entry: Entry) -> dict[str, Any]:
     """Return what the pages show of something that runs by itself."""
-    kind = entry.pace.kind
+    kind = entry.interval.kind
     tone, standing = STANDINGS[entry.standing]
     return {
         "key": kind.name,
         "name": ABOUT[kind.name].name,
-        "rhythm": pace_words(entry.pace),
-        "is_changed": entry.pace.is_changed,
+        "interval": interval_words(entry.interval),
+        "is_changed": entry.interval.is_changed,
         "variable": kind.variable,
         "last_at": entry.last_at,
         "next_at": entry.next_at,

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
 from coc_admin import sites
-from coc_admin.accounts.site_access import sight_of
+from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.settings.forms import ListForm, NewListForm, texts_of_list
 from coc_admin.console.settings.views import settings_page, tell, try_to
@@ -23,16 +23,18 @@ from orders.models import InventoryList, InventoryRecord, Site
 @console_page("orders.view_inventorylist")
 def inventory_lists(request: HttpRequest) -> HttpResponse:
     """List the inventory lists with their SKUs and sites; three queries."""
-    sight = sight_of(request)
+    access = site_access(request)
     records = InventoryRecord.objects.order_by().values_list("inventory_list")
     numbers = dict(records.annotate(number=Count("pk")))
     used_by: dict[str, list[str]] = defaultdict(list)
     for list_id, site_id in Site.objects.order_by("pk").values_list("inventory_list", "pk"):
-        if sight.permits(site_id):
+        if access.permits(site_id):
             used_by[list_id].append(site_id)
     context = {
-        "rows": [(one, numbers.get(one.pk, 0), used_by[one.pk]) for one in sight.permitted_lists()],
-        "may_add": request.user.has_perm("orders.add_inventorylist") and not sight.is_limited,
+        "rows": [
+            (one, numbers.get(one.pk, 0), used_by[one.pk]) for one in access.permitted_lists()
+        ],
+        "may_add": request.user.has_perm("orders.add_inventorylist") and not access.is_limited,
     }
     return settings_page(request, "lists.html", context)
 
@@ -40,10 +42,10 @@ def inventory_lists(request: HttpRequest) -> HttpResponse:
 @console_page("orders.change_inventorylist", methods=READ_AND_POST)
 def list_page(request: HttpRequest, pk: str) -> HttpResponse:
     """Show a list, how much of it is kept back now, and a form to change it."""
-    sight = sight_of(request)
-    list_ = get_object_or_404(sight.permitted_lists(), pk=pk)
+    access = site_access(request)
+    list_ = get_object_or_404(access.permitted_lists(), pk=pk)
     users = list(Site.objects.filter(inventory_list=list_).order_by("pk"))
-    is_shared = not all(sight.permits(site.pk) for site in users)
+    is_shared = not all(access.permits(site.pk) for site in users)
     if is_shared and request.method == "POST":
         raise Http404
     form = ListForm(request.POST or None, seen=texts_of_list(list_))
@@ -65,7 +67,7 @@ def list_page(request: HttpRequest, pk: str) -> HttpResponse:
     records = InventoryRecord.objects.filter(inventory_list=list_)
     context = outcome.context | {
         "list": list_,
-        "sites": [site for site in users if sight.permits(site.pk)],
+        "sites": [site for site in users if access.permits(site.pk)],
         "is_shared": is_shared,
         "skus": records.count(),
         "at_floor": records_at_floor(list_).count(),

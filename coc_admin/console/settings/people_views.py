@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
-from coc_admin.accounts import people as accounts
+from coc_admin.accounts import people
 from coc_admin.accounts.sign_in import limits
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.queries import PAGE
@@ -34,13 +34,13 @@ def person_list(request: HttpRequest) -> HttpResponse:
         )
     if after:
         found = found.filter(username__gt=after)
-    people = list(found[: PAGE + 1])
-    more, people = len(people) > PAGE, people[:PAGE]
-    limited = Profile.objects.filter(user__in=people, every_site=False).prefetch_related("sites")
+    rows = list(found[: PAGE + 1])
+    more, rows = len(rows) > PAGE, rows[:PAGE]
+    limited = Profile.objects.filter(user__in=rows, every_site=False).prefetch_related("sites")
     sites = {one.user_id: [site.pk for site in one.sites.all()] for one in limited}
     context = {
-        "rows": [(one, role_word(accounts.role_of(one)), sites.get(one.pk)) for one in people],
-        "next_after": people[-1].username if more else "",
+        "rows": [(one, role_word(people.role_of(one)), sites.get(one.pk)) for one in rows],
+        "next_after": rows[-1].username if more else "",
         "is_first": not after,
         "text": text,
     }
@@ -53,7 +53,7 @@ def person_new(request: HttpRequest) -> HttpResponse:
     form = NewPersonForm(request.POST or None)
     outcome: Outcome[User] = try_to(
         form,
-        lambda: accounts.add(
+        lambda: people.add(
             request=request,
             username=form.cleaned_data["username"],
             values=form.values,
@@ -62,7 +62,7 @@ def person_new(request: HttpRequest) -> HttpResponse:
     )
     if outcome.done and outcome.result:
         user = outcome.result
-        link = accounts.password_link(request=request, user_id=user.pk)
+        link = people.password_link(request=request, user_id=user.pk)
         return settings_page(request, "person_link.html", {"person": user, "link": link})
     return settings_page(request, "person_new.html", outcome.context, status=outcome.status)
 
@@ -71,10 +71,10 @@ def person_new(request: HttpRequest) -> HttpResponse:
 def person_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show a person, what may be done, and a form to change names, role and sites."""
     user = get_object_or_404(User, pk=min(pk, 2**31 - 1))
-    form = PersonForm(request.POST or None, seen=accounts.seen(user))
+    form = PersonForm(request.POST or None, seen=people.seen(user))
     outcome = try_to(
         form,
-        lambda: accounts.change(
+        lambda: people.change(
             request=request,
             user_id=user.pk,
             was=form.was_texts,
@@ -88,7 +88,7 @@ def person_page(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("settings_person", pk=user.pk)
     context = outcome.context | {
         "person": user,
-        "may_touch": accounts.may_touch(request, user),
+        "may_touch": people.may_touch(request, user),
         "is_oneself": request.user.pk == user.pk,
         "slowed_from": limits.slowed(user.get_username()),
         "has_password": user.has_usable_password(),

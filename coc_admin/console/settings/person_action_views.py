@@ -19,7 +19,7 @@ from coc_admin.accounts import people
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.settings.views import settings_page
-from coc_admin.editing import ChangeRefused
+from coc_admin.edits import ChangeRefused
 
 _Words = str | Promise
 

@@ -1,4 +1,4 @@
-"""The page about what runs by itself: schedules, rhythms, and who showed that it works."""
+"""The page about what runs by itself: schedules, intervals, and who showed that it works."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from coc_admin.console.settings.interval_views import shown
 from coc_admin.console.settings.views import settings_page
 from reconciliation.alerts.rules import MONITOR_SILENT, is_worker_silent
 from reconciliation.maintenance import schedules
-from reconciliation.maintenance.schedule_status import timetable
+from reconciliation.maintenance.schedule_status import schedule_status
 from reconciliation.maintenance.schedules import Fault
 from reconciliation.models import Heartbeat
 from reconciliation.queue import enqueue, heartbeats
@@ -45,7 +45,7 @@ def schedule_page(request: HttpRequest) -> HttpResponse:
         "is_broken": any(state.fault in _REPAIRABLE for state in states),
         "stops_all": any(state.fault == Fault.UNREADABLE for state in states),
         "runnable": [(name, str(words)) for name, words in RUNNABLE.items()],
-        "rows": [shown(entry) for entry in timetable(now)],
+        "rows": [shown(entry) for entry in schedule_status(now)],
         "beats": [
             (beat, _is_silent(beat, now))
             for beat in Heartbeat.objects.order_by("component", "-beat_at")[:_MOST_BEATS]

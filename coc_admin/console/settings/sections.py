@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 
-from coc_admin.accounts.site_access import sight_of
+from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import console_page
 
 # label, URL name, permission, whether it is only for people who see every site
@@ -37,7 +37,7 @@ class Section:
 
 def sections_of(request: HttpRequest) -> list[Section]:
     """Return the sections that the person may open and that exist."""
-    sees_all = not sight_of(request).is_limited
+    sees_all = not site_access(request).is_limited
     found = []
     for label, name, permission, for_all_sites in SECTIONS:
         if not request.user.has_perm(permission) or (for_all_sites and not sees_all):

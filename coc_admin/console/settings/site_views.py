@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from coc_admin import sites
-from coc_admin.accounts.site_access import sight_of
+from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.frame import frame_of
 from coc_admin.console.settings.forms import NewSiteForm, SiteForm, texts_of_site
@@ -42,12 +42,12 @@ class Limits:
 @console_page("orders.view_site")
 def site_list(request: HttpRequest) -> HttpResponse:
     """List the sites that the person may see; two queries."""
-    sight = sight_of(request)
+    access = site_access(request)
     waiting = Order.objects.waiting().order_by().values_list("site").annotate(number=Count("pk"))
     numbers = dict(waiting)
     context = {
-        "rows": [(site, numbers.get(site.pk, 0)) for site in sight.sites],
-        "may_add": request.user.has_perm("orders.add_site") and not sight.is_limited,
+        "rows": [(site, numbers.get(site.pk, 0)) for site in access.sites],
+        "may_add": request.user.has_perm("orders.add_site") and not access.is_limited,
     }
     return settings_page(request, "sites.html", context)
 
@@ -55,11 +55,11 @@ def site_list(request: HttpRequest) -> HttpResponse:
 @console_page("orders.change_site", methods=READ_AND_POST)
 def site_page(request: HttpRequest, pk: str) -> HttpResponse:
     """Show a site, where its limits stand, and a form to change it."""
-    if not sight_of(request).permits(pk):
+    if not site_access(request).permits(pk):
         raise Http404
     site = get_object_or_404(Site, pk=pk)
     # Another list may be other people's stock.
-    may_permit = not sight_of(request).is_limited
+    may_permit = not site_access(request).is_limited
     form = SiteForm(
         request.POST or None,
         seen=texts_of_site(site, may_permit=may_permit),
@@ -127,4 +127,4 @@ def limits_of(request: HttpRequest, site: Site) -> Limits:
 
 def _narrow(form: SiteForm, request: HttpRequest) -> None:
     """Offer somebody who sees only some sites only the lists of those."""
-    form.fields["inventory_list"].queryset = sight_of(request).permitted_lists()  # type: ignore[attr-defined]
+    form.fields["inventory_list"].queryset = site_access(request).permitted_lists()  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from coc_admin.console.settings.edit_forms import Clash, EditForm
 from coc_admin.console.settings.sections import sections_of
-from coc_admin.editing import ChangeRefused, EditedMeanwhile, NeedsConfirmation
+from coc_admin.edits import ChangeRefused, EditedMeanwhile, NeedsConfirmation
 
 T = TypeVar("T")
 

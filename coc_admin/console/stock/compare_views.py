@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from coc_admin.accounts import audit_log
 from coc_admin.console.access import console_page
-from coc_admin.console.stock import comparison as stock_compare
+from coc_admin.console.stock import comparison
 from coc_admin.console.stock.views import record_or_404, stock_page_of
 from orders.models import InventoryRecord
 
@@ -23,7 +23,7 @@ def compare_list(request: HttpRequest) -> HttpResponse:
     """Put the SKUs of a page of the list beside OCI's figures of this moment."""
     shown = stock_page_of(request)
     context = {
-        "told": stock_compare.compare(shown.page.rows),
+        "told": comparison.compare(shown.page.rows),
         "page": shown.page,
         "refresh_url": f"{reverse('stock_refresh')}?{request.GET.urlencode()}",
         "back_url": f"{reverse('inventory')}?{request.GET.urlencode()}",
@@ -36,7 +36,7 @@ def compare_sku(request: HttpRequest, pk: int) -> HttpResponse:
     """Put one SKU beside OCI's figure of this moment."""
     record = record_or_404(request, pk)
     context = {
-        "told": stock_compare.compare([record]),
+        "told": comparison.compare([record]),
         "record": record,
         "refresh_url": reverse("sku_refresh", args=[record.pk]),
         "back_url": reverse("sku", args=[record.pk]),
@@ -61,8 +61,8 @@ def refresh_sku(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _refresh(request: HttpRequest, records: Sequence[InventoryRecord]) -> None:
     try:
-        number = stock_compare.refresh(records)
-    except stock_compare.OciSilent as silent:
+        number = comparison.refresh(records)
+    except comparison.OciSilent as silent:
         messages.error(request, silent.detail)
         return
     with transaction.atomic():

@@ -18,7 +18,7 @@ from orders.fields import ZERO
 from orders.models import Hold, HoldState, InventoryList, InventoryRecord
 from orders.models.inventory import OPEN_HOLDS
 from reconciliation import connection
-from reconciliation.connection.clients import client as shared_client
+from reconciliation.connection.clients import shared_client
 from reconciliation.oci.errors import OciError
 from reconciliation.reservation import stock_refresh
 

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from coc_admin import stock_uploads
 from coc_admin.accounts import audit_log
-from coc_admin.accounts.site_access import sight_of
+from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.models import StockUpload
 from orders.imports.stock_csv import StockRefused
@@ -56,7 +56,7 @@ class StockUploadForm(forms.Form):
 @console_page("orders.change_inventorylist", methods=READ_AND_POST)
 def upload(request: HttpRequest) -> HttpResponse:
     """Take a stock file and check all of it; nothing is imported yet."""
-    lists = sight_of(request).permitted_lists()
+    lists = site_access(request).permitted_lists()
     form = StockUploadForm(*_given(request), lists=lists)
     bad, total = [], 0
     if request.method == "POST" and form.is_valid():
@@ -98,7 +98,7 @@ def confirm(request: HttpRequest, pk: int) -> HttpResponse:
         StockUpload.objects.select_related("inventory_list"),
         pk=min(pk, 2**63 - 1),
         user=cast(User, request.user),
-        inventory_list__in=sight_of(request).permitted_lists(),
+        inventory_list__in=site_access(request).permitted_lists(),
     )
     if kept.imported_at is not None:
         messages.info(request, _("This file has been imported already."))

@@ -9,12 +9,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
-from coc_admin.accounts.site_access import sight_of
+from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import console_page
 from coc_admin.console.forms import StockFilterForm
-from coc_admin.console.paging import key_of
+from coc_admin.console.pager import key_of
 from coc_admin.console.queries import Page
-from coc_admin.console.stock import queries as stock
+from coc_admin.console.stock import queries
 from orders.capture import offline_floor
 from orders.fields import ZERO
 from orders.models import InventoryList, InventoryRecord, Site
@@ -44,21 +44,21 @@ class StockPage:
 
 def stock_page_of(request: HttpRequest) -> StockPage:
     """Return the page of SKUs that the URL asks for, of the lists that the person sees."""
-    sight = sight_of(request)
-    form = StockFilterForm(request.GET, lists=sight.permitted_lists())
+    access = site_access(request)
+    form = StockFilterForm(request.GET, lists=access.permitted_lists())
     form.is_valid()
     wanted = form.cleaned_data
-    lists = list(sight.lists())
-    found = stock.records(
+    lists = list(access.lists())
+    found = queries.records(
         list_=wanted.get("list"),
-        lists=None if sight.site_ids is None else lists,
+        lists=None if access.site_ids is None else lists,
         prefix=wanted.get("sku", ""),
         most=wanted.get("most"),
         name=wanted.get("name", ""),
     )
     if form.has_mistakes:
         found = found.none()
-    page = stock.page_of_records(found, cursor=request.GET.get("cursor", ""))
+    page = queries.page_of_records(found, cursor=request.GET.get("cursor", ""))
     return StockPage(page, form, lists)
 
 
@@ -83,29 +83,31 @@ def stock_page(request: HttpRequest, pk: int) -> HttpResponse:
     A list can serve several sites. Somebody who does not see all of them reads what orders hold and
     have moved of their own sites; the figure itself is the list's.
     """
-    sight, record = sight_of(request), record_or_404(request, pk)
-    sites = sight.allowed
+    access, record = site_access(request), record_or_404(request, pk)
+    sites = access.allowed
     floor, now = offline_floor(record, record.inventory_list), timezone.now()
     context: dict[str, Any] = {
         "record": record,
         "now": now,
-        "is_limited": sight.is_limited,
+        "is_limited": access.is_limited,
         "floor": floor,
         "sellable_offline": max(ZERO, record.ato - floor),
-        "capped_sites": [site for site in sight.sites if _is_capped(site, record)],
-        "makeup": stock.makeup_of(record, now=now, sites=sites),
-        "holds": stock.page_of_holds(record, after=key_of(request, "holds_after"), sites=sites),
-        "movements": stock.page_of_movements(record, before=key_of(request, "before"), sites=sites),
+        "capped_sites": [site for site in access.sites if _is_capped(site, record)],
+        "makeup": queries.makeup_of(record, now=now, sites=sites),
+        "holds": queries.page_of_holds(record, after=key_of(request, "holds_after"), sites=sites),
+        "movements": queries.page_of_movements(
+            record, before=key_of(request, "before"), sites=sites
+        ),
     }
     return render(request, "console/stock/sku.html", context)
 
 
 def record_or_404(request: HttpRequest, pk: int) -> InventoryRecord:
     """Return a SKU of a list that the person may see, or answer that there is none."""
-    sight = sight_of(request)
+    access = site_access(request)
     records = InventoryRecord.objects.select_related("inventory_list")
-    if sight.is_limited:
-        records = records.filter(inventory_list__in=sight.permitted_lists())
+    if access.is_limited:
+        records = records.filter(inventory_list__in=access.permitted_lists())
     return get_object_or_404(records, pk=min(pk, _LARGEST_KEY))
 
 

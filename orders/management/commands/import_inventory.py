@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from orders.imports.packed import DAMAGED, open_file
+from orders.imports.gzip_files import DAMAGED, open_file
 from orders.imports.stock_csv import StockRefused
 from orders.imports.stock_files import StockBusy, import_figures, read_stock_file
 from orders.ledger import Figure

@@ -37,8 +37,8 @@ from reconciliation.models import DocumentState, ReservationDocument
 _TELL_UNITS = (EventKind.SETTLED, EventKind.RESOLVED)
 # After one of these the quantities that the last settlement tells of are no longer the order's.
 _CHANGE_UNITS = (
-    EventKind.ADJUSTED,
-    EventKind.REARRANGED,
+    EventKind.GIVEN_BACK,
+    EventKind.ADJUSTMENT_DONE,
     EventKind.REPLACED,
     EventKind.CANCELLED,
 )

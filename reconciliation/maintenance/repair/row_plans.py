@@ -37,7 +37,7 @@ from reconciliation.models import (
 )
 from reconciliation.queue import enqueue
 from reconciliation.reports import names, publish
-from reconciliation.reservation import give_back_if_undone, not_yet_undone
+from reconciliation.reservation import give_back_if_cancelled, not_yet_cancelled
 from reconciliation.reservation.release import MAY_HOLD
 
 _OVER = (OrderStatus.CANCELLED, OrderStatus.FAILED)
@@ -61,7 +61,7 @@ def document(pk: int, work: Work) -> Plan | None:
 
     def act() -> None:
         change(ReservationDocument.objects.filter(pk=pk, state=found.state), state=after)
-        give_back_if_undone(order.pk, now=work.now)
+        give_back_if_cancelled(order.pk, now=work.now)
         tell(order, work, f"Reservation {found.reservation_id} is given back.")
         enqueue.soon("finish_cancellations")
 
@@ -110,7 +110,7 @@ def holds(pk: int, work: Work) -> Plan | ByHand | None:
         return None
     if not live and order.status not in _OVER:
         return None
-    if order.status == OrderStatus.FAILED and not_yet_undone().filter(order=order).exists():
+    if order.status == OrderStatus.FAILED and not_yet_cancelled().filter(order=order).exists():
         return None
     wanted = _wanted(order) if live else {}
     if live and not wanted:

@@ -15,9 +15,9 @@ from orders import capture
 from orders.actors import at_the_command_line
 from orders.errors import OrderRefused, PayloadRefused
 from orders.imports.found_orders import FoundOrder, OrderFileRefused
+from orders.imports.gzip_files import DAMAGED, open_file
 from orders.imports.order_csv import FIELDS
 from orders.imports.order_files import FileKind, kind_of, read_orders
-from orders.imports.packed import DAMAGED, open_file
 from orders.ledger import LedgerChanged
 from orders.models import Site
 from orders.payload import parse_order
@@ -81,14 +81,14 @@ class Command(BaseCommand):
         columns = _columns(options["map"])
         path: Path = options["file"]
         with ExitStack() as stack:
-            with self._told(path):
+            with self._refused_if_unreadable(path):
                 file = stack.enter_context(open_file(path))
                 kind = FileKind(options["format"] or kind_of(file, name=path.name))
             if columns and kind != FileKind.CSV:
                 raise _unusable(f"--map is for CSV files; {path.name} is read as {kind}.")
 
             def orders(end: str = _NOTHING) -> Iterator[FoundOrder]:
-                with self._told(path, end):
+                with self._refused_if_unreadable(path, end):
                     yield from read_orders(file, kind=kind, columns=columns, currency=site.currency)
 
             total = sum(1 for _ in orders())
@@ -131,7 +131,7 @@ class Command(BaseCommand):
         return counts
 
     @contextmanager
-    def _told(self, path: Path, end: str = _NOTHING) -> Iterator[None]:
+    def _refused_if_unreadable(self, path: Path, end: str = _NOTHING) -> Iterator[None]:
         """Tell what is wrong with the file as a whole; `end` says what became of its orders."""
         try:
             yield

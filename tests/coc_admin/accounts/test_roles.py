@@ -7,9 +7,9 @@ from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 
 from coc_admin.accounts.roles import make_roles, permissions_of_roles
-from coc_admin.console.urls import urlpatterns
 from coc_admin.demo.prepare import ROLES
 from tests.coc_admin.console import scene
+from tests.coc_admin.pages import PAGES
 
 pytestmark = pytest.mark.django_db
 
@@ -47,7 +47,7 @@ def test_each_role_may_do_what_the_one_before_may(roles: dict[str, set[str]]) ->
 def test_every_page_of_the_console_is_open_to_some_role(roles: dict[str, set[str]]) -> None:
     asked = {
         view.console_permission
-        for view in (pattern.callback for pattern in urlpatterns)
+        for view in (pattern.callback for pattern in PAGES)
         if hasattr(view, "console_permission")
     }
     assert asked

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from coc_admin.api import orders as view
+from coc_admin.api import orders
 from orders.models import InventoryRecord, Movement, Order, OrderEvent, Site
 from tests.coc_admin.api.conftest import Api, api_for, problem
 from tests.coc_admin.console import scene
@@ -174,12 +174,12 @@ class TestList:
     def test_the_lines_of_a_page_are_bounded(
         self, api: Api, outage: Scene, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(view, "MOST_ITEMS", 5)  # each order has two
+        monkeypatch.setattr(orders, "MOST_ITEMS", 5)  # each order has two
         answer = api.get(LIST)
         assert numbers(answer) == ["0000012340", "0000012341"]
         cursor = json.loads(answer.content)["nextCursor"]
         assert numbers(api.get(f"{LIST}?cursor={cursor}")) == ["0000012342", "0000012343"]
-        monkeypatch.setattr(view, "MOST_ITEMS", 1)
+        monkeypatch.setattr(orders, "MOST_ITEMS", 1)
         assert numbers(api.get(LIST)) == ["0000012340"]
 
     def test_the_number_of_queries_does_not_grow(self, api: Api, outage: Scene) -> None:

@@ -7,14 +7,14 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import URLPattern
 
-from coc_admin.console.urls import urlpatterns
 from orders.models import EventKind, OrderEvent
 from reconciliation import connection
 from reconciliation.models import Run
 from tests.coc_admin.console.scene import Scene, make_user
+from tests.coc_admin.pages import PAGES
 
 OPEN_TO_ALL = {"login", "logout", "set_password"}
-GUARDED = [pattern for pattern in urlpatterns if pattern.name not in OPEN_TO_ALL]
+GUARDED = [pattern for pattern in PAGES if pattern.name not in OPEN_TO_ALL]
 
 
 @pytest.mark.parametrize("pattern", GUARDED, ids=lambda pattern: str(pattern.name))

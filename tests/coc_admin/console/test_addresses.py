@@ -6,7 +6,7 @@ import pytest
 from django.test import RequestFactory
 from django.urls import reverse, set_script_prefix
 
-from coc_admin.console.addresses import address_maker, filtered_maker
+from coc_admin.console.row_addresses import address_maker, filtered_maker
 
 
 @pytest.mark.parametrize("name", ["order", "order_replace", "desk_order"])

@@ -23,8 +23,7 @@ from hypothesis.stateful import (
 
 from orders import ledger
 from orders.errors import ShortOnAto
-from orders.ledger import Figure
-from orders.ledger import repair as ledger_repair
+from orders.ledger import Figure, repair
 from orders.models import Hold, InventoryRecord, Movement, MovementReason, Order
 from orders.models.inventory import OPEN_HOLDS
 from tests.factories import START, capture, make_site
@@ -174,7 +173,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def repair(self, sku: str) -> None:
         """A repair of what is right changes nothing."""
         before = Movement.objects.count()
-        ledger_repair.recompute(keys=[("web", sku)], now=self.now)
+        repair.recompute(keys=[("web", sku)], now=self.now)
         assert Movement.objects.count() == before
 
     @rule(seconds=st.sampled_from([1, 2, 5, 60]))
@@ -198,7 +197,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if not hasattr(self, "model"):
             return
         for record in InventoryRecord.objects.all():
-            sums = ledger_repair.sums_of(record)
+            sums = repair.sums_of(record)
             assert sums.add_up, (record.sku, sums)
             assert record.ato >= 0
             assert record.snapshot_ato == self.model.figure[record.sku][0]

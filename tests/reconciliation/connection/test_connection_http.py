@@ -277,15 +277,15 @@ def test_the_clients_of_a_process_are_made_once_from_the_settings(
     settings.COC_OCI_SCOPE = SCOPE
     clients.close_clients()
     try:
-        made = clients.client()
-        assert clients.client() is made
+        made = clients.shared_client()
+        assert clients.shared_client() is made
         assert clients.client_for_probe() is not made
         assert made.get_availability(place=GROUP, skus=["MUG"])[0].ato == 6
         monkeypatch.setattr("reconciliation.connection.clients.os.getpid", lambda: -1)
-        assert clients.client() is not made
+        assert clients.shared_client() is not made
         clients.close_clients()
         monkeypatch.undo()
-        assert clients.client() is made
+        assert clients.shared_client() is made
     finally:
         clients.close_clients()
 
@@ -307,4 +307,4 @@ def test_a_missing_setting_is_named(settings: LazySettings, name: str) -> None:
     setattr(settings, name, "")
     clients.close_clients()
     with pytest.raises(ImproperlyConfigured, match=f"{name} is not set"):
-        clients.client()
+        clients.shared_client()

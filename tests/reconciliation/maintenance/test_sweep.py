@@ -49,7 +49,7 @@ def test_abandoned_orders_are_adopted_when_their_claim_has_ended(engine: Engine)
         factories.capture(site, number, [("MUG", 1)], at=engine.clock(), claim=claim)
     assert look(engine) == []
     engine.clock.go(10)
-    assert look(engine) == ["adopted abandoned orders"]
+    assert look(engine) == ["resumed abandoned orders"]
     rows = Order.objects.order_by("id").values_list("status", "captured_offline", "claim")
     assert list(rows) == [("new", True, ""), ("created", False, "live:alive")]
     event = OrderEvent.objects.get(kind="captured_offline")

@@ -18,8 +18,8 @@ from tests.reconciliation.oci.raw_server import (
     drip,
     silence,
 )
-from tests.reconciliation.oci.sending import BODY, OK, failure, request_to, send
 from tests.reconciliation.oci.simulator_process import SimulatorProcess
+from tests.reconciliation.oci.single_requests import BODY, OK, failure, request_to, send
 
 # Connections
 

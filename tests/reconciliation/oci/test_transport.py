@@ -21,8 +21,8 @@ from tests.reconciliation.oci.raw_server import (
     drip,
     silence,
 )
-from tests.reconciliation.oci.sending import BODY, LONG, OK, SLACK, failure, send
 from tests.reconciliation.oci.simulator_process import SimulatorProcess
+from tests.reconciliation.oci.single_requests import BODY, LONG, OK, SLACK, failure, send
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from tests.reconciliation.oci.raw_server import (
     drip,
     silence,
 )
-from tests.reconciliation.oci.sending import LONG, OK, SLACK, failure, send
+from tests.reconciliation.oci.single_requests import LONG, OK, SLACK, failure, send
 
 
 @pytest.fixture(scope="module")

@@ -12,37 +12,37 @@ from django_q.models import Schedule
 from reconciliation import tasks
 from reconciliation.alerts import rules
 from reconciliation.maintenance import retention, schedules, sweep
-from reconciliation.models import Lease, Rhythm
+from reconciliation.models import IntervalSetting, Lease
 from reconciliation.monitor.loop import Monitor
 from reconciliation.queue import intervals, leases
-from reconciliation.queue.intervals import RhythmRefused
+from reconciliation.queue.intervals import IntervalRefused
 from tests.factories import START, Clock
 
 pytestmark = pytest.mark.django_db
 
 
 def put(name: str, **members: Any) -> None:
-    Rhythm.objects.update_or_create(pk=name, defaults=members)
+    IntervalSetting.objects.update_or_create(pk=name, defaults=members)
 
 
 def seconds() -> dict[str, float]:
-    return {name: pace.seconds for name, pace in intervals.paces().items()}
+    return {name: interval.seconds for name, interval in intervals.all_intervals().items()}
 
 
 def test_without_a_row_the_environment_says(settings: Any) -> None:
     settings.COC_RETRY_MINUTES, settings.COC_MERGE_SECONDS, settings.COC_PROBE_SECONDS = 7, 33, 1.5
     usual = {"sweep": 60, "retry": 420, "probe": 1.5, "merge": 33, "retention": 86_400}
     assert seconds() == usual
-    assert not any(pace.is_changed for pace in intervals.paces().values())
+    assert not any(interval.is_changed for interval in intervals.all_intervals().values())
     for name in usual:
         intervals.note_done(name, now=START)
     assert seconds() == usual
     put("retry", every=30)
     put("merge", every=5)
     assert seconds() == usual | {"retry": 1800, "merge": 5}
-    changed = [name for name, pace in intervals.paces().items() if pace.is_changed]
+    changed = [name for name, interval in intervals.all_intervals().items() if interval.is_changed]
     assert changed == ["retry", "merge"]
-    assert intervals.pace_of("retry").done_at == START
+    assert intervals.interval_of("retry").done_at == START
 
 
 REFUSED = [
@@ -61,21 +61,21 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("name", "field", "values"), REFUSED)
-def test_what_a_rhythm_cannot_be_is_refused(
+def test_what_an_interval_cannot_be_is_refused(
     name: str, field: str, values: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pytest.raises(RhythmRefused) as refused:
+    with pytest.raises(IntervalRefused) as refused:
         intervals.check(name, values)
     assert refused.value.field == field
-    assert not Rhythm.objects.exists()
+    assert not IntervalSetting.objects.exists()
     if values.get("zone") == "":
         return  # the database refuses it as well
     # A row of another version: the environment's counts, and the log says so once.
     intervals._TOLD.clear()
     put(name, **values)
-    usual = intervals.Pace(intervals.KINDS[name], intervals.KINDS[name].default)
-    assert [intervals.pace_of(name) for _ in range(3)] == [usual] * 3
-    assert caplog.text.count(f"rhythm of '{name}' in the database is not accepted ({field}") == 1
+    usual = intervals.Interval(intervals.KINDS[name], intervals.KINDS[name].default)
+    assert [intervals.interval_of(name) for _ in range(3)] == [usual] * 3
+    assert caplog.text.count(f"interval of '{name}' in the database is not accepted ({field}") == 1
 
 
 def silent_after() -> int:
@@ -103,7 +103,7 @@ def test_the_queue_follows_and_the_monitors_repair_keeps_it() -> None:
     Schedule.objects.update(next_run=now + timedelta(minutes=5))
     assert schedules.heal(now) == ["sweep"]
     row = Schedule.objects.get()
-    # One that waits for longer than its new rhythm runs now.
+    # One that waits for longer than its new interval runs now.
     assert (row.minutes, row.next_run <= timezone.now()) == (1, True)
     assert silent_after() == 90
 
@@ -118,7 +118,7 @@ class Probes:
         return True
 
 
-def test_the_monitor_probes_in_the_rhythm_that_counts_now() -> None:
+def test_the_monitor_probes_in_the_interval_that_counts_now() -> None:
     clock, probes = Clock(START), Probes()
     monitor = Monitor(holder="one", prober=probes, clock=clock)  # type: ignore[arg-type]
 
@@ -138,11 +138,11 @@ def test_the_monitor_probes_in_the_rhythm_that_counts_now() -> None:
     assert probed(3) == 3
 
 
-def test_the_retry_waits_for_its_rhythm(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_retry_waits_for_its_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     put("retry", every=10)
-    assert intervals.pace_of("retry").interval == timedelta(minutes=10)
+    assert intervals.interval_of("retry").length == timedelta(minutes=10)
     tasks.sweep()
-    assert intervals.pace_of("sweep").done_at is not None
+    assert intervals.interval_of("sweep").done_at is not None
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_the_retry_waits_for_its_rhythm(monkeypatch: pytest.MonkeyPatch) -> None
 )
 def test_a_time_of_day_is_that_of_its_zone(now: datetime, expected: datetime) -> None:
     put("retention", at=time(3), zone="Europe/Berlin")
-    assert intervals.pace_of("retention").next_time(now) == expected
+    assert intervals.interval_of("retention").next_time(now) == expected
 
 
 @pytest.fixture

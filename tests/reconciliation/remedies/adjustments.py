@@ -10,6 +10,7 @@ import pytest
 
 from orders.adjustment_lines import Keep
 from orders.models import (
+    Adjustment,
     Hold,
     InventoryList,
     InventoryRecord,
@@ -17,7 +18,6 @@ from orders.models import (
     Order,
     OrderEvent,
     OrderItem,
-    Rearrangement,
 )
 from reconciliation import remedies
 from reconciliation.connection import clients
@@ -55,7 +55,7 @@ def settle(engine: Engine) -> None:
     """Let OCI's figures count what it has answered."""
     engine.clock.go(10)
     keys = InventoryRecord.objects.values_list("inventory_list", "sku")
-    stock_refresh.refresh(keys=keys, client=clients.client(), clock=engine.clock)
+    stock_refresh.refresh(keys=keys, client=clients.shared_client(), clock=engine.clock)
 
 
 def everything() -> list[Any]:
@@ -66,7 +66,7 @@ def everything() -> list[Any]:
         Hold,
         InventoryRecord,
         Movement,
-        Rearrangement,
+        Adjustment,
         ReservationDocument,
     )
     return [list(model.objects.order_by("pk").values()) for model in models]
@@ -80,11 +80,11 @@ ONE_LESS = (keep("MUG", 3, 2), keep("CUP", 2, 2))
 MOVED = (keep("MUG", 3, 3, "outlet"), keep("CUP", 2, 2))
 
 
-def rearrange(
+def adjust_reservation(
     order: Order, engine: Engine, *keeps: Keep, number: int = 0, **more: Any
-) -> remedies.Rearranged:
+) -> remedies.AdjustmentResult:
     document = ReservationDocument.objects.filter(order=order).order_by("generation")[number]
-    return remedies.rearrange(
+    return remedies.adjust_reservation(
         **{
             "document_id": document.pk,
             "keeps": keeps,
@@ -97,7 +97,7 @@ def rearrange(
 
 
 def finish(engine: Engine) -> int:
-    return remedies.finish_rearrangements(clock=engine.clock)
+    return remedies.finish_adjustments(clock=engine.clock)
 
 
 def documents(order: Order) -> list[tuple[str, str]]:

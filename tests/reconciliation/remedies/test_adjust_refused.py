@@ -25,9 +25,9 @@ from tests.engine import D, Engine, quantities, set_connection
 from tests.reconciliation.remedies.adjustments import (
     MOVED,
     ONE_LESS,
+    adjust_reservation,
     everything,
     keep,
-    rearrange,
     settle,
 )
 from tests.reconciliation.remedies.adjustments import order as order
@@ -56,9 +56,9 @@ def test_what_makes_no_sense_is_refused(
 ) -> None:
     before = everything()
     with pytest.raises(CannotAdjust, match=message):
-        rearrange(order, engine, *keeps)
+        adjust_reservation(order, engine, *keeps)
     document = ReservationDocument.objects.select_related("order").get()
-    assert message in remedies.preview_rearrange(document, keeps).refusal
+    assert message in remedies.preview_adjustment(document, keeps).refusal
     assert everything() == before
 
 
@@ -73,7 +73,7 @@ def test_an_item_is_not_moved_in_part(engine: Engine) -> None:
     assert quantities(order) == [("MUG", D(3), D(3))]
     before = everything()
     with pytest.raises(CannotAdjust, match="holds 1 more of MUG in web"):
-        rearrange(order, engine, keep("MUG", 2, 2, "outlet"), number=1)
+        adjust_reservation(order, engine, keep("MUG", 2, 2, "outlet"), number=1)
     assert everything() == before
 
 
@@ -99,7 +99,7 @@ def test_what_must_stay_stays(
     Order.objects.update(**change)
     before = everything()
     with pytest.raises(CannotAdjust, match=message):
-        rearrange(order, engine, *ONE_LESS)
+        adjust_reservation(order, engine, *ONE_LESS)
     assert everything() == before
     assert engine.held() == {"MUG": D(3), "CUP": D(2)}
 
@@ -109,7 +109,7 @@ def test_a_claimed_order_is_refused(engine: Engine, order: Order) -> None:
     outcomes.take_claim(order_id=order.pk, holder="run", until=now + timedelta(1), now=now)
     before = everything()
     with pytest.raises(CannotAdjust, match="being reserved just now"):
-        rearrange(order, engine, *ONE_LESS)
+        adjust_reservation(order, engine, *ONE_LESS)
     assert everything() == before
 
 
@@ -117,7 +117,7 @@ def test_orders_that_wait_for_it_are_served_first(engine: Engine, order: Order) 
     engine.capture(order.site, "B1", [("CUP", 1)])
     before = everything()
     with pytest.raises(CannotAdjust, match="Orders wait for CUP in web"):
-        rearrange(order, engine, *ONE_LESS)
+        adjust_reservation(order, engine, *ONE_LESS)
     assert everything() == before
 
 
@@ -126,7 +126,7 @@ def test_while_oci_is_away_nothing_is_adjusted(engine: Engine, order: Order, sta
     set_connection(state)
     before = everything()
     with pytest.raises(CannotAdjust, match="cannot be asked just now"):
-        rearrange(order, engine, *ONE_LESS)
+        adjust_reservation(order, engine, *ONE_LESS)
     assert everything() == before
 
 
@@ -136,12 +136,12 @@ def test_units_that_the_figure_does_not_count_yet_are_waited_for(
     other = engine.place(order.site, "A2", [("MUG", 2)]).order
     before = everything()
     with pytest.raises(CannotAdjust, match="does not count this order's earlier units yet"):
-        rearrange(other, engine, keep("MUG", 2, 1))
+        adjust_reservation(other, engine, keep("MUG", 2, 1))
     assert everything() == before
 
 
 def test_a_rerun_that_is_not_counted_ends_first(engine: Engine, order: Order) -> None:
-    rearrange(order, engine, *ONE_LESS)
+    adjust_reservation(order, engine, *ONE_LESS)
     settle(engine)
     engine.oci.fault("drop", operations=["put"])
     engine.reconcile(Scope.ORDERS, orders=[order.pk])
@@ -149,16 +149,16 @@ def test_a_rerun_that_is_not_counted_ends_first(engine: Engine, order: Order) ->
     set_connection("ONLINE")
     before = everything()
     with pytest.raises(CannotAdjust, match="its answer is not counted yet"):
-        rearrange(order, engine, keep("MUG", 2, 1), keep("CUP", 2, 2), number=1)
+        adjust_reservation(order, engine, keep("MUG", 2, 1), keep("CUP", 2, 2), number=1)
     assert everything() == before
 
 
 def test_the_preview_says_what_is_free_and_what_is_not(engine: Engine, order: Order) -> None:
     document = ReservationDocument.objects.select_related("order").get()
-    found = remedies.preview_rearrange(document, MOVED)
+    found = remedies.preview_adjustment(document, MOVED)
     assert (found.refusal, found.released, found.keeps_nothing) == ("", D(0), False)
     assert found.available == {("outlet", "MUG"): D(9), ("web", "CUP"): D(3)}
     InventoryRecord.objects.filter(inventory_list="outlet").update(ato=D(1), snapshot_ato=D(1))
     Movement.objects.filter(record__inventory_list="outlet").update(ato_change=D(1))
-    scarce = remedies.preview_rearrange(document, MOVED)
+    scarce = remedies.preview_adjustment(document, MOVED)
     assert "Of MUG (outlet) 1 are available to order; 3 are needed." in scarce.refusal

@@ -17,16 +17,15 @@ from orders.errors import (
 from orders.exports import change_export_status
 from orders.ledger import LedgerChanged
 from orders.models import (
+    Adjustment,
     ExportStatus,
     Hold,
     Order,
     OrderItem,
-    Rearrangement,
 )
 from reconciliation import remedies
 from reconciliation.connection import clients
-from reconciliation.maintenance import integrity_check
-from reconciliation.maintenance import sweep as sweeping
+from reconciliation.maintenance import integrity_check, sweep
 from reconciliation.models import ReservationDocument, Scope
 from reconciliation.remedies import adjust_finish, integrity
 from reconciliation.reservation import release
@@ -36,6 +35,7 @@ from tests.reconciliation.remedies.adjustments import (
     ONE_LESS,
     PARTIAL,
     Death,
+    adjust_reservation,
     assert_one_less,
     assert_untouched,
     documents,
@@ -43,7 +43,6 @@ from tests.reconciliation.remedies.adjustments import (
     finish,
     keep,
     killed,
-    rearrange,
     settle,
 )
 from tests.reconciliation.remedies.adjustments import order as order
@@ -71,20 +70,20 @@ def test_death_at_any_step_is_made_good_by_the_sweep(
 ) -> None:
     for _ in killed(monkeypatch, step):
         with pytest.raises(Death):
-            rearrange(order, engine, *ONE_LESS)
+            adjust_reservation(order, engine, *ONE_LESS)
     if not STEPS[step]:
         # Nothing was written down, and nothing is claimed.
         assert_untouched(order, engine)
-        assert not Rearrangement.objects.exists()
-        assert rearrange(order, engine, *ONE_LESS).done
+        assert not Adjustment.objects.exists()
+        assert adjust_reservation(order, engine, *ONE_LESS).done
     elif STEPS[step] == "reserving":
-        assert Rearrangement.objects.get().state == "reserving"
+        assert Adjustment.objects.get().state == "reserving"
         assert finish(engine) == 0  # the claim of the dead one still stands
         engine.clock.go(61)
-        assert "rearrangements" in sweeping.sweep(clock=engine.clock)
+        assert "adjustments" in sweep.sweep(clock=engine.clock)
         assert finish(engine) == 1
     else:
-        sweeping.sweep(clock=engine.clock)
+        sweep.sweep(clock=engine.clock)
         release.finish_cancellations(clock=engine.clock)
     assert_one_less(order, engine)
     assert [state for state, _ in engine.documents("A1")] == ["CANCELLED", "OPEN"]
@@ -97,10 +96,10 @@ def test_death_while_it_is_given_back_is_made_good(
     engine.at_oci({"MUG": 1}, location="dc2")
     for _ in killed(monkeypatch, f"reconciliation.remedies.adjust_finish.{step}"):
         with pytest.raises(Death):
-            rearrange(order, engine, *MOVED)
+            adjust_reservation(order, engine, *MOVED)
     engine.clock.go(61)
     assert finish(engine) == 1
-    assert Rearrangement.objects.get().state == "refused"
+    assert Adjustment.objects.get().state == "refused"
     assert_untouched(order, engine)
     assert ato("MUG", "outlet") == (D(1), D(0))
     assert len(engine.puts()) == 2
@@ -110,10 +109,10 @@ def test_death_while_it_is_given_back_is_made_good(
 
 
 def test_nobody_else_acts_on_the_order_meanwhile(engine: Engine, order: Order) -> None:
-    rearrange(order, engine, *ONE_LESS)
+    adjust_reservation(order, engine, *ONE_LESS)
     settle(engine)
     engine.oci.fault("drop", operations=["put"])
-    rearrange(order, engine, keep("MUG", 2, 1), keep("CUP", 2, 2), number=1)
+    adjust_reservation(order, engine, keep("MUG", 2, 1), keep("CUP", 2, 2), number=1)
     engine.oci.fault("none")
     set_connection("ONLINE")
     run = engine.reconcile(Scope.ORDERS, orders=[order.pk])
@@ -143,7 +142,7 @@ def test_nobody_else_acts_on_the_order_meanwhile(engine: Engine, order: Order) -
             clock=engine.clock,
         )
     with pytest.raises(CannotAdjust, match="is being adjusted"):
-        rearrange(order, engine, keep("MUG", 2, 2), keep("CUP", 2, 1), number=1)
+        adjust_reservation(order, engine, keep("MUG", 2, 2), keep("CUP", 2, 1), number=1)
     with pytest.raises(CannotSettle, match="is being adjusted"):
         release.settle_outside(order_id=order.pk, reference="P", actor=MIA, reason="r", now=now)
     with pytest.raises(ExportRefused, match="is being adjusted"):
@@ -159,7 +158,7 @@ def test_cancelling_the_order_gives_both_documents_back(
 ) -> None:
     if lost:
         engine.oci.fault("drop", operations=["put"])
-    rearrange(order, engine, *ONE_LESS)
+    adjust_reservation(order, engine, *ONE_LESS)
     engine.oci.fault("none")
     set_connection("ONLINE")
     assert engine.held() == {"MUG": D(5 if lost else 2), "CUP": D(4 if lost else 2)}
@@ -167,7 +166,7 @@ def test_cancelling_the_order_gives_both_documents_back(
     assert release.finish_cancellations(clock=engine.clock) == 1
     assert finish(engine) == 0
     assert engine.held() == {}
-    assert Rearrangement.objects.get().state == ("cancelled" if lost else "done")
+    assert Adjustment.objects.get().state == ("cancelled" if lost else "done")
     order.refresh_from_db()
     assert (order.status, order.resolution) == ("cancelled", "cancelled")
     assert Hold.objects.filter(state__in=["waiting", "answered"]).count() == 0
@@ -178,7 +177,7 @@ def test_nothing_is_called_broken_while_the_claim_of_a_dead_one_holds_a_cancella
 ) -> None:
     for _ in killed(monkeypatch, "reconciliation.remedies.adjust_finish._complete"):
         with pytest.raises(Death):
-            rearrange(order, engine, *ONE_LESS)
+            adjust_reservation(order, engine, *ONE_LESS)
     release.cancel_order(order_id=order.pk, actor=MIA, reason="r", now=engine.clock())
     assert release.finish_cancellations(clock=engine.clock) == 0
     assert documents(order)[1] == ("rearrange", "answered")
@@ -204,7 +203,7 @@ def test_an_order_cancelled_between_answer_and_count_is_not_adjusted(
     complete = adjust_finish._complete
     monkeypatch.setattr(adjust_finish, "_complete", cancel_first)
     with pytest.raises(CannotAdjust, match="cancelled meanwhile"):
-        rearrange(order, engine, *ONE_LESS)
+        adjust_reservation(order, engine, *ONE_LESS)
     assert quantities(order) == [("MUG", D(3), D(3)), ("CUP", D(2), D(2))]
     # Nobody has to wait for the end of a claim.
     assert release.finish_cancellations(clock=engine.clock) == 1
@@ -214,12 +213,12 @@ def test_an_order_cancelled_between_answer_and_count_is_not_adjusted(
 def test_items_that_were_changed_by_hand_meanwhile_end_it(engine: Engine, order: Order) -> None:
     """As coc_repair may: the order's items do not have what the document holds."""
     engine.oci.fault("drop", operations=["put"])
-    rearrange(order, engine, *ONE_LESS)
+    adjust_reservation(order, engine, *ONE_LESS)
     engine.oci.fault("none")
     set_connection("ONLINE")
     OrderItem.objects.filter(sku="MUG").update(reserved_quantity=D(1))
     assert finish(engine) == 1
-    mine = Rearrangement.objects.get()
+    mine = Adjustment.objects.get()
     assert (mine.state, "changed it" in mine.refusal) == ("refused", True)
     assert documents(order) == [("order", "counted"), ("rearrange", "cancelled")]
     OrderItem.objects.filter(sku="MUG").update(reserved_quantity=D(3))
@@ -229,34 +228,34 @@ def test_items_that_were_changed_by_hand_meanwhile_end_it(engine: Engine, order:
 def test_one_that_resists_does_not_keep_the_others_waiting(
     engine: Engine, order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def resist(*args: Any, rearrangement_id: int, **more: Any) -> Any:
-        if rearrangement_id == first.pk:
+    def resist(*args: Any, adjustment_id: int, **more: Any) -> Any:
+        if adjustment_id == first.pk:
             raise LedgerChanged
-        return complete(*args, rearrangement_id=rearrangement_id, **more)
+        return complete(*args, adjustment_id=adjustment_id, **more)
 
     other = engine.place(order.site, "A2", [("MUG", 2)]).order
     settle(engine)
     engine.oci.fault("drop", operations=["put"])
-    first = rearrange(order, engine, *ONE_LESS).rearrangement
+    first = adjust_reservation(order, engine, *ONE_LESS).adjustment
     set_connection("ONLINE")
-    second = rearrange(other, engine, keep("MUG", 2, 1)).rearrangement
+    second = adjust_reservation(other, engine, keep("MUG", 2, 1)).adjustment
     engine.oci.fault("none")
     set_connection("ONLINE")
     complete = adjustments.complete
     with monkeypatch.context() as patched:
         patched.setattr(adjustments, "complete", resist)
         assert finish(engine) == 1
-    states = Rearrangement.objects.order_by("pk").values_list("pk", "state")
+    states = Adjustment.objects.order_by("pk").values_list("pk", "state")
     assert list(states) == [(first.pk, "reserving"), (second.pk, "done")]
     assert finish(engine) == 1
     assert engine.held() == {"MUG": D(3), "CUP": D(2)}
 
 
 def test_what_another_worker_has_ended_is_left_alone(engine: Engine, order: Order) -> None:
-    done = rearrange(order, engine, *ONE_LESS).rearrangement
+    done = adjust_reservation(order, engine, *ONE_LESS).adjustment
     before = everything(), len(engine.oci.requests())
     ended = adjust_finish.finish(
-        done.pk, holder="late", client=clients.client(), clock=engine.clock
+        done.pk, holder="late", client=clients.shared_client(), clock=engine.clock
     )
     assert ended is None
     assert (everything(), len(engine.oci.requests())) == before
@@ -264,7 +263,7 @@ def test_what_another_worker_has_ended_is_left_alone(engine: Engine, order: Orde
 
 def test_one_that_does_not_hold_its_units_is_found(engine: Engine, order: Order) -> None:
     engine.oci.fault("drop", operations=["put"])
-    rearrange(order, engine, *ONE_LESS)
+    adjust_reservation(order, engine, *ONE_LESS)
     assert list(integrity.faults()) == []
     Hold.objects.filter(state="waiting", record__sku="MUG").update(quantity=D(1))
     ((promise, found, detail),) = integrity.faults()
@@ -289,7 +288,7 @@ def test_a_replacement_that_is_kept_in_part_is_short_itself(engine: Engine, orde
         clock=engine.clock,
     )
     settle(engine)
-    assert rearrange(other, engine, keep("MUG", 2, 1), number=1).done
+    assert adjust_reservation(other, engine, keep("MUG", 2, 1), number=1).done
     assert quantities(other) == [("CUP", D(3), D(1)), ("MUG", D(2), D(1))]
     other.refresh_from_db()
     assert (other.reservation_state, other.resolution) == (PARTIAL, "")

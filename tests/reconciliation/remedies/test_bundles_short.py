@@ -142,7 +142,9 @@ def test_a_bundle_is_cancelled_only_with_its_parts(engine: Engine, both_short: O
     engine.at_oci({"BUNDLE": 9, "PART1": 9})
     engine.clock.go(60)
     know_stock({"BUNDLE": 8, "PART1": 6}, at=engine.clock())
-    remedies.rearrange(document_id=document.pk, keeps=keeps, actor=MIA, reason="One bundle less.")
+    remedies.adjust_reservation(
+        document_id=document.pk, keeps=keeps, actor=MIA, reason="One bundle less."
+    )
     cancel(both_short, BUNDLE=1.0, PART1=2.0)
     both_short.refresh_from_db()
     assert both_short.resolution == "short_cancelled"

@@ -28,8 +28,7 @@ from orders.models import (
     Replacement,
 )
 from reconciliation import remedies
-from reconciliation.maintenance import integrity_check
-from reconciliation.maintenance import sweep as sweeping
+from reconciliation.maintenance import integrity_check, sweep
 from reconciliation.models import ReservationDocument, Scope
 from reconciliation.remedies import replace_finish
 from reconciliation.reservation import release
@@ -189,7 +188,7 @@ def test_without_a_clear_answer_it_is_finished_by_itself(
     engine.oci.fault("none")
     set_connection("ONLINE")
     # It is no rerun that ended half done.
-    assert not sweeping._half_rerun().exists()
+    assert not sweep._half_rerun().exists()
     # A second click finds it under way.
     assert replace(short, engine).state == "reserving"
     assert finish(engine) == 1
@@ -240,7 +239,7 @@ def test_death_at_any_step_is_made_good_by_the_sweep(
     assert Replacement.objects.get().state == "reserving"
     assert finish(engine) == 0  # the claim of the dead one still stands
     engine.clock.go(61)
-    assert "replacements" in sweeping.sweep(clock=engine.clock)
+    assert "replacements" in sweep.sweep(clock=engine.clock)
     assert finish(engine) == 1
     assert_replaced(short, engine)
     assert [state for state, _ in engine.documents("A1")] == ["OPEN", "OPEN"]

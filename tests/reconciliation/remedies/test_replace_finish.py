@@ -13,10 +13,9 @@ from orders.errors import CannotReplace, ReplacementShort
 from orders.ledger import LedgerChanged
 from orders.models import Hold, InventoryRecord, Movement, Order, OrderItem, Replacement
 from reconciliation import remedies, tasks
-from reconciliation.maintenance import sweep as sweeping
+from reconciliation.maintenance import sweep
 from reconciliation.models import ReservationDocument, Scope
-from reconciliation.remedies import replace as replacing
-from reconciliation.remedies import replace_finish
+from reconciliation.remedies import replace, replace_finish
 from reconciliation.reservation import release
 from tests.engine import MIA, D, Engine, ato, quantities, set_connection
 from tests.reconciliation.remedies.test_replace import (
@@ -121,7 +120,7 @@ def test_death_of_the_worker_is_made_good_by_the_sweep(
             finish(engine)
     assert Replacement.objects.get().state == "reserving"
     engine.clock.go(61)
-    assert "replacements" in sweeping.sweep(clock=engine.clock)
+    assert "replacements" in sweep.sweep(clock=engine.clock)
     assert finish(engine) == 1
     assert_replaced(short, engine)
 
@@ -311,7 +310,7 @@ def test_a_worker_stops_when_its_time_is_over_and_goes_on_later(
     ("task", "under_way"),
     [
         ("finish_replacements", "something_under_way"),
-        ("finish_rearrangements", "rearranging_is_under_way"),
+        ("finish_adjustments", "rearranging_is_under_way"),
     ],
 )
 def test_the_task_wakes_itself_while_it_gets_on(
@@ -378,7 +377,7 @@ def test_begin_tries_again_when_the_stock_is_changed_beside_it(
 
     before = rows()
     with monkeypatch.context() as patched:
-        patched.setattr(replacing.replacements, "begin", changed)
+        patched.setattr(replace.replacements, "begin", changed)
         with pytest.raises(LedgerChanged):
             begin(short, engine)
     assert rows() == before

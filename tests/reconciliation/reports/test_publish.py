@@ -280,7 +280,7 @@ def test_an_item_that_was_moved_is_told_with_its_new_list(site: Site, impex: Pat
         now=NOW,
     )
     merge()
-    adjustments.complete(rearrangement_id=mine.pk, holder="w", replacements_first=False, now=NOW)
+    adjustments.complete(adjustment_id=mine.pk, holder="w", replacements_first=False, now=NOW)
 
     merge()
 

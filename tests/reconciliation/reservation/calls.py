@@ -11,7 +11,7 @@ from orders import outcomes
 from orders.actors import job
 from orders.models import Order
 from reconciliation import reservation
-from reconciliation.connection.clients import client
+from reconciliation.connection.clients import shared_client
 from reconciliation.models import Attempt, Purpose, ReservationDocument
 from reconciliation.oci.documents import reservation_id
 from reconciliation.reservation import Asked
@@ -33,7 +33,7 @@ def ask(order: Order, engine: Engine, *, holder: str = WORKER, **more: Any) -> A
         holder=holder,
         **{
             "purpose": Purpose.ORDER,
-            "client": client(),
+            "client": shared_client(),
             "clock": engine.clock,
             "actor": JOB,
             **more,

@@ -17,9 +17,9 @@ from reconciliation import remedies
 from reconciliation.models import ReservationDocument
 from tests import factories
 from tests.engine import MIA, D, Engine, ato, set_connection
-from tests.orders.imports import test_order_files as files
+from tests.orders.imports import test_order_files
 from tests.orders.payloads import order_document
-from tests.reconciliation.remedies.adjustments import MOVED, everything, order, rearrange
+from tests.reconciliation.remedies.adjustments import MOVED, adjust_reservation, everything, order
 
 pytestmark = pytest.mark.django_db
 __all__ = ["order"]
@@ -29,12 +29,12 @@ def test_an_adjustment_moves_to_permitted_lists_alone(engine: Engine, order: Any
     factories.permit_lists(order.site)
     before = everything()
     with pytest.raises(CannotAdjust, match="Site shop may not sell from the inventory list outlet"):
-        rearrange(order, engine, *MOVED)
+        adjust_reservation(order, engine, *MOVED)
     document = ReservationDocument.objects.select_related("order").get()
-    assert "may not sell" in remedies.preview_rearrange(document, MOVED).refusal
+    assert "may not sell" in remedies.preview_adjustment(document, MOVED).refusal
     assert everything() == before
     factories.permit_lists(order.site, "outlet")
-    assert rearrange(order, engine, *MOVED).done
+    assert adjust_reservation(order, engine, *MOVED).done
 
 
 def test_a_replacement_takes_from_permitted_lists_alone(engine: Engine) -> None:
@@ -75,8 +75,10 @@ def test_a_file_of_orders_takes_from_permitted_lists_alone(tmp_path: Path, kind:
         {
             "jsonl": json.dumps(document),
             "csv": "orderNo,sku,quantity,inventoryId,basePrice\nA1,MUG,1,east,2\n",
-            "xml": files.export(
-                files.order(files.item(extra="<inventory-list-id>east</inventory-list-id>"))
+            "xml": test_order_files.export(
+                test_order_files.order(
+                    test_order_files.item(extra="<inventory-list-id>east</inventory-list-id>")
+                )
             ).replace("2.0<", "1.0<"),
         }[kind]
     )

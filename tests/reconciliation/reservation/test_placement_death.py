@@ -47,7 +47,7 @@ def test_an_order_whose_process_died_is_adopted_and_reserved(engine: Engine) -> 
     assert standing(order) == ("created", MISSING, False)
     engine.clock.go(20)
     found = sweep.sweep(clock=engine.clock)
-    assert found[0] == "adopted abandoned orders"
+    assert found[0] == "resumed abandoned orders"
     assert standing(order) == ("new", MISSING, True)
     assert kinds(order) == ["captured", "captured_offline"]
     # The sweep has started a run for it by itself.
@@ -56,7 +56,7 @@ def test_an_order_whose_process_died_is_adopted_and_reserved(engine: Engine) -> 
     assert found[1] == f"started run {run.pk}"
     assert (run.trigger, engine.work(run).state) == ("schedule", "completed")
     assert standing(order) == ("new", COMPLETE, True)
-    assert sweep.sweep(clock=engine.clock)[:1] != ["adopted abandoned orders"]
+    assert sweep.sweep(clock=engine.clock)[:1] != ["resumed abandoned orders"]
 
 
 @pytest.mark.parametrize("stock", [5, 1])
@@ -95,7 +95,7 @@ def test_a_live_process_that_wakes_up_too_late_changes_nothing(
 
     def sleep_first(order_id: int) -> bool:
         engine.clock.go(120)
-        assert outcomes.adopt_abandoned(actor=job("sweep"), now=engine.clock()) == 1
+        assert outcomes.resume_abandoned(actor=job("sweep"), now=engine.clock()) == 1
         assert engine.reconcile().state == "completed_with_shortages"
         return complete(order_id)
 

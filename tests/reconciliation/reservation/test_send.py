@@ -9,7 +9,7 @@ import pytest
 
 from orders.models import Order, OrderEvent
 from reconciliation import reservation
-from reconciliation.connection.clients import client
+from reconciliation.connection.clients import shared_client
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
 from reconciliation.oci.documents import reservation_id
 from reconciliation.reservation import Asked, Verdict
@@ -78,7 +78,7 @@ def test_a_document_taken_back_between_looking_and_sending_is_not_sent(engine: E
     def take_back_the_second(_: uuid.UUID) -> None:
         ReservationDocument.objects.filter(part=1).update(state=DocumentState.CANCELLED)
 
-    between = Between(client(), after=take_back_the_second)
+    between = Between(shared_client(), after=take_back_the_second)
     assert ask(order, engine, client=between).verdict == Verdict.LATER
     assert len(engine.puts()) == 1
     assert documents(order) == [(0, 0, "answered", 1), (0, 1, "cancelled", 0)]
@@ -88,7 +88,7 @@ def test_who_loses_the_claim_between_two_documents_sends_no_more(engine: Engine)
     site = engine.site({f"S{number:03}": 5 for number in range(101)})
     order = engine.capture(site, "A1", [(f"S{number:03}", 1) for number in range(101)])
     claim(order, engine)
-    between = Between(client(), after=lambda _: Order.objects.update(claim="someone-else"))
+    between = Between(shared_client(), after=lambda _: Order.objects.update(claim="someone-else"))
     assert ask(order, engine, client=between).verdict == Verdict.LATER
     assert len(engine.puts()) == 1
     assert documents(order) == [(0, 0, "answered", 1), (0, 1, "prepared", 0)]

@@ -9,7 +9,7 @@ import pytest
 from django.db.models import F
 
 from orders.models import Order, OrderEvent, OrderItem
-from reconciliation.connection.clients import client
+from reconciliation.connection.clients import shared_client
 from reconciliation.models import ReservationDocument
 from reconciliation.oci.documents import reservation_id
 from reconciliation.reservation import Asked, Verdict, release
@@ -77,7 +77,7 @@ def test_an_id_that_is_spent_needs_no_cancel(engine: Engine) -> None:
     claim(order, engine)
     reserve_behind_our_back(engine, order)
     number = reservation_id(site_id="shop", order_no="A1", generation=0)
-    client().cancel_reservation(reservation_id=number)
+    shared_client().cancel_reservation(reservation_id=number)
     assert ask(order, engine).verdict == Verdict.ANSWERED
     assert documents(order) == [(0, 0, "cancelled", 1), (1, 0, "answered", 1)]
     assert [code for _, _, code in attempts(order)] == ["ReservationCancelled", ""]
@@ -167,7 +167,7 @@ def test_a_call_that_reaches_oci_after_its_document_was_cancelled_is_undone(
         assert order.status == "cancelled"
         engine.oci.fault("down", operations=["patch"])
 
-    ask(order, engine, client=Between(client(), before=cancel_meanwhile))
+    ask(order, engine, client=Between(shared_client(), before=cancel_meanwhile))
     assert engine.held() == {"MUG": D(2)}
     assert documents(order) == [(0, 0, "cancelling", 1)]
     assert count(order, engine) is None
@@ -187,7 +187,7 @@ def test_an_answer_that_comes_twice_is_written_down_once(engine: Engine) -> None
     def another_worker_gets_it_first(_: uuid.UUID) -> None:
         assert ask(order, engine).verdict == Verdict.ANSWERED
 
-    between = Between(client(), after=another_worker_gets_it_first)
+    between = Between(shared_client(), after=another_worker_gets_it_first)
     assert ask(order, engine, client=between).verdict == Verdict.ANSWERED
     assert documents(order) == [(0, 0, "answered", 2)]
     settled = count(order, engine)
@@ -206,7 +206,7 @@ def test_ids_that_are_refused_one_after_the_other_end_some_time(
         order.refresh_from_db()
         reserve_behind_our_back(engine, order)
 
-    asked = ask(order, engine, client=Between(client(), before=someone_has_the_id))
+    asked = ask(order, engine, client=Between(shared_client(), before=someone_has_the_id))
     assert asked == Asked(Verdict.LATER, "OCI refused several reservation ids in a row.")
     assert [state for _, _, state, _ in documents(order)] == [
         *["cancelled"] * 4,

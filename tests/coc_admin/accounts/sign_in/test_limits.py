@@ -18,7 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from coc_admin.accounts.sign_in import counts, limits, notes
-from coc_admin.console import sign_in as signing_in
+from coc_admin.console import sign_in_views
 from coc_admin.models import AuditEntry, SignInCount
 from tests.coc_admin.console.scene import make_user
 
@@ -207,7 +207,7 @@ def test_many_failures_leave_few_rows(vera: None, monkeypatch: pytest.MonkeyPatc
         place = f"10.0.{number // 256}.{number % 256}"
         keys = {"pair": f"pair:{name}:{place}", "address": f"address:{place}"}
         tried = limits.Attempt(limits.hash_of(name), keys, place, frozenset())
-        signing_in.note_failure(request, tried, name=name)
+        sign_in_views.note_failure(request, tried, name=name)
 
     assert SignInCount.objects.exclude(key__startswith="note:").count() <= 100
     assert SignInCount.objects.filter(key__startswith="note:").count() == 3

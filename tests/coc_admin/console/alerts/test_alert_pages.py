@@ -13,7 +13,7 @@ from django.utils import timezone
 from coc_admin.models import AlertPreference, AuditEntry, Profile
 from orders.actors import person
 from orders.models import Site
-from reconciliation.alerts import actions as handling
+from reconciliation.alerts import actions
 from reconciliation.alerts.lifecycle import raise_alert
 from reconciliation.models import Alert, AlertEvent, Descriptor, Priority
 from tests.coc_admin.console import scene
@@ -224,7 +224,7 @@ def test_the_loser_of_a_race_sees_what_happened_and_keeps_the_input(
 ) -> None:
     alert = alert_of("reconciliation_shortages")
     seen = chosen(alert)
-    handling.assign(
+    actions.assign(
         alert_id=alert.pk, seen=alert.handled, assignee="otto", actor=person("otto"), now=NOW
     )
     data = {"action": "resolve", "reason": "I wanted to.", "alert": seen}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from coc_admin import bulk as bulks
+from coc_admin import bulk_remedies
 from coc_admin.models import AuditEntry, BulkLine, BulkRemedy
 from orders import ledger
 from orders.ledger import LedgerChanged
@@ -144,7 +144,7 @@ def test_oci_lost_in_the_middle_leaves_the_rest_to_be_done(
         return made
 
     with monkeypatch.context() as patched:
-        patched.setattr(bulks.remedies, "begin_replacement", then_away)
+        patched.setattr(bulk_remedies.remedies, "begin_replacement", then_away)
         confirm(merchandiser, path)
     assert finish(engine) == 0
     page = merchandiser.get(path)
@@ -186,7 +186,7 @@ def test_death_on_the_way_forgets_and_doubles_nothing(
         pass
 
     path = begin(merchandiser, "replace", short)
-    where = bulks.remedies if step == "begin_replacement" else bulks
+    where = bulk_remedies.remedies if step == "begin_replacement" else bulk_remedies
     real, calls = getattr(where, step), iter(range(9))
 
     def die(*args: Any, **more: Any) -> Any:
@@ -215,7 +215,7 @@ def test_stock_that_is_gone_by_then_is_refused_for_the_youngest(
     merchandiser: Client, engine: Engine, short: list[Order], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = begin(merchandiser, "replace", short)
-    monkeypatch.setattr(bulks, "AT_ONCE", 1)
+    monkeypatch.setattr(bulk_remedies, "AT_ONCE", 1)
     confirm(merchandiser, path)
     # A shopper buys 2 of the 4 that are left.
     engine.at_oci({"CUP": 6})

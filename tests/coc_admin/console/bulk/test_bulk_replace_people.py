@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from coc_admin import bulk as bulks
+from coc_admin import bulk_remedies
 from coc_admin.models import BulkLine, BulkRemedy, Profile
 from orders import ledger
 from orders.models import (
@@ -139,7 +139,7 @@ def test_of_another_site_nothing_is_seen_or_done(
     ledger.apply_snapshot(
         figures=[ledger.Figure("outlet", sku, D(5)) for sku in ("MUG", "JAR")],
         taken_at=engine.clock(),
-        lag=bulks.timedelta(seconds=3),
+        lag=bulk_remedies.timedelta(seconds=3),
         now=engine.clock(),
     )
     other = engine.capture(outlet, "O1", [("MUG", 2)])

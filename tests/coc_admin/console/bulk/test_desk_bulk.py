@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from coc_admin import bulk as bulks
+from coc_admin import bulk_remedies
 from coc_admin.console.bulk import selection
 from coc_admin.models import AuditEntry, BulkLine, BulkRemedy, Profile
 from orders import settlement
@@ -272,7 +272,7 @@ def test_what_changes_after_the_confirmation_is_refused_with_why(
     merchandiser: Client, outage: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = begin(merchandiser, "cancel", [outage.partial, outage.waiting])
-    monkeypatch.setattr(bulks, "AT_ONCE", 1)
+    monkeypatch.setattr(bulk_remedies, "AT_ONCE", 1)
     confirm(merchandiser, path, WHY)
     page = merchandiser.get(path)
     assert page.context["pending"] == 1

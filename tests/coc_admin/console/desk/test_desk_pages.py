@@ -10,8 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from coc_admin.console.desk import queries as desk_queries
-from coc_admin.console.desk import sku_queries
+from coc_admin.console.desk import queries, sku_queries
 from coc_admin.models import AuditEntry, DeskEntry, Profile
 from orders.models import InventoryRecord, Order, OrderItem
 from reconciliation.models import AttemptOutcome
@@ -60,7 +59,7 @@ def test_stock_says_enough_none_or_not_known(viewer: Client, outage: Scene) -> N
     unknown = make_short(outage, "unknown", [("CUP-02", 3)])
     InventoryRecord.objects.filter(sku="MUG-01").update(snapshot_ato=Decimal(0), ato=0)
     InventoryRecord.objects.filter(sku="CUP-02").update(snapshot_ato=None, ato=0)
-    found = desk_queries.shortages_of([enough.pk, unknown.pk, outage.nothing.pk])
+    found = queries.shortages_of([enough.pk, unknown.pk, outage.nothing.pk])
     assert [found[pk].stock for pk in found] == ["enough", "unknown", "none"]
 
 
@@ -117,7 +116,7 @@ def test_an_outage_narrows_the_desk(viewer: Client, outage: Scene) -> None:
 def test_pages_show_each_order_once_even_with_equal_places(
     viewer: Client, outage: Scene, monkeypatch: pytest.MonkeyPatch, sort: str
 ) -> None:
-    monkeypatch.setattr(desk_queries, "PAGE", 2)
+    monkeypatch.setattr(queries, "PAGE", 2)
     for number in range(5):
         make_short(outage, f"N{number}", [("JUG-03", 3)], minutes_ago=20 - number // 3)
     seen, cursor = [], ""

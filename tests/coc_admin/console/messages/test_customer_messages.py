@@ -12,7 +12,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from coc_admin import customer_messages as writing
+from coc_admin import message_handover
 from coc_admin.models import AuditEntry, Profile
 from orders import customer_messages, settlement
 from orders.actors import person
@@ -171,10 +171,10 @@ def test_one_that_somebody_hands_over_just_now_is_left_alone(
         email="pending",
         claimed_until=timezone.now() + timedelta(minutes=1),
     )
-    writing.hand_over(row, clock=timezone.now)
+    message_handover.hand_over(row, clock=timezone.now)
     assert mail.outbox == []
     CustomerMessage.objects.update(claimed_until=NOW)
-    writing.hand_over(row, clock=timezone.now)
+    message_handover.hand_over(row, clock=timezone.now)
     assert len(mail.outbox) == 1
 
 

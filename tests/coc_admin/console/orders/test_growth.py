@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from coc_admin.console.orders import payloads
+from coc_admin.console.orders import payload_views
 from tests.growth import calls_of
 
 
@@ -13,12 +13,14 @@ def deep(count: int) -> str:
 
 
 def test_a_payload_is_indented_no_further_than_it_is_shown() -> None:
-    few, many = (calls_of(lambda n=n: payloads._indented(deep(n))) for n in (2_000, 8_000))
+    few, many = (calls_of(lambda n=n: payload_views._indented(deep(n))) for n in (2_000, 8_000))
     # Four times the items; what the collector of garbage calls in between is counted as well.
     assert many < few * 1.1
-    assert len(payloads._indented(deep(8_000))) < payloads.MOST_CHARACTERS + 2_000
+    assert len(payload_views._indented(deep(8_000))) < payload_views.MOST_CHARACTERS + 2_000
 
 
 def test_a_payload_that_is_shown_in_full_is_the_same_as_ever() -> None:
     body = {"orderNo": "1", "items": [{"sku": "Müg", "n": 1.5}], "none": None}
-    assert payloads._indented(json.dumps(body)) == json.dumps(body, ensure_ascii=False, indent=2)
+    assert payload_views._indented(json.dumps(body)) == json.dumps(
+        body, ensure_ascii=False, indent=2
+    )

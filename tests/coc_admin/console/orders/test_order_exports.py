@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from django.test import Client
 
-from coc_admin.console.orders import exports as order_exports
+from coc_admin.console.orders import export_views
 from orders.models import Order
 from tests.coc_admin.console.scene import Scene, make_shop, make_user, place
 
@@ -70,7 +70,7 @@ def test_xlsx_holds_the_same_rows(viewer: Client, outage: Scene) -> None:
     answer = viewer.get(f"/orders/export.xlsx{query}")
     assert answer["Content-Type"].startswith("application/vnd.openxmlformats")
     head, *rows = xlsx_rows(answer)
-    assert tuple(head) == order_exports.COLUMNS
+    assert tuple(head) == export_views.COLUMNS
     assert rows == [list(row.values()) for row in told]
     assert len(rows) == 6
 
@@ -87,7 +87,7 @@ def test_nothing_is_taken_for_a_formula(viewer: Client, db: None, form: str) -> 
         (row,) = [list(row.values()) for row in csv_rows(answer)]
     else:
         _, row = xlsx_rows(answer)
-    told = dict(zip(order_exports.COLUMNS, row, strict=True))
+    told = dict(zip(export_views.COLUMNS, row, strict=True))
     assert told["orderNo"] == "'-1+1"
     assert told["customerName"] == '\'=HYPERLINK("http://evil.test")'
     assert told["customerEmail"] == "'@SUM(A1)"
@@ -97,7 +97,7 @@ def test_nothing_is_taken_for_a_formula(viewer: Client, db: None, form: str) -> 
 def test_list_without_an_order_is_a_file_without_rows(viewer: Client, outage: Scene) -> None:
     assert csv_rows(viewer.get("/orders/export.csv?q=nothing-like-it")) == []
     assert xlsx_rows(viewer.get("/orders/export.xlsx?q=nothing-like-it")) == [
-        list(order_exports.COLUMNS)
+        list(export_views.COLUMNS)
     ]
 
 
@@ -109,12 +109,12 @@ def test_filter_that_makes_no_sense_is_refused(viewer: Client, outage: Scene, qu
 def test_more_than_a_file_may_hold_is_refused_not_cut(
     viewer: Client, outage: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(order_exports, "MOST_ROWS", 5)
+    monkeypatch.setattr(export_views, "MOST_ROWS", 5)
     answer = viewer.get("/orders/export.csv?customer=ada&sort=oldest")
     assert answer.status_code == 302
     assert answer["Location"] == "/orders/?customer=ada&sort=oldest"
     assert b"More than 5 orders fit; narrow the list" in viewer.get(answer["Location"]).content
-    monkeypatch.setattr(order_exports, "MOST_ROWS", 6)
+    monkeypatch.setattr(export_views, "MOST_ROWS", 6)
     assert len(csv_rows(viewer.get("/orders/export.csv"))) == 6
 
 

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from coc_admin.accounts.roles import permissions_of_roles
-from coc_admin.console.orders import payloads as order_payloads
+from coc_admin.console.orders import payload_views
 from coc_admin.models import AuditEntry, Profile
 from orders.models import OrderPayload
 from tests.coc_admin.console import scene
@@ -49,7 +49,7 @@ def test_payload_is_shown_as_text_and_noted(reader: Client, outage: Scene) -> No
 def test_what_is_no_json_is_shown_as_it_is(
     reader: Client, outage: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(order_payloads, "MOST_CHARACTERS", 5)
+    monkeypatch.setattr(payload_views, "MOST_CHARACTERS", 5)
     OrderPayload.objects.filter(order=outage.partial).update(body="[" * 10_000)
     answer = reader.get(f"/orders/{outage.partial.pk}/payload/")
     assert (answer.context["pretty"], answer.context["body"]) == ("[[[[[", "[[[[[")

@@ -12,7 +12,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from coc_admin.console.outages import files as outage_files
+from coc_admin.console.outages import report_views
 from coc_admin.models import Profile
 from orders.models import Site
 from reconciliation.models import AttemptOutcome, Outage, ReportDay
@@ -115,7 +115,7 @@ def test_nothing_is_sent_when_one_file_cannot_be_had(viewer: Client, made: Outag
 def test_too_many_files_are_refused(
     viewer: Client, made: Outage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outage_files, "MOST_FILES", 2)
+    monkeypatch.setattr(report_views, "MOST_FILES", 2)
     assert viewer.get(f"/outages/{made.pk}/reports.zip").status_code == 302
     assert "too many files for one" in viewer.get("/outages/").content.decode()
 

@@ -10,8 +10,8 @@ import pytest
 from django.test import Client
 
 from coc_admin.console import charts
-from coc_admin.console.outages import views as outages
-from coc_admin.console.outages.figures import Counts, course_of
+from coc_admin.console.outages import views
+from coc_admin.console.outages.queries import Counts, course_of
 from orders.models import Order, OrderStatus, Resolution
 from reconciliation.models import (
     Connection,
@@ -53,7 +53,7 @@ def test_list_tells_of_each_outage_the_newest_first(viewer: Client, outage: Scen
 
 
 def test_list_has_pages(viewer: Client, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outages, "PAGE", 2)
+    monkeypatch.setattr(views, "PAGE", 2)
     made = [make_outage().pk for _ in range(3)]
     first = viewer.get("/outages/")
     assert [pk for pk, _ in listed(first)] == [made[2], made[1]]

@@ -12,13 +12,13 @@ from django.test import Client
 
 from coc_admin.models import Profile
 from orders.models import (
+    Adjustment,
     InventoryList,
     InventoryRecord,
     Movement,
     Order,
     OrderEvent,
     OrderItem,
-    Rearrangement,
 )
 from reconciliation import remedies
 from reconciliation.connection import clients
@@ -51,7 +51,7 @@ def order(engine: Engine) -> Order:
 def count_it(engine: Engine) -> None:
     """Let OCI's figures count what it has answered."""
     keys = InventoryRecord.objects.values_list("inventory_list", "sku")
-    stock_refresh.refresh(keys=keys, client=clients.client(), clock=engine.clock)
+    stock_refresh.refresh(keys=keys, client=clients.shared_client(), clock=engine.clock)
 
 
 def path_of(order: Order) -> str:
@@ -71,7 +71,7 @@ def filled(mug: str = "3", to: str = "web", cup: str = "2") -> dict[str, Any]:
 
 
 def rows() -> list[Any]:
-    models = (Order, OrderItem, OrderEvent, InventoryRecord, Movement, Rearrangement)
+    models = (Order, OrderItem, OrderEvent, InventoryRecord, Movement, Adjustment)
     return [list(model.objects.order_by("pk").values()) for model in models]
 
 
@@ -188,7 +188,7 @@ def test_without_an_answer_the_order_says_so_and_offers_nothing_else(
     assert confirm(operator, order, mug="2").status_code == 200
     other = confirm(operator, order, mug="1")
     assert other.status_code == 409
-    assert remedies.finish_rearrangements(clock=engine.clock) == 1
+    assert remedies.finish_adjustments(clock=engine.clock) == 1
     assert quantities(order) == [("MUG", D(3), D(2)), ("CUP", D(2), D(2))]
 
 

@@ -14,7 +14,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from coc_admin.console.reports import content_views as report_pages
+from coc_admin.console.reports import content_views
 from coc_admin.models import Profile
 from orders import actors, cancellation
 from orders.models import Order, OrderItem, Site
@@ -197,7 +197,7 @@ def test_orders_in_a_report_are_filtered(
 def test_a_report_has_pages_until_it_is_written_anew(
     viewer: Client, oversold: ReportDay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report_pages, "PAGE", 2)
+    monkeypatch.setattr(content_views, "PAGE", 2)
     seen, query, cursors = [], "", []
     for _ in range(3):
         answer = viewer.get(f"/reports/{oversold.pk}/{query}")

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from coc_admin.console.runs import details as run_details
+from coc_admin.console.runs import detail_views
 from coc_admin.models import Profile
 from orders.models import Site
 from reconciliation.models import (
@@ -144,7 +144,7 @@ def test_calls_are_told_in_plain_words(viewer: Client, outage: Scene) -> None:
 
 
 def test_calls_have_pages(viewer: Client, outage: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_details, "PAGE", 2)
+    monkeypatch.setattr(detail_views, "PAGE", 2)
     path, seen = f"/runs/{outage.run.pk}/calls/", []
     query = ""
     for _ in range(3):

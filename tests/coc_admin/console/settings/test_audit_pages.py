@@ -38,7 +38,7 @@ def event(order: Order, minutes: int, actor: str = "mia", **fields: Any) -> Orde
 
 def seen(client: Client, query: str = "") -> list[tuple[str, str]]:
     lines = client.get(f"{PAGE}{query}").context["lines"]
-    return [(line.deed.actor, line.key) for line in lines]
+    return [(line.activity.actor, line.key) for line in lines]
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_pages_hold_everything_once_and_ask_a_bounded_number_of_questions(
     for _ in range(9):
         with django_assert_max_num_queries(20):
             answer = operator.get(f"{PAGE}{query}")
-        actors += [line.deed.actor for line in answer.context["lines"]]
+        actors += [line.activity.actor for line in answer.context["lines"]]
         cursor = answer.context["page"].next_cursor
         if not cursor:
             break

@@ -15,7 +15,7 @@ from django_q.models import Schedule
 from coc_admin.models import AuditEntry, Profile
 from orders.models import Site
 from reconciliation.maintenance import schedules
-from reconciliation.models import Rhythm, Run
+from reconciliation.models import IntervalSetting, Run
 from reconciliation.queue import heartbeats, intervals
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.settings.conftest import SignIn
@@ -32,10 +32,10 @@ def post(client: Client, name: str, **fields: Any) -> Any:
 
 def rows(client: Client) -> dict[str, tuple[str, bool, str]]:
     shown = client.get(PAGE).context["rows"]
-    return {row["key"]: (row["rhythm"], row["is_changed"], str(row["standing"])) for row in shown}
+    return {row["key"]: (row["interval"], row["is_changed"], str(row["standing"])) for row in shown}
 
 
-def test_page_tells_each_rhythm_and_how_it_stands(operator: Client) -> None:
+def test_page_tells_each_interval_and_how_it_stands(operator: Client) -> None:
     schedules.ensure()
     assert rows(operator) == {
         "retry": ("every minute", False, "nothing to do"),
@@ -54,7 +54,7 @@ def test_page_tells_each_rhythm_and_how_it_stands(operator: Client) -> None:
 
 def test_a_retry_that_should_have_come_is_late(operator: Client, site: Site) -> None:
     scene.place(site, "A1")
-    Rhythm.objects.create(pk="retry", every=60)
+    IntervalSetting.objects.create(pk="retry", every=60)
     now = timezone.now()
     for minutes, standing in ((30, "on time"), (62, "on time"), (70, "late")):
         Run.objects.all().delete()
@@ -73,7 +73,7 @@ def test_a_change_counts_at_once_and_is_in_the_audit_log(operator: Client) -> No
     assert post(operator, "sweep", every="3", reason="a slow database").status_code == 302
     assert Schedule.objects.get().minutes == 3
     assert post(operator, "retry", every="45").status_code == 302
-    assert intervals.pace_of("retry").interval == timedelta(minutes=45)
+    assert intervals.interval_of("retry").length == timedelta(minutes=45)
     first, second = AuditEntry.objects.order_by("pk")
     assert (first.action, first.target) == ("schedule.changed", "schedule:sweep")
     assert (first.reason, first.actor) == ("a slow database", "operator")
@@ -97,7 +97,7 @@ def test_back_to_the_environment(operator: Client, button: dict[str, str]) -> No
     post(operator, "sweep", every="3")
     seen = {"was": json.dumps({"every": "3"}), "reason": "over"}
     assert operator.post(f"{PAGE}sweep/", seen | button).status_code == 302
-    assert not intervals.pace_of("sweep").is_changed
+    assert not intervals.interval_of("sweep").is_changed
     assert Schedule.objects.get().minutes == 1
     assert AuditEntry.objects.latest("pk").detail == {"every": {"before": "3", "after": ""}}
 
@@ -120,7 +120,7 @@ def test_what_is_beyond_its_limits_is_refused(operator: Client, name: str, value
     assert answer.status_code == 200
     assert answer.context["form"].errors["every"]
     assert f'value="{value}"' in answer.content.decode()
-    assert not Rhythm.objects.exists()
+    assert not IntervalSetting.objects.exists()
     assert not AuditEntry.objects.exists()
 
 
@@ -128,7 +128,7 @@ def test_only_retention_can_be_paused(operator: Client) -> None:
     for name in ("sweep", "retry", "probe", "merge"):
         assert b"cannot be paused" in operator.get(f"{PAGE}{name}/").content
         post(operator, name, every="2", paused="on")
-        assert not Rhythm.objects.get(pk=name).paused
+        assert not IntervalSetting.objects.get(pk=name).paused
 
 
 def test_retention_has_a_time_of_day_and_can_be_paused(operator: Client, settings: Any) -> None:
@@ -161,7 +161,7 @@ def test_a_time_that_cannot_be_is_refused(
 ) -> None:
     answer = post(operator, "retention", **fields)
     assert (answer.status_code, list(answer.context["form"].errors)) == (200, [wrong])
-    assert not Rhythm.objects.exists()
+    assert not IntervalSetting.objects.exists()
 
 
 def test_who_comes_second_sees_what_has_changed(sign_in: SignIn, operator: Client) -> None:
@@ -172,14 +172,14 @@ def test_who_comes_second_sees_what_has_changed(sign_in: SignIn, operator: Clien
     page = lost.content.decode()
     assert "it was “nothing” when you opened it, and is “5” now" in page
     assert 'value="30"' in page
-    assert intervals.pace_of("retry").interval == timedelta(minutes=5)
+    assert intervals.interval_of("retry").length == timedelta(minutes=5)
     assert AuditEntry.objects.count() == 1
     again = lost.context["form"]["was"].value()
     assert other.post(f"{PAGE}retry/", {"was": again, "every": "30"}).status_code == 302
-    assert intervals.pace_of("retry").interval == timedelta(minutes=30)
+    assert intervals.interval_of("retry").length == timedelta(minutes=30)
 
 
-def test_no_other_thing_has_a_rhythm(operator: Client) -> None:
+def test_no_other_thing_has_an_interval(operator: Client) -> None:
     assert operator.get(f"{PAGE}nothing/").status_code == 404
     assert post(operator, "nothing", every="5").status_code == 404
 
@@ -189,4 +189,4 @@ def test_who_may_not_configure_changes_nothing(sign_in: SignIn, site: Site) -> N
     for client in (sign_in("merchandiser"), sign_in("viewer"), limited):
         assert client.get(f"{PAGE}retry/").status_code == 403
         assert post(client, "retry", every="5").status_code == 403
-    assert not Rhythm.objects.exists()
+    assert not IntervalSetting.objects.exists()

@@ -12,7 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from coc_admin.console.stock import queries as stock
+from coc_admin.console.stock import queries
 from orders import ledger
 from orders.ledger import Figure
 from orders.models import Hold, InventoryRecord, Order
@@ -100,7 +100,7 @@ def test_mistake_is_shown_and_finds_nothing(
 def test_pages_show_each_record_once(
     viewer: Client, db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stock, "PAGE", 4)
+    monkeypatch.setattr(queries, "PAGE", 4)
     make_shop()
     make_shop("South Shop & Co")
     know(("a", 1), ("Z", 1), ("ä", 1), ("_", 1), ("10", 1), ("9~9", 1))
@@ -220,8 +220,8 @@ def test_uncounted_sku(viewer: Client, db: None) -> None:
 def test_holds_and_ledger_have_pages_of_their_own(
     viewer: Client, db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stock, "HOLDS", 2)
-    monkeypatch.setattr(stock, "PAGE", 3)
+    monkeypatch.setattr(queries, "HOLDS", 2)
+    monkeypatch.setattr(queries, "PAGE", 3)
     site = make_shop()
     orders = [place(site, f"N{number}", items=[("MUG-01", 1)]) for number in range(5)]
     ledger.release(order=orders[0], now=NOW)
@@ -292,8 +292,8 @@ def test_an_index_answers_the_list_and_its_search(db: None) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL's plan depends on how many rows there are")
     make_shop()
-    plan = stock.records(list_=None, prefix="", most=None).explain()
+    plan = queries.records(list_=None, prefix="", most=None).explain()
     assert "TEMP B-TREE" not in plan
-    searched = stock.records(list_=None, prefix="MUG", most=None).explain()
+    searched = queries.records(list_=None, prefix="MUG", most=None).explain()
     assert "inventory_list_id=? AND" in searched
     assert "TEMP B-TREE" not in searched

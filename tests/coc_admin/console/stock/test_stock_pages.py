@@ -13,7 +13,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from coc_admin.console.stock import comparison as stock_compare
+from coc_admin.console.stock import comparison
 from coc_admin.console.stock.comparison import Difference
 from coc_admin.models import AuditEntry, Profile
 from orders import ledger
@@ -53,7 +53,7 @@ class FakeOci:
 def oci(monkeypatch: pytest.MonkeyPatch) -> FakeOci:
     """Return an OCI with 100 pieces of each SKU."""
     made = FakeOci({"MUG-01": 100, "CUP-02": 100, "JUG-03": 100})
-    monkeypatch.setattr(stock_compare, "shared_client", lambda: made)
+    monkeypatch.setattr(comparison, "shared_client", lambda: made)
     return made
 
 
@@ -116,7 +116,7 @@ def test_a_page_of_the_list_is_compared(viewer: Client, outage: Scene, oci: Fake
     assert (mug.theirs, mug.waiting, mug.answered, mug.expected) == (90, 6, 6, 84)
     assert mug.reasons == [f"6 {WAIT}", f"6 {OURS}", f"4 {SOLD}"]
     assert rows["JUG-03"].is_alike
-    assert oci.asked == [(LIST, ["CUP-02", "JUG-03", "MUG-01"], stock_compare.READ_TIMEOUT)]
+    assert oci.asked == [(LIST, ["CUP-02", "JUG-03", "MUG-01"], comparison.READ_TIMEOUT)]
     assert list(InventoryRecord.objects.order_by("pk").values()) == before
     page = answer.content.decode()
     assert "Take a fresh snapshot" not in page
@@ -178,7 +178,7 @@ def test_oci_is_not_asked_while_it_is_offline(
 def test_at_most_so_many_lists_are_asked(
     viewer: Client, outage: Scene, oci: FakeOci, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stock_compare, "MOST_LISTS", 1)
+    monkeypatch.setattr(comparison, "MOST_LISTS", 1)
     told = viewer.get("/inventory/compare/").context["told"]
     assert [row.theirs for row in told.rows] == [100, 100, 100, None, None, None]
     assert told.silent == "These SKUs are of many lists; choose one to ask for all of them."

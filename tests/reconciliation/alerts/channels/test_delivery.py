@@ -15,8 +15,7 @@ from orders.actors import person
 from reconciliation import tasks
 from reconciliation.alerts import lifecycle
 from reconciliation.alerts.actions import resolve_by_hand
-from reconciliation.alerts.channels import delivery, outbox
-from reconciliation.alerts.channels import send as sending
+from reconciliation.alerts.channels import delivery, outbox, send
 from reconciliation.maintenance.sweep import sweep
 from reconciliation.models import (
     Alert,
@@ -248,8 +247,8 @@ def test_a_line_break_becomes_no_header(field: str) -> None:
     values: dict[str, Any] = {"to": ["a@example.com"], "subject": "x", "sender": "b@example.com"}
     evil = "x\r\nBcc: evil@example.com"
     values[field] = [evil] if field == "to" else evil
-    with pytest.raises(sending.NotSent):
-        sending.send_mail(body="x", message_id="<1@x>", **values)
+    with pytest.raises(send.NotSent):
+        send.send_mail(body="x", message_id="<1@x>", **values)
     assert mail.outbox == []
 
 

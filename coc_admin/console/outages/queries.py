@@ -12,7 +12,7 @@ from django.db.models import Count, DateTimeField, F, IntegerField, Q, QuerySet,
 from django.db.models.functions import Coalesce, Trunc
 from django.utils.translation import gettext as _
 
-from coc_admin.accounts.site_access import Sight
+from coc_admin.accounts.site_access import SiteAccess
 from orders.fields import ZERO
 from orders.models import Order, OrderStatus, ReservationState
 from orders.models.orders import SHORT
@@ -24,7 +24,7 @@ JUST_BEFORE = timedelta(seconds=2)
 # As the oversold report counts, whatever became of the order later.
 OVERSOLD = SHORT | Q(short_at__isnull=False)
 POINTS = 24
-EVERY_SITE = Sight(allowed=None)
+EVERY_SITE = SiteAccess(allowed=None)
 
 
 def orders_of_outage(outage: Outage) -> Q:
@@ -43,10 +43,12 @@ class Counts:
     oversold: int = 0
 
 
-def counts_of_outages(outages: Sequence[Outage], *, sight: Sight = EVERY_SITE) -> dict[int, Counts]:
-    """Return the counts of each outage by its primary key, of the sites in sight; one query."""
+def counts_of_outages(
+    outages: Sequence[Outage], *, access: SiteAccess = EVERY_SITE
+) -> dict[int, Counts]:
+    """Return the counts of each outage by its primary key, of the sites shown; one query."""
     counted = [
-        sight.orders(Order.objects.filter(orders_of_outage(outage)))
+        access.orders(Order.objects.filter(orders_of_outage(outage)))
         .order_by()
         .values(outage=Value(outage.pk, output_field=IntegerField()))
         .annotate(captured=Count("pk"), oversold=Count("pk", filter=OVERSOLD))
@@ -78,9 +80,9 @@ class Figures:
 _SETTLED = (ReservationState.COMPLETE, ReservationState.PARTIAL, ReservationState.NOTHING)
 
 
-def figures_of(outage: Outage, *, sight: Sight = EVERY_SITE) -> Figures:
-    """Return what was captured during `outage` at the sites in sight; two queries."""
-    orders = sight.orders(Order.objects.filter(orders_of_outage(outage))).order_by()
+def figures_of(outage: Outage, *, access: SiteAccess = EVERY_SITE) -> Figures:
+    """Return what was captured during `outage` at the sites shown; two queries."""
+    orders = access.orders(Order.objects.filter(orders_of_outage(outage))).order_by()
     groups = list(
         orders.values("site", "currency", "status", "reservation_state")
         .annotate(
@@ -132,7 +134,7 @@ class Point:
         return self.captured - self.drained
 
 
-def course_of(outage: Outage, *, now: datetime, sight: Sight = EVERY_SITE) -> list[Point]:
+def course_of(outage: Outage, *, now: datetime, access: SiteAccess = EVERY_SITE) -> list[Point]:
     """Return how the backlog grew and went, at POINTS equal steps; two queries.
 
     The rows are counted by seconds, minutes, hours or days, so that a long outage costs no more.
@@ -140,7 +142,7 @@ def course_of(outage: Outage, *, now: datetime, sight: Sight = EVERY_SITE) -> li
     start, end = outage.lost_at, outage.drained_at or now
     step = max((end - start) / POINTS, timedelta(microseconds=1))
     unit = _unit(step)
-    orders = sight.orders(Order.objects.filter(orders_of_outage(outage)))
+    orders = access.orders(Order.objects.filter(orders_of_outage(outage)))
     captured = _by_time(orders.annotate(moment=F("captured_at")), unit)
     # An order that was cancelled while it waited was never reconciled.
     left = orders.annotate(moment=Coalesce("reconciled_at", "resolution_at"))

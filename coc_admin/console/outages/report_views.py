@@ -15,11 +15,11 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from coc_admin.accounts.site_access import Sight, sight_of
+from coc_admin.accounts.site_access import SiteAccess, site_access
 from coc_admin.console.access import console_page
-from coc_admin.console.outages import timeline as outage_stories
-from coc_admin.console.outages.figures import JUST_BEFORE, figures_of, orders_of_outage
-from coc_admin.console.runs.site_access import runs_in_sight, seen_runs
+from coc_admin.console.outages import timeline
+from coc_admin.console.outages.queries import JUST_BEFORE, figures_of, orders_of_outage
+from coc_admin.console.runs.queries import seen_runs, shown_runs
 from coc_admin.report_responses import file_response
 from orders.models import Order, Site
 from reconciliation.models import Outage, ReportDay
@@ -31,10 +31,10 @@ MOST_FILES = 1_000
 MOST_RUNS = 50
 
 
-def reports_of_outage(outage: Outage, *, sight: Sight, now: datetime) -> QuerySet[ReportDay]:
+def reports_of_outage(outage: Outage, *, access: SiteAccess, now: datetime) -> QuerySet[ReportDay]:
     """Return the reports of the days, in each site's zone, on which orders were captured."""
     end = outage.drained_at or now
-    captured = sight.orders(Order.objects.filter(orders_of_outage(outage))).order_by()
+    captured = access.orders(Order.objects.filter(orders_of_outage(outage))).order_by()
     days = [
         Q(
             site=site,
@@ -53,18 +53,18 @@ def outage_zip(request: HttpRequest, pk: int) -> HttpResponseBase:
     if not request.user.has_perm("reconciliation.view_run"):
         raise PermissionDenied
     outage = get_object_or_404(Outage, pk=min(pk, 2**63 - 1))
-    sight, now = sight_of(request), timezone.now()
-    found = reports_of_outage(outage, sight=sight, now=now).select_related("site")
+    access, now = site_access(request), timezone.now()
+    found = reports_of_outage(outage, access=access, now=now).select_related("site")
     reports = list(found.filter(revision__gt=0)[: MOST_FILES + 1])
     if len(reports) > MOST_FILES:
         messages.error(request, _("These are too many files for one; choose a site above."))
         return redirect("outage", pk=outage.pk)
-    runs = list(runs_in_sight(sight).filter(outage=outage).order_by("-pk")[:MOST_RUNS])
-    seen_runs(runs, sight)
+    runs = list(shown_runs(access).filter(outage=outage).order_by("-pk")[:MOST_RUNS])
+    seen_runs(runs, access)
     # What files hold does not depend on who asks.
     with translation.override(settings.LANGUAGE_CODE):
-        summary = outage_stories.summary(
-            outage, figures=figures_of(outage, sight=sight), runs=runs, reports=reports, now=now
+        summary = timeline.summary(
+            outage, figures=figures_of(outage, access=access), runs=runs, reports=reports, now=now
         )
     try:
         file = zip_file(reports, texts={"summary.txt": summary + "\n"}, now=now)

@@ -14,10 +14,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from coc_admin.accounts.site_access import sight_of
+from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import console_page
 from coc_admin.console.reports.forms import EARLIEST, LATEST, CalendarForm
-from coc_admin.console.reports.queries import reports_in_sight
+from coc_admin.console.reports.queries import shown_reports
 from reconciliation.models import ReportDay, ReportType
 
 
@@ -43,12 +43,12 @@ class Day:
 @console_page("reconciliation.download_report")
 def calendar(request: HttpRequest) -> HttpResponse:
     """Show a month of reports, of all sites that are shown or of one of them."""
-    sight = sight_of(request)
+    access = site_access(request)
     form = CalendarForm(request.GET)
     form.is_valid()
-    reports = reports_in_sight(sight)
+    reports = shown_reports(access)
     site_id = form.cleaned_data.get("site", "")
-    site = next((one for one in sight.sites if one.pk == site_id), None)
+    site = next((one for one in access.sites if one.pk == site_id), None)
     if site is not None:
         reports = reports.filter(site=site)
     latest = reports.aggregate(day=Max("date"))["day"]
@@ -62,7 +62,7 @@ def calendar(request: HttpRequest) -> HttpResponse:
         "latest": latest,
         "today": timezone.now().date(),
         "site": site,
-        "sites": [] if sight.chosen else sight.sites,
+        "sites": [] if access.chosen else access.sites,
     }
     return render(request, "console/reports/report_calendar.html", context)
 

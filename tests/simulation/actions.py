@@ -266,9 +266,9 @@ def switch_tasks(world: World) -> None:
     world.note(f"tasks are lost: {world.losing_tasks}")
 
 
-Deed = Callable[[World], None]
+Action = Callable[[World], None]
 
-DEEDS: dict[Deed, int] = {
+ACTIONS: dict[Action, int] = {
     place: 24,
     place_again: 3,
     tick: 6,
@@ -291,7 +291,7 @@ DEEDS: dict[Deed, int] = {
     switch_tasks: 2,
 }
 # What may happen while another process is in the middle of something.
-OVERTAKING: dict[Deed, int] = {
+OVERTAKING: dict[Action, int] = {
     place: 10,
     place_again: 4,
     tick: 12,
@@ -305,25 +305,25 @@ OVERTAKING: dict[Deed, int] = {
     no_trouble: 2,
 }
 # What people do beside in worlds whose nature `settles`.
-SETTLING: dict[Deed, float] = {settle_outside: 9.0, open_again: 3.0}
+SETTLING: dict[Action, float] = {settle_outside: 9.0, open_again: 3.0}
 
 # What operators do beside in worlds whose nature `adjusts`.
-ADJUSTING: dict[Deed, float] = {adjust_reservation: 25.0}
+ADJUSTING: dict[Action, float] = {adjust_reservation: 25.0}
 
 # What may happen beside, to processes in the middle, in worlds whose nature `doubles`.
-DOUBLING: dict[Deed, float] = {work_twice: 100.0}
+DOUBLING: dict[Action, float] = {work_twice: 100.0}
 
 
-def weighed(rng: random.Random, deeds: dict[Deed, int]) -> dict[Deed, float]:
+def weighed(rng: random.Random, actions: dict[Action, int]) -> dict[Action, float]:
     """Return the weights of one world: each has its own, and some things never happen in it."""
-    weights = {deed: weight * rng.choice((0, 0.3, 1, 1, 3)) for deed, weight in deeds.items()}
+    weights = {action: weight * rng.choice((0, 0.3, 1, 1, 3)) for action, weight in actions.items()}
     return weights | {
-        deed: max(weights[deed], deeds[deed] / 2)
-        for deed in (place, tick, work, outage, recovery)
-        if deed in deeds
+        action: max(weights[action], actions[action] / 2)
+        for action in (place, tick, work, outage, recovery)
+        if action in actions
     }
 
 
-def chosen(rng: random.Random, weights: dict[Deed, float]) -> Deed:
-    """Choose a deed."""
+def chosen(rng: random.Random, weights: dict[Action, float]) -> Action:
+    """Choose an action."""
     return rng.choices(list(weights), weights=list(weights.values()))[0]

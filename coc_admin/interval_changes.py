@@ -11,12 +11,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from coc_admin.accounts import audit_log
-from coc_admin.editing import ChangeRefused, update_as_seen
+from coc_admin.edits import ChangeRefused, update_as_seen
 from reconciliation.maintenance import schedules
 from reconciliation.queue import intervals
 
 
-def change_rhythm(
+def change_interval(
     *,
     request: HttpRequest,
     name: str,
@@ -24,16 +24,16 @@ def change_rhythm(
     values: Mapping[str, Any],
     reason: str,
 ) -> bool:
-    """Change the rhythm of `name` if it still is as `was` says; False if nothing differs.
+    """Change the interval of `name` if it still is as `was` says; False if nothing differs.
 
-    `values` are members of its row (`reconciliation.models.Rhythm`); empty ones stand for what the
-    environment says. It counts at once, everywhere. Raises EditedMeanwhile, and ChangeRefused for
-    a rhythm that it cannot have.
+    `values` are members of its row (`reconciliation.models.IntervalSetting`); empty ones stand for
+    what the environment says. It counts at once, everywhere. Raises EditedMeanwhile, and
+    ChangeRefused for an interval that it cannot have.
     """
     try:
         intervals.check(name, values)
-    except intervals.RhythmRefused as refusal:
-        raise ChangeRefused(_("It cannot have this rhythm."), field=refusal.field) from refusal
+    except intervals.IntervalRefused as refusal:
+        raise ChangeRefused(_("It cannot have this interval."), field=refusal.field) from refusal
     with transaction.atomic():
         changes = update_as_seen(intervals.row_to_change(name), was=was, values=values)
         if changes:

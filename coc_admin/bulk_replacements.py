@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
-from coc_admin.accounts.site_access import Sight
+from coc_admin.accounts.site_access import SiteAccess
 from coc_admin.models import BulkRemedy
 from orders import refusals, short_items
 from orders.fields import ZERO
@@ -91,14 +91,14 @@ class ShortGroup:
         return served
 
 
-def groups_of(bulk: BulkRemedy, sight: Sight) -> list[ShortGroup]:
+def groups_of(bulk: BulkRemedy, access: SiteAccess) -> list[ShortGroup]:
     """Return what the chosen orders that are open to it are short of; two queries.
 
     The SKU that most orders are short of comes first. Orders that the person may not see are left
     out.
     """
     chosen = bulk.lines.values("order")
-    orders = sight.permitted_orders().filter(pk__in=chosen)
+    orders = access.permitted_orders().filter(pk__in=chosen)
     found: dict[tuple[str, str, str], ShortGroup] = {}
     items = OrderItem.objects.filter(order__in=orders).select_related("order")
     for item in items.order_by("order__captured_at", "order", "position"):

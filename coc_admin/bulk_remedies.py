@@ -20,9 +20,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from coc_admin.accounts import audit_log
-from coc_admin.accounts.site_access import Sight
+from coc_admin.accounts.site_access import SiteAccess
 from coc_admin.bulk_plans import Planned, is_done, plan, settled_words
-from coc_admin.bulk_replacing import ReplaceChoice
+from coc_admin.bulk_replacements import ReplaceChoice
 from coc_admin.models import BulkKind, BulkLine, BulkRemedy, BulkState
 from orders import replacements, settlement
 from orders.actors import Actor, person
@@ -74,7 +74,7 @@ def confirm(
     *,
     request: HttpRequest,
     bulk_id: uuid.UUID,
-    sight: Sight,
+    access: SiteAccess,
     seen: Mapping[int, str],
     reason: str,
     reference: str,
@@ -95,7 +95,7 @@ def confirm(
             choice.put_into(bulk)
         if bulk.kind == BulkKind.REPLACE and (away := remedies.why_oci_is_away()):
             raise NotNow(away)
-        planned = plan(bulk, sight, now=now)
+        planned = plan(bulk, access, now=now)
         moved = {one.order.pk for one in planned if seen.get(one.order.pk) != one.mark}
         if moved:
             raise PlanChanged(moved)
@@ -145,12 +145,12 @@ def at_once(bulk: BulkRemedy) -> int:
     return min(AT_ONCE, _REPLACED_AT_ONCE) if bulk.kind == BulkKind.REPLACE else AT_ONCE
 
 
-def carry_on(*, bulk: BulkRemedy, sight: Sight, username: str, now: datetime) -> int:
+def resume(*, bulk: BulkRemedy, access: SiteAccess, username: str, now: datetime) -> int:
     """Do what is to be done, up to `at_once`; return how many are left. No call to OCI.
 
     The oldest orders come first. What replaces is begun here, and finished by workers.
     """
-    pending = sight.permitted(bulk.lines.filter(state=BulkState.PENDING), "order__site")
+    pending = access.permitted(bulk.lines.filter(state=BulkState.PENDING), "order__site")
     oldest_first = pending.order_by("order__captured_at", "order_id")
     for line_id in list(oldest_first.values_list("pk", flat=True)[: at_once(bulk)]):
         try:

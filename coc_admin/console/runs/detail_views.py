@@ -14,11 +14,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 
-from coc_admin.accounts.site_access import Sight, sight_of
+from coc_admin.accounts.site_access import SiteAccess, site_access
 from coc_admin.console.access import console_page
 from coc_admin.console.orders.timeline import attempt_words
-from coc_admin.console.paging import newest_first
-from coc_admin.console.runs.site_access import run_or_404, seen_run
+from coc_admin.console.pager import newest_first
+from coc_admin.console.runs.queries import run_or_404, seen_run
 from reconciliation.models import (
     Attempt,
     AttemptOutcome,
@@ -48,11 +48,11 @@ class RunFilterForm(forms.Form):
     scope = forms.ChoiceField(required=False, choices=[("", _("Any orders")), *Scope.choices])
     person = forms.CharField(required=False, max_length=150, strip=True)
 
-    def narrow(self, runs: QuerySet[Run], sight: Sight) -> QuerySet[Run]:
+    def narrow(self, runs: QuerySet[Run], access: SiteAccess) -> QuerySet[Run]:
         """Return those of `runs` that fit.
 
-        Nobody learns by a filter what run_sight does not show: names, and whether it was an order
-        of another site that was short.
+        Nobody learns by a filter what the page of a run does not show: names, and whether it was an
+        order of another site that was short.
         """
         self.is_valid()
         values = self.cleaned_data
@@ -61,9 +61,9 @@ class RunFilterForm(forms.Form):
                 runs = runs.filter(**{name: values[name]})
         state = values.get("state")
         if state:
-            alike = _ENDED_WELL if sight.is_limited and state in _ENDED_WELL else (state,)
+            alike = _ENDED_WELL if access.is_limited and state in _ENDED_WELL else (state,)
             runs = runs.filter(state__in=alike)
-        if values.get("person") and not sight.is_limited:
+        if values.get("person") and not access.is_limited:
             runs = runs.filter(actor__iexact=values["person"])
         return runs
 
@@ -109,12 +109,12 @@ class BatchRow:
 @console_page("reconciliation.view_run")
 def batches(request: HttpRequest, pk: int) -> HttpResponse:
     """List the batches of a run, in the order of their lanes, with what became of their orders."""
-    run, _counts_seen = seen_run(run_or_404(request, pk), sight_of(request))
+    run, _counts_seen = seen_run(run_or_404(request, pk), site_access(request))
     number = request.GET.get("page", "")
     wanted = int(number) if number.isdecimal() and len(number) < 9 else 1
     found = Batch.objects.filter(run=run).order_by("lane", "sequence")
     page = Paginator(found, PAGE).get_page(min(wanted, MOST_PAGES))
-    counts = _counts([batch.pk for batch in page.object_list], sight_of(request))
+    counts = _counts([batch.pk for batch in page.object_list], site_access(request))
     context: dict[str, Any] = {
         "run": run,
         "page": page,
@@ -124,8 +124,8 @@ def batches(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "console/runs/run_batches.html", context)
 
 
-def _counts(batch_ids: Collection[int], sight: Sight) -> dict[int, dict[str, int]]:
-    entries = sight.permitted(RunEntry.objects.filter(batch__in=batch_ids), "order__site")
+def _counts(batch_ids: Collection[int], access: SiteAccess) -> dict[int, dict[str, int]]:
+    entries = access.permitted(RunEntry.objects.filter(batch__in=batch_ids), "order__site")
     counts: dict[int, dict[str, int]] = defaultdict(dict)
     rows = entries.order_by().values_list("batch", "state").annotate(number=Count("pk"))
     for batch_id, state, number in rows:
@@ -136,9 +136,9 @@ def _counts(batch_ids: Collection[int], sight: Sight) -> dict[int, dict[str, int
 @console_page("reconciliation.view_run")
 def attempts(request: HttpRequest, pk: int) -> HttpResponse:
     """List the calls that a run made to OCI, the newest first, with how each ended."""
-    run, _counts_seen = seen_run(run_or_404(request, pk), sight_of(request))
+    run, _counts_seen = seen_run(run_or_404(request, pk), site_access(request))
     calls = Attempt.objects.filter(run=run).select_related("order")
-    found = sight_of(request).permitted(calls, "order__site")
+    found = site_access(request).permitted(calls, "order__site")
     outcome = request.GET.get("outcome", "")
     if outcome in AttemptOutcome.values:
         found = found.filter(outcome=outcome)

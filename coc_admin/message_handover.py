@@ -18,7 +18,7 @@ from django.http import HttpRequest
 
 from coc_admin.accounts import audit_log
 from orders.models import CustomerMessage, HandOver, MessageRoute, Order
-from reconciliation.alerts.channels import send as sending
+from reconciliation.alerts.channels import send
 
 MOST_MESSAGES = 20
 # Longer than both ways out may take.
@@ -136,21 +136,21 @@ def _shown(route: MessageRoute) -> dict[str, object]:
     return {"email": route.email, "sender": route.sender, "has_webhook": bool(route.webhook)}
 
 
-def _outcome(way: str, send: Callable[[], None]) -> dict[str, str]:
+def _outcome(way: str, call: Callable[[], None]) -> dict[str, str]:
     try:
-        send()
-    except sending.NotSent as error:
+        call()
+    except send.NotSent as error:
         return {way: HandOver.FAILED, f"{way}_error": error.detail}
     return {way: HandOver.SENT, f"{way}_error": ""}
 
 
 def _email(message: CustomerMessage, route: MessageRoute) -> None:
-    sending.send_mail(
+    send.send_mail(
         to=[message.recipient],
         subject=message.subject,
         body=message.body,
         sender=route.sender,
-        message_id=sending.mail_id(f"order-message-{message.token}"),
+        message_id=send.mail_id(f"order-message-{message.token}"),
     )
 
 
@@ -164,7 +164,7 @@ def _webhook(message: CustomerMessage, route: MessageRoute, at: float) -> None:
         "subject": message.subject,
         "text": message.body,
     }
-    sending.post_json(
+    send.post_json(
         url=route.webhook,
         body=json.dumps(told, separators=(",", ":"), sort_keys=True).encode(),
         uid=str(message.token),

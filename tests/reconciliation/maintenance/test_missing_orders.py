@@ -23,7 +23,7 @@ from reconciliation.alerts.site_text import tellings
 from reconciliation.maintenance import integrity_check
 from reconciliation.maintenance.integrity_check import Fault
 from reconciliation.models import Alert, ReportDay, VanishedOrder
-from reconciliation.reports import downloads, names, publish, vanished
+from reconciliation.reports import downloads, missing_orders, names, publish
 from tests import factories
 from tests.engine import MIA, Engine
 from tests.reconciliation.maintenance import accidents
@@ -262,7 +262,7 @@ def test_the_work_file_of_a_deleted_order_stays(
     tasks.merge_reports()
     assert list(names.work_folder().iterdir()) == []
     assert found() == {}
-    assert not vanished.still_vanished().exists()
+    assert not missing_orders.still_vanished().exists()
 
 
 def test_an_older_database_under_newer_files(orders: dict[str, Order], engine: Engine) -> None:
@@ -302,7 +302,7 @@ def test_a_site_under_another_id_has_lost_nothing(orders: dict[str, Order]) -> N
     ReportDay.objects.all().delete()
     Site.objects.filter(pk=old.pk).delete()
     assert [row for row in vanished_rows() if "is in" in row] == []
-    assert list(vanished.in_files()) == []
+    assert list(missing_orders.in_files()) == []
 
 
 def test_an_erased_customer_is_in_no_kept_file(orders: dict[str, Order], engine: Engine) -> None:
@@ -381,12 +381,14 @@ def test_what_a_file_lacks_of_another_one_whatever_their_order(
     """In windows of any size all that is lacking is found, and more only where they are small."""
 
     def lacking(before: list[bytes], after: list[bytes]) -> list[str]:
-        named = [list(vanished.orders_named(io.BytesIO(b"\n".join(x)))) for x in (before, after)]
-        return [one.order_no for one in vanished._not_among(*named)]
+        named = [
+            list(missing_orders.orders_named(io.BytesIO(b"\n".join(x)))) for x in (before, after)
+        ]
+        return [one.order_no for one in missing_orders._not_among(*named)]
 
     every = [line(f"A-{n}") for n in range(40)]
     for chunk in (1, 3, 100):
-        monkeypatch.setattr(vanished, "_CHUNK", chunk)
+        monkeypatch.setattr(missing_orders, "_CHUNK", chunk)
         assert lacking(every, every) == []
         assert lacking(every, every[:7] + every[8:]) == ["A-7"]
         assert lacking(every, [line("new"), *every[1:]]) == ["A-0"]
@@ -394,8 +396,8 @@ def test_what_a_file_lacks_of_another_one_whatever_their_order(
         assert lacking([line("A-1", "other")], every) == ["A-1"]
         assert lacking([b'{"siteId":"shop","orde'], every) == [""]
         assert lacking([], every) == []
-    monkeypatch.setattr(vanished, "_MOST_UNMET", 2)
-    monkeypatch.setattr(vanished, "_CHUNK", 1)
+    monkeypatch.setattr(missing_orders, "_MOST_UNMET", 2)
+    monkeypatch.setattr(missing_orders, "_CHUNK", 1)
     assert {"A-7"} <= set(lacking(every, every[:7] + every[8:][::-1]))
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from coc_admin.accounts import audit_log
 from reconciliation.models import Channel, Delivery, DeliveryState
 
-_TOLD = ("name", "kind", "least_priority", "descriptors", "every_site", "enabled")
+_NOTED = ("name", "kind", "least_priority", "descriptors", "every_site", "enabled")
 SWITCHED_OFF = "The channel was switched off."
 
 
@@ -36,7 +36,7 @@ def create(*, values: Mapping[str, Any], request: HttpRequest) -> Channel:
             request=request,
             action="channel.created",
             target=f"channel:{channel.pk}",
-            detail=_told(channel),
+            detail=_detail(channel),
         )
     return channel
 
@@ -52,7 +52,7 @@ def change(
     fields = dict(values)
     sites = fields.pop("sites")
     with transaction.atomic():
-        before = _told(channel)
+        before = _detail(channel)
         won = Channel.objects.filter(pk=channel.pk, version=seen).update(
             **fields, version=F("version") + 1, failures=0, failing_since=None, last_error=""
         )
@@ -72,7 +72,7 @@ def change(
             request=request,
             action="channel.changed",
             target=f"channel:{channel.pk}",
-            detail=audit_log.changed(before, _told(channel)),
+            detail=audit_log.changed(before, _detail(channel)),
         )
     return channel
 
@@ -80,7 +80,7 @@ def change(
 def delete(*, channel: Channel, request: HttpRequest) -> None:
     """Delete a channel with its log; one that is gone stays gone."""
     with transaction.atomic():
-        key, told = channel.pk, _told(channel)
+        key, told = channel.pk, _detail(channel)
         deleted, _by_model = Channel.objects.filter(pk=key).delete()
         if deleted:
             audit_log.record(
@@ -88,6 +88,6 @@ def delete(*, channel: Channel, request: HttpRequest) -> None:
             )
 
 
-def _told(channel: Channel) -> dict[str, object]:
-    told: dict[str, object] = {name: getattr(channel, name) for name in _TOLD}
+def _detail(channel: Channel) -> dict[str, object]:
+    told: dict[str, object] = {name: getattr(channel, name) for name in _NOTED}
     return told | {"sites": sorted(channel.sites.values_list("pk", flat=True))}

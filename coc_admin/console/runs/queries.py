@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
-from coc_admin.accounts.site_access import Sight, sight_of
+from coc_admin.accounts.site_access import SiteAccess, site_access
 from coc_admin.console.queries import counts_of_runs, short_of
 from reconciliation.models import EntryState, Run, RunEntry, RunState, Trigger
 
@@ -23,31 +23,31 @@ Seen = tuple[Run, dict[str, int]]
 _BY_SOMEBODY = (Trigger.PERSON, Trigger.API)
 
 
-def runs_in_sight(sight: Sight) -> QuerySet[Run]:
+def shown_runs(access: SiteAccess) -> QuerySet[Run]:
     """Return the runs that a list shows now."""
-    return _runs_of(sight.site_ids)
+    return _runs_of(access.site_ids)
 
 
 def run_or_404(request: HttpRequest, pk: int) -> Run:
     """Return a run that the person may open by its address, or answer that there is none."""
-    return get_object_or_404(permitted_runs(sight_of(request)), pk=min(pk, 2**63 - 1))
+    return get_object_or_404(permitted_runs(site_access(request)), pk=min(pk, 2**63 - 1))
 
 
-def permitted_runs(sight: Sight) -> QuerySet[Run]:
+def permitted_runs(access: SiteAccess) -> QuerySet[Run]:
     """Return the runs that may be opened by their address, whichever site is chosen."""
-    return _runs_of(sight.allowed)
+    return _runs_of(access.allowed)
 
 
-def seen_runs(runs: Sequence[Run], sight: Sight) -> list[Seen]:
+def seen_runs(runs: Sequence[Run], access: SiteAccess) -> list[Seen]:
     """Return rows of a list as the person sees them, with their counts; one query."""
-    counts = counts_of_runs([run.pk for run in runs], sites=sight.site_ids)
-    return [(_as_seen(run, counts[run.pk], sight), counts[run.pk]) for run in runs]
+    counts = counts_of_runs([run.pk for run in runs], sites=access.site_ids)
+    return [(_as_seen(run, counts[run.pk], access), counts[run.pk]) for run in runs]
 
 
-def seen_run(run: Run, sight: Sight) -> Seen:
+def seen_run(run: Run, access: SiteAccess) -> Seen:
     """Return a run that was opened by its address as the person sees it, with its counts."""
-    counts = counts_of_runs([run.pk], sites=sight.allowed)[run.pk]
-    return _as_seen(run, counts, sight), counts
+    counts = counts_of_runs([run.pk], sites=access.allowed)[run.pk]
+    return _as_seen(run, counts, access), counts
 
 
 def _runs_of(sites: Collection[str] | None) -> QuerySet[Run]:
@@ -59,11 +59,11 @@ def _runs_of(sites: Collection[str] | None) -> QuerySet[Run]:
     return runs.filter(Exists(taken) | meant)
 
 
-def _as_seen(run: Run, counts: dict[str, int], sight: Sight) -> Run:
+def _as_seen(run: Run, counts: dict[str, int], access: SiteAccess) -> Run:
     """Put into `run`, which is never saved after this, what the person may know of it."""
-    if not sight.is_limited:
+    if not access.is_limited:
         return run
-    if not _is_for(run, sight):
+    if not _is_for(run, access):
         run.reason = ""
         if run.trigger in _BY_SOMEBODY:
             run.actor = _("not shown")
@@ -74,8 +74,8 @@ def _as_seen(run: Run, counts: dict[str, int], sight: Sight) -> Run:
     return run
 
 
-def _is_for(run: Run, sight: Sight) -> bool:
+def _is_for(run: Run, access: SiteAccess) -> bool:
     """Whether the run was started for no other sites than the person sees."""
     data = run.scope_data
     meant = [data["site"]] if data.get("site") else data.get("sites", [])
-    return bool(meant) and all(sight.permits(site) for site in meant)
+    return bool(meant) and all(access.permits(site) for site in meant)

@@ -17,8 +17,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from coc_admin.accounts import audit_log
-from coc_admin.accounts.site_access import Sight
-from coc_admin.editing import ChangeRefused, EditedMeanwhile
+from coc_admin.accounts.site_access import SiteAccess
+from coc_admin.edits import ChangeRefused, EditedMeanwhile
 from coc_admin.models import DeskEntry
 from orders.models import Order
 
@@ -27,11 +27,11 @@ CHANGE_ORDERS = "orders.change_order"
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
-def assignable(sight: Sight) -> QuerySet[User]:
+def assignable(access: SiteAccess) -> QuerySet[User]:
     """Return, by name, who may remedy orders of one of the sites that a person may see."""
     people = _remedying()
-    if sight.allowed is not None:
-        people = people.filter(_sees_every_site() | Q(profile__sites__in=sight.allowed))
+    if access.allowed is not None:
+        people = people.filter(_sees_every_site() | Q(profile__sites__in=access.allowed))
     return people.distinct().order_by("username")
 
 

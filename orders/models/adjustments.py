@@ -13,8 +13,8 @@ from orders.models.orders import ActorKind, Order
 from orders.models.sites import InventoryList
 
 
-class RearrangementState(models.TextChoices):
-    """Where a rearrangement is on its way."""
+class AdjustmentState(models.TextChoices):
+    """Where an adjustment is on its way."""
 
     RESERVING = "reserving", _("Being reserved")
     GIVING_BACK = "giving_back", _("Being given back")  # OCI was short of it
@@ -24,11 +24,11 @@ class RearrangementState(models.TextChoices):
 
 
 # Spelt with OR for SQLite, like the conditions in orders.models.orders.
-UNDER_WAY = Q(state="reserving") | Q(state="giving_back")
+OPEN_ADJUSTMENT = Q(state="reserving") | Q(state="giving_back")
 
 
-class Rearrangement(models.Model):
-    """One attempt to rearrange what a document holds; at most one of an order at a time.
+class Adjustment(models.Model):
+    """One attempt to adjust what a document holds; at most one of an order at a time.
 
     `document` is the primary key of the document that is to go (a row of `reconciliation`, which
     this layer does not know). What its lines keep is off ATO from the beginning, in the lists where
@@ -36,10 +36,10 @@ class Rearrangement(models.Model):
     `shortfalls` is what OCI had less of: `{inventoryListId, sku, requested, available}`.
     """
 
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="rearrangements")
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="adjustments")
     document = models.BigIntegerField()
     state = models.CharField(
-        max_length=11, choices=RearrangementState.choices, default=RearrangementState.RESERVING
+        max_length=11, choices=AdjustmentState.choices, default=AdjustmentState.RESERVING
     )
     actor_kind = models.CharField(max_length=6, choices=ActorKind.choices)
     actor = models.CharField(max_length=150)
@@ -50,24 +50,29 @@ class Rearrangement(models.Model):
     shortfalls = models.JSONField(default=list)
 
     class Meta:
+        db_table = "orders_rearrangement"  # its name when it shipped
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["order"], condition=UNDER_WAY, name="one_rearrangement_under_way_per_order"
+                fields=["order"],
+                condition=OPEN_ADJUSTMENT,
+                name="one_rearrangement_under_way_per_order",
             ),
         ]
         indexes = [
-            models.Index(fields=["id"], condition=UNDER_WAY, name="rearrangements_under_way"),
+            models.Index(fields=["id"], condition=OPEN_ADJUSTMENT, name="rearrangements_under_way"),
         ]
 
     def __str__(self) -> str:
-        return f"rearrangement {self.pk} of document {self.document}, {self.state}"
+        return f"adjustment {self.pk} of document {self.document}, {self.state}"
 
 
-class RearrangedLine(models.Model):
+class AdjustmentLine(models.Model):
     """What becomes of one line of the document: of `held` units `kept` are to be in `to_list`."""
 
-    rearrangement = models.ForeignKey(Rearrangement, on_delete=models.CASCADE, related_name="lines")
+    adjustment = models.ForeignKey(
+        Adjustment, on_delete=models.CASCADE, related_name="lines", db_column="rearrangement_id"
+    )
     inventory_list = models.ForeignKey(InventoryList, on_delete=models.PROTECT, related_name="+")
     sku = models.CharField(max_length=250)
     held = QuantityField()
@@ -75,10 +80,11 @@ class RearrangedLine(models.Model):
     to_list = models.ForeignKey(InventoryList, on_delete=models.PROTECT, related_name="+")
 
     class Meta:
+        db_table = "orders_rearrangedline"  # its name when it shipped
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["rearrangement", "inventory_list", "sku"], name="one_line_per_sku_and_list"
+                fields=["adjustment", "inventory_list", "sku"], name="one_line_per_sku_and_list"
             ),
             models.CheckConstraint(
                 condition=Q(held__gt=0, kept__gte=0, held__gte=F("kept")), name="kept_within_held"

@@ -1,0 +1,20 @@
+"""URLs of the pages on which people do one thing to many orders."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from coc_admin.console.bulk import replace_views, selection_views, views
+
+urlpatterns = [
+    path("desk/skus/replace/", replace_views.replace_sku, name="desk_sku_replace"),
+    path("chosen/<str:listing>/", selection_views.choose, name="choose"),
+    path(
+        "chosen/<str:listing>/export.<str:form>",
+        selection_views.chosen_export,
+        name="chosen_export",
+    ),
+    path("bulk/<uuid:pk>/", views.bulk, name="bulk"),
+    path("bulk/<uuid:pk>/undo/", views.bulk_undo, name="bulk_undo"),
+    path("live/bulk/<uuid:pk>/", views.bulk_live, name="bulk_live"),
+]

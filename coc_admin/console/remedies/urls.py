@@ -1,0 +1,24 @@
+"""URLs of the remedies for one order."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from coc_admin.console.remedies import adjust_views, item_views, settlement_views
+
+urlpatterns = [
+    path("orders/<int:pk>/cancel-items/", item_views.cancel_items, name="order_cancel_items"),
+    path("orders/<int:pk>/replace/", item_views.replace, name="order_replace"),
+    path(
+        "orders/<int:pk>/documents/<int:document_pk>/give-back/",
+        item_views.give_back,
+        name="order_give_back",
+    ),
+    path(
+        "orders/<int:pk>/documents/<int:document_pk>/adjust/",
+        adjust_views.adjust,
+        name="order_adjust",
+    ),
+    path("orders/<int:pk>/settle/", settlement_views.settle_outside, name="order_settle"),
+    path("orders/<int:pk>/reopen/", settlement_views.reopen, name="order_reopen"),
+]
