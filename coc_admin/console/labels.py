@@ -45,7 +45,6 @@ TONES: dict[str, str] = {
     RunState.SHORTAGES: "warn",
     RunState.OCI_OFFLINE: "bad",
     RunState.CONFIGURATION_FAULT: "bad",
-    RunState.STOPPED: "quiet",
     HoldState.WAITING: "warn",
     HoldState.ANSWERED: "info",
     "INFO": "info",

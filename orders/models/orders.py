@@ -339,7 +339,6 @@ class EventKind(models.TextChoices):
 
     CAPTURED = "captured", _("Captured")
     CAPTURED_OFFLINE = "captured_offline", _("Captured offline")
-    ATTEMPTED = "attempted", _("Reservation attempted")
     SETTLED = "settled", _("Reservation state cleared")
     GENERATION = "generation", _("New reservation id")
     NEEDS_REVIEW = "needs_review", _("Needs review")

@@ -38,7 +38,6 @@ class RunState(models.TextChoices):
     SHORTAGES = "completed_with_shortages", _("Completed with shortages")
     OCI_OFFLINE = "oci_offline", _("Omnichannel Inventory remains offline")
     CONFIGURATION_FAULT = "configuration_fault", _("Stopped: OCI refuses our credentials")
-    STOPPED = "stopped", _("Stopped")
 
 
 ACTIVE_RUNS = (RunState.QUEUED, RunState.RUNNING)

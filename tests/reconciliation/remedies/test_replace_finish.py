@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils.module_loading import import_string
 
 from orders import outcomes
 from orders.errors import CannotReplace, ReplacementShort
@@ -322,6 +323,10 @@ def test_the_task_wakes_itself_while_it_gets_on(
     monkeypatch.setattr(tasks.enqueue, "soon", woken.append)
     getattr(tasks, task)()
     assert woken == [task] * wakes
+
+
+def test_a_task_that_the_version_before_has_queued_is_found() -> None:
+    assert import_string("reconciliation.tasks.finish_rearrangements") is tasks.finish_adjustments
 
 
 def test_one_that_was_asked_for_lately_lets_the_others_pass(

@@ -215,7 +215,9 @@ def test_a_run_ends_once_in_the_state_that_its_entries_say(
     assert (run.state, run.is_active, run.finished_at) == (state, False, engine.clock())
     assert not run.entries.filter(state=EntryState.PENDING).exists()
     assert run.batches.get().state == "done"
-    assert lifecycle.end_run(run.pk, state=RunState.STOPPED, now=engine.clock()) is False
+    assert (
+        lifecycle.end_run(run.pk, state=RunState.CONFIGURATION_FAULT, now=engine.clock()) is False
+    )
     run.refresh_from_db()
     assert run.state == state
 

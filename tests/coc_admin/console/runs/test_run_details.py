@@ -65,7 +65,9 @@ def test_older_runs_keep_the_filters(viewer: Client, db: None) -> None:
     page = viewer.get("/runs/?state=completed").content.decode()
     last = Run.objects.order_by("-pk")[24].pk
     assert f'href="?state=completed&amp;before={last}"' in page
-    assert "No reconciliation fits." in viewer.get("/runs/?state=stopped").content.decode()
+    assert (
+        "No reconciliation fits." in viewer.get("/runs/?state=configuration_fault").content.decode()
+    )
 
 
 def test_an_order_is_compared_with_the_attempt_before(viewer: Client, outage: Scene) -> None:
