@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from coc_admin.console import connection, home, me, sign_in_views
+from coc_admin.console import connection, me, sign_in_views
 
 ROOMS = (
     "alerts",
     "bulk",
     "channels",
     "desk",
+    "home",
     "messages",
     "orders",
     "outages",
@@ -33,9 +34,6 @@ urlpatterns = [
     path("me/password/", me.change_password, name="change_password"),
     path("me/sign-out-elsewhere/", me.sign_out_elsewhere, name="sign_out_elsewhere"),
     path("site/", me.choose_site, name="choose_site"),
-    path("", home.home, name="home"),
-    path("live/home/", home.home_live, name="home_live"),
-    path("live/frame/", home.frame_live, name="frame_live"),
     path("connection/force-offline/", connection.force, name="force_offline"),
     path("connection/release/", connection.release, name="release_offline"),
     *(path("", include(f"coc_admin.console.{room}.urls")) for room in ROOMS),

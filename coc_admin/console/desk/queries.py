@@ -63,12 +63,14 @@ class Shortage:
     value: Decimal = ZERO
     has_price: bool = True
     by_key: dict[Key, Decimal] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)  # product names by SKU
     stock: str = "unknown"
 
     @property
-    def first_skus(self) -> list[tuple[str, Decimal]]:
-        """The first SKUs with their units, as many as a list shows."""
-        return [(sku, units) for (_list, sku), units in islice(self.by_key.items(), _SKUS_SHOWN)]
+    def first_skus(self) -> list[tuple[str, Decimal, str]]:
+        """The first SKUs with their units and product names, as many as a list shows."""
+        first = islice(self.by_key.items(), _SKUS_SHOWN)
+        return [(sku, units, self.names[sku]) for (_list, sku), units in first]
 
     @property
     def has_more_skus(self) -> bool:
@@ -167,6 +169,7 @@ def shortages_of(order_ids: Collection[int]) -> dict[int, Shortage]:
         shortage.units += item.open_quantity
         key = (item.inventory_list_id, item.sku)
         shortage.by_key[key] = shortage.by_key.get(key, ZERO) + item.open_quantity
+        shortage.names.setdefault(item.sku, item.product_name)
         if item.unit_price is None:
             shortage.has_price = False
         else:
@@ -215,8 +218,8 @@ class Sums:
     value: Mapping[str, Decimal]  # by currency
 
 
-def sums_of(orders: QuerySet[Order]) -> Sums:
-    """Return the sums over `orders`; two queries."""
+def sums_of(orders: QuerySet[Order], *, number: int | None = None) -> Sums:
+    """Return the sums over `orders`; two queries, or one if their `number` is known."""
     rows = list(
         open_items_of(orders)
         .values("currency")
@@ -224,7 +227,7 @@ def sums_of(orders: QuerySet[Order]) -> Sums:
         .order_by("currency")
     )
     return Sums(
-        orders=orders.count(),
+        orders=orders.count() if number is None else number,
         units=sum((row["units"] for row in rows), ZERO),
         value={row["currency"]: money_of(row["worth"] or 0.0) for row in rows},
     )

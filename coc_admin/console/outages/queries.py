@@ -69,6 +69,8 @@ class Figures:
     value: Mapping[str, Decimal]  # by currency
     outcomes: Sequence[tuple[str, int]]  # label, orders
     oversold: int
+    oversold_value: Mapping[str, Decimal]  # totals of the oversold orders, by currency
+    reserved_value: Mapping[str, Decimal]  # totals of the orders reserved in full, by currency
     sites: Sequence[str]
 
     @property
@@ -90,6 +92,7 @@ def figures_of(outage: Outage, *, access: SiteAccess = EVERY_SITE) -> Figures:
             reviewed=Count("needs_review_since"),
             value=Sum("order_total"),
             oversold=Count("pk", filter=OVERSOLD),
+            oversold_value=Sum("order_total", filter=OVERSOLD),
         )
         .order_by("currency", "site")
     )
@@ -98,10 +101,15 @@ def figures_of(outage: Outage, *, access: SiteAccess = EVERY_SITE) -> Figures:
     cancelled = _("Cancelled while waiting")
     outcomes |= {waiting: 0, review: 0, cancelled: 0}
     value: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    oversold_value: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    reserved_value: dict[str, Decimal] = defaultdict(lambda: ZERO)
     oversold = 0
     for group in groups:
         state = ReservationState(group["reservation_state"])
         value[group["currency"]] += group["value"]
+        oversold_value[group["currency"]] += group["oversold_value"] or ZERO
+        if state == ReservationState.COMPLETE:
+            reserved_value[group["currency"]] += group["value"]
         oversold += group["oversold"]
         if state in _SETTLED:
             outcomes[str(state.label)] += group["number"]
@@ -116,6 +124,8 @@ def figures_of(outage: Outage, *, access: SiteAccess = EVERY_SITE) -> Figures:
         value=dict(value),
         outcomes=[(label, n) for label, n in outcomes.items() if n or label != review],
         oversold=oversold,
+        oversold_value=dict(oversold_value),
+        reserved_value=dict(reserved_value),
         sites=sorted({group["site"] for group in groups}),
     )
 

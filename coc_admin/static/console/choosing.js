@@ -21,7 +21,8 @@
   function replaceBar(html) {
     var fresh = new DOMParser().parseFromString(html, "text/html").getElementById("chosen");
     var bar = document.getElementById("chosen");
-    if (!fresh || !bar || bar.contains(document.activeElement)) return;
+    if (!fresh || !bar) return;
+    bar.dataset.chosen = fresh.dataset.chosen;
     var said = fresh.querySelector("[role=status]");
     bar.querySelector("[role=status]").replaceChildren.apply(
       bar.querySelector("[role=status]"), Array.prototype.slice.call(said.childNodes));

@@ -3,6 +3,20 @@
 (function () {
   "use strict";
 
+  // --- the tab: its title and icon follow the headline of the home page ----------------------
+  var plainTitle = document.title;
+  var icon = document.querySelector("link[rel=icon]");
+  var plainIcon = icon && icon.href;
+
+  function showState() {
+    var headline = document.querySelector("[data-tab]");
+    if (!headline) return;
+    document.title = (headline.dataset.tab ? headline.dataset.tab + " " : "") + plainTitle;
+    var toned = icon && icon.dataset[headline.dataset.tone];
+    if (icon && icon.href !== (toned || plainIcon)) icon.href = toned || plainIcon;
+  }
+  showState();
+
   // --- live part: asks again after each answer, never while the tab is hidden ---------------
   var live = document.getElementById("live");
   var timer = null;
@@ -34,6 +48,7 @@
     live.addEventListener("htmx:finally:request", function (event) {
       var ctx = event.detail.ctx;
       note(!ctx.response || ctx.response.status >= 400);
+      showState();
       schedule();
     });
     document.addEventListener("visibilitychange", function () {

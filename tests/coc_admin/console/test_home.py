@@ -10,9 +10,22 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from orders.models import Site
-from reconciliation.models import Connection, ConnectionChange, ConnectionState, OfflineCause
-from tests.coc_admin.console.scene import Scene, set_connection
+from orders.models import Order, Site
+from reconciliation.models import (
+    Connection,
+    ConnectionChange,
+    ConnectionState,
+    OfflineCause,
+    Outage,
+    Run,
+)
+from tests.coc_admin.console.scene import (
+    VIEWER,
+    Scene,
+    make_outage,
+    make_user,
+    set_connection,
+)
 
 
 def test_home_shows_what_waits_and_what_happened(viewer: Client, outage: Scene) -> None:
@@ -44,8 +57,69 @@ def test_live_part_is_the_same_partial(viewer: Client, outage: Scene) -> None:
 def test_home_takes_a_bounded_number_of_queries(
     viewer: Client, outage: Scene, django_assert_max_num_queries: Any
 ) -> None:
-    with django_assert_max_num_queries(27):
+    with django_assert_max_num_queries(30):
         viewer.get("/")
+    with django_assert_max_num_queries(27):
+        viewer.get("/live/home/")
+
+
+def headline(client: Client) -> tuple[str, str, str]:
+    """Return the tone, the title and the label of the action that home shows."""
+    shown = client.get("/").context["headline"]
+    return shown.tone, shown.title, shown.action.label if shown.action else ""
+
+
+def test_the_headline_says_what_is_open_and_leads_there(viewer: Client, outage: Scene) -> None:
+    assert headline(viewer) == (
+        "warn",
+        "2 orders are oversold: 47.50 EUR",
+        "Work through them",
+    )
+    Order.objects.oversold().update(resolution="settled_outside")
+    assert headline(viewer) == ("bad", "1 order needs review", "Review them")
+    Order.objects.needing_review().update(status="cancelled", needs_review_since=None)
+    title = "1 order waits for its reservation: 28.50 EUR"
+    assert headline(viewer) == ("info", title, "")
+    Order.objects.waiting().update(status="cancelled")
+    assert headline(viewer) == ("ok", "All orders are reserved", "")
+
+
+def test_an_outage_comes_before_open_work_and_names_it(viewer: Client, outage: Scene) -> None:
+    set_connection(ConnectionState.OFFLINE, cause=OfflineCause.UNREACHABLE)
+    shown = viewer.get("/").context["headline"]
+    assert (shown.tone, shown.tab) == ("bad", "Offline")
+    assert shown.lines[-1] == "2 earlier orders are oversold (47.50 EUR) and need a decision."
+    assert shown.action.url == f"/outages/{Outage.objects.get().pk}/"
+
+
+def test_a_reconciliation_shows_its_progress_and_its_shortages(
+    viewer: Client, outage: Scene
+) -> None:
+    Run.objects.filter(pk=outage.run.pk).update(is_active=True, state="running")
+    shown = viewer.get("/").context["headline"]
+    counts = outage.run.entries.count()
+    assert shown.lines[0] == f"{counts} of {counts} orders done, 2 of them short."
+    assert (shown.percent, shown.tab, shown.action.label) == (100, "100 %", "Watch")
+
+
+def test_without_a_site_home_says_what_is_missing(viewer: Client, db: None) -> None:
+    administrator = Client()
+    administrator.force_login(
+        make_user("ada", *VIEWER, "orders.add_site"),
+        backend="django.contrib.auth.backends.ModelBackend",
+    )
+    title = "No site is set up, so no order can be taken yet"
+    assert headline(viewer) == ("info", title, "")
+    assert headline(administrator) == ("info", title, "Set up a site")
+
+
+def test_what_an_outage_cost_stays_on_home(viewer: Client, outage: Scene) -> None:
+    assert viewer.get("/").context["last_outage"] is None
+    made = make_outage(outage.run)
+    page = viewer.get("/").content.decode()
+    assert "What the last outage cost" in page
+    assert f'<a href="/outages/{made.pk}/">Outage {made.pk}</a>' in page
+    assert "What the last outage cost" not in viewer.get("/live/home/").content.decode()
 
 
 def test_nothing_to_show_is_said(viewer: Client, db: None) -> None:

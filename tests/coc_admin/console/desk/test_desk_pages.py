@@ -70,7 +70,9 @@ def test_a_row_shows_three_of_its_skus_and_leads_to_its_pages(
     order = make_short(outage, "N-SKUS", [(sku, 1) for sku in skus[:4]], minutes_ago=90)
     page = merchandiser.get("/desk/").content.decode()
     row = page.partition(">N-SKUS<")[2].partition("</tr>")[0]
-    shown = [f'short-sku">{units} × {sku}<' for units, sku in zip("211", skus, strict=False)]
+    shown = [
+        f'short-sku" title="{sku}">{units} × ' for units, sku in zip("211", skus, strict=False)
+    ]
     assert [row.count(words) for words in shown] == [1, 1, 1]
     assert "…" not in row
     links = (f"/orders/{order.pk}/", f"/orders/{order.pk}/replace/", f"/desk/orders/{order.pk}/")
@@ -255,7 +257,7 @@ def test_a_viewer_looks_and_changes_nothing(viewer: Client, outage: Scene) -> No
 
 def test_the_navigation_and_the_home_page_lead_to_the_desk(viewer: Client, outage: Scene) -> None:
     page = viewer.get("/").content.decode()
-    assert page.count('href="/desk/"') == 2
+    assert page.count('href="/desk/"') == 3
 
 
 def test_note_and_assignee_are_saved_with_their_author(merchandiser: Client, outage: Scene) -> None:

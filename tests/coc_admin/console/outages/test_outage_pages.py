@@ -329,7 +329,9 @@ def test_banner_home_and_outage_lead_to_each_other(viewer: Client, outage: Scene
     assert f'href="/orders/?outage={made.pk}"' in page
     set_connection(ConnectionState.ONLINE)
     Outage.objects.update(is_open=False)
-    assert "/outages/1" not in viewer.get("/").content.decode()
+    home = viewer.get("/").content.decode()
+    assert "this outage</a>" not in home
+    assert f"{link}Outage {made.pk}</a>" in home
 
 
 def test_pages_need_the_right_to_see_runs(client: Client, outage: Scene) -> None:

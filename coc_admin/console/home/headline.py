@@ -1,0 +1,263 @@
+"""The headline of the home page: the state of this minute, what it costs, what to do first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from coc_admin.console.desk.queries import Sums
+from coc_admin.console.formats import format_money, format_quantity, format_span
+from coc_admin.console.labels import Banner, money_by_currency
+from orders.fields import ZERO
+from reconciliation.models import ConnectionState
+from reconciliation.runs.status import LastRun, Status
+
+# Below this share of a run its pace says nothing about the rest.
+_TOO_EARLY = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A button of the headline."""
+
+    label: str
+    url: str
+    icon: str
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """What the home page says first.
+
+    `lines` are sentences; `tab` goes before the title of the browser's tab; `percent` is the
+    progress of a reconciliation, or None without one. `since_label` says what began at `since`.
+    """
+
+    tone: str
+    icon: str
+    title: str
+    lines: Sequence[str]
+    action: Action | None = None
+    since: datetime | None = None
+    since_label: str = ""
+    percent: int | None = None
+    tab: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the headline is made from.
+
+    `banner` describes a connection that is not online. `run` is the active reconciliation,
+    `short` sums the oversold orders that nobody has settled, `oldest_short` is when the first of
+    them was captured, and `has_sites` says whether the reader has a site at all.
+    """
+
+    status: Status
+    banner: Banner | None
+    run: LastRun | None
+    short: Sums
+    oldest_short: datetime | None
+    has_sites: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """Which actions the reader may be offered."""
+
+    view_runs: bool
+    start_runs: bool
+    manage_sites: bool
+
+
+def headline_of(facts: Facts, *, rights: Rights, now: datetime) -> Headline:
+    """Return the headline for `facts`, with the one action that fits the state.
+
+    An outage comes before a reconciliation, open work before a retry that runs automatically.
+    """
+    status = facts.status
+    if facts.run is not None and status.connection in (
+        ConnectionState.ONLINE,
+        ConnectionState.RECOVERING,
+    ):
+        return _reconciling(facts, facts.run, rights, now)
+    if facts.banner is not None:
+        return _not_online(facts, facts.banner, rights)
+    if not facts.has_sites:
+        return _without_sites(rights)
+    if status.oversold:
+        return _short(facts)
+    if status.review:
+        return _review(status)
+    if status.waiting.orders:
+        return _waiting(status, rights)
+    return Headline(
+        tone="ok",
+        icon="circle-check",
+        title=_("All orders are reserved"),
+        lines=[_("New orders are reserved live. Nothing needs a decision.")],
+    )
+
+
+def _not_online(facts: Facts, banner: Banner, rights: Rights) -> Headline:
+    outage = facts.status.outage
+    action = None
+    if outage is not None and rights.view_runs:
+        action = Action(_("Open this outage"), reverse("outage", args=[outage.pk]), "chevron-right")
+    lines = [banner.works, banner.at_stake, banner.next_step]
+    if facts.status.oversold:
+        lines.append(_short_words(facts.short))
+    return Headline(
+        tone=banner.tone,
+        icon=banner.icon,
+        title=banner.title,
+        lines=lines,
+        action=action,
+        since=banner.since,
+        since_label=_("since"),
+        tab=_("Offline"),
+    )
+
+
+def _reconciling(facts: Facts, run: LastRun, rights: Rights, now: datetime) -> Headline:
+    percent = 100 * run.done // run.total if run.total else 0
+    lines = [
+        _("%(done)s of %(total)s orders done, %(short)s of them short.")
+        % {
+            "done": format_quantity(run.done),
+            "total": format_quantity(run.total),
+            "short": format_quantity(run.short),
+        }
+    ]
+    left = _seconds_left(run, percent, now)
+    if left is not None:
+        lines.append(_("About %(time)s left.") % {"time": format_span(left)})
+    if facts.banner is not None:
+        lines += [facts.banner.works, facts.banner.at_stake]
+    action = None
+    if rights.view_runs:
+        action = Action(_("Watch"), reverse("run", args=[run.run.pk]), "chevron-right")
+    return Headline(
+        tone="info",
+        icon="refresh",
+        title=facts.banner.title
+        if facts.banner is not None
+        else _("Waiting orders are being reserved"),
+        lines=lines,
+        action=action,
+        since=run.run.started_at or run.run.created_at,
+        since_label=_("Started"),
+        percent=percent,
+        tab=f"{percent} %",
+    )
+
+
+def _seconds_left(run: LastRun, percent: int, now: datetime) -> float | None:
+    """Return how long the run takes if it goes on at its pace, or None if that is unknown."""
+    if run.run.started_at is None or percent < _TOO_EARLY:
+        return None
+    took = (now - run.run.started_at).total_seconds()
+    return took * (run.total - run.done) / run.done
+
+
+def _short(facts: Facts) -> Headline:
+    number = facts.short.orders
+    title = ngettext(
+        "%(number)s order is oversold: %(value)s",
+        "%(number)s orders are oversold: %(value)s",
+        number,
+    ) % {"number": format_quantity(number), "value": money(facts.short.value)}
+    return Headline(
+        tone="warn",
+        icon="alert-circle",
+        title=title,
+        lines=[
+            _(
+                "OCI could not reserve these orders in full."
+                " Decide on each: replace, wait or cancel."
+            ),
+            *_review_lines(facts.status),
+        ],
+        action=Action(_("Work through them"), reverse("desk"), "chevron-right"),
+        since=facts.oldest_short,
+        since_label=_("The oldest was promised"),
+        tab=f"({format_quantity(number)})",
+    )
+
+
+def _short_words(short: Sums) -> str:
+    words = ngettext(
+        "%(number)s earlier order is oversold (%(value)s) and needs a decision.",
+        "%(number)s earlier orders are oversold (%(value)s) and need a decision.",
+        short.orders,
+    )
+    return words % {"number": format_quantity(short.orders), "value": money(short.value)}
+
+
+def _review(status: Status) -> Headline:
+    title = ngettext(
+        "%(number)s order needs review", "%(number)s orders need review", status.review
+    ) % {"number": format_quantity(status.review)}
+    return Headline(
+        tone="bad",
+        icon="alert-triangle",
+        title=title,
+        lines=[_("OCI's answers don't say what it holds for them. They are not retried.")],
+        action=Action(_("Review them"), f"{reverse('orders')}?state=review", "chevron-right"),
+        tab=f"({format_quantity(status.review)})",
+    )
+
+
+def _review_lines(status: Status) -> list[str]:
+    if not status.review:
+        return []
+    words = ngettext(
+        "%(number)s more order needs review.", "%(number)s more orders need review.", status.review
+    )
+    return [words % {"number": format_quantity(status.review)}]
+
+
+def _waiting(status: Status, rights: Rights) -> Headline:
+    number = status.waiting.orders
+    title = ngettext(
+        "%(number)s order waits for its reservation: %(value)s",
+        "%(number)s orders wait for their reservation: %(value)s",
+        number,
+    ) % {"number": format_quantity(number), "value": money_by_currency(status.waiting)}
+    action = None
+    if rights.start_runs:
+        action = Action(_("Rerun reconciliation"), reverse("run_new"), "refresh")
+    return Headline(
+        tone="info",
+        icon="clock",
+        title=title,
+        lines=[_("They are retried automatically, oldest first.")],
+        action=action,
+        since=status.waiting.oldest_captured_at,
+        since_label=_("The oldest was captured"),
+    )
+
+
+def _without_sites(rights: Rights) -> Headline:
+    action = None
+    if rights.manage_sites:
+        action = Action(_("Set up a site"), reverse("settings"), "settings")
+    return Headline(
+        tone="info",
+        icon="settings",
+        title=_("No site is set up, so no order can be taken yet"),
+        lines=[_("An order needs a site with an inventory list, stock figures and an API token.")],
+        action=action,
+    )
+
+
+def money(value: Mapping[str, Decimal]) -> str:
+    """Return amounts by currency as text; amounts of zero are left out."""
+    amounts = [format_money(amount, code) for code, amount in value.items() if amount > ZERO]
+    return ", ".join(amounts) or "–"

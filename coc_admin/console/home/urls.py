@@ -1,0 +1,13 @@
+"""URLs of the home page and of what moves on every page."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from coc_admin.console.home import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("live/home/", views.home_live, name="home_live"),
+    path("live/frame/", views.frame_live, name="frame_live"),
+]

@@ -1,0 +1,115 @@
+"""The home page: a headline with one action, the last outage, alerts, runs and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from coc_admin.accounts.site_access import site_access
+from coc_admin.console.access import console_page
+from coc_admin.console.alerts.queries import inbox_of
+from coc_admin.console.desk.queries import Sums, sums_of
+from coc_admin.console.frame import frame_of
+from coc_admin.console.home.headline import Facts, Headline, Rights, headline_of, money
+from coc_admin.console.labels import money_by_currency
+from coc_admin.console.outages.queries import figures_of
+from coc_admin.console.reports.views import latest_days
+from coc_admin.console.runs.queries import Seen, seen_runs, shown_runs
+from orders.fields import ZERO
+from orders.models import Order
+from reconciliation.models import EntryState, Outage
+from reconciliation.runs.status import LastRun
+
+RUNS = 5
+ALERTS = 8
+REPORT_DAYS = 3
+
+
+@console_page("orders.view_order")
+def home(request: HttpRequest) -> HttpResponse:
+    """Show the home page."""
+    context = _context(request)
+    if request.user.has_perm("reconciliation.view_run"):
+        context["last_outage"] = _last_outage(request)
+    return render(request, "console/home/home.html", context)
+
+
+@console_page("orders.view_order")
+def home_live(request: HttpRequest) -> HttpResponse:
+    """Return the moving part of the home page."""
+    return render(request, "console/home/home_live.html", _context(request))
+
+
+@console_page("orders.view_order")
+def frame_live(request: HttpRequest) -> HttpResponse:
+    """Return what moves on every other page: the banner and the bell."""
+    return render(request, "includes/frame_live.html")
+
+
+def _context(request: HttpRequest) -> dict[str, Any]:
+    status = frame_of(request).status
+    user, access = request.user, site_access(request)
+    may_see_runs = user.has_perm("reconciliation.view_run")
+    runs = seen_runs(list(shown_runs(access)[:RUNS]), access) if may_see_runs else []
+    open_alerts = (
+        inbox_of(request).unhandled(ALERTS + 1)
+        if user.has_perm("reconciliation.view_alert")
+        else []
+    )
+    may_download = user.has_perm("reconciliation.download_report")
+    return {
+        "status": status,
+        "headline": _headline(request, runs),
+        "waiting_value": money_by_currency(status.waiting),
+        "runs": runs,
+        "alerts": open_alerts[:ALERTS],
+        "more_alerts": len(open_alerts) > ALERTS,
+        "report_days": latest_days(REPORT_DAYS, access=access) if may_download else [],
+    }
+
+
+def _headline(request: HttpRequest, runs: Sequence[Seen]) -> Headline:
+    frame, user, access = frame_of(request), request.user, site_access(request)
+    short, oldest = Sums(0, ZERO, {}), None
+    if frame.status.oversold:
+        orders = access.orders(Order.objects.oversold())
+        short = sums_of(orders, number=frame.status.oversold)
+        oldest = orders.values_list("captured_at", flat=True).first()
+    active = [
+        LastRun(run=run, counts={EntryState(name): n for name, n in counts.items()})
+        for run, counts in runs
+        if run.is_active
+    ]
+    facts = Facts(
+        status=frame.status,
+        banner=frame.banner,
+        run=active[0] if active else None,
+        short=short,
+        oldest_short=oldest,
+        has_sites=bool(access.sites),
+    )
+    rights = Rights(
+        view_runs=user.has_perm("reconciliation.view_run"),
+        start_runs=user.has_perm("reconciliation.start_run"),
+        manage_sites=user.has_perm("orders.add_site"),
+    )
+    return headline_of(facts, rights=rights, now=timezone.now())
+
+
+def _last_outage(request: HttpRequest) -> dict[str, Any] | None:
+    """Return the newest outage that is over, with what it cost the reader's sites."""
+    outage = Outage.objects.filter(is_open=False).order_by("-lost_at").first()
+    if outage is None:
+        return None
+    figures = figures_of(outage, access=site_access(request))
+    return {
+        "outage": outage,
+        "figures": figures,
+        "value": money(figures.value),
+        "reserved_value": money(figures.reserved_value),
+        "oversold_value": money(figures.oversold_value),
+    }
