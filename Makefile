@@ -7,8 +7,9 @@ COMPILE := .venv/bin/uv pip compile pyproject.toml --universal --python-version 
 
 MESSAGES := --locale de --ignore .venv --ignore tests --ignore var --ignore staticfiles
 
-# Tests run in this many processes at a time: half of them begin with tests that mostly wait.
+# Tests run in this many processes at a time, since many wait for processes that they start.
 TEST_WORKERS ?= 4
+IN_PARALLEL = -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
 # The simulation plays this many seeds, from this one on.
 SEEDS ?= 500
@@ -22,7 +23,7 @@ SEED ?= 1
 TIMES ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev run t test check simulate fuzz lint audit lock messages screenshots benchmark soak unknowns clean setup setup-dev
+.PHONY: help demo dev run t test test-long check simulate fuzz lint audit lock messages screenshots benchmark soak unknowns clean setup setup-dev
 
 help:
 	@echo "make demo   everything, with a simulated inventory service and a story (ORDERS=file.csv replays real orders)"
@@ -30,7 +31,8 @@ help:
 	@echo "make dev    one web process with DEBUG that reloads when a file is saved"
 	@echo "make t      one test file without workers (T=tests/orders/test_capture.py)"
 	@echo "make check  formatting, lint, types, layers, settings and migrations"
-	@echo "make test   the tests, on SQLite (ARGS='-k name' chooses some)"
+	@echo "make test   the tests, on SQLite, in their short form (ARGS='-k name' chooses some)"
+	@echo "make test-long  the same, with all of the long lists of which the short form plays a part"
 	@echo "make simulate  plays SEEDS worlds from seed FIRST on and checks the promises at every step"
 	@echo "make fuzz   plays TIMES as much of the tests whose input the machine makes up"
 	@echo "make lint   formatting, lint, types, and which package may import which"
@@ -69,7 +71,11 @@ check: lint
 	@DEBUG=true $(PYTHON_IN_VENV) manage.py makemigrations --check --dry-run
 
 test: setup-dev
-	@$(PYTHON_IN_VENV) -m pytest -n $(TEST_WORKERS) --dist worksteal $(ARGS)
+	@$(PYTHON_IN_VENV) -m pytest $(IN_PARALLEL) $(ARGS)
+
+# Plays every part of the lists of which `make test` plays one a day, and more of what is drawn.
+test-long: setup-dev
+	@COC_TEST_LONG=1 $(PYTHON_IN_VENV) -m pytest $(IN_PARALLEL) $(ARGS)
 
 simulate: setup-dev
 	@$(PYTHON_IN_VENV) -m tests.simulation --first $(FIRST) --seeds $(SEEDS) $(ARGS)

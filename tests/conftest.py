@@ -24,7 +24,7 @@ from django.db.backends.postgresql.operations import DatabaseOperations
 from django.db.models.signals import post_migrate
 from django.middleware import csrf
 
-from tests import migrated
+from tests import migrated, sampling
 
 # The tests start the product a hundred times; it is not to be compiled each time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -46,24 +46,8 @@ DatabaseOperations.sql_flush = _empty_by_deleting  # type: ignore[method-assign]
 # The tokens in pages are random; none may happen to spell what a test says is not on its page.
 csrf.CSRF_ALLOWED_CHARS = "QXZqxz"
 
-# Tests that start the product mostly wait for it: how many seconds each takes, about; others ten.
-_WAITING = {
-    "test_soak": 150,
-    "test_unknowns": 110,
-    "test_replay": 80,
-    "test_redis_cluster": 40,
-    "test_liveness": 40,
-    "test_demo": 35,
-    "test_silent_database": 60,
-    "test_story": 30,
-    "test_pgbouncer": 30,
-    "test_secrets": 4,
-    "test_slow_clients": 2,
-}
-# Folders whose tests keep a processor busy for long.
-_BUSY = {"browser", "benchmarks", "simulation", "upgrades"}
-# Of these files each test may run beside the others; those of other long ones stay together.
-_APART = {"test_replay", "test_serve", "test_story", "test_pages", "test_simulation"}
+# What takes longest begins first, so that nothing is left over for the end of a run.
+_LONG_FOLDERS = {"browser", "benchmarks", "simulation", "upgrades"}
 
 CHROMIUM = Path("/usr/bin/chromium")
 REDIS_URL = os.environ.get("COC_TEST_REDIS_URL", "redis://127.0.0.1:6379/9")
@@ -142,51 +126,23 @@ def _make_roles(using: str, **_: Any) -> None:
     make_roles(apps, alias=using)
 
 
-@pytest.hookimpl(trylast=True)
+def pytest_report_header() -> str:
+    """Say which form of the suite this is."""
+    return sampling.described()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the long tests, so that none is left over for the end.
+    """Begin with the files whose tests take longest; a worker takes the next file when it is free.
 
-    A worker of xdist begins with an equal part of the list, and when it is through takes from the
-    ends of the others' parts. Half of the parts begin with tests that wait, the others with tests
-    that work, so that somebody works while others wait.
+    Files that start the product mostly wait for it, those of the long folders work.
     """
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    waiting, busy, short = [], [], []
-    for item in items:
-        if item.get_closest_marker("processes"):
-            waiting.append(item)
-        else:
-            (busy if item.path.parent.name in _BUSY else short).append(item)
-    who_wait = max(1, workers // 2)
-    parts: list[list[pytest.Item]] = [[] for _ in range(workers)]
-    _deal(waiting, parts[:who_wait])
-    _deal(busy, parts[who_wait:] or parts)
-    left = len(items)
-    for number, part in enumerate(parts):
-        # As xdist counts.
-        size = left // (workers - number)
-        left -= size
-        missing = max(0, size - len(part))
-        part += short[:missing]
-        del short[:missing]
-    items[:] = [item for part in parts for item in part] + short
-
-
-def _deal(items: list[pytest.Item], parts: list[list[pytest.Item]]) -> None:
-    """Deal long tests out, the longest first, each to the part that takes least; see _APART."""
-    together: dict[str, list[pytest.Item]] = {}
-    for item in items:
-        apart = item.path.stem in _APART
-        together.setdefault(item.nodeid if apart else str(item.path), []).append(item)
-    seconds = [0.0] * len(parts)
-    for group in sorted(together.values(), key=_seconds, reverse=True):
-        least = seconds.index(min(seconds))
-        parts[least] += group
-        seconds[least] += _seconds(group)
-
-
-def _seconds(group: list[pytest.Item]) -> float:
-    return sum(_WAITING.get(item.path.stem, 10) for item in group)
+    starting = {item.path for item in items if item.get_closest_marker("processes")}
+    items.sort(
+        key=lambda item: (
+            item.path not in starting,
+            item.path.parent.name not in _LONG_FOLDERS,
+        )
+    )
 
 
 def pytest_collection_finish() -> None:

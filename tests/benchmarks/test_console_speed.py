@@ -30,8 +30,8 @@ from reconciliation.models import Outage, Run
 from tests.benchmarks import busy_shop
 from tests.coc_admin import pages
 
-ORDERS = int(os.environ.get("COC_BENCH_CONSOLE_ORDERS", "400"))
-SKUS = int(os.environ.get("COC_BENCH_CONSOLE_SKUS", "120"))
+ORDERS = int(os.environ.get("COC_BENCH_CONSOLE_ORDERS", "150"))
+SKUS = int(os.environ.get("COC_BENCH_CONSOLE_SKUS", "30"))
 LIMIT_MS = float(os.environ.get("COC_BENCH_LIMIT_MS", "0"))
 SITE = busy_shop.SITES[0]
 PAGES = re.compile(os.environ.get("COC_BENCH_PAGES", ""))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests import sampling
 from tests.coc_admin.console import scene
 
 # Playwright's synchronous interface runs an event loop in this thread; the ORM calls of the tests
@@ -139,6 +140,25 @@ def axe_findings(page: Page) -> list[str]:
         if rule["impact"] in ("serious", "critical")
         for node in rule["nodes"]
     ]
+
+
+def looks_at(
+    names: Iterable[str], looks: Sequence[tuple[str, int]], *, one_in: int
+) -> dict[str, list[tuple[str, int]]]:
+    """Return the looks at each page, one in so many of them in the short form.
+
+    Pages take turns: one is looked at as wide and the next one as narrow, and another day the other
+    way round.
+    """
+    every = [
+        (name, looks[(at + turn) % len(looks)])
+        for at, name in enumerate(names)
+        for turn in range(len(looks))
+    ]
+    found: dict[str, list[tuple[str, int]]] = {}
+    for name, one in sampling.part(every, one_in=one_in):
+        found.setdefault(name, []).append(one)
+    return found
 
 
 def look(page: Page, scheme: Any, width: int) -> None:

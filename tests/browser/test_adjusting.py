@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from coc_admin.models import Profile
 from orders.models import Adjustment, InventoryList
 from reconciliation.models import ConnectionState, ReservationDocument
-from tests import factories
+from tests import factories, sampling
 from tests.browser.conftest import Open, axe_findings, scrolls_sideways
 from tests.browser.test_pages import SHOTS
 from tests.coc_admin.console import scene
@@ -35,9 +35,10 @@ def put_a_second_list(outage: scene.Scene) -> str:
 @pytest.mark.parametrize(
     ("scheme", "width", "javascript", "language"),
     [
-        ("light", 1280, True, ""),
-        ("light", 360, True, "de"),
-        ("dark", 360, True, ""),
+        *sampling.part(
+            [("light", 1280, True, ""), ("light", 360, True, "de"), ("dark", 360, True, "")],
+            one_in=3,
+        ),
         ("light", 360, False, ""),
     ],
 )

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from orders.models import InventoryRecord, Order, Replacement
 from reconciliation import remedies
+from tests import sampling
 from tests.browser.conftest import Open, axe_findings, scrolls_sideways
 from tests.engine import Engine, set_connection
 from tests.engine import engine as engine
@@ -37,7 +38,12 @@ def short(transactional_db: None, engine: Engine) -> list[Order]:
 
 @pytest.mark.parametrize(
     ("javascript", "width", "scheme"),
-    [(True, 360, "light"), (True, 1280, "dark"), (True, 1280, "light"), (False, 1280, "light")],
+    [
+        *sampling.part(
+            [(True, 360, "light"), (True, 1280, "dark"), (True, 1280, "light")], one_in=3
+        ),
+        (False, 1280, "light"),
+    ],
 )
 def test_a_short_sku_is_replaced_in_all_its_orders(
     engine: Engine,

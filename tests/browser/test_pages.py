@@ -1,7 +1,8 @@
 """Every page in a real browser: accessible in light and dark, usable at 360 px, silent console.
 
 The pages are opened on an outage with an order of each kind. `open_page` fails a test on any
-console error, which includes what the content security policy refuses.
+console error, which includes what the content security policy refuses. The short form opens some of
+the pages, other ones each day.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from reconciliation.models import (
     Run,
 )
 from reconciliation.reports import names, publish
-from tests.browser.conftest import Open, axe_findings, look, scrolls_sideways
+from tests import sampling
+from tests.browser.conftest import Open, axe_findings, look, looks_at, scrolls_sideways
 from tests.coc_admin.console import scene
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -136,21 +138,19 @@ def put_on_every_page(outage: scene.Scene) -> None:
 
 
 # Each page is loaded once, and looked at as wide, dark and narrow; narrow pages have the colours of
-# wide ones. In parts, so that processes share them.
+# wide ones.
 LOOKS = (("light", 1280), ("dark", 1280), ("light", 360))
-PARTS = 4
 
 
-@pytest.mark.parametrize("part", range(PARTS))
 def test_no_page_has_a_serious_fault_of_accessibility_or_scrolls_sideways(
-    outage: scene.Scene, open_page: Open, part: int
+    outage: scene.Scene, open_page: Open
 ) -> None:
     put_on_every_page(outage)
     faults = {}
     page = open_page("/", still=True)
-    for name in list(PAGES)[part::PARTS]:
+    for name, looks in looks_at(PAGES, LOOKS, one_in=6).items():
         page.goto(path_of(name, outage))
-        for scheme, width in LOOKS:
+        for scheme, width in looks:
             look(page, scheme, width)
             found = axe_findings(page)
             if scrolls_sideways(page):
@@ -170,7 +170,7 @@ def test_german_fits_a_narrow_page(outage: scene.Scene, open_page: Open, operato
     Profile.objects.create(user=operator, language="de")
     page = open_page("/", width=360)
     wide = []
-    for name in PAGES:
+    for name in sampling.part(PAGES, one_in=6):
         page.goto(path_of(name, outage))
         if name != "missing":
             assert page.locator("html").get_attribute("lang") == "de", name

@@ -19,7 +19,6 @@ from reconciliation.maintenance import integrity_check
 from reconciliation.models import ConnectionState, Run, Scope
 from tests.simulation import actions, endings, people
 from tests.simulation.remedies import MERCHANDISING, REMEDYING
-from tests.simulation.remembering import remembered
 from tests.simulation.rows import Broken, rows
 from tests.simulation.world import World, alive
 
@@ -59,7 +58,7 @@ def simulate(seed: int) -> Told:
     log: list[str] = []
     broken: list[Exception] = []
     try:
-        with remembered(), transaction.atomic():
+        with transaction.atomic():
             try:
                 with alive(World(seed, folder, log, broken)) as world:
                     return _play(world)

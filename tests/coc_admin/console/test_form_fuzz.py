@@ -23,7 +23,7 @@ from django.test import Client
 
 from coc_admin.accounts.sign_in import counts
 from coc_admin.models import AuditEntry
-from tests import fuzzing
+from tests import fuzzing, sampling
 from tests.coc_admin.authorisation import TABLE
 from tests.coc_admin.test_authorisation import objects, person
 
@@ -255,7 +255,7 @@ def test_every_form_bears_every_value(admin: Client, objects: dict[str, Any]) ->
     good = {"GET": 0, "POST": 0}
     faults: dict[str, str] = {}
     before = rows()
-    for form in forms:
+    for form in sampling.part(forms, one_in=1 if fuzzing.FACTOR else 3):
         for _ in range(ROUNDS):
             values = filled(form, chance)
             for method, answer in sent(admin, form, values):
@@ -265,4 +265,4 @@ def test_every_form_bears_every_value(admin: Client, objects: dict[str, Any]) ->
                     faults.setdefault(told, f"seed {SEED}: {values!r:.1000}")
     assert faults == {}
     # Not everything was refused: some forms did what they are for.
-    assert min(good.values()) > 10
+    assert min(good.values()) > (10 if sampling.LONG or fuzzing.FACTOR else 1)
