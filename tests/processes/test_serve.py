@@ -47,36 +47,20 @@ def beats(folder: Path) -> list[str]:
         return sorted(row[0] for row in rows)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_everything_and_it_starts_again(
-    start: Start, tmp_path: Path, number: signal.Signals
-) -> None:
+def test_a_signal_stops_everything_and_it_starts_again(start: Start, tmp_path: Path) -> None:
     env = environment(tmp_path)
-    if number == signal.SIGINT:
-        # It migrates an empty database by itself.
-        (tmp_path / "coc.sqlite3").unlink()
-    product = start(env=env)
-    product.wait_until_it_answers()
-    assert len(product.family()) >= 3 * 2
+    # It migrates an empty database by itself.
+    (tmp_path / "coc.sqlite3").unlink()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        product = start(env=env)
+        product.wait_until_it_answers()
+        assert len(product.family()) >= 3 * 2
 
-    product.process.send_signal(number)
+        product.process.send_signal(number)
 
-    assert product.process.wait(30) == 0, product.output()
-    assert product.everybody_is_gone()
-    assert "Traceback" not in product.output()
-    again = start(env=env)
-    again.wait_until_it_answers()
-
-
-def test_nobody_is_left_when_the_supervisor_is_killed(start: Start) -> None:
-    product = start()
-    product.wait_until_it_answers()
-    product.family()
-
-    product.process.kill()
-
-    wait_for(product.everybody_is_gone, "every process to be gone")
-    assert not product.answers()
+        assert product.process.wait(30) == 0, product.output()
+        assert product.everybody_is_gone()
+        assert "Traceback" not in product.output()
 
 
 def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
@@ -96,17 +80,6 @@ def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
         wait_for(product.everybody_is_gone, "every process to be gone")
     finally:
         product.stop()
-
-
-def test_a_program_that_dies_is_started_again(start: Start) -> None:
-    product = start()
-    product.wait_until_it_answers()
-    group = product.group_of("watch_oci")
-
-    os.killpg(group, signal.SIGKILL)
-
-    wait_for(lambda: "monitor: ended with exit code" in product.output(), "the line about it")
-    wait_for(lambda: started_anew(product, "watch_oci", group), "another monitor")
 
 
 def test_nobody_is_refused_while_the_web_process_is_started_again(start: Start) -> None:
@@ -140,38 +113,61 @@ def test_several_web_processes_share_the_port_and_one_that_dies_is_started_again
     wait_for(lambda: len(web_groups(product)) == 2, "another one")
 
 
-def test_a_wedged_worker_is_noticed_and_replaced(start: Start, tmp_path: Path) -> None:
-    # Every process of the cluster lives and none does anything, as with a lock that is lost. Here
-    # they are silent as well, which does not count.
+def test_what_dies_or_does_nothing_is_started_again_and_nobody_is_left(
+    start: Start, tmp_path: Path
+) -> None:
+    # Silence does not count here, so that a worker is only known by the work that it does.
     env = environment(tmp_path, COC_WATCHDOG_SECONDS="6", COC_SILENT_SECONDS="3600")
     product = start(env=env)
     product.wait_until_it_answers()
     wait_for(lambda: beats(tmp_path), "the first beat")
-    group = product.group_of("qcluster")
-    halted = beats(tmp_path)
-
-    os.killpg(group, signal.SIGSTOP)
-
-    wait_for(lambda: started_anew(product, "qcluster", group), "another worker")
-    assert "serve    | worker: no sign of work for 6 s; starting it again" in product.lines
-    wait_for(lambda: beats(tmp_path) != halted, "a beat of the new worker")
-    assert all(group != os.getpgid(process.pid) for process in product.family())
+    a_program_that_dies_is_started_again(product)
+    a_worker_process_that_is_killed_does_not_stop_the_work(product, tmp_path)
+    a_wedged_worker_is_noticed_and_replaced(product, tmp_path)
+    nobody_is_left_when_the_supervisor_is_killed(product)
 
 
-def test_a_worker_process_that_is_killed_does_not_stop_the_work(
-    start: Start, tmp_path: Path
-) -> None:
-    product = start(env=environment(tmp_path, COC_WATCHDOG_SECONDS="6"))
-    product.wait_until_it_answers()
-    wait_for(lambda: beats(tmp_path), "the first beat")
+def a_program_that_dies_is_started_again(product: Running) -> None:
+    group = product.group_of("watch_oci")
+
+    os.killpg(group, signal.SIGKILL)
+
+    wait_for(lambda: "monitor: ended with exit code" in product.output(), "the line about it")
+    wait_for(lambda: started_anew(product, "watch_oci", group), "another monitor")
+
+
+def a_worker_process_that_is_killed_does_not_stop_the_work(product: Running, folder: Path) -> None:
     leader = psutil.Process(product.group_of("qcluster"))
 
     # Any process of a cluster may hold a lock of its queues, an idle one too.
     for process in sorted(leader.children(recursive=True), key=lambda one: one.pid)[-3:]:
         process.kill()
-    killed_at = beats(tmp_path)
+    killed_at = beats(folder)
 
-    wait_for(lambda: beats(tmp_path) != killed_at, "work to go on")
+    wait_for(lambda: beats(folder) != killed_at, "work to go on")
+
+
+def a_wedged_worker_is_noticed_and_replaced(product: Running, folder: Path) -> None:
+    # Every process of the cluster lives and none does anything, as with a lock that is lost.
+    wait_for(lambda: is_there(product, "qcluster"), "a worker")
+    group = product.group_of("qcluster")
+    halted = beats(folder)
+
+    os.killpg(group, signal.SIGSTOP)
+
+    wait_for(lambda: started_anew(product, "qcluster", group), "another worker")
+    assert "serve    | worker: no sign of work for 6 s; starting it again" in product.lines
+    wait_for(lambda: beats(folder) != halted, "a beat of the new worker")
+    assert all(group != os.getpgid(process.pid) for process in product.family())
+
+
+def nobody_is_left_when_the_supervisor_is_killed(product: Running) -> None:
+    product.family()
+
+    product.process.kill()
+
+    wait_for(product.everybody_is_gone, "every process to be gone")
+    assert not product.answers()
 
 
 def web_groups(product: Running) -> set[int]:
@@ -182,6 +178,10 @@ def web_groups(product: Running) -> set[int]:
             if WEB in process.cmdline():
                 groups.add(os.getpgid(process.pid))
     return groups
+
+
+def is_there(product: Running, word: str) -> bool:
+    return started_anew(product, word, 0)
 
 
 def started_anew(product: Running, word: str, old_group: int) -> bool:

@@ -13,17 +13,19 @@ from typing import Any
 
 import pytest
 
+from tests import sampling
 from tests.processes.product import ROOT, outer_environment
 from tests.unknowns.unknowns import Unknowns
 
 pytestmark = pytest.mark.processes
 
-COMMAND = ("tests.unknowns", "--minutes=0.25", "--per-second=12", "--database=sqlite")
+SECONDS = sampling.short_or_long(8, 15)
+COMMAND = ("tests.unknowns", f"--minutes={SECONDS / 60}", "--per-second=12", "--database=sqlite")
 
 
 def test_everything_heals_and_agrees_after_answers_were_lost() -> None:
     on_postgres = os.environ.get("DATABASE_URL", "").startswith("postgres")
-    figures = Unknowns(seconds=15, per_second=12).run() if on_postgres else _by_command()
+    figures = Unknowns(seconds=SECONDS, per_second=12).run() if on_postgres else _by_command()
     # It was what it says: calls that OCI carried out and did not answer, and nothing in review.
     assert figures["calls"]["reserve OCI_OFFLINE"] > 0
     assert figures["captured offline"] > 0
