@@ -16,7 +16,7 @@ from tests.processes.stack import LIST, Stack
 from tests.unknowns.crowd import OURS
 
 # Looks in a row that must find it before it counts: the two sides are not read at one moment.
-_LOOKS = 6
+_LOOKS = 4
 _UNDONE = {
     "orders under way": (
         "SELECT order_no, status FROM orders_order WHERE status IN ('created', 'cancelling')"
@@ -91,7 +91,8 @@ class Watch:
 
     def _look_on(self) -> None:
         began = time.monotonic()
-        while not self._stop.wait(0.1):
+        # A look is thirty requests: more of them would keep OCI from answering anybody else.
+        while not self._stop.wait(0.25):
             before, ours, after = free(self._stack, OURS), ato(self._stack), free(self._stack, OURS)
             self.looks += 1
             for sku in OURS:

@@ -25,7 +25,7 @@ from coc_admin.api.app import api as ninja_api
 from coc_admin.models import ApiToken, TokenScope
 from orders.models import Site
 from reconciliation.models import ConnectionState
-from tests import fuzzing
+from tests import fuzzing, sampling
 from tests.coc_admin.api.conftest import PROBLEM
 from tests.coc_admin.api.test_openapi import OPERATIONS
 from tests.coc_admin.console import scene
@@ -39,7 +39,7 @@ CHECKS = [
     checks.response_schema_conformance,
 ]
 KNOWN = {"siteId": "NorthShop", "orderNo": "0000012345", "sku": "MUG-01"}
-EXAMPLES = 6
+EXAMPLES = sampling.short_or_long(3, 6)
 
 
 @pytest.fixture(scope="module")
