@@ -23,7 +23,7 @@ SEED ?= 1
 TIMES ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev run t test test-long check simulate fuzz lint audit lock messages screenshots benchmark soak unknowns clean setup setup-dev
+.PHONY: help demo dev run t test test-long coverage check simulate fuzz lint audit lock messages screenshots benchmark soak unknowns clean setup setup-dev
 
 help:
 	@echo "make demo   everything, with a simulated inventory service and a story (ORDERS=file.csv replays real orders)"
@@ -33,6 +33,7 @@ help:
 	@echo "make check  formatting, lint, types, layers, settings and migrations"
 	@echo "make test   the tests, on SQLite, in their short form (ARGS='-k name' chooses some)"
 	@echo "make test-long  the same, with all of the long lists of which the short form plays a part"
+	@echo "make coverage  lines and branches of the product that the tests do not reach (ARGS=tests/orders)"
 	@echo "make simulate  plays SEEDS worlds from seed FIRST on and checks the promises at every step"
 	@echo "make fuzz   plays TIMES as much of the tests whose input the machine makes up"
 	@echo "make lint   formatting, lint, types, and which package may import which"
@@ -76,6 +77,13 @@ test: setup-dev
 # Plays every part of the lists of which `make test` plays one a day, and more of what is drawn.
 test-long: setup-dev
 	@COC_TEST_LONG=1 $(PYTHON_IN_VENV) -m pytest $(IN_PARALLEL) $(ARGS)
+
+# Measuring takes time of its own, so this is a command and no part of `make test`.
+coverage: setup-dev
+	@$(PYTHON_IN_VENV) -m coverage erase
+	@$(PYTHON_IN_VENV) -m coverage run -m pytest $(IN_PARALLEL) $(ARGS)
+	@$(PYTHON_IN_VENV) -m coverage combine --quiet
+	@$(PYTHON_IN_VENV) -m coverage report
 
 simulate: setup-dev
 	@$(PYTHON_IN_VENV) -m tests.simulation --first $(FIRST) --seeds $(SEEDS) $(ARGS)
@@ -121,5 +129,5 @@ messages: setup-dev
 	@msgfmt --check-format --output-file coc_admin/locale/de/LC_MESSAGES/django.mo coc_admin/locale/de/LC_MESSAGES/django.po
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis test-results staticfiles var/demo
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage .hypothesis test-results staticfiles var/demo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
