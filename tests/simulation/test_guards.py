@@ -15,7 +15,7 @@ from tests.simulation.guards import BACKED_UP, GUARDS
 from tests.simulation.story import Failure, simulate
 
 CAUGHT_BY = {
-    "stored id": (4, "OCI holds 2000 of SKU-0"),
+    "stored id": (4, "OCI holds"),
     "hold rule": (2, "ATO of SKU-0"),
     "recovery fence": (10, "waits longer"),
     "row count of claims": (70, "cancelling"),
