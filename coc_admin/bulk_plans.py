@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -15,18 +15,15 @@ from django.utils.translation import gettext as _
 from coc_admin.accounts.site_access import SiteAccess
 from coc_admin.bulk_replacements import Replacing, judge
 from coc_admin.models import BulkKind, BulkLine, BulkRemedy
-from orders import cancellation, refusals, settlement, short_items
+from orders import lifecycle, refusals, settlement
 from orders.fields import ZERO
+from orders.lifecycle import Action, Refusal
 from orders.models import (
     Hold,
     Order,
     OrderItem,
-    OrderStatus,
-    ReservationState,
-    Resolution,
 )
 from orders.models.inventory import OPEN_HOLDS
-from orders.open_remedy import what_is_under_way
 from orders.units import units_of
 from reconciliation.models import ReservationDocument
 from reconciliation.reservation.release import MAY_HOLD
@@ -93,19 +90,18 @@ def plan(bulk: BulkRemedy, access: SiteAccess, *, now: datetime) -> list[Planned
     kind = BulkKind(bulk.kind)
     if kind == BulkKind.REPLACE:
         return _plan_replacing(bulk, orders, lines, items, now=now)
-    busy = what_is_under_way(keys)
+    lifecycle.load_open_remedies(orders)
     held, documents = _held(keys), _documents(keys)
     planned = []
     for order in orders:
-        closed = _closed(kind, order, items[order.pk], now=now, busy=busy.get(order.pk, ""))
-        already = _is_done(kind, order, items[order.pk])
+        refusal = check(kind, order, items[order.pk])
         planned.append(
             Planned(
                 line=lines[order.pk],
                 order=order,
                 items=items[order.pk],
-                closed=settled_words(order) if already else closed,
-                already=already,
+                closed=_closed(kind, order, refusal, now=now),
+                already=refusal is not None and refusal.is_done,
                 held=held.get(order.pk, ZERO),
                 documents=documents.get(order.pk, 0),
             )
@@ -140,12 +136,6 @@ def _plan_replacing(
     ]
 
 
-def is_done(kind: BulkKind, order: Order) -> bool:
-    """Whether `order` is as the remedy would make it; of replacing its replacement says so."""
-    items = OrderItem.objects.filter(order=order) if kind == BulkKind.REOPEN else ()
-    return _is_done(kind, order, list(items))
-
-
 def settled_words(order: Order) -> str:
     """Say what has become of an order, and by whom."""
     if order.resolution:
@@ -156,45 +146,27 @@ def settled_words(order: Order) -> str:
     return _("It is open.")
 
 
-def _is_done(kind: BulkKind, order: Order, items: Collection[OrderItem]) -> bool:
-    if kind == BulkKind.CANCEL:
-        return order.status in (OrderStatus.CANCELLING, OrderStatus.CANCELLED)
-    if kind == BulkKind.CANCEL_SHORT:
-        return order.resolution == Resolution.SHORT_CANCELLED
-    if kind == BulkKind.SETTLE_OUTSIDE:
-        return order.resolution == Resolution.SETTLED_OUTSIDE
+_ACTIONS = {
+    BulkKind.CANCEL: Action.CANCEL,
+    BulkKind.CANCEL_SHORT: Action.CANCEL_SHORT,
+    BulkKind.SETTLE_OUTSIDE: Action.SETTLE_OUTSIDE,
+}
+
+
+def check(kind: BulkKind, order: Order, items: Iterable[OrderItem]) -> Refusal | None:
+    """Return why a remedy, any but replacing, is not open to an order with these items."""
     if kind == BulkKind.REOPEN:
-        is_open = order.resolution == Resolution.NONE
-        return is_open and not any(one.cancelled_quantity for one in items)
-    raise AssertionError(kind)
-
-
-def _closed(
-    kind: BulkKind, order: Order, items: list[OrderItem], *, now: datetime, busy: str
-) -> str:
-    if kind == BulkKind.CANCEL:
-        return cancellation.why_not(order)
-    if kind == BulkKind.CANCEL_SHORT:
-        closed = short_items.why_not_cancel_short(order)
-    elif kind == BulkKind.SETTLE_OUTSIDE:
-        closed = settlement.why_not_settle(order)
-    else:
         has_cancelled = any(item.cancelled_quantity for item in items)
-        closed = _why_not_reopen(order, has_cancelled=has_cancelled)
-    if closed:
-        return closed
-    if order.claimed_until is not None and order.claimed_until > now:
+        return settlement.check_reopen(order, has_cancelled=has_cancelled)
+    return lifecycle.check(order, _ACTIONS[kind])
+
+
+def _closed(kind: BulkKind, order: Order, refusal: Refusal | None, *, now: datetime) -> str:
+    if refusal is not None:
+        return settled_words(order) if refusal.is_done else refusal.sentence
+    if kind != BulkKind.CANCEL and lifecycle.is_claimed(order, now=now):
         return refusals.moved_on()
-    return busy if kind != BulkKind.REOPEN else ""
-
-
-def _why_not_reopen(order: Order, *, has_cancelled: bool) -> str:
-    is_short = order.reservation_state in (ReservationState.PARTIAL, ReservationState.NOTHING)
-    if order.status != OrderStatus.NEW:
-        return refusals.not_accepted(order)
-    if not is_short:
-        return _("Nothing of the order is short.")
-    return settlement.why_not_reopen(order, has_cancelled=has_cancelled)
+    return ""
 
 
 def _held(order_ids: list[int]) -> dict[int, Decimal]:

@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 
 from coc_admin.accounts import audit_log
 from coc_admin.accounts.site_access import SiteAccess
-from coc_admin.bulk_plans import Planned, is_done, plan, settled_words
+from coc_admin.bulk_plans import Planned, check, plan, settled_words
 from coc_admin.bulk_replacements import ReplaceChoice
 from coc_admin.models import BulkKind, BulkLine, BulkRemedy, BulkState
 from orders import replacements, settlement
@@ -174,7 +174,8 @@ def _do(line_id: int, bulk: BulkRemedy, *, actor: Actor, now: datetime) -> None:
         if bulk.kind == BulkKind.REPLACE:
             _replace(bulk, line, actor=actor, now=now)
             return
-        if is_done(BulkKind(bulk.kind), order):
+        refusal = check(BulkKind(bulk.kind), order, OrderItem.objects.filter(order=order))
+        if refusal is not None and refusal.is_done:
             _note(line_id, BulkState.ALREADY, settled_words(order))
             return
         try:

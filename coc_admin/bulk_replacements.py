@@ -15,8 +15,9 @@ from django.utils.translation import gettext as _
 
 from coc_admin.accounts.site_access import SiteAccess
 from coc_admin.models import BulkRemedy
-from orders import refusals, short_items
+from orders import lifecycle, refusals
 from orders.fields import ZERO
+from orders.lifecycle import Action
 from orders.models import Order, OrderItem
 from reconciliation import remedies
 
@@ -92,7 +93,7 @@ class ShortGroup:
 
 
 def groups_of(bulk: BulkRemedy, access: SiteAccess) -> list[ShortGroup]:
-    """Return what the chosen orders that are open to it are short of; two queries.
+    """Return what the chosen orders that are open to it are short of; three queries.
 
     The SKU that most orders are short of comes first. Orders that the person may not see are left
     out.
@@ -101,8 +102,10 @@ def groups_of(bulk: BulkRemedy, access: SiteAccess) -> list[ShortGroup]:
     orders = access.permitted_orders().filter(pk__in=chosen)
     found: dict[tuple[str, str, str], ShortGroup] = {}
     items = OrderItem.objects.filter(order__in=orders).select_related("order")
-    for item in items.order_by("order__captured_at", "order", "position"):
-        if item.open_quantity <= 0 or short_items.why_not(item.order):
+    items = items.order_by("order__captured_at", "order", "position")
+    lifecycle.load_open_remedies([item.order for item in items])
+    for item in items:
+        if item.open_quantity <= 0 or lifecycle.check(item.order, Action.REPLACE):
             continue
         key = (item.inventory_list_id, item.order.currency, item.sku)
         found.setdefault(key, ShortGroup(*key)).items.append(item)
@@ -136,6 +139,7 @@ def judge(
 
     A bounded number of queries. An order that needs more than is left is passed over.
     """
+    lifecycle.load_open_remedies(orders)
     hindered = remedies.hindrances(
         [order.pk for order in orders],
         inventory_list_id=bulk.inventory_list_id or "",
@@ -146,7 +150,7 @@ def judge(
     for order in orders:
         one = _of_order(bulk, order, items[order.pk])
         closed = one.closed or hindered.get(order.pk, "")
-        if not closed and order.claimed_until is not None and order.claimed_until > now:
+        if not closed and lifecycle.is_claimed(order, now=now):
             closed = refusals.moved_on()
         if one.item is not None and not closed:
             one.item.order = order
@@ -174,8 +178,8 @@ def _of_order(bulk: BulkRemedy, order: Order, items: Collection[OrderItem]) -> R
     if not short and _stands_in(bulk.sku, meant, items):
         closed = _("%(sku)s is replaced by %(by)s already.") % words
         return Replacing(None, None, closed, already=True)
-    if closed := short_items.why_not(order):
-        return Replacing(None, None, closed)
+    if refusal := lifecycle.check(order, Action.REPLACE):
+        return Replacing(None, None, refusal.sentence)
     if not short:
         return Replacing(None, None, _("Nothing of %(sku)s is short in it.") % words)
     if order.currency != bulk.currency:

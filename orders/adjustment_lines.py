@@ -45,7 +45,7 @@ def kept_of(keeps: Iterable[Keep]) -> dict[Key, Decimal]:
     return dict(kept)
 
 
-def why_not_keep(items: Sequence[OrderItem], keeps: Sequence[Keep]) -> str:
+def lines_refusal(items: Sequence[OrderItem], keeps: Sequence[Keep]) -> str:
     """Return why this makes no sense for an order with these items, or nothing; no query."""
     for one in keeps:
         if not 0 <= one.units <= one.held:

@@ -15,13 +15,14 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from orders import events, ledger, outcomes
+from orders import events, ledger, lifecycle, outcomes
 from orders.actors import Actor
-from orders.adjustment_lines import Keep, given_up, kept_of, why_not_keep
+from orders.adjustment_lines import Keep, given_up, kept_of, lines_refusal
 from orders.errors import CannotAdjust, Shortfall
 from orders.fields import ZERO, json_number, quantity
-from orders.give_back import short_again, why_not_adjust
+from orders.give_back import short_again
 from orders.ledger import Key
+from orders.lifecycle import Action
 from orders.models import (
     SETTLED_STATES,
     ActorKind,
@@ -37,8 +38,7 @@ from orders.models import (
 )
 from orders.models.adjustments import OPEN_ADJUSTMENT
 from orders.models.inventory import OPEN_HOLDS
-from orders.open_remedy import check_nothing_under_way
-from orders.permitted_lists import why_not_permitted
+from orders.permitted_lists import list_refusal
 from orders.refusals import figure_lags, moved_on, not_in_list
 
 
@@ -94,13 +94,11 @@ def begin(
         raise CannotAdjust(moved_on())
     # Read under the claim: the order may have changed while it was waited for.
     order = Order.objects.get(pk=order_id)
-    if closed := why_not_adjust(order):
-        raise CannotAdjust(closed)
-    check_nothing_under_way(order, CannotAdjust)
+    lifecycle.require(order, Action.ADJUST, CannotAdjust)
     items = list(OrderItem.objects.filter(order=order).order_by("position"))
-    if closed := why_not_keep(items, keeps):
+    if closed := lines_refusal(items, keeps):
         raise CannotAdjust(closed)
-    if closed := why_not_moved(order, keeps):
+    if closed := move_refusal(order, keeps):
         raise CannotAdjust(closed)
     given_up(items, keeps)
     kept = kept_of(keeps)
@@ -129,12 +127,12 @@ def begin(
     return adjustment
 
 
-def why_not_moved(order: Order, keeps: Sequence[Keep]) -> str:
+def move_refusal(order: Order, keeps: Sequence[Keep]) -> str:
     """Return why units may not go to the lists chosen for them, or nothing.
 
     What stays in its list takes nothing that the order does not have.
     """
-    return why_not_permitted(order.site, {one.to_list for one in keeps if one.moves})
+    return list_refusal(order.site, {one.to_list for one in keeps if one.moves})
 
 
 def _records(order: Order, kept: Mapping[Key, Decimal]) -> dict[Key, InventoryRecord]:
@@ -165,7 +163,7 @@ def complete(
             return None
         keeps = keeps_of(mine)
         items = list(OrderItem.objects.filter(order=mine.order).order_by("position"))
-        if closed := why_not_keep(items, keeps):
+        if closed := lines_refusal(items, keeps):
             raise CannotAdjust(closed)
         less = given_up(items, keeps, replacements_first=replacements_first)
         _change_items(items, less, {one.key: one.to_list for one in keeps if one.moves})

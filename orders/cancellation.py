@@ -11,11 +11,11 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils.translation import gettext as _
 
-from orders import events, ledger
+from orders import events, ledger, lifecycle
 from orders.actors import Actor
 from orders.errors import CannotCancel
+from orders.lifecycle import Action
 from orders.models import (
     Adjustment,
     AdjustmentState,
@@ -30,8 +30,7 @@ from orders.models import (
 )
 from orders.models.adjustments import OPEN_ADJUSTMENT
 from orders.models.replacements import OPEN_REPLACEMENT
-
-_CANCELLABLE = (OrderStatus.NEW, OrderStatus.CREATED)
+from orders.refusals import moved_on
 
 
 def request_cancellation(*, order_id: int, actor: Actor, reason: str, now: datetime) -> Order:
@@ -44,28 +43,23 @@ def request_cancellation(*, order_id: int, actor: Actor, reason: str, now: datet
     """
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=order_id)
-        if order.status in (OrderStatus.CANCELLING, OrderStatus.CANCELLED):
+        refusal = lifecycle.check(order, Action.CANCEL)
+        if refusal is not None and refusal.is_done:
             return order
-        if closed := why_not(order):
-            raise CannotCancel(closed)
-        won = (
-            Order.objects.filter(pk=order_id, status__in=_CANCELLABLE)
-            .exclude(export_status=ExportStatus.EXPORTED)
-            .update(
-                status=OrderStatus.CANCELLING,
-                export_status=ExportStatus.NOT_EXPORTED,
-                needs_review_since=None,
-                needs_review_reason="",
-                resolution=Resolution.CANCELLED,
-                resolution_at=now,
-                resolution_by=actor.name[:150],
-                resolution_note=reason[:1000],
-            )
+        if refusal is not None:
+            raise CannotCancel(refusal.sentence)
+        won = Order.objects.filter(lifecycle.open_to(Action.CANCEL), pk=order_id).update(
+            status=OrderStatus.CANCELLING,
+            export_status=ExportStatus.NOT_EXPORTED,
+            needs_review_since=None,
+            needs_review_reason="",
+            resolution=Resolution.CANCELLED,
+            resolution_at=now,
+            resolution_by=actor.name[:150],
+            resolution_note=reason[:1000],
         )
         if not won:
-            raise CannotCancel(
-                _("The order has just been changed by someone else; look at it again.")
-            )
+            raise CannotCancel(moved_on())
         Replacement.objects.filter(OPEN_REPLACEMENT, order=order).update(
             state=ReplacementState.CANCELLED, ended_at=now
         )
@@ -77,22 +71,6 @@ def request_cancellation(*, order_id: int, actor: Actor, reason: str, now: datet
             order=order, kind=EventKind.CANCEL_REQUESTED, actor=actor, reason=reason, now=now
         )
         return order
-
-
-def why_not(order: Order) -> str:
-    """Return why `order` cannot be cancelled, or nothing; no query. Asking again is allowed."""
-    if order.status == OrderStatus.FAILED:
-        return _(
-            "The order has failed: what may still be held for it is given back by itself, and there"
-            " is nothing to cancel."
-        )
-    if order.export_status == ExportStatus.EXPORTED:
-        return _(
-            "Order management has taken the order; cancel it there, so that it is not shipped."
-        )
-    if order.resolution == Resolution.SETTLED_OUTSIDE:
-        return _("The order was settled outside; open it again before you cancel it.")
-    return ""
 
 
 def take_release_claim(*, order_id: int, holder: str, until: datetime, now: datetime) -> bool:

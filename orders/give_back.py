@@ -9,40 +9,20 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Case, DateTimeField, F, Q, Value, When
-from django.utils.translation import gettext as _
 
-from orders import events, outcomes
+from orders import events, lifecycle, outcomes
 from orders.actors import Actor
 from orders.errors import CannotAdjust
 from orders.fields import ZERO, json_number, quantity
 from orders.ledger import Key
+from orders.lifecycle import Action
 from orders.models import (
-    SETTLED_STATES,
     EventKind,
-    ExportStatus,
     Order,
     OrderItem,
-    OrderStatus,
-    ReservationState,
     Resolution,
 )
-from orders.open_remedy import check_nothing_under_way
-from orders.refusals import moved_on, not_accepted
-
-
-def why_not_adjust(order: Order) -> str:
-    """Return why nothing that is held for `order` may be given back by hand, or nothing."""
-    if order.status != OrderStatus.NEW:
-        return not_accepted(order)
-    if order.reservation_state == ReservationState.MISSING:
-        return _("The order waits for its reservation; nothing of it is counted yet.")
-    if order.export_status == ExportStatus.EXPORTED:
-        return _("Order management has taken the order, and may be shipping what is held for it.")
-    if order.needs_review_since is not None:
-        return _("The order needs review; end its review first.")
-    if order.resolution == Resolution.SETTLED_OUTSIDE:
-        return _("The order was settled outside; open it again first.")
-    return ""
+from orders.refusals import moved_on
 
 
 def take_back(
@@ -62,9 +42,7 @@ def take_back(
     """
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=order_id)
-        if closed := why_not_adjust(order):
-            raise CannotAdjust(closed)
-        check_nothing_under_way(order, CannotAdjust)
+        lifecycle.require(order, Action.GIVE_BACK, CannotAdjust)
         items = list(OrderItem.objects.filter(order=order).order_by("position"))
         less = shares(items, held, replacements_first=replacements_first)
         for pk in sorted(less):
@@ -120,17 +98,12 @@ def _write(order: Order, items: list[OrderItem], *, now: datetime) -> None:
         {item.pk: item.reserved_quantity for item in items},
     )
     unclaimed = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
-    won = (
-        Order.objects.filter(
-            unclaimed,
-            pk=order.pk,
-            status=OrderStatus.NEW,
-            reservation_state__in=SETTLED_STATES,
-            resolution=order.resolution,
-        )
-        .exclude(export_status=ExportStatus.EXPORTED)
-        .update(reservation_state=state, claim="", claimed_until=None, **short_again(now))
-    )
+    won = Order.objects.filter(
+        unclaimed,
+        lifecycle.open_to(Action.GIVE_BACK),
+        pk=order.pk,
+        resolution=order.resolution,
+    ).update(reservation_state=state, claim="", claimed_until=None, **short_again(now))
     if not won:
         raise CannotAdjust(moved_on())
     order.refresh_from_db()

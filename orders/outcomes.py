@@ -18,6 +18,7 @@ from orders import events, ledger
 from orders.actors import Actor
 from orders.fields import ZERO, json_number, quantity
 from orders.models import (
+    SHORT_STATES,
     EventKind,
     ExportStatus,
     Order,
@@ -25,7 +26,7 @@ from orders.models import (
     OrderStatus,
     ReservationState,
 )
-from orders.short_items import SHORT_STATES, replaced_words, resolution_of, settled_as
+from orders.short_items import replaced_words, resolution_of, settled_as
 
 
 def take_claim(*, order_id: int, holder: str, until: datetime, now: datetime) -> bool:

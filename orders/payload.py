@@ -40,7 +40,7 @@ from orders.payload_items import (
 from orders.payload_items import (
     PlacedItem as PlacedItem,
 )
-from orders.texts import SKU_RULE, first_unprintable, is_plain, is_sku, why_not_a_name
+from orders.texts import SKU_RULE, first_unprintable, is_plain, is_sku, name_refusal
 
 MAX_BYTES = 2 * 1024 * 1024
 MAX_AMOUNT = Decimal(1_000_000_000)
@@ -327,7 +327,7 @@ def _look_alikes(order: _Order) -> list[Problem]:
             for member in ("itemId", "productId", "inventoryId")
         ),
     )
-    odd = (Problem(field, why) for field, text in names if (why := why_not_a_name(text)))
+    odd = (Problem(field, why) for field, text in names if (why := name_refusal(text)))
     return list(itertools.islice(odd, 50))
 
 

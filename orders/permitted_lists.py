@@ -36,7 +36,7 @@ def not_permitted(site: Site, list_ids: Collection[str]) -> set[str]:
     return others - lists_of(site) if others else set()
 
 
-def why_not_permitted(site: Site, list_ids: Collection[str]) -> str:
+def list_refusal(site: Site, list_ids: Collection[str]) -> str:
     """Return why a remedy may not take stock of these lists for an order of `site`, or nothing."""
     refused = sorted(not_permitted(site, list_ids))
     if not refused:
@@ -48,7 +48,7 @@ def why_not_permitted(site: Site, list_ids: Collection[str]) -> str:
     return words % {"site": site.pk, "list": ", ".join(refused)}
 
 
-def why_not_from_own_list(items: Iterable[OrderItem]) -> dict[int, str]:
+def own_list_refusals(items: Iterable[OrderItem]) -> dict[int, str]:
     """Return by item (with `order` at hand) why its site may take no more stock of its list.
 
     One query while all are of their sites' own lists.
@@ -57,7 +57,7 @@ def why_not_from_own_list(items: Iterable[OrderItem]) -> dict[int, str]:
     sites = Site.objects.in_bulk({item.order.site_id for item in items})
     found = {}
     for item in items:
-        words = why_not_permitted(sites[item.order.site_id], [item.inventory_list_id])
+        words = list_refusal(sites[item.order.site_id], [item.inventory_list_id])
         if words:
             found[item.pk] = words
     return found

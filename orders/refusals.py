@@ -1,46 +1,169 @@
-"""Sentences that several refusals share, in the language of whoever asked."""
+"""Why something cannot be done to an order: codes, and sentences in the reader's language.
+
+`orders.lifecycle` decides by the order's states. The functions below are for what a feature decides
+by itself, as by items, lists and stock.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from orders.models import Order, OrderItem, OrderStatus
+from orders.models import ExportStatus, OrderItem, Resolution
+
+
+class Action(StrEnum):
+    """What somebody, a person or a job, may do to an order."""
+
+    CANCEL = "cancel"  # the whole order
+    CANCEL_SHORT = "cancel_short"  # its short items alone
+    REPLACE = "replace"  # a short item
+    ADJUST = "adjust"  # keep a part of a reservation, or move it
+    GIVE_BACK = "give_back"  # a whole reservation document
+    SETTLE_OUTSIDE = "settle_outside"
+    REOPEN = "reopen"
+    RESERVE = "reserve"  # ask OCI for a waiting order
+    RESERVE_AGAIN = "reserve_again"  # ask OCI for what is short
+    RELEASE = "release"  # at OCI, to finish a cancellation
+    END_REVIEW = "end_review"
+    HAND_OVER = "hand_over"  # order management takes it
+    REPORT_EXPORT_FAILED = "report_export_failed"
+    OFFER_AGAIN = "offer_again"  # to order management, after a failed export
+    WITHDRAW = "withdraw"  # from order management: cancelling does it, nothing else
+
+
+class Code(StrEnum):
+    """Why an action is not open."""
+
+    JUST_CAPTURED = "just_captured"
+    BEING_CANCELLED = "being_cancelled"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    NOT_BEING_CANCELLED = "not_being_cancelled"
+    WAITING = "waiting"
+    ANSWERED = "answered"
+    NOT_SHORT = "not_short"
+    ALL_SHORT = "all_short"
+    EXPORTED = "exported"
+    EXPORT_STEP = "export_step"
+    SETTLED = "settled"
+    SETTLED_OUTSIDE = "settled_outside"
+    CANNOT_UNDO = "cannot_undo"
+    NOT_SETTLED = "not_settled"
+    IN_REVIEW = "in_review"
+    NOT_IN_REVIEW = "not_in_review"
+    REPLACING = "replacing"
+    ADJUSTING = "adjusting"
+
+
+_SENTENCES: Mapping[Code, Promise] = {
+    Code.JUST_CAPTURED: gettext_lazy("The order was just captured. Try again in a moment."),
+    Code.BEING_CANCELLED: gettext_lazy("The order is being cancelled."),
+    Code.CANCELLED: gettext_lazy("The order is cancelled."),
+    Code.FAILED: gettext_lazy("The order has failed."),
+    Code.NOT_BEING_CANCELLED: gettext_lazy("The order is not being cancelled."),
+    Code.WAITING: gettext_lazy(
+        "The order is waiting for its reservation. What is short is not known yet."
+    ),
+    Code.ANSWERED: gettext_lazy("OCI has already answered for the order."),
+    Code.NOT_SHORT: gettext_lazy("Nothing of the order is short."),
+    Code.ALL_SHORT: gettext_lazy("Nothing of the order is reserved. Cancel the whole order."),
+    Code.EXPORTED: gettext_lazy("Order management has taken the order. Change it there."),
+    Code.EXPORT_STEP: gettext_lazy("The export status cannot go from %(before)s to %(after)s."),
+    Code.SETTLED: gettext_lazy("The order was settled as “%(how)s” by %(who)s."),
+    Code.SETTLED_OUTSIDE: gettext_lazy("The order was settled outside. Open it again first."),
+    Code.CANNOT_UNDO: gettext_lazy("The order was settled as “%(how)s”. That cannot be undone."),
+    Code.NOT_SETTLED: gettext_lazy("The order is open. There is nothing to undo."),
+    Code.IN_REVIEW: gettext_lazy("The order needs review. End the review first."),
+    Code.NOT_IN_REVIEW: gettext_lazy("The order does not need review."),
+    Code.REPLACING: gettext_lazy(
+        "A replacement is being reserved for the order. Try again when that has finished."
+    ),
+    Code.ADJUSTING: gettext_lazy(
+        "A reservation of the order is being adjusted. Try again when that has finished."
+    ),
+}
+_NOTHING_COUNTED = gettext_lazy(
+    "The order is waiting for its reservation. There is nothing to give back yet."
+)
+_MAY_BE_SHIPPING = gettext_lazy(
+    "Order management has taken the order and may be shipping what is reserved for it."
+)
+_EXPORT_LATER = gettext_lazy(
+    "The order is waiting for its reservation. It can be exported after that."
+)
+# Where an action has more to say.
+_SENTENCES_OF_ACTIONS: Mapping[tuple[Action, Code], Promise] = {
+    (Action.CANCEL, Code.FAILED): gettext_lazy(
+        "The order has failed. Units still held for it are given back automatically; there is"
+        " nothing to cancel."
+    ),
+    (Action.CANCEL, Code.EXPORTED): gettext_lazy(
+        "Order management has taken the order. Cancel it there, so that it is not shipped."
+    ),
+    (Action.REOPEN, Code.EXPORTED): gettext_lazy(
+        "Order management has taken the order without the cancelled items. Change it there."
+    ),
+    (Action.ADJUST, Code.WAITING): _NOTHING_COUNTED,
+    (Action.GIVE_BACK, Code.WAITING): _NOTHING_COUNTED,
+    (Action.ADJUST, Code.EXPORTED): _MAY_BE_SHIPPING,
+    (Action.GIVE_BACK, Code.EXPORTED): _MAY_BE_SHIPPING,
+    (Action.HAND_OVER, Code.WAITING): _EXPORT_LATER,
+    (Action.REPORT_EXPORT_FAILED, Code.WAITING): _EXPORT_LATER,
+    (Action.OFFER_AGAIN, Code.WAITING): _EXPORT_LATER,
+    (Action.WITHDRAW, Code.WAITING): _EXPORT_LATER,
+    (Action.HAND_OVER, Code.REPLACING): gettext_lazy(
+        "An item of the order is being replaced. Try again in a moment."
+    ),
+    (Action.HAND_OVER, Code.ADJUSTING): gettext_lazy(
+        "A reservation of the order is being adjusted. Try again in a moment."
+    ),
+}
+# Where nobody is known who did it.
+_BY_NOBODY = gettext_lazy("The order was settled as “%(how)s”.")
+EXPORT_ACTIONS: Mapping[ExportStatus, Action] = {
+    ExportStatus.EXPORTED: Action.HAND_OVER,
+    ExportStatus.FAILED: Action.REPORT_EXPORT_FAILED,
+    ExportStatus.READY: Action.OFFER_AGAIN,
+    ExportStatus.NOT_EXPORTED: Action.WITHDRAW,
+}
+_EXPORT_STATUS_AFTER = {action: status for status, action in EXPORT_ACTIONS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an action is not open to an order; `is_done` if the order is already as it would be."""
+
+    action: Action
+    code: Code
+    is_done: bool
+    resolution: str
+    resolution_by: str
+    export_status: str
+
+    @property
+    def sentence(self) -> str:
+        """The reason, in the language that is active when it is read."""
+        words = _SENTENCES_OF_ACTIONS.get((self.action, self.code), _SENTENCES[self.code])
+        if self.code == Code.SETTLED and not self.resolution_by:
+            words = _BY_NOBODY
+        return str(words) % {
+            "how": Resolution(self.resolution).label,
+            "who": self.resolution_by,
+            "before": self.export_status,
+            "after": _EXPORT_STATUS_AFTER.get(self.action, ""),
+        }
 
 
 def moved_on() -> str:
-    """Say that somebody was faster."""
-    return _("The order is being reserved just now, or somebody has changed it; look at it again.")
-
-
-def being_replaced() -> str:
-    """Say that an item of the order is being replaced."""
-    return _("A replacement for an item of the order is being reserved; wait for its end.")
-
-
-def being_adjusted() -> str:
-    """Say that the reservation of the order is being adjusted."""
-    return _("A reservation of the order is being adjusted; wait for its end.")
-
-
-def not_accepted(order: Order) -> str:
-    """Say that `order` is none that stands."""
-    if order.status == OrderStatus.CREATED:
-        return _("The order has only just been captured.")
-    if order.status == OrderStatus.CANCELLING:
-        return _("The order is being cancelled.")
-    if order.status == OrderStatus.CANCELLED:
-        return _("The order is cancelled.")
-    return _("The order has failed.")
-
-
-def settled_already(order: Order) -> str:
-    """Say how `order` was settled, and by whom."""
-    words = {"how": order.get_resolution_display(), "who": order.resolution_by}
-    if order.resolution_by:
-        return _("The order was settled as “%(how)s” by %(who)s.") % words
-    return _("The order was settled as “%(how)s”.") % words
+    """Say that somebody else changed the order first."""
+    return _("This order just changed or is being reserved. Reload it and try again.")
 
 
 def short_differs(item: OrderItem, wanted: Decimal) -> str:

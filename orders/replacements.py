@@ -15,11 +15,12 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
-from orders import events, ledger, outcomes
+from orders import events, ledger, lifecycle, outcomes
 from orders.actors import Actor
 from orders.errors import CannotReplace
 from orders.fields import json_number, quantity
 from orders.ledger import Key
+from orders.lifecycle import Action
 from orders.models import (
     ActorKind,
     EventKind,
@@ -34,9 +35,9 @@ from orders.models import (
     Resolution,
 )
 from orders.models.inventory import OPEN_HOLDS
+from orders.models.orders import UNSETTLED
 from orders.models.replacements import OPEN_REPLACEMENT
-from orders.open_remedy import check_nothing_under_way
-from orders.permitted_lists import why_not_permitted
+from orders.permitted_lists import list_refusal
 from orders.refusals import (
     figure_lags,
     has_parts,
@@ -45,7 +46,7 @@ from orders.refusals import (
     short_differs,
     short_itself,
 )
-from orders.short_items import SHORT_STATES, replaced_words, settled_as, why_not
+from orders.short_items import replaced_words, settled_as
 
 _ITEM_ID = 100
 
@@ -104,13 +105,11 @@ def begin(
     return replacement
 
 
-def why_not_replace(item: OrderItem, *, sku: str, units: Decimal) -> str:
+def item_refusal(item: OrderItem, *, sku: str, units: Decimal) -> str:
     """Return why `units` of an item cannot be replaced by `sku`, or nothing; no query.
 
-    `item.order` must be at hand.
+    Whether the order is open to a replacement is `lifecycle.check(order, Action.REPLACE)`.
     """
-    if closed := why_not(item.order):
-        return closed
     if units <= 0 or item.open_quantity != units:
         return short_differs(item, units)
     return _("%(sku)s is what is short.") % {"sku": sku} if sku == item.sku else ""
@@ -118,12 +117,12 @@ def why_not_replace(item: OrderItem, *, sku: str, units: Decimal) -> str:
 
 def check_begin(item: OrderItem, *, sku: str, units: Decimal) -> None:
     """Raise CannotReplace if the order of an item is not open to this replacement."""
-    if closed := why_not_replace(item, sku=sku, units=units):
+    lifecycle.require(item.order, Action.REPLACE, CannotReplace)
+    if closed := item_refusal(item, sku=sku, units=units):
         raise CannotReplace(closed)
-    check_nothing_under_way(item.order, CannotReplace)
     if bundles_among([item]):
         raise CannotReplace(has_parts(item.sku))
-    if closed := why_not_permitted(item.order.site, [item.inventory_list_id]):
+    if closed := list_refusal(item.order.site, [item.inventory_list_id]):
         raise CannotReplace(closed)
     siblings = OrderItem.objects.filter(
         order=item.order, sku=sku, inventory_list=item.inventory_list_id
@@ -270,13 +269,7 @@ def _settle(mine: Replacement, holder: str, *, now: datetime) -> Resolution:
         values |= settled_as(
             resolution, actor_of(mine), note=f"{replaced_words(items)}: {mine.reason}", now=now
         )
-    won = Order.objects.filter(
-        pk=mine.order_id,
-        claim=holder,
-        status=OrderStatus.NEW,
-        reservation_state__in=SHORT_STATES,
-        resolution=Resolution.NONE,
-    ).update(**values)
+    won = Order.objects.filter(UNSETTLED, pk=mine.order_id, claim=holder).update(**values)
     if not won:
         raise ledger.LedgerChanged
     mine.order.refresh_from_db()

@@ -13,22 +13,19 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils.translation import gettext as _
 
-from orders import events
+from orders import events, lifecycle
 from orders.actors import Actor
 from orders.errors import CannotSettle
+from orders.lifecycle import Action, Code, Refusal
 from orders.models import (
     EventKind,
-    ExportStatus,
     Order,
     OrderItem,
-    OrderStatus,
     Resolution,
 )
-from orders.open_remedy import check_nothing_under_way
-from orders.refusals import moved_on, not_accepted, settled_already
-from orders.short_items import SHORT_STATES, settled_as
+from orders.refusals import moved_on
+from orders.short_items import settled_as
 
 
 def settle_outside(
@@ -45,9 +42,10 @@ def settle_outside(
         note = _note(reference, reason)
         if order.resolution == Resolution.SETTLED_OUTSIDE and order.resolution_note == note:
             return order
-        _check_short(order)
+        lifecycle.require(order, Action.SETTLE_OUTSIDE, CannotSettle)
         return _change(
             order,
+            Action.SETTLE_OUTSIDE,
             kind=EventKind.RESOLVED,
             actor=actor,
             reason=note,
@@ -69,13 +67,14 @@ def reopen(*, order_id: int, actor: Actor, reason: str, now: datetime) -> Order:
         cancelled = OrderItem.objects.none()
         if order.resolution != Resolution.SETTLED_OUTSIDE:
             cancelled = OrderItem.objects.filter(order=order, cancelled_quantity__gt=0)
-            has_cancelled = cancelled.exists()
-            if order.resolution == Resolution.NONE and not has_cancelled:
-                return order
-            if closed := why_not_reopen(order, has_cancelled=has_cancelled):
-                raise CannotSettle(closed)
+        refusal = check_reopen(order, has_cancelled=cancelled.exists())
+        if refusal is not None and refusal.is_done:
+            return order
+        if refusal is not None:
+            raise CannotSettle(refusal.sentence)
         changed = _change(
             order,
+            Action.REOPEN,
             kind=EventKind.REOPENED,
             actor=actor,
             reason=reason,
@@ -92,47 +91,26 @@ def reopen(*, order_id: int, actor: Actor, reason: str, now: datetime) -> Order:
         return changed
 
 
-def why_not_reopen(order: Order, *, has_cancelled: bool) -> str:
-    """Return why `order` cannot be opened again, or nothing; no query.
+def check_reopen(order: Order, *, has_cancelled: bool) -> Refusal | None:
+    """Return why `order` cannot be opened again, or None when it can; no query.
 
-    `has_cancelled` says whether short items of it were cancelled.
+    `has_cancelled` says whether short items of it were cancelled: without any there is nothing to
+    undo but that the order was settled outside.
     """
-    if order.resolution == Resolution.SETTLED_OUTSIDE:
-        return ""
-    if not has_cancelled or order.resolution == Resolution.CANCELLED:
-        words = _("The order was settled as “%(how)s”; that cannot be taken back.")
-        return words % {"how": order.get_resolution_display()}
-    if order.export_status == ExportStatus.EXPORTED:
-        return _(
-            "Order management has taken the order without the cancelled items; change it there."
-        )
-    return ""
+    if order.resolution == Resolution.SETTLED_OUTSIDE or has_cancelled:
+        return lifecycle.check(order, Action.REOPEN)
+    if order.resolution == Resolution.NONE:
+        return lifecycle.refuse(order, Action.REOPEN, Code.NOT_SETTLED, is_done=True)
+    return lifecycle.refuse(order, Action.REOPEN, Code.CANNOT_UNDO)
 
 
 def _note(reference: str, reason: str) -> str:
     return f"{reference}: {reason}"[:1000]
 
 
-def why_not_settle(order: Order) -> str:
-    """Return why `order` cannot be recorded as settled outside, or nothing; no query."""
-    if order.status != OrderStatus.NEW:
-        return not_accepted(order)
-    if order.reservation_state not in SHORT_STATES:
-        words = _("The order is “%(state)s”: nothing of it is short.")
-        return words % {"state": order.get_reservation_state_display()}
-    if order.resolution:
-        return settled_already(order)
-    return ""
-
-
-def _check_short(order: Order) -> None:
-    if closed := why_not_settle(order):
-        raise CannotSettle(closed)
-    check_nothing_under_way(order, CannotSettle)
-
-
 def _change(
     order: Order,
+    action: Action,
     *,
     kind: EventKind,
     actor: Actor,
@@ -147,11 +125,7 @@ def _change(
     """
     unclaimed = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
     won = Order.objects.filter(
-        unclaimed,
-        pk=order.pk,
-        status=OrderStatus.NEW,
-        reservation_state__in=SHORT_STATES,
-        resolution=before,
+        unclaimed, lifecycle.open_to(action), pk=order.pk, resolution=before
     ).update(claim="", claimed_until=None, **values)
     if not won:
         raise CannotSettle(moved_on())

@@ -15,51 +15,22 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from orders import events
+from orders import events, lifecycle
 from orders.actors import Actor
 from orders.errors import CannotRemedy
 from orders.fields import ZERO, json_number, quantity
+from orders.lifecycle import Action
 from orders.models import (
     EventKind,
-    ExportStatus,
     Order,
     OrderItem,
-    OrderStatus,
-    ReservationState,
     Resolution,
 )
-from orders.open_remedy import check_nothing_under_way
-from orders.refusals import moved_on, not_accepted, settled_already, short_differs
-
-SHORT_STATES = (ReservationState.PARTIAL, ReservationState.NOTHING)
+from orders.refusals import moved_on, short_differs
 
 
-def why_not(order: Order) -> str:
-    """Return why no single item of `order` can be cancelled or replaced, or nothing; no query."""
-    if order.status != OrderStatus.NEW:
-        return not_accepted(order)
-    if order.export_status == ExportStatus.EXPORTED:
-        return _("Order management has taken the order; change it there.")
-    if order.needs_review_since is not None:
-        return _("The order needs review; end its review first.")
-    if order.reservation_state == ReservationState.MISSING:
-        return _("The order waits for its reservation; what is short of it is not known yet.")
-    if order.resolution:
-        return settled_already(order)
-    if order.reservation_state not in SHORT_STATES:
-        return _("Nothing of the order is short.")
-    return ""
-
-
-def why_not_cancel_short(order: Order) -> str:
-    """Return why the short items of `order` cannot be cancelled alone, or nothing; no query."""
-    if not (closed := why_not(order)) and order.reservation_state == ReservationState.NOTHING:
-        return _("Nothing of the order is reserved; cancel the whole order.")
-    return closed
-
-
-def why_not_apart(items: Iterable[OrderItem], units: Mapping[int, Decimal]) -> str:
-    """Return why `units` of an order's items cannot be cancelled without others; no query.
+def bundle_refusal(items: Iterable[OrderItem], units: Mapping[int, Decimal]) -> str:
+    """Return why `units` of an order's items cannot be cancelled alone, or nothing; no query.
 
     Of a bundle, or of a product with options, what stays of each part may be no larger a share of
     it than what stays of its parent: the shopper would get parts of what is not delivered.
@@ -103,17 +74,17 @@ def cancel_short(
         order = Order.objects.select_for_update().get(pk=order_id)
         if _is_done(order, units, actor, reason):
             return order
-        _check(order)
+        lifecycle.require(order, Action.CANCEL_SHORT, CannotRemedy)
         items = {item.pk: item for item in OrderItem.objects.filter(order=order)}
         _check_units(items, units)
-        if closed := why_not_apart(items.values(), units):
+        if closed := bundle_refusal(items.values(), units):
             raise CannotRemedy(closed)
         left = sum((item.open_quantity for item in items.values()), ZERO)
         settled = left == sum(units.values(), ZERO)
         values: dict[str, Any] = {"claim": "", "claimed_until": None}
         if settled:
             values |= settled_as(Resolution.SHORT_CANCELLED, actor, note=reason, now=now)
-        change_open(order, now=now, values=values)
+        _change_open(order, now=now, values=values)
         for pk in sorted(units):
             _cancel(items[pk], units[pk])
         events.record(
@@ -137,16 +108,10 @@ def settled_as(resolution: Resolution, actor: Actor, *, note: str, now: datetime
     }
 
 
-def change_open(order: Order, *, now: datetime, values: Mapping[str, Any]) -> None:
+def _change_open(order: Order, *, now: datetime, values: Mapping[str, Any]) -> None:
     """Write `values` unless the order has moved on since it was read. Raises CannotRemedy."""
     unclaimed = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
-    won = Order.objects.filter(
-        unclaimed,
-        pk=order.pk,
-        status=OrderStatus.NEW,
-        reservation_state__in=SHORT_STATES,
-        resolution=Resolution.NONE,
-    ).exclude(export_status=ExportStatus.EXPORTED)
+    won = Order.objects.filter(unclaimed, lifecycle.open_to(Action.CANCEL_SHORT), pk=order.pk)
     if not won.update(**values):
         raise CannotRemedy(moved_on())
     order.refresh_from_db()
@@ -169,12 +134,6 @@ def replaced_words(items: Sequence[OrderItem]) -> str:
         for item in sorted(items, key=lambda item: item.position)
         if item.replaces_id is not None
     )
-
-
-def _check(order: Order) -> None:
-    if closed := why_not_cancel_short(order):
-        raise CannotRemedy(closed)
-    check_nothing_under_way(order, CannotRemedy)
 
 
 def _check_units(items: Mapping[int, OrderItem], units: Mapping[int, Decimal]) -> None:

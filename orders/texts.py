@@ -56,7 +56,7 @@ def is_sku(text: str) -> bool:
     return is_plain(text) and bool(_SKU.match(text))
 
 
-def why_not_a_name(text: str) -> str:
+def name_refusal(text: str) -> str:
     """Return which character keeps `text` from being the number or id of something new, or ""."""
     if _looks_like_itself(text):
         return ""

@@ -58,7 +58,7 @@ def finish_replacements() -> None:
     """Carry on with replacements that are being reserved."""
     ended = remedies.finish_replacements(clock=timezone.now, budget=_BUDGET)
     # Without progress the sweep asks again: OCI is away, or others have what is left.
-    if ended and remedies.something_under_way():
+    if ended and remedies.has_open_replacements():
         enqueue.soon("finish_replacements")
 
 
@@ -66,7 +66,7 @@ def finish_adjustments() -> None:
     """Carry on with reservations that are being adjusted."""
     ended = remedies.finish_adjustments(clock=timezone.now, budget=_BUDGET)
     # As above.
-    if ended and remedies.rearranging_is_under_way():
+    if ended and remedies.has_open_adjustments():
         enqueue.soon("finish_adjustments")
 
 

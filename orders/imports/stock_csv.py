@@ -12,7 +12,7 @@ from typing import TextIO
 from django.utils.translation import gettext as _
 
 from orders.ledger import Figure
-from orders.texts import SKU_RULE, WHITE, is_plain, is_sku, why_not_a_name
+from orders.texts import SKU_RULE, WHITE, is_plain, is_sku, name_refusal
 
 MOST_ATO = Decimal(1_000_000_000)
 MOST_FAULTS = 1_000
@@ -146,7 +146,7 @@ def _figure(row: list[str], columns: list[str], list_id: str) -> tuple[Figure | 
     sku, name = values["sku"].strip(WHITE), values.get("name", "").strip()
     if not is_sku(sku):
         return None, _("the SKU has %(rule)s") % {"rule": _(SKU_RULE)}
-    if odd := why_not_a_name(sku):
+    if odd := name_refusal(sku):
         return None, _("the SKU looks like another one: %(why)s") % {"why": odd}
     ato = number_of(values["ato"], places=3)
     if ato is None or ato > MOST_ATO:

@@ -13,7 +13,7 @@ from orders.fields import ZERO
 from orders.imports.stock_csv import MOST_ATO, MOST_FAULTS, MOST_SKUS, BadLine, StockRefused
 from orders.ledger import Figure
 from orders.models import InventoryList, ListType
-from orders.texts import SKU_RULE, is_sku, why_not_a_name
+from orders.texts import SKU_RULE, is_sku, name_refusal
 
 _LONGEST_LINE = 100_000
 _STEP = Decimal("0.001")
@@ -81,7 +81,7 @@ def _record(line: bytes, list_: InventoryList) -> tuple[str, str, Decimal, Decim
     location, sku = record.get("locationId"), record.get("sku")
     if not isinstance(sku, str) or not is_sku(sku):
         raise ValueError(_("the SKU has %(rule)s") % {"rule": _(SKU_RULE)})
-    if odd := why_not_a_name(sku):
+    if odd := name_refusal(sku):
         raise ValueError(_("the SKU looks like another one: %(why)s") % {"why": odd})
     if not isinstance(location, str) or not 0 < len(location) <= 128:
         raise ValueError(_("the locationId is missing"))

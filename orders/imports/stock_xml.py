@@ -23,7 +23,7 @@ from orders.imports.stock_csv import (
     number_of,
 )
 from orders.ledger import Figure
-from orders.texts import SKU_RULE, is_sku, why_not_a_name
+from orders.texts import SKU_RULE, is_sku, name_refusal
 
 _LONGEST_TEXT = 100
 _TAKEN = (
@@ -111,7 +111,7 @@ class _Reader:
         ato, message = self._ato()
         if not is_sku(self._sku):
             message = _("the product id is a SKU that has %(rule)s") % {"rule": _(SKU_RULE)}
-        elif odd := why_not_a_name(self._sku):
+        elif odd := name_refusal(self._sku):
             message = _("the SKU looks like another one: %(why)s") % {"why": odd}
         elif self._sku in known:
             message = _("the product %(sku)s is in line %(line)s already") % {

@@ -13,6 +13,7 @@ from orders.models.messages import (
 )
 from orders.models.orders import (
     SETTLED_STATES,
+    SHORT_STATES,
     ActorKind,
     EventKind,
     ExportStatus,
@@ -37,6 +38,7 @@ from orders.models.traces import CaptureTrace
 
 __all__ = [
     "SETTLED_STATES",
+    "SHORT_STATES",
     "ActorKind",
     "Adjustment",
     "AdjustmentLine",

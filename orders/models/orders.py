@@ -44,6 +44,7 @@ SHORT = Q(reservation_state="PARTIALLY_RESERVED") | Q(reservation_state="NOTHING
 # ... and nobody has settled it yet.
 UNSETTLED = SHORT & Q(status="new", resolution="")
 SETTLED_STATES = (ReservationState.COMPLETE, ReservationState.PARTIAL, ReservationState.NOTHING)
+SHORT_STATES = (ReservationState.PARTIAL, ReservationState.NOTHING)
 
 
 class ExportStatus(models.TextChoices):

@@ -12,7 +12,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from orders.fields import MoneyField, QuantityField
-from orders.texts import why_not_a_name
+from orders.texts import name_refusal
 
 # OCI contract 1.3: ids of locations and groups.
 PLACE_ID = RegexValidator(r"\A[a-zA-Z0-9_-]{2,128}\Z", _("Use 2 to 128 letters, digits, - or _."))
@@ -24,7 +24,7 @@ CURRENCY = RegexValidator(r"\A[A-Z]{3}\Z", _("Use a currency code of three capit
 
 def validate_name(value: str) -> None:
     """Raise ValidationError if an id looks like another one."""
-    if why := why_not_a_name(value):
+    if why := name_refusal(value):
         raise ValidationError(why)
 
 

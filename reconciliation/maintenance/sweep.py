@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from orders import lifecycle as order_lifecycle
 from orders import outcomes
 from orders.actors import job
+from orders.lifecycle import Action
 from orders.models import Order, OrderEvent
 from reconciliation import connection, remedies
 from reconciliation.maintenance import retention
@@ -41,10 +43,10 @@ def sweep(*, clock: Callable[[], datetime]) -> list[str]:
     if release.something_to_undo():
         enqueue.soon("finish_cancellations")
         found.append("cancellations")
-    if remedies.something_under_way():
+    if remedies.has_open_replacements():
         enqueue.soon("finish_replacements")
         found.append("replacements")
-    if remedies.rearranging_is_under_way():
+    if remedies.has_open_adjustments():
         enqueue.soon("finish_adjustments")
         found.append("adjustments")
     if OrderEvent.objects.filter(projected=False).exists():
@@ -113,4 +115,5 @@ def _half_rerun() -> QuerySet[Order]:
         ~Q(purpose__in=OF_REMEDIES),
         order=OuterRef("pk"),
     )
-    return Order.objects.oversold().filter(Exists(uncounted), needs_review_since=None)
+    short = Order.objects.filter(order_lifecycle.open_to(Action.RESERVE_AGAIN), Exists(uncounted))
+    return short.order_by("captured_at", "id")

@@ -7,12 +7,12 @@ order has moved on; nothing has changed then. Previews take many orders at once.
 from __future__ import annotations
 
 from reconciliation.remedies.adjust import AdjustmentResult, adjust_reservation
-from reconciliation.remedies.adjust_finish import finish_adjustments, rearranging_is_under_way
+from reconciliation.remedies.adjust_finish import finish_adjustments, has_open_adjustments
 from reconciliation.remedies.adjust_preview import (
     KeepPreview,
+    document_refusal,
     held_by,
     preview_adjustment,
-    why_not_touch,
 )
 from reconciliation.remedies.cancel_short_items import cancel_short
 from reconciliation.remedies.give_back_document import (
@@ -34,7 +34,7 @@ from reconciliation.remedies.replace import (
     replace_short,
     why_oci_is_away,
 )
-from reconciliation.remedies.replace_finish import finish_replacements, something_under_way
+from reconciliation.remedies.replace_finish import finish_replacements, has_open_replacements
 from reconciliation.remedies.suggestions import Suggestion, search, suggest, usual_price
 
 __all__ = [
@@ -49,21 +49,21 @@ __all__ = [
     "adjust_reservation",
     "begin_replacement",
     "cancel_short",
+    "document_refusal",
     "finish_adjustments",
     "finish_replacements",
     "give_back",
+    "has_open_adjustments",
+    "has_open_replacements",
     "held_by",
     "hindrances",
     "preview_adjustment",
     "preview_cancel_short",
     "preview_give_back",
     "preview_replace",
-    "rearranging_is_under_way",
     "replace_short",
     "search",
-    "something_under_way",
     "suggest",
     "usual_price",
-    "why_not_touch",
     "why_oci_is_away",
 ]

@@ -29,7 +29,7 @@ from orders.refusals import moved_on
 from reconciliation import reservation
 from reconciliation.models import Attempt, DocumentState, ReservationDocument
 from reconciliation.remedies.adjust_finish import finish
-from reconciliation.remedies.adjust_preview import scarce_words, waited_for, why_not_rearrange
+from reconciliation.remedies.adjust_preview import adjust_refusal, scarce_words, waited_for
 from reconciliation.remedies.preconditions import check_documents, client_or
 from reconciliation.remedies.resume import CLAIM, Clock
 
@@ -76,7 +76,7 @@ def adjust_reservation(
         CannotAdjust,
         away=_("OCI cannot be asked just now, and nothing is let go before the rest is reserved."),
     )
-    if refusal := why_not_rearrange(document, keeps):
+    if refusal := adjust_refusal(document, keeps):
         raise CannotAdjust(refusal)
     holder = f"adjust:{uuid.uuid4().hex}"
     adjustment = _begin(document, keeps, holder=holder, actor=actor, reason=reason, now=clock())

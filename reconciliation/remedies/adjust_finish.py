@@ -35,7 +35,7 @@ from reconciliation.reservation import Asked, release, stock_refresh
 ADJUSTMENTS = job("adjustments")
 
 
-def rearranging_is_under_way() -> bool:
+def has_open_adjustments() -> bool:
     """Whether an adjustment waits to be finished."""
     return Adjustment.objects.filter(OPEN_ADJUSTMENT).exists()
 

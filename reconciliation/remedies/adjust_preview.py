@@ -9,15 +9,14 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
-from orders import ledger
-from orders.adjustment_lines import Keep, kept_of, why_not_keep
-from orders.adjustments import why_not_moved
+from orders import ledger, lifecycle
+from orders.adjustment_lines import Keep, kept_of, lines_refusal
+from orders.adjustments import move_refusal
 from orders.errors import Shortfall
 from orders.fields import ZERO
-from orders.give_back import why_not_adjust
 from orders.ledger import Key
-from orders.models import Order, OrderItem
-from orders.open_remedy import what_is_under_way
+from orders.lifecycle import Action
+from orders.models import OrderItem
 from orders.refusals import answer_not_counted, not_enough, not_in_list
 from reconciliation.models import DocumentState, ReservationDocument
 from reconciliation.remedies.preconditions import uncounted_documents
@@ -65,7 +64,7 @@ def preview_adjustment(document: ReservationDocument, keeps: Sequence[Keep]) -> 
     """Return what keeping `keeps` of `document` (with `order` at hand) would do."""
     kept = kept_of(keeps)
     records = ledger.records_of(kept)
-    refusal = why_not_rearrange(document, keeps)
+    refusal = adjust_refusal(document, keeps)
     short = [
         Shortfall(key[1], key[0], requested=kept[key], available=record.ato)
         for key, record in sorted(records.items())
@@ -81,19 +80,18 @@ def preview_adjustment(document: ReservationDocument, keeps: Sequence[Keep]) -> 
     )
 
 
-def why_not_touch(document: ReservationDocument) -> str:
+def document_refusal(document: ReservationDocument, action: Action = Action.ADJUST) -> str:
     """Return why nothing of a document (with `order` at hand) may be changed, or nothing."""
-    order: Order = document.order
-    if closed := why_not_adjust(order) or what_is_under_way([order.pk]).get(order.pk):
-        return closed
+    if refusal := lifecycle.check(document.order, action):
+        return refusal.sentence
     if document.state != DocumentState.COUNTED:
         return _("Nothing is counted under this document.")
     return "" if document.held else _("OCI holds nothing under this document.")
 
 
-def why_not_rearrange(document: ReservationDocument, keeps: Sequence[Keep]) -> str:
+def adjust_refusal(document: ReservationDocument, keeps: Sequence[Keep]) -> str:
     """Return why exactly this cannot be done, as the order and those that wait stand."""
-    if closed := why_not_touch(document):
+    if closed := document_refusal(document):
         return closed
     shown = {one.key: one.held for one in keeps}
     if shown != held_by(document) or len(shown) != len(keeps):
@@ -101,7 +99,7 @@ def why_not_rearrange(document: ReservationDocument, keeps: Sequence[Keep]) -> s
     if uncounted_documents([document.order_id]).exists():
         return answer_not_counted()
     items = list(OrderItem.objects.filter(order=document.order_id).order_by("position"))
-    if closed := why_not_keep(items, keeps) or why_not_moved(document.order, keeps):
+    if closed := lines_refusal(items, keeps) or move_refusal(document.order, keeps):
         return closed
     kept = kept_of(keeps)
     known = ledger.records_of(kept)

@@ -15,19 +15,19 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from orders import give_back as adjusting
 from orders.actors import Actor
 from orders.errors import CannotAdjust
 from orders.ledger import Key
+from orders.lifecycle import Action
 from orders.models import EventKind, Order, OrderEvent
 from orders.refusals import moved_on
 from reconciliation import connection, reservation
 from reconciliation.connection.clients import shared_client
 from reconciliation.models import Attempt, DocumentState, Purpose, ReservationDocument
 from reconciliation.oci.errors import OciError
-from reconciliation.remedies.adjust_preview import held_by
+from reconciliation.remedies.adjust_preview import document_refusal, held_by
 from reconciliation.reservation import release, stock_refresh
 
 
@@ -55,14 +55,9 @@ class Adjusted:
 
 
 def preview_give_back(document: ReservationDocument) -> AdjustPreview:
-    """Return what giving `document` (with `order` at hand) back would do; no query."""
-    refusal = adjusting.why_not_adjust(document.order)
-    if not refusal and document.state != DocumentState.COUNTED:
-        refusal = _("Nothing is counted under this document.")
-    held = held_by(document)
-    if not refusal and not held:
-        refusal = _("OCI holds nothing under this document.")
-    return AdjustPreview(document=document, held=held, refusal=refusal)
+    """Return what giving `document` (with `order` at hand) back would do; at most one query."""
+    refusal = document_refusal(document, Action.GIVE_BACK)
+    return AdjustPreview(document=document, held=held_by(document), refusal=refusal)
 
 
 def give_back(

@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from orders import ledger, replacements, short_items
+from orders import ledger, lifecycle, replacements, short_items
 from orders.fields import ZERO
+from orders.lifecycle import Action
 from orders.models import Hold, Order, OrderItem
 from orders.models.inventory import OPEN_HOLDS
-from orders.open_remedy import what_is_under_way
-from orders.permitted_lists import why_not_from_own_list
+from orders.permitted_lists import own_list_refusals
 from orders.refusals import (
     answer_not_counted,
     figure_lags,
@@ -49,14 +49,13 @@ class CancelShortPreview:
 def preview_cancel_short(orders: Sequence[Order]) -> list[CancelShortPreview]:
     """Return what cancelling the short items of each of `orders` would do; two queries."""
     items = _items_of(orders)
-    busy = what_is_under_way(order.pk for order in orders)
+    lifecycle.load_open_remedies(orders)
     previews = []
     for order in orders:
         short = [item for item in items[order.pk] if item.open_quantity > 0]
         units = {item.pk: item.open_quantity for item in short}
-        refusal = short_items.why_not_cancel_short(order)
-        refusal = refusal or busy.get(order.pk, "")
-        refusal = refusal or short_items.why_not_apart(items[order.pk], units)
+        refusal = lifecycle.sentence(lifecycle.check(order, Action.CANCEL_SHORT))
+        refusal = refusal or short_items.bundle_refusal(items[order.pk], units)
         previews.append(
             CancelShortPreview(
                 order=order,
@@ -97,16 +96,17 @@ def preview_replace(
     They are served in the order given.
     """
     records = ledger.records_of({(item.inventory_list_id, sku) for item in items})
-    busy = what_is_under_way(item.order_id for item in items)
+    lifecycle.load_open_remedies([item.order for item in items])
     bundles = replacements.bundles_among(items)
-    barred = why_not_from_own_list(items)
+    barred = own_list_refusals(items)
     left = {key: record.ato for key, record in records.items()}
     previews = []
     for item in items:
         key = (item.inventory_list_id, sku)
         record, units = records.get(key), item.open_quantity
-        refusal = replacements.why_not_replace(item, sku=sku, units=units)
-        refusal = refusal or busy.get(item.order_id, "") or barred.get(item.pk, "")
+        refusal = lifecycle.sentence(lifecycle.check(item.order, Action.REPLACE))
+        refusal = refusal or replacements.item_refusal(item, sku=sku, units=units)
+        refusal = refusal or barred.get(item.pk, "")
         if not refusal and item.pk in bundles:
             refusal = has_parts(item.sku)
         if not refusal and record is None:
@@ -134,9 +134,9 @@ def preview_replace(
 
 
 def hindrances(order_ids: Collection[int], *, inventory_list_id: str, sku: str) -> dict[int, str]:
-    """Return why some orders cannot have `sku` as a replacement just now, however much there is.
+    """Return why some orders cannot have `sku` as a replacement now, however much is in stock.
 
-    `replacing.begin_replacement` refuses them alike. At most six queries.
+    Whether the order itself is open to a replacement is `lifecycle.check`'s. At most five queries.
     """
     if fence.is_waited_for([(inventory_list_id, sku)]):
         return dict.fromkeys(order_ids, waited_for(sku))
@@ -152,7 +152,7 @@ def hindrances(order_ids: Collection[int], *, inventory_list_id: str, sku: str) 
     found |= dict.fromkeys(uncounted, answer_not_counted())
     short = [item.order_id for item in OrderItem.objects.filter(**of_sku) if item.open_quantity > 0]
     found |= dict.fromkeys(short, short_itself(sku))
-    return found | what_is_under_way(order_ids)
+    return found
 
 
 def _items_of(orders: Sequence[Order]) -> dict[int, list[OrderItem]]:

@@ -30,7 +30,7 @@ from reconciliation.reservation import Asked, Verdict, release, stock_refresh
 REPLACEMENTS = job("replacements")
 
 
-def something_under_way() -> bool:
+def has_open_replacements() -> bool:
     """Whether a replacement waits to be finished."""
     return Replacement.objects.filter(OPEN_REPLACEMENT).exists()
 

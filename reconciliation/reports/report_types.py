@@ -6,12 +6,10 @@ from datetime import date
 
 from django.db.models import Q
 
-from orders.models import Order, ReservationState, Site
+from orders.models import SHORT_STATES, Order, ReservationState, Site
 from orders.models.orders import OrderQuerySet
 from reconciliation.models import ReportType
 from reconciliation.reports.names import bounds
-
-_SHORT = (ReservationState.PARTIAL, ReservationState.NOTHING)
 
 
 def kinds_of(order: Order) -> list[ReportType]:
@@ -25,7 +23,7 @@ def kinds_of(order: Order) -> list[ReportType]:
     kinds = [ReportType.OFFLINE]
     if order.reservation_state == ReservationState.COMPLETE:
         kinds.append(ReportType.RESERVED)
-    if order.reservation_state in _SHORT or order.short_at is not None:
+    if order.reservation_state in SHORT_STATES or order.short_at is not None:
         kinds.append(ReportType.OVERSOLD)
     return kinds
 
@@ -40,5 +38,5 @@ def orders_of(kind: ReportType | str, *, site: Site, day: date) -> OrderQuerySet
         return orders.filter(reservation_state=ReservationState.COMPLETE)
     if kind == ReportType.OVERSOLD:
         was_short = Q(short_at__isnull=False)
-        return orders.filter(Q(reservation_state__in=_SHORT) | was_short)
+        return orders.filter(Q(reservation_state__in=SHORT_STATES) | was_short)
     return orders

@@ -8,9 +8,10 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from orders import events
+from orders import events, lifecycle
 from orders.actors import Actor
 from orders.ledger import Key
+from orders.lifecycle import OpenRemedy
 from orders.models import (
     EventKind,
     InventoryList,
@@ -19,7 +20,6 @@ from orders.models import (
     OrderStatus,
     Replacement,
 )
-from orders.open_remedy import is_busy
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
 from reconciliation.models.attempts import OF_REMEDIES
 from reconciliation.oci.documents import (
@@ -49,7 +49,7 @@ def prepare(*, order_id: int, holder: str, purpose: Purpose) -> list[Reservation
         active = ReservationDocument.objects.filter(order=order, state__in=_ACTIVE)
         if purpose in OF_REMEDIES:
             return list(active.filter(purpose=purpose))
-        if purpose == Purpose.SHORTFALL and is_busy(order):
+        if purpose == Purpose.SHORTFALL and lifecycle.open_remedy(order) != OpenRemedy.NONE:
             return None
         if active:
             return list(active)

@@ -6,17 +6,13 @@ from collections.abc import Iterable
 
 from django.db.models import Q
 
-from orders import ledger
+from orders import ledger, lifecycle
 from orders.ledger import Key
-from orders.models import Hold, HoldState, OrderStatus, ReservationState
+from orders.lifecycle import Action
+from orders.models import Hold, HoldState
 
 # Of holds: those of accepted orders that are reserved by themselves, oldest first.
-WAITING = Q(
-    state=HoldState.WAITING,
-    order__status=OrderStatus.NEW,
-    order__reservation_state=ReservationState.MISSING,
-    order__needs_review_since=None,
-)
+WAITING = Q(state=HoldState.WAITING) & lifecycle.open_to(Action.RESERVE, "order__")
 
 
 def is_waited_for(keys: Iterable[Key]) -> bool:

@@ -16,8 +16,9 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from orders import cancellation, outcomes, settlement
+from orders import cancellation, lifecycle, outcomes, settlement
 from orders.actors import Actor, job
+from orders.lifecycle import Action
 from orders.models import SETTLED_STATES, Order, OrderStatus
 from reconciliation import connection
 from reconciliation.connection.clients import shared_client
@@ -77,7 +78,7 @@ def something_to_undo() -> bool:
 
 
 def _cancelling() -> QuerySet[Order]:
-    return Order.objects.filter(status=OrderStatus.CANCELLING, needs_review_since=None)
+    return Order.objects.filter(lifecycle.open_to(Action.RELEASE))
 
 
 def _left_over() -> QuerySet[ReservationDocument]:

@@ -10,10 +10,11 @@ from enum import Enum
 from django.conf import settings
 from django.db import transaction
 
+from orders import lifecycle as order_lifecycle
 from orders import outcomes
 from orders.actors import Actor, job
-from orders.models import Order, OrderStatus, ReservationState, Resolution
-from orders.open_remedy import is_busy
+from orders.lifecycle import Action
+from orders.models import Order
 from reconciliation import connection, reservation
 from reconciliation.connection.clients import shared_client
 from reconciliation.models import EntryState, OfflineCause, Purpose, RunState
@@ -208,12 +209,7 @@ def _away() -> RunState | None:
 
 def _purpose(order: Order) -> Purpose | None:
     """Return what is to be asked for, or None if the order is not to be worked on any more."""
-    if order.status != OrderStatus.NEW or order.needs_review_since is not None:
-        return None
-    if order.reservation_state == ReservationState.MISSING:
+    if order_lifecycle.check(order, Action.RESERVE) is None:
         return Purpose.ORDER
-    short = order.reservation_state in (ReservationState.PARTIAL, ReservationState.NOTHING)
-    if not short or order.resolution != Resolution.NONE:
-        return None
-    # A replacement or an adjustment that is under way ends first.
-    return None if is_busy(order) else Purpose.SHORTFALL
+    # An open replacement or adjustment ends first.
+    return Purpose.SHORTFALL if order_lifecycle.check(order, Action.RESERVE_AGAIN) is None else None

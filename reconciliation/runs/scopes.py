@@ -10,7 +10,9 @@ from typing import Any
 
 from django.db.models import Q
 
+from orders import lifecycle
 from orders.fields import ZERO
+from orders.lifecycle import Action
 from orders.models import Order, OrderItem
 from orders.models.orders import OrderQuerySet
 from orders.units import open_units
@@ -32,7 +34,9 @@ def orders_in(scope: Scope | str, data: Mapping[str, Any]) -> Any:
     of primary keys; `sku` and `list`.
     """
     waiting = Order.objects.waiting()
-    oversold = Order.objects.oversold().filter(needs_review_since=None)
+    # A remedy that is open may end before the order's turn; the worker asks again then.
+    short = lifecycle.open_to(Action.RESERVE_AGAIN, ignoring=["open_remedy"])
+    oversold = Order.objects.filter(short).order_by("captured_at", "id")
     both = Order.objects.filter(
         Q(pk__in=waiting.order_by().values("pk")) | Q(pk__in=oversold.order_by().values("pk"))
     ).order_by("captured_at", "id")

@@ -165,9 +165,9 @@ def test_a_live_order_can_be_cancelled_while_it_is_being_reserved() -> None:
         ({"status": "failed"}, "has failed"),
         (
             {"reservation_state": "COMPLETELY_RESERVED", "export_status": "exported"},
-            "cancel it there",
+            "Cancel it there",
         ),
-        ({"resolution": "settled_outside"}, "settled outside; open it again"),
+        ({"resolution": "settled_outside"}, r"settled outside\. Open it again"),
     ],
 )
 def test_what_cannot_be_cancelled_stays_as_it_is(

@@ -64,7 +64,7 @@ def test_every_step_of_a_settled_order(
 @pytest.mark.parametrize("to", [READY, EXPORTED, FAILED])
 def test_an_order_that_waits_is_not_exported(order: Order, to: ExportStatus) -> None:
     told = rows()
-    with pytest.raises(ExportRefused, match="waits for its reservation"):
+    with pytest.raises(ExportRefused, match="is waiting for its reservation"):
         change(order, to)
     assert rows() == told
     assert change(order, NOT_EXPORTED).export_status == NOT_EXPORTED
@@ -79,7 +79,7 @@ def test_an_order_that_is_not_accepted_is_not_exported(
         status=status, reservation_state="COMPLETELY_RESERVED", export_status=READY
     )
     told = rows()
-    with pytest.raises(ExportRefused, match=r"The order (is|has)"):
+    with pytest.raises(ExportRefused, match=r"The order (is|has|was)"):
         change(order, to)
     assert rows() == told
 

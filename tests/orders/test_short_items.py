@@ -142,10 +142,10 @@ def test_what_is_reserved_later_settles_an_order_with_cancelled_items_as_that() 
     [
         ({"status": "cancelling"}, "being cancelled"),
         ({"export_status": "exported"}, "Order management has taken the order"),
-        ({"needs_review_since": NOW}, "end its review first"),
+        ({"needs_review_since": NOW}, "End the review first"),
         ({"resolution": "settled_outside", "resolution_by": "otto"}, "“Settled outside” by otto"),
         ({"reservation_state": "COMPLETELY_RESERVED"}, "Nothing of the order is short"),
-        ({"reservation_state": "NOTHING_RESERVED"}, "cancel the whole order"),
+        ({"reservation_state": "NOTHING_RESERVED"}, "Cancel the whole order"),
         ({"claim": "run", "claimed_until": NOW + timedelta(seconds=1)}, "is being reserved"),
     ],
 )
@@ -246,7 +246,7 @@ def test_an_order_put_right_can_still_be_cancelled(cancelled_before: bool) -> No
         "otto",
     )
     assert asked.short_at == START + timedelta(seconds=9)
-    with pytest.raises(CannotSettle, match="cannot be taken back"):
+    with pytest.raises(CannotSettle, match="cannot be undone"):
         reopen(order_id=order.pk, actor=OTTO, reason="oh", now=NOW)
 
 

@@ -18,7 +18,7 @@ from orders.imports.stock_csv import StockRefused
 from orders.imports.stock_files import read_stock_file
 from orders.models import InventoryList, Order, Site
 from orders.payload import parse_order
-from orders.texts import made_visible, why_not_a_name
+from orders.texts import made_visible, name_refusal
 from tests import factories, sampling
 from tests.orders.payloads import order_document, raw_order
 
@@ -56,13 +56,13 @@ FINE = ["0000012345", "a b", "订单-1", "😀", "Café", "%2F", "שלום", "..
 
 @pytest.mark.parametrize(("text", "why", "shown"), ODD)
 def test_what_cannot_be_told_apart_is_named_and_shown(text: str, why: str, shown: Any) -> None:
-    assert why_not_a_name(text) == why
+    assert name_refusal(text) == why
     assert made_visible(text) == (shown or made_visible(text)) != text
 
 
 @pytest.mark.parametrize("text", FINE)
 def test_what_looks_like_itself_is_a_name(text: str) -> None:
-    assert why_not_a_name(text) == ""
+    assert name_refusal(text) == ""
     assert made_visible(text) == text
 
 
@@ -78,7 +78,7 @@ def test_two_names_that_may_be_taken_never_look_alike_by_unseen_characters() -> 
     assert len(codes) > 200
     others = [code for code, has in enumerate(category) if has in is_no_character]
     for code in codes + sampling.part(others, one_in=100):
-        assert why_not_a_name(f"a{chr(code)}b"), hex(code)
+        assert name_refusal(f"a{chr(code)}b"), hex(code)
         assert made_visible(f"a{chr(code)}b") == f"a⟨U+{code:04X}⟩b"
 
 
@@ -120,7 +120,7 @@ def test_each_number_and_id_of_an_order_is_looked_at(site: Site) -> None:
 def test_an_order_from_before_is_found_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     raw = raw_order("A\u202e1", [("MUG", 1)])
     with monkeypatch.context() as before:
-        before.setattr("orders.payload.why_not_a_name", lambda text: "")
+        before.setattr("orders.payload.name_refusal", lambda text: "")
         factories.capture(site, "A\u202e1", [("MUG", 1)])
     placed = parse_order(raw, site=site)
     found = capture.find_same(placed=placed, site=site)

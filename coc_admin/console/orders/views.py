@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -27,27 +27,24 @@ from coc_admin.console.orders.item_timeline import adjusted_how
 from coc_admin.console.orders.item_tree import nested
 from coc_admin.console.orders.timeline import timeline
 from coc_admin.message_handover import messages_of
-from orders import outcomes
+from orders import lifecycle, outcomes
 from orders.actors import person
 from orders.errors import CannotCancel
 from orders.fields import ZERO
-from orders.give_back import why_not_adjust
+from orders.lifecycle import Action, OpenRemedy
 from orders.models import (
     Adjustment,
-    ExportStatus,
     Hold,
     Order,
     OrderItem,
     OrderStatus,
     Replacement,
-    ReservationState,
     Resolution,
 )
 from orders.models.adjustments import OPEN_ADJUSTMENT
 from orders.models.inventory import OPEN_HOLDS
 from orders.models.replacements import OPEN_REPLACEMENT
-from orders.open_remedy import is_busy
-from orders.short_items import why_not, why_not_cancel_short
+from orders.settlement import check_reopen
 from orders.texts import made_visible
 from orders.units import units_of, units_of_orders
 from reconciliation.models import ReservationDocument
@@ -109,13 +106,12 @@ def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
     rows = OrderItem.objects.filter(order=order).order_by("position")
     items = list(rows.select_related("replaces", "parent"))
     documents = ReservationDocument.objects.filter(order=order).order_by("generation", "part")
-    is_free = not is_busy(order)
+    lifecycle.load_open_remedies([order])
+    is_free = lifecycle.open_remedy(order) == OpenRemedy.NONE
     being_replaced = being_adjusted = None
     if not is_free:
         being_replaced = Replacement.objects.filter(OPEN_REPLACEMENT, order=order).first()
         being_adjusted = Adjustment.objects.filter(OPEN_ADJUSTMENT, order=order).first()
-    may_change = request.user.has_perm("orders.change_order")
-    is_open = may_change and is_free
     still_held = _held_by_failed(order)
     return {
         "order": order,
@@ -131,19 +127,30 @@ def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
         "story": timeline(order, items),
         "documents": list(documents.defer("body")[:MOST_DOCUMENTS]),
         "customer_messages": messages_of(order),
-        "may_cancel": _is_cancellable(order) and may_change,
-        "may_cancel_items": is_open and not why_not_cancel_short(order),
-        "may_replace": is_open and not why_not(order),
-        "may_adjust": is_free
-        and not why_not_adjust(order)
+        **_open_actions(request, order, items),
+    }
+
+
+def _open_actions(
+    request: HttpRequest, order: Order, items: Sequence[OrderItem]
+) -> dict[str, bool]:
+    """Return which actions the pages of an order offer to this person."""
+    may_change = request.user.has_perm("orders.change_order")
+    has_cancelled = any(item.cancelled_quantity for item in items)
+
+    def is_open(action: Action) -> bool:
+        return lifecycle.check(order, action) is None
+
+    return {
+        "may_cancel": may_change and is_open(Action.CANCEL),
+        "may_cancel_items": may_change and is_open(Action.CANCEL_SHORT),
+        "may_replace": may_change and is_open(Action.REPLACE),
+        "may_adjust": is_open(Action.ADJUST)
         and request.user.has_perm("reconciliation.adjust_reservation"),
-        "may_end_review": order.needs_review_since is not None and may_change,
-        "may_settle": _is_rerunnable(order)
-        and order.reservation_state != ReservationState.MISSING
-        and is_open,
-        "may_reopen": may_change and is_reopenable(order, items),
-        "may_rerun": _is_rerunnable(order)
-        and is_free
+        "may_end_review": may_change and is_open(Action.END_REVIEW),
+        "may_settle": may_change and is_open(Action.SETTLE_OUTSIDE),
+        "may_reopen": may_change and check_reopen(order, has_cancelled=has_cancelled) is None,
+        "may_rerun": (is_open(Action.RESERVE) or is_open(Action.RESERVE_AGAIN))
         and request.user.has_perm("reconciliation.start_run"),
     }
 
@@ -171,41 +178,13 @@ def _standing(
 
 
 def _waiting_before(request: HttpRequest, order: Order) -> int:
-    if order.status != OrderStatus.NEW or order.reservation_state != ReservationState.MISSING:
+    if lifecycle.check(order, Action.RESERVE) is not None:
         return 0
     earlier = Q(captured_at__lt=order.captured_at) | Q(
         captured_at=order.captured_at, pk__lt=order.pk
     )
     waiting = site_access(request).permitted(Order.objects.waiting())
     return waiting.filter(earlier).count()
-
-
-def _is_cancellable(order: Order) -> bool:
-    return (
-        order.status in (OrderStatus.NEW, OrderStatus.CREATED)
-        and order.export_status != ExportStatus.EXPORTED
-        and order.resolution != Resolution.SETTLED_OUTSIDE
-    )
-
-
-def is_reopenable(order: Order, items: Iterable[OrderItem]) -> bool:
-    """Whether something that was settled of `order` can be taken back."""
-    if order.resolution == Resolution.SETTLED_OUTSIDE:
-        return True
-    return (
-        order.status == OrderStatus.NEW
-        and order.export_status != ExportStatus.EXPORTED
-        and any(item.cancelled_quantity for item in items)
-    )
-
-
-def _is_rerunnable(order: Order) -> bool:
-    return (
-        order.status == OrderStatus.NEW
-        and order.needs_review_since is None
-        and order.resolution == Resolution.NONE
-        and order.reservation_state != ReservationState.COMPLETE
-    )
 
 
 @console_page("orders.change_order", methods=READ_AND_POST)
@@ -232,8 +211,9 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
             )
             return redirect("order", pk=order.pk)
     context = order_context(request, order) | {"form": form, "refused": refused}
-    is_over = order.status in (OrderStatus.CANCELLING, OrderStatus.CANCELLED)
-    context["is_idle"] = is_over or not (context["may_cancel"] or refused)
+    refusal = lifecycle.check(order, Action.CANCEL)
+    context["closed"] = refusal
+    context["is_idle"] = refusal is not None and (refusal.is_done or not refused)
     return render(
         request, "console/remedies/order_cancel.html", context, status=409 if refused else 200
     )
@@ -263,6 +243,6 @@ def end_review(request: HttpRequest, pk: int) -> HttpResponse:
                 % {"number": made_visible(order.order_no)},
             )
         return redirect("order", pk=order.pk)
-    is_idle = order.needs_review_since is None
+    is_idle = lifecycle.check(order, Action.END_REVIEW) is not None
     context = order_context(request, order) | {"form": form, "is_idle": is_idle}
     return render(request, "console/remedies/order_end_review.html", context)

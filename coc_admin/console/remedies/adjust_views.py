@@ -76,7 +76,7 @@ def adjust(request: HttpRequest, pk: int, document_pk: int) -> HttpResponse:
         "document": document,
         "form": form,
         "refused": refused,
-        "closed": remedies.why_not_touch(document),
+        "closed": remedies.document_refusal(document),
         "choices": choices,
         "preview": preview,
     }

@@ -13,11 +13,12 @@ from django.utils.translation import gettext as _
 
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.forms import ReasonForm, SettleForm
-from coc_admin.console.orders.views import is_reopenable, order_context, order_or_404
-from orders import settlement
+from coc_admin.console.orders.views import order_context, order_or_404
+from orders import lifecycle, settlement
 from orders.actors import person
 from orders.errors import CannotSettle
-from orders.models import Order, OrderItem, OrderStatus, ReservationState, Resolution
+from orders.lifecycle import Action, Refusal
+from orders.models import Order, OrderItem, Resolution
 from orders.texts import made_visible
 from reconciliation.reservation import release
 
@@ -32,7 +33,7 @@ def settle_outside(request: HttpRequest, pk: int) -> HttpResponse:
         form=SettleForm(request.POST or None),
         do=release.settle_outside,
         done=_("Order %(number)s: settled outside."),
-        may=is_open_shortage,
+        check=_check_settle,
     )
 
 
@@ -46,7 +47,7 @@ def reopen(request: HttpRequest, pk: int) -> HttpResponse:
         form=ReasonForm(request.POST or None),
         do=settlement.reopen,
         done=_("Order %(number)s is open again."),
-        may=_may_reopen,
+        check=_check_reopen,
     )
 
 
@@ -58,7 +59,7 @@ def _asked(
     form: Form,
     do: Callable[..., object],
     done: str,
-    may: Callable[[Order], bool],
+    check: Callable[[Order], Refusal | None],
 ) -> HttpResponse:
     """Show the page, or do it with what the form says and go to the order."""
     refused = ""
@@ -73,23 +74,21 @@ def _asked(
             return redirect("order", pk=order.pk)
     # What somebody else has done meanwhile must be seen together with the refusal.
     order.refresh_from_db()
+    closed = check(order)
     context = order_context(request, order) | {
         "form": form,
         "refused": refused,
-        "is_idle": not refused and not may(order),
+        "is_idle": not refused and closed is not None,
+        "closed": closed,
         "is_settled_outside": order.resolution == Resolution.SETTLED_OUTSIDE,
     }
     return render(request, template, context, status=409 if refused else 200)
 
 
-def _may_reopen(order: Order) -> bool:
-    return is_reopenable(order, OrderItem.objects.filter(order=order))
+def _check_settle(order: Order) -> Refusal | None:
+    return lifecycle.check(order, Action.SETTLE_OUTSIDE)
 
 
-def is_open_shortage(order: Order) -> bool:
-    """Whether `order` is short and nobody has settled it."""
-    return (
-        order.status == OrderStatus.NEW
-        and order.reservation_state in (ReservationState.PARTIAL, ReservationState.NOTHING)
-        and order.resolution == Resolution.NONE
-    )
+def _check_reopen(order: Order) -> Refusal | None:
+    cancelled = OrderItem.objects.filter(order=order, cancelled_quantity__gt=0)
+    return settlement.check_reopen(order, has_cancelled=cancelled.exists())

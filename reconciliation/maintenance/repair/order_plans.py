@@ -13,6 +13,7 @@ from orders.fields import ZERO, json_number
 from orders.ledger import Key
 from orders.models import (
     SETTLED_STATES,
+    SHORT_STATES,
     EventKind,
     ExportStatus,
     Order,
@@ -22,7 +23,6 @@ from orders.models import (
     ReservationState,
 )
 from orders.serializers import iso
-from orders.short_items import SHORT_STATES
 from reconciliation.maintenance.repair.plans import (
     ByHand,
     Plan,

@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 from django.db.models import Sum
 
-from orders import ledger
+from orders import ledger, lifecycle
 from orders.fields import ZERO
+from orders.lifecycle import OpenRemedy
 from orders.models import (
     SETTLED_STATES,
+    SHORT_STATES,
     Hold,
     HoldState,
     Order,
@@ -17,8 +19,7 @@ from orders.models import (
     OrderStatus,
     Resolution,
 )
-from orders.open_remedy import is_busy
-from orders.short_items import SHORT_STATES, resolution_of, settled_as
+from orders.short_items import resolution_of, settled_as
 from reconciliation.maintenance.repair.plans import ByHand, Plan, Work, change, order_of, tell
 from reconciliation.models import DocumentState, ReservationDocument
 from reconciliation.models.attempts import OF_REMEDIES
@@ -57,8 +58,8 @@ def remedy(pk: int, work: Work) -> Plan | ByHand:
 
 
 def _may_be_judged(order: Order) -> bool:
-    """Whether nothing is under way for it, and what was replaced is there as items."""
-    if is_busy(order):
+    """Whether no remedy of it is open, and what was replaced is there as items."""
+    if lifecycle.open_remedy(order) != OpenRemedy.NONE:
         return False
     items = OrderItem.objects.filter(order=order).annotate(made=Sum("replacements__quantity"))
     return all(item.replaced_quantity == (item.made or ZERO) for item in items)
@@ -95,8 +96,7 @@ def _left_documents(order: Order, work: Work) -> _Step | None:
 
 def _settlement(order: Order, work: Work) -> _Step | None:
     items = list(OrderItem.objects.filter(order=order))
-    short = order.status == OrderStatus.NEW and order.reservation_state in SHORT_STATES
-    if not short or order.resolution or any(item.open_quantity for item in items):
+    if not lifecycle.is_oversold(order) or any(item.open_quantity for item in items):
         return None
     resolution = resolution_of(items)
     values = settled_as(resolution, work.actor, note=work.reason, now=work.now)

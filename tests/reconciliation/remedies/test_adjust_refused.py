@@ -86,7 +86,7 @@ def test_an_item_is_not_moved_in_part(engine: Engine) -> None:
         ({"needs_review_since": "now"}, "needs review"),
         (
             {"reservation_state": "RESERVATION_MISSING", "export_status": "not_exported"},
-            "waits for",
+            "is waiting for",
         ),
     ],
 )
@@ -108,7 +108,7 @@ def test_a_claimed_order_is_refused(engine: Engine, order: Order) -> None:
     now = engine.clock()
     outcomes.take_claim(order_id=order.pk, holder="run", until=now + timedelta(1), now=now)
     before = everything()
-    with pytest.raises(CannotAdjust, match="being reserved just now"):
+    with pytest.raises(CannotAdjust, match="is being reserved"):
         adjust_reservation(order, engine, *ONE_LESS)
     assert everything() == before
 

@@ -133,7 +133,7 @@ def test_a_replacement_given_back_is_short_itself(engine: Engine) -> None:
         ({"export_status": "exported"}, "may be shipping"),
         ({"status": "cancelled"}, "The order is cancelled"),
         ({"resolution": "settled_outside"}, "settled outside"),
-        ({"claim": "run", "claimed_until": "later"}, "being reserved just now"),
+        ({"claim": "run", "claimed_until": "later"}, "is being reserved"),
     ],
 )
 def test_what_must_stay_stays(

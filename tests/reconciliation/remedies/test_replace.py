@@ -384,6 +384,6 @@ def test_a_claimed_order_is_refused(engine: Engine, short: Order) -> None:
     now = engine.clock()
     outcomes.take_claim(order_id=short.pk, holder="run", until=now + timedelta(1), now=now)
     before = everything()
-    with pytest.raises(CannotReplace, match="being reserved just now"):
+    with pytest.raises(CannotReplace, match="is being reserved"):
         replace(short, engine)
     assert everything() == before

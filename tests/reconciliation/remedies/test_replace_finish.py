@@ -310,8 +310,8 @@ def test_a_worker_stops_when_its_time_is_over_and_goes_on_later(
 @pytest.mark.parametrize(
     ("task", "under_way"),
     [
-        ("finish_replacements", "something_under_way"),
-        ("finish_adjustments", "rearranging_is_under_way"),
+        ("finish_replacements", "has_open_replacements"),
+        ("finish_adjustments", "has_open_adjustments"),
     ],
 )
 def test_the_task_wakes_itself_while_it_gets_on(

@@ -340,7 +340,7 @@ def test_a_failed_order_of_many_documents_holds_until_the_last_is_undone(engine:
     [
         ({"status": "failed"}, "has failed"),
         ({"export_status": "exported"}, "Order management has taken the order"),
-        ({"resolution": "settled_outside"}, "settled outside; open it again"),
+        ({"resolution": "settled_outside"}, r"settled outside\. Open it again"),
     ],
 )
 def test_what_cannot_be_cancelled_stays_as_it_is(

@@ -47,7 +47,7 @@ def test_whoever_comes_second_sees_what_changed(
     # The fourth was left out for want of stock before, and is so now.
     assert set(answer.context["moved"]) == {order.pk for order in short[:3]}
     assert "3 orders have moved on since you looked" in text_of(answer)
-    assert "A replacement for an item of the order is being reserved" in text_of(answer)
+    assert "A replacement is being reserved for the order" in text_of(answer)
     assert Replacement.objects.count() == 3
     finish(engine)
 

@@ -199,7 +199,7 @@ def test_orders_to_which_it_cannot_be_done_are_left_out_with_why(
         "A0": "Its prices are in EUR: replace it in a second go.",
         "A1": "The order is being cancelled.",
         "A2": "MUG is replaced by CUP already.",
-        "A3": "A replacement for an item of the order is being reserved; wait for its end.",
+        "A3": "A replacement is being reserved for the order. Try again when that has finished.",
         "B1": "Several of its items are short of MUG: replace them on its page.",
         "B2": "Nothing of MUG is short in it.",
         "B3": "Nothing of the order is short.",

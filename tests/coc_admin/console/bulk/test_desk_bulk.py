@@ -200,7 +200,7 @@ def test_short_items_are_cancelled_and_opened_again(merchandiser: Client, outage
     path = begin(merchandiser, "cancel_short", [outage.partial, outage.nothing])
     page = merchandiser.get(path)
     assert [one.closed for one in page.context["left_out"]] == [
-        "Nothing of the order is reserved; cancel the whole order."
+        "Nothing of the order is reserved. Cancel the whole order."
     ]
     confirm(merchandiser, path, WHY)
     assert results(merchandiser, path)["0000012341"] == ("done", "")
@@ -284,7 +284,7 @@ def test_what_changes_after_the_confirmation_is_refused_with_why(
     assert merchandiser.post(path)["Location"] == path
     assert results(merchandiser, path)["0000012345"] == (
         "refused",
-        "The order has failed: what may still be held for it is given back by itself, and there is"
+        "The order has failed. Units still held for it are given back automatically; there is"
         " nothing to cancel.",
     )
     assert b"Go on" not in merchandiser.get(path).content

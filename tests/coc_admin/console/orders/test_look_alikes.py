@@ -21,7 +21,7 @@ def test_an_old_order_is_told_from_the_one_it_looks_like(
 ) -> None:
     site = scene.make_shop()
     with monkeypatch.context() as before:
-        before.setattr("orders.payload.why_not_a_name", lambda text: "")
+        before.setattr("orders.payload.name_refusal", lambda text: "")
         old = scene.place(site, NUMBER)
     twin = scene.place(site, "A-1")
     user = scene.make_user("mia", *scene.MERCHANDISER)

@@ -183,7 +183,7 @@ def test_without_an_answer_the_order_says_so_and_offers_nothing_else(
     for other in ("adjust", "give-back", "replace", "settle"):
         assert f"/{other}/" not in page
     assert f"/orders/{order.pk}/cancel/" in page
-    assert b"is being adjusted; wait for its end" in operator.get(path).content
+    assert b"is being adjusted. Try again" in operator.get(path).content
     # The same again finds it under way; something else is refused.
     assert confirm(operator, order, mug="2").status_code == 200
     other = confirm(operator, order, mug="1")
@@ -247,7 +247,7 @@ def test_what_must_stay_is_refused_with_the_reason(operator: Client, order: Orde
     Order.objects.update(export_status="exported")
     before = rows()
     page = operator.get(path_of(order)).content
-    assert b"may be shipping what is held for it" in page
+    assert b"may be shipping what is reserved for it" in page
     assert b"<form method" not in page.split(b"<main")[1]
     assert confirm(operator, order, mug="2").status_code == 409
     assert rows() == before

@@ -118,7 +118,7 @@ def test_the_loser_of_a_race_sees_what_changed_and_keeps_the_input(
 
 def test_with_nothing_reserved_it_says_what_to_do(merchandiser: Client, outage: Scene) -> None:
     page = merchandiser.get(f"/orders/{outage.nothing.pk}/cancel-items/").content
-    assert b"cancel the whole order" in page
+    assert b"Cancel the whole order" in page
     assert b"<form method" not in page.split(b"<main")[1]
 
 
@@ -254,7 +254,7 @@ def test_what_must_stay_is_refused_with_the_reason(operator: Client, short: Orde
     before = rows()
     answer = operator.post(path, {"reason": REASON})
     assert answer.status_code == 409
-    assert b"may be shipping what is held for it" in answer.content
+    assert b"may be shipping what is reserved for it" in answer.content
     assert rows() == before
     assert operator.get(f"/orders/{short.pk}/documents/{10**9}/give-back/").status_code == 404
 

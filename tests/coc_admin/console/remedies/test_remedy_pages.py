@@ -7,7 +7,7 @@ from django.test import Client
 
 from orders import settlement
 from orders.actors import person
-from orders.models import EventKind, Order, OrderEvent
+from orders.models import Adjustment, EventKind, Order, OrderEvent
 from tests.coc_admin.console.scene import NOW, Scene
 
 FILLED = {"reference": "PO-77", "reason": "Store 12 ships the rest."}
@@ -84,6 +84,39 @@ def test_viewers_may_not(viewer: Client, outage: Scene, what: str) -> None:
 
 def test_a_complete_order_has_nothing_to_settle(merchandiser: Client, outage: Scene) -> None:
     path = f"/orders/{outage.complete.pk}/settle/"
-    assert b"Nothing of this order is short." in merchandiser.get(path).content
+    assert b"Nothing of the order is short." in merchandiser.get(path).content
+    assert merchandiser.post(path, FILLED).status_code == 409
+    assert not OrderEvent.objects.filter(kind=EventKind.RESOLVED).exists()
+
+
+def test_the_order_offers_to_settle_it_wherever_the_page_behind_does(
+    merchandiser: Client, outage: Scene
+) -> None:
+    """An order in review may be settled outside; so may one that order management has."""
+    for change in ({"needs_review_since": NOW}, {"export_status": "exported"}):
+        Order.objects.filter(pk=outage.partial.pk).update(needs_review_since=None)
+        Order.objects.filter(pk=outage.partial.pk).update(**change)
+        path = f"/orders/{outage.partial.pk}/settle/"
+        assert path.encode() in merchandiser.get(f"/orders/{outage.partial.pk}/").content
+        assert b'name="reference"' in merchandiser.get(path).content
+    assert merchandiser.post(path, FILLED).status_code == 302
+
+
+def test_an_order_with_an_open_remedy_is_not_settled_until_that_has_ended(
+    merchandiser: Client, outage: Scene
+) -> None:
+    Adjustment.objects.create(
+        order=outage.partial,
+        document=1,
+        actor_kind="person",
+        actor="otto",
+        reason="r",
+        asked_at=NOW,
+    )
+    path = f"/orders/{outage.partial.pk}/settle/"
+    assert path.encode() not in merchandiser.get(f"/orders/{outage.partial.pk}/").content
+    page = merchandiser.get(path).content
+    assert b"A reservation of the order is being adjusted." in page
+    assert b'name="reference"' not in page
     assert merchandiser.post(path, FILLED).status_code == 409
     assert not OrderEvent.objects.filter(kind=EventKind.RESOLVED).exists()
