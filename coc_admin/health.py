@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from coc_admin.web_server.contact import contact
 from reconciliation.alerts import lifecycle
-from reconciliation.alerts.rules import is_worker_silent
+from reconciliation.alerts.rules.silent_worker import is_worker_silent
 from reconciliation.models import ConnectionState, Heartbeat, Outage, Priority, ReportDay
 from reconciliation.queue import enqueue, heartbeats
 from reconciliation.runs import status

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.fields import MoneyField
 from orders.models import InventoryList, Order, Replacement, Site
-from reconciliation.models import Descriptor, Priority
+from reconciliation.models import Priority
 
 
 class TokenScope(models.TextChoices):
@@ -75,7 +75,7 @@ class AlertPreference(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="alert_preferences"
     )
-    descriptor = models.CharField(max_length=24, choices=Descriptor.choices)
+    descriptor = models.CharField(max_length=24)
     hidden = models.BooleanField(default=False)
     priority = models.CharField(max_length=6, choices=Priority.choices, blank=True)
 

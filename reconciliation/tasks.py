@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from reconciliation import remedies
 from reconciliation.alerts.channels import delivery
-from reconciliation.alerts.rules import refresh_alerts
+from reconciliation.alerts.refresh import refresh_alerts
 from reconciliation.maintenance import retention
 from reconciliation.maintenance import sweep as sweeping
 from reconciliation.queue import enqueue, failed_tasks, heartbeats, intervals

@@ -1,7 +1,7 @@
-"""What is true now, in words and figures of the token's site alone.
+"""Open alerts, in the figures of the token's site alone.
 
 The console's alerts count the orders of all sites. A site must not learn of another one's orders,
-so those with figures are told here by the site's own, and left out where it has none.
+so alerts with figures use the site's own here, and are left out where it has none.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from coc_admin.api.serializers import AlertList
 from coc_admin.models import TokenScope
 from orders.serializers import iso
 from reconciliation.alerts import lifecycle
-from reconciliation.alerts.site_text import tellings
+from reconciliation.alerts.rules import title_of
+from reconciliation.alerts.site_text import site_texts
 
 router = Router(tags=["Alerts"])
 
@@ -35,19 +36,19 @@ def list_alerts(request: HttpRequest) -> Any:
     refuse_unknown(request)
     site_id = token_of(request).site_id
     found = list(lifecycle.open_alerts()[:MOST])
-    told = tellings(found, site_ids=[site_id])
+    texts = site_texts(found, site_ids=[site_id])
     rows = [
         {
             "descriptor": alert.descriptor,
             "context": alert.context,
             "priority": alert.priority,
-            "title": alert.get_descriptor_display(),
-            "message": told[alert.pk],
+            "title": title_of(alert.descriptor),
+            "message": texts[alert.pk],
             "remedy": alert.remedy,
             "since": iso(alert.since),
             "updatedAt": iso(alert.updated_at),
         }
         for alert in found
-        if alert.pk in told
+        if alert.pk in texts
     ]
     return {"alerts": rows}

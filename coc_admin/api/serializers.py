@@ -14,9 +14,9 @@ from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
 
 from orders.models import ExportStatus, ItemKind, OrderStatus, ReservationState
 from orders.payload import Text
+from reconciliation.alerts.rules import RULES
 from reconciliation.models import (
     ConnectionState,
-    Descriptor,
     EntryState,
     Priority,
     ReportType,
@@ -251,7 +251,7 @@ class ReportFilters(Schema):
 class AlertAnswer(Schema):
     """Something that is true now."""
 
-    descriptor: Descriptor
+    descriptor: Annotated[str, Field(json_schema_extra={"enum": sorted(RULES)})]
     context: str
     priority: Priority
     title: str

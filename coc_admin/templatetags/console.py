@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from coc_admin.console import formats, labels, recorded_labels
 from orders.models import Order
 from orders.texts import made_visible
+from reconciliation.alerts.rules import button_of, title_of
 from reconciliation.models import EntryState
 
 register = template.Library()
@@ -27,6 +28,8 @@ register.filter("change", formats.format_change)
 register.filter("day", formats.format_day)
 register.filter("price_to_type", formats.price_to_type)
 register.filter("visible", made_visible)
+register.filter("alert_title", title_of)
+register.filter("alert_button", button_of)
 register.filter("recorded", recorded_labels.in_readers_language)
 
 ICONS = "vendor/tabler-icons-3.51.0/icons.svg"

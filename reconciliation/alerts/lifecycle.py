@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,23 +11,25 @@ from django.db.models import Case, F, IntegerField, Q, QuerySet, Value, When
 
 from orders.actors import Actor, job
 from orders.models import ActorKind
+from reconciliation.alerts.rule import UNTIL, Data, Found, Rule
+from reconciliation.alerts.rules import RULES
+from reconciliation.alerts.text import FROZEN
 from reconciliation.models import (
     Alert,
     AlertEvent,
     AlertEventKind,
     AlertState,
-    Descriptor,
     Handling,
     Priority,
 )
 from reconciliation.queue import enqueue
 
 _URGENCY = {Priority.ACTION: 0, Priority.WARN: 1, Priority.INFO: 2}
-RULES = job("alert rules")
+RULES_ACTOR = job("alert rules")
 HISTORY_KEPT = timedelta(days=90)
-# These tell of something that has happened, once. All others tell of something that is still so.
-NEWS = frozenset({Descriptor.RECONCILIATION_FINISHED})
-# An alert that nobody has said anything of.
+# The columns that a refresh writes.
+Written = dict[str, Any]
+# An alert that nobody has handled.
 UNHANDLED: dict[str, Any] = {
     "handling": Handling.NONE,
     "snoozed_until": None,
@@ -36,64 +38,109 @@ UNHANDLED: dict[str, Any] = {
 }
 
 
+def raise_found(rule: Rule, found: Found, *, now: datetime) -> Alert:
+    """Make what a rule has found an open alert; one row, whoever raises it.
+
+    An alert that would not change is not written.
+    """
+    since = (found.since or now).isoformat()
+
+    def written(before: Data | None) -> Written:
+        data: Data = {**found.data, "since": since}
+        if before is not None:
+            # As in the column: a matter began once.
+            data = rule.carry(before, {**data, "since": before.get("since") or since})
+        text = rule.kept(data)
+        return _written(found.priority, text.message, text.remedy, found.link, data)
+
+    key = {"descriptor": rule.descriptor, "context": found.context}
+    return _raise(key, written, rule=rule, now=now, since=found.since)
+
+
 def raise_alert(
     *,
-    descriptor: Descriptor,
+    descriptor: str,
     context: str = "",
     priority: Priority,
     message: str,
     remedy: str = "",
     link: str = "",
-    data: Mapping[str, Any] | None = None,
+    data: Data | None = None,
     now: datetime,
     since: datetime | None = None,
 ) -> Alert:
-    """Make the alert (descriptor, context) open with these words; one row, whoever raises it.
+    """Make the alert (descriptor, context) open with these words; rules use `raise_found`.
 
-    `message` says what happened, since when and how many; `remedy` what to do; `link` is a path of
-    the console. `since` is when it became true (default `now`) and is kept while the alert stays
-    open. An alert that would not change is not written. One that a person has resolved comes back
-    while it is true; only a piece of news stays away.
+    `since` is when it became true (default `now`) and is kept while the alert stays open. One that
+    a person has resolved comes back while it is true; only a piece of news stays away.
     """
-    says: dict[str, Any] = {
+    row = _written(priority, message, remedy, link, dict(data or {}))
+    key = {"descriptor": descriptor, "context": context}
+    return _raise(key, lambda _before: row, rule=RULES.get(descriptor), now=now, since=since)
+
+
+def _written(priority: Priority, message: str, remedy: str, link: str, data: Data) -> Written:
+    """Return the columns that a refresh writes."""
+    return {
         "priority": priority,
         "message": message[:1000],
         "remedy": remedy[:500],
         "link": link[:300],
-        "data": dict(data or {}),
+        "data": dict(data),
     }
-    key = {"descriptor": descriptor, "context": context}
+
+
+def _raise(
+    key: Mapping[str, str],
+    written: Callable[[Data | None], Written],
+    *,
+    rule: Rule | None,
+    now: datetime,
+    since: datetime | None,
+) -> Alert:
     alert = Alert.objects.filter(**key).first()
-    # Mostly nothing has changed, and then nothing is locked.
-    if alert is not None and alert.state == AlertState.OPEN and _says(alert, says):
+    # Usually nothing has changed, and then nothing is locked.
+    if alert is not None and _has(alert, written(alert.data)):
         return alert
+    fresh = written(None)
     with transaction.atomic():
         alert, created = Alert.objects.get_or_create(
             **key,
-            defaults={**says, "state": AlertState.OPEN, "since": since or now, "updated_at": now},
+            defaults={**fresh, "state": AlertState.OPEN, "since": since or now, "updated_at": now},
         )
         if created:
-            _told(alert, AlertEventKind.RAISED, says, now)
-        elif alert.state == AlertState.RESOLVED and not _is_read(alert, since):
-            _reopen(alert, says, since or now, now)
-        elif alert.state == AlertState.OPEN and not _says(alert, says):
-            _update(alert, says, now)
+            _note_turn(alert, AlertEventKind.RAISED, fresh, now)
+        elif alert.state == AlertState.OPEN and _is_same(rule, alert.data, fresh["data"]):
+            _update(alert, written(alert.data), rule=rule, now=now)
+        elif alert.state == AlertState.OPEN:
+            resolve(alert, actor=RULES_ACTOR, now=now)
+            _reopen(alert, fresh, since or now, now)
+        elif not _is_put_away(alert, rule, since):
+            _reopen(alert, fresh, since or now, now)
     alert.refresh_from_db()
     return alert
 
 
-def _says(alert: Alert, says: Mapping[str, Any]) -> bool:
-    return all(getattr(alert, name) == value for name, value in says.items())
+def _has(alert: Alert, row: Written) -> bool:
+    """Whether an open alert has these columns already."""
+    return alert.state == AlertState.OPEN and all(
+        getattr(alert, name) == value for name, value in row.items()
+    )
 
 
-def _is_read(alert: Alert, since: datetime | None) -> bool:
+def _is_same(rule: Rule | None, before: Data, after: Data) -> bool:
+    return rule is None or rule.is_same(before, after)
+
+
+def _is_put_away(alert: Alert, rule: Rule | None, since: datetime | None) -> bool:
     """Whether a person has put this very piece of news away; what is wrong cannot be put away."""
-    return bool(alert.resolved_by) and alert.descriptor in NEWS and alert.since == since
+    is_news = rule is not None and rule.is_news
+    return bool(alert.resolved_by) and is_news and alert.since == since
 
 
-def _reopen(alert: Alert, says: Mapping[str, Any], since: datetime, now: datetime) -> None:
+def _reopen(alert: Alert, row: Written, since: datetime, now: datetime) -> None:
     won = Alert.objects.filter(pk=alert.pk, state=AlertState.RESOLVED).update(
-        **says,
+        **row,
         **UNHANDLED,
         state=AlertState.OPEN,
         since=since,
@@ -105,23 +152,26 @@ def _reopen(alert: Alert, says: Mapping[str, Any], since: datetime, now: datetim
         turn=F("revision") + 1,
     )
     if won:
-        _told(alert, AlertEventKind.RAISED, says, now)
+        _note_turn(alert, AlertEventKind.RAISED, row, now)
 
 
-def _update(alert: Alert, says: Mapping[str, Any], now: datetime) -> None:
-    """Write what has changed; one that is more urgent than before needs somebody again."""
-    worse = urgency(says["priority"]) < urgency(alert.priority)
+def _update(alert: Alert, row: Written, *, rule: Rule | None, now: datetime) -> None:
+    """Write what has changed; one that is more urgent, or has grown, needs somebody again."""
+    if _has(alert, row):
+        return
+    worse = urgency(row["priority"]) < urgency(alert.priority)
+    worse = worse or (rule is not None and rule.has_grown(alert.data, row["data"]))
     turn: dict[str, Any] = {**UNHANDLED, "turn": F("revision") + 1} if worse else {}
-    won = Alert.objects.filter(pk=alert.pk, state=AlertState.OPEN, priority=alert.priority).update(
-        **says, **turn, updated_at=now, revision=F("revision") + 1
-    )
+    key = Alert.objects.filter(pk=alert.pk, state=AlertState.OPEN, revision=alert.revision)
+    won = key.update(**row, **turn, updated_at=now, revision=F("revision") + 1)
     if won and worse:
-        _told(alert, AlertEventKind.WORSE, says, now)
+        _note_turn(alert, AlertEventKind.WORSE, row, now)
 
 
-def _told(alert: Alert, kind: AlertEventKind, says: Mapping[str, Any], now: datetime) -> None:
-    data = {"priority": str(says["priority"])}
-    record(alert=alert, kind=kind, actor=RULES, note=says["message"], data=data, now=now)
+def _note_turn(alert: Alert, kind: AlertEventKind, row: Written, now: datetime) -> None:
+    """Append a state change with the data of its moment, which nothing rewrites later."""
+    data = {"priority": str(row["priority"]), FROZEN: row["data"]}
+    record(alert=alert, kind=kind, actor=RULES_ACTOR, note=row["message"], data=data, now=now)
     enqueue.deliver_alerts()
 
 
@@ -146,29 +196,39 @@ def record(
     )
 
 
-def resolve_alert(*, descriptor: Descriptor, context: str = "", now: datetime) -> bool:
+def resolve_alert(*, descriptor: str, context: str = "", now: datetime) -> bool:
     """Resolve the alert if it is open; False if it was not."""
     return bool(_resolve(Alert.objects.filter(descriptor=descriptor, context=context), now))
 
 
-def resolve_others(*, descriptor: Descriptor, keep: Collection[str], now: datetime) -> int:
+def resolve_others(*, descriptor: str, keep: Collection[str], now: datetime) -> int:
     """Resolve the open alerts of a descriptor whose context is not in `keep`; returns how many."""
     return _resolve(Alert.objects.filter(descriptor=descriptor).exclude(context__in=keep), now)
 
 
 def _resolve(alerts: QuerySet[Alert], now: datetime) -> int:
     still_open = list(alerts.filter(state=AlertState.OPEN).order_by("pk"))
-    return sum(resolve(alert, actor=RULES, now=now) for alert in still_open)
+    return sum(resolve(alert, actor=RULES_ACTOR, now=now) for alert in still_open)
 
 
 def resolve(
     alert: Alert, *, actor: Actor, now: datetime, note: str = "", seen: int | None = None
 ) -> bool:
-    """Resolve an open alert; False if it is not, or was handled since `seen` was read."""
+    """Resolve an open alert; False if it is not open, or was handled since `seen` was read.
+
+    From then on its sentence and data are history: they say what was so, and stay as they are.
+    """
     by = actor.name[:150] if actor.kind == ActorKind.PERSON else ""
-    key = Alert.objects.filter(pk=alert.pk, state=AlertState.OPEN)
     with transaction.atomic():
-        won = (key if seen is None else key.filter(handled=seen)).update(
+        key = Alert.objects.filter(pk=alert.pk, state=AlertState.OPEN)
+        if seen is not None:
+            key = key.filter(handled=seen)
+        row = key.select_for_update().first()
+        if row is None:
+            return False
+        past = _past(row, now)
+        key.update(
+            **past,
             state=AlertState.RESOLVED,
             resolved_at=now,
             resolved_by=by,
@@ -177,10 +237,30 @@ def resolve(
             turn=F("revision") + 1,
             handled=F("handled") + 1,
         )
-        if won:
-            record(alert=alert, kind=AlertEventKind.RESOLVED, actor=actor, note=note, now=now)
-            enqueue.deliver_alerts()
-    return bool(won)
+        data = {} if note else {FROZEN: past["data"]} if past else {}
+        record(
+            alert=alert,
+            kind=AlertEventKind.RESOLVED,
+            actor=actor,
+            note=note or past.get("message", ""),
+            data=data,
+            now=now,
+        )
+        enqueue.deliver_alerts()
+    return True
+
+
+def _past(alert: Alert, now: datetime) -> Written:
+    """Return the columns of an alert that is over; none if its data hold too little to say so."""
+    rule = RULES.get(alert.descriptor)
+    if rule is None:
+        return {}
+    try:
+        data = {**rule.final(alert.data), UNTIL: now.isoformat()}
+        message = rule.kept(data).message[:1000]
+    except (KeyError, TypeError, ValueError, ArithmeticError):
+        return {}
+    return {"message": message, "remedy": "", "data": data}
 
 
 def forget_old(now: datetime) -> int:

@@ -11,7 +11,7 @@ from django.db.models import Max
 
 from orders.models import Order
 from reconciliation import connection
-from reconciliation.alerts.rules import MONITOR_SILENT
+from reconciliation.alerts.rules.silent_monitor import MONITOR_SILENT
 from reconciliation.maintenance import retention, schedules
 from reconciliation.maintenance.schedules import Fault
 from reconciliation.models import ReportDay, Run, Trigger

@@ -7,7 +7,6 @@ from reconciliation.models.alerts import (
     AlertEvent,
     AlertEventKind,
     AlertState,
-    Descriptor,
     Handling,
     Priority,
 )
@@ -68,7 +67,6 @@ __all__ = [
     "Delivery",
     "DeliveryKind",
     "DeliveryState",
-    "Descriptor",
     "DocumentState",
     "EntryState",
     "Handling",

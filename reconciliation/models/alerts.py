@@ -17,26 +17,6 @@ class Priority(models.TextChoices):
     ACTION = "ACTION", _("Action needed")
 
 
-class Descriptor(models.TextChoices):
-    """What an alert is about."""
-
-    OCI_OFFLINE = "oci_offline", _("Inventory service offline")
-    RECONCILIATION_RUNNING = "reconciliation_running", _("Reconciliation running")
-    RECONCILIATION_FINISHED = "reconciliation_finished", _("Reconciliation finished")
-    RECONCILIATION_SHORTAGES = (
-        "reconciliation_shortages",
-        _("Reconciliation finished with shortages"),
-    )
-    STILL_OFFLINE = "still_offline", _("Inventory service offline again")
-    NEEDS_REVIEW = "needs_review", _("Orders need review")
-    CONFIGURATION_FAULT = "configuration_fault", _("Credentials refused")
-    REPORT_FAILURE = "report_failure", _("Reports cannot be written")
-    VANISHED_ORDERS = "vanished_orders", _("Orders missing from the database")
-    SILENT_WORKER = "silent_worker", _("Worker is silent")
-    SILENT_MONITOR = "silent_monitor", _("Monitor is silent")
-    CHANNEL_FAILING = "channel_failing", _("Channel cannot be reached")
-
-
 class AlertState(models.TextChoices):
     """Whether the alert is true now."""
 
@@ -61,7 +41,8 @@ class Alert(models.Model):
     loser of a race can be told. `resolved_by` is empty unless a person resolved it.
     """
 
-    descriptor = models.CharField(max_length=24, choices=Descriptor.choices)
+    # The name of a rule's file in `reconciliation.alerts.rules`.
+    descriptor = models.CharField(max_length=24)
     context = models.CharField(max_length=100, blank=True)
     priority = models.CharField(max_length=6, choices=Priority.choices)
     state = models.CharField(max_length=8, choices=AlertState.choices, default=AlertState.OPEN)

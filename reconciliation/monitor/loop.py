@@ -13,7 +13,7 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from orders import statement_limit
 from reconciliation import connection, liveness
-from reconciliation.alerts import lifecycle, rules
+from reconciliation.alerts import lifecycle, refresh
 from reconciliation.maintenance import schedules
 from reconciliation.monitor import recovery
 from reconciliation.monitor.probe import Prober
@@ -95,7 +95,7 @@ class Monitor:
         if self._next_alerts is None or now >= self._next_alerts:
             started = time.monotonic()
             with statement_limit.for_work():
-                rules.refresh_alerts(now)
+                refresh.refresh_alerts(now)
             # A backlog that takes long to sum up is summed up less often.
             spent = timedelta(seconds=time.monotonic() - started)
             self._next_alerts = now + max(ALERTS_EVERY, 10 * spent)

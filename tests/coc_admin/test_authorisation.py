@@ -22,7 +22,6 @@ from reconciliation.alerts import lifecycle
 from reconciliation.models import (
     Channel,
     ChannelKind,
-    Descriptor,
     Priority,
     ReportDay,
     ReservationDocument,
@@ -101,7 +100,7 @@ def objects(db: None) -> dict[str, Any]:
         "sku": InventoryRecord.objects.get(inventory_list="NorthShop-stock", sku="MUG-01").pk,
         "report": ReportDay.objects.earliest("pk").pk,
         "alert": lifecycle.raise_alert(
-            descriptor=Descriptor.NEEDS_REVIEW,
+            descriptor="needs_review",
             priority=Priority.ACTION,
             message="One order cannot go on without a person.",
             data={"orders": 1},

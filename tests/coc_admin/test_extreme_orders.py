@@ -23,9 +23,9 @@ from django.utils import timezone, translation
 from coc_admin.models import TokenScope
 from orders import customer_messages
 from orders.models import MessageKind, Order
-from reconciliation.alerts import rules
 from reconciliation.alerts.channels.text import content_of
-from reconciliation.alerts.site_text import tellings
+from reconciliation.alerts.refresh import refresh_alerts
+from reconciliation.alerts.site_text import site_texts
 from reconciliation.models import (
     Alert,
     ConnectionState,
@@ -63,7 +63,7 @@ def extremes(objects: dict[str, Any]) -> Orders:
     made = make_orders(site, scene.make_run())
     publish.project_and_merge(now=timezone.now())
     scene.set_connection(ConnectionState.OFFLINE, cause=OfflineCause.UNREACHABLE)
-    rules.refresh_alerts(timezone.now())
+    refresh_alerts(timezone.now())
     return made
 
 
@@ -165,7 +165,7 @@ def alerts_of(site_id: str) -> None:
     assert {"oci_offline", "needs_review"} <= {one.descriptor for one in alerts}
     for language in ("en", "de"):
         with translation.override(language):
-            told = tellings(alerts, site_ids=[site_id])
+            told = site_texts(alerts, site_ids=[site_id])
             assert told
             for alert in alerts:
                 message = told.get(alert.pk, alert.message)

@@ -17,7 +17,6 @@ from reconciliation.models import (
     Channel,
     ChannelKind,
     Delivery,
-    Descriptor,
     Priority,
 )
 from tests.concurrency.together import at_once
@@ -32,9 +31,7 @@ AT_ONCE = 6
 
 
 def lost(message: str = "1 order waits.") -> Alert:
-    return raise_alert(
-        descriptor=Descriptor.OCI_OFFLINE, priority=Priority.WARN, message=message, now=START
-    )
+    return raise_alert(descriptor="oci_offline", priority=Priority.WARN, message=message, now=START)
 
 
 def kinds() -> list[str]:
@@ -44,7 +41,7 @@ def kinds() -> list[str]:
 def test_an_alert_raised_by_many_at_once_is_raised_once() -> None:
     at_once(AT_ONCE, lambda _: str(lost().pk))
     assert Alert.objects.get().revision == 1
-    resolve_alert(descriptor=Descriptor.OCI_OFFLINE, now=START)
+    resolve_alert(descriptor="oci_offline", now=START)
     at_once(AT_ONCE, lambda _: str(lost().pk))
     assert (Alert.objects.get().occurrence, kinds()) == (2, ["raised", "resolved", "raised"])
 

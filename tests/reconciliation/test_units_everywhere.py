@@ -17,7 +17,7 @@ from django.utils import timezone
 from orders import customer_messages, units
 from orders.models import MessageKind, Order
 from reconciliation import connection
-from reconciliation.alerts.rules import refresh_alerts
+from reconciliation.alerts.refresh import refresh_alerts
 from reconciliation.models import Alert, Outage, ReportDay, Run, Scope
 from reconciliation.runs.dry_run import dry_run
 from tests.coc_admin.api.conftest import Api, api_for
@@ -288,7 +288,7 @@ def check_sums(viewer: Client, api: Api, shop: Engine) -> None:
     connection.force_offline(actor=MIA, reason="Test.", now=shop.clock())
     refresh_alerts(shop.clock(), watching_since=shop.clock())
     alert = Alert.objects.get(descriptor="oci_offline")
-    assert "1 order with 4 units waits" in alert.message
+    assert "1 order with 4 units is waiting" in alert.message
     assert "units: 4" in page_of(viewer, "/orders/")
     found = {
         scope: dry_run(scope=scope, now=timezone.now()).units

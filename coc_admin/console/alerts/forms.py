@@ -13,7 +13,8 @@ from django.utils.translation import gettext_lazy as _
 
 from coc_admin.console.alerts.queries import OPEN, STATES, Wanted
 from reconciliation.alerts.actions import LONGEST_SNOOZE
-from reconciliation.models import Descriptor, Priority
+from reconciliation.alerts.rules import choices
+from reconciliation.models import Priority
 
 MOST_CHOSEN = 100
 _MORNING = time(8)
@@ -38,7 +39,7 @@ class InboxForm(forms.Form):
 
     state = forms.ChoiceField(choices=STATES, required=False)
     priority = forms.ChoiceField(choices=[("", _("Any")), *Priority.choices], required=False)
-    descriptor = forms.ChoiceField(choices=[("", _("Any")), *Descriptor.choices], required=False)
+    descriptor = forms.ChoiceField(choices=[("", _("Any")), *choices()], required=False)
     assignee = forms.CharField(required=False, max_length=150, strip=True)
     q = forms.CharField(required=False, max_length=100, strip=True)
     hidden = forms.BooleanField(required=False)

@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.alerts.queries import inbox_of
 from coc_admin.models import AlertPreference
-from reconciliation.models import Descriptor, Priority
+from reconciliation.alerts.rules import RULES, choices
+from reconciliation.models import Priority
 
 
 @console_page("reconciliation.view_alert", methods=READ_AND_POST)
@@ -23,7 +24,7 @@ def preferences(request: HttpRequest) -> HttpResponse:
         messages.success(request, _("Your view of the alerts was saved."))
         return redirect("alerts")
     mine = inbox_of(request).preferences
-    rows = [(value, label, mine.get(value)) for value, label in Descriptor.choices]
+    rows = [(value, label, mine.get(value)) for value, label in choices()]
     context = {"rows": rows, "priorities": Priority.choices}
     return render(request, "console/alerts/alert_preferences.html", context)
 
@@ -31,8 +32,8 @@ def preferences(request: HttpRequest) -> HttpResponse:
 def _save(request: HttpRequest) -> None:
     """Save what was chosen. Raises BadRequest for a choice that the page does not offer."""
     hidden = set(request.POST.getlist("hidden"))
-    priorities = {name: request.POST.get(f"priority-{name}", "") for name in Descriptor.values}
-    if hidden - set(Descriptor.values) or set(priorities.values()) - {"", *Priority.values}:
+    priorities = {name: request.POST.get(f"priority-{name}", "") for name in RULES}
+    if hidden - set(RULES) or set(priorities.values()) - {"", *Priority.values}:
         raise BadRequest("The page offers no such choice.")
     user_id = int(request.user.pk or 0)
     with transaction.atomic():

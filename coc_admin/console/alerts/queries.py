@@ -18,8 +18,8 @@ from coc_admin.accounts.site_access import SiteAccess, site_access
 from coc_admin.console.queries import Page
 from coc_admin.models import AlertPreference
 from reconciliation.alerts.lifecycle import by_urgency
-from reconciliation.alerts.site_text import tellings
-from reconciliation.alerts.text import said_by
+from reconciliation.alerts.site_text import site_texts
+from reconciliation.alerts.text import text_of
 from reconciliation.models import Alert, AlertState, Handling, Priority
 
 PAGE = 25
@@ -108,7 +108,7 @@ class Inbox:
         return found.order_by("rank", "-since", "-pk")
 
     def page(self, wanted: Wanted, cursor: str) -> Page[Alert]:
-        """Return the alerts after `cursor`, as they are told; one that is none is the start."""
+        """Return the alerts after `cursor`; an unknown cursor is the start."""
         found = self.alerts(wanted)
         after = _read_cursor(cursor)
         if after is not None:
@@ -116,34 +116,34 @@ class Inbox:
         rows = list(found[: PAGE + 1])
         more, rows = len(rows) > PAGE, rows[:PAGE]
         next_cursor = _cursor(rows[-1], resolved=wanted.state == RESOLVED) if more else ""
-        told = self.as_seen(rows)
+        shown = self.shown_to_person(rows)
         if wanted.text and self._access.site_ids is not None:
-            told = [alert for alert in told if wanted.text.lower() in alert.message.lower()]
-        return Page(told, next_cursor, is_first=after is None)
+            shown = [alert for alert in shown if wanted.text.lower() in alert.message.lower()]
+        return Page(shown, next_cursor, is_first=after is None)
 
-    def as_seen(self, alerts: Iterable[Alert], *, permitted: bool = False) -> list[Alert]:
-        """Return alerts as they are told to this person, without those that are none of theirs.
+    def shown_to_person(self, alerts: Iterable[Alert], *, permitted: bool = False) -> list[Alert]:
+        """Return alerts in this person's words and figures, without those of other sites.
 
-        `permitted` asks for all sites that the person may see, whichever is chosen. The rows are
+        `permitted` takes all sites that the person may see, whichever is chosen. The rows are
         for showing and are never saved.
         """
         rows = list(alerts)
         site_ids = self._access.allowed if permitted else self._access.site_ids
-        messages = None if site_ids is None else tellings(rows, site_ids=site_ids)
-        told = []
+        messages = None if site_ids is None else site_texts(rows, site_ids=site_ids)
+        shown = []
         for alert in rows:
             if messages is not None and alert.pk not in messages:
                 continue
-            said = said_by(alert)
-            alert.remedy = said.remedy
-            alert.message = said.message if messages is None else messages[alert.pk]
+            text = text_of(alert)
+            alert.remedy = text.remedy
+            alert.message = text.message if messages is None else messages[alert.pk]
             alert.priority = self._shown(alert)
-            told.append(alert)
-        return told
+            shown.append(alert)
+        return shown
 
     def unhandled(self, most: int = MOST_COUNTED) -> list[Alert]:
         """Return what nobody has acknowledged or snoozed, the most urgent first."""
-        return self.as_seen(self.alerts(Wanted())[:MOST_LOOKED_AT])[:most]
+        return self.shown_to_person(self.alerts(Wanted())[:MOST_LOOKED_AT])[:most]
 
     def priorities(self) -> list[str]:
         """Return the priorities of what needs somebody, at most 100; for the bell."""

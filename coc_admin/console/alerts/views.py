@@ -21,7 +21,9 @@ from coc_admin.console.alerts.queries import STATES, Inbox, inbox_of, state_of
 from coc_admin.console.channels.access import deliveries_of
 from orders.actors import person
 from reconciliation.alerts import actions
-from reconciliation.models import Alert, AlertEvent, Descriptor, Priority
+from reconciliation.alerts.rules import choices
+from reconciliation.alerts.text import note_of
+from reconciliation.models import Alert, AlertEvent, Priority
 
 MOST_EVENTS = 100
 MOST_DELIVERIES = 50
@@ -38,7 +40,7 @@ def alert_list(request: HttpRequest) -> HttpResponse:
         "page": inbox.page(wanted, str(form.cleaned_data.get("cursor", ""))),
         "states": STATES,
         "priorities": Priority.choices,
-        "descriptors": Descriptor.choices,
+        "descriptors": choices(),
         "hidden_kinds": len(inbox.hidden),
         "is_filtered": any((wanted.priority, wanted.descriptor, wanted.assignee, wanted.text)),
     }
@@ -105,7 +107,9 @@ def _do(request: HttpRequest, values: dict[str, Any], key: int, seen: int) -> No
 def _permitted(inbox: Inbox, keys: list[int]) -> list[Alert]:
     """Return alerts as this person may see them; one that is not theirs is not there."""
     wanted = {min(key, 2**63 - 1) for key in keys}
-    found = inbox.as_seen(Alert.objects.filter(pk__in=wanted).order_by("pk"), permitted=True)
+    found = inbox.shown_to_person(
+        Alert.objects.filter(pk__in=wanted).order_by("pk"), permitted=True
+    )
     if len(found) != len(wanted):
         raise Http404
     return found
@@ -140,6 +144,10 @@ def _back(request: HttpRequest) -> str:
     return back if safe and back.startswith("/alerts/") else resolve_url("alerts")
 
 
+def _note(event: AlertEvent, alert: Alert) -> str:
+    return note_of(event, descriptor=alert.descriptor)
+
+
 def _page_context(request: HttpRequest, alert: Alert) -> dict[str, Any]:
     events = list(AlertEvent.objects.filter(alert=alert).order_by("-pk")[:MOST_EVENTS])
     # Notes may tell of sites that this person must not see.
@@ -151,7 +159,8 @@ def _page_context(request: HttpRequest, alert: Alert) -> dict[str, Any]:
         "state": state,
         "state_label": dict(STATES)[state],
         "events": [
-            (event, "" if limited and event.actor != name else event.note) for event in events
+            (event, "" if limited and event.actor != name else _note(event, alert))
+            for event in events
         ],
         "deliveries": list(deliveries_of(request).filter(alert=alert)[:MOST_DELIVERIES])
         if may_tell

@@ -14,11 +14,12 @@ from coc_admin.accounts.site_access import SiteAccess
 from orders.models import Site
 from orders.texts import is_plain
 from reconciliation.alerts.channels.addresses import check_webhook
-from reconciliation.models import Channel, ChannelKind, Descriptor, Priority
+from reconciliation.alerts.rules import choices
+from reconciliation.models import Channel, ChannelKind, Priority
 
 MOST_ADDRESSES = 20
 # That a channel fails is told in the console only.
-TOLD = [choice for choice in Descriptor.choices if choice[0] != Descriptor.CHANNEL_FAILING]
+CARRIED = choices(over_channels=True)
 
 _NO_ADDRESSES = _("Webhooks take no e-mail addresses. Clear this field or choose “E-mail”.")
 _NO_WEBHOOK = _("E-mail takes no webhook. Clear this field or choose a webhook as the kind.")
@@ -35,7 +36,7 @@ class ChannelForm(forms.Form):
     url = forms.CharField(required=False, max_length=2000, strip=True)
     secret = forms.CharField(required=False, max_length=200, strip=True)
     least_priority = forms.ChoiceField(choices=Priority.choices)
-    descriptors = forms.MultipleChoiceField(choices=TOLD, required=False)
+    descriptors = forms.MultipleChoiceField(choices=CARRIED, required=False)
     every_site = forms.BooleanField(required=False)
     sites = forms.ModelMultipleChoiceField(Site.objects.none(), required=False)
     enabled = forms.BooleanField(required=False)

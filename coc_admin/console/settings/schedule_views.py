@@ -16,7 +16,8 @@ from coc_admin.accounts import audit_log
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.settings.interval_views import shown
 from coc_admin.console.settings.views import settings_page
-from reconciliation.alerts.rules import MONITOR_SILENT, is_worker_silent
+from reconciliation.alerts.rules.silent_monitor import MONITOR_SILENT
+from reconciliation.alerts.rules.silent_worker import is_worker_silent
 from reconciliation.maintenance import schedules
 from reconciliation.maintenance.schedule_status import schedule_status
 from reconciliation.maintenance.schedules import Fault

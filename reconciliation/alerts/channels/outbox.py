@@ -11,7 +11,8 @@ from django.db.models import Max
 
 from reconciliation.alerts.channels import text as words
 from reconciliation.alerts.lifecycle import open_alerts, urgency
-from reconciliation.alerts.site_text import tellings
+from reconciliation.alerts.rules import RULES, title_of
+from reconciliation.alerts.site_text import site_texts
 from reconciliation.models import (
     Alert,
     AlertState,
@@ -20,7 +21,6 @@ from reconciliation.models import (
     Delivery,
     DeliveryKind,
     DeliveryState,
-    Descriptor,
 )
 
 # More are never open at once; the rules keep few shortages apart.
@@ -30,6 +30,7 @@ RESOLVED_LATELY = timedelta(days=2)
 # A webhook is told new figures at most so often; people are told of turns only.
 FIGURES_EVERY = timedelta(minutes=1)
 KEPT = timedelta(days=90)
+_CONSOLE_ONLY = [name for name, rule in RULES.items() if rule.console_only]
 
 
 def write_due(now: datetime) -> int:
@@ -76,15 +77,15 @@ def due(
 def _write_due(channel: Channel, now: datetime) -> int:
     alerts = _alerts_for(channel, now)
     last = _last_told(channel, alerts)
-    told = _messages(channel, alerts)
+    messages = _messages(channel, alerts)
     rows = []
     for alert in alerts:
         before = last.get(alert.pk)
-        kind = due(channel, alert, before, concerns=alert.pk in told, now=now)
+        kind = due(channel, alert, before, concerns=alert.pk in messages, now=now)
         if kind is None:
             continue
-        gone = f"{alert.get_descriptor_display()}: no longer so."
-        message = told.get(alert.pk) or gone
+        resolved = f"{title_of(alert.descriptor)}: resolved."
+        message = messages.get(alert.pk) or resolved
         rows.append(
             Delivery(
                 channel=channel,
@@ -105,8 +106,7 @@ def _write_due(channel: Channel, now: datetime) -> int:
 
 
 def _alerts_for(channel: Channel, now: datetime) -> list[Alert]:
-    # That a channel fails is told in the console only: it would be told over the others for ever.
-    wanted = open_alerts().exclude(descriptor=Descriptor.CHANNEL_FAILING)
+    wanted = open_alerts().exclude(descriptor__in=_CONSOLE_ONLY)
     told = Delivery.objects.filter(channel=channel, alert__isnull=False).values("alert")
     over = Alert.objects.filter(
         state=AlertState.RESOLVED, resolved_at__gt=now - RESOLVED_LATELY, pk__in=told
@@ -131,4 +131,4 @@ def _last_told(channel: Channel, alerts: list[Alert]) -> dict[int | None, Delive
 def _messages(channel: Channel, alerts: list[Alert]) -> dict[int, str]:
     if channel.every_site:
         return {alert.pk: alert.message for alert in alerts}
-    return tellings(alerts, site_ids=list(channel.sites.values_list("pk", flat=True)))
+    return site_texts(alerts, site_ids=list(channel.sites.values_list("pk", flat=True)))

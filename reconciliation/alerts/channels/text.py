@@ -9,7 +9,8 @@ from django.conf import settings
 
 from orders.serializers import iso
 from reconciliation.alerts.channels.send import mail_id
-from reconciliation.models import Alert, Channel, Delivery, DeliveryKind, Descriptor, Priority
+from reconciliation.alerts.rules import title_of
+from reconciliation.models import Alert, Channel, Delivery, DeliveryKind, Priority
 
 _KIND_WORDS = {
     DeliveryKind.RAISED: "New",
@@ -27,7 +28,7 @@ def content_of(alert: Alert, *, kind: DeliveryKind, message: str) -> dict[str, A
         "alert": f"{alert.pk}-{alert.occurrence}",
         "descriptor": alert.descriptor,
         "context": alert.context,
-        "title": str(Descriptor(alert.descriptor).label),
+        "title": title_of(alert.descriptor),
         "priority": alert.priority,
         "state": "resolved" if resolved else "open",
         "message": message,

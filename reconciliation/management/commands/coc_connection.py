@@ -10,7 +10,7 @@ from django.utils import timezone
 from orders.actors import at_the_command_line
 from reconciliation import connection
 from reconciliation.alerts.phrases import at_stake, moment
-from reconciliation.alerts.rules import refresh_alerts
+from reconciliation.alerts.refresh import refresh_alerts
 from reconciliation.runs.status import summary
 
 

@@ -10,7 +10,7 @@ import pytest
 from orders.actors import person
 from orders.models import Order, Site
 from reconciliation import connection
-from reconciliation.alerts.rules import refresh_alerts
+from reconciliation.alerts.refresh import refresh_alerts
 from reconciliation.models import Alert, EntryState, ReportDay, Run, RunState
 from tests.coc_admin.api.conftest import Api, api_for, problem
 from tests.coc_admin.console import scene
@@ -57,19 +57,21 @@ def test_during_an_outage(api: Api, outage: Scene, theirs: Api) -> None:
         "context": "",
         "priority": "WARN",
         "title": "Inventory service offline",
-        "message": "Inventory service offline since 2 Feb 2026, 12:00 UTC."
-        " 1 order with 3 units waits, worth 28.50 EUR.",
-        "remedy": "Nothing to do: orders are captured, and reconciliation starts by itself when OCI"
-        " is back.",
+        "message": "Omnichannel Inventory has been offline since 2 Feb 2026, 12:00 UTC."
+        " 1 order with 3 units is waiting (28.50 EUR).",
+        "remedy": "You don't need to do anything. Reconciliation starts automatically when OCI"
+        " answers again.",
         "since": "2026-02-02T12:00:00.000Z",
         "updatedAt": "2026-02-02T12:00:00.000Z",
     }
-    assert found["needs_review"]["message"] == "1 order cannot go on without a person."
-    assert "2 orders could not" in found["reconciliation_shortages"]["message"]
+    assert found["needs_review"]["message"] == (
+        "1 order needs review. It won't be retried automatically."
+    )
+    assert "2 orders are oversold" in found["reconciliation_shortages"]["message"]
 
     found = told(theirs)
     assert list(found) == ["oci_offline"]
-    assert "2 orders with 6 units wait, worth 57.00 EUR." in found["oci_offline"]["message"]
+    assert "2 orders with 6 units are waiting (57.00 EUR)." in found["oci_offline"]["message"]
 
 
 def test_who_forced_it_offline_stays_inside(api: Api, outage: Scene) -> None:
@@ -91,14 +93,14 @@ def test_a_run_is_told_by_the_sites_orders(api: Api, outage: Scene, theirs: Api)
         f"Reconciliation {run.pk}: Running since 2 Feb 2026, 11:50 UTC. 1 Pending."
     )
     assert "1 Completely Reserved." in told(theirs)["reconciliation_running"]["message"]
-    assert "1 order could not" in told(api)["reconciliation_shortages"]["message"]
+    assert "1 order is oversold" in told(api)["reconciliation_shortages"]["message"]
     Run.objects.filter(pk=run.pk).update(scope_data={"site": "South Shop & Co"})
     assert "reconciliation_running" not in told(api)
 
 
 def test_still_offline_is_told_where_something_waits(api: Api, outage: Scene, theirs: Api) -> None:
     scene.make_run(state=RunState.OCI_OFFLINE)
-    assert "1 order with 3 units waits" in told(api)["still_offline"]["message"]
+    assert "1 order with 3 units is waiting" in told(api)["still_offline"]["message"]
     assert "still_offline" not in told(theirs)
 
 

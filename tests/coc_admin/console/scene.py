@@ -29,7 +29,6 @@ from reconciliation.models import (
     ConnectionChange,
     ConnectionState,
     Delivery,
-    Descriptor,
     DocumentState,
     EntryState,
     OfflineCause,
@@ -251,7 +250,7 @@ def make_channel() -> Channel:
         for state, error in (("sent", ""), ("failed", "The receiver did not answer in time.")):
             Delivery.objects.create(
                 channel=channel,
-                alert=Alert.objects.get(descriptor=Descriptor.RECONCILIATION_SHORTAGES),
+                alert=Alert.objects.get(descriptor="reconciliation_shortages"),
                 kind="raised",
                 revision=channel.deliveries.count(),
                 content={"title": "Reconciliation finished with shortages"},
@@ -353,7 +352,7 @@ def _break_off(run: Run, review: Order, waiting: Order) -> None:
 
 def _alerts(run: Run) -> None:
     lifecycle.raise_alert(
-        descriptor=Descriptor.RECONCILIATION_SHORTAGES,
+        descriptor="reconciliation_shortages",
         context=str(run.pk),
         priority=Priority.ACTION,
         message="Two orders did not get everything that was ordered.",
@@ -362,15 +361,15 @@ def _alerts(run: Run) -> None:
         now=NOW,
     )
     lifecycle.raise_alert(
-        descriptor=Descriptor.RECONCILIATION_RUNNING,
+        descriptor="reconciliation_running",
         priority=Priority.INFO,
         message="A reconciliation is under way.",
         now=NOW,
     )
     lifecycle.raise_alert(
-        descriptor=Descriptor.OCI_OFFLINE,
+        descriptor="oci_offline",
         priority=Priority.WARN,
         message="Omnichannel Inventory did not answer.",
         now=NOW,
     )
-    lifecycle.resolve_alert(descriptor=Descriptor.OCI_OFFLINE, now=NOW)
+    lifecycle.resolve_alert(descriptor="oci_offline", now=NOW)

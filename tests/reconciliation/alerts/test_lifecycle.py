@@ -24,7 +24,7 @@ from reconciliation.alerts.lifecycle import (
     resolve_alert,
     resolve_others,
 )
-from reconciliation.models import Alert, AlertEvent, Descriptor, Priority
+from reconciliation.models import Alert, AlertEvent, Priority
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +35,7 @@ MIA = person("mia")
 
 def alarm(now: datetime = NOW, **values: object) -> Alert:
     says: dict[str, object] = {
-        "descriptor": Descriptor.OCI_OFFLINE,
+        "descriptor": "oci_offline",
         "priority": Priority.WARN,
         "message": "1 order waits.",
         "now": now,
@@ -63,8 +63,8 @@ def test_raised_again_with_the_same_words_nothing_is_written() -> None:
 
 def test_resolved_and_raised_again_it_begins_anew() -> None:
     first = alarm()
-    assert resolve_alert(descriptor=Descriptor.OCI_OFFLINE, now=LATER) is True
-    assert resolve_alert(descriptor=Descriptor.OCI_OFFLINE, now=LATER) is False
+    assert resolve_alert(descriptor="oci_offline", now=LATER) is True
+    assert resolve_alert(descriptor="oci_offline", now=LATER) is False
     row = Alert.objects.get()
     assert (row.state, row.resolved_at) == ("resolved", LATER)
     assert list(open_alerts()) == []
@@ -85,9 +85,9 @@ def test_contexts_are_apart_and_those_no_longer_true_are_resolved() -> None:
     for context in ("run:1", "run:2", "run:3"):
         alarm(context=context)
     keep = ["run:2"]
-    assert resolve_others(descriptor=Descriptor.OCI_OFFLINE, keep=keep, now=LATER) == 2
+    assert resolve_others(descriptor="oci_offline", keep=keep, now=LATER) == 2
     assert [alert.context for alert in open_alerts()] == keep
-    assert resolve_others(descriptor=Descriptor.OCI_OFFLINE, keep=keep, now=LATER) == 0
+    assert resolve_others(descriptor="oci_offline", keep=keep, now=LATER) == 0
 
 
 def test_what_needs_action_comes_first_then_the_newest() -> None:
@@ -122,7 +122,7 @@ def test_resolved_and_raised_again_nobody_looks_after_it() -> None:
     alert = alarm()
     assign(alert_id=alert.pk, seen=0, assignee="mia", actor=MIA, now=NOW)
     snooze(alert_id=alert.pk, seen=1, until=LATER, actor=MIA, now=NOW)
-    resolve_alert(descriptor=Descriptor.OCI_OFFLINE, now=LATER)
+    resolve_alert(descriptor="oci_offline", now=LATER)
     again = alarm(LATER)
     assert (again.assignee, again.handling, again.snoozed_until) == ("", "", None)
     assert (again.occurrence, again.turn) == (2, again.revision)
@@ -130,7 +130,7 @@ def test_resolved_and_raised_again_nobody_looks_after_it() -> None:
 
 def test_what_is_wrong_comes_back_and_a_piece_of_news_stays_away() -> None:
     wrong = alarm(since=NOW)
-    news: dict[str, object] = {"descriptor": Descriptor.RECONCILIATION_FINISHED, "since": NOW}
+    news: dict[str, object] = {"descriptor": "reconciliation_finished", "since": NOW}
     read = alarm(**news)
     for alert in (wrong, read):
         resolve_by_hand(alert_id=alert.pk, seen=0, reason="Seen.", actor=MIA, now=NOW)
@@ -142,9 +142,9 @@ def test_what_is_wrong_comes_back_and_a_piece_of_news_stays_away() -> None:
 
 
 def test_the_rules_resolving_news_does_not_keep_it_away() -> None:
-    news: dict[str, object] = {"descriptor": Descriptor.RECONCILIATION_FINISHED, "since": NOW}
+    news: dict[str, object] = {"descriptor": "reconciliation_finished", "since": NOW}
     alarm(**news)
-    resolve_alert(descriptor=Descriptor.RECONCILIATION_FINISHED, now=LATER)
+    resolve_alert(descriptor="reconciliation_finished", now=LATER)
     assert alarm(LATER, **news).state == "open"
 
 
@@ -159,7 +159,7 @@ def test_who_comes_second_is_told_and_changes_nothing() -> None:
     with pytest.raises(AlertMoved):
         resolve_by_hand(alert_id=alert.pk, seen=0, reason="x", actor=person("otto"), now=NOW)
     assert history(alert) == [("raised", "alert rules"), ("acknowledged", "mia")]
-    resolve_alert(descriptor=Descriptor.OCI_OFFLINE, now=LATER)
+    resolve_alert(descriptor="oci_offline", now=LATER)
     with pytest.raises(AlertMoved):
         open_again(alert_id=alert.pk, seen=2, actor=MIA, now=LATER)
 

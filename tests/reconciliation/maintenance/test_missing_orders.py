@@ -18,8 +18,8 @@ from orders import capture_trace, privacy
 from orders.models import CaptureTrace, Order, Site
 from orders.serializers import iso
 from reconciliation import tasks
-from reconciliation.alerts.rules import refresh_alerts
-from reconciliation.alerts.site_text import tellings
+from reconciliation.alerts.refresh import refresh_alerts
+from reconciliation.alerts.site_text import site_texts
 from reconciliation.maintenance import integrity_check
 from reconciliation.maintenance.integrity_check import Fault
 from reconciliation.models import Alert, ReportDay, VanishedOrder
@@ -174,19 +174,19 @@ def test_an_alert_names_the_orders_until_they_exist_again(
     alert = Alert.objects.get(descriptor="vanished_orders")
     assert (alert.priority, alert.state, alert.context) == ("ACTION", "open", f"shop:{day}")
     assert alert.message == (
-        f"2 orders of shop from {day} are in the daily reports and no longer in the database:"
+        f"2 orders of shop from {day} are in the daily reports but no longer in the database:"
         " nothing, waits."
     )
     assert alert.remedy.startswith("Run manage.py coc_check")
     assert alert.link == f"/reports/?site=shop&date={day}"
-    assert tellings([alert], site_ids=["shop"]) == {alert.pk: alert.message}
-    assert tellings([alert], site_ids=[others.pk]) == {}
+    assert site_texts([alert], site_ids=["shop"]) == {alert.pk: alert.message}
+    assert site_texts([alert], site_ids=[others.pk]) == {}
 
     backups[0].restore()
     refresh_alerts(engine.clock())
     alert.refresh_from_db()
     assert alert.message == (
-        f"1 order of shop from {day} is in the daily reports and no longer in the database:"
+        f"1 order of shop from {day} is in the daily reports but no longer in the database:"
         " nothing."
     )
     backups[1].restore()

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django_q.models import Schedule
 
 from reconciliation import tasks
-from reconciliation.alerts import rules
+from reconciliation.alerts.rules import silent_worker
 from reconciliation.maintenance import retention, schedules, sweep
 from reconciliation.models import IntervalSetting, Lease
 from reconciliation.monitor.loop import Monitor
@@ -81,7 +81,7 @@ def test_what_an_interval_cannot_be_is_refused(
 def silent_after() -> int:
     """Return the seconds after which a worker that has not beaten counts as silent."""
     quiet = range(0, 600, 30)
-    return max(n for n in quiet if not rules.is_worker_silent(timedelta(seconds=n)))
+    return max(n for n in quiet if not silent_worker.is_worker_silent(timedelta(seconds=n)))
 
 
 def test_the_queue_follows_and_the_monitors_repair_keeps_it() -> None:

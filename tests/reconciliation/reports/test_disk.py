@@ -16,9 +16,9 @@ from django.utils import timezone
 
 from coc_admin.models import TokenScope
 from orders.models import Order, OrderEvent, Site
-from reconciliation.alerts.rules import refresh_alerts
+from reconciliation.alerts.refresh import refresh_alerts
 from reconciliation.maintenance import integrity_check
-from reconciliation.models import Alert, ConnectionState, Descriptor
+from reconciliation.models import Alert, ConnectionState
 from reconciliation.reports import publish
 from tests.coc_admin.api.conftest import Api, api_for, problem
 from tests.coc_admin.console import scene
@@ -120,7 +120,7 @@ def api(site: Site, settings: Any) -> Api:
 
 
 def failures() -> list[tuple[str, str]]:
-    rows = Alert.objects.filter(descriptor=Descriptor.REPORT_FAILURE, resolved_at=None)
+    rows = Alert.objects.filter(descriptor="report_failure", resolved_at=None)
     return list(rows.values_list("priority", "message"))
 
 

@@ -15,7 +15,7 @@ from orders.actors import person
 from orders.models import Site
 from reconciliation.alerts import actions
 from reconciliation.alerts.lifecycle import raise_alert
-from reconciliation.models import Alert, AlertEvent, Descriptor, Priority
+from reconciliation.models import Alert, AlertEvent, Priority
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.scene import NOW, Scene
 
@@ -72,7 +72,7 @@ def test_filters_stand_in_the_url(
 def test_alerts_are_told_to_readers_of_german_from_their_data(viewer: Client, db: None) -> None:
     kept = "1,500 of 2,000 orders done, as it was kept."
     alert = raise_alert(
-        descriptor=Descriptor.RECONCILIATION_RUNNING,
+        descriptor="reconciliation_running",
         priority=Priority.INFO,
         message=kept,
         data={"run": 7, "done": 1500, "total": 2000, "since": NOW.isoformat()},
@@ -91,7 +91,7 @@ def test_alerts_are_told_to_readers_of_german_from_their_data(viewer: Client, db
 def test_pages_follow_one_another_without_gap(viewer: Client, db: None) -> None:
     for number in range(60):
         raise_alert(
-            descriptor=Descriptor.REPORT_FAILURE,
+            descriptor="report_failure",
             context=f"{number:02}",
             priority=[Priority.ACTION, Priority.WARN][number % 2],
             message="It is so.",
@@ -210,7 +210,7 @@ def test_resolved_by_hand_it_comes_back_while_it_is_true(
     assert (alert.state, alert.resolved_by) == ("resolved", "mia")
     assert [kind for kind, _ in events(alert)] == ["raised", "resolved"]
     raise_alert(
-        descriptor=Descriptor.RECONCILIATION_RUNNING,
+        descriptor="reconciliation_running",
         priority=Priority.INFO,
         message="A reconciliation is under way.",
         now=NOW,
@@ -305,7 +305,7 @@ def test_the_list_asks_a_bounded_number_of_queries(
     for number in range(30):
         run = scene.make_run()
         raise_alert(
-            descriptor=Descriptor.RECONCILIATION_SHORTAGES,
+            descriptor="reconciliation_shortages",
             context=f"run:{run.pk}",
             priority=Priority.ACTION,
             message="Short.",

@@ -22,7 +22,6 @@ from reconciliation.models import (
     Channel,
     ChannelKind,
     Delivery,
-    Descriptor,
     Priority,
 )
 from tests.factories import Clock, make_site
@@ -49,7 +48,7 @@ def hook(receiver: Receiver, path: str = "/hook", **fields: Any) -> Channel:
 
 def lost(clock: Clock, message: str = "1 order waits.", priority: str = Priority.WARN) -> Alert:
     return lifecycle.raise_alert(
-        descriptor=Descriptor.OCI_OFFLINE,
+        descriptor="oci_offline",
         priority=Priority(priority),
         message=message,
         remedy="Wait.",
@@ -58,7 +57,7 @@ def lost(clock: Clock, message: str = "1 order waits.", priority: str = Priority
 
 
 def back(clock: Clock) -> None:
-    lifecycle.resolve_alert(descriptor=Descriptor.OCI_OFFLINE, now=clock())
+    lifecycle.resolve_alert(descriptor="oci_offline", now=clock())
 
 
 def deliver(clock: Clock) -> int:
@@ -168,14 +167,14 @@ def test_a_channel_of_some_sites_tells_nothing_of_others(receiver: Receiver, clo
     channel.sites.add(site)
     lost(clock, message="7 orders of another site wait, said otto.")
     lifecycle.raise_alert(
-        descriptor=Descriptor.NEEDS_REVIEW,
+        descriptor="needs_review",
         priority=Priority.ACTION,
         message="7 orders of another site need review.",
         now=clock(),
     )
     deliver(clock)
     assert [got.json["descriptor"] for got in receiver.got] == ["oci_offline"]
-    assert receiver.got[0].json["message"].endswith("UTC. No order waits.")
+    assert receiver.got[0].json["message"].endswith("UTC. No order is waiting.")
     channel.sites.clear()
     lost(clock, priority=Priority.ACTION)
     deliver(clock)

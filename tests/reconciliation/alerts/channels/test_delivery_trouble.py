@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from reconciliation.alerts import lifecycle
-from reconciliation.alerts.channels import delivery, failures, outbox
-from reconciliation.models import Alert, Delivery, Descriptor, Lease, Priority
+from reconciliation.alerts.channels import delivery, outbox
+from reconciliation.alerts.refresh import refresh_rules
+from reconciliation.alerts.rule import Facts
+from reconciliation.alerts.rules import channel_failing
+from reconciliation.models import Alert, Delivery, Lease, Priority
 from tests.factories import Clock
 from tests.receiver import Receiver
 from tests.reconciliation.alerts.channels.test_delivery import (
@@ -79,6 +82,10 @@ def test_what_never_arrived_is_not_called_resolved(receiver: Receiver, clock: Cl
     assert receiver.got == []
 
 
+def refresh_channels(clock: Clock) -> None:
+    refresh_rules([channel_failing.RULE], Facts(clock(), watching_since=clock()))
+
+
 def test_a_failing_channel_is_told_in_the_console_and_over_no_channel(
     receiver: Receiver, clock: Clock
 ) -> None:
@@ -87,7 +94,7 @@ def test_a_failing_channel_is_told_in_the_console_and_over_no_channel(
     lost(clock)
     for _ in range(3):
         deliver(clock)
-        failures.refresh(clock())
+        refresh_channels(clock)
         clock.go(600)
     alert = Alert.objects.get(descriptor="channel_failing")
     assert (alert.state, alert.context) == ("open", f"channel:{channel.pk}")
@@ -98,7 +105,7 @@ def test_a_failing_channel_is_told_in_the_console_and_over_no_channel(
     clock.go(600)
     deliver(clock)
     assert {got.json["descriptor"] for got in receiver.got} == {"oci_offline"}
-    failures.refresh(clock())
+    refresh_channels(clock)
     alert.refresh_from_db()
     assert alert.state == "resolved"
 
@@ -118,7 +125,7 @@ def test_a_dead_channel_does_not_keep_others_waiting(
     monkeypatch.setattr(delivery, "hand_over", counted)
     lost(clock)
     lifecycle.raise_alert(
-        descriptor=Descriptor.NEEDS_REVIEW, priority=Priority.ACTION, message="1.", now=clock()
+        descriptor="needs_review", priority=Priority.ACTION, message="1.", now=clock()
     )
     assert deliver(clock) == 2
     assert tries.count(dead.pk) == 1

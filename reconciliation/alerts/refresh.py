@@ -1,0 +1,38 @@
+"""Make the alerts true: raise what each rule finds, resolve what it no longer finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.utils import timezone
+
+from reconciliation.alerts import lifecycle
+from reconciliation.alerts.rule import Facts, Rule
+from reconciliation.alerts.rules import RULES
+
+# Silence is counted from here at the earliest: when everything starts at once after a night, the
+# others' last beats are old although nothing is wrong.
+PROCESS_STARTED = timezone.now()
+
+
+def refresh_alerts(now: datetime, *, watching_since: datetime = PROCESS_STARTED) -> None:
+    """Make every alert true to the database; may run anywhere, at any time, twice at once."""
+    refresh_rules(RULES.values(), Facts(now, watching_since=watching_since))
+
+
+def refresh_silence_alerts(now: datetime, *, watching_since: datetime = PROCESS_STARTED) -> None:
+    """Raise or resolve the alerts about silent processes; four small queries."""
+    silence = [rule for rule in RULES.values() if rule.is_about_silence]
+    refresh_rules(silence, Facts(now, watching_since=watching_since))
+
+
+def refresh_rules(rules: Iterable[Rule], facts: Facts) -> None:
+    """Make the alerts of some rules true."""
+    for rule in rules:
+        found = list(rule.find(facts))
+        for one in found:
+            lifecycle.raise_found(rule, one, now=facts.now)
+        lifecycle.resolve_others(
+            descriptor=rule.descriptor, keep=[one.context for one in found], now=facts.now
+        )

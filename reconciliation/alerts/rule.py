@@ -1,0 +1,152 @@
+"""What a rule of an alert is made of: `Rule`, what it finds (`Found`), and what it says (`Text`).
+
+Each file of `reconciliation.alerts.rules` has one rule. `find` reads the rows and yields what is
+true; nothing is remembered between two calls. Sentences are made from `data` alone, so the same
+data makes the same sentence later, and in every language.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from django.conf import settings
+from django.utils import translation
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
+
+from reconciliation.alerts import phrases
+from reconciliation.alerts.site_figures import Sites
+from reconciliation.models import Alert, Priority
+from reconciliation.runs.status import Status, summary
+
+# The member of the data that a resolved alert has.
+UNTIL = "until"
+
+Data = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What an alert says: what happened, and what to do."""
+
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One matter that is true now.
+
+    `context` tells the matters of one rule apart. `data` holds all that the sentences need, in
+    JSON. `since` is when the matter became true; None stands for the moment it is first raised.
+    """
+
+    priority: Priority
+    link: str
+    data: Data = field(default_factory=dict)
+    context: str = ""
+    since: datetime | None = None
+
+
+class Facts:
+    """What several rules read; each part is queried once, and only if a rule needs it."""
+
+    def __init__(self, now: datetime, *, watching_since: datetime) -> None:
+        self.now = now
+        self.watching_since = watching_since
+
+    @cached_property
+    def status(self) -> Status:
+        """The summary that the home page shows as well; eight small queries."""
+        return summary()
+
+
+class Rule(ABC):
+    """One kind of alert. The name of its module is the descriptor."""
+
+    title: Promise
+    # The button that leads to `Found.link`.
+    button: Promise = gettext_lazy("Open the page for it")
+    # An alert about something that happened once; all others are about something that is so.
+    is_news = False
+    # Shown in the console only, and sent over no channel.
+    console_only = False
+    # Cheap enough for every page and every second: silence of the processes that refresh alerts.
+    is_about_silence = False
+
+    @property
+    def descriptor(self) -> str:
+        """The rule's name in the database and the API: the name of its file."""
+        return type(self).__module__.rpartition(".")[2]
+
+    @abstractmethod
+    def find(self, facts: Facts) -> Iterable[Found]:
+        """Yield what is true now."""
+
+    @abstractmethod
+    def text(self, data: Data) -> Text:
+        """Return what the alert says while it is open, in the active language."""
+
+    @abstractmethod
+    def past(self, data: Data) -> str:
+        """Return what was so, in the active language; `data` ends with `until`."""
+
+    def site_text(self, sites: Sites, alert: Alert) -> str | None:
+        """Return what people of some sites read; None, if they don't see the alert at all."""
+        return None
+
+    def text_for_all(self, alert: Alert) -> str:
+        """Return the message of all sites, for a site text that keeps nothing back."""
+        return self.read(alert.data, Text(alert.message, alert.remedy)).message
+
+    def made_of(self, data: Data) -> Text:
+        """Return what the data say in the active language: in the past tense once it is over."""
+        return Text(self.past(data)) if UNTIL in data else self.text(data)
+
+    def kept(self, data: Data) -> Text:
+        """Return the sentences that are stored with an alert: in English, whoever is served."""
+        with translation.override(settings.LANGUAGE_CODE):
+            return self.made_of(data)
+
+    def read(self, data: Data, kept: Text) -> Text:
+        """Return the sentences in the active language.
+
+        Data that hold too little (an earlier release wrote them) leave what was kept in English.
+        """
+        if translation.get_language() == settings.LANGUAGE_CODE:
+            return kept
+        try:
+            return self.made_of(data)
+        except (KeyError, TypeError, ValueError, ArithmeticError):
+            return kept
+
+    def is_same(self, before: Data, after: Data) -> bool:
+        """Return whether new data is about the same matter; if not, the old one is resolved."""
+        return True
+
+    def carry(self, before: Data, after: Data) -> Data:
+        """Return the data of an open alert after a refresh; `before` is what it has."""
+        return after
+
+    def has_grown(self, before: Data, after: Data) -> bool:
+        """Return whether something new joined the matter, so that somebody must look again."""
+        return False
+
+    def final(self, data: Data) -> Data:
+        """Return the data that a resolved alert keeps for good."""
+        return data
+
+
+def moment_of(data: Data, name: str = "since") -> str:
+    """Return a moment of the data in words."""
+    return phrases.moment(datetime.fromisoformat(data[name]))
+
+
+def span_of(data: Data) -> dict[str, str]:
+    """Return beginning and end of a resolved alert, in words, by the names the sentences use."""
+    return {"time": moment_of(data), "until": moment_of(data, UNTIL)}

@@ -1,0 +1,58 @@
+"""A channel takes no messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
+from reconciliation.alerts.site_figures import Sites
+from reconciliation.models import Alert, Channel, Priority
+
+# Once or twice may be a hiccup at the receiver.
+TRIES = 3
+
+
+class ChannelFailing(Rule):
+    """Shown in the console only: over the other channels it would be repeated for ever."""
+
+    title = gettext_lazy("Channel cannot be reached")
+    button = gettext_lazy("Open the channel")
+    console_only = True
+
+    def find(self, facts: Facts) -> Iterable[Found]:
+        """Yield each channel that has failed several times in a row."""
+        for channel in Channel.objects.filter(enabled=True, failures__gte=TRIES).order_by("pk"):
+            yield Found(
+                context=f"channel:{channel.pk}",
+                priority=Priority.WARN,
+                link=f"/alerts/channels/{channel.pk}/",
+                data={"channel": channel.pk, "name": channel.name, "error": channel.last_error},
+                since=channel.failing_since or facts.now,
+            )
+
+    def text(self, data: Data) -> Text:
+        """Say which channel, since when, and why."""
+        message = _("The channel %(name)s has taken no message since %(time)s. %(error)s")
+        words = {"name": data["name"], "time": moment_of(data), "error": data["error"]}
+        return Text(
+            message % words,
+            _(
+                "Correct the channel or switch it off. Messages that are due are retried at growing"
+                " intervals."
+            ),
+        )
+
+    def past(self, data: Data) -> str:
+        """Say from when to when."""
+        message = _("The channel %(name)s took no message from %(time)s to %(until)s.")
+        return message % {"name": data["name"], **span_of(data)}
+
+    def site_text(self, sites: Sites, alert: Alert) -> str | None:
+        """Say the same to people of the channel's sites."""
+        return self.text_for_all(alert) if alert.data.get("channel") in sites.channels else None
+
+
+RULE = ChannelFailing()

@@ -1,0 +1,49 @@
+"""OCI refuses our credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
+from reconciliation.alerts.site_figures import Sites
+from reconciliation.models import Alert, ConnectionState, OfflineCause, Priority
+
+
+class ConfigurationFault(Rule):
+    """Waiting doesn't help: a person must correct the settings."""
+
+    title = gettext_lazy("Credentials refused")
+    button = gettext_lazy("Open the connection")
+
+    def find(self, facts: Facts) -> Iterable[Found]:
+        """Yield it while the connection is offline for this cause."""
+        status = facts.status
+        state = (status.connection, status.cause)
+        if state == (ConnectionState.OFFLINE, OfflineCause.CONFIGURATION):
+            yield Found(priority=Priority.ACTION, link="/", since=status.since)
+
+    def text(self, data: Data) -> Text:
+        """Say since when, and which settings to check."""
+        message = _(
+            "OCI has refused our credentials since %(time)s. Orders are captured offline until you"
+            " correct them."
+        )
+        remedy = _(
+            "Check COC_OCI_CLIENT_ID, COC_OCI_CLIENT_SECRET, COC_OCI_SCOPE and"
+            " COC_OCI_TENANT_GROUP_ID, then restart the processes."
+        )
+        return Text(message % {"time": moment_of(data)}, remedy)
+
+    def past(self, data: Data) -> str:
+        """Say from when to when."""
+        return _("OCI refused our credentials from %(time)s to %(until)s.") % span_of(data)
+
+    def site_text(self, sites: Sites, alert: Alert) -> str | None:
+        """Say the same to everybody: all sites share the credentials."""
+        return self.text_for_all(alert)
+
+
+RULE = ConfigurationFault()

@@ -1,0 +1,67 @@
+"""Orders that only a person can move on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db.models import Min
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from orders.models import Order
+from reconciliation.alerts import phrases
+from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
+from reconciliation.alerts.site_figures import Sites
+from reconciliation.models import Alert, AlertState, Priority
+
+
+class NeedsReview(Rule):
+    """Open until a person has ended each review or cancelled the order."""
+
+    title = gettext_lazy("Orders need review")
+    button = gettext_lazy("Open the orders")
+
+    def find(self, facts: Facts) -> Iterable[Found]:
+        """Yield the orders in review."""
+        if not facts.status.review:
+            return
+        orders = Order.objects.needing_review().order_by()
+        oldest = orders.aggregate(at=Min("needs_review_since"))["at"] or facts.now
+        yield Found(
+            priority=Priority.ACTION,
+            link="/orders/?state=review",
+            data={"orders": facts.status.review, "oldest": oldest.isoformat()},
+            since=oldest,
+        )
+
+    def text(self, data: Data) -> Text:
+        """Say how many, since when, and how a review ends."""
+        message = ngettext(
+            "%(number)s order has needed review since %(time)s. It won't be retried automatically.",
+            "%(number)s orders need review, the first since %(time)s. They won't be retried"
+            " automatically.",
+            data["orders"],
+        )
+        words = {"number": phrases.figure(data["orders"]), "time": moment_of(data, "oldest")}
+        return Text(
+            message % words,
+            _("Open each order, read why it stopped, then end its review or cancel it."),
+        )
+
+    def past(self, data: Data) -> str:
+        """Say from when to when."""
+        return _("Orders needed review from %(time)s to %(until)s.") % span_of(data)
+
+    def site_text(self, sites: Sites, alert: Alert) -> str | None:
+        """Say it in the figures of the sites; nothing if none of theirs is in review."""
+        if alert.state != AlertState.OPEN or not sites.review:
+            return None
+        message = ngettext(
+            "%(number)s order needs review. It won't be retried automatically.",
+            "%(number)s orders need review. They won't be retried automatically.",
+            sites.review,
+        )
+        return message % {"number": phrases.figure(sites.review)}
+
+
+RULE = NeedsReview()

@@ -1,0 +1,99 @@
+"""OCI doesn't answer, refuses us, or was taken offline by a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from reconciliation.alerts import phrases
+from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
+from reconciliation.alerts.site_figures import Sites
+from reconciliation.models import Alert, AlertState, ConnectionState, OfflineCause, Priority
+from reconciliation.runs.status import Status
+
+_OFFLINE = (ConnectionState.OFFLINE, ConnectionState.FORCED_OFFLINE)
+
+
+class OciOffline(Rule):
+    """One alert from the first call without an answer until OCI answers again."""
+
+    title = gettext_lazy("Inventory service offline")
+    button = gettext_lazy("Open the connection")
+
+    def find(self, facts: Facts) -> Iterable[Found]:
+        """Yield the outage. Refused credentials have an ACTION alert of their own."""
+        status = facts.status
+        if status.connection in _OFFLINE:
+            yield Found(
+                priority=Priority.WARN,
+                link="/",
+                data={**_cause_data(status), **phrases.waiting_data(status.waiting)},
+                since=status.offline_since or status.since,
+            )
+
+    def text(self, data: Data) -> Text:
+        """Say since when, why, and how much is waiting."""
+        message, remedy = _sentences(data["why"])
+        words = {"time": moment_of(data), "who": data["by"], "reason": data["reason"]}
+        return Text(f"{message % words} {phrases.at_stake(phrases.waiting_of(data))}", remedy)
+
+    def past(self, data: Data) -> str:
+        """Say from when to when, and why."""
+        words = {**span_of(data), "who": data["by"], "reason": data["reason"]}
+        if data["why"] == "forced":
+            return (
+                _(
+                    "%(who)s took Omnichannel Inventory offline from %(time)s to %(until)s:"
+                    " %(reason)s"
+                )
+                % words
+            )
+        return _("Omnichannel Inventory was offline from %(time)s to %(until)s.") % words
+
+    def site_text(self, sites: Sites, alert: Alert) -> str | None:
+        """Say since when, and how much of the sites is waiting; never who took it offline."""
+        if alert.state != AlertState.OPEN:
+            until = phrases.moment(alert.resolved_at or alert.updated_at)
+            words = {"time": phrases.moment(alert.since), "until": until}
+            return _("Omnichannel Inventory was offline from %(time)s to %(until)s.") % words
+        message = _("Omnichannel Inventory has been offline since %(time)s.")
+        since = message % {"time": phrases.moment(alert.since)}
+        return f"{since} {phrases.at_stake(sites.waiting)}"
+
+
+def _cause_data(status: Status) -> Data:
+    if status.connection == ConnectionState.FORCED_OFFLINE:
+        return {"why": "forced", "by": status.forced_by, "reason": status.reason}
+    why = {OfflineCause.CONFIGURATION: "credentials", OfflineCause.FORCED: "released"}
+    return {"why": why.get(status.cause, "no_answer"), "by": "", "reason": ""}
+
+
+def _sentences(why: str) -> tuple[str, str]:
+    """Return what happened and what to do."""
+    if why == "forced":
+        return (
+            _("%(who)s took Omnichannel Inventory offline at %(time)s: %(reason)s"),
+            _("Release the connection when OCI may be used again."),
+        )
+    if why == "credentials":
+        return (
+            _("Omnichannel Inventory has refused our credentials since %(time)s."),
+            _("Correct the credentials; the alert about them names the settings."),
+        )
+    automatic = _(
+        "You don't need to do anything. Reconciliation starts automatically when OCI answers again."
+    )
+    if why == "released":
+        return (
+            _(
+                "Omnichannel Inventory went offline at %(time)s. The forced state has ended and the"
+                " connection is being checked."
+            ),
+            automatic,
+        )
+    return _("Omnichannel Inventory has not answered since %(time)s."), automatic
+
+
+RULE = OciOffline()

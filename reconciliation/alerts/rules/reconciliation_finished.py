@@ -1,0 +1,61 @@
+"""The newest reconciliation has finished without shortages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from reconciliation.alerts import phrases
+from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of
+from reconciliation.alerts.site_figures import Sites
+from reconciliation.models import Alert, AlertState, EntryState, Priority, RunState
+
+
+class ReconciliationFinished(Rule):
+    """News: it stays away once a person has resolved it, until another run finishes."""
+
+    title = gettext_lazy("Reconciliation finished")
+    button = gettext_lazy("Open the reconciliation")
+    is_news = True
+
+    def find(self, facts: Facts) -> Iterable[Found]:
+        """Yield the newest run if it has completed."""
+        last = facts.status.last_run
+        if last is not None and last.run.state == RunState.COMPLETED:
+            yield Found(
+                priority=Priority.INFO,
+                link=f"/runs/{last.run.pk}/",
+                data={"run": last.run.pk, **{str(state): n for state, n in last.counts.items()}},
+                since=last.run.finished_at or facts.now,
+            )
+
+    def is_same(self, before: Data, after: Data) -> bool:
+        """Keep two reconciliations apart."""
+        return bool(before.get("run") == after.get("run"))
+
+    def text(self, data: Data) -> Text:
+        """Say when, and how many orders came to which end."""
+        return Text(self.past(data))
+
+    def past(self, data: Data) -> str:
+        """Say the same: it has happened either way."""
+        counts = {state: data[state.value] for state in EntryState if state.value in data}
+        message = _("Reconciliation %(run)s finished at %(time)s: %(outcomes)s.")
+        words = {"run": data["run"], "time": moment_of(data)}
+        return message % {**words, "outcomes": phrases.outcomes(counts)}
+
+    def site_text(self, sites: Sites, alert: Alert) -> str | None:
+        """Say how the orders of the sites fared; nothing about a run of other sites."""
+        run = sites.runs.get(alert.data.get("run", 0))
+        if run is None:
+            return None
+        words = {"run": run.pk, "time": phrases.moment(alert.since)}
+        if alert.state != AlertState.OPEN:
+            return _("Reconciliation %(run)s finished at %(time)s.") % words
+        words["outcomes"] = phrases.outcomes(sites.outcomes.get(run.pk, {}))
+        return _("Reconciliation %(run)s finished at %(time)s: %(outcomes)s.") % words
+
+
+RULE = ReconciliationFinished()
