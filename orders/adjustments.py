@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from orders import events, ledger, lifecycle, outcomes
+from orders import events, ledger, lifecycle, outcomes, reasons
 from orders.actors import Actor
 from orders.adjustment_lines import Keep, given_up, kept_of, lines_refusal
 from orders.errors import CannotAdjust, Shortfall
@@ -184,7 +184,7 @@ def give_back(
         return mine is not None and bool(
             Adjustment.objects.filter(pk=mine.pk, state=AdjustmentState.RESERVING).update(
                 state=AdjustmentState.GIVING_BACK,
-                refusal=refusal[:1000],
+                **reasons.columns("refusal", refusal, limit=1000),
                 shortfalls=[one.members() for one in shortfalls],
             )
         )
@@ -199,8 +199,9 @@ def refuse(*, adjustment_id: int, holder: str, now: datetime) -> Adjustment | No
         _end(mine, AdjustmentState.REFUSED, now=now)
         ledger.release(order=mine.order, keys=kept_of(keeps_of(mine)), now=now)
         outcomes.drop_claim(order_id=mine.order_id, holder=holder)
+        why = reasons.restored(mine.refusal, mine.refusal_codes)
         more = {"shortfalls": mine.shortfalls} if mine.shortfalls else {}
-        _tell(mine, EventKind.ADJUSTMENT_REFUSED, reason=mine.refusal, now=now, **more)
+        _tell(mine, EventKind.ADJUSTMENT_REFUSED, reason=why, now=now, **more)
         return mine
 
 

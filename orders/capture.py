@@ -30,6 +30,7 @@ from orders.models import (
 )
 from orders.payload import PlacedOrder
 from orders.payload_items import PlacedItem, Takes
+from orders.reasons import say
 
 _TRIES = 5
 
@@ -156,20 +157,16 @@ def check_caps(
     if site.cap_units_per_order is not None and units > site.cap_units_per_order:
         raise OfflineCapExceeded(
             "unitsPerOrder",
-            f"While OCI is away an order may have {site.cap_units_per_order.normalize():f} units.",
+            say("cap_units", units=f"{site.cap_units_per_order.normalize():f}"),
         )
     minutes = site.cap_offline_minutes
     if minutes is not None and offline_since and now - offline_since > timedelta(minutes=minutes):
-        raise OfflineCapExceeded(
-            "duration", f"OCI has been away for more than {minutes} minutes; orders are refused."
-        )
+        raise OfflineCapExceeded("duration", say("cap_minutes", minutes=minutes))
     if site.cap_total_value is not None:
         Site.objects.select_for_update().get(pk=site.pk)
         waiting = Order.objects.waiting().filter(site=site).aggregate(n=Sum("order_total"))["n"]
         if (waiting or ZERO) + value > site.cap_total_value:
-            raise OfflineCapExceeded(
-                "totalValue", "The value of orders that wait for OCI has reached the site's limit."
-            )
+            raise OfflineCapExceeded("totalValue", say("cap_value"))
 
 
 def _insert(
@@ -205,7 +202,7 @@ def _insert(
         order=order,
         kind=EventKind.CAPTURED if claim else EventKind.CAPTURED_OFFLINE,
         actor=actor,
-        reason="Stock was taken off ATO." if claim else reason,
+        reason=say("stock_taken") if claim else reason,
         now=now,
     )
     floors = {} if claim else _offline_floors(records)

@@ -8,6 +8,7 @@ from typing import Any
 
 from orders.actors import Actor
 from orders.models import EventKind, Order, OrderEvent
+from orders.reasons import columns
 
 
 def build(
@@ -26,7 +27,7 @@ def build(
         kind=kind,
         actor_kind=actor.kind,
         actor=actor.name[:150],
-        reason=reason[:1000],
+        **columns("reason", reason, limit=1000),
         data=dict(data or {}),
         projected=not order.captured_offline,
     )

@@ -10,6 +10,7 @@ from orders import events, lifecycle
 from orders.actors import Actor
 from orders.errors import ExportRefused
 from orders.models import EventKind, ExportStatus, Order
+from orders.reasons import say
 from orders.refusals import EXPORT_ACTIONS, moved_on
 
 
@@ -39,7 +40,7 @@ def change_export_status(*, order_id: int, to: ExportStatus, actor: Actor, now: 
             order=order,
             kind=EventKind.EXPORT,
             actor=actor,
-            reason=f"Export status {before} became {to}.",
+            reason=say("export_changed", before=before.value, to=to.value),
             now=now,
         )
         return order

@@ -26,6 +26,7 @@ from orders.models import (
     OrderStatus,
     ReservationState,
 )
+from orders.reasons import columns, say
 from orders.short_items import replaced_words, resolution_of, settled_as
 
 
@@ -187,7 +188,7 @@ def resume_abandoned(*, actor: Actor, now: datetime, limit: int = 500) -> int:
             order_id=pk,
             holder=holder,
             actor=actor,
-            reason="The process that was reserving it ended before OCI's answer was known.",
+            reason=say("process_ended"),
             now=now,
         )
         for pk, holder in list(abandoned)
@@ -232,7 +233,7 @@ def put_to_review(
             orders = orders.filter(claim=holder)
         won = orders.update(
             needs_review_since=now,
-            needs_review_reason=reason[:500],
+            **columns("needs_review_reason", reason, limit=500),
             claim="",
             claimed_until=None,
         )

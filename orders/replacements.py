@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
-from orders import events, ledger, lifecycle, outcomes
+from orders import events, ledger, lifecycle, outcomes, reasons
 from orders.actors import Actor
 from orders.errors import CannotReplace
 from orders.fields import json_number, quantity
@@ -195,7 +195,7 @@ def give_back(
             Replacement.objects.filter(pk=mine.pk, state=ReplacementState.RESERVING).update(
                 state=ReplacementState.GIVING_BACK,
                 offered_quantity=offered,
-                refusal=refusal[:500],
+                **reasons.columns("refusal", refusal, limit=500),
             )
         )
 
@@ -209,7 +209,8 @@ def refuse(*, replacement_id: int, holder: str, now: datetime) -> Replacement | 
         _end(mine, ReplacementState.REFUSED, now=now)
         ledger.release(order=mine.order, keys=[(mine.inventory_list_id, mine.sku)], now=now)
         outcomes.drop_claim(order_id=mine.order_id, holder=holder)
-        _tell(mine, EventKind.NOT_REPLACED, actor=actor_of(mine), reason=mine.refusal, now=now)
+        why = reasons.restored(mine.refusal, mine.refusal_codes)
+        _tell(mine, EventKind.NOT_REPLACED, actor=actor_of(mine), reason=why, now=now)
         return mine
 
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from coc_admin.console.formats import format_money, format_quantity
-from coc_admin.console.recorded_labels import in_readers_language
+from orders import reasons
 from orders.fields import ZERO
 from orders.models import (
     ExportStatus,
@@ -199,7 +199,7 @@ def standing(
             "bad",
             "alert-triangle",
             _("Needs review: a person must look at it"),
-            in_readers_language(order.needs_review_reason),
+            reasons.read(order.needs_review_reason, order.needs_review_reason_codes),
             _review_ends(order),
         )
     if order.status == OrderStatus.FAILED:

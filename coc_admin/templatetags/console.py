@@ -9,13 +9,15 @@ from functools import lru_cache
 from typing import Any
 
 from django import template
+from django.db.models import Model
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from coc_admin.console import formats, labels, recorded_labels
+from coc_admin.console import formats, labels
+from orders import reasons
 from orders.models import Order
 from orders.texts import made_visible
 from reconciliation.alerts.rules import button_of, title_of
@@ -30,7 +32,6 @@ register.filter("price_to_type", formats.price_to_type)
 register.filter("visible", made_visible)
 register.filter("alert_title", title_of)
 register.filter("alert_button", button_of)
-register.filter("recorded", recorded_labels.in_readers_language)
 
 ICONS = "vendor/tabler-icons-3.51.0/icons.svg"
 
@@ -166,3 +167,9 @@ def outcome_bar(counts: Mapping[Any, int]) -> SafeString | str:
             "", '<rect x="{}" y="0" width="{}" height="6" class="bar-{}"></rect>', rects
         ),
     )
+
+
+@register.filter
+def in_words(row: Model, name: str) -> str:
+    """Return a reason that is stored with `row`, a column and its codes, in words."""
+    return reasons.read(getattr(row, name), getattr(row, f"{name}_codes"))

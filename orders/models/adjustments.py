@@ -47,6 +47,7 @@ class Adjustment(models.Model):
     asked_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     refusal = models.CharField(max_length=1000, blank=True)
+    refusal_codes = models.JSONField(null=True)  # orders.reasons
     shortfalls = models.JSONField(default=list)
 
     class Meta:

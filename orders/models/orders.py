@@ -129,6 +129,7 @@ class Order(models.Model):
     claimed_until = models.DateTimeField(null=True)
     needs_review_since = models.DateTimeField(null=True)
     needs_review_reason = models.CharField(max_length=500, blank=True)
+    needs_review_reason_codes = models.JSONField(null=True)  # orders.reasons
     resolution = models.CharField(max_length=16, choices=Resolution.choices, blank=True)
     resolution_at = models.DateTimeField(null=True)
     resolution_by = models.CharField(max_length=150, blank=True)
@@ -375,6 +376,7 @@ class OrderEvent(models.Model):
     actor_kind = models.CharField(max_length=6, choices=ActorKind.choices)
     actor = models.CharField(max_length=150)
     reason = models.CharField(max_length=1000)
+    reason_codes = models.JSONField(null=True)  # orders.reasons; none for the words of people
     data = models.JSONField(default=dict)
     projected = models.BooleanField(default=True)
 

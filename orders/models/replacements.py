@@ -53,6 +53,7 @@ class Replacement(models.Model):
     ended_at = models.DateTimeField(null=True)
     offered_quantity = QuantityField(null=True)  # what OCI had, when that was not all
     refusal = models.CharField(max_length=500, blank=True)
+    refusal_codes = models.JSONField(null=True)  # orders.reasons
     new_item = models.OneToOneField(
         OrderItem, null=True, on_delete=models.PROTECT, related_name="made_by"
     )

@@ -14,6 +14,7 @@ from django.db.models.functions import Coalesce, Greatest, Least
 from reconciliation.connection.state import current, row
 from reconciliation.connection.transitions import MAX_REASON, lose, lose_if_unanswered
 from reconciliation.models import OfflineCause
+from reconciliation.reasons import columns, say
 
 # How often a good answer that changes nothing else is written down; also the rate of growth of
 # `concurrency`.
@@ -78,7 +79,7 @@ def note_failure(*, sent_at: datetime, now: datetime, message: str) -> None:
         .filter(Q(last_good_at=None) | Q(last_good_at__lte=sent_at))
         .update(
             failures=F("failures") + 1,
-            last_error=message[:MAX_REASON],
+            **columns("last_error", message, limit=MAX_REASON),
             unanswered_since=Coalesce("unanswered_since", Value(sent_at)),
             concurrency=_HALVED,
         )
@@ -107,10 +108,15 @@ def note_throttled(*, retry_after: float, now: datetime) -> None:
 
 def note_configuration_fault(*, now: datetime, message: str) -> None:
     """Go OFFLINE at once because OCI refuses our credentials; it answers, so nothing hangs."""
-    row().update(unanswered=0, unanswered_since=None, failures=0, last_error=message[:MAX_REASON])
+    row().update(
+        unanswered=0,
+        unanswered_since=None,
+        failures=0,
+        **columns("last_error", message, limit=MAX_REASON),
+    )
     lose(
         now=now,
         cause=OfflineCause.CONFIGURATION,
-        reason="OCI refuses our credentials or does not know our tenant group.",
+        reason=say("credentials_or_tenant"),
         condition=Q(),
     )

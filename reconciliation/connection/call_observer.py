@@ -49,7 +49,9 @@ class StateObserver:
         self._last_good = float("-inf")
         now = self._clock()
         sent_at = getattr(self._call, "sent_at", now)
-        self._safely(lambda: call_counts.note_failure(sent_at=sent_at, now=now, message=str(error)))
+        self._safely(
+            lambda: call_counts.note_failure(sent_at=sent_at, now=now, message=error.reason)
+        )
 
     def throttled(self, error: OciThrottled) -> None:
         """OCI asked us to slow down."""
@@ -61,7 +63,7 @@ class StateObserver:
         """OCI refused our credentials."""
         self._last_good = float("-inf")
         self._safely(
-            lambda: call_counts.note_configuration_fault(now=self._clock(), message=str(error))
+            lambda: call_counts.note_configuration_fault(now=self._clock(), message=error.reason)
         )
 
     def _safely(self, note: Callable[[], None]) -> None:

@@ -22,6 +22,7 @@ from reconciliation.models import (
     OfflineCause,
     Outage,
 )
+from reconciliation.reasons import columns, say
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ def lose_if_unanswered(now: datetime) -> bool:
     return lose(
         now=now,
         cause=OfflineCause.UNREACHABLE,
-        reason=f"OCI has left {limit} or more calls in a row without an answer.",
+        reason=say("unanswered_calls", limit=limit),
         condition=unreachable,
     )
 
@@ -73,7 +74,7 @@ def lose(*, now: datetime, cause: OfflineCause, reason: str, condition: Q) -> bo
                     state=ConnectionState.OFFLINE,
                     cause=cause,
                     since=now,
-                    reason=reason[:MAX_REASON],
+                    **columns("reason", reason, limit=MAX_REASON),
                     good_probes=0,
                 )
             ):
@@ -92,7 +93,7 @@ def _change_cause(*, now: datetime, cause: OfflineCause, reason: str, condition:
             row()
             .filter(condition, state=offline)
             .exclude(cause=cause)
-            .update(cause=cause, reason=reason[:MAX_REASON], good_probes=0)
+            .update(cause=cause, good_probes=0, **columns("reason", reason, limit=MAX_REASON))
         ):
             outage = Outage.objects.filter(is_open=True).first()
             _write_change(outage, offline, offline, OBSERVER, reason, now)
@@ -119,7 +120,7 @@ def note_bad_probe(*, sent_at: datetime) -> None:
 
 def mark_recovering(now: datetime) -> bool:
     """Go from OFFLINE to RECOVERING after enough good probes; True for the winner."""
-    reason = "OCI answers again."
+    reason = say("oci_answers_again")
     with transaction.atomic():
         if (
             not row()
@@ -130,7 +131,7 @@ def mark_recovering(now: datetime) -> bool:
                 state=ConnectionState.RECOVERING,
                 cause=OfflineCause.NONE,
                 since=now,
-                reason=reason,
+                **columns("reason", reason, limit=MAX_REASON),
                 forced_by="",
                 unanswered=0,
                 unanswered_since=None,
@@ -163,12 +164,16 @@ def mark_online_if_drained(now: datetime) -> bool:
     """
     if not row().filter(state=ConnectionState.RECOVERING).exists() or not is_drained():
         return False
-    reason = "Nothing waits for a reservation any more."
+    reason = say("nothing_waits")
     with transaction.atomic():
         if (
             not row()
             .filter(state=ConnectionState.RECOVERING)
-            .update(state=ConnectionState.ONLINE, since=now, reason=reason)
+            .update(
+                state=ConnectionState.ONLINE,
+                since=now,
+                **columns("reason", reason, limit=MAX_REASON),
+            )
         ):
             return False
         outage = Outage.objects.filter(is_open=True).first()
@@ -194,7 +199,7 @@ def force_offline(*, actor: Actor, reason: str, now: datetime) -> bool:
                     state=ConnectionState.FORCED_OFFLINE,
                     cause=OfflineCause.FORCED,
                     since=now,
-                    reason=reason,
+                    **columns("reason", reason, limit=MAX_REASON),
                     forced_by=actor.name[:150],
                     good_probes=0,
                 )
@@ -218,7 +223,11 @@ def release_forced(*, actor: Actor, reason: str, now: datetime) -> bool:
             not row()
             .filter(state=ConnectionState.FORCED_OFFLINE)
             .update(
-                state=ConnectionState.OFFLINE, since=now, reason=reason, forced_by="", good_probes=0
+                state=ConnectionState.OFFLINE,
+                since=now,
+                **columns("reason", reason, limit=MAX_REASON),
+                forced_by="",
+                good_probes=0,
             )
         ):
             return False
@@ -241,7 +250,10 @@ def _open_outage(*, cause: OfflineCause, reason: str, lost_at: datetime, now: da
     outage = Outage.objects.filter(is_open=True).first()
     if outage is None:
         return Outage.objects.create(
-            cause=cause, reason=reason[:MAX_REASON], lost_at=min(lost_at, now), detected_at=now
+            cause=cause,
+            **columns("reason", reason, limit=MAX_REASON),
+            lost_at=min(lost_at, now),
+            detected_at=now,
         )
     # A relapse: it had not recovered after all.
     Outage.objects.filter(pk=outage.pk).update(recovered_at=None)
@@ -262,6 +274,6 @@ def _write_change(
         old_state=old,
         new_state=new,
         actor=actor.name[:150],
-        reason=reason[:MAX_REASON],
+        **columns("reason", reason, limit=MAX_REASON),
     )
     logger.warning("The connection to OCI went from %s to %s: %s", old, new, reason)

@@ -12,6 +12,7 @@ from orders import privacy
 from orders.actors import job
 from reconciliation.models import Lease
 from reconciliation.queue import intervals, leases
+from reconciliation.reasons import say
 
 RETENTION = job("retention")
 _LEASE = "retention"
@@ -72,7 +73,7 @@ def apply(*, now: datetime) -> Applied:
         customers = privacy.erase_old(
             captured_before=now - timedelta(days=days),
             actor=RETENTION,
-            reason=f"Personal data is kept for {days} days.",
+            reason=say("retention", days=days),
             now=now,
         )
     return Applied(payloads, customers)

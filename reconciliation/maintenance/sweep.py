@@ -25,6 +25,7 @@ from reconciliation.models import (
 )
 from reconciliation.models.attempts import OF_REMEDIES
 from reconciliation.queue import enqueue, intervals
+from reconciliation.reasons import say
 from reconciliation.reservation import release
 from reconciliation.runs import lifecycle
 
@@ -79,7 +80,7 @@ def _wake_run(now: datetime) -> list[str]:
         run = lifecycle.start_run(
             trigger=Trigger.SCHEDULE,
             actor=SWEEP,
-            reason="Orders wait for their reservation, or for the end of a rerun.",
+            reason=say("orders_wait"),
             scope=scope,
             scope_data=data,
             now=now,

@@ -105,6 +105,7 @@ class Attempt(models.Model):
     status = models.PositiveSmallIntegerField(null=True)
     error_code = models.CharField(max_length=100, blank=True)
     message = models.CharField(max_length=1000, blank=True)
+    message_codes = models.JSONField(null=True)
     correlation_id = models.CharField(max_length=64, blank=True)
 
     class Meta:

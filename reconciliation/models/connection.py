@@ -40,11 +40,13 @@ class Connection(models.Model):
     cause = models.CharField(max_length=16, choices=OfflineCause.choices, blank=True)
     since = models.DateTimeField()
     reason = models.CharField(max_length=500, blank=True)
+    reason_codes = models.JSONField(null=True)
     forced_by = models.CharField(max_length=150, blank=True)
     unanswered = models.PositiveIntegerField(default=0)
     unanswered_since = models.DateTimeField(null=True)
     failures = models.PositiveIntegerField(default=0)
     last_error = models.CharField(max_length=500, blank=True)
+    last_error_codes = models.JSONField(null=True)
     last_good_at = models.DateTimeField(null=True)
     good_probes = models.PositiveIntegerField(default=0)
     # Pacing towards OCI: calls at once, and not before this moment after a 429.
@@ -70,6 +72,7 @@ class Outage(models.Model):
     is_open = models.BooleanField(default=True)
     cause = models.CharField(max_length=16, choices=OfflineCause.choices)
     reason = models.CharField(max_length=500, blank=True)
+    reason_codes = models.JSONField(null=True)
     lost_at = models.DateTimeField()  # the first call that was not answered
     detected_at = models.DateTimeField()
     recovered_at = models.DateTimeField(null=True)  # OCI answers again
@@ -96,6 +99,7 @@ class ConnectionChange(models.Model):
     new_state = models.CharField(max_length=14, choices=ConnectionState.choices)
     actor = models.CharField(max_length=150)
     reason = models.CharField(max_length=500)
+    reason_codes = models.JSONField(null=True)
 
     class Meta:
         ordering = ["id"]

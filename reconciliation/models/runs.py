@@ -49,6 +49,7 @@ class Run(models.Model):
     trigger = models.CharField(max_length=8, choices=Trigger.choices)
     actor = models.CharField(max_length=150)
     reason = models.CharField(max_length=500, blank=True)
+    reason_codes = models.JSONField(null=True)
     scope = models.CharField(max_length=12, choices=Scope.choices, default=Scope.MISSING)
     # What narrows the scope: {"site": ..., "run": ..., "orders": [ids], "sku": ..., "list": ...}
     scope_data = models.JSONField(default=dict)

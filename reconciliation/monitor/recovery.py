@@ -10,6 +10,7 @@ from orders.models import Order, OrderEvent
 from reconciliation import connection
 from reconciliation.models import ConnectionState, ReportDay, Run, Trigger
 from reconciliation.queue import enqueue
+from reconciliation.reasons import say
 from reconciliation.reservation import release
 from reconciliation.runs.lifecycle import RunRefused, start_run
 
@@ -37,7 +38,7 @@ def start_if_due(now: datetime) -> Run | None:
         return None
     try:
         return start_run(
-            trigger=Trigger.RECOVERY, actor=MONITOR, reason="OCI answers again.", now=now
+            trigger=Trigger.RECOVERY, actor=MONITOR, reason=say("oci_answers_again"), now=now
         )
     except RunRefused:
         # Another one started it first, or nothing waits any more.

@@ -18,6 +18,7 @@ from reconciliation.oci.errors import (
 )
 from reconciliation.oci.jsontext import clean_text, read_json
 from reconciliation.oci.transport import HttpAnswer
+from reconciliation.reasons import say
 
 MOST_RETRY_AFTER = 300.0
 DEFAULT_RETRY_AFTER = 5.0
@@ -35,7 +36,7 @@ def json_of(answer: HttpAnswer) -> Any:
     """
     media = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if media and not _JSON.fullmatch(media):
-        raise MalformedAnswer("Its content type is not JSON.")
+        raise MalformedAnswer(say("not_json_type"))
     return read_json(answer.body)
 
 

@@ -173,7 +173,7 @@ class Caller:
                     operation=call.operation,
                     kind="malformed",
                     status=answer.status,
-                    detail=str(error),
+                    detail=error.reason,
                 ) from None
         except OciError as error:
             # An error about the token is shared by all calls that waited for it.

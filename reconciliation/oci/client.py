@@ -23,6 +23,7 @@ from reconciliation.oci.errors import MalformedAnswer, OciRefused
 from reconciliation.oci.jsontext import as_object, as_objects, as_quantity, as_text, write_json
 from reconciliation.oci.records import RecordFailure, ReleaseRecord, failures_of, releases_body
 from reconciliation.oci.transport import HttpAnswer, Transport
+from reconciliation.reasons import say
 
 # SKUs times places of one get-availability call (contract 2.2).
 MOST_COMBINATIONS = 100
@@ -191,14 +192,14 @@ def _check_subject(answer: HttpAnswer, reservation_id: uuid.UUID) -> None:
         except ValueError:
             continue
         if other:
-            raise MalformedAnswer("It is about another reservation document.")
+            raise MalformedAnswer(say("other_document"))
 
 
 def _check_cancelled(answer: HttpAnswer) -> None:
     """Raise MalformedAnswer if what comes with the answer to a cancel is no plain yes."""
     body = json_of(answer) if answer.body.strip() else None
     if isinstance(body, dict) and (body.get("errorCode") or body.get("errors")):
-        raise MalformedAnswer("It tells of errors.")
+        raise MalformedAnswer(say("has_errors"))
 
 
 def _cancel_result(refusal: OciRefused) -> CancelResult | None:
@@ -219,18 +220,18 @@ def _availability_of(answer: object, name: str, place: Place, skus: set[str]) ->
     """
     body = as_object(answer, "The answer")
     if not body.keys() & {"groups", "locations"}:
-        raise MalformedAnswer("It is not the answer to a question for counts.")
+        raise MalformedAnswer(say("not_counts"))
     found: dict[str, Availability] = {}
     for entry in as_objects(body.get(name), name):
         if entry.get("id") != place.id:
-            raise MalformedAnswer("It is about a place that was not asked for.")
+            raise MalformedAnswer(say("place_not_asked"))
         for record in as_objects(entry.get("records"), "records"):
             sku = as_text(record.get("sku"), "A SKU in records")
             counts = Availability(place, sku, *_counts(record))
             if sku not in skus:
-                raise MalformedAnswer("It is about a SKU that was not asked for.")
+                raise MalformedAnswer(say("sku_not_asked"))
             if found.setdefault(sku, counts) != counts:
-                raise MalformedAnswer("It has two answers for one SKU.")
+                raise MalformedAnswer(say("two_answers"))
     return list(found.values())
 
 

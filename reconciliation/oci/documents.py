@@ -26,6 +26,7 @@ from reconciliation.oci.jsontext import (
     read_json,
     write_json,
 )
+from reconciliation.reasons import Reason, say
 
 # OCI's own cap is not published; Connect, its twin, takes 100 lines (contract 1.3).
 MAX_LINES = 100
@@ -144,7 +145,7 @@ class Judgement:
 
     held: Mapping[Key, Decimal]
     requested: Mapping[Key, Decimal]
-    oddities: tuple[str, ...] = ()
+    oddities: tuple[Reason, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -185,12 +186,12 @@ def judge(*, body: str, answer: Mapping[str, Any]) -> Judgement:
     held = {key: told.get(key, _ZERO) for key in requested}
     times = Counter((place, sku) for place, sku, _ in entries)
     oddities = [
-        f"OCI lists {_name(key)} {times[key]} times; the quantities are added."
+        say("listed_twice", what=_name(key), times=times[key])
         for key in sorted(times)
         if times[key] > 1
     ]
     if answer.get("success") is True and not entries:
-        oddities.append("OCI says success and lists nothing.")
+        oddities.append(say("empty_success"))
     return Judgement(held=held, requested=requested, oddities=tuple(oddities[:_MOST_ODDITIES]))
 
 
@@ -199,7 +200,7 @@ def _check_time(value: object) -> None:
     try:
         datetime.fromisoformat(as_text(value, "reservationTime"))
     except ValueError:
-        raise MalformedAnswer("Its reservationTime is no time.") from None
+        raise MalformedAnswer(say("no_time")) from None
 
 
 def _check_places(answer: Mapping[str, Any], requested: Mapping[Key, Decimal]) -> None:
@@ -213,26 +214,28 @@ def _check_places(answer: Mapping[str, Any], requested: Mapping[Key, Decimal]) -
         for entry in as_objects(answer.get(name), name):
             place = Place(kind, as_text(entry.get("id"), f"An id in {name}"))
             if place not in asked:
-                raise MalformedAnswer(clean_text(f"It is about {place} as well.", limit=200))
+                raise MalformedAnswer(
+                    say("other_place_too", place=clean_text(str(place), limit=200))
+                )
             errors = as_objects(entry.get("errors"), "errors")
             for error in errors:
                 sku = as_text(error.get("sku"), "A SKU in errors")
                 if (place, sku) not in requested:
                     what = _name((place, sku))
-                    raise MalformedAnswer(f"It lists {what}, which was not asked for.")
+                    raise MalformedAnswer(say("line_not_asked", what=what))
             if errors or entry.get("details") is not None:
                 missing.discard(place)
     if missing:
         silent = clean_text(str(min(missing)), limit=200)
-        raise MalformedAnswer(f"It does not say what is held of {silent}.")
+        raise MalformedAnswer(say("silent_about", place=silent))
 
 
 def _check_asked(key: Key, told: Decimal, asked: Decimal | None) -> None:
     if asked is None:
-        raise MalformedAnswer(f"It lists {_name(key)}, which was not asked for.")
+        raise MalformedAnswer(say("line_not_asked", what=_name(key)))
     if told > asked:
-        more = f"It lists {write_json(told)} of {_name(key)}"
-        raise MalformedAnswer(f"{more}; {write_json(asked)} was asked for.")
+        figures = {"told": write_json(told), "asked": write_json(asked)}
+        raise MalformedAnswer(say("more_than_asked", what=_name(key), **figures))
 
 
 def _name(key: Key) -> str:

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-Kind = Literal["connect", "timeout", "server_error", "malformed"]
+from reconciliation.reasons import Reason, join, say
 
-_NO_ANSWER: dict[Kind, str] = {
-    "connect": "OCI could not be reached.",
-    "timeout": "OCI did not answer in time.",
-    "server_error": "OCI answered with a server error.",
-    "malformed": "OCI's answer could not be understood.",
-}
+Kind = Literal["connect", "timeout", "server_error", "malformed"]
 
 
 class MalformedAnswer(ValueError):
-    """An answer whose structure cannot be trusted; the text says what is wrong with it."""
+    """An answer whose structure cannot be trusted; `reason` says what is wrong with it."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class OciError(Exception):
@@ -29,8 +28,9 @@ class OciError(Exception):
     `correlation_id` is the Correlation-Id of the call, empty for tokens.
     """
 
-    def __init__(self, text: str, *, operation: str, sent: bool = True) -> None:
-        super().__init__(text)
+    def __init__(self, reason: Reason, *, operation: str, sent: bool = True) -> None:
+        super().__init__(reason)
+        self.reason = reason
         self.operation = operation
         self.sent = sent
         self.correlation_id = ""
@@ -52,9 +52,9 @@ class OciNoAnswer(OciError):
         sent: bool | None = None,
         detail: str = "",
     ) -> None:
-        text = _NO_ANSWER[kind] + (f" {detail}" if detail else "")
+        where = "" if status is None else say("http_status", status=status)
         super().__init__(
-            text if status is None else f"{text} (HTTP {status})",
+            join(say(f"oci_{kind}"), detail, where),
             operation=operation,
             sent=kind != "connect" if sent is None else sent,
         )
@@ -67,8 +67,8 @@ class OciThrottled(OciError):
     """OCI asks to slow down (429, contract 1.8). `retry_after` is in seconds, 0 to 300."""
 
     def __init__(self, *, operation: str, retry_after: float, sent: bool = True) -> None:
-        text = f"OCI asks to wait {retry_after:g} seconds."
-        super().__init__(text, operation=operation, sent=sent)
+        reason = say("oci_throttled", seconds=f"{retry_after:g}")
+        super().__init__(reason, operation=operation, sent=sent)
         self.retry_after = retry_after
         self.status = 429
 
@@ -80,9 +80,9 @@ class OciConfigurationFault(OciError):
     """
 
     def __init__(self, *, operation: str, status: int, detail: str, sent: bool = True) -> None:
-        where = "the request for a token" if operation == "token" else "our credentials"
-        text = f"OCI refuses {where} (HTTP {status}). {detail}" if status else detail
-        super().__init__(text.strip(), operation=operation, sent=sent)
+        code = "oci_token_status" if operation == "token" else "oci_credentials_status"
+        reason = join(say(code, status=status) if status else "", detail)
+        super().__init__(reason, operation=operation, sent=sent)
         self.status = status
         self.detail = detail
 
@@ -104,8 +104,8 @@ class OciRefused(OciError):
         parameter: str = "",
         place: str = "",
     ) -> None:
-        text = f"OCI refused the call: {error_code} (HTTP {status})."
-        super().__init__(text, operation=operation)
+        reason = say("oci_refused_call", code=error_code, status=status)
+        super().__init__(reason, operation=operation)
         self.status = status
         self.error_code = error_code
         self.message = message

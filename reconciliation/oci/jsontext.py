@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, NoReturn
 
 from reconciliation.oci.errors import MalformedAnswer
+from reconciliation.reasons import say
 
 STEP = Decimal("0.001")
 # Far above any stock, and small enough for exact sums in Python's default precision.
@@ -20,7 +21,7 @@ def read_json(raw: bytes | str) -> Any:
         text = raw.decode() if isinstance(raw, bytes) else raw
         return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
     except (ValueError, ArithmeticError, RecursionError):
-        raise MalformedAnswer("It is not JSON.") from None
+        raise MalformedAnswer(say("not_json")) from None
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -42,7 +43,7 @@ def write_json(value: Any) -> str:
 def as_object(value: object, what: str) -> Mapping[str, Any]:
     """Return a JSON object, or raise MalformedAnswer."""
     if not isinstance(value, Mapping):
-        raise MalformedAnswer(f"{what} is not an object.")
+        raise MalformedAnswer(say("not_an_object", what=what))
     return value
 
 
@@ -51,14 +52,14 @@ def as_objects(value: object, what: str) -> list[Mapping[str, Any]]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise MalformedAnswer(f"{what} is not a list.")
+        raise MalformedAnswer(say("not_a_list", what=what))
     return [as_object(item, f"An entry of {what}") for item in value]
 
 
 def as_text(value: object, what: str) -> str:
     """Return a string that is not empty, or raise MalformedAnswer."""
     if not isinstance(value, str) or not value:
-        raise MalformedAnswer(f"{what} is not a text.")
+        raise MalformedAnswer(say("not_a_text", what=what))
     return value
 
 
@@ -68,13 +69,13 @@ def as_quantity(value: object, what: str, *, rounded: bool = False) -> Decimal:
     With `rounded` more places are rounded away, for figures that were added up as floats elsewhere.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise MalformedAnswer(f"{what} is not a number.")
+        raise MalformedAnswer(say("not_a_number", what=what))
     number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
     if not number.is_finite() or number < 0 or (number and number.adjusted() >= _MOST_DIGITS):
-        raise MalformedAnswer(f"{what} is not a quantity.")
+        raise MalformedAnswer(say("not_a_quantity", what=what))
     exact = number.quantize(STEP, rounding=ROUND_HALF_EVEN)
     if exact != number and not rounded:
-        raise MalformedAnswer(f"{what} has more than three places.")
+        raise MalformedAnswer(say("too_many_places", what=what))
     return exact
 
 

@@ -24,6 +24,7 @@ from requests.structures import CaseInsensitiveDict
 
 from reconciliation.oci.errors import OciConfigurationFault, OciError, OciNoAnswer
 from reconciliation.oci.sockets import AddressRefused, Attempt, TimedAdapter, serving
+from reconciliation.reasons import say
 
 MAX_ANSWER = 5_000_000
 _CHUNK = 65_536
@@ -150,17 +151,17 @@ def _was_stale(attempt: Attempt, error: Exception) -> bool:
 
 def _explained(operation: str, attempt: Attempt, error: Exception) -> OciError:
     if isinstance(error, _UNUSABLE):
-        detail = "The address of OCI in the settings cannot be used."
+        detail = say("address_unusable")
         return OciConfigurationFault(operation=operation, status=0, detail=detail, sent=False)
     late = isinstance(error, _TIMEOUTS) or attempt.deadline <= time.monotonic()
     if not attempt.sent:
         return OciNoAnswer(operation=operation, kind="connect", detail=_why(error, late=late))
     if isinstance(error, _TooLong):
-        detail = f"It is longer than {MAX_ANSWER} bytes."
+        detail = say("answer_too_long", bytes=MAX_ANSWER)
         return OciNoAnswer(operation=operation, kind="malformed", detail=detail)
     if late:
         return OciNoAnswer(operation=operation, kind="timeout")
-    detail = "The connection ended before the answer was complete."
+    detail = say("connection_ended")
     return OciNoAnswer(operation=operation, kind="malformed", detail=detail)
 
 
@@ -172,15 +173,15 @@ def _why(error: BaseException, *, late: bool) -> str:
         seen.append(reason)
         inner = [getattr(reason, "reason", None), reason.__cause__, reason.__context__]
         reason = next((e for e in [*inner, *reason.args] if isinstance(e, BaseException)), None)
-    for kind, words in _REASONS:
+    for kind, code in _REASONS:
         if any(isinstance(e, kind) for e in seen):
-            return words
-    return "No connection in time." if late else ""
+            return say(code)
+    return say("no_connection_in_time") if late else ""
 
 
 _REASONS: tuple[tuple[type[BaseException], str], ...] = (
-    (urllib3.exceptions.NameResolutionError, "Its name could not be resolved."),
-    (ssl.SSLError, "Its certificate or the secure connection was not accepted."),
-    (ConnectionRefusedError, "The connection was refused."),
-    (AddressRefused, "Its address may not be called from here."),
+    (urllib3.exceptions.NameResolutionError, "name_not_resolved"),
+    (ssl.SSLError, "certificate_refused"),
+    (ConnectionRefusedError, "connection_refused"),
+    (AddressRefused, "address_not_permitted"),
 )

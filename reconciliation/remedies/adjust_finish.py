@@ -21,6 +21,7 @@ from reconciliation.connection.clients import shared_client
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
 from reconciliation.oci.client import OciClient
 from reconciliation.oci.errors import OciError
+from reconciliation.reasons import Reason, join, say
 from reconciliation.remedies.adjust_preview import held_by, instead
 from reconciliation.remedies.resume import (
     ASK_AGAIN,
@@ -168,16 +169,20 @@ def _let_go(
         return
 
 
+def _too_few(one: Shortfall) -> Reason:
+    return say(
+        "had_too_few",
+        held=f"{one.available.normalize():f}",
+        sku=f"{one.sku} in {one.inventory_list_id}",
+        needed=f"{one.requested.normalize():f}",
+    )
+
+
 def _give_back(
     mine: Adjustment, *, holder: str, refusal: str, shortfalls: Sequence[Shortfall]
 ) -> None:
     if not refusal:
-        figures = " ".join(
-            f"OCI had {one.available.normalize():f} of {one.sku} in {one.inventory_list_id};"
-            f" {one.requested.normalize():f} are needed."
-            for one in shortfalls[:5]
-        )
-        refusal = f"{figures} {instead()}"
+        refusal = join(*(_too_few(one) for one in shortfalls[:5]), instead())
     with transaction.atomic():
         given = adjustments.give_back(
             adjustment_id=mine.pk, holder=holder, refusal=refusal, shortfalls=shortfalls

@@ -17,6 +17,7 @@ from reconciliation import reservation
 from reconciliation.connection.clients import shared_client
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
 from reconciliation.oci.client import OciClient
+from reconciliation.reasons import say
 from reconciliation.remedies.resume import (
     ASK_AGAIN,
     CHANGED,
@@ -117,9 +118,11 @@ def _complete(replacement: Replacement, *, holder: str, now: datetime) -> Asked 
 
 
 def _give_back(replacement: Replacement, *, holder: str, asked: Asked, offered: Decimal) -> None:
-    refusal = asked.reason or (
-        f"OCI had {offered.normalize():f} of {replacement.sku};"
-        f" {replacement.quantity.normalize():f} are needed."
+    refusal = asked.reason or say(
+        "had_too_few",
+        held=f"{offered.normalize():f}",
+        sku=replacement.sku,
+        needed=f"{replacement.quantity.normalize():f}",
     )
     with transaction.atomic():
         mine = replacements.give_back(

@@ -16,6 +16,7 @@ from orders.models import Order, OrderItem, ReservationState
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
 from reconciliation.models.attempts import OF_REMEDIES
 from reconciliation.oci.documents import shares
+from reconciliation.reasons import say
 
 
 def answered_units(order_id: int) -> dict[int, Decimal]:
@@ -50,7 +51,7 @@ def count(
                 holder=holder,
                 reserved=units,
                 actor=actor,
-                reason="OCI answered the reservation.",
+                reason=say("reserved"),
                 now=now,
             )
         else:
@@ -59,7 +60,7 @@ def count(
                 holder=holder,
                 added=units,
                 actor=actor,
-                reason="OCI answered the reservation of the shortfall.",
+                reason=say("shortfall_reserved"),
                 now=now,
             )
         if order is not None:

@@ -31,6 +31,7 @@ from reconciliation.oci.documents import (
     split_lines,
     sum_lines,
 )
+from reconciliation.reasons import say
 
 _ACTIVE = (DocumentState.PREPARED, DocumentState.ANSWERED)
 
@@ -169,7 +170,7 @@ def replace(
             order=order,
             kind=EventKind.GENERATION,
             actor=actor,
-            reason=f"OCI answered {code} for the reservation id; the next one is used.",
+            reason=say("next_id", code=code),
             now=now,
             data={"generation": generation},
         )

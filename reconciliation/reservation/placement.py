@@ -35,6 +35,7 @@ from reconciliation import connection, reservation
 from reconciliation.connection.clients import shared_client
 from reconciliation.models import Connection, ConnectionState, Outage, Purpose
 from reconciliation.oci.client import OciClient
+from reconciliation.reasons import join, say
 from reconciliation.reservation import Asked, Verdict, fence, release, stock_refresh
 
 logger = logging.getLogger(__name__)
@@ -113,16 +114,17 @@ def _placed_before(order: Order, clock: Clock) -> Placement:
 def _offline_reason(state: Connection, placed: PlacedOrder) -> str:
     """Return why the order must not go to OCI now, or nothing."""
     if not connection.may_call(state):
-        return f"The connection to OCI is {state.get_state_display().lower()}."
+        forced = state.state == ConnectionState.FORCED_OFFLINE
+        return say("connection_forced_offline" if forced else "connection_offline")
     if not connection.is_usable(state):
-        return "OCI asks us to slow down."
+        return say("slow_down")
     if fenced(placed):
-        return "An earlier order waits for the same stock; this one queues behind it."
+        return say("behind_earlier_order")
     try:
         shared_client()
     except ImproperlyConfigured as fault:
         # Before the order is stored: a live order must not be left without anybody to reserve it.
-        return f"The connection to OCI is not set up: {fault}"
+        return say("connection_not_set_up", fault=str(fault).rstrip("."))
     return ""
 
 
@@ -142,8 +144,7 @@ def _capture_offline(
 ) -> Placement:
     if not site.offline_capture:
         raise OfflineCaptureRefused(
-            f"{reason} Site {site.pk} does not accept orders without a reservation."
-            " Nothing was stored; try again later."
+            join(reason, say("site_takes_none", site=site.pk), say("nothing_stored"))
         )
     captured = capture.capture_order(
         placed=placed,
@@ -227,11 +228,9 @@ def _keep_offline(
 
 def _check_acceptable(order: Order, *, site: Site, reason: str, now: datetime) -> None:
     """Raise OfflineCaptureRefused or OfflineCapExceeded for a live order without a reservation."""
-    again = "The order has failed and stays so; place it under a new number."
+    again = say("failed_for_good")
     if not site.offline_capture:
-        raise OfflineCaptureRefused(
-            f"{reason} Site {site.pk} does not accept orders without a reservation. {again}"
-        )
+        raise OfflineCaptureRefused(join(reason, say("site_takes_none", site=site.pk), again))
     try:
         capture.check_caps(
             site=site,
@@ -241,7 +240,7 @@ def _check_acceptable(order: Order, *, site: Site, reason: str, now: datetime) -
             now=now,
         )
     except OfflineCapExceeded as exceeded:
-        raise OfflineCapExceeded(exceeded.cap, f"{exceeded.detail} {again}") from None
+        raise OfflineCapExceeded(exceeded.cap, join(exceeded.detail, again)) from None
 
 
 def _refuse_short(
@@ -257,7 +256,7 @@ def _refuse_short(
             order_id=order.pk,
             holder=claim.holder,
             actor=actor,
-            reason="OCI has less than was ordered; the shopper was told so.",
+            reason=say("short_at_oci"),
             now=clock(),
         )
         if failed and figures:

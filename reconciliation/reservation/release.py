@@ -25,6 +25,7 @@ from reconciliation.connection.clients import shared_client
 from reconciliation.models import DocumentState, ReservationDocument
 from reconciliation.oci.client import OciClient
 from reconciliation.queue import enqueue
+from reconciliation.reasons import say
 from reconciliation.reservation import Asked, Verdict, cancel_document, give_back_if_cancelled
 
 _CLAIM = timedelta(seconds=60)
@@ -173,7 +174,7 @@ def _finish(order_id: int, holder: str, now: datetime) -> bool:
         order_id=order_id,
         holder=holder,
         actor=RELEASES,
-        reason="Nothing is held for it at OCI; its stock was given back.",
+        reason=say("nothing_held"),
         now=now,
     )
 

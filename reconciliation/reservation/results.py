@@ -10,6 +10,7 @@ from reconciliation.oci.errors import (
     OciError,
     OciThrottled,
 )
+from reconciliation.reasons import say
 
 
 class Verdict(StrEnum):
@@ -34,7 +35,7 @@ class Asked:
 def explain(error: OciError) -> Asked:
     """Return the verdict that fits a call without a trustworthy answer, in words for people."""
     if isinstance(error, OciConfigurationFault):
-        return Asked(Verdict.CONFIGURATION, "OCI refuses our credentials.")
+        return Asked(Verdict.CONFIGURATION, say("oci_credentials"))
     if isinstance(error, OciThrottled):
-        return Asked(Verdict.THROTTLED, "OCI asks us to slow down.")
-    return Asked(Verdict.OFFLINE, str(error))
+        return Asked(Verdict.THROTTLED, say("slow_down"))
+    return Asked(Verdict.OFFLINE, error.reason)

@@ -24,6 +24,7 @@ from reconciliation.models import (
 from reconciliation.oci.client import CancelResult, OciClient, PutAnswer
 from reconciliation.oci.documents import lines_of_body
 from reconciliation.oci.errors import OciError, OciRefused
+from reconciliation.reasons import columns, join, say
 from reconciliation.reservation.cancel import note_cancelled
 from reconciliation.reservation.documents import prepare, replace
 from reconciliation.reservation.results import Asked, Verdict, explain
@@ -75,17 +76,17 @@ def ask(
                 return stopped
         documents = prepare(order_id=order_id, holder=holder, purpose=purpose)
         if documents is None:
-            return Asked(Verdict.LATER, "The order has just been changed by someone else.")
+            return Asked(Verdict.LATER, say("order_changed"))
         unanswered = [d for d in documents if d.state == DocumentState.PREPARED]
         if not unanswered:
             return Asked(Verdict.ANSWERED)
         if _counts_follow(order_id, now=clock()):
-            return Asked(Verdict.LATER, "OCI is still giving back an earlier reservation.")
+            return Asked(Verdict.LATER, say("oci_giving_back"))
         for document in unanswered:
             stopped = caller.put(document, holder=holder)
             if stopped is not None:
                 return stopped
-    return Asked(Verdict.LATER, "OCI refused several reservation ids in a row.")
+    return Asked(Verdict.LATER, say("oci_refused_ids"))
 
 
 def _counts_follow(order_id: int, *, now: datetime) -> bool:
@@ -125,7 +126,7 @@ class _Caller:
     def put(self, document: ReservationDocument, *, holder: str) -> Asked | None:
         """Send one document; None if it was answered or replaced, else why the order must stop."""
         if not self._write_sent(document, holder=holder):
-            return Asked(Verdict.LATER, "The reservation document has just been changed.")
+            return Asked(Verdict.LATER, say("document_changed"))
         try:
             answer = self.client.put_reservation(
                 reservation_id=document.reservation_id,
@@ -189,7 +190,7 @@ class _Caller:
             document,
             outcome,
             status=answer.status,
-            message="; ".join(judged.oddities),
+            message=join(*judged.oddities),
             correlation_id=answer.correlation_id,
         )
 
@@ -198,7 +199,7 @@ class _Caller:
             document,
             AttemptOutcome.OCI_OFFLINE,
             status=getattr(error, "status", None),
-            message=str(error),
+            message=error.reason,
             correlation_id=error.correlation_id,
         )
         return explain(error)
@@ -207,7 +208,7 @@ class _Caller:
         code = error.error_code
         if error.status == 409 and code in _BUSY:
             self._note(document, AttemptOutcome.LATER, error=error)
-            return Asked(Verdict.LATER, "OCI is still working on an earlier call for this order.")
+            return Asked(Verdict.LATER, say("oci_busy_with_order"))
         if error.status == 409 and code in _HELD_UNREADABLE | _SPENT:
             spent = code in _SPENT
             self._note(document, AttemptOutcome.NEW_ID, error=error)
@@ -215,7 +216,8 @@ class _Caller:
             return None
         self._note(document, AttemptOutcome.NEEDS_REVIEW, error=error)
         place = f" ({error.place})" if error.place else ""
-        return Asked(Verdict.REVIEW, f"OCI refused the reservation: {code}{place}. {error.message}")
+        reason = say("oci_refused_reservation", code=f"{code}{place}")
+        return Asked(Verdict.REVIEW, join(reason, error.message))
 
     def cancel(self, document: ReservationDocument) -> Asked | None:
         """Cancel one document at OCI; None when it surely holds nothing, else why to stop."""
@@ -226,11 +228,11 @@ class _Caller:
         except OciRefused as error:
             if error.error_code in _BUSY:
                 self._note(document, AttemptOutcome.LATER, error=error, operation="cancel")
-                return Asked(Verdict.LATER, "OCI is still working on an earlier call.")
+                return Asked(Verdict.LATER, say("oci_busy"))
             self._note(document, AttemptOutcome.NEEDS_REVIEW, error=error, operation="cancel")
             return Asked(
                 Verdict.REVIEW,
-                f"OCI refused to cancel a reservation: {error.error_code}. {error.message}",
+                join(say("oci_refused_cancel", code=error.error_code), error.message),
             )
         except OciError as error:
             asked = explain(error)
@@ -238,7 +240,7 @@ class _Caller:
                 document,
                 AttemptOutcome.OCI_OFFLINE,
                 status=getattr(error, "status", None),
-                message=str(error),
+                message=error.reason,
                 operation="cancel",
                 correlation_id=error.correlation_id,
             )
@@ -250,7 +252,7 @@ class _Caller:
         now = self.clock()
         document.refresh_from_db()
         if result == CancelResult.ABSENT and not _surely_absent(document, now):
-            return Asked(Verdict.LATER, "A call may still be on its way to OCI; cancelled again.")
+            return Asked(Verdict.LATER, say("call_on_its_way"))
         marked_at = now if result == CancelResult.MARKED else None
         note_cancelled(document, marked_at=marked_at, now=now)
         return None
@@ -275,7 +277,7 @@ class _Caller:
             outcome=outcome or "",
             status=error.status if error else status,
             error_code=error.error_code[:100] if error else "",
-            message=(error.message if error else message)[:1000],
+            **columns("message", error.message if error else message, limit=1000),
             correlation_id=(error.correlation_id if error else correlation_id)[:64],
         )
 

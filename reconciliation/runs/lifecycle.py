@@ -32,6 +32,7 @@ from reconciliation.models import (
     Trigger,
 )
 from reconciliation.queue import enqueue
+from reconciliation.reasons import columns
 from reconciliation.runs import planner, scopes
 
 logger = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ def start_run(
             run = Run.objects.create(
                 trigger=trigger,
                 actor=actor.name[:150],
-                reason=reason[:500],
+                **columns("reason", reason, limit=500),
                 scope=scope,
                 scope_data=data,
                 created_at=now,

@@ -15,6 +15,7 @@ from coc_admin import bulk_remedies
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console.formats import format_quantity
 from coc_admin.models import BulkLine, BulkRemedy, BulkState
+from orders import reasons
 from orders.models import Replacement, ReplacementState
 from reconciliation import remedies
 
@@ -91,7 +92,7 @@ def _result_of(line: BulkLine) -> Result:
 
 def _why(replacement: Replacement) -> str:
     if replacement.offered_quantity is None:
-        return replacement.refusal
+        return reasons.read(replacement.refusal, replacement.refusal_codes)
     words = _("OCI had %(offered)s of %(sku)s; %(needed)s are needed.")
     return words % {
         "offered": format_quantity(replacement.offered_quantity),

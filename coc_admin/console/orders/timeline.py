@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from coc_admin.console.formats import format_quantity
 from coc_admin.console.orders.item_timeline import notes_of
-from coc_admin.console.recorded_labels import in_readers_language
+from orders import reasons
 from orders.models import (
     ActorKind,
     EventKind,
@@ -118,9 +118,7 @@ def _event_line(event: OrderEvent, items: Mapping[str, OrderItem]) -> Line:
         tone=tone,
         title=title,
         who=_who(event.actor_kind, event.actor),
-        why=event.reason
-        if event.actor_kind == ActorKind.PERSON
-        else in_readers_language(event.reason),
+        why=reasons.read(event.reason, event.reason_codes),
         reserved=reserved,
         notes=notes_of(event, items, currency=event.order.currency),
     )
@@ -182,7 +180,7 @@ def _attempt_line(attempt: Attempt) -> Line:
 
 
 def _attempt_words(attempt: Attempt) -> tuple[str, str]:
-    message = in_readers_language(attempt.message.strip())
+    message = reasons.read(attempt.message, attempt.message_codes).strip()
     if attempt.operation == "cancel" and not attempt.outcome:
         if not message:
             return "quiet", gettext("OCI answered.")

@@ -19,7 +19,7 @@ from coc_admin.console.formats import (
 )
 from coc_admin.console.orders.timeline import Line
 from coc_admin.console.outages.queries import Figures
-from coc_admin.console.recorded_labels import in_readers_language
+from orders import reasons
 from reconciliation.models import (
     Connection,
     ConnectionChange,
@@ -79,7 +79,7 @@ def _probing_now(connection: Connection) -> Line:
     if connection.last_error:
         why = _("%(so_far)s The last fault: %(fault)s") % {
             "so_far": why,
-            "fault": connection.last_error,
+            "fault": reasons.read(connection.last_error, connection.last_error_codes),
         }
     return Line(timezone.now(), "info", _("Probing"), _("monitor"), why)
 
@@ -87,7 +87,8 @@ def _probing_now(connection: Connection) -> Line:
 def _line(change: ConnectionChange) -> Line:
     states = (ConnectionState(change.old_state), ConnectionState(change.new_state))
     tone, title = _TITLES.get(states) or _TITLES_BY_NEW[states[1]]
-    return Line(change.at, tone, str(title), change.actor, in_readers_language(change.reason))
+    why = reasons.read(change.reason, change.reason_codes)
+    return Line(change.at, tone, str(title), change.actor, why)
 
 
 def span(start: datetime | None, end: datetime | None) -> str:
@@ -120,7 +121,7 @@ def summary(
 def _times(outage: Outage, now: datetime) -> Iterator[str]:
     cause = outage.get_cause_display() or _("not known")
     if outage.reason:
-        cause = f"{cause} ({in_readers_language(outage.reason)})"
+        cause = f"{cause} ({reasons.read(outage.reason, outage.reason_codes)})"
     yield _("Cause: %(cause)s") % {"cause": cause}
     yield _("Lost: %(time)s") % {"time": format_exact(outage.lost_at)}
     yield _("Detected: %(time)s (after %(span)s)") % {

@@ -66,7 +66,7 @@ def outage_page(request: HttpRequest, pk: int) -> HttpResponse:
         "to_reconcile": timeline.span(outage.recovered_at, outage.drained_at),
         "chart": _chart(course_of(outage, access=access, now=now)) if figures.orders else None,
         "runs": seen,
-        "alerts": inbox_of(request).as_seen(_alerts(outage, runs, now))
+        "alerts": inbox_of(request).shown_to_person(_alerts(outage, runs, now))
         if user.has_perm("reconciliation.view_alert")
         else [],
         "reports": reports,
@@ -100,12 +100,12 @@ def _chart(points: list[Point]) -> _Chart:
 
 
 def _alerts(outage: Outage, runs: list[Run], now: datetime) -> QuerySet[Alert]:
-    """Return alerts that were true during the outage or tell of its runs, the newest first.
+    """Return alerts that were open during the outage or are about its runs, the newest first.
 
-    An alert is one row that is told anew, so those of an outage long ago are gone.
+    A row is used again for the next occurrence, so alerts of an outage long ago are not listed.
     """
     during = Q(since__lte=outage.drained_at or now) & (
         Q(state=AlertState.OPEN) | Q(resolved_at__gte=outage.lost_at)
     )
-    of_its_runs = Q(context__in=[f"run:{run.pk}" for run in runs])
+    of_its_runs = Q(data__run__in=[run.pk for run in runs])
     return Alert.objects.filter(during | of_its_runs).order_by("-since", "-pk")[:MOST_ALERTS]

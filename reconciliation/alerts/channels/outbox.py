@@ -76,7 +76,7 @@ def due(
 
 def _write_due(channel: Channel, now: datetime) -> int:
     alerts = _alerts_for(channel, now)
-    last = _last_told(channel, alerts)
+    last = _last_delivery(channel, alerts)
     messages = _messages(channel, alerts)
     rows = []
     for alert in alerts:
@@ -117,7 +117,7 @@ def _alerts_for(channel: Channel, now: datetime) -> list[Alert]:
     return [*wanted[:MOST_OPEN], *over[:MOST_OPEN]]
 
 
-def _last_told(channel: Channel, alerts: list[Alert]) -> dict[int | None, Delivery]:
+def _last_delivery(channel: Channel, alerts: list[Alert]) -> dict[int | None, Delivery]:
     newest = (
         Delivery.objects.filter(channel=channel, alert__in=[alert.pk for alert in alerts])
         .order_by()

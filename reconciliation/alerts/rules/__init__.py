@@ -16,14 +16,15 @@ from reconciliation.alerts.rule import Rule
 _ATTRIBUTE = "RULE"
 
 
-def _found_in_package() -> dict[str, Rule]:
+def found_in_package() -> dict[str, Rule]:
+    """Return the rule of every module, by the module's name; they are imported by this."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
     return {
         name: getattr(importlib.import_module(f"{__name__}.{name}"), _ATTRIBUTE) for name in names
     }
 
 
-RULES: dict[str, Rule] = _found_in_package()
+RULES: dict[str, Rule] = found_in_package()
 
 
 def choices(*, over_channels: bool = False) -> list[tuple[str, Promise]]:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from django.utils import translation
 
+from orders.models import Order
 from reconciliation.alerts import rules
+from reconciliation.alerts.refresh import refresh_alerts
 from reconciliation.alerts.rule import UNTIL, Data, Rule, Text
 from reconciliation.alerts.rules import RULES, button_of, title_of
+from reconciliation.alerts.site_text import site_texts
 from reconciliation.models import Alert
+from tests.factories import capture, make_site
+from tests.sources import ROOT
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 START, END = "2026-03-01T12:00:00+00:00", "2026-03-01T12:30:00+00:00"
 WAITING: Data = {"orders": 2, "units": "3", "value": {"EUR": "20.0000"}}
@@ -76,6 +84,35 @@ def test_each_rule_speaks_english_and_german(rule: Rule) -> None:
         assert label(rule.descriptor) != german_label
 
 
+@pytest.mark.django_db
+def test_the_example_of_the_guide_is_a_whole_alert(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One file is an alert, and without a text for some sites it shows them nothing."""
+    page = (ROOT / "docs" / "how-to" / "add-an-alert.md").read_text(encoding="utf-8")
+    code = page.split("```python\n")[1].split("```")[0]
+    (tmp_path / "long_wait.py").write_text(code, encoding="utf-8")
+    monkeypatch.setattr(rules, "__path__", [*rules.__path__, str(tmp_path)])
+    found = rules.found_in_package()
+    assert set(found) - set(RULES) == {"long_wait"}
+    monkeypatch.setitem(RULES, "long_wait", found["long_wait"])
+
+    site = make_site("shop", stock={"MUG": 5})
+    capture(site, "1", [("MUG", 1)], at=NOW - timedelta(days=4))
+    refresh_alerts(NOW, watching_since=NOW)
+    alert = Alert.objects.get(descriptor="long_wait")
+    assert (alert.state, alert.message) == (
+        "open",
+        "An order has been waiting since 25 Feb 2026, 12:00 UTC.",
+    )
+    assert ("long_wait", found["long_wait"].title) in rules.choices()
+    assert site_texts([alert], site_ids=["shop"]) == {}
+    Order.objects.update(reservation_state="COMPLETELY_RESERVED")
+    refresh_alerts(NOW, watching_since=NOW)
+    alert.refresh_from_db()
+    assert alert.message.startswith("An order waited from 25 Feb 2026, 12:00 UTC to 1 Mar 2026")
+
+
 def test_an_alert_of_a_newer_release_is_shown_by_its_name() -> None:
     assert title_of("not_yet_known") == "not_yet_known"
     assert button_of("not_yet_known") == "Open the page for it"
@@ -85,7 +122,5 @@ def test_an_alert_of_a_newer_release_is_shown_by_its_name() -> None:
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 def test_no_rule_shows_people_without_a_site_anything(rule: Rule) -> None:
     """The text for some sites counts theirs alone: with none of its own there is nothing to say."""
-    from reconciliation.alerts.site_text import site_texts
-
     alert = Alert(pk=1, descriptor=rule.descriptor, message="All sites.", data=ANY_DATA)
     assert site_texts([alert], site_ids=[]) == {}

@@ -267,7 +267,7 @@ def test_an_alert_is_told_in_the_figures_of_permitted_sites(
     alert = alert_of("reconciliation_shortages")
     for path in ("/alerts/", "/", f"/alerts/{alert.pk}/"):
         page = merchandiser.get(path).content.decode()
-        assert "2 orders could not be reserved in full." in page
+        assert "2 orders are oversold (" in page
         assert "99 of others" not in page
     assert shown(merchandiser, "?q=99+of+others") == []
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('reconciliation', '0009_vanished_orders'),
+        ('reconciliation', '0011_drop_unused_run_state'),
     ]
 
     operations = [

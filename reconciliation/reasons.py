@@ -1,0 +1,90 @@
+"""The reasons that reconciliation writes down, by code; see `orders.reasons`."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_noop as _
+
+from orders.reasons import Reason, columns, join, register, say
+
+__all__ = ["Reason", "columns", "join", "say"]
+
+register(
+    {
+        # Why an order was captured offline, or refused.
+        "connection_offline": _("The connection to OCI is offline."),
+        "connection_forced_offline": _("The connection to OCI is forced offline."),
+        "connection_not_set_up": _("The connection to OCI is not set up: %(fault)s."),
+        "slow_down": _("OCI asks us to slow down."),
+        "behind_earlier_order": _(
+            "An earlier order waits for the same stock; this one queues behind it."
+        ),
+        "short_at_oci": _("OCI has less than was ordered; the shopper was told so."),
+        "site_takes_none": _("Site %(site)s does not accept orders without a reservation."),
+        "nothing_stored": _("Nothing was stored; try again later."),
+        "failed_for_good": _("The order has failed and stays so; place it under a new number."),
+        # How a call to OCI ended.
+        "oci_connect": _("OCI could not be reached."),
+        "oci_timeout": _("OCI did not answer in time."),
+        "oci_server_error": _("OCI answered with a server error."),
+        "oci_malformed": _("OCI's answer could not be understood."),
+        "http_status": _("(HTTP %(status)s)"),
+        "oci_throttled": _("OCI asks to wait %(seconds)s seconds."),
+        "oci_credentials": _("OCI refuses our credentials."),
+        "oci_credentials_status": _("OCI refuses our credentials (HTTP %(status)s)."),
+        "oci_token_status": _("OCI refuses the request for a token (HTTP %(status)s)."),
+        "oci_refused_call": _("OCI refused the call: %(code)s (HTTP %(status)s)."),
+        "oci_refused_reservation": _("OCI refused the reservation: %(code)s."),
+        "oci_refused_cancel": _("OCI refused to cancel a reservation: %(code)s."),
+        "oci_busy_with_order": _("OCI is still working on an earlier call for this order."),
+        "oci_busy": _("OCI is still working on an earlier call."),
+        "oci_giving_back": _("OCI is still giving back an earlier reservation."),
+        "oci_refused_ids": _("OCI refused several reservation ids in a row."),
+        "call_on_its_way": _("A call may still be on its way to OCI; cancelled again."),
+        "order_changed": _("The order has just been changed by someone else."),
+        "document_changed": _("The reservation document has just been changed."),
+        "next_id": _("OCI answered %(code)s for the reservation id; the next one is used."),
+        "reserved": _("OCI answered the reservation."),
+        "shortfall_reserved": _("OCI answered the reservation of the shortfall."),
+        "had_too_few": _("OCI had %(held)s of %(sku)s; %(needed)s are needed."),
+        "nothing_held": _("Nothing is held for it at OCI; its stock was given back."),
+        # Why there was no connection, and what was wrong with an answer.
+        "address_unusable": _("The address of OCI in the settings cannot be used."),
+        "name_not_resolved": _("Its name could not be resolved."),
+        "certificate_refused": _("Its certificate or the secure connection was not accepted."),
+        "connection_refused": _("The connection was refused."),
+        "address_not_permitted": _("Its address may not be called from here."),
+        "no_connection_in_time": _("No connection in time."),
+        "connection_ended": _("The connection ended before the answer was complete."),
+        "answer_too_long": _("It is longer than %(bytes)s bytes."),
+        "not_json_type": _("Its content type is not JSON."),
+        "not_json": _("It is not JSON."),
+        "not_a_reservation": _("It is not the answer to a reservation."),
+        "not_counts": _("It is not the answer to a question for counts."),
+        "no_time": _("Its reservationTime is no time."),
+        "silent_about": _("It does not say what is held of %(place)s."),
+        "other_document": _("It is about another reservation document."),
+        "other_place_too": _("It is about %(place)s as well."),
+        "has_errors": _("It tells of errors."),
+        "place_not_asked": _("It is about a place that was not asked for."),
+        "sku_not_asked": _("It is about a SKU that was not asked for."),
+        "two_answers": _("It has two answers for one SKU."),
+        "line_not_asked": _("It lists %(what)s, which was not asked for."),
+        "more_than_asked": _("It lists %(told)s of %(what)s; %(asked)s was asked for."),
+        "listed_twice": _("OCI lists %(what)s %(times)s times; the quantities are added."),
+        "empty_success": _("OCI says success and lists nothing."),
+        "not_an_object": _("%(what)s is not an object."),
+        "not_a_list": _("%(what)s is not a list."),
+        "not_a_text": _("%(what)s is not a text."),
+        "not_a_number": _("%(what)s is not a number."),
+        "not_a_quantity": _("%(what)s is not a quantity."),
+        "too_many_places": _("%(what)s has more than three places."),
+        # Outages and reconciliations.
+        "unanswered_calls": _("OCI has left %(limit)s or more calls in a row without an answer."),
+        "credentials_or_tenant": _(
+            "OCI refuses our credentials or does not know our tenant group."
+        ),
+        "oci_answers_again": _("OCI answers again."),
+        "nothing_waits": _("Nothing waits for a reservation any more."),
+        "orders_wait": _("Orders wait for their reservation, or for the end of a rerun."),
+    }
+)
