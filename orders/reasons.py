@@ -105,14 +105,6 @@ def restored(kept: str, stored: Any) -> str:
     return made
 
 
-def code_of(kept: str, stored: Any) -> str:
-    """Return the first code of a stored reason; empty for the words of a person."""
-    if not isinstance(stored, Mapping) or stored.get("of") != _mark(kept):
-        return ""
-    found = (part["code"] for part in stored["parts"] if "code" in part)
-    return str(next(found, ""))
-
-
 def _reason(parts: Iterable[Part]) -> Reason:
     known = tuple(parts)
     made = Reason(_sentence(known, str))

@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 
 from coc_admin.console.queries import Page
 from coc_admin.models import AuditEntry
+from orders import reasons
 from orders.models import ActorKind, EventKind, Order, OrderEvent, Site
 
 PAGE = 50
@@ -169,7 +170,7 @@ def _of_event(event: OrderEvent) -> Activity:
         action=str(EventKind(event.kind).label) if event.kind in EventKind.values else event.kind,
         target=f"order:{event.order.site_id}/{event.order.order_no}",
         detail={},
-        reason=event.reason,
+        reason=reasons.read(event.reason, event.reason_codes),
         order=event.order,
     )
 
