@@ -65,6 +65,8 @@ register(
         "other_document": _("It is about another reservation document."),
         "other_place_too": _("It is about %(place)s as well."),
         "has_errors": _("It tells of errors."),
+        "no_list_of_errors": _("It does not list errors."),
+        "record_not_sent": _("It tells of a record that was not sent."),
         "place_not_asked": _("It is about a place that was not asked for."),
         "sku_not_asked": _("It is about a SKU that was not asked for."),
         "two_answers": _("It has two answers for one SKU."),

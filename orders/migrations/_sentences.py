@@ -74,6 +74,8 @@ _SENTENCES: tuple[tuple[str, str], ...] = (
     ('other_document', 'It is about another reservation document.'),
     ('other_place_too', 'It is about %(place)s as well.'),
     ('has_errors', 'It tells of errors.'),
+    ('no_list_of_errors', 'It does not list errors.'),
+    ('record_not_sent', 'It tells of a record that was not sent.'),
     ('place_not_asked', 'It is about a place that was not asked for.'),
     ('sku_not_asked', 'It is about a SKU that was not asked for.'),
     ('two_answers', 'It has two answers for one SKU.'),

@@ -22,6 +22,7 @@ from reconciliation.oci.jsontext import (
     clean_text,
     write_json,
 )
+from reconciliation.reasons import say
 
 # OCI's own cap is not published; Connect, its twin, takes 100 records (contract 1.6).
 MAX_RECORDS = 100
@@ -75,11 +76,11 @@ def failures_of(answer: object, records: Sequence[ReleaseRecord]) -> list[Record
     """
     body = as_object(answer, "The answer")
     if body.get("errors") is None:
-        raise MalformedAnswer("It does not list errors.")
+        raise MalformedAnswer(say("no_list_of_errors"))
     failures = [_failure(entry) for entry in as_objects(body["errors"], "errors")]
     sent = {(record.id, record.sku) for record in records}
     if any((failure.id, failure.sku) not in sent for failure in failures):
-        raise MalformedAnswer("It tells of a record that was not sent.")
+        raise MalformedAnswer(say("record_not_sent"))
     return failures
 
 

@@ -44,6 +44,7 @@ SOURCES = (
     "reconciliation/oci/documents.py",
     "reconciliation/oci/errors.py",
     "reconciliation/oci/jsontext.py",
+    "reconciliation/oci/records.py",
     "reconciliation/oci/transport.py",
 )
 # For callers and people who are there, and written down nowhere.
@@ -52,6 +53,7 @@ NOT_WRITTEN = {
     "The quantity of a line is at least 0.001.",
     "A document names each SKU of a place once; use sum_lines first.",
     "A document takes 1 to X lines, not X.",
+    "The quantity of a record is at least 0.001.",
 }
 
 
