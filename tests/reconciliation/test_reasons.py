@@ -54,6 +54,7 @@ NOT_WRITTEN = {
     "A document names each SKU of a place once; use sum_lines first.",
     "A document takes 1 to X lines, not X.",
     "The quantity of a record is at least 0.001.",
+    "A call takes 1 to X records, not X.",
 }
 
 
