@@ -32,7 +32,7 @@ MOST = 200
     operation_id="listAlerts",
 )
 def list_alerts(request: HttpRequest) -> Any:
-    """List what is true now, the most urgent first."""
+    """List the open alerts, the most urgent first, in the figures of the token's site."""
     refuse_unknown(request)
     site_id = token_of(request).site_id
     found = list(lifecycle.open_alerts()[:MOST])

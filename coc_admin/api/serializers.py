@@ -249,7 +249,7 @@ class ReportFilters(Schema):
 
 
 class AlertAnswer(Schema):
-    """Something that is true now."""
+    """An open alert."""
 
     descriptor: Annotated[str, Field(json_schema_extra={"enum": sorted(RULES)})]
     context: str
@@ -262,7 +262,7 @@ class AlertAnswer(Schema):
 
 
 class AlertList(Schema):
-    """What is true now: ACTION first, then WARN, then INFO."""
+    """Open alerts: ACTION first, then WARN, then INFO."""
 
     alerts: list[AlertAnswer]
 

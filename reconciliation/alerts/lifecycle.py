@@ -1,4 +1,4 @@
-"""Alerts: raised, updated in place while true, resolved when no longer (design 8, contract 3.9)."""
+"""Raise alerts, update them in place while they are true, and resolve them (contract 3.9)."""
 
 from __future__ import annotations
 
@@ -284,5 +284,5 @@ def by_urgency(column: str = "priority") -> Case:
 
 
 def open_alerts() -> QuerySet[Alert]:
-    """Return what is true now: ACTION first, then WARN, then INFO; the newest first in each."""
+    """Return the open alerts: ACTION first, then WARN, then INFO; the newest first in each."""
     return Alert.objects.filter(state=AlertState.OPEN).order_by(by_urgency(), "-since", "id")

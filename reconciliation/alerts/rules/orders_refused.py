@@ -35,29 +35,19 @@ class OrdersRefused(Rule):
         lost_at = status.offline_since or status.since
         limited = ~Q(cap_offline_minutes=None) | ~Q(cap_total_value=None)
         for site in Site.objects.filter(Q(offline_capture=False) | limited).order_by("pk"):
-            minutes = site.cap_offline_minutes
-            data: dict[str, object] = {"site": site.pk}
-            since = lost_at
-            if not site.offline_capture:
-                data["why"] = "off"
-            elif minutes is not None and facts.now - lost_at > timedelta(minutes=minutes):
-                data |= {"why": "minutes", "minutes": minutes}
-                since = lost_at + timedelta(minutes=minutes)
-            elif _is_full(site):
-                data |= {
-                    "why": "value",
-                    "limit": str(site.cap_total_value),
-                    "currency": site.currency,
+            cause = _cause(site, away=facts.now - lost_at)
+            if cause is not None:
+                since = {
+                    "off": lost_at,
+                    "minutes": lost_at + timedelta(minutes=site.cap_offline_minutes or 0),
                 }
-            else:
-                continue
-            yield Found(
-                context=site.pk,
-                priority=Priority.ACTION,
-                link=f"/settings/sites/edit/{quote(site.pk, safe='')}/",
-                data=data,
-                since=None if data["why"] == "value" else since,
-            )
+                yield Found(
+                    context=site.pk,
+                    priority=Priority.ACTION,
+                    link=f"/settings/sites/edit/{quote(site.pk, safe='')}/",
+                    data={"site": site.pk, **cause},
+                    since=since.get(cause["why"]),
+                )
 
     def text(self, data: Data) -> Text:
         """Say which site, since when, and which limit."""
@@ -97,6 +87,18 @@ class OrdersRefused(Rule):
     def site_text(self, sites: Sites, alert: Alert) -> str | None:
         """Say the same to people of the site."""
         return self.text_for_all(alert) if alert.data.get("site") in sites.ids else None
+
+
+def _cause(site: Site, *, away: timedelta) -> Data | None:
+    """Return why the site refuses orders, None if it takes them; as capture decides."""
+    minutes = site.cap_offline_minutes
+    if not site.offline_capture:
+        return {"why": "off"}
+    if minutes is not None and away > timedelta(minutes=minutes):
+        return {"why": "minutes", "minutes": minutes}
+    if _is_full(site):
+        return {"why": "value", "limit": str(site.cap_total_value), "currency": site.currency}
+    return None
 
 
 def _is_full(site: Site) -> bool:
