@@ -387,3 +387,10 @@ def test_old_beats_are_forgotten_but_never_the_last() -> None:
     assert heartbeats.forget_old(NOW) == 1
     assert heartbeats.last_beat("worker") == NOW - timedelta(days=8)
     assert heartbeats.last_beat("monitor") == NOW - timedelta(days=8)
+
+
+def test_an_alert_is_stored_in_english_whoever_refreshes_it() -> None:
+    lose(NOW)
+    with translation.override("de"):
+        refresh_alerts(at(1), watching_since=at(1))
+    assert Alert.objects.get().message.startswith("Omnichannel Inventory has not answered since")
