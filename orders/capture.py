@@ -28,7 +28,7 @@ from orders.models import (
     Site,
     UnknownSkuPolicy,
 )
-from orders.payload import PlacedOrder
+from orders.payload import PlacedOrder, is_same
 from orders.payload_items import PlacedItem, Takes
 from orders.reasons import say
 
@@ -110,7 +110,7 @@ def capture_order(
 def find_same(*, placed: PlacedOrder, site: Site) -> Order | None:
     """Return the stored order with this number and content; raises OrderNoTaken if it differs."""
     order = Order.objects.filter(site=site, order_no=placed.order_no).first()
-    if order is not None and order.payload_hash != placed.payload_hash:
+    if order is not None and not is_same(order, payload_hash=placed.payload_hash, body=placed.body):
         raise OrderNoTaken(placed.order_no)
     return order
 

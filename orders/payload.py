@@ -1,7 +1,9 @@
 """What an acceptable order is: the Salesforce Commerce API Order shape (OCI contract 3.6).
 
-Everything here comes from outside. Each fault names its field; unknown members are kept in the
-stored body and decide nothing.
+Everything here comes from outside. What decides (order number, SKU, quantity, list, currency,
+total, status) is checked strictly, and each fault names its field. What only describes (names,
+customer, date, prices of items) never refuses an order: it is cleaned for display, and the stored
+body keeps it as it came. Unknown members are kept in the stored body and decide nothing.
 """
 
 from __future__ import annotations
@@ -9,10 +11,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -22,30 +22,44 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
-    WithJsonSchema,
 )
 
 from orders import strict_json
 from orders.errors import PayloadRefused, Problem
-from orders.models import Order, Site
+from orders.models import Order, OrderPayload, Site
 from orders.payload_items import (
     MAX_ITEMS as MAX_ITEMS,
 )
 from orders.payload_items import (
-    MAX_QUANTITY,
+    PlacedItem as PlacedItem,
+)
+from orders.payload_items import (
     SentLine,
     every_line,
     placed_items,
 )
-from orders.payload_items import (
-    PlacedItem as PlacedItem,
+from orders.payload_values import (
+    NOT_STANDING,
+    Currency,
+    CustomerId,
+    CustomerName,
+    DateTime,
+    Email,
+    Identifier,
+    ListId,
+    Name,
+    Price,
+    Quantity,
+    Sku,
+    Status,
+    Total,
+    object_or_nothing,
 )
-from orders.texts import SKU_RULE, first_unprintable, is_plain, is_sku, name_refusal
+from orders.texts import name_refusal
 
 MAX_BYTES = 2 * 1024 * 1024
-MAX_AMOUNT = Decimal(1_000_000_000)
-
-_CURRENCY = re.compile(r"\A[A-Z]{3}\Z")
+# A storefront that repeats an order may stamp it again.
+_STAMPS = frozenset({"creationDate", "lastModified"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,116 +76,10 @@ class PlacedOrder:
     payload_hash: str
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError("use text")
-    if not is_plain(value):
-        raise ValueError(f"control characters are not allowed: {first_unprintable(value)}")
-    return value
-
-
-def _identifier(value: Any) -> str:
-    text = _text(value)
-    if text != text.strip():
-        raise ValueError("no space at the beginning or end")
-    return text
-
-
-def _sku(value: Any) -> str:
-    text = _text(value)
-    if not is_sku(text):
-        raise ValueError(f"use {SKU_RULE}")
-    return text
-
-
-def _number(value: Any) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise ValueError("use a number")
-    return Decimal(value)
-
-
-def _quantity(value: Any) -> Decimal:
-    number = _number(value)
-    if number <= 0:
-        raise ValueError("must be more than 0")
-    if number > MAX_QUANTITY:
-        raise ValueError(f"must be at most {MAX_QUANTITY:,}")
-    if number != round(number, 3):
-        raise ValueError("at most 3 decimals")
-    return round(number, 3)
-
-
-def _amount(value: Any) -> Decimal:
-    number = _number(value)
-    if number < 0:
-        raise ValueError("must not be negative")
-    if number > MAX_AMOUNT:
-        raise ValueError(f"must be at most {MAX_AMOUNT:,}")
-    if number != round(number, 4):
-        raise ValueError("at most 4 decimals")
-    return round(number, 4)
-
-
-def _currency(value: Any) -> str:
-    text = _text(value)
-    if not _CURRENCY.match(text):
-        raise ValueError("use a currency code of three capital letters")
-    return text
-
-
-def _date_time(value: Any) -> str:
-    text = _text(value)
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError("use an ISO 8601 date and time") from None
-    return text
-
-
-Text = Annotated[str, BeforeValidator(_text)]
-Name = Annotated[Text, Field(max_length=500)]
-Identifier = Annotated[str, BeforeValidator(_identifier)]
-Sku = Annotated[
-    str,
-    BeforeValidator(_sku),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 250, "description": SKU_RULE}),
-]
-Currency = Annotated[
-    str, BeforeValidator(_currency), WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"})
-]
-DateTime = Annotated[
-    str, BeforeValidator(_date_time), WithJsonSchema({"type": "string", "format": "date-time"})
-]
-Quantity = Annotated[
-    Decimal,
-    BeforeValidator(_quantity),
-    WithJsonSchema(
-        {
-            "type": "number",
-            "exclusiveMinimum": 0,
-            "maximum": int(MAX_QUANTITY),
-            "description": "At most 3 decimals.",
-        }
-    ),
-]
-Amount = Annotated[
-    Decimal,
-    BeforeValidator(_amount),
-    WithJsonSchema(
-        {
-            "type": "number",
-            "minimum": 0,
-            "maximum": int(MAX_AMOUNT),
-            "description": "At most 4 decimals.",
-        }
-    ),
-]
-
-
 class _Customer(BaseModel):
-    customerId: Annotated[Text, Field(max_length=100)] = ""
-    customerName: Annotated[Text, Field(max_length=256)] = ""
-    email: Annotated[Text, Field(max_length=320)] = ""
+    customerId: CustomerId = ""
+    customerName: CustomerName = ""
+    email: Email = ""
 
 
 class _Line(BaseModel):
@@ -179,13 +87,13 @@ class _Line(BaseModel):
 
     itemId: Annotated[Identifier, Field(min_length=1, max_length=100)] | None = None
     productName: Name = ""
-    inventoryId: Annotated[Identifier, Field(min_length=2, max_length=128)] | None = None
+    inventoryId: ListId = None
 
 
 class _Option(_Line):
     productId: Sku | None = None
     quantity: Quantity | None = None
-    basePrice: Amount | None = None
+    basePrice: Price = None
 
     def parts(self) -> Sequence[SentLine]:
         return ()
@@ -214,8 +122,8 @@ class _Part(_Line):
 class _Item(_Line):
     productId: Sku
     quantity: Quantity
-    basePrice: Amount | None = None
-    price: Amount | None = None
+    basePrice: Price = None
+    price: Price = None
     bundledProductItems: Annotated[list[_Part], Field(max_length=MAX_ITEMS)] | None = None
     optionItems: Annotated[list[_Option], Field(max_length=MAX_ITEMS)] | None = None
 
@@ -230,11 +138,14 @@ class _Order(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     orderNo: Annotated[Identifier, Field(min_length=1, max_length=50)]
-    creationDate: Annotated[DateTime, Field(max_length=64)] | None = None
+    creationDate: DateTime = ""
+    status: Status = ""
     currency: Currency
-    customerInfo: _Customer = Field(default_factory=_Customer)
+    customerInfo: Annotated[_Customer, BeforeValidator(object_or_nothing)] = Field(
+        default_factory=_Customer
+    )
     productItems: Annotated[list[_Item], Field(min_length=1, max_length=MAX_ITEMS)]
-    orderTotal: Amount
+    orderTotal: Total
 
 
 def order_schema() -> dict[str, Any]:
@@ -253,9 +164,14 @@ def parse_order(raw: bytes, *, site: Site) -> PlacedOrder:
     except ValidationError as error:
         raise PayloadRefused(_problems(error)) from None
     payload_hash = _meaning_hash(document)
-    stored = Order.objects.filter(
-        site=site, order_no=order.orderNo, payload_hash=payload_hash
-    ).exists
+    body = raw.decode("utf-8")
+
+    def stored() -> bool:
+        known = Order.objects.filter(site=site, order_no=order.orderNo).first()
+        return known is not None and is_same(known, payload_hash=payload_hash, body=body)
+
+    if order.status in NOT_STANDING and not stored():
+        raise PayloadRefused([Problem("status", f"the order is {order.status} already")])
     if (odd := _look_alikes(order)) and not stored():
         raise PayloadRefused(odd)
     items, problems = placed_items(order.productItems, site=site, stored=stored)
@@ -263,14 +179,33 @@ def parse_order(raw: bytes, *, site: Site) -> PlacedOrder:
         raise PayloadRefused(problems[:50])
     return PlacedOrder(
         order_no=order.orderNo,
-        creation_date=order.creationDate or "",
+        creation_date=order.creationDate,
         currency=order.currency,
         customer={k: v for k, v in order.customerInfo.model_dump().items() if v},
         items=items,
         order_total=order.orderTotal,
-        body=raw.decode("utf-8"),
+        body=body,
         payload_hash=payload_hash,
     )
+
+
+def is_same(order: Order, *, payload_hash: str, body: str) -> bool:
+    """Whether a stored order is the one that `body` places, sent again.
+
+    A storefront that repeats an order may stamp it again: the stamps are not compared. Of an order
+    whose payload was reduced only the hash is left to compare. At most one query.
+    """
+    if order.payload_hash == payload_hash:
+        return True
+    kept = OrderPayload.objects.filter(order=order, reduced_at=None).first()
+    if kept is None:
+        return False
+    return _without_stamps(kept.body) == _without_stamps(body)
+
+
+def _without_stamps(body: str) -> str:
+    document = strict_json.loads(body.encode(), is_bounded=False)
+    return _meaning_hash({name: own for name, own in document.items() if name not in _STAMPS})
 
 
 def meaning_hash(raw: bytes) -> str:

@@ -45,6 +45,25 @@ def storable(text: str) -> str:
     return _UNSTORABLE.sub("\ufffd", text)
 
 
+def cleaned(text: str, longest: int) -> str:
+    """Return a text that only describes so that it can be shown and stored, cut to `longest`.
+
+    Text that is plain and short enough stays as it is. A C1 control is read as the character that
+    Windows-1252 has in its place, which is how most of them come about.
+    """
+    if not is_plain(text):
+        text = " ".join(_UNPRINTABLE.sub(_shown_instead, text).split())
+    return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}…"
+
+
+def _shown_instead(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    if 0x80 <= code <= 0x9F:
+        shown = bytes([code]).decode("cp1252", "ignore")
+        return shown if shown and is_plain(shown) else " "
+    return "\ufffd" if 0xD800 <= code <= 0xDFFF else " "
+
+
 def first_unprintable(text: str) -> str:
     """Return which character of a text that is not plain is the first to keep it from being so."""
     found = _UNPRINTABLE.search(text)

@@ -6,14 +6,15 @@ UTC with milliseconds.
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from typing import Annotated, Any
 
 from ninja import Schema
-from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field
 
 from orders.models import ExportStatus, ItemKind, OrderStatus, ReservationState
-from orders.payload import Text
+from orders.payload_values import Text
 from reconciliation.alerts.rules import RULES
 from reconciliation.models import (
     ConnectionState,
@@ -36,9 +37,17 @@ def _in_our_time(value: datetime) -> datetime:
     return value
 
 
+def _written_out(value: object) -> object:
+    """Return a date that is written out; a number would count as seconds since 1970."""
+    if isinstance(value, str) and not _ISO_DAY.match(value):
+        raise ValueError("use a date as 2026-02-02")
+    return value
+
+
+_ISO_DAY = re.compile(r"\A\d{4}-\d{2}-\d{2}", re.ASCII)
 # The members named date would hide the type.
-Day = date
-Moment = Annotated[AwareDatetime, AfterValidator(_in_our_time)]
+Day = Annotated[date, BeforeValidator(_written_out)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_our_time)]
 Limit = Annotated[int, Field(ge=1, le=MOST_ROWS, description="Rows of one page.")]
 Cursor = Annotated[str | None, Field(max_length=100, description="nextCursor of the page before.")]
 Reason = Annotated[

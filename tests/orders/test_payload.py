@@ -7,9 +7,11 @@ from decimal import Decimal
 
 import pytest
 
-from orders.errors import PayloadRefused
-from orders.models import InventoryList, Site
+from orders import capture
+from orders.errors import OrderNoTaken, PayloadRefused
+from orders.models import InventoryList, OrderPayload, Site
 from orders.payload import MAX_BYTES, parse_order
+from tests import factories
 from tests.orders.payloads import order_document, raw_order
 
 pytestmark = pytest.mark.django_db
@@ -108,17 +110,13 @@ def test_it_refuses_quantities(site: Site, quantity: object, message: str) -> No
         ({"orderNo": " 1"}, "orderNo", "no space at the beginning or end"),
         ({"currency": "usd"}, "currency", "use a currency code of three capital letters"),
         ({"orderTotal": -1}, "orderTotal", "must not be negative"),
-        ({"orderTotal": 1.23456}, "orderTotal", "at most 4 decimals"),
-        ({"creationDate": "yesterday"}, "creationDate", "use an ISO 8601 date and time"),
+        ({"status": "cancelled"}, "status", "the order is cancelled already"),
+        ({"status": " FAILED "}, "status", "the order is failed already"),
+        ({"status": "replaced"}, "status", "the order is replaced already"),
         (
             {"productItems": []},
             "productItems",
             "at least 1 items",
-        ),
-        (
-            {"customerInfo": {"email": "a\x00"}},
-            "customerInfo.email",
-            f"{CONTROL}: character 2 is U+0000",
         ),
     ],
 )
@@ -172,3 +170,87 @@ def test_the_same_meaning_has_the_same_hash_and_another_has_not(site: Site) -> N
     assert parse_order(text.encode(), site=site).payload_hash == one
     assert parse_order(raw_order(orderTotal=2), site=site).payload_hash != one
     assert parse_order(raw_order(orderTotal=1, c_note="x"), site=site).payload_hash != one
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ({"productName": None}, ("", Decimal("9.5"))),
+        ({"productName": "Mug\nblue \tlarge"}, ("Mug blue large", Decimal("9.5"))),
+        ({"productName": "Sean O\u0092Example"}, ("Sean O’Example", Decimal("9.5"))),
+        ({"productName": "a\x00b\ud800c\x81d"}, ("a b\ufffdc d", Decimal("9.5"))),
+        ({"productName": "  spaced  "}, ("  spaced  ", Decimal("9.5"))),
+        ({"productName": "N" * 600}, ("N" * 499 + "…", Decimal("9.5"))),
+        ({"productName": 7}, ("7", Decimal("9.5"))),
+        ({"productName": {"default": "Mug"}}, ("", Decimal("9.5"))),
+        ({"basePrice": None}, ("Mug", None)),
+        ({"basePrice": 8.26446281}, ("Mug", Decimal("8.2645"))),
+        ({"basePrice": "8.50"}, ("Mug", Decimal("8.5"))),
+        ({"basePrice": "free"}, ("Mug", None)),
+        ({"basePrice": -1}, ("Mug", None)),
+        ({"basePrice": 10**12}, ("Mug", None)),
+        ({"basePrice": True, "price": []}, ("Mug", None)),
+        (
+            {"inventoryId": "", "bundledProductItems": None, "optionItems": None, "itemId": None},
+            ("Mug", Decimal("9.5")),
+        ),
+    ],
+)
+def test_what_only_describes_an_item_never_refuses_it(
+    site: Site, sent: dict[str, object], shown: tuple[str, Decimal | None]
+) -> None:
+    raw = with_item(**{"productName": "Mug", **sent})
+    placed = parse_order(raw, site=site)
+    assert (placed.items[0].product_name, placed.items[0].unit_price) == shown
+    assert placed.body == raw.decode()
+    assert placed.items[0].inventory_list_id == "site-us"
+
+
+@pytest.mark.parametrize(
+    ("sent", "customer"),
+    [
+        (None, {}),
+        ("Ada", {}),
+        ([], {}),
+        ({"email": None, "customerName": None}, {}),
+        ({"email": "a\x00@b.example"}, {"email": "a @b.example"}),
+        ({"customerName": "N" * 300}, {"customerName": "N" * 255 + "…"}),
+        ({"customerId": 12345, "customerName": ["x"]}, {"customerId": "12345"}),
+    ],
+)
+def test_what_only_describes_the_customer_never_refuses_an_order(
+    site: Site, sent: object, customer: dict[str, str]
+) -> None:
+    assert parse_order(raw_order(customerInfo=sent), site=site).customer == customer
+
+
+@pytest.mark.parametrize("sent", [None, "yesterday", 1769990400, "12/1/2010 8:26", "x" * 99, []])
+def test_a_date_that_cannot_be_read_is_left_out(site: Site, sent: object) -> None:
+    assert parse_order(raw_order(creationDate=sent), site=site).creation_date == ""
+
+
+@pytest.mark.parametrize("status", [None, "new", "CREATED", "open", "completed", "", 3, "custom"])
+def test_an_order_that_stands_is_taken(site: Site, status: object) -> None:
+    assert parse_order(raw_order(status=status), site=site).order_no == "0000012345"
+
+
+def test_a_total_is_rounded_to_four_places(site: Site) -> None:
+    raw = raw_order(orderTotal=0.30000000000000004)
+    assert parse_order(raw, site=site).order_total == Decimal("0.3")
+
+
+def test_a_retry_that_was_stamped_again_is_the_same_order(site: Site) -> None:
+    factories.know_stock({"MUG-01": 5}, list_id="site-us")
+    first = factories.capture_raw(site, raw_order(items=[("MUG-01", 1)]))
+    stamped = raw_order(
+        items=[("MUG-01", 1)], creationDate="2026-02-02T12:00:09Z", lastModified="2026-02-02"
+    )
+    again = capture.find_same(placed=parse_order(stamped, site=site), site=site)
+    assert again == first
+    other = raw_order(items=[("MUG-01", 2)], creationDate="2026-02-02T12:00:09Z")
+    with pytest.raises(OrderNoTaken):
+        capture.find_same(placed=parse_order(other, site=site), site=site)
+    # An order that was accepted before its status was looked at is found, not refused.
+    OrderPayload.objects.update(body=raw_order(items=[("MUG-01", 1)], status="failed").decode())
+    late = raw_order(items=[("MUG-01", 1)], status="failed", creationDate="2026-02-03")
+    assert capture.find_same(placed=parse_order(late, site=site), site=site) == first
