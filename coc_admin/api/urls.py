@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.urls import path, re_path
 from django.views.decorators.csrf import csrf_exempt
@@ -46,12 +46,19 @@ def _patterns() -> tuple[list[Any], str, str]:
         order: View = views["get_order"]
         return order(request, **kwargs | {"orderNo": f"{kwargs['orderNo']}/cancel"})
 
+    def cancel_by_method(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        """Answer what is no POST: about an order whose number ends in /cancel, if there is one."""
+        response = order_named_so(request, **kwargs)
+        if request.method == "PATCH" and response.status_code in (400, 404):
+            return HttpResponseNotAllowed(["GET"])
+        return response
+
     first = [
         path("sites/<siteId>/orders", _by_method(place, views["list_orders"])),
         # An order number may hold any character, and so may end in /cancel.
         path(
             "sites/<siteId>/orders/<path:orderNo>/cancel",
-            _by_method(views["cancel_order"], order_named_so),
+            _by_method(views["cancel_order"], cancel_by_method),
         ),
     ]
     return [*first, *patterns], application, namespace

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import tempfile
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import IO, Any
 
@@ -18,15 +19,29 @@ FORMS = ("csv", "xlsx")
 _LONGEST_CELL = 32_767
 _ROWS_A_SHEET = 1_000_000
 # A spreadsheet takes text that begins like this for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
+# Dropped or ignored by some program before it looks for a formula.
+_UNSEEN = " \u00a0\u200b\u200c\u200d\u2060\u3000\ufeff"
+
+
+def is_formula(text: str) -> bool:
+    """Whether some spreadsheet takes `text` in a CSV file for a formula.
+
+    Some fold full-width and small forms (＝, ﹢) to the ASCII sign first.
+    """
+    shown = text.lstrip(_UNSEEN)
+    return shown.startswith(_FORMULA) or unicodedata.normalize("NFKC", shown[:1]) in _FORMULA
 
 
 def neutral(value: Any) -> Any:
-    """Return a cell that no spreadsheet takes for a formula: text gets a leading apostrophe."""
+    """Return a CSV cell that no spreadsheet takes for a formula: text gets a leading apostrophe."""
+    cell = _cell(value)
+    return f"'{cell}" if isinstance(cell, str) and is_formula(cell) else cell
+
+
+def _cell(value: Any) -> str | int | float:
     if value is None:
         return ""
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
     return value if isinstance(value, str | int | float) else str(value)
 
 
@@ -66,11 +81,13 @@ def _write_xlsx(file: IO[bytes], columns: Sequence[str], rows: Iterable[Sequence
     }
     with xlsxwriter.Workbook(file, options) as book:
         bold = book.add_format({"bold": True})
+        # Says that a cell is text, without a character of its own: a SKU stays as it is.
+        text = book.add_format({"quote_prefix": True})
         sheet = _new_sheet(book, columns, bold)
         for number, row in enumerate(rows):
             if number and number % _ROWS_A_SHEET == 0:
                 sheet = _new_sheet(book, columns, bold)
-            _write_row(sheet, number % _ROWS_A_SHEET + 1, row)
+            _write_row(sheet, number % _ROWS_A_SHEET + 1, row, text)
 
 
 def _new_sheet(book: Any, columns: Sequence[str], bold: Any) -> Any:
@@ -82,10 +99,12 @@ def _new_sheet(book: Any, columns: Sequence[str], bold: Any) -> Any:
     return sheet
 
 
-def _write_row(sheet: Any, line: int, row: Sequence[Any]) -> None:
+def _write_row(sheet: Any, line: int, row: Sequence[Any], text: Any) -> None:
     for place, value in enumerate(row):
-        cell = neutral(value)
-        if isinstance(cell, str):
-            sheet.write_string(line, place, cell[:_LONGEST_CELL])
-        else:
+        cell = _cell(value)
+        if not isinstance(cell, str):
             sheet.write_number(line, place, cell)
+        elif is_formula(cell):
+            sheet.write_string(line, place, cell[:_LONGEST_CELL], text)
+        else:
+            sheet.write_string(line, place, cell[:_LONGEST_CELL])

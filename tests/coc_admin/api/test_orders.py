@@ -128,6 +128,7 @@ class TestList:
             ("exportStatus=READY", "exportStatus"),
             ("capturedOffline=maybe", "capturedOffline"),
             ("capturedFrom=yesterday", "capturedFrom"),
+            ("capturedFrom=1769990400", "capturedFrom"),
             ("capturedFrom=2026-02-02T11:04:00", "capturedFrom"),
             ("capturedTo=0001-01-01T00:00:00%2B14:00", "capturedTo"),
             ("capturedTo=99999999999999999999", "capturedTo"),
@@ -201,6 +202,15 @@ def test_methods_that_are_not_there(api: Api, outage: Scene) -> None:
         answer = api(method, path)
         problem(answer, 405, "method-not-allowed")
         assert set(answer["Allow"].split(", ")) == allowed
+
+
+@pytest.mark.parametrize("body", [{"reason": "x"}, {}, {"exportStatus": "exported"}])
+def test_cancelling_is_a_post(api: Api, outage: Scene, body: dict[str, str]) -> None:
+    before = rows()
+    answer = api.patch(f"{LIST}/{outage.waiting.order_no}/cancel", body)
+    problem(answer, 405, "method-not-allowed")
+    assert set(answer["Allow"].split(", ")) == {"GET", "POST"}
+    assert rows() == before
 
 
 def test_orders_of_another_site_are_not_there(api: Api, outage: Scene) -> None:
