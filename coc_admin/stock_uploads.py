@@ -15,7 +15,8 @@ from django.utils.translation import gettext as _
 
 from coc_admin.models import StockUpload
 from orders import ledger
-from orders.imports.stock_csv import BadLine, StockRefused
+from orders.imports.csv_files import BadLine
+from orders.imports.stock_csv import StockRefused
 from orders.imports.stock_files import import_figures, read_stock_file
 from orders.ledger import Figure
 from orders.models import InventoryList, InventoryRecord
@@ -61,17 +62,24 @@ class Preview:
 
 
 def keep(
-    file: IO[bytes], *, name: str, list_: InventoryList, user: User, now: datetime
+    file: IO[bytes],
+    *,
+    name: str,
+    list_: InventoryList,
+    user: User,
+    now: datetime,
+    notes: list[str] | None = None,
 ) -> StockUpload:
     """Check a file and keep it to be confirmed. Raises StockRefused, and keeps nothing then.
 
-    What the person uploaded before and did not confirm, and what is a day old, is forgotten.
+    `notes` gets sentences about what the file says and the import does not do. What the person
+    uploaded before and did not confirm, and what is a day old, is forgotten.
     """
     body = file.read(MOST_BYTES + 1)
     if len(body) > MOST_BYTES:
         words = _("the file is larger than %(number)s MB") % {"number": MOST_BYTES // 1024**2}
         raise StockRefused([BadLine(1, words)])
-    figures = read_stock_file(io.BytesIO(body), list_=list_)
+    figures = read_stock_file(io.BytesIO(body), list_=list_, notes=notes)
     if len(figures) > MOST_SKUS:
         words = _("more than %(number)s SKUs; import the file in parts or by the command line") % {
             "number": f"{MOST_SKUS:,}"

@@ -34,13 +34,3 @@ class CountedText(str):
     def __eq__(self, other: object) -> bool:
         type(self).compared += 1
         return str.__eq__(self, other)
-
-
-class CountedDict(dict[str, Any]):
-    """A dict that counts how often it is measured."""
-
-    measured = 0
-
-    def __len__(self) -> int:
-        type(self).measured += 1
-        return super().__len__()

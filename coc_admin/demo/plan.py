@@ -216,7 +216,11 @@ def replay_plan(path: Path) -> Plan:
     """Return the plan that replays a CSV of real orders. Raises RetailFileError."""
     found = retail_csv.load(path)
     if not found.orders:
-        raise retail_csv.RetailFileError(f"{path} holds no order.")
+        why = "".join(
+            f" Line {one.line} is refused ({one.reason}): {one.detail}."
+            for one in found.refusals[:3]
+        )
+        raise retail_csv.RetailFileError(f"{path} holds no order.{why}")
     postings = [Posting(UK.id, order.payload()) for order in found.orders]
     third = len(postings) // 3
     wanted: Counter[str] = Counter()

@@ -25,6 +25,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from orders.imports.csv_dates import iso_date
+
 COLUMNS = (
     "InvoiceNo",
     "StockCode",
@@ -210,7 +212,10 @@ def _parse_line(line: int, row: dict[str, Any]) -> Refusal | tuple[RetailOrder, 
     try:
         quantity = int(values["Quantity"])
         price = Decimal(values["UnitPrice"])
-        placed_at = datetime.fromisoformat(values["InvoiceDate"]).replace(tzinfo=ZONE)
+        # Published as 2010-12-01 08:26:00, and as 12/1/2010 8:26 or 12/1/10 8:26.
+        placed_at = datetime.fromisoformat(
+            iso_date(values["InvoiceDate"], zone=ZONE, month_first=True)
+        ).astimezone(ZONE)
     except (ValueError, InvalidOperation):
         return refuse(Reason.UNREADABLE, "quantity, price or date is not one")
     if not price.is_finite():

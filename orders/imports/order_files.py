@@ -7,11 +7,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO
 
+from orders.imports.csv_files import BadLine
 from orders.imports.found_orders import FoundOrder, OrderFileRefused
-from orders.imports.order_csv import read_order_csv
+from orders.imports.order_csv import CsvOptions, read_order_csv
 from orders.imports.order_json_lines import read_order_lines
 from orders.imports.order_xml import read_order_xml
-from orders.imports.stock_csv import BadLine
 from orders.imports.stock_files import PEEK, first_mark, other_kind
 
 
@@ -23,7 +23,7 @@ class FileKind(StrEnum):
     XML = "xml"
 
 
-_BY_MARK = {b"<": FileKind.XML, b"{": FileKind.LINES}
+_BY_MARK = {b"<": FileKind.XML, b"{": FileKind.LINES, b"[": FileKind.LINES}
 _BY_SUFFIX = {
     ".xml": FileKind.XML,
     ".jsonl": FileKind.LINES,
@@ -47,13 +47,19 @@ def kind_of(file: IO[bytes], *, name: str) -> FileKind:
 
 
 def read_orders(
-    file: IO[bytes], *, kind: FileKind, columns: Mapping[str, str], currency: str
+    file: IO[bytes],
+    *,
+    kind: FileKind,
+    columns: Mapping[str, str],
+    currency: str,
+    options: CsvOptions | None = None,
 ) -> Iterator[FoundOrder]:
     """Yield the orders of a file, which can be sought in, in its order and unchecked.
 
     `columns` says how a CSV file names its columns (see order_csv.FIELDS), `currency` is that of
-    a CSV file which names none. What is needed of memory is bounded, whatever the file holds.
-    Raises OrderFileRefused where the file cannot be read any further, or has no order at all.
+    a CSV file which names none, `options` what else is known of it. What is needed of memory is
+    bounded, whatever the file holds. Raises OrderFileRefused where the file cannot be read any
+    further, or has no order at all.
     """
     file.seek(0)
     if kind == FileKind.XML:
@@ -61,7 +67,7 @@ def read_orders(
     elif kind == FileKind.LINES:
         found = read_order_lines(file)
     else:
-        found = read_order_csv(file, columns=columns, currency=currency)
+        found = read_order_csv(file, columns=columns, currency=currency, options=options)
     empty = True
     for order in found:
         empty = False

@@ -1,36 +1,129 @@
-"""Order files: lines of JSON, one order of the API's shape each."""
+"""Order files: JSON, as lines of one order each or as one document with a list of orders.
+
+An order has the shape of the API, which is that of the Commerce API (SCAPI): names as orderNo. One
+with names as order_no (OCAPI) is given those of the API. A list stands alone or as `data`, `hits`
+or `orders` of an object, as searches answer it.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from typing import IO
+from decimal import Decimal
+from typing import IO, Any
 
 from orders import strict_json
-from orders.imports.found_orders import FoundOrder, OrderFileRefused
-from orders.imports.stock_csv import BadLine
+from orders.fields import json_number
+from orders.imports.csv_files import BadLine
+from orders.imports.found_orders import FoundOrder, OrderFileRefused, body_of
+from orders.imports.json_documents import elements
 from orders.payload import MAX_BYTES
 
 _LONGEST_LINE = MAX_BYTES + 2  # with its end
+_PEEK = 64 * 1024
 _BOM = b"\xef\xbb\xbf"
+_WRAPPERS = ("data", "hits", "orders")
+# The list comes before anything else that is nested.
+_WRAPPED = re.compile(rb'\A\{[^{\[]*"(?:data|hits|orders)"\s*:\s*\[')
+_STATUSES = frozenset(
+    {"created", "new", "open", "completed", "cancelled", "replaced", "failed", "failed_with_reopen"}
+)
 
 
 def read_order_lines(file: IO[bytes]) -> Iterator[FoundOrder]:
-    """Yield the orders of a file of JSON lines. Raises OrderFileRefused at a line too long."""
+    """Yield the orders of a JSON file. Raises OrderFileRefused for what is too long or torn."""
+    start = file.read(_PEEK)
+    file.seek(0)
+    if _is_document(start.removeprefix(_BOM).lstrip()):
+        found = elements(file, most_bytes=MAX_BYTES, wrappers=_WRAPPERS)
+    else:
+        found = _lines(file)
+    for line, body in found:
+        yield from _orders_in(line, body)
+
+
+def _is_document(start: bytes) -> bool:
+    """Whether a file that begins so is one document instead of a line for each order."""
+    if start.startswith(b"[") or _WRAPPED.match(start):
+        return True
+    first, end, _rest = start.partition(b"\n")
+    # The first line of a document that is written over many lines.
+    return bool(end) and first.startswith(b"{") and first.rstrip().endswith((b"{", b"[", b","))
+
+
+def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
     for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE + 1), b""), start=1):
         if len(line) > _LONGEST_LINE:
             raise OrderFileRefused([BadLine(number, f"is longer than {MAX_BYTES:,} bytes")])
         body = (line.removeprefix(_BOM) if number == 1 else line).strip()
-        if number == 1 and body.startswith(b"["):
-            words = "is an array; write one order in each line, without brackets around them"
-            raise OrderFileRefused([BadLine(number, words)])
         if body:
-            yield FoundOrder(number, _order_no(body), body)
+            yield number, body
 
 
-def _order_no(body: bytes) -> str:
+def _orders_in(line: int, body: bytes) -> Iterator[FoundOrder]:
     try:
         document = strict_json.loads(body)
     except strict_json.NotStrictJson:
-        return ""
+        yield FoundOrder(line, "", body)
+        return
+    if isinstance(document, dict):
+        for name in _WRAPPERS:
+            inner = document.get(name)
+            if "orderNo" not in document and "order_no" not in document and inner is not None:
+                orders = inner if isinstance(inner, list) else [inner]
+                for order in orders:
+                    yield _found(line, _unwrapped(order), b"")
+                return
+    yield _found(line, document, body)
+
+
+def _unwrapped(order: Any) -> Any:
+    """Return the order in a hit of a search, which has it as `data`."""
+    if isinstance(order, dict) and "orderNo" not in order and isinstance(order.get("data"), dict):
+        return order["data"]
+    return order
+
+
+def _found(line: int, document: Any, body: bytes) -> FoundOrder:
+    """Return an order; `body` is its text where it can be taken as it came."""
+    if isinstance(document, dict) and "order_no" in document and "orderNo" not in document:
+        document, body = _camel(document), b""
     number = document.get("orderNo") if isinstance(document, dict) else None
-    return number if isinstance(number, str) else ""
+    return FoundOrder(
+        line,
+        number if isinstance(number, str) else "",
+        body or body_of(_plain(document)),
+        fault=_unknown_status(document) if isinstance(document, dict) else "",
+    )
+
+
+def _unknown_status(document: dict[str, Any]) -> str:
+    status = document.get("status")
+    if status is None or status == "":
+        return ""
+    if isinstance(status, str) and status.strip().lower() in _STATUSES:
+        return ""  # the check of orders knows which of them stand
+    return f"the status {str(status)[:40]!a} is unknown"
+
+
+def _camel(value: Any) -> Any:
+    """Return `value` with names as orderNo for order_no; custom attributes (c_...) stay."""
+    if isinstance(value, dict):
+        return {
+            name if name.startswith(("c_", "_")) else _camel_name(name): _camel(own)
+            for name, own in value.items()
+        }
+    return [_camel(own) for own in value] if isinstance(value, list) else value
+
+
+def _camel_name(name: str) -> str:
+    return re.sub(r"_([a-z0-9])", lambda found: found[1].upper(), name)
+
+
+def _plain(value: Any) -> Any:
+    """Return `value` with numbers as JSON has them."""
+    if isinstance(value, dict):
+        return {name: _plain(own) for name, own in value.items()}
+    if isinstance(value, list):
+        return [_plain(own) for own in value]
+    return json_number(value) if isinstance(value, Decimal) else value

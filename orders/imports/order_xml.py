@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import IO, Any
 from xml.parsers import expat
 
+from orders.fields import ZERO, json_number
 from orders.imports import xml_files
-from orders.imports.found_orders import FoundOrder, OrderFileRefused, body_of, member
-from orders.imports.stock_csv import BadLine
+from orders.imports.csv_files import BadLine
+from orders.imports.found_orders import FoundOrder, OrderFileRefused, body_of
+from orders.imports.numbers import xml_decimal, xml_double
 from orders.payload import MAX_ITEMS
 from orders.texts import WHITE
 
-_LONGEST_TEXT = 1_000
+# More than the schema allows in any text that is read.
+_LONGEST_TEXT = 4_100
 _DEEPEST = 50
 
 _ORDER = ("orders", "order")
@@ -31,6 +35,7 @@ _ORDER_FIELDS: dict[tuple[str, ...], str] = {
     (*_ORDER, "customer", "customer-name"): "customerName",
     (*_ORDER, "customer", "customer-email"): "email",
     (*_ORDER, "totals", "order-total", "gross-price"): "orderTotal",
+    (*_ORDER, "totals", "order-total", "net-price"): "netTotal",
 }
 # Of a line; the lines below one are bundled products and options.
 _LINE_FIELDS = {
@@ -48,6 +53,9 @@ _BELOW: dict[tuple[str, ...], str] = {
 }
 _CUSTOMER = ("customerId", "customerName", "email")
 _NOT_STANDING = ("CANCELLED", "FAILED", "REPLACED")
+_STANDING = ("", "CREATED", "NEW", "OPEN", "COMPLETED")
+# B2C's schema knows delete alone; jobs say the others.
+_MODES = ("", "merge", "update", "replace")
 
 
 def read_order_xml(file: IO[bytes]) -> Iterator[FoundOrder]:
@@ -84,6 +92,7 @@ class _Reader:
         self._path: tuple[str, ...] = ()
         self._line = 0
         self._order: dict[str, str] = {}
+        self._mode = ""
         self._items: list[_Line] = []
         self._item_lines: list[int] = []
         self._open: list[_Line] = []
@@ -112,6 +121,7 @@ class _Reader:
         if self._path == _ORDER:
             self._line = self.parser.CurrentLineNumber
             self._order = {"orderNo": attributes.get("order-no", "")[:_LONGEST_TEXT]}
+            self._mode = attributes.get("mode", "").strip().lower()[:40]
             self._items, self._item_lines, self._open, self._lines = [], [], [], 0
         elif self._path == _ITEM:
             self._begin(self._items)
@@ -158,17 +168,43 @@ class _Reader:
         if customer:
             document["customerInfo"] = customer
         price = "net" if order.get("taxation", "").lower() == "net" else "gross"
-        document["productItems"] = [_item(line, price=price) for line in self._items]
-        if "orderTotal" in order:
-            document["orderTotal"] = member(order["orderTotal"])
-        status = order.get("status", "").upper()
+        document["productItems"] = items = [_item(line, price=price) for line in self._items]
+        total = _total(order, items)
+        if total is not None:
+            document["orderTotal"] = total
         return FoundOrder(
             line=self._line,
             order_no=self._order["orderNo"],
             body=body_of(document),
             item_lines=self._item_lines,
-            fault=f"the order is {status.lower()} already" if status in _NOT_STANDING else "",
+            fault=self._fault(order.get("status", "").upper()),
         )
+
+    def _fault(self, status: str) -> str:
+        if self._mode == "delete":
+            return "the order is to be deleted (mode delete)"
+        if self._mode not in _MODES:
+            return f"the mode {self._mode!a} is unknown"
+        if status in _NOT_STANDING:
+            return f"the order is {status.lower()} already"
+        return "" if status in _STANDING else f"the order-status {status[:40]!a} is unknown"
+
+
+def _total(order: dict[str, str], items: list[dict[str, Any]]) -> int | float | str | None:
+    """Return the total, or else the sum of the items' prices; None where neither is there."""
+    for name in ("orderTotal", "netTotal"):
+        if name in order:
+            total = xml_decimal(order[name])
+            return order[name] if total is None else json_number(total)
+    total = ZERO
+    for item in items:
+        if isinstance(item.get("price"), int | float):
+            total += Decimal(str(item["price"]))
+        elif all(isinstance(item.get(name), int | float) for name in ("basePrice", "quantity")):
+            total += Decimal(str(item["basePrice"])) * Decimal(str(item["quantity"]))
+        else:
+            return None
+    return json_number(max(ZERO, round(total, 4)))
 
 
 @dataclass(slots=True)
@@ -188,7 +224,10 @@ def _item(line: _Line, *, price: str) -> dict[str, Any]:
             item[name] = values[name]
     for name, source in (("quantity", "quantity"), ("basePrice", "basePrice"), ("price", price)):
         if source in values:
-            item[name] = member(values[source])
+            # An xsd:double may have an exponent, an xsd:decimal never has.
+            read = xml_double if name == "quantity" else xml_decimal
+            number = read(values[source])
+            item[name] = values[source] if number is None else json_number(number)
     for name, lines in line.below.items():
         item[name] = [_item(below, price=price) for below in lines]
     return item

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import IO
 
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders import ledger
-from orders.imports.stock_csv import BadLine, StockRefused, read_stock
+from orders.imports.csv_files import BadLine, text_of
+from orders.imports.stock_csv import StockRefused, read_stock
 from orders.imports.stock_json_lines import read_stock_lines
 from orders.imports.stock_xml import read_stock_xml
 from orders.ledger import Figure, LedgerChanged
@@ -32,10 +33,13 @@ class StockBusy(Exception):
     """Some records change all the time; what is imported stays, and doing it again is safe."""
 
 
-def read_stock_file(file: IO[bytes], *, list_: InventoryList) -> list[Figure]:
-    """Return the figures of a CSV, B2C inventory XML or OCI import file, which can be sought in.
+def read_stock_file(
+    file: IO[bytes], *, list_: InventoryList, notes: list[str] | None = None
+) -> list[Figure]:
+    """Return the figures of a CSV, B2C inventory XML or OCI file, which can be sought in.
 
-    Raises StockRefused with every bad line, up to stock_csv.MOST_FAULTS of them.
+    `notes` gets sentences about what the file says and the import does not do. Raises StockRefused
+    with every bad line, up to csv_files.MOST_FAULTS of them.
     """
     start = file.read(PEEK)
     file.seek(0)
@@ -44,11 +48,13 @@ def read_stock_file(file: IO[bytes], *, list_: InventoryList) -> list[Figure]:
         raise StockRefused([BadLine(1, other)])
     first = first_mark(start)
     if first == b"<":
-        return read_stock_xml(file, list_id=list_.pk)
+        return read_stock_xml(file, list_=list_, notes=notes)
     if first == b"{":
         return read_stock_lines(file, list_=list_)
-    # Bytes that are no UTF-8 come through as what no SKU and no name may hold: the line is named.
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    if first == b"[":
+        words = _("is an array; write one record in each line, without brackets around them")
+        raise StockRefused([BadLine(1, words)])
+    text = text_of(file)
     try:
         return read_stock(text, list_id=list_.pk)
     finally:
@@ -85,7 +91,7 @@ def import_figures(
 
 def _apply(figures: Sequence[Figure], taken_at: datetime) -> int:
     """Write one chunk, again if a record has just changed under it."""
-    for _ in range(_TRIES):
+    for _attempt in range(_TRIES):
         try:
             return ledger.apply_snapshot(
                 figures=figures,

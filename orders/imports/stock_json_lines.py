@@ -1,105 +1,215 @@
-"""Stock files: the lines of JSON that OCI imports, one record of a location and SKU each."""
+"""Stock files: lines of JSON in OCI's layouts, one record of a place and SKU each.
+
+OCI's import has a `locationId` in every line. Its older layout names the location once, in a line
+of its own before the records. Its export does so with `locationId` or `groupId`, gives `ato` and
+`reserved`, and ends with a line that holds the delta token.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import IO, Any
 
 from django.utils.translation import gettext as _
 
 from orders.fields import ZERO
-from orders.imports.stock_csv import MOST_ATO, MOST_FAULTS, MOST_SKUS, BadLine, StockRefused
+from orders.imports.csv_files import MOST_FAULTS, BadLine
+from orders.imports.stock_csv import MOST_ATO, MOST_SKUS, StockRefused, check_sku, too_many
 from orders.ledger import Figure
 from orders.models import InventoryList, ListType
-from orders.texts import SKU_RULE, is_sku, name_refusal
 
 _LONGEST_LINE = 100_000
+_LONGEST_PLACE = 128
 _STEP = Decimal("0.001")
+_MODES = ("", "UPDATE")
 
 
 def read_stock_lines(file: IO[bytes], *, list_: InventoryList) -> list[Figure]:
-    """Return the figures of a file of OCI import lines. Raises StockRefused.
+    """Return the figures of a file of OCI's lines. Raises StockRefused.
 
-    What a shop may promise is what is on hand and to come, less the safety stock. The list of a
-    location takes lines of that location and no other; that of a group adds up its locations.
+    What a shop may promise is `ato`, or else what is on hand and to come, less what is reserved and
+    the safety stock. The list of a location takes lines of that location and no other; that of a
+    group takes those of the group, or adds up those of locations.
     """
-    bad: list[BadLine] = []
-    seen: dict[tuple[str, str], int] = {}
-    ato: dict[str, Decimal] = {}
-    safety: dict[str, Decimal] = {}
+    reader = _Reader(list_)
     for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE + 1), b""), start=1):
-        if len(bad) >= MOST_FAULTS:
+        if len(reader.bad) >= MOST_FAULTS:
             break
-        if len(seen) >= MOST_SKUS:
-            bad.append(
-                BadLine(
-                    number,
-                    _("more than %(number)s SKUs; import the file in parts")
-                    % {"number": f"{MOST_SKUS:,}"},
-                )
-            )
+        if len(line) > _LONGEST_LINE:
+            words = _("is longer than %(number)s bytes")
+            reader.bad.append(BadLine(number, words % {"number": f"{_LONGEST_LINE:,}"}))
             break
         if not line.strip():
             continue
-        if len(line) > _LONGEST_LINE:
-            bad.append(
-                BadLine(
-                    number, _("is longer than %(number)s bytes") % {"number": f"{_LONGEST_LINE:,}"}
-                )
-            )
-            break
         try:
-            location, sku, units, kept = _record(line, list_)
-            if (location, sku) in seen:
-                first = seen[(location, sku)]
-                words = _("the SKU %(sku)s of %(location)s is in line %(line)s already")
-                raise ValueError(words % {"sku": sku, "location": location, "line": first})
+            reader.take(number, _object_in(line))
         except ValueError as error:
-            bad.append(BadLine(number, str(error)))
-            continue
-        seen[(location, sku)] = number
-        ato[sku] = ato.get(sku, ZERO) + units
-        safety[sku] = safety.get(sku, ZERO) + kept
-    if not bad and not ato:
-        bad.append(BadLine(1, _("the file holds no record")))
-    if bad:
-        raise StockRefused(bad)
-    return [Figure(list_.pk, sku, units, safety[sku]) for sku, units in ato.items()]
+            reader.bad.append(BadLine(number, str(error)))
+        if len(reader.seen) > MOST_SKUS:
+            reader.bad.append(too_many(number))
+            break
+    return reader.figures()
 
 
-def _record(line: bytes, list_: InventoryList) -> tuple[str, str, Decimal, Decimal]:
-    """Return location, SKU, ATO and safety stock of a line; raises ValueError."""
+@dataclass(slots=True)
+class _Place:
+    """What a line says its record is of, or the lines after it."""
+
+    kind: str
+    place_id: str
+
+
+@dataclass(slots=True)
+class _Reader:
+    """The figures so far; `above` is what the last line said that names a place alone."""
+
+    list_: InventoryList
+    bad: list[BadLine] = field(default_factory=list)
+    seen: dict[tuple[str, str], int] = field(default_factory=dict)
+    above: _Place | None = None
+    others: set[str] = field(default_factory=set)
+    kind: str = ""
+    ato: dict[str, Decimal] = field(default_factory=dict)
+    safety: dict[str, Decimal] = field(default_factory=dict)
+
+    def take(self, number: int, record: Mapping[str, Any]) -> None:
+        """Take a line; raises ValueError with what is wrong with it."""
+        named = _place_of(record)
+        if "sku" not in record:
+            self._take_heading(record, named)
+            return
+        sku = record["sku"]
+        check_sku(sku if isinstance(sku, str) else "")
+        place = named or self.above
+        if place is None:
+            raise ValueError(_("the locationId is missing"))
+        if not self._is_ours(place):
+            if named is None:
+                self.others.add(place.place_id)
+                return  # of a block that names another place
+            words = _("is of the location %(location)s, not of %(list)s")
+            raise ValueError(words % {"location": repr(place.place_id), "list": self.list_.pk})
+        units, kept = _figure(record)
+        key = (place.place_id, sku)
+        if key in self.seen:
+            words = _("the SKU %(sku)s of %(location)s is in line %(line)s already")
+            raise ValueError(
+                words % {"sku": sku, "location": place.place_id, "line": self.seen[key]}
+            )
+        if self.kind not in ("", place.kind):
+            raise ValueError(
+                _("is of a group, and other lines of locations: stock would count twice")
+            )
+        self.kind = place.kind
+        self.seen[key] = number
+        self.ato[sku] = self.ato.get(sku, ZERO) + units
+        self.safety[sku] = self.safety.get(sku, ZERO) + kept
+        if self.ato[sku] > MOST_ATO:
+            raise ValueError(_("the figure %(figure)s is too large") % {"figure": self.ato[sku]})
+
+    def _take_heading(self, record: Mapping[str, Any], named: _Place | None) -> None:
+        if named is not None:
+            mode = record.get("mode") or ""
+            if str(mode).upper() not in _MODES:
+                words = _("the mode %(mode)s is unknown")
+                raise ValueError(words % {"mode": repr(str(mode)[:40])})
+            if named.kind == "group" and self.list_.list_type == ListType.LOCATION:
+                words = _("is of the group %(group)s, and %(list)s is a location")
+                raise ValueError(words % {"group": repr(named.place_id), "list": self.list_.pk})
+            self.above = named
+        elif "deltaToken" not in record:
+            check_sku("")
+
+    def _is_ours(self, place: _Place) -> bool:
+        if place.kind == "location" and self.list_.list_type == ListType.GROUP:
+            return True
+        return place.place_id == self.list_.pk
+
+    def figures(self) -> list[Figure]:
+        if not self.bad and not self.ato:
+            words = _("the file holds no record")
+            if self.others:
+                others = ", ".join(sorted(repr(one) for one in self.others)[:20])
+                words = _("the file holds %(others)s and no record of the list %(list)s") % {
+                    "others": others,
+                    "list": self.list_.pk,
+                }
+            self.bad.append(BadLine(1, words))
+        if self.bad:
+            raise StockRefused(self.bad)
+        return [
+            Figure(self.list_.pk, sku, units, self.safety[sku]) for sku, units in self.ato.items()
+        ]
+
+
+def _object_in(line: bytes) -> Mapping[str, Any]:
     try:
-        record = json.loads(line.decode("utf-8-sig"), parse_float=Decimal)
+        record = json.loads(
+            line.decode("utf-8-sig"), parse_float=Decimal, object_pairs_hook=_members
+        )
+    except _Twice as twice:
+        words = _("gives the member %(name)s twice")
+        raise ValueError(words % {"name": repr(str(twice)[:60])}) from None
     except (ValueError, ArithmeticError, RecursionError):
         # Decimal raises the second for an exponent of twenty digits.
         raise ValueError(_("is no JSON object in UTF-8")) from None
     if not isinstance(record, dict):
         raise ValueError(_("is no JSON object in UTF-8"))
-    location, sku = record.get("locationId"), record.get("sku")
-    if not isinstance(sku, str) or not is_sku(sku):
-        raise ValueError(_("the SKU has %(rule)s") % {"rule": _(SKU_RULE)})
-    if odd := name_refusal(sku):
-        raise ValueError(_("the SKU looks like another one: %(why)s") % {"why": odd})
-    if not isinstance(location, str) or not 0 < len(location) <= 128:
+    return record
+
+
+class _Twice(Exception):
+    """A member is given twice, so that one of the two is not meant."""
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in members:
+            raise _Twice(name)
+        members[name] = value
+    return members
+
+
+def _place_of(record: Mapping[str, Any]) -> _Place | None:
+    """Return the place that a line names; raises ValueError for what can be none, or two."""
+    names = (("locationId", "location"), ("location", "location"), ("groupId", "group"))
+    found = [(kind, record[name]) for name, kind in names if record.get(name) is not None]
+    if not found:
+        return None
+    kind, place_id = found[0]
+    if not isinstance(place_id, str) or not 0 < len(place_id) <= _LONGEST_PLACE:
         raise ValueError(_("the locationId is missing"))
-    if list_.list_type == ListType.LOCATION and location != list_.pk:
-        words = _("is of the location %(location)s, not of %(list)s")
-        raise ValueError(words % {"location": repr(location), "list": list_.pk})
-    futures = record.get("futures", [])
+    if any(other != (kind, place_id) for other in found):
+        raise ValueError(_("names two places"))
+    return _Place(kind, place_id)
+
+
+def _figure(record: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
+    """Return ATO and safety stock of a record; raises ValueError."""
+    if str(record.get("deltaType") or "").lower() == "delete":
+        return ZERO, ZERO
+    kept = _units(record, "safetyStockCount")
+    if record.get("ato") is not None:
+        return _units(record, "ato"), kept
+    futures = record.get("futures")
+    if futures is None:
+        futures = record.get("futureStock") or []
     if not isinstance(futures, list) or not all(isinstance(one, dict) for one in futures):
         raise ValueError(_("the futures are no list of objects"))
-    kept = _units(record, "safetyStockCount")
     units = _units(record, "onHand") + sum((_units(one, "quantity") for one in futures), ZERO)
     if units > MOST_ATO:
         raise ValueError(_("the figure %(figure)s is too large") % {"figure": units})
-    return location, sku, max(ZERO, units - kept), kept
+    return max(ZERO, units - _units(record, "reserved") - kept), kept
 
 
 def _units(record: Mapping[str, Any], name: str) -> Decimal:
-    value = record.get(name, 0)
+    value = record.get(name)
+    if value is None:
+        value = 0
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise ValueError(_("%(name)s is no number") % {"name": name})
     units = Decimal(value)

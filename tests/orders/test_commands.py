@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 from orders import ledger
 from orders.models import InventoryList, InventoryRecord, Movement, MovementReason, Site
 from tests.coc_admin.console.scene import make_shop, place
+from tests.sources import CASES
 
 pytestmark = pytest.mark.django_db
 
@@ -242,9 +243,10 @@ class TestImportInventory:
             "import_inventory", write(tmp_path, content), "--inventory-list=stock"
         )
 
-        assert message == "stock.csv: 12 bad lines; nothing was written."
+        assert message == "stock.csv: 10 bad lines; nothing was written."
+        # A name and a price only describe.
         assert [line.partition(":")[0] for line in err.splitlines()] == [
-            f"line {number}" for number in range(3, 15)
+            f"line {number}" for number in (3, 4, 5, 6, 7, 8, 9, 11, 13, 14)
         ]
         assert "line 8: the SKU GOOD is in line 2 already" in err
         assert not InventoryRecord.objects.exists()
@@ -267,6 +269,57 @@ class TestImportInventory:
 
         assert named in err
         assert not InventoryRecord.objects.exists()
+
+    def test_bad_lines_are_written_with_their_text(
+        self, stock: InventoryList, tmp_path: Path
+    ) -> None:
+        rejects = tmp_path / "rejects.csv"
+        file = write(tmp_path, 'sku;ato\nA;1\nB;x\n=C;-1\n"D\nD";2\n')
+        refused("import_inventory", file, "--inventory-list=stock", f"--rejects={rejects}")
+        assert rejects.read_text("utf-8-sig").splitlines() == [
+            "line,reason,raw",
+            "3,the ATO 'x' is no number,B;x",
+            "4,\"the ATO '-1' is no number from 0, with at most 3 decimals\",'=C;-1",
+            '5,the SKU has 1 to 250 characters without spaces and \\ < > ; % /,"""D"',
+        ]
+        message, _ = refused(
+            "import_inventory", file, "--inventory-list=stock", f"--rejects={tmp_path}"
+        )
+        assert message == f"{tmp_path} cannot be written: Is a directory."
+        assert not InventoryRecord.objects.exists()
+
+    def test_a_list_never_gets_the_stock_of_another(self, tmp_path: Path) -> None:
+        InventoryList.objects.create(pk="shop-us-stock")
+        path = CASES / "inventory-own-list-empty" / "stock.xml"
+        message, err = refused("import_inventory", str(path), "--inventory-list=shop-us-stock")
+        assert message == "stock.xml: 1 bad line; nothing was written."
+        assert err == "line 1: the list shop-us-stock holds no record\n"
+        assert not InventoryRecord.objects.exists()
+
+    def test_the_cases_of_stock(self, tmp_path: Path) -> None:
+        InventoryList.objects.create(pk="shop-us-stock")
+        InventoryList.objects.create(pk="wickenburg", list_type="location")
+        for case, list_id in (
+            ("inventory-delete-mode/stock.xml", "shop-us-stock"),
+            ("oci-legacy-layout/stock.jsonl", "wickenburg"),
+        ):
+            out, err = run("import_inventory", str(CASES / case), f"--inventory-list={list_id}")
+            assert (out, err) == (f"2 SKUs are imported into {list_id}.\n", "")
+        rows = InventoryRecord.objects.values_list("sku", "snapshot_ato")
+        assert dict(rows) == {"A1": 5, "A2": 0, "MUG-1": 11, "MUG-2": 5}
+        path = CASES / "csv-empty-rows" / "stock.csv"
+        out, _ = run("import_inventory", str(path), "--inventory-list=shop-us-stock")
+        assert out == "1 SKU is imported into shop-us-stock.\n"
+
+    def test_what_a_header_says_is_told(self, stock: InventoryList, tmp_path: Path) -> None:
+        content = (
+            '<inventory><inventory-list><header list-id="stock"><default-instock>true'
+            '</default-instock></header><records><record product-id="A"><ats>1</ats></record>'
+            "</records></inventory-list></inventory>"
+        )
+        out, _ = run("import_inventory", write(tmp_path, content), "--inventory-list=stock")
+        assert out.startswith("The file says default-instock=true: ")
+        assert out.endswith("1 SKU is imported into stock.\n")
 
     def test_only_the_first_faults_are_shown(self, stock: InventoryList, tmp_path: Path) -> None:
         file = write(tmp_path, "sku,ato\n" + "A,-1\n" * 60)

@@ -24,7 +24,7 @@ from tests import factories, fuzzing
 from tests.engine import D, Engine, ato, set_connection, standing
 from tests.orders.imports.test_order_files import export, item, order
 from tests.orders.payloads import raw_order
-from tests.sources import REAL_DAY
+from tests.sources import CASES, REAL_DAY
 
 pytestmark = pytest.mark.django_db
 
@@ -265,7 +265,8 @@ def test_whatever_one_cell_holds_the_other_orders_are_placed(
                 assert said.startswith("line 3: "), said
             else:
                 assert {"GOOD-1", "GOOD-2"} <= numbers
-                assert (len(numbers) == 2) == (code == 1), said
+                is_blank = not any(cell.strip() for cell in (number, sku, quantity, total))
+                assert (len(numbers) == 2) == (code == 1 or is_blank), said
                 assert said.startswith("line 3: ") or not code, said
 
     each()
@@ -296,3 +297,160 @@ def test_a_real_day_is_imported_with_a_map(tmp_path: Path) -> None:
         sum(one.quantity * (one.unit_price or D(0)) for one in first.items.all())
     )
     assert run(path, *maps)[:2] == (0, f"{len(placed)} orders: {len(placed)} there already.\n")
+
+
+def outcome(number: str) -> list[tuple[str, D]]:
+    items = Order.objects.get(order_no=number).items.order_by("position")
+    return [(one.sku, one.ordered_quantity) for one in items]
+
+
+def test_the_cases_of_orders(tmp_path: Path) -> None:
+    set_connection("OFFLINE")
+    stock = {"A1": 100, "A2": 100, "PART1": 5, "PART2": 5}
+    site = factories.make_site(stock=stock, currency="USD")
+
+    assert run(CASES / "csv-empty-rows" / "orders.csv") == (0, "1 order: 1 captured offline.\n", "")
+    assert outcome("6004") == [("A1", D(1))]
+    columns = (
+        "orderNo=Name,email=Email,currency=Currency,orderTotal=Total,creationDate=Created at,"
+        "quantity=Lineitem quantity,productName=Lineitem name,basePrice=Lineitem price,"
+        "sku=Lineitem sku,customerName=Billing Name"
+    )
+    path = CASES / "shopify-continuation-lines" / "orders.csv"
+    assert run(path, f"--map={columns}") == (0, "1 order: 1 captured offline.\n", "")
+    placed = Order.objects.get(order_no="#2220")
+    assert outcome("#2220") == [("A1", D(1)), ("A2", D(2))]
+    assert (placed.currency, placed.order_total) == ("EUR", D("606.55"))
+    assert placed.customer == {"email": "ann@shop.example", "customerName": "Ann Example"}
+    assert placed.creation_date == "2024-01-25T13:23:17+01:00"
+    # Read with its profile it is the same order: placing it twice is not possible.
+    assert run(path) == (0, "Read with the profile shopify.\n1 order: 1 there already.\n", "")
+
+    for name, number in (("name-600", "LN-1"), ("newline", "NL-1")):
+        path = CASES / "descriptive-text-refuses-order" / f"{name}.xml"
+        assert run(path) == (0, "1 order: 1 captured offline.\n", "")
+        assert outcome(number) == [("A1", D(1))]
+    shown = Order.objects.get(order_no="NL-1").items.get()
+    assert shown.product_name == "Long sleeve shirt"
+    payload = json.loads(OrderPayload.objects.get(order__order_no="NL-1").body)
+    assert payload["productItems"][0]["productName"] == "Long sleeve\n      shirt"
+    payload = json.loads(OrderPayload.objects.get(order__order_no="LN-1").body)
+    assert len(payload["productItems"][0]["productName"]) == 600
+
+    raw = (CASES / "descriptive-text-refuses-order" / "order.json").read_bytes()
+    described = factories.capture_raw(site, raw)
+    line = described.items.get()
+    assert (described.order_total, line.unit_price) == (D("0.3"), D("8.2645"))
+    assert (line.product_name, described.customer) == (
+        "Mug blue",
+        {"customerName": "Sean O’Example"},
+    )
+
+    path = CASES / "bundle-components" / "orders.xml"
+    assert run(path) == (0, "1 order: 1 captured offline.\n", "")
+    assert (ato("PART1")[0], ato("PART2")[0]) == (D(3), D(4))
+
+
+def test_a_profile_is_told_and_what_takes_no_stock_is_counted(
+    offline_shop: Site, tmp_path: Path
+) -> None:
+    content = (
+        "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
+        "1,MUG,Mug,1,12/1/2010 8:26,2,1,UK\n"
+        "2,10001A,Mug,1,12/1/2010 8:26,2,1,UK\n2,POST,Postage,1,12/1/2010 8:26,2,1,UK\n"
+    )
+    factories.know_stock({"10001A": 5})
+    rejects = tmp_path / "rejects.csv"
+    code, out, err = run(write(tmp_path, content), f"--rejects={rejects}")
+    assert (code, out) == (
+        1,
+        "Read with the profile online-retail.\n2 orders: 1 captured offline, 1 refused.\n"
+        "1 line takes no stock and were left out.\n".replace("were", "was"),
+    )
+    why = "none of its lines takes stock: line 2 the stock code 'MUG' is no product"
+    assert err == f"line 2: order 1: {why}\n"
+    assert rejects.read_text("utf-8-sig").splitlines() == [
+        "line,orderNo,reason,raw",
+        f'2,1,{why},"1,MUG,Mug,1,12/1/2010 8:26,2,1,UK"',
+        "4,2,left out: the stock code 'POST' is no product,"
+        '"2,POST,Postage,1,12/1/2010 8:26,2,1,UK"',
+    ]
+
+
+def test_rejects_are_written_with_their_lines(offline_shop: Site, tmp_path: Path) -> None:
+    rejects = tmp_path / "rejects.csv"
+    content = "orderNo,sku,quantity,basePrice\nA1,MUG,1,2\n=A2,CUP,x,2\n=A2,MUG,1,2\n"
+    code, out, _ = run(write(tmp_path, content), f"--rejects={rejects}")
+    assert (code, out) == (1, "2 orders: 1 captured offline, 1 refused.\n")
+    assert rejects.read_text("utf-8-sig").splitlines() == [
+        "line,orderNo,reason,raw",
+        "3,'=A2,the quantity 'x' in line 3 is no number,\"'=A2,CUP,x,2\"",
+        "4,'=A2,the quantity 'x' in line 3 is no number,\"'=A2,MUG,1,2\"",
+    ]
+    body = raw_order("A3", [("MUG", 0)])
+    assert run(write(tmp_path, body, "a.jsonl"), f"--rejects={rejects}")[0] == 1
+    rows = rejects.read_text("utf-8-sig").splitlines()
+    assert rows[1].startswith("1,A3,productItems[0].quantity: must be more than 0,")
+    assert run(write(tmp_path, "orderNo,sku\n"), f"--rejects={rejects}")[0] == 2
+    assert rejects.read_text("utf-8-sig").splitlines()[1].startswith('1,,"has no column ')
+    code, _, err = run(write(tmp_path, content), f"--rejects={tmp_path}")
+    assert (code, err.count("cannot be written")) == (2, 1)
+
+
+def test_an_import_that_is_stopped_goes_on(
+    offline_shop: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = b"\n".join(raw_order(f"A{number}", [("MUG", 1)]) for number in range(4))
+    path = write(tmp_path, content, "orders.jsonl")
+    place = import_orders._place
+
+    def stopped(found: FoundOrder, site: Site) -> str:
+        if found.order_no == "A2":
+            raise KeyboardInterrupt
+        return place(found, site)
+
+    monkeypatch.setattr(import_orders, "_place", stopped)
+    code, _, err = run(path)
+    assert code == 130
+    assert err.startswith(
+        "Stopped after 2 of 4 orders. Import the file again, or go on with --skip 2"
+    )
+    monkeypatch.setattr(import_orders, "_place", place)
+    assert run(path, "--skip=2") == (0, "4 orders: 2 captured offline, 2 passed over.\n", "")
+    assert run(path) == (0, "4 orders: 4 there already.\n", "")
+    assert ato("MUG")[0] == D(6)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--profile=shopify"], "--profile is for CSV files; a.jsonl is read as jsonl.\n"),
+        (["--dates=mdy"], "--dates is for CSV files; a.jsonl is read as jsonl.\n"),
+    ],
+)
+def test_options_of_csv_are_for_csv(
+    offline_shop: Site, tmp_path: Path, args: list[str], said: str
+) -> None:
+    assert run(write(tmp_path, "{}", "a.jsonl"), *args) == (2, "", said)
+
+
+def test_dates_are_read_as_people_say(offline_shop: Site, tmp_path: Path) -> None:
+    content = "orderNo,sku,quantity,basePrice,creationDate\nA1,MUG,1,2,12/1/2010 8:26\n"
+    path = write(tmp_path, content)
+    assert run(path)[0] == 1
+    assert run(path, "--dates=dmy")[0] == 0
+    assert Order.objects.get().creation_date == "2010-01-12T08:26:00"
+    # Read otherwise it is the same order still, only stamped otherwise.
+    assert run(path, "--dates=mdy")[1] == "1 order: 1 there already.\n"
+
+
+def test_a_cancelled_order_of_the_commerce_api_is_refused(
+    offline_shop: Site, tmp_path: Path
+) -> None:
+    content = raw_order("A1", [("MUG", 1)], status="cancelled")
+    assert run(write(tmp_path, content, "a.json")) == (
+        1,
+        "1 order: 1 refused.\n",
+        "line 1: order A1: status: the order is cancelled already\n",
+    )
+    assert not Order.objects.exists()

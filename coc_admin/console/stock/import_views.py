@@ -59,6 +59,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     lists = site_access(request).permitted_lists()
     form = StockUploadForm(*_given(request), lists=lists)
     bad, total = [], 0
+    notes: list[str] = []
     if request.method == "POST" and form.is_valid():
         file = form.cleaned_data["file"]
         try:
@@ -68,10 +69,13 @@ def upload(request: HttpRequest) -> HttpResponse:
                 list_=form.cleaned_data["list"],
                 user=cast(User, request.user),
                 now=timezone.now(),
+                notes=notes,
             )
         except StockRefused as refused:
             bad, total = refused.bad[:SHOWN_FAULTS], len(refused.bad)
         else:
+            for note in notes:
+                messages.info(request, note)
             return redirect("stock_import_confirm", pk=kept.pk)
     context = {
         "form": form,

@@ -7,21 +7,24 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from zoneinfo import ZoneInfo
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from orders import capture
 from orders.actors import at_the_command_line
 from orders.errors import OrderRefused, PayloadRefused
+from orders.imports.csv_profiles import PLAIN, PROFILES
 from orders.imports.found_orders import FoundOrder, OrderFileRefused
 from orders.imports.gzip_files import DAMAGED, open_file
-from orders.imports.order_csv import FIELDS
+from orders.imports.order_csv import FIELDS, CsvOptions, profile_of
 from orders.imports.order_files import FileKind, kind_of, read_orders
 from orders.ledger import LedgerChanged
 from orders.models import Site
 from orders.payload import parse_order
 from orders.texts import made_visible
+from reconciliation.management.reject_files import RejectFile, reject_file
 from reconciliation.reservation.placement import place_order
 
 _SHOWN = 50
@@ -33,6 +36,7 @@ _SAYS = {
     "reserved": "reserved at OCI",
     "offline": "captured offline",
     "there": "there already",
+    "skipped": "passed over",
     "good": "to be placed",
     "refused": "refused",
 }
@@ -44,12 +48,16 @@ class Command(BaseCommand):
     help = (
         "Places the orders of a file, each like one that a storefront sends: it is checked, taken"
         " off ATO, and reserved at OCI or captured offline. An order that is there already is left"
-        " as it is, so a file can be imported again. The file, plain or .gz and in UTF-8, holds"
-        " lines of JSON (an order of the API's shape each), B2C Commerce's order XML, or CSV with"
-        " a line for each item. The whole file is read before the first order is placed. Exit"
-        " code 0: all accepted, 1: some refused, each with its line and the reason, 2: the file or"
-        " the site cannot be used and nothing was placed."
+        " as it is, so an import that was broken off can be repeated. The file, plain or .gz and in"
+        " UTF-8, holds JSON (lines or a list, of the API's shape or OCAPI's), B2C Commerce's order"
+        " XML, or CSV with a line for each item; exports of known shops are recognised. The whole"
+        " file is read before the first order is placed. Exit code 0: all accepted, 1: some"
+        " refused, each with its line and the reason, 2: the file or the site cannot be used and"
+        " nothing was placed."
     )
+
+    _rejects = RejectFile(None)
+    _left_out = 0
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the file, the site, and how the file is to be read."""
@@ -69,6 +77,30 @@ class Command(BaseCommand):
             " without orderTotal the items are added up. Other columns are not read.",
         )
         parser.add_argument(
+            "--profile",
+            choices=[PLAIN.name, *PROFILES],
+            default="",
+            help="whose CSV file it is; else seen from its columns, and told",
+        )
+        parser.add_argument(
+            "--dates",
+            choices=["mdy", "dmy"],
+            help="what 12/1/2010 means in a CSV file: month or day first",
+        )
+        parser.add_argument(
+            "--rejects",
+            type=Path,
+            metavar="FILE",
+            help="write what is refused to this CSV file: line, order number, reason, raw",
+        )
+        parser.add_argument(
+            "--skip",
+            type=int,
+            default=0,
+            metavar="N",
+            help="pass over the first N orders, which an import that was broken off has placed",
+        )
+        parser.add_argument(
             "--dry-run", action="store_true", help="only check the orders; stock is not looked at"
         )
 
@@ -81,26 +113,47 @@ class Command(BaseCommand):
         columns = _columns(options["map"])
         path: Path = options["file"]
         with ExitStack() as stack:
+            try:
+                self._rejects = stack.enter_context(reject_file(options["rejects"]))
+            except OSError as error:
+                raise _unusable(f"{options['rejects']} cannot be written: {error}.") from None
             with self._refused_if_unreadable(path):
                 file = stack.enter_context(open_file(path))
                 kind = FileKind(options["format"] or kind_of(file, name=path.name))
-            if columns and kind != FileKind.CSV:
-                raise _unusable(f"--map is for CSV files; {path.name} is read as {kind}.")
+            how = _csv_options(options, site)
+            if kind != FileKind.CSV and (columns or options["profile"] or options["dates"]):
+                what = "--map" if columns else "--profile" if options["profile"] else "--dates"
+                raise _unusable(f"{what} is for CSV files; {path.name} is read as {kind}.")
+            with self._refused_if_unreadable(path):
+                self._tell_profile(file, kind, columns, how)
 
             def orders(end: str = _NOTHING) -> Iterator[FoundOrder]:
                 with self._refused_if_unreadable(path, end):
-                    yield from read_orders(file, kind=kind, columns=columns, currency=site.currency)
+                    yield from read_orders(
+                        file, kind=kind, columns=columns, currency=site.currency, options=how
+                    )
 
             total = sum(1 for _ in orders())
             act = _check if options["dry_run"] else _place
-            quiet = options["verbosity"] == 0
-            counts = self._each(orders(_CHANGED), total, site, act, quiet=quiet)
+            counts = self._each(orders(_CHANGED), total, site, act, options)
         if counts.total() != total:
             raise _unusable(f"{path.name}: {_CHANGED}.")
         parts = [f"{counts[key]:,} {says}" for key, says in _SAYS.items() if counts[key]]
         self.stdout.write(f"{total:,} order{'s' if total > 1 else ''}: {', '.join(parts)}.")
+        if self._left_out:
+            one = self._left_out == 1
+            what = "line takes no stock and was" if one else "lines take no stock and were"
+            self.stdout.write(f"{self._left_out:,} {what} left out.")
         if counts["refused"]:
             raise SystemExit(1)
+
+    def _tell_profile(
+        self, file: IO[bytes], kind: FileKind, columns: dict[str, str], how: CsvOptions
+    ) -> None:
+        """Say as whose file it is read, where people did not say so."""
+        profile = profile_of(file, columns=columns, options=how) if kind == FileKind.CSV else ""
+        if profile and not how.profile:
+            self.stdout.write(f"Read with the profile {profile}.")
 
     def _each(
         self,
@@ -108,27 +161,51 @@ class Command(BaseCommand):
         total: int,
         site: Site,
         act: Callable[[FoundOrder, Site], str],
-        *,
-        quiet: bool,
+        options: dict[str, Any],
     ) -> Counter[str]:
         counts: Counter[str] = Counter()
-        for number, found in enumerate(orders, start=1):
-            refusal = found.fault
-            try:
-                end = "refused" if refusal else act(found, site)
-            except OrderRefused as refused:
-                end, refusal = "refused", _reason(refused, found)
-            except LedgerChanged:
-                end, refusal = "refused", "Its stock changes all the time; import again."
-            counts[end] += 1
-            if refusal and counts["refused"] <= _SHOWN:
-                self.stderr.write(f"line {found.line}: {_name(found)}: {refusal}")
-            if not quiet and number % _STEP == 0 and number < total:
-                self.stdout.write(f"{number:,} of {total:,} orders")
+        try:
+            for number, found in enumerate(orders, start=1):
+                if number <= options["skip"]:
+                    counts["skipped"] += 1
+                    continue
+                self._one(found, site, act, counts)
+                if options["verbosity"] and number % _STEP == 0 and number < total:
+                    self.stdout.write(f"{number:,} of {total:,} orders")
+        except KeyboardInterrupt:
+            done = counts.total()
+            raise CommandError(
+                f"Stopped after {done:,} of {total:,} orders. Import the file again, or go on with"
+                f" --skip {done}.",
+                returncode=130,
+            ) from None
         more = counts["refused"] - _SHOWN
         if more > 0:
             self.stderr.write(f"... and {more:,} more refused")
         return counts
+
+    def _one(
+        self,
+        found: FoundOrder,
+        site: Site,
+        act: Callable[[FoundOrder, Site], str],
+        counts: Counter[str],
+    ) -> None:
+        refusal = found.fault
+        try:
+            end = "refused" if refusal else act(found, site)
+        except OrderRefused as refused:
+            end, refusal = "refused", _reason(refused, found)
+        except LedgerChanged:
+            end, refusal = "refused", "Its stock changes all the time; import again."
+        counts[end] += 1
+        if not refusal:
+            self._left_out += len(found.left_out)
+            self._rejects.left_out(found)
+            return
+        self._rejects.order(found, refusal)
+        if counts["refused"] <= _SHOWN:
+            self.stderr.write(f"line {found.line}: {_name(found)}: {refusal}")
 
     @contextmanager
     def _refused_if_unreadable(self, path: Path, end: str = _NOTHING) -> Iterator[None]:
@@ -136,6 +213,7 @@ class Command(BaseCommand):
         try:
             yield
         except OrderFileRefused as refused:
+            self._rejects.lines(refused.bad)
             for line in refused.bad[:_SHOWN]:
                 self.stderr.write(f"line {line.number}: {line.message}")
             more = len(refused.bad) - _SHOWN
@@ -166,6 +244,15 @@ def _columns(maps: list[str]) -> dict[str, str]:
             raise _unusable(f"--map names a column for {name} twice.")
         columns[name] = column
     return columns
+
+
+def _csv_options(options: dict[str, Any], site: Site) -> CsvOptions:
+    return CsvOptions(
+        profile=options["profile"],
+        zone=ZoneInfo(site.time_zone),
+        month_first={"mdy": True, "dmy": False}.get(options["dates"] or ""),
+        keeps_raw=options["rejects"] is not None,
+    )
 
 
 def _place(found: FoundOrder, site: Site) -> str:

@@ -59,6 +59,13 @@ def test_an_invoice_becomes_one_order_in_the_shape_of_the_api() -> None:
     assert "customerId" not in found.orders[1].payload()["customerInfo"]
 
 
+@pytest.mark.parametrize("written", ["12/1/2010 8:26", "12/1/10 8:26", "2010-12-01 08:26:00"])
+def test_dates_are_read_as_the_set_is_published(written: str) -> None:
+    found = parse(f"600001,10002,BLUE MUG,6,{written},3.39,10001,United Kingdom")
+    assert found.refusals == []
+    assert found.orders[0].payload()["creationDate"] == "2010-12-01T08:26:00+00:00"
+
+
 def test_what_is_no_order_is_refused_with_line_and_reason() -> None:
     found = parse(
         "C536379,85123A,HEART,-1,2010-12-01 09:41:00,2.55,14527.0,United Kingdom",

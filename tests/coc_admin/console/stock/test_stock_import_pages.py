@@ -90,6 +90,14 @@ def test_a_file_is_shown_before_anything_changes_and_imported_once(
         ("s.csv", b"sku,ato\n\xff\xfe,1\n", "Line 2: the SKU has"),
         ("s.csv", "sku,ato\n<script>,1\n", "Line 2: the SKU has"),
         ("s.xml", "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "holds a document type"),
+        (
+            "s.xml",
+            '<inventory><inventory-list><header list-id="other"/><records><record product-id="A1">'
+            "<allocation>777</allocation></record></records></inventory-list><inventory-list>"
+            f'<header list-id="{LIST}"/><records/></inventory-list></inventory>',
+            f"the list {LIST} holds no record",
+        ),
+        ("s.csv", "sku;ato\nA;1.500\n", "may have decimals or thousands"),
         ("s.xlsx", b"PK\x03\x04", "is a spreadsheet or an archive"),
         ("s.jsonl", '{"sku":"A"}\n', "Line 1: the locationId is missing"),
         ("s.csv", "", "The file is empty."),
@@ -104,6 +112,17 @@ def test_a_bad_file_is_explained_and_not_kept(
     assert message in answer.content.decode()
     assert not StockUpload.objects.exists()
     assert figures() == KNOWN
+
+
+def test_what_the_header_of_a_file_says_is_told(importer: Client, outage: Scene) -> None:
+    content = (
+        f'<inventory><inventory-list><header list-id="{LIST}"><default-instock>true'
+        '</default-instock></header><records><record product-id="MUG-01"><ats>1</ats></record>'
+        "</records></inventory-list></inventory>"
+    )
+    page = importer.get(send(importer, content, name="s.xml")["Location"]).content.decode()
+    assert "The file says default-instock=true" in page
+    assert "Import 1 SKU" in page
 
 
 def test_only_the_first_faults_are_shown(importer: Client, outage: Scene) -> None:

@@ -1,0 +1,229 @@
+"""Order files of known shops and data sets: what their columns are, and which lines are no orders.
+
+A profile refuses what was cancelled or given back, and leaves out lines that take no stock. Both
+are decided by columns of the file; what they do not say is not guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+Cell = Callable[[str], str]  # the text of a column, "" where the file has none
+
+
+def _nothing(_cell: Cell) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How to read the order files of one source.
+
+    `columns` gives each field the names that its column may have; `marks` are columns that tell the
+    source apart. `fault` returns why the order of a line can't be placed, `leaves_out` why a line
+    takes no stock. `zone` is that of its dates, where it is not the site's.
+    """
+
+    name: str
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    marks: Sequence[str] = ()
+    fault: Callable[[Cell], str] = _nothing
+    leaves_out: Callable[[Cell], str] = _nothing
+    zone: str = ""
+    has_local_dates: bool = True
+    month_first: bool | None = None
+    currency: str = ""
+    # Numbers that a program wrote with decimals although they are ids.
+    whole_fields: Sequence[str] = ()
+
+    def only_faults(self) -> Profile:
+        """Return the profile for a file whose columns people name: it only refuses."""
+        return Profile(self.name, fault=self.fault, has_local_dates=False)
+
+    def overlaid(self, columns: Mapping[str, str]) -> Profile:
+        """Return the profile with the columns that people name instead of its own."""
+        return replace(self, columns={**self.columns, **{k: (v,) for k, v in columns.items()}})
+
+
+def _status(cell: Cell, column: str, *, stands: Iterable[str], ended: Iterable[str]) -> str:
+    status = re.sub(r"[\s_]+", "-", cell(column).lower().removeprefix("wc-"))
+    if not status or status in stands:
+        return ""
+    if status in ended:
+        return f"the order is {status} already"
+    return f"the {column} {cell(column)[:40]!a} is unknown"
+
+
+def _units_back(cell: Cell, columns: Iterable[str]) -> str:
+    for column in columns:
+        text = cell(column)
+        if text and not re.fullmatch(r"0+([.,]0+)?", text):
+            return f"units were given back: {column} is {text[:40]!a}"
+    return ""
+
+
+def _shopify_fault(cell: Cell) -> str:
+    if cell("Cancelled at"):
+        return f"the order was cancelled at {cell('Cancelled at')[:40]}"
+    if cell("Lineitem fulfillment status").lower() == "restocked":
+        return "units were given back: the item was restocked"
+    return _status(
+        cell,
+        "Financial Status",
+        stands=("paid", "pending", "authorized", "partially-paid", "unpaid"),
+        ended=("refunded", "voided", "expired", "partially-refunded"),
+    )
+
+
+def _shopify_leaves_out(cell: Cell) -> str:
+    is_sent = cell("Lineitem requires shipping").lower() != "false"
+    return "" if cell("Lineitem sku") or is_sent else "has no SKU and is not shipped"
+
+
+def _woocommerce_fault(cell: Cell) -> str:
+    column = "status" if cell("status") else "Order Status"
+    fault = _status(
+        cell,
+        column,
+        stands=("pending", "pending-payment", "processing", "on-hold", "completed"),
+        ended=("cancelled", "refunded", "failed", "trash", "checkout-draft", "draft"),
+    )
+    kept = cell("Quantity (- Refund)")
+    if kept and kept != cell("Quantity"):
+        return fault or f"units were given back: {kept[:40]!a} are left"
+    return fault or _units_back(cell, ["item_refunded_qty"])
+
+
+def _magento_fault(cell: Cell) -> str:
+    fault = _status(
+        cell,
+        "state" if cell("state") else "status",
+        stands=(
+            *("new", "pending", "pending-payment", "processing", "complete"),
+            *("holded", "payment-review", "fraud"),
+        ),
+        ended=("canceled", "cancelled", "closed"),
+    )
+    return fault or _units_back(cell, ["qty_canceled", "qty_refunded"])
+
+
+def _magento_leaves_out(cell: Cell) -> str:
+    kind = cell("product_type").lower()
+    if kind in ("virtual", "downloadable", "giftcard"):
+        return f"is {kind} and takes no stock"
+    has_parts = cell("item_id") and kind in ("configurable", "bundle", "grouped")
+    return f"is {kind}: its products have lines of their own" if has_parts else ""
+
+
+def _retail_fault(cell: Cell) -> str:
+    invoice = cell("InvoiceNo") or cell("Invoice")
+    return "the invoice is a cancellation" if invoice[:1].upper() == "C" else ""
+
+
+def _retail_leaves_out(cell: Cell) -> str:
+    code = cell("StockCode")
+    return (
+        ""
+        if re.fullmatch(r"\d{5}[A-Za-z]*", code)
+        else f"the stock code {code[:40]!a} is no product"
+    )
+
+
+SHOPIFY = Profile(
+    "shopify",
+    columns={
+        "orderNo": ("Name",),
+        "sku": ("Lineitem sku",),
+        "quantity": ("Lineitem quantity",),
+        "productName": ("Lineitem name",),
+        "basePrice": ("Lineitem price",),
+        "currency": ("Currency",),
+        "orderTotal": ("Total",),
+        "creationDate": ("Created at",),
+        "email": ("Email",),
+        "customerName": ("Billing Name",),
+    },
+    marks=("Name", "Lineitem quantity", "Lineitem sku"),
+    fault=_shopify_fault,
+    leaves_out=_shopify_leaves_out,
+)
+WOOCOMMERCE = Profile(
+    "woocommerce",
+    columns={
+        "orderNo": ("order_number", "Order Number", "order_id"),
+        "sku": ("item_sku", "SKU"),
+        "quantity": ("item_quantity", "Quantity"),
+        "productName": ("item_name", "Item Name"),
+        "basePrice": ("item_price", "Item Cost"),
+        "price": ("item_total",),
+        "currency": ("order_currency", "Order Currency"),
+        "orderTotal": ("order_total", "Order Total Amount"),
+        "creationDate": ("date", "order_date", "Order Date"),
+        "customerId": ("customer_id",),
+        "customerName": ("billing_last_name", "Last Name (Billing)"),
+        "email": ("billing_email", "customer_email", "Email (Billing)"),
+    },
+    marks=("order_number|Order Number", "item_sku|SKU", "item_quantity|Item Name"),
+    fault=_woocommerce_fault,
+)
+MAGENTO = Profile(
+    "magento",
+    columns={
+        "orderNo": ("increment_id",),
+        "sku": ("sku",),
+        "quantity": ("qty_ordered",),
+        "productName": ("name",),
+        "basePrice": ("price",),
+        "price": ("row_total",),
+        "currency": ("order_currency_code",),
+        "orderTotal": ("grand_total",),
+        "creationDate": ("created_at",),
+        "customerId": ("customer_id",),
+        "customerName": ("customer_lastname",),
+        "email": ("customer_email",),
+    },
+    marks=("increment_id", "sku", "qty_ordered"),
+    fault=_magento_fault,
+    leaves_out=_magento_leaves_out,
+    zone="UTC",
+)
+ONLINE_RETAIL = Profile(
+    "online-retail",
+    columns={
+        "orderNo": ("InvoiceNo", "Invoice"),
+        "sku": ("StockCode",),
+        "quantity": ("Quantity",),
+        "productName": ("Description",),
+        "basePrice": ("UnitPrice", "Price"),
+        "creationDate": ("InvoiceDate",),
+        "customerId": ("CustomerID", "Customer ID"),
+    },
+    marks=("InvoiceNo|Invoice", "StockCode", "InvoiceDate"),
+    fault=_retail_fault,
+    leaves_out=_retail_leaves_out,
+    zone="Europe/London",
+    month_first=True,
+    currency="GBP",
+    whole_fields=("customerId",),
+)
+PROFILES: Mapping[str, Profile] = {
+    one.name: one for one in (SHOPIFY, WOOCOMMERCE, MAGENTO, ONLINE_RETAIL)
+}
+# What a file is read as whose columns have the fields' own names.
+PLAIN = Profile("plain", has_local_dates=False)
+
+
+def detected(names: Iterable[str]) -> Profile | None:
+    """Return the profile whose marks are all among the names of a file's columns."""
+    known = {name.casefold() for name in names}
+    for profile in PROFILES.values():
+        if all(any(m.casefold() in known for m in mark.split("|")) for mark in profile.marks):
+            return profile
+    return None
+
+
+def whole(text: str) -> str:
+    """Return a whole number that was written with a decimal point without it."""
+    return re.sub(r"\A(\d+)\.0+\Z", r"\1", text)

@@ -1,0 +1,207 @@
+"""Orders of a CSV file while their lines are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from decimal import Decimal
+from typing import Any
+
+from orders.fields import ZERO, json_number
+from orders.imports.csv_dates import iso_date
+from orders.imports.csv_profiles import whole
+from orders.imports.found_orders import FoundOrder, body_of
+from orders.imports.numbers import csv_number, mangled
+from orders.payload import MAX_BYTES, MAX_ITEMS
+
+MOST_BYTES_OPEN = 8 * MAX_BYTES
+
+_OVERHEAD = 500  # what an item needs beside its text
+_CUSTOMER = ("customerId", "customerName", "email")
+_ITEM = {"sku": "productId", "productName": "productName", "inventoryId": "inventoryId"}
+_PRICES = ("basePrice", "price")
+_SAME_IN_ORDER = ("currency", "orderTotal")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the file: its values by field, and what its profile says of it."""
+
+    line: int
+    values: Mapping[str, str]
+    raw: str
+    fault: str
+    left_out: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the values of a file are read."""
+
+    currency: str
+    has_commas: bool
+    zone: tzinfo | None
+    month_first: bool | None
+    whole_fields: Sequence[str]
+
+
+@dataclass(slots=True)
+class Gathered:
+    """The lines of one order, as far as they have been read."""
+
+    line: int
+    order_no: str
+    reading: Reading
+    size: int = 0
+    order: dict[str, str] = field(default_factory=dict)
+    items: list[dict[str, Any]] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    left_out: list[tuple[int, str]] = field(default_factory=list)
+    raw: list[tuple[int, str]] = field(default_factory=list)
+    has_odd_price: bool = False
+    fault: str = ""
+
+    def add(self, row: Row) -> int:
+        """Add a line; return how much more is kept. What is too large is not kept."""
+        self._compare(row)
+        if why := row.fault:
+            self._refuse(why if row.line == self.line else f"{why} (line {row.line})")
+        if why := mangled(self.order_no):
+            self._refuse(f"the order number {why}")
+        values = dict(row.values)
+        for name in self.reading.whole_fields:
+            values[name] = whole(values.get(name, ""))
+        for name in ("creationDate", *_SAME_IN_ORDER, *_CUSTOMER):
+            if not self.order.get(name):
+                self.order[name] = values.get(name, "")
+        return self._add_item(row, values)
+
+    def _refuse(self, fault: str) -> None:
+        self.fault = self.fault or fault
+
+    def _compare(self, row: Row) -> None:
+        """Note where a line contradicts one before it; an empty cell says nothing."""
+        for name in _SAME_IN_ORDER:
+            before, now = self.order.get(name, ""), row.values.get(name, "")
+            if before and now and now != before and not self._are_equal(now, before):
+                words = f"the {name} in line {row.line} is {now[:40]!a}, before it {before[:40]!a}"
+                self._refuse(words)
+
+    def _are_equal(self, one: str, other: str) -> bool:
+        try:
+            return self._number(one) == self._number(other)
+        except ValueError:
+            return False
+
+    def _number(self, text: str) -> Decimal:
+        return csv_number(text, has_commas=self.reading.has_commas)
+
+    def _add_item(self, row: Row, values: Mapping[str, str]) -> int:
+        if len(self.items) > MAX_ITEMS or len(self.raw) > MAX_ITEMS:
+            # One item too many is enough to be refused.
+            return 0
+        more = _OVERHEAD + sum(map(len, values.values())) + len(row.raw)
+        if self.size + more > 2 * MAX_BYTES:
+            self.fault = f"an order has at most {MAX_BYTES:,} bytes"
+            return 0
+        self.size += more
+        if row.raw:
+            self.raw.append((row.line, row.raw))
+        if row.left_out:
+            if len(self.left_out) <= MAX_ITEMS:
+                self.left_out.append((row.line, row.left_out))
+            return more
+        if why := mangled(values.get("sku", "")):
+            self._refuse(f"the SKU in line {row.line} {why}")
+        item: dict[str, Any] = {name: values[name] for name in _ITEM if values.get(name)}
+        self._read_numbers(item, row.line, values)
+        self.items.append(item)
+        self.lines.append(row.line)
+        return more
+
+    def _read_numbers(self, item: dict[str, Any], line: int, values: Mapping[str, str]) -> None:
+        """Add the numbers; a quantity must be one, and a price that is none describes nothing."""
+        for name in ("quantity", *_PRICES):
+            text = values.get(name, "")
+            if not text:
+                continue
+            try:
+                item[name] = self._number(text)
+            except ValueError as error:
+                item[name] = text
+                if name == "quantity":
+                    self._refuse(f"the quantity {text[:40]!a} in line {line} {error}")
+                else:
+                    self.has_odd_price = True
+
+    def found(self) -> FoundOrder:
+        """Return the order as the API takes it."""
+        document: dict[str, Any] = {"orderNo": self.order_no}
+        if date := self._date():
+            document["creationDate"] = date
+        document["currency"] = self.order["currency"] or self.reading.currency
+        customer = {name: self.order[name] for name in _CUSTOMER if self.order[name]}
+        if customer:
+            document["customerInfo"] = customer
+        document["productItems"] = [_item(item) for item in self.items]
+        total = self._total()
+        if total is not None:
+            document["orderTotal"] = json_number(total)
+        if self.left_out and not self.items:
+            line, why = self.left_out[0]
+            self._refuse(f"none of its lines takes stock: line {line} {why}")
+        return FoundOrder(
+            self.line,
+            self.order_no,
+            body_of(document),
+            self.lines,
+            self.fault,
+            left_out=self.left_out,
+            raw=self.raw,
+        )
+
+    def _date(self) -> str:
+        text = self.order["creationDate"]
+        if not text:
+            return ""
+        try:
+            return iso_date(text, zone=self.reading.zone, month_first=self.reading.month_first)
+        except ValueError as error:
+            self._refuse(f"the creationDate {text[:40]!a} {error}")
+            return text
+
+    def _total(self) -> Decimal | None:
+        """Return what the file says, or else the sum of the items; None without their prices."""
+        text = self.order["orderTotal"]
+        if text:
+            try:
+                return self._number(text)
+            except ValueError as error:
+                self._refuse(f"the orderTotal {text[:40]!a} {error}")
+                return None
+        if self.has_odd_price:
+            self._refuse("has no orderTotal, and a price of its items is no number")
+            return None
+        total = ZERO
+        for item in self.items:
+            if "price" not in item and "basePrice" not in item:
+                return None
+            total += _amount(item)
+        return max(ZERO, round(total, 4))
+
+
+def _item(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        _ITEM.get(name, name): json_number(own) if isinstance(own, Decimal) else own
+        for name, own in item.items()
+    }
+
+
+def _amount(item: Mapping[str, Any]) -> Decimal:
+    """Return the price of an item; 0 where a quantity is no number, which is refused for that."""
+    if "price" in item:
+        price: Decimal = item["price"]
+        return price
+    quantity = item.get("quantity", ZERO)
+    return item["basePrice"] * quantity if isinstance(quantity, Decimal) else ZERO

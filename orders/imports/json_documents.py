@@ -1,0 +1,165 @@
+"""The objects of a list in a JSON document, one after the other: only one is held in memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from typing import IO
+
+from orders.imports.csv_files import BadLine
+from orders.imports.found_orders import OrderFileRefused
+
+_CHUNK = 64 * 1024
+_BOM = b"\xef\xbb\xbf"
+_MARK = re.compile(rb'["\\{}\[\]\n]')
+_NAME_OF_LIST = re.compile(rb'"([A-Za-z_]{1,40})"\s*:\s*\Z')
+_LONGEST_BETWEEN = 200
+_BLANK = b" \t\r\n,"
+_ENDED = -1
+
+
+def elements(
+    file: IO[bytes], *, most_bytes: int, wrappers: Collection[str]
+) -> Iterator[tuple[int, bytes]]:
+    """Yield the objects of a file with the line of each.
+
+    Those are the objects of a list at the top, or of a list that an object at the top has under one
+    of the names `wrappers`; an object without one is yielded itself. Raises OrderFileRefused for an
+    object that is longer than `most_bytes`, and for a document that ends too early.
+    """
+    splitter = _Splitter(most_bytes, wrappers)
+    while chunk := file.read(_CHUNK):
+        yield from splitter.feed(chunk)
+    splitter.finish()
+
+
+class _Splitter:
+    """Follows brackets and texts; what is inside an object is left to whoever reads it."""
+
+    def __init__(self, most_bytes: int, wrappers: Collection[str]) -> None:
+        self._most = most_bytes
+        self._wrappers = {name.encode() for name in wrappers}
+        self._open: list[bytes] = []
+        self._in_text = False
+        self._escaped = False
+        self._line = 1
+        self._list_depth = 0  # of the list in which the objects stand; 0: none yet
+        self._kept = bytearray()
+        self._kept_line = 0
+        self._before = b""  # what came last outside an object, to see a name in
+        self._top = bytearray()  # the object at the top, as long as it may be an order itself
+        self._top_line = 0
+
+    def feed(self, chunk: bytes) -> Iterator[tuple[int, bytes]]:
+        """Yield the objects that end in this chunk."""
+        place = 0
+        while place < len(chunk):
+            if self._escaped:
+                self._take(chunk[place : place + 1])
+                self._escaped = False
+                place += 1
+                continue
+            found = _MARK.search(chunk, place)
+            end = found.end() if found else len(chunk)
+            if found is None:
+                self._take(chunk[place:end])
+            else:
+                self._take(chunk[place : end - 1])
+                done = self._mark(found[0])
+                if done is not None:
+                    yield done
+            place = end
+
+    def _take(self, piece: bytes) -> None:
+        if self._kept_line:
+            self._kept += piece
+            if len(self._kept) > self._most:
+                self._refuse(self._kept_line, f"is longer than {self._most:,} bytes")
+            return
+        self._before = (self._before + piece)[-_LONGEST_BETWEEN:]
+        if self._top_line:
+            self._top += piece
+            if len(self._top) > self._most:
+                self._refuse(self._top_line, f"is longer than {self._most:,} bytes")
+        elif (self._list_depth == 1 or not self._open) and piece.removeprefix(_BOM).strip(_BLANK):
+            self._refuse(self._line, "is no JSON object")
+
+    def _refuse(self, line: int, message: str) -> None:
+        raise OrderFileRefused([BadLine(line, message)])
+
+    def _mark(self, mark: bytes) -> tuple[int, bytes] | None:
+        """Follow one mark; return the object that ends with it."""
+        if mark == b"\n":
+            self._take(mark)
+            self._line += 1
+        elif self._in_text:
+            self._take(mark)
+            self._escaped = mark == b"\\"
+            self._in_text = mark != b'"'
+        elif mark in b"{[":
+            self._begin(mark)
+        elif mark in b"}]":
+            return self._end(mark)
+        else:
+            if not self._open:
+                self._refuse(self._line, "is no JSON")
+            self._in_text = mark == b'"'
+            self._take(mark)
+        return None
+
+    def _begin(self, mark: bytes) -> None:
+        if not self._kept_line:
+            if not self._open and self._list_depth == _ENDED:
+                self._refuse(self._line, "holds more after its list of orders")
+            self._find_list(mark)
+            is_object = mark == b"{" and self._list_depth == len(self._open) > 0
+            if is_object:
+                self._kept_line = self._line
+            elif not self._open and mark == b"{":
+                self._top_line = self._line
+        self._open.append(mark)
+        if len(self._open) > 1 or self._top_line:
+            self._take(mark)
+
+    def _find_list(self, mark: bytes) -> None:
+        """Note whether a list that begins here is the one in which the orders stand."""
+        if mark != b"[" or self._list_depth:
+            return
+        depth = len(self._open)
+        if depth == 0:
+            self._list_depth = 1
+        elif depth == 1 and self._top_line:
+            found = _NAME_OF_LIST.search(self._before)
+            is_order = b'"orderNo"' in self._top or b'"order_no"' in self._top
+            if found and found[1] in self._wrappers and not is_order:
+                self._list_depth = 2
+                self._top_line = 0
+                self._top.clear()
+
+    def _end(self, mark: bytes) -> tuple[int, bytes] | None:
+        if not self._open or (self._open.pop() == b"{") != (mark == b"}"):
+            self._refuse(self._line, "is no JSON: its brackets do not match")
+        depth = len(self._open)
+        if self._kept_line:
+            self._take(mark)
+            if depth == self._list_depth:
+                done = self._kept_line, bytes(self._kept)
+                self._kept_line = 0
+                self._kept = bytearray()
+                return done
+            return None
+        if depth == self._list_depth - 1:
+            self._list_depth = _ENDED
+        if self._top_line:
+            self._take(mark)
+            if depth == 0:
+                top = self._top_line, bytes(self._top)
+                self._top_line = 0
+                self._top = bytearray()
+                return top
+        return None
+
+    def finish(self) -> None:
+        """Raise OrderFileRefused for a document that has not ended."""
+        if self._open or self._in_text:
+            self._refuse(self._line, "is no JSON: it ends too early")

@@ -1,0 +1,71 @@
+"""Numbers as files write them: read exactly, or said to be none; never guessed."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from django.utils.translation import gettext as _
+
+_PLAIN = re.compile(r"\A[+-]?[0-9]{1,12}(\.[0-9]{1,20})?\Z")
+_COMMA = re.compile(r"\A[+-]?[0-9]{1,12},[0-9]{1,20}\Z")
+# 1.500 and 1,500 are one and a half to some and one thousand five hundred to others.
+_EITHER = re.compile(r"\A[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}\Z")
+_SHORTENED = re.compile(r"\A[+-]?[0-9]+([.,][0-9]+)?[eE][+-]?[0-9]+\Z")
+_GROUPED = re.compile(r"\A[+-]?[0-9]{1,3}([.,'’ \u00a0\u202f][0-9]{3})+([.,][0-9]+)?\Z")
+_CELL_ERRORS = frozenset(
+    {"#N/A", "#NAME?", "#REF!", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"}
+)
+# What a spreadsheet makes of a long number: one digit, its decimals, and an exponent with a sign.
+_MANGLED = re.compile(r"\A[0-9]([.,][0-9]+)?E\+[0-9]{2,3}\Z")
+
+_DECIMAL = re.compile(r"\A[+-]?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})\Z")
+_DOUBLE = re.compile(r"\A[+-]?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})([eE][+-]?[0-9]{1,2})?\Z")
+# What XML Schema takes off a number before it is read.
+_XML_SPACE = " \t\r\n"
+
+
+def csv_number(text: str, *, has_commas: bool = False) -> Decimal:
+    """Return the number in a cell; raises ValueError with what is wrong with it.
+
+    `has_commas` says that the file's numbers may have a decimal comma: its cells are separated by
+    something else.
+    """
+    text = text.strip()
+    if has_commas and _EITHER.match(text):
+        raise ValueError(_("may have decimals or thousands; write it without a separator"))
+    if _PLAIN.match(text):
+        return Decimal(text)
+    if has_commas and _COMMA.match(text):
+        return Decimal(text.replace(",", "."))
+    if _SHORTENED.match(text):
+        raise ValueError(_("was shortened by a spreadsheet; format its column as text or number"))
+    if _GROUPED.match(text) or _COMMA.match(text):
+        raise ValueError(_("has a comma or a thousands separator; write it as 1500 or 1.5"))
+    raise ValueError(_("is no number"))
+
+
+def mangled(text: str) -> str:
+    """Return why a number or id in a CSV file is not the one that was meant, or ""."""
+    if _MANGLED.match(text):
+        return _("was shortened by a spreadsheet; format its column as text")
+    if text in _CELL_ERRORS or (len(text) > 2 and set(text) == {"#"}):
+        return _("is an error of a spreadsheet")
+    return ""
+
+
+def xml_decimal(text: str) -> Decimal | None:
+    """Return the xsd:decimal that `text` is, or None."""
+    text = text.strip(_XML_SPACE)
+    return Decimal(text) if _DECIMAL.match(text) else None
+
+
+def xml_double(text: str) -> Decimal | None:
+    """Return the finite xsd:double that `text` is, or None; exactly as it is written."""
+    text = text.strip(_XML_SPACE)
+    return Decimal(text) if _DOUBLE.match(text) else None
+
+
+def xml_boolean(text: str) -> bool | None:
+    """Return the xsd:boolean that `text` is, or None."""
+    return {"true": True, "1": True, "false": False, "0": False}.get(text.strip(_XML_SPACE).lower())
