@@ -35,6 +35,8 @@ class Profile:
     has_local_dates: bool = True
     month_first: bool | None = None
     currency: str = ""
+    # The parts of the customer's name, each by the names that its column may have.
+    name_parts: Sequence[Sequence[str]] = ()
     # Numbers that a program wrote with decimals although they are ids.
     whole_fields: Sequence[str] = ()
 
@@ -162,11 +164,14 @@ WOOCOMMERCE = Profile(
         "orderTotal": ("order_total", "Order Total Amount"),
         "creationDate": ("date", "order_date", "Order Date"),
         "customerId": ("customer_id",),
-        "customerName": ("billing_last_name", "Last Name (Billing)"),
         "email": ("billing_email", "customer_email", "Email (Billing)"),
     },
     marks=("order_number|Order Number", "item_sku|SKU", "item_quantity|Item Name"),
     fault=_woocommerce_fault,
+    name_parts=(
+        ("billing_first_name", "First Name (Billing)"),
+        ("billing_last_name", "Last Name (Billing)"),
+    ),
 )
 MAGENTO = Profile(
     "magento",
@@ -181,12 +186,12 @@ MAGENTO = Profile(
         "orderTotal": ("grand_total",),
         "creationDate": ("created_at",),
         "customerId": ("customer_id",),
-        "customerName": ("customer_lastname",),
         "email": ("customer_email",),
     },
     marks=("increment_id", "sku", "qty_ordered"),
     fault=_magento_fault,
     leaves_out=_magento_leaves_out,
+    name_parts=(("customer_firstname",), ("customer_lastname",)),
     zone="UTC",
 )
 ONLINE_RETAIL = Profile(
@@ -222,6 +227,12 @@ def detected(names: Iterable[str]) -> Profile | None:
         if all(any(m.casefold() in known for m in mark.split("|")) for mark in profile.marks):
             return profile
     return None
+
+
+def full_name(profile: Profile, cell: Cell) -> str:
+    """Return the customer's name from its parts."""
+    parts = (next((cell(one) for one in names if cell(one)), "") for names in profile.name_parts)
+    return " ".join(part for part in parts if part)
 
 
 def whole(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import IO
 from zoneinfo import ZoneInfo
 
 from orders.imports.csv_files import MOST_FAULTS, BadLine, Table, open_table, text_of
-from orders.imports.csv_profiles import ONLINE_RETAIL, PLAIN, PROFILES, Profile, detected
+from orders.imports.csv_profiles import ONLINE_RETAIL, PLAIN, PROFILES, Profile, detected, full_name
 from orders.imports.found_orders import FoundOrder, OrderFileRefused
 from orders.imports.gathered_orders import MOST_BYTES_OPEN, Gathered, Reading, Row
 from orders.texts import WHITE, is_storable
@@ -188,9 +188,12 @@ class _Sheet:
                 place = by_name.get(name.casefold())
                 return "" if place is None else row[place].strip(WHITE)
 
+            values = {name: row[place].strip(WHITE) for name, place in places.items()}
+            if profile.name_parts and "customerName" not in values:
+                values["customerName"] = full_name(profile, cell)
             yield Row(
                 line=line,
-                values={name: row[place].strip(WHITE) for name, place in places.items()},
+                values=values,
                 raw=table.separator.join(row) if self._options.keeps_raw else "",
                 fault=profile.fault(cell),
                 left_out=profile.leaves_out(cell),

@@ -26,8 +26,8 @@ SHOPIFY = (
     "Billing Name,Cancelled at\n"
 )
 WOO = (
-    "order_id,order_number,date,status,order_total,order_currency,customer_id,billing_last_name,"
-    "billing_email,item_name,item_sku,item_quantity,item_total,item_refunded_qty\n"
+    "order_id,order_number,date,status,order_total,order_currency,customer_id,"
+    "billing_first_name,billing_last_name,billing_email,item_name,item_sku,item_quantity,item_total,item_refunded_qty\n"
 )
 ADVANCED_WOO = (
     "Order Number,Order Status,Order Date,Last Name (Billing),Email (Billing),Order Total Amount,"
@@ -244,15 +244,13 @@ def test_people_may_name_the_columns_and_cancelled_orders_stay_refused() -> None
 
 
 def test_woocommerce_orders() -> None:
-    rows = (
-        "77,1077,2024-07-25 13:23:17,processing,30.00,USD,5,Example,a@b.example,Mug,A1,2,20.00,0\n"
-        "77,1077,2024-07-25 13:23:17,processing,30.00,USD,5,Example,a@b.example,Cup,A2,1,10.00,\n"
-    )
+    start = "77,1077,2024-07-25 13:23:17,processing,30.00,USD,5,Ann,Example,a@b.example"
+    rows = f"{start},Mug,A1,2,20.00,0\n{start},Cup,A2,1,10.00,\n"
     assert one(WOO + rows) == {
         "orderNo": "1077",
         "creationDate": "2024-07-25T13:23:17+02:00",
         "currency": "USD",
-        "customerInfo": {"customerId": "5", "customerName": "Example", "email": "a@b.example"},
+        "customerInfo": {"customerId": "5", "customerName": "Ann Example", "email": "a@b.example"},
         "productItems": [
             {"productId": "A1", "productName": "Mug", "quantity": 2, "price": 20},
             {"productId": "A2", "productName": "Cup", "quantity": 1, "price": 10},
