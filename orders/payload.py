@@ -200,11 +200,16 @@ def is_same(order: Order, *, payload_hash: str, body: str) -> bool:
     kept = OrderPayload.objects.filter(order=order, reduced_at=None).first()
     if kept is None:
         return False
-    return _without_stamps(kept.body) == _without_stamps(body)
+    try:
+        return _without_stamps(kept.body) == _without_stamps(body)
+    except strict_json.NotStrictJson:
+        return False  # what is stored was damaged; the integrity check tells
 
 
 def _without_stamps(body: str) -> str:
-    document = strict_json.loads(body.encode(), is_bounded=False)
+    document = strict_json.loads(body.encode("utf-8", "replace"), is_bounded=False)
+    if not isinstance(document, dict):
+        raise strict_json.NotStrictJson
     return _meaning_hash({name: own for name, own in document.items() if name not in _STAMPS})
 
 

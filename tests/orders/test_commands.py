@@ -286,6 +286,10 @@ class TestImportInventory:
             "import_inventory", file, "--inventory-list=stock", f"--rejects={tmp_path}"
         )
         assert message == f"{tmp_path} cannot be written: Is a directory."
+        message, _ = refused(
+            "import_inventory", file, "--inventory-list=stock", f"--rejects={file}"
+        )
+        assert message == "--rejects names the file that is to be imported."
         assert not InventoryRecord.objects.exists()
 
     def test_a_list_never_gets_the_stock_of_another(self, tmp_path: Path) -> None:

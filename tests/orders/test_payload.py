@@ -250,6 +250,9 @@ def test_a_retry_that_was_stamped_again_is_the_same_order(site: Site) -> None:
     other = raw_order(items=[("MUG-01", 2)], creationDate="2026-02-02T12:00:09Z")
     with pytest.raises(OrderNoTaken):
         capture.find_same(placed=parse_order(other, site=site), site=site)
+    OrderPayload.objects.update(body="damaged")
+    with pytest.raises(OrderNoTaken):
+        capture.find_same(placed=parse_order(stamped, site=site), site=site)
     # An order that was accepted before its status was looked at is found, not refused.
     OrderPayload.objects.update(body=raw_order(items=[("MUG-01", 1)], status="failed").decode())
     late = raw_order(items=[("MUG-01", 1)], status="failed", creationDate="2026-02-03")

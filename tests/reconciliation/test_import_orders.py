@@ -395,6 +395,10 @@ def test_rejects_are_written_with_their_lines(offline_shop: Site, tmp_path: Path
     assert rejects.read_text("utf-8-sig").splitlines()[1].startswith('1,,"has no column ')
     code, _, err = run(write(tmp_path, content), f"--rejects={tmp_path}")
     assert (code, err.count("cannot be written")) == (2, 1)
+    path = write(tmp_path, content)
+    said = "--rejects names the file that is to be imported.\n"
+    assert run(path, f"--rejects={path}") == (2, "", said)
+    assert path.read_text() == content
 
 
 def test_an_import_that_is_stopped_goes_on(

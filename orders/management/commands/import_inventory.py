@@ -54,7 +54,10 @@ class Command(BaseCommand):
                 f"There is no inventory list {options['inventory_list']!r}; create_site makes one"
                 " with its site."
             )
-        figures = self._figures(options["file"], list_, options["rejects"])
+        rejects: Path | None = options["rejects"]
+        if rejects is not None and rejects.resolve() == options["file"].resolve():
+            raise CommandError("--rejects names the file that is to be imported.")
+        figures = self._figures(options["file"], list_, rejects)
 
         def tell(done: int) -> None:
             if options["verbosity"] > 0 and done % 10_000 == 0:

@@ -113,6 +113,8 @@ class Command(BaseCommand):
         columns = _columns(options["map"])
         path: Path = options["file"]
         with ExitStack() as stack:
+            if options["rejects"] and options["rejects"].resolve() == path.resolve():
+                raise _unusable("--rejects names the file that is to be imported.")
             try:
                 self._rejects = stack.enter_context(reject_file(options["rejects"]))
             except OSError as error:

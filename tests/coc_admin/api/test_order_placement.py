@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from reconciliation.reservation import placement
 from tests.coc_admin.api.conftest import Api, problem
 from tests.orders.payloads import order_document, raw_order
 from tests.reconciliation.oci.simulator_process import SimulatorProcess
+from tests.sources import CASES
 
 ORDERS = "sites/NorthShop/orders"
 
@@ -179,6 +181,39 @@ class TestOffline:
         )
         assert body["problems"] == [{"field": "productItems", "message": "at most 2,000 items"}]
         assert Order.objects.count() == 1
+
+    def test_what_only_describes_never_refuses_a_sale(self, api: Api) -> None:
+        raw = (CASES / "descriptive-text-refuses-order" / "order.json").read_bytes()
+        raw = raw.replace(b'"A1"', b'"MUG-01"')
+        assert api.post(ORDERS, raw).status_code == 201
+        placed = Order.objects.get()
+        line = placed.items.get()
+        assert (placed.order_total, placed.customer) == (
+            Decimal("0.3"),
+            {"customerName": "Sean O’Example"},
+        )
+        assert (line.product_name, line.unit_price) == ("Mug blue", Decimal("8.2645"))
+        assert OrderPayload.objects.get().body == raw.decode()
+
+    def test_a_retry_that_was_stamped_again_is_found(self, api: Api) -> None:
+        assert api.post(ORDERS, order_document("A-1")).status_code == 201
+        before = everything()
+        stamped = order_document("A-1", creationDate="2026-02-02T12:00:07.000Z")
+        answer = api.post(ORDERS, stamped)
+        assert (answer.status_code, json.loads(answer.content)["orderNo"]) == (200, "A-1")
+        other = order_document("A-1", [("MUG-01", 2)], creationDate="2026-02-02T12:00:07.000Z")
+        problem(api.post(ORDERS, other), 409, "order-number-taken")
+        assert everything() == before
+
+    def test_an_order_that_was_cancelled_elsewhere_is_refused(self, api: Api) -> None:
+        before = everything()
+        body = problem(
+            api.post(ORDERS, order_document("A-1", status="cancelled")), 400, "order-invalid"
+        )
+        assert body["problems"] == [
+            {"field": "status", "message": "the order is cancelled already"}
+        ]
+        assert everything() == before
 
     @pytest.mark.parametrize("order_no", ["A/B", "a b", "Größe ♥", "50%", "..", "?#&", "x/cancel"])
     def test_a_strange_number_can_be_placed_and_found(self, api: Api, order_no: str) -> None:
