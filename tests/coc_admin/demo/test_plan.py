@@ -13,6 +13,7 @@ import pytest
 from coc_admin.demo import catalogue
 from coc_admin.demo.plan import DE, UK, US, Plan, replay_plan, shop_plan
 from coc_admin.demo.retail_csv import RetailFileError
+from tests.sources import CASES
 
 NOW = datetime(2026, 2, 2, 12, tzinfo=UTC)
 
@@ -117,3 +118,24 @@ def test_a_file_without_orders_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(RetailFileError, match=r"day\.csv holds no order\.$"):
         replay_plan(path)
+
+
+def test_the_set_is_replayed_as_it_is_published() -> None:
+    plan = replay_plan(CASES / "uci-online-retail-dates" / "orders.csv")
+    (posting,) = [*plan.before, *plan.during, *plan.after]
+    assert (posting.payload["orderNo"], len(posting.payload["productItems"])) == ("600001", 2)
+    assert plan.notes[:2] == ["orders.csv: 3 lines, 1 orders", "  refused 1 lines: cancellation"]
+
+
+def test_a_file_without_orders_says_why_its_lines_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text(
+        "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
+        "1,10002,MUG,1,31.31.2010,2,1,UK\n"
+    )
+    with pytest.raises(RetailFileError) as refused:
+        replay_plan(path)
+    assert str(refused.value) == (
+        f"{path} holds no order. Line 2 is refused (unreadable line): quantity, price or date is"
+        " not one."
+    )
