@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -12,7 +13,7 @@ from orders.imports.csv_files import MOST_FAULTS, BadLine, Table, open_table, te
 from orders.imports.csv_profiles import ONLINE_RETAIL, PLAIN, PROFILES, Profile, detected, full_name
 from orders.imports.found_orders import FoundOrder, OrderFileRefused
 from orders.imports.gathered_orders import MOST_BYTES_OPEN, Gathered, Reading, Row
-from orders.texts import WHITE, is_storable
+from orders.texts import WHITE
 
 # What a column can hold; its name in the file is the same, unless something else is said.
 FIELDS = (
@@ -35,6 +36,7 @@ MOST_OPEN = MOST_BYTES_OPEN
 
 _REQUIRED = ("orderNo", "sku", "quantity")
 _LONGEST_ORDER_NO = 50
+_NO_UTF8 = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +227,7 @@ class _Sheet:
 def _fault(row: list[str], places: Mapping[str, int], *, wanted: int) -> str:
     if len(row) != wanted:
         return f"has {len(row):,} values, not {wanted:,}"
-    if any(not is_storable(value.replace("\0", "")) for value in row):
+    if _NO_UTF8.search("".join(row)):
         return "is not in UTF-8; save the file in UTF-8"
     if not row[places["orderNo"]].strip(WHITE):
         return "has no order number"
