@@ -22,6 +22,7 @@ from orders.models import (
     EventKind,
     ExportStatus,
     Order,
+    OrderEvent,
     OrderItem,
     OrderStatus,
     ReservationState,
@@ -141,14 +142,37 @@ def _record(
     reserved: Mapping[int, Decimal],
     now: datetime,
 ) -> None:
-    events.record(
+    event = settled_event(
+        order,
+        kind=kind,
+        state=order.reservation_state,
+        reserved=reserved,
+        actor=actor,
+        reason=reason,
+        now=now,
+    )
+    event.save(force_insert=True)
+
+
+def settled_event(
+    order: Order,
+    *,
+    state: str,
+    reserved: Mapping[int, Decimal],
+    actor: Actor,
+    reason: str,
+    now: datetime,
+    kind: EventKind = EventKind.SETTLED,
+) -> OrderEvent:
+    """Return the unsaved event that tells which state an order has, and what OCI holds for it."""
+    return events.build(
         order=order,
         kind=kind,
         actor=actor,
         reason=reason,
         now=now,
         data={
-            "state": order.reservation_state,
+            "state": state,
             "reserved": {str(pk): json_number(units) for pk, units in reserved.items()},
         },
     )

@@ -7,7 +7,13 @@ to both. Records are always written in (list, SKU) order, by updates that repeat
 from __future__ import annotations
 
 from orders.ledger.figures import apply_snapshot
-from orders.ledger.holds import hold_shortfall, mark_answered, release, take
+from orders.ledger.holds import (
+    hold_shortfall,
+    mark_answered,
+    mark_orders_answered,
+    release,
+    take,
+)
 from orders.ledger.rows import (
     Figure,
     Key,
@@ -27,6 +33,7 @@ __all__ = [
     "get_ato",
     "hold_shortfall",
     "mark_answered",
+    "mark_orders_answered",
     "open_holds",
     "records_of",
     "release",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -119,7 +119,12 @@ def release(*, order: Order, now: datetime, keys: Iterable[Key] | None = None) -
 
 def mark_answered(*, order: Order, now: datetime) -> None:
     """Note that OCI has answered for an order: a later snapshot may drop its holds."""
-    Hold.objects.filter(order=order, state__in=OPEN_HOLDS).update(
+    mark_orders_answered(order_ids=[order.pk], now=now)
+
+
+def mark_orders_answered(*, order_ids: Collection[int], now: datetime) -> None:
+    """Note that OCI has answered for orders, which the caller has locked, in one statement."""
+    Hold.objects.filter(order__in=order_ids, state__in=OPEN_HOLDS).update(
         state=HoldState.ANSWERED, answered_at=now
     )
 

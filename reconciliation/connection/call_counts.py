@@ -24,7 +24,7 @@ LONGEST_WAIT = timedelta(minutes=5)
 
 _WHOLE = PositiveIntegerField()
 _HALVED = Greatest(F("concurrency") / Value(2), Value(1), output_field=_WHOLE)
-_ONE_MORE = F("concurrency") + Value(1)
+_DOUBLED = F("concurrency") * Value(2)
 
 
 def note_sent(now: datetime) -> None:
@@ -60,7 +60,7 @@ def note_good(now: datetime) -> None:
         failures=0,
         last_error="",
         concurrency=Case(
-            When(grows, then=Least(_ONE_MORE, Value(most), output_field=_WHOLE)),
+            When(grows, then=Least(_DOUBLED, Value(most), output_field=_WHOLE)),
             default=F("concurrency"),
             output_field=_WHOLE,
         ),

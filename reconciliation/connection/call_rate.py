@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from reconciliation.connection.state import current
+from reconciliation.models import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +24,9 @@ class Pace:
     wait_seconds: float
 
 
-def pace(now: datetime | None = None) -> Pace:
-    """Return the pace that OCI bears just now; one query."""
-    connection = current()
+def pace(now: datetime | None = None, *, of: Connection | None = None) -> Pace:
+    """Return the pace that OCI bears just now; one query, or none for the row `of`."""
+    connection = of or current()
     wait = 0.0
     if connection.wait_until is not None:
         wait = max(0.0, (connection.wait_until - (now or timezone.now())).total_seconds())

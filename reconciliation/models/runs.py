@@ -88,9 +88,9 @@ class BatchState(models.TextChoices):
 
 
 class Batch(models.Model):
-    """Consecutive orders of one lane; worked on by one worker at a time, under a lease.
+    """Consecutive orders of one round of a run (`lane`), in order of capture, under a lease.
 
-    A batch may be claimed when every earlier batch (lower `sequence`) of its lane is done.
+    One worker has leases of a run at a time.
     """
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="batches")

@@ -10,7 +10,7 @@ from reconciliation.reservation.apply import answered_units, count, is_complete
 from reconciliation.reservation.cancel import give_back_if_cancelled, not_yet_cancelled
 from reconciliation.reservation.documents import prepare, write_kept, write_replacement
 from reconciliation.reservation.results import Asked, Verdict
-from reconciliation.reservation.send import ask, cancel_document
+from reconciliation.reservation.send import ask, cancel_document, note_answer
 
 __all__ = [
     "Asked",
@@ -22,6 +22,7 @@ __all__ = [
     "give_back_if_cancelled",
     "is_complete",
     "not_yet_cancelled",
+    "note_answer",
     "prepare",
     "write_kept",
     "write_replacement",

@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils import timezone
 
-from orders import capture, ledger, outcomes
+from orders import capture, ledger, outcome_sets, outcomes
 from orders.actors import Actor
 from orders.capture import Claim
 from orders.errors import (
@@ -34,9 +34,11 @@ from orders.units import units_of
 from reconciliation import connection, reservation
 from reconciliation.connection.clients import shared_client
 from reconciliation.models import Connection, ConnectionState, Outage, Purpose
-from reconciliation.oci.client import OciClient
+from reconciliation.oci.client import OciClient, PutAnswer
+from reconciliation.oci.errors import OciError
 from reconciliation.reasons import join, say
-from reconciliation.reservation import Asked, Verdict, fence, release, stock_refresh
+from reconciliation.reservation import Asked, Verdict, fence, release, sets, stock_refresh
+from reconciliation.reservation.sets import Answered, Prepared
 
 logger = logging.getLogger(__name__)
 
@@ -170,15 +172,10 @@ def _offline_since(state: Connection) -> datetime | None:
 
 def _reserve_live(order: Order, *, site: Site, claim: Claim, actor: Actor, clock: Clock) -> Order:
     client = shared_client()
-    asked = reservation.ask(
-        order_id=order.pk,
-        holder=claim.holder,
-        purpose=Purpose.ORDER,
-        client=client,
-        clock=clock,
-        actor=actor,
-        read_timeout=settings.COC_OCI_LIVE_TIMEOUT,
-    )
+    asked = _ask_live(order, claim=claim, client=client, actor=actor, clock=clock)
+    if asked is None:
+        order.refresh_from_db()
+        return order
     if asked.verdict != Verdict.ANSWERED:
         _keep_offline(order, site=site, claim=claim, asked=asked, actor=actor, clock=clock)
     elif reservation.is_complete(order.pk):
@@ -195,6 +192,49 @@ def _reserve_live(order: Order, *, site: Site, claim: Claim, actor: Actor, clock
     outcomes.drop_claim(order_id=order.pk, holder=claim.holder)
     order.refresh_from_db()
     return order
+
+
+def _ask_live(
+    order: Order, *, claim: Claim, client: OciClient, actor: Actor, clock: Clock
+) -> Asked | None:
+    """Ask OCI for a new order; None if it is reserved in full and counted, as nearly all are."""
+    with transaction.atomic():
+        mine = outcome_sets.lock_claimed([order.pk], holder=claim.holder)
+        prepared = sets.prepare(mine, now=clock(), are_new=True)
+    asked = None
+    if prepared:
+        (plain,) = prepared
+        answer = _send(plain, client=client)
+        if isinstance(answer, PutAnswer) and answer.judgement.complete:
+            counted = [Answered(plain, answer)]
+            if sets.count(counted, holder=claim.holder, actor=actor, now=clock()):
+                return None
+        asked = reservation.note_answer(
+            plain.document, answer, client=client, clock=clock, actor=actor
+        )
+        if isinstance(answer, PutAnswer):
+            return Asked(Verdict.ANSWERED)
+    # More documents than one, or OCI wants another id.
+    return asked or reservation.ask(
+        order_id=order.pk,
+        holder=claim.holder,
+        purpose=Purpose.ORDER,
+        client=client,
+        clock=clock,
+        actor=actor,
+        read_timeout=settings.COC_OCI_LIVE_TIMEOUT,
+    )
+
+
+def _send(prepared: Prepared, *, client: OciClient) -> PutAnswer | OciError:
+    try:
+        return client.put_reservation(
+            reservation_id=prepared.document.reservation_id,
+            body=prepared.document.body,
+            read_timeout=settings.COC_OCI_LIVE_TIMEOUT,
+        )
+    except OciError as error:
+        return error
 
 
 def _keep_offline(

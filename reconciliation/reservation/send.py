@@ -12,7 +12,6 @@ from django.db.models import F
 
 from orders import ledger
 from orders.actors import Actor
-from orders.fields import json_number
 from orders.models import Order
 from reconciliation.models import (
     Attempt,
@@ -28,6 +27,7 @@ from reconciliation.reasons import columns, join, say
 from reconciliation.reservation.cancel import note_cancelled
 from reconciliation.reservation.documents import prepare, replace
 from reconciliation.reservation.results import Asked, Verdict, explain
+from reconciliation.reservation.sets import held_lines, outcome_of
 
 Clock = Callable[[], datetime]
 
@@ -113,6 +113,26 @@ def cancel_document(
     return caller.cancel(document)
 
 
+def note_answer(
+    document: ReservationDocument,
+    answer: PutAnswer | OciError,
+    *,
+    client: OciClient,
+    clock: Clock,
+    actor: Actor,
+    run_id: int | None = None,
+) -> Asked | None:
+    """Write down what came of a call for `document` that was made elsewhere.
+
+    None if the order goes on: to be counted, or to be asked for under another id.
+    """
+    caller = _Caller(client=client, clock=clock, actor=actor, run_id=run_id, read_timeout=None)
+    if isinstance(answer, OciError):
+        return caller.failed(document, answer)
+    caller.answered(document, answer)
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class _Caller:
     """Makes the calls for one order and writes down what came back."""
@@ -133,12 +153,16 @@ class _Caller:
                 body=document.body,
                 read_timeout=self.read_timeout,
             )
-        except OciRefused as error:
-            return self._refused(document, error)
         except OciError as error:
-            return self._unanswered(document, error)
-        self._answered(document, answer)
+            return self.failed(document, error)
+        self.answered(document, answer)
         return None
+
+    def failed(self, document: ReservationDocument, error: OciError) -> Asked | None:
+        """Write down that a call failed; None if a new document has taken over."""
+        if isinstance(error, OciRefused):
+            return self._refused(document, error)
+        return self._unanswered(document, error)
 
     def _write_sent(self, document: ReservationDocument, *, holder: str) -> bool:
         """Write down that a document is about to be sent; False if it is not ours to send.
@@ -166,29 +190,18 @@ class _Caller:
                 )
         return bool(won)
 
-    def _answered(self, document: ReservationDocument, answer: PutAnswer) -> None:
+    def answered(self, document: ReservationDocument, answer: PutAnswer) -> None:
         judged = answer.judgement
         rows = ReservationDocument.objects.filter(pk=document.pk)
         won = rows.filter(state=DocumentState.PREPARED).update(
-            state=DocumentState.ANSWERED,
-            answered_at=self.clock(),
-            held=[
-                {"place": place.kind, "id": place.id, "sku": sku, "quantity": json_number(units)}
-                for (place, sku), units in sorted(judged.held.items())
-                if units > 0
-            ],
+            state=DocumentState.ANSWERED, answered_at=self.clock(), held=held_lines(judged)
         )
         if not won:
             # It was cancelled before this call reached OCI, which holds it now after all.
             rows.filter(state=DocumentState.CANCELLED).update(state=DocumentState.CANCELLING)
-        outcome = AttemptOutcome.PARTIAL
-        if judged.complete:
-            outcome = AttemptOutcome.COMPLETE
-        elif judged.nothing:
-            outcome = AttemptOutcome.NOTHING
         self._note(
             document,
-            outcome,
+            outcome_of(judged),
             status=answer.status,
             message=join(*judged.oddities),
             correlation_id=answer.correlation_id,

@@ -1,20 +1,21 @@
 """Reconciliations: starting them, cutting them into batches, seeing how far they are, ending them.
 
-A run takes its orders in rounds: a round plans what waits now (oldest first, about `scopes.ROUND`
-orders) and is worked off before the next is planned. It ends when a round finds nothing more.
+A run takes its orders in rounds: a round plans what waits now, oldest first, and the next one is
+planned before it is worked off. A run ends when a round finds nothing more.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F
+from django.db.models import Count, F, Max, Value
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from orders.actors import Actor
@@ -33,7 +34,7 @@ from reconciliation.models import (
 )
 from reconciliation.queue import enqueue
 from reconciliation.reasons import columns
-from reconciliation.runs import planner, scopes
+from reconciliation.runs import scopes
 
 logger = logging.getLogger(__name__)
 
@@ -122,16 +123,27 @@ def active_run() -> Run | None:
     return Run.objects.filter(is_active=True).first()
 
 
-def plan_round(run: Run, *, now: datetime) -> int | None:
+def plan_round(run: Run, *, now: datetime, holder: str = "") -> int | None:
     """Plan the next round of a run in one transaction; return how many orders it has.
 
-    Of two workers that try, one plans; the other gets None and must look again.
+    Of two workers that try, one plans; the other gets None and must look again. Nothing is planned
+    while batches are unfinished, apart from those that `holder` works on.
     """
     with transaction.atomic():
-        won = Run.objects.filter(pk=run.pk, is_active=True, starts=run.starts).update(
-            state=RunState.RUNNING, starts=F("starts") + 1, started_at=run.started_at or now
+        mine = Run.objects.filter(pk=run.pk, is_active=True, starts=run.starts)
+        if not mine.select_for_update().exists():
+            return None
+        unfinished = run.batches.exclude(state=BatchState.DONE)
+        if holder:
+            unfinished = unfinished.exclude(holder=holder)
+        if unfinished.exists():
+            return None
+        won = mine.update(
+            state=RunState.RUNNING,
+            starts=F("starts") + 1,
+            started_at=Coalesce("started_at", Value(now)),
         )
-        if not won or run.batches.exclude(state=BatchState.DONE).exists():
+        if not won:
             return None
         order_ids = scopes.round_of(run.scope, run.scope_data, run=run)
         if order_ids:
@@ -140,37 +152,28 @@ def plan_round(run: Run, *, now: datetime) -> int | None:
 
 
 def _write_down(run: Run, order_ids: Sequence[int]) -> None:
-    rank = {pk: index for index, pk in enumerate(order_ids)}
-    first_lane = run.batches.count()
-    position = run.entries.count()
-    batches: list[Batch] = []
-    members: list[list[int]] = []
-    for lane, orders in enumerate(_packed(planner.lanes(scopes.demands_of(order_ids)))):
-        for sequence, start in enumerate(range(0, len(orders), settings.COC_BATCH_SIZE)):
-            batches.append(Batch(run=run, lane=first_lane + lane, sequence=sequence))
-            members.append(orders[start : start + settings.COC_BATCH_SIZE])
-    batches = Batch.objects.bulk_create(batches)
+    """Write the entries of a round, oldest first, and cut them into batches."""
+    last = run.batches.aggregate(round=Max("lane"))["round"]
+    first = run.entries.aggregate(position=Max("position"))["position"]
+    size = settings.COC_BATCH_SIZE
+    batches = Batch.objects.bulk_create(
+        [
+            Batch(run=run, lane=0 if last is None else last + 1, sequence=sequence)
+            for sequence in range(-(-len(order_ids) // size))
+        ]
+    )
     RunEntry.objects.bulk_create(
         [
-            RunEntry(run=run, batch=batch, order_id=pk, position=position + rank[pk])
-            for batch, orders in zip(batches, members, strict=True)
-            for pk in orders
+            RunEntry(
+                run=run,
+                batch=batches[index // size],
+                order_id=pk,
+                position=index if first is None else first + 1 + index,
+            )
+            for index, pk in enumerate(order_ids)
         ],
         batch_size=_CHUNK,
     )
-
-
-def _packed(lanes: Sequence[list[int]]) -> list[list[int]]:
-    """Put small lanes together until they fill a batch; a batch of its own each would be dear."""
-    packed: list[list[int]] = []
-    room = 0
-    for lane in lanes:
-        if len(lane) > room:
-            packed.append([])
-            room = settings.COC_BATCH_SIZE
-        packed[-1].extend(lane)
-        room = max(0, room - len(lane))
-    return packed
 
 
 def progress(run: Run) -> RunProgress:
@@ -200,7 +203,14 @@ def is_pending(*, run_id: int, order_id: int) -> bool:
 
 
 def finish_entry(*, run_id: int, order_id: int, state: EntryState | str, now: datetime) -> bool:
-    """Note what the run did with one order; False if that is known already.
+    """Note what the run did with one order; False if that is known already."""
+    return bool(finish_entries(run_id=run_id, order_ids=[order_id], state=state, now=now))
+
+
+def finish_entries(
+    *, run_id: int, order_ids: Collection[int], state: EntryState | str, now: datetime
+) -> int:
+    """Note what the run did with orders; return of how many that was not known already.
 
     A worker may be in the middle of an order when another one finds that OCI is gone and ends the
     run: an outcome then takes the place of `OCI_OFFLINE`.
@@ -208,11 +218,10 @@ def finish_entry(*, run_id: int, order_id: int, state: EntryState | str, now: da
     open_states = [EntryState.PENDING]
     if state in _OUTCOMES:
         open_states.append(EntryState.OCI_OFFLINE)
-    return bool(
-        RunEntry.objects.filter(run_id=run_id, order_id=order_id, state__in=open_states).update(
-            state=str(state), finished_at=now
-        )
-    )
+    if not order_ids:
+        return 0
+    entries = RunEntry.objects.filter(run_id=run_id, order_id__in=order_ids)
+    return entries.filter(state__in=open_states).update(state=str(state), finished_at=now)
 
 
 def end_run(run_id: int, *, state: RunState | None, now: datetime) -> bool:
@@ -224,8 +233,10 @@ def end_run(run_id: int, *, state: RunState | None, now: datetime) -> bool:
         run = Run.objects.select_for_update().get(pk=run_id)
         if run.state not in ACTIVE_RUNS:
             return False
-        # Batches before their entries, like whoever ends a batch: no deadlock.
-        run.batches.exclude(state=BatchState.DONE).update(state=BatchState.DONE, finished_at=now)
+        # Batches before their entries, and in order, like whoever ends a batch: no deadlock.
+        unfinished = run.batches.exclude(state=BatchState.DONE).order_by("pk")
+        ids = list(unfinished.select_for_update().values_list("pk", flat=True))
+        Batch.objects.filter(pk__in=ids).update(state=BatchState.DONE, finished_at=now)
         run.entries.filter(state=EntryState.PENDING).update(
             state=EntryState.OCI_OFFLINE, finished_at=now
         )

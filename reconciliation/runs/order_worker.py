@@ -17,8 +17,11 @@ from orders.lifecycle import Action
 from orders.models import Order
 from reconciliation import connection, reservation
 from reconciliation.connection.clients import shared_client
-from reconciliation.models import EntryState, OfflineCause, Purpose, RunState
+from reconciliation.models import Connection, EntryState, OfflineCause, Purpose, RunState
+from reconciliation.oci.client import PutAnswer
+from reconciliation.oci.errors import OciError
 from reconciliation.reservation import Asked, Verdict
+from reconciliation.reservation.sets import Prepared
 from reconciliation.runs import lifecycle
 
 # One layer of retries, within one run; after it comes the next cycle.
@@ -50,8 +53,28 @@ class WorkEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """A prepared document that was sent, and what came back."""
+
+    prepared: Prepared
+    answer: PutAnswer | OciError
+
+
+def send(prepared: Prepared) -> Sent:
+    """Send a prepared document; writes nothing."""
+    document = prepared.document
+    try:
+        answer = shared_client().put_reservation(
+            reservation_id=document.reservation_id, body=document.body
+        )
+    except OciError as error:
+        return Sent(prepared, error)
+    return Sent(prepared, answer)
+
+
+@dataclass(frozen=True, slots=True)
 class OrderWork:
-    """A worker's attempt to settle one order.
+    """A worker's attempt to settle one order, whatever that takes.
 
     `keep` renews the lease of the batch and says whether it is still this worker's. Nothing is
     waited for beyond `deadline`.
@@ -69,33 +92,37 @@ class OrderWork:
     def _actor(self) -> Actor:
         return job(f"reconciliation run {self.run_id}")
 
-    def work(self) -> WorkEnd:
-        """Ask OCI until the order is settled or must wait."""
-        away = _away()
+    def work(self, sent: Sent | None = None) -> WorkEnd:
+        """Ask OCI until the order is settled or must wait; `sent` is a call that was made for it.
+
+        The one who made that call had the claim for this holder.
+        """
+        if sent is not None:
+            return self._ask(Purpose.ORDER, first=lambda: self._after(sent))
+        away = away_state()
         if away is not None:
             return WorkEnd(End.RUN_OVER, away)
         purpose = self._claim()
         if isinstance(purpose, WorkEnd):
             return purpose
+        return self._ask(purpose)
+
+    def _ask(
+        self, purpose: Purpose, *, first: Callable[[], Asked | None] = lambda: None
+    ) -> WorkEnd:
         tried = 0
+        asked = first()
         while True:
-            throttled = connection.pace(self.clock()).wait_seconds
-            if throttled and not self._wait(throttled):
-                return self._leave(End.PAUSE)
-            asked = reservation.ask(
-                order_id=self.order_id,
-                holder=self.holder,
-                purpose=purpose,
-                client=shared_client(),
-                clock=self.clock,
-                actor=self._actor,
-                run_id=self.run_id,
-            )
+            if asked is None:
+                throttled = connection.pace(self.clock()).wait_seconds
+                if throttled and not self._wait(throttled):
+                    return self._leave(End.PAUSE)
+                asked = self._ask_once(purpose)
             if asked.verdict == Verdict.ANSWERED:
                 return self._count(purpose)
             if asked.verdict == Verdict.REVIEW:
                 return self._review(asked)
-            away = _away()
+            away = away_state()
             if away is not None or asked.verdict == Verdict.CONFIGURATION:
                 return self._leave(End.RUN_OVER, away or RunState.CONFIGURATION_FAULT)
             pauses = _pauses(asked.verdict)
@@ -104,6 +131,31 @@ class OrderWork:
                 throttled_out = asked.verdict == Verdict.THROTTLED
                 return self._leave(End.PAUSE) if throttled_out else self._let_go()
             tried += 1
+            asked = None
+
+    def _ask_once(self, purpose: Purpose) -> Asked:
+        return reservation.ask(
+            order_id=self.order_id,
+            holder=self.holder,
+            purpose=purpose,
+            client=shared_client(),
+            clock=self.clock,
+            actor=self._actor,
+            run_id=self.run_id,
+        )
+
+    def _after(self, sent: Sent) -> Asked | None:
+        """Write down what came of a call; None if OCI is to be asked again at once."""
+        asked = reservation.note_answer(
+            sent.prepared.document,
+            sent.answer,
+            client=shared_client(),
+            clock=self.clock,
+            actor=self._actor,
+            run_id=self.run_id,
+        )
+        is_answer = not isinstance(sent.answer, OciError)
+        return Asked(Verdict.ANSWERED) if is_answer else asked
 
     def _claim(self) -> Purpose | WorkEnd:
         """Take the order's claim; a WorkEnd if it is not to be worked on (now)."""
@@ -198,9 +250,9 @@ def _pauses(verdict: Verdict) -> tuple[float, ...]:
     return pauses
 
 
-def _away() -> RunState | None:
+def away_state(state: Connection | None = None) -> RunState | None:
     """Return how a run ends because OCI is not to be called, or None while it may be."""
-    state = connection.current()
+    state = state or connection.current()
     if connection.may_call(state):
         return None
     fault = state.cause == OfflineCause.CONFIGURATION

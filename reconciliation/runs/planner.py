@@ -1,15 +1,15 @@
-"""Which orders may be reserved at the same time: pure Python, no database, no clock.
+"""Which orders may be reserved at the same time: pure Python, no database, no clock, no threads.
 
-Oldest first holds per SKU: an order may start when every earlier order that wants one of its SKUs
-is done. Every SKU that two waiting orders share counts as scarce, since stock can be sold elsewhere
-between planning and reserving.
+Oldest first holds per SKU: an order is ready when no earlier unsettled order wants one of its
+*scarce* SKUs. Every SKU counts as scarce unless OCI has just said that it has far more than all
+waiting orders want (`ample`): stock is also sold elsewhere while a run goes on.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+import heapq
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -18,6 +18,11 @@ Key = tuple[str, str]
 
 ZERO = Decimal(0)
 
+# OCI's figures lag by seconds and other channels go on selling: enough means twice as much.
+_MARGIN = 2
+# A SKU that fewer orders want is served one after the other without holding up the run.
+_FEW = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Demand:
@@ -25,31 +30,6 @@ class Demand:
 
     order_id: int
     units: Mapping[Key, Decimal]
-
-
-def lanes(demands: Sequence[Demand]) -> list[list[int]]:
-    """Return the orders in lanes: no two lanes share a SKU; each keeps the order of capture.
-
-    Lanes are sorted by their oldest order.
-    """
-    parent = list(range(len(demands)))
-
-    def root(index: int) -> int:
-        while parent[index] != index:
-            parent[index] = parent[parent[index]]
-            index = parent[index]
-        return index
-
-    first_with: dict[Key, int] = {}
-    for index, demand in enumerate(demands):
-        for key in demand.units:
-            other = root(first_with.setdefault(key, index))
-            mine = root(index)
-            parent[max(other, mine)] = min(other, mine)
-    grouped: dict[int, list[int]] = defaultdict(list)
-    for index, demand in enumerate(demands):
-        grouped[root(index)].append(demand.order_id)
-    return [grouped[first] for first in sorted(grouped)]
 
 
 def forecast(
@@ -67,75 +47,140 @@ def forecast(
     return result
 
 
-class Schedule:
-    """Hands out the orders of one batch to threads, oldest first per SKU.
+def popular(demands: Sequence[Demand], *, at_once: int) -> frozenset[Key]:
+    """Return the keys that would hold up a run of `at_once` calls if served one after the other."""
+    if at_once < 2:
+        return frozenset()
+    many = max(_FEW, len(demands) // (2 * at_once))
+    wanted_by = Counter(key for demand in demands for key in demand.units)
+    return frozenset(key for key, orders in wanted_by.items() if orders > many)
 
-    An order that stays unsettled is *withheld*: later orders that want one of its SKUs are withheld
-    too, or they would get units that it could have used.
+
+def ample(demands: Iterable[Demand], stock: Mapping[Key, Decimal]) -> frozenset[Key]:
+    """Return the keys of `stock` of which there is more than enough for all `demands`."""
+    wanted: dict[Key, Decimal] = defaultdict(lambda: ZERO)
+    for demand in demands:
+        for key, units in demand.units.items():
+            wanted[key] += units
+    return frozenset(key for key, units in stock.items() if units >= _MARGIN * wanted[key])
+
+
+class Schedule:
+    """Hands out orders as they become ready, oldest first.
+
+    An order that stays unsettled is *withheld*: later orders that want one of its scarce SKUs are
+    withheld too, or they would get units that it could have used.
     """
 
-    def __init__(self, demands: Sequence[Demand], *, blocked: frozenset[Key] = frozenset()) -> None:
-        self._demands = {demand.order_id: demand for demand in demands}
-        self._waits_for: dict[int, set[int]] = {}
+    def __init__(
+        self, demands: Iterable[Demand] = (), *, blocked: frozenset[Key] = frozenset()
+    ) -> None:
+        """`blocked` are the keys of earlier orders that stay unsettled."""
+        # Unsettled orders, oldest first.
+        self._open: dict[int, Demand] = {}
+        self._rank: dict[int, int] = {}
+        # Who wants a key, oldest first; settled orders are dropped when they come to the front.
+        self._queues: dict[Key, deque[int]] = defaultdict(deque)
+        self._ready: list[tuple[int, int]] = []
+        self._taken: set[int] = set()
+        self._ample: frozenset[Key] = frozenset()
         self._blocked = set(blocked)
-        self._running: set[int] = set()
-        self._todo = [demand.order_id for demand in demands]
-        self._stopped = False
-        self._condition = threading.Condition()
         self.withheld: list[int] = []
-        last_with: dict[Key, int] = {}
-        for demand in demands:
-            earlier = {last_with[key] for key in demand.units if key in last_with}
-            self._waits_for[demand.order_id] = earlier
-            last_with.update(dict.fromkeys(demand.units, demand.order_id))
+        self._told = 0
+        self.add(demands)
 
-    def take(self) -> int | None:
-        """Return an order that may start now; wait for one; None when none is left to hand out."""
-        with self._condition:
-            while True:
-                self._withhold_blocked()
-                if self._stopped or not self._todo:
-                    return None
-                for order_id in self._todo:
-                    if not self._waits_for[order_id]:
-                        self._todo.remove(order_id)
-                        self._running.add(order_id)
-                        return order_id
-                self._condition.wait()
+    def __len__(self) -> int:
+        """Return how many orders are neither settled nor withheld."""
+        return len(self._open)
+
+    @property
+    def demands(self) -> list[Demand]:
+        """What is neither settled nor withheld, oldest first."""
+        return list(self._open.values())
+
+    def add(self, demands: Iterable[Demand]) -> None:
+        """Add orders that were captured after all those before; nothing is ample any more.
+
+        What was ample was so without what these want.
+        """
+        self._ample = frozenset()
+        for demand in demands:
+            order_id = demand.order_id
+            self._open[order_id] = demand
+            self._rank[order_id] = len(self._rank)
+            for key in demand.units:
+                self._queues[key].append(order_id)
+            self._note_ready(order_id)
+
+    def set_ample(self, keys: frozenset[Key]) -> None:
+        """Say for which keys orders need not wait for each other; for all others they do."""
+        if keys != self._ample:
+            self._ample = keys
+            for order_id in list(self._open):
+                self._note_ready(order_id)
+
+    def note_short(self, order_id: int) -> None:
+        """Note that OCI was short for an order: what it wanted is not ample after all."""
+        demand = self._open.get(order_id)
+        if demand is not None and self._ample & demand.units.keys():
+            self._ample -= demand.units.keys()
+
+    def take(self, most: int) -> list[int]:
+        """Return up to `most` orders that are ready, oldest first."""
+        taken: list[int] = []
+        while self._ready and len(taken) < most:
+            _, order_id = heapq.heappop(self._ready)
+            # One that has to wait again, since a key became scarce, comes back when it is first.
+            if order_id in self._taken or not self._is_ready(order_id):
+                continue
+            if self._is_blocked(order_id):
+                self._end(order_id, settled=False)
+            else:
+                self._taken.add(order_id)
+                taken.append(order_id)
+        return taken
 
     def done(self, order_id: int, *, settled: bool) -> None:
         """Note the end of an order; one that is not settled holds its SKUs back."""
-        with self._condition:
-            self._running.discard(order_id)
-            if not settled:
-                self._withhold(order_id)
-            self._free(order_id)
-            self._condition.notify_all()
+        if order_id in self._open:
+            self._end(order_id, settled=settled)
 
-    def stop(self) -> None:
-        """Hand out nothing more; what is running may end."""
-        with self._condition:
-            self._stopped = True
-            self._condition.notify_all()
+    def newly_withheld(self) -> list[int]:
+        """Return the orders that were withheld since the last time."""
+        new = self.withheld[self._told :]
+        self._told = len(self.withheld)
+        return new
 
     def left(self) -> list[int]:
-        """Return the orders that were never handed out or were withheld, oldest first."""
-        with self._condition:
-            unsettled = set(self.withheld) | set(self._todo)
-            return [order_id for order_id in self._demands if order_id in unsettled]
+        """Return the orders that are not settled, oldest first."""
+        return sorted([*self.withheld, *self._open], key=self._rank.__getitem__)
 
-    def _withhold_blocked(self) -> None:
-        for order_id in list(self._todo):
-            ready = not self._waits_for[order_id]
-            if ready and self._blocked & self._demands[order_id].units.keys():
-                self._todo.remove(order_id)
-                self._withhold(order_id)
-                self._free(order_id)
+    def _is_ready(self, order_id: int) -> bool:
+        demand = self._open.get(order_id)
+        return demand is not None and all(
+            self._first(key) == order_id for key in demand.units if key not in self._ample
+        )
 
-    def _withhold(self, order_id: int) -> None:
-        self.withheld.append(order_id)
-        self._blocked.update(self._demands[order_id].units)
+    def _is_blocked(self, order_id: int) -> bool:
+        keys = self._open[order_id].units.keys()
+        return any(key in self._blocked and key not in self._ample for key in keys)
 
-    def _free(self, order_id: int) -> None:
-        for waits in self._waits_for.values():
-            waits.discard(order_id)
+    def _first(self, key: Key) -> int | None:
+        queue = self._queues[key]
+        while queue and queue[0] not in self._open:
+            queue.popleft()
+        return queue[0] if queue else None
+
+    def _note_ready(self, order_id: int) -> None:
+        if order_id not in self._taken and self._is_ready(order_id):
+            heapq.heappush(self._ready, (self._rank[order_id], order_id))
+
+    def _end(self, order_id: int, *, settled: bool) -> None:
+        demand = self._open.pop(order_id)
+        if not settled:
+            self.withheld.append(order_id)
+            self._blocked.update(demand.units)
+        for key in demand.units:
+            following = self._first(key)
+            if following is not None:
+                self._note_ready(following)

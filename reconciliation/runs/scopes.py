@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from orders import lifecycle
 from orders.fields import ZERO
@@ -20,7 +20,10 @@ from reconciliation.models import EntryState, Run, RunEntry, Scope
 from reconciliation.runs import planner
 from reconciliation.runs.planner import Demand
 
+# Of so many orders a dry run forecasts the outcome.
 ROUND = 2_000
+# So many are planned at once: a run plans on while it works, and must not stop for it.
+PORTION = 500
 _CHUNK = 500
 
 Rank = tuple[datetime, int]
@@ -78,16 +81,18 @@ def demands_of(order_ids: Sequence[int]) -> list[Demand]:
 
 
 def round_of(scope: Scope | str, data: Mapping[str, Any], *, run: Run | None = None) -> list[int]:
-    """Return the next orders of a scope, oldest first: at most `ROUND`, and those ahead of them.
+    """Return the next orders of a scope, oldest first, and those ahead of them.
+
+    `PORTION` orders for a run, `ROUND` without one.
 
     A scope that leaves out an earlier order that waits for one of the same SKUs takes it along:
     oldest first holds whatever was chosen (promise 4). Orders that `run` has had are left out.
     """
-    had = RunEntry.objects.filter(run=run).values("order")
-    chosen = orders_in(scope, data).exclude(pk__in=had)[:ROUND]
+    had = Exists(RunEntry.objects.filter(run=run, order=OuterRef("pk")))
+    chosen = orders_in(scope, data).exclude(had)[: ROUND if run is None else PORTION]
     ranks = {pk: (at, pk) for pk, at in chosen.values_list("pk", "captured_at")}
     if scope != Scope.MISSING or data.get("site") or "sites" in data:
-        _add_those_ahead(ranks, Order.objects.waiting().exclude(pk__in=had))
+        _add_those_ahead(ranks, Order.objects.waiting().exclude(had))
     return sorted(ranks, key=ranks.__getitem__)
 
 

@@ -226,7 +226,7 @@ def test_forced_offline_in_the_middle_of_a_drain_stops_it(engine: Engine, settin
 def test_control_workers_that_do_not_look_at_the_connection_go_on(
     engine: Engine, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(order_worker, "_away", lambda: None)
+    monkeypatch.setattr(order_worker, "away_state", lambda *_: None)
     _, sent = drain_forced_offline(engine, settings)
     assert sent > 2
     assert set(states().values()) == {"COMPLETELY_RESERVED"}

@@ -25,8 +25,9 @@ from reconciliation.models import (
     RunState,
     Trigger,
 )
-from reconciliation.queue import leases
-from reconciliation.runs import batches, lifecycle
+from reconciliation.queue import leases as named_leases
+from reconciliation.runs import lifecycle
+from reconciliation.runs.batch_leases import BatchLeases, claim_batches, others_work_on
 from reconciliation.runs.lifecycle import RunRefused
 from tests.concurrency.together import at_once, while_uncommitted
 from tests.engine import MIA, D
@@ -215,19 +216,42 @@ def test_of_many_who_plan_a_round_one_does() -> None:
     assert run.entries.count() == 5
 
 
-def test_each_batch_goes_to_one_worker() -> None:
+def batches_of(run: Run, count: int) -> None:
+    for sequence in range(count):
+        Batch.objects.create(run=run, lane=0, sequence=sequence)
+
+
+def test_the_batches_of_a_run_go_to_one_worker() -> None:
+    """Oldest first holds across batches: two workers at one run would not know of each other."""
     run = make_run()
-    for lane in range(3):
-        for sequence in range(2):
-            Batch.objects.create(run=run, lane=lane, sequence=sequence)
+    batches_of(run, 3)
 
     def take(number: int) -> str:
-        batch = batches.claim_batch(run, holder=f"w{number}", now=NOW)
-        return f"{batch.lane}/{batch.sequence}" if batch else "none"
+        taken = claim_batches(run, holder=f"w{number}", now=NOW, most=number % 2 + 1)
+        return str(len(taken))
 
-    # Of each lane the first batch only, whoever is how quick.
-    assert at_once(WORKERS, take) == ["0/0", "1/0", "2/0"] + ["none"] * (WORKERS - 3)
-    assert Batch.objects.filter(state=BatchState.RUNNING, starts=1).count() == 3
+    results = at_once(WORKERS, take)
+    assert results[:-1] == ["0"] * (WORKERS - 1)
+    assert results[-1] in ("1", "2")
+    running = Batch.objects.filter(state=BatchState.RUNNING, starts=1)
+    assert running.count() == int(results[-1])
+    assert running.values("holder").distinct().count() == 1
+
+
+def test_control_without_the_row_of_the_run_workers_take_different_batches() -> None:
+    run = make_run()
+    batches_of(run, WORKERS)
+    looked = threading.Barrier(WORKERS)
+
+    def take(number: int) -> str:
+        busy = others_work_on(run, holder=f"w{number}", now=NOW)
+        looked.wait()
+        if busy:
+            return "none"
+        mine = Batch.objects.filter(run=run, sequence=number, state=BatchState.READY)
+        return str(mine.update(state=BatchState.RUNNING, holder=f"w{number}", leased_until=NOW))
+
+    assert at_once(WORKERS, take) == ["1"] * WORKERS
 
 
 def test_control_without_the_condition_a_batch_goes_to_all() -> None:
@@ -251,21 +275,15 @@ def overtaken(run: Run) -> Callable[[], object]:
     Batch.objects.create(
         run=run, lane=0, sequence=0, state=BatchState.RUNNING, holder="slow", leased_until=NOW
     )
-    return lambda: batches.claim_batch(run, holder="quick", now=NOW)
+    return lambda: claim_batches(run, holder="quick", now=NOW, most=1)
 
 
 def test_a_lease_is_not_renewed_behind_the_one_who_took_over() -> None:
     run = make_run()
     take_over = overtaken(run)
-    slow = batches._BatchWork(
-        run,
-        Batch.objects.get(),
-        holder="slow",
-        clock=lambda: NOW,
-        pause=lambda _: None,
-        until=NOW + MINUTE,
-    )
-    assert while_uncommitted(take_over, slow._keep) == [False]
+    slow = BatchLeases(run, holder="slow", clock=lambda: NOW)
+    slow._held = {Batch.objects.get().pk: 1}
+    assert while_uncommitted(take_over, slow.keep) == [False]
     assert Batch.objects.get().holder == "quick"
 
 
@@ -284,32 +302,26 @@ def test_control_a_renewal_with_a_join_believes_what_it_saw_before() -> None:
 
 def test_one_of_many_has_a_named_lease() -> None:
     def take(number: int) -> str:
-        return str(leases.take(name="one", holder=f"h{number}", seconds=5, now=NOW))
+        return str(named_leases.take(name="one", holder=f"h{number}", seconds=5, now=NOW))
 
     assert at_once(WORKERS, take) == ["False"] * (WORKERS - 1) + ["True"]
 
 
-def test_ending_a_run_and_a_batch_at_once_does_not_deadlock() -> None:
-    orders = waiting_orders(30)
+def test_ending_a_run_and_a_batch_at_once_does_not_deadlock(settings: Any) -> None:
+    waiting_orders(30)
+    settings.COC_BATCH_SIZE = 3
     for _ in range(5):
         run = lifecycle.start_run(trigger=Trigger.PERSON, actor=MIA, now=NOW)
         lifecycle.plan_round(run, now=NOW)
-        batch = batches.claim_batch(run, holder="w", now=NOW)
-        assert batch is not None
-        work = batches._BatchWork(
-            run,
-            batch,
-            holder="w",
-            clock=lambda: NOW,
-            pause=lambda _: None,
-            until=NOW + MINUTE,
-        )
+        leases = BatchLeases(run, holder="w", clock=lambda: NOW)
+        taken = [batch.pk for batch in leases.claim(9)]
+        assert taken
 
-        def end(number: int, run: Run = run, work: Any = work) -> str:
+        def end(number: int, run: Run = run, leases: Any = leases, taken: Any = taken) -> str:
             if number:
                 lifecycle.end_run(run.pk, state=RunState.OCI_OFFLINE, now=NOW)
             else:
-                work._close([order.pk for order in orders])
+                leases.close(taken)
             return "done"
 
         assert at_once(2, end) == ["done", "done"]

@@ -16,7 +16,7 @@ from django.db.models import F, QuerySet
 from orders.models import Hold, HoldState, Order, OrderStatus
 from orders.models.orders import OrderQuerySet
 from reconciliation.models import Batch, BatchState, DocumentState, ReservationDocument
-from reconciliation.reservation import documents
+from reconciliation.reservation import documents, sets
 from reconciliation.runs.planner import Schedule
 
 
@@ -30,14 +30,26 @@ def _replaced(*replacements: tuple[str, Any]) -> Iterator[None]:
 
 def no_stored_id() -> Any:
     """Forget the id of a call that brought no answer, and reserve under the next one."""
-    real = documents.prepare
+    real, real_set = documents.prepare, sets.prepare
+
+    def forget(order_ids: Any) -> None:
+        sent = ReservationDocument.objects.filter(
+            order__in=order_ids, state=DocumentState.PREPARED, sends__gt=0
+        )
+        sent.update(state=DocumentState.REFUSED)
 
     def prepare(*, order_id: int, **arguments: Any) -> list[ReservationDocument] | None:
-        sent = ReservationDocument.objects.filter(order=order_id, state=DocumentState.PREPARED)
-        sent.filter(sends__gt=0).update(state=DocumentState.REFUSED)
+        forget([order_id])
         return real(order_id=order_id, **arguments)
 
-    return _replaced(("reconciliation.reservation.send.prepare", prepare))
+    def prepare_set(orders: Any, **arguments: Any) -> list[sets.Prepared]:
+        forget([order.pk for order in orders])
+        return real_set(orders, **arguments)
+
+    return _replaced(
+        ("reconciliation.reservation.send.prepare", prepare),
+        ("reconciliation.reservation.sets.prepare", prepare_set),
+    )
 
 
 def no_hold_rule() -> Any:
@@ -58,26 +70,27 @@ def no_fence() -> Any:
 
 
 def no_lease() -> Any:
-    """Take a batch although another worker has it under a lease, and work on without looking."""
+    """Take batches although another worker has them under leases, and work on without looking."""
 
-    def claim_batch(run: Any, *, holder: str, now: datetime) -> Batch | None:
-        seen: set[int] = set()
-        for batch in run.batches.exclude(state=BatchState.DONE).order_by("lane", "sequence"):
-            if batch.lane not in seen:
-                seen.add(batch.lane)
-                Batch.objects.filter(pk=batch.pk).update(
-                    state=BatchState.RUNNING,
-                    holder=holder,
-                    leased_until=now + timedelta(minutes=1),
-                    starts=F("starts") + 1,
-                )
-                batch.refresh_from_db()
-                return batch
-        return None
+    def claim_batches(run: Any, *, holder: str, now: datetime, most: int) -> list[Batch]:
+        unfinished = run.batches.exclude(state=BatchState.DONE).exclude(holder=holder)
+        found = list(unfinished.order_by("lane", "sequence")[:most])
+        Batch.objects.filter(pk__in=[batch.pk for batch in found]).update(
+            state=BatchState.RUNNING,
+            holder=holder,
+            leased_until=now + timedelta(minutes=1),
+            starts=F("starts") + 1,
+        )
+        return found
+
+    def nobody(run: Any, **arguments: Any) -> bool:
+        return False
 
     return _replaced(
-        ("reconciliation.runs.batches.claim_batch", claim_batch),
-        ("reconciliation.runs.batches._BatchWork._keep", lambda self: True),
+        ("reconciliation.runs.batches.others_work_on", nobody),
+        ("reconciliation.runs.batch_leases.claim_batches", claim_batches),
+        ("reconciliation.runs.batch_leases.BatchLeases.keep", lambda self: True),
+        ("reconciliation.runs.batch_leases.BatchLeases.are_mine", lambda self: True),
     )
 
 
@@ -97,7 +110,17 @@ def no_claim() -> Any:
         orders = Order.objects.filter(pk=order_id, status=OrderStatus.NEW)
         return bool(orders.update(claim=holder, claimed_until=until))
 
-    return _replaced(("orders.outcomes.take_claim", take_claim))
+    def claim_waiting(
+        order_ids: Any, *, holder: str, until: datetime, now: datetime
+    ) -> list[Order]:
+        orders = list(Order.objects.waiting().filter(pk__in=order_ids))
+        Order.objects.filter(pk__in=order_ids).update(claim=holder, claimed_until=until)
+        return orders
+
+    return _replaced(
+        ("orders.outcomes.take_claim", take_claim),
+        ("orders.outcome_sets.claim_waiting", claim_waiting),
+    )
 
 
 def no_fence_of_replacements() -> Any:
@@ -106,13 +129,13 @@ def no_fence_of_replacements() -> Any:
 
 
 def newest_first() -> Any:
-    """Hand out the orders of a batch newest first."""
+    """Hand out orders newest first."""
 
     class Backwards(Schedule):
-        def __init__(self, demands: Any, **arguments: Any) -> None:
-            super().__init__(list(reversed(demands)), **arguments)
+        def add(self, demands: Any) -> None:
+            super().add(reversed(list(demands)))
 
-    return _replaced(("reconciliation.runs.batches.Schedule", Backwards))
+    return _replaced(("reconciliation.runs.frontier.Schedule", Backwards))
 
 
 def no_holds_of_the_refused() -> Any:

@@ -15,8 +15,8 @@ from tests.simulation.guards import BACKED_UP, GUARDS
 from tests.simulation.story import Failure, simulate
 
 CAUGHT_BY = {
-    "stored id": (4, "OCI holds"),
-    "hold rule": (2, "ATO of SKU-0"),
+    "stored id": (3, "OCI holds"),
+    "hold rule": (4, "ATO of SKU-0"),
     "recovery fence": (10, "waits longer"),
     "row count of claims": (70, "cancelling"),
     "oldest first": (3, "waits longer"),

@@ -108,7 +108,7 @@ class BatchRow:
 
 @console_page("reconciliation.view_run")
 def batches(request: HttpRequest, pk: int) -> HttpResponse:
-    """List the batches of a run, in the order of their lanes, with what became of their orders."""
+    """List the batches of a run, in the order of their rounds, with what became of their orders."""
     run, _counts_seen = seen_run(run_or_404(request, pk), site_access(request))
     number = request.GET.get("page", "")
     wanted = int(number) if number.isdecimal() and len(number) < 9 else 1

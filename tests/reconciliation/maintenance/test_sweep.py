@@ -17,7 +17,8 @@ from reconciliation.maintenance import schedules, sweep
 from reconciliation.models import Heartbeat, ReportDay, Run, RunState, Scope
 from reconciliation.queue import enqueue
 from reconciliation.reservation import release
-from reconciliation.runs import batches, lifecycle
+from reconciliation.runs import lifecycle
+from reconciliation.runs.batch_leases import claim_batches
 from tests import factories
 from tests.engine import MIA, D, Engine, reserved_by_items, set_connection
 
@@ -66,7 +67,7 @@ def test_a_run_that_nobody_works_on_is_woken(engine: Engine) -> None:
     assert look(engine) == [f"run {run.pk}"]
     assert queued().count(("work_run", (run.pk,))) == 1
     lifecycle.plan_round(run, now=engine.clock())
-    assert batches.claim_batch(run, holder="w", now=engine.clock()) is not None
+    assert claim_batches(run, holder="w", now=engine.clock(), most=1)
     assert look(engine) == []
     engine.clock.go(61)
     assert look(engine) == [f"run {run.pk}"]

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection as database
 
 from orders import outcomes
 from orders.actors import job
@@ -284,3 +285,33 @@ def test_a_place_that_oci_does_not_know_refuses_where_offline_capture_is_off(
     release.finish_cancellations(clock=engine.clock)
     assert ato("MUG", "nowhere") == (D(5), D(0))
     assert release.something_to_undo() is False
+
+
+def test_a_live_order_is_reserved_in_few_statements_and_two_commits(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside capture: its document before the call, its outcome after it, as sets of one."""
+    site = engine.site({"MUG": 5, "CUP": 5})
+    engine.place(site, "A0", [("MUG", 1)])  # The token and the connection's row are there.
+    statements: list[str] = []
+    capture_order = placement.capture.capture_order
+
+    def captured(**arguments: Any) -> Any:
+        made = capture_order(**arguments)
+        statements.clear()
+        return made
+
+    monkeypatch.setattr(placement.capture, "capture_order", captured)
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        statements.append(sql)
+        return execute(sql, params, many, context)
+
+    with database.execute_wrapper(note):
+        placed = engine.place(site, "A1", [("MUG", 2), ("CUP", 1)])
+    assert standing(placed.order) == ("new", COMPLETE, False)
+    ends = [sql for sql in statements if sql.startswith("RELEASE")]
+    others = [sql for sql in statements if not sql.startswith(("SAVEPOINT", "RELEASE"))]
+    # In a test a transaction of ours is a savepoint.
+    assert len(ends) == 2, statements
+    assert len(others) <= 11, others

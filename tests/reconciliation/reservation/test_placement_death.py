@@ -59,9 +59,10 @@ def test_an_order_whose_process_died_is_adopted_and_reserved(engine: Engine) -> 
     assert sweep.sweep(clock=engine.clock)[:1] != ["resumed abandoned orders"]
 
 
-@pytest.mark.parametrize("stock", [5, 1])
+# An answer in full is written down with its outcome; one that is short, before what follows.
+@pytest.mark.parametrize(("stock", "document", "puts"), [(5, "prepared", 2), (1, "answered", 1)])
 def test_a_process_that_dies_after_the_answer_leaves_it_to_be_counted(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, stock: int
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, stock: int, document: str, puts: int
 ) -> None:
     site = engine.site({"MUG": 5})
     engine.at_oci({"MUG": stock})
@@ -70,18 +71,20 @@ def test_a_process_that_dies_after_the_answer_leaves_it_to_be_counted(
         raise SystemExit
 
     monkeypatch.setattr(placement.reservation, "is_complete", die)
+    monkeypatch.setattr(placement.sets, "count", die)
     with pytest.raises(SystemExit):
         engine.place(site, "A1", [("MUG", 2)])
     order = Order.objects.get()
     assert standing(order) == ("created", MISSING, False)
-    assert ReservationDocument.objects.get().state == "answered"
+    assert ReservationDocument.objects.get().state == document
+    monkeypatch.undo()
     engine.clock.go(60)
     sweep.sweep(clock=engine.clock)
     run = active_run()
     assert run is not None
     engine.work(run)
     assert standing(order) == ("new", COMPLETE if stock == 5 else PARTIAL, True)
-    assert len(engine.puts()) == 1
+    assert len(engine.puts()) == puts
     assert engine.held() == reserved_by_items() == {"MUG": D(min(stock, 2))}
 
 
@@ -111,16 +114,19 @@ def test_an_order_cancelled_while_it_is_being_reserved_is_undone(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = engine.site({"MUG": 5})
-    complete = placement.reservation.is_complete
+    count = placement.sets.count
 
-    def cancel_first(order_id: int) -> bool:
+    def cancel_first(answers: Any, **arguments: Any) -> Any:
         order = release.cancel_order(
-            order_id=order_id, actor=job("test"), reason="changed her mind", now=engine.clock()
+            order_id=answers[0].prepared.order.pk,
+            actor=job("test"),
+            reason="changed her mind",
+            now=engine.clock(),
         )
         assert order.status == OrderStatus.CANCELLING
-        return complete(order_id)
+        return count(answers, **arguments)
 
-    monkeypatch.setattr(placement.reservation, "is_complete", cancel_first)
+    monkeypatch.setattr(placement.sets, "count", cancel_first)
     placed = engine.place(site, "A1", [("MUG", 2)])
     assert standing(placed.order) == ("cancelling", MISSING, False)
     assert engine.held() == {"MUG": D(2)}

@@ -36,7 +36,7 @@ from reconciliation.models import (
     Purpose,
     ReservationDocument,
 )
-from reconciliation.reservation import Asked, Verdict, release
+from reconciliation.reservation import Asked, Verdict, release, sets
 from tests import factories
 from tests.engine import (
     D,
@@ -184,6 +184,8 @@ def test_a_refused_order_whose_call_was_never_sent_gives_its_stock_back_at_once(
         )
         return Asked(Verdict.LATER, "Not sent.")
 
+    # As for an order of more documents than one.
+    monkeypatch.setattr(sets, "prepare", lambda *_, **__: [])
     monkeypatch.setattr(reservation, "ask", prepared)
     with pytest.raises(OfflineCaptureRefused):
         engine.place(site, "A1", [("MUG", 2)])

@@ -151,7 +151,7 @@ def test_rounds_go_on_until_nothing_waits(
     engine: Engine, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.COC_BATCH_SIZE = 2
-    monkeypatch.setattr(scopes, "ROUND", 3)
+    monkeypatch.setattr(scopes, "PORTION", 3)
     orders: list[tuple[str, Items]] = [(f"A{number}", [("MUG", 1)]) for number in range(8)]
     backlog(engine, {"MUG": 5}, orders)
     run = engine.reconcile()

@@ -127,7 +127,7 @@ def test_what_is_withheld_holds_back_later_batches_and_rounds(
     engine: Engine, settings: Any, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     settings.COC_BATCH_SIZE = size
-    monkeypatch.setattr(scopes, "ROUND", 3)
+    monkeypatch.setattr(scopes, "PORTION", 3)
     orders: list[tuple[str, Items]] = [
         ("A1", [("CUP", 1)]),
         ("POISON", [("MUG", 1)]),

@@ -244,8 +244,11 @@ def test_of_two_workers_that_plan_one_plans(engine: Engine) -> None:
     engine.work(run)
 
 
-def test_small_lanes_share_a_batch_and_large_ones_are_cut(engine: Engine, settings: Any) -> None:
+def test_batches_are_consecutive_orders_of_a_round(
+    engine: Engine, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.COC_BATCH_SIZE = 3
+    monkeypatch.setattr(scopes, "PORTION", 4)
     site = engine.site({"MUG": 100, "CUP": 100, "JUG": 100})
     for index, sku in enumerate(["MUG", "CUP", "MUG", "JUG", "MUG", "MUG"]):
         engine.capture(site, f"A{index}", [(sku, 1)])
@@ -254,5 +257,5 @@ def test_small_lanes_share_a_batch_and_large_ones_are_cut(engine: Engine, settin
         (batch.lane, batch.sequence, [e.order.order_no for e in batch.entries.order_by("position")])
         for batch in run.batches.order_by("lane", "sequence")
     ]
-    assert batches == [(0, 0, ["A0", "A2", "A4"]), (0, 1, ["A5"]), (1, 0, ["A1", "A3"])]
+    assert batches == [(0, 0, ["A0", "A1", "A2"]), (0, 1, ["A3"]), (1, 0, ["A4", "A5"])]
     assert OrderItem.objects.filter(reserved_quantity=0).count() == 0

@@ -122,7 +122,7 @@ def test_batches_tell_what_became_of_their_orders(viewer: Client, db: None) -> N
         (1, 2, {"COMPLETELY_RESERVED": 1}),
     ]
     page = answer.content.decode()
-    assert "Lane 2, batch 3" in page
+    assert "Round 2, batch 3" in page
     assert "1 min 15 s" in page
 
 

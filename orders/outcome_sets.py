@@ -1,0 +1,143 @@
+"""Claiming and settling many orders in a few statements; `orders.outcomes` does it for one.
+
+Rows are locked in order of their keys before they are written. Orders that have moved on are left
+out of the result, and nothing about them changes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from orders import events, ledger
+from orders.actors import Actor
+from orders.models import (
+    SHORT_STATES,
+    ExportStatus,
+    Order,
+    OrderItem,
+    OrderStatus,
+    ReservationState,
+)
+from orders.outcomes import settled_event
+
+# What documents and events need of an order; whole rows of fifty take a while to read.
+_NEEDED = ("site", "order_no", "generation", "captured_offline")
+_OPEN = (OrderStatus.NEW, OrderStatus.CREATED)
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What OCI holds for an order: units per order item (primary key), and the state it makes."""
+
+    order: Order
+    reserved: Mapping[int, Decimal]
+    state: ReservationState
+
+
+def claim_waiting(
+    order_ids: Collection[int], *, holder: str, until: datetime, now: datetime
+) -> list[Order]:
+    """Become the one who may call OCI for waiting orders; return those that `holder` has now.
+
+    They are locked until the end of the caller's transaction.
+    """
+    free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now) | Q(claim=holder)
+    with transaction.atomic(savepoint=False):
+        waiting = Order.objects.waiting().order_by("pk").filter(free, pk__in=order_ids)
+        orders = list(waiting.only(*_NEEDED).select_for_update())
+        Order.objects.filter(pk__in=[order.pk for order in orders]).update(
+            claim=holder, claimed_until=until
+        )
+    return orders
+
+
+def lock_claimed(order_ids: Collection[int], *, holder: str) -> list[Order]:
+    """Return those of the orders that `holder` has and may reserve; call inside a transaction."""
+    claimed = Order.objects.filter(pk__in=order_ids, claim=holder, status__in=_OPEN)
+    missing = claimed.filter(reservation_state=ReservationState.MISSING)
+    return list(missing.order_by("pk").only(*_NEEDED).select_for_update())
+
+
+def drop_claims(order_ids: Collection[int], *, holder: str) -> None:
+    """Give claims back; nothing happens to those that are another's by now."""
+    with transaction.atomic():
+        claimed = Order.objects.filter(pk__in=order_ids, claim=holder).order_by("pk")
+        ids = list(claimed.select_for_update().values_list("pk", flat=True))
+        Order.objects.filter(pk__in=ids).update(claim="", claimed_until=None)
+
+
+def settle(
+    settlements: Iterable[Settlement],
+    *,
+    holder: str,
+    actor: Actor,
+    reason: str,
+    now: datetime,
+) -> list[Settlement]:
+    """Clear Reservation Missing of orders by what OCI holds; return those that were settled.
+
+    Like `outcomes.settle`, which returns None for one that is not `holder`'s to settle any more.
+    """
+    wanted = {settlement.order.pk: settlement for settlement in settlements}
+    with transaction.atomic(savepoint=False):
+        mine = {order.pk: order for order in lock_claimed(list(wanted), holder=holder)}
+        settled = [wanted[pk] for pk in mine]
+        by_state: dict[ReservationState, list[int]] = defaultdict(list)
+        for settlement in settled:
+            by_state[settlement.state].append(settlement.order.pk)
+        for state, order_ids in sorted(by_state.items()):
+            _write_state(order_ids, state=state, now=now)
+        _write_items(settled)
+        ledger.mark_orders_answered(order_ids=list(mine), now=now)
+        events.record_all(
+            settled_event(
+                mine[settlement.order.pk],
+                state=settlement.state,
+                reserved=settlement.reserved,
+                actor=actor,
+                reason=reason,
+                now=now,
+            )
+            for settlement in settled
+        )
+    return settled
+
+
+def _write_state(order_ids: Collection[int], *, state: ReservationState, now: datetime) -> None:
+    """Settle orders that the caller has locked."""
+    Order.objects.filter(pk__in=order_ids).update(
+        reservation_state=state,
+        status=OrderStatus.NEW,
+        export_status=ExportStatus.READY,
+        reconciled_at=now,
+        short_at=now if state in SHORT_STATES else None,
+        claim="",
+        claimed_until=None,
+        needs_review_since=None,
+        needs_review_reason="",
+    )
+
+
+def _write_items(settled: Collection[Settlement]) -> None:
+    """Write down what is reserved of each item; the caller has locked the orders."""
+    complete = [s.order.pk for s in settled if s.state == ReservationState.COMPLETE]
+    if complete:
+        OrderItem.objects.filter(order__in=complete, quantity__gt=0).update(
+            reserved_quantity=F("quantity")
+        )
+    short = [
+        OrderItem(pk=pk, reserved_quantity=units)
+        for settlement in settled
+        if settlement.state != ReservationState.COMPLETE
+        for pk, units in settlement.reserved.items()
+        if units > 0
+    ]
+    if short:
+        OrderItem.objects.bulk_update(sorted(short, key=lambda i: i.pk), ["reserved_quantity"])
