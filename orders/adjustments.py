@@ -31,7 +31,6 @@ from orders.models import (
     AdjustmentState,
     EventKind,
     Hold,
-    InventoryRecord,
     Order,
     OrderItem,
     OrderStatus,
@@ -102,8 +101,8 @@ def begin(
         raise CannotAdjust(closed)
     given_up(items, keeps)
     kept = kept_of(keeps)
-    records = _records(order, kept)
-    ledger.take(order=order, wanted=kept, records=records, floors={}, now=now)
+    _check_known(order, kept)
+    ledger.take(order=order, wanted=kept, now=now)
     adjustment = Adjustment.objects.create(
         order=order,
         document=document,
@@ -135,7 +134,8 @@ def move_refusal(order: Order, keeps: Sequence[Keep]) -> str:
     return list_refusal(order.site, {one.to_list for one in keeps if one.moves})
 
 
-def _records(order: Order, kept: Mapping[Key, Decimal]) -> dict[Key, InventoryRecord]:
+def _check_known(order: Order, kept: Mapping[Key, Decimal]) -> None:
+    """Raise CannotAdjust unless every SKU is known, and counted for this order by now."""
     records = ledger.records_of(kept)
     for key in sorted(kept):
         if key not in records:
@@ -145,7 +145,6 @@ def _records(order: Order, kept: Mapping[Key, Decimal]) -> dict[Key, InventoryRe
     )
     if uncounted := open_holds.select_related("record").first():
         raise CannotAdjust(figure_lags(uncounted.record.sku))
-    return records
 
 
 def complete(

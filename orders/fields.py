@@ -94,6 +94,21 @@ def quantity(value: Decimal | int) -> Value:
     return Value(value, output_field=QuantityField())
 
 
+def thousandths(quantity: Decimal) -> int:
+    """Return a checked quantity as its column stores it, for statements written by hand."""
+    return int(quantity.scaleb(QuantityField.places))
+
+
+def from_thousandths(stored: int) -> Decimal:
+    """Return the quantity that a column holds, for statements written by hand."""
+    return Decimal(stored).scaleb(-QuantityField.places)
+
+
+def stored_money(amount: Decimal) -> int:
+    """Return a checked amount as its column stores it, for statements written by hand."""
+    return int(amount.scaleb(MoneyField.places))
+
+
 def json_number(value: Decimal) -> int | float:
     """Return `value` as a JSON number: whole ones without a decimal point, others as written."""
     return int(value) if value == value.to_integral_value() else float(value)

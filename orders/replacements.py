@@ -86,7 +86,7 @@ def begin(
     check_begin(item, sku=sku, units=units)
     key = (item.inventory_list_id, sku)
     record = _record(item.order, key)
-    ledger.take(order=item.order, wanted={key: units}, records={key: record}, floors={}, now=now)
+    ledger.take(order=item.order, wanted={key: units}, now=now)
     replacement = Replacement.objects.create(
         order=item.order,
         item=item,

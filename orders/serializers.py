@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from orders.fields import json_number
-from orders.models import Order
+from orders.models import Order, OrderItem
 
 
 def iso(moment: datetime | None) -> str | None:
@@ -16,9 +17,12 @@ def iso(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def order_answer(order: Order) -> dict[str, Any]:
-    """Return what the API says of an order; two queries unless its items are prefetched."""
-    items = sorted(order.items.all(), key=lambda item: item.position)
+def order_answer(order: Order, items: Iterable[OrderItem] | None = None) -> dict[str, Any]:
+    """Return what the API says of an order; two queries unless its items are given or prefetched.
+
+    `items` are all of them, where they are at hand.
+    """
+    items = sorted(order.items.all() if items is None else items, key=lambda item: item.position)
     numbers: dict[int | None, str] = {item.pk: item.item_id for item in items}
     return {
         "orderNo": order.order_no,

@@ -13,6 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from coc_admin.api import bodies, problems
 from coc_admin.api.access import BearerToken, actor_of, site_of
 from coc_admin.models import TokenScope
+from orders.capture import CaptureBusy
 from orders.errors import OrderRefused
 from orders.payload import MAX_BYTES
 from orders.serializers import order_answer
@@ -31,8 +32,14 @@ def place(request: HttpRequest, *, siteId: str) -> HttpResponse:
         placement = place_order(raw=raw, site=site, actor=actor_of(token))
     except problems.ApiProblem as problem:
         return problems.answer(problem)
+    except CaptureBusy:
+        return problems.answer(
+            problems.Unavailable("More orders come than can be stored just now; try again.")
+        )
     except OrderRefused as refused:
         return problems.answer_refusal(refused)
-    response = JsonResponse(order_answer(placement.order), status=201 if placement.created else 200)
+    response = JsonResponse(
+        order_answer(placement.order, placement.items), status=201 if placement.created else 200
+    )
     response["Location"] = f"{request.path}/{quote(placement.order.order_no, safe='')}"
     return response

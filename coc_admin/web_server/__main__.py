@@ -18,6 +18,10 @@ from coc_admin.web_server.limits import ForwardingLimits, Limits
 from coc_admin.web_server.server import Server
 from coc_admin.wsgi import application
 
+# Only now: the application has set up Django.
+from coc_admin.accounts import tokens  # isort: skip
+from reconciliation.connection import state  # isort: skip
+
 # Longer than a request may take there: the console process is to say itself what was wrong.
 _LONGER_SECONDS = 15.0
 
@@ -25,6 +29,8 @@ _LONGER_SECONDS = 15.0
 def main(listener: socket.socket, console: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT."""
     contact.is_kept = True
+    tokens.recent.seconds = tokens.REMEMBERED_SECONDS
+    state.recent.seconds = state.REMEMBERED_SECONDS
     server = Server(
         application,
         listener,

@@ -7,13 +7,7 @@ to both. Records are always written in (list, SKU) order, by updates that repeat
 from __future__ import annotations
 
 from orders.ledger.figures import apply_snapshot
-from orders.ledger.holds import (
-    hold_shortfall,
-    mark_answered,
-    mark_orders_answered,
-    release,
-    take,
-)
+from orders.ledger.holds import hold_shortfall, mark_answered, mark_orders_answered, release
 from orders.ledger.rows import (
     Figure,
     Key,
@@ -22,20 +16,29 @@ from orders.ledger.rows import (
     get_ato,
     open_holds,
     records_of,
+    remove_unused,
 )
+from orders.ledger.stock import Stock, Taker, Taking, floor_of, lock_stock, shortfalls, take
 
 __all__ = [
     "Figure",
     "Key",
     "LedgerChanged",
+    "Stock",
+    "Taker",
+    "Taking",
     "add_untracked",
     "apply_snapshot",
+    "floor_of",
     "get_ato",
     "hold_shortfall",
+    "lock_stock",
     "mark_answered",
     "mark_orders_answered",
     "open_holds",
     "records_of",
     "release",
+    "remove_unused",
+    "shortfalls",
     "take",
 ]

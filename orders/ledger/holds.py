@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
 from django.db.models import F, QuerySet
 
-from orders.errors import Shortfall, ShortOnAto
 from orders.fields import ZERO, quantity
-from orders.ledger.rows import Key, LedgerChanged, _move, _write, records_of
+from orders.ledger.rows import Key, _move, _write, records_of
 from orders.models import (
     Hold,
     HoldState,
-    InventoryRecord,
-    Movement,
     MovementReason,
     Order,
     OrderItem,
@@ -29,76 +26,6 @@ from orders.models.inventory import OPEN_HOLDS
 class _Change:
     held: Decimal = ZERO
     holds: list[Hold] = field(default_factory=list)
-
-
-def take(
-    *,
-    order: Order,
-    wanted: Mapping[Key, Decimal],
-    records: Mapping[Key, InventoryRecord],
-    floors: Mapping[Key, Decimal],
-    now: datetime,
-) -> None:
-    """Hold `wanted` for a new order and take it off ATO, in the caller's transaction.
-
-    The rows of the order come first and the decrements last: a hot record stays locked for the
-    shortest time. Raises ShortOnAto with every shortfall, LedgerChanged to be tried again; in both
-    cases the caller's transaction must be rolled back.
-    """
-    keys = sorted(wanted)
-    holds = Hold.objects.bulk_create(
-        [Hold(order=order, record=records[key], quantity=wanted[key]) for key in keys]
-    )
-    Movement.objects.bulk_create(
-        [
-            Movement(
-                record=records[key],
-                reason=MovementReason.CAPTURED,
-                ato_change=-wanted[key] if records[key].is_tracked else ZERO,
-                held_change=wanted[key],
-                hold=hold,
-                at=now,
-            )
-            for key, hold in zip(keys, holds, strict=True)
-        ]
-    )
-    short = [
-        key
-        for key in keys
-        if not _decrement(records[key], wanted[key], floors.get(key, ZERO), now=now)
-    ]
-    if short:
-        raise ShortOnAto(_shortfalls(short, wanted=wanted, floors=floors))
-
-
-def _decrement(record: InventoryRecord, units: Decimal, floor: Decimal, *, now: datetime) -> bool:
-    """Take `units` off one record if that leaves `floor`; the row count is the decision."""
-    row = InventoryRecord.objects.filter(pk=record.pk)
-    if record.is_tracked:
-        return bool(
-            row.filter(ato__gte=units + floor).update(
-                ato=F("ato") - quantity(units), held=F("held") + quantity(units), updated_at=now
-            )
-        )
-    untracked = row.filter(snapshot_ato__isnull=True)
-    if not untracked.update(held=F("held") + quantity(units), updated_at=now):
-        raise LedgerChanged
-    return True
-
-
-def _shortfalls(
-    keys: Sequence[Key], *, wanted: Mapping[Key, Decimal], floors: Mapping[Key, Decimal]
-) -> list[Shortfall]:
-    records = records_of(keys)
-    return [
-        Shortfall(
-            sku=key[1],
-            inventory_list_id=key[0],
-            requested=wanted[key],
-            available=max(ZERO, records[key].ato - floors.get(key, ZERO)),
-        )
-        for key in keys
-    ]
 
 
 def release(*, order: Order, now: datetime, keys: Iterable[Key] | None = None) -> None:

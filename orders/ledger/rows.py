@@ -13,6 +13,7 @@ from django.db.models import Sum
 from orders.fields import ZERO
 from orders.models import Hold, InventoryRecord, Movement, MovementReason
 from orders.models.inventory import OPEN_HOLDS
+from orders.search_expressions import ByteOrder
 
 Key = tuple[str, str]
 """Inventory list id and SKU."""
@@ -51,7 +52,7 @@ def records_of(keys: Iterable[Key], *, lock: bool = False) -> dict[Key, Inventor
         for start in range(0, len(skus), _CHUNK):
             rows = InventoryRecord.objects.filter(
                 inventory_list_id=list_id, sku__in=skus[start : start + _CHUNK]
-            ).order_by("sku")
+            ).order_by(ByteOrder("sku"))
             for row in rows.select_for_update() if lock else rows:
                 found[(row.inventory_list_id, row.sku)] = row
     return found
@@ -66,6 +67,17 @@ def add_untracked(keys: Iterable[Key]) -> None:
     """Make records without a figure for SKUs that the ledger has never heard of."""
     rows = [InventoryRecord(inventory_list_id=list_id, sku=sku) for list_id, sku in sorted(keys)]
     InventoryRecord.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def remove_unused(keys: Iterable[Key]) -> None:
+    """Remove records of `keys` that were made for an order which was refused in the end.
+
+    In the transaction of `add_untracked`. A record that anything was ever counted on stays.
+    """
+    unused = [record.pk for record in records_of(keys).values() if not record.is_tracked]
+    InventoryRecord.objects.filter(
+        pk__in=unused, held=0, snapshot_ato__isnull=True, movements__isnull=True
+    ).delete()
 
 
 def _ato(snapshot: Decimal | None, held: Decimal) -> Decimal:

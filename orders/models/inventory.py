@@ -22,7 +22,8 @@ class InventoryRecord(models.Model):
     snapshot has told of yet (accepted untracked) has no figure: only its holds are counted.
     """
 
-    inventory_list = models.ForeignKey(InventoryList, on_delete=models.PROTECT)
+    # `one_record_per_sku` begins with it.
+    inventory_list = models.ForeignKey(InventoryList, on_delete=models.PROTECT, db_index=False)
     sku = models.CharField(max_length=250)
     product_name = models.CharField(max_length=500, blank=True)
     snapshot_ato = QuantityField(null=True)
@@ -119,7 +120,10 @@ class MovementReason(models.TextChoices):
 class Movement(models.Model):
     """One append-only line of the ledger; they add up to the record's `ato` and `held`."""
 
-    record = models.ForeignKey(InventoryRecord, on_delete=models.PROTECT, related_name="movements")
+    # `movements_of_record` begins with it.
+    record = models.ForeignKey(
+        InventoryRecord, on_delete=models.PROTECT, related_name="movements", db_index=False
+    )
     reason = models.CharField(max_length=12, choices=MovementReason.choices)
     ato_change = QuantityField(default=0)
     held_change = QuantityField(default=0)

@@ -104,7 +104,8 @@ class Order(models.Model):
     `claimed_until`: nobody else may call OCI for it meanwhile.
     """
 
-    site = models.ForeignKey(Site, on_delete=models.PROTECT)
+    # Two indexes and a constraint begin with it.
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, db_index=False)
     order_no = models.CharField(max_length=50)
     status = models.CharField(max_length=10, choices=OrderStatus.choices)
     reservation_state = models.CharField(
@@ -227,7 +228,8 @@ class OrderItem(models.Model):
     reserved and never short, and its units are in no sum.
     """
 
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="items")
+    # `item_position_unique` begins with it.
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="items", db_index=False)
     position = models.PositiveIntegerField()
     item_id = models.CharField(max_length=100)
     sku = models.CharField(max_length=250)

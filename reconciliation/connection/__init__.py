@@ -11,7 +11,7 @@ from reconciliation.connection.call_counts import (
 )
 from reconciliation.connection.call_observer import StateObserver, observer
 from reconciliation.connection.call_rate import Pace, pace
-from reconciliation.connection.state import current, is_usable, may_call
+from reconciliation.connection.state import current, is_usable, lately, may_call
 from reconciliation.connection.transitions import (
     ReasonRequired,
     force_offline,
@@ -32,6 +32,7 @@ __all__ = [
     "force_offline",
     "is_drained",
     "is_usable",
+    "lately",
     "lose_if_unanswered",
     "mark_online_if_drained",
     "mark_recovering",

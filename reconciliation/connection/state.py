@@ -8,11 +8,16 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from orders.recent import Recent
 from reconciliation.models import CONNECTION_ID, Connection, ConnectionState
 
 ANSWERING = (ConnectionState.ONLINE, ConnectionState.RECOVERING)
 # Calls at once when a service is new to us or has just come back; grows while answers are good.
 START_CONCURRENCY = 4
+
+# Web processes remember the connection for a moment: at a hundred orders a second few read it.
+recent: Recent[int, Connection] = Recent()
+REMEMBERED_SECONDS = 0.1
 
 
 def row() -> QuerySet[Connection]:
@@ -29,6 +34,14 @@ def current() -> Connection:
             defaults={"since": timezone.now(), "concurrency": start_concurrency()},
         )
     return found
+
+
+def lately() -> Connection:
+    """Return the connection as it was a moment ago at most, for whoever places an order.
+
+    Another order would have been placed under the state of that moment as well.
+    """
+    return recent.get(CONNECTION_ID, current) or current()
 
 
 def start_concurrency() -> int:

@@ -28,7 +28,7 @@ from orders.errors import (
 )
 from orders.fields import ZERO
 from orders.ledger import Figure
-from orders.models import Order, OrderStatus, Site
+from orders.models import Order, OrderItem, OrderStatus, Site
 from orders.payload import PlacedOrder, parse_order
 from orders.units import units_of
 from reconciliation import connection, reservation
@@ -51,6 +51,8 @@ class Placement:
 
     order: Order
     created: bool
+    items: Sequence[OrderItem] | None = None
+    """Of an order that was captured offline just now; else they are not read."""
 
 
 def place_order(*, raw: bytes, site: Site, actor: Actor, clock: Clock = timezone.now) -> Placement:
@@ -61,10 +63,7 @@ def place_order(*, raw: bytes, site: Site, actor: Actor, clock: Clock = timezone
     order without a reservation (OfflineCaptureRefused, OfflineCapExceeded).
     """
     placed = parse_order(raw, site=site)
-    existing = capture.find_same(placed=placed, site=site)
-    if existing is not None:
-        return _placed_before(existing, clock)
-    state = connection.current()
+    state = connection.lately()
     offline_reason = _offline_reason(state, placed)
     if offline_reason:
         return _capture_offline(
@@ -86,14 +85,14 @@ def place_order(*, raw: bytes, site: Site, actor: Actor, clock: Clock = timezone
         now=now,
     )
     if not captured.created:
-        return _placed_before(captured.order, clock)
+        return placed_before(captured.order, clock)
     return Placement(
         _reserve_live(captured.order, site=site, claim=claim, actor=actor, clock=clock),
         created=True,
     )
 
 
-def _placed_before(order: Order, clock: Clock) -> Placement:
+def placed_before(order: Order, clock: Clock) -> Placement:
     """Return an order that was placed before, once it is known what became of it.
 
     The same order may be on its way through another request just now: answering before that one
@@ -116,8 +115,7 @@ def _placed_before(order: Order, clock: Clock) -> Placement:
 def _offline_reason(state: Connection, placed: PlacedOrder) -> str:
     """Return why the order must not go to OCI now, or nothing."""
     if not connection.may_call(state):
-        forced = state.state == ConnectionState.FORCED_OFFLINE
-        return say("connection_forced_offline" if forced else "connection_offline")
+        return why_offline(state)
     if not connection.is_usable(state):
         return say("slow_down")
     if fenced(placed):
@@ -128,6 +126,12 @@ def _offline_reason(state: Connection, placed: PlacedOrder) -> str:
         # Before the order is stored: a live order must not be left without anybody to reserve it.
         return say("connection_not_set_up", fault=str(fault).rstrip("."))
     return ""
+
+
+def why_offline(state: Connection) -> str:
+    """Return why orders are captured offline in a state in which OCI is not called."""
+    forced = state.state == ConnectionState.FORCED_OFFLINE
+    return say("connection_forced_offline" if forced else "connection_offline")
 
 
 def fenced(placed: PlacedOrder) -> bool:
@@ -145,25 +149,33 @@ def _capture_offline(
     clock: Clock,
 ) -> Placement:
     if not site.offline_capture:
+        existing = capture.find_same(placed=placed, site=site)
+        if existing is not None:
+            return placed_before(existing, clock)
         raise OfflineCaptureRefused(
             join(reason, say("site_takes_none", site=site.pk), say("nothing_stored"))
         )
     captured = capture.capture_order(
         placed=placed,
         site=site,
-        offline_since=_offline_since(state),
+        offline_since=offline_since(state, site),
         offline_reason=reason,
         claim=None,
         actor=actor,
         now=clock(),
     )
     if not captured.created:
-        return _placed_before(captured.order, clock)
-    return Placement(captured.order, created=True)
+        return placed_before(captured.order, clock)
+    return Placement(captured.order, created=True, items=captured.items)
 
 
-def _offline_since(state: Connection) -> datetime | None:
-    """Return when the outage began; coming back for a moment does not begin a new one."""
+def offline_since(state: Connection, site: Site) -> datetime | None:
+    """Return when the outage began; coming back for a moment does not begin a new one.
+
+    None as well where the site does not care how long it lasts: no query then.
+    """
+    if site.cap_offline_minutes is None:
+        return None
     if state.state == ConnectionState.ONLINE:
         return None
     outage = Outage.objects.filter(is_open=True).first()
@@ -276,7 +288,7 @@ def _check_acceptable(order: Order, *, site: Site, reason: str, now: datetime) -
             site=site,
             units=units_of(order, order.items.all()).ordered,
             value=order.order_total,
-            offline_since=_offline_since(connection.current()),
+            offline_since=offline_since(connection.current(), site),
             now=now,
         )
     except OfflineCapExceeded as exceeded:

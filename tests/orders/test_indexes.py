@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.db import connection
 from django.db.models import QuerySet
 
-from orders.models import ActorKind, Order, OrderEvent, OrderStatus
+from orders.models import (
+    ActorKind,
+    Hold,
+    InventoryRecord,
+    Movement,
+    Order,
+    OrderEvent,
+    OrderItem,
+    OrderStatus,
+)
 
 
 @pytest.mark.parametrize(
@@ -48,3 +59,57 @@ def test_what_people_did_is_answered_by_its_index(db: None) -> None:
     plan = events.explain()
     assert "USING INDEX events_by_person" in plan
     assert "TEMP B-TREE" not in plan
+
+
+def test_no_index_of_a_table_that_every_order_writes_repeats_another(db: None) -> None:
+    tables = (Order, OrderItem, OrderEvent, Hold, Movement, InventoryRecord)
+    for table in (model._meta.db_table for model in tables):
+        with connection.cursor() as cursor:
+            found = connection.introspection.get_constraints(cursor, table)
+        indexes = {
+            name: tuple(one["columns"])
+            for name, one in found.items()
+            if (one["index"] or one["unique"]) and one["columns"] and None not in one["columns"]
+        }
+        wide = {columns for name, columns in indexes.items() if name in WIDE[table]}
+        repeated = {
+            name
+            for name, columns in indexes.items()
+            if len(columns) == 1 and any(one[:1] == columns for one in wide)
+        }
+        assert not repeated, (table, repeated)
+
+
+# Indexes of all rows that begin with a column which Django would give an index of its own.
+WIDE = {
+    "orders_order": {"order_no_unique_in_site", "orders_of_site"},
+    "orders_orderitem": {"item_position_unique"},
+    "orders_orderevent": set(),
+    "orders_hold": set(),
+    "orders_movement": {"movements_of_record"},
+    "orders_inventoryrecord": {"one_record_per_sku"},
+}
+
+
+@pytest.mark.parametrize(
+    ("found", "index"),
+    [
+        (Order.objects.filter(site="NorthShop").order_by(), "orders_of_site"),
+        (OrderItem.objects.filter(order=1).order_by(), "item_position_unique"),
+        (Movement.objects.filter(record=1).order_by("id"), "movements_of_record"),
+        (InventoryRecord.objects.filter(inventory_list="web").order_by(), "record"),
+    ],
+    ids=["site", "items", "movements", "list"],
+)
+def test_what_had_an_index_of_its_own_has_a_wider_one(
+    db: None, found: QuerySet[Any], index: str
+) -> None:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        assert "Seq Scan" not in found.explain()
+        return
+    # SQLite gives the index of a constraint a name of its own.
+    plan = found.explain().replace("sqlite_autoindex_orders_orderitem_1", "item_position_unique")
+    assert "SEARCH" in plan
+    assert index in plan

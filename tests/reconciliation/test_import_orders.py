@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orders.actors import at_the_command_line
+from orders.errors import OrderRefused
 from orders.imports.found_orders import FoundOrder
 from orders.imports.order_files import read_orders
 from orders.models import Order, OrderEvent, OrderPayload, Site, UnknownSkuPolicy
@@ -408,11 +409,13 @@ def test_an_import_that_is_stopped_goes_on(
     path = write(tmp_path, content, "orders.jsonl")
     place = import_orders._place
 
-    def stopped(found: FoundOrder, site: Site) -> str:
-        if found.order_no == "A2":
+    def stopped(many: list[FoundOrder], site: Site) -> Iterator[str | OrderRefused]:
+        if many[0].order_no == "A2":
             raise KeyboardInterrupt
-        return place(found, site)
+        return place(many, site)
 
+    # Orders that share a transaction are stopped before it or after it.
+    monkeypatch.setattr(import_orders, "TOGETHER", 2)
     monkeypatch.setattr(import_orders, "_place", stopped)
     code, _, err = run(path)
     assert code == 130

@@ -26,7 +26,8 @@ from tests.sources import ROOT
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 # Where sentences are made that workers, the API and monitors write down.
 SOURCES = (
-    "orders/capture.py",
+    "orders/capture/caps.py",
+    "orders/capture/rows.py",
     "orders/outcomes.py",
     "reconciliation/reservation/placement.py",
     "reconciliation/reservation/release.py",

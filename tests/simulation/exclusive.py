@@ -22,7 +22,7 @@ UNION ALL SELECT 'order ' || id, claim, claimed_until FROM orders_order WHERE cl
 _CHANGES = (
     'UPDATE "reconciliation_batch" SET',
     'UPDATE "orders_order" SET',
-    'INSERT INTO "orders_order" ',
+    "INSERT INTO orders_order (",
     "ROLLBACK",
 )
 # The clock may have been set back since somebody looked whether it had run out.

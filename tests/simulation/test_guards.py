@@ -18,7 +18,7 @@ CAUGHT_BY = {
     "stored id": (3, "OCI holds"),
     "hold rule": (4, "ATO of SKU-0"),
     "recovery fence": (10, "waits longer"),
-    "row count of claims": (70, "cancelling"),
+    "row count of claims": (2, "cancelling"),
     "oldest first": (3, "waits longer"),
     "holds of the refused": (505, "ATO of SKU-0"),
     "holds of reruns": (60706, "ATO of SKU-1"),

@@ -17,7 +17,14 @@ from django.db.migrations import operations as ops
 from django.db.migrations.loader import MigrationLoader
 from django.db.models.functions import Now
 
-from orders.online import AddConstraintOnline, AddIndexOnline
+from orders.online import (
+    AddConstraintOnline,
+    AddIndexOnline,
+    DropForeignKeyIndexOnline,
+    DropLikeIndexOnline,
+)
+
+ONLINE = (AddConstraintOnline, AddIndexOnline, DropForeignKeyIndexOnline, DropLikeIndexOnline)
 
 OURS = ("orders", "reconciliation", "coc_admin")
 SHIPPED = {"orders": 11, "reconciliation": 6, "coc_admin": 8}
@@ -49,7 +56,7 @@ def long_steps(app: str, operations: list[Any], *, atomic: bool, state: Any) -> 
 
 
 def _why_long(one: Any, *, atomic: bool, app: str, state: Any) -> str:
-    if isinstance(one, AddIndexOnline | AddConstraintOnline):
+    if isinstance(one, ONLINE):
         return "needs atomic = False" if atomic else ""
     if isinstance(one, ops.AddIndex):
         return "use orders.online.AddIndexOnline"

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 from zoneinfo import ZoneInfo
@@ -25,7 +26,8 @@ from orders.models import Site
 from orders.payload import parse_order
 from orders.texts import made_visible
 from reconciliation.management.reject_files import RejectFile, reject_file
-from reconciliation.reservation.placement import place_order
+from reconciliation.reservation.intake import TOGETHER, place_orders
+from reconciliation.reservation.placement import Placement
 
 _SHOWN = 50
 _STEP = 500
@@ -40,6 +42,8 @@ _SAYS = {
     "good": "to be placed",
     "refused": "refused",
 }
+
+Act = Callable[[list[FoundOrder], Site], Iterator["str | OrderRefused"]]
 
 
 class Command(BaseCommand):
@@ -162,16 +166,15 @@ class Command(BaseCommand):
         orders: Iterator[FoundOrder],
         total: int,
         site: Site,
-        act: Callable[[FoundOrder, Site], str],
+        act: Act,
         options: dict[str, Any],
     ) -> Counter[str]:
-        counts: Counter[str] = Counter()
+        skip = options["skip"]
+        counts: Counter[str] = Counter(skipped=sum(1 for _ in islice(orders, skip)))
+        ends = (end for many in _batches(orders) for end in _ends(many, site, act))
         try:
-            for number, found in enumerate(orders, start=1):
-                if number <= options["skip"]:
-                    counts["skipped"] += 1
-                    continue
-                self._one(found, site, act, counts)
+            for number, (found, end) in enumerate(ends, start=counts["skipped"] + 1):
+                self._count(found, end, counts)
                 if options["verbosity"] and number % _STEP == 0 and number < total:
                     self.stdout.write(f"{number:,} of {total:,} orders")
         except KeyboardInterrupt:
@@ -186,25 +189,15 @@ class Command(BaseCommand):
             self.stderr.write(f"... and {more:,} more refused")
         return counts
 
-    def _one(
-        self,
-        found: FoundOrder,
-        site: Site,
-        act: Callable[[FoundOrder, Site], str],
-        counts: Counter[str],
-    ) -> None:
-        refusal = found.fault
-        try:
-            end = "refused" if refusal else act(found, site)
-        except OrderRefused as refused:
-            end, refusal = "refused", _reason(refused, found)
-        except LedgerChanged:
-            end, refusal = "refused", "Its stock changes all the time; import again."
-        counts[end] += 1
-        if not refusal:
+    def _count(self, found: FoundOrder, end: str | OrderRefused, counts: Counter[str]) -> None:
+        """Count what became of an order, and tell of one that is refused."""
+        if isinstance(end, str) and end in _SAYS:
+            counts[end] += 1
             self._left_out += len(found.left_out)
             self._rejects.left_out(found)
             return
+        refusal = _reason(end, found) if isinstance(end, OrderRefused) else end
+        counts["refused"] += 1
         self._rejects.order(found, refusal)
         if counts["refused"] <= _SHOWN:
             self.stderr.write(f"line {found.line}: {_name(found)}: {refusal}")
@@ -257,16 +250,46 @@ def _csv_options(options: dict[str, Any], site: Site) -> CsvOptions:
     )
 
 
-def _place(found: FoundOrder, site: Site) -> str:
-    placement = place_order(raw=found.body, site=site, actor=at_the_command_line())
+def _batches(orders: Iterator[FoundOrder]) -> Iterator[list[FoundOrder]]:
+    """Yield what comes in lists of TOGETHER; the last may be shorter."""
+    while many := list(islice(orders, TOGETHER)):
+        yield many
+
+
+def _ends(
+    many: list[FoundOrder], site: Site, act: Act
+) -> Iterator[tuple[FoundOrder, str | OrderRefused]]:
+    """Yield each order with what became of it: a key of `_SAYS`, a refusal, or a sentence."""
+    ends = act([found for found in many if not found.fault], site)
+    for found in many:
+        yield found, found.fault or next(ends)
+
+
+def _place(many: list[FoundOrder], site: Site) -> Iterator[str | OrderRefused]:
+    raws = [found.body for found in many]
+    return map(_outcome, place_orders(raws=raws, site=site, actor=at_the_command_line()))
+
+
+def _outcome(placement: Placement | OrderRefused | LedgerChanged) -> str | OrderRefused:
+    if isinstance(placement, OrderRefused):
+        return placement
+    if isinstance(placement, LedgerChanged):
+        return "Its stock changes all the time; import again."
     if not placement.created:
         return "there"
     return "offline" if placement.order.captured_offline else "reserved"
 
 
-def _check(found: FoundOrder, site: Site) -> str:
-    placed = parse_order(found.body, site=site)
-    return "there" if capture.find_same(placed=placed, site=site) else "good"
+def _check(many: list[FoundOrder], site: Site) -> Iterator[str | OrderRefused]:
+    return (_checked(found, site) for found in many)
+
+
+def _checked(found: FoundOrder, site: Site) -> str | OrderRefused:
+    try:
+        placed = parse_order(found.body, site=site)
+        return "there" if capture.find_same(placed=placed, site=site) else "good"
+    except OrderRefused as refused:
+        return refused
 
 
 def _reason(refused: OrderRefused, found: FoundOrder) -> str:

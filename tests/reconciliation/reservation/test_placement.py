@@ -227,21 +227,13 @@ def test_an_order_that_was_left_on_its_way_holds_no_thread(
 
 
 def test_the_same_order_captured_a_moment_before_offline_capture_is_waited_for(
-    engine: Engine, settings: Any, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, settings: Any
 ) -> None:
-    """It was not there when the request looked, and is when the request inserts."""
     settings.COC_OCI_LIVE_TIMEOUT = 0.05
     site = engine.site({"MUG": 5})
     claim = Claim("live:other", engine.clock() + timedelta(seconds=20))
     factories.capture(site, "A1", [("MUG", 1)], at=engine.clock(), claim=claim)
     set_connection("OFFLINE")
-    find = placement.capture.find_same
-    looks = iter([None])
-
-    def find_same(**arguments: Any) -> Order | None:
-        return next(looks, find(**arguments))
-
-    monkeypatch.setattr(placement.capture, "find_same", find_same)
     with pytest.raises(OrderInProgress):
         engine.place(site, "A1", [("MUG", 1)])
 

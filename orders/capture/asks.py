@@ -1,0 +1,53 @@
+"""What is asked of capture, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from orders.actors import Actor
+from orders.models import Order, OrderItem, Site
+from orders.payload import PlacedOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who may call OCI for an order, until when."""
+
+    holder: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One order that is to be captured.
+
+    Without a `claim` it is captured offline, for `offline_reason`; with one it waits for the
+    holder's live reservation. `offline_since` is when the outage began, if there is one.
+    """
+
+    placed: PlacedOrder
+    site: Site
+    offline_since: datetime | None
+    offline_reason: str
+    claim: Claim | None
+    actor: Actor
+    now: datetime
+
+    @property
+    def number(self) -> tuple[str, str]:
+        """The site and the order number, which nobody else has."""
+        return (self.site.pk, self.placed.order_no)
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """The stored order; `created` is False when it had been captured before.
+
+    `items` are those of an order that was just created; of another one they are not read.
+    """
+
+    order: Order
+    created: bool
+    items: Sequence[OrderItem] | None = None

@@ -1,0 +1,158 @@
+"""The capture core: a list of orders in, an answer for each out, a handful of statements between.
+
+One transaction locks what the list wants in (list, SKU) order, decides in the order of the list who
+gets it, and writes all that is accepted. A refusal writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from django.db import IntegrityError, transaction
+
+from orders import ledger
+from orders.capture import caps, rows, statements, stored
+from orders.capture.asks import Ask, Captured
+from orders.capture.decisions import Accepted, Decider, Decision, Same, wanted_by_key
+from orders.errors import OrderRefused
+from orders.ledger import Key
+from orders.models import Order, UnknownSkuPolicy
+from orders.payload_items import Takes
+
+Answer = Captured | OrderRefused
+
+_TRIES = 5
+# Of one transaction: records stay locked for as long as it takes to write them.
+MOST_ORDERS = 200
+_MOST_ITEMS = 5_000
+_MOST_CHARACTERS = 8_000_000
+
+
+class _Unknown(Exception):
+    """Records must be made before any is locked."""
+
+    def __init__(self, keys: set[Key]) -> None:
+        super().__init__(keys)
+        self.keys = keys
+
+
+def capture_orders(asks: Sequence[Ask]) -> list[Answer]:
+    """Capture a list of orders and return the answer to each: stored, found, or why it is refused.
+
+    Each order is answered as if those before it had been captured one by one. A long list takes
+    several transactions, in its order. Raises what the database raises, and orders.ledger's
+    LedgerChanged; the orders of the transactions before that are captured then.
+    """
+    answers: list[Answer] = []
+    for part in _parts(asks):
+        answers += _capture(part)
+    return answers
+
+
+def _parts(asks: Sequence[Ask]) -> Iterator[list[Ask]]:
+    part: list[Ask] = []
+    items = characters = 0
+    for ask in asks:
+        items += len(ask.placed.items)
+        characters += len(ask.placed.body)
+        full = len(part) == MOST_ORDERS or items > _MOST_ITEMS or characters > _MOST_CHARACTERS
+        if part and full:
+            yield part
+            part, items, characters = [], len(ask.placed.items), len(ask.placed.body)
+        part.append(ask)
+    if part:
+        yield part
+
+
+def _capture(asks: list[Ask]) -> list[Answer]:
+    # One order is hardly ever there already: the unique number tells, and then it is looked for.
+    known: dict[tuple[str, str], Order] | None = None if len(asks) == 1 else {}
+    unknown: set[Key] = set()
+    for attempt in range(_TRIES):
+        try:
+            with transaction.atomic():
+                if known is not None:
+                    known = stored.find(asks)
+                return _capture_once(asks, known=known, unknown=unknown)
+        except _Unknown as found:
+            unknown |= found.keys
+        except ledger.LedgerChanged:
+            if attempt == _TRIES - 1:
+                raise
+        except IntegrityError:
+            # A number was captured meanwhile; whoever committed first has the order.
+            if attempt == _TRIES - 1 or not stored.find(asks).keys() - (known or {}).keys():
+                raise
+            known = {}
+    raise ledger.LedgerChanged
+
+
+def _capture_once(
+    asks: list[Ask], *, known: dict[tuple[str, str], Order] | None, unknown: set[Key]
+) -> list[Answer]:
+    there = known or {}
+    new = [ask for ask in asks if ask.number not in there]
+    if unknown:
+        ledger.add_untracked(unknown)
+    waiting = caps.lock_waiting_value([ask.site for ask in new if ask.claim is None])
+    stock = ledger.lock_stock({key for ask in new for key in wanted_by_key(ask.placed)})
+    if missing := _to_make(new, stock.keys()):
+        raise _Unknown(missing)
+    taking = ledger.Taking(stock)
+    decider = Decider(taking, there, waiting, set(unknown))
+    decisions = [decider.decide(place, ask) for place, ask in enumerate(asks)]
+    if known is None and isinstance(decisions[0], OrderRefused):
+        # The same order again is found, not refused, whatever has become of its stock.
+        again = Decider(taking, stored.find(asks), waiting, set(unknown))
+        decisions = [again.decide(0, asks[0])]
+    captured = _write(asks, decisions, taking)
+    if unknown:
+        ledger.remove_unused(unknown)
+    return [_answer(decision, place, captured) for place, decision in enumerate(decisions)]
+
+
+def _to_make(asks: Sequence[Ask], there: Collection[Key]) -> set[Key]:
+    """Return the keys that nobody knows and whose sites accept them all the same."""
+    return {
+        (item.inventory_list_id, item.sku)
+        for ask in asks
+        if ask.site.unknown_sku_policy != UnknownSkuPolicy.REFUSE
+        for item in ask.placed.items
+        if item.takes == Takes.ALWAYS
+    } - set(there)
+
+
+def _write(
+    asks: Sequence[Ask], decisions: Sequence[Decision], taking: ledger.Taking
+) -> dict[int, Captured]:
+    accepted = {
+        place: decision
+        for place, decision in enumerate(decisions)
+        if isinstance(decision, Accepted)
+    }
+    if not accepted:
+        return {}
+    built = [rows.build(asks[place], one.takes) for place, one in accepted.items()]
+    statements.insert(built)
+    taking.write(
+        [
+            ledger.Taker(row.order.pk, one.wanted, asks[place].now)
+            for row, (place, one) in zip(built, accepted.items(), strict=True)
+        ]
+    )
+    return {
+        place: Captured(row.order, created=True, items=row.items)
+        for place, row in zip(accepted, built, strict=True)
+    }
+
+
+def _answer(decision: Decision, place: int, captured: dict[int, Captured]) -> Answer:
+    match decision:
+        case Accepted():
+            return captured[place]
+        case Same(place=first):
+            return Captured(captured[first].order, created=False, items=captured[first].items)
+        case Order():
+            return Captured(decision, created=False)
+        case _:
+            return decision

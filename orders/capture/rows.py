@@ -1,0 +1,75 @@
+"""The rows of an order that is captured, as objects for the answer and as values to store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orders import events
+from orders.capture.asks import Ask
+from orders.fields import ZERO
+from orders.models import EventKind, Order, OrderEvent, OrderItem, OrderStatus
+from orders.reasons import say
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """An order that has no id yet, with all that is stored beside it."""
+
+    order: Order
+    body: str
+    items: list[OrderItem]
+    event: OrderEvent
+
+
+def build(ask: Ask, takes: Sequence[bool]) -> Rows:
+    """Return the rows of an accepted order; `takes` says which of its lines take stock."""
+    placed, claim = ask.placed, ask.claim
+    order = Order(
+        site_id=ask.site.pk,
+        order_no=placed.order_no,
+        status=OrderStatus.CREATED if claim else OrderStatus.NEW,
+        captured_offline=claim is None,
+        captured_at=ask.now,
+        creation_date=placed.creation_date,
+        currency=placed.currency,
+        order_total=placed.order_total,
+        customer=placed.customer,
+        payload_hash=placed.payload_hash,
+        claim=claim.holder if claim else "",
+        claimed_until=claim.until if claim else None,
+    )
+    order._state.adding = False
+    order._state.db = "default"
+    event = events.build(
+        order=order,
+        kind=EventKind.CAPTURED if claim else EventKind.CAPTURED_OFFLINE,
+        actor=ask.actor,
+        reason=say("stock_taken") if claim else ask.offline_reason,
+        now=ask.now,
+    )
+    return Rows(order, placed.body, _items(ask, takes), event)
+
+
+def _items(ask: Ask, takes: Sequence[bool]) -> list[OrderItem]:
+    return [
+        OrderItem(
+            position=position,
+            item_id=one.item_id,
+            sku=one.sku,
+            product_name=one.product_name,
+            inventory_list_id=one.inventory_list_id,
+            kind=one.kind,
+            quantity=one.quantity if takes_stock else ZERO,
+            stockless_quantity=ZERO if takes_stock else one.quantity,
+            reserved_quantity=ZERO,
+            cancelled_quantity=ZERO,
+            replaced_quantity=ZERO,
+            unit_price=one.unit_price,
+            # The place of the parent in the order, until the items have their ids.
+            parent_id=None if one.parent is None else one.parent + 1,
+        )
+        for position, (one, takes_stock) in enumerate(
+            zip(ask.placed.items, takes, strict=True), start=1
+        )
+    ]

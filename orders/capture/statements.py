@@ -1,0 +1,237 @@
+"""The statements that store a list of orders: one on PostgreSQL, one for each table on SQLite.
+
+Rows travel as JSON, so that the statement has the same text and the same types of parameters for
+any number of them, and is prepared once per connection. A number that is taken raises
+IntegrityError; nothing of the list is stored then.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection
+
+from orders.capture.rows import Rows
+from orders.cursors import prepared_cursor
+from orders.fields import stored_money, thousandths
+from orders.ledger.statements import next_id_on_sqlite
+from orders.models import OrderItem
+
+# `place` is where an order stands in the list; a parent is known by its position in the order.
+INSERT_POSTGRESQL = """\
+WITH placed AS MATERIALIZED (
+    SELECT nextval('orders_order_id_seq') AS id, o.*
+    FROM json_to_recordset(%(orders)s::json) AS o(
+        place int, site_id text, order_no text, status text, captured_offline bool,
+        captured_at timestamptz, creation_date text, currency text, order_total bigint,
+        customer jsonb, payload_hash text, claim text, claimed_until timestamptz, body text,
+        kind text, actor_kind text, actor text, reason text, reason_codes jsonb,
+        projected bool)
+), lines AS MATERIALIZED (
+    SELECT nextval('orders_orderitem_id_seq') AS id, l.*
+    FROM json_to_recordset(%(items)s::json) AS l(
+        place int, position int, parent int, item_id text, sku text, product_name text,
+        list_id text, kind text, quantity bigint, stockless bigint, unit_price bigint)
+), stored AS (
+    INSERT INTO orders_order (
+        id, site_id, order_no, status, reservation_state, export_status, captured_offline,
+        captured_at, creation_date, currency, order_total, customer, payload_hash,
+        generation, claim, claimed_until, needs_review_reason, resolution, resolution_by,
+        resolution_note)
+    SELECT id, site_id, order_no, status, 'RESERVATION_MISSING', 'not_exported',
+           captured_offline, captured_at, creation_date, currency, order_total, customer,
+           payload_hash, 0, claim, claimed_until, '', '', '', ''
+    FROM placed
+), payloads AS (
+    INSERT INTO orders_orderpayload (order_id, body) SELECT id, body FROM placed
+), items AS (
+    INSERT INTO orders_orderitem (
+        id, order_id, position, item_id, sku, product_name, inventory_list_id, kind,
+        parent_id, quantity, stockless_quantity, reserved_quantity, cancelled_quantity,
+        replaced_quantity, unit_price)
+    SELECT l.id, p.id, l.position, l.item_id, l.sku, l.product_name, l.list_id, l.kind, above.id,
+           l.quantity, l.stockless, 0, 0, 0, l.unit_price
+    FROM lines l
+    JOIN placed p ON p.place = l.place
+    LEFT JOIN lines above ON above.place = l.place AND above.position = l.parent
+), events AS (
+    INSERT INTO orders_orderevent (
+        order_id, at, kind, actor_kind, actor, reason, reason_codes, data, projected)
+    SELECT id, captured_at, kind, actor_kind, actor, reason, reason_codes, '{}'::jsonb, projected
+    FROM placed
+)
+SELECT p.id, i.ids
+FROM placed p
+JOIN (SELECT place, array_agg(id ORDER BY position) AS ids FROM lines GROUP BY place) i
+    ON i.place = p.place
+ORDER BY p.place
+"""
+
+ORDER_SQLITE = """\
+INSERT INTO orders_order (
+    id, site_id, order_no, status, reservation_state, export_status, captured_offline,
+    captured_at, creation_date, currency, order_total, customer, payload_hash, generation,
+    claim, claimed_until, needs_review_reason, resolution, resolution_by, resolution_note)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+"""
+
+PAYLOAD_SQLITE = """\
+INSERT INTO orders_orderpayload (order_id, body) VALUES (%s, %s)
+"""
+
+ITEM_SQLITE = """\
+INSERT INTO orders_orderitem (
+    id, order_id, position, item_id, sku, product_name, inventory_list_id, kind, parent_id,
+    quantity, stockless_quantity, reserved_quantity, cancelled_quantity, replaced_quantity,
+    unit_price)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+"""
+
+EVENT_SQLITE = """\
+INSERT INTO orders_orderevent (
+    order_id, at, kind, actor_kind, actor, reason, reason_codes, data, projected)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+"""
+
+
+def insert(built: Sequence[Rows]) -> None:
+    """Store a list of orders and give them, and their items, the ids that they are stored under."""
+    if connection.vendor == "sqlite":
+        _insert_on_sqlite(built)
+        return
+    orders = [_order(place, rows) for place, rows in enumerate(built)]
+    items = [_item(place, item) for place, rows in enumerate(built) for item in rows.items]
+    with prepared_cursor() as cursor:
+        cursor.execute(
+            INSERT_POSTGRESQL, {"orders": json.dumps(orders), "items": json.dumps(items)}
+        )
+        for rows, (order_id, item_ids) in zip(built, cursor.fetchall(), strict=True):
+            _number(rows, order_id, item_ids)
+
+
+def _number(rows: Rows, order_id: int, item_ids: Sequence[int]) -> None:
+    rows.order.pk = order_id
+    for item, pk in zip(rows.items, item_ids, strict=True):
+        item.pk, item.order_id = pk, order_id
+        if item.parent_id is not None:
+            item.parent_id = item_ids[item.parent_id - 1]
+        item._state.adding, item._state.db = False, rows.order._state.db
+
+
+def _order(place: int, rows: Rows) -> dict[str, Any]:
+    order, event = rows.order, rows.event
+    until = order.claimed_until
+    return {
+        "place": place,
+        "site_id": order.site_id,
+        "order_no": order.order_no,
+        "status": order.status,
+        "captured_offline": order.captured_offline,
+        "captured_at": order.captured_at.isoformat(),
+        "creation_date": order.creation_date,
+        "currency": order.currency,
+        "order_total": stored_money(order.order_total),
+        "customer": order.customer,
+        "payload_hash": order.payload_hash,
+        "claim": order.claim,
+        "claimed_until": until.isoformat() if until else None,
+        "body": rows.body,
+        "kind": event.kind,
+        "actor_kind": event.actor_kind,
+        "actor": event.actor,
+        "reason": event.reason,
+        "reason_codes": event.reason_codes,
+        "projected": event.projected,
+    }
+
+
+def _item(place: int, item: OrderItem) -> dict[str, Any]:
+    return {
+        "place": place,
+        "position": item.position,
+        "parent": item.parent_id,
+        "item_id": item.item_id,
+        "sku": item.sku,
+        "product_name": item.product_name,
+        "list_id": item.inventory_list_id,
+        "kind": item.kind,
+        "quantity": thousandths(item.quantity),
+        "stockless": thousandths(item.stockless_quantity),
+        "unit_price": None if item.unit_price is None else stored_money(item.unit_price),
+    }
+
+
+def _insert_on_sqlite(built: Sequence[Rows]) -> None:
+    with connection.cursor() as cursor:
+        order_id = next_id_on_sqlite(cursor, "orders_order")
+        item_id = next_id_on_sqlite(cursor, "orders_orderitem")
+        for rows in built:
+            _number(rows, order_id, range(item_id, item_id + len(rows.items)))
+            order_id, item_id = order_id + 1, item_id + len(rows.items)
+        cursor.executemany(ORDER_SQLITE, [_order_on_sqlite(rows) for rows in built])
+        cursor.executemany(PAYLOAD_SQLITE, [(rows.order.pk, rows.body) for rows in built])
+        cursor.executemany(
+            ITEM_SQLITE, [_item_on_sqlite(item) for rows in built for item in rows.items]
+        )
+        cursor.executemany(EVENT_SQLITE, [_event_on_sqlite(rows) for rows in built])
+
+
+def _order_on_sqlite(rows: Rows) -> tuple[Any, ...]:
+    order, time = rows.order, connection.ops.adapt_datetimefield_value
+    return (
+        order.pk,
+        order.site_id,
+        order.order_no,
+        order.status,
+        order.reservation_state,
+        order.export_status,
+        order.captured_offline,
+        time(order.captured_at),
+        order.creation_date,
+        order.currency,
+        stored_money(order.order_total),
+        json.dumps(order.customer),
+        order.payload_hash,
+        order.generation,
+        order.claim,
+        time(order.claimed_until),
+        *("", "", "", ""),
+    )
+
+
+def _item_on_sqlite(item: OrderItem) -> tuple[Any, ...]:
+    return (
+        item.pk,
+        item.order_id,
+        item.position,
+        item.item_id,
+        item.sku,
+        item.product_name,
+        item.inventory_list_id,
+        item.kind,
+        item.parent_id,
+        thousandths(item.quantity),
+        thousandths(item.stockless_quantity),
+        0,
+        0,
+        0,
+        None if item.unit_price is None else stored_money(item.unit_price),
+    )
+
+
+def _event_on_sqlite(rows: Rows) -> tuple[Any, ...]:
+    event = rows.event
+    when = connection.ops.adapt_datetimefield_value(event.at)
+    return (
+        rows.order.pk,
+        when,
+        event.kind,
+        event.actor_kind,
+        event.actor,
+        event.reason,
+        None if event.reason_codes is None else json.dumps(event.reason_codes),
+        "{}",
+        event.projected,
+    )

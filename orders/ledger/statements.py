@@ -1,0 +1,181 @@
+"""The ledger's statements on the way of every order: lock what a list of orders wants, and take it.
+
+Each is one statement for the whole list on PostgreSQL. SQLite has no statement that writes several
+tables: there the same steps are a few statements that are executed for many rows. Rows travel as
+JSON, so that a statement has the same text and the same types of parameters for any number of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Literal, TypedDict
+
+from django.db import connection
+
+from orders.cursors import prepared_cursor
+
+# Nobody who locks records in another order may meet us: byte by byte, as Python sorts.
+LOCK_POSTGRESQL = """\
+SELECT r.id, r.inventory_list_id, r.sku, r.snapshot_ato IS NOT NULL, r.ato, r.held, r.safety_stock,
+       l.offline_floor_units, l.offline_floor_percent
+FROM orders_inventoryrecord r
+JOIN orders_inventorylist l ON l.id = r.inventory_list_id
+WHERE (r.inventory_list_id, r.sku) IN (
+    SELECT k.list_id, k.sku FROM unnest(%(lists)s::text[], %(skus)s::text[]) AS k(list_id, sku))
+ORDER BY r.inventory_list_id COLLATE "C", r.sku COLLATE "C"
+FOR NO KEY UPDATE OF r
+"""
+
+# The transaction is an immediate one: it has the database's only lock already.
+LOCK_SQLITE = """\
+SELECT r.id, r.inventory_list_id, r.sku, r.snapshot_ato IS NOT NULL, r.ato, r.held, r.safety_stock,
+       l.offline_floor_units, l.offline_floor_percent
+FROM orders_inventoryrecord r
+JOIN orders_inventorylist l ON l.id = r.inventory_list_id
+WHERE (r.inventory_list_id, r.sku) IN (
+    SELECT json_extract(k.value, '$[0]'), json_extract(k.value, '$[1]') FROM json_each(%s) AS k)
+"""
+
+# A record is written only if it is still as it was when it was locked.
+TAKE_POSTGRESQL = """\
+WITH wanted AS MATERIALIZED (
+    SELECT nextval('orders_hold_id_seq') AS hold_id, w.*
+    FROM json_to_recordset(%(holds)s::json)
+        AS w(order_id bigint, record_id bigint, units bigint, ato bigint, at timestamptz)
+), held AS (
+    INSERT INTO orders_hold (id, order_id, record_id, quantity, state)
+    SELECT hold_id, order_id, record_id, units, 'waiting' FROM wanted
+), moved AS (
+    INSERT INTO orders_movement (record_id, reason, ato_change, held_change, hold_id, at)
+    SELECT record_id, 'captured', -ato, units, hold_id, at FROM wanted
+), taken AS (
+    UPDATE orders_inventoryrecord r
+    SET ato = r.ato - t.ato, held = r.held + t.units, updated_at = %(at)s::timestamptz
+    FROM unnest(%(ids)s::bigint[], %(units)s::bigint[], %(less)s::bigint[],
+                %(was_ato)s::bigint[], %(was_held)s::bigint[])
+        AS t(id, units, ato, was_ato, was_held)
+    WHERE r.id = t.id AND r.ato = t.was_ato AND r.held = t.was_held
+    RETURNING r.id
+)
+SELECT count(*) FROM taken
+"""
+
+HOLD_SQLITE = """\
+INSERT INTO orders_hold (id, order_id, record_id, quantity, state)
+VALUES (%s, %s, %s, %s, 'waiting')
+"""
+
+MOVE_SQLITE = """\
+INSERT INTO orders_movement (record_id, reason, ato_change, held_change, hold_id, at)
+VALUES (%s, 'captured', %s, %s, %s, %s)
+"""
+
+TAKE_SQLITE = """\
+UPDATE orders_inventoryrecord SET ato = ato - %s, held = held + %s, updated_at = %s
+WHERE id = %s AND ato = %s AND held = %s
+"""
+
+Row = tuple[Any, ...]
+
+
+def locked_records(keys: Collection[tuple[str, str]]) -> list[Row]:
+    """Return the records of `keys` (list, SKU) with their lists' floors, locked in that order."""
+    wanted = sorted(keys)
+    with prepared_cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute(LOCK_SQLITE, [json.dumps(wanted)])
+        else:
+            lists, skus = [key[0] for key in wanted], [key[1] for key in wanted]
+            cursor.execute(LOCK_POSTGRESQL, {"lists": lists, "skus": skus})
+        rows: list[Row] = cursor.fetchall()
+    return rows
+
+
+class NewHold(TypedDict):
+    """What an order holds of a record from `at` on; `ato` is what of the units comes off ATO."""
+
+    order_id: int
+    record_id: int
+    units: int
+    ato: int
+    at: datetime
+
+
+class TakenRecord(TypedDict):
+    """What a list of orders takes of a record, and how the record was when it was locked."""
+
+    id: int
+    units: int
+    ato: int
+    was_ato: int
+    was_held: int
+
+
+def take(holds: Sequence[NewHold], records: Sequence[TakenRecord], *, at: datetime) -> int:
+    """Write holds and movements, and take them off their records; return how many records it took.
+
+    Each record is named once.
+    """
+    if connection.vendor == "sqlite":
+        return _take_on_sqlite(holds, records, at=at)
+    with prepared_cursor() as cursor:
+        cursor.execute(
+            TAKE_POSTGRESQL,
+            {
+                "holds": json.dumps([hold | {"at": hold["at"].isoformat()} for hold in holds]),
+                "at": at.isoformat(),
+                "ids": _array(records, "id"),
+                "units": _array(records, "units"),
+                "less": _array(records, "ato"),
+                "was_ato": _array(records, "was_ato"),
+                "was_held": _array(records, "was_held"),
+            },
+        )
+        return int(cursor.fetchone()[0])
+
+
+def _array(
+    rows: Sequence[TakenRecord], name: Literal["id", "units", "ato", "was_ato", "was_held"]
+) -> str:
+    """Return a column as PostgreSQL writes an array: a list would have the type of its largest."""
+    return "{" + ",".join(str(row[name]) for row in rows) + "}"
+
+
+def _take_on_sqlite(
+    holds: Sequence[NewHold], records: Sequence[TakenRecord], *, at: datetime
+) -> int:
+    stored_time = connection.ops.adapt_datetimefield_value
+    when = stored_time(at)
+    with connection.cursor() as cursor:
+        first = next_id_on_sqlite(cursor, "orders_hold")
+        cursor.executemany(
+            HOLD_SQLITE,
+            [
+                (first + n, hold["order_id"], hold["record_id"], hold["units"])
+                for n, hold in enumerate(holds)
+            ],
+        )
+        cursor.executemany(
+            MOVE_SQLITE,
+            [
+                (hold["record_id"], -hold["ato"], hold["units"], first + n, stored_time(hold["at"]))
+                for n, hold in enumerate(holds)
+            ],
+        )
+        cursor.executemany(
+            TAKE_SQLITE,
+            [
+                (row["ato"], row["units"], when, row["id"], row["was_ato"], row["was_held"])
+                for row in records
+            ],
+        )
+        return int(cursor.rowcount)
+
+
+def next_id_on_sqlite(cursor: Any, table: str) -> int:
+    """Return the id that the next row of `table` would have; under the write lock it stays ours."""
+    cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [table])
+    row = cursor.fetchone()
+    return int(row[0]) + 1 if row else 1

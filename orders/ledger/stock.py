@@ -1,0 +1,149 @@
+"""Stock as a list of orders finds it: locked, counted down in memory, then taken at once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from orders.errors import Shortfall, ShortOnAto
+from orders.fields import ZERO, from_thousandths, thousandths
+from orders.ledger import statements
+from orders.ledger.rows import Key, LedgerChanged
+from orders.models import Order
+
+
+@dataclass(slots=True)
+class Stock:
+    """One locked record: what is left of it for the orders that are still to be decided."""
+
+    record_id: int
+    is_tracked: bool
+    ato: Decimal
+    floor: Decimal
+    was_ato: int
+    was_held: int
+
+    def available(self, *, keeps_floor: bool) -> Decimal:
+        """Return what may be taken, of a tracked record."""
+        return max(ZERO, self.ato - self.floor) if keeps_floor else self.ato
+
+
+def lock_stock(keys: Collection[Key]) -> dict[Key, Stock]:
+    """Return the known records of `keys`, locked in (list, SKU) order; one statement.
+
+    In the caller's transaction, which keeps the locks.
+    """
+    if not keys:
+        return {}
+    return {
+        (list_id, sku): Stock(
+            record_id=pk,
+            is_tracked=bool(tracked),
+            ato=from_thousandths(ato),
+            floor=floor_of(from_thousandths(safety), from_thousandths(units), percent),
+            was_ato=ato,
+            was_held=held,
+        )
+        for pk, list_id, sku, tracked, ato, held, safety, units, percent in (
+            statements.locked_records(keys)
+        )
+    }
+
+
+def floor_of(safety_stock: Decimal, units: Decimal, percent: int) -> Decimal:
+    """Return what is kept back while selling offline: `units`, or a share of the safety stock."""
+    share: Decimal = round(safety_stock * percent / 100, 3) if percent else ZERO
+    return max(units, share)
+
+
+def shortfalls(
+    wanted: Mapping[Key, Decimal], stock: Mapping[Key, Stock], *, keeps_floor: bool
+) -> list[Shortfall]:
+    """Return what of `wanted` the stock does not have, in (list, SKU) order."""
+    short = []
+    for key in sorted(wanted):
+        one = stock[key]
+        if one.is_tracked and one.available(keeps_floor=keeps_floor) < wanted[key]:
+            short.append(
+                Shortfall(
+                    sku=key[1],
+                    inventory_list_id=key[0],
+                    requested=wanted[key],
+                    available=one.available(keeps_floor=keeps_floor),
+                )
+            )
+    return short
+
+
+@dataclass(frozen=True, slots=True)
+class Taker:
+    """An order that is stored, and what it takes."""
+
+    order_id: int
+    wanted: Mapping[Key, Decimal]
+    at: datetime
+
+
+@dataclass(slots=True)
+class Taking:
+    """Takes off locked stock in memory, order by order; `write` does it in the database."""
+
+    stock: Mapping[Key, Stock]
+    _units: dict[Key, Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
+
+    def take(self, wanted: Mapping[Key, Decimal]) -> None:
+        """Count `wanted` down; there must be enough."""
+        for key, units in wanted.items():
+            one = self.stock[key]
+            if one.is_tracked:
+                one.ato -= units
+            self._units[key] += units
+
+    def write(self, takers: Sequence[Taker]) -> None:
+        """Write what was taken, and for whom. Raises LedgerChanged."""
+        holds = [hold for taker in takers for hold in self._holds(taker)]
+        if not holds:
+            return
+        records = [self._record(key) for key in sorted(self._units)]
+        if statements.take(holds, records, at=max(one.at for one in takers)) != len(records):
+            raise LedgerChanged
+
+    def _holds(self, taker: Taker) -> Iterator[statements.NewHold]:
+        for key in sorted(taker.wanted):
+            units = thousandths(taker.wanted[key])
+            yield {
+                "order_id": taker.order_id,
+                "record_id": self.stock[key].record_id,
+                "units": units,
+                "ato": units if self.stock[key].is_tracked else 0,
+                "at": taker.at,
+            }
+
+    def _record(self, key: Key) -> statements.TakenRecord:
+        one, units = self.stock[key], thousandths(self._units[key])
+        return {
+            "id": one.record_id,
+            "units": units,
+            "ato": units if one.is_tracked else 0,
+            "was_ato": one.was_ato,
+            "was_held": one.was_held,
+        }
+
+
+def take(*, order: Order, wanted: Mapping[Key, Decimal], now: datetime) -> None:
+    """Hold `wanted` for one order and take it off ATO, in the caller's transaction.
+
+    Raises ShortOnAto with every shortfall, LedgerChanged if a record is gone; nothing is written
+    then.
+    """
+    stock = lock_stock(wanted.keys())
+    if wanted.keys() - stock.keys():
+        raise LedgerChanged
+    if short := shortfalls(wanted, stock, keeps_floor=False):
+        raise ShortOnAto(short)
+    taking = Taking(stock)
+    taking.take(wanted)
+    taking.write([Taker(order.pk, wanted, now)])

@@ -1,0 +1,45 @@
+"""What was read a moment ago is not read again for the next order, where a process says so.
+
+A process that answers orders sets `seconds`; everywhere else nothing is remembered. `seconds` is
+the bound on how long a change that another process has committed may stay unseen.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Recent(Generic[K, V]):
+    """Values by key, none older than `seconds` and no more of them than `most`."""
+
+    def __init__(self, *, most: int = 1_000) -> None:
+        self.seconds = 0.0
+        self._most = most
+        self._kept: dict[K, tuple[float, V]] = {}
+
+    def get(self, key: K, read: Callable[[], V | None]) -> V | None:
+        """Return the value of `key`, read now or a moment ago; None is never remembered."""
+        if not self.seconds:
+            return read()
+        now = time.monotonic()
+        kept = self._kept.get(key)
+        if kept is not None and now - kept[0] < self.seconds:
+            return kept[1]
+        # From before the reading: what is committed meanwhile may not have been seen.
+        value = read()
+        if value is None:
+            self._kept.pop(key, None)
+            return None
+        if len(self._kept) >= self._most:
+            self._kept.clear()
+        self._kept[key] = (now, value)
+        return value
+
+    def forget(self) -> None:
+        """Read everything anew."""
+        self._kept.clear()

@@ -1,0 +1,184 @@
+"""Orders captured offline over HTTP, beside their limit: `python -m tests.benchmarks.capture`.
+
+On PostgreSQL (DATABASE_URL, a database that may be filled) the limit is a bare view with one
+prepared statement on the same web server; on SQLite it is the `sqlite3` module writing the same
+rows. Product and limit take turns in each round; medians and their ratio are printed. Nothing is
+asserted: figures depend on the machine. Runs of less than 90 seconds: see --clients and --rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from statistics import median, quantiles
+
+from coc_admin.processes import programs
+from tests.benchmarks import web_servers
+from tests.benchmarks.web_servers import SITE, Request, measure, order, set_up
+from tests.processes.product import ROOT, environment, free_port, serve
+
+SKUS = 5_000
+
+
+def hot_order() -> bytes:
+    """Return an order of one item, the same SKU each time."""
+    document = json.loads(order())
+    document["productItems"] = document["productItems"][:1]
+    document["productItems"][0]["productId"] = "SKU-7"
+    document["orderTotal"] = 10
+    return json.dumps(document).encode()
+
+
+@contextmanager
+def bare(env: dict[str, str], processes: int) -> Iterator[int]:
+    """Serve the bare view with as many processes as the product; yield its port."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=512))
+        listener.set_inheritable(True)
+        command = [sys.executable, "-m", "tests.benchmarks.bare_view", str(listener.fileno())]
+        for _ in range(processes):
+            one = subprocess.Popen(command, cwd=ROOT, env=env, pass_fds=(listener.fileno(),))
+            stack.callback(one.wait)
+            stack.callback(one.terminate)
+        time.sleep(2)
+        yield int(listener.getsockname()[1])
+
+
+def raw_sqlite(path: str, *, seconds: float, body: Callable[[], bytes]) -> float:
+    """Return how many orders a second the sqlite3 module writes, a transaction each."""
+    link = sqlite3.connect(path, isolation_level=None, timeout=30)
+    link.execute("PRAGMA journal_mode=WAL")
+    link.execute("PRAGMA synchronous=NORMAL")
+    until, done = time.monotonic() + seconds, 0
+    while time.monotonic() < until:
+        _raw_order(link, body().decode())
+        done += 1
+    link.close()
+    return done / seconds
+
+
+def _raw_order(link: sqlite3.Connection, body: str) -> None:
+    document, now = json.loads(body), "2026-01-01 00:00:00"
+    link.execute("BEGIN IMMEDIATE")
+    pk = link.execute(
+        "INSERT INTO orders_order (site_id, order_no, status, reservation_state, export_status,"
+        " captured_offline, captured_at, creation_date, currency, order_total, customer,"
+        " payload_hash, generation, claim, needs_review_reason, resolution, resolution_by,"
+        " resolution_note) VALUES ('bench', ?, 'new', 'RESERVATION_MISSING', 'not_exported', 1, ?,"
+        " '', 'EUR', 300000, '{}', '', 0, '', '', '', '', '')",
+        (document["orderNo"], now),
+    ).lastrowid
+    link.execute("INSERT INTO orders_orderpayload (order_id, body) VALUES (?, ?)", (pk, body))
+    link.execute(
+        "INSERT INTO orders_orderevent (order_id, at, kind, actor_kind, actor, reason, data,"
+        " projected) VALUES (?, ?, 'captured_offline', 'api', 'bench', '', '{}', 0)",
+        (pk, now),
+    )
+    for position, item in enumerate(document["productItems"], start=1):
+        link.execute(
+            "INSERT INTO orders_orderitem (order_id, position, item_id, sku, product_name,"
+            " inventory_list_id, quantity, reserved_quantity, cancelled_quantity,"
+            " replaced_quantity, unit_price) VALUES (?, ?, ?, ?, '', 'bench-stock', 1000, 0, 0, 0,"
+            " 100000)",
+            (pk, position, str(position), item["productId"]),
+        )
+        record = link.execute(
+            "UPDATE orders_inventoryrecord SET ato = ato - 1000, held = held + 1000"
+            " WHERE inventory_list_id = 'bench-stock' AND sku = ? AND ato >= 1000 RETURNING id",
+            (item["productId"],),
+        ).fetchone()[0]
+        hold = link.execute(
+            "INSERT INTO orders_hold (order_id, record_id, quantity, state)"
+            " VALUES (?, ?, 1000, 'waiting')",
+            (pk, record),
+        ).lastrowid
+        link.execute(
+            "INSERT INTO orders_movement (record_id, reason, ato_change, held_change, hold_id, at)"
+            " VALUES (?, 'captured', -1000, 1000, ?, ?)",
+            (record, hold, now),
+        )
+    link.execute("COMMIT")
+
+
+def line(name: str, rates: list[float], times: list[float]) -> str:
+    """Return the median rate, and median, 99th percentile and longest of the times."""
+    if not times:
+        return f"  {name:8} {median(rates):7.1f}/s"
+    p99 = quantiles(times, n=100)[-1]
+    return (
+        f"  {name:8} {median(rates):7.1f}/s  median {1000 * median(times):6.1f} ms"
+        f"  p99 {1000 * p99:6.1f} ms  longest {1000 * max(times):6.1f} ms"
+    )
+
+
+def compare(
+    ports: dict[str, int], request: Request, options: argparse.Namespace, sqlite: str
+) -> None:
+    """Measure in turns, and print."""
+    for clients in options.clients:
+        rates: dict[str, list[float]] = {}
+        times: dict[str, list[float]] = {}
+        for _ in range(options.rounds):
+            for name, port in ports.items():
+                took = measure(port, request, clients=clients, seconds=options.seconds)
+                rates.setdefault(name, []).append(len(took) / options.seconds)
+                times.setdefault(name, []).extend(took)
+            if sqlite:
+                rate = raw_sqlite(sqlite, seconds=options.seconds, body=request.body)
+                rates.setdefault("limit", []).append(rate)
+        ratios = [
+            ours / limit for ours, limit in zip(rates["product"], rates["limit"], strict=True)
+        ]
+        print(f"{clients} clients: {median(ratios):.2f} of the limit", flush=True)
+        for name, its in rates.items():
+            print(line(name, its, times.get(name, [])), flush=True)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clients", type=int, nargs="+", default=[8, 16, 64])
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--hot", action="store_true", help="every order wants the same SKU")
+    options = parser.parse_args()
+    web_servers.SKUS = SKUS
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        path = str(folder / "coc.sqlite3")
+        url = os.environ.get("DATABASE_URL") or f"sqlite:///{path}"
+        is_sqlite = url.startswith("sqlite")
+        processes = 1 if is_sqlite else os.cpu_count() or 1
+        threads = programs.SQLITE_THREADS if is_sqlite else programs.POSTGRESQL_THREADS
+        env = environment(
+            folder,
+            DATABASE_URL=url,
+            DJANGO_SUPERUSER_PASSWORD=web_servers.PASSWORD,
+            COC_WEB_WORKERS=str(processes),
+            COC_WEB_THREADS=os.environ.get("COC_WEB_THREADS", str(threads)),
+        )
+        token = set_up(env, folder)
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        make = hot_order if options.hot else order
+        request = Request("POST", f"/api/v1/sites/{SITE}/orders", 201, headers, make)
+        one = serve(env | {"PORT": str(free_port())}, "--only", "web")
+        stack.callback(one.stop)
+        one.wait_until_it_answers("/healthz")
+        ports = {"product": one.port}
+        if not is_sqlite:
+            ports["limit"] = stack.enter_context(bare(env, processes))
+        compare(ports, request, options, path if is_sqlite else "")
+
+
+if __name__ == "__main__":
+    main()
