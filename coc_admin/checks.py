@@ -7,9 +7,11 @@ Those that a development shell may well fail are deploy checks: `manage.py check
 from __future__ import annotations
 
 import math
+import ssl
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.apps import AppConfig
 from django.conf import settings
@@ -62,6 +64,51 @@ def debug_stays_at_home(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
             id="coc.E002",
         )
     ]
+
+
+@checks.register(deploy=True)
+def way_to_oci_can_be_used(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """E015: a proxy that is no address, or a file of certificates that cannot be read."""
+    wrong: list[CheckMessage] = []
+    proxy = settings.COC_OCI_PROXY
+    if proxy and not _is_proxy(proxy):
+        wrong.append(
+            checks.Error(
+                "COC_OCI_PROXY is not the address of a proxy.",
+                hint="Use http://HOST:PORT or https://HOST:PORT, with USER:PASSWORD@ if it asks"
+                " for them.",
+                id="coc.E015",
+            )
+        )
+    file = settings.COC_OCI_CA_FILE
+    if file and (fault := _fault_of_certificates(file)):
+        wrong.append(
+            checks.Error(
+                f"COC_OCI_CA_FILE cannot be used: {fault}.",
+                hint="Name a file of certificates in PEM that every process may read.",
+                id="coc.E015",
+            )
+        )
+    return wrong
+
+
+def _is_proxy(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        has_place = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and has_place and parts.path in ("", "/")
+
+
+def _fault_of_certificates(file: str) -> str:
+    try:
+        ssl.create_default_context(cafile=file)
+    except ssl.SSLError:
+        return "it holds no certificates"
+    except OSError as error:
+        return error.strerror or "it cannot be read"
+    return ""
 
 
 @checks.register(deploy=True)

@@ -192,6 +192,9 @@ COC_OCI_CONNECT_TIMEOUT = env.number("COC_OCI_CONNECT_TIMEOUT", 1.0, low=0.1, hi
 COC_OCI_LIVE_TIMEOUT = env.number("COC_OCI_LIVE_TIMEOUT", 2.0, low=0.1, high=30)
 COC_OCI_TIMEOUT = env.number("COC_OCI_TIMEOUT", 8.0, low=0.1, high=60)
 COC_OCI_PROBE_TIMEOUT = env.number("COC_OCI_PROBE_TIMEOUT", 1.0, low=0.1, high=4)
+# How calls to OCI leave our network; nothing of the environment's own (HTTPS_PROXY) counts.
+COC_OCI_PROXY = env.text("COC_OCI_PROXY")
+COC_OCI_CA_FILE = env.text("COC_OCI_CA_FILE")
 # Seconds by which OCI's figures may lag behind a reservation it has confirmed (contract 1.10).
 COC_OCI_READ_LAG = env.number("COC_OCI_READ_LAG", 3.0, low=0, high=600)
 
@@ -205,6 +208,8 @@ COC_OCI_CONCURRENCY = env.whole("COC_OCI_CONCURRENCY", 16, low=1, high=64)
 COC_BATCH_SIZE = env.whole("COC_BATCH_SIZE", 50, low=1, high=10_000)
 COC_LEASE_SECONDS = env.number("COC_LEASE_SECONDS", 60, low=5, high=3600)
 COC_RETRY_MINUTES = env.whole("COC_RETRY_MINUTES", 1, low=1, high=1440)
+# Counts instead of the minutes when it is set.
+COC_RETRY_SECONDS = env.whole("COC_RETRY_SECONDS", 0, low=0, high=3600)
 COC_IMPEX_DIR = Path(env.text("COC_IMPEX_DIR") or VAR_DIR / "impex")
 COC_MERGE_SECONDS = env.number("COC_MERGE_SECONDS", 20, low=1, high=3600)
 # Days after which personal data of finished orders goes; 0 keeps it.

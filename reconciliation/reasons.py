@@ -26,6 +26,7 @@ register(
         "oci_connect": _("OCI could not be reached."),
         "oci_timeout": _("OCI did not answer in time."),
         "oci_server_error": _("OCI answered with a server error."),
+        "oci_broken": _("OCI ended the connection before its answer was complete."),
         "oci_malformed": _("OCI's answer could not be understood."),
         "http_status": _("(HTTP %(status)s)"),
         "oci_throttled": _("OCI asks to wait %(seconds)s seconds."),
@@ -54,7 +55,8 @@ register(
         "connection_refused": _("The connection was refused."),
         "address_not_permitted": _("Its address may not be called from here."),
         "no_connection_in_time": _("No connection in time."),
-        "connection_ended": _("The connection ended before the answer was complete."),
+        "no_http": _("It is no HTTP."),
+        "proxy_failed": _("The proxy (COC_OCI_PROXY) made no connection."),
         "answer_too_long": _("It is longer than %(bytes)s bytes."),
         "not_json_type": _("Its content type is not JSON."),
         "not_json": _("It is not JSON."),
@@ -82,6 +84,14 @@ register(
         "too_many_places": _("%(what)s has more than three places."),
         # Outages and reconciliations.
         "unanswered_calls": _("OCI has left %(limit)s or more calls in a row without an answer."),
+        "reservations_unanswered": _(
+            "OCI answers questions, but has left reservations without an answer."
+        ),
+        "reservations_throttled": _("OCI asks us to slow down each time and takes no reservation."),
+        "reservations_slow": _(
+            "More than one reservation of twenty takes longer than a shopper may wait."
+        ),
+        "trouble_over": _("The trouble at OCI that left orders waiting is over."),
         "credentials_or_tenant": _(
             "OCI refuses our credentials or does not know our tenant group."
         ),

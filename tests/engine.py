@@ -21,7 +21,7 @@ from orders.models import InventoryRecord, Order, OrderEvent, OrderItem, OrderSt
 from reconciliation import connection
 from reconciliation.connection import clients
 from reconciliation.maintenance import integrity_check
-from reconciliation.models import Connection, ReservationDocument, Run, Scope, Trigger
+from reconciliation.models import CallHealth, Connection, ReservationDocument, Run, Scope, Trigger
 from reconciliation.oci.client import CancelResult, OciClient, PutAnswer
 from reconciliation.reservation.placement import Placement, place_order
 from reconciliation.runs import batches, lifecycle, order_worker
@@ -201,14 +201,15 @@ def standing(order: Order) -> tuple[str, str, bool]:
 def set_connection(state: str) -> None:
     """Put the connection into a state, with nothing counted against it."""
     connection.current()
+    CallHealth.objects.all().delete()
     Connection.objects.update(
         state=state,
         since=timezone.now(),
         cause="",
-        failures=0,
-        unanswered=0,
-        unanswered_since=None,
         wait_until=None,
+        is_unproven=False,
+        held_until=None,
+        recovered_at=None,
     )
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from django.db.models import Count, QuerySet
 
-from orders.models import Order
+from orders.models import Order, Site
 from orders.models.orders import OrderQuerySet
 from reconciliation.models import Alert, Channel, EntryState, ReportDay, Run, RunEntry
 from reconciliation.runs import status
@@ -63,6 +63,12 @@ class Sites:
 
     def _entries(self) -> QuerySet[RunEntry]:
         return RunEntry.objects.filter(run__in=self._runs, order__site__in=self.ids).order_by()
+
+    @cached_property
+    def lists(self) -> set[str]:
+        """Inventory lists that the sites sell from."""
+        sites = Site.objects.filter(pk__in=self.ids)
+        return set(sites.values_list("inventory_list", flat=True))
 
     @cached_property
     def channels(self) -> set[int]:

@@ -7,6 +7,7 @@ from reconciliation.connection.call_counts import (
     note_failure,
     note_good,
     note_sent,
+    note_slow,
     note_throttled,
 )
 from reconciliation.connection.call_observer import StateObserver, observer
@@ -23,6 +24,7 @@ from reconciliation.connection.transitions import (
     note_good_probe,
     release_forced,
 )
+from reconciliation.connection.verdict import healths, is_lost
 
 __all__ = [
     "Pace",
@@ -30,7 +32,9 @@ __all__ = [
     "StateObserver",
     "current",
     "force_offline",
+    "healths",
     "is_drained",
+    "is_lost",
     "is_usable",
     "lately",
     "lose_if_unanswered",
@@ -43,6 +47,7 @@ __all__ = [
     "note_good",
     "note_good_probe",
     "note_sent",
+    "note_slow",
     "note_throttled",
     "observer",
     "pace",

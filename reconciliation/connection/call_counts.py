@@ -1,23 +1,33 @@
-"""Counting the calls to OCI: sent, answered, failed, throttled.
+"""Counting the calls to OCI by kind: sent, answered, failed, throttled.
 
-Calls are counted in the shared row, so that every process sees what any of them has seen.
+Calls are counted in shared rows, so that every process sees what any of them has seen. What a
+process must write, and how often, `call_observer` decides.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
-from django.db.models import Case, F, PositiveIntegerField, Q, Value, When
+from django.db.models import (
+    Case,
+    Exists,
+    F,
+    PositiveIntegerField,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce, Greatest, Least
 
 from reconciliation.connection.state import current, row
 from reconciliation.connection.transitions import MAX_REASON, lose, lose_if_unanswered
-from reconciliation.models import OfflineCause
+from reconciliation.models import CallHealth, CallKind, ConnectionState, OfflineCause
 from reconciliation.reasons import columns, say
 
-# How often a good answer that changes nothing else is written down; also the rate of growth of
-# `concurrency`.
+# The rate of growth of `concurrency`, and how often a process writes down that all is well.
 GOOD_EVERY = timedelta(seconds=1)
 # Retry-After is outside input: a service that asks for a day would keep us offline for a day.
 LONGEST_WAIT = timedelta(minutes=5)
@@ -25,40 +35,76 @@ LONGEST_WAIT = timedelta(minutes=5)
 _WHOLE = PositiveIntegerField()
 _HALVED = Greatest(F("concurrency") / Value(2), Value(1), output_field=_WHOLE)
 _DOUBLED = F("concurrency") * Value(2)
+_UNCOUNTED: dict[str, Any] = {
+    "unanswered": 0,
+    "unanswered_since": None,
+    "failures": 0,
+    "last_subject": "",
+    "throttles": 0,
+    "throttled_since": None,
+}
 
 
-def note_sent(now: datetime) -> None:
-    """Count a call as it is sent, and see whether the ones before it hang."""
-    changes = {
-        "unanswered": F("unanswered") + 1,
-        "unanswered_since": Coalesce("unanswered_since", Value(now)),
-    }
-    if not row().update(**changes):
-        current()
-        row().update(**changes)
+def health(kind: CallKind) -> QuerySet[CallHealth]:
+    """Return the row of a kind of call as a queryset, for conditional updates."""
+    return CallHealth.objects.filter(pk=kind)
+
+
+def _write(kind: CallKind, condition: Q, **values: Any) -> bool:
+    if health(kind).filter(condition).update(**values):
+        return True
+    CallHealth.objects.get_or_create(pk=kind)
+    return bool(health(kind).filter(condition).update(**values))
+
+
+def note_sent(
+    now: datetime,
+    *,
+    kind: CallKind = CallKind.READ,
+    calls: int = 1,
+    since: datetime | None = None,
+) -> None:
+    """Count `calls` that were sent and not answered yet, and see whether OCI counts as lost.
+
+    `since` is when the first of them was sent.
+    """
+    _write(
+        kind,
+        Q(),
+        unanswered=F("unanswered") + calls,
+        unanswered_since=Coalesce("unanswered_since", Value(since or now)),
+        last_sent_at=now,
+    )
     lose_if_unanswered(now)
 
 
-def note_good(now: datetime) -> None:
-    """Note that OCI answered: whatever failed or hung before is forgotten.
+def note_good(
+    now: datetime,
+    *,
+    kind: CallKind = CallKind.READ,
+    sent_at: datetime | None = None,
+    p95_ms: int | None = None,
+) -> None:
+    """Note that OCI answered: whatever failed or hung of this kind before is forgotten.
 
-    A refusal is a good answer in this sense. Writes only when there is something to write.
+    A refusal is a good answer in this sense. A reservation that was sent since a loss proves that
+    OCI takes them again.
     """
-    news = (
-        Q(failures__gt=0)
-        | Q(unanswered__gt=0)
-        | Q(last_good_at=None)
-        | Q(last_good_at__lte=now - GOOD_EVERY)
-    )
-    if not row().filter(news).exists():
-        return
+    timing = {} if p95_ms is None else {"p95_ms": p95_ms}
+    _write(kind, Q(), **_UNCOUNTED, **timing, last_error="", last_good_at=now)
     most = settings.COC_OCI_CONCURRENCY
     grows = Q(last_good_at=None) | Q(last_good_at__lte=now - GOOD_EVERY)
+    proof: dict[str, Any] = {}
+    if kind == CallKind.RESERVE:
+        since_loss = Q(state=ConnectionState.OFFLINE, since__lte=sent_at or now)
+        proof = {
+            "is_unproven": False,
+            "proved_at": Case(When(since_loss, then=Value(now)), default=F("proved_at")),
+        }
+    failing = CallHealth.objects.filter(failures__gt=0)
     row().update(
-        unanswered=0,
-        unanswered_since=None,
-        failures=0,
-        last_error="",
+        **proof,
+        last_error=Case(When(Exists(failing), then=F("last_error")), default=Value("")),
         concurrency=Case(
             When(grows, then=Least(_DOUBLED, Value(most), output_field=_WHOLE)),
             default=F("concurrency"),
@@ -68,55 +114,96 @@ def note_good(now: datetime) -> None:
     )
 
 
-def note_failure(*, sent_at: datetime, now: datetime, message: str) -> None:
+def note_failure(
+    *,
+    sent_at: datetime,
+    now: datetime,
+    message: str,
+    kind: CallKind = CallKind.READ,
+    subject: str = "",
+) -> None:
     """Count a call that brought no trustworthy answer.
 
-    If OCI has answered another call since this one was sent, then it proves nothing about now: a
-    call that hung before a recovery must not end the recovery.
+    A document that fails again is counted again only when another one has failed as well: one that
+    OCI cannot take is no outage.
+
+    If OCI has answered another call of the kind since this one was sent, then it proves nothing
+    about now: a call that hung before a recovery must not end the recovery.
     """
-    counted = (
-        row()
-        .filter(Q(last_good_at=None) | Q(last_good_at__lte=sent_at))
-        .update(
-            failures=F("failures") + 1,
-            **columns("last_error", message, limit=MAX_REASON),
-            unanswered_since=Coalesce("unanswered_since", Value(sent_at)),
-            concurrency=_HALVED,
-        )
+    counts = ~Q(last_subject=subject) | Q(failures__gt=1) if subject else Q()
+    counted = _write(
+        kind,
+        Q(last_good_at=None) | Q(last_good_at__lte=sent_at),
+        failures=_once_more("failures", counts),
+        unanswered=Greatest("unanswered", _once_more("failures", counts), output_field=_WHOLE),
+        unanswered_since=Case(
+            When(unanswered_since__lte=sent_at, then=F("unanswered_since")), default=Value(sent_at)
+        ),
+        last_subject=subject[:36],
+        **columns("last_error", message, limit=MAX_REASON),
+        last_failed_at=now,
     )
     if counted:
+        row().update(**columns("last_error", message, limit=MAX_REASON), concurrency=_HALVED)
         lose_if_unanswered(now)
 
 
-def note_throttled(*, retry_after: float, now: datetime) -> None:
+def _once_more(name: str, condition: Q) -> Any:
+    one_more = F(name) + Value(1)
+    if not condition:
+        return one_more
+    return Case(When(condition, then=one_more), default=F(name), output_field=_WHOLE)
+
+
+def note_slow(now: datetime, *, since: datetime, p95_ms: int) -> None:
+    """Note that reservations take longer than a shopper may wait, and go OFFLINE."""
+    _write(
+        CallKind.RESERVE,
+        Q(),
+        slow_since=Coalesce("slow_since", Value(since)),
+        p95_ms=p95_ms,
+    )
+    lose_if_unanswered(now)
+
+
+def note_throttled(*, retry_after: float, now: datetime, kind: CallKind = CallKind.READ) -> None:
     """Note a 429: send nothing for `retry_after` seconds, and half as much at once from then on.
 
-    Neither a failure nor a good answer, and never an outage (design 5); but the call did not hang.
-    Of a burst of calls that are throttled together only the first halves the pace.
+    Neither a failure nor a good answer; but the call did not hang. Only reservations that are
+    throttled again and again, and nothing else, are an outage. Of a burst of calls that are
+    throttled together only the first halves the pace.
     """
     until = now + min(timedelta(seconds=max(0.0, retry_after)), LONGEST_WAIT)
     free = Q(wait_until=None) | Q(wait_until__lte=now)
-    row().update(
-        unanswered=0,
+    _write(
+        kind,
+        Q(),
+        unanswered=F("failures"),
         unanswered_since=Case(When(failures__gt=0, then=F("unanswered_since")), default=None),
+        throttles=F("throttles") + 1,
+        throttled_since=Coalesce("throttled_since", Value(now)),
+    )
+    current()
+    row().update(
         concurrency=Case(When(free, then=_HALVED), default=F("concurrency"), output_field=_WHOLE),
         wait_until=Case(
             When(free | Q(wait_until__lt=until), then=Value(until)), default=F("wait_until")
         ),
     )
+    lose_if_unanswered(now)
 
 
-def note_configuration_fault(*, now: datetime, message: str) -> None:
+def note_configuration_fault(
+    *, now: datetime, message: str, kind: CallKind = CallKind.READ
+) -> None:
     """Go OFFLINE at once because OCI refuses our credentials; it answers, so nothing hangs."""
-    row().update(
-        unanswered=0,
-        unanswered_since=None,
-        failures=0,
-        **columns("last_error", message, limit=MAX_REASON),
-    )
+    error = columns("last_error", message, limit=MAX_REASON)
+    _write(kind, Q(), **_UNCOUNTED, **error, last_failed_at=now)
+    current()
+    row().update(**error)
     lose(
         now=now,
         cause=OfflineCause.CONFIGURATION,
         reason=say("credentials_or_tenant"),
-        condition=Q(),
+        lost_at=now,
     )

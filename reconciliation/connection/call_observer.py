@@ -1,4 +1,8 @@
-"""What the OCI client tells about its calls, written into the shared row."""
+"""What the OCI client tells about its calls: kept in memory, written into the shared rows.
+
+A process writes what is well at most once a second, and what is not at once. Detection does not
+depend on one process seeing enough: each writes what it has seen, and the counts add up.
+"""
 
 from __future__ import annotations
 
@@ -8,74 +12,113 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from reconciliation.connection import call_counts
+from reconciliation.connection.tally import Sent, Tally
+from reconciliation.models import CallKind
 from reconciliation.oci.client import CallObserver
 from reconciliation.oci.errors import OciConfigurationFault, OciNoAnswer, OciThrottled
 
 logger = logging.getLogger(__name__)
 
-# A service that answered us a moment ago does not hang, so that a busy process need not count each
-# call as it is sent; one that begins to hang is counted after this many seconds.
-MOMENT = 0.2
-# How often, in seconds, a process writes down that all is well.
-WELL_EVERY = 1.0
+_KINDS = {
+    "put": CallKind.RESERVE,
+    "cancel": CallKind.RELEASE,
+    "release": CallKind.RELEASE,
+}
 
 
 class StateObserver:
-    """Feeds the outcome of every call into the connection row; one per process, any threads.
+    """Feeds the outcome of every call into the connection's rows; any threads.
 
     Never raises into the caller: a call's own outcome matters more than its being counted.
     """
 
     def __init__(self, clock: Callable[[], datetime] = timezone.now) -> None:
         self._clock = clock
-        self._call = threading.local()
-        self._last_good = self._written_at = float("-inf")
-        # Whether a good answer changes what was written since the last one.
-        self._has_news = False
+        self._calls = threading.local()
+        self._tallies = {kind: Tally() for kind in CallKind}
 
-    def sent(self) -> None:
+    def sent(self, operation: str, subject: str, seconds: float) -> None:
         """A call is about to be sent, in this thread."""
-        self._call.sent_at = self._clock()
-        if time.monotonic() - self._last_good > MOMENT:
-            self._has_news = True
-            self._safely(lambda: call_counts.note_sent(self._call.sent_at))
+        kind = _KINDS.get(operation, CallKind.READ)
+        now = self._clock()
+        # Of slowness only calls tell that a shopper waits for, or might.
+        is_live = seconds <= settings.COC_OCI_LIVE_TIMEOUT
+        call = Sent(kind, subject, at=now, started=time.monotonic(), is_live=is_live)
+        self._calls.sent = call
+        due = self._tallies[kind].sent(call)
+        if due is not None:
+            self._safely(
+                lambda: call_counts.note_sent(now, kind=kind, calls=due.calls, since=due.since)
+            )
 
     def answered(self) -> None:
         """OCI answered the call of this thread, be it with a refusal."""
-        now = self._last_good = time.monotonic()
-        if not self._has_news and now - self._written_at < WELL_EVERY:
-            return
-        self._has_news, self._written_at = False, now
-        self._safely(lambda: call_counts.note_good(self._clock()))
+        call, now = self._ended()
+        tally = self._tallies[call.kind]
+        is_due = tally.answered(call, now=now, seconds=time.monotonic() - call.started)
+        if is_due:
+            self._safely(
+                lambda: call_counts.note_good(
+                    now, kind=call.kind, sent_at=call.at, p95_ms=tally.p95_ms()
+                )
+            )
+        self._see_whether_slow(call, now)
 
     def failed(self, error: OciNoAnswer) -> None:
         """The call of this thread brought no trustworthy answer."""
-        self._has_news = True
-        self._last_good = float("-inf")
-        now = self._clock()
-        sent_at = getattr(self._call, "sent_at", now)
-        self._safely(
-            lambda: call_counts.note_failure(sent_at=sent_at, now=now, message=error.reason)
-        )
+        call, now = self._ended()
+        tally = self._tallies[call.kind]
+        if tally.failed(call, now=now, seconds=time.monotonic() - call.started):
+            # A document cannot be at fault for a call that never reached OCI.
+            subject = call.subject if error.sent else ""
+            self._safely(
+                lambda: call_counts.note_failure(
+                    sent_at=call.at, now=now, message=error.reason, kind=call.kind, subject=subject
+                )
+            )
+        self._see_whether_slow(call, now)
 
     def throttled(self, error: OciThrottled) -> None:
         """OCI asked us to slow down."""
-        self._has_news = True
+        call, now = self._ended()
+        self._tallies[call.kind].troubled(call)
         self._safely(
-            lambda: call_counts.note_throttled(retry_after=error.retry_after, now=self._clock())
+            lambda: call_counts.note_throttled(
+                retry_after=error.retry_after, now=now, kind=call.kind
+            )
         )
 
     def configuration_fault(self, error: OciConfigurationFault) -> None:
         """OCI refused our credentials."""
-        self._has_news = True
-        self._last_good = float("-inf")
+        call, now = self._ended()
+        self._tallies[call.kind].troubled(call)
         self._safely(
-            lambda: call_counts.note_configuration_fault(now=self._clock(), message=error.reason)
+            lambda: call_counts.note_configuration_fault(
+                now=now, message=error.reason, kind=call.kind
+            )
         )
+
+    def _ended(self) -> tuple[Sent, datetime]:
+        now = self._clock()
+        call: Sent | None = getattr(self._calls, "sent", None)
+        if call is None:
+            call = Sent(CallKind.READ, "", at=now, started=time.monotonic(), is_live=False)
+        return call, now
+
+    def _see_whether_slow(self, call: Sent, now: datetime) -> None:
+        if call.kind != CallKind.RESERVE or not call.is_live:
+            return
+        tally = self._tallies[CallKind.RESERVE]
+        since = tally.slow_since(limit=settings.COC_OCI_LIVE_TIMEOUT)
+        if since is not None:
+            p95_ms = tally.p95_ms() or 0
+            self._safely(lambda: call_counts.note_slow(now, since=since, p95_ms=p95_ms))
+            tally.forget_durations()
 
     def _safely(self, note: Callable[[], None]) -> None:
         try:
@@ -85,5 +128,5 @@ class StateObserver:
 
 
 def observer() -> CallObserver:
-    """Return an observer that feeds the outcome of every call into the connection row."""
+    """Return an observer that feeds the outcome of every call into the connection's rows."""
     return StateObserver()

@@ -99,6 +99,8 @@ def _config(*, connect_timeout: float, read_timeout: float, pool_size: int) -> O
         connect_timeout=connect_timeout,
         read_timeout=read_timeout,
         pool_size=pool_size,
+        proxy=settings.COC_OCI_PROXY,
+        ca_file=settings.COC_OCI_CA_FILE,
     )
 
 

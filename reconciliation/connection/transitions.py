@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, Q
 
 from orders.actors import Actor, job
 from orders.models import Order, OrderStatus
+from reconciliation.connection import trials
 from reconciliation.connection.state import ANSWERING, current, row, start_concurrency
+from reconciliation.connection.verdict import loss
 from reconciliation.models import (
+    CallHealth,
+    CallKind,
+    Connection,
     ConnectionChange,
     ConnectionState,
     OfflineCause,
@@ -26,8 +32,12 @@ from reconciliation.reasons import columns, say
 
 logger = logging.getLogger(__name__)
 
-# Calls that hang count as soon as they are sent, but a healthy burst must not look like a hang.
-HUNG_AFTER = timedelta(seconds=2)
+# A connection that is lost so soon after it had come back had not; each time it is held for longer.
+RELAPSE = timedelta(seconds=60)
+HOLDS = (timedelta(seconds=60), timedelta(seconds=120), timedelta(seconds=300))
+# A first write that fails so soon after reads alone had ended an outage belongs to that outage.
+SAME_OUTAGE = timedelta(minutes=10)
+_OTHER_THAN_CALLS = (OfflineCause.CONFIGURATION, OfflineCause.FORCED)
 OBSERVER = job("connection")
 MAX_REASON = 500
 
@@ -40,50 +50,96 @@ class ReasonRequired(ValueError):
 
 
 def lose_if_unanswered(now: datetime) -> bool:
-    """Go OFFLINE if too many calls failed, or hang, since the last good answer.
+    """Go OFFLINE if the calls so far show that OCI is lost; True if this call made the change.
 
-    Evaluated at each send, each failure and each tick of the monitor. Returns whether this call
-    made the change. While OFFLINE for another cause, only the cause is brought up to date.
+    Evaluated at each send that is counted, each failure and each tick of the monitor. While OFFLINE
+    for another cause, only the cause is brought up to date.
     """
-    limit = settings.COC_FAILURES_TO_OFFLINE
-    unreachable = Q(failures__gte=limit) | Q(
-        unanswered__gte=limit, unanswered_since__lte=now - HUNG_AFTER
-    )
-    known = Q(state=ConnectionState.FORCED_OFFLINE) | Q(
-        state=ConnectionState.OFFLINE, cause=OfflineCause.UNREACHABLE
-    )
-    # Most evaluations find nothing, and reading takes no lock.
-    if not row().filter(unreachable).exclude(known).exists():
+    before = current()
+    if before.state == ConnectionState.FORCED_OFFLINE:
         return False
+    found = loss(now, is_unproven=before.is_unproven)
+    if found is None:
+        return False
+    if before.state == ConnectionState.OFFLINE and not _is_news(before, found.cause):
+        return False
+    # A good answer, or a recovery, since the look wins.
+    shown = CallHealth.objects.filter(
+        Q(unanswered_since=found.seen) | Q(throttled_since=found.seen) | Q(slow_since=found.seen),
+        pk=found.kind,
+    )
     return lose(
         now=now,
-        cause=OfflineCause.UNREACHABLE,
-        reason=say("unanswered_calls", limit=limit),
-        condition=unreachable,
+        cause=found.cause,
+        reason=found.reason,
+        lost_at=found.since,
+        condition=Q(Exists(shown)),
+        by_writes=found.kind == CallKind.RESERVE,
     )
 
 
-def lose(*, now: datetime, cause: OfflineCause, reason: str, condition: Q) -> bool:
-    """Go OFFLINE from ONLINE or RECOVERING if the row meets `condition`; True for the winner."""
+def _is_news(connection: Connection, cause: OfflineCause) -> bool:
+    """Whether another cause of an outage is worth telling; what writes suffer varies."""
+    if connection.cause == cause:
+        return False
+    return cause == OfflineCause.UNREACHABLE or connection.cause in _OTHER_THAN_CALLS
+
+
+def lose(
+    *,
+    now: datetime,
+    cause: OfflineCause,
+    reason: str,
+    lost_at: datetime,
+    condition: Q | None = None,
+    by_writes: bool = False,
+) -> bool:
+    """Go OFFLINE from ONLINE or RECOVERING if the row meets `condition`; True for the winner.
+
+    `lost_at` is when the first call brought nothing. A connection that is lost again right after it
+    had come back is held: it comes back no earlier than a minute later, then two, then five.
+    """
+    condition = Q() if condition is None else condition
     for old in ANSWERING:
         with transaction.atomic():
-            if (
-                row()
-                .filter(condition, state=old)
-                .update(
-                    state=ConnectionState.OFFLINE,
-                    cause=cause,
-                    since=now,
-                    **columns("reason", reason, limit=MAX_REASON),
-                    good_probes=0,
-                )
+            before = row().select_for_update().filter(condition, state=old).first()
+            if before is not None and row().filter(state=old, since=before.since).update(
+                state=ConnectionState.OFFLINE,
+                cause=cause,
+                since=now,
+                **columns("reason", reason, limit=MAX_REASON),
+                good_probes=0,
+                proved_at=None,
+                is_unproven=False,
+                trials=0,
+                next_trial_at=None,
+                **_hold(before, now),
             ):
-                lost_at = current().unanswered_since or now
-                outage = _open_outage(cause=cause, reason=reason, lost_at=lost_at, now=now)
+                outage = _open_outage(
+                    cause=cause,
+                    reason=reason,
+                    lost_at=lost_at,
+                    now=now,
+                    goes_on=by_writes and _just_came_back_unproven(before, now),
+                )
                 _write_change(outage, old, ConnectionState.OFFLINE, OBSERVER, reason, now)
                 return True
     _change_cause(now=now, cause=cause, reason=reason, condition=condition)
     return False
+
+
+def _hold(before: Connection, now: datetime) -> dict[str, Any]:
+    """Return until when a connection that is lost now must stay lost, and how often it was."""
+    came_back = before.recovered_at
+    if came_back is None or not came_back <= now < came_back + RELAPSE:
+        return {"relapses": 0, "held_until": None}
+    relapses = before.relapses + 1
+    return {"relapses": relapses, "held_until": now + HOLDS[min(relapses, len(HOLDS)) - 1]}
+
+
+def _just_came_back_unproven(before: Connection, now: datetime) -> bool:
+    came_back = before.recovered_at
+    return before.is_unproven and came_back is not None and now < came_back + SAME_OUTAGE
 
 
 def _change_cause(*, now: datetime, cause: OfflineCause, reason: str, condition: Q) -> None:
@@ -107,7 +163,7 @@ def note_good_probe(now: datetime) -> bool:
 
 
 def note_bad_probe(*, sent_at: datetime) -> None:
-    """Begin to count good probes anew: they must come one after the other.
+    """Begin to count good probes again: they must come one after the other.
 
     A probe that hung while later ones were answered says nothing about now.
     """
@@ -119,29 +175,47 @@ def note_bad_probe(*, sent_at: datetime) -> None:
 
 
 def mark_recovering(now: datetime) -> bool:
-    """Go from OFFLINE to RECOVERING after enough good probes; True for the winner."""
+    """Go from OFFLINE to RECOVERING when that is proved; True for the winner.
+
+    Enough good probes, and a waiting order's reservation that OCI answered. With no order to try,
+    good probes suffice, and the connection `is_unproven` until a write has worked.
+    """
+    ready = row().filter(
+        Q(held_until=None) | Q(held_until__lte=now),
+        state=ConnectionState.OFFLINE,
+        good_probes__gte=settings.COC_GOOD_PROBES_TO_RECOVER,
+    )
+    found = ready.first()
+    if found is None or (found.proved_at is None and trials.orders_to_try()):
+        return False
     reason = say("oci_answers_again")
     with transaction.atomic():
-        if (
-            not row()
-            .filter(
-                state=ConnectionState.OFFLINE, good_probes__gte=settings.COC_GOOD_PROBES_TO_RECOVER
-            )
-            .update(
-                state=ConnectionState.RECOVERING,
-                cause=OfflineCause.NONE,
-                since=now,
-                **columns("reason", reason, limit=MAX_REASON),
-                forced_by="",
-                unanswered=0,
-                unanswered_since=None,
-                failures=0,
-                last_error="",
-                good_probes=0,
-                concurrency=start_concurrency(),
-            )
+        if not ready.filter(proved_at=found.proved_at).update(
+            state=ConnectionState.RECOVERING,
+            cause=OfflineCause.NONE,
+            since=now,
+            recovered_at=now,
+            **columns("reason", reason, limit=MAX_REASON),
+            forced_by="",
+            last_error="",
+            good_probes=0,
+            proved_at=None,
+            is_unproven=found.proved_at is None,
+            trials=0,
+            next_trial_at=None,
+            held_until=None,
+            concurrency=start_concurrency(),
         ):
             return False
+        CallHealth.objects.exclude(pk=CallKind.RELEASE).update(
+            unanswered=0,
+            unanswered_since=None,
+            failures=0,
+            last_subject="",
+            throttles=0,
+            throttled_since=None,
+            slow_since=None,
+        )
         Outage.objects.filter(is_open=True).update(recovered_at=now)
         outage = Outage.objects.filter(is_open=True).first()
         _write_change(
@@ -228,6 +302,9 @@ def release_forced(*, actor: Actor, reason: str, now: datetime) -> bool:
                 **columns("reason", reason, limit=MAX_REASON),
                 forced_by="",
                 good_probes=0,
+                proved_at=None,
+                relapses=0,
+                held_until=None,
             )
         ):
             return False
@@ -245,9 +322,21 @@ def _given(reason: str) -> str:
     return reason
 
 
-def _open_outage(*, cause: OfflineCause, reason: str, lost_at: datetime, now: datetime) -> Outage:
-    """Return the open outage, or open one. The connection row is locked by the caller's update."""
+def _open_outage(
+    *,
+    cause: OfflineCause,
+    reason: str,
+    lost_at: datetime,
+    now: datetime,
+    goes_on: bool = False,
+) -> Outage:
+    """Return the open outage, or open one. The connection row is locked by the caller.
+
+    With `goes_on` the last one is opened again: it ended without a write that worked.
+    """
     outage = Outage.objects.filter(is_open=True).first()
+    if outage is None and goes_on:
+        outage = Outage.objects.order_by("-pk").first()
     if outage is None:
         return Outage.objects.create(
             cause=cause,
@@ -256,7 +345,7 @@ def _open_outage(*, cause: OfflineCause, reason: str, lost_at: datetime, now: da
             detected_at=now,
         )
     # A relapse: it had not recovered after all.
-    Outage.objects.filter(pk=outage.pk).update(recovered_at=None)
+    Outage.objects.filter(pk=outage.pk).update(is_open=True, recovered_at=None, drained_at=None)
     return outage
 
 

@@ -73,11 +73,21 @@ def _wake_run(now: datetime) -> list[str]:
             return []
         enqueue.soon("work_run", run.pk)
         return [f"run {run.pk}"]
-    if not _retry_is_due(now):
-        return []
+    run = retry_if_due(now)
+    return [f"started run {run.pk}"] if run else []
+
+
+def retry_if_due(now: datetime) -> Run | None:
+    """Start the next retry cycle if it is due and something waits; returns the run, or None.
+
+    The monitor asks once a second, so that a cycle may be a few seconds; the sweep as well, for
+    when no monitor runs.
+    """
+    if lifecycle.active_run() is not None or not _retry_is_due(now):
+        return None
     scope, data = _what_to_retry()
     try:
-        run = lifecycle.start_run(
+        return lifecycle.start_run(
             trigger=Trigger.SCHEDULE,
             actor=SWEEP,
             reason=say("orders_wait"),
@@ -86,12 +96,11 @@ def _wake_run(now: datetime) -> list[str]:
             now=now,
         )
     except lifecycle.RunRefused:
-        return []
-    return [f"started run {run.pk}"]
+        return None
 
 
 def _retry_is_due(now: datetime) -> bool:
-    if not connection.may_call(connection.current()):
+    if not connection.is_usable(connection.current(), now=now, patience=0):
         return False
     if not Order.objects.waiting().exists() and not _half_rerun().exists():
         return False

@@ -23,6 +23,9 @@ class OfflineCause(models.TextChoices):
 
     NONE = "", _("None")
     UNREACHABLE = "unreachable", _("OCI does not answer")
+    RESERVATIONS = "reservations", _("OCI takes no reservations")
+    SLOW = "slow", _("OCI answers too slowly")
+    THROTTLED = "throttled", _("OCI asks us to slow down and takes nothing")
     CONFIGURATION = "configuration", _("OCI refuses our credentials")
     FORCED = "forced", _("An operator took it offline")
 
@@ -30,8 +33,7 @@ class OfflineCause(models.TextChoices):
 class Connection(models.Model):
     """The one row (id 1) that all processes share; written by `reconciliation.connection` alone.
 
-    `unanswered` counts calls sent since the last good answer, so that calls that hang count as
-    soon as they are sent; `failures` counts those that ended badly since then.
+    Each kind of call has counts of its own (`CallHealth`); the state is the verdict from them.
     """
 
     state = models.CharField(
@@ -42,6 +44,7 @@ class Connection(models.Model):
     reason = models.CharField(max_length=500, blank=True)
     reason_codes = models.JSONField(null=True)
     forced_by = models.CharField(max_length=150, blank=True)
+    # Written by the release before `CallHealth` only; they go with the next one.
     unanswered = models.PositiveIntegerField(default=0)
     unanswered_since = models.DateTimeField(null=True)
     failures = models.PositiveIntegerField(default=0)
@@ -52,6 +55,17 @@ class Connection(models.Model):
     # Pacing towards OCI: calls at once, and not before this moment after a 429.
     concurrency = models.PositiveIntegerField(default=4)
     wait_until = models.DateTimeField(null=True)
+    # While a loss lasts: when a waiting order's own document may be tried next, how many were, and
+    # when one that was sent since the loss was answered.
+    next_trial_at = models.DateTimeField(null=True)
+    trials = models.PositiveIntegerField(default=0, db_default=0)
+    proved_at = models.DateTimeField(null=True)
+    # Back by good reads alone, as nothing waited: the first write that fails is a loss.
+    is_unproven = models.BooleanField(default=False, db_default=False)
+    # Lost again right after it had come back: it comes back no earlier than `held_until`.
+    recovered_at = models.DateTimeField(null=True)
+    relapses = models.PositiveIntegerField(default=0, db_default=0)
+    held_until = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -64,6 +78,42 @@ class Connection(models.Model):
 
     def __str__(self) -> str:
         return f"{self.state} since {self.since}"
+
+
+class CallKind(models.TextChoices):
+    """What a call to OCI is for; a service may do one and not another."""
+
+    READ = "read", _("Reading figures")
+    RESERVE = "reserve", _("Reserving")
+    RELEASE = "release", _("Giving back")
+
+
+class CallHealth(models.Model):
+    """How calls of one kind fare, by all processes together; `reconciliation.connection` writes it.
+
+    All counts are since the last good answer of the kind. `unanswered` are calls that were sent,
+    `failures` those of them that ended badly. While only one document has failed (`last_subject`),
+    it is counted once: one document that OCI cannot take is no outage.
+    """
+
+    kind = models.CharField(max_length=8, choices=CallKind.choices, primary_key=True)
+    unanswered = models.PositiveIntegerField(default=0)
+    unanswered_since = models.DateTimeField(null=True)
+    last_sent_at = models.DateTimeField(null=True)
+    failures = models.PositiveIntegerField(default=0)
+    last_subject = models.CharField(max_length=36, blank=True)
+    last_error = models.CharField(max_length=500, blank=True)
+    last_error_codes = models.JSONField(null=True)
+    last_failed_at = models.DateTimeField(null=True)
+    throttles = models.PositiveIntegerField(default=0)
+    throttled_since = models.DateTimeField(null=True)
+    # More than one call of twenty took longer than a shopper may wait.
+    slow_since = models.DateTimeField(null=True)
+    p95_ms = models.PositiveIntegerField(null=True)
+    last_good_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.kind
 
 
 class Outage(models.Model):
@@ -106,6 +156,27 @@ class ConnectionChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.old_state} to {self.new_state}"
+
+
+class HeldFigures(models.Model):
+    """A list whose figures from OCI cannot be right: what is known is kept, and an alert says so.
+
+    The row goes when OCI gives figures that can be taken over again.
+    """
+
+    class Why(models.TextChoices):
+        """What is wrong with the figures."""
+
+        ALL_ZERO = "all_zero", _("Every SKU that had stock is sold out at once")
+        VANISHED = "vanished", _("OCI does not know the list any more")
+
+    list_id = models.CharField(max_length=256, primary_key=True)
+    why = models.CharField(max_length=8, choices=Why.choices)
+    since = models.DateTimeField()
+    skus = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return self.list_id
 
 
 class Heartbeat(models.Model):

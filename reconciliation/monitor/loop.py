@@ -14,7 +14,7 @@ from django.db import DatabaseError, InterfaceError, connections
 from orders import statement_limit
 from reconciliation import connection, liveness
 from reconciliation.alerts import lifecycle, refresh
-from reconciliation.maintenance import schedules
+from reconciliation.maintenance import schedules, sweep
 from reconciliation.monitor import recovery
 from reconciliation.monitor.probe import Prober
 from reconciliation.queue import heartbeats, intervals, leases
@@ -28,6 +28,7 @@ LEASE_SECONDS = 5.0
 TICK_SECONDS = 1.0
 ALERTS_EVERY = timedelta(seconds=2)
 FORGET_EVERY = timedelta(hours=1)
+RETRY_LOOK = timedelta(seconds=10)
 HEAL_EVERY = timedelta(seconds=30)
 # A statement that waits for SQLite's write lock gives up after 30 s, and the tick with it.
 STUCK_SECONDS = 90.0
@@ -50,6 +51,8 @@ class Monitor:
     _next_alerts: datetime | None = None
     _next_forget: datetime | None = None
     _next_heal: datetime | None = None
+    _next_retry: datetime | None = None
+    _state: str = ""
     _errors: int = 0
 
     def run(self, stop: threading.Event) -> None:
@@ -88,11 +91,15 @@ class Monitor:
         heartbeats.beat(component=heartbeats.MONITOR, now=now)
         self._probe(now)
         connection.lose_if_unanswered(now)
+        # A recovery that was held back may be due.
+        connection.mark_recovering(now)
         # A probe may have begun the recovery, which must not wait for the next tick.
         recovery.start_if_due(now)
+        self._retry(now)
         connection.mark_online_if_drained(now)
         self._wakes.wake(now)
-        if self._next_alerts is None or now >= self._next_alerts:
+        # An alert about the connection does not wait for its turn.
+        if self._has_moved() or self._next_alerts is None or now >= self._next_alerts:
             started = time.monotonic()
             with statement_limit.for_work():
                 refresh.refresh_alerts(now)
@@ -107,6 +114,21 @@ class Monitor:
             heartbeats.forget_old(now)
             lifecycle.forget_old(now)
         return True
+
+    def _has_moved(self) -> bool:
+        """Whether the connection has changed its state since the last tick."""
+        state = connection.current().state
+        moved = self._state != state
+        self._state = state
+        return moved
+
+    def _retry(self, now: datetime) -> None:
+        """Start the next retry cycle if it is due; the look itself is not for each second."""
+        if self._next_retry is not None and now < self._next_retry:
+            return
+        interval = intervals.interval_of(intervals.RETRY).length
+        self._next_retry = now + min(interval, RETRY_LOOK)
+        sweep.retry_if_due(now)
 
     def _takes_lead(self, now: datetime) -> bool:
         if leases.take(name=LEASE, holder=self.holder, seconds=LEASE_SECONDS, now=now):

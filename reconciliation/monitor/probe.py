@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from django.db import DatabaseError, connections
 
 from reconciliation import connection
+from reconciliation.models import HeldFigures
+from reconciliation.monitor import trials
 from reconciliation.oci.client import OciClient
 from reconciliation.oci.errors import OciError, OciRefused, OciThrottled
 from reconciliation.reservation import stock_refresh
@@ -54,9 +56,15 @@ class Prober:
             thread.join(seconds)
         return not any(thread.is_alive() for thread in self._under_way)
 
+    def probe_and_try(self) -> None:
+        """Probe; if OCI answers, see whether a waiting order's reservation is due to be tried."""
+        if self.probe() and trials.try_one(client=self.client, clock=self.clock):
+            # The proof, and the probe before it, may be all that a recovery wants.
+            connection.mark_recovering(self.clock())
+
     def _run(self) -> None:
         try:
-            self.probe()
+            self.probe_and_try()
         except DatabaseError as error:
             logger.warning("A probe could not be noted: %s.", type(error).__name__)
         except Exception:
@@ -78,6 +86,9 @@ class Prober:
             suspicious = False
             if due.list_id:
                 self._skip[due.list_id] = sent_at + SKIP_REFUSED
+                if stock_refresh.is_known(due):
+                    why = HeldFigures.Why.VANISHED
+                    stock_refresh.hold_figures(due, why=why, skus=len(due.skus), now=sent_at)
                 logger.warning(
                     "OCI gives no figures of list %s: %s.", due.list_id, refusal.error_code
                 )

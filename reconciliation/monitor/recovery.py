@@ -8,7 +8,14 @@ from datetime import datetime, timedelta
 from orders.actors import job
 from orders.models import Order, OrderEvent
 from reconciliation import connection
-from reconciliation.models import ConnectionState, ReportDay, Run, Trigger
+from reconciliation.models import (
+    CallKind,
+    Connection,
+    ConnectionState,
+    ReportDay,
+    Run,
+    Trigger,
+)
 from reconciliation.queue import enqueue
 from reconciliation.reasons import say
 from reconciliation.reservation import release
@@ -23,26 +30,43 @@ ENOUGH_QUEUED = 50
 
 
 def start_if_due(now: datetime) -> Run | None:
-    """Start a run if the connection is RECOVERING, something waits and none is active; or None.
+    """Start a run if OCI is back for orders that wait and none is active; or return None.
 
-    Asked at every tick, so that a run that could not be started or was lost is made good. One run
-    starts at once for each recovery; later ones wait a little after the one before.
+    That is while RECOVERING, and while ONLINE for orders that a moment's trouble left waiting: when
+    the pause ends that OCI asked for, or a reservation works again after one that failed. Asked at
+    every tick, so that a run that could not be started or was lost is made good. One run starts at
+    once for each recovery; later ones wait a little after the one before.
     """
     state = connection.current()
-    if state.state != ConnectionState.RECOVERING or Run.objects.filter(is_active=True).exists():
+    if not connection.may_call(state) or Run.objects.filter(is_active=True).exists():
         return None
-    if not Order.objects.waiting().exists():
+    since, reason = _due_since(state, now)
+    if since is None or not Order.objects.waiting().exists():
         return None
-    ran = Run.objects.filter(created_at__gte=state.since).order_by("-id").first()
-    if ran is not None and (ran.finished_at or now) > now - BETWEEN_RUNS:
+    is_recovery = state.state == ConnectionState.RECOVERING
+    ran = Run.objects.filter(created_at__gte=since).order_by("-id").first()
+    if ran is not None and (not is_recovery or (ran.finished_at or now) > now - BETWEEN_RUNS):
         return None
+    trigger = Trigger.RECOVERY if is_recovery else Trigger.SCHEDULE
     try:
-        return start_run(
-            trigger=Trigger.RECOVERY, actor=MONITOR, reason=say("oci_answers_again"), now=now
-        )
+        return start_run(trigger=trigger, actor=MONITOR, reason=reason, now=now)
     except RunRefused:
         # Another one started it first, or nothing waits any more.
         return None
+
+
+def _due_since(state: Connection, now: datetime) -> tuple[datetime | None, str]:
+    """Return since when a run is due for what waits, and why; None if none is."""
+    if state.wait_until is not None and state.wait_until > now:
+        return None, ""
+    if state.state == ConnectionState.RECOVERING:
+        return state.since, say("oci_answers_again")
+    writes = connection.healths()[CallKind.RESERVE]
+    if writes.failures or writes.throttles > 1:
+        return None, ""
+    ends = [state.wait_until, writes.last_failed_at]
+    since = max((end for end in ends if end is not None), default=None)
+    return since, say("trouble_over")
 
 
 @dataclass(slots=True)

@@ -58,7 +58,13 @@ def is_failed_authentication(answer: HttpAnswer) -> bool:
     """
     if answer.status != 400:
         return answer.status == 401
-    problem = problem_of(answer)
+    try:
+        problem = json_of(answer) if answer.body.strip() else {}
+    except MalformedAnswer:
+        # A page of a proxy, or bytes that cannot be decoded, say nothing about a token.
+        return False
+    if not isinstance(problem, dict):
+        return False
     code = problem.get("errorCode")
     if not isinstance(code, str) or not code or str(problem.get("type")).startswith(_GATEWAY):
         return True

@@ -32,7 +32,9 @@ _REPEATABLE = frozenset({"put", "cancel", "availability"})
 class OciConfig:
     """Where OCI is and who we are. Times are seconds; `base_url` ends before `/inventory`.
 
-    A call, with its token, takes at most `connect_timeout` plus `read_timeout`.
+    A call, with its token, takes at most `connect_timeout` plus `read_timeout`, or as long as its
+    own limit says. `proxy` is the address of an HTTP proxy, empty for none; `ca_file` a file of
+    certificates to trust instead of the usual ones.
     """
 
     base_url: str
@@ -44,6 +46,8 @@ class OciConfig:
     connect_timeout: float = 1.0
     read_timeout: float = 5.0
     pool_size: int = 16
+    proxy: str = field(default="", repr=False)
+    ca_file: str = ""
 
 
 class CallObserver(Protocol):
@@ -52,8 +56,8 @@ class CallObserver(Protocol):
     Its methods must not raise: a call's outcome matters more than its being counted.
     """
 
-    def sent(self) -> None:
-        """A call is about to be made."""
+    def sent(self, operation: str, subject: str, seconds: float) -> None:
+        """A call is about to be made; it names a document (or nothing), and has so long."""
 
     def answered(self) -> None:
         """OCI answered as it should; a refusal of what was asked is an answer."""
@@ -69,7 +73,7 @@ class CallObserver(Protocol):
 
 
 class _NoObserver:
-    def sent(self) -> None:
+    def sent(self, operation: str, subject: str, seconds: float) -> None:
         pass
 
     def answered(self) -> None:
@@ -87,14 +91,20 @@ class _NoObserver:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call to make. `expected` are the statuses of success; `read_timeout` replaces the usual."""
+    """A call to make. `expected` are the statuses of success; `subject` names its document.
+
+    `limit`, in seconds, bounds the whole call instead of the configured times; `until` is a time of
+    `time.monotonic()` at which it ends in any case.
+    """
 
     operation: str
     method: str
     url: str
     body: str
     expected: tuple[int, ...]
-    read_timeout: float | None = None
+    limit: float | None = None
+    subject: str = ""
+    until: float | None = None
 
 
 class Caller:
@@ -110,7 +120,9 @@ class Caller:
         """`transport` carries calls and token requests alike; by default HTTP, two pools."""
         self._config = config
         self._observer: CallObserver = observer or _NoObserver()
-        self._transport = transport or Transport(pool_size=config.pool_size)
+        self._transport = transport or Transport(
+            pool_size=config.pool_size, proxy=config.proxy, ca_file=config.ca_file
+        )
         self._tokens = TokenSource(
             token_url=config.token_url,
             client_id=config.client_id,
@@ -118,7 +130,8 @@ class Caller:
             scope=config.scope,
             connect_timeout=config.connect_timeout,
             read_timeout=config.read_timeout,
-            transport=transport,
+            transport=transport
+            or Transport(pool_size=1, proxy=config.proxy, ca_file=config.ca_file),
         )
 
     def url(self, api: str, rest: str) -> str:
@@ -131,11 +144,16 @@ class Caller:
         """Make a call and return what `read` makes of the answer and the Correlation-Id.
 
         `read` gets answers of an expected status only, and may raise MalformedAnswer. Raises
-        OciNoAnswer, OciThrottled, OciConfigurationFault or OciRefused.
+        OciNoAnswer, OciThrottled, OciConfigurationFault or OciRefused. A call that has no time left
+        is not made, and the observer is not told: OCI is not at fault.
         """
-        self._observer.sent()
+        deadline = self._deadline(call)
+        seconds = deadline - time.monotonic()
+        if seconds <= 0:
+            raise OciNoAnswer(operation=call.operation, kind="timeout", sent=False)
+        self._observer.sent(call.operation, call.subject, seconds)
         try:
-            result = self._result(call, read)
+            result = self._result(call, read, deadline)
         except OciRefused:
             self._observer.answered()
             raise
@@ -160,10 +178,21 @@ class Caller:
         self._transport.close()
         self._tokens.close()
 
-    def _result(self, call: Call, read: Callable[[HttpAnswer, str], Result]) -> Result:
+    def until(self, seconds: float) -> float:
+        """Return the moment, of `time.monotonic()`, that is `seconds` from now."""
+        return time.monotonic() + seconds
+
+    def _deadline(self, call: Call) -> float:
+        usual = self._config.connect_timeout + self._config.read_timeout
+        deadline = time.monotonic() + (usual if call.limit is None else call.limit)
+        return deadline if call.until is None else min(deadline, call.until)
+
+    def _result(
+        self, call: Call, read: Callable[[HttpAnswer, str], Result], deadline: float
+    ) -> Result:
         correlation_id = str(uuid.uuid4())
         try:
-            answer, token = self._authorised(call, correlation_id)
+            answer, token = self._authorised(call, correlation_id, deadline)
             if answer.status not in call.expected:
                 raise error_of(answer, operation=call.operation, secrets=(token,))
             try:
@@ -181,11 +210,10 @@ class Caller:
                 error.correlation_id = correlation_id
             raise
 
-    def _authorised(self, call: Call, correlation_id: str) -> tuple[HttpAnswer, str]:
+    def _authorised(
+        self, call: Call, correlation_id: str, deadline: float
+    ) -> tuple[HttpAnswer, str]:
         """Send a call; once more, with a new token, if the token was not accepted."""
-        config = self._config
-        read_timeout = config.read_timeout if call.read_timeout is None else call.read_timeout
-        deadline = time.monotonic() + config.connect_timeout + read_timeout
         token = self._tokens.get(within=deadline - time.monotonic())
         answer = self._send(call, correlation_id, token, deadline)
         if is_failed_authentication(answer):

@@ -7,6 +7,7 @@ connection (see `transport`). Nothing is logged.
 
 from __future__ import annotations
 
+import copy
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -64,7 +65,8 @@ class OciClient:
     """Calls OCI; one per process, shared by its threads.
 
     Every method raises OciNoAnswer, OciThrottled, OciConfigurationFault or OciRefused.
-    `read_timeout`, in seconds, replaces the configured one for one call.
+    `read_timeout`, in seconds, bounds one call as a whole, with its connection and its token,
+    instead of the configured times.
     """
 
     def __init__(
@@ -76,6 +78,16 @@ class OciClient:
     ) -> None:
         """`observer` is told how every call ended; `transport` carries the calls, HTTP if None."""
         self._caller = Caller(config, observer=observer, transport=transport)
+        self._until: float | None = None
+
+    def within(self, seconds: float) -> OciClient:
+        """Return this client for a piece of work whose calls take `seconds` from now in all.
+
+        Once the time is over its calls raise OciNoAnswer without being made.
+        """
+        bounded = copy.copy(self)
+        bounded._until = self._caller.until(seconds)
+        return bounded
 
     def authenticate(self) -> None:
         """Get a token, so that the next call need not. The observer is not told."""
@@ -97,7 +109,17 @@ class OciClient:
             return PutAnswer(judgement, answer.status, correlation_id)
 
         return self._caller.call(
-            Call("put", "PUT", self._document(reservation_id), body, (200,), read_timeout), read
+            Call(
+                "put",
+                "PUT",
+                self._document(reservation_id),
+                body,
+                (200,),
+                read_timeout,
+                subject=str(reservation_id),
+                until=self._until,
+            ),
+            read,
         )
 
     def cancel_reservation(
@@ -115,7 +137,14 @@ class OciClient:
             return CancelResult.MARKED if answer.status == 202 else CancelResult.CANCELLED
 
         call = Call(
-            "cancel", "PATCH", self._document(reservation_id), body, (202, 204), read_timeout
+            "cancel",
+            "PATCH",
+            self._document(reservation_id),
+            body,
+            (202, 204),
+            read_timeout,
+            subject=str(reservation_id),
+            until=self._until,
         )
         try:
             return self._caller.call(call, read)
@@ -150,7 +179,7 @@ class OciClient:
             return _availability_of(json_of(answer), name, place, set(skus))
 
         return self._caller.call(
-            Call("availability", "POST", path, body, (200,), read_timeout), read
+            Call("availability", "POST", path, body, (200,), read_timeout, until=self._until), read
         )
 
     def release(
@@ -168,7 +197,8 @@ class OciClient:
         def read(answer: HttpAnswer, correlation_id: str) -> list[RecordFailure]:
             return [] if answer.status == 204 else failures_of(json_of(answer), records)
 
-        return self._caller.call(Call("release", "POST", url, body, (200, 204), read_timeout), read)
+        call = Call("release", "POST", url, body, (200, 204), read_timeout, until=self._until)
+        return self._caller.call(call, read)
 
     def close(self) -> None:
         """Close idle connections."""

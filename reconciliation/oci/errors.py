@@ -9,7 +9,7 @@ from typing import Literal
 
 from reconciliation.reasons import Reason, join, say
 
-Kind = Literal["connect", "timeout", "server_error", "malformed"]
+Kind = Literal["connect", "timeout", "broken", "server_error", "malformed"]
 
 
 class MalformedAnswer(ValueError):
@@ -39,8 +39,9 @@ class OciError(Exception):
 class OciNoAnswer(OciError):
     """No answer, or none that can be trusted. What OCI did is unknown, unless `sent` is False.
 
-    `kind` is connect (the request was never sent), timeout, server_error or malformed; `status` is
-    the HTTP status, if there was one; `detail` says more for people.
+    `kind` is connect (the request was never sent), timeout, broken (the connection ended early),
+    server_error or malformed; `status` is the HTTP status, if there was one; `detail` says more for
+    people.
     """
 
     def __init__(

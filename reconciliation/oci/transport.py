@@ -75,18 +75,24 @@ _FAILURES = (
     ValueError,
     _TooLong,
 )
+_CUT_OFF = (ConnectionError, http.client.IncompleteRead, ssl.SSLEOFError)
 _TIMEOUTS = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
 
 
 class Transport:
     """At most `pool_size` connections per host, kept open and shared by any number of threads.
 
-    Neither proxies, `.netrc`, cookies nor redirects play a part: a redirect is an answer like any.
+    Neither `.netrc`, cookies, redirects nor the environment play a part: a redirect is an answer
+    like any, and a proxy or a file of certificates is used only if it is named here.
     """
 
-    def __init__(self, *, pool_size: int) -> None:
+    def __init__(self, *, pool_size: int, proxy: str = "", ca_file: str = "") -> None:
         self._session = requests.Session()
         self._session.trust_env = False
+        if proxy:
+            self._session.proxies = {"http": proxy, "https": proxy}
+        if ca_file:
+            self._session.verify = ca_file
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = TimedAdapter(
             pool_connections=4, pool_maxsize=pool_size, max_retries=0, pool_block=True
@@ -97,8 +103,8 @@ class Transport:
     def call(self, request: HttpRequest) -> HttpAnswer:
         """Send a request and return its complete answer.
 
-        Raises OciNoAnswer (connect, timeout, malformed), and OciConfigurationFault for an address
-        that cannot be one.
+        Raises OciNoAnswer (connect, timeout, broken, malformed), and OciConfigurationFault for an
+        address that cannot be one.
         """
         attempt, answer = self._try(request, fresh=False)
         if isinstance(answer, Exception) and request.repeatable and _was_stale(attempt, answer):
@@ -161,26 +167,33 @@ def _explained(operation: str, attempt: Attempt, error: Exception) -> OciError:
         return OciNoAnswer(operation=operation, kind="malformed", detail=detail)
     if late:
         return OciNoAnswer(operation=operation, kind="timeout")
-    detail = say("connection_ended")
-    return OciNoAnswer(operation=operation, kind="malformed", detail=detail)
+    if any(isinstance(one, _CUT_OFF) for one in _causes(error)):
+        return OciNoAnswer(operation=operation, kind="broken")
+    return OciNoAnswer(operation=operation, kind="malformed", detail=say("no_http"))
 
 
 def _why(error: BaseException, *, late: bool) -> str:
     """Say why there is no connection; the texts of the libraries name addresses."""
+    for kind, code in _REASONS:
+        if any(isinstance(one, kind) for one in _causes(error)):
+            return say(code)
+    return say("no_connection_in_time") if late else ""
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """Return an error and what the libraries have wrapped in it."""
     seen: list[BaseException] = []
     reason: object = error
     while isinstance(reason, BaseException) and reason not in seen and len(seen) < 10:
         seen.append(reason)
         inner = [getattr(reason, "reason", None), reason.__cause__, reason.__context__]
         reason = next((e for e in [*inner, *reason.args] if isinstance(e, BaseException)), None)
-    for kind, code in _REASONS:
-        if any(isinstance(e, kind) for e in seen):
-            return say(code)
-    return say("no_connection_in_time") if late else ""
+    return seen
 
 
 _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (urllib3.exceptions.NameResolutionError, "name_not_resolved"),
+    (urllib3.exceptions.ProxyError, "proxy_failed"),
     (ssl.SSLError, "certificate_refused"),
     (ConnectionRefusedError, "connection_refused"),
     (AddressRefused, "address_not_permitted"),

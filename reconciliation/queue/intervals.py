@@ -32,7 +32,7 @@ class Kind:
 
     `unit` is in seconds; `low` and `high` are the least and most of them. With `daily` it is done
     once a day, and people choose the time. `variable` names the environment's setting, if there is
-    one, else the interval is `usual` seconds.
+    one, else the interval is `usual` seconds; `in_seconds` one that counts before it, if it is set.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Kind:
     low: int = 1
     high: int = 1
     variable: str = ""
+    in_seconds: str = ""
     usual: int = MINUTE
     daily: bool = False
     pausable: bool = False
@@ -47,6 +48,8 @@ class Kind:
     @property
     def default(self) -> float:
         """Seconds between two runs as the environment says."""
+        if self.in_seconds and getattr(settings, self.in_seconds):
+            return float(getattr(settings, self.in_seconds))
         return getattr(settings, self.variable) * self.unit if self.variable else self.usual
 
 
@@ -56,7 +59,13 @@ KINDS: Mapping[str, Kind] = {
     for kind in (
         # The queue counts in minutes.
         Kind(SWEEP, unit=MINUTE, high=5),
-        Kind(RETRY, unit=MINUTE, high=1440, variable="COC_RETRY_MINUTES"),
+        Kind(
+            RETRY,
+            unit=MINUTE,
+            high=1440,
+            variable="COC_RETRY_MINUTES",
+            in_seconds="COC_RETRY_SECONDS",
+        ),
         Kind(PROBE, high=60, variable="COC_PROBE_SECONDS"),
         Kind(MERGE, high=3600, variable="COC_MERGE_SECONDS"),
         Kind(RETENTION, usual=DAY, daily=True, pausable=True),

@@ -43,6 +43,8 @@ from reconciliation.reservation.sets import Answered, Prepared
 logger = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
+# Seconds that storing a live order and its outcome take at most, beside what OCI takes.
+_OWN_WORK = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ def placed_before(order: Order, clock: Clock) -> Placement:
     would only hold a thread.
     """
     age = (clock() - order.captured_at).total_seconds()
-    until = time.monotonic() + 3 * settings.COC_OCI_LIVE_TIMEOUT - max(0.0, age)
+    until = time.monotonic() + settings.COC_OCI_LIVE_TIMEOUT + _OWN_WORK - max(0.0, age)
     while order.status == OrderStatus.CREATED and time.monotonic() < until:
         time.sleep(0.05)
         order.refresh_from_db()
@@ -116,7 +118,7 @@ def _offline_reason(state: Connection, placed: PlacedOrder) -> str:
     """Return why the order must not go to OCI now, or nothing."""
     if not connection.may_call(state):
         return why_offline(state)
-    if not connection.is_usable(state):
+    if not connection.is_usable(state, patience=0):
         return say("slow_down")
     if fenced(placed):
         return say("behind_earlier_order")
@@ -183,7 +185,9 @@ def offline_since(state: Connection, site: Site) -> datetime | None:
 
 
 def _reserve_live(order: Order, *, site: Site, claim: Claim, actor: Actor, clock: Clock) -> Order:
-    client = shared_client()
+    # What OCI may take of a shopper's time, however many calls the order needs; what is left then
+    # is left to the sweep.
+    client = shared_client().within(settings.COC_OCI_LIVE_TIMEOUT)
     asked = _ask_live(order, claim=claim, client=client, actor=actor, clock=clock)
     if asked is None:
         order.refresh_from_db()

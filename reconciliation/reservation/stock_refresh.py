@@ -19,6 +19,7 @@ from orders.fields import ZERO
 from orders.ledger import Figure, Key, LedgerChanged
 from orders.models import Hold, HoldState, InventoryList, InventoryRecord
 from reconciliation import connection
+from reconciliation.models import HeldFigures
 from reconciliation.oci.client import OciClient
 from reconciliation.oci.documents import Place, PlaceKind
 from reconciliation.oci.errors import OciError
@@ -190,11 +191,32 @@ def ask(
             len(figures),
             due.list_id,
         )
+        hold_figures(due, why=HeldFigures.Why.ALL_ZERO, skus=len(figures), now=clock())
         return Refreshed(suspicious=True)
+    if not figures and is_known(due):
+        hold_figures(due, why=HeldFigures.Why.VANISHED, skus=len(due.skus), now=clock())
+        return Refreshed()
+    if HeldFigures.objects.filter(pk=due.list_id).exists():
+        HeldFigures.objects.filter(pk=due.list_id).delete()
     # While OFFLINE one good answer proves little; while forced offline nobody wants the figures.
     if not connection.may_call(connection.current()):
         return Refreshed()
     return Refreshed(applied=apply(figures, taken_at=taken_at, clock=clock))
+
+
+def hold_figures(due: Due, *, why: HeldFigures.Why, skus: int, now: datetime) -> None:
+    """Note that OCI's figures of a list cannot be right; an alert follows from it."""
+    HeldFigures.objects.get_or_create(
+        pk=due.list_id, defaults={"why": why, "since": now, "skus": skus}
+    )
+
+
+def is_known(due: Due) -> bool:
+    """Whether OCI had stock of what is asked for: a list that it does not know now has vanished."""
+    known = InventoryRecord.objects.filter(
+        inventory_list=due.list_id, sku__in=due.skus, snapshot_ato__gt=ZERO
+    )
+    return known.exists()
 
 
 def apply(figures: Sequence[Figure], *, taken_at: datetime, clock: Callable[[], datetime]) -> int:

@@ -170,3 +170,23 @@ def test_a_proxy_on_another_machine_is_named(settings: Settings) -> None:
     assert checks.proxy_elsewhere_is_named(None) == []
     settings.COC_BIND, settings.COC_PROXIES_ARE_NAMED = "0.0.0.0", True
     assert checks.proxy_elsewhere_is_named(None) == []
+
+
+def test_a_proxy_and_certificates_must_be_usable(settings: Settings, tmp_path: Path) -> None:
+    settings.COC_OCI_PROXY = settings.COC_OCI_CA_FILE = ""
+    assert checks.way_to_oci_can_be_used(None) == []
+    for proxy in ("http://proxy.example:3128", "https://user:secret@10.0.0.7:8080/"):
+        settings.COC_OCI_PROXY = proxy
+        assert checks.way_to_oci_can_be_used(None) == []
+    for proxy in ("proxy.example:3128", "socks5://proxy:1080", "http://", "http://host:99999"):
+        settings.COC_OCI_PROXY = proxy
+        (message,) = checks.way_to_oci_can_be_used(None)
+        assert told([message]) == [("coc.E015", "COC_OCI_PROXY is not the address of a proxy.")]
+    settings.COC_OCI_PROXY = ""
+    settings.COC_OCI_CA_FILE = str(tmp_path / "missing.pem")
+    (message,) = checks.way_to_oci_can_be_used(None)
+    assert "No such file" in message.msg
+    (tmp_path / "text.pem").write_text("no certificate")
+    settings.COC_OCI_CA_FILE = str(tmp_path / "text.pem")
+    (message,) = checks.way_to_oci_can_be_used(None)
+    assert "it holds no certificates" in message.msg

@@ -66,7 +66,13 @@ class OciOffline(Rule):
 def _cause_data(status: Status) -> Data:
     if status.connection == ConnectionState.FORCED_OFFLINE:
         return {"why": "forced", "by": status.forced_by, "reason": status.reason}
-    why = {OfflineCause.CONFIGURATION: "credentials", OfflineCause.FORCED: "released"}
+    why = {
+        OfflineCause.CONFIGURATION: "credentials",
+        OfflineCause.FORCED: "released",
+        OfflineCause.RESERVATIONS: "reservations",
+        OfflineCause.SLOW: "slow",
+        OfflineCause.THROTTLED: "throttled",
+    }
     return {"why": why.get(status.cause, "no_answer"), "by": "", "reason": ""}
 
 
@@ -93,7 +99,21 @@ def _sentences(why: str) -> tuple[str, str]:
             ),
             automatic,
         )
-    return _("Omnichannel Inventory has not answered since %(time)s."), automatic
+    of_reservations = {
+        "reservations": _(
+            "Omnichannel Inventory has taken no reservations since %(time)s, although it answers"
+            " questions."
+        ),
+        "slow": _(
+            "Omnichannel Inventory has reserved too slowly for a shopper to wait since %(time)s."
+        ),
+        "throttled": _(
+            "Omnichannel Inventory has asked us to slow down each time since %(time)s and taken no"
+            " reservation."
+        ),
+    }
+    no_answer = _("Omnichannel Inventory has not answered since %(time)s.")
+    return of_reservations.get(why, no_answer), automatic
 
 
 RULE = OciOffline()

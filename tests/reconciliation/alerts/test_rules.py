@@ -18,7 +18,7 @@ from reconciliation.alerts.refresh import refresh_alerts, refresh_silence_alerts
 from reconciliation.alerts.rule import Text
 from reconciliation.alerts.site_text import site_texts
 from reconciliation.alerts.text import note_of, text_of
-from reconciliation.models import Alert, Batch, Connection, ReportDay, Run, RunEntry
+from reconciliation.models import Alert, Batch, CallHealth, Connection, ReportDay, Run, RunEntry
 from reconciliation.queue import heartbeats
 
 pytestmark = pytest.mark.django_db
@@ -89,7 +89,7 @@ def said(now: datetime = NOW) -> dict[str, Alert]:
 
 def lose(now: datetime) -> None:
     connection.current()
-    Connection.objects.update(failures=3)
+    CallHealth.objects.create(pk="read", failures=3, unanswered=3, unanswered_since=now)
     connection.lose_if_unanswered(now)
 
 

@@ -11,7 +11,7 @@ from django.db import connections
 
 from orders.actors import person
 from reconciliation import connection
-from reconciliation.models import Connection, ConnectionChange, Lease, Outage
+from reconciliation.models import CallHealth, Connection, ConnectionChange, Lease, Outage
 from reconciliation.queue import leases
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -51,12 +51,12 @@ def test_the_first_look_of_many_makes_one_row() -> None:
 def test_calls_sent_at_once_are_all_counted() -> None:
     connection.current()
     assert at_once(lambda _: connection.note_sent(NOW)) == [None] * MANY
-    assert connection.current().unanswered == MANY
+    assert connection.healths()["read"].unanswered == MANY
 
 
 def test_one_of_many_that_see_the_loss_opens_the_outage() -> None:
     connection.current()
-    Connection.objects.update(failures=3)
+    CallHealth.objects.create(pk="read", failures=3, unanswered=3, unanswered_since=NOW)
     won = at_once(lambda _: connection.lose_if_unanswered(NOW))
     assert sorted(won, key=bool) == [False] * (MANY - 1) + [True]
     assert Outage.objects.count() == 1
@@ -66,13 +66,13 @@ def test_one_of_many_that_see_the_loss_opens_the_outage() -> None:
 def test_failures_counted_at_once_open_one_outage() -> None:
     connection.current()
     at_once(lambda _: connection.note_failure(sent_at=NOW, now=NOW, message="timeout"))
-    assert connection.current().failures == MANY
+    assert connection.healths()["read"].failures == MANY
     assert (Outage.objects.count(), ConnectionChange.objects.count()) == (1, 1)
 
 
 def test_one_of_many_good_probes_begins_the_recovery() -> None:
     connection.current()
-    Connection.objects.update(failures=3)
+    CallHealth.objects.create(pk="read", failures=3, unanswered=3, unanswered_since=NOW)
     connection.lose_if_unanswered(NOW)
     won = at_once(lambda _: connection.note_good_probe(NOW + timedelta(seconds=5)))
     assert won.count(True) == 1
@@ -107,7 +107,7 @@ def test_one_of_many_operators_forces_and_one_releases() -> None:
 
 def test_forcing_wins_over_a_loss_seen_at_the_same_moment() -> None:
     connection.current()
-    Connection.objects.update(failures=3)
+    CallHealth.objects.create(pk="read", failures=3, unanswered=3, unanswered_since=NOW)
 
     def act(number: int) -> bool:
         if number % 2:

@@ -57,7 +57,7 @@ class Witness:
     told: list[str] = field(default_factory=list)
     errors: list[OciError] = field(default_factory=list)
 
-    def sent(self) -> None:
+    def sent(self, operation: str, subject: str, seconds: float) -> None:
         self.told.append("sent")
 
     def answered(self) -> None:

@@ -85,10 +85,11 @@ def test_good_answers_of_this_shape_are_taken(name: str) -> None:
         answer(status=405, kind=""),
         answer(status=302, kind="", Location="http://127.0.0.1:9/"),
         answer(status=304, kind=""),
-        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: -5\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
+        answer("\xff\xfe", status=400),
+        answer(HTML, status=400, kind="text/html"),
+        answer(["no object"], status=400),
+        b"HTTP/1.1 400 Bad\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n\xff\xfe",
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\n" + b"X-Many: 1\r\n" * 500 + b"\r\n{}",
         b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 100_000 + b"\r\n\r\n{}",
@@ -106,6 +107,22 @@ def test_what_is_no_answer_to_the_question_is_none(name: str, wrong: bytes) -> N
     assert (error.kind, error.sent) == ("malformed", True)
     assert witness.told == ["sent", "failed"]
     assert len(str(error)) < 500
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
+    ],
+)
+def test_a_connection_that_ends_is_told_as_such(cut: bytes) -> None:
+    with RawServer(close_after(cut)) as server:
+        error = no_answer(CALLS["put"], client_of(server.url))
+    assert (error.kind, error.sent) == ("broken", True)
+    assert str(error) == "OCI ended the connection before its answer was complete."
 
 
 @pytest.mark.parametrize(
@@ -169,8 +186,7 @@ def test_a_mark_that_tells_of_errors_is_no_cancel(wrong: bytes) -> None:
 def test_a_cancel_is_believed_by_its_status_and_by_oci_s_own_error(status: int) -> None:
     with RawServer(answer(HTML, status=status, kind="text/html")) as server:
         ask: Ask = CALLS["cancel"]
-        kinds = {400: OciConfigurationFault}
-        with pytest.raises(kinds.get(status, OciNoAnswer)):
+        with pytest.raises(OciNoAnswer):
             ask(client_of(server.url))
 
 

@@ -37,14 +37,14 @@ from tests.reconciliation.oci.simulator_process import SimulatorProcess
 @pytest.mark.parametrize(
     ("fault", "kind", "status"),
     [
-        ({"mode": "down"}, "malformed", None),
+        ({"mode": "down"}, "broken", None),
         ({"mode": "refuse"}, "connect", None),
         ({"mode": "hang"}, "timeout", None),
         ({"mode": "slow", "delayMs": 5000}, "timeout", None),
         ({"mode": "drip", "delayMs": 20}, "timeout", None),
         ({"mode": "5xx"}, "server_error", 503),
         ({"mode": "5xx", "status": 500}, "server_error", 500),
-        ({"mode": "cut"}, "malformed", None),
+        ({"mode": "cut"}, "broken", None),
         ({"mode": "garbage"}, "malformed", 200),
     ],
     ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else str(value),
@@ -95,7 +95,7 @@ def test_an_answer_that_is_dropped_every_time_is_no_answer(oci: SimulatorProcess
     client, witness = ready(oci)
     oci.fault("drop")
     error = no_answer(put, client)
-    assert (error.kind, error.sent) == ("malformed", True)
+    assert (error.kind, error.sent) == ("broken", True)
     assert oci.books()["reserved"] == HELD_TWO
     assert len([e for e in oci.requests() if e["operation"] == "put"]) == 2
     assert witness.told == ["sent", "failed"]

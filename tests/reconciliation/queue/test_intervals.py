@@ -192,3 +192,14 @@ def test_paused_retention_is_not_done_and_goes_on_afterwards() -> None:
     put("retention", paused=False)
     assert sweep.sweep(clock=lambda: START) == ["retention"]
     assert not leases.take(name="retention", holder="x", seconds=1, now=START)
+
+
+def test_the_environment_may_count_retries_in_seconds(settings: Any) -> None:
+    settings.COC_RETRY_MINUTES, settings.COC_RETRY_SECONDS = 7, 5
+    retry = intervals.interval_of("retry")
+    assert (retry.seconds, retry.is_changed) == (5, False)
+    put("retry", every=2)
+    assert intervals.interval_of("retry").seconds == 120
+    settings.COC_RETRY_SECONDS = 0
+    put("retry", every=None)
+    assert intervals.interval_of("retry").seconds == 420

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -307,3 +309,41 @@ def test_a_live_order_is_reserved_in_few_statements_and_two_commits(
     # In a test a transaction of ours is a savepoint.
     assert len(ends) == 2, statements
     assert len(others) <= 11, others
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [{"mode": "slow", "delayMs": 250, "operations": ["put", "patch", "availability"]}],
+        [
+            {"mode": "slow", "delayMs": 250, "operations": ["put"]},
+            {"mode": "hang", "operations": ["patch", "availability"]},
+        ],
+        [{"mode": "hang", "operations": ["token"]}],
+        [{"mode": "hang", "operations": ["put"]}],
+    ],
+    ids=["all slow", "giving back hangs", "the token hangs", "reserving hangs"],
+)
+def test_no_shopper_waits_longer_than_the_limit_whatever_calls_an_order_needs(
+    engine: Engine, faults: list[dict[str, Any]]
+) -> None:
+    """What cannot be given back in time is given back by the worker."""
+    site = engine.site({"MUG": 5})
+    engine.at_oci({"MUG": 2})
+    set_connection("ONLINE")
+    engine.oci.faults(faults)
+    began = time.monotonic()
+    with suppress(ShortAtOci):
+        engine.place(site, "A1", [("MUG", 3)])
+    assert time.monotonic() - began < 0.4 + 0.25
+    engine.oci.fault("none")
+    engine.clock.go(61)
+    set_connection("ONLINE")
+    if Order.objects.get().status != "failed":
+        return
+    for _ in range(20):  # A call that was given up may still be under way at OCI.
+        release.finish_cancellations(clock=engine.clock)
+        if not engine.held():
+            break
+        time.sleep(0.1)
+    assert engine.held() == {}

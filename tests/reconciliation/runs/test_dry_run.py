@@ -11,7 +11,7 @@ import pytest
 from django.apps import apps
 
 from orders.models import Order
-from reconciliation.models import Connection, Scope
+from reconciliation.models import CallHealth, Connection, Scope
 from reconciliation.runs import scopes
 from reconciliation.runs.dry_run import dry_run
 from tests import factories
@@ -29,7 +29,7 @@ def everything() -> dict[str, list[Any]]:
         model
         for label in ("orders", "reconciliation", "django_q")
         for model in apps.get_app_config(label).get_models()
-        if model is not Connection
+        if model not in (Connection, CallHealth)
     ]
     return {model.__name__: list(model.objects.order_by("pk").values()) for model in models}
 

@@ -1,0 +1,69 @@
+"""Figures of a list that OCI gives cannot be right, and are not taken over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from reconciliation.alerts import phrases
+from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
+from reconciliation.alerts.site_figures import Sites
+from reconciliation.models import Alert, HeldFigures, Priority
+
+
+class FiguresHeld(Rule):
+    """One alert a list, until OCI gives figures that can be taken over."""
+
+    title = gettext_lazy("Figures of OCI not taken over")
+    button = gettext_lazy("Open the inventory")
+
+    def find(self, facts: Facts) -> Iterable[Found]:
+        """Yield each list."""
+        for held in HeldFigures.objects.order_by("list_id"):
+            yield Found(
+                context=held.list_id[:100],
+                priority=Priority.ACTION,
+                link="/inventory/",
+                data={"list": held.list_id, "why": held.why, "skus": held.skus},
+                since=held.since,
+            )
+
+    def text(self, data: Data) -> Text:
+        """Say what is wrong with the figures, and how right ones are made to count."""
+        message = _(
+            "OCI does not know inventory list %(list)s since %(time)s. Its last figures are kept."
+        )
+        if data["why"] == HeldFigures.Why.ALL_ZERO:
+            message = ngettext(
+                "OCI says since %(time)s that %(number)s SKU of inventory list %(list)s that had"
+                " stock is sold out. The last figures are kept.",
+                "OCI says since %(time)s that all of %(number)s SKUs of inventory list %(list)s"
+                " that had stock are sold out at once. The last figures are kept.",
+                data["skus"],
+            )
+        remedy = _(
+            "Check the list at OCI. If the figures are right, import them from a file: they count"
+            " then."
+        )
+        return Text(message % {"time": moment_of(data), **_words(data)}, remedy)
+
+    def past(self, data: Data) -> str:
+        """Say from when to when."""
+        message = _(
+            "OCI's figures of inventory list %(list)s were not taken over from %(time)s to"
+            " %(until)s."
+        )
+        return message % {**span_of(data), **_words(data)}
+
+    def site_text(self, sites: Sites, alert: Alert) -> str | None:
+        """Say the same to people of sites that sell from the list."""
+        return self.text_for_all(alert) if alert.data.get("list") in sites.lists else None
+
+
+def _words(data: Data) -> dict[str, str]:
+    return {"list": data["list"], "number": phrases.figure(data["skus"])}
+
+
+RULE = FiguresHeld()

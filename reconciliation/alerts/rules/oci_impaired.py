@@ -1,0 +1,62 @@
+"""OCI counts as online, and leaves one kind of call unanswered all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from reconciliation import connection
+from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
+from reconciliation.alerts.site_figures import Sites
+from reconciliation.models import Alert, CallKind, ConnectionState, Priority
+
+
+class OciImpaired(Rule):
+    """Orders are reserved; figures, or giving back, do not work."""
+
+    title = gettext_lazy("Inventory service impaired")
+    button = gettext_lazy("Open the connection")
+
+    def find(self, facts: Facts) -> Iterable[Found]:
+        """Yield it while the verdict is online; an outage has an alert of its own."""
+        if facts.status.connection != ConnectionState.ONLINE:
+            return
+        healths = connection.healths()
+        kinds = [kind for kind, calls in healths.items() if connection.is_lost(calls, facts.now)]
+        if kinds:
+            since = [healths[kind].unanswered_since for kind in kinds]
+            yield Found(
+                priority=Priority.WARN,
+                link="/settings/oci/",
+                data={"kinds": sorted(kinds)},
+                since=min((at for at in since if at is not None), default=None),
+            )
+
+    def text(self, data: Data) -> Text:
+        """Say which kinds of call, and since when."""
+        sentences = {
+            CallKind.READ: _(
+                "OCI has given no figures since %(time)s; stock is shown as last known."
+            ),
+            CallKind.RESERVE: _("OCI has answered no reservation since %(time)s."),
+            CallKind.RELEASE: _(
+                "OCI has taken back no reservation since %(time)s; what is cancelled is given back"
+                " later."
+            ),
+        }
+        words = [sentences[CallKind(kind)] % {"time": moment_of(data)} for kind in data["kinds"]]
+        remedy = _("Nothing to do: it is tried again until it works. If it lasts, ask Salesforce.")
+        return Text(" ".join(words), remedy)
+
+    def past(self, data: Data) -> str:
+        """Say from when to when."""
+        return _("Omnichannel Inventory was impaired from %(time)s to %(until)s.") % span_of(data)
+
+    def site_text(self, sites: Sites, alert: Alert) -> str | None:
+        """Say the same to everybody: all sites share the connection."""
+        return self.text_for_all(alert)
+
+
+RULE = OciImpaired()

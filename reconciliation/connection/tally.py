@@ -1,0 +1,152 @@
+"""What a process has seen of one kind of call: what of it must be written, and when."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from reconciliation.models import CallKind
+
+# A service that answered within the last second does not hang, so calls need not be counted as they
+# are sent; and nothing that is well is written more often.
+EVERY = timedelta(seconds=1)
+# The durations that decide whether a service is slow: of so many calls, of the last while.
+_KEPT_CALLS = 40
+_KEPT_FOR = timedelta(seconds=30)
+_ONE_OF = 20
+_SLOW_AT_LEAST = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A call under way. `at` is wall-clock time, `started` a time of `time.monotonic()`.
+
+    `is_live` says that it has as long as a shopper may wait, and no longer.
+    """
+
+    kind: CallKind
+    subject: str
+    at: datetime
+    started: float
+    is_live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Uncounted:
+    """Calls that were sent and are to be counted now, and when the first of them was sent."""
+
+    calls: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Took:
+    at: datetime
+    seconds: float
+    answered: bool
+
+
+@dataclass(slots=True)
+class Tally:
+    """Calls of one kind that one process has made; safe for any threads."""
+
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _last_good: datetime | None = None
+    _good_written: datetime | None = None
+    _sent_written: datetime | None = None
+    _uncounted: list[Sent] = field(default_factory=list)
+    _last_subject: str = ""
+    _first: datetime | None = None
+    # Something was written since the last good answer that the next one takes back.
+    _is_dirty: bool = False
+    _took: deque[_Took] = field(default_factory=lambda: deque(maxlen=_KEPT_CALLS))
+
+    def sent(self, call: Sent) -> Uncounted | None:
+        """Note a call as it is sent; returns what is to be counted now, if anything is.
+
+        A document that is sent again is not counted again.
+        """
+        with self._lock:
+            self._first = self._first or call.at
+            if call.subject and call.subject == self._last_subject:
+                return None
+            self._last_subject = call.subject
+            self._uncounted.append(call)
+            if _within(self._last_good, call.at) or _within(self._sent_written, call.at):
+                return None
+            due = Uncounted(len(self._uncounted), self._first)
+            self._uncounted, self._sent_written, self._is_dirty = [], call.at, True
+            return due
+
+    def answered(self, call: Sent, *, now: datetime, seconds: float) -> bool:
+        """Note a good answer; True if it is to be written now."""
+        with self._lock:
+            self._note(call, _Took(now, seconds, answered=True))
+            self._last_good, self._sent_written = now, None
+            self._uncounted, self._first, self._last_subject = [], None, ""
+            if not self._is_dirty and _within(self._good_written, now):
+                return False
+            self._good_written, self._is_dirty = now, False
+            return True
+
+    def failed(self, call: Sent, *, now: datetime, seconds: float) -> bool:
+        """Note a call without an answer; False if a later one was answered: it proves nothing."""
+        with self._lock:
+            self._note(call, _Took(now, seconds, answered=False))
+            if self._last_good is not None and self._last_good > call.at:
+                return False
+            self._is_dirty = True
+            # It is counted as one that failed.
+            self._uncounted = [one for one in self._uncounted if one is not call]
+            return True
+
+    def troubled(self, call: Sent) -> None:
+        """Note an answer that is neither good nor a failure; the next good one is to be written."""
+        with self._lock:
+            self._is_dirty = True
+            self._uncounted = [one for one in self._uncounted if one is not call]
+
+    def p95_ms(self) -> int | None:
+        """Return what 19 of the last 20 calls took at most, in milliseconds."""
+        with self._lock:
+            took = sorted(one.seconds for one in self._took)
+        return round(1000 * took[math.ceil(0.95 * len(took)) - 1]) if took else None
+
+    def slow_since(self, *, limit: float) -> datetime | None:
+        """Return since when more than one call of twenty takes longer than `limit` seconds.
+
+        None if that is not so, or if nothing was answered since: then the calls hang.
+        """
+        with self._lock:
+            recent = self._recent()
+        over = [number for number, one in enumerate(recent) if one.seconds >= limit]
+        if len(over) < _SLOW_AT_LEAST or _ONE_OF * len(over) <= len(recent):
+            return None
+        if not any(one.answered for one in recent[over[0] :]):
+            return None
+        first = recent[over[0]]
+        return first.at - timedelta(seconds=first.seconds)
+
+    def _note(self, call: Sent, took: _Took) -> None:
+        # Work in the background may take longer, and many such calls at once slow each other.
+        if call.is_live or call.kind != CallKind.RESERVE:
+            self._took.append(took)
+
+    def _recent(self) -> Sequence[_Took]:
+        if not self._took:
+            return []
+        newest = self._took[-1].at
+        return [one for one in self._took if newest - one.at <= _KEPT_FOR]
+
+    def forget_durations(self) -> None:
+        """Begin to measure again."""
+        with self._lock:
+            self._took.clear()
+
+
+def _within(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and moment <= now < moment + EVERY

@@ -1,0 +1,102 @@
+"""One verdict from three kinds of call: whether OCI counts as lost, since when and why.
+
+Reserving decides. Reads that fail are a loss only if no reservation has worked since they began to,
+and giving back never is: what it leaves behind is given back later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from reconciliation.models import CallHealth, CallKind, OfflineCause
+from reconciliation.reasons import say
+
+# Calls that hang count as soon as they are sent, but a healthy burst must not look like a hang.
+HUNG_AFTER = timedelta(seconds=2)
+# Writes of two orders that were lost for so long are a loss, however few orders come; a little
+# under the five seconds within which a loss is noticed.
+LOST_AFTER = timedelta(seconds=4)
+_FEW = 2
+YOUNG = timedelta(seconds=0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Why OCI counts as lost. `since` is the first call that brought nothing.
+
+    `kind` and `seen` name the count that shows it, so that a newer good answer wins.
+    """
+
+    kind: CallKind
+    seen: datetime
+    since: datetime
+    cause: OfflineCause
+    reason: str
+
+
+def healths() -> dict[str, CallHealth]:
+    """Return how each kind of call fares, by kind; one query."""
+    found = CallHealth.objects.in_bulk(list(CallKind))
+    return {str(kind): found.get(kind) or CallHealth(kind=kind) for kind in CallKind}
+
+
+def is_lost(health: CallHealth, now: datetime, *, most: int | None = None) -> bool:
+    """Whether too many calls of a kind failed, or hang, since the last good answer."""
+    most = settings.COC_FAILURES_TO_OFFLINE if most is None else most
+    since = health.unanswered_since
+    if health.failures >= most:
+        return True
+    if since is None:
+        return False
+    if health.unanswered >= most and since <= now - HUNG_AFTER:
+        return True
+    if health.kind == CallKind.READ or since > now - LOST_AFTER:
+        return False
+    # One that has just been sent says nothing yet.
+    is_young = health.last_sent_at is not None and health.last_sent_at > now - YOUNG
+    return health.unanswered - is_young >= _FEW
+
+
+def loss(now: datetime, *, is_unproven: bool) -> Loss | None:
+    """Return why OCI counts as lost now, or None; one query.
+
+    While the connection `is_unproven`, the first write that fails is enough.
+    """
+    found = healths()
+    reads, writes = found[CallKind.READ], found[CallKind.RESERVE]
+    if writes.unanswered_since and is_lost(writes, now, most=1 if is_unproven else None):
+        return _of_writes(writes, reads, since=writes.unanswered_since)
+    if reads.unanswered_since and is_lost(reads, now):
+        proof = writes.last_good_at
+        if proof is None or proof < reads.unanswered_since:
+            since = _first(reads.unanswered_since, writes.unanswered_since)
+            return _unreachable(reads, reads.unanswered_since, since)
+    storm = writes.throttled_since
+    if storm and writes.throttles >= _FEW and storm <= now - LOST_AFTER:
+        reason = say("reservations_throttled")
+        return Loss(CallKind.RESERVE, storm, storm, OfflineCause.THROTTLED, reason)
+    if writes.slow_since:
+        since = writes.slow_since
+        reason = say("reservations_slow")
+        return Loss(CallKind.RESERVE, since, since, OfflineCause.SLOW, reason)
+    return None
+
+
+def _of_writes(writes: CallHealth, reads: CallHealth, *, since: datetime) -> Loss:
+    if reads.last_good_at is None or reads.last_good_at <= since:
+        return _unreachable(writes, since, _first(since, reads.unanswered_since))
+    reason = say("reservations_unanswered")
+    return Loss(CallKind.RESERVE, since, since, OfflineCause.RESERVATIONS, reason)
+
+
+def _unreachable(health: CallHealth, seen: datetime, since: datetime) -> Loss:
+    calls = max(1, min(settings.COC_FAILURES_TO_OFFLINE, health.unanswered))
+    reason = say("unanswered_calls", limit=calls)
+    return Loss(CallKind(health.kind), seen, since, OfflineCause.UNREACHABLE, reason)
+
+
+def _first(one: datetime, other: datetime | None) -> datetime:
+    return one if other is None else min(one, other)

@@ -1,0 +1,100 @@
+"""Alerts about one kind of call that fails, and about figures that cannot be right."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import translation
+
+from orders.models import InventoryList, Site
+from reconciliation import connection
+from reconciliation.alerts.lifecycle import open_alerts
+from reconciliation.alerts.refresh import refresh_alerts
+from reconciliation.alerts.site_text import site_texts
+from reconciliation.alerts.text import text_of
+from reconciliation.models import Alert, AlertEvent, CallHealth, HeldFigures
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def refreshed(now: datetime = NOW) -> dict[str, Alert]:
+    refresh_alerts(now, watching_since=now)
+    return {alert.descriptor: alert for alert in open_alerts()}
+
+
+def lost(kind: str) -> None:
+    CallHealth.objects.create(pk=kind, failures=3, unanswered=3, unanswered_since=NOW)
+
+
+def german(alert: Alert) -> str:
+    with translation.override("de"):
+        return text_of(alert).message
+
+
+@pytest.mark.parametrize(
+    ("cause", "english", "in_german"),
+    [
+        (
+            "reservations",
+            "has taken no reservations since",
+            "nimmt seit 1. März 2026",
+        ),
+        ("slow", "reserved too slowly", "reserviert seit"),
+        ("throttled", "has asked us to slow down", "bittet seit"),
+    ],
+)
+def test_an_outage_of_reservations_says_so_once(cause: str, english: str, in_german: str) -> None:
+    connection.current()
+    CallHealth.objects.create(pk="read", last_good_at=NOW + timedelta(seconds=1))
+    if cause == "reservations":
+        CallHealth.objects.create(pk="reserve", failures=3, unanswered=3, unanswered_since=NOW)
+    elif cause == "slow":
+        CallHealth.objects.create(pk="reserve", slow_since=NOW)
+    else:
+        CallHealth.objects.create(pk="reserve", throttles=2, throttled_since=NOW)
+    connection.lose_if_unanswered(NOW + timedelta(seconds=5))
+    assert connection.current().cause == cause
+    for second in range(5, 60, 5):
+        alert = refreshed(NOW + timedelta(seconds=second))["oci_offline"]
+    assert english in alert.message
+    assert in_german in german(alert)
+    assert alert.since == NOW
+    assert AlertEvent.objects.filter(alert=alert).count() == 1
+
+
+def test_a_kind_of_call_that_fails_while_online_is_told_and_resolves() -> None:
+    connection.current()
+    CallHealth.objects.create(pk="reserve", last_good_at=NOW + timedelta(seconds=1))
+    lost("read")
+    lost("release")
+    alert = refreshed()["oci_impaired"]
+    assert (alert.priority, alert.since) == ("WARN", NOW)
+    assert "OCI has given no figures since 1 Mar 2026, 12:00 UTC" in alert.message
+    assert "OCI has taken back no reservation since" in alert.message
+    assert "OCI liefert seit" in german(alert)
+    assert "oci_offline" not in refreshed()
+    connection.note_good(NOW)
+    connection.note_good(NOW, kind="release")  # type: ignore[arg-type]
+    assert "oci_impaired" not in refreshed()
+
+
+def test_figures_that_cannot_be_right_are_told_to_those_who_sell_from_the_list() -> None:
+    for name in ("north", "south"):
+        stock = InventoryList.objects.create(pk=name)
+        Site.objects.create(pk=name, inventory_list=stock)
+    HeldFigures.objects.create(list_id="north", why="all_zero", since=NOW, skus=40)
+    HeldFigures.objects.create(list_id="gone", why="vanished", since=NOW, skus=3)
+    refresh_alerts(NOW, watching_since=NOW)
+    alerts = {alert.context: alert for alert in open_alerts()}
+    assert "all of 40 SKUs of inventory list north" in alerts["north"].message
+    assert "OCI does not know inventory list gone" in alerts["gone"].message
+    assert {alert.priority for alert in alerts.values()} == {"ACTION"}
+    assert "alle 40 Artikel der Bestandsliste north" in german(alerts["north"])
+    rows = list(alerts.values())
+    assert list(site_texts(rows, site_ids=["north"])) == [alerts["north"].pk]
+    assert site_texts(rows, site_ids=["south"]) == {}
+    HeldFigures.objects.all().delete()
+    assert refreshed() == {}

@@ -1,0 +1,267 @@
+"""Gray outages: one kind of call works and another does not. Counted and moved directly."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+
+from reconciliation import connection
+from reconciliation.connection import StateObserver
+from reconciliation.models import CallKind, Connection, ConnectionChange, Outage
+from reconciliation.oci.errors import OciNoAnswer
+from tests.reconciliation.connection.test_transitions import NOW, at, changes, waiting_order
+
+pytestmark = pytest.mark.django_db
+
+RESERVE, RELEASE = CallKind.RESERVE, CallKind.RELEASE
+
+
+def reads_work(*seconds: float) -> None:
+    for second in seconds:
+        connection.note_good(at(second))
+
+
+def write_fails(second: float, *, sent: float | None = None, subject: str = "") -> None:
+    sent_at = at(second if sent is None else sent)
+    connection.note_failure(
+        sent_at=sent_at,
+        now=at(second),
+        message="OCI did not answer in time.",
+        kind=RESERVE,
+        subject=subject or str(uuid.uuid4()),
+    )
+
+
+def lose_writes() -> None:
+    reads_work(0.5)
+    for second in (1, 2, 3):
+        write_fails(second)
+
+
+def good_probes(*seconds: float) -> list[bool]:
+    return [connection.note_good_probe(at(second)) for second in seconds]
+
+
+def test_good_reads_do_not_hide_that_writes_are_lost() -> None:
+    for second in (0, 1, 2, 3):
+        write_fails(second + 0.2)
+        reads_work(second + 0.9)
+    now = connection.current()
+    assert (now.state, now.cause) == ("OFFLINE", "reservations")
+    outage = Outage.objects.get()
+    assert (outage.cause, outage.lost_at, outage.detected_at) == (
+        "reservations",
+        at(0.2),
+        at(2.2),
+    )
+
+
+def test_writes_that_hang_are_noticed_in_two_seconds_as_they_are_sent() -> None:
+    for second in (0, 1, 2):
+        connection.note_sent(at(second), kind=RESERVE)
+        reads_work(second + 0.1)
+    assert connection.current().state == "OFFLINE"
+    assert Outage.objects.get().detected_at == at(2)
+
+
+def test_writes_of_two_orders_that_are_lost_for_four_seconds_are_an_outage() -> None:
+    """However few orders come, and however many failures the settings bear."""
+    write_fails(0)
+    write_fails(3)
+    reads_work(3.5)
+    assert connection.lose_if_unanswered(at(3.9)) is False
+    assert connection.lose_if_unanswered(at(4)) is True
+    assert Outage.objects.get().lost_at == at(0)
+
+
+def test_one_document_that_is_never_answered_is_no_outage() -> None:
+    poison = str(uuid.uuid4())
+    for second in range(0, 200, 20):
+        write_fails(second, subject=poison)
+    assert connection.lose_if_unanswered(at(300)) is False
+    assert connection.current().state == "ONLINE"
+    # With another one that fails it is.
+    write_fails(301)
+    write_fails(302, subject=poison)
+    assert connection.current().state == "OFFLINE"
+
+
+def test_reads_that_fail_are_no_outage_while_reservations_work() -> None:
+    for second in range(6):
+        connection.note_failure(sent_at=at(second), now=at(second), message="timeout")
+        connection.note_good(at(second + 0.5), kind=RESERVE, sent_at=at(second + 0.4))
+        if second == 0:
+            continue
+        assert connection.current().state == "ONLINE", second
+    assert connection.is_lost(connection.healths()["read"], at(6)) is True
+
+
+def test_giving_back_that_fails_is_told_and_no_outage() -> None:
+    for second in range(6):
+        connection.note_failure(sent_at=at(second), now=at(second), message="timeout", kind=RELEASE)
+    assert connection.lose_if_unanswered(at(9)) is False
+    assert connection.is_lost(connection.healths()["release"], at(9)) is True
+    assert connection.current().state == "ONLINE"
+
+
+def test_a_recovery_needs_a_write_that_worked_while_an_order_waits() -> None:
+    lose_writes()
+    order = waiting_order()
+    assert good_probes(4, 5, 6, 7, 8, 9) == [False] * 6
+    # One that was sent before the loss proves nothing.
+    connection.note_good(at(9.5), kind=RESERVE, sent_at=at(1))
+    assert connection.mark_recovering(at(9.5)) is False
+    connection.note_good(at(10), kind=RESERVE, sent_at=at(9.9))
+    assert connection.mark_recovering(at(10)) is True
+    now = connection.current()
+    assert (now.state, now.is_unproven) == ("RECOVERING", False)
+    assert order.pk
+    assert changes() == [("ONLINE", "OFFLINE"), ("OFFLINE", "RECOVERING")]
+
+
+def test_with_nothing_to_try_reads_suffice_and_the_first_write_is_a_trial() -> None:
+    lose_writes()
+    assert good_probes(4, 5, 6) == [False, False, True]
+    assert connection.mark_online_if_drained(at(7)) is True
+    assert connection.current().is_unproven is True
+    write_fails(8)
+    assert connection.current().state == "OFFLINE"
+    outage = Outage.objects.get()
+    assert (outage.is_open, outage.lost_at, outage.drained_at) == (True, at(1), None)
+
+
+def test_a_write_that_works_ends_the_trial() -> None:
+    lose_writes()
+    good_probes(4, 5, 6)
+    connection.note_good(at(8), kind=RESERVE, sent_at=at(7.9))
+    assert connection.current().is_unproven is False
+    write_fails(9)
+    assert connection.current().state == "RECOVERING"
+
+
+def test_a_connection_that_is_lost_again_at_once_is_held_for_longer_each_time() -> None:
+    lose_writes()
+    second = 3.0
+    good_probes(4, 5, 6)
+    for held in (60, 120, 300, 300):
+        second = (connection.current().since - NOW).total_seconds() + 1
+        write_fails(second)
+        assert connection.current().state == "OFFLINE"
+        assert connection.current().held_until == at(second + held)
+        good_probes(second + 1, second + 2, second + held - 1)
+        assert connection.current().state == "OFFLINE"
+        assert connection.mark_recovering(at(second + held)) is True
+    assert Outage.objects.count() == 1
+    # One that lasts is none.
+    connection.note_good(at(second + 310), kind=RESERVE, sent_at=at(second + 309))
+    for later in (400, 401, 402):
+        write_fails(second + later)
+    assert (connection.current().state, connection.current().held_until) == ("OFFLINE", None)
+
+
+def test_a_storm_of_429_on_writes_is_an_outage() -> None:
+    for second in (0, 2, 4):
+        connection.note_throttled(retry_after=2, now=at(second), kind=RESERVE)
+        reads_work(second + 0.5)
+    now = connection.current()
+    assert (now.state, now.cause) == ("OFFLINE", "throttled")
+    assert Outage.objects.get().lost_at == at(0)
+
+
+def test_writes_that_are_throttled_now_and_then_are_none() -> None:
+    for second in (0, 2, 4, 6):
+        connection.note_throttled(retry_after=2, now=at(second), kind=RESERVE)
+        connection.note_good(at(second + 1), kind=RESERVE, sent_at=at(second + 0.9))
+    assert connection.current().state == "ONLINE"
+    assert Outage.objects.count() == 0
+
+
+class Calls:
+    """Calls of one process that take as long as a test says."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, settings: LazySettings) -> None:
+        self.now: datetime = NOW
+        self.true = 0.0
+        self.limit: float = settings.COC_OCI_LIVE_TIMEOUT
+        self.observer = StateObserver(lambda: self.now)
+        monkeypatch.setattr("reconciliation.connection.call_observer.time.monotonic", self._time)
+
+    def _time(self) -> float:
+        return self.true
+
+    def put(self, seconds: float, *, answered: bool = True) -> None:
+        self.observer.sent("put", str(uuid.uuid4()), self.limit)
+        self.go(seconds)
+        if answered:
+            self.observer.answered()
+        else:
+            self.observer.failed(OciNoAnswer(operation="put", kind="timeout"))
+
+    def go(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        self.true += seconds
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch, settings: LazySettings) -> Calls:
+    return Calls(monkeypatch, settings)
+
+
+def test_one_call_of_ten_over_the_limit_is_too_slow(calls: Calls) -> None:
+    for number in range(20):
+        calls.put(2.0 if number % 10 == 9 else 0.1, answered=number % 10 != 9)
+        if connection.current().state == "OFFLINE":
+            break
+    now = connection.current()
+    assert (now.state, now.cause) == ("OFFLINE", "slow")
+    assert connection.healths()["reserve"].p95_ms == 2000
+
+
+def test_one_call_of_forty_over_the_limit_is_not(calls: Calls) -> None:
+    for number in range(120):
+        calls.put(2.0 if number % 40 == 39 else 0.1, answered=number % 40 != 39)
+    assert connection.current().state == "ONLINE"
+
+
+def test_what_is_well_is_written_once_a_second(
+    calls: Calls, django_assert_num_queries: Any
+) -> None:
+    calls.put(0.01)
+    with django_assert_num_queries(0):
+        for _ in range(90):
+            calls.put(0.01)
+    calls.go(0.1)
+    with django_assert_num_queries(2):
+        calls.put(0.01)
+
+
+def test_failures_are_written_at_once_and_taken_back_by_the_next_answer(calls: Calls) -> None:
+    calls.put(0.01)
+    calls.put(0.01, answered=False)
+    assert connection.healths()["reserve"].failures == 1
+    calls.put(0.01)
+    assert connection.healths()["reserve"].failures == 0
+
+
+def test_sends_of_several_processes_add_up(
+    monkeypatch: pytest.MonkeyPatch, settings: LazySettings
+) -> None:
+    """One order a second, each taken by another process, and none of them is answered."""
+    processes = [Calls(monkeypatch, settings) for _ in range(3)]
+    for second, process in enumerate(processes):
+        process.now = at(second)
+        process.observer.sent("put", str(uuid.uuid4()), 2.0)
+    assert connection.current().state == "OFFLINE"
+    assert Outage.objects.get().lost_at == NOW
+
+
+def test_forced_offline_is_left_alone_by_what_calls_show() -> None:
+    connection.current()
+    Connection.objects.update(state="FORCED_OFFLINE", cause="forced")
+    lose_writes()
+    assert connection.current().state == "FORCED_OFFLINE"
+    assert ConnectionChange.objects.count() == 0
