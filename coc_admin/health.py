@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from coc_admin.web_server.contact import contact
 from reconciliation.alerts import lifecycle
 from reconciliation.alerts.rules.silent_worker import is_worker_silent
+from reconciliation.connection import healths, is_lost
 from reconciliation.models import ConnectionState, Heartbeat, Outage, Priority, ReportDay
 from reconciliation.queue import enqueue, heartbeats
 from reconciliation.runs import status
@@ -116,6 +117,7 @@ class _Figures(Collector):
         """Yield the figures."""
         now = status.summary()
         yield from self._connection(now)
+        yield from self._calls()
         yield from self._orders(now)
         yield self._alerts()
         yield self._heartbeats()
@@ -147,6 +149,22 @@ class _Figures(Collector):
             "Length of the open outage so far.",
             self._age(now.offline_since) if now.offline_since else 0,
         )
+
+    def _calls(self) -> Iterator[Metric]:
+        lost = GaugeMetricFamily(
+            "coc_oci_calls_lost", "1 while OCI leaves calls of a kind unanswered.", labels=["kind"]
+        )
+        p95 = GaugeMetricFamily(
+            "coc_oci_call_seconds",
+            "What 19 of the last 20 calls of a kind took at most.",
+            labels=["kind"],
+        )
+        for kind, calls in healths().items():
+            lost.add_metric([str(kind)], is_lost(calls, self._now))
+            if calls.p95_ms is not None:
+                p95.add_metric([str(kind)], calls.p95_ms / 1000)
+        yield lost
+        yield p95
 
     def _orders(self, now: status.Status) -> Iterator[Metric]:
         waiting = now.waiting

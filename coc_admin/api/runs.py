@@ -30,6 +30,7 @@ from orders.errors import Problem
 from orders.fields import json_number
 from orders.models import Order
 from orders.serializers import iso
+from reconciliation import connection
 from reconciliation.models import Run, RunEntry, Scope, Trigger
 from reconciliation.runs import lifecycle, status
 from reconciliation.runs.dry_run import DryRun, dry_run
@@ -80,6 +81,16 @@ def get_status(request: HttpRequest) -> Any:
     return {
         "connection": now.connection,
         "since": iso(now.since),
+        "cause": now.cause,
+        "calls": [
+            {
+                "kind": kind,
+                "isAnswered": not connection.is_lost(calls, timezone.now()),
+                "lastGoodAt": iso(calls.last_good_at),
+                "p95Ms": calls.p95_ms,
+            }
+            for kind, calls in connection.healths().items()
+        ],
         "waiting": {
             "orders": now.waiting.orders,
             "units": json_number(now.waiting.units),

@@ -17,8 +17,10 @@ from orders.models import ExportStatus, ItemKind, OrderStatus, ReservationState
 from orders.payload_values import Text
 from reconciliation.alerts.rules import RULES
 from reconciliation.models import (
+    CallKind,
     ConnectionState,
     EntryState,
+    OfflineCause,
     Priority,
     ReportType,
     RunState,
@@ -172,11 +174,24 @@ class RunPage(Schema):
     nextCursor: str | None
 
 
+class CallsAnswer(Schema):
+    """How calls of one kind to OCI fare."""
+
+    kind: CallKind
+    isAnswered: bool = Field(description="false while OCI leaves calls of the kind unanswered.")
+    lastGoodAt: str | None
+    p95Ms: int | None = Field(description="What 19 of the last 20 calls took at most.")
+
+
 class StatusAnswer(Schema):
     """Where things stand for the token's site."""
 
     connection: ConnectionState
     since: str
+    cause: OfflineCause = Field(description="Why the connection is offline; empty if it is not.")
+    calls: list[CallsAnswer] = Field(
+        description="By kind of call; the state of the connection is the verdict from all."
+    )
     waiting: WaitingAnswer
     needsReview: int
     oversold: int = Field(description="Short orders that nobody has settled.")

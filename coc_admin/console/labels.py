@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from coc_admin.console.formats import format_money, format_quantity
 from orders import reasons
@@ -82,6 +82,19 @@ class Standing:
     next_step: str = ""
 
 
+_TITLES = {
+    OfflineCause.RESERVATIONS: gettext_lazy(
+        "Omnichannel Inventory takes no reservations, although it answers questions"
+    ),
+    OfflineCause.SLOW: gettext_lazy(
+        "Omnichannel Inventory reserves too slowly for a shopper to wait"
+    ),
+    OfflineCause.THROTTLED: gettext_lazy(
+        "Omnichannel Inventory asks us to slow down and reserves nothing"
+    ),
+}
+
+
 def money_by_currency(waiting: Waiting) -> str:
     """Return the value of what waits, each currency on its own."""
     return ", ".join(format_money(value, code) for code, value in waiting.value.items())
@@ -132,7 +145,7 @@ def connection_banner(status: Status, *, refusing_sites: Sequence[str]) -> Banne
     return Banner(
         tone="bad",
         icon="plug-connected-x",
-        title=_("Omnichannel Inventory is offline"),
+        title=str(_TITLES.get(status.cause) or _("Omnichannel Inventory is offline")),
         since=status.offline_since or status.since,
         works=works,
         at_stake=at_stake,

@@ -155,6 +155,7 @@ def test_metrics_of_an_empty_shop(db: None, client: Client) -> None:
     found = samples(client)
     assert found["coc_orders_waiting"] == 0
     assert found['coc_connection_state{state="ONLINE"}'] == 1
+    assert found['coc_oci_calls_lost{kind="reserve"}'] == 0
     assert not [name for name in found if name.startswith("coc_heartbeat")]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -14,7 +15,10 @@ from coc_admin.accounts import audit_log
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.frame import frame_of
 from coc_admin.console.settings.views import settings_page
+from orders.reasons import read
+from reconciliation import connection
 from reconciliation.maintenance import connection_test
+from reconciliation.models import CallHealth, CallKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +49,52 @@ def oci_page(request: HttpRequest) -> HttpResponse:
     context = {
         "settings": _settings(),
         "connection": frame_of(request).connection,
+        "kinds": _kinds(timezone.now()),
         "most_calls": settings.COC_OCI_CONCURRENCY,
         "steps": steps,
         "all_well": all(step.ok for step in steps),
         "refused": refused,
     }
     return settings_page(request, "oci.html", context, status=409 if refused else 200)
+
+
+@dataclass(frozen=True, slots=True)
+class KindOfCall:
+    """How calls of one kind fare, in plain words."""
+
+    label: str
+    tone: str
+    words: str
+    last_good_at: datetime | None
+    last_error: str
+
+
+def _kinds(now: datetime) -> list[KindOfCall]:
+    return [
+        KindOfCall(
+            label=str(CallKind(kind).label),
+            last_good_at=calls.last_good_at,
+            last_error=read(calls.last_error, calls.last_error_codes) if calls.failures else "",
+            **_words(calls, now),
+        )
+        for kind, calls in connection.healths().items()
+    ]
+
+
+def _words(calls: CallHealth, now: datetime) -> dict[str, str]:
+    if connection.is_lost(calls, now):
+        return {"tone": "bad", "words": _("no answer")}
+    if calls.slow_since:
+        return {"tone": "bad", "words": _("too slow")}
+    if calls.throttles:
+        return {"tone": "warn", "words": _("asked to slow down")}
+    if calls.failures:
+        return {"tone": "warn", "words": _("the last call failed")}
+    if calls.last_good_at is None:
+        return {"tone": "warn", "words": _("no call yet")}
+    if calls.p95_ms is None:
+        return {"tone": "ok", "words": _("answers")}
+    return {"tone": "ok", "words": _("answers in %(ms)s ms") % {"ms": calls.p95_ms}}
 
 
 def _settings() -> list[Setting]:
@@ -62,6 +106,10 @@ def _settings() -> list[Setting]:
         Setting(_("Address for tokens"), "COC_OCI_TOKEN_URL", _bare(settings.COC_OCI_TOKEN_URL)),
         Setting(_("Client id"), "COC_OCI_CLIENT_ID", settings.COC_OCI_CLIENT_ID),
         Setting(_("Client secret"), "COC_OCI_CLIENT_SECRET", secret),
+        Setting(_("Proxy"), "COC_OCI_PROXY", _bare(settings.COC_OCI_PROXY) or _("none")),
+        Setting(
+            _("Certificates"), "COC_OCI_CA_FILE", settings.COC_OCI_CA_FILE or _("the usual ones")
+        ),
     ]
 
 

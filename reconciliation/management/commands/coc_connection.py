@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -11,6 +12,7 @@ from orders.actors import at_the_command_line
 from reconciliation import connection
 from reconciliation.alerts.phrases import at_stake, moment
 from reconciliation.alerts.refresh import refresh_alerts
+from reconciliation.models import CallHealth
 from reconciliation.runs.status import summary
 
 
@@ -47,4 +49,14 @@ class Command(BaseCommand):
         status = summary()
         reason = f" ({status.reason})" if status.reason else ""
         self.stdout.write(f"{status.connection} since {moment(status.since)}{reason}")
+        for kind, calls in connection.healths().items():
+            self.stdout.write(_fares(str(kind), calls, now))
         self.stdout.write(at_stake(status.waiting))
+
+
+def _fares(kind: str, calls: CallHealth, now: datetime) -> str:
+    """Return a line about calls of one kind: reading figures, reserving, giving back."""
+    good = f"; last good answer {moment(calls.last_good_at)}" if calls.last_good_at else ""
+    if connection.is_lost(calls, now):
+        return f"{kind}: no answer{good}"
+    return f"{kind}: answers{good}" if good else f"{kind}: no call yet"

@@ -6,10 +6,20 @@ import json
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from coc_admin.models import TokenScope
 from orders.models import Order, Site
-from reconciliation.models import Batch, EntryState, Run, RunEntry, RunState, Scope, Trigger
+from reconciliation.models import (
+    Batch,
+    CallHealth,
+    EntryState,
+    Run,
+    RunEntry,
+    RunState,
+    Scope,
+    Trigger,
+)
 from reconciliation.runs import lifecycle
 from tests.coc_admin.api.conftest import Api, api_for, problem
 from tests.coc_admin.console import scene
@@ -43,6 +53,12 @@ def body(answer: Any, status: int = 200) -> Any:
     return json.loads(answer.content)
 
 
+NO_CALLS = [
+    {"kind": kind, "isAnswered": True, "lastGoodAt": None, "p95Ms": None}
+    for kind in ("read", "reserve", "release")
+]
+
+
 class TestStatus:
     def test_of_an_outage(self, api: Api, outage: Scene, theirs: Api) -> None:
         scene.set_connection(ConnectionState.OFFLINE)
@@ -50,6 +66,8 @@ class TestStatus:
         assert body(api.get("status")) == {
             "connection": "OFFLINE",
             "since": "2026-02-02T12:00:00.000Z",
+            "cause": "",
+            "calls": NO_CALLS,
             "waiting": {
                 "orders": 1,
                 "units": 3,
@@ -89,6 +107,8 @@ class TestStatus:
         assert found.pop("since").endswith("Z")
         assert found == {
             "connection": "ONLINE",
+            "cause": "",
+            "calls": NO_CALLS,
             "waiting": {"orders": 0, "units": 0, "value": {}, "oldestCapturedAt": None},
             "needsReview": 0,
             "oversold": 0,
@@ -325,3 +345,15 @@ def test_a_run_of_the_site_takes_no_order_of_another(api: Api, theirs: Api, outa
 
     planned = RunEntry.objects.filter(run=run).values_list("order__order_no", flat=True)
     assert list(planned) == [outage.waiting.order_no]
+
+
+def test_status_tells_which_kind_of_call_is_lost(api: Api, outage: Scene) -> None:
+    now = timezone.now()
+    CallHealth.objects.create(
+        pk="reserve", failures=3, unanswered=3, unanswered_since=now, p95_ms=2000
+    )
+    CallHealth.objects.create(pk="read", last_good_at=now)
+    calls = {calls["kind"]: calls for calls in body(api.get("status"))["calls"]}
+    assert (calls["reserve"]["isAnswered"], calls["reserve"]["p95Ms"]) == (False, 2000)
+    assert calls["read"]["isAnswered"] is True
+    assert calls["read"]["lastGoodAt"]

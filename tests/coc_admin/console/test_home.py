@@ -134,6 +134,9 @@ def test_nothing_to_show_is_said(viewer: Client, db: None) -> None:
     ("state", "cause", "words"),
     [
         (ConnectionState.OFFLINE, OfflineCause.UNREACHABLE, "Omnichannel Inventory is offline"),
+        (ConnectionState.OFFLINE, OfflineCause.RESERVATIONS, "takes no reservations, although"),
+        (ConnectionState.OFFLINE, OfflineCause.SLOW, "reserves too slowly for a shopper to wait"),
+        (ConnectionState.OFFLINE, OfflineCause.THROTTLED, "asks us to slow down and reserves"),
         (
             ConnectionState.OFFLINE,
             OfflineCause.CONFIGURATION,

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from coc_admin.models import AuditEntry
 from orders.models import InventoryList
-from reconciliation.models import Connection
+from reconciliation.models import CallHealth, Connection
 from reconciliation.oci.client import OciClient
 from reconciliation.queue import leases
 from tests.coc_admin.console.settings.conftest import SignIn
@@ -139,3 +139,31 @@ def test_others_do_not_test(sign_in: SignIn, db: None) -> None:
     client = sign_in("merchandiser")
     assert client.get(PAGE).status_code == 403
     assert client.post(PAGE).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ("Reserving", "no answer", "Reading figures", "answers in 25 ms", "Giving back")),
+        ("de", ("Reservieren", "keine Antwort", "Bestandszahlen lesen", "antwortet in 25 ms")),
+    ],
+)
+def test_page_says_how_each_kind_of_call_fares(
+    operator: Client, language: str, words: tuple[str, ...]
+) -> None:
+    set_connection("OFFLINE")
+    now = timezone.now()
+    Connection.objects.update(held_until=now + timedelta(minutes=1))
+    CallHealth.objects.create(
+        pk="reserve",
+        failures=3,
+        unanswered=3,
+        unanswered_since=now,
+        last_error="OCI did not answer in time.",
+    )
+    CallHealth.objects.create(pk="read", last_good_at=now, p95_ms=25)
+    page = operator.get(PAGE, headers={"accept-language": language}).content.decode()
+    for word in words:
+        assert word in page
+    held = "It was lost again right after" if language == "en" else "gleich nach ihrer Rückkehr"
+    assert held in page
