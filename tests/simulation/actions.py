@@ -67,10 +67,11 @@ def place(world: World) -> None:
     """A shopper orders one to three SKUs, and maybe others do."""
     for _ in range(world.rng.choice((1, 1, 2, 4))):
         if len(world.placed) < world.nature.orders:
-            _place_one(world)
+            place_one(world)
 
 
-def _place_one(world: World) -> None:
+def place_one(world: World) -> None:
+    """One shopper orders one to three SKUs."""
     rng, number = world.rng, len(world.placed)
     site = rng.choice(list(Site.objects.order_by("pk")))
     skus = rng.sample(world.nature.skus, rng.randint(1, min(3, len(world.nature.skus))))
@@ -98,6 +99,8 @@ def send(world: World, site: Site, raw: bytes) -> None:
             return place_order(raw=raw, site=site, actor=SHOP, clock=world.clock)
         except OrderRefused as refusal:
             return refusal
+        finally:
+            world.invariants.waited(world.processes.running.waited)
 
     world.note(f"place {site.pk} {number}")
     answer = world.run("web", work)

@@ -149,6 +149,16 @@ def no_holds_of_reruns() -> Any:
     return _replaced(("orders.ledger.hold_shortfall", lambda **arguments: None))
 
 
+def no_kinds_of_calls() -> Any:
+    """Count all calls as one kind, so that good reads hide that reservations are lost."""
+    return _replaced(("reconciliation.connection.call_observer._KINDS", {}))
+
+
+def no_time_limit_in_all() -> Any:
+    """Let each call for a live order take as long as the first."""
+    return _replaced(("reconciliation.oci.client.OciClient.within", lambda client, seconds: client))
+
+
 GUARDS: dict[str, Callable[[], Any]] = {
     "stored id": no_stored_id,
     "hold rule": no_hold_rule,
@@ -158,6 +168,8 @@ GUARDS: dict[str, Callable[[], Any]] = {
     "holds of the refused": no_holds_of_the_refused,
     "holds of reruns": no_holds_of_reruns,
     "batch lease": no_lease,
+    "kinds of calls": no_kinds_of_calls,
+    "time limit in all": no_time_limit_in_all,
     "fence of replacements": no_fence_of_replacements,
 }
 

@@ -6,6 +6,8 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
+
 from tests.simulation.holdings import check_books
 from tests.simulation.rows import Broken, rows
 
@@ -140,6 +142,11 @@ class Invariants:
         elif sql.startswith('INSERT INTO "orders_replacement" '):
             ((pk,),) = rows("SELECT MAX(id) FROM orders_replacement")
             self._replacements[pk] = self._world.processes.running.began
+
+    def waited(self, seconds: float) -> None:
+        """Raise Broken if a shopper waited for OCI longer than the limit, whatever it took."""
+        if seconds > settings.COC_OCI_LIVE_TIMEOUT + 0.1:
+            self._world.broken.append(Broken(f"a shopper waited {seconds:.1f} s for OCI"))
 
     def check(self) -> None:
         """Raise Broken if something is not as it must be."""

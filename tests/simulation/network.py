@@ -26,14 +26,15 @@ LONGEST_DELAY = 40.0
 class Network:
     """What lies between us and OCI. `held_up` is the share of requests that arrive late.
 
-    `note` is told of everything, `before` of each call before it leaves, `committed` of each
-    reservation that OCI takes, unless it was held up.
+    `note` is told of everything, `waited` how long each call took, `before` of each call before it
+    leaves, `committed` of each reservation that OCI takes, unless it was held up.
     """
 
     simulator: Simulator
     clock: VirtualClock
     rng: random.Random
     note: Callable[[str], None]
+    waited: Callable[[str, float], None]
     before: Callable[[], None]
     committed: Callable[[str], None]
     held_up: float = 0.0
@@ -43,6 +44,15 @@ class Network:
     def exchange(self, request: HttpRequest) -> HttpAnswer:
         self.calls += 1
         self.before()
+        began = self.clock.true
+        try:
+            return self._exchange(request)
+        finally:
+            # Nobody waits beyond the deadline, however long OCI goes on.
+            seconds = max(0.0, min(self.clock.true, request.deadline) - began)
+            self.waited(request.operation, seconds)
+
+    def _exchange(self, request: HttpRequest) -> HttpAnswer:
         # The process may have been overtaken for longer than it may take.
         self.clock.go(self.rng.choice((0.004, 0.02, 0.02, 0.08)))
         if self.clock.true >= request.deadline:
@@ -81,7 +91,7 @@ class Network:
         match outcome.delivery:
             case "reset":
                 raise OciNoAnswer(operation=request.operation, kind="connect")
-            case "hang":
+            case "hang" | "drip":
                 self._run_out_of_time(request)
                 raise OciNoAnswer(operation=request.operation, kind="timeout")
             case "close" | "cut":

@@ -40,6 +40,8 @@ class Process:
     overtaken_at: int = 0
     events: int = 0
     points: int = 0
+    # Seconds that it has waited for OCI.
+    waited: float = 0.0
     dead: bool = False
 
     def event(self) -> None:

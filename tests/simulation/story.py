@@ -18,6 +18,7 @@ from reconciliation import connection, tasks
 from reconciliation.maintenance import integrity_check
 from reconciliation.models import ConnectionState, Run, Scope
 from tests.simulation import actions, endings, people
+from tests.simulation.gray import GRAY, check_changes
 from tests.simulation.remedies import MERCHANDISING, REMEDYING
 from tests.simulation.rows import Broken, rows
 from tests.simulation.world import World, alive
@@ -83,6 +84,8 @@ def _play(world: World) -> Told:
         overtaking = overtaking | actions.DOUBLING
     if world.nature.remedies:
         overtaking, usual = overtaking | REMEDYING, usual | REMEDYING
+    if world.nature.grays:
+        usual = usual | GRAY
     if world.nature.merchandises:
         usual = usual | MERCHANDISING
     world.overtake = lambda: _do(world, overtaking)
@@ -92,6 +95,7 @@ def _play(world: World) -> Told:
             _keep_promises()
     _drain(world)
     endings.check(world)
+    check_changes()
     settled = endings.settled()
     _rerun_changes_nothing(world, settled)
     return Told(

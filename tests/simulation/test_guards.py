@@ -23,7 +23,9 @@ CAUGHT_BY = {
     "holds of the refused": (505, "ATO of SKU-0"),
     "holds of reruns": (60706, "ATO of SKU-1"),
     "batch lease": (6, "has taken it"),
-    "fence of replacements": (6, "waits longer"),
+    "fence of replacements": (7, "waits longer"),
+    "kinds of calls": (34, "is not noticed"),
+    "time limit in all": (53, "a shopper waited"),
 }
 OTHERS = range(1, 251)
 

@@ -80,6 +80,8 @@ class Nature:
     merchandises: bool = False
     # Orders hold bundles and options: two of five seeds.
     bundles: bool = False
+    # Reservations are lost now and then while OCI answers questions: three of thirteen seeds.
+    grays: bool = False
 
     @classmethod
     def drawn(cls, rng: random.Random) -> Nature:
@@ -112,6 +114,12 @@ class Nature:
             },
         )
 
+    def with_grays(self, *, calm: bool) -> Nature:
+        """Return a world like this one whose orders seldom want the same SKU."""
+        stock = {f"SKU-{n}": 5 + 2 * n for n in range(9)}
+        more: dict[str, Any] = {"deadly": 0.0, "busy": 0.0} if calm else {}
+        return dataclasses.replace(self, skus=tuple(stock), stock=stock, **more)
+
     def with_merchandisers(self, rng: random.Random) -> Nature:
         """Return a world like this one with more to replace, and to replace it by."""
         stock = {f"SKU-{n}": rng.randint(3, 22) for n in range(5)}
@@ -133,7 +141,7 @@ class InlineProber(Prober):
     """Probes in the thread of the tick."""
 
     def start(self) -> bool:
-        self.probe()
+        self.probe_and_try()
         return True
 
 
@@ -150,6 +158,8 @@ class World:
     placed: list[tuple[Site, bytes]] = field(default_factory=list)
     overtake: Callable[[], None] = lambda: None
     seen: Counter[str] = field(default_factory=Counter)
+    # Calls that placed a reservation, by the name of the process.
+    puts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
@@ -161,7 +171,10 @@ class World:
             remedies=self.seed % 7 in (3, 4),
             doubles=self.seed % 7 == 6,
             bundles=self.seed % 5 in (2, 4),
+            grays=self.seed % 13 in (1, 7, 8),
         )
+        if self.nature.grays:
+            self.nature = self.nature.with_grays(calm=self.seed % 13 != 7)
         if self.seed % 11 in (5, 9):
             self.nature = self.nature.with_merchandisers(self.rng)
         self.clock = VirtualClock(self.nature.begins)
@@ -179,6 +192,7 @@ class World:
             self.clock,
             self.rng,
             note=self.note,
+            waited=self._waited,
             before=self._calling,
             committed=self._committed,
             held_up=0.0,
@@ -228,6 +242,13 @@ class World:
         self.clock.go(seconds)
         self.network.deliver_late()
         self.processes.point()
+
+    def _waited(self, operation: str, seconds: float) -> None:
+        if self.processes.depth:
+            process = self.processes.running
+            process.waited += seconds
+            if operation == "put":
+                self.puts[process.name] += 1
 
     def _calling(self) -> None:
         self.processes.calling()
@@ -323,6 +344,7 @@ def alive(world: World) -> Iterator[World]:
             ("reconciliation.queue.enqueue.queued", lambda: len(world.queue)),
             ("reconciliation.runs.batches.work_run", partial(batches.work_run, pause=world.pause)),
             ("reconciliation.monitor.loop.ALERTS_EVERY", timedelta(minutes=10)),
+            ("reconciliation.monitor.loop.Monitor._has_moved", lambda monitor: False),
             # There is no queue that a schedule could stop.
             ("reconciliation.maintenance.schedules.heal", lambda now: []),
             ("os.fsync", lambda handle: None),

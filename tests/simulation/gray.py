@@ -1,0 +1,128 @@
+"""Gray outages: OCI answers questions, and leaves reservations without an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from reconciliation import connection
+from reconciliation.models import ConnectionChange, Outage
+from tests.simulation import actions
+from tests.simulation.actions import Action
+from tests.simulation.rows import Broken
+from tests.simulation.world import World
+
+_FAULTS: tuple[Mapping[str, Any], ...] = (
+    {"mode": "hang"},
+    {"mode": "hang", "commit": True},
+    {"mode": "5xx"},
+    {"mode": "5xx", "commit": True},
+    {"mode": "drip", "delayMs": 1000},
+    {"mode": "garbage"},
+    {"mode": "empty"},
+    {"mode": "down"},
+    {"mode": "429", "retryAfter": 2},
+)
+# Orders, one a second, in which a gray outage must be noticed, and those that must not wait then.
+_NOTICED_IN = 6
+_AFTER = 4
+# So many orders that are tried so soon are enough to tell.
+_FEW, _EARLY = 2, 3
+# Seconds of the clock in which a service that is back must be noticed: probes, a trial, a hold.
+_BACK_IN = 15
+
+
+def gray_outage(world: World) -> None:
+    """Reservations alone are lost, while an order comes each second; then they work again."""
+    actions.no_trouble(world)
+    world.network.held_up = 0.0
+    actions.tick_until(world, connection.may_call)
+    fault = {**world.rng.choice(_FAULTS), "operations": ["put"]}
+    world.note(f"gray outage: {fault}")
+    world.seen["gray outages"] += 1
+    # What comes in between, or kills a process, is for the other actions.
+    calm = world.nature.deadly == 0 and world.nature.busy == 0
+    was_usable = connection.is_usable(connection.current(), now=world.clock.now, patience=0)
+    outages = set(Outage.objects.values_list("pk", flat=True))
+    began = world.clock.now
+    tried = world.puts["web"]
+    world.simulator.faults.replace([fault])
+    _orders(world, _EARLY)
+    early = world.puts["web"] - tried
+    _orders(world, _NOTICED_IN - _EARLY)
+    if calm and was_usable and early >= _FEW:
+        _check_noticed(world, outages, began)
+    usable = connection.may_call(connection.current())
+    calls = world.puts["web"]
+    _orders(world, _AFTER)
+    if calm and not usable and world.puts["web"] != calls:
+        raise Broken("a shopper waited for OCI after the verdict")
+    _come_back(world)
+    opened = Outage.objects.exclude(pk__in=outages).count()
+    if calm and opened > 1:
+        raise Broken(f"one gray outage, and {opened} rows")
+
+
+def _orders(world: World, seconds: int) -> None:
+    for _ in range(seconds):
+        if len(world.placed) < world.nature.orders + 12:
+            actions.place_one(world)
+        actions.tick(world)
+
+
+def _check_noticed(world: World, before: set[int], began: Any) -> None:
+    if connection.may_call(connection.current()):
+        raise Broken(f"a gray outage is not noticed in {_NOTICED_IN} orders")
+    outage = Outage.objects.filter(is_open=True).first()
+    if outage is None:
+        raise Broken("a gray outage without a row")
+    if outage.pk not in before and outage.lost_at < began - timedelta(seconds=3):
+        raise Broken("a gray outage began before its first call")
+
+
+def _come_back(world: World) -> None:
+    actions.no_trouble(world)
+    held_until = connection.current().held_until
+    if held_until is not None and held_until > world.clock.now:
+        actions.pass_time(world, (held_until - world.clock.now).total_seconds())
+    for _ in range(_BACK_IN):
+        actions.tick(world)
+        if connection.may_call(connection.current()):
+            break
+
+
+def check_changes() -> None:
+    """Raise Broken if the connection came back sooner than it was held."""
+    lost_at = back_at = None
+    for change in ConnectionChange.objects.order_by("id"):
+        if change.new_state == "OFFLINE" and change.old_state in ("ONLINE", "RECOVERING"):
+            relapsed = back_at is not None and timedelta(0) <= change.at - back_at < _RELAPSE
+            lost_at = change.at if relapsed else None
+        elif change.new_state == "FORCED_OFFLINE":
+            lost_at = None
+        elif change.new_state == "RECOVERING":
+            # Our wall clock is corrected by up to two seconds now and then.
+            if lost_at is not None and change.at - lost_at < _RELAPSE - timedelta(seconds=3):
+                raise Broken("the connection flaps")
+            back_at = change.at
+
+
+_RELAPSE = timedelta(seconds=60)
+
+
+def slow_shortage(world: World) -> None:
+    """OCI is short, and takes its time: giving back and fresh figures are calls of their own."""
+    actions.no_trouble(world)
+    actions.tick_until(world, connection.may_call)
+    for _ in range(4):
+        actions.sell_elsewhere(world)
+    fault = {"mode": "slow", "delayMs": 1500, "operations": ["put", "patch", "availability"]}
+    world.note(f"slow shortage: {fault}")
+    world.simulator.faults.replace([fault])
+    for _ in range(3):
+        actions.place_one(world)
+    actions.no_trouble(world)
+
+
+GRAY: dict[Action, float] = {gray_outage: 12.0, slow_shortage: 5.0}
