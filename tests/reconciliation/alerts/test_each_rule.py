@@ -47,6 +47,11 @@ DATA: dict[str, list[Data]] = {
         {"missing_from": START},
     ],
     "silent_monitor": [{"never": False}, {"never": True}],
+    "figures_held": [
+        {"list": "web", "why": "all_zero", "skus": 40},
+        {"list": "web", "why": "vanished", "skus": 1},
+    ],
+    "oci_impaired": [{"kinds": ["read", "release", "reserve"]}],
     "silent_worker": [{"never": False}, {"never": True}],
     "still_offline": [{"run": 1, "at": START, **WAITING}],
     "vanished_orders": [

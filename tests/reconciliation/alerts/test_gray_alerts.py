@@ -40,7 +40,7 @@ def german(alert: Alert) -> str:
         (
             "reservations",
             "has taken no reservations since",
-            "nimmt seit 1. März 2026",
+            "keine Reservierungen an, beantwortet aber",
         ),
         ("slow", "reserved too slowly", "reserviert seit"),
         ("throttled", "has asked us to slow down", "bittet seit"),
