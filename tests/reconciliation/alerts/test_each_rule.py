@@ -29,7 +29,15 @@ DATA: dict[str, list[Data]] = {
     "needs_review": [{"orders": 1, "oldest": START}, {"orders": 2, "oldest": START}],
     "oci_offline": [
         {"why": why, "by": "ada", "reason": "", **WAITING}
-        for why in ("no_answer", "forced", "credentials", "released")
+        for why in (
+            "no_answer",
+            "forced",
+            "credentials",
+            "released",
+            "reservations",
+            "slow",
+            "throttled",
+        )
     ],
     "orders_refused": [
         {"site": "shop", "why": "off"},
