@@ -60,7 +60,7 @@ class Planned:
 
     @property
     def mark(self) -> str:
-        """A short text that is another one when the order has moved on."""
+        """Fingerprint of the order as shown; changes when the order changes."""
         order = self.order
         facts = [order.status, order.reservation_state, order.resolution, order.export_status]
         facts += [str(order.generation), str(order.needs_review_since), *self.choice]

@@ -34,7 +34,7 @@ from orders.refusals import moved_on
 
 
 def request_cancellation(*, order_id: int, actor: Actor, reason: str, now: datetime) -> Order:
-    """Begin to cancel an order; asking again changes nothing. Returns the order as it stands.
+    """Begin to cancel an order. Idempotent. Return the order as it stands.
 
     Order management is not offered it any more, and a review of it has ended: this is what came of
     it. So may an order be cancelled that was short and then reserved again, or put right by

@@ -55,7 +55,7 @@ class InvalidRequest(ApiProblem):
 
 
 class Unauthenticated(ApiProblem):
-    """No token, or one that is none (any more)."""
+    """Missing, unknown or revoked token."""
 
     status = 401
     type = "token-required"

@@ -30,7 +30,7 @@ OPEN = "open"
 RESOLVED = "resolved"
 # Value in the URL, and label.
 STATES: tuple[tuple[str, Promise], ...] = (
-    (OPEN, _("Needs somebody")),
+    (OPEN, _("Unassigned")),
     ("acknowledged", _("Acknowledged")),
     ("snoozed", _("Snoozed")),
     (RESOLVED, _("Resolved")),

@@ -104,7 +104,7 @@ def test_mistake_is_shown_and_finds_nothing(
     page = answer.content.decode()
     assert f'<p class="field-error" id="{field}-error">{words}</p>' in page
     assert f'aria-describedby="filter-notes {field}-error" aria-invalid="true"' in page
-    assert "Nothing was looked for" in page
+    assert "Fix the highlighted filters and search again." in page
     assert "/orders/export." not in page
 
 
