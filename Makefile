@@ -29,7 +29,7 @@ help:
 	@echo "make demo   everything, with a simulated inventory service and a story (ORDERS=file.csv replays real orders)"
 	@echo "make run    web, worker and monitor against the inventory service that the environment names"
 	@echo "make dev    one web process with DEBUG that reloads when a file is saved"
-	@echo "make t      one test file without workers (T=tests/orders/test_capture.py)"
+	@echo "make t      one test file without workers (T=tests/orders/capture/test_capture.py)"
 	@echo "make check  formatting, lint, types, layers, settings and migrations"
 	@echo "make test   the tests, on SQLite, in their short form (ARGS='-k name' chooses some)"
 	@echo "make test-long  the same, with all of the long lists of which the short form plays a part"
