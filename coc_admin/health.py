@@ -17,10 +17,12 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from coc_admin.web_server.contact import contact
+from orders.fields import ZERO
 from reconciliation.alerts import lifecycle
 from reconciliation.alerts.rules.silent_worker import is_worker_silent
 from reconciliation.connection import healths, is_lost
 from reconciliation.models import ConnectionState, Heartbeat, Outage, Priority, ReportDay
+from reconciliation.outage_demand import demand_of
 from reconciliation.queue import enqueue, heartbeats
 from reconciliation.runs import status
 
@@ -149,6 +151,39 @@ class _Figures(Collector):
             "Length of the open outage so far.",
             self._age(now.offline_since) if now.offline_since else 0,
         )
+        yield from self._demand(now.outage)
+
+    def _demand(self, outage: Outage | None) -> Iterator[Metric]:
+        demand = demand_of(outage) if outage else None
+        orders = GaugeMetricFamily(
+            "coc_outage_orders",
+            "Orders during the open outage; requested is accepted plus refused.",
+            labels=["kind"],
+        )
+        units = GaugeMetricFamily(
+            "coc_outage_units", "Units of these orders, in the same way.", labels=["kind"]
+        )
+        for kind, number, amount in (
+            (
+                ("requested", demand.requested_orders, demand.requested_units),
+                ("accepted", demand.accepted_orders, demand.accepted_units),
+                ("refused", demand.refused.orders, demand.refused.units),
+            )
+            if demand
+            else (("requested", 0, ZERO), ("accepted", 0, ZERO), ("refused", 0, ZERO))
+        ):
+            orders.add_metric([kind], number)
+            units.add_metric([kind], float(amount))
+        yield orders
+        yield units
+        refused = GaugeMetricFamily(
+            "coc_outage_orders_refused",
+            "Orders refused during the open outage, by the type of the refusal.",
+            labels=["type"],
+        )
+        for name, number in (demand.refused.by_why if demand else {}).items():
+            refused.add_metric([name], number)
+        yield refused
 
     def _calls(self) -> Iterator[Metric]:
         lost = GaugeMetricFamily(

@@ -1,4 +1,4 @@
-"""API tokens (hashed at rest, of one site, with scopes), people, what they did, and their desk."""
+"""API tokens (hashed at rest, with sites and scopes), people, what they did, their desk."""
 
 from __future__ import annotations
 
@@ -27,10 +27,17 @@ class TokenScope(models.TextChoices):
 
 
 class ApiToken(models.Model):
-    """A bearer token; only the SHA-256 of its random 256 bits is kept."""
+    """A bearer token; only the SHA-256 of its random 256 bits is kept.
+
+    It is good for `site`, or, where that is null, for `sites`, or with `every_site` for all sites,
+    those that are added later included. A version that knows `site` alone takes a token without
+    one for good for nothing.
+    """
 
     name = models.CharField(max_length=100)
-    site = models.ForeignKey(Site, on_delete=models.CASCADE)
+    site = models.ForeignKey(Site, null=True, blank=True, on_delete=models.CASCADE)
+    sites = models.ManyToManyField(Site, blank=True, related_name="+")
+    every_site = models.BooleanField(default=False, db_default=False)
     scopes = models.JSONField(default=list)
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -41,10 +48,15 @@ class ApiToken(models.Model):
         ordering = ["site", "name"]
         constraints = [
             models.UniqueConstraint(fields=["site", "name"], name="token_name_unique_in_site"),
+            models.UniqueConstraint(
+                fields=["name"],
+                condition=models.Q(site=None),
+                name="token_name_unique_without_site",
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.site_id}: {self.name}"
+        return f"{self.site_id or '*'}: {self.name}"
 
 
 class Profile(models.Model):

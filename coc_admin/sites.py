@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -19,6 +20,8 @@ from coc_admin.edits import (
     texts_of,
     update_as_seen,
 )
+from orders import risk
+from orders.actors import person
 from orders.models import InventoryList, Order, OrderItem, PermittedList, Site
 from orders.permitted_lists import permit_only
 
@@ -37,8 +40,15 @@ def add_site(*, request: HttpRequest, values: Mapping[str, Any], reason: str) ->
         shown = _shown(site)
         if named := permitted_text(site):
             shown[PERMITTED] = named
+        if site.offline_capture:
+            _accept_risk(request, site)
         _note(request, "site", site.pk, shown, reason, verb="added")
     return site
+
+
+def _accept_risk(request: HttpRequest, site: Site) -> None:
+    actor = person(request.user.get_username())
+    risk.accept(site=site, text=risk.risk_text(), actor=actor, now=timezone.now())
 
 
 def add_list(*, request: HttpRequest, values: Mapping[str, Any], reason: str) -> InventoryList:
@@ -91,6 +101,8 @@ def change_site(
             )
         if "inventory_list" in changes and not confirmed:
             _ask_about_waiting(old)
+        if "offline_capture" in changes and values["offline_capture"]:
+            _accept_risk(request, old)
         _note(request, "site", site_id, changes, reason)
     return bool(changes)
 

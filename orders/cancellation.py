@@ -51,6 +51,7 @@ def request_cancellation(*, order_id: int, actor: Actor, reason: str, now: datet
         won = Order.objects.filter(lifecycle.open_to(Action.CANCEL), pk=order_id).update(
             status=OrderStatus.CANCELLING,
             export_status=ExportStatus.NOT_EXPORTED,
+            export_due_at=None,
             needs_review_since=None,
             needs_review_reason="",
             resolution=Resolution.CANCELLED,

@@ -47,6 +47,8 @@ class OrderRefused(Exception):
     type = "order-refused"
     title = "The order was refused"
     status = 409
+    # Whether an order was refused that could not be reserved live.
+    is_offline = False
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -153,6 +155,7 @@ class OfflineCaptureRefused(OrderRefused):
     type = "offline-capture-off"
     title = "Orders are not accepted just now"
     status = 503
+    is_offline = True
 
 
 class OfflineCapExceeded(OrderRefused):
@@ -161,6 +164,7 @@ class OfflineCapExceeded(OrderRefused):
     type = "offline-cap"
     title = "A limit of offline selling is reached"
     status = 503
+    is_offline = True
 
     def __init__(self, cap: str, detail: str) -> None:
         super().__init__(detail)
@@ -247,3 +251,18 @@ class ExportRefused(OrderRefused):
 
     type = "export-refused"
     title = "The export status cannot be changed"
+
+
+class OrderChanged(ExportRefused):
+    """The order's document has another version than the one that is acknowledged."""
+
+    type = "order-changed"
+    title = "The order has changed"
+
+    def __init__(self, *, named: int, current: int) -> None:
+        super().__init__(f"The order's document has version {current}, not {named}. Read it again.")
+        self.current = current
+
+    def members(self) -> dict[str, Any]:
+        """Return the current version."""
+        return {"version": self.current}

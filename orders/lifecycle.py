@@ -192,6 +192,14 @@ RULES: Mapping[Action, Collection[Rule]] = {
     ),
     Action.REPORT_EXPORT_FAILED: _export(ExportStatus.FAILED, ExportStatus.READY),
     Action.OFFER_AGAIN: _export(ExportStatus.READY, ExportStatus.FAILED),
+    Action.OFFER_NOW: [
+        *_ACCEPTED,
+        _WAITING,
+        _when(Code.OFFERED, done=True, export_status=[ExportStatus.READY]),
+        _EXPORTED,
+        _when(Code.EXPORT_FAILED, export_status=[ExportStatus.FAILED]),
+    ],
+    Action.HOLD: [*_ACCEPTED, _WAITING, _EXPORTED, _SETTLED, _NOT_SHORT],
     Action.WITHDRAW: _export(ExportStatus.NOT_EXPORTED),
 }
 

@@ -15,7 +15,7 @@ from decimal import Decimal
 from django.db import transaction
 from django.db.models import F, Q
 
-from orders import events, ledger
+from orders import events, handover, ledger
 from orders.actors import Actor
 from orders.models import (
     SHORT_STATES,
@@ -89,11 +89,7 @@ def settle(
     with transaction.atomic(savepoint=False):
         mine = {order.pk: order for order in lock_claimed(list(wanted), holder=holder)}
         settled = [wanted[pk] for pk in mine]
-        by_state: dict[ReservationState, list[int]] = defaultdict(list)
-        for settlement in settled:
-            by_state[settlement.state].append(settlement.order.pk)
-        for state, order_ids in sorted(by_state.items()):
-            _write_state(order_ids, state=state, now=now)
+        _write_states(settled, now=now)
         _write_items(settled)
         ledger.mark_orders_answered(order_ids=list(mine), now=now)
         events.record_all(
@@ -110,19 +106,28 @@ def settle(
     return settled
 
 
-def _write_state(order_ids: Collection[int], *, state: ReservationState, now: datetime) -> None:
-    """Settle orders that the caller has locked."""
-    Order.objects.filter(pk__in=order_ids).update(
-        reservation_state=state,
-        status=OrderStatus.NEW,
-        export_status=ExportStatus.READY,
-        reconciled_at=now,
-        short_at=now if state in SHORT_STATES else None,
-        claim="",
-        claimed_until=None,
-        needs_review_since=None,
-        needs_review_reason="",
-    )
+def _write_states(settled: Collection[Settlement], *, now: datetime) -> None:
+    """Settle orders that the caller has locked; short ones are handed over as their sites say."""
+    # Which site decides only when an order is short.
+    alike: dict[tuple[ReservationState, str], list[int]] = defaultdict(list)
+    for one in settled:
+        site_id = one.order.site_id if one.state in SHORT_STATES else ""
+        alike[one.state, site_id].append(one.order.pk)
+    site_ids = {site_id for _, site_id in alike} - {""}
+    waits = handover.columns_of_short(site_ids=site_ids, now=now) if site_ids else {}
+    ready = {"export_status": ExportStatus.READY, "export_due_at": None}
+    for (state, site_id), order_ids in sorted(alike.items()):
+        Order.objects.filter(pk__in=order_ids).update(
+            reservation_state=state,
+            status=OrderStatus.NEW,
+            **waits.get(site_id, ready),
+            reconciled_at=now,
+            short_at=now if state in SHORT_STATES else None,
+            claim="",
+            claimed_until=None,
+            needs_review_since=None,
+            needs_review_reason="",
+        )
 
 
 def _write_items(settled: Collection[Settlement]) -> None:

@@ -14,13 +14,12 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Q
 
-from orders import events, ledger
+from orders import events, handover, ledger
 from orders.actors import Actor
 from orders.fields import ZERO, json_number, quantity
 from orders.models import (
     SHORT_STATES,
     EventKind,
-    ExportStatus,
     Order,
     OrderEvent,
     OrderItem,
@@ -71,7 +70,7 @@ def settle(
         ).update(
             reservation_state=state,
             status=OrderStatus.NEW,
-            export_status=ExportStatus.READY,
+            **handover.columns_when_answered(order_id=order_id, state=state, now=now),
             reconciled_at=now,
             short_at=now if state in SHORT_STATES else None,
             claim="",

@@ -28,6 +28,9 @@ _SENTENCES: dict[str, str] = {
     "cap_value": _("The value of orders that wait for OCI has reached the site's limit."),
     "process_ended": _("The process that was reserving it ended before OCI's answer was known."),
     "export_changed": _("Export status %(before)s became %(to)s."),
+    "handover_due": _(
+        "Nobody decided within the time that the site gives. Order management may take the order."
+    ),
     "retention": _("Personal data is kept for %(days)s days."),
 }
 

@@ -35,6 +35,8 @@ class Action(StrEnum):
     HAND_OVER = "hand_over"  # order management takes it
     REPORT_EXPORT_FAILED = "report_export_failed"
     OFFER_AGAIN = "offer_again"  # to order management, after a failed export
+    OFFER_NOW = "offer_now"  # to order management, before its moment or a decision
+    HOLD = "hold"  # keep a short order from order management until somebody decides
     WITHDRAW = "withdraw"  # from order management: cancelling does it, nothing else
 
 
@@ -52,6 +54,8 @@ class Code(StrEnum):
     ALL_SHORT = "all_short"
     EXPORTED = "exported"
     EXPORT_STEP = "export_step"
+    EXPORT_FAILED = "export_failed"
+    OFFERED = "offered"
     SETTLED = "settled"
     SETTLED_OUTSIDE = "settled_outside"
     CANNOT_UNDO = "cannot_undo"
@@ -76,6 +80,10 @@ _SENTENCES: Mapping[Code, Promise] = {
     Code.ALL_SHORT: gettext_lazy("Nothing of the order is reserved. Cancel the whole order."),
     Code.EXPORTED: gettext_lazy("Order management has taken the order. Change it there."),
     Code.EXPORT_STEP: gettext_lazy("The export status cannot go from %(before)s to %(after)s."),
+    Code.EXPORT_FAILED: gettext_lazy(
+        "Order management could not take the order. Resubmit it instead."
+    ),
+    Code.OFFERED: gettext_lazy("Order management may take the order already."),
     Code.SETTLED: gettext_lazy("The order was settled as “%(how)s” by %(who)s."),
     Code.SETTLED_OUTSIDE: gettext_lazy("The order was settled outside. Open it again first."),
     Code.CANNOT_UNDO: gettext_lazy("The order was settled as “%(how)s”. That cannot be undone."),
@@ -118,6 +126,8 @@ _SENTENCES_OF_ACTIONS: Mapping[tuple[Action, Code], Promise] = {
     (Action.REPORT_EXPORT_FAILED, Code.WAITING): _EXPORT_LATER,
     (Action.OFFER_AGAIN, Code.WAITING): _EXPORT_LATER,
     (Action.WITHDRAW, Code.WAITING): _EXPORT_LATER,
+    (Action.OFFER_NOW, Code.WAITING): _EXPORT_LATER,
+    (Action.HOLD, Code.WAITING): _EXPORT_LATER,
     (Action.HAND_OVER, Code.REPLACING): gettext_lazy(
         "An item of the order is being replaced. Try again in a moment."
     ),

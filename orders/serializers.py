@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from orders import units
 from orders.fields import json_number
-from orders.models import Order, OrderItem
+from orders.models import Order, OrderItem, OrderStatus
 
 
 def iso(moment: datetime | None) -> str | None:
@@ -15,6 +16,15 @@ def iso(moment: datetime | None) -> str | None:
     if moment is None:
         return None
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def short_of(order: Order, item: OrderItem) -> int | float | None:
+    """Return what is short of an item as the API answers it: ordered, and neither reserved nor
+    cancelled nor replaced. None while OCI has not answered, 0 for an order that does not stand.
+    """
+    if order.status in (OrderStatus.CREATED, OrderStatus.NEW):
+        return json_number(units.open_of(item)) if units.is_answered(order) else None
+    return 0
 
 
 def order_answer(order: Order, items: Iterable[OrderItem] | None = None) -> dict[str, Any]:
@@ -40,7 +50,7 @@ def order_answer(order: Order, items: Iterable[OrderItem] | None = None) -> dict
                 "sku": item.sku,
                 "quantity": json_number(item.ordered_quantity),
                 "reservedQuantity": json_number(item.reserved_quantity),
-                "shortQuantity": json_number(item.short_quantity),
+                "shortQuantity": short_of(order, item),
                 "cancelledQuantity": json_number(item.cancelled_quantity),
                 "replacedQuantity": json_number(item.replaced_quantity),
                 "replacesItemId": numbers.get(item.replaces_id),

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from orders import events, lifecycle
+from orders import events, handover, lifecycle
 from orders.actors import Actor
 from orders.errors import CannotSettle
 from orders.lifecycle import Action, Code, Refusal
@@ -51,7 +51,9 @@ def settle_outside(
             reason=note,
             now=now,
             before=Resolution.NONE,
-            values=settled_as(Resolution.SETTLED_OUTSIDE, actor, note=note, now=now),
+            values=settled_as(
+                Resolution.SETTLED_OUTSIDE, actor, note=note, reference=reference, now=now
+            ),
         )
 
 
@@ -85,6 +87,8 @@ def reopen(*, order_id: int, actor: Actor, reason: str, now: datetime) -> Order:
                 "resolution_at": None,
                 "resolution_by": "",
                 "resolution_note": "",
+                "resolution_reference": "",
+                **handover.columns_when_opened_again(order=order, now=now),
             },
         )
         cancelled.update(cancelled_quantity=0)

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from orders import events, lifecycle
+from orders import events, handover, lifecycle
 from orders.actors import Actor
 from orders.errors import CannotRemedy
 from orders.fields import ZERO, json_number, quantity
@@ -98,9 +98,16 @@ def cancel_short(
         return order
 
 
-def settled_as(resolution: Resolution, actor: Actor, *, note: str, now: datetime) -> dict[str, Any]:
-    """Return the columns of an order that say how, when and by whom it was settled."""
+def settled_as(
+    resolution: Resolution, actor: Actor, *, note: str, now: datetime, reference: str = ""
+) -> dict[str, Any]:
+    """Return the columns of an order that say how, when and by whom it was settled.
+
+    It is decided then, so order management may take it.
+    """
     return {
+        **handover.columns_when_decided(),
+        "resolution_reference": reference[:100],
         "resolution": resolution,
         "resolution_at": now,
         "resolution_by": actor.name[:150],

@@ -9,12 +9,14 @@ import secrets
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from coc_admin.models import ApiToken, TokenScope
 from orders.models import Site
 from orders.recent import Recent
+from orders.texts import is_plain
 
 PREFIX = "coc_"
 # The time of the last use is written at most this often: reading must not cost a write each time.
@@ -33,17 +35,33 @@ class TokenRefused(ValueError):
     """A token cannot be made as asked."""
 
 
-def make(*, name: str, site: Site, scopes: Collection[str]) -> str:
+def make(
+    *,
+    name: str,
+    scopes: Collection[str],
+    site: Site | None = None,
+    sites: Collection[Site] = (),
+    every_site: bool = False,
+) -> str:
     """Make a token and return it; this is the only time that anybody sees it.
 
-    Raises TokenRefused for a name that the site has used already, and for scopes that are none.
+    It is good for `site`, for several `sites`, or for every one. Raises TokenRefused for a name
+    that is used already, and for scopes that are none.
     """
-    token, row = build(name=name, site=site, scopes=scopes)
-    row.save(force_insert=True)
+    named = {one.pk: one for one in ([site] if site else sites)}
+    if every_site == bool(named):
+        raise TokenRefused(_("Name the sites of the token, or choose all sites."))
+    only = next(iter(named.values())) if len(named) == 1 else None
+    token, row = build(name=name, site=only, scopes=scopes)
+    row.every_site = every_site
+    with transaction.atomic():
+        row.save(force_insert=True)
+        if only is None:
+            row.sites.set(named.values())
     return token
 
 
-def build(*, name: str, site: Site, scopes: Collection[str]) -> tuple[str, ApiToken]:
+def build(*, name: str, site: Site | None, scopes: Collection[str]) -> tuple[str, ApiToken]:
     """Return a new token and its unsaved row; raises TokenRefused."""
     unknown = sorted(set(scopes) - set(TokenScope.values))
     if unknown:
@@ -56,6 +74,9 @@ def build(*, name: str, site: Site, scopes: Collection[str]) -> tuple[str, ApiTo
     if not name or len(name) > 100 or not name.isprintable():
         raise TokenRefused(_("A token's name has 1 to 100 printable characters."))
     if ApiToken.objects.filter(site=site, name=name).exists():
+        if site is None:
+            words = _("A token of several sites is named %(name)s already; use another name.")
+            raise TokenRefused(words % {"name": repr(name)})
         words = _("Site %(site)s has a token named %(name)s already; use another name.")
         raise TokenRefused(words % {"site": site.pk, "name": repr(name)})
     token = PREFIX + secrets.token_urlsafe(32)
@@ -64,8 +85,29 @@ def build(*, name: str, site: Site, scopes: Collection[str]) -> tuple[str, ApiTo
     return token, ApiToken(name=name, site=site, scopes=kept, token_hash=_hash(token))
 
 
+def site_for(token: ApiToken, site_id: str) -> Site | None:
+    """Return the site with that id if the token is good for it; no query for a token of one."""
+    if token.site is not None:
+        return token.site if token.site.pk == site_id else None
+    found = Site.objects if token.every_site else token.sites
+    return found.filter(pk=site_id).first() if is_plain(site_id) else None
+
+
+def site_ids_of(token: ApiToken) -> list[str]:
+    """Return the ids of the sites that the token is good for; no query for a token of one."""
+    if token.site_id is not None:
+        return [token.site_id]
+    found = Site.objects if token.every_site else token.sites
+    return list(found.order_by("pk").values_list("pk", flat=True))
+
+
+def sites_word(token: ApiToken) -> str:
+    """Return which sites a token is good for, as people read it."""
+    return _("All sites") if token.every_site else ", ".join(site_ids_of(token))
+
+
 def authenticate(header: str | None, *, now: datetime) -> ApiToken | None:
-    """Return the token that an Authorization header presents, with its site; None if it is none.
+    """Return the token that an Authorization header presents, or None if it is none.
 
     A revoked token is none; a web process may take it for one a second longer (`recent`). Notes
     that the token was used, once a minute at most.

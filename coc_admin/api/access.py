@@ -1,6 +1,6 @@
-"""Who may call what: a token is of one site and has scopes.
+"""Who may call what: a token is good for one site, for several or for all, and has scopes.
 
-First the token is looked at (401), then its scopes (403), then its site: what belongs to another
+First the token is looked at (401), then its scopes (403), then its sites: what belongs to another
 site is answered as what does not exist (404).
 """
 
@@ -44,10 +44,16 @@ def token_of(request: HttpRequest) -> ApiToken:
 
 
 def site_of(token: ApiToken, site_id: str) -> Site:
-    """Return the token's site if that is its id; raises NotFound."""
-    if site_id != token.site_id:
+    """Return the site with that id if the token is good for it; raises NotFound."""
+    site = tokens.site_for(token, site_id)
+    if site is None:
         raise NotFound("There is no such site, or the token is not good for it.")
-    return token.site
+    return site
+
+
+def sites_of(token: ApiToken, only: str | None = None) -> list[str]:
+    """Return the ids of the token's sites, or of the `only` one asked for; raises NotFound."""
+    return tokens.site_ids_of(token) if only is None else [site_of(token, only).pk]
 
 
 def actor_of(token: ApiToken) -> Actor:

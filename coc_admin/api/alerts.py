@@ -11,7 +11,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Router
 
-from coc_admin.api.access import BearerToken, token_of
+from coc_admin.api.access import BearerToken, sites_of, token_of
 from coc_admin.api.pages import refuse_unknown
 from coc_admin.api.serializers import AlertList
 from coc_admin.models import TokenScope
@@ -34,9 +34,8 @@ MOST = 200
 def list_alerts(request: HttpRequest) -> Any:
     """List the open alerts, the most urgent first, in the figures of the token's site."""
     refuse_unknown(request)
-    site_id = token_of(request).site_id
     found = list(lifecycle.open_alerts()[:MOST])
-    texts = site_texts(found, site_ids=[site_id])
+    texts = site_texts(found, site_ids=sites_of(token_of(request)))
     rows = [
         {
             "descriptor": alert.descriptor,

@@ -11,7 +11,7 @@ from django.http.request import UnreadablePostError
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from coc_admin.api import alerts, inventory, openapi, orders, problems, reports, runs
+from coc_admin.api import alerts, inventory, openapi, orders, outages, problems, reports, runs
 from coc_admin.api.bodies import MOST_BYTES, StrictParser
 from coc_admin.api.docs import PlainDocs
 from coc_admin.api.problems import ApiProblem, BodyTooLarge, InvalidRequest, NotFound
@@ -38,6 +38,7 @@ for _router in (
     orders.router,
     inventory.router,
     runs.router,
+    outages.router,
     reports.router,
     alerts.router,
 ):

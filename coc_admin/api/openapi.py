@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 from coc_admin.api.order_placement import RULE
-from coc_admin.api.serializers import ProblemAnswer
+from coc_admin.api.serializers import OrderAnswer, ProblemAnswer
 from orders.payload import MAX_BYTES, order_schema
 
 DESCRIPTION = """\
 For storefronts, which place orders and ask for ATO, and for order management, which takes orders
-once their reservation state is cleared. A token is good for one site and for the scopes it was
-made with; what belongs to another site is answered as if it did not exist. Refusals are
+once their reservation state is cleared. A token is good for the sites and the scopes it was made
+with; what belongs to another site is answered as if it did not exist. Refusals are
 problem+json with a stable type."""
 
 SECURITY = "BearerToken"
@@ -36,7 +36,8 @@ _CONFLICTS = {
     "placeOrder": "Refused: short-on-stock with shortfalls, unknown-sku, order-number-taken,"
     " order-failed or order-in-progress. The order holds nothing, or not for long.",
     "cancelOrder": "It cannot be cancelled: it failed, was exported or was settled.",
-    "changeOrder": "The reservation is missing, or the status cannot change that way.",
+    "changeOrder": "The order has another version (order-changed), the reservation is missing, or"
+    " the status cannot change that way.",
     "startRun": "Not started; activeRun is the one under way, if that is why.",
 }
 
@@ -44,6 +45,7 @@ _CONFLICTS = {
 def complete(document: Any) -> Any:
     """Return the document of django-ninja with placing orders, refusals and files added."""
     schemas = document["components"]["schemas"]
+    _add_answer_of_placement(schemas)
     schemas["ProblemAnswer"] = ProblemAnswer.model_json_schema()
     schemas |= _order_schemas()
     paths = document["paths"]
@@ -63,6 +65,13 @@ def complete(document: Any) -> Any:
     }
     document["components"]["securitySchemes"] = {SECURITY: dict(RULE.openapi_security_schema)}
     return document
+
+
+def _add_answer_of_placement(schemas: dict[str, Any]) -> None:
+    """Add what only `placeOrder` answers: django-ninja does not know of it."""
+    answer = OrderAnswer.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(answer.pop("$defs", {}))
+    schemas["OrderAnswer"] = answer
 
 
 def _order_schemas() -> dict[str, Any]:

@@ -15,15 +15,15 @@ from coc_admin.api.pages import cursor_of, place_of, refuse_unknown
 from coc_admin.api.problems import NotFound
 from coc_admin.api.serializers import (
     Cancellation,
-    OrderAnswer,
     OrderChange,
+    OrderDocument,
     OrderFilters,
     OrderPage,
 )
 from coc_admin.models import TokenScope
 from orders import exports
+from orders.documents import lengths_of_payloads, order_document, with_documents
 from orders.models import Order, Site
-from orders.serializers import order_answer
 from orders.texts import is_plain
 from reconciliation.reservation import release
 
@@ -31,6 +31,8 @@ router = Router(tags=["Orders"])
 
 # A page ends early when its orders have more lines than this together.
 MOST_ITEMS = 5_000
+# ... or were sent with more characters than this.
+MOST_CHARACTERS = 8_000_000
 
 SiteId = Annotated[str, Path(alias="siteId")]
 OrderNo = Annotated[str, Path(alias="orderNo")]
@@ -55,9 +57,9 @@ def list_orders(request: HttpRequest, site_id: SiteId, filters: Query[OrderFilte
     page = _within_bounds(rows[: filters.limit])
     more = len(page) < len(rows)
     last = page[-1] if page else None
-    full = Order.objects.filter(pk__in=[order.pk for order in page]).prefetch_related("items")
+    full = with_documents(Order.objects.filter(pk__in=[order.pk for order in page]))
     return {
-        "orders": [order_answer(order) for order in full.order_by("captured_at", "pk")],
+        "orders": [order_document(order) for order in full.order_by("captured_at", "pk")],
         "nextCursor": cursor_of(last.captured_at.isoformat(), last.pk) if last and more else None,
     }
 
@@ -77,17 +79,17 @@ def _filtered(orders: QuerySet[Order], filters: OrderFilters) -> QuerySet[Order]
 
 
 def _within_bounds(orders: list[Order]) -> list[Order]:
-    """Return the first of `orders`, as many as have MOST_ITEMS lines together, but at least one."""
-    lines = dict(
-        Order.objects.filter(pk__in=[order.pk for order in orders])
-        .order_by()
-        .values_list("pk")
-        .annotate(lines=Count("items"))
-    )
-    total = 0
+    """Return the first of `orders`, as many as have MOST_ITEMS lines and were MOST_CHARACTERS long
+    together, but at least one.
+    """
+    chosen = Order.objects.filter(pk__in=[order.pk for order in orders]).order_by()
+    lines = dict(chosen.values_list("pk").annotate(lines=Count("items")))
+    lengths = lengths_of_payloads(chosen)
+    total = length = 0
     for index, order in enumerate(orders):
         total += lines.get(order.pk, 0)
-        if total > MOST_ITEMS and index:
+        length += lengths.get(order.pk, 0)
+        if index and (total > MOST_ITEMS or length > MOST_CHARACTERS):
             return orders[:index]
     return orders
 
@@ -95,7 +97,7 @@ def _within_bounds(orders: list[Order]) -> list[Order]:
 @router.post(
     "/sites/{siteId}/orders/{path:orderNo}/cancel",
     auth=WRITE,
-    response=OrderAnswer,
+    response=OrderDocument,
     operation_id="cancelOrder",
 )
 def cancel_order(
@@ -116,7 +118,7 @@ def cancel_order(
 @router.get(
     "/sites/{siteId}/orders/{path:orderNo}",
     auth=READ,
-    response=OrderAnswer,
+    response=OrderDocument,
     operation_id="getOrder",
 )
 def get_order(request: HttpRequest, site_id: SiteId, order_no: OrderNo) -> Any:
@@ -128,20 +130,25 @@ def get_order(request: HttpRequest, site_id: SiteId, order_no: OrderNo) -> Any:
 @router.patch(
     "/sites/{siteId}/orders/{path:orderNo}",
     auth=WRITE,
-    response=OrderAnswer,
+    response=OrderDocument,
     operation_id="changeOrder",
 )
 def change_order(
     request: HttpRequest, site_id: SiteId, order_no: OrderNo, body: OrderChange
 ) -> Any:
-    """Change the export status: order management tells that it has taken an order, or failed to.
+    """Change the export status: order management has taken an order, or failed to.
 
-    Refused while the reservation is missing. The same status again changes nothing.
+    Name the version that you took: 409 order-changed if it is no longer the current one. Refused
+    while the reservation is missing. Ready after failed resubmits the order. Idempotent.
     """
     token = token_of(request)
     order = _order(site_of(token, site_id), order_no)
     exports.change_export_status(
-        order_id=order.pk, to=body.exportStatus, actor=actor_of(token), now=timezone.now()
+        order_id=order.pk,
+        to=body.exportStatus,
+        version=body.version,
+        actor=actor_of(token),
+        now=timezone.now(),
     )
     return _answer(order.pk)
 
@@ -157,4 +164,4 @@ def _order(site: Site, order_no: str) -> Order:
 
 
 def _answer(order_id: int) -> dict[str, Any]:
-    return order_answer(Order.objects.prefetch_related("items").get(pk=order_id))
+    return order_document(with_documents(Order.objects.all()).get(pk=order_id))

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from ninja import Path, Query, Router, Schema
 
-from coc_admin.api.access import BearerToken, site_of, token_of
+from coc_admin.api.access import BearerToken, sites_of, token_of
 from coc_admin.api.pages import cursor_of, place_of, refuse_unknown
 from coc_admin.api.problems import NotFound, Unavailable
 from coc_admin.api.serializers import ReportFilters, ReportPage
@@ -42,12 +42,9 @@ class FileChoice(Schema):
 
 @router.get("/reports", auth=READ, response=ReportPage, operation_id="listReports")
 def list_reports(request: HttpRequest, filters: Query[ReportFilters]) -> Any:
-    """List the daily reports of the token's site, the latest day first."""
+    """List the daily reports of the token's sites, the latest day first."""
     refuse_unknown(request, filters)
-    token = token_of(request)
-    if filters.site is not None:
-        site_of(token, filters.site)
-    found = ReportDay.objects.filter(site=token.site_id)
+    found = ReportDay.objects.filter(site__in=sites_of(token_of(request), filters.site))
     if filters.date is not None:
         found = found.filter(date=filters.date)
     if filters.kind is not None:
@@ -90,7 +87,7 @@ def get_report(
     """Download a daily report: the JSON file itself, or its order lines as CSV or XLSX."""
     refuse_unknown(request, choice)
     report = downloads.find(file_name)
-    if report is None or report.site_id != token_of(request).site_id:
+    if report is None or report.site_id not in sites_of(token_of(request)):
         raise NotFound("There is no such report, or it is of another site.")
     try:
         return report_response(report, choice.format.value)

@@ -1,11 +1,12 @@
 """Reconciliations: where things stand, starting one, looking at them.
 
-A token sees the runs that may touch its site, with that site's orders alone, and starts runs of its
-site alone.
+A token sees the runs that may touch its sites, with the orders of these alone, and starts runs of
+its sites alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
@@ -13,7 +14,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Path, Query, Router, Schema, Status
 
-from coc_admin.api.access import BearerToken, actor_of, token_of
+from coc_admin.api.access import BearerToken, actor_of, sites_of, token_of
+from coc_admin.api.outages import accepting, amounts, limits_answer, outage_answer
 from coc_admin.api.pages import cursor_of, place_of, refuse_unknown
 from coc_admin.api.problems import ApiProblem, InvalidRequest, NotFound
 from coc_admin.api.serializers import (
@@ -25,13 +27,14 @@ from coc_admin.api.serializers import (
     RunRequest,
     StatusAnswer,
 )
-from coc_admin.models import ApiToken, TokenScope
+from coc_admin.models import TokenScope
 from orders.errors import Problem
 from orders.fields import json_number
-from orders.models import Order
+from orders.models import Order, Site
+from orders.offline_limits import limits_of
 from orders.serializers import iso
 from reconciliation import connection
-from reconciliation.models import Run, RunEntry, Scope, Trigger
+from reconciliation.models import ConnectionState, Run, RunEntry, Scope, Trigger
 from reconciliation.runs import lifecycle, status
 from reconciliation.runs.dry_run import DryRun, dry_run
 
@@ -73,33 +76,40 @@ class RunFilters(Schema):
     operation_id="getStatus",
 )
 def get_status(request: HttpRequest) -> Any:
-    """Read the state of the connection to OCI and what waits for it at the token's site."""
+    """Read the state of the connection to OCI and what waits for it at the token's sites."""
     refuse_unknown(request)
-    token = token_of(request)
-    now = status.summary(sites=[token.site_id])
-    last = runs_of_site(token.site_id).first()
+    site_ids = sites_of(token_of(request))
+    found = status.summary(sites=site_ids)
+    last = runs_of_sites(site_ids).first()
+    now = timezone.now()
+    sites = Site.objects.filter(pk__in=site_ids).order_by("pk")
+    is_online = found.connection == ConnectionState.ONLINE
+    limits = [] if is_online else limits_of(sites, offline_since=found.offline_since, now=now)
     return {
-        "connection": now.connection,
-        "since": iso(now.since),
-        "cause": now.cause,
+        "connection": found.connection,
+        "since": iso(found.since),
+        "cause": found.cause,
         "calls": [
             {
                 "kind": kind,
-                "isAnswered": not connection.is_lost(calls, timezone.now()),
+                "isAnswered": not connection.is_lost(calls, now),
                 "lastGoodAt": iso(calls.last_good_at),
                 "p95Ms": calls.p95_ms,
             }
             for kind, calls in connection.healths().items()
         ],
         "waiting": {
-            "orders": now.waiting.orders,
-            "units": json_number(now.waiting.units),
-            "value": {code: json_number(amount) for code, amount in now.waiting.value.items()},
-            "oldestCapturedAt": iso(now.waiting.oldest_captured_at),
+            "orders": found.waiting.orders,
+            "units": json_number(found.waiting.units),
+            "value": amounts(found.waiting.value),
+            "oldestCapturedAt": iso(found.waiting.oldest_captured_at),
         },
-        "needsReview": now.review,
-        "oversold": now.oversold,
-        "lastRun": None if last is None else run_answer(last, token.site_id),
+        "needsReview": found.review,
+        "oversold": found.oversold,
+        "lastRun": None if last is None else run_answer(last, site_ids),
+        "sites": [limits_answer(one, now) for one in limits]
+        or [accepting(site_id) for site_id in site_ids],
+        "outage": outage_answer(found.outage, site_ids=site_ids) if found.outage else None,
     }
 
 
@@ -107,13 +117,13 @@ def get_status(request: HttpRequest) -> Any:
 def list_runs(request: HttpRequest, filters: Query[RunFilters]) -> Any:
     """List reconciliations, the newest first."""
     refuse_unknown(request, filters)
-    site_id = token_of(request).site_id
-    found = runs_of_site(site_id)
+    site_ids = sites_of(token_of(request))
+    found = runs_of_sites(site_ids)
     if filters.cursor:
         found = found.filter(pk__lt=place_of(filters.cursor, int)[0])
     rows = list(found[: filters.limit + 1])
     page = rows[: filters.limit]
-    counts = _counts(page, site_id)
+    counts = _counts(page, site_ids)
     return {
         "runs": [_run(run, counts.get(run.pk, {})) for run in page],
         "nextCursor": cursor_of(page[-1].pk) if len(rows) > len(page) else None,
@@ -124,13 +134,13 @@ def list_runs(request: HttpRequest, filters: Query[RunFilters]) -> Any:
 def get_run(request: HttpRequest, run_id: Annotated[str, Path(alias="runId")]) -> Any:
     """Read one reconciliation; its counts move while it works."""
     refuse_unknown(request)
-    site_id = token_of(request).site_id
+    site_ids = sites_of(token_of(request))
     run = None
     if run_id.isdecimal() and len(run_id) < 19:
-        run = runs_of_site(site_id).filter(pk=int(run_id)).first()
+        run = runs_of_sites(site_ids).filter(pk=int(run_id)).first()
     if run is None:
         raise NotFound("There is no such reconciliation, or it is of another site.")
-    return run_answer(run, site_id)
+    return run_answer(run, site_ids)
 
 
 @router.post(
@@ -140,14 +150,15 @@ def get_run(request: HttpRequest, run_id: Annotated[str, Path(alias="runId")]) -
     operation_id="startRun",
 )
 def start_run(request: HttpRequest, body: RunRequest) -> Any:
-    """Start a reconciliation of the token's site (202), or with dryRun say what it would do (200).
+    """Start a reconciliation of the token's sites (202), or with dryRun say what it would do (200).
 
     Refused (409) while another one is active, while OCI is away, and with nothing to do.
     """
     token = token_of(request)
-    data = _scope_data(token, body)
+    site_ids = sites_of(token)
+    data = _scope_data(site_ids, body)
     if body.dryRun:
-        would = dry_run(scope=body.scope, scope_data=data, told=[token.site_id], now=timezone.now())
+        would = dry_run(scope=body.scope, scope_data=data, told=site_ids, now=timezone.now())
         return Status(200, _dry_run(would))
     try:
         run = lifecycle.start_run(
@@ -160,23 +171,26 @@ def start_run(request: HttpRequest, body: RunRequest) -> Any:
         )
     except lifecycle.RunRefused as refused:
         active = refused.active_run
-        visible = active and runs_of_site(token.site_id).filter(pk=active.pk).first()
+        visible = active and runs_of_sites(site_ids).filter(pk=active.pk).first()
         raise RunNotStarted(
-            refused.detail, run_answer(visible, token.site_id) if visible else None
+            refused.detail, run_answer(visible, site_ids) if visible else None
         ) from None
-    return Status(202, run_answer(run, token.site_id))
+    return Status(202, run_answer(run, site_ids))
 
 
-def runs_of_site(site_id: str) -> QuerySet[Run]:
-    """Return the runs that may have touched orders of the site, the newest first."""
+def runs_of_sites(site_ids: Collection[str]) -> QuerySet[Run]:
+    """Return the runs that may have touched orders of these sites, the newest first."""
     of_all = ~Q(scope_data__has_any_keys=["site", "sites"])
-    taken = Exists(RunEntry.objects.filter(run=OuterRef("pk"), order__site=site_id))
-    return Run.objects.filter(of_all | Q(scope_data__site=site_id) | taken).order_by("-pk")
+    taken = Exists(RunEntry.objects.filter(run=OuterRef("pk"), order__site__in=site_ids))
+    narrowed = Q()
+    for site_id in site_ids:
+        narrowed |= Q(scope_data__site=site_id)
+    return Run.objects.filter(of_all | narrowed | taken).order_by("-pk")
 
 
-def run_answer(run: Run, site_id: str) -> dict[str, Any]:
-    """Return what the API says of a run to a token of the site; one query."""
-    return _run(run, _counts([run], site_id).get(run.pk, {}))
+def run_answer(run: Run, site_ids: Collection[str]) -> dict[str, Any]:
+    """Return what the API says of a run to a token of these sites; one query."""
+    return _run(run, _counts([run], site_ids).get(run.pk, {}))
 
 
 def _run(run: Run, counts: dict[str, int]) -> dict[str, Any]:
@@ -194,10 +208,10 @@ def _run(run: Run, counts: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def _counts(page: list[Run], site_id: str) -> dict[int, dict[str, int]]:
-    """Return how many orders of the site are in each state, by run."""
+def _counts(page: list[Run], site_ids: Collection[str]) -> dict[int, dict[str, int]]:
+    """Return how many orders of these sites are in each state, by run."""
     rows = (
-        RunEntry.objects.filter(run__in=[run.pk for run in page], order__site=site_id)
+        RunEntry.objects.filter(run__in=[run.pk for run in page], order__site__in=site_ids)
         .order_by("run", "state")
         .values_list("run", "state")
         .annotate(number=Count("pk"))
@@ -208,8 +222,8 @@ def _counts(page: list[Run], site_id: str) -> dict[int, dict[str, int]]:
     return counts
 
 
-def _scope_data(token: ApiToken, body: RunRequest) -> dict[str, Any]:
-    """Return what narrows the scope, the token's site always. Raises InvalidRequest."""
+def _scope_data(site_ids: Sequence[str], body: RunRequest) -> dict[str, Any]:
+    """Return what narrows the scope, the token's sites always. Raises InvalidRequest."""
     given = body.scopeData.model_dump(exclude_none=True)
     needed = _NEEDS.get(body.scope)
     if needed and needed not in given:
@@ -218,26 +232,29 @@ def _scope_data(token: ApiToken, body: RunRequest) -> dict[str, Any]:
     for name in given:
         if name not in allowed:
             raise _invalid(name, f"means nothing for the scope {body.scope}")
-    data: dict[str, Any] = {"site": token.site_id}
+    data: dict[str, Any] = {"sites": list(site_ids)}
+    if len(site_ids) == 1:
+        data = {"site": site_ids[0]}
     if "orders" in given:
-        data["orders"] = _order_ids(token, given["orders"])
+        data["orders"] = _order_ids(site_ids, given["orders"])
     if "inventoryListId" in given:
         data["list"] = given["inventoryListId"]
     return data | {name: given[name] for name in ("run", "sku") if name in given}
 
 
-def _order_ids(token: ApiToken, numbers: list[str]) -> list[int]:
-    known = dict(
-        Order.objects.filter(site=token.site_id, order_no__in=numbers).values_list("order_no", "pk")
-    )
+def _order_ids(site_ids: Sequence[str], numbers: list[str]) -> list[int]:
+    """Return the orders with these numbers; a number that several sites use names all of them."""
+    found = Order.objects.filter(site__in=site_ids, order_no__in=numbers)
+    known = list(found.values_list("order_no", "pk"))
+    names = {number for number, _ in known}
     unknown = [
         Problem(f"scopeData.orders[{index}]", "is no order of the site")
         for index, number in enumerate(numbers)
-        if number not in known
+        if number not in names
     ]
     if unknown:
         raise InvalidRequest(unknown[:50])
-    return sorted(set(known.values()))
+    return sorted(pk for _, pk in known)
 
 
 def _invalid(name: str, message: str) -> InvalidRequest:

@@ -13,7 +13,8 @@ from typing import Annotated, Any
 from ninja import Schema
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field
 
-from orders.models import ExportStatus, ItemKind, OrderStatus, ReservationState
+from orders.models import ExportStatus, ItemKind, OrderStatus, ReservationState, Resolution
+from orders.offline_limits import Acceptance
 from orders.payload_values import Text
 from reconciliation.alerts.rules import RULES
 from reconciliation.models import (
@@ -70,8 +71,9 @@ class ItemAnswer(Schema):
     sku: str
     quantity: Number = Field(description="What was ordered of it.")
     reservedQuantity: Number = Field(description="What OCI holds for it now.")
-    shortQuantity: Number = Field(
-        description="Ordered minus reserved; 0 where takesStock is false."
+    shortQuantity: Number | None = Field(
+        description="Ordered, and neither reserved nor cancelled nor replaced; 0 where takesStock"
+        " is false. null while the order waits for its reservation."
     )
     cancelledQuantity: Number = Field(description="Of what is short: will not be delivered.")
     replacedQuantity: Number = Field(
@@ -102,10 +104,65 @@ class OrderAnswer(Schema):
     items: list[ItemAnswer]
 
 
+class ItemDocument(ItemAnswer):
+    """One line of an order, with what an order management system must know of it."""
+
+    productName: str
+    inventoryListId: str
+    unitPrice: Number | None
+    replacedByItemIds: list[str] = Field(
+        description="Items of this order that are delivered in place of replacedQuantity."
+    )
+    partItemIds: list[str] = Field(description="Parts and options of it: items of this order.")
+
+
+class ResolutionAnswer(Schema):
+    """How a short or cancelled order was settled."""
+
+    kind: Resolution
+    at: str | None
+    by: str
+    reference: str | None = Field(description="Under which settled_outside was recorded.")
+    note: str
+
+
+class OrderDocument(OrderAnswer):
+    """The whole order, in one version."""
+
+    version: int = Field(
+        description="Grows with every change that the document shows, but for the export status,"
+        " acknowledgedVersion and handoverAt."
+    )
+    acknowledgedVersion: int | None = Field(
+        description="The version that order management named when it took the order."
+    )
+    handoverAt: str | None = Field(
+        description="When a short order becomes ready, unless somebody decides it earlier. null"
+        " with exportStatus not_exported: when it is reserved or decided."
+    )
+    creationDate: str = Field(description="As the storefront sent it.")
+    currency: str
+    orderTotal: Number
+    totals: dict[str, Number] = Field(
+        description="orderTotal, and every other total and tax that the storefront sent."
+    )
+    customerInfo: dict[str, Any] = Field(
+        description="As the storefront sent it; empty once the customer is erased."
+    )
+    billingAddress: dict[str, Any] | None = Field(description="As the storefront sent it.")
+    shippingAddress: dict[str, Any] | None = Field(description="As the storefront sent it.")
+    shipments: list[dict[str, Any]] = Field(
+        description="As the storefront sent them, with their addresses."
+    )
+    customerErasedAt: str | None
+    resolution: ResolutionAnswer | None
+    items: list[ItemDocument]  # type: ignore[assignment]
+
+
 class OrderPage(Schema):
     """Orders by time of capture, the oldest first."""
 
-    orders: list[OrderAnswer]
+    orders: list[OrderDocument]
     nextCursor: str | None = Field(description="null on the last page.")
 
 
@@ -125,6 +182,15 @@ class OrderChange(Strict):
     """What order management changes of an order."""
 
     exportStatus: ExportStatus
+    version: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=LARGEST_ID,
+            description="The version that was taken. Refused with order-changed if the order has"
+            " another one by now: read it again.",
+        ),
+    ] = None
 
 
 class Cancellation(Strict):
@@ -153,7 +219,7 @@ class WaitingAnswer(Schema):
 
 
 class RunAnswer(Schema):
-    """A reconciliation, and what it did with the orders of the token's site."""
+    """A reconciliation, and what it did with the orders of the token's sites."""
 
     id: int
     state: RunState
@@ -163,7 +229,7 @@ class RunAnswer(Schema):
     createdAt: str
     startedAt: str | None
     finishedAt: str | None
-    orders: int = Field(description="Orders of the site in it.")
+    orders: int = Field(description="Orders of these sites in it.")
     outcomes: dict[EntryState, int] = Field(description="Those orders by what became of them.")
 
 
@@ -183,8 +249,56 @@ class CallsAnswer(Schema):
     p95Ms: int | None = Field(description="What 19 of the last 20 calls took at most.")
 
 
+class SiteAcceptance(Schema):
+    """Whether a site takes orders now, and for how long."""
+
+    siteId: str
+    orders: Acceptance
+    limit: str | None = Field(
+        description="What refuses them: off (offline capture is off), duration or totalValue."
+    )
+    refusedSince: str | None
+    endsAt: str | None = Field(description="When offline selling ends at this site.")
+    secondsLeft: int | None
+    valueLeft: Number | None = Field(description="What may still wait, in the site's currency.")
+    unitsPerOrder: Number | None = Field(description="Most units of one order meanwhile.")
+
+
+class DemandAnswer(Schema):
+    """Orders, and what they come to."""
+
+    orders: int
+    units: Number
+    value: dict[str, Number] = Field(description="By currency.")
+
+
+class OutageAnswer(Schema):
+    """An outage, and the orders of the token's sites during it. requested = accepted + refused."""
+
+    id: int
+    isOpen: bool
+    cause: str
+    lostAt: str
+    detectedAt: str
+    recoveredAt: str | None
+    drainedAt: str | None
+    requested: DemandAnswer
+    accepted: DemandAnswer
+    refused: DemandAnswer
+    refusedByType: dict[str, int] = Field(
+        description="Refused orders by the type of the refusal; offline-cap names its cap."
+    )
+
+
+class OutagePage(Schema):
+    """Outages, the newest first."""
+
+    outages: list[OutageAnswer]
+    nextCursor: str | None
+
+
 class StatusAnswer(Schema):
-    """Where things stand for the token's site."""
+    """Where things stand for the token's sites."""
 
     connection: ConnectionState
     since: str
@@ -196,6 +310,8 @@ class StatusAnswer(Schema):
     needsReview: int
     oversold: int = Field(description="Short orders that nobody has settled.")
     lastRun: RunAnswer | None
+    sites: list[SiteAcceptance] = Field(description="What each site takes now.")
+    outage: OutageAnswer | None = Field(description="The outage that is not over yet.")
 
 
 class ScopeData(Strict):
@@ -213,7 +329,7 @@ class ScopeData(Strict):
 
 
 class RunRequest(Strict):
-    """A reconciliation of the token's site."""
+    """A reconciliation of the token's sites."""
 
     scope: Scope = Scope.MISSING
     scopeData: ScopeData = ScopeData()

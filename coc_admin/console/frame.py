@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from coc_admin.accounts.site_access import SiteAccess, profile_of, site_access
 from coc_admin.console.alerts.queries import inbox_of
 from coc_admin.console.labels import Banner, connection_banner
+from orders.offline_limits import limits_of
 from reconciliation import connection
 from reconciliation.models import ACTIVE_RUNS, Connection, ConnectionState, Priority, Run
 from reconciliation.runs import status
@@ -117,8 +118,11 @@ class Frame:
         """What must be said on every page while the connection is not online."""
         if self.connection.state == ConnectionState.ONLINE:
             return None
-        refusing = [site.pk for site in self.access.shown_sites if not site.offline_capture]
-        return connection_banner(self.status, refusing_sites=refusing)
+        now = timezone.now()
+        limits = limits_of(
+            self.access.shown_sites, offline_since=self.status.offline_since, now=now
+        )
+        return connection_banner(self.status, limits=limits, now=now)
 
     @cached_property
     def _alert_priorities(self) -> list[str]:

@@ -10,8 +10,9 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from coc_admin.console.formats import format_money, format_quantity
-from orders import reasons
+from coc_admin.console.formats import format_money, format_quantity, format_time
+from coc_admin.console.limit_labels import acceptance_words
+from orders import handover, reasons
 from orders.fields import ZERO
 from orders.models import (
     ExportStatus,
@@ -22,6 +23,7 @@ from orders.models import (
     ReservationState,
     Resolution,
 )
+from orders.offline_limits import SiteLimits
 from orders.units import units_of
 from reconciliation.models import ConnectionState, EntryState, OfflineCause, RunState
 from reconciliation.runs.status import Status, Waiting
@@ -100,8 +102,13 @@ def money_by_currency(waiting: Waiting) -> str:
     return ", ".join(format_money(value, code) for code, value in waiting.value.items())
 
 
-def connection_banner(status: Status, *, refusing_sites: Sequence[str]) -> Banner | None:
-    """Return what to say about a connection that is not online; None if it is."""
+def connection_banner(
+    status: Status, *, limits: Sequence[SiteLimits], now: datetime
+) -> Banner | None:
+    """Return what to say about a connection that is not online; None if it is.
+
+    `limits` are those of the sites that are shown.
+    """
     if status.connection == ConnectionState.ONLINE:
         return None
     at_stake = _at_stake(status.waiting)
@@ -118,7 +125,7 @@ def connection_banner(status: Status, *, refusing_sites: Sequence[str]) -> Banne
             at_stake=at_stake,
             next_step=_("The oldest orders are reserved first. You do not need to do anything."),
         )
-    works = _works(refusing_sites)
+    works = acceptance_words(limits, now=now)
     if status.connection == ConnectionState.FORCED_OFFLINE:
         return Banner(
             tone="warn",
@@ -142,6 +149,19 @@ def connection_banner(status: Status, *, refusing_sites: Sequence[str]) -> Banne
                 "An operator must put the client id and secret right; then it goes on by itself."
             ),
         )
+    if status.last_good_at is None and status.last_run is None:
+        return Banner(
+            tone="bad",
+            icon="alert-triangle",
+            title=_("Omnichannel Inventory has never answered here"),
+            since=status.offline_since or status.since,
+            works=works,
+            at_stake=at_stake,
+            next_step=_(
+                "That is rather a wrong address than an outage. An operator must check"
+                " COC_OCI_BASE_URL, the tenant group id and the token address."
+            ),
+        )
     return Banner(
         tone="bad",
         icon="plug-connected-x",
@@ -154,14 +174,6 @@ def connection_banner(status: Status, *, refusing_sites: Sequence[str]) -> Banne
             " reserved by themselves, oldest first."
         ),
     )
-
-
-def _works(refusing_sites: Sequence[str]) -> str:
-    works = _("Orders are still accepted, on the last known stock.")
-    if not refusing_sites:
-        return works
-    refused = _("Not for %(sites)s: offline capture is switched off there.")
-    return f"{works} {refused % {'sites': ', '.join(refusing_sites[:5])}}"
 
 
 def _at_stake(waiting: Waiting) -> str:
@@ -328,6 +340,13 @@ def _export(order: Order) -> str:
         ExportStatus.FAILED: _("Order management could not take it."),
     }
     unready = _("It is not ready for order management.")
+    if handover.is_held(order):
+        unready = _("Order management gets it when somebody decides, or hands it over.")
+    elif handover.is_waiting(order):
+        due = format_time(order.export_due_at) if order.export_due_at else ""
+        unready = _("Order management gets it at %(time)s, or as soon as somebody decides.") % {
+            "time": due
+        }
     return words.get(ExportStatus(order.export_status), unready)
 
 

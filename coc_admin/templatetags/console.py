@@ -93,6 +93,17 @@ def _moment(value: datetime) -> SafeString:
 
 
 @register.simple_tag
+def duration_until(value: datetime) -> SafeString:
+    """Show how long it is until a moment; the console's script counts it down."""
+    seconds = max(0.0, (value - timezone.now()).total_seconds())
+    return format_html(
+        ' (<span data-until="{}">{}</span>)',
+        value.astimezone(UTC).isoformat(timespec="milliseconds"),
+        formats.format_span(seconds),
+    )
+
+
+@register.simple_tag
 def duration(start: datetime | None, end: datetime | None) -> str:
     """Show the time between two moments; until now while the second is open."""
     if start is None:

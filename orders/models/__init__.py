@@ -26,11 +26,14 @@ from orders.models.orders import (
     ReservationState,
     Resolution,
 )
+from orders.models.refused import RefusedOrder
 from orders.models.replacements import Replacement, ReplacementState
 from orders.models.sites import (
     InventoryList,
     ListType,
     PermittedList,
+    RiskAcceptance,
+    ShortHandover,
     Site,
     UnknownSkuPolicy,
 )
@@ -65,10 +68,13 @@ __all__ = [
     "OrderPayload",
     "OrderStatus",
     "PermittedList",
+    "RefusedOrder",
     "Replacement",
     "ReplacementState",
     "ReservationState",
     "Resolution",
+    "RiskAcceptance",
+    "ShortHandover",
     "Site",
     "UnknownSkuPolicy",
 ]

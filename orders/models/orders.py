@@ -135,6 +135,14 @@ class Order(models.Model):
     resolution_at = models.DateTimeField(null=True)
     resolution_by = models.CharField(max_length=150, blank=True)
     resolution_note = models.CharField(max_length=1000, blank=True)
+    # The three below are null for a version that does not know them.
+    # Under which a person finds what was settled outside.
+    resolution_reference = models.CharField(max_length=100, null=True, blank=True)  # noqa: DJ001
+    # When a short order is handed over to order management, if nobody decides earlier. Null with
+    # an order that is not exported: it is handed over when somebody decides.
+    export_due_at = models.DateTimeField(null=True)
+    # Of the order's document (`orders.documents`), as order management acknowledged it.
+    exported_version = models.PositiveIntegerField(null=True)
 
     objects = OrderQuerySet.as_manager()
 
@@ -184,6 +192,16 @@ class Order(models.Model):
                 fields=["site", "captured_at", "id"],
                 condition=Q(export_status="ready"),
                 name="orders_to_export",
+            ),
+            models.Index(
+                fields=["site", "id"],
+                condition=Q(export_status="failed"),
+                name="orders_to_resubmit",
+            ),
+            models.Index(
+                fields=["export_due_at"],
+                condition=Q(export_due_at__isnull=False),
+                name="orders_to_hand_over",
             ),
             # What people sort and search by.
             models.Index(fields=["captured_at", "id"], name="orders_by_capture"),

@@ -93,6 +93,18 @@ class UnknownSkuPolicy(models.TextChoices):
     ACCEPT_UNTRACKED = "accept_untracked", _("Accept it without counting stock")
 
 
+class ShortHandover(models.TextChoices):
+    """When order management may take an order that is short and that nobody has decided."""
+
+    AT_ONCE = "at_once", _("At once")
+    AFTER_MINUTES = "after_minutes", _("After some minutes")
+    WHEN_DECIDED = "when_decided", _("When somebody has decided")
+
+
+# Of sites that people make: B2C Commerce's own export delay.
+HANDOVER_MINUTES = 30
+
+
 class Site(models.Model):
     """A storefront; its primary key is the siteId that others use."""
 
@@ -119,11 +131,29 @@ class Site(models.Model):
     cap_offline_minutes = models.PositiveIntegerField(
         null=True, blank=True, help_text="Minutes into an outage after which orders are refused."
     )
+    # The defaults in the database serve a version that does not know these two columns; a site that
+    # was made before them hands over as it did.
+    short_handover = models.CharField(
+        max_length=13,
+        choices=ShortHandover.choices,
+        default=ShortHandover.AT_ONCE,
+        db_default=ShortHandover.AT_ONCE.value,
+        help_text="When order management may take a short order that nobody has decided.",
+    )
+    handover_minutes = models.PositiveIntegerField(
+        default=HANDOVER_MINUTES,
+        db_default=HANDOVER_MINUTES,
+        help_text="Minutes from the reservation attempt until a short order is handed over.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["id"]
         constraints = [
+            models.CheckConstraint(
+                condition=Q(short_handover__in=ShortHandover.values),
+                name="site_short_handover_known",
+            ),
             # Report files of two sites must not meet on a disk that folds case.
             models.UniqueConstraint(Lower("id"), name="site_id_unique_without_case"),
             models.CheckConstraint(
@@ -157,3 +187,21 @@ class PermittedList(models.Model):
 
     def __str__(self) -> str:
         return f"{self.site_id} may sell from {self.inventory_list_id}"
+
+
+class RiskAcceptance(models.Model):
+    """Who accepted the risk of overselling when a site's offline capture was turned on, and the
+    text that they accepted. Appended, never changed.
+    """
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="risk_acceptances")
+    at = models.DateTimeField()
+    accepted_by = models.CharField(max_length=150)
+    text = models.TextField()
+
+    class Meta:
+        ordering = ["id"]
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.accepted_by} for {self.site_id}"

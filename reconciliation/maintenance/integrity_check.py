@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from decimal import Decimal
 
 from django.db.models import Count, Exists, OuterRef, Q, Sum
+from django.db.models.functions import Now
 
-from orders import outcomes
+from orders import handover, outcomes
 from orders.fields import ZERO
 from orders.ledger import Key
 from orders.models import (
@@ -39,6 +41,8 @@ from reconciliation.reservation import not_yet_cancelled
 from reconciliation.reservation.release import MAY_HOLD
 
 _CHUNK = 500
+# The sweep hands over what is due, about every minute.
+_LATE = timedelta(minutes=15)
 
 
 def check() -> Iterator[Broken]:
@@ -237,12 +241,14 @@ def _entries_without_run() -> Iterator[Broken]:
 
 
 def _exports_withheld() -> Iterator[Broken]:
-    """Design 4: an order is exportable when its state is cleared, the short ones too."""
+    """Design 4: an order is exportable when its state is cleared; a short one that nobody has
+    decided when its moment comes, and one without a moment when somebody decides.
+    """
     late = Order.objects.filter(
         status=OrderStatus.NEW,
         reservation_state__in=SETTLED_STATES,
         export_status=ExportStatus.NOT_EXPORTED,
-    )
+    ).exclude(handover.UNDECIDED & (Q(export_due_at=None) | Q(export_due_at__gt=Now() - _LATE)))
     for order in late.iterator():
         yield _of(order, 1, Fault.EXPORT, "settled, and not ready for order management")
 

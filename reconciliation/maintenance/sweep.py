@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from orders import handover, outcomes
 from orders import lifecycle as order_lifecycle
-from orders import outcomes
 from orders.actors import job
 from orders.lifecycle import Action
 from orders.models import Order, OrderEvent
@@ -40,6 +40,8 @@ def sweep(*, clock: Callable[[], datetime]) -> list[str]:
     found = []
     if outcomes.resume_abandoned(actor=SWEEP, now=now):
         found.append("resumed abandoned orders")
+    if handover.hand_over_due(actor=SWEEP, now=now):
+        found.append("handed over short orders")
     found.extend(_wake_run(now))
     if release.something_to_undo():
         enqueue.soon("finish_cancellations")

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from django.db import DatabaseError, InterfaceError, connections
 
-from orders import statement_limit
+from orders import handover, refused_orders, statement_limit
 from reconciliation import connection, liveness
 from reconciliation.alerts import lifecycle, refresh
 from reconciliation.maintenance import schedules, sweep
@@ -29,6 +29,8 @@ TICK_SECONDS = 1.0
 ALERTS_EVERY = timedelta(seconds=2)
 FORGET_EVERY = timedelta(hours=1)
 RETRY_LOOK = timedelta(seconds=10)
+# Long enough to compare one peak season with the next.
+KEEP_REFUSED = timedelta(days=400)
 HEAL_EVERY = timedelta(seconds=30)
 # A statement that waits for SQLite's write lock gives up after 30 s, and the tick with it.
 STUCK_SECONDS = 90.0
@@ -97,6 +99,7 @@ class Monitor:
         recovery.start_if_due(now)
         self._retry(now)
         connection.mark_online_if_drained(now)
+        handover.hand_over_due(actor=recovery.MONITOR, now=now)
         self._wakes.wake(now)
         # An alert about the connection does not wait for its turn.
         if self._has_moved() or self._next_alerts is None or now >= self._next_alerts:
@@ -113,6 +116,7 @@ class Monitor:
             self._next_forget = now + FORGET_EVERY
             heartbeats.forget_old(now)
             lifecycle.forget_old(now)
+            refused_orders.forget_old(before=now - KEEP_REFUSED)
         return True
 
     def _has_moved(self) -> bool:

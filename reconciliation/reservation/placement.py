@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils import timezone
 
-from orders import capture, ledger, outcome_sets, outcomes
+from orders import capture, ledger, outcome_sets, outcomes, refused_orders
 from orders.actors import Actor
 from orders.capture import Claim
 from orders.errors import (
@@ -65,12 +65,30 @@ def place_order(*, raw: bytes, site: Site, actor: Actor, clock: Clock = timezone
     order without a reservation (OfflineCaptureRefused, OfflineCapExceeded).
     """
     placed = parse_order(raw, site=site)
+    try:
+        return _place(placed, site=site, actor=actor, clock=clock)
+    except OrderRefused as refusal:
+        refused_orders.note(
+            placed=placed,
+            site=site,
+            refusal=refusal,
+            is_offline=refusal.is_offline,
+            now=clock(),
+        )
+        raise
+
+
+def _place(placed: PlacedOrder, *, site: Site, actor: Actor, clock: Clock) -> Placement:
     state = connection.lately()
     offline_reason = _offline_reason(state, placed)
     if offline_reason:
-        return _capture_offline(
-            placed, site=site, state=state, reason=offline_reason, actor=actor, clock=clock
-        )
+        try:
+            return _capture_offline(
+                placed, site=site, state=state, reason=offline_reason, actor=actor, clock=clock
+            )
+        except OrderRefused as refusal:
+            refusal.is_offline = True
+            raise
     now = clock()
     # Longer than every call of the live path together: nobody else may ask OCI meanwhile.
     claim = Claim(

@@ -14,9 +14,9 @@ from django.utils.translation import gettext_lazy as _
 from coc_admin import desk_entries
 from coc_admin.accounts.site_access import SiteAccess, site_access
 from coc_admin.console.desk import queries
-from coc_admin.console.outages.queries import orders_of_outage
 from orders.models import Order, ReservationState, Site
 from reconciliation.models import Outage
+from reconciliation.outage_demand import orders_of as orders_of_outage
 
 _NARROWING = ("site", "sku", "assignee", "outage", "short")
 _SHORT_STATES = {"part": ReservationState.PARTIAL, "nothing": ReservationState.NOTHING}

@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from coc_admin.console.desk.queries import Sums
 from coc_admin.console.formats import format_money, format_quantity, format_span
 from coc_admin.console.labels import Banner, money_by_currency
+from coc_admin.set_up import Missing
 from orders.fields import ZERO
 from reconciliation.models import ConnectionState
 from reconciliation.runs.status import LastRun, Status
@@ -65,6 +66,8 @@ class Facts:
     short: Sums
     oldest_short: datetime | None
     has_sites: bool
+    # What an order needs and nobody has set up yet.
+    missing: Sequence[Missing] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +90,18 @@ def headline_of(facts: Facts, *, rights: Rights, now: datetime) -> Headline:
         ConnectionState.RECOVERING,
     ):
         return _reconciling(facts, facts.run, rights, now)
-    if facts.banner is not None:
-        return _not_online(facts, facts.banner, rights)
     if not facts.has_sites:
         return _without_sites(rights)
+    if facts.banner is not None:
+        return _not_online(facts, facts.banner, rights)
     if status.oversold:
         return _short(facts)
     if status.review:
         return _review(status)
     if status.waiting.orders:
         return _waiting(status, rights)
+    if facts.missing:
+        return _not_set_up(facts.missing, rights)
     return Headline(
         tone="ok",
         icon="circle-check",
@@ -253,6 +258,25 @@ def _without_sites(rights: Rights) -> Headline:
         icon="settings",
         title=_("No site is set up, so no order can be taken yet"),
         lines=[_("An order needs a site with an inventory list, stock figures and an API token.")],
+        action=action,
+    )
+
+
+def _not_set_up(missing: Sequence[Missing], rights: Rights) -> Headline:
+    lines = {
+        Missing.LIST: _("There is no inventory list."),
+        Missing.SITE: _("There is no site."),
+        Missing.STOCK: _("No stock figure is known: every order would be refused."),
+        Missing.TOKEN: _("No API token may place orders: the storefront needs one."),
+    }
+    action = None
+    if rights.manage_sites:
+        action = Action(_("Open the settings"), reverse("settings"), "settings")
+    return Headline(
+        tone="info",
+        icon="settings",
+        title=_("No order can be taken yet"),
+        lines=[lines[one] for one in missing],
         action=action,
     )
 

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
+from coc_admin import set_up
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import console_page
 from coc_admin.console.alerts.queries import inbox_of
@@ -22,7 +23,7 @@ from coc_admin.console.runs.queries import Seen, seen_runs, shown_runs
 from orders.fields import ZERO
 from orders.models import Order
 from reconciliation.models import EntryState, Outage
-from reconciliation.runs.status import LastRun
+from reconciliation.runs.status import LastRun, Status
 
 RUNS = 5
 ALERTS = 8
@@ -91,6 +92,8 @@ def _headline(request: HttpRequest, runs: Sequence[Seen]) -> Headline:
         short=short,
         oldest_short=oldest,
         has_sites=bool(access.sites),
+        # Whoever has orders has set up what they need.
+        missing=() if _has_worked(frame.status) else set_up.missing(),
     )
     rights = Rights(
         view_runs=user.has_perm("reconciliation.view_run"),
@@ -98,6 +101,11 @@ def _headline(request: HttpRequest, runs: Sequence[Seen]) -> Headline:
         manage_sites=user.has_perm("orders.add_site"),
     )
     return headline_of(facts, rights=rights, now=timezone.now())
+
+
+def _has_worked(status: Status) -> bool:
+    """Whether orders have been here; a query only where nothing else says so."""
+    return bool(status.last_run or status.waiting.orders) or Order.objects.exists()
 
 
 def _last_outage(request: HttpRequest) -> dict[str, Any] | None:

@@ -13,9 +13,9 @@ from django.utils import timezone
 from coc_admin.accounts.site_access import SiteAccess, site_access
 from coc_admin.console import queries
 from coc_admin.console.forms import OrderFilterForm
-from coc_admin.console.outages.queries import orders_of_outage
 from orders.models import Order, Site
 from reconciliation.models import Outage
+from reconciliation.outage_demand import orders_of as orders_of_outage
 
 _LATEST_FIRST = {name: not oldest for name, _, oldest in queries.ORDER_STATES}
 _DETAILS = ("offline", "captured_from", "captured_to", "value_from", "value_to")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from coc_admin.console.formats import format_quantity
@@ -80,6 +80,13 @@ class Line:
     reserved: str = ""
 
 
+_HANDOVER = {
+    "handed_over": gettext_noop("Handed over to order management"),
+    "held": gettext_noop("Held back from order management"),
+    "resubmitted": gettext_noop("Offered to order management again"),
+}
+
+
 def timeline(order: Order, items: Sequence[OrderItem]) -> list[Line]:
     """Return the story of `order`, newest line last, at most 200 events and 200 calls; 2 queries.
 
@@ -111,6 +118,8 @@ def _event_line(event: OrderEvent, items: Mapping[str, OrderItem]) -> Line:
         tone = _STATE_TONES.get(ReservationState(state), "quiet")
         title = str(ReservationState(state).label)
         reserved = _reserved_words(event.data.get("reserved", {}), items)
+    elif event.data.get("handover") in _HANDOVER:
+        title = gettext(_HANDOVER[event.data["handover"]])
     elif event.data.get("resolution") in Resolution.values:
         title = str(Resolution(event.data["resolution"]).label)
     return Line(

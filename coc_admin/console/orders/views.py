@@ -27,13 +27,14 @@ from coc_admin.console.orders.item_timeline import adjusted_how
 from coc_admin.console.orders.item_tree import nested
 from coc_admin.console.orders.timeline import timeline
 from coc_admin.message_handover import messages_of
-from orders import lifecycle, outcomes
+from orders import exports, handover, lifecycle, outcomes
 from orders.actors import person
 from orders.errors import CannotCancel
 from orders.fields import ZERO
 from orders.lifecycle import Action, OpenRemedy
 from orders.models import (
     Adjustment,
+    ExportStatus,
     Hold,
     Order,
     OrderItem,
@@ -77,6 +78,8 @@ def order_list(request: HttpRequest) -> HttpResponse:
         "states": queries.ORDER_STATES,
         "usual_sort": usual_sort(wanted.state),
         "sites": site_access(request).sites,
+        "may_resubmit": request.user.has_perm("orders.change_order")
+        and site_access(request).orders(exports.failed()).exists(),
         "chosen_keys": set(choice.seen),
         **bar_context(request, choice, "orders"),
     }
@@ -147,6 +150,12 @@ def _open_actions(
         "may_replace": may_change and is_open(Action.REPLACE),
         "may_adjust": is_open(Action.ADJUST)
         and request.user.has_perm("reconciliation.adjust_reservation"),
+        "is_waiting_for_handover": handover.is_waiting(order),
+        "may_hand_over": may_change and handover.is_waiting(order),
+        "may_hold": may_change and is_open(Action.HOLD) and not handover.is_held(order),
+        "may_resubmit": may_change
+        and order.export_status == ExportStatus.FAILED
+        and is_open(Action.OFFER_AGAIN),
         "may_end_review": may_change and is_open(Action.END_REVIEW),
         "may_settle": may_change and is_open(Action.SETTLE_OUTSIDE),
         "may_reopen": may_change and check_reopen(order, has_cancelled=has_cancelled) is None,

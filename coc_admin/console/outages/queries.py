@@ -18,21 +18,12 @@ from orders.models import Order, OrderStatus, ReservationState
 from orders.models.orders import SHORT
 from orders.units import ordered_in
 from reconciliation.models import Outage
+from reconciliation.outage_demand import orders_of as orders_of_outage
 
-# The call whose silence began an outage was made for an order that had just been captured.
-JUST_BEFORE = timedelta(seconds=2)
 # As the oversold report counts, whatever became of the order later.
 OVERSOLD = SHORT | Q(short_at__isnull=False)
 POINTS = 24
 EVERY_SITE = SiteAccess(allowed=None)
-
-
-def orders_of_outage(outage: Outage) -> Q:
-    """Return the condition for orders captured offline from the loss until all was drained."""
-    during = Q(captured_offline=True, captured_at__gte=outage.lost_at - JUST_BEFORE)
-    if outage.drained_at is not None:
-        during &= Q(captured_at__lt=outage.drained_at)
-    return during
 
 
 @dataclass(frozen=True, slots=True)

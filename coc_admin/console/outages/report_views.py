@@ -18,11 +18,13 @@ from django.utils.translation import gettext as _
 from coc_admin.accounts.site_access import SiteAccess, site_access
 from coc_admin.console.access import console_page
 from coc_admin.console.outages import timeline
-from coc_admin.console.outages.queries import JUST_BEFORE, figures_of, orders_of_outage
+from coc_admin.console.outages.queries import figures_of
 from coc_admin.console.runs.queries import seen_runs, shown_runs
 from coc_admin.report_responses import file_response
 from orders.models import Order, Site
 from reconciliation.models import Outage, ReportDay
+from reconciliation.outage_demand import JUST_BEFORE
+from reconciliation.outage_demand import orders_of as orders_of_outage
 from reconciliation.reports.archives import zip_file
 from reconciliation.reports.downloads import ReportUnavailable
 from reconciliation.reports.names import day_of

@@ -23,14 +23,17 @@ from coc_admin.console.outages.queries import (
     course_of,
     figures_of,
 )
+from coc_admin.console.outages.refused import refusal_word, refused_rows
 from coc_admin.console.outages.report_views import MOST_RUNS, reports_of_outage
 from coc_admin.console.pager import newest_first
 from coc_admin.console.runs.queries import seen_runs, shown_runs
 from reconciliation.models import Alert, AlertState, Outage, Run
+from reconciliation.outage_demand import Demand, refused_during
 
 PAGE = 25
 MOST_ALERTS = 20
 MOST_REPORTS = 120
+MOST_REFUSED = 20
 
 
 @console_page("reconciliation.view_run")
@@ -56,9 +59,14 @@ def outage_page(request: HttpRequest, pk: int) -> HttpResponse:
     may_download = user.has_perm("reconciliation.download_report")
     found = reports_of_outage(outage, access=access, now=now)
     reports = list(found[:MOST_REPORTS]) if may_download else []
+    refused = refused_during(outage, site_ids=access.site_ids)
+    demand = Demand(figures.orders, figures.units, figures.value, refused)
     context: dict[str, Any] = {
         "outage": outage,
         "figures": figures,
+        "demand": demand,
+        "refused_by": [(refusal_word(name), n) for name, n in refused.by_why.items()],
+        "refused": refused_rows(outage, access=access, most=MOST_REFUSED) if refused.orders else [],
         "story": timeline.timeline(outage, frame_of(request).connection),
         "length": timeline.span(outage.lost_at, outage.drained_at or now),
         "to_detect": timeline.span(outage.lost_at, outage.detected_at),

@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy
 from coc_admin.console.settings.edit_forms import EditForm
 from coc_admin.edits import texts_of
 from coc_admin.sites import PERMITTED, permitted_text
-from orders.models import InventoryList, ListType, Site, UnknownSkuPolicy
+from orders.models import InventoryList, ListType, ShortHandover, Site, UnknownSkuPolicy
+from orders.models.sites import HANDOVER_MINUTES
 
 
 def _optional_number(label: Any, help_text: Any, *, places: int, least: str) -> forms.DecimalField:
@@ -59,6 +60,8 @@ class SiteForm(EditForm):
         "cap_units_per_order",
         "cap_total_value",
         "cap_offline_minutes",
+        "short_handover",
+        "handover_minutes",
     )
 
     name = forms.CharField(label=gettext_lazy("Name"), required=False, max_length=200)
@@ -94,6 +97,9 @@ class SiteForm(EditForm):
     offline_capture = forms.BooleanField(
         label=gettext_lazy("Capture orders while Omnichannel Inventory is away"), required=False
     )
+    accepts_risk = forms.BooleanField(
+        label=gettext_lazy("I accept the risk of overselling"), required=False
+    )
     unknown_sku_policy = forms.ChoiceField(
         label=gettext_lazy("An SKU that the list does not know"), choices=UnknownSkuPolicy.choices
     )
@@ -116,6 +122,22 @@ class SiteForm(EditForm):
         most=525_600,
         invalid=gettext_lazy("Use a whole number, or leave it empty."),
     )
+    short_handover = forms.ChoiceField(
+        label=gettext_lazy("A short order goes to order management"),
+        choices=ShortHandover.choices,
+        required=False,
+        help_text=gettext_lazy(
+            "Completely reserved orders go at once. Until a short one goes, you can decide on it."
+            " Orders that wait already keep their time."
+        ),
+    )
+    handover_minutes = _whole_number(
+        gettext_lazy("Minutes until then"),
+        gettext_lazy("Counted from the reservation attempt. Empty: 30."),
+        least=1,
+        most=43_200,
+        invalid=gettext_lazy("Use a whole number, or leave it empty."),
+    )
 
     def __init__(self, *args: Any, may_permit: bool = True, **kwargs: Any) -> None:
         """`may_permit` says whether the person may let the site sell from other lists."""
@@ -131,6 +153,25 @@ class SiteForm(EditForm):
     def again(self, data: Any, *, seen: Mapping[str, str]) -> EditForm:
         """Return such a form for other data and the same person."""
         return type(self)(data, seen=seen, may_permit=self.may_permit)
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse to turn offline capture on without accepting its risk."""
+        values = super().clean() or self.cleaned_data
+        was_on = bool((self.seen or {}).get("offline_capture"))
+        if values.get("offline_capture") and not was_on and not values.get("accepts_risk"):
+            self.add_error(
+                "accepts_risk", _("Read the text and accept it, or leave offline capture off.")
+            )
+        return values
+
+    def clean_short_handover(self) -> str:
+        """Return when; a page of before that does not ask changes nothing."""
+        usual = (self.seen or {}).get("short_handover", ShortHandover.AFTER_MINUTES)
+        return self.cleaned_data["short_handover"] or usual
+
+    def clean_handover_minutes(self) -> int:
+        """Return the minutes; B2C Commerce's own delay if the field is empty."""
+        return self.cleaned_data["handover_minutes"] or HANDOVER_MINUTES
 
     def clean_currency(self) -> str:
         """Return the currency in capital letters, checked as the site's own column is."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
@@ -22,11 +24,17 @@ class TokenForm(ReasonedForm):
         max_length=100,
         help_text=gettext_lazy("Who will use it, for example: storefront."),
     )
-    site = forms.ModelChoiceField(
+    site = forms.ModelMultipleChoiceField(
         Site.objects.all(),
-        label=gettext_lazy("Site"),
-        empty_label=gettext_lazy("Choose a site"),
-        error_messages={"required": gettext_lazy("Choose a site.")},
+        label=gettext_lazy("Sites"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"invalid_choice": gettext_lazy("Choose sites that exist.")},
+    )
+    every_site = forms.BooleanField(
+        label=gettext_lazy("All sites"),
+        required=False,
+        help_text=gettext_lazy("Sites that are added later are included."),
     )
     scopes = forms.MultipleChoiceField(
         label=gettext_lazy("What it may do"),
@@ -34,6 +42,13 @@ class TokenForm(ReasonedForm):
         widget=forms.CheckboxSelectMultiple,
         error_messages={"required": gettext_lazy("Choose at least one.")},
     )
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a token of no site, and one of some sites and of all."""
+        values = super().clean() or self.cleaned_data
+        if "site" in values and bool(values["site"]) == bool(values["every_site"]):
+            self.add_error("site", _("Choose sites, or all sites."))
+        return values
 
 
 _ROLE_WORDS = {

@@ -19,8 +19,10 @@ from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.frame import frame_of
 from coc_admin.console.settings.forms import NewSiteForm, SiteForm, texts_of_site
 from coc_admin.console.settings.views import settings_page, tell, try_to
+from orders import risk
 from orders.fields import ZERO
-from orders.models import InventoryList, Order, Site
+from orders.models import InventoryList, Order, ShortHandover, Site
+from orders.models.sites import HANDOVER_MINUTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ def site_page(request: HttpRequest, pk: str) -> HttpResponse:
         "limits": limits,
         "value_left": limits.value_left(site),
         "has_orders": Order.objects.filter(site=site).exists(),
+        "risk_text": risk.risk_text(),
+        "accepted": risk.last_acceptance(site),
     }
     return settings_page(request, "site.html", context, status=outcome.status)
 
@@ -97,7 +101,13 @@ def site_new(request: HttpRequest) -> HttpResponse:
     """Make a site."""
     form = NewSiteForm(
         request.POST or None,
-        initial={"time_zone": "UTC", "currency": "USD", "offline_capture": True},
+        initial={
+            "time_zone": "UTC",
+            "currency": "USD",
+            "offline_capture": True,
+            "short_handover": ShortHandover.AFTER_MINUTES,
+            "handover_minutes": HANDOVER_MINUTES,
+        },
     )
     outcome = try_to(
         form,
@@ -108,7 +118,10 @@ def site_new(request: HttpRequest) -> HttpResponse:
     if outcome.done and outcome.result:
         messages.success(request, _("Site %(site)s is there.") % {"site": outcome.result.pk})
         return redirect("settings_site", pk=outcome.result.pk)
-    context = outcome.context | {"lists_exist": InventoryList.objects.exists()}
+    context = outcome.context | {
+        "lists_exist": InventoryList.objects.exists(),
+        "risk_text": risk.risk_text(),
+    }
     return settings_page(request, "site_new.html", context, status=outcome.status)
 
 

@@ -26,8 +26,13 @@ def token_list(request: HttpRequest) -> HttpResponse:
     words = dict(TokenScope.choices)
     live, revoked = found.filter(revoked_at=None), found.exclude(revoked_at=None)
     context = {
-        "live": [(one, [words.get(s, s) for s in one.scopes]) for one in live[:MOST]],
-        "revoked": list(revoked.order_by("-revoked_at")[:MOST]),
+        "live": [
+            (one, tokens.sites_word(one), [words.get(s, s) for s in one.scopes])
+            for one in live[:MOST]
+        ],
+        "revoked": [
+            (one, tokens.sites_word(one)) for one in revoked.order_by("-revoked_at")[:MOST]
+        ],
     }
     return settings_page(request, "tokens.html", context)
 
@@ -42,12 +47,16 @@ def token_new(request: HttpRequest) -> HttpResponse:
         try:
             with transaction.atomic():
                 made = tokens.make(
-                    name=values["name"], site=values["site"], scopes=values["scopes"]
+                    name=values["name"],
+                    sites=list(values["site"]),
+                    every_site=values["every_site"],
+                    scopes=values["scopes"],
                 )
+                word = ", ".join(one.pk for one in values["site"]) or "*"
                 audit_log.record(
                     request=request,
                     action="token.made",
-                    target=f"token:{values['site'].pk}/{values['name']}",
+                    target=f"token:{word}/{values['name']}"[:300],
                     detail={"scopes": values["scopes"]},
                     reason=values["reason"],
                 )
@@ -55,10 +64,11 @@ def token_new(request: HttpRequest) -> HttpResponse:
             form.add_error("name", str(refusal))
             refused = True
         except IntegrityError:
-            form.add_error("name", _("The site has a token of this name by now. Use another."))
+            form.add_error("name", _("There is a token of this name by now. Use another."))
             refused = True
         else:
-            context = {"made": made, "name": values["name"], "site": values["site"]}
+            sites = _("all sites") if values["every_site"] else word
+            context = {"made": made, "name": values["name"], "sites": sites}
             return settings_page(request, "token_made.html", context)
     return settings_page(request, "token_new.html", {"form": form}, status=409 if refused else 200)
 
@@ -75,7 +85,7 @@ def token_revoke(request: HttpRequest, pk: int) -> HttpResponse:
                 audit_log.record(
                     request=request,
                     action="token.revoked",
-                    target=f"token:{token.site_id}/{token.name}",
+                    target=f"token:{'*' if token.every_site else _named(token)}/{token.name}"[:300],
                     reason=form.cleaned_data["reason"],
                 )
         words = {"name": token.name}
@@ -84,4 +94,9 @@ def token_revoke(request: HttpRequest, pk: int) -> HttpResponse:
         else:
             messages.info(request, _("The token %(name)s had been revoked already.") % words)
         return redirect("settings_tokens")
-    return settings_page(request, "token_revoke.html", {"token": token, "form": form})
+    context = {"token": token, "sites": tokens.sites_word(token), "form": form}
+    return settings_page(request, "token_revoke.html", context)
+
+
+def _named(token: ApiToken) -> str:
+    return ", ".join(tokens.site_ids_of(token))

@@ -111,4 +111,14 @@
       });
     });
   });
+
+  // --- what is due soon counts down; without this the page shows what was left ----------------
+  function countDown() {
+    document.querySelectorAll("[data-until]").forEach(function (element) {
+      var left = Math.max(0, Math.round((Date.parse(element.dataset.until) - Date.now()) / 1000));
+      if (left >= 3600) return;
+      element.textContent = left < 60 ? left + " s" : Math.floor(left / 60) + " min " + (left % 60) + " s";
+    });
+  }
+  if (document.querySelector("[data-until]")) setInterval(countDown, 1000);
 })();

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import models, transaction
+from django.utils import timezone
 
-from orders.models import InventoryList, ListType, Site
+from orders import risk
+from orders.actors import at_the_command_line
+from orders.models import InventoryList, ListType, ShortHandover, Site
+from orders.models.sites import HANDOVER_MINUTES
 from orders.permitted_lists import lists_of, permit_only
 from orders.texts import is_plain
+
+_HANDOVER = ("short_handover", "handover_minutes")
 
 
 class Command(BaseCommand):
@@ -54,6 +61,16 @@ class Command(BaseCommand):
             help="Refuse orders while OCI is away, instead of risking to oversell.",
         )
 
+        parser.add_argument(
+            "--short-handover",
+            choices=ShortHandover.values,
+            help="When order management may take a short order that nobody has decided; a new site"
+            f" gives {HANDOVER_MINUTES} minutes to decide unless this says otherwise.",
+        )
+        parser.add_argument(
+            "--handover-minutes", type=int, help="The minutes, for --short-handover after_minutes."
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Make what is missing, in one transaction."""
         with transaction.atomic():
@@ -67,20 +84,43 @@ class Command(BaseCommand):
                 "currency": options["currency"],
                 "offline_capture": not options["no_offline_capture"],
             }
-            site, new_site = _get_or_make(Site, options["site"], "site", wanted_site)
+            site, new_site = _get_or_make(
+                Site,
+                options["site"],
+                "site",
+                wanted_site | {n: options[n] for n in _HANDOVER if options[n] is not None},
+                new={"short_handover": ShortHandover.AFTER_MINUTES},
+            )
+            if new_site and site.offline_capture:
+                risk.accept(
+                    site=site,
+                    text=risk.risk_text(),
+                    actor=at_the_command_line(),
+                    now=timezone.now(),
+                )
             _permit(site, set(options["permit_list"]) - {stock.pk}, new=new_site)
         if new_list:
             self.stdout.write(f"Inventory list {stock.pk} ({stock.list_type}) is made.")
         self.stdout.write(f"Site {site.pk} {'is made' if new_site else 'is there already'}.")
+        if new_site and site.offline_capture:
+            self.stdout.write(f"Recorded as accepted by you: {risk.risk_text()}")
 
 
 def _get_or_make(
-    model: type[models.Model], pk: str, what: str, wanted: dict[str, Any]
+    model: type[models.Model],
+    pk: str,
+    what: str,
+    wanted: dict[str, Any],
+    *,
+    new: Mapping[str, Any] | None = None,
 ) -> tuple[Any, bool]:
-    """Return the row with that key, and whether it was made; raises CommandError if it differs."""
+    """Return the row with that key, and whether it was made; raises CommandError if it differs.
+
+    `new` are values of a row that is made, unless others are `wanted`.
+    """
     row: Any = model._default_manager.filter(pk=pk).first() if is_plain(pk) else None
     if row is None:
-        row = model(pk=pk, **wanted)
+        row = model(pk=pk, **{**(new or {}), **wanted})
         try:
             row.full_clean()
         except ValidationError as error:

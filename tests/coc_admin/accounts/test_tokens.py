@@ -167,3 +167,61 @@ def test_the_command_refuses_in_one_line(site: Site, args: tuple[str, ...], why:
     assert "\n" not in str(caught.value)
     assert out.getvalue() == ""
     assert ApiToken.objects.count() == 1
+
+
+class TestSites:
+    @pytest.fixture
+    def sites(self, site: Site) -> list[Site]:
+        more = [
+            Site.objects.create(id=name, inventory_list=site.inventory_list)
+            for name in ("second", "third")
+        ]
+        return [site, *more]
+
+    def used(self, token: str) -> ApiToken:
+        found = tokens.authenticate(f"Bearer {token}", now=NOW)
+        assert found is not None
+        return found
+
+    def test_of_several_sites(self, sites: list[Site]) -> None:
+        made = tokens.make(name="oms", sites=sites[:2], scopes=["orders:read"])
+        token = self.used(made)
+        assert tokens.site_ids_of(token) == ["second", "shop"]
+        assert tokens.site_for(token, "shop") == sites[0]
+        assert tokens.site_for(token, "third") is None
+        assert token.site is None
+
+    def test_of_all_sites_and_of_those_to_come(self, sites: list[Site]) -> None:
+        token = self.used(tokens.make(name="oms", every_site=True, scopes=["orders:read"]))
+        Site.objects.create(id="later", inventory_list=sites[0].inventory_list)
+        assert tokens.site_ids_of(token) == ["later", "second", "shop", "third"]
+        assert tokens.site_for(token, "later") is not None
+        assert tokens.site_for(token, "nowhere") is None
+
+    def test_of_one_site_is_kept_as_before(self, sites: list[Site]) -> None:
+        token = self.used(tokens.make(name="oms", sites=sites[:1], scopes=["orders:read"]))
+        assert (token.site_id, token.sites.count(), token.every_site) == ("shop", 0, False)
+
+    def test_neither_none_nor_both(self, sites: list[Site]) -> None:
+        for arguments in ({}, {"sites": sites, "every_site": True}):
+            with pytest.raises(tokens.TokenRefused, match="Name the sites"):
+                tokens.make(name="oms", scopes=["orders:read"], **arguments)
+        assert not ApiToken.objects.exists()
+
+    def test_names_are_unique_among_them(self, sites: list[Site]) -> None:
+        tokens.make(name="oms", every_site=True, scopes=["orders:read"])
+        with pytest.raises(tokens.TokenRefused, match="another name"):
+            tokens.make(name="oms", sites=sites, scopes=["orders:read"])
+
+    def test_by_command(self, sites: list[Site]) -> None:
+        out = io.StringIO()
+        scope = ["--scope", "orders:read"]
+        call_command(
+            "create_api_token", "two", "--site", "shop", "--site", "third", *scope, stdout=out
+        )
+        call_command("create_api_token", "all", "--all-sites", *scope, stdout=out)
+        two, every = (self.used(line) for line in out.getvalue().split())
+        assert tokens.site_ids_of(two) == ["shop", "third"]
+        assert every.every_site
+        with pytest.raises(CommandError, match="not allowed with"):
+            call_command("create_api_token", "x", "--all-sites", "--site", "shop", *scope)

@@ -26,6 +26,7 @@ OPERATIONS = {
     "cancelOrder": ("post", "/api/v1/sites/{siteId}/orders/{orderNo}/cancel"),
     "getInventory": ("get", "/api/v1/sites/{siteId}/inventory/{sku}"),
     "getStatus": ("get", "/api/v1/status"),
+    "listOutages": ("get", "/api/v1/outages"),
     "startRun": ("post", "/api/v1/reconciliation/runs"),
     "listRuns": ("get", "/api/v1/reconciliation/runs"),
     "getRun": ("get", "/api/v1/reconciliation/runs/{runId}"),

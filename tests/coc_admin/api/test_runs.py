@@ -14,6 +14,7 @@ from reconciliation.models import (
     Batch,
     CallHealth,
     EntryState,
+    Outage,
     Run,
     RunEntry,
     RunState,
@@ -63,7 +64,10 @@ class TestStatus:
     def test_of_an_outage(self, api: Api, outage: Scene, theirs: Api) -> None:
         scene.set_connection(ConnectionState.OFFLINE)
 
-        assert body(api.get("status")) == {
+        found = body(api.get("status"))
+        outage_id = found.pop("outage")["id"]
+        assert outage_id == Outage.objects.get(is_open=True).pk
+        assert found == {
             "connection": "OFFLINE",
             "since": "2026-02-02T12:00:00.000Z",
             "cause": "",
@@ -94,6 +98,18 @@ class TestStatus:
                     "OCI_OFFLINE": 1,
                 },
             },
+            "sites": [
+                {
+                    "siteId": "NorthShop",
+                    "orders": "accepted",
+                    "limit": None,
+                    "refusedSince": None,
+                    "endsAt": None,
+                    "secondsLeft": None,
+                    "valueLeft": None,
+                    "unitsPerOrder": None,
+                }
+            ],
         }
 
     def test_of_the_other_site(self, outage: Scene, theirs: Api) -> None:
@@ -113,6 +129,19 @@ class TestStatus:
             "needsReview": 0,
             "oversold": 0,
             "lastRun": None,
+            "sites": [
+                {
+                    "siteId": "NorthShop",
+                    "orders": "accepted",
+                    "limit": None,
+                    "refusedSince": None,
+                    "endsAt": None,
+                    "secondsLeft": None,
+                    "valueLeft": None,
+                    "unitsPerOrder": None,
+                }
+            ],
+            "outage": None,
         }
 
 

@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from orders.models import Order, Site
+from orders.models import InventoryList, Order, Site
 from reconciliation.models import (
     Connection,
     ConnectionChange,
@@ -165,7 +165,9 @@ def test_banner_names_sites_that_refuse_orders(viewer: Client, outage: Scene) ->
     Site.objects.filter(pk="South Shop & Co").update(offline_capture=False)
     set_connection(ConnectionState.OFFLINE)
     page = viewer.get("/alerts/").content.decode()
-    assert "Not for South Shop &amp; Co: offline capture is switched off there." in page
+    assert "Orders are still accepted at NorthShop, on the last known stock." in page
+    assert "Refused at South Shop &amp; Co since" in page
+    assert ": offline capture is switched off there." in page
 
 
 def test_forcing_and_releasing_with_a_reason(operator: Client, outage: Scene) -> None:
@@ -206,3 +208,30 @@ def test_templates_keep_to_the_content_security_policy() -> None:
         assert not re.search(r"\sstyle=|<style|\son[a-z]+=|javascript:", text), path
         assert not re.search(r"<script(?![^>]*\ssrc=)", text), path
         assert not re.search(r"(src|href)=\"(https?:)?//", text), path
+
+
+class TestFirstRun:
+    """Nothing says that orders are accepted before one could be."""
+
+    def test_without_a_site_while_oci_is_away(self, viewer: Client, db: None) -> None:
+        set_connection(ConnectionState.OFFLINE, cause=OfflineCause.UNREACHABLE)
+        for path in ("/", "/orders/"):
+            page = viewer.get(path).content.decode()
+            assert "Orders are still accepted" not in page
+            assert "No site is set up, so no order can be taken" in page
+
+    def test_what_is_missing_is_named(self, viewer: Client, db: None) -> None:
+        list_ = InventoryList.objects.create(pk="web")
+        Site.objects.create(pk="shop", inventory_list=list_)
+        page = viewer.get("/").content.decode()
+        assert "No order can be taken yet" in page
+        assert "No stock figure is known" in page
+        assert "No API token may place orders" in page
+
+    def test_an_address_that_never_answered_is_rather_wrong(self, viewer: Client, db: None) -> None:
+        list_ = InventoryList.objects.create(pk="web")
+        Site.objects.create(pk="shop", inventory_list=list_)
+        set_connection(ConnectionState.OFFLINE, cause=OfflineCause.UNREACHABLE)
+        page = viewer.get("/").content.decode()
+        assert "Omnichannel Inventory has never answered here" in page
+        assert "COC_OCI_BASE_URL" in page

@@ -385,6 +385,6 @@ def test_page_takes_a_bounded_number_of_queries(
             place(site, f"N{Order.objects.count():02d}", items=[("MUG-01", 1)])
             run = make_run()
             Run.objects.filter(pk=run.pk).update(outage=made)
-        with django_assert_max_num_queries(24):
+        with django_assert_max_num_queries(25):
             answer = viewer.get(f"/outages/{made.pk}/")
         assert answer.context["figures"].orders == count

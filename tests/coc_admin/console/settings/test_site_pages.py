@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from coc_admin.models import AuditEntry
-from orders.models import InventoryList, PermittedList, Site
+from orders.models import InventoryList, PermittedList, RiskAcceptance, Site
 from orders.permitted_lists import lists_of
 from reconciliation.models import ConnectionState, OfflineCause, Outage
 from tests import factories
@@ -209,6 +209,7 @@ def test_administrator_adds_a_site_and_others_do_not(
         "currency": "eur",
         "unknown_sku_policy": "refuse",
         "offline_capture": "on",
+        "accepts_risk": "on",
     }
     assert sign_in("operator").post("/settings/sites/new/", new).status_code == 403
     limited = sign_in("administrator", "amy", sites=[site])
@@ -312,8 +313,42 @@ def test_a_new_site_is_made_with_its_lists(sign_in: SignIn, site: Site) -> None:
         "inventory_list": "NorthShop-stock",
         "permitted_lists": ["east"],
         "unknown_sku_policy": "refuse",
+        "accepts_risk": "on",
     }
     InventoryList.objects.create(pk="east")
     assert client.post("/settings/sites/new/", sent).status_code == 302
     assert lists_of(Site.objects.get(pk="South")) == {"NorthShop-stock", "east"}
     assert audited() == [("site.added", "site:South", "east")]
+
+
+class TestRiskOfOverselling:
+    """Offline capture is turned on by somebody who accepts its risk, with the text they read."""
+
+    def sent(self, client: Client, **changes: object) -> dict[str, object]:
+        return inputs_of(client.get(PAGE)) | changes
+
+    def test_it_must_be_accepted(self, administrator: Client, site: Site) -> None:
+        Site.objects.update(offline_capture=False)
+        answer = administrator.post(PAGE, self.sent(administrator, offline_capture="on"))
+        assert list(answer.context["form"].errors) == ["accepts_risk"]
+        site.refresh_from_db()
+        assert not site.offline_capture
+        assert not RiskAcceptance.objects.exists()
+
+        sent = self.sent(administrator, offline_capture="on", accepts_risk="on")
+        assert administrator.post(PAGE, sent).status_code == 302
+        row = RiskAcceptance.objects.get()
+        assert (row.site_id, row.accepted_by) == ("NorthShop", "administrator")
+        assert "Other channels may sell the same stock" in row.text
+        assert "accepted by administrator," in administrator.get(PAGE).content.decode()
+
+    def test_other_changes_need_no_acceptance(self, administrator: Client, site: Site) -> None:
+        sent = self.sent(administrator, name="North", short_handover="when_decided")
+        assert administrator.post(PAGE, sent).status_code == 302
+        site.refresh_from_db()
+        assert (site.name, site.short_handover) == ("North", "when_decided")
+        assert not RiskAcceptance.objects.exists()
+
+    def test_a_new_site_gives_half_an_hour(self, administrator: Client, site: Site) -> None:
+        page = administrator.get("/settings/sites/new/").content.decode()
+        assert '<option value="after_minutes" selected>' in page

@@ -1,0 +1,147 @@
+"""The document of an order: all that an order management system must know of it.
+
+Its `version` counts the events of the order: whatever changes what the document shows records one
+in its transaction. The export status and what follows from it belong to no version, so that taking
+an order does not change the document that was taken. Read the version together with the order or
+before it: what is read later is of that version or of a newer one, and then acknowledging it is
+refused.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Length
+
+from orders import strict_json
+from orders.fields import json_number
+from orders.models import EventKind, Order, OrderEvent, OrderItem, OrderPayload, Resolution
+from orders.models.orders import OrderQuerySet
+from orders.serializers import iso, order_answer
+
+# Members of the order as it was sent that say what it comes to.
+_TOTALS = ("Total", "SubTotal", "Tax")
+_COUNTED = ~Q(kind=EventKind.EXPORT)
+
+
+def with_documents(orders: QuerySet[Order]) -> QuerySet[Any]:
+    """Return `orders` ready for `order_document`: two queries more than the orders themselves."""
+    events = (
+        OrderEvent.objects.filter(_COUNTED, order=OuterRef("pk"))
+        .order_by()
+        .values("order")
+        .annotate(number=Count("pk"))
+    )
+    version = Coalesce(Subquery(events.values("number")), 0, output_field=IntegerField())
+    return (
+        orders.annotate(document_version=version)
+        .select_related("payload")
+        .prefetch_related("items")
+    )
+
+
+def version_of(order_id: int) -> int:
+    """Return the version of an order's document; with the order locked it stays so."""
+    return OrderEvent.objects.filter(_COUNTED, order=order_id).count()
+
+
+def lengths_of_payloads(orders: OrderQuerySet | QuerySet[Order]) -> dict[int, int]:
+    """Return the length of the order as it was sent, by primary key; one query."""
+    payloads = OrderPayload.objects.filter(order__in=orders)
+    return dict(payloads.annotate(size=Length("body")).values_list("pk", "size"))
+
+
+def order_document(order: Any) -> dict[str, Any]:
+    """Return the document of an order that `with_documents` has prepared; no query."""
+    sent = sent_of(order)
+    items = sorted(order.items.all(), key=lambda item: item.position)
+    answer = order_answer(order)
+    more = _members_of_items(items)
+    for member, item in zip(answer["items"], items, strict=True):
+        member |= more[item.pk]
+    return answer | {
+        "version": order.document_version,
+        "acknowledgedVersion": order.exported_version,
+        "handoverAt": iso(order.export_due_at),
+        "creationDate": order.creation_date,
+        "currency": order.currency,
+        "orderTotal": json_number(order.order_total),
+        "totals": {"orderTotal": json_number(order.order_total)} | dict(_totals(sent)),
+        "customerInfo": order.customer | _object(sent.get("customerInfo")),
+        "billingAddress": _object(sent.get("billingAddress")) or None,
+        "shippingAddress": _object(sent.get("shippingAddress")) or None,
+        "shipments": [one for one in _list(sent.get("shipments")) if isinstance(one, dict)],
+        "customerErasedAt": iso(order.customer_erased_at),
+        "resolution": _resolution(order),
+    }
+
+
+def _resolution(order: Order) -> dict[str, Any] | None:
+    if order.resolution == Resolution.NONE:
+        return None
+    return {
+        "kind": order.resolution,
+        "at": iso(order.resolution_at),
+        "by": order.resolution_by,
+        "reference": order.resolution_reference or None,
+        "note": order.resolution_note,
+    }
+
+
+def _members_of_items(items: list[OrderItem]) -> dict[int, dict[str, Any]]:
+    """Return what the document adds to each item, by its primary key."""
+    replaced_by: dict[int | None, list[str]] = defaultdict(list)
+    parts: dict[int | None, list[str]] = defaultdict(list)
+    for item in items:
+        replaced_by[item.replaces_id].append(item.item_id)
+        parts[item.parent_id].append(item.item_id)
+    return {
+        item.pk: {
+            "productName": item.product_name,
+            "inventoryListId": item.inventory_list_id,
+            "unitPrice": None if item.unit_price is None else json_number(item.unit_price),
+            "replacedByItemIds": replaced_by[item.pk],
+            "partItemIds": parts[item.pk],
+        }
+        for item in items
+    }
+
+
+def sent_of(order: Order) -> dict[str, Any]:
+    """Return the order as it was sent, numbers as JSON has them; nothing of it if it is gone."""
+    payload = getattr(order, "payload", None)
+    if payload is None:
+        return {}
+    sent = _plain(strict_json.loads(payload.body.encode(), is_bounded=False))
+    return _object(sent)
+
+
+def _totals(sent: dict[str, Any]) -> Iterator[tuple[str, int | float]]:
+    for name, value in sent.items():
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and name != "orderTotal" and name.endswith(_TOTALS):
+            yield name, value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        number = json_number(value)
+        # What a double cannot hold says nothing that an order system could take.
+        return None if isinstance(number, float) and abs(number) == float("inf") else number
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return value
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

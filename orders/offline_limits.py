@@ -1,0 +1,115 @@
+"""What each site does with orders while Omnichannel Inventory is away, in figures."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from django.db.models import Min, Sum
+
+from orders.fields import ZERO
+from orders.models import Order, RefusedOrder, Site
+from orders.refused_orders import still_refused
+
+
+class Acceptance(StrEnum):
+    """Whether a site takes orders while they can't be reserved."""
+
+    ACCEPTED = "accepted"
+    LIMITED = "limited"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class SiteLimits:
+    """What one site takes now. `why` is the limit that is reached: `off`, `duration`, `totalValue`.
+
+    `ends_at` is when the minutes are over, `value_left` what may still wait beside what does, and
+    `units_per_order` the most units of one order; None without such a limit. `refused_since` is
+    when the site began to refuse every order, or None while it does not.
+    """
+
+    site_id: str
+    currency: str
+    acceptance: Acceptance
+    why: str = ""
+    ends_at: datetime | None = None
+    value_left: Decimal | None = None
+    units_per_order: Decimal | None = None
+    refused_since: datetime | None = None
+
+    def seconds_left(self, now: datetime) -> float | None:
+        """Return how long orders are still taken; None without a limit of time."""
+        return None if self.ends_at is None else max(0.0, (self.ends_at - now).total_seconds())
+
+
+def limits_of(
+    sites: Collection[Site], *, offline_since: datetime | None, now: datetime
+) -> list[SiteLimits]:
+    """Return what each of `sites` takes, in their order; two queries at most.
+
+    `offline_since` is when the outage began; without one only what waits counts against a limit.
+    """
+    capped = [site.pk for site in sites if site.cap_total_value is not None]
+    waiting: dict[str, Decimal] = {}
+    first: dict[str, datetime] = {}
+    if capped:
+        rows = Order.objects.waiting().filter(site__in=capped).order_by().values_list("site")
+        waiting = dict(rows.annotate(value=Sum("order_total")))
+        first = _first_refusals(capped, offline_since)
+    return [
+        _limits(
+            site,
+            waiting=waiting.get(site.pk, ZERO),
+            first_refusal=first.get(site.pk),
+            offline_since=offline_since,
+            now=now,
+        )
+        for site in sites
+    ]
+
+
+def _first_refusals(
+    site_ids: Collection[str], offline_since: datetime | None
+) -> dict[str, datetime]:
+    if offline_since is None:
+        return {}
+    rows = RefusedOrder.objects.filter(site__in=site_ids, cap="totalValue", at__gte=offline_since)
+    return dict(still_refused(rows).order_by().values_list("site").annotate(first=Min("at")))
+
+
+def _limits(
+    site: Site,
+    *,
+    waiting: Decimal,
+    first_refusal: datetime | None,
+    offline_since: datetime | None,
+    now: datetime,
+) -> SiteLimits:
+    ends_at = value_left = None
+    if site.cap_offline_minutes is not None and offline_since is not None:
+        ends_at = offline_since + timedelta(minutes=site.cap_offline_minutes)
+    if site.cap_total_value is not None:
+        value_left = max(ZERO, site.cap_total_value - waiting)
+    acceptance, why, since = Acceptance.ACCEPTED, "", None
+    if not site.offline_capture:
+        acceptance, why, since = Acceptance.REFUSED, "off", offline_since
+    elif ends_at is not None and now > ends_at:
+        acceptance, why, since = Acceptance.REFUSED, "duration", ends_at
+    elif value_left is not None and value_left <= 0:
+        acceptance, why, since = Acceptance.REFUSED, "totalValue", first_refusal
+    elif any(one is not None for one in (ends_at, value_left, site.cap_units_per_order)):
+        acceptance = Acceptance.LIMITED
+    return SiteLimits(
+        site_id=site.pk,
+        currency=site.currency,
+        acceptance=acceptance,
+        why=why,
+        ends_at=ends_at,
+        value_left=value_left,
+        units_per_order=site.cap_units_per_order,
+        refused_since=since,
+    )

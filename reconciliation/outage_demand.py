@@ -1,0 +1,89 @@
+"""What shoppers asked for during an outage: accepted, and refused; together what was requested."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from django.db.models import Q, Sum
+
+from orders.fields import ZERO
+from orders.models import Order, RefusedOrder
+from orders.refused_orders import Refused, still_refused, sum_up
+from orders.units import ordered_in
+from reconciliation.models import Outage
+
+# The call whose silence began an outage was made for an order that had just been captured.
+JUST_BEFORE = timedelta(seconds=2)
+
+
+def orders_of(outage: Outage) -> Q:
+    """Return the condition for orders captured offline from the loss until all was drained."""
+    during = Q(captured_offline=True, captured_at__gte=outage.lost_at - JUST_BEFORE)
+    if outage.drained_at is not None:
+        during &= Q(captured_at__lt=outage.drained_at)
+    return during
+
+
+def refused_of(outage: Outage) -> Q:
+    """Return the condition for orders that were refused where others were captured offline."""
+    during = Q(is_offline=True, at__gte=outage.lost_at - JUST_BEFORE)
+    if outage.drained_at is not None:
+        during &= Q(at__lt=outage.drained_at)
+    return during
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Orders, units and value by currency: what was accepted, and what was refused."""
+
+    accepted_orders: int
+    accepted_units: Decimal
+    accepted_value: Mapping[str, Decimal]
+    refused: Refused
+
+    @property
+    def requested_orders(self) -> int:
+        """Orders that shoppers placed."""
+        return self.accepted_orders + self.refused.orders
+
+    @property
+    def requested_units(self) -> Decimal:
+        """Units that shoppers asked for."""
+        return self.accepted_units + self.refused.units
+
+    @property
+    def requested_value(self) -> dict[str, Decimal]:
+        """What they are worth, by currency."""
+        codes = sorted(self.accepted_value.keys() | self.refused.value.keys())
+        return {
+            code: self.accepted_value.get(code, ZERO) + self.refused.value.get(code, ZERO)
+            for code in codes
+        }
+
+
+def demand_of(outage: Outage, *, site_ids: Collection[str] | None = None) -> Demand:
+    """Return what was asked for during `outage`, at these sites or at all; three queries.
+
+    An order that was refused and accepted later, under the same number, is not refused.
+    """
+    orders = Order.objects.filter(orders_of(outage)).order_by()
+    if site_ids is not None:
+        orders = orders.filter(site__in=site_ids)
+    value = dict(orders.values_list("currency").annotate(value=Sum("order_total")))
+    return Demand(
+        accepted_orders=orders.count(),
+        accepted_units=ordered_in(orders),
+        accepted_value=value,
+        refused=refused_during(outage, site_ids=site_ids),
+    )
+
+
+def refused_during(outage: Outage, *, site_ids: Collection[str] | None = None) -> Refused:
+    """Return what was refused during `outage` and not accepted later; one query."""
+    rows = RefusedOrder.objects.filter(refused_of(outage))
+    if site_ids is not None:
+        rows = rows.filter(site__in=site_ids)
+    return sum_up(still_refused(rows))
