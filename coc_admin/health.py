@@ -21,10 +21,18 @@ from orders.fields import ZERO
 from reconciliation.alerts import lifecycle
 from reconciliation.alerts.rules.silent_worker import is_worker_silent
 from reconciliation.connection import healths, is_lost
-from reconciliation.models import ConnectionState, Heartbeat, Outage, Priority, ReportDay
+from reconciliation.models import (
+    ConnectionState,
+    FeedState,
+    Heartbeat,
+    Outage,
+    Priority,
+    ReportDay,
+)
 from reconciliation.outage_demand import demand_of
 from reconciliation.queue import enqueue, heartbeats
 from reconciliation.runs import status
+from reconciliation.stock_mirror import age
 
 OK = "ok"
 
@@ -93,7 +101,7 @@ def _worker(now: datetime) -> str:
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Return the figures for Prometheus; no name of a person, order or site is among them."""
+    """Return the figures for Prometheus; they name lists, and no person, order or site."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Figures(timezone.now()))
     try:
@@ -123,6 +131,7 @@ class _Figures(Collector):
         yield from self._orders(now)
         yield self._alerts()
         yield self._heartbeats()
+        yield from self._stock()
         yield _gauge("coc_queue_tasks", "Tasks in the queue of the database.", enqueue.queued())
         yield _gauge(
             "coc_reports_to_merge",
@@ -233,6 +242,26 @@ class _Figures(Collector):
         for component, last in beats.annotate(last=Max("beat_at")):
             family.add_metric([component], self._age(last))
         return family
+
+    def _stock(self) -> Iterator[Metric]:
+        ages = GaugeMetricFamily(
+            "coc_stock_age_seconds",
+            "How old OCI's figures of a list are at most: half of them, 95 %, all.",
+            labels=["list", "quantile"],
+        )
+        records = GaugeMetricFamily("coc_stock_figures", "SKUs with a figure.", labels=["list"])
+        follows = GaugeMetricFamily(
+            "coc_stock_feed",
+            "1 for the state of the feed of a list.",
+            labels=["list", "state"],
+        )
+        for one in age.ages(self._now):
+            for quantile, old in (("0.5", one.p50), ("0.95", one.p95), ("1", one.oldest)):
+                ages.add_metric([one.list_id, quantile], old.total_seconds())
+            records.add_metric([one.list_id], one.records)
+            for state in FeedState:
+                follows.add_metric([one.list_id, state.value], one.state == state)
+        yield from (ages, records, follows)
 
     def _age(self, moment: datetime) -> float:
         return max(0.0, (self._now - moment).total_seconds())

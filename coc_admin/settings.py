@@ -198,6 +198,25 @@ COC_OCI_CA_FILE = env.text("COC_OCI_CA_FILE")
 # Seconds by which OCI's figures may lag behind a reservation it has confirmed (contract 1.10).
 COC_OCI_READ_LAG = env.number("COC_OCI_READ_LAG", 3.0, low=0, high=600)
 
+# The feeds of stock have a token of their own: a client without the scope of exports still works.
+COC_OCI_FEED_SCOPE = env.text(
+    "COC_OCI_FEED_SCOPE",
+    f"SALESFORCE_COMMERCE_API:{COC_OCI_TENANT}"
+    " sfcc.inventory.availability sfcc.inventory.impex-inventory",
+)
+# The audit reads reservation documents back, for which OCI wants a right to write.
+COC_OCI_AUDIT_SCOPE = env.text(
+    "COC_OCI_AUDIT_SCOPE",
+    f"SALESFORCE_COMMERCE_API:{COC_OCI_TENANT}"
+    " sfcc.inventory.impex-inventory sfcc.inventory.impex-inventory.rw",
+)
+
+# --- stock ---------------------------------------------------------------------------------
+COC_STOCK_FEED = env.flag("COC_STOCK_FEED", default=True)
+COC_STOCK_FEED_SECONDS = env.number("COC_STOCK_FEED_SECONDS", 1.0, low=0.1, high=60)
+COC_STOCK_EXPORT_HOURS = env.number("COC_STOCK_EXPORT_HOURS", 24.0, low=0.1, high=1000)
+COC_STOCK_MAX_AGE = env.number("COC_STOCK_MAX_AGE", 60.0, low=5, high=86_400)
+
 # --- connection ----------------------------------------------------------------------------
 COC_PROBE_SECONDS = env.number("COC_PROBE_SECONDS", 1.0, low=1, high=60)
 COC_FAILURES_TO_OFFLINE = env.whole("COC_FAILURES_TO_OFFLINE", 3, low=1, high=20)

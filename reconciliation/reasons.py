@@ -71,6 +71,27 @@ register(
         "record_not_sent": _("It tells of a record that was not sent."),
         "place_not_asked": _("It is about a place that was not asked for."),
         "sku_not_asked": _("It is about a SKU that was not asked for."),
+        # What was wrong with a feed of stock.
+        "feed_no_end": _("The file goes on after its token, or a line has no end."),
+        "feed_odd_line": _("A line is neither stock nor a place."),
+        "feed_cut_off": _("The file ends without a delta token."),
+        "feed_not_json": _("A line is no JSON object."),
+        "feed_no_again": _("shouldQueryAgain is neither true nor false."),
+        "feed_token_too_long": _("The delta token is too long."),
+        "feed_odd_delta": _("A record is neither a change nor a deletion."),
+        "export_failed": _("OCI's export has failed."),
+        "export_too_long": _("OCI's export takes too long."),
+        "export_other_file": _("The file of the export is not the one that OCI wrote."),
+        "export_other_count": _("The export has %(lines)s records; OCI wrote %(records)s."),
+        "export_sold_out": _(
+            "The export has stock for %(skus)s SKUs; %(before)s had stock before, so it is not"
+            " trusted."
+        ),
+        "feed_records_busy": _("Records were busy for too long."),
+        "feed_sold_out": _(
+            "All of %(skus)s changes say that a SKU with stock is sold out; a full export decides."
+        ),
+        "feed_own_fault": _("A fault of our own: %(fault)s."),
         "two_answers": _("It has two answers for one SKU."),
         "line_not_asked": _("It lists %(what)s, which was not asked for."),
         "more_than_asked": _("It lists %(told)s of %(what)s; %(asked)s was asked for."),

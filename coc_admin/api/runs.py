@@ -37,6 +37,7 @@ from reconciliation import connection
 from reconciliation.models import ConnectionState, Run, RunEntry, Scope, Trigger
 from reconciliation.runs import lifecycle, status
 from reconciliation.runs.dry_run import DryRun, dry_run
+from reconciliation.stock_mirror import age
 
 router = Router(tags=["Reconciliation"])
 
@@ -110,6 +111,19 @@ def get_status(request: HttpRequest) -> Any:
         "sites": [limits_answer(one, now) for one in limits]
         or [accepting(site_id) for site_id in site_ids],
         "outage": outage_answer(found.outage, site_ids=site_ids) if found.outage else None,
+        "stock": [_stock_age(one) for one in age.of_sites(site_ids, now)],
+    }
+
+
+def _stock_age(one: age.ListAge) -> dict[str, Any]:
+    return {
+        "inventoryListId": one.list_id,
+        "feed": one.state,
+        "records": one.records,
+        "p50Seconds": round(one.p50.total_seconds(), 1),
+        "p95Seconds": round(one.p95.total_seconds(), 1),
+        "oldestSeconds": round(one.oldest.total_seconds(), 1),
+        "isKept": one.is_kept,
     }
 
 

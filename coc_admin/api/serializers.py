@@ -21,6 +21,7 @@ from reconciliation.models import (
     CallKind,
     ConnectionState,
     EntryState,
+    FeedState,
     OfflineCause,
     Priority,
     ReportType,
@@ -297,6 +298,18 @@ class OutagePage(Schema):
     nextCursor: str | None
 
 
+class StockAgeAnswer(Schema):
+    """How old the figures of an inventory list are, in seconds."""
+
+    inventoryListId: str
+    feed: FeedState = Field(description="following: OCI's changes come continuously.")
+    records: int = Field(description="SKUs with a figure.")
+    p50Seconds: float = Field(description="Half of the figures are this old at most.")
+    p95Seconds: float = Field(description="95 % of the figures are this old at most.")
+    oldestSeconds: float
+    isKept: bool = Field(description="Whether p95Seconds is within the promised age.")
+
+
 class StatusAnswer(Schema):
     """Where things stand for the token's sites."""
 
@@ -312,6 +325,7 @@ class StatusAnswer(Schema):
     lastRun: RunAnswer | None
     sites: list[SiteAcceptance] = Field(description="What each site takes now.")
     outage: OutageAnswer | None = Field(description="The outage that is not over yet.")
+    stock: list[StockAgeAnswer] = Field(description="The lists that the site sells from.")
 
 
 class ScopeData(Strict):

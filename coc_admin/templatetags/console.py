@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -109,6 +109,12 @@ def duration(start: datetime | None, end: datetime | None) -> str:
     if start is None:
         return "–"
     return formats.format_span(((end or timezone.now()) - start).total_seconds())
+
+
+@register.filter
+def span(value: timedelta) -> str:
+    """Show a length of time."""
+    return formats.format_span(value.total_seconds())
 
 
 @register.filter

@@ -23,13 +23,17 @@ _CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What OCI (or a file) says is available to order of one SKU of one list."""
+    """What OCI (or a file) says is available to order of one SKU of one list.
+
+    `gone`: the list does not have the SKU any more; one that was never known stays so.
+    """
 
     list_id: str
     sku: str
     ato: Decimal
     safety_stock: Decimal = ZERO
     product_name: str = ""
+    gone: bool = False
 
     @property
     def key(self) -> Key:

@@ -5,6 +5,8 @@ Written by `orders.ledger` alone.
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -13,6 +15,9 @@ from orders.fields import QuantityField
 from orders.models.orders import Order
 from orders.models.sites import InventoryList
 from orders.search_expressions import ByteOrder
+
+# OCI's largest number stands for stock that never runs out.
+UNLIMITED = Decimal(999_999_999)
 
 
 class InventoryRecord(models.Model):
@@ -31,6 +36,10 @@ class InventoryRecord(models.Model):
     safety_stock = QuantityField(default=0)
     held = QuantityField(default=0)
     ato = QuantityField(default=0)
+    # Since when OCI does not list the SKU any more; its ATO is 0 and its history stays.
+    gone_at = models.DateTimeField(null=True)
+    # From when OCI is asked for the SKU again: two of its figures came in an order not certain.
+    recheck_at = models.DateTimeField(null=True)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -47,11 +56,22 @@ class InventoryRecord(models.Model):
         ]
         indexes = [
             models.Index(fields=["snapshot_at"], name="record_by_snapshot_age"),
+            models.Index(fields=["inventory_list", "snapshot_at"], name="records_by_list_and_age"),
+            models.Index(
+                fields=["recheck_at"],
+                condition=Q(recheck_at__isnull=False),
+                name="records_to_recheck",
+            ),
             models.Index(F("inventory_list"), ByteOrder("sku"), name="records_by_sku"),
         ]
 
     def __str__(self) -> str:
         return f"{self.inventory_list_id} {self.sku}"
+
+    @property
+    def is_unlimited(self) -> bool:
+        """Whether OCI says that the SKU never runs out."""
+        return self.snapshot_ato is not None and self.snapshot_ato >= UNLIMITED
 
     @property
     def is_tracked(self) -> bool:

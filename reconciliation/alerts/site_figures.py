@@ -8,7 +8,7 @@ from functools import cached_property
 
 from django.db.models import Count, QuerySet
 
-from orders.models import Order, Site
+from orders.models import Order, PermittedList, Site
 from orders.models.orders import OrderQuerySet
 from reconciliation.models import Alert, Channel, EntryState, ReportDay, Run, RunEntry
 from reconciliation.runs import status
@@ -67,8 +67,9 @@ class Sites:
     @cached_property
     def lists(self) -> set[str]:
         """Inventory lists that the sites sell from."""
-        sites = Site.objects.filter(pk__in=self.ids)
-        return set(sites.values_list("inventory_list", flat=True))
+        own = Site.objects.filter(pk__in=self.ids).values_list("inventory_list", flat=True)
+        more = PermittedList.objects.filter(site__in=self.ids)
+        return {*own, *more.values_list("inventory_list", flat=True)}
 
     @cached_property
     def channels(self) -> set[int]:

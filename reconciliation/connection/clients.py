@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import threading
 
@@ -10,9 +11,12 @@ from django.core.exceptions import ImproperlyConfigured
 
 from reconciliation import connection
 from reconciliation.oci.client import OciClient, OciConfig
+from reconciliation.oci.feeds import FeedClient
 
 # Probes overlap while OCI hangs; see reconciliation.monitor.
 _PROBE_POOL = 8
+# Changes, and beside them one export.
+_FEED_POOL = 2
 
 _lock = threading.Lock()
 _clients: dict[tuple[int, str], OciClient] = {}
@@ -52,6 +56,30 @@ def client_for_probe() -> OciClient:
         read_timeout=settings.COC_OCI_PROBE_TIMEOUT,
         pool_size=_PROBE_POOL,
     )
+
+
+def client_for_feeds() -> FeedClient:
+    """Return a new client for the feeds of stock; whoever asked for it closes it.
+
+    It has scopes, tokens and connections of its own, and its calls are not counted: what becomes of
+    a feed never speaks for the connection. Raises ImproperlyConfigured if a setting is missing.
+    """
+    config = _config(
+        connect_timeout=settings.COC_OCI_CONNECT_TIMEOUT,
+        read_timeout=settings.COC_OCI_TIMEOUT,
+        pool_size=_FEED_POOL,
+    )
+    return FeedClient(dataclasses.replace(config, scope=settings.COC_OCI_FEED_SCOPE))
+
+
+def client_for_audit() -> FeedClient:
+    """Return a new client that reads reservation documents back; see `client_for_feeds`."""
+    config = _config(
+        connect_timeout=settings.COC_OCI_CONNECT_TIMEOUT,
+        read_timeout=settings.COC_OCI_TIMEOUT,
+        pool_size=1,
+    )
+    return FeedClient(dataclasses.replace(config, scope=settings.COC_OCI_AUDIT_SCOPE))
 
 
 def client_for_check(*, connect_timeout: float, read_timeout: float) -> OciClient:

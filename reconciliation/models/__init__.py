@@ -37,6 +37,7 @@ from reconciliation.models.connection import (
     OfflineCause,
     Outage,
 )
+from reconciliation.models.feeds import FeedState, StockFeed
 from reconciliation.models.intervals import IntervalSetting
 from reconciliation.models.reports import ReportDay, ReportType, VanishedOrder
 from reconciliation.models.runs import (
@@ -74,6 +75,7 @@ __all__ = [
     "DeliveryState",
     "DocumentState",
     "EntryState",
+    "FeedState",
     "Handling",
     "Heartbeat",
     "HeldFigures",
@@ -90,6 +92,7 @@ __all__ = [
     "RunEntry",
     "RunState",
     "Scope",
+    "StockFeed",
     "Trigger",
     "VanishedOrder",
 ]

@@ -19,13 +19,13 @@ from reconciliation.oci.errors import (
     OciThrottled,
 )
 from reconciliation.oci.token import TokenSource
-from reconciliation.oci.transport import HttpAnswer, HttpRequest, Transport
+from reconciliation.oci.transport import MAX_ANSWER, HttpAnswer, HttpRequest, Transport
 
 Result = TypeVar("Result")
 
 # Same id and bytes, or a mere read: done twice is done once. Releases have keys as well, yet only
 # their caller knows whether those are fresh.
-_REPEATABLE = frozenset({"put", "cancel", "availability"})
+_REPEATABLE = frozenset({"put", "cancel", "availability", "deltas", "export_status"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,8 @@ class Call:
 
     `limit`, in seconds, bounds the whole call instead of the configured times; `until` is a time of
     `time.monotonic()` at which it ends in any case.
+
+    `sink` takes the body of an answer 200 instead of memory, up to `most` bytes.
     """
 
     operation: str
@@ -105,6 +107,8 @@ class Call:
     limit: float | None = None
     subject: str = ""
     until: float | None = None
+    sink: Callable[[bytes], object] | None = None
+    most: int = MAX_ANSWER
 
 
 class Caller:
@@ -243,5 +247,7 @@ class Caller:
             connect_timeout=self._config.connect_timeout,
             deadline=deadline,
             repeatable=call.operation in _REPEATABLE,
+            sink=call.sink,
+            most=call.most,
         )
         return self._transport.call(request)

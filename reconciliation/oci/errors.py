@@ -23,7 +23,8 @@ class MalformedAnswer(ValueError):
 class OciError(Exception):
     """A call that did not end as hoped.
 
-    `operation` is put, cancel, availability, release or token. `sent` says whether the request of
+    `operation` is put, cancel, availability, release, token, or of the feeds of stock: deltas,
+    export, export_status, export_file. `sent` says whether the request of
     the operation may have reached OCI; a token that could not be had leaves it False.
     `correlation_id` is the Correlation-Id of the call, empty for tokens.
     """

@@ -11,6 +11,7 @@ OCI may have carried out the first one. This is no retry policy; retrying is the
 
 from __future__ import annotations
 
+import http
 import http.client
 import ssl
 import time
@@ -34,7 +35,8 @@ _CHUNK = 65_536
 class HttpRequest:
     """One request. `deadline` is a time of `time.monotonic()`; `connect_timeout` is in seconds.
 
-    `permits` says of an IP address whether it may be connected to; None permits all.
+    `permits` says of an IP address whether it may be connected to; None permits all. `sink` takes
+    the body of an answer 200, piece by piece, up to `most` bytes; `HttpAnswer.body` is empty then.
     """
 
     operation: str
@@ -46,6 +48,8 @@ class HttpRequest:
     deadline: float
     repeatable: bool
     permits: Callable[[str], bool] | None = None
+    sink: Callable[[bytes], object] | None = None
+    most: int = MAX_ANSWER
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,8 @@ class Transport:
             attempt, answer = self._try(request, fresh=True)
         if isinstance(answer, HttpAnswer):
             return answer
-        raise _explained(request.operation, attempt, answer) from None
+        most = request.most if request.sink else MAX_ANSWER
+        raise _explained(request.operation, attempt, answer, most=most) from None
 
     def close(self) -> None:
         """Close idle connections."""
@@ -138,10 +143,14 @@ class Transport:
         )
         try:
             body = bytearray()
+            sink = request.sink if response.status_code == http.HTTPStatus.OK else None
+            take, most = (sink, request.most) if sink else (body.extend, MAX_ANSWER)
+            size = 0
             while chunk := response.raw.read(_CHUNK, decode_content=True):
-                body += chunk
-                if len(body) > MAX_ANSWER:
+                size += len(chunk)
+                if size > most:
                     raise _TooLong
+                take(chunk)
         finally:
             # Read to its end, the connection is back in the pool already; else this cuts it.
             response.close()
@@ -155,7 +164,7 @@ def _was_stale(attempt: Attempt, error: Exception) -> bool:
     return attempt.deadline > time.monotonic()
 
 
-def _explained(operation: str, attempt: Attempt, error: Exception) -> OciError:
+def _explained(operation: str, attempt: Attempt, error: Exception, *, most: int) -> OciError:
     if isinstance(error, _UNUSABLE):
         detail = say("address_unusable")
         return OciConfigurationFault(operation=operation, status=0, detail=detail, sent=False)
@@ -163,7 +172,7 @@ def _explained(operation: str, attempt: Attempt, error: Exception) -> OciError:
     if not attempt.sent:
         return OciNoAnswer(operation=operation, kind="connect", detail=_why(error, late=late))
     if isinstance(error, _TooLong):
-        detail = say("answer_too_long", bytes=MAX_ANSWER)
+        detail = say("answer_too_long", bytes=most)
         return OciNoAnswer(operation=operation, kind="malformed", detail=detail)
     if late:
         return OciNoAnswer(operation=operation, kind="timeout")

@@ -14,25 +14,23 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from orders import ledger
 from orders.fields import ZERO
-from orders.ledger import Figure, Key, LedgerChanged
+from orders.ledger import Figure, Key
 from orders.models import Hold, HoldState, InventoryList, InventoryRecord
 from reconciliation import connection
 from reconciliation.models import HeldFigures
 from reconciliation.oci.client import OciClient
 from reconciliation.oci.documents import Place, PlaceKind
 from reconciliation.oci.errors import OciError
+from reconciliation.oci.feeds import ato_of
+from reconciliation.reservation import stock_figures
 
 logger = logging.getLogger(__name__)
 
 # OCI contract 2.2: SKUs times places of one get-availability call.
 CHUNK = 100
-# From so many SKUs on it is not believed that all of them have just been sold out.
-SUSPICIOUS = 20
 # Asked for when there is nothing to refresh: any answer shows that OCI is there.
 HARMLESS = "coc-probe"
-_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +131,9 @@ def next_due(*, now: datetime, limit: int = CHUNK, skip: Collection[str] = ()) -
     """Return up to `limit` SKUs of one list, whose figures need renewing most.
 
     First those with a hold that OCI answered longer than COC_OCI_READ_LAG ago: the new figure
-    counts it, and the hold goes. Then the oldest figures, which goes round through all lists. Lists
-    in `skip` are left out.
+    counts it, and the hold goes. Then those of which a feed left it uncertain which figure is the
+    newest. Then the oldest figures, which goes round through all lists: what a feed lost is found
+    that way. Lists in `skip` are left out.
     """
     lag = timedelta(seconds=settings.COC_OCI_READ_LAG)
     answered = Hold.objects.filter(
@@ -147,17 +146,25 @@ def next_due(*, now: datetime, limit: int = CHUNK, skip: Collection[str] = ()) -
         .exclude(inventory_list__in=skip)
         .order_by("snapshot_at", "id")
     )
+    uncertain = (
+        InventoryRecord.objects.filter(recheck_at__lte=now)
+        .exclude(inventory_list__in=skip)
+        .order_by("recheck_at", "id")
+    )
     list_id = (
         answered.order_by("answered_at").values_list("record__inventory_list_id", flat=True).first()
-    ) or oldest.values_list("inventory_list_id", flat=True).first()
+        or uncertain.values_list("inventory_list_id", flat=True).first()
+        or oldest.values_list("inventory_list_id", flat=True).first()
+    )
     list_ = InventoryList.objects.filter(pk=list_id).first() if list_id else None
     if list_ is None:
         return _harmless()
     held = answered.filter(record__inventory_list=list_).order_by("answered_at")
     skus = list(dict.fromkeys(held.values_list("record__sku", flat=True)[: 10 * limit]))[:limit]
-    if len(skus) < limit:
-        older = oldest.filter(inventory_list=list_).values_list("sku", flat=True)[:limit]
-        skus = list(dict.fromkeys([*skus, *older]))[:limit]
+    for others in (uncertain, oldest):
+        if len(skus) < limit:
+            more = others.filter(inventory_list=list_).values_list("sku", flat=True)[:limit]
+            skus = list(dict.fromkeys([*skus, *more]))[:limit]
     return Due(place=Place(PlaceKind(list_.list_type), list_.pk), list_id=list_.pk, skus=skus)
 
 
@@ -184,7 +191,7 @@ def ask(
     figures = _fetch(due.place, due.list_id, due.skus, client, read_timeout)
     if not due.list_id:
         return Refreshed()
-    if _is_suspicious(due.list_id, figures):
+    if stock_figures.is_suspicious(due.list_id, figures):
         logger.warning(
             "OCI says that all of %d SKUs of list %s that had stock are sold out at once; its"
             " figures are not taken over. If they are right, import them from a file.",
@@ -201,7 +208,7 @@ def ask(
     # While OFFLINE one good answer proves little; while forced offline nobody wants the figures.
     if not connection.may_call(connection.current()):
         return Refreshed()
-    return Refreshed(applied=apply(figures, taken_at=taken_at, clock=clock))
+    return Refreshed(applied=stock_figures.apply(figures, taken_at=taken_at, clock=clock))
 
 
 def hold_figures(due: Due, *, why: HeldFigures.Why, skus: int, now: datetime) -> None:
@@ -217,21 +224,6 @@ def is_known(due: Due) -> bool:
         inventory_list=due.list_id, sku__in=due.skus, snapshot_ato__gt=ZERO
     )
     return known.exists()
-
-
-def apply(figures: Sequence[Figure], *, taken_at: datetime, clock: Callable[[], datetime]) -> int:
-    """Bring figures into the ledger, again if a record has just changed; return how many it took.
-
-    `taken_at` is when they were asked for: OCI cannot have counted anything later.
-    """
-    lag = timedelta(seconds=settings.COC_OCI_READ_LAG)
-    for attempt in range(_TRIES):
-        try:
-            return ledger.apply_snapshot(figures=figures, taken_at=taken_at, lag=lag, now=clock())
-        except LedgerChanged:
-            if attempt == _TRIES - 1:
-                logger.info("Busy records kept their figures; the next refresh brings new ones.")
-    return 0
 
 
 def _fetch(
@@ -272,7 +264,7 @@ class _Questions:
         return [
             *found.values(),
             *(
-                Figure(self.list_id, record.sku, ZERO, record.safety_stock)
+                Figure(self.list_id, record.sku, ZERO, record.safety_stock, gone=True)
                 for record in sorted([*none_before, *unlisted], key=lambda record: record.sku)
             ),
         ]
@@ -301,23 +293,11 @@ class _Questions:
             record.sku: Figure(
                 list_id=self.list_id,
                 sku=record.sku,
-                ato=max(ZERO, record.ato),
+                ato=ato_of(ato=max(ZERO, record.ato), on_hand=record.on_hand),
                 safety_stock=max(ZERO, record.safety_stock),
             )
             for record in answer
         }
-
-
-def _is_suspicious(list_id: str, figures: Sequence[Figure]) -> bool:
-    """Whether many SKUs that had stock all have none now: a fault at OCI rather than a sale."""
-    if len(figures) < SUSPICIOUS or any(figure.ato > ZERO for figure in figures):
-        return False
-    had_stock = InventoryRecord.objects.filter(
-        inventory_list=list_id,
-        sku__in=[figure.sku for figure in figures],
-        snapshot_ato__gt=ZERO,
-    )
-    return had_stock.count() >= SUSPICIOUS
 
 
 def _by_list(keys: Iterable[Key]) -> dict[str, set[str]]:

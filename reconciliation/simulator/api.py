@@ -14,6 +14,7 @@ from . import api_records, api_stock, request_reader
 from .answers import Answer, gateway_problem, json_answer, oci_problem, too_many, unauthorized
 from .books import Books
 from .documents import Refused
+from .exports import Exports
 from .settings import Settings
 from .tokens import Tokens
 
@@ -26,6 +27,11 @@ _RECORD = (
 )
 _DOCUMENT = _RESERVATION + "reservation-documents/(?P<document>[^/]+)"
 _ACTIONS = _AVAILABILITY + "availability-records/actions/"
+_IMPEX = "/inventory/impex/v1/organizations/(?P<tenant>[^/]+)/"
+_EXPORTS = _IMPEX + "availability-records/exports"
+_DOCUMENT_EXPORTS = _IMPEX + "reservations/exports"
+_DOCUMENT_EXPORT = _DOCUMENT_EXPORTS + "/(?P<export>[^/]+)/"
+_EXPORT = _EXPORTS + "/(?P<export>[^/]+)/"
 _ROUTES = tuple(
     (method, re.compile(path), operation)
     for method, path, operation in (
@@ -40,9 +46,16 @@ _ROUTES = tuple(
         ("PUT", _RECORD, "stock-put"),
         ("PATCH", _RECORD, "stock-patch"),
         ("DELETE", _RECORD, "stock-delete"),
+        ("POST", _EXPORTS, "export"),
+        ("GET", _EXPORT + "status", "export-status"),
+        ("GET", _EXPORT + "file-content", "export-file"),
+        ("POST", _DOCUMENT_EXPORTS, "export-reservations"),
+        ("GET", _DOCUMENT_EXPORT + "status", "export-status"),
+        ("GET", _DOCUMENT_EXPORT + "file-content", "export-file"),
     )
 )
 _READS = ("availability", "deltas")
+_EXPORTING = ("export", "export-reservations", "export-status", "export-file")
 _RESERVATIONS = ("put", "patch", "transfers", "releases", "fulfillments")
 
 
@@ -79,6 +92,7 @@ class Api:
         self.tokens = tokens
         self.settings = settings
         self.tenant_group_id = tenant_group_id
+        self.exports = Exports(books)
         self._lock = threading.Lock()
         self._in_flight: set[str] = set()
         self._window = (0, 0)
@@ -128,9 +142,16 @@ class Api:
             needed = {"sfcc.inventory.reservations.rw"}
         elif call.operation in _READS:
             needed = {"sfcc.inventory.availability", "sfcc.inventory.availability.rw"}
+        elif call.operation == "export-reservations":
+            needed = {"sfcc.inventory.impex-inventory.rw"}
+        elif call.operation in _EXPORTING:
+            needed = {"sfcc.inventory.impex-inventory", "sfcc.inventory.impex-inventory.rw"}
         else:
             needed = {"sfcc.inventory.availability.rw"}
-        if not scopes & needed:
+        feeds = call.operation in (*_EXPORTING, "deltas")
+        if feeds and self.settings.impex == "absent":
+            return gateway_problem(404, "not-found", "Not Found", "There is no such resource")
+        if not scopes & needed or (feeds and self.settings.impex == "forbidden"):
             return gateway_problem(
                 403, "forbidden", "Forbidden", f"The token lacks the scope {min(needed)}"
             )
@@ -182,6 +203,14 @@ class Api:
                 return api_stock.put_record(books, parts["location"], parts["sku"], raw)
             case "stock-patch":
                 return api_stock.patch_record(books, parts["location"], parts["sku"], raw)
+            case "export":
+                return self.exports.start(call.path, raw)
+            case "export-reservations":
+                return self.exports.start_documents(call.path, raw)
+            case "export-status":
+                return self.exports.status(call.path, parts["export"])
+            case "export-file":
+                return self.exports.content(parts["export"])
             case "stock-delete":
                 return api_stock.delete_record(books, parts["location"], parts["sku"])
             case operation:

@@ -69,39 +69,69 @@ def _place(books: Books, kind: Kind, place: str, skus: list[str]) -> dict[str, A
     return {"id": place, "records": [record for record in figures if record is not None]}
 
 
-def delta_token(number: int, moment: float) -> str:
-    """A token that stands after the change with this number."""
-    return base64.urlsafe_b64encode(json.dumps([number, moment]).encode()).decode()
+def delta_token(number: int, moment: float, scope: tuple[Kind, str] | None = None) -> str:
+    """A token that stands after the change with this number; without a scope, of all places."""
+    return base64.urlsafe_b64encode(json.dumps([number, moment, scope]).encode()).decode()
 
 
 def get_deltas(books: Books, raw: bytes) -> Answer:
-    """POST get-deltas: what changed since a token; 410 once the token is too old."""
-    number, moment = _read_token(request_reader.body_object(raw).get("deltaToken"))
+    """POST get-deltas: what changed since a token; 410 once the token is too old.
+
+    Like every read it lags ``readLagMs`` behind: a change is not told of before its figures are.
+    """
+    number, moment, scope = _read_token(request_reader.body_object(raw).get("deltaToken"))
     with books.lock:
+        books.sweep()
         now = books.clock()
         forgotten = books.changes[0][0] - 1 if books.changes else books.change_number
-        if now - moment > DELTA_SECONDS or number < forgotten:
+        too_old = now - moment > DELTA_SECONDS or moment <= books.deltas_since
+        if too_old or number < forgotten:
             raise Refused(410, "ExpiredDeltaLink", "Token expired")
         if number > books.change_number:
             raise _wrong("Unreadable token", "deltaToken")
-        fresh = [change for change in books.changes if change[0] > number]
-        page, last = fresh[:DELTA_PAGE], number
-        skus: dict[str, None] = {}
-        for change_number, _, sku in page:
-            skus[sku] = None
-            last = change_number
-        records = [record for sku in skus for record in _delta_records(books, sku)]
+        seen = books.seen_number()
+        fresh = _changes_between(books, number, seen)
+        page, last = fresh[:DELTA_PAGE], max(number, seen)
+        if len(fresh) > len(page):
+            last = page[-1][0]
+        skus = dict.fromkeys(sku for _, _, sku in page)
+        records = [record for sku in skus for record in _delta_records(books, sku, scope)]
+        records = _disturbed(books, records)
     answer = {
-        "nextDeltaToken": delta_token(last, now),
+        "nextDeltaToken": delta_token(last, now, scope),
         "shouldQueryAgain": len(fresh) > len(page),
         "records": records,
     }
     return json_answer(200, answer)
 
 
-def _delta_records(books: Books, sku: str) -> list[dict[str, Any]]:
-    places: list[tuple[Kind, str]] = [("location", p) for p in books.graph.locations]
-    places += [("group", group) for group in books.graph.groups]
+def _changes_between(books: Books, number: int, seen: int) -> list[tuple[int, float, str]]:
+    """Changes after ``number`` up to ``seen``, oldest first; walks back from the newest."""
+    found = []
+    for change in reversed(books.changes):
+        if change[0] <= number:
+            break
+        if change[0] <= seen:
+            found.append(change)
+    return found[::-1]
+
+
+def _disturbed(books: Books, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The records as they leave: some lost, all doubled, if the settings say so."""
+    told = []
+    for record in records:
+        books.deltas_told += 1
+        if books.settings.loseDeltas and not books.deltas_told % books.settings.loseDeltas:
+            continue
+        told += [record, record] if books.settings.repeatDeltas == "yes" else [record]
+    return told
+
+
+def _delta_records(books: Books, sku: str, scope: tuple[Kind, str] | None) -> list[dict[str, Any]]:
+    places: list[tuple[Kind, str]] = [scope] if scope else []
+    if scope is None:
+        places += [("location", p) for p in books.graph.locations]
+        places += [("group", group) for group in books.graph.groups]
     found = []
     for kind, place in places:
         figures = books.figures(kind, place, sku)
@@ -111,10 +141,13 @@ def _delta_records(books: Books, sku: str) -> list[dict[str, Any]]:
     return found or [{"id": p, "sku": sku, "deltaType": "Delete"} for _, p in places]
 
 
-def _read_token(value: object) -> tuple[int, float]:
+def _read_token(value: object) -> tuple[int, float, tuple[Kind, str] | None]:
     try:
-        number, moment = json.loads(base64.urlsafe_b64decode(str(value)))
-        return int(number), float(moment)
+        number, moment, *rest = json.loads(base64.urlsafe_b64decode(str(value)))
+        kind, place = (rest and rest[0]) or (None, None)
+        if kind not in (None, "group", "location"):
+            raise ValueError
+        return int(number), float(moment), (kind, str(place)) if kind else None
     except (ValueError, TypeError):
         raise _wrong("Unreadable token", "deltaToken") from None
 

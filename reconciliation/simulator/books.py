@@ -39,6 +39,9 @@ class Books:
             self.outcomes: dict[tuple[str, str, str], tuple[object, str | None]] = {}
             self.changes: deque[tuple[int, float, str]] = deque(maxlen=DELTAS_KEPT)
             self.change_number = 0
+            # Delta tokens that were given out before this moment count no more.
+            self.deltas_since = 0.0
+            self.deltas_told = 0
             self._past: dict[str, deque[tuple[float, SkuBook]]] = {}
             self._due: list[tuple[float, int, str, str]] = []
             self._ticket = count()
@@ -76,6 +79,20 @@ class Books:
         self.change_number += 1
         self.changes.append((self.change_number, now, sku))
         return book
+
+    def expire_deltas(self) -> None:
+        """Make every delta token given out so far an expired one."""
+        with self.lock:
+            self.deltas_since = self.clock()
+
+    def seen_number(self) -> int:
+        """The number of the last change that a reader sees, ``readLagMs`` ago."""
+        seen_at = self.clock() - self.settings.readLagMs / 1000
+        if not self.settings.readLagMs:
+            return self.change_number
+        numbers = (number for number, at, _ in reversed(self.changes) if at <= seen_at)
+        forgotten = self.changes[0][0] - 1 if self.changes else self.change_number
+        return next(numbers, forgotten)
 
     def read(self, sku: str) -> SkuBook:
         """The book of a SKU as a reader sees it, ``readLagMs`` ago (contract 1.10)."""

@@ -233,6 +233,11 @@ def _expire_tokens(simulator: Simulator, body: Any) -> Any:
     return {"expired": simulator.tokens.expire_all()}
 
 
+def _expire_deltas(simulator: Simulator, body: Any) -> Any:
+    simulator.books.expire_deltas()
+    return {"expired": True}
+
+
 def _object(body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise ControlRefused("Send a JSON object.")
@@ -248,4 +253,5 @@ _POST: dict[str, Callable[[Simulator, Any], Any]] = {
     "reset": _reset,
     "settings": _settings,
     "expire-tokens": _expire_tokens,
+    "expire-deltas": _expire_deltas,
 }

@@ -22,6 +22,10 @@ OPERATIONS = (
     "stock-put",
     "stock-patch",
     "stock-delete",
+    "export",
+    "export-reservations",
+    "export-status",
+    "export-file",
 )
 _ALL = frozenset(OPERATIONS)
 _NO_TOKEN = _ALL - {"token"}

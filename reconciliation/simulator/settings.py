@@ -11,6 +11,9 @@ _CHOICES = {
     "cancelStyle": ("204", "202"),
     "unknownCancel": ("404", "400"),
     "authFailureStatus": ("401", "400"),
+    "impex": ("offered", "absent", "forbidden"),
+    "exportStyle": ("whole", "fails", "truncated"),
+    "repeatDeltas": ("no", "yes"),
 }
 _RANGES = {
     "cancelDelayMs": (0, 600_000),
@@ -18,6 +21,8 @@ _RANGES = {
     "tokenExpiresIn": (1, 86_400),
     "rateLimitPerMinute": (0, 10_000_000),
     "maxLines": (1, 100_000),
+    "exportDelayMs": (0, 3_600_000),
+    "loseDeltas": (0, 1_000_000),
 }
 
 
@@ -30,7 +35,7 @@ class Settings:
     """Names are those of the control API.
 
     Times are milliseconds, except ``tokenExpiresIn`` (seconds). A ``rateLimitPerMinute`` of 0 means
-    that there is no limit.
+    that there is no limit. ``loseDeltas`` n leaves out every n-th record of get-deltas for good.
     """
 
     partialStyle: str = "silent"
@@ -43,6 +48,11 @@ class Settings:
     tokenExpiresIn: int = 1800
     rateLimitPerMinute: int = 0
     maxLines: int = 100
+    impex: str = "offered"
+    exportStyle: str = "whole"
+    exportDelayMs: int = 0
+    repeatDeltas: str = "no"
+    loseDeltas: int = 0
 
     def change(self, changes: object) -> None:
         """Take over a JSON object of settings, all or none; raises SettingRefused."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import re
 import secrets
 import threading
 from collections.abc import Callable, Mapping
@@ -19,8 +20,12 @@ KNOWN_SCOPES = frozenset(
         "sfcc.inventory.reservations.rw",
         "sfcc.inventory.availability",
         "sfcc.inventory.availability.rw",
+        "sfcc.inventory.impex-inventory",
+        "sfcc.inventory.impex-inventory.rw",
     }
 )
+# The same scopes as an org token spells them.
+_TWINS = {re.sub(r"[.-]", "_", scope): scope for scope in KNOWN_SCOPES}
 _TENANT_SCOPE = "SALESFORCE_COMMERCE_API:"
 _NO_STORE = {"Cache-Control": "no-store"}
 
@@ -54,11 +59,7 @@ class Tokens:
             )
         scopes = frozenset(" ".join(form.get("scope", [])).split())
         tenants = [scope for scope in scopes if scope.startswith(_TENANT_SCOPE)]
-        normal = frozenset(scope.replace("sfcc_inventory_", "sfcc.inventory.") for scope in scopes)
-        rest = {scope.replace("reservations_rw", "reservations.rw") for scope in normal} - {
-            *tenants
-        }
-        rest = {scope.replace("availability_rw", "availability.rw") for scope in rest}
+        rest = {_TWINS.get(scope, scope) for scope in scopes} - {*tenants}
         if not any(len(scope) > len(_TENANT_SCOPE) for scope in tenants):
             return _oauth_error(
                 "400", "invalid_scope", f"The scope must name {_TENANT_SCOPE}<tenant>", _NO_STORE

@@ -120,7 +120,10 @@ class InProcessTransport(Transport):
         self._network = network
 
     def call(self, request: HttpRequest) -> HttpAnswer:
-        return self._network.exchange(request)
+        answer = self._network.exchange(request)
+        if request.sink is not None and answer.status == 200:
+            request.sink(answer.body)
+        return answer
 
     def close(self) -> None:
         """There is nothing to close."""

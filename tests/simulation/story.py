@@ -17,7 +17,7 @@ from orders.models.replacements import OPEN_REPLACEMENT
 from reconciliation import connection, tasks
 from reconciliation.maintenance import integrity_check
 from reconciliation.models import ConnectionState, Run, Scope
-from tests.simulation import actions, endings, people
+from tests.simulation import actions, endings, people, stock
 from tests.simulation.gray import GRAY, check_changes
 from tests.simulation.remedies import MERCHANDISING, REMEDYING
 from tests.simulation.rows import Broken, rows
@@ -88,12 +88,16 @@ def _play(world: World) -> Told:
         usual = usual | GRAY
     if world.nature.merchandises:
         usual = usual | MERCHANDISING
+    if world.nature.follows:
+        overtaking, usual = overtaking | stock.FOLLOWING, usual | stock.FOLLOWING
     world.overtake = lambda: _do(world, overtaking)
     for step in range(world.nature.steps):
         _do(world, usual)
         if step % 20 == 19:
             _keep_promises()
     _drain(world)
+    if world.nature.follows:
+        stock.check(world)
     endings.check(world)
     check_changes()
     settled = endings.settled()

@@ -25,6 +25,7 @@ from reconciliation import tasks
 from reconciliation.connection import clients
 from reconciliation.monitor import Monitor, Prober
 from reconciliation.oci.client import OciClient
+from reconciliation.oci.feeds import FeedClient
 from reconciliation.queue import enqueue
 from reconciliation.runs import batches
 from reconciliation.simulator.simulator import Simulator
@@ -82,6 +83,8 @@ class Nature:
     bundles: bool = False
     # Reservations are lost now and then while OCI answers questions: three of thirteen seeds.
     grays: bool = False
+    # OCI's stock is followed by exports and deltas: two of thirteen seeds.
+    follows: bool = False
 
     @classmethod
     def drawn(cls, rng: random.Random) -> Nature:
@@ -172,6 +175,7 @@ class World:
             doubles=self.seed % 7 == 6,
             bundles=self.seed % 5 in (2, 4),
             grays=self.seed % 13 in (1, 7, 8),
+            follows=self.seed % 13 in (0, 12),
         )
         if self.nature.grays:
             self.nature = self.nature.with_grays(calm=self.seed % 13 != 7)
@@ -338,6 +342,10 @@ def alive(world: World) -> Iterator[World]:
             (
                 "reconciliation.connection.clients.OciClient",
                 partial(OciClient, transport=transport),
+            ),
+            (
+                "reconciliation.connection.clients.FeedClient",
+                partial(FeedClient, transport=transport),
             ),
             ("reconciliation.connection.clients._clients", {}),
             ("reconciliation.queue.enqueue._enqueue", world.enqueue),

@@ -18,6 +18,7 @@ from coc_admin.console.stock import queries
 from orders.capture import offline_floor
 from orders.fields import ZERO
 from orders.models import InventoryList, InventoryRecord, Site
+from reconciliation.stock_mirror import age
 
 _LARGEST_KEY = 2**63 - 1
 
@@ -72,6 +73,8 @@ def stock_list(request: HttpRequest) -> HttpResponse:
         "lists": shown.lists,
         "list": shown.list,
         "is_narrowed": shown.is_narrowed,
+        "ages": age.ages(timezone.now(), lists=[one.pk for one in shown.lists]),
+        "promise": age.promise(),
     }
     return render(request, "console/stock/inventory.html", context)
 

@@ -80,6 +80,7 @@ class TestStatus:
             },
             "needsReview": 1,
             "oversold": 2,
+            "stock": [],
             "lastRun": {
                 "id": outage.run.pk,
                 "state": "completed_with_shortages",
@@ -142,6 +143,7 @@ class TestStatus:
                 }
             ],
             "outage": None,
+            "stock": [],
         }
 
 

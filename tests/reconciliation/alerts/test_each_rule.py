@@ -61,6 +61,10 @@ DATA: dict[str, list[Data]] = {
     ],
     "oci_impaired": [{"kinds": ["read", "release", "reserve"]}],
     "silent_worker": [{"never": False}, {"never": True}],
+    "stock_is_old": [
+        {"number": 7, "lists": ["web", "store"], "promise": 60, "not_offered": True},
+        {"number": 1, "lists": ["web"], "promise": 60, "not_offered": False},
+    ],
     "still_offline": [{"run": 1, "at": START, **WAITING}],
     "vanished_orders": [
         {"site": "shop", "date": "2026-03-01", "orders": 2, "order_nos": ["1"]},

@@ -159,6 +159,10 @@ class SimulatorProcess:
         """Make every token worthless; gives how many there were."""
         return int(self._post("expire-tokens", {})["expired"])
 
+    def expire_deltas(self) -> None:
+        """Make every delta token given out so far an expired one."""
+        self._post("expire-deltas", {})
+
     def reset(self, *what: str) -> None:
         """Back to the start: faults, settings, requests and books, or only the parts named."""
         self._post("reset", {"what": list(what)} if what else {})

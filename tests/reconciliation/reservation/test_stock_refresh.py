@@ -28,7 +28,7 @@ from reconciliation.monitor import Prober
 from reconciliation.oci.client import Availability, OciClient, OciConfig
 from reconciliation.oci.documents import Place
 from reconciliation.oci.errors import OciNoAnswer, OciRefused
-from reconciliation.reservation import stock_refresh
+from reconciliation.reservation import stock_figures, stock_refresh
 from tests.reconciliation.oci.simulator_process import SCOPE, SimulatorProcess
 
 pytestmark = pytest.mark.django_db
@@ -306,7 +306,7 @@ def test_a_refresh_drops_the_holds_that_the_figure_counts(
 def test_figures_that_say_all_is_sold_out_at_once_are_not_believed(
     oci: SimulatorProcess, client: OciClient, web: InventoryList
 ) -> None:
-    skus = MANY[: stock_refresh.SUSPICIOUS]
+    skus = MANY[: stock_figures.SUSPICIOUS]
     for sku in skus:
         known(web, sku, ato=7)
     connection.current()

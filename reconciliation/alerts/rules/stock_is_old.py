@@ -1,0 +1,91 @@
+"""Figures of stock are older than promised although OCI can be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from reconciliation.alerts import phrases
+from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
+from reconciliation.alerts.site_figures import Sites
+from reconciliation.models import Alert, ConnectionState, FeedState, Priority
+from reconciliation.stock_mirror import age
+
+# Lists that the sentence names.
+MOST_NAMED = 5
+
+
+class StockIsOld(Rule):
+    """Open while a list that a site sells from breaks the promise of age."""
+
+    title = gettext_lazy("Stock figures are old")
+    button = gettext_lazy("Open the inventory")
+
+    def find(self, facts: Facts) -> Iterable[Found]:
+        """Yield the lists whose figures are too old, once OCI has been back for long enough."""
+        status = facts.status
+        # After an outage the figures need as long as promised to become young again.
+        if status.connection != ConnectionState.ONLINE:
+            return
+        if facts.now - status.since <= age.promise():
+            return
+        old = age.broken(facts.now)
+        if old:
+            yield Found(
+                priority=Priority.WARN,
+                link="/inventory/",
+                data={
+                    "number": len(old),
+                    "lists": [one.list_id for one in old[:MOST_NAMED]],
+                    "promise": int(age.promise().total_seconds()),
+                    "not_offered": all(one.state == FeedState.NOT_OFFERED for one in old),
+                },
+            )
+
+    def text(self, data: Data) -> Text:
+        """Say since when, which lists, and what can be done."""
+        message = ngettext(
+            "Since %(time)s stock figures of %(number)s list (%(lists)s) have been older than the"
+            " %(promise)s seconds promised. If OCI fails now, offline orders sell from them.",
+            "Since %(time)s stock figures of %(number)s lists (%(lists)s) have been older than the"
+            " %(promise)s seconds promised. If OCI fails now, offline orders sell from them.",
+            data["number"],
+        ) % {
+            "time": moment_of(data),
+            "number": phrases.figure(data["number"]),
+            "lists": _named(data),
+            "promise": data["promise"],
+        }
+        if data["not_offered"]:
+            remedy = _(
+                "OCI offers no stock feed to this client. Give it the scope"
+                " sfcc.inventory.impex-inventory, or raise COC_STOCK_MAX_AGE."
+            )
+        else:
+            remedy = _("Open the inventory page: it shows the last error of each list's feed.")
+        return Text(message, remedy)
+
+    def past(self, data: Data) -> str:
+        """Say from when to when."""
+        message = _(
+            "Stock figures (%(lists)s) were older than promised from %(time)s to %(until)s."
+        )
+        return message % {"lists": _named(data), **span_of(data)}
+
+    def site_text(self, sites: Sites, alert: Alert) -> str | None:
+        """Say it to people of the sites that sell from one of the lists, without naming lists."""
+        if not sites.lists & set(alert.data.get("lists", ())):
+            return None
+        return _("Stock figures of a list that your site sells from are older than promised.")
+
+
+def _named(data: Data) -> str:
+    listed = ", ".join(data["lists"])
+    if more := data["number"] - len(data["lists"]):
+        return _("%(lists)s and %(more)s more") % {"lists": listed, "more": phrases.figure(more)}
+    return listed
+
+
+RULE = StockIsOld()

@@ -1,0 +1,96 @@
+"""Figures of OCI that were asked for, or that a feed brought, into the ledger."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from orders import ledger
+from orders.fields import ZERO
+from orders.ledger import Figure, LedgerChanged
+from orders.models import InventoryRecord
+from reconciliation.models import StockFeed
+
+logger = logging.getLogger(__name__)
+
+# From so many SKUs on it is not believed that all of them have just been sold out.
+SUSPICIOUS = 20
+_TRIES = 5
+_FEED_TRIES = 20
+
+
+def apply(figures: Sequence[Figure], *, taken_at: datetime, clock: Callable[[], datetime]) -> int:
+    """Bring figures into the ledger, again if a record has just changed; return how many it took.
+
+    `taken_at` is when they were asked for: OCI cannot have counted anything later. Where a feed
+    follows the list, a figure that may be older than the feed's last word is left alone: the feed
+    would not repeat it.
+    """
+    lag = timedelta(seconds=settings.COC_OCI_READ_LAG)
+    applied = 0
+    by_list: dict[str, list[Figure]] = defaultdict(list)
+    for figure in figures:
+        by_list[figure.list_id].append(figure)
+    feeds = StockFeed.objects.in_bulk(sorted(by_list))
+    for list_id in sorted(by_list):
+        apart = _apart(feeds.get(list_id), taken_at=taken_at, lag=lag)
+        for attempt in range(_TRIES):
+            try:
+                applied += ledger.apply_snapshot(
+                    figures=by_list[list_id], taken_at=taken_at, lag=lag, now=clock(), apart=apart
+                )
+                break
+            except LedgerChanged:
+                if attempt == _TRIES - 1:
+                    logger.info("Busy records kept their figures; the next refresh renews them.")
+    return applied
+
+
+def _apart(feed: StockFeed | None, *, taken_at: datetime, lag: timedelta) -> timedelta:
+    """Return how long before `taken_at` a feed's figure may be and still be the newer one.
+
+    OCI may have written the line of an export at any time until it was imported.
+    """
+    if feed is None or not (feed.delta_token or feed.export_id):
+        return timedelta(0)
+    asked_at = feed.export_asked_at if feed.export_id else None
+    if feed.imported_at is not None and taken_at < feed.imported_at + lag:
+        asked_at = min(filter(None, (asked_at, feed.exported_at)), default=None)
+    # One microsecond more: the export's own figures bear the very moment.
+    since = taken_at - asked_at + timedelta(microseconds=1) if asked_at else lag
+    return max(lag, since)
+
+
+def apply_feed(
+    figures: Sequence[Figure], *, taken_at: datetime, clock: Callable[[], datetime]
+) -> int:
+    """Bring the figures of a feed into the ledger; return how many it took.
+
+    Raises LedgerChanged if records are too busy: the feed must bring these figures once more.
+    """
+    lag = timedelta(seconds=settings.COC_OCI_READ_LAG)
+    for attempt in range(_FEED_TRIES):
+        try:
+            return ledger.apply_snapshot(
+                figures=figures, taken_at=taken_at, lag=lag, now=clock(), is_feed=True
+            )
+        except LedgerChanged:
+            if attempt == _FEED_TRIES - 1:
+                raise
+    return 0
+
+
+def is_suspicious(list_id: str, figures: Sequence[Figure]) -> bool:
+    """Whether many SKUs that had stock all have none now: a fault at OCI rather than a sale."""
+    if len(figures) < SUSPICIOUS or any(figure.ato > ZERO for figure in figures):
+        return False
+    had_stock = InventoryRecord.objects.filter(
+        inventory_list=list_id,
+        sku__in=[figure.sku for figure in figures],
+        snapshot_ato__gt=ZERO,
+    )
+    return had_stock.count() >= SUSPICIOUS

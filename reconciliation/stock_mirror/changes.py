@@ -1,0 +1,74 @@
+"""The changes of a list since its last token, brought into the ledger in the order of OCI."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from itertools import islice
+
+from orders.ledger import Figure, LedgerChanged
+from orders.models import InventoryList
+from orders.texts import is_sku, name_refusal
+from reconciliation.models import StockFeed
+from reconciliation.oci.errors import OciError, OciRefused
+from reconciliation.oci.feeds import FeedClient, StockLine
+from reconciliation.reasons import say
+from reconciliation.reservation import stock_figures
+from reconciliation.stock_mirror import feeds
+
+logger = logging.getLogger(__name__)
+
+# Answers in a row of one list, before the others have their turn.
+MOST_ANSWERS = 50
+# Figures of one transaction: it keeps an order that wants one of these SKUs for so long only.
+CHUNK = 250
+
+
+def follow(feed: StockFeed, *, client: FeedClient, clock: Callable[[], datetime]) -> int:
+    """Bring what changed into the ledger; return how many figures it took. Raises no OciError."""
+    applied = 0
+    for _ in range(MOST_ANSWERS):
+        asked_at = clock()
+        try:
+            answer = client.get_deltas(place=feeds.place_of(feed), token=feed.delta_token)
+        except OciRefused as refusal:
+            # Expired, unreadable, or of a place that is not there any more.
+            feeds.note_token_lost(feed, why=refusal.reason)
+            return applied
+        except OciError as error:
+            feeds.note_error(feed, error, now=clock(), exporting=False)
+            return applied
+        figures = list(figures_of(feed.inventory_list, answer.lines))
+        if stock_figures.is_suspicious(feed.pk, figures):
+            feeds.note_token_lost(feed, why=say("feed_sold_out", skus=len(figures)))
+            return applied
+        try:
+            for chunk in chunks(figures):
+                applied += stock_figures.apply_feed(chunk, taken_at=asked_at, clock=clock)
+        except LedgerChanged:
+            # The token stays where it is: the next turn brings the same changes.
+            logger.info("Busy records of list %s; its changes are asked for again.", feed.pk)
+            return applied
+        moved = feeds.note_changes(
+            feed, token=answer.token, asked_at=asked_at, is_all=not answer.again
+        )
+        if not moved or not answer.again:
+            return applied
+    return applied
+
+
+def figures_of(list_: InventoryList, lines: Iterable[StockLine]) -> Iterator[Figure]:
+    """Return the figures of a feed's lines; SKUs that no order could name are left out."""
+    for line in lines:
+        if not is_sku(line.sku) or name_refusal(line.sku):
+            logger.warning("List %s has the SKU %r, which cannot be sold here.", list_.pk, line.sku)
+            continue
+        yield Figure(list_.pk, line.sku, line.ato, line.safety_stock, gone=line.gone)
+
+
+def chunks(figures: Iterable[Figure]) -> Iterator[list[Figure]]:
+    """Return figures in chunks of one transaction each."""
+    rest = iter(figures)
+    while chunk := list(islice(rest, CHUNK)):
+        yield chunk

@@ -1,0 +1,174 @@
+"""The loop of the stock mirror: one leader among any number, each list in its turn."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connections
+
+from reconciliation import connection, liveness
+from reconciliation.models import StockFeed
+from reconciliation.oci.feeds import FeedClient
+from reconciliation.queue import leases
+from reconciliation.reasons import say
+from reconciliation.stock_mirror import age, changes, feeds, full_export
+
+logger = logging.getLogger(__name__)
+
+LEASE = "stock_mirror"
+LEASE_SECONDS = 15.0
+MEASURE_EVERY = timedelta(seconds=5)
+# One turn asks for the changes of every list, each for as long as a call may take.
+STUCK_SECONDS = 300.0
+LONGEST_PAUSE = 10.0
+
+
+@dataclass(slots=True)
+class StockMirror:
+    """One poller. `holder` names it among the others; `clock` gives the time of each call.
+
+    Changes are asked for in the loop; beside it one thread brings in one full export at a time, so
+    that a long export keeps no other list from its changes.
+    """
+
+    holder: str
+    client: FeedClient
+    clock: Callable[[], datetime]
+    leads: bool = False
+    turns: int = 0
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _export: threading.Thread | None = None
+    _next_measure: datetime | None = None
+    _errors: int = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Take turns until `stop` is set; no exception ends the loop."""
+        self._stop = stop
+        liveness.watch("the stock mirror", lambda: self.turns, patience=STUCK_SECONDS)
+        try:
+            while not stop.is_set():
+                started = time.monotonic()
+                pause = settings.COC_STOCK_FEED_SECONDS
+                if not self._try_turn():
+                    pause = min(LONGEST_PAUSE, pause * 2**self._errors)
+                stop.wait(max(0.05, pause - (time.monotonic() - started)))
+            self.stand_down()
+        finally:
+            connections.close_all()
+
+    def turn(self) -> bool:
+        """Ask for the changes of every list that is due; True if this poller leads."""
+        self.turns += 1
+        now = self.clock()
+        self.leads = leases.take(name=LEASE, holder=self.holder, seconds=LEASE_SECONDS, now=now)
+        if not self.leads:
+            return False
+        feeds.ensure_rows()
+        # While OFFLINE one good answer proves little, and nobody wants what is forced offline.
+        if self._may_call(now):
+            for feed in feeds.due_for_changes(now):
+                changes.follow(feed, client=self.client, clock=self.clock)
+                self.turns += 1
+            self._start_export(now)
+        self._measure(now)
+        return True
+
+    def bring_in_exports(self) -> int:
+        """Bring in every export that is due, one after the other, in this thread; return how many.
+
+        For tests and commands; the loop has a thread for it.
+        """
+        number = 0
+        while (feed := feeds.due_for_export(self.clock())) is not None:
+            full_export.bring_in(feed, client=self.client, clock=self.clock, pause=self._pause)
+            number += 1
+        return number
+
+    def stand_down(self) -> None:
+        """End the export under way and let another poller take over at once."""
+        self._stop.set()
+        if self._export is not None:
+            self._export.join(10)
+        try:
+            leases.give_back(name=LEASE, holder=self.holder, now=self.clock())
+        except (DatabaseError, InterfaceError):
+            logger.warning("The lease of the stock mirror was not given back; it ends by itself.")
+
+    def _may_call(self, now: datetime) -> bool:
+        """Whether OCI is held to answer, and has not just asked us to slow down."""
+        state = connection.current()
+        asked_to_wait = state.wait_until is not None and state.wait_until > now
+        return connection.may_call(state) and not asked_to_wait
+
+    def _try_turn(self) -> bool:
+        try:
+            self.turn()
+        except (DatabaseError, InterfaceError) as error:
+            self._errors = min(self._errors + 1, 8)
+            logger.warning("The database cannot be used now: %s.", type(error).__name__)
+            connections.close_all()
+            return False
+        except Exception:
+            self._errors = min(self._errors + 1, 8)
+            logger.exception("A turn of the stock mirror failed; the next one tries again.")
+            return False
+        self._errors = 0
+        return True
+
+    def _start_export(self, now: datetime) -> None:
+        if self._export is not None and self._export.is_alive():
+            return
+        feed = feeds.due_for_export(now)
+        if feed is None:
+            return
+        self._export = threading.Thread(
+            target=self._run_export, args=(feed,), name="stock-export", daemon=True
+        )
+        self._export.start()
+
+    def _run_export(self, feed: StockFeed) -> None:
+        try:
+            self._bring_in(feed)
+        except full_export.Interrupted:
+            logger.info("The export of list %s is left to the next poller.", feed.pk)
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("An export was not brought in: %s.", type(error).__name__)
+        except Exception:
+            logger.exception("An export could not be given up.")
+        finally:
+            connections.close_all()
+
+    def _bring_in(self, feed: StockFeed) -> None:
+        try:
+            full_export.bring_in(feed, client=self.client, clock=self.clock, pause=self._pause)
+        except (full_export.Interrupted, DatabaseError, InterfaceError):
+            raise
+        except Exception as error:
+            logger.exception("The export of list %s failed for a reason of our own.", feed.pk)
+            why = say("feed_own_fault", fault=type(error).__name__)
+            feeds.note_export_failed(feed, why=why, now=self.clock())
+
+    def _pause(self, seconds: float) -> None:
+        """Wait within an export; it ends when we lead no longer or OCI is away."""
+        if seconds and not self._stop.is_set():
+            self._stop.wait(seconds)
+        if self._stop.is_set() or not self.leads:
+            raise full_export.Interrupted
+        if not connection.may_call(connection.current()):
+            raise full_export.Interrupted
+
+    def _measure(self, now: datetime) -> None:
+        if self._next_measure is not None and now < self._next_measure:
+            return
+        started = time.monotonic()
+        for feed in StockFeed.objects.order_by("pk"):
+            age.measure(feed)
+        # Many SKUs take longer to count, and are counted less often.
+        spent = timedelta(seconds=time.monotonic() - started)
+        self._next_measure = now + max(MEASURE_EVERY, 20 * spent)
