@@ -18,11 +18,12 @@ from typing import Any
 
 import pytest
 import redis
-from django.apps import apps
 from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
-from django.db.models.signals import post_migrate
 from django.middleware import csrf
+from django.test import TransactionTestCase
 
 from tests import migrated, sampling
 
@@ -104,12 +105,35 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 
     Nothing is made when no collected test uses it, so that one file alone starts quickly.
     """
-    scene = sys.modules.get("tests.coc_admin.console.scene")
-    if scene is not None:
-        with django_db_blocker.unblock():
+    with django_db_blocker.unblock():
+        from tests.kept import Rows, tables_of
+
+        _put_back_after_flush(Rows.read(tables_of("contenttypes", "auth")))
+        scene = sys.modules.get("tests.coc_admin.console.scene")
+        if scene is not None:
             scene.keep_scene()
-    # A test that commits empties every table; what migrations have put into them comes back.
-    post_migrate.connect(_make_roles, sender=apps.get_app_config("coc_admin"))
+
+
+def _put_back_after_flush(migrated_rows: Any) -> None:
+    """Let a test that commits leave the database as the migrations leave it.
+
+    Django works all permissions out again after each such test, which takes longer than the rest.
+    A test that goes back to an older migration may have lost the trigger of the capture trace.
+    """
+    from orders import capture_trace
+
+    def empty(self: TransactionTestCase) -> None:
+        call_command(
+            "flush",
+            verbosity=0,
+            interactive=False,
+            reset_sequences=False,
+            inhibit_post_migrate=True,
+        )
+        migrated_rows.insert()
+        capture_trace.install(connection)
+
+    TransactionTestCase._fixture_teardown = empty  # type: ignore[method-assign]
 
 
 @pytest.fixture(autouse=True)
@@ -118,12 +142,6 @@ def _wrong_passwords_of_other_tests() -> None:
     from coc_admin.accounts.sign_in import counts
 
     counts.memory.clear()
-
-
-def _make_roles(using: str, **_: Any) -> None:
-    from coc_admin.accounts.roles import make_roles
-
-    make_roles(apps, alias=using)
 
 
 def pytest_report_header() -> str:

@@ -6,7 +6,7 @@ The product's own functions make it, a hundred statements; its rows are inserted
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -18,12 +18,32 @@ from orders.models import CaptureTrace
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows by table: the columns, and the values of each row."""
+
+    tables: dict[str, tuple[list[str], list[tuple[Any, ...]]]]
+
+    @classmethod
+    def read(cls, tables: Iterable[str] = ()) -> Rows:
+        """Return the rows that are in these tables, or in all of the product's."""
+        chosen = tables or _tables()
+        return cls({table: rows for table in chosen if (rows := _rows_of(table))[1]})
+
+    def insert(self) -> None:
+        """Insert the rows, which must not be there, under their ids."""
+        # Tables come in any order: foreign keys are checked when the transaction ends.
+        with transaction.atomic(), connection.cursor() as cursor:
+            for table, (columns, rows) in self.tables.items():
+                _insert(cursor, table, columns, rows)
+
+
 @dataclass(slots=True)
 class Kept(Generic[T]):
-    """The rows that `make` leaves in an empty database, by table, and what it returns."""
+    """The rows that `make` leaves in an empty database, and what it returns."""
 
     make: Callable[[], T]
-    rows: dict[str, tuple[list[str], list[tuple[Any, ...]]]] | None = None
+    rows: Rows | None = None
     made: T | None = None
 
     def keep(self) -> None:
@@ -35,24 +55,27 @@ class Kept(Generic[T]):
             return
         with transaction.atomic():
             self.made = self.make()
-            self.rows = {table: rows for table in _tables() if (rows := _rows_of(table))[1]}
+            self.rows = Rows.read()
             transaction.set_rollback(True)
 
     def __call__(self) -> T:
-        """Put the rows back, or make it where there is anything else or the test commits."""
-        if self.rows is None or not connection.in_atomic_block or not _is_empty():
+        """Put the rows back, or make it where there is anything else."""
+        if self.rows is None or not _is_empty():
             return self.make()
-        with connection.cursor() as cursor:
-            for table, (columns, rows) in self.rows.items():
-                _insert(cursor, table, columns, rows)
+        self.rows.insert()
         assert self.made is not None
         return copy.deepcopy(self.made)
 
 
 def _tables() -> list[str]:
+    return tables_of("orders", "reconciliation", "coc_admin")
+
+
+def tables_of(*labels: str) -> list[str]:
+    """Return the tables of some apps."""
     return [
         model._meta.db_table
-        for label in ("orders", "reconciliation", "coc_admin")
+        for label in labels
         for model in apps.get_app_config(label).get_models(include_auto_created=True)
         # The database writes these itself when it gets the orders.
         if model is not CaptureTrace

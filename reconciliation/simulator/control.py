@@ -148,7 +148,9 @@ def _get(simulator: Simulator, request: Request) -> Answer:
         last = simulator.log.counters()["requests"]
         return json_answer(200, {"requests": entries, "last": last})
     if path == "stock":
-        return json_answer(200, {"stock": page.stock_rows(simulator, [query.get("sku", "")])})
+        with books.lock:
+            skus = [query["sku"]] if "sku" in query else sorted(books.skus)
+            return json_answer(200, {"stock": page.stock_rows(simulator, skus)})
     return json_answer(404, {"error": "There is no such control."})
 
 

@@ -132,7 +132,8 @@ def axe_findings(page: Page) -> list[str]:
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text(encoding="utf-8"))
     found = page.evaluate(
-        "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
+        "async () => (await axe.run(document, {resultTypes: ['violations'], selectors: false,"
+        " preload: false})).violations"
     )
     return [
         f"{rule['id']}: {node['html'][:160]} {node['failureSummary'][:300]}"

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests import migrated
+from tests import migrated, sampling
 from tests.orders.payloads import order_document
 from tests.processes.mail_server import refusing_mail_server
 from tests.processes.planted import Planted, database_files, files
@@ -273,7 +273,7 @@ FAULTY: dict[str, dict[str, str]] = {
 
 
 @pytest.mark.own_sqlite
-@pytest.mark.parametrize("name", FAULTY)
+@pytest.mark.parametrize("name", sampling.part(FAULTY, one_in=3))
 def test_what_serve_says_of_faulty_settings_tells_no_secret(name: str, tmp_path: Path) -> None:
     secret = SECRETS["database password"]
     settings = {key: value.replace("{}", secret) for key, value in FAULTY[name].items()}

@@ -119,7 +119,8 @@ def _check_replacing(replacing: Counter[tuple[int, str, str]]) -> None:
 def _check_order(order: tuple[Any, ...], items: dict[str, list[int]], holdings: _Holdings) -> None:
     """Check that OCI holds what was ordered once, and while an adjustment lasts at most twice."""
     held, beside = holdings.held[order[0]], holdings.beside[order[0]]
-    for sku in held.keys() | beside.keys():
+    # Sorted: what is found first must not depend on how this process hashes.
+    for sku in sorted(held.keys() | beside.keys()):
         wanted, both = items[sku][0], held.get(sku, 0) + beside.get(sku, 0)
         if held.get(sku, 0) > wanted or both > 2 * wanted:
             raise Broken(

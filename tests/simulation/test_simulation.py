@@ -13,6 +13,8 @@ import sys
 import pytest
 
 from tests import sampling
+from tests.simulation.holdings import _check_order, _Holdings
+from tests.simulation.rows import Broken
 from tests.simulation.story import simulate
 
 SEEDS = range(1, 49)
@@ -31,6 +33,17 @@ def test_a_seed_decides_everything() -> None:
     first, second = simulate(5), simulate(5)
 
     assert first == second
+
+
+def test_of_two_faults_the_same_one_is_named_in_any_process() -> None:
+    """Sets of texts have another order in each process."""
+    holdings = _Holdings()
+    skus = [f"SKU-{number}" for number in range(9)]
+    holdings.held[1].update(dict.fromkeys(skus, 2000))
+    order, wanted = (1, "shop-0", "0007", "new"), {sku: [1000, 0] for sku in skus}
+
+    with pytest.raises(Broken, match="OCI holds 2000 of SKU-0 for order"):
+        _check_order(order, wanted, holdings)
 
 
 def test_a_seed_decides_everything_in_any_process() -> None:

@@ -16,7 +16,7 @@ from tests.processes.stack import LIST, Stack
 from tests.unknowns.crowd import OURS
 
 # Looks in a row that must find it before it counts: the two sides are not read at one moment.
-_LOOKS = 4
+_LOOKS = 6
 _UNDONE = {
     "orders under way": (
         "SELECT order_no, status FROM orders_order WHERE status IN ('created', 'cancelling')"
@@ -66,7 +66,8 @@ def ato(stack: Stack) -> dict[str, Decimal]:
 
 def free(stack: Stack, skus: tuple[str, ...]) -> dict[str, Decimal]:
     """Return what OCI has free of some SKUs, in units."""
-    return {sku: Decimal(str(stack.oci.stock(sku)["locations"][LIST]["ato"])) for sku in skus}
+    found = stack.oci.all_stock()
+    return {sku: Decimal(str(found[sku]["locations"][LIST]["ato"])) for sku in skus}
 
 
 class Watch:
@@ -91,8 +92,7 @@ class Watch:
 
     def _look_on(self) -> None:
         began = time.monotonic()
-        # A look is thirty requests: more of them would keep OCI from answering anybody else.
-        while not self._stop.wait(0.25):
+        while not self._stop.wait(0.1):
             before, ours, after = free(self._stack, OURS), ato(self._stack), free(self._stack, OURS)
             self.looks += 1
             for sku in OURS:

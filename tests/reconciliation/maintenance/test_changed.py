@@ -28,7 +28,6 @@ from tests.bundles import bundle, place
 from tests.engine import MIA, Engine
 from tests.factories import know_stock
 from tests.reconciliation.maintenance import accidents
-from tests.reconciliation.maintenance.test_integrity_check import orders as orders
 from tests.reconciliation.maintenance.test_missing_orders import found, numbers, offline
 
 pytestmark = pytest.mark.django_db

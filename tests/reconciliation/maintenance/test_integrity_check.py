@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -25,39 +24,12 @@ from orders.models import (
 from reconciliation.maintenance import integrity_check
 from reconciliation.maintenance.integrity_check import Broken
 from reconciliation.models import ReportDay, ReservationDocument, RunEntry
-from reconciliation.reports import names, publish
-from reconciliation.reservation import release
-from tests.engine import MIA, D, Engine
+from reconciliation.reports import names
+from tests.engine import D, Engine
 
 pytestmark = pytest.mark.django_db
 
 Plant = Callable[[], object]
-
-
-@pytest.fixture
-def orders(engine: Engine, settings: Any, tmp_path: Path) -> dict[str, Order]:
-    """An order of each kind, and the day's reports; the promises hold."""
-    settings.COC_IMPEX_DIR = tmp_path
-    site = engine.site({"MUG": 100, "CUP": 100})
-    made = {"live": engine.place(site, "live", [("MUG", 1)]).order}
-    engine.at_oci({"MUG": 4, "CUP": 0})
-    for number, items in {
-        "done": [("MUG", 1), ("MUG", 1)],
-        "partial": [("MUG", 1), ("CUP", 1)],
-        "nothing": [("CUP", 2)],
-        "gone": [("MUG", 1)],
-    }.items():
-        made[number] = engine.capture(site, number, items)
-    engine.reconcile()
-    release.cancel_order(order_id=made["gone"].pk, actor=MIA, reason="test", now=engine.clock())
-    release.finish_cancellations(clock=engine.clock)
-    made["waits"] = engine.capture(site, "waits", [("CUP", 2)])
-    publish.project_and_merge(now=engine.clock())
-    for order in made.values():
-        order.refresh_from_db()
-    assert list(integrity_check.check()) == []
-    engine.keeps_promises = False
-    return made
 
 
 def name(order: Order) -> str:

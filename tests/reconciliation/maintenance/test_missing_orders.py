@@ -27,7 +27,6 @@ from reconciliation.reports import downloads, missing_orders, names, publish
 from tests import factories
 from tests.engine import MIA, Engine
 from tests.reconciliation.maintenance import accidents
-from tests.reconciliation.maintenance.test_integrity_check import orders as orders
 
 pytestmark = pytest.mark.django_db
 

@@ -33,7 +33,6 @@ from reconciliation.reservation import release
 from tests.engine import D, Engine, ato, reserved_by_items
 from tests.reconciliation.maintenance.test_integrity_check import ORDERS as PLANTED
 from tests.reconciliation.maintenance.test_integrity_check import clone_document, of
-from tests.reconciliation.maintenance.test_integrity_check import orders as orders
 
 pytestmark = pytest.mark.django_db
 

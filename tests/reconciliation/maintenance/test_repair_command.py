@@ -11,7 +11,6 @@ from orders.models import Order, OrderEvent
 from reconciliation.maintenance import integrity_check, repair
 from tests.engine import D, Engine, ato
 from tests.reconciliation.maintenance.test_integrity_check import of
-from tests.reconciliation.maintenance.test_integrity_check import orders as orders
 from tests.reconciliation.maintenance.test_repair import SAFE, everything, wrong_hold
 
 pytestmark = pytest.mark.django_db

@@ -191,6 +191,10 @@ class SimulatorProcess:
         rows = self._get("stock", sku=sku)["stock"]
         return rows[0] if rows else {"sku": sku, "locations": {}, "groups": {}}
 
+    def all_stock(self) -> dict[str, dict[str, Any]]:
+        """Live figures of every SKU, by SKU, as of one moment."""
+        return {row["sku"]: row for row in self._get("stock")["stock"]}
+
     # What it knows
 
     def state(self) -> dict[str, Any]:
