@@ -57,7 +57,7 @@ def lines_of(
     if is_xml:
         yield order_xml.HEAD
     for order in orders:
-        if is_xml and (why := order_xml.why_not(order)):
+        if is_xml and (why := order_xml.refusal_of(order)):
             left_out(order, why)
             continue
         if is_xml:

@@ -49,7 +49,7 @@ _ADDRESS = {
 }
 
 
-def why_not(order: Order) -> str:
+def refusal_of(order: Order) -> str:
     """Return why the schema has no place for an order, or nothing; no query if it is prepared."""
     for item in order.items.all():
         if len(item.sku) > _LONGEST_SKU:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from django.utils import timezone
 
-from orders import capture
+from orders import capture, refused_orders
 from orders.actors import Actor
 from orders.capture import Ask, Captured
 from orders.errors import OrderRefused
@@ -51,8 +51,12 @@ def place_orders(
     except LedgerChanged:
         yield from (_place_one(raw, site=site, actor=actor, clock=clock) for raw in raws)
         return
-    for place, answer in zip(asks, captured, strict=True):
-        answers[place] = _placement(answer, clock=clock)
+    for (place, ask), answer in zip(asks.items(), captured, strict=True):
+        answers[place] = found = _placement(answer, clock=clock)
+        if isinstance(found, OrderRefused):
+            refused_orders.note(
+                placed=ask.placed, site=site, refusal=found, is_offline=True, now=clock()
+            )
     yield from (answers[place] for place in range(len(raws)))
 
 

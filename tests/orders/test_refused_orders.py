@@ -22,6 +22,7 @@ from orders.offline_limits import Acceptance, limits_of
 from orders.payload import parse_order
 from reconciliation.models import ConnectionState, Outage
 from reconciliation.outage_demand import demand_of
+from reconciliation.reservation.intake import place_orders
 from reconciliation.reservation.placement import place_order
 from tests.engine import set_connection
 from tests.factories import SHOP, START, Clock, capture, make_site
@@ -207,3 +208,12 @@ class TestLimits:
 def test_an_order_captured_before_the_outage_does_not_count(outage: Outage) -> None:
     capture(make_site(stock={"MUG": 9}), "A1", [("MUG", 1)], at=START - timedelta(hours=1))
     assert demand_of(outage).requested_orders == 0
+
+
+def test_orders_of_a_list_are_kept_as_well(clock: Clock, outage: Outage) -> None:
+    site = make_site(stock={"MUG": 3})
+    raws = [raw_order(f"L{n}", [("MUG", 2)], orderTotal=10) for n in range(3)]
+    found = list(place_orders(raws=raws, site=site, actor=SHOP, clock=clock))
+    assert [isinstance(one, ShortOnAto) for one in found] == [False, True, True]
+    demand = demand_of(outage)
+    assert (demand.requested_orders, demand.accepted_orders, demand.refused.orders) == (3, 1, 2)

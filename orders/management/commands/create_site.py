@@ -103,7 +103,7 @@ class Command(BaseCommand):
             self.stdout.write(f"Inventory list {stock.pk} ({stock.list_type}) is made.")
         self.stdout.write(f"Site {site.pk} {'is made' if new_site else 'is there already'}.")
         if new_site and site.offline_capture:
-            self.stdout.write(f"Recorded as accepted by you: {risk.risk_text()}")
+            self.stderr.write(f"Recorded as accepted by you: {risk.risk_text()}")
 
 
 def _get_or_make(
