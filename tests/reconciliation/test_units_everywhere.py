@@ -253,8 +253,9 @@ SHORT = {name: row.short for name, row in EXPECTED.items() if row.short}
 
 
 def check_desk(viewer: Client) -> None:
-    rows = cells(page_of(viewer, "/desk/"), "Order", "Short units")
-    assert {name.split()[0]: int(short.split()[0]) for name, short in rows} == SHORT
+    rows = cells(page_of(viewer, "/desk/"), "Order", "Short")
+    shown = {name.split()[0]: re.findall(r"(\d+) ×", short) for name, short in rows}
+    assert {name: sum(map(int, units)) for name, units in shown.items()} == SHORT
     by_sku: dict[str, int] = {}
     for sku, orders, short in cells(
         page_of(viewer, "/desk/skus/"), "SKU", "Short orders", "Short units"

@@ -53,7 +53,7 @@ pytestmark = pytest.mark.django_db
 STEPS = {
     "reconciliation.remedies.adjust.finish": "reserving",
     "reconciliation.reservation.send.prepare": "reserving",
-    "reconciliation.reservation.send._Caller._answered": "reserving",
+    "reconciliation.reservation.send._Caller.answered": "reserving",
     "reconciliation.remedies.adjust_finish._shortfalls": "reserving",
     "reconciliation.remedies.adjust_finish._complete": "reserving",
     "orders.adjustments._settle": "reserving",

@@ -83,15 +83,17 @@ def test_nothing_is_taken_for_a_formula(viewer: Client, db: None, form: str) -> 
         resolution_note="\t=1",
     )
     answer = viewer.get(f"/orders/export.{form}")
+    # A cell of XLSX is text by its format; an apostrophe would be part of the value.
+    mark = "'" if form == "csv" else ""
     if form == "csv":
         (row,) = [list(row.values()) for row in csv_rows(answer)]
     else:
         _, row = xlsx_rows(answer)
     told = dict(zip(export_views.COLUMNS, row, strict=True))
-    assert told["orderNo"] == "'-1+1"
-    assert told["customerName"] == '\'=HYPERLINK("http://evil.test")'
-    assert told["customerEmail"] == "'@SUM(A1)"
-    assert told["resolutionNote"] == "'\t=1"
+    assert told["orderNo"] == f"{mark}-1+1"
+    assert told["customerName"] == f'{mark}=HYPERLINK("http://evil.test")'
+    assert told["customerEmail"] == f"{mark}@SUM(A1)"
+    assert told["resolutionNote"] == f"{mark}\t=1"
 
 
 def test_list_without_an_order_is_a_file_without_rows(viewer: Client, outage: Scene) -> None:
