@@ -55,7 +55,7 @@ class SiteAdmin(_KeepsItsId):
                 )
             },
         ),
-        ("Stock", {"fields": ("unknown_sku_policy",)}),
+        ("Stock", {"fields": ("unknown_sku_policy", "keeps_promises")}),
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:

@@ -182,6 +182,15 @@ RULES: Mapping[Action, Collection[Rule]] = {
         _when(Code.ANSWERED, reservation_state=_but("reservation_state", ReservationState.MISSING)),
     ],
     Action.RESERVE_AGAIN: [*_ACCEPTED, _IN_REVIEW, _WAITING, _SETTLED, _NOT_SHORT, *_NO_REMEDY],
+    Action.KEEP_PLACE: [
+        *_ACCEPTED,
+        _EXPORTED,
+        _IN_REVIEW,
+        _WAITING,
+        _SETTLED,
+        _NOT_SHORT,
+        *_NO_REMEDY,
+    ],
     Action.RELEASE: [
         _when(Code.NOT_BEING_CANCELLED, status=_but("status", OrderStatus.CANCELLING)),
         _IN_REVIEW,

@@ -15,7 +15,7 @@ from decimal import Decimal
 from django.db import transaction
 from django.db.models import F, Q
 
-from orders import events, handover, ledger
+from orders import events, handover, ledger, promises
 from orders.actors import Actor
 from orders.models import (
     SHORT_STATES,
@@ -92,6 +92,9 @@ def settle(
         _write_states(settled, now=now)
         _write_items(settled)
         ledger.mark_orders_answered(order_ids=list(mine), now=now)
+        short = [one.order.pk for one in settled if one.state in SHORT_STATES]
+        if short:
+            promises.note_short(short, now=now)
         events.record_all(
             settled_event(
                 mine[settlement.order.pk],

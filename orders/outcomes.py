@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Q
 
-from orders import events, handover, ledger
+from orders import events, handover, ledger, promises
 from orders.actors import Actor
 from orders.fields import ZERO, json_number, quantity
 from orders.models import (
@@ -85,6 +85,8 @@ def settle(
             if reserved.get(item.pk, ZERO) > 0:
                 OrderItem.objects.filter(pk=item.pk).update(reserved_quantity=reserved[item.pk])
         ledger.mark_answered(order=order, now=now)
+        if state in SHORT_STATES:
+            promises.note_short([order_id], now=now)
         _record(order, EventKind.SETTLED, actor, reason, reserved, now)
         return order
 
@@ -124,6 +126,8 @@ def add_reserved(
                 ).update(reserved_quantity=F("reserved_quantity") + quantity(units))
         ledger.mark_answered(order=order, now=now)
         order.refresh_from_db()
+        if not settled:
+            promises.note_short([order_id], now=now)
         kind = EventKind.RESOLVED if settled else EventKind.SETTLED
         _record(order, kind, actor, reason, after, now)
         return order

@@ -31,6 +31,7 @@ _SENTENCES: dict[str, str] = {
     "handover_due": _(
         "Nobody decided within the time that the site gives. Order management may take the order."
     ),
+    "stock_arrived": _("OCI's figure shows units of %(skus)s; the order has its turn."),
     "retention": _("Personal data is kept for %(days)s days."),
 }
 

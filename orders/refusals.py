@@ -30,6 +30,7 @@ class Action(StrEnum):
     REOPEN = "reopen"
     RESERVE = "reserve"  # ask OCI for a waiting order
     RESERVE_AGAIN = "reserve_again"  # ask OCI for what is short
+    KEEP_PLACE = "keep_place"  # in the queue for arriving stock, until a date
     RELEASE = "release"  # at OCI, to finish a cancellation
     END_REVIEW = "end_review"
     HAND_OVER = "hand_over"  # order management takes it

@@ -44,6 +44,7 @@ def order_answer(order: Order, items: Iterable[OrderItem] | None = None) -> dict
         "exportStatus": order.export_status,
         "capturedAt": iso(order.captured_at),
         "reconciledAt": iso(order.reconciled_at),
+        "promisedUntil": iso(order.promised_until),
         "items": [
             {
                 "itemId": item.item_id,

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from orders import events, handover, lifecycle
+from orders import events, handover, lifecycle, promises
 from orders.actors import Actor
 from orders.errors import CannotSettle
 from orders.lifecycle import Action, Code, Refusal
@@ -92,6 +92,7 @@ def reopen(*, order_id: int, actor: Actor, reason: str, now: datetime) -> Order:
             },
         )
         cancelled.update(cancelled_quantity=0)
+        promises.note_open([order_id], now=now)
         return changed
 
 

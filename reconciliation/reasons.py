@@ -18,6 +18,8 @@ register(
         "behind_earlier_order": _(
             "An earlier order waits for the same stock; this one queues behind it."
         ),
+        "behind_promise": _("Arriving stock goes to earlier orders first; this one queues behind."),
+        "stock_for_promises": _("Stock has arrived for orders that are short."),
         "short_at_oci": _("OCI has less than was ordered; the shopper was told so."),
         "site_takes_none": _("Site %(site)s does not accept orders without a reservation."),
         "nothing_stored": _("Nothing was stored; try again later."),

@@ -46,7 +46,11 @@ def make_site(
     list_fields: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> Site:
-    """Create a site and, unless it exists, its list with a first figure of each SKU."""
+    """Create a site and, unless it exists, its list with a first figure of each SKU.
+
+    Short orders keep no place in the queue unless a test says so: most look at one order alone.
+    """
+    fields = {"keeps_promises": False, **fields}
     list_, _ = InventoryList.objects.get_or_create(pk=list_id, defaults=list_fields)
     know_stock(stock or {}, list_id=list_id, at=at)
     site = Site.objects.create(pk=site_id, inventory_list=list_, **fields)

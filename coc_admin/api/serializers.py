@@ -102,6 +102,9 @@ class OrderAnswer(Schema):
     exportStatus: ExportStatus
     capturedAt: str
     reconciledAt: str | None
+    promisedUntil: str | None = Field(
+        description="Until when a short order keeps its place for arriving stock; null: no date."
+    )
     items: list[ItemAnswer]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
@@ -48,6 +48,26 @@ class SettleForm(ReasonForm):
             "max_length": gettext_lazy("Use at most 100 characters."),
         },
     )
+
+
+class PromiseForm(ReasonForm):
+    """The last day on which a short order keeps its place, or none; and why."""
+
+    until = forms.DateField(
+        required=False,
+        error_messages={"invalid": gettext_lazy("Use a date like 2026-02-28.")},
+    )
+
+    def __init__(self, data: Any = None, *, today: date, **kwargs: Any) -> None:
+        super().__init__(data, **kwargs)
+        self.today = today
+
+    def clean_until(self) -> date | None:
+        """Return a day from today on, within two years."""
+        day: date | None = self.cleaned_data["until"]
+        if day is not None and not self.today <= day <= self.today + timedelta(days=731):
+            raise forms.ValidationError(_("Use a day from today on, within two years."))
+        return day
 
 
 class _Period(forms.DateField):

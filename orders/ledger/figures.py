@@ -21,7 +21,7 @@ from orders.ledger.rows import (
     add_untracked,
     records_of,
 )
-from orders.models import Hold, HoldState, InventoryRecord, Movement, MovementReason
+from orders.models import Hold, HoldState, InventoryRecord, Movement, MovementReason, Promise
 
 _NONE_APART = timedelta(0)
 
@@ -122,6 +122,7 @@ def _apply_chunk(figures: Sequence[Figure], snapshot: _Snapshot) -> int:
     late: list[int] = []
     free: list[tuple[InventoryRecord, Figure]] = []
     changed = 0
+    others = []
     for figure in figures:
         record = records.get(figure.key)
         if record is None or (figure.gone and not record.is_tracked):
@@ -131,15 +132,31 @@ def _apply_chunk(figures: Sequence[Figure], snapshot: _Snapshot) -> int:
                 late.append(record.pk)
             continue
         changed += 1
+        before = record.snapshot_ato
         if not record.held and not figure.product_name:
             free.append((record, figure))
+            if figure.ato != before:
+                others.append(record.pk)
             continue
         drops = droppable.get(record.pk, [])
         _apply_one(record, figure, snapshot, drops, settling.get(record.pk, ZERO))
+        if record.snapshot_ato != before:
+            others.append(record.pk)
     _apply_free(free, snapshot)
+    _forget_answers(others)
     if snapshot.is_feed and late:
         InventoryRecord.objects.filter(pk__in=late).update(recheck_at=snapshot.now + snapshot.lag)
     return changed
+
+
+def _forget_answers(record_ids: Sequence[int]) -> None:
+    """Note that the figures of records are others than those at which OCI was short for orders."""
+    if not record_ids:
+        return
+    answered = Promise.objects.filter(Q(is_refused=True) | Q(is_asked=True), record__in=record_ids)
+    ids = list(answered.order_by("pk").select_for_update().values_list("pk", flat=True))
+    if ids:
+        Promise.objects.filter(pk__in=ids).update(is_refused=False, is_asked=False)
 
 
 def _apply_one(

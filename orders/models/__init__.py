@@ -26,6 +26,7 @@ from orders.models.orders import (
     ReservationState,
     Resolution,
 )
+from orders.models.promises import Promise
 from orders.models.refused import RefusedOrder
 from orders.models.replacements import Replacement, ReplacementState
 from orders.models.sites import (
@@ -68,6 +69,7 @@ __all__ = [
     "OrderPayload",
     "OrderStatus",
     "PermittedList",
+    "Promise",
     "RefusedOrder",
     "Replacement",
     "ReplacementState",

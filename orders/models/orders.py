@@ -120,6 +120,8 @@ class Order(models.Model):
     reconciled_at = models.DateTimeField(null=True)
     # When OCI first had less than was ordered; it stays, whatever becomes of the order.
     short_at = models.DateTimeField(null=True)
+    # Until then a short order keeps its place in the queue for its SKUs; for good without a date.
+    promised_until = models.DateTimeField(null=True)
     currency = models.CharField(max_length=3)
     order_total = MoneyField()
     customer = models.JSONField(default=dict)
@@ -379,6 +381,8 @@ class EventKind(models.TextChoices):
     ADJUSTMENT_BEGUN = "rearranging", _("Adjustment asked for")
     ADJUSTMENT_DONE = "rearranged", _("Reservation adjusted by hand")
     ADJUSTMENT_REFUSED = "not_rearranged", _("Not adjusted")
+    STOCK_ARRIVED = "stock_arrived", _("Stock has arrived")
+    PROMISED = "promised", _("Promised date changed")
     ERASED = "erased", _("Customer erased")
     REPAIRED = "repaired", _("Put right by a person (coc_repair)")
 

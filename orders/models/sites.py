@@ -119,6 +119,12 @@ class Site(models.Model):
         default=True,
         help_text="Accept orders while OCI is away and risk overselling. Off: refuse them.",
     )
+    # Off in the database: for sites that exist already, and for a version without the column.
+    keeps_promises = models.BooleanField(
+        default=True,
+        db_default=False,
+        help_text="Undecided short orders get arriving stock before new orders.",
+    )
     unknown_sku_policy = models.CharField(
         max_length=16, choices=UnknownSkuPolicy.choices, default=UnknownSkuPolicy.REFUSE
     )

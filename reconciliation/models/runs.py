@@ -14,6 +14,7 @@ class Trigger(models.TextChoices):
 
     RECOVERY = "recovery", _("OCI came back")
     SCHEDULE = "schedule", _("Retry cycle")
+    STOCK = "stock", _("Stock arrived")
     PERSON = "person", _("A person")
     API = "api", _("API client")
     COMMAND = "command", _("Command line")
@@ -27,6 +28,7 @@ class Scope(models.TextChoices):
     RUN_FAILURES = "run_failures", _("What one run left short or waiting")
     ORDERS = "orders", _("Chosen orders")
     SKU = "sku", _("Orders that wait for one SKU")
+    PROMISES = "promises", _("Promised orders for which stock has arrived")
 
 
 class RunState(models.TextChoices):

@@ -15,7 +15,7 @@ from orders import handover, refused_orders, statement_limit
 from reconciliation import connection, liveness
 from reconciliation.alerts import lifecycle, refresh
 from reconciliation.maintenance import schedules, sweep
-from reconciliation.monitor import recovery
+from reconciliation.monitor import recovery, stock_arrivals
 from reconciliation.monitor.probe import Prober
 from reconciliation.queue import heartbeats, intervals, leases
 
@@ -99,6 +99,7 @@ class Monitor:
         recovery.start_if_due(now)
         self._retry(now)
         connection.mark_online_if_drained(now)
+        stock_arrivals.start_if_due(now)
         handover.hand_over_due(actor=recovery.MONITOR, now=now)
         self._wakes.wake(now)
         # An alert about the connection does not wait for its turn.

@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils import timezone
 
-from orders import capture, ledger, outcome_sets, outcomes, refused_orders
+from orders import capture, ledger, outcome_sets, outcomes, promises, refused_orders
 from orders.actors import Actor
 from orders.capture import Claim
 from orders.errors import (
@@ -25,6 +25,7 @@ from orders.errors import (
     OrderRefused,
     ShortAtOci,
     Shortfall,
+    ShortOnAto,
 )
 from orders.fields import ZERO
 from orders.ledger import Figure
@@ -38,6 +39,7 @@ from reconciliation.oci.client import OciClient, PutAnswer
 from reconciliation.oci.errors import OciError
 from reconciliation.reasons import join, say
 from reconciliation.reservation import Asked, Verdict, fence, release, sets, stock_refresh
+from reconciliation.reservation.fence import Ahead
 from reconciliation.reservation.sets import Answered, Prepared
 
 logger = logging.getLogger(__name__)
@@ -80,9 +82,11 @@ def place_order(*, raw: bytes, site: Site, actor: Actor, clock: Clock = timezone
 
 def _place(placed: PlacedOrder, *, site: Site, actor: Actor, clock: Clock) -> Placement:
     state = connection.lately()
-    offline_reason = _offline_reason(state, placed)
+    offline_reason = _offline_reason(state, placed, now=clock())
     if offline_reason:
         try:
+            if existing := _behind_promises(placed, site=site, now=clock()):
+                return placed_before(existing, clock)
             return _capture_offline(
                 placed, site=site, state=state, reason=offline_reason, actor=actor, clock=clock
             )
@@ -132,14 +136,16 @@ def placed_before(order: Order, clock: Clock) -> Placement:
     return Placement(order, created=False)
 
 
-def _offline_reason(state: Connection, placed: PlacedOrder) -> str:
+def _offline_reason(state: Connection, placed: PlacedOrder, *, now: datetime) -> str:
     """Return why the order must not go to OCI now, or nothing."""
     if not connection.may_call(state):
         return why_offline(state)
     if not connection.is_usable(state, patience=0):
         return say("slow_down")
-    if fenced(placed):
-        return say("behind_earlier_order")
+    ahead = fenced(placed, now=now)
+    if ahead is not None:
+        behind = {Ahead.WAITING: "behind_earlier_order", Ahead.PROMISED: "behind_promise"}
+        return say(behind[ahead])
     try:
         shared_client()
     except ImproperlyConfigured as fault:
@@ -154,9 +160,35 @@ def why_offline(state: Connection) -> str:
     return say("connection_forced_offline" if forced else "connection_offline")
 
 
-def fenced(placed: PlacedOrder) -> bool:
-    """Return whether an accepted order waits for one of the same SKUs (the recovery fence)."""
-    return fence.is_waited_for(capture.wanted_by_key(placed))
+def fenced(placed: PlacedOrder, *, now: datetime) -> Ahead | None:
+    """Return what is ahead of an order at one of its SKUs (`fence`), or None."""
+    return fence.ahead_of(capture.wanted_by_key(placed), now=now)
+
+
+def _behind_promises(placed: PlacedOrder, *, site: Site, now: datetime) -> Order | None:
+    """Refuse an order that captured offline would only get what is promised to others.
+
+    Raises ShortOnAto with what is left. Returns the same order, if it has been placed before.
+    """
+    wanted = capture.wanted_by_key(placed)
+    promised = promises.promised_units(wanted, now=now)
+    if not promised:
+        return None
+    records = ledger.records_of(wanted)
+    shortfalls = []
+    for key in sorted(records):
+        left = max(ZERO, records[key].ato - promised.get(key, ZERO))
+        if records[key].is_tracked and wanted[key] > left:
+            list_id, sku = key
+            shortfalls.append(
+                Shortfall(sku=sku, inventory_list_id=list_id, requested=wanted[key], available=left)
+            )
+    if not shortfalls:
+        return None
+    existing = capture.find_same(placed=placed, site=site)
+    if existing is None:
+        raise ShortOnAto(shortfalls)
+    return existing
 
 
 def _capture_offline(

@@ -65,7 +65,7 @@ def dry_run(
     """
     data = scope_data or {}
     chosen = orders_in(scope, data).count()
-    order_ids = round_of(scope, data)
+    order_ids = round_of(scope, data, now=now)
     demands = demands_of(order_ids)
     orders = _figures(order_ids)
     hidden = {pk for pk, order in orders.items() if told is not None and order.site not in told}

@@ -145,7 +145,7 @@ def plan_round(run: Run, *, now: datetime, holder: str = "") -> int | None:
         )
         if not won:
             return None
-        order_ids = scopes.round_of(run.scope, run.scope_data, run=run)
+        order_ids = scopes.round_of(run.scope, run.scope_data, run=run, now=now)
         if order_ids:
             _write_down(run, order_ids)
         return len(order_ids)

@@ -10,10 +10,10 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
 
-from orders import lifecycle
+from orders import lifecycle, promises
 from orders.fields import ZERO
 from orders.lifecycle import Action
-from orders.models import Order, OrderItem
+from orders.models import Order, OrderItem, ReservationState
 from orders.models.orders import OrderQuerySet
 from orders.units import open_units
 from reconciliation.models import EntryState, Run, RunEntry, Scope
@@ -34,7 +34,8 @@ def orders_in(scope: Scope | str, data: Mapping[str, Any]) -> Any:
     """Return the orders of a scope, oldest first.
 
     `data` narrows it: `site`, or a list of `sites`; `run` (for run_failures); `orders`, a list
-    of primary keys; `sku` and `list`.
+    of primary keys; `sku` and `list`. Of promised orders (`orders`) all that wait come with them:
+    new orders queue behind a promise only while it has its turn.
     """
     waiting = Order.objects.waiting()
     # A remedy that is open may end before the order's turn; the worker asks again then.
@@ -55,6 +56,11 @@ def orders_in(scope: Scope | str, data: Mapping[str, Any]) -> Any:
         )
     elif scope == Scope.ORDERS:
         found = both.filter(pk__in=data["orders"])
+    elif scope == Scope.PROMISES:
+        found = Order.objects.filter(
+            Q(pk__in=waiting.order_by().values("pk"))
+            | Q(pk__in=oversold.order_by().filter(pk__in=data.get("orders", [])).values("pk"))
+        ).order_by("captured_at", "id")
     elif scope == Scope.SKU:
         items = OrderItem.objects.filter(sku=data["sku"])
         if data.get("list"):
@@ -80,24 +86,83 @@ def demands_of(order_ids: Sequence[int]) -> list[Demand]:
     return [Demand(pk, dict(units[pk])) for pk in order_ids]
 
 
-def round_of(scope: Scope | str, data: Mapping[str, Any], *, run: Run | None = None) -> list[int]:
+def round_of(
+    scope: Scope | str,
+    data: Mapping[str, Any],
+    *,
+    now: datetime,
+    run: Run | None = None,
+) -> list[int]:
     """Return the next orders of a scope, oldest first, and those ahead of them.
 
     `PORTION` orders for a run, `ROUND` without one.
 
-    A scope that leaves out an earlier order that waits for one of the same SKUs takes it along:
-    oldest first holds whatever was chosen (promise 4). Orders that `run` has had are left out.
+    A scope that leaves out an earlier order that waits for one of the same SKUs, or that keeps its
+    place for it, takes it along: oldest first holds whatever was chosen (promise 4). Orders that
+    `run` has had are left out; an order behind one of these for which stock has arrived since is
+    left to the next run.
     """
     had = Exists(RunEntry.objects.filter(run=run, order=OuterRef("pk")))
     chosen = orders_in(scope, data).exclude(had)[: ROUND if run is None else PORTION]
     ranks = {pk: (at, pk) for pk, at in chosen.values_list("pk", "captured_at")}
-    if scope != Scope.MISSING or data.get("site") or "sites" in data:
+    takes_all = scope in (Scope.MISSING, Scope.PROMISES) and not (
+        data.get("site") or "sites" in data
+    )
+    promised = _promised(had, now)
+    if takes_all:
+        _add_arrived(ranks, had, now=now)
+    if promised.exists():
+        _add_those_ahead(ranks, promised if takes_all else _waiting_too(promised, had))
+    elif not takes_all:
         _add_those_ahead(ranks, Order.objects.waiting().exclude(had))
-    return sorted(ranks, key=ranks.__getitem__)
+    order_ids = sorted(ranks, key=ranks.__getitem__)
+    return _before_arrived(order_ids, run, now=now) if run else order_ids
+
+
+def _waiting_too(promised: OrderQuerySet, had: Exists) -> OrderQuerySet:
+    waiting = Order.objects.waiting().exclude(had).order_by()
+    return Order.objects.filter(Q(pk__in=promised.values("pk")) | Q(pk__in=waiting.values("pk")))
+
+
+def _promised(had: Exists, now: datetime) -> OrderQuerySet:
+    """Return the orders that keep a place in the queue for stock, but for those that `had`."""
+    kept = promises.kept(now).order_by().values("order")
+    return Order.objects.filter(pk__in=kept).exclude(had)
+
+
+def _add_arrived(ranks: dict[int, Rank], had: Exists, *, now: datetime) -> None:
+    """Add the promised orders for which stock has arrived: a long run must not hold them up."""
+    arrived = promises.arrived(now).order_by().values("order")
+    found = Order.objects.filter(pk__in=arrived).exclude(had).order_by("captured_at", "id")
+    ranks.update((pk, (at, pk)) for pk, at in found.values_list("pk", "captured_at")[:PORTION])
+
+
+def _before_arrived(order_ids: list[int], run: Run, *, now: datetime) -> list[int]:
+    """Leave out what is behind a promise that `run` has had and that may get more by now."""
+    had = RunEntry.objects.filter(run=run).exclude(state=EntryState.PENDING).values("order")
+    again = promises.arrived(now).filter(order__in=had)
+    first: dict[planner.Key, Rank] = {}
+    rows = again.values_list("order__captured_at", "order", "record__inventory_list", "record__sku")
+    for at, pk, list_id, sku in rows:
+        first.setdefault((list_id, sku), (at, pk))
+    if not first:
+        return order_ids
+    captured = dict(Order.objects.filter(pk__in=order_ids).values_list("pk", "captured_at"))
+    return [
+        demand.order_id
+        for demand in demands_of(order_ids)
+        if all(
+            key not in first or (captured[demand.order_id], demand.order_id) < first[key]
+            for key in demand.units
+        )
+    ]
 
 
 def _add_those_ahead(ranks: dict[int, Rank], waiting: OrderQuerySet) -> None:
-    """Add to `ranks` the orders of `waiting` that are ahead of its orders at one of their SKUs."""
+    """Add to `ranks` the orders of `waiting` that are ahead of its orders at one of their SKUs.
+
+    `waiting` may hold short orders that keep their place; only what they lack counts.
+    """
     last: dict[planner.Key, Rank] = {}
     fresh = list(ranks)
     while fresh:
@@ -122,6 +187,10 @@ def _ahead(last: Mapping[planner.Key, Rank], waiting: OrderQuerySet) -> Iterator
     # Many SKUs are wanted by most orders that wait: one walk through all of these is quicker.
     for chunk in [skus] if len(skus) <= _CHUNK else [None]:
         rows = earlier if chunk is None else earlier.filter(items__sku__in=chunk)
+        # What a waiting order wants, and what a short one lacks.
+        rows = rows.alias(open_units=open_units("items__")).filter(
+            Q(reservation_state=ReservationState.MISSING) | Q(open_units__gt=0)
+        )
         wanted = rows.values_list("captured_at", "pk", "items__inventory_list", "items__sku")
         for at, pk, list_id, sku in wanted.iterator():
             key = (list_id, sku)

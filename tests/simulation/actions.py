@@ -313,6 +313,9 @@ SETTLING: dict[Action, float] = {settle_outside: 9.0, open_again: 3.0}
 # What operators do beside in worlds whose nature `adjusts`.
 ADJUSTING: dict[Action, float] = {adjust_reservation: 25.0}
 
+# What happens beside in worlds whose nature is `promises`: goods arrive, and figures are renewed.
+PROMISING: dict[Action, float] = {restock: 14.0, tick: 14.0}
+
 # What may happen beside, to processes in the middle, in worlds whose nature `doubles`.
 DOUBLING: dict[Action, float] = {work_twice: 100.0}
 

@@ -66,7 +66,9 @@ def no_hold_rule() -> Any:
 
 def no_fence() -> Any:
     """Reserve live although an earlier order waits for the same stock."""
-    return _replaced(("reconciliation.reservation.placement.fenced", lambda placed: False))
+    return _replaced(
+        ("reconciliation.reservation.placement.fenced", lambda placed, **arguments: None)
+    )
 
 
 def no_lease() -> Any:
@@ -128,6 +130,13 @@ def no_fence_of_replacements() -> Any:
     return _replaced(("reconciliation.remedies.replace.fence.is_waited_for", lambda keys: False))
 
 
+def no_places() -> Any:
+    """Reserve live although a short order keeps its place for the same stock."""
+    return _replaced(
+        ("reconciliation.reservation.fence.is_promised", lambda keys, **arguments: False)
+    )
+
+
 def newest_first() -> Any:
     """Hand out orders newest first."""
 
@@ -171,6 +180,7 @@ GUARDS: dict[str, Callable[[], Any]] = {
     "kinds of calls": no_kinds_of_calls,
     "time limit in all": no_time_limit_in_all,
     "fence of replacements": no_fence_of_replacements,
+    "places of promises": no_places,
 }
 
 # No seed was found that misses this one: only the worker who has the batch comes so far, and an

@@ -111,6 +111,35 @@ WHERE r.id = (SELECT MAX(id) FROM orders_rearrangement WHERE order_id = ?) AND a
   AND (a.captured_at < o.captured_at OR (a.captured_at = o.captured_at AND a.id < o.id))
   AND e.id <= ?
 """
+# Short orders that keep their place and may get units of a SKU, as its figure says.
+_PROMISED = """
+SELECT DISTINCT o.id, r.inventory_list_id, r.sku
+FROM orders_promise p
+JOIN orders_order o ON o.id = p.order_id
+JOIN orders_site s ON s.id = o.site_id AND s.keeps_promises
+JOIN orders_inventoryrecord r ON r.id = p.record_id AND r.snapshot_ato > 0
+JOIN orders_orderitem i ON i.order_id = o.id AND i.sku = r.sku
+ AND i.inventory_list_id = r.inventory_list_id
+ AND i.quantity > i.reserved_quantity + i.cancelled_quantity + i.replaced_quantity
+WHERE NOT p.is_refused AND o.status = 'new' AND o.resolution = ''
+  AND o.reservation_state IN ('PARTIALLY_RESERVED', 'NOTHING_RESERVED')
+  AND o.export_status <> 'exported' AND o.needs_review_since IS NULL AND o.promised_until IS NULL
+  AND NOT EXISTS (SELECT 1 FROM orders_replacement x WHERE x.order_id = o.id
+                  AND x.state IN ('reserving', 'giving_back'))
+  AND NOT EXISTS (SELECT 1 FROM orders_rearrangement x WHERE x.order_id = o.id
+                  AND x.state IN ('reserving', 'giving_back'))
+"""
+# Whether order :mine wants a SKU of a list and was captured after order :earlier, which run :run
+# has not asked for.
+_BEHIND = """
+SELECT a.site_id || ' ' || a.order_no
+FROM orders_order o
+JOIN orders_order a ON a.id = ?
+ AND (a.captured_at < o.captured_at OR (a.captured_at = o.captured_at AND a.id < o.id))
+JOIN orders_orderitem i ON i.order_id = o.id AND i.sku = ? AND i.inventory_list_id = ?
+WHERE o.id = ? AND NOT EXISTS (SELECT 1 FROM reconciliation_runentry e
+                               WHERE e.order_id = a.id AND e.run_id = ? AND e.state <> 'pending')
+"""
 _SHORT = ("PARTIALLY_RESERVED", "NOTHING_RESERVED")
 
 
@@ -130,6 +159,10 @@ class Invariants:
         self._runs: dict[int, int] = {}
         # The same of each replacement: when the process began that wrote it down.
         self._replacements: dict[int, int] = {}
+        # Promises that had their turn when nobody was in the middle of anything; the same by run,
+        # when it began.
+        self._promised: set[tuple[Any, ...]] = set()
+        self._promised_at: dict[int, set[tuple[Any, ...]]] = {}
         # SKUs of which units were given up by hand. Other orders are promised these, and the one
         # that gave them up may ask for them again: it is older, and may have them first.
         self._given_up: set[str] = set()
@@ -139,6 +172,7 @@ class Invariants:
         if sql.startswith('INSERT INTO "reconciliation_run" '):
             ((run_id,),) = rows("SELECT MAX(id) FROM reconciliation_run")
             self._runs[run_id] = last_event()
+            self._promised_at[run_id] = self._promised
         elif sql.startswith('INSERT INTO "orders_replacement" '):
             ((pk,),) = rows("SELECT MAX(id) FROM orders_replacement")
             self._replacements[pk] = self._world.processes.running.began
@@ -150,6 +184,8 @@ class Invariants:
 
     def check(self) -> None:
         """Raise Broken if something is not as it must be."""
+        if not self._world.processes.depth:
+            self._promised = set(rows(_PROMISED))
         for broken in rows(_LEDGER):
             raise Broken(f"ledger of {broken[0]}: ato, held, by movements, by holds: {broken[1:]}")
         for broken in rows(_HOLDS):
@@ -243,9 +279,22 @@ class Invariants:
             ahead = rows(_AHEAD_OF_REPLACEMENT, mine, self._replacements[mine])
         else:
             ahead = rows(_AHEAD, pk, began)
+            run_id = int(claim.split(":")[1]) if claim.startswith("run:") else 0
+            # A person may replace by what is promised; a worker and a shopper may not take it.
+            if purpose in ("order", "shortfall"):
+                self._check_promises(pk, f"order {site} {number}", got, run_id)
         for earlier, sku, _ in ahead:
             if sku in got:
                 raise Broken(f"order {site} {number} got {sku}, for which {earlier} waits longer")
+
+    def _check_promises(self, pk: int, name: str, got: set[str], run_id: int) -> None:
+        """Raise Broken if an order got a SKU that was promised before it came, or its run did."""
+        promised = self._promised_at[run_id] if run_id else self._promised
+        for earlier, list_id, sku in promised.intersection(rows(_PROMISED)) if promised else ():
+            if sku not in got:
+                continue
+            for (first,) in rows(_BEHIND, earlier, sku, list_id, pk, run_id):
+                raise Broken(f"{name} got {sku}, which is promised to {first}")
 
 
 def _state_of(items: dict[str, list[int]]) -> str:

@@ -86,6 +86,8 @@ def _play(world: World) -> Told:
         overtaking, usual = overtaking | REMEDYING, usual | REMEDYING
     if world.nature.grays:
         usual = usual | GRAY
+    if world.nature.promises:
+        overtaking, usual = overtaking | actions.PROMISING, usual | actions.PROMISING
     if world.nature.merchandises:
         usual = usual | MERCHANDISING
     if world.nature.follows:

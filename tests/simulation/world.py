@@ -85,6 +85,8 @@ class Nature:
     grays: bool = False
     # OCI's stock is followed by exports and deltas: two of thirteen seeds.
     follows: bool = False
+    # Short orders keep their place, and goods arrive for them: one of thirteen seeds.
+    promises: bool = False
 
     @classmethod
     def drawn(cls, rng: random.Random) -> Nature:
@@ -176,7 +178,10 @@ class World:
             bundles=self.seed % 5 in (2, 4),
             grays=self.seed % 13 in (1, 7, 8),
             follows=self.seed % 13 in (0, 12),
+            promises=self.seed % 13 == 5,
         )
+        if self.nature.promises:
+            self.nature = dataclasses.replace(self.nature, alone=False)
         if self.nature.grays:
             self.nature = self.nature.with_grays(calm=self.seed % 13 != 7)
         if self.seed % 11 in (5, 9):
@@ -390,6 +395,7 @@ def _make_sites(world: World) -> None:
             pk=list_id, defaults={"list_type": _LISTS[list_id]}
         )
         limits = _limits(world.rng) if world.nature.strict else {}
+        limits["keeps_promises"] = world.nature.promises
         Site.objects.create(pk=f"shop-{number}", inventory_list=list_, time_zone=zone, **limits)
         if created:
             figures = [Figure(list_id, s, Decimal(n)) for s, n in world.nature.stock.items()]

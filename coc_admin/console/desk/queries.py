@@ -115,7 +115,7 @@ def page_of_short_orders(orders: QuerySet[Order], *, cursor: str, sort: str) -> 
 
 
 def _with_entries(orders: QuerySet[Order]) -> QuerySet[Order]:
-    return orders.select_related("desk_entry__assignee")
+    return orders.select_related("desk_entry__assignee", "site")
 
 
 def _highest(turn: Any) -> list[Order]:

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -21,6 +22,7 @@ from coc_admin.console.bulk.selection_views import bar_context
 from coc_admin.console.desk import queries, sku_queries
 from coc_admin.console.desk.assignment_views import person_to_assign
 from coc_admin.console.desk.filters import DeskFilter, read_desk_filter
+from coc_admin.console.orders.promise_text import promise_texts
 from coc_admin.console.orders.views import order_or_404
 from coc_admin.console.queries import count_up_to
 from coc_admin.console.row_addresses import address_maker, filtered_maker
@@ -56,10 +58,11 @@ def _rows(orders: Sequence[Order], choice: Choice) -> list[tuple[Any, ...]]:
     """Return what the list shows of each order, laid out flat: a template looks up names quickest.
 
     These are the order, what is short of it, its desk entry, whether it is chosen, its key and
-    number, the addresses of its page, of replacing an item and of its note, and what stock says, as
-    tone and word.
+    number, the addresses of its page, of replacing an item and of its note, what stock says, as
+    tone and word, and its place in the queue.
     """
     shortages = queries.shortages_of([order.pk for order in orders])
+    promised = promise_texts(orders, now=timezone.now())
     stock = {name: (tone, str(word)) for name, (tone, word) in queries.STOCK_WORDS.items()}
     page, replacing, note = map(address_maker, ("order", "order_replace", "desk_order"))
     return [
@@ -74,6 +77,7 @@ def _rows(orders: Sequence[Order], choice: Choice) -> list[tuple[Any, ...]]:
             replacing(order.pk),
             note(order.pk),
             *stock[shortages[order.pk].stock],
+            promised.get(order.pk, ""),
         )
         for order in orders
     ]

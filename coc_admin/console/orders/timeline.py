@@ -34,6 +34,8 @@ _EVENT_TONES = {
     EventKind.FAILED: "bad",
     EventKind.REVIEWED: "info",
     EventKind.RESOLVED: "ok",
+    EventKind.STOCK_ARRIVED: "info",
+    EventKind.PROMISED: "info",
     EventKind.ITEMS_CANCELLED: "info",
     EventKind.REPLACING: "info",
     EventKind.REPLACED: "ok",

@@ -25,6 +25,7 @@ from coc_admin.console.labels import Standing, standing
 from coc_admin.console.orders.filters import read_filter, usual_sort
 from coc_admin.console.orders.item_timeline import adjusted_how
 from coc_admin.console.orders.item_tree import nested
+from coc_admin.console.orders.promise_text import promise_texts
 from coc_admin.console.orders.timeline import timeline
 from coc_admin.message_handover import messages_of
 from orders import exports, handover, lifecycle, outcomes
@@ -127,6 +128,7 @@ def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
         "is_settled_outside": order.resolution == Resolution.SETTLED_OUTSIDE,
         "standing": _standing(request, order, items, is_free=is_free, held=still_held),
         "still_held": still_held,
+        "promise": promise_texts([order], now=timezone.now()).get(order.pk),
         "story": timeline(order, items),
         "documents": list(documents.defer("body")[:MOST_DOCUMENTS]),
         "customer_messages": messages_of(order),
@@ -158,6 +160,7 @@ def _open_actions(
         and is_open(Action.OFFER_AGAIN),
         "may_end_review": may_change and is_open(Action.END_REVIEW),
         "may_settle": may_change and is_open(Action.SETTLE_OUTSIDE),
+        "may_promise": may_change and is_open(Action.KEEP_PLACE),
         "may_reopen": may_change and check_reopen(order, has_cancelled=has_cancelled) is None,
         "may_rerun": (is_open(Action.RESERVE) or is_open(Action.RESERVE_AGAIN))
         and request.user.has_perm("reconciliation.start_run"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from coc_admin.console.remedies import adjust_views, item_views, settlement_views
+from coc_admin.console.remedies import adjust_views, item_views, promise_views, settlement_views
 
 urlpatterns = [
     path("orders/<int:pk>/cancel-items/", item_views.cancel_items, name="order_cancel_items"),
@@ -20,5 +20,6 @@ urlpatterns = [
         name="order_adjust",
     ),
     path("orders/<int:pk>/settle/", settlement_views.settle_outside, name="order_settle"),
+    path("orders/<int:pk>/promise/", promise_views.promise, name="order_promise"),
     path("orders/<int:pk>/reopen/", settlement_views.reopen, name="order_reopen"),
 ]

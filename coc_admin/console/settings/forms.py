@@ -56,6 +56,7 @@ class SiteForm(EditForm):
         "time_zone",
         "currency",
         "offline_capture",
+        "keeps_promises",
         "unknown_sku_policy",
         "cap_units_per_order",
         "cap_total_value",
@@ -99,6 +100,14 @@ class SiteForm(EditForm):
     )
     accepts_risk = forms.BooleanField(
         label=gettext_lazy("I accept the risk of overselling"), required=False
+    )
+    keeps_promises = forms.BooleanField(
+        label=gettext_lazy("Short orders keep their place for arriving stock"),
+        help_text=gettext_lazy(
+            "On: stock that arrives goes to the oldest undecided short order first, and new orders"
+            " for the SKU wait behind it for a few seconds. Off: the next order takes it."
+        ),
+        required=False,
     )
     unknown_sku_policy = forms.ChoiceField(
         label=gettext_lazy("An SKU that the list does not know"), choices=UnknownSkuPolicy.choices

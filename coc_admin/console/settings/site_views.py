@@ -107,6 +107,7 @@ def site_new(request: HttpRequest) -> HttpResponse:
             "offline_capture": True,
             "short_handover": ShortHandover.AFTER_MINUTES,
             "handover_minutes": HANDOVER_MINUTES,
+            "keeps_promises": True,
         },
     )
     outcome = try_to(

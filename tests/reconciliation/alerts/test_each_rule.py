@@ -44,6 +44,7 @@ DATA: dict[str, list[Data]] = {
         {"site": "shop", "why": "minutes", "minutes": 5},
         {"site": "shop", "why": "value", "limit": "25", "currency": "EUR"},
     ],
+    "promise_passed": [{"orders": 1}, {"orders": 2}],
     "reconciliation_finished": [{"run": 1, "COMPLETELY_RESERVED": 2}],
     "reconciliation_running": [{"run": 1, "done": 1, "total": 2}],
     "reconciliation_shortages": [
@@ -65,6 +66,7 @@ DATA: dict[str, list[Data]] = {
         {"number": 7, "lists": ["web", "store"], "promise": 60, "not_offered": True},
         {"number": 1, "lists": ["web"], "promise": 60, "not_offered": False},
     ],
+    "stock_arrived": [{"run": 1, "COMPLETELY_RESERVED": 2}],
     "still_offline": [{"run": 1, "at": START, **WAITING}],
     "vanished_orders": [
         {"site": "shop", "date": "2026-03-01", "orders": 2, "order_nos": ["1"]},

@@ -25,6 +25,7 @@ from reconciliation.runs import lifecycle, scopes
 from reconciliation.runs.lifecycle import RunRefused
 from tests import factories
 from tests.engine import MIA, D, Engine, reserved_by_items, set_connection
+from tests.factories import START
 
 pytestmark = pytest.mark.django_db
 
@@ -37,8 +38,8 @@ def numbers(scope: Scope, **data: Any) -> list[str]:
 
 
 def in_round(scope: Scope, **data: Any) -> list[str]:
-    found = Order.objects.in_bulk(scopes.round_of(scope, data))
-    return [found[pk].order_no for pk in scopes.round_of(scope, data)]
+    found = Order.objects.in_bulk(scopes.round_of(scope, data, now=START))
+    return [found[pk].order_no for pk in scopes.round_of(scope, data, now=START)]
 
 
 def review(order: Order, engine: Engine) -> None:

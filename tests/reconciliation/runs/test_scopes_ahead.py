@@ -93,8 +93,10 @@ def test_who_goes_along_is_as_a_plain_reading_says(
     waiting = list(Order.objects.waiting().values_list("pk", flat=True))
     for site_id in SITES:
         chosen = Order.objects.waiting().filter(site=site_id).values_list("pk", flat=True)
-        assert scopes.round_of(Scope.MISSING, {"site": site_id}) == plainly(list(chosen))
-        assert scopes.round_of(Scope.MISSING, {"sites": [site_id]}) == plainly(list(chosen))
+        assert scopes.round_of(Scope.MISSING, {"site": site_id}, now=START) == plainly(list(chosen))
+        assert scopes.round_of(Scope.MISSING, {"sites": [site_id]}, now=START) == plainly(
+            list(chosen)
+        )
     some = rng.sample(waiting, min(len(waiting), 3))
-    assert scopes.round_of(Scope.ORDERS, {"orders": some}) == plainly(some)
-    assert scopes.round_of(Scope.MISSING, {}) == waiting
+    assert scopes.round_of(Scope.ORDERS, {"orders": some}, now=START) == plainly(some)
+    assert scopes.round_of(Scope.MISSING, {}, now=START) == waiting

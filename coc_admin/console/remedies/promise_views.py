@@ -1,0 +1,74 @@
+"""The page on which a merchandiser promises a date for a short order, or takes it back."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.forms import PromiseForm
+from coc_admin.console.orders.views import order_context, order_or_404
+from orders import lifecycle, promises
+from orders.actors import person
+from orders.errors import CannotRemedy
+from orders.lifecycle import Action
+from orders.models import Order, Site
+from orders.texts import made_visible
+
+
+@console_page("orders.change_order", methods=READ_AND_POST)
+def promise(request: HttpRequest, pk: int) -> HttpResponse:
+    """Say what a date means, then set it or take it back; a second click changes nothing."""
+    order = order_or_404(request, pk)
+    now = timezone.now()
+    form = PromiseForm(
+        request.POST or None,
+        today=now.astimezone(order.site.zone).date(),
+        initial={"until": last_day(order)},
+    )
+    refused = ""
+    if request.method == "POST" and form.is_valid():
+        try:
+            promises.set_date(
+                order_id=order.pk,
+                until=_end_of(form.cleaned_data["until"], order.site),
+                actor=person(request.user.get_username()),
+                reason=form.cleaned_data["reason"],
+                now=now,
+            )
+        except CannotRemedy as error:
+            refused = error.detail
+        else:
+            words = _("Order %(number)s: the promised date is saved.")
+            messages.success(request, words % {"number": made_visible(order.order_no)})
+            return redirect("order", pk=order.pk)
+    order.refresh_from_db()
+    closed = lifecycle.check(order, Action.KEEP_PLACE)
+    context = order_context(request, order) | {
+        "form": form,
+        "refused": refused,
+        "is_idle": not refused and closed is not None,
+        "closed": closed,
+    }
+    return render(
+        request, "console/remedies/order_promise.html", context, status=409 if refused else 200
+    )
+
+
+def last_day(order: Order) -> date | None:
+    """Return the last day on which an order keeps its place, in its site's time zone."""
+    if order.promised_until is None:
+        return None
+    moment = order.promised_until - timedelta(microseconds=1)
+    return moment.astimezone(order.site.zone).date()
+
+
+def _end_of(day: date | None, site: Site) -> datetime | None:
+    if day is None:
+        return None
+    return datetime.combine(day + timedelta(days=1), time(), tzinfo=site.zone)
