@@ -8,13 +8,14 @@ must not keep everybody offline.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db.models import F, Q
 
+from orders import promises
 from orders.ledger import Key
-from orders.models import Order, OrderItem
+from orders.models import Order, OrderItem, Promise
 from reconciliation.connection.state import row
 from reconciliation.models import (
     CallHealth,
@@ -82,7 +83,18 @@ def orders_to_try() -> Sequence[int]:
         ahead |= wanted[order_id]
         if len(found) == _TURNS:
             break
-    return found
+    return _not_behind_promises(found, wanted) or found
+
+
+def _not_behind_promises(found: Sequence[int], wanted: Mapping[int, set[Key]]) -> list[int]:
+    """Return the orders that want nothing of which a short order may keep a place; one query.
+
+    Without any, the others are tried all the same: OCI would never count as back.
+    """
+    keys = {key for order_id in found for key in wanted[order_id]}
+    rows = Promise.objects.filter(promises.of_keys(keys))
+    promised = set(rows.values_list("record__inventory_list", "record__sku"))
+    return [order_id for order_id in found if not wanted[order_id] & promised]
 
 
 def in_turn(orders: Sequence[int], trial: int) -> Sequence[int]:

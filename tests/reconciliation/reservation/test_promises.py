@@ -16,7 +16,7 @@ from orders.models import Order, OrderEvent, Promise, Site
 from reconciliation.maintenance import sweep
 from reconciliation.models import Run, Scope, Trigger
 from reconciliation.monitor import stock_arrivals
-from reconciliation.reservation import fence, stock_refresh
+from reconciliation.reservation import fence, stock_figures, stock_refresh
 from reconciliation.reservation.fence import Ahead
 from tests import factories
 from tests.engine import MIA, D, Engine, ato, kinds, quantities, set_connection, standing
@@ -50,7 +50,7 @@ def show(engine: Engine, *skus: str) -> None:
     """Let OCI's figures come in, when they count everything that OCI has answered."""
     engine.clock.go(10)
     figures = stock_refresh.fetch_keys([("web", sku) for sku in skus], client=_client())
-    stock_refresh.apply(figures, taken_at=engine.clock(), clock=engine.clock)
+    stock_figures.apply(figures, taken_at=engine.clock(), clock=engine.clock)
 
 
 def _client() -> Any:
