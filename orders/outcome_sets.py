@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q
@@ -30,6 +31,7 @@ from orders.outcomes import settled_event
 # What documents and events need of an order; whole rows of fifty take a while to read.
 _NEEDED = ("site", "order_no", "generation", "captured_offline")
 _OPEN = (OrderStatus.NEW, OrderStatus.CREATED)
+_READY = {"export_status": ExportStatus.READY, "export_due_at": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,17 @@ def settle(
     return settled
 
 
+def note_complete(order: Order, items: Iterable[OrderItem], *, now: datetime) -> None:
+    """Give the objects of an order the values that `settle` has just written; no query.
+
+    For an order that is settled as completely reserved, all of whose `items` are open.
+    """
+    for name, value in _settled(ReservationState.COMPLETE, _READY, now=now).items():
+        setattr(order, name, value)
+    for item in items:
+        item.reserved_quantity = item.quantity
+
+
 def _write_states(settled: Collection[Settlement], *, now: datetime) -> None:
     """Settle orders that the caller has locked; short ones are handed over as their sites say."""
     # Which site decides only when an order is short.
@@ -118,19 +131,26 @@ def _write_states(settled: Collection[Settlement], *, now: datetime) -> None:
         alike[one.state, site_id].append(one.order.pk)
     site_ids = {site_id for _, site_id in alike} - {""}
     waits = handover.columns_of_short(site_ids=site_ids, now=now) if site_ids else {}
-    ready = {"export_status": ExportStatus.READY, "export_due_at": None}
     for (state, site_id), order_ids in sorted(alike.items()):
-        Order.objects.filter(pk__in=order_ids).update(
-            reservation_state=state,
-            status=OrderStatus.NEW,
-            **waits.get(site_id, ready),
-            reconciled_at=now,
-            short_at=now if state in SHORT_STATES else None,
-            claim="",
-            claimed_until=None,
-            needs_review_since=None,
-            needs_review_reason="",
-        )
+        columns = _settled(state, waits.get(site_id, _READY), now=now)
+        Order.objects.filter(pk__in=order_ids).update(**columns)
+
+
+def _settled(
+    state: ReservationState, export: Mapping[str, Any], *, now: datetime
+) -> dict[str, Any]:
+    """Return what is written of an order that is settled; `export` says who may take it when."""
+    return {
+        "reservation_state": state,
+        "status": OrderStatus.NEW,
+        **export,
+        "reconciled_at": now,
+        "short_at": now if state in SHORT_STATES else None,
+        "claim": "",
+        "claimed_until": None,
+        "needs_review_since": None,
+        "needs_review_reason": "",
+    }
 
 
 def _write_items(settled: Collection[Settlement]) -> None:

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from orders import capture, ledger, outcome_sets, outcomes, promises, refused_orders
 from orders.actors import Actor
-from orders.capture import Claim
+from orders.capture import Captured, Claim
 from orders.errors import (
     OfflineCapExceeded,
     OfflineCaptureRefused,
@@ -56,7 +56,7 @@ class Placement:
     order: Order
     created: bool
     items: Sequence[OrderItem] | None = None
-    """Of an order that was captured offline just now; else they are not read."""
+    """Of an order that was stored now, where they are at hand; else they are not read."""
 
 
 def place_order(*, raw: bytes, site: Site, actor: Actor, clock: Clock = timezone.now) -> Placement:
@@ -110,10 +110,7 @@ def _place(placed: PlacedOrder, *, site: Site, actor: Actor, clock: Clock) -> Pl
     )
     if not captured.created:
         return placed_before(captured.order, clock)
-    return Placement(
-        _reserve_live(captured.order, site=site, claim=claim, actor=actor, clock=clock),
-        created=True,
-    )
+    return _reserve_live(captured, site=site, claim=claim, actor=actor, clock=clock)
 
 
 def placed_before(order: Order, clock: Clock) -> Placement:
@@ -234,14 +231,16 @@ def offline_since(state: Connection, site: Site) -> datetime | None:
     return outage.lost_at if outage else state.since
 
 
-def _reserve_live(order: Order, *, site: Site, claim: Claim, actor: Actor, clock: Clock) -> Order:
+def _reserve_live(
+    captured: Captured, *, site: Site, claim: Claim, actor: Actor, clock: Clock
+) -> Placement:
+    order = captured.order
     # What OCI may take of a shopper's time, however many calls the order needs; what is left then
     # is left to the sweep.
     client = shared_client().within(settings.COC_OCI_LIVE_TIMEOUT)
-    asked = _ask_live(order, claim=claim, client=client, actor=actor, clock=clock)
+    asked = _ask_live(captured, claim=claim, client=client, actor=actor, clock=clock)
     if asked is None:
-        order.refresh_from_db()
-        return order
+        return Placement(order, created=True, items=captured.items)
     if asked.verdict != Verdict.ANSWERED:
         _keep_offline(order, site=site, claim=claim, asked=asked, actor=actor, clock=clock)
     elif reservation.is_complete(order.pk):
@@ -257,13 +256,17 @@ def _reserve_live(order: Order, *, site: Site, claim: Claim, actor: Actor, clock
     # Cancelled meanwhile, perhaps: whoever undoes it need not wait for the claim to end.
     outcomes.drop_claim(order_id=order.pk, holder=claim.holder)
     order.refresh_from_db()
-    return order
+    return Placement(order, created=True)
 
 
 def _ask_live(
-    order: Order, *, claim: Claim, client: OciClient, actor: Actor, clock: Clock
+    captured: Captured, *, claim: Claim, client: OciClient, actor: Actor, clock: Clock
 ) -> Asked | None:
-    """Ask OCI for a new order; None if it is reserved in full and counted, as nearly all are."""
+    """Ask OCI for a new order; None if it is reserved in full and counted, as nearly all are.
+
+    The objects of `captured` say so then, too.
+    """
+    order = captured.order
     with transaction.atomic():
         mine = outcome_sets.lock_claimed([order.pk], holder=claim.holder)
         prepared = sets.prepare(mine, now=clock(), are_new=True)
@@ -272,8 +275,9 @@ def _ask_live(
         (plain,) = prepared
         answer = _send(plain, client=client)
         if isinstance(answer, PutAnswer) and answer.judgement.complete:
-            counted = [Answered(plain, answer)]
-            if sets.count(counted, holder=claim.holder, actor=actor, now=clock()):
+            counted, now = [Answered(plain, answer)], clock()
+            if sets.count(counted, holder=claim.holder, actor=actor, now=now):
+                outcome_sets.note_complete(order, captured.items or (), now=now)
                 return None
         asked = reservation.note_answer(
             plain.document, answer, client=client, clock=clock, actor=actor
