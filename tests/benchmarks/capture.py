@@ -9,6 +9,7 @@ asserted: figures depend on the machine. Runs of less than 90 seconds: see --cli
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import os
 import socket
@@ -16,9 +17,11 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -28,6 +31,8 @@ from tests.benchmarks.web_servers import SITE, Request, measure, order, set_up
 from tests.processes.product import ROOT, environment, free_port, serve
 
 SKUS = 5_000
+# Enough that a slow answer keeps none from being sent when it is due.
+PACED_CLIENTS = 48
 
 
 def hot_order() -> bytes:
@@ -144,6 +149,44 @@ def compare(
             print(line(name, its, times.get(name, [])), flush=True)
 
 
+def paced(port: int, request: Request, *, rate: float, seconds: float) -> list[float]:
+    """Return the time of each of `rate` requests a second, however long the answers take.
+
+    From the moment when each was due: one that had to wait for a client has waited all the same.
+    """
+    times: list[float] = []
+    began, numbers = time.monotonic() + 0.2, count()
+
+    def send() -> None:
+        link = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        while (due := began + next(numbers) / rate) < began + seconds:
+            body = request.body()
+            time.sleep(max(0.0, due - time.monotonic()))
+            link.request(request.method, request.path, body, request.headers)
+            answer = link.getresponse()
+            answer.read()
+            assert answer.status == request.status, answer.status
+            times.append(time.monotonic() - due)
+        link.close()
+
+    threads = [threading.Thread(target=send) for _ in range(PACED_CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return times
+
+
+def half_load(port: int, request: Request, options: argparse.Namespace) -> None:
+    """Measure the highest rate, then the times at half of it, and print both."""
+    clients = max(options.clients)
+    most = measure(port, request, clients=clients, seconds=options.seconds)
+    rate = len(most) / options.seconds / 2
+    took = paced(port, request, rate=rate, seconds=2 * options.seconds)
+    print(f"half of {2 * rate:.1f}/s, the rate with {clients} clients:", flush=True)
+    print(line("product", [rate], took), flush=True)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -151,6 +194,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--hot", action="store_true", help="every order wants the same SKU")
+    parser.add_argument("--half", action="store_true", help="the times at half the highest rate")
     options = parser.parse_args()
     web_servers.SKUS = SKUS
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
@@ -177,7 +221,10 @@ def main() -> None:
         ports = {"product": one.port}
         if not is_sqlite:
             ports["limit"] = stack.enter_context(bare(env, processes))
-        compare(ports, request, options, path if is_sqlite else "")
+        if options.half:
+            half_load(one.port, request, options)
+        else:
+            compare(ports, request, options, path if is_sqlite else "")
 
 
 if __name__ == "__main__":
