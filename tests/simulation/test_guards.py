@@ -24,7 +24,7 @@ CAUGHT_BY = {
     "holds of reruns": (60706, "ATO of SKU-1"),
     "batch lease": (6, "has taken it"),
     "fence of replacements": (7, "waits longer"),
-    "places of promises": (93, "promised"),
+    "places of promises": (109, "promised"),
     "kinds of calls": (34, "is not noticed"),
     "time limit in all": (53, "a shopper waited"),
 }
