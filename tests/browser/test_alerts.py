@@ -24,7 +24,7 @@ def test_alerts_are_chosen_and_acknowledged(
         page.keyboard.press("x")
         page.keyboard.press("e")
     else:
-        page.get_by_role("checkbox", name="Reconciliation finished with shortages").check()
+        page.get_by_role("checkbox", name="Oversold orders need a decision").check()
         page.get_by_role("button", name="Acknowledge").click()
     page.get_by_text("1 alert was updated.").wait_for()
     expect(page).to_have_url(re.compile(r"/alerts/\?priority=ACTION$"))

@@ -205,12 +205,12 @@ def report_is_read(mia: Person, stack: Stack, *, open_orders: set[str]) -> None:
 
 
 def alert_is_acknowledged(mia: Person) -> None:
-    page = mia.until("/alerts/", "Reconciliation finished with shortages")
-    page.get_by_role("link", name="Reconciliation finished with shortages").first.click()
+    page = mia.until("/alerts/", "Oversold orders need a decision")
+    page.get_by_role("link", name="Oversold orders need a decision").first.click()
     mia.press("Acknowledge")
     expect(page.get_by_role("button", name="Acknowledge", exact=True)).to_have_count(0)
     mia.open("/alerts/?state=acknowledged")
-    expect(page.get_by_role("link", name="Reconciliation finished with shortages")).to_be_visible()
+    expect(page.get_by_role("link", name="Oversold orders need a decision")).to_be_visible()
 
 
 def cancel(mia: Person, order_no: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from orders.migrations._sentences import encode, parts_of
 from orders.models import EventKind, InventoryList, Order, OrderEvent, Site
 from orders.reasons import Reason, codes_of, columns, join, read, restored, say
 from reconciliation import connection
-from reconciliation.models import Connection, ConnectionChange
+from reconciliation.models import CallHealth, CallKind, Connection, ConnectionChange
 from reconciliation.oci.errors import OciNoAnswer
 from tests.sources import ROOT
 
@@ -165,7 +165,10 @@ def test_what_jobs_write_down_has_codes_and_what_people_write_has_none() -> None
     assert event(person("mia"), "OCI answered the reservation.").reason_codes is None
 
     connection.current()
-    Connection.objects.update(failures=9)
+    CallHealth.objects.update_or_create(
+        pk=CallKind.RESERVE,
+        defaults={"failures": 9, "unanswered": 9, "unanswered_since": NOW - timedelta(seconds=9)},
+    )
     assert connection.lose_if_unanswered(NOW)
     change = ConnectionChange.objects.get()
     assert code_of(change.reason, change.reason_codes) == "unanswered_calls"

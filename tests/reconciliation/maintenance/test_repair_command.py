@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import builtins
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from orders.models import Order, OrderEvent
 from reconciliation.maintenance import integrity_check, repair
@@ -42,7 +44,9 @@ def test_the_command_proposes_and_changes_nothing(
 def test_the_command_does_only_what_it_is_asked(
     orders: dict[str, Order], engine: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Order.objects.filter(order_no__in=["done", "partial"]).update(export_status="not_exported")
+    Order.objects.filter(order_no__in=["done", "partial"]).update(
+        export_status="not_exported", export_due_at=timezone.now() - timedelta(hours=1)
+    )
     found = {p.row: p.id for p in repair.proposals(now=engine.clock())}
     done = found[f"order shop done (id {orders['done'].pk})"]
     with pytest.raises(CommandError, match="needs a reason"):
