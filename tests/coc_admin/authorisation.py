@@ -53,6 +53,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "order_cancel_items": ("/orders/{order}/cancel-items/", _MERCHANDISER_OF),
     "order_replace": ("/orders/{order}/replace/", _MERCHANDISER_OF),
     "order_settle": ("/orders/{order}/settle/", _MERCHANDISER_OF),
+    "order_promise": ("/orders/{order}/promise/", _MERCHANDISER_OF),
     "order_reopen": ("/orders/{order}/reopen/", _MERCHANDISER_OF),
     "order_end_review": ("/orders/{order}/end-review/", _MERCHANDISER_OF),
     "order_hand_over": ("/orders/{order}/hand-over/", _MERCHANDISER_OF),

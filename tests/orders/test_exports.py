@@ -101,6 +101,7 @@ def test_an_order_answers_with_its_items_in_their_order(order: Order) -> None:
         "capturedOffline": True,
         "needsReview": False,
         "exportStatus": "ready",
+        "promisedUntil": None,
         "capturedAt": "2026-02-02T12:00:00.000Z",
         "reconciledAt": "2026-02-02T12:05:00.000Z",
         "items": [

@@ -15,7 +15,7 @@ from tests.simulation.guards import BACKED_UP, GUARDS
 from tests.simulation.story import Failure, simulate
 
 CAUGHT_BY = {
-    "stored id": (3, "OCI holds 2000 of SKU-0 for order ('shop-0', '0002'"),
+    "stored id": (3, "OCI holds 2000 of SKU-0 for order ('shop-0', '0007'"),
     "hold rule": (4, "ATO of SKU-0"),
     "recovery fence": (10, "waits longer"),
     "row count of claims": (2, "cancelling"),

@@ -56,6 +56,7 @@ class TestOffline:
             "capturedOffline": True,
             "needsReview": False,
             "exportStatus": "not_exported",
+            "promisedUntil": None,
             "reconciledAt": None,
             "items": [
                 {

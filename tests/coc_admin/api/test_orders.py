@@ -50,6 +50,7 @@ def test_one_order(api: Api, outage: Scene) -> None:
         "capturedOffline": True,
         "needsReview": False,
         "exportStatus": "ready",
+        "promisedUntil": None,
         "capturedAt": "2026-02-02T11:01:00.000Z",
         "reconciledAt": "2026-02-02T11:51:00.000Z",
         "version": 2,

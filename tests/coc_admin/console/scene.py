@@ -88,7 +88,9 @@ def make_user(name: str, *permissions: str, staff: bool = False) -> User:
 def make_shop(site_id: str = "NorthShop") -> Site:
     """Create a site with its list and 100 pieces of three SKUs."""
     stock = InventoryList.objects.create(id=f"{site_id.split()[0]}-stock")
-    site = Site.objects.create(id=site_id, inventory_list=stock, currency="EUR")
+    site = Site.objects.create(
+        id=site_id, inventory_list=stock, currency="EUR", keeps_promises=False
+    )
     ledger.apply_snapshot(
         figures=[Figure(stock.pk, sku, Decimal(100)) for sku in ("MUG-01", "CUP-02", "JUG-03")],
         taken_at=NOW - timedelta(hours=2),

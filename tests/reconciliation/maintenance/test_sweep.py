@@ -238,4 +238,6 @@ def test_a_rerun_whose_answer_was_lost_is_finished_by_itself(engine: Engine) -> 
     assert order.reservation_state == "COMPLETELY_RESERVED"
     assert engine.held() == reserved_by_items() == {"MUG": D(3)}
     engine.clock.go(61)
+    # It is not short any more, so it keeps no place for stock that arrives.
+    assert look(engine) == ["places in the queue"]
     assert look(engine) == []
