@@ -283,7 +283,7 @@ def seen_by(person: Person) -> tuple[list[str], list[str], bool]:
     page = person.order("A5")
     remedies = page.locator(".page-head .actions a").all_inner_texts()
     page = person.open("/")
-    acts = page.locator(".page-head .actions a").all_inner_texts()
+    acts = page.locator(".headline .actions a").all_inner_texts()
     pages = [text.strip() for text in page.locator("nav.side a").all_inner_texts()]
     return [t.strip() for t in remedies], [t.strip() for t in acts], "Settings" in pages
 
@@ -304,14 +304,19 @@ def two_people_collide(mia: Person, sam: Person, stack: Stack) -> None:
 
 REMEDIES = [
     "Reserve again",
+    "Hand over now",
+    "Hold",
     "Replace what is short",
     "Cancel short items",
     "Settled outside",
+    "Promise a date",
     "Cancel order",
 ]
+WORK = ["Work through them"]
+RERUN = [*WORK, "Rerun reconciliation"]
 SEEN: dict[str, Any] = {
-    "viewer": ([], [], False),
-    "merchandiser": (REMEDIES, ["Rerun reconciliation"], False),
-    "operator": (REMEDIES, ["Rerun reconciliation", "Force offline"], True),
-    "administrator": (REMEDIES, ["Rerun reconciliation", "Force offline"], True),
+    "viewer": ([], WORK, False),
+    "merchandiser": (REMEDIES, RERUN, False),
+    "operator": (REMEDIES, [*RERUN, "Force offline"], True),
+    "administrator": (REMEDIES, [*RERUN, "Force offline"], True),
 }

@@ -161,7 +161,7 @@ def _strict_site(stack: Stack) -> str:
     """Make a site on the same list that takes no order without a reservation; its token."""
     stack.manage(
         *("create_site", STRICT, f"--inventory-list={LIST}", "--list-type=location"),
-        *("--currency=GBP", "--no-offline-capture"),
+        *("--currency=GBP", "--no-offline-capture", "--no-promises"),
     )
     return stack.manage("create_api_token", STRICT, f"--site={STRICT}", "--scope", *_SCOPES).strip()
 

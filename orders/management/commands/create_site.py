@@ -60,7 +60,11 @@ class Command(BaseCommand):
             action="store_true",
             help="Refuse orders while OCI is away, instead of risking to oversell.",
         )
-
+        parser.add_argument(
+            "--no-promises",
+            action="store_true",
+            help="Let new orders take arriving stock before short orders that nobody has decided.",
+        )
         parser.add_argument(
             "--short-handover",
             choices=ShortHandover.values,
@@ -88,7 +92,9 @@ class Command(BaseCommand):
                 Site,
                 options["site"],
                 "site",
-                wanted_site | {n: options[n] for n in _HANDOVER if options[n] is not None},
+                wanted_site
+                | {n: options[n] for n in _HANDOVER if options[n] is not None}
+                | ({"keeps_promises": False} if options["no_promises"] else {}),
                 new={"short_handover": ShortHandover.AFTER_MINUTES},
             )
             if new_site and site.offline_capture:
