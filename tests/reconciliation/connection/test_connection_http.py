@@ -93,8 +93,12 @@ class Watch:
         return connection.current().state
 
     def seconds_until(self, state: str, most: int = 10) -> int:
+        """Return after how many seconds the connection came into a state, if only to leave it."""
+        before = ConnectionChange.objects.count()
         for second in range(1, most + 1):
-            if self.second() == state:
+            now = self.second()
+            changes = ConnectionChange.objects.order_by("pk")[before:]
+            if state in (now, *changes.values_list("new_state", flat=True)):
                 return second
         raise AssertionError(f"{connection.current()} after {most} seconds")
 
