@@ -41,5 +41,5 @@ class Recent(Generic[K, V]):
         return value
 
     def forget(self) -> None:
-        """Read everything anew."""
+        """Read everything again."""
         self._kept.clear()

@@ -43,7 +43,7 @@ def note(
 ) -> None:
     """Write down that an order was refused; call it after the transaction that refused it.
 
-    A database that cannot take the row just now leaves a line in the log: the shopper is answered
+    A database that cannot take the row leaves a line in the log: the shopper is answered
     all the same.
     """
     if not isinstance(refusal, (*REFUSALS, OrderFailedBefore)):

@@ -33,9 +33,7 @@ def place(request: HttpRequest, *, siteId: str) -> HttpResponse:
     except problems.ApiProblem as problem:
         return problems.answer(problem)
     except CaptureBusy:
-        return problems.answer(
-            problems.Unavailable("More orders come than can be stored just now; try again.")
-        )
+        return problems.answer(problems.Unavailable("Too many orders are arriving. Try again."))
     except OrderRefused as refused:
         return problems.answer_refusal(refused)
     response = JsonResponse(

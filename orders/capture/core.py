@@ -80,7 +80,7 @@ def _capture(asks: list[Ask]) -> list[Answer]:
             if attempt == _TRIES - 1:
                 raise
         except IntegrityError:
-            # A number was captured meanwhile; whoever committed first has the order.
+            # Another request captured a number meanwhile; the first to commit has the order.
             if attempt == _TRIES - 1 or not stored.find(asks).keys() - (known or {}).keys():
                 raise
             known = {}

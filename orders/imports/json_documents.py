@@ -34,7 +34,7 @@ def elements(
 
 
 class _Splitter:
-    """Follows brackets and texts; what is inside an object is left to whoever reads it."""
+    """Follows brackets and texts; the caller reads what is inside an object."""
 
     def __init__(self, most_bytes: int, wrappers: Collection[str]) -> None:
         self._most = most_bytes

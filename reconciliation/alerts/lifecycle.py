@@ -39,7 +39,7 @@ UNHANDLED: dict[str, Any] = {
 
 
 def raise_found(rule: Rule, found: Found, *, now: datetime) -> Alert:
-    """Make what a rule has found an open alert; one row, whoever raises it.
+    """Make what a rule has found an open alert: one row, however often it is raised.
 
     An alert that would not change is not written.
     """

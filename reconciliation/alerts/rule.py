@@ -109,7 +109,7 @@ class Rule(ABC):
         return Text(self.past(data)) if UNTIL in data else self.text(data)
 
     def kept(self, data: Data) -> Text:
-        """Return the sentences that are stored with an alert: in English, whoever is served."""
+        """Return the sentences that are stored with an alert, always in English."""
         with translation.override(settings.LANGUAGE_CODE):
             return self.made_of(data)
 

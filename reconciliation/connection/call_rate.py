@@ -25,7 +25,7 @@ class Pace:
 
 
 def pace(now: datetime | None = None, *, of: Connection | None = None) -> Pace:
-    """Return the pace that OCI bears just now; one query, or none for the row `of`."""
+    """Return the pace that OCI bears now; one query, or none for the row `of`."""
     connection = of or current()
     wait = 0.0
     if connection.wait_until is not None:

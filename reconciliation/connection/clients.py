@@ -59,7 +59,7 @@ def client_for_probe() -> OciClient:
 
 
 def client_for_feeds() -> FeedClient:
-    """Return a new client for the feeds of stock; whoever asked for it closes it.
+    """Return a new client for the stock feeds. The caller closes it.
 
     It has scopes, tokens and connections of its own, and its calls are not counted: what becomes of
     a feed never speaks for the connection. Raises ImproperlyConfigured if a setting is missing.

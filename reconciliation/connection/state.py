@@ -37,7 +37,7 @@ def current() -> Connection:
 
 
 def lately() -> Connection:
-    """Return the connection as it was a moment ago at most, for whoever places an order.
+    """Return the connection as it was a moment ago at most, for placing orders.
 
     Another order would have been placed under the state of that moment as well.
     """

@@ -28,7 +28,7 @@ DAY = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Something that runs by itself, and what people may make of its interval.
+    """A scheduled job, and how people may change its interval.
 
     `unit` is in seconds; `low` and `high` are the least and most of them. With `daily` it is done
     once a day, and people choose the time. `variable` names the environment's setting, if there is

@@ -209,7 +209,7 @@ class Dispatcher:
             self._stopped = True
             return
         now = self.clock()
-        # No longer than the leases: whoever takes over must not wait for a dead worker's claims.
+        # No longer than the leases, so a worker that takes over never waits for dead claims.
         until = self._kept_at + lease_time()
         with transaction.atomic():
             claimed = outcome_sets.claim_waiting(

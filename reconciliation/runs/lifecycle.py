@@ -233,7 +233,7 @@ def end_run(run_id: int, *, state: RunState | None, now: datetime) -> bool:
         run = Run.objects.select_for_update().get(pk=run_id)
         if run.state not in ACTIVE_RUNS:
             return False
-        # Batches before their entries, and in order, like whoever ends a batch: no deadlock.
+        # Batches before their entries, and in order, as when a batch ends: no deadlock.
         unfinished = run.batches.exclude(state=BatchState.DONE).order_by("pk")
         ids = list(unfinished.select_for_update().values_list("pk", flat=True))
         Batch.objects.filter(pk__in=ids).update(state=BatchState.DONE, finished_at=now)

@@ -92,8 +92,8 @@ def note_changes(feed: StockFeed, *, token: str, asked_at: datetime, is_all: boo
 
 
 def note_token_lost(feed: StockFeed, *, why: str) -> None:
-    """Begin a feed anew: OCI does not know its token any more."""
-    logger.warning("The feed of list %s is begun anew: %s", feed.pk, why)
+    """Restart a feed whose token OCI no longer knows."""
+    logger.warning("The feed of list %s restarts: %s", feed.pk, why)
     StockFeed.objects.filter(pk=feed.pk, delta_token=feed.delta_token).update(
         delta_token="", state=FeedState.NEW, next_at=None, next_export_at=None, **_error(why)
     )

@@ -98,7 +98,7 @@ class StockMirror:
         try:
             leases.give_back(name=LEASE, holder=self.holder, now=self.clock())
         except (DatabaseError, InterfaceError):
-            logger.warning("The lease of the stock mirror was not given back; it ends by itself.")
+            logger.warning("The lease of the stock mirror was not released; it will expire.")
 
     def _may_call(self, now: datetime) -> bool:
         """Whether OCI is held to answer, and has not just asked us to slow down."""

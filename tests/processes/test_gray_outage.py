@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.processes]
 
 LIMIT = 2.0
 # What storing an order may take beside OCI on a busy machine; the target is 0.3 s at p99.
-OWN = 3.0
+OWN = 1.0
 # Twice the target, since the machine may be busy with other tests.
 NOTICED_IN = 10.0
 AFTERWARDS = 30
@@ -147,7 +147,7 @@ def test_lost_reservations_are_one_outage(
     assert noticed < NOTICED_IN
     assert max(gray.values()) < LIMIT + OWN
     # The one that was under way when the verdict came is among the gray ones.
-    assert after[-1] < LIMIT
+    assert after[-1] < LIMIT / 2
     changes, outages, raised, causes = history(stack)
     assert changes[len(before[0]) :] == [
         ["ONLINE", "OFFLINE"],

@@ -92,7 +92,7 @@ def _headline(request: HttpRequest, runs: Sequence[Seen]) -> Headline:
         short=short,
         oldest_short=oldest,
         has_sites=bool(access.sites),
-        # Whoever has orders has set up what they need.
+        # A shop that has orders has set up what it needs.
         missing=() if _has_worked(frame.status) else set_up.missing(),
     )
     rights = Rights(

@@ -1,4 +1,4 @@
-"""What runs by itself, in plain words: what it does, and what another interval means."""
+"""Scheduled jobs in plain words: what each does, and what another interval means."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page on which the interval of one thing that runs by itself is changed."""
+"""The page that changes the interval of one scheduled job."""
 
 from __future__ import annotations
 

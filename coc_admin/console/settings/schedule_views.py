@@ -1,4 +1,4 @@
-"""The page about what runs by itself: schedules, intervals, and who showed that it works."""
+"""The page of scheduled jobs: schedules, intervals, and the last sign of each."""
 
 from __future__ import annotations
 
