@@ -28,9 +28,13 @@ import os, time
 from reconciliation import liveness
 liveness.BEAT_SECONDS = 0.1
 liveness.start()
+reads, writes = os.pipe()
 child = os.fork()
 if child:
+    os.read(reads, 1)  # A process that never beat is not known yet.
     print("pids", os.getpid(), child, flush=True)
+else:
+    os.write(writes, b"1")
 time.sleep(600)
 """
 MUTE = "import os, time; print('pids', os.getpid(), flush=True); time.sleep(600)"
@@ -263,6 +267,8 @@ def test_a_stranger_is_named_once_and_its_release_too(
     other = make(
         Program("mute", (sys.executable, "-c", MUTE)),
         lock_watch=LockWatch(file, say=said.append, clock=lambda: now[0]),
+        # The seconds here are not those in which its processes beat.
+        silent_seconds=1000,
         clock=lambda: now[0],
     )
     group = other.pids()["mute"]
@@ -296,6 +302,8 @@ def test_the_watchdog_blames_no_worker_for_the_lock_of_somebody_else(
     supervisor = make(
         Program("worker", (sys.executable, "-c", MUTE)),
         lock_watch=LockWatch(file, say=print, clock=lambda: now[0]),
+        # The seconds here are not those in which its processes beat.
+        silent_seconds=1000,
         clock=lambda: now[0],
     )
     watchdog = Watchdog(
