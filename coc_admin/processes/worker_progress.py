@@ -6,11 +6,10 @@ import logging
 
 from django.db import DatabaseError, OperationalError, connection
 from django.db.models import Max
-from redis.exceptions import RedisError
 
 from coc_admin.processes.watchdog import Progress, Watchdog
 from reconciliation.models import Batch
-from reconciliation.queue import enqueue, heartbeats
+from reconciliation.queue import broker, enqueue, heartbeats
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +46,7 @@ def is_wedged(watchdog: Watchdog) -> bool:
     """Ask the watchdog; a database or a broker that is away says nothing about the worker."""
     try:
         return watchdog.check()
-    except (DatabaseError, RedisError, OSError) as error:
+    except (DatabaseError, *broker.errors()) as error:
         log.warning("The watchdog cannot look at the worker now: %s", type(error).__name__)
         watchdog.excuse()
         return False

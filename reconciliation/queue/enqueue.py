@@ -13,9 +13,9 @@ from django.conf import settings
 from django.db import transaction
 from django_q.models import OrmQ
 from django_q.tasks import async_task
-from redis.exceptions import RedisError
 
 from reconciliation.models import Channel
+from reconciliation.queue import broker
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +44,6 @@ def queued() -> int:
 def _enqueue(name: str, ids: tuple[int, ...]) -> None:
     try:
         async_task(f"reconciliation.tasks.{name}", *ids, task_name=name)
-    except (OSError, RedisError):
+    except broker.errors():
         # The broker is away. What was to be woken is in our rows; the sweep finds it.
         logger.warning("The queue cannot be reached; %s waits for the sweep.", name)

@@ -12,8 +12,6 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import IO, Any
 
-import xlsxwriter
-
 FORMS = ("csv", "xlsx")
 # The format allows no more in a cell.
 _LONGEST_CELL = 32_767
@@ -73,6 +71,9 @@ def _write_csv(file: IO[bytes], columns: Sequence[str], rows: Iterable[Sequence[
 
 
 def _write_xlsx(file: IO[bytes], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    # Loaded when needed: few processes write a workbook, and each would start slower.
+    import xlsxwriter
+
     options = {
         "constant_memory": True,
         "strings_to_formulas": False,
