@@ -12,6 +12,7 @@ import gc
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ from django.middleware import csrf
 from django.test import TransactionTestCase
 
 from tests import migrated, sampling
+
+# Collecting makes a million objects that stay; looking for garbage among them takes seconds.
+gc.disable()
 
 # The tests start the product a hundred times; it is not to be compiled each time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -149,11 +153,25 @@ def pytest_report_header() -> str:
     return sampling.described()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files whose tests take longest; a worker takes the next file when it is free.
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Migrate while the workers collect: they would all wait for the first one to do it."""
+    is_worker = hasattr(session.config, "workerinput")
+    if not is_worker and session.config.getoption("numprocesses", None):
+        on_postgres = not _postgres_lacks()
+        make = migrated.postgres_template if on_postgres else migrated.sqlite_template
+        threading.Thread(target=make, name="migrate", daemon=True).start()
 
-    Files that start the product mostly wait for it, those of the long folders work.
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the cases whose turn it is not, and begin with the files that take longest.
+
+    A worker takes the next file when it is free. Files that start the product mostly wait for it,
+    those of the long folders work.
     """
+    left = set(sampling.not_today(items))
+    if left:
+        config.hook.pytest_deselected(items=list(left))
+        items[:] = [item for item in items if item not in left]
     starting = {item.path for item in items if item.get_closest_marker("processes")}
     items.sort(
         key=lambda item: (
@@ -171,6 +189,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)
+    gc.enable()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

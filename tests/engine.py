@@ -1,7 +1,7 @@
 """The reconciliation engine over a real simulator process: fixtures and what tests ask of it.
 
 Import `simulator` and `engine` in a conftest. When a test ends the promises must hold, unless it
-has broken one itself.
+has broken one itself; the short form checks them after a third of the tests.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from reconciliation.models import CallHealth, Connection, ReservationDocument, R
 from reconciliation.oci.client import CancelResult, OciClient, PutAnswer
 from reconciliation.reservation.placement import Placement, place_order
 from reconciliation.runs import batches, lifecycle, order_worker
-from tests import factories
+from tests import factories, sampling
 from tests.factories import SHOP, Clock, Units
 from tests.orders.payloads import raw_order
 from tests.reconciliation.oci.simulator_process import SCOPE, SimulatorProcess
@@ -221,7 +221,9 @@ def simulator() -> Iterator[SimulatorProcess]:
 
 
 @pytest.fixture
-def engine(simulator: SimulatorProcess, settings: Any) -> Iterator[Engine]:
+def engine(
+    simulator: SimulatorProcess, settings: Any, request: pytest.FixtureRequest
+) -> Iterator[Engine]:
     """Return the engine, one call at a time and in this thread, with an OCI that has nothing."""
     simulator.reset()
     settings.COC_OCI_BASE_URL = simulator.base_url
@@ -238,6 +240,7 @@ def engine(simulator: SimulatorProcess, settings: Any) -> Iterator[Engine]:
     made = Engine(simulator)
     yield made
     clients.close_clients()
-    if made.keeps_promises:
+    # The same forty queries each time; what a test is about it asks itself.
+    if made.keeps_promises and sampling.has_turn(request.node.nodeid, one_in=3):
         found = list(integrity_check.check())
         assert found == [], found

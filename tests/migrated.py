@@ -25,7 +25,10 @@ ROOT = Path(__file__).parents[1]
 
 def copy_sqlite(file: Path) -> None:
     """Write a migrated SQLite database to `file`."""
-    with closing(sqlite3.connect(_sqlite())) as made, closing(sqlite3.connect(file)) as copy:
+    with (
+        closing(sqlite3.connect(sqlite_template())) as made,
+        closing(sqlite3.connect(file)) as copy,
+    ):
         made.backup(copy)
 
 
@@ -34,7 +37,7 @@ def fill_memory() -> None:
     from django.db import connection
 
     connection.ensure_connection()
-    with closing(sqlite3.connect(_sqlite())) as made:
+    with closing(sqlite3.connect(sqlite_template())) as made:
         made.backup(connection.connection)
 
 
@@ -112,7 +115,8 @@ def _manage(env: Mapping[str, str], command: str, *arguments: str) -> None:
     )
 
 
-def _sqlite() -> Path:
+def sqlite_template() -> Path:
+    """Return the file of a migrated SQLite database, to be copied."""
     file = _folder() / "migrated.sqlite3"
     with _first_of_the_run("sqlite") as first:
         if first:

@@ -8,9 +8,12 @@ first line of a run names the seed, and COC_TEST_SEED plays it again. `make test
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TypeVar
+
+import pytest
 
 T = TypeVar("T")
 
@@ -28,15 +31,42 @@ def _seed() -> int:
 SEED = _seed()
 
 
-def part(items: Iterable[T], *, one_in: int) -> list[T]:
+def part(items: Iterable[T], *, one_in: int, always: int = 0) -> list[T]:
     """Return every `one_in`-th item, beginning where the seed says; all of them in the long form.
 
-    `one_in` seeds in a row play everything. Something is returned if there is anything.
+    `one_in` seeds in a row play everything. Something is returned if there is anything. The first
+    `always` items are in every part.
     """
     every = list(items)
-    if LONG or not every:
+    rest = every[always:]
+    if LONG or not rest:
         return every
-    return every[SEED % min(one_in, len(every)) :: one_in]
+    return every[:always] + rest[SEED % min(one_in, len(rest)) :: one_in]
+
+
+def has_turn(name: str, *, one_in: int) -> bool:
+    """Whether something that is dear and alike in many tests is done in the one of this name."""
+    return LONG or zlib.crc32(name.encode()) % one_in == SEED % one_in
+
+
+def not_today(items: Iterable[pytest.Item]) -> list[pytest.Item]:
+    """Return the cases of tests marked `in_turn(one_in)` that are not of the part that is played.
+
+    `make fuzz` plays every case, as the long form does.
+    """
+    cases: dict[tuple[object, ...], list[pytest.Item]] = {}
+    marked: dict[tuple[object, ...], int] = {}
+    for item in items:
+        mark = item.get_closest_marker("in_turn")
+        if mark is not None and not os.environ.get("COC_FUZZ"):
+            test = (item.path, getattr(item, "cls", None), getattr(item, "originalname", ""))
+            cases.setdefault(test, []).append(item)
+            marked[test] = mark.args[0]
+    left: list[pytest.Item] = []
+    for test, every in cases.items():
+        played = part(every, one_in=marked[test], always=1)
+        left += [item for item in every if item not in played]
+    return left
 
 
 def short_or_long(short: T, long: T) -> T:

@@ -173,7 +173,12 @@ def test_each_page_answers_each_person_as_the_table_says(
     kind: str, objects: dict[str, Any]
 ) -> None:
     client, column = person(kind), PEOPLE.index(kind)
-    answers = {name: told(ask(client, row, objects)) for name, (row, _) in TABLE.items()}
+    # Every refusal is asked for in every run; the five hundred pages that open take turns.
+    shown = {name for name, (_, cells) in TABLE.items() if cells.split()[column] == "200"}
+    asked = TABLE.keys() - shown | set(sampling.part(sorted(shown), one_in=3))
+    answers = {
+        name: told(ask(client, row, objects)) for name, (row, _) in TABLE.items() if name in asked
+    }
     assert faults(answers, TABLE, column) == {}
 
 

@@ -116,7 +116,7 @@ def pages_and_files(
     admin: Client, objects: dict[str, Any], extremes: Orders
 ) -> dict[str, tuple[str, str]]:
     """Open every address; return the answers that are not as the table says."""
-    every = sampling.part(addresses(objects, extremes), one_in=5)
+    every = sampling.part(addresses(objects, extremes), one_in=8)
     asked = [(path, TABLE[name][1].split()[5]) for name, path in every]
     asked += [(preview, "200") for preview in begin_bulks(admin, extremes)]
     for order in extremes.values():
@@ -128,7 +128,7 @@ def pages_and_files(
         if told != wanted:
             faults[path] = (told, wanted)
         text_of(answer)
-    assert len(asked) > sampling.short_or_long(40, 200)
+    assert len(asked) > sampling.short_or_long(25, 200)
     return faults
 
 

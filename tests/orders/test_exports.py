@@ -38,6 +38,7 @@ def rows() -> tuple[object, ...]:
 ALLOWED = {(READY, EXPORTED), (READY, FAILED), (FAILED, READY), (FAILED, EXPORTED)}
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("state", ["COMPLETELY_RESERVED", "PARTIALLY_RESERVED", "NOTHING_RESERVED"])
 @pytest.mark.parametrize("before", [READY, EXPORTED, FAILED])
 @pytest.mark.parametrize("to", list(ExportStatus))

@@ -108,6 +108,7 @@ def refusal(raw: bytes) -> PayloadRefused:
     return refused.value
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_orders_are_refused_with_few_words_and_linear_work(name: str) -> None:

@@ -73,9 +73,9 @@ class Replay:
     def run(self, *, kills: int, drops: bool) -> None:
         """Tell the story; the worker is killed `kills` times while it reconciles."""
         third = len(self.day.orders) // 3
-        before = sampling.part(self.day.orders[:third], one_in=3)
+        before = sampling.part(self.day.orders[:third], one_in=6)
         during = self.day.orders[third : 2 * third]
-        after = sampling.part(self.day.orders[2 * third :], one_in=3)
+        after = sampling.part(self.day.orders[2 * third :], one_in=6)
         self.place(before)
         self._lose_oci(during)
         # Slow enough to be killed in the middle.

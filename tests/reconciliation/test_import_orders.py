@@ -173,6 +173,7 @@ def test_a_file_that_changes_meanwhile_is_told(
     assert not Order.objects.exists()
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("content", "name", "args", "said"),
     [

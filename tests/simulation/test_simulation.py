@@ -19,7 +19,7 @@ from tests.simulation.story import simulate
 
 SEEDS = range(1, 49)
 # Neighbours differ in what joins them (see `World`), so a part has some of each kind.
-ONE_IN = 6
+ONE_IN = 8
 
 
 @pytest.mark.usefixtures("world_of_its_own")

@@ -19,7 +19,7 @@ from tests.unknowns.unknowns import Unknowns
 
 pytestmark = pytest.mark.processes
 
-SECONDS = sampling.short_or_long(8, 15)
+SECONDS = sampling.short_or_long(5, 15)
 COMMAND = ("tests.unknowns", f"--minutes={SECONDS / 60}", "--per-second=12", "--database=sqlite")
 
 

@@ -99,6 +99,7 @@ def is_known_503(response: Any) -> bool:
     return response.status_code == 503 and response.json()["type"] == "oci-unavailable"
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 @pytest.mark.parametrize("operation_id", OPERATIONS)
 def test_answers_keep_to_the_document_and_refusals_change_nothing(
@@ -116,6 +117,7 @@ def test_answers_keep_to_the_document_and_refusals_change_nothing(
     play(schema, operation_id, mode, judge)
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("operation_id", OPERATIONS)
 def test_without_the_right_token_nothing_is_told_or_changed(
     schema: Any, site: Site, operation_id: str

@@ -91,6 +91,7 @@ def refused(answer: Any) -> None:
     assert "X-Evil" not in answer.headers
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS.keys())
 def test_paths(api: Api, part: str) -> None:
     before = rows()
@@ -99,6 +100,7 @@ def test_paths(api: Api, part: str) -> None:
     assert rows() == before
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS.keys())
 def test_queries(api: Api, part: str) -> None:
     before = rows()
@@ -140,6 +142,7 @@ BODIES = {
 }
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
 def test_bodies(api: Api, outage: Scene, body: bytes) -> None:
     before = rows()

@@ -119,6 +119,7 @@ def test_the_schema_of_an_order_is_what_is_accepted(document: dict[str, Any]) ->
             jsonschema.validate(wrong, placed)
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("path", "name"),
     [

@@ -70,6 +70,7 @@ class TestExport:
             problem(api.patch(path, {"exportStatus": status}), 409, "export-refused")
         assert rows() == before
 
+    @pytest.mark.in_turn(3)
     @pytest.mark.parametrize(
         ("body", "field"),
         [
@@ -139,6 +140,7 @@ class TestCancel:
         problem(api.post(f"{path}/cancel", {"reason": "x"}), 409, "cannot-cancel")
         assert rows() == before
 
+    @pytest.mark.in_turn(3)
     @pytest.mark.parametrize(
         ("body", "field"),
         [

@@ -216,6 +216,7 @@ class TestOffline:
         ]
         assert everything() == before
 
+    @pytest.mark.in_turn(3)
     @pytest.mark.parametrize("order_no", ["A/B", "a b", "Größe ♥", "50%", "..", "?#&", "x/cancel"])
     def test_a_strange_number_can_be_placed_and_found(self, api: Api, order_no: str) -> None:
         answer = api.post(ORDERS, order_document(order_no))

@@ -123,6 +123,7 @@ class TestList:
         for order in body["orders"]:
             assert order == json.loads(api.get(f"{LIST}/{order['orderNo']}").content)
 
+    @pytest.mark.in_turn(3)
     @pytest.mark.parametrize(
         ("query", "found"),
         [
@@ -145,6 +146,7 @@ class TestList:
     def test_filters(self, api: Api, query: str, found: list[str]) -> None:
         assert numbers(api.get(f"{LIST}?{query}")) == [f"00000123{n}" for n in found]
 
+    @pytest.mark.in_turn(3)
     @pytest.mark.parametrize(
         ("query", "field"),
         [
@@ -288,6 +290,7 @@ def test_inventory_of_a_sku_without_a_figure(api: Api, outage: Scene) -> None:
     }
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("sku", ["NONE", "mug-01", "MUG%2001", "%00", "..", "%ED%A0%80", "x" * 251])
 def test_inventory_of_what_is_no_sku_here(api: Api, sku: str) -> None:
     problem(api.get(f"sites/NorthShop/inventory/{sku}"), 404, "not-found")

@@ -92,6 +92,7 @@ class TestList:
     def test_filters(self, api: Api, query: str, kinds: set[str]) -> None:
         assert {row["reportType"] for row in listed(api.get(f"reports?{query}"))} == kinds
 
+    @pytest.mark.in_turn(3)
     @pytest.mark.parametrize(
         ("query", "field"),
         [
@@ -200,6 +201,7 @@ class TestFiles:
         assert len(details) == 1
         problem(theirs.get(f"reports/{self.NAME}"), 404, "not-found")
 
+    @pytest.mark.in_turn(3)
     @pytest.mark.parametrize(
         "name",
         [

@@ -175,6 +175,7 @@ class TestLooking:
         problem(theirs.get(f"{RUNS}/{mine.pk}"), 404, "not-found")
         assert body(theirs.get("status"))["lastRun"]["id"] == outage.run.pk
 
+    @pytest.mark.in_turn(3)
     @pytest.mark.parametrize(
         "run_id", ["0", "-1", "x", "9" * 30, "9223372036854775808", "1.0", "%00"]
     )
@@ -281,6 +282,7 @@ class TestStarting:
         assert "nothing to reconcile" in found["detail"]
         assert Run.objects.count() == before
 
+    @pytest.mark.in_turn(3)
     @pytest.mark.parametrize(
         ("sent", "field"),
         [

@@ -130,6 +130,7 @@ def test_nothing_to_show_is_said(viewer: Client, db: None) -> None:
     assert "banner tone-" not in page
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("state", "cause", "words"),
     [

@@ -83,6 +83,7 @@ def test_every_file_is_a_rule_and_nothing_else_lists_it() -> None:
     assert all(len(name) <= (longest or 0) for name in files)
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 def test_each_rule_speaks_english_and_german(rule: Rule) -> None:
     for data in DATA[rule.descriptor]:

@@ -46,10 +46,10 @@ def orders(
     settings.COC_IMPEX_DIR = tmp_path
     if not outages:
         play(engine)
+        assert list(integrity_check.check()) == []
         outages.append(Outage(engine.clock.now, Rows.read(), files_of(tmp_path)))
     else:
         put_back(outages[0], engine, tmp_path)
-    assert list(integrity_check.check()) == []
     engine.keeps_promises = False
     return {name: Order.objects.get(order_no=name) for name in KINDS}
 

@@ -68,6 +68,7 @@ def apply_all() -> None:
     call_command("coc_repair", apply_all=True, yes=True, reason="drill")
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("order_no", ["live", "waits"])
 @pytest.mark.parametrize(("statement", "column", "value", "detail"), RESTORED)
 def test_what_is_proven_is_restored(
@@ -175,6 +176,7 @@ BY_HAND: list[tuple[str, tuple[Any, ...], str, str]] = [
 ]
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(("statement", "values", "fault", "detail"), BY_HAND)
 def test_what_is_not_proven_is_named_and_left(
     orders: dict[str, Order],

@@ -152,6 +152,7 @@ ORDERS: list[tuple[Plant, str, list[tuple[int, str]]]] = [
 ]
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize(("plant", "order_no", "found"), ORDERS)
 def test_it_names_the_order(
     orders: dict[str, Order], plant: Plant, order_no: str, found: list[tuple[int, str]]

@@ -35,6 +35,7 @@ from tests.reconciliation.remedies.adjustments import order as order
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("keeps", "message"),
     [

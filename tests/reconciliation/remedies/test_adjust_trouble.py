@@ -64,6 +64,7 @@ STEPS = {
 }
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize("step", STEPS)
 def test_death_at_any_step_is_made_good_by_the_sweep(
     engine: Engine, order: Order, monkeypatch: pytest.MonkeyPatch, step: str

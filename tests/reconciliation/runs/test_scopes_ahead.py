@@ -80,6 +80,7 @@ def plainly(chosen: list[int]) -> list[int]:
         taken |= more
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.fuzz
 @pytest.mark.parametrize("chunk", [500, 3])
 @pytest.mark.parametrize("seed", range(6))

@@ -51,6 +51,7 @@ def test_the_inbox_shows_what_needs_somebody_and_what_is_over(
     assert shown(viewer, "?state=nonsense") == shown(viewer)
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -152,6 +153,7 @@ def test_snoozed_until_the_morning_of_the_next_day(merchandiser: Client, outage:
     assert until.date() == timezone.localdate() + timedelta(days=1)
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("data", "says"),
     [

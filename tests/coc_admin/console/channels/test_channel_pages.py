@@ -75,6 +75,7 @@ def test_a_mistake_keeps_the_input_but_not_the_secrets(operator: Client, outage:
     assert not Channel.objects.exists()
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     "change",
     [

@@ -102,6 +102,7 @@ def test_the_loser_of_a_race_sees_it_and_keeps_the_text(
     assert len(mail.outbox) == 2
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -40,6 +40,7 @@ def shop(db: None) -> Site:
     return site
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -76,6 +77,7 @@ def test_filters(viewer: Client, shop: Site, query: str, found: str) -> None:
     assert "".join(numbers(answer)) == found
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("query", "field", "words"),
     [
@@ -174,6 +176,7 @@ def test_pages_of_each_sorting_show_each_order_once(
     assert seen == (expected if sort in ("oldest", "lowest") else expected[::-1])
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("cursor", ["1e999~1", "NaN~1", "-~1", "2026-02-02~1", "9~0", "9~x", "~"])
 def test_cursor_that_is_none_is_the_start(viewer: Client, shop: Site, cursor: str) -> None:
     for sort in ("newest", "highest"):

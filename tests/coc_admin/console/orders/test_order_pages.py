@@ -28,6 +28,7 @@ def _numbers(answer: Any) -> list[str]:
     return [order.order_no for order, _ in answer.context["rows"]]
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("query", "numbers"),
     [

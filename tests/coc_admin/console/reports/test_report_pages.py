@@ -93,6 +93,7 @@ def test_calendar_begins_with_the_latest_month_that_has_reports(
     assert "The latest report is of 2 February 2026." in later.content.decode()
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("month", ["x", "2026-13", "2026-2", "1999-12", "2200-01", "\u0662026-02"])
 def test_month_that_is_none_is_told(viewer: Client, outage: Scene, month: str) -> None:
     answer = viewer.get("/reports/calendar/", {"month": month})
@@ -162,6 +163,7 @@ def test_items_tell_what_is_short_cancelled_and_replaced(
     assert ">3 replaced<" in page
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -212,6 +214,7 @@ def test_a_report_has_pages_until_it_is_written_anew(
     assert "written anew while you were reading" in answer.content.decode()
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("cursor", ["x", "1~", "~5", "1~3", "1~999999999", "1~-5", "1~" + "9" * 40])
 def test_a_place_where_no_order_begins_is_the_start(
     viewer: Client, oversold: ReportDay, cursor: str

@@ -34,6 +34,7 @@ def limit_to(name: str, *sites: str) -> None:
     profile.sites.set(Site.objects.filter(pk__in=sites))
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("query", "found"),
     [

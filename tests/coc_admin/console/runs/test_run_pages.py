@@ -92,6 +92,7 @@ def test_preview_says_what_would_be_touched(
     assert Run.objects.count() == 1
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     "query",
     [

@@ -64,6 +64,7 @@ def test_log_and_orders_are_one_timeline_newest_first(operator: Client, order: O
     assert "asked by phone" in page
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("query", "found"),
     [

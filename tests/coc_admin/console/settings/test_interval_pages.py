@@ -102,6 +102,7 @@ def test_back_to_the_environment(operator: Client, button: dict[str, str]) -> No
     assert AuditEntry.objects.latest("pk").detail == {"every": {"before": "3", "after": ""}}
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("name", "value"),
     [

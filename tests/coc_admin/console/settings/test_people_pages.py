@@ -99,6 +99,7 @@ def test_link_of_a_disabled_person_does_not_work(administrator: Client) -> None:
     assert b"No link was made" in answer.content
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("changes", "field"),
     [

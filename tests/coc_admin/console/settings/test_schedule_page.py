@@ -36,6 +36,7 @@ def test_page_shows_schedules_and_signs_of_life(operator: Client) -> None:
     assert "COC_RETRY_MINUTES" in answer.content.decode()
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [

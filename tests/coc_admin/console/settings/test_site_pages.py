@@ -91,6 +91,7 @@ def test_saving_what_is_there_changes_nothing(operator: Client, site: Site) -> N
     assert not AuditEntry.objects.exists()
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -42,6 +42,7 @@ def test_token_is_shown_once_and_kept_nowhere(
     assert entry.detail == {"scopes": NEW["scopes"]}
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("changes", "field"),
     [

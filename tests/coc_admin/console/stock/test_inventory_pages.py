@@ -55,6 +55,7 @@ def test_list_shows_each_sku_of_each_list(viewer: Client, outage: Scene) -> None
     assert '<a href="/inventory/" aria-current="page">' in page
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -116,11 +117,13 @@ def test_pages_show_each_record_once(
     ]
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("cursor", ["x", "ü", "~", "AAAA", "YQ", "%00", "fgA", "=" * 9, "_" * 5000])
 def test_cursor_that_is_none_is_the_start(viewer: Client, outage: Scene, cursor: str) -> None:
     assert len(skus(viewer.get("/inventory/", {"cursor": cursor}))) == 6
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("sku", ["MUG-01#1?x", "a&b=c", "'\"$(x)", "ключ", "..", "a" * 250])
 def test_sku_with_odd_characters_has_its_page(viewer: Client, db: None, sku: str) -> None:
     make_shop()

@@ -79,6 +79,7 @@ def test_a_file_is_shown_before_anything_changes_and_imported_once(
     assert bytes(StockUpload.objects.get().body) == b""
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

@@ -79,6 +79,7 @@ SOLD = "fewer at OCI for other reasons: sold by other channels, or corrected."
 MORE = "more at OCI: stock came in, or was given back."
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("theirs", "snapshot", "waiting", "answered", "expected", "reasons"),
     [
