@@ -14,27 +14,45 @@ SERVICES = {"qcluster", "runserver", "serve", "watch_oci"}
 def main() -> None:
     """Run a management command; a wrong setting is told in one line, without a traceback."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coc_admin.settings")
+    command = sys.argv[1] if len(sys.argv) > 1 else "help"
     # Nearly all that is loaded stays: looking for garbage meanwhile is a sixth of the start.
     gc.disable()
-    import django
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
     from orders import statement_limit
 
-    if len(sys.argv) > 1 and sys.argv[1] not in SERVICES:
+    if command not in SERVICES:
         statement_limit.set_kind(statement_limit.Kind.COMMAND)
         # A command ends, so garbage may wait longer; migrating takes a sixth less.
         gc.set_threshold(20_000, 20, 100)
     try:
-        django.setup()
-        # What is loaded is never looked at again, so it also stays shared with forked workers.
-        gc.freeze()
+        # It reloads, and loads itself what may have a mistake in it.
+        if command != "runserver":
+            load()
         gc.enable()
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.stderr.write(f"Setting refused: {error}\n")
         raise SystemExit(2) from None
+
+
+def load() -> None:
+    """Set Django up, and leave what it loaded out of the search for garbage.
+
+    Forked workers share what is left alone. Settings that are refused are left to the command:
+    some do without.
+    """
+    import django
+    from django.conf import settings
+    from django.core.exceptions import ImproperlyConfigured
+
+    try:
+        settings.INSTALLED_APPS  # noqa: B018 - reads the settings
+    except ImproperlyConfigured:
+        return
+    django.setup()
+    gc.freeze()
 
 
 if __name__ == "__main__":
