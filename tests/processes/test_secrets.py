@@ -5,14 +5,16 @@ from __future__ import annotations
 import copy
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import requests
 
@@ -181,10 +183,17 @@ def sign_in(scene: Scene) -> None:
 
 
 def broken_database(scene: Scene, link: str) -> None:
-    def sql(text: str) -> None:
-        scene.shell(f"from django.db import connection; connection.cursor().execute({text!r})")
+    address = scene.stack.env["DATABASE_URL"]
 
-    if scene.stack.env["DATABASE_URL"].startswith("postgres"):
+    def sql(text: str) -> None:
+        if address.startswith("postgres"):
+            with psycopg.connect(address, autocommit=True) as server:
+                server.execute(text.encode())
+            return
+        with closing(sqlite3.connect(address.removeprefix("sqlite:///"), timeout=60)) as file:
+            file.execute(text)
+
+    if address.startswith("postgres"):
         # Whose message tells the whole row.
         sql("ALTER TABLE orders_order ADD CONSTRAINT boom CHECK (order_no <> 'P-8') NOT VALID")
         scene.order("a row that is refused", an_order("P-8"))
