@@ -1,7 +1,7 @@
 """Which part of a long list a run plays: the short form takes turns, the long form plays all.
 
 `make test` plays a part of what is large and alike (pages times looks, orders times addresses). The
-part depends on a seed, which is the day: what is left out today has its turn within a week. The
+part depends on a seed, which is the day: what is left out today has its turn within eight days. The
 first line of a run names the seed, and COC_TEST_SEED plays it again. `make test-long` plays all.
 """
 
@@ -50,21 +50,26 @@ def has_turn(name: str, *, one_in: int) -> bool:
 
 
 def not_today(items: Iterable[pytest.Item]) -> list[pytest.Item]:
-    """Return the cases of tests marked `in_turn(one_in)` that are not of the part that is played.
+    """Return the tests marked `in_turn(one_in)` that are not of the part that is played.
 
-    `make fuzz` plays every case, as the long form does.
+    Of the cases of one test the first always runs. Tests with the same `group` take turns, and
+    none of them always runs. `make fuzz` plays everything, as the long form does.
     """
-    cases: dict[tuple[object, ...], list[pytest.Item]] = {}
-    marked: dict[tuple[object, ...], int] = {}
+    cases: dict[object, list[pytest.Item]] = {}
+    marked: dict[object, int] = {}
     for item in items:
         mark = item.get_closest_marker("in_turn")
         if mark is not None and not os.environ.get("COC_FUZZ"):
-            test = (item.path, getattr(item, "cls", None), getattr(item, "originalname", ""))
+            test: object = mark.kwargs.get("group") or (
+                item.path,
+                getattr(item, "cls", None),
+                getattr(item, "originalname", ""),
+            )
             cases.setdefault(test, []).append(item)
             marked[test] = mark.args[0]
     left: list[pytest.Item] = []
     for test, every in cases.items():
-        played = part(every, one_in=marked[test], always=1)
+        played = part(every, one_in=marked[test], always=0 if isinstance(test, str) else 1)
         left += [item for item in every if item not in played]
     return left
 

@@ -148,7 +148,7 @@ def test_no_page_has_a_serious_fault_of_accessibility_or_scrolls_sideways(
     put_on_every_page(outage)
     faults = {}
     page = open_page("/", still=True)
-    for name, looks in looks_at(PAGES, LOOKS, one_in=6).items():
+    for name, looks in looks_at(PAGES, LOOKS, one_in=8).items():
         page.goto(path_of(name, outage))
         for scheme, width in looks:
             look(page, scheme, width)
@@ -170,7 +170,7 @@ def test_german_fits_a_narrow_page(outage: scene.Scene, open_page: Open, operato
     Profile.objects.create(user=operator, language="de")
     page = open_page("/", width=360)
     wide = []
-    for name in sampling.part(PAGES, one_in=6):
+    for name in sampling.part(PAGES, one_in=8):
         page.goto(path_of(name, outage))
         if name != "missing":
             assert page.locator("html").get_attribute("lang") == "de", name

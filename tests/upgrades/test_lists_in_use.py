@@ -41,6 +41,8 @@ def sell(old: Any, site_id: str, number: str, *lists: str) -> None:
         )
 
 
+# Each migrates from nothing. What shipped does not change; `test_forward` always runs.
+@pytest.mark.in_turn(3, group="upgrades")
 def test_lists_in_use_are_permitted_unless_they_are_another_sites_own(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

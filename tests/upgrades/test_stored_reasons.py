@@ -65,6 +65,8 @@ def store(old: Any, now: Any) -> None:
     make("reconciliation.Outage", cause="unreachable", reason=STORED, lost_at=now, detected_at=now)
 
 
+# Each migrates from nothing. What shipped does not change; `test_forward` always runs.
+@pytest.mark.in_turn(3, group="upgrades")
 def test_stored_sentences_are_read_in_german_after_the_upgrade(tmp_path: Path) -> None:
     with old_database.empty_database(tmp_path):
         store(old_database.migrate(*BEFORE), timezone.now())
