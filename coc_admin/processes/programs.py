@@ -73,8 +73,11 @@ def web(listener: int) -> list[Program]:
 
 
 def command(name: str, *arguments: str) -> Program:
-    """Return a management command as a program of that name."""
-    return Program(name, (sys.executable, str(ROOT / "manage.py"), *arguments))
+    """Return a management command as a program of that name.
+
+    The supervisor has run the checks; they load every page, which worker and monitor never need.
+    """
+    return Program(name, (sys.executable, str(ROOT / "manage.py"), *arguments, "--skip-checks"))
 
 
 def chosen(*, names: list[str], listener: int | None) -> list[Program]:
