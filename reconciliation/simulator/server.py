@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.server
 import select
+import selectors
 import socket
 import struct
 import sys
@@ -31,6 +32,8 @@ class _Server(http.server.ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 256
     allow_reuse_address = True
+    # Asked for a connection only when one is there.
+    timeout = 0
 
     def __init__(self, sock: socket.socket, simulator: Simulator) -> None:
         super().__init__(sock.getsockname()[:2], Handler, bind_and_activate=False)
@@ -39,6 +42,24 @@ class _Server(http.server.ThreadingHTTPServer):
         self.simulator = simulator
         self.connections: set[socket.socket] = set()
         self.guard = threading.Lock()
+        self._stop, self._stopper = socket.socketpair()
+
+    def run(self) -> None:
+        """Accept connections until `end`. Costs nothing while there are none."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.socket, selectors.EVENT_READ)
+            selector.register(self._stop, selectors.EVENT_READ)
+            while self._stop not in [key.fileobj for key, _ in selector.select()]:
+                self.handle_request()
+
+    def end(self) -> None:
+        """Let `run` return at once."""
+        self._stopper.close()
+
+    def close_sockets(self) -> None:
+        """Stop listening; open connections stay."""
+        self.socket.close()
+        self._stop.close()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self.guard:
@@ -71,6 +92,7 @@ class Port:
         self._simulator = simulator
         self._lock = threading.Lock()
         self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
         self._spare = _bound(host, port)
         self.host, self.number = self._spare.getsockname()[:2]
 
@@ -86,20 +108,21 @@ class Port:
                 return
             server = _Server(self._spare, self._simulator)
             server.server_activate()
-            thread = threading.Thread(
-                target=server.serve_forever, args=(TICK,), name=f"port-{self.number}", daemon=True
+            self._thread = threading.Thread(
+                target=server.run, name=f"port-{self.number}", daemon=True
             )
-            thread.start()
+            self._thread.start()
             self._server = server
 
     def close(self, keep: socket.socket | None = None) -> None:
         """Stop listening and cut the connections, but keep the port for ourselves."""
         with self._lock:
-            server = self._server
-            if server is None:
+            server, thread = self._server, self._thread
+            if server is None or thread is None:
                 return
-            server.shutdown()
-            server.socket.close()
+            server.end()
+            thread.join()
+            server.close_sockets()
             self._server = None
             # Bound and not listening: nobody else gets the port, and connects are refused.
             self._spare = _bound(self.host, self.number, patience=5)
