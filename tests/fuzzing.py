@@ -38,7 +38,8 @@ def fuzz(examples: int) -> settings:
 @functools.cache
 def _statements() -> dict[str, str]:
     """Return the query of each table; the ORM would work it out again for each example."""
-    quote, found = connection.ops.quote_name, {}
+    quote = connection.ops.quote_name
+    found: dict[str, str] = {}
     for label in _APPS:
         for model in apps.get_app_config(label).get_models(include_auto_created=True):
             columns = [

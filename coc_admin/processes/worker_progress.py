@@ -46,7 +46,7 @@ def is_wedged(watchdog: Watchdog) -> bool:
     """Ask the watchdog; a database or a broker that is away says nothing about the worker."""
     try:
         return watchdog.check()
-    except (DatabaseError, *broker.errors()) as error:
+    except broker.errors(DatabaseError) as error:
         log.warning("The watchdog cannot look at the worker now: %s", type(error).__name__)
         watchdog.excuse()
         return False

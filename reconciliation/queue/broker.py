@@ -15,10 +15,10 @@ if settings.COC_BROKER != "orm":
     importlib.import_module("redis")
 
 
-def errors() -> tuple[type[Exception], ...]:
-    """Return the errors of a broker that can't be reached, for an `except` clause.
+def errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
+    """Return the errors of a broker that can't be reached, and `others`, for an `except` clause.
 
     A client that isn't loaded has raised nothing.
     """
     client = sys.modules.get("redis.exceptions")
-    return (OSError,) if client is None else (OSError, client.RedisError)
+    return (*others, OSError) if client is None else (*others, OSError, client.RedisError)
