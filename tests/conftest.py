@@ -160,6 +160,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         on_postgres = not _postgres_lacks()
         make = migrated.postgres_template if on_postgres else migrated.sqlite_template
         threading.Thread(target=make, name="migrate", daemon=True).start()
+        # This process collects nothing; only the workers do.
+        gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
