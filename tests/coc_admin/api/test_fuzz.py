@@ -117,7 +117,6 @@ def test_answers_keep_to_the_document_and_refusals_change_nothing(
     play(schema, operation_id, mode, judge)
 
 
-@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("operation_id", OPERATIONS)
 def test_without_the_right_token_nothing_is_told_or_changed(
     schema: Any, site: Site, operation_id: str

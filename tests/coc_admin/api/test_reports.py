@@ -201,7 +201,6 @@ class TestFiles:
         assert len(details) == 1
         problem(theirs.get(f"reports/{self.NAME}"), 404, "not-found")
 
-    @pytest.mark.in_turn(3)
     @pytest.mark.parametrize(
         "name",
         [

@@ -57,7 +57,6 @@ def test_the_chosen_site_stays_and_narrows_lists(viewer: Client, south: Order) -
     assert len(numbers(viewer.get("/orders/"))) == 7
 
 
-@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("next_", "shown"),
     [
