@@ -11,6 +11,9 @@ MESSAGES := --locale de --ignore .venv --ignore tests --ignore var --ignore stat
 TEST_WORKERS ?= 4
 IN_PARALLEL = -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
+# What `make test-newest` runs: the parts that depend most on Django and on the language.
+NEWEST ?= -q tests/orders tests/coc_admin/api tests/reconciliation/runs tests/reconciliation/reservation
+
 # The simulation plays this many seeds, from this one on.
 SEEDS ?= 500
 FIRST ?= 1
@@ -23,7 +26,7 @@ SEED ?= 1
 TIMES ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev run t test test-long coverage check simulate fuzz lint audit lock messages screenshots benchmark soak unknowns clean setup setup-dev
+.PHONY: help demo dev run t test test-long test-newest coverage check simulate fuzz lint audit lock messages screenshots benchmark soak unknowns clean setup setup-dev
 
 help:
 	@echo "make demo   everything, with a simulated inventory service and a story (ORDERS=file.csv replays real orders)"
@@ -33,6 +36,7 @@ help:
 	@echo "make check  formatting, lint, types, layers, settings and migrations"
 	@echo "make test   the tests, on SQLite, in their short form (ARGS='-k name' chooses some)"
 	@echo "make test-long  the same, with all of the long lists of which the short form plays a part"
+	@echo "make test-newest  a part of the tests on the newest Python here and the newest Django"
 	@echo "make coverage  lines and branches of the product that the tests do not reach (ARGS=tests/orders)"
 	@echo "make simulate  plays SEEDS worlds from seed FIRST on and checks the promises at every step"
 	@echo "make fuzz   plays TIMES as much of the tests whose input the machine makes up"
@@ -77,6 +81,10 @@ test: setup-dev
 # Plays every part of the lists of which `make test` plays one a day, and more of what is drawn.
 test-long: setup-dev
 	@COC_TEST_LONG=1 $(PYTHON_IN_VENV) -m pytest $(IN_PARALLEL) $(ARGS)
+
+# In an environment of its own (.venv-newest), which is made again each time.
+test-newest:
+	@scripts/newest.sh $(IN_PARALLEL) $(or $(ARGS),$(NEWEST))
 
 # Measuring takes time of its own, so this is a command and no part of `make test`.
 coverage: setup-dev
@@ -129,5 +137,5 @@ messages: setup-dev
 	@msgfmt --check-format --output-file coc_admin/locale/de/LC_MESSAGES/django.mo coc_admin/locale/de/LC_MESSAGES/django.po
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage .hypothesis test-results staticfiles var/demo
+	rm -rf .venv .venv-newest .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage .hypothesis test-results staticfiles var/demo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
