@@ -22,7 +22,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce, Greatest, Least
 
-from reconciliation.connection.state import current, row
+from reconciliation.connection.state import current, may_call, row
 from reconciliation.connection.transitions import MAX_REASON, lose, lose_if_unanswered
 from reconciliation.models import CallHealth, CallKind, ConnectionState, OfflineCause
 from reconciliation.reasons import columns, say
@@ -66,13 +66,18 @@ def note_sent(
 ) -> None:
     """Count `calls` that were sent and not answered yet, and see whether OCI counts as lost.
 
-    `since` is when the first of them was sent.
+    `since` is when the first of them was sent. What hung before the connection came back says
+    nothing about now.
     """
+    since = since or now
+    if since < now:
+        found = current()
+        since = max(since, min(now, found.since)) if may_call(found) else since
     _write(
         kind,
         Q(),
         unanswered=F("unanswered") + calls,
-        unanswered_since=Coalesce("unanswered_since", Value(since or now)),
+        unanswered_since=Coalesce("unanswered_since", Value(since)),
         last_sent_at=now,
     )
     lose_if_unanswered(now)

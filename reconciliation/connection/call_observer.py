@@ -17,6 +17,7 @@ from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from reconciliation.connection import call_counts
+from reconciliation.connection.state import current
 from reconciliation.connection.tally import Sent, Tally
 from reconciliation.models import CallKind
 from reconciliation.oci.client import CallObserver
@@ -73,7 +74,8 @@ class StateObserver:
         """The call of this thread brought no trustworthy answer."""
         call, now = self._ended()
         tally = self._tallies[call.kind]
-        if tally.failed(call, now=now, seconds=time.monotonic() - call.started):
+        took = time.monotonic() - call.started if error.kind == "timeout" else None
+        if tally.failed(call, now=now, seconds=took):
             # A document cannot be at fault for a call that never reached OCI.
             subject = call.subject if error.sent else ""
             self._safely(
@@ -114,10 +116,14 @@ class StateObserver:
         if call.kind != CallKind.RESERVE or not call.is_live:
             return
         tally = self._tallies[CallKind.RESERVE]
-        since = tally.slow_since(limit=settings.COC_OCI_LIVE_TIMEOUT)
+        if tally.slow_since(limit=settings.COC_OCI_LIVE_TIMEOUT) is not None:
+            self._safely(lambda: self._note_slow(tally, now))
+
+    def _note_slow(self, tally: Tally, now: datetime) -> None:
+        # Calls that hung in an outage must not make the service slow that has just come back.
+        since = tally.slow_since(limit=settings.COC_OCI_LIVE_TIMEOUT, after=current().since)
         if since is not None:
-            p95_ms = tally.p95_ms() or 0
-            self._safely(lambda: call_counts.note_slow(now, since=since, p95_ms=p95_ms))
+            call_counts.note_slow(now, since=since, p95_ms=tally.p95_ms() or 0)
             tally.forget_durations()
 
     def _safely(self, note: Callable[[], None]) -> None:

@@ -49,6 +49,10 @@ class _Took:
     seconds: float
     answered: bool
 
+    @property
+    def sent_at(self) -> datetime:
+        return self.at - timedelta(seconds=self.seconds)
+
 
 @dataclass(slots=True)
 class Tally:
@@ -93,10 +97,14 @@ class Tally:
             self._good_written, self._is_dirty = now, False
             return True
 
-    def failed(self, call: Sent, *, now: datetime, seconds: float) -> bool:
-        """Note a call without an answer; False if a later one was answered: it proves nothing."""
+    def failed(self, call: Sent, *, now: datetime, seconds: float | None) -> bool:
+        """Note a call without an answer; False if a later one was answered: it proves nothing.
+
+        `seconds` is None unless the call ran out of time: other failures say nothing about speed.
+        """
         with self._lock:
-            self._note(call, _Took(now, seconds, answered=False))
+            if seconds is not None:
+                self._note(call, _Took(now, seconds, answered=False))
             if self._last_good is not None and self._last_good > call.at:
                 return False
             self._is_dirty = True
@@ -116,20 +124,20 @@ class Tally:
             took = sorted(one.seconds for one in self._took)
         return round(1000 * took[math.ceil(0.95 * len(took)) - 1]) if took else None
 
-    def slow_since(self, *, limit: float) -> datetime | None:
+    def slow_since(self, *, limit: float, after: datetime | None = None) -> datetime | None:
         """Return since when more than one call of twenty takes longer than `limit` seconds.
 
-        None if that is not so, or if nothing was answered since: then the calls hang.
+        None if that is not so, or if nothing was answered since: then the calls hang. Calls sent
+        before `after` do not count.
         """
         with self._lock:
-            recent = self._recent()
+            recent = [one for one in self._recent() if after is None or one.sent_at >= after]
         over = [number for number, one in enumerate(recent) if one.seconds >= limit]
         if len(over) < _SLOW_AT_LEAST or _ONE_OF * len(over) <= len(recent):
             return None
         if not any(one.answered for one in recent[over[0] :]):
             return None
-        first = recent[over[0]]
-        return first.at - timedelta(seconds=first.seconds)
+        return recent[over[0]].sent_at
 
     def _note(self, call: Sent, took: _Took) -> None:
         # Work in the background may take longer, and many such calls at once slow each other.

@@ -19,6 +19,9 @@ HUNG_AFTER = timedelta(seconds=2)
 # Writes of two orders that were lost for so long are a loss, however few orders come; a little
 # under the five seconds within which a loss is noticed.
 LOST_AFTER = timedelta(seconds=4)
+# OCI has said itself that it takes none, so no late answer needs waiting for. The monitor looks once
+# a second, which must fit into the five seconds on a busy machine as well.
+THROTTLED_AFTER = timedelta(seconds=3)
 _FEW = 2
 YOUNG = timedelta(seconds=0.5)
 
@@ -75,7 +78,7 @@ def loss(now: datetime, *, is_unproven: bool) -> Loss | None:
             since = _first(reads.unanswered_since, writes.unanswered_since)
             return _unreachable(reads, reads.unanswered_since, since)
     storm = writes.throttled_since
-    if storm and writes.throttles >= _FEW and storm <= now - LOST_AFTER:
+    if storm and writes.throttles >= _FEW and storm <= now - THROTTLED_AFTER:
         reason = say("reservations_throttled")
         return Loss(CallKind.RESERVE, storm, storm, OfflineCause.THROTTLED, reason)
     if writes.slow_since:

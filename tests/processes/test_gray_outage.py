@@ -27,8 +27,7 @@ pytestmark = [pytest.mark.processes]
 LIMIT = 2.0
 # What storing an order may take beside OCI on a busy machine; the target is 0.3 s at p99.
 OWN = 1.0
-# Twice the target, since the machine may be busy with other tests.
-NOTICED_IN = 10.0
+NOTICED_IN = 5.0
 AFTERWARDS = 30
 SKUS = [f"SKU-{number:03d}" for number in range(120)]
 # COC_GRAY_FIGURES names a file to which the measured seconds are appended.
@@ -155,9 +154,7 @@ def test_lost_reservations_are_one_outage(
         ["RECOVERING", "ONLINE"],
     ]
     assert (outages - before[1], raised - before[2]) == (1, 1)
-    # On a busy machine answers can be late before enough of them have failed.
-    gray_causes = ("throttled",) if fault["mode"] == "429" else ("reservations", "slow")
-    assert causes[-1] in gray_causes
+    assert causes[-1] == ("throttled" if fault["mode"] == "429" else "reservations")
     wait_for(lambda: stack.waiting() == 0, "the backlog to be reconciled")
     states = {stack.order(order_no)["reservationState"] for order_no in shop.took}
     assert states == {"COMPLETELY_RESERVED"}

@@ -12,7 +12,7 @@ from django.conf import LazySettings
 from reconciliation import connection
 from reconciliation.connection import StateObserver
 from reconciliation.models import CallKind, Connection, ConnectionChange, Outage
-from reconciliation.oci.errors import OciNoAnswer
+from reconciliation.oci.errors import Kind, OciNoAnswer
 from tests.reconciliation.connection.test_transitions import NOW, at, changes, waiting_order
 
 pytestmark = pytest.mark.django_db
@@ -172,6 +172,14 @@ def test_a_storm_of_429_on_writes_is_an_outage() -> None:
     assert Outage.objects.get().lost_at == at(0)
 
 
+def test_a_storm_is_noticed_a_whole_look_of_the_monitor_before_its_five_seconds() -> None:
+    for second in (0, 2.1):
+        connection.note_throttled(retry_after=2, now=at(second), kind=RESERVE)
+    assert connection.lose_if_unanswered(at(2.9)) is False
+    assert connection.lose_if_unanswered(at(3)) is True
+    assert connection.current().cause == "throttled"
+
+
 def test_writes_that_are_throttled_now_and_then_are_none() -> None:
     for second in (0, 2, 4, 6):
         connection.note_throttled(retry_after=2, now=at(second), kind=RESERVE)
@@ -193,13 +201,13 @@ class Calls:
     def _time(self) -> float:
         return self.true
 
-    def put(self, seconds: float, *, answered: bool = True) -> None:
+    def put(self, seconds: float, *, answered: bool = True, kind: Kind = "timeout") -> None:
         self.observer.sent("put", str(uuid.uuid4()), self.limit)
         self.go(seconds)
         if answered:
             self.observer.answered()
         else:
-            self.observer.failed(OciNoAnswer(operation="put", kind="timeout"))
+            self.observer.failed(OciNoAnswer(operation="put", kind=kind))
 
     def go(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -208,6 +216,8 @@ class Calls:
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch, settings: LazySettings) -> Calls:
+    connection.current()
+    Connection.objects.update(since=NOW)
     return Calls(monkeypatch, settings)
 
 
@@ -225,6 +235,37 @@ def test_one_call_of_forty_over_the_limit_is_not(calls: Calls) -> None:
     for number in range(120):
         calls.put(2.0 if number % 40 == 39 else 0.1, answered=number % 40 != 39)
     assert connection.current().state == "ONLINE"
+
+
+def test_calls_that_hung_in_an_outage_do_not_make_the_service_slow_that_is_back(
+    calls: Calls,
+) -> None:
+    for _ in range(3):
+        connection.note_good(calls.now)
+        calls.put(2.0, answered=False)
+    assert (connection.current().state, connection.current().cause) == ("OFFLINE", "reservations")
+    for _ in range(3):
+        calls.go(1.0)
+        connection.note_good_probe(calls.now)
+    assert connection.mark_online_if_drained(calls.now) is True
+    for _ in range(3):
+        calls.put(0.1)
+    assert connection.current().state == "ONLINE"
+    # Two that are late from now on are enough.
+    for answered in (False, True, False, True):
+        calls.put(0.1 if answered else 2.0, answered=answered)
+    assert (connection.current().state, connection.current().cause) == ("OFFLINE", "slow")
+
+
+def test_errors_that_come_late_are_errors_and_not_slowness(calls: Calls) -> None:
+    for _ in range(5):
+        calls.put(2.0, answered=False, kind="server_error")
+        calls.put(0.1)
+    assert connection.current().state == "ONLINE"
+    for _ in range(3):
+        connection.note_good(calls.now)
+        calls.put(2.0, answered=False, kind="server_error")
+    assert (connection.current().state, connection.current().cause) == ("OFFLINE", "reservations")
 
 
 def test_what_is_well_is_written_once_a_second(
