@@ -254,7 +254,8 @@ class OrderItem(models.Model):
     item_id = models.CharField(max_length=100)
     sku = models.CharField(max_length=250)
     product_name = models.CharField(max_length=500, blank=True)
-    inventory_list = models.ForeignKey(InventoryList, on_delete=models.PROTECT)
+    # Nobody looks for the items of a list; one index of each item less for every order to write.
+    inventory_list = models.ForeignKey(InventoryList, on_delete=models.PROTECT, db_index=False)
     # The defaults in the database serve a version that does not know these three columns.
     kind = models.CharField(
         max_length=8,
@@ -303,6 +304,7 @@ class OrderItem(models.Model):
         ]
         indexes = [
             models.Index(fields=["sku"], name="items_by_sku"),
+            models.Index(fields=["order", "sku"], name="items_of_order_by_sku"),
             # Few items have a parent; the others are spared an index.
             models.Index(
                 fields=["parent"], condition=Q(parent__isnull=False), name="items_by_parent"

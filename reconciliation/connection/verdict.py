@@ -19,8 +19,8 @@ HUNG_AFTER = timedelta(seconds=2)
 # Writes of two orders that were lost for so long are a loss, however few orders come; a little
 # under the five seconds within which a loss is noticed.
 LOST_AFTER = timedelta(seconds=4)
-# OCI has said itself that it takes none, so no late answer needs waiting for. The monitor looks once
-# a second, which must fit into the five seconds on a busy machine as well.
+# OCI says itself that it takes none, so no late answer needs waiting for. The monitor checks once a
+# second, which must fit into the five seconds on a busy machine as well.
 THROTTLED_AFTER = timedelta(seconds=3)
 _FEW = 2
 YOUNG = timedelta(seconds=0.5)

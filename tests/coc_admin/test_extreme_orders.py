@@ -17,7 +17,6 @@ from urllib.parse import quote
 
 import pytest
 from django.core import mail
-from django.db import connection
 from django.test import Client
 from django.utils import timezone, translation
 
@@ -65,10 +64,6 @@ def extremes(objects: dict[str, Any]) -> Orders:
     publish.project_and_merge(now=timezone.now())
     scene.set_connection(ConnectionState.OFFLINE, cause=OfflineCause.UNREACHABLE)
     refresh_alerts(timezone.now())
-    if connection.vendor == "postgresql":
-        # Tables that are never analysed are joined as if they were empty.
-        with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")
     return made
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.db.models import QuerySet
 
+from orders import promises
 from orders.models import (
     ActorKind,
     Hold,
@@ -78,6 +81,16 @@ def test_no_index_of_a_table_that_every_order_writes_repeats_another(db: None) -
             if len(columns) == 1 and any(one[:1] == columns for one in wide)
         }
         assert not repeated, (table, repeated)
+
+
+def test_what_is_open_of_a_promise_is_looked_up_by_its_sku(db: None) -> None:
+    """Not among all items of its order: with 2,000 lines that is the square of them."""
+    found = promises.kept(datetime(2026, 11, 1, tzinfo=UTC)).order_by()
+    plan = found.values("pk").explain()
+    assert "items_of_order_by_sku" in plan
+    if connection.vendor == "postgresql":
+        # A join could be done in another way while nothing is known of the tables.
+        assert re.search(r"SubPlan 1\).*IS NOT NULL", plan)
 
 
 # Indexes of all rows that begin with a column which Django would give an index of its own.
