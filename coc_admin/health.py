@@ -22,6 +22,7 @@ from reconciliation.alerts import lifecycle
 from reconciliation.alerts.rules.silent_worker import is_worker_silent
 from reconciliation.connection import healths, is_lost
 from reconciliation.models import (
+    OWN_FAULTS,
     ConnectionState,
     FeedState,
     Heartbeat,
@@ -152,13 +153,16 @@ class _Figures(Collector):
             self._age(now.since),
         )
         yield _gauge(
-            "coc_outages", "Outages so far, the open one included.", Outage.objects.count()
+            "coc_outages",
+            "Outages of OCI so far, the open one included. Faults of our settings don't count.",
+            Outage.objects.exclude(cause__in=OWN_FAULTS).count(),
         )
-        yield _gauge("coc_outage_open", "1 until the backlog is reconciled.", bool(now.outage))
+        outage = now.outage if now.outage and not now.outage.is_own_fault else None
+        yield _gauge("coc_outage_open", "1 until the backlog is reconciled.", bool(outage))
         yield _gauge(
             "coc_outage_seconds",
             "Length of the open outage so far.",
-            self._age(now.offline_since) if now.offline_since else 0,
+            self._age(outage.lost_at) if outage else 0,
         )
         yield from self._demand(now.outage)
 

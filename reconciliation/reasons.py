@@ -118,6 +118,7 @@ register(
         "credentials_or_tenant": _(
             "OCI refuses our credentials or does not know our tenant group."
         ),
+        "never_answered": _("OCI has never answered with these settings."),
         "oci_answers_again": _("OCI answers again."),
         "nothing_waits": _("Nothing waits for a reservation any more."),
         "orders_wait": _("Orders wait for their reservation, or for the end of a rerun."),

@@ -146,20 +146,21 @@ def connection_banner(
             works=works,
             at_stake=at_stake,
             next_step=_(
-                "An operator must put the client id and secret right; then it goes on by itself."
+                "That is no outage: check the token address, the client id and the secret, and"
+                " restart the processes. The waiting orders are reserved then."
             ),
         )
-    if status.last_good_at is None and status.last_run is None:
+    if status.cause == OfflineCause.NOT_SET_UP:
         return Banner(
             tone="bad",
             icon="alert-triangle",
-            title=_("Omnichannel Inventory has never answered here"),
+            title=_("Omnichannel Inventory has never answered with these settings"),
             since=status.offline_since or status.since,
             works=works,
             at_stake=at_stake,
             next_step=_(
-                "That is rather a wrong address than an outage. An operator must check"
-                " COC_OCI_BASE_URL, the tenant group id and the token address."
+                "A wrong address is likelier than an outage. Check COC_OCI_BASE_URL, the tenant"
+                " group id and the token address, and restart the processes."
             ),
         )
     return Banner(

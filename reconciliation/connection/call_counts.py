@@ -22,7 +22,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce, Greatest, Least
 
-from reconciliation.connection.state import current, may_call, row
+from reconciliation.connection.state import current, may_call, row, settings_digest
 from reconciliation.connection.transitions import MAX_REASON, lose, lose_if_unanswered
 from reconciliation.models import CallHealth, CallKind, ConnectionState, OfflineCause
 from reconciliation.reasons import columns, say
@@ -116,6 +116,7 @@ def note_good(
             output_field=_WHOLE,
         ),
         last_good_at=Case(When(grows, then=Value(now)), default=F("last_good_at")),
+        answered_settings=settings_digest(),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -42,6 +43,23 @@ def lately() -> Connection:
     Another order would have been placed under the state of that moment as well.
     """
     return recent.get(CONNECTION_ID, current) or current()
+
+
+def settings_digest() -> str:
+    """Return a short text that changes with the address of OCI or with who we are there."""
+    names = ("BASE_URL", "TENANT_GROUP_ID", "TOKEN_URL", "CLIENT_ID", "SCOPE")
+    values = "\n".join(str(getattr(settings, f"COC_OCI_{name}")) for name in names)
+    return hashlib.sha256(values.encode()).hexdigest()[:16]
+
+
+def has_answered(connection: Connection) -> bool:
+    """Whether OCI has ever answered with the present settings.
+
+    An earlier version noted only that it had answered.
+    """
+    if connection.last_good_at is None:
+        return False
+    return connection.answered_settings in ("", settings_digest())
 
 
 def start_concurrency() -> int:

@@ -6,6 +6,7 @@ and writes the line of history and the outage in the same transaction.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,9 +18,16 @@ from django.db.models import Exists, F, Q
 from orders.actors import Actor, job
 from orders.models import Order, OrderStatus
 from reconciliation.connection import trials
-from reconciliation.connection.state import ANSWERING, current, row, start_concurrency
+from reconciliation.connection.state import (
+    ANSWERING,
+    current,
+    has_answered,
+    row,
+    start_concurrency,
+)
 from reconciliation.connection.verdict import loss
 from reconciliation.models import (
+    OWN_FAULTS,
     CallHealth,
     CallKind,
     Connection,
@@ -37,7 +45,7 @@ RELAPSE = timedelta(seconds=60)
 HOLDS = (timedelta(seconds=60), timedelta(seconds=120), timedelta(seconds=300))
 # A first write that fails so soon after reads alone had ended an outage belongs to that outage.
 SAME_OUTAGE = timedelta(minutes=10)
-_OTHER_THAN_CALLS = (OfflineCause.CONFIGURATION, OfflineCause.FORCED)
+_OTHER_THAN_CALLS = (*OWN_FAULTS, OfflineCause.FORCED)
 OBSERVER = job("connection")
 MAX_REASON = 500
 
@@ -61,6 +69,10 @@ def lose_if_unanswered(now: datetime) -> bool:
     found = loss(now, is_unproven=before.is_unproven)
     if found is None:
         return False
+    if found.cause == OfflineCause.UNREACHABLE and not has_answered(before):
+        # A wrong address is likelier than an outage that began before we did.
+        reason = say("never_answered")
+        found = dataclasses.replace(found, cause=OfflineCause.NOT_SET_UP, reason=reason)
     if before.state == ConnectionState.OFFLINE and not _is_news(before, found.cause):
         return False
     # A good answer, or a recovery, since the look wins.
@@ -152,6 +164,9 @@ def _change_cause(*, now: datetime, cause: OfflineCause, reason: str, condition:
             .update(cause=cause, good_probes=0, **columns("reason", reason, limit=MAX_REASON))
         ):
             outage = Outage.objects.filter(is_open=True).first()
+            if outage is not None and outage.is_own_fault and cause not in OWN_FAULTS:
+                # From now on it is OCI's.
+                Outage.objects.filter(pk=outage.pk, cause=outage.cause).update(cause=cause)
             _write_change(outage, offline, offline, OBSERVER, reason, now)
 
 

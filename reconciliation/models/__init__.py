@@ -26,6 +26,7 @@ from reconciliation.models.channels import (
 )
 from reconciliation.models.connection import (
     CONNECTION_ID,
+    OWN_FAULTS,
     CallHealth,
     CallKind,
     Connection,
@@ -55,6 +56,7 @@ from reconciliation.models.runs import (
 __all__ = [
     "ACTIVE_RUNS",
     "CONNECTION_ID",
+    "OWN_FAULTS",
     "Alert",
     "AlertEvent",
     "AlertEventKind",

@@ -27,7 +27,12 @@ class OfflineCause(models.TextChoices):
     SLOW = "slow", _("OCI answers too slowly")
     THROTTLED = "throttled", _("OCI asks us to slow down and takes nothing")
     CONFIGURATION = "configuration", _("OCI refuses our credentials")
+    NOT_SET_UP = "not_set_up", _("OCI has never answered with these settings")
     FORCED = "forced", _("An operator took it offline")
+
+
+# Faults of our own settings: orders wait all the same, but nobody may call it an outage of OCI.
+OWN_FAULTS = (OfflineCause.CONFIGURATION, OfflineCause.NOT_SET_UP)
 
 
 class Connection(models.Model):
@@ -51,6 +56,8 @@ class Connection(models.Model):
     last_error = models.CharField(max_length=500, blank=True)
     last_error_codes = models.JSONField(null=True)
     last_good_at = models.DateTimeField(null=True)
+    # Which settings it was that OCI answered last; see `connection.state.settings_digest`.
+    answered_settings = models.CharField(max_length=16, blank=True, db_default="", default="")
     good_probes = models.PositiveIntegerField(default=0)
     # Pacing towards OCI: calls at once, and not before this moment after a 429.
     concurrency = models.PositiveIntegerField(default=4)
@@ -138,6 +145,11 @@ class Outage(models.Model):
 
     def __str__(self) -> str:
         return f"outage {self.pk}"
+
+    @property
+    def is_own_fault(self) -> bool:
+        """Whether it came from our settings alone, so that it is no outage of OCI."""
+        return self.cause in OWN_FAULTS
 
 
 class ConnectionChange(models.Model):

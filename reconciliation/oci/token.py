@@ -166,7 +166,7 @@ class TokenSource:
         return _Held(token=token, renew_at=ends_at - margin, ends_at=ends_at)
 
     def _refusal(self, answer: HttpAnswer) -> OciError:
-        if answer.status not in (400, 401, 403):
+        if answer.status not in (400, 401, 403, 404):
             return error_of(answer, operation="token", secrets=self._secrets)
         # OAuth 2.0 has members of its own: error, error_description.
         members = problem_of(answer)

@@ -75,9 +75,21 @@ class Command(BaseCommand):
         )
         console.say(f"starting {', '.join(names)}; stop with Ctrl-C")
         if "web" in names:
-            console.say(f"the console is at http://{host}:{port}/")
+            console.say(where(host, port))
         run(supervisor, stop=stop, watch_worker="worker" in names)
         console.say("stopped")
+
+
+def where(host: str, port: int) -> str:
+    """Say at which address the console can be opened."""
+    everywhere = host in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
+    address = f"{'127.0.0.1' if everywhere else host}:{port}"
+    if not settings.COC_HTTPS:
+        return f"the console is at http://{address}/"
+    return (
+        f"listening on {address}; open the console with https, through your proxy"
+        " (COC_HTTPS=false: plain http, on your own machine only)"
+    )
 
 
 def stop_on_signals(*, with_parent: bool) -> threading.Event:

@@ -1,4 +1,4 @@
-"""OCI refuses our credentials."""
+"""OCI refuses our credentials, or has never answered with our settings."""
 
 from __future__ import annotations
 
@@ -9,24 +9,39 @@ from django.utils.translation import gettext_lazy
 
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.alerts.site_figures import Sites
-from reconciliation.models import Alert, ConnectionState, OfflineCause, Priority
+from reconciliation.models import OWN_FAULTS, Alert, ConnectionState, OfflineCause, Priority
 
 
 class ConfigurationFault(Rule):
     """Waiting doesn't help: a person must correct the settings."""
 
-    title = gettext_lazy("Credentials refused")
+    title = gettext_lazy("Connection to OCI not set up")
     button = gettext_lazy("Open the connection")
 
     def find(self, facts: Facts) -> Iterable[Found]:
-        """Yield it while the connection is offline for this cause."""
+        """Yield it while the connection is offline for a fault of our settings."""
         status = facts.status
-        state = (status.connection, status.cause)
-        if state == (ConnectionState.OFFLINE, OfflineCause.CONFIGURATION):
-            yield Found(priority=Priority.ACTION, link="/", since=status.since)
+        if status.connection == ConnectionState.OFFLINE and status.cause in OWN_FAULTS:
+            never = status.cause == OfflineCause.NOT_SET_UP
+            yield Found(
+                priority=Priority.ACTION,
+                link="/",
+                data={"why": "never"} if never else {},
+                since=status.since,
+            )
 
     def text(self, data: Data) -> Text:
         """Say since when, and which settings to check."""
+        if data.get("why") == "never":
+            message = _(
+                "OCI has not answered since %(time)s, and never before with these settings. Orders"
+                " are captured offline until it does."
+            )
+            remedy = _(
+                "Check COC_OCI_BASE_URL, COC_OCI_TOKEN_URL and COC_OCI_TENANT_GROUP_ID, then"
+                " restart the processes."
+            )
+            return Text(message % {"time": moment_of(data)}, remedy)
         message = _(
             "OCI has refused our credentials since %(time)s. Orders are captured offline until you"
             " correct them."
@@ -39,6 +54,10 @@ class ConfigurationFault(Rule):
 
     def past(self, data: Data) -> str:
         """Say from when to when."""
+        if data.get("why") == "never":
+            return _("OCI didn't answer from %(time)s to %(until)s, when it was set up.") % span_of(
+                data
+            )
         return _("OCI refused our credentials from %(time)s to %(until)s.") % span_of(data)
 
     def site_text(self, sites: Sites, alert: Alert) -> str | None:

@@ -10,7 +10,14 @@ from django.utils.translation import gettext_lazy
 from reconciliation.alerts import phrases
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.alerts.site_figures import Sites
-from reconciliation.models import Alert, AlertState, ConnectionState, OfflineCause, Priority
+from reconciliation.models import (
+    OWN_FAULTS,
+    Alert,
+    AlertState,
+    ConnectionState,
+    OfflineCause,
+    Priority,
+)
 from reconciliation.runs.status import Status
 
 _OFFLINE = (ConnectionState.OFFLINE, ConnectionState.FORCED_OFFLINE)
@@ -23,9 +30,9 @@ class OciOffline(Rule):
     button = gettext_lazy("Open the connection")
 
     def find(self, facts: Facts) -> Iterable[Found]:
-        """Yield the outage. Refused credentials have an ACTION alert of their own."""
+        """Yield the outage. A fault of our settings has an ACTION alert of its own instead."""
         status = facts.status
-        if status.connection in _OFFLINE:
+        if status.connection in _OFFLINE and status.cause not in OWN_FAULTS:
             yield Found(
                 priority=Priority.WARN,
                 link="/",
@@ -67,7 +74,6 @@ def _cause_data(status: Status) -> Data:
     if status.connection == ConnectionState.FORCED_OFFLINE:
         return {"why": "forced", "by": status.forced_by, "reason": status.reason}
     why = {
-        OfflineCause.CONFIGURATION: "credentials",
         OfflineCause.FORCED: "released",
         OfflineCause.RESERVATIONS: "reservations",
         OfflineCause.SLOW: "slow",
@@ -83,6 +89,7 @@ def _sentences(why: str) -> tuple[str, str]:
             _("%(who)s took Omnichannel Inventory offline at %(time)s: %(reason)s"),
             _("Release the connection when OCI may be used again."),
         )
+    # Stored by an earlier version only.
     if why == "credentials":
         return (
             _("Omnichannel Inventory has refused our credentials since %(time)s."),

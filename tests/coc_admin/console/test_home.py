@@ -232,7 +232,7 @@ class TestFirstRun:
     def test_an_address_that_never_answered_is_rather_wrong(self, viewer: Client, db: None) -> None:
         list_ = InventoryList.objects.create(pk="web")
         Site.objects.create(pk="shop", inventory_list=list_)
-        set_connection(ConnectionState.OFFLINE, cause=OfflineCause.UNREACHABLE)
+        set_connection(ConnectionState.OFFLINE, cause=OfflineCause.NOT_SET_UP)
         page = viewer.get("/").content.decode()
-        assert "Omnichannel Inventory has never answered here" in page
+        assert "Omnichannel Inventory has never answered with these settings" in page
         assert "COC_OCI_BASE_URL" in page

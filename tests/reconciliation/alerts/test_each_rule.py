@@ -25,7 +25,7 @@ WAITING: Data = {"orders": 2, "units": "3", "value": {"EUR": "20.0000"}}
 # What each rule's sentences are made of; one entry for each sentence of a rule.
 DATA: dict[str, list[Data]] = {
     "channel_failing": [{"channel": 1, "name": "Pager", "error": ""}],
-    "configuration_fault": [{}],
+    "configuration_fault": [{}, {"why": "never"}],
     "needs_review": [{"orders": 1, "oldest": START}, {"orders": 2, "oldest": START}],
     "oci_offline": [
         {"why": why, "by": "ada", "reason": "", **WAITING}

@@ -143,8 +143,7 @@ def test_refused_credentials_need_action_once() -> None:
     connection.current()
     connection.note_configuration_fault(now=NOW, message="401")
     alerts = said()
-    assert set(alerts) == {"oci_offline", "configuration_fault"}
-    assert alerts["oci_offline"].priority == "WARN"
+    assert set(alerts) == {"configuration_fault"}
     assert alerts["configuration_fault"].priority == "ACTION"
     assert "COC_OCI_CLIENT_SECRET" in alerts["configuration_fault"].remedy
     Connection.objects.update(cause="unreachable")

@@ -27,6 +27,9 @@ def fail(seconds: float, message: str = "timeout") -> None:
 
 
 def go_offline(seconds: float = 0) -> None:
+    connection.current()
+    # What never answered is a wrong address, and no outage.
+    Connection.objects.filter(last_good_at=None).update(last_good_at=at(seconds - 1))
     for step in range(3):
         fail(seconds + step / 10)
 
@@ -197,6 +200,37 @@ def test_refused_credentials_are_offline_at_once_with_their_own_cause() -> None:
     assert Outage.objects.get().cause == "configuration"
     connection.note_configuration_fault(now=at(2), message="OCI answered 401.")
     assert changes() == [("ONLINE", "OFFLINE")]
+
+
+def test_settings_that_oci_has_never_answered_are_no_outage_of_oci(settings: LazySettings) -> None:
+    for second in (0, 1, 2):
+        fail(second)
+    assert (connection.current().cause, Outage.objects.get().is_own_fault) == ("not_set_up", True)
+    # It is there after all, and goes away later.
+    connection.note_good(at(3))
+    for second in (4, 5, 6):
+        connection.note_good_probe(at(second))
+    assert connection.mark_online_if_drained(at(7)) is True
+    for second in (8, 9, 10):
+        fail(second)
+    assert connection.current().cause == "unreachable"
+    assert [one.is_own_fault for one in Outage.objects.order_by("pk")] == [True, False]
+    # With other settings OCI has never answered.
+    for second in (11, 12, 13):
+        connection.note_good_probe(at(second + 60))
+    settings.COC_OCI_BASE_URL = "https://elsewhere.example"
+    for second in (80, 81, 82):
+        fail(second)
+    assert connection.current().cause == "not_set_up"
+
+
+def test_a_fault_of_ours_becomes_an_outage_when_oci_goes_away_meanwhile() -> None:
+    connection.note_good(at(0))
+    connection.note_configuration_fault(now=at(1), message="OCI answered 401.")
+    assert Outage.objects.get().is_own_fault is True
+    for second in (6, 7, 8):
+        fail(second)
+    assert (Outage.objects.get().cause, Outage.objects.get().is_own_fault) == ("unreachable", False)
 
 
 def test_the_cause_of_an_outage_can_change_while_it_lasts() -> None:

@@ -101,6 +101,7 @@ def test_the_last_run_comes_with_its_counts() -> None:
 
 def test_an_outage_is_told_with_its_beginning() -> None:
     connection.current()
+    connection.note_good(NOW - timedelta(seconds=5))
     for second in range(3):
         now = NOW + timedelta(seconds=second)
         connection.note_sent(now)
