@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import TypedDict
 
 from django.db.models import Count, Sum
 from django.utils.translation import gettext as _
@@ -29,6 +30,11 @@ from reconciliation.models import ReservationDocument
 from reconciliation.reservation.release import MAY_HOLD
 
 
+class _Closed(TypedDict):
+    closed: str
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """One chosen order and what the remedy would do to it; nothing when it is `closed`."""
@@ -36,7 +42,8 @@ class Planned:
     line: BulkLine
     order: Order
     items: list[OrderItem]
-    closed: str  # why nothing would be done
+    closed: str  # why nothing would be done, in the reader's language
+    why: str  # a code of the same
     already: bool  # because that was done before
     held: Decimal  # units that its holds keep back from ATO
     documents: int  # that OCI may hold something under
@@ -62,11 +69,16 @@ class Planned:
     def mark(self) -> str:
         """Fingerprint of the order as shown; changes when the order changes."""
         order = self.order
-        facts = [order.status, order.reservation_state, order.resolution, order.export_status]
-        facts += [str(order.generation), str(order.needs_review_since), *self.choice]
+        facts = [order.status, order.reservation_state, order.resolution, order.resolution_by]
+        facts += [
+            order.export_status,
+            str(order.generation),
+            str(order.needs_review_since),
+            *self.choice,
+        ]
         lacks_stock = self.replacing is not None and self.replacing.lacks_stock
         # How much there is of a SKU changes all the time; that it does not do is what was seen.
-        facts.append("stock" if lacks_stock else self.closed)
+        facts.append("stock" if lacks_stock else self.why)
         facts += [
             f"{item.pk}:{item.reserved_quantity}:{item.cancelled_quantity}:{item.replaced_quantity}"
             for item in self.items
@@ -100,7 +112,7 @@ def plan(bulk: BulkRemedy, access: SiteAccess, *, now: datetime) -> list[Planned
                 line=lines[order.pk],
                 order=order,
                 items=items[order.pk],
-                closed=_closed(kind, order, refusal, now=now),
+                **_closed(kind, order, refusal, now=now),
                 already=refusal is not None and refusal.is_done,
                 held=held.get(order.pk, ZERO),
                 documents=documents.get(order.pk, 0),
@@ -126,6 +138,7 @@ def _plan_replacing(
             order=order,
             items=items[order.pk],
             closed=judged[order.pk].closed,
+            why=judged[order.pk].why,
             already=judged[order.pk].already,
             held=ZERO,
             documents=0,
@@ -161,12 +174,13 @@ def check(kind: BulkKind, order: Order, items: Iterable[OrderItem]) -> Refusal |
     return lifecycle.check(order, _ACTIONS[kind])
 
 
-def _closed(kind: BulkKind, order: Order, refusal: Refusal | None, *, now: datetime) -> str:
+def _closed(kind: BulkKind, order: Order, refusal: Refusal | None, *, now: datetime) -> _Closed:
     if refusal is not None:
-        return settled_words(order) if refusal.is_done else refusal.sentence
+        words = settled_words(order) if refusal.is_done else refusal.sentence
+        return {"closed": words, "why": refusal.code}
     if kind != BulkKind.CANCEL and lifecycle.is_claimed(order, now=now):
-        return refusals.moved_on()
-    return ""
+        return {"closed": refusals.moved_on(), "why": "moved_on"}
+    return {"closed": "", "why": ""}
 
 
 def _held(order_ids: list[int]) -> dict[int, Decimal]:

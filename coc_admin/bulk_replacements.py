@@ -118,7 +118,8 @@ class Replacing:
 
     item: OrderItem | None
     difference: Decimal | None  # of the price, for all units; None without both prices
-    closed: str
+    closed: str  # in the reader's language
+    why: str = ""  # a code of the same
     already: bool = False
     lacks_stock: bool = False  # nothing else is in the way
 
@@ -149,18 +150,22 @@ def judge(
     free: list[OrderItem] = []
     for order in orders:
         one = _of_order(bulk, order, items[order.pk])
-        closed = one.closed or hindered.get(order.pk, "")
+        closed, why = one.closed, one.why
+        if not closed and order.pk in hindered:
+            closed, why = hindered[order.pk], "hindered"
         if not closed and lifecycle.is_claimed(order, now=now):
-            closed = refusals.moved_on()
+            closed, why = refusals.moved_on(), "moved_on"
         if one.item is not None and not closed:
             one.item.order = order
             free.append(one.item)
-        found[order.pk] = Replacing(one.item, None, closed, already=one.already)
-    for preview in remedies.preview_replace(free, sku=bulk.sku, unit_price=bulk.unit_price):
+        found[order.pk] = Replacing(one.item, None, closed, why, already=one.already)
+    previews = remedies.preview_replace(free, sku=bulk.sku, unit_price=bulk.unit_price, now=now)
+    for preview in previews:
         found[preview.item.order_id] = Replacing(
             preview.item,
             preview.price_difference,
             preview.refusal,
+            "refused" if preview.refusal else "",
             lacks_stock=preview.lacks_stock,
         )
     return found
@@ -177,17 +182,17 @@ def _of_order(bulk: BulkRemedy, order: Order, items: Collection[OrderItem]) -> R
     words = {"sku": bulk.short_sku, "by": bulk.sku, "currency": order.currency}
     if not short and _stands_in(bulk.sku, meant, items):
         closed = _("%(sku)s is replaced by %(by)s already.") % words
-        return Replacing(None, None, closed, already=True)
+        return Replacing(None, None, closed, "already", already=True)
     if refusal := lifecycle.check(order, Action.REPLACE):
-        return Replacing(None, None, refusal.sentence)
+        return Replacing(None, None, refusal.sentence, refusal.code)
     if not short:
-        return Replacing(None, None, _("Nothing of %(sku)s is short in it.") % words)
+        return Replacing(None, None, _("Nothing of %(sku)s is short in it.") % words, "not_short")
     if order.currency != bulk.currency:
         closed = _("Its prices are in %(currency)s: replace it in a second go.") % words
-        return Replacing(None, None, closed)
+        return Replacing(None, None, closed, "currency")
     if len(short) > 1:
         closed = _("Several of its items are short of %(sku)s: replace them on its page.") % words
-        return Replacing(None, None, closed)
+        return Replacing(None, None, closed, "several")
     return Replacing(short[0], None, "")
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from django.db.models import Min, Sum
+from django.db.models import Avg, Min, Sum
 
 from orders.fields import ZERO
 from orders.models import Order, RefusedOrder, Site
@@ -46,6 +46,22 @@ class SiteLimits:
         return None if self.ends_at is None else max(0.0, (self.ends_at - now).total_seconds())
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """What waits at a site: its value in all, and of one order on average."""
+
+    value: Decimal = ZERO
+    one: Decimal = ZERO
+
+    def fills(self, left: Decimal, *, has_refused: bool) -> bool:
+        """Whether a site is full of which so much is `left`.
+
+        Nothing is left, or an order was refused and no usual one fits in. What is only likely to be
+        refused is none: a small order may still be taken.
+        """
+        return left <= 0 or (has_refused and self.one > left)
+
+
 def limits_of(
     sites: Collection[Site], *, offline_since: datetime | None, now: datetime
 ) -> list[SiteLimits]:
@@ -54,16 +70,17 @@ def limits_of(
     `offline_since` is when the outage began; without one only what waits counts against a limit.
     """
     capped = [site.pk for site in sites if site.cap_total_value is not None]
-    waiting: dict[str, Decimal] = {}
+    waiting: dict[str, _Waiting] = {}
     first: dict[str, datetime] = {}
     if capped:
         rows = Order.objects.waiting().filter(site__in=capped).order_by().values_list("site")
-        waiting = dict(rows.annotate(value=Sum("order_total")))
+        sums = rows.annotate(value=Sum("order_total"), one=Avg("order_total"))
+        waiting = {site_id: _Waiting(value, one) for site_id, value, one in sums}
         first = _first_refusals(capped, offline_since)
     return [
         _limits(
             site,
-            waiting=waiting.get(site.pk, ZERO),
+            waiting=waiting.get(site.pk, _Waiting()),
             first_refusal=first.get(site.pk),
             offline_since=offline_since,
             now=now,
@@ -84,7 +101,7 @@ def _first_refusals(
 def _limits(
     site: Site,
     *,
-    waiting: Decimal,
+    waiting: _Waiting,
     first_refusal: datetime | None,
     offline_since: datetime | None,
     now: datetime,
@@ -93,13 +110,15 @@ def _limits(
     if site.cap_offline_minutes is not None and offline_since is not None:
         ends_at = offline_since + timedelta(minutes=site.cap_offline_minutes)
     if site.cap_total_value is not None:
-        value_left = max(ZERO, site.cap_total_value - waiting)
+        value_left = max(ZERO, site.cap_total_value - waiting.value)
     acceptance, why, since = Acceptance.ACCEPTED, "", None
     if not site.offline_capture:
         acceptance, why, since = Acceptance.REFUSED, "off", offline_since
     elif ends_at is not None and now > ends_at:
         acceptance, why, since = Acceptance.REFUSED, "duration", ends_at
-    elif value_left is not None and value_left <= 0:
+    elif value_left is not None and waiting.fills(
+        value_left, has_refused=first_refusal is not None
+    ):
         acceptance, why, since = Acceptance.REFUSED, "totalValue", first_refusal
     elif any(one is not None for one in (ends_at, value_left, site.cap_units_per_order)):
         acceptance = Acceptance.LIMITED

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -202,13 +203,42 @@ def tidy(*, now: datetime, limit: int = 500) -> int:
     return len(old) + len(ids)
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one order is promised of a SKU and does not hold yet."""
+
+    key: Key
+    captured_at: datetime
+    order_id: int
+    units: Decimal
+
+
 def promised_units(keys: Collection[Key], *, now: datetime) -> dict[Key, Decimal]:
-    """Return what kept promises want of SKUs and do not hold yet; two queries."""
-    rows = kept(now).filter(of_keys(keys)).select_related("record")
+    """Return what kept promises want of SKUs and do not hold yet; three queries."""
     found: dict[Key, Decimal] = defaultdict(lambda: ZERO)
-    promises = {(row.order_id, row.record_id): row.record for row in rows}
+    for one in _wanted(kept(now).filter(of_keys(keys))):
+        found[one.key] += one.units
+    return dict(found)
+
+
+def usable(keys: Collection[Key], *, now: datetime) -> list[Wanted]:
+    """Return what kept promises want of SKUs where OCI may have units for them; three queries."""
+    return _wanted(kept(now).filter(of_keys(keys), can_use_units()))
+
+
+def before(wanted: Iterable[Wanted], order: Order, key: Key) -> Decimal:
+    """Return the units of a SKU that are promised to orders older than `order`; no query."""
+    rank = (order.captured_at, order.pk)
+    mine = (one for one in wanted if one.key == key)
+    return sum((one.units for one in mine if (one.captured_at, one.order_id) < rank), ZERO)
+
+
+def _wanted(rows: QuerySet[Promise]) -> list[Wanted]:
+    promises = {
+        (row.order_id, row.record_id): row for row in rows.select_related("record", "order")
+    }
     if not promises:
-        return {}
+        return []
     order_ids = {order_id for order_id, _ in promises}
     open_rows = OrderItem.objects.filter(order__in=order_ids).order_by()
     open_by = {
@@ -217,11 +247,12 @@ def promised_units(keys: Collection[Key], *, now: datetime) -> dict[Key, Decimal
     }
     holds = Hold.objects.filter(order__in=order_ids, state__in=OPEN_HOLDS)
     held = {(h.order_id, h.record_id): h.quantity for h in holds}
-    for (order_id, record_id), record in promises.items():
-        key = (record.inventory_list_id, record.sku)
-        wanted = open_by.get((order_id, *key), ZERO)
-        found[key] += max(ZERO, wanted - held.get((order_id, record_id), ZERO))
-    return dict(found)
+    found = []
+    for (order_id, record_id), row in promises.items():
+        key = (row.record.inventory_list_id, row.record.sku)
+        left = open_by.get((order_id, *key), ZERO) - held.get((order_id, record_id), ZERO)
+        found.append(Wanted(key, row.order.captured_at, order_id, max(ZERO, left)))
+    return found
 
 
 def places_of(order_ids: Collection[int], *, now: datetime) -> Mapping[int, dict[str, int]]:

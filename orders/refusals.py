@@ -193,6 +193,15 @@ def not_in_list(inventory_list_id: str, sku: str) -> str:
     return _("The inventory list %(list)s does not know %(sku)s.") % words
 
 
+def promised_to_older(sku: str, *, units: Decimal) -> str:
+    """Say that older short orders come first for what there is of a SKU."""
+    words = _(
+        "%(units)s of %(sku)s are promised to older short orders. Decide on these first, or choose"
+        " another SKU."
+    )
+    return words % {"sku": sku, "units": f"{units.normalize():f}"}
+
+
 def not_enough(sku: str, *, available: Decimal, needed: Decimal) -> str:
     """Say that less of a SKU is available to order than is needed."""
     words = _("Of %(sku)s %(available)s are available to order; %(needed)s are needed.")

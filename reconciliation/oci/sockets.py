@@ -22,6 +22,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
+from reconciliation.oci import names
+
 
 @dataclass(slots=True)
 class Attempt:
@@ -158,7 +160,7 @@ def _connected(
     permits: Callable[[str], bool] | None,
 ) -> socket.socket:
     until = time.monotonic() + limit
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = names.addresses(host, port, until=until)
     # What is checked is what is connected to: a name may mean something else a moment later.
     if permits is not None and not all(permits(str(one[4][0])) for one in found):
         raise AddressRefused

@@ -1,7 +1,7 @@
 """HTTP towards OCI: reused connections, one deadline for a whole call, bounded answers.
 
-However an answer drips in, and however many addresses a host has, a call ends at its deadline (see
-`sockets`). Looking up a host name is the one step that the operating system bounds instead.
+However an answer drips in, however many addresses a host has, and however long its name takes to be
+looked up, a call ends at its deadline (see `sockets` and `names`).
 
 A server may close a connection at rest just as a request is written to it. That is no outage: if a
 *reused* connection ends before any byte of the answer, and not by our time limit, the same bytes

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
-from orders import ledger, lifecycle, replacements, short_items
+from orders import ledger, lifecycle, promises, replacements, short_items
 from orders.fields import ZERO
 from orders.lifecycle import Action
 from orders.models import Hold, Order, OrderItem
@@ -19,6 +20,7 @@ from orders.refusals import (
     has_parts,
     not_enough,
     not_in_list,
+    promised_to_older,
     short_itself,
     waited_for,
 )
@@ -89,12 +91,13 @@ class ReplacePreview:
 
 
 def preview_replace(
-    items: Sequence[OrderItem], *, sku: str, unit_price: Decimal | None
+    items: Sequence[OrderItem], *, sku: str, unit_price: Decimal | None, now: datetime
 ) -> list[ReplacePreview]:
-    """Return what replacing each of `items` (with `order` at hand) would do; four queries.
+    """Return what replacing each of `items` (with `order` at hand) would do; seven queries at most.
 
-    They are served in the order given.
+    They are served in the order given, each after the older orders that are promised the SKU.
     """
+    ahead = promises.usable({(item.inventory_list_id, sku) for item in items}, now=now)
     records = ledger.records_of({(item.inventory_list_id, sku) for item in items})
     lifecycle.load_open_remedies([item.order for item in items])
     bundles = replacements.bundles_among(items)
@@ -113,7 +116,11 @@ def preview_replace(
             refusal = not_in_list(*key)
         available = left[key] if record is not None and record.is_tracked else None
         lacks_stock = not refusal and available is not None and available < units
-        if available is not None and lacks_stock:
+        promised = promises.before(ahead, item.order, key)
+        if available is not None and not refusal and not lacks_stock:
+            lacks_stock = available - promised < units
+            refusal = promised_to_older(sku, units=promised) if lacks_stock else ""
+        elif available is not None and lacks_stock:
             refusal = not_enough(sku, available=available, needed=units)
         elif not refusal and available is not None:
             left[key] -= units

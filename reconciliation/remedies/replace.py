@@ -16,12 +16,12 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from orders import outcomes, replacements
+from orders import ledger, outcomes, promises, replacements
 from orders.actors import Actor
 from orders.errors import CannotReplace, ReplacementShort, ShortOnAto
 from orders.ledger import LedgerChanged
 from orders.models import OrderItem, Replacement, ReplacementState
-from orders.refusals import not_enough, waited_for
+from orders.refusals import not_enough, promised_to_older, waited_for
 from reconciliation import reservation
 from reconciliation.oci.client import OciClient
 from reconciliation.remedies.preconditions import check_documents, client_or
@@ -160,6 +160,7 @@ def _begin(
     replacements.check_begin(item, sku=sku, units=units)
     if fence.is_waited_for([(item.inventory_list_id, sku)]):
         raise CannotReplace(waited_for(sku))
+    _let_older_promises_go_first(item, sku, units, now=now)
     for attempt in range(_TRIES):
         try:
             with transaction.atomic():
@@ -189,3 +190,14 @@ def _begin(
                 available=available,
             ) from None
     raise AssertionError("unreachable")
+
+
+def _let_older_promises_go_first(
+    item: OrderItem, sku: str, units: Decimal, *, now: datetime
+) -> None:
+    """Raise CannotReplace if older short orders are promised the units (oldest promise first)."""
+    key = (item.inventory_list_id, sku)
+    promised = promises.before(promises.usable([key], now=now), item.order, key)
+    record = ledger.records_of([key]).get(key) if promised else None
+    if record is not None and record.is_tracked and record.ato - promised < units <= record.ato:
+        raise CannotReplace(promised_to_older(sku, units=promised))

@@ -204,6 +204,22 @@ class TestLimits:
         )
         assert found.refused_since == refused_at
 
+    def test_a_site_is_full_when_no_usual_order_fits_in_any_more(
+        self, clock: Clock, outage: Outage
+    ) -> None:
+        site = make_site(stock={"MUG": 9}, cap_total_value=D(20))
+        place(site, "A1", [("MUG", 1)], clock, 12)
+        place(site, "A2", [("MUG", 1)], clock, 2)
+        (found,) = limits_of([site], offline_since=START, now=clock())
+        # Nothing was refused yet, and a small order would not be.
+        assert (found.acceptance, found.value_left) == (Acceptance.LIMITED, D(6))
+        with pytest.raises(OfflineCapExceeded):
+            place(site, "A3", [("MUG", 1)], clock, 7)
+        refused_at = clock()
+        (found,) = limits_of([site], offline_since=START, now=clock())
+        assert (found.acceptance, found.why) == (Acceptance.REFUSED, "totalValue")
+        assert (found.value_left, found.refused_since) == (D(6), refused_at)
+
 
 def test_an_order_captured_before_the_outage_does_not_count(outage: Outage) -> None:
     capture(make_site(stock={"MUG": 9}), "A1", [("MUG", 1)], at=START - timedelta(hours=1))

@@ -188,5 +188,5 @@ def _choice(order: Order, data: Any, *, form: ReplaceForm | None) -> dict[str, A
     price = remedies.usual_price(item=item, sku=sku)
     if form is not None and "unit_price" in form.cleaned_data:
         price = form.cleaned_data["unit_price"]
-    (preview,) = remedies.preview_replace([item], sku=sku, unit_price=price)
+    (preview,) = remedies.preview_replace([item], sku=sku, unit_price=price, now=timezone.now())
     return found | {"preview": preview, "price": price}

@@ -7,12 +7,12 @@ from datetime import timedelta
 from decimal import Decimal
 from urllib.parse import quote
 
-from django.db.models import Avg, Q, Sum
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.fields import ZERO
-from orders.models import Order, Site
+from orders.models import Site
+from orders.offline_limits import Acceptance, SiteLimits, limits_of
 from reconciliation.alerts import phrases
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.alerts.site_figures import Sites
@@ -28,14 +28,16 @@ class OrdersRefused(Rule):
     button = gettext_lazy("Open the site's limits")
 
     def find(self, facts: Facts) -> Iterable[Found]:
-        """Yield each site that refuses orders now; one small query, and one a capped site."""
+        """Yield each site that refuses orders now; three small queries at most."""
         status = facts.status
         if status.connection not in _OFFLINE:
             return
         lost_at = status.offline_since or status.since
         limited = ~Q(cap_offline_minutes=None) | ~Q(cap_total_value=None)
-        for site in Site.objects.filter(Q(offline_capture=False) | limited).order_by("pk"):
-            cause = _cause(site, away=facts.now - lost_at)
+        sites = list(Site.objects.filter(Q(offline_capture=False) | limited).order_by("pk"))
+        found = limits_of(sites, offline_since=lost_at, now=facts.now)
+        for site, limits in zip(sites, found, strict=True):
+            cause = _cause(limits, site)
             if cause is not None:
                 since = {
                     "off": lost_at,
@@ -89,25 +91,15 @@ class OrdersRefused(Rule):
         return self.text_for_all(alert) if alert.data.get("site") in sites.ids else None
 
 
-def _cause(site: Site, *, away: timedelta) -> Data | None:
-    """Return why the site refuses orders, None if it takes them; as capture decides."""
-    minutes = site.cap_offline_minutes
-    if not site.offline_capture:
-        return {"why": "off"}
-    if minutes is not None and away > timedelta(minutes=minutes):
-        return {"why": "minutes", "minutes": minutes}
-    if _is_full(site):
+def _cause(limits: SiteLimits, site: Site) -> Data | None:
+    """Return why the site refuses orders, None if it takes them; as every page says it."""
+    if limits.acceptance != Acceptance.REFUSED:
+        return None
+    if limits.why == "duration":
+        return {"why": "minutes", "minutes": site.cap_offline_minutes}
+    if limits.why == "totalValue":
         return {"why": "value", "limit": str(site.cap_total_value), "currency": site.currency}
-    return None
-
-
-def _is_full(site: Site) -> bool:
-    """Whether one more order of the usual value would pass the site's limit."""
-    if site.cap_total_value is None:
-        return False
-    waiting = Order.objects.waiting().filter(site=site).order_by()
-    sums = waiting.aggregate(all=Sum("order_total"), one=Avg("order_total"))
-    return bool((sums["all"] or ZERO) + (sums["one"] or ZERO) > site.cap_total_value)
+    return {"why": "off"}
 
 
 RULE = OrdersRefused()

@@ -270,7 +270,7 @@ def test_an_order_counts_once_while_a_later_run_is_still_at_work(site: Site) -> 
     [
         ({"offline_capture": False}, "OCI is offline and offline capture is switched off."),
         ({"cap_offline_minutes": 5}, "for more than 5 minutes, the site's limit."),
-        ({"cap_total_value": 25}, "have reached the site's limit of 25.00 EUR."),
+        ({"cap_total_value": 20}, "have reached the site's limit of 20.00 EUR."),
     ],
 )
 def test_a_site_that_refuses_orders_needs_action(

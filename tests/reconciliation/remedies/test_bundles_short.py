@@ -160,7 +160,7 @@ def test_a_bundle_as_such_is_not_replaced(both_short: Order) -> None:
         remedies.replace_short(
             item_id=item.pk, sku="SPARE", units=D(1), unit_price=None, actor=MIA, reason="No."
         )
-    (preview,) = remedies.preview_replace([item], sku="SPARE", unit_price=None)
+    (preview,) = remedies.preview_replace([item], sku="SPARE", unit_price=None, now=timezone.now())
     assert preview.refusal.startswith(words)
     assert everything() == before
 

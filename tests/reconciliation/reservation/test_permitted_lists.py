@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from orders.errors import CannotAdjust, CannotReplace
 from orders.models import InventoryList, OrderItem, Site
@@ -49,7 +50,7 @@ def test_a_replacement_takes_from_permitted_lists_alone(engine: Engine) -> None:
     before = everything()
     asked: dict[str, Any] = {"sku": "CUP", "units": D(2), "unit_price": None}
     message = "Site shop may not sell from the inventory list web"
-    (preview,) = remedies.preview_replace([item], sku="CUP", unit_price=None)
+    (preview,) = remedies.preview_replace([item], sku="CUP", unit_price=None, now=timezone.now())
     assert message in preview.refusal
     assert remedies.suggest(item=item) == []
     asked |= {"item_id": item.pk, "actor": MIA, "reason": ""}

@@ -11,8 +11,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from orders import promises, settlement
-from orders.errors import CannotRemedy, OfflineCaptureRefused, ShortOnAto
-from orders.models import Order, OrderEvent, Promise, Site
+from orders.errors import CannotRemedy, CannotReplace, OfflineCaptureRefused, ShortOnAto
+from orders.models import Order, OrderEvent, OrderItem, Promise, Replacement, Site
+from reconciliation import remedies
 from reconciliation.maintenance import sweep
 from reconciliation.models import Run, Scope, Trigger
 from reconciliation.monitor import stock_arrivals
@@ -99,6 +100,46 @@ def test_a_live_order_queues_behind_the_promise_and_comes_next(engine: Engine, s
     # Others go live, and so does this SKU when the promise is kept.
     assert standing(engine.place(shop, "L2", [("MUG", 1)]).order) == ("new", COMPLETE, False)
     assert standing(engine.place(shop, "L3", [("CUP", 1)]).order) == ("new", COMPLETE, False)
+
+
+def test_a_replacement_does_not_take_what_an_older_short_order_is_promised(
+    engine: Engine, shop: Site
+) -> None:
+    engine.capture(shop, "P2", [("CUP", 2)])
+    engine.at_oci({"CUP": 1})
+    engine.reconcile()
+    set_connection("ONLINE")
+    deliver(engine, 2)
+    item = OrderItem.objects.select_related("order").get(order__order_no="P2")
+
+    def replace() -> Replacement:
+        return remedies.replace_short(
+            item_id=item.pk,
+            sku="MUG",
+            units=D(1),
+            unit_price=None,
+            actor=MIA,
+            reason="Asked.",
+            clock=engine.clock,
+        )
+
+    def preview() -> str:
+        now = engine.clock()
+        (found,) = remedies.preview_replace([item], sku="MUG", unit_price=None, now=now)
+        return found.refusal
+
+    refusal = (
+        "2 of MUG are promised to older short orders. Decide on these first, or choose another SKU."
+    )
+    assert preview() == refusal
+    with pytest.raises(CannotReplace) as refused:
+        replace()
+    assert refused.value.detail == refusal
+    assert ato("MUG") == (D(2), D(0))
+    # With one more there is enough for both.
+    deliver(engine, 3)
+    assert preview() == ""
+    assert replace().state == "done"
 
 
 def test_what_is_promised_is_not_sold_once_more(engine: Engine, shop: Site) -> None:
