@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -103,7 +104,7 @@ class AlertPreference(models.Model):
 
 
 class AuditRows(models.QuerySet["AuditEntry"]):
-    """Entries of the audit log: appended, read, and nothing else."""
+    """Entries of the audit log: appended and read; only their age makes them go."""
 
     def update(self, **kwargs: Any) -> int:
         """Refuse: what people did stays as it was written."""
@@ -112,6 +113,15 @@ class AuditRows(models.QuerySet["AuditEntry"]):
     def delete(self) -> tuple[int, dict[str, int]]:
         """Refuse: what people did stays."""
         raise TypeError("entries of the audit log are not deleted")
+
+    def forget_before(self, moment: datetime, *, most: int) -> int:
+        """Delete up to `most` of the entries older than `moment`, the oldest first."""
+        old = list(
+            self.filter(at__lt=moment).order_by("at", "id").values_list("pk", flat=True)[:most]
+        )
+        if not old:
+            return 0
+        return models.QuerySet(self.model, using=self.db).filter(pk__in=old).delete()[0]
 
 
 class AuditEntry(models.Model):

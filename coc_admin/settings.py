@@ -234,6 +234,10 @@ COC_MERGE_SECONDS = env.number("COC_MERGE_SECONDS", 20, low=1, high=3600)
 # Days after which personal data of finished orders goes; 0 keeps it.
 COC_RETAIN_CUSTOMER_DAYS = env.whole("COC_RETAIN_CUSTOMER_DAYS", 0, low=0, high=36_500)
 COC_RETAIN_PAYLOAD_DAYS = env.whole("COC_RETAIN_PAYLOAD_DAYS", 0, low=0, high=36_500)
+# The audit log names people as well: as long as customers, unless it says so itself.
+COC_RETAIN_AUDIT_DAYS = env.whole(
+    "COC_RETAIN_AUDIT_DAYS", COC_RETAIN_CUSTOMER_DAYS, low=0, high=36_500
+)
 
 # --- messages to people ---------------------------------------------------------------------
 # Django's own SMTP settings. Without a host, messages are written to standard error in DEBUG, and

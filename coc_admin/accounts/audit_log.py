@@ -2,17 +2,19 @@
 
 An entry is written in the transaction of the change that it tells of, so that neither is there
 without the other: call `record` inside the `transaction.atomic()` of the change. Entries are never
-changed or deleted.
+changed, and go only when they are older than COC_RETAIN_AUDIT_DAYS.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -21,12 +23,28 @@ from coc_admin.models import AuditEntry
 from orders.serializers import iso
 from orders.texts import storable
 
+logger = logging.getLogger(__name__)
+
 HIDDEN = "(hidden)"
 NOBODY = ""
 
 _SECRET = re.compile(r"password|secret|token_hash|authorization|credential", re.IGNORECASE)
 _LONGEST_TEXT = 1000
 _MOST_MEMBERS = 200
+# Of one pass: a table of years must not be locked for long.
+_MOST_FORGOTTEN = 5_000
+
+
+def forget_old(now: datetime) -> bool:
+    """Forget entries older than COC_RETAIN_AUDIT_DAYS (0 keeps all); True if there may be more."""
+    days = settings.COC_RETAIN_AUDIT_DAYS
+    if not days:
+        return False
+    before = now - timedelta(days=days)
+    gone = AuditEntry.objects.all().forget_before(before, most=_MOST_FORGOTTEN)
+    if gone:
+        logger.info("%s entries of the audit log were older than %s days.", gone, days)
+    return gone >= _MOST_FORGOTTEN
 
 
 def record(

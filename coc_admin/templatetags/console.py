@@ -118,6 +118,15 @@ def span(value: timedelta) -> str:
 
 
 @register.filter
+def one_or_more(value: Decimal | int) -> int:
+    """Return the number that chooses between one and several: 1, or 2 for any other.
+
+    Quantities have decimal places, and German plurals take whole numbers only.
+    """
+    return 1 if value == 1 else 2
+
+
+@register.filter
 def money(value: Decimal | None, currency: str) -> str:
     """Show an amount with its currency."""
     return formats.format_money(value, currency)

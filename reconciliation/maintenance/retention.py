@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,20 +21,39 @@ _LEASE = "retention"
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """Of how many orders the payload was reduced and the customer erased."""
+    """Of how many orders the payload was reduced and the customer erased.
+
+    `is_unfinished` says that there is more to forget of what others keep (`also`).
+    """
 
     payloads: int = 0
     customers: int = 0
+    is_unfinished: bool = False
 
     @property
     def more(self) -> bool:
         """Whether there may be more to do."""
-        return max(self.payloads, self.customers) >= privacy.MOST
+        return self.is_unfinished or max(self.payloads, self.customers) >= privacy.MOST
+
+
+# Takes the moment, forgets what is too old by its own setting, and says whether there is more.
+Forget = Callable[[datetime], bool]
+_others: list[Forget] = []
+
+
+def also(forget: Forget) -> None:
+    """Let retention forget what a package above this one keeps; once for each process."""
+    if forget not in _others:
+        _others.append(forget)
 
 
 def is_wanted() -> bool:
     """Whether the settings limit anything."""
-    return bool(settings.COC_RETAIN_PAYLOAD_DAYS or settings.COC_RETAIN_CUSTOMER_DAYS)
+    return bool(
+        settings.COC_RETAIN_PAYLOAD_DAYS
+        or settings.COC_RETAIN_CUSTOMER_DAYS
+        or settings.COC_RETAIN_AUDIT_DAYS
+    )
 
 
 def is_due(now: datetime) -> bool:
@@ -64,6 +84,8 @@ def follow_interval(now: datetime) -> None:
 def apply(*, now: datetime) -> Applied:
     """Erase what is older than COC_RETAIN_PAYLOAD_DAYS and COC_RETAIN_CUSTOMER_DAYS; 0 keeps it.
 
+    What others keep goes by settings of its own (`also`).
+
     Reports that hold an erased customer are written anew by the outbox of the reports.
     """
     payloads = customers = 0
@@ -76,4 +98,5 @@ def apply(*, now: datetime) -> Applied:
             reason=say("retention", days=days),
             now=now,
         )
-    return Applied(payloads, customers)
+    unfinished = [forget(now) for forget in _others]
+    return Applied(payloads, customers, any(unfinished))

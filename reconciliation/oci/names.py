@@ -84,7 +84,7 @@ def _look_up(host: str, port: int) -> _LookUp:
 
 
 def _counts(known: _LookUp, now: float) -> bool:
-    return known.error is None and now < known.ended + KEPT_SECONDS
+    return bool(known.found) and now < known.ended + KEPT_SECONDS
 
 
 def _run(key: tuple[str, int], look_up: _LookUp) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +14,7 @@ from django.test import RequestFactory
 from coc_admin import logs
 from coc_admin.accounts import audit_log
 from coc_admin.models import AuditEntry
+from reconciliation.maintenance import retention
 from tests.coc_admin.console import scene
 
 pytestmark = pytest.mark.django_db
@@ -103,3 +104,27 @@ def test_entries_are_neither_changed_nor_deleted() -> None:
 def test_only_what_differs_is_a_change() -> None:
     before, after = {"a": 1, "b": 2}, {"a": 1, "b": 3, "c": None}
     assert audit_log.changed(before, after) == {"b": {"before": 2, "after": 3}}
+
+
+def test_old_entries_go_when_retention_is_on(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    for days in (1, 9, 10, 11, 30):
+        AuditEntry.objects.create(at=now - timedelta(days=days), action=f"{days}", target="x")
+
+    def left() -> list[str]:
+        return list(AuditEntry.objects.values_list("action", flat=True))
+
+    assert retention.apply(now=now).more is False
+    assert left() == ["1", "9", "10", "11", "30"]
+    settings.COC_RETAIN_AUDIT_DAYS = 10
+    assert retention.is_wanted() is True
+    monkeypatch.setattr(audit_log, "_MOST_FORGOTTEN", 1)
+    assert retention.apply(now=now).more is True
+    assert left() == ["1", "9", "10", "11"]
+    assert retention.apply(now=now).more is True
+    assert retention.apply(now=now).more is False
+    assert left() == ["1", "9", "10"]
+    with pytest.raises(TypeError):
+        AuditEntry.objects.all().delete()

@@ -268,6 +268,20 @@ def test_orders_that_moved_on_since_the_preview_are_shown_and_nothing_is_done(
     assert Order.objects.get(pk=outage.partial.pk).resolution_by == "otto"
 
 
+def test_a_preview_may_be_confirmed_in_another_language(
+    merchandiser: Client, outage: Scene
+) -> None:
+    """`cancelled` is closed to it, and why is a sentence of the reader's language."""
+    path = begin(
+        merchandiser, "settle_outside", [outage.partial, outage.cancelled], listing="orders"
+    )
+    form = OUTSIDE | {"mark": marks(merchandiser.get(path))}
+    answer = merchandiser.post(path, form, headers={"accept-language": "de"})
+    assert answer.status_code == 302
+    states = BulkLine.objects.order_by("order__captured_at").values_list("order", "state")
+    assert dict(states) == {outage.partial.pk: "done", outage.cancelled.pk: "left_out"}
+
+
 def test_what_changes_after_the_confirmation_is_refused_with_why(
     merchandiser: Client, outage: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
