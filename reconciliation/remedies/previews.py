@@ -115,15 +115,16 @@ def preview_replace(
         if not refusal and record is None:
             refusal = not_in_list(*key)
         available = left[key] if record is not None and record.is_tracked else None
-        lacks_stock = not refusal and available is not None and available < units
-        promised = promises.before(ahead, item.order, key)
-        if available is not None and not refusal and not lacks_stock:
+        lacks_stock = False
+        if not refusal and available is not None:
+            promised = promises.before(ahead, item.order, key)
             lacks_stock = available - promised < units
-            refusal = promised_to_older(sku, units=promised) if lacks_stock else ""
-        elif available is not None and lacks_stock:
-            refusal = not_enough(sku, available=available, needed=units)
-        elif not refusal and available is not None:
-            left[key] -= units
+            if available < units:
+                refusal = not_enough(sku, available=available, needed=units)
+            elif lacks_stock:
+                refusal = promised_to_older(sku, units=promised)
+            else:
+                left[key] -= units
         previews.append(
             ReplacePreview(
                 item=item,
