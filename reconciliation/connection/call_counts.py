@@ -107,7 +107,7 @@ def note_good(
             "proved_at": Case(When(since_loss, then=Value(now)), default=F("proved_at")),
         }
     failing = CallHealth.objects.filter(failures__gt=0)
-    row().update(
+    noted = row().update(
         **proof,
         last_error=Case(When(Exists(failing), then=F("last_error")), default=Value("")),
         concurrency=Case(
@@ -118,6 +118,10 @@ def note_good(
         last_good_at=Case(When(grows, then=Value(now)), default=F("last_good_at")),
         answered_settings=settings_digest(),
     )
+    if not noted:
+        # The first answer ever shows that the settings are right.
+        current()
+        row().update(last_good_at=now, answered_settings=settings_digest())
 
 
 def note_failure(
