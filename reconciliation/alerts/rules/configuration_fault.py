@@ -15,7 +15,7 @@ from reconciliation.models import OWN_FAULTS, Alert, ConnectionState, OfflineCau
 class ConfigurationFault(Rule):
     """Waiting doesn't help: a person must correct the settings."""
 
-    title = gettext_lazy("Connection to OCI not set up")
+    title = gettext_lazy("Settings for OCI need correction")
     button = gettext_lazy("Open the connection")
 
     def find(self, facts: Facts) -> Iterable[Found]:
