@@ -91,9 +91,9 @@ class Server(TcpWSGIServer):
         # The socket is shared with other processes: closing it here ends nothing but our share.
         wasyncore.dispatcher.close(self)
         deadline = time.monotonic() + self.limits.stop_seconds
-        while time.monotonic() < deadline and any(map(_is_busy, self.channels)):
+        while time.monotonic() < deadline and any(map(_is_at_work, self.channels)):
             for channel in self.channels:
-                if not _is_busy(channel):
+                if not _is_at_work(channel):
                     channel.handle_close()
             self._turn(0.05)
         for channel in self.channels:
@@ -191,7 +191,7 @@ def _waits_for_its_peer(channel: Channel) -> bool:
     return not channel.requests or bool(channel.total_outbufs_len)
 
 
-def _is_busy(channel: Channel) -> bool:
+def _is_at_work(channel: Channel) -> bool:
     return bool(channel.requests or channel.total_outbufs_len)
 
 
