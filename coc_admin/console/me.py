@@ -30,7 +30,7 @@ from coc_admin.models import Profile
 from coc_admin.personal import zone_names
 
 # These name a site, or a place in a list of the site that was shown before.
-_OF_THE_OLD_SITE = ("site", "cursor", "page", "before", "holds_after")
+_OF_THE_OLD_SITE = ("site", "cursor", "holds")
 
 
 class PreferencesForm(forms.Form):

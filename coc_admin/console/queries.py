@@ -1,24 +1,20 @@
-"""What the console's lists read: filters, cursors, and counts for a page of rows at once."""
+"""What the console's lists read: filters, pages, and counts for a page of rows at once."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from orders.fields import MoneyField
+from coc_admin.pager import Column, Keyset, Page
 from orders.models import Order, OrderItem, OrderStatus, ReservationState
 from orders.search_expressions import CUSTOMER_EMAIL, CUSTOMER_NAME, customer_begins_with
 from reconciliation.models import EntryState, RunEntry
-
-T = TypeVar("T")
 
 PAGE = 50
 MOST_COUNTED = 10_000
@@ -33,22 +29,13 @@ ORDER_STATES = (
     ("reserved", _("Reserved"), False),
     ("cancelled", _("Cancelled"), False),
 )
-# Value in the URL: column, and whether it descends.
+# By the value in the URL; equal ones by the sequence of their capture.
 ORDER_SORTS = {
-    "newest": ("captured_at", True),
-    "oldest": ("captured_at", False),
-    "highest": ("order_total", True),
-    "lowest": ("order_total", False),
+    "newest": Keyset(Column("captured_at", datetime, True), Column("id", descending=True)),
+    "oldest": Keyset(Column("captured_at", datetime), Column("id")),
+    "highest": Keyset(Column("order_total", Decimal, True), Column("id", descending=True)),
+    "lowest": Keyset(Column("order_total", Decimal), Column("id")),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """Rows of a list, the cursor of the next ones, and whether these are the first."""
-
-    rows: list[T]
-    next_cursor: str
-    is_first: bool
 
 
 def orders_in_state(state: str) -> QuerySet[Order]:
@@ -93,47 +80,13 @@ def search_orders(orders: QuerySet[Order], text: str, *, sites: Collection[str])
 
 
 def page_of_orders(orders: QuerySet[Order], *, cursor: str, sort: str) -> Page[Order]:
-    """Return the page after `cursor`, by one of ORDER_SORTS; a cursor that is none is the start."""
-    column, descending = ORDER_SORTS[sort]
-    orders = sorted_orders(orders.select_related("site"), sort)
-    after = _read_cursor(cursor, column)
-    if after:
-        value, pk = after
-        side = "lt" if descending else "gt"
-        further = Q((f"{column}__{side}", value)) | Q((f"pk__{side}", pk))
-        orders = orders.filter(Q((f"{column}__{side}e", value)) & further)
-    rows = list(orders[: PAGE + 1])
-    more = len(rows) > PAGE
-    rows = rows[:PAGE]
-    next_cursor = f"{_cursor_value(rows[-1], column)}~{rows[-1].pk}" if more else ""
-    return Page(rows, next_cursor, is_first=after is None)
+    """Return the page at `cursor`, by one of ORDER_SORTS; what is no cursor is the start."""
+    return ORDER_SORTS[sort].page(orders.select_related("site"), cursor, size=PAGE)
 
 
 def sorted_orders(orders: QuerySet[Order], sort: str) -> QuerySet[Order]:
-    """Return `orders` by one of ORDER_SORTS, equal ones by the sequence."""
-    column, descending = ORDER_SORTS[sort]
-    sign = "-" if descending else ""
-    return orders.order_by(f"{sign}{column}", f"{sign}id")
-
-
-def _cursor_value(order: Order, column: str) -> str:
-    return order.captured_at.isoformat() if column == "captured_at" else str(order.order_total)
-
-
-def _read_cursor(text: str, column: str) -> tuple[datetime | Decimal, int] | None:
-    place, _, number = text.partition("~")
-    value: datetime | Decimal | None
-    try:
-        pk = int(number)
-        if column == "captured_at":
-            value = datetime.fromisoformat(place)
-            is_sound = value.tzinfo is not None and 2000 <= value.year <= 2200
-        else:
-            value = MoneyField().to_python(place)
-            is_sound = value is not None
-    except (ValueError, ValidationError):
-        return None
-    return (value, pk) if value is not None and is_sound and 0 < pk < 2**63 else None
+    """Return `orders` by one of ORDER_SORTS."""
+    return ORDER_SORTS[sort].sorted(orders)
 
 
 def count_up_to(rows: QuerySet[Any]) -> tuple[int, bool]:

@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from coc_admin.console import formats, labels
+from coc_admin.pager import Page
 from orders import reasons
 from orders.models import Order
 from orders.texts import made_visible
@@ -199,3 +200,36 @@ def outcome_bar(counts: Mapping[Any, int]) -> SafeString | str:
 def in_words(row: Model, name: str) -> str:
     """Return a reason that is stored with `row`, a column and its codes, in words."""
     return reasons.read(getattr(row, name), getattr(row, f"{name}_codes"))
+
+
+@register.inclusion_tag("includes/pager.html", takes_context=True)
+def pager(
+    context: Mapping[str, Any],
+    page: Page[Any] | str | None,
+    *,
+    name: str = "cursor",
+    label: str = "",
+    further: str = "",
+) -> dict[str, Any]:
+    """Draw the links beside a page: to the start, to the page before and to the next.
+
+    They keep the filters of the address; `name` is the parameter that holds the cursor.
+    """
+    if not page:
+        return {"is_alone": True}
+    query = context["request"].GET.copy()
+
+    def address(cursor: str) -> str:
+        query[name] = cursor
+        if not cursor:
+            del query[name]
+        return f"?{query.urlencode()}"
+
+    return {
+        "is_alone": page.is_first and not page.next_cursor,
+        "start": "" if page.is_first else address(""),
+        "previous": page.previous_cursor and address(page.previous_cursor),
+        "next": page.next_cursor and address(page.next_cursor),
+        "label": label,
+        "further": further,
+    }

@@ -103,7 +103,7 @@ def faults_among(asked: Iterable[tuple[str, int]]) -> dict[str, int]:
 def hostile(admin: Client, paths: Iterable[str]) -> Iterator[tuple[str, int]]:
     """Ask for each address with every parameter hostile, and with each one that it shows."""
     everything, parts = parameters(), list(PARTS.values())
-    assert {"q", "cursor", "before", "site", "state", "sku"} <= set(everything)
+    assert {"q", "cursor", "holds", "site", "state", "sku"} <= set(everything)
     for path in paths:
         shown = admin.get(path)
         page = text_of(shown) if is_page(shown) else ""

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from coc_admin.console.alerts.queries import OPEN, STATES, Wanted
+from coc_admin.pager import LONGEST_CURSOR
 from reconciliation.alerts.actions import LONGEST_SNOOZE
 from reconciliation.alerts.rules import choices
 from reconciliation.models import Priority
@@ -43,7 +44,7 @@ class InboxForm(forms.Form):
     assignee = forms.CharField(required=False, max_length=150, strip=True)
     q = forms.CharField(required=False, max_length=100, strip=True)
     hidden = forms.BooleanField(required=False)
-    cursor = forms.CharField(required=False, max_length=80)
+    cursor = forms.CharField(required=False, max_length=LONGEST_CURSOR)
 
     @property
     def wanted(self) -> Wanted:

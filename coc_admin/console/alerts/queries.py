@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -15,12 +15,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from coc_admin.accounts.site_access import SiteAccess, site_access
-from coc_admin.console.queries import Page
 from coc_admin.models import AlertPreference
+from coc_admin.pager import Column, Keyset, Page
 from reconciliation.alerts.lifecycle import by_urgency
 from reconciliation.alerts.site_text import site_texts
 from reconciliation.alerts.text import text_of
-from reconciliation.models import Alert, AlertState, Handling, Priority
+from reconciliation.models import Alert, AlertState, Handling
 
 PAGE = 25
 MOST_COUNTED = 100
@@ -35,6 +35,10 @@ STATES: tuple[tuple[str, Promise], ...] = (
     ("snoozed", _("Snoozed")),
     (RESOLVED, _("Resolved")),
 )
+_URGENT_FIRST = Keyset(
+    Column("rank"), Column("since", datetime, True), Column("pk", descending=True)
+)
+_RESOLVED_LATEST = Keyset(Column("resolved_at", datetime, True), Column("pk", descending=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +107,15 @@ class Inbox:
         # What an alert says to all sites is no question for those who may see some of them.
         if wanted.text and self._access.site_ids is None:
             found = found.filter(message__icontains=wanted.text)
-        if wanted.state == RESOLVED:
-            return found.order_by("-resolved_at", "-pk")
-        return found.order_by("rank", "-since", "-pk")
+        return _order_of(wanted).sorted(found)
 
     def page(self, wanted: Wanted, cursor: str) -> Page[Alert]:
-        """Return the alerts after `cursor`; an unknown cursor is the start."""
-        found = self.alerts(wanted)
-        after = _read_cursor(cursor)
-        if after is not None:
-            found = found.filter(_further(*after, resolved=wanted.state == RESOLVED))
-        rows = list(found[: PAGE + 1])
-        more, rows = len(rows) > PAGE, rows[:PAGE]
-        next_cursor = _cursor(rows[-1], resolved=wanted.state == RESOLVED) if more else ""
-        shown = self.shown_to_person(rows)
+        """Return the alerts at `cursor`; what is no cursor is the start."""
+        page: Page[Alert] = _order_of(wanted).page(self.alerts(wanted), cursor, size=PAGE)
+        shown = self.shown_to_person(page.rows)
         if wanted.text and self._access.site_ids is not None:
             shown = [alert for alert in shown if wanted.text.lower() in alert.message.lower()]
-        return Page(shown, next_cursor, is_first=after is None)
+        return replace(page, rows=shown)
 
     def shown_to_person(self, alerts: Iterable[Alert], *, permitted: bool = False) -> list[Alert]:
         """Return alerts in this person's words and figures, without those of other sites.
@@ -176,26 +172,5 @@ def inbox_of(request: HttpRequest) -> Inbox:
     return inbox
 
 
-def _cursor(alert: Alert, *, resolved: bool) -> str:
-    if resolved:
-        at = alert.resolved_at or alert.updated_at
-        return f"0~{at.isoformat()}~{alert.pk}"
-    rank = alert.rank  # type: ignore[attr-defined]
-    return f"{rank}~{alert.since.isoformat()}~{alert.pk}"
-
-
-def _read_cursor(text: str) -> tuple[int, datetime, int] | None:
-    try:
-        rank, at, pk = text.split("~")
-        place = int(rank), datetime.fromisoformat(at), int(pk)
-    except ValueError:
-        return None
-    sound = 0 <= place[0] <= len(Priority) and 0 < place[2] < 2**63
-    known = place[1].tzinfo is not None and 2000 <= place[1].year <= 2200
-    return place if sound and known else None
-
-
-def _further(rank: int, at: datetime, pk: int, *, resolved: bool) -> Q:
-    if resolved:
-        return Q(resolved_at__lt=at) | Q(resolved_at=at, pk__lt=pk)
-    return Q(rank__gt=rank) | Q(rank=rank, since__lt=at) | Q(rank=rank, since=at, pk__lt=pk)
+def _order_of(wanted: Wanted) -> Keyset:
+    return _RESOLVED_LATEST if wanted.state == RESOLVED else _URGENT_FIRST

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -16,6 +17,7 @@ from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.channels.access import channels_of, deliveries_of
 from coc_admin.console.channels.forms import ChannelForm
+from coc_admin.pager import NEWEST_FIRST
 from reconciliation.alerts.channels.delivery import send_test
 from reconciliation.models import Channel, ChannelKind, DeliveryState
 
@@ -97,7 +99,12 @@ def channel_delete(request: HttpRequest, pk: int) -> HttpResponse:
         channel_changes.delete(channel=channel, request=request)
         messages.success(request, _("The channel was deleted."))
         return redirect("channels")
-    return render(request, "console/channels/channel_delete.html", {"channel": channel})
+    context = {
+        "channel": channel,
+        "target": target_words(channel),
+        "back": reverse("channel", args=[channel.pk]),
+    }
+    return render(request, "console/channels/channel_delete.html", context)
 
 
 def target_words(channel: Channel) -> str:
@@ -120,15 +127,10 @@ def _log(request: HttpRequest, channel: Channel | None = None) -> dict[str, Any]
         found = found.filter(state=state)
     else:
         state = ""
-    before = request.GET.get("before", "")
-    if before.isdecimal() and len(before) < 19:
-        found = found.filter(pk__lt=int(before))
-    rows = list(found[: PAGE + 1])
-    more, rows = len(rows) > PAGE, rows[:PAGE]
+    page = NEWEST_FIRST.page(found, request.GET.get("cursor", ""), size=PAGE)
     return {
-        "deliveries": rows,
-        "next_before": str(rows[-1].pk) if more else "",
-        "is_first": not before,
+        "deliveries": page.rows,
+        "page": page,
         "state": state,
         "states": [("", _("All")), *DeliveryState.choices],
     }

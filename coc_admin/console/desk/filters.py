@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from coc_admin import desk_entries
 from coc_admin.accounts.site_access import SiteAccess, site_access
 from coc_admin.console.desk import queries
+from coc_admin.pager import LONGEST_CURSOR
 from orders.models import Order, ReservationState, Site
 from reconciliation.models import Outage
 from reconciliation.outage_demand import orders_of as orders_of_outage
@@ -41,7 +42,7 @@ class DeskFilterForm(forms.Form):
         choices=[("oldest", _("Oldest promise first")), ("highest", _("Highest value first"))],
         required=False,
     )
-    cursor = forms.CharField(required=False, max_length=500, strip=False)
+    cursor = forms.CharField(required=False, max_length=LONGEST_CURSOR)
 
     def __init__(self, data: Any, *, sites: QuerySet[Site]) -> None:
         super().__init__(data)

@@ -17,7 +17,6 @@ from django.db.models import (
     F,
     FloatField,
     OuterRef,
-    Q,
     QuerySet,
     Subquery,
     Sum,
@@ -26,7 +25,8 @@ from django.db.models import (
 from django.db.models.functions import Cast, Coalesce
 from django.utils.translation import gettext_lazy as _
 
-from coc_admin.console.queries import PAGE, Page
+from coc_admin.console.queries import PAGE
+from coc_admin.pager import Column, Keyset, Page
 from orders.fields import ZERO
 from orders.models import InventoryRecord, Order, OrderItem
 from orders.units import open_units
@@ -42,6 +42,8 @@ OPEN_VALUE_OF_ORDER = Cast(OPEN_UNITS_OF_ORDER, FloatField()) * Cast(
 _SMALL_UNITS = Decimal(10) ** 7
 _CENT = Decimal("0.0001")
 _SKUS_SHOWN = 3
+_OLDEST = Keyset(Column("captured_at", datetime), Column("id"))
+_HIGHEST = Keyset(Column("short_value", float, True), Column("id", descending=True))
 
 Key = tuple[str, str]
 """Inventory list id and SKU."""
@@ -94,37 +96,27 @@ def open_items_of(orders: QuerySet[Order]) -> Any:
 
 
 def page_of_short_orders(orders: QuerySet[Order], *, cursor: str, sort: str) -> Page[Order]:
-    """Return the page after `cursor`, by `oldest` or `highest`; a cursor that is none is the start.
+    """Return the page at `cursor`, by `oldest` or `highest`; what is no cursor is the start.
 
     Each order comes with its desk entry and that one's assignee.
     """
-    column, sign = ("captured_at", "") if sort == "oldest" else ("short_value", "-")
-    if sort != "oldest":
-        orders = orders.annotate(short_value=_value_of_order())
-    after = _read_cursor(cursor, column)
-    if after:
-        value, pk = after
-        side = "lt" if sign else "gt"
-        further = Q((f"{column}__{side}", value)) | Q((f"pk__{side}", pk))
-        orders = orders.filter(Q((f"{column}__{side}e", value)) & further)
-    turn = orders.order_by(f"{sign}{column}", f"{sign}id")
-    rows = list(_with_entries(turn)[: PAGE + 1]) if sort == "oldest" else _highest(turn)
-    more, rows = len(rows) > PAGE, rows[:PAGE]
-    next_cursor = f"{place_text(getattr(rows[-1], column))}~{rows[-1].pk}" if more else ""
-    return Page(rows, next_cursor, is_first=after is None)
+    if sort == "oldest":
+        return _OLDEST.page(_with_entries(orders), cursor, size=PAGE)
+    valued = orders.annotate(short_value=_value_of_order())
+    return _HIGHEST.page(valued, cursor, size=PAGE, read=_highest)
 
 
 def _with_entries(orders: QuerySet[Order]) -> QuerySet[Order]:
     return orders.select_related("desk_entry__assignee", "site")
 
 
-def _highest(turn: Any) -> list[Order]:
-    """Return the first orders of `turn`, which is sorted by value, and one more than a page.
+def _highest(turn: QuerySet[Order]) -> list[Order]:
+    """Return the orders of `turn`, the part of a list by value that a page shows.
 
     Such a sort looks at every open order: at its key alone, which an index holds. Only the orders
     that are shown are read.
     """
-    places = list(turn.values_list("pk", "short_value")[: PAGE + 1])
+    places = list(turn.values_list("pk", "short_value"))
     found = _with_entries(Order.objects.all()).in_bulk([pk for pk, value in places])
     for pk, value in places:
         found[pk].short_value = value  # type: ignore[attr-defined]
@@ -135,30 +127,6 @@ def _value_of_order() -> Coalesce:
     items = open_items().filter(order=OuterRef("pk")).values("order")
     value = Subquery(items.annotate(n=Sum(_OPEN_VALUE)).values("n"), output_field=FloatField())
     return Coalesce(value, Value(0.0))
-
-
-def place_text(value: Any) -> str:
-    """Return the place of a row in a list (a time or a value) as a cursor tells it."""
-    return value.isoformat() if isinstance(value, datetime) else repr(float(value))
-
-
-def _read_cursor(text: str, column: str) -> tuple[datetime | float, int] | None:
-    place, _, number = text.partition("~")
-    value = read_place(place, column)
-    is_key = number.isascii() and number.isdecimal() and 0 < len(number) < 19
-    return (value, int(number)) if value is not None and is_key else None
-
-
-def read_place(text: str, column: str) -> datetime | float | None:
-    """Return the place that a cursor tells, of the sort by `column`; None for what is none."""
-    try:
-        if column == "captured_at":
-            moment = datetime.fromisoformat(text)
-            return moment if moment.tzinfo and 2000 <= moment.year <= 2200 else None
-        value = float(text)
-    except ValueError:
-        return None
-    return value if 0 <= value < 1e30 else None
 
 
 def shortages_of(order_ids: Collection[int]) -> dict[int, Shortage]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, Min, Q, QuerySet, Sum, Value
+from django.db.models import Count, Min, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce
 
 from coc_admin.console.desk.queries import (
@@ -18,11 +18,10 @@ from coc_admin.console.desk.queries import (
     Key,
     money_of,
     open_items_of,
-    place_text,
-    read_place,
     stock_of,
 )
-from coc_admin.console.queries import PAGE, Page
+from coc_admin.console.queries import PAGE
+from coc_admin.pager import Column, Keyset, Page
 from orders.fields import ZERO
 from orders.models import Order
 
@@ -30,6 +29,10 @@ from orders.models import Order
 _PLACES = {
     "oldest": Min("captured_at"),
     "worth": Coalesce(Sum(OPEN_VALUE_OF_ORDER), Value(0.0)),
+}
+_SORTS = {
+    "oldest": Keyset(Column("oldest", datetime), Column("list_id", str), Column("sku", str)),
+    "highest": Keyset(Column("worth", float, True), Column("list_id", str), Column("sku", str)),
 }
 
 
@@ -54,42 +57,18 @@ def page_of_short_skus(
 
     They come by `oldest` promise or by `highest` value.
     """
-    column, sign = ("oldest", "") if sort == "oldest" else ("worth", "-")
+    keyset = _SORTS.get(sort, _SORTS["highest"])
+    place = keyset.columns[0].name
     items = open_items_of(orders)
     # All SKUs are read for their place alone: counting orders apart would have them sorted first.
     groups = (
         (items.filter(sku=sku) if sku else items)
         .values("list_id", "sku")
-        .annotate(**{column: _PLACES[column]})
+        .annotate(**{place: _PLACES[place]})
     )
-    after = _read_sku_cursor(cursor, column)
-    if after:
-        groups = groups.filter(_after(column, "lt" if sign else "gt", *after))
-    turn = groups.order_by(f"{sign}{column}", "list_id", "sku")
-    rows = list(turn.values_list("list_id", "sku", column)[: PAGE + 1])
-    more, rows = len(rows) > PAGE, rows[:PAGE]
-    next_cursor = ""
-    if more:
-        list_id, last, place = rows[-1]
-        next_cursor = f"{place_text(place)}~{list_id}~{last}"
-    keys = [(list_id, one) for list_id, one, place in rows]
-    return Page(_short_skus(keys, items), next_cursor, is_first=after is None)
-
-
-def _after(column: str, side: str, value: datetime | float, list_id: str, sku: str) -> Q:
-    same = Q((column, value))
-    return (
-        Q((f"{column}__{side}", value))
-        | (same & Q(list_id__gt=list_id))
-        | (same & Q(list_id=list_id, sku__gt=sku))
-    )
-
-
-def _read_sku_cursor(text: str, column: str) -> tuple[datetime | float, str, str] | None:
-    place, _, key = text.partition("~")
-    list_id, _, sku = key.partition("~")
-    value = read_place(place, "captured_at" if column == "oldest" else column)
-    return (value, list_id, sku) if value is not None and list_id and sku else None
+    page: Page[Mapping[str, Any]] = keyset.page(groups, cursor, size=PAGE)
+    keys = [(row["list_id"], row["sku"]) for row in page.rows]
+    return replace(page, rows=_short_skus(keys, items))
 
 
 def _short_skus(keys: Sequence[Key], items: Any) -> list[ShortSku]:

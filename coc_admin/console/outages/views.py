@@ -25,8 +25,8 @@ from coc_admin.console.outages.queries import (
 )
 from coc_admin.console.outages.refused import refusal_word, refused_rows
 from coc_admin.console.outages.report_views import MOST_RUNS, reports_of_outage
-from coc_admin.console.pager import newest_first
 from coc_admin.console.runs.queries import seen_runs, shown_runs
+from coc_admin.pager import NEWEST_FIRST
 from reconciliation.models import Alert, AlertState, Outage, Run
 from reconciliation.outage_demand import Demand, refused_during
 
@@ -39,7 +39,7 @@ MOST_REFUSED = 20
 @console_page("reconciliation.view_run")
 def outage_list(request: HttpRequest) -> HttpResponse:
     """List outages, the newest first, with what was captured and oversold."""
-    page = newest_first(Outage.objects.all(), request, size=PAGE)
+    page = NEWEST_FIRST.page(Outage.objects.all(), request.GET.get("cursor", ""), size=PAGE)
     counts = counts_of_outages(page.rows, access=site_access(request))
     context = {
         "rows": [(outage, counts[outage.pk]) for outage in page.rows],

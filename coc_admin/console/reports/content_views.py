@@ -14,11 +14,14 @@ from django.utils.translation import gettext as _
 from coc_admin.console.access import console_page
 from coc_admin.console.reports.forms import ReportLineForm
 from coc_admin.console.reports.queries import lines_of, open_orders, report_or_404
+from coc_admin.pager import Column, Keyset, Page
 from reconciliation.models import ReportDay, ReportType
 from reconciliation.reports import daily, downloads, names, publish
 from reconciliation.reports.reader import Found, look
 
 PAGE = 50
+# A place in the file of one revision: the byte at which an order begins.
+_IN_FILE = Keyset(Column("revision"), Column("place"))
 
 
 @console_page("reconciliation.download_report")
@@ -30,7 +33,8 @@ def report_page(request: HttpRequest, pk: int) -> HttpResponse:
     form = ReportLineForm(request.GET)
     form.is_valid()
     report, file = downloads.open_as_written(report_or_404(request, pk))
-    revision, place = _read_cursor(request.GET.get("cursor", ""))
+    begin = _IN_FILE.place_or_start(request.GET.get("cursor", ""))
+    revision, place = begin.values if begin else (0, 0)
     found, fault = Found([], None), ""
     if file is None:
         fault = daily.fault_of(report, deep=True) if report.revision else ""
@@ -38,6 +42,8 @@ def report_page(request: HttpRequest, pk: int) -> HttpResponse:
         with file:
             place = place if revision == report.revision else 0
             found = look(file, wanted=form.wanted, place=place, size=PAGE)
+    next_place = (report.revision, found.next_place)
+    further = _IN_FILE.cursor(next_place) if found.next_place else ""
     context: dict[str, Any] = {
         "report": report,
         "name": names.name_of(report),
@@ -47,25 +53,13 @@ def report_page(request: HttpRequest, pk: int) -> HttpResponse:
         "is_narrowed": form.wanted.is_narrow,
         "lines": lines_of(report, found.orders),
         "was_cut": found.was_cut,
-        "next_cursor": f"{report.revision}~{found.next_place}" if found.next_place else "",
-        "is_first": not place,
+        "page": Page(found.orders, further, is_first=not place),
         "is_newer": bool(revision) and revision != report.revision,
         "open": open_orders(report) if report.report_type == ReportType.OVERSOLD else None,
         "siblings": _siblings(report),
         "may_rebuild": request.user.has_perm("reconciliation.start_run"),
     }
     return render(request, "console/reports/report.html", context)
-
-
-def _read_cursor(text: str) -> tuple[int, int]:
-    """Return revision and byte of a cursor; zeros for one that is none."""
-    revision, mark, place = text.partition("~")
-    if (
-        all(part.isascii() and part.isdigit() and len(part) < 16 for part in (revision, place))
-        and mark
-    ):
-        return int(revision), int(place)
-    return 0, 0
 
 
 def _siblings(report: ReportDay) -> list[ReportDay]:

@@ -7,7 +7,6 @@ from itertools import groupby
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 
@@ -16,13 +15,16 @@ from coc_admin.accounts.site_access import SiteAccess, site_access
 from coc_admin.console.access import console_page
 from coc_admin.console.forms import ReportFilterForm
 from coc_admin.console.reports.queries import report_or_404, shown_reports
+from coc_admin.pager import Column, Keyset
 from coc_admin.report_responses import FORMS, report_response
 from reconciliation.models import ReportDay, ReportType
 from reconciliation.reports import names
 from reconciliation.reports.downloads import ReportUnavailable
 
 PAGE = 60
-MOST_PAGES = 400
+_LATEST_FIRST = Keyset(
+    Column("date", date, True), Column("site_id", str), Column("report_type", str)
+)
 
 
 def latest_days(number: int, *, access: SiteAccess) -> list[tuple[date, list[ReportDay]]]:
@@ -50,7 +52,7 @@ def _list_context(request: HttpRequest) -> dict[str, Any]:
     form = ReportFilterForm(request.GET)
     form.is_valid()
     site, kind, day = (form.cleaned_data.get(name) for name in ("site", "kind", "date"))
-    found = shown_reports(access).order_by("-date", "site", "report_type")
+    found = shown_reports(access)
     site = site if site and access.permits(site.pk) else None
     if site:
         found = found.filter(site=site)
@@ -58,10 +60,8 @@ def _list_context(request: HttpRequest) -> dict[str, Any]:
         found = found.filter(report_type=kind)
     if day:
         found = found.filter(date=day)
-    number = request.GET.get("page", "")
-    wanted = int(number) if number.isdecimal() and len(number) < 9 else 1
     return {
-        "page": Paginator(found, PAGE).get_page(min(wanted, MOST_PAGES)),
+        "page": _LATEST_FIRST.page(found, request.GET.get("cursor", ""), size=PAGE),
         "form": form,
         "sites": access.sites,
         "site": site,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
-from django.core.paginator import Paginator
 from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -17,8 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from coc_admin.accounts.site_access import SiteAccess, site_access
 from coc_admin.console.access import console_page
 from coc_admin.console.orders.timeline import attempt_words
-from coc_admin.console.pager import newest_first
 from coc_admin.console.runs.queries import run_or_404, seen_run
+from coc_admin.pager import NEWEST_FIRST, Column, Keyset, Page
 from reconciliation.models import (
     Attempt,
     AttemptOutcome,
@@ -32,8 +31,8 @@ from reconciliation.models import (
 )
 
 PAGE = 50
-MOST_PAGES = 400
 CHANGED = "changed"
+_BY_ROUND = Keyset(Column("lane"), Column("sequence"))
 
 # An order that a run only passed by, or has not reached, has no outcome to compare.
 _NO_OUTCOME = (EntryState.PENDING, EntryState.SKIPPED)
@@ -110,15 +109,13 @@ class BatchRow:
 def batches(request: HttpRequest, pk: int) -> HttpResponse:
     """List the batches of a run, in the order of their rounds, with what became of their orders."""
     run, _counts_seen = seen_run(run_or_404(request, pk), site_access(request))
-    number = request.GET.get("page", "")
-    wanted = int(number) if number.isdecimal() and len(number) < 9 else 1
-    found = Batch.objects.filter(run=run).order_by("lane", "sequence")
-    page = Paginator(found, PAGE).get_page(min(wanted, MOST_PAGES))
-    counts = _counts([batch.pk for batch in page.object_list], site_access(request))
+    found = Batch.objects.filter(run=run)
+    page: Page[Batch] = _BY_ROUND.page(found, request.GET.get("cursor", ""), size=PAGE)
+    counts = _counts([batch.pk for batch in page.rows], site_access(request))
     context: dict[str, Any] = {
         "run": run,
         "page": page,
-        "rows": [BatchRow(batch, counts[batch.pk]) for batch in page.object_list],
+        "rows": [BatchRow(batch, counts[batch.pk]) for batch in page.rows],
         "view": "batches",
     }
     return render(request, "console/runs/run_batches.html", context)
@@ -144,7 +141,7 @@ def attempts(request: HttpRequest, pk: int) -> HttpResponse:
         found = found.filter(outcome=outcome)
     else:
         outcome = ""
-    page = newest_first(found, request, size=PAGE)
+    page = NEWEST_FIRST.page(found, request.GET.get("cursor", ""), size=PAGE)
     context: dict[str, Any] = {
         "run": run,
         "page": page,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
@@ -18,7 +17,6 @@ from coc_admin.accounts.site_access import SiteAccess, site_access
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.forms import ReasonForm, ScopeForm
 from coc_admin.console.orders.timeline import attempt_words
-from coc_admin.console.pager import newest_first
 from coc_admin.console.runs.detail_views import (
     CHANGED,
     RunFilterForm,
@@ -32,6 +30,7 @@ from coc_admin.console.runs.queries import (
     seen_runs,
     shown_runs,
 )
+from coc_admin.pager import NEWEST_FIRST, Column, Keyset, Page
 from orders.actors import person
 from orders.models import ReservationState
 from orders.units import units_of_orders
@@ -42,7 +41,7 @@ from reconciliation.runs.dry_run import dry_run
 PAGE = 25
 ENTRIES = 50
 FAULTS = 20
-MOST_PAGES = 400
+_BY_POSITION = Keyset(Column("position"), Column("pk"))
 
 
 @console_page("reconciliation.view_run")
@@ -50,7 +49,9 @@ def run_list(request: HttpRequest) -> HttpResponse:
     """List reconciliations, the newest first, with what they came to."""
     access = site_access(request)
     form = RunFilterForm(request.GET)
-    page = newest_first(form.narrow(shown_runs(access), access), request, size=PAGE)
+    page = NEWEST_FIRST.page(
+        form.narrow(shown_runs(access), access), request.GET.get("cursor", ""), size=PAGE
+    )
     context = {
         "rows": seen_runs(page.rows, access),
         "page": page,
@@ -78,7 +79,7 @@ def _run_context(request: HttpRequest, pk: int) -> dict[str, Any]:
     progress = lifecycle.progress_of(counts)
     state = request.GET.get("outcome", "")
     entries = access.permitted(RunEntry.objects.filter(run=run), "order__site")
-    entries = entries.select_related("order").order_by("position")
+    entries = entries.select_related("order")
     entries = with_outcome_before(entries)
     if state in EntryState.values:
         entries = entries.filter(state=state)
@@ -86,15 +87,14 @@ def _run_context(request: HttpRequest, pk: int) -> dict[str, Any]:
         entries = changed_since_before(entries)
     else:
         state = ""
-    paginator = Paginator(entries, ENTRIES)
-    page = paginator.get_page(min(_number(request.GET.get("page", "")), MOST_PAGES))
-    units = units_of_orders([entry.order for entry in page.object_list])
+    page: Page[RunEntry] = _BY_POSITION.page(entries, request.GET.get("cursor", ""), size=ENTRIES)
+    units = units_of_orders([entry.order for entry in page.rows])
     return {
         "run": run,
         "is_limited": access.is_limited,
         "counts": counts,
         "progress": progress,
-        "entries": [(entry, units[entry.order_id]) for entry in page.object_list],
+        "entries": [(entry, units[entry.order_id]) for entry in page.rows],
         "page": page,
         "view": "orders",
         "outcome": state,
@@ -104,10 +104,6 @@ def _run_context(request: HttpRequest, pk: int) -> dict[str, Any]:
         and (progress.short or progress.offline)
         and request.user.has_perm("reconciliation.start_run"),
     }
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() and len(text) < 9 else 1
 
 
 def _faults(run: Run, access: SiteAccess) -> list[Attempt]:

@@ -6,18 +6,24 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Value
 
-from coc_admin.console.queries import Page
 from coc_admin.models import AuditEntry
+from coc_admin.pager import Column, Keyset, Page, Place
 from orders import reasons
 from orders.models import ActorKind, EventKind, Order, OrderEvent, Site
 
 PAGE = 50
 # Of two activities at one moment those of the audit log come first.
 _AUDIT, _ORDER = 1, 0
+_NEWEST_FIRST = Keyset(
+    Column("at", datetime, True),
+    Column("source", descending=True),
+    Column("id", descending=True, attribute="key"),
+)
 # The kinds of things of the audit log; an object is found by its key under each.
 KINDS = (
     "site",
@@ -70,44 +76,31 @@ class Wanted:
 
 
 def page_of_activities(wanted: Wanted, *, cursor: str) -> Page[Activity]:
-    """Return the page after `cursor`, the newest first; a cursor that is none is the start."""
-    after = _read_cursor(cursor)
-    rows = list(_merged(wanted, after=after, most=PAGE + 1))[: PAGE + 1]
-    more, rows = len(rows) > PAGE, rows[:PAGE]
-    last = rows[-1] if rows else None
-    next_cursor = f"{last.at.isoformat()}~{last.source}~{last.key}" if more and last else ""
-    return Page(rows, next_cursor, is_first=after is None)
+    """Return the page at `cursor`, the newest first; what is no cursor is the start."""
+
+    def fetch(place: Place | None, most: int) -> list[Activity]:
+        return list(islice(_merged(wanted, place, most=most), most))
+
+    return _NEWEST_FIRST.page_from(fetch, cursor, size=PAGE)
 
 
 def activities(wanted: Wanted, *, most: int) -> Iterator[Activity]:
     """Yield up to `most` activities of each source, the newest first."""
-    return _merged(wanted, after=None, most=most)
+    return _merged(wanted, None, most=most)
 
 
-def _merged(
-    wanted: Wanted, *, after: tuple[datetime, int, int] | None, most: int
-) -> Iterator[Activity]:
-    entries = _after(_entries(wanted), after, _AUDIT).order_by("-at", "-id")[:most]
-    events = _after(_events(wanted), after, _ORDER).order_by("-at", "-id")[:most]
-    return heapq.merge(
-        (_of_entry(entry) for entry in entries.iterator(chunk_size=1000)),
-        (_of_event(event) for event in events.iterator(chunk_size=1000)),
-        key=lambda activity: activity.place,
-        reverse=True,
+def _merged(wanted: Wanted, place: Place | None, *, most: int) -> Iterator[Activity]:
+    backwards = place is not None and place.backwards
+    sources = (
+        (_of_entry, _entries(wanted).alias(source=Value(_AUDIT))),
+        (_of_event, _events(wanted).alias(source=Value(_ORDER))),
     )
-
-
-def _after(
-    rows: QuerySet[Any], after: tuple[datetime, int, int] | None, source: int
-) -> QuerySet[Any]:
-    if after is None:
-        return rows
-    at, from_source, key = after
-    if source > from_source:
-        return rows.filter(at__lt=at)
-    if source < from_source:
-        return rows.filter(at__lte=at)
-    return rows.filter(Q(at__lt=at) | Q(at=at, pk__lt=key), at__lte=at)
+    found: list[Iterator[Activity]] = []
+    for read, rows in sources:
+        beyond = rows if place is None else rows.filter(_NEWEST_FIRST.beyond(place))
+        turn = beyond.order_by(*(("at", "id") if backwards else ("-at", "-id")))[:most]
+        found.append(map(read, turn.iterator(chunk_size=1000)))
+    return heapq.merge(*found, key=lambda activity: activity.place, reverse=not backwards)
 
 
 def _entries(wanted: Wanted) -> QuerySet[AuditEntry]:
@@ -173,14 +166,3 @@ def _of_event(event: OrderEvent) -> Activity:
         reason=reasons.read(event.reason, event.reason_codes),
         order=event.order,
     )
-
-
-def _read_cursor(text: str) -> tuple[datetime, int, int] | None:
-    place, _, rest = text.partition("~")
-    source, _, number = rest.partition("~")
-    try:
-        at, key = datetime.fromisoformat(place), int(number)
-    except ValueError:
-        return None
-    is_sound = at.tzinfo is not None and 2000 <= at.year <= 2200 and 0 < key < 2**63
-    return (at, int(source), key) if is_sound and source in ("0", "1") else None

@@ -30,6 +30,7 @@ from coc_admin.console.settings.activity import (
 from coc_admin.console.settings.audit_labels import action_words, kind_words
 from coc_admin.console.settings.edit_forms import StyledForm
 from coc_admin.console.settings.views import settings_page
+from coc_admin.pager import LONGEST_CURSOR
 from coc_admin.report_responses import file_response
 from coc_admin.templatetags.console import day_value
 from orders import statement_limit
@@ -77,7 +78,7 @@ class AuditFilterForm(StyledForm):
     )
     since = _day(gettext_lazy("From"))
     until = _day(gettext_lazy("To"))
-    cursor = forms.CharField(required=False, max_length=80, widget=forms.HiddenInput)
+    cursor = forms.CharField(required=False, max_length=LONGEST_CURSOR, widget=forms.HiddenInput)
 
     @property
     def wanted(self) -> Wanted:

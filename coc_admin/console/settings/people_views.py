@@ -15,16 +15,17 @@ from coc_admin.console.queries import PAGE
 from coc_admin.console.settings.people_forms import NewPersonForm, PersonForm, role_word
 from coc_admin.console.settings.views import Outcome, settings_page, tell, try_to
 from coc_admin.models import Profile
+from coc_admin.pager import Column, Keyset, Page
 
 _LONGEST_SEARCH = 150
+_BY_NAME = Keyset(Column("username", str))
 
 
 @console_page("auth.view_user", every_site=True)
 def person_list(request: HttpRequest) -> HttpResponse:
     """List people by user name, those who fit a search alone; five queries at most."""
     text = request.GET.get("q", "").strip()[:_LONGEST_SEARCH].replace("\x00", "")
-    after = request.GET.get("after", "")[:_LONGEST_SEARCH].replace("\x00", "")
-    found = User.objects.order_by("username").prefetch_related("groups")
+    found = User.objects.prefetch_related("groups")
     if text:
         found = found.filter(
             Q(username__icontains=text)
@@ -32,16 +33,13 @@ def person_list(request: HttpRequest) -> HttpResponse:
             | Q(last_name__icontains=text)
             | Q(email__icontains=text)
         )
-    if after:
-        found = found.filter(username__gt=after)
-    rows = list(found[: PAGE + 1])
-    more, rows = len(rows) > PAGE, rows[:PAGE]
+    page: Page[User] = _BY_NAME.page(found, request.GET.get("cursor", ""), size=PAGE)
+    rows = page.rows
     limited = Profile.objects.filter(user__in=rows, every_site=False).prefetch_related("sites")
     sites = {one.user_id: [site.pk for site in one.sites.all()] for one in limited}
     context = {
         "rows": [(one, role_word(people.role_of(one)), sites.get(one.pk)) for one in rows],
-        "next_after": rows[-1].username if more else "",
-        "is_first": not after,
+        "page": page,
         "text": text,
     }
     return settings_page(request, "people.html", context)

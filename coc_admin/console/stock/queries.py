@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Generic, TypeVar
 
 from django.db.models import Count, Q, QuerySet, Sum
 
-from coc_admin.console.queries import PAGE, Page
+from coc_admin.console.queries import PAGE
+from coc_admin.pager import NEWEST_FIRST, OLDEST_FIRST, Column, Keyset, Page
 from orders.fields import ZERO
 from orders.models import Hold, HoldState, InventoryList, InventoryRecord, Movement
 from orders.models.inventory import OPEN_HOLDS
 from orders.search_expressions import ByteOrder, begins_with
 
-T = TypeVar("T")
-
 HOLDS = 25
+_BY_SKU = Keyset(Column("inventory_list_id", str), Column("sku_bytes", str, attribute="sku"))
 
 
 def records(
@@ -31,7 +28,7 @@ def records(
     lists: Collection[InventoryList] | None = None,
     name: str = "",
 ) -> QuerySet[InventoryRecord]:
-    """Return the records of `list_`, or else of `lists` (None: all), that fit, by list and SKU.
+    """Return the records of `list_`, or else of `lists` (None: all), that fit, not sorted.
 
     `prefix` is how the SKU begins, capital and small letters apart. `most` leaves tracked SKUs
     whose ATO is at most that, `name` those whose product name holds it, in any case; it is no index
@@ -51,36 +48,12 @@ def records(
         found = found.filter(snapshot_ato__isnull=False, ato__lte=most)
     if name:
         found = found.filter(product_name__icontains=name)
-    return found.order_by("inventory_list_id", "sku_bytes")
+    return found
 
 
 def page_of_records(found: QuerySet[InventoryRecord], *, cursor: str) -> Page[InventoryRecord]:
-    """Return the page of `records` after `cursor`; a cursor that is none is the start."""
-    after = _read_cursor(cursor)
-    if after:
-        list_id, sku = after
-        found = found.filter(inventory_list_id__gte=list_id).filter(
-            Q(inventory_list_id__gt=list_id) | Q(sku_bytes__gt=sku)
-        )
-    rows = list(found[: PAGE + 1])
-    more, rows = len(rows) > PAGE, rows[:PAGE]
-    return Page(rows, _cursor(rows[-1]) if more else "", is_first=after is None)
-
-
-def _cursor(record: InventoryRecord) -> str:
-    text = f"{record.inventory_list_id}~{record.sku}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _read_cursor(text: str) -> tuple[str, str] | None:
-    try:
-        raw = base64.b64decode(
-            text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True
-        )
-        list_id, mark, sku = raw.decode().partition("~")
-    except (ValueError, binascii.Error):
-        return None
-    return (list_id, sku) if mark and "\x00" not in list_id + sku else None
+    """Return the page of `records` at `cursor`; what is no cursor is the start."""
+    return _BY_SKU.page(found, cursor, size=PAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,30 +97,17 @@ def makeup_of(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Rows(Generic[T]):
-    """Rows of a part of a page, the key where the next ones begin, and whether these are first."""
-
-    rows: list[T]
-    next_key: int | None
-    is_first: bool
-
-
 def page_of_holds(
-    record: InventoryRecord, *, after: int | None, sites: Collection[str] | None = None
-) -> Rows[Hold]:
+    record: InventoryRecord, *, cursor: str, sites: Collection[str] | None = None
+) -> Page[Hold]:
     """Return open holds of orders (of `sites`) on `record`, the oldest first; one query."""
     holds = _open_holds(record, sites).select_related("order")
-    if after is not None:
-        holds = holds.filter(pk__gt=after)
-    rows = list(holds.order_by("pk")[: HOLDS + 1])
-    more, rows = len(rows) > HOLDS, rows[:HOLDS]
-    return Rows(rows, rows[-1].pk if more else None, after is None)
+    return OLDEST_FIRST.page(holds, cursor, size=HOLDS)
 
 
 def page_of_movements(
-    record: InventoryRecord, *, before: int | None, sites: Collection[str] | None = None
-) -> Rows[Movement]:
+    record: InventoryRecord, *, cursor: str, sites: Collection[str] | None = None
+) -> Page[Movement]:
     """Return lines of the ledger with their orders, the newest first; one query.
 
     With `sites` those of other sites' orders are left out.
@@ -155,8 +115,4 @@ def page_of_movements(
     movements = Movement.objects.filter(record=record).select_related("hold__order")
     if sites is not None:
         movements = movements.filter(Q(hold=None) | Q(hold__order__site__in=sites))
-    if before is not None:
-        movements = movements.filter(pk__lt=before)
-    rows = list(movements.order_by("-pk")[: PAGE + 1])
-    more, rows = len(rows) > PAGE, rows[:PAGE]
-    return Rows(rows, rows[-1].pk if more else None, before is None)
+    return NEWEST_FIRST.page(movements, cursor, size=PAGE)

@@ -12,9 +12,8 @@ from django.utils import timezone
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import console_page
 from coc_admin.console.forms import StockFilterForm
-from coc_admin.console.pager import key_of
-from coc_admin.console.queries import Page
 from coc_admin.console.stock import queries
+from coc_admin.pager import Page
 from orders.capture import offline_floor
 from orders.fields import ZERO
 from orders.models import InventoryList, InventoryRecord, Site
@@ -97,9 +96,9 @@ def stock_page(request: HttpRequest, pk: int) -> HttpResponse:
         "sellable_offline": max(ZERO, record.ato - floor),
         "capped_sites": [site for site in access.sites if _is_capped(site, record)],
         "makeup": queries.makeup_of(record, now=now, sites=sites),
-        "holds": queries.page_of_holds(record, after=key_of(request, "holds_after"), sites=sites),
+        "holds": queries.page_of_holds(record, cursor=request.GET.get("holds", ""), sites=sites),
         "movements": queries.page_of_movements(
-            record, before=key_of(request, "before"), sites=sites
+            record, cursor=request.GET.get("cursor", ""), sites=sites
         ),
     }
     return render(request, "console/stock/sku.html", context)

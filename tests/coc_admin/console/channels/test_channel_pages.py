@@ -180,8 +180,8 @@ def test_the_log_shows_errors_and_pages(operator: Client, outage: Scene) -> None
         )
     first = operator.get("/alerts/channels/log/")
     assert len(first.context["deliveries"]) == 50
-    before = first.context["next_before"]
-    assert len(operator.get(f"/alerts/channels/log/?before={before}").context["deliveries"]) == 10
+    further = first.context["page"].next_cursor
+    assert len(operator.get(f"/alerts/channels/log/?cursor={further}").context["deliveries"]) == 10
     page = operator.get(f"/alerts/channels/{channel.pk}/?state=failed").content.decode()
     assert page.count("The e-mail server could not be reached.") == 1
 

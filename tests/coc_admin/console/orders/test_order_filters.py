@@ -177,7 +177,9 @@ def test_pages_of_each_sorting_show_each_order_once(
 
 
 @pytest.mark.in_turn(3)
-@pytest.mark.parametrize("cursor", ["1e999~1", "NaN~1", "-~1", "2026-02-02~1", "9~0", "9~x", "~"])
+@pytest.mark.parametrize(
+    "cursor", ["x", "-", "WzEsMl0", "WyIxZTk5OSIsMV0", "WyJOYU4iLDFd", "W251bGwsMV0", "WyI5IiwtMV0"]
+)
 def test_cursor_that_is_none_is_the_start(viewer: Client, shop: Site, cursor: str) -> None:
     for sort in ("newest", "highest"):
         answer = viewer.get("/orders/", {"sort": sort, "cursor": cursor})
@@ -191,7 +193,7 @@ def test_filters_stay_in_the_url_of_tabs_pages_and_exports(
     page = viewer.get("/orders/?customer=ada&value_from=1&sort=lowest").content.decode()
     kept = "customer=ada&amp;value_from=1&amp;sort=lowest"
     assert f'href="?{kept}&amp;state=oversold"' in page
-    assert f'href="?{kept}&amp;cursor=9.5000~' in page
+    assert f'href="?{kept}&amp;cursor=WyI5LjUwMDAi' in page  # ["9.5000"
     assert f'href="/orders/export.csv?{kept}"' in page
     assert f'href="/orders/export.xlsx?{kept}"' in page
     assert '<option value="lowest" selected>' in page

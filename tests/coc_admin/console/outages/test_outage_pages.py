@@ -57,11 +57,11 @@ def test_list_has_pages(viewer: Client, db: None, monkeypatch: pytest.MonkeyPatc
     made = [make_outage().pk for _ in range(3)]
     first = viewer.get("/outages/")
     assert [pk for pk, _ in listed(first)] == [made[2], made[1]]
-    second = viewer.get(f"/outages/?before={first.context['page'].next_key}")
+    second = viewer.get(f"/outages/?cursor={first.context['page'].next_cursor}")
     assert [pk for pk, _ in listed(second)] == [made[0]]
-    assert second.context["page"].next_key is None
+    assert second.context["page"].next_cursor == ""
     for rubbish in ("x", "-1", "9" * 40):
-        assert len(listed(viewer.get(f"/outages/?before={rubbish}"))) == 2
+        assert len(listed(viewer.get(f"/outages/?cursor={rubbish}"))) == 2
 
 
 def test_no_outage_is_said(viewer: Client, db: None) -> None:

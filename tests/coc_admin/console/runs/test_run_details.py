@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from coc_admin.console.runs import detail_views
 from coc_admin.models import Profile
+from coc_admin.pager import NEWEST_FIRST
 from orders.models import Site
 from reconciliation.models import (
     Attempt,
@@ -64,8 +65,8 @@ def test_older_runs_keep_the_filters(viewer: Client, db: None) -> None:
     for _ in range(27):
         make_run(state=RunState.COMPLETED)
     page = viewer.get("/runs/?state=completed").content.decode()
-    last = Run.objects.order_by("-pk")[24].pk
-    assert f'href="?state=completed&amp;before={last}"' in page
+    further = NEWEST_FIRST.cursor_at(Run.objects.order_by("-pk")[24])
+    assert f'href="?state=completed&amp;cursor={further}"' in page
     assert (
         "No reconciliation fits." in viewer.get("/runs/?state=configuration_fault").content.decode()
     )
@@ -142,7 +143,7 @@ def test_calls_are_told_in_plain_words(viewer: Client, outage: Scene) -> None:
     ]
     narrowed = viewer.get(f"{path}?outcome=NOTHING_RESERVED").context["rows"]
     assert [attempt.order.order_no[-2:] for attempt, _ in narrowed] == ["42"]
-    assert len(viewer.get(f"{path}?outcome=x&before=x").context["rows"]) == 5
+    assert len(viewer.get(f"{path}?outcome=x&cursor=x").context["rows"]) == 5
     assert "No call ended like this." in viewer.get(f"{path}?outcome=LATER").content.decode()
 
 
@@ -153,9 +154,9 @@ def test_calls_have_pages(viewer: Client, outage: Scene, monkeypatch: pytest.Mon
     for _ in range(3):
         context = viewer.get(f"{path}{query}").context
         seen += [attempt.order.order_no[-2:] for attempt, _ in context["rows"]]
-        query = f"?before={context['page'].next_key}"
+        query = f"?cursor={context['page'].next_cursor}"
     assert seen == ["45", "43", "42", "41", "40"]
-    assert context["page"].next_key is None
+    assert context["page"].next_cursor == ""
 
 
 def test_a_person_of_another_site_sees_nothing_of_it(viewer: Client, outage: Scene) -> None:

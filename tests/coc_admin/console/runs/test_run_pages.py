@@ -76,9 +76,9 @@ def test_list_of_runs_takes_a_bounded_number_of_queries(
     with django_assert_max_num_queries(16):
         answer = viewer.get("/runs/")
     assert len(answer.context["rows"]) == 25
-    older = viewer.get(f"/runs/?before={answer.context['page'].next_key}")
+    older = viewer.get(f"/runs/?cursor={answer.context['page'].next_cursor}")
     assert len(older.context["rows"]) == 6
-    assert viewer.get("/runs/?before=rubbish").status_code == 200
+    assert viewer.get("/runs/?cursor=rubbish").status_code == 200
 
 
 def test_preview_says_what_would_be_touched(

@@ -291,7 +291,7 @@ def test_list_searches_pages_and_asks_a_bounded_number_of_questions(
     with django_assert_max_num_queries(16):
         first = administrator.get(LIST)
     assert len(first.context["rows"]) == 50
-    second = administrator.get(f"{LIST}?after={first.context['next_after']}")
+    second = administrator.get(f"{LIST}?cursor={first.context['page'].next_cursor}")
     names = [row[0].username for row in (*first.context["rows"], *second.context["rows"])]
     assert names == sorted(User.objects.values_list("username", flat=True))
     found = administrator.get(f"{LIST}?q=ZOE").context["rows"]

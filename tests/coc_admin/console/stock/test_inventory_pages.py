@@ -233,16 +233,16 @@ def test_holds_and_ledger_have_pages_of_their_own(
     for _ in range(2):
         context = viewer.get(path).context
         holds += [hold.order.order_no for hold in context["holds"].rows]
-        path = f"/inventory/{record.pk}/?holds_after={context['holds'].next_key}"
+        path = f"/inventory/{record.pk}/?holds={context['holds'].next_cursor}"
     path = f"/inventory/{record.pk}/"
     for _ in range(3):
         context = viewer.get(path).context
         movements += [m.held_change for m in context["movements"].rows]
-        path = f"/inventory/{record.pk}/?before={context['movements'].next_key}"
+        path = f"/inventory/{record.pk}/?cursor={context['movements'].next_cursor}"
     assert holds == ["N1", "N2", "N3", "N4"]
     assert movements == [-1, 1, 1, 1, 1, 1, 0]
-    assert context["movements"].next_key is None
-    for rubbish in ("?before=x&holds_after=-1", "?before=" + "9" * 40):
+    assert context["movements"].next_cursor == ""
+    for rubbish in ("?cursor=x&holds=-1", "?cursor=" + "9" * 40):
         assert len(viewer.get(f"/inventory/{record.pk}/{rubbish}").context["holds"].rows) == 2
 
 
