@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -37,9 +38,11 @@ def force(request: HttpRequest) -> HttpResponse:
         else:
             messages.info(request, _("The connection had been taken offline already."))
         return redirect("home")
+    is_forced = _is_forced(request)
     context = {
         "form": form,
-        "is_forced": _is_forced(request),
+        "is_idle": is_forced,
+        "back": reverse("release_offline" if is_forced else "home"),
         "refusing": list(Site.objects.filter(offline_capture=False)),
     }
     return render(request, "console/force_offline.html", context)
@@ -63,7 +66,8 @@ def release(request: HttpRequest) -> HttpResponse:
         else:
             messages.info(request, "The connection was not forced offline any more.")
         return redirect("home")
-    return render(request, "console/release.html", {"form": form, "is_forced": _is_forced(request)})
+    context = {"form": form, "is_idle": not _is_forced(request), "back": reverse("home")}
+    return render(request, "console/release.html", context)
 
 
 def _note(request: HttpRequest, action: str, form: ReasonForm) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -119,5 +120,12 @@ def resubmit_all(request: HttpRequest) -> HttpResponse:
         )
         messages.success(request, words % {"number": number})
         return redirect("orders")
-    context = {"form": form, "number": found.count(), "most": MOST_RESUBMITTED}
+    number = found.count()
+    context = {
+        "form": form,
+        "number": number,
+        "most": MOST_RESUBMITTED,
+        "is_idle": not number,
+        "back": reverse("orders"),
+    }
     return render(request, "console/orders/resubmit.html", context)

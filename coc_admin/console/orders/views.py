@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -119,6 +120,7 @@ def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
     still_held = _held_by_failed(order)
     return {
         "order": order,
+        "back": reverse("order", args=[order.pk]),
         "items": nested(items)[:MOST_ITEMS],
         "items_left_out": max(0, len(items) - MOST_ITEMS),
         "sums": units_of(order, items),

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -119,7 +120,13 @@ def person_act(request: HttpRequest, pk: int, act: str) -> HttpResponse:
             say = messages.success if changed else messages.info
             say(request, str(ACTS[act].done if changed else ACTS[act].nothing))
             return redirect("settings_person", pk=user.pk)
-    context = {"person": user, "act": ACTS[act], "form": form, "refused": refused}
+    context = {
+        "person": user,
+        "act": ACTS[act],
+        "form": form,
+        "refused": refused,
+        "back": reverse("settings_person", args=[user.pk]),
+    }
     return settings_page(request, "person_act.html", context, status=409 if refused else 200)
 
 

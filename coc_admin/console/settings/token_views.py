@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -94,7 +95,13 @@ def token_revoke(request: HttpRequest, pk: int) -> HttpResponse:
         else:
             messages.info(request, _("The token %(name)s had been revoked already.") % words)
         return redirect("settings_tokens")
-    context = {"token": token, "sites": tokens.sites_word(token), "form": form}
+    context = {
+        "token": token,
+        "sites": tokens.sites_word(token),
+        "form": form,
+        "is_idle": token.revoked_at is not None,
+        "back": reverse("settings_tokens"),
+    }
     return settings_page(request, "token_revoke.html", context)
 
 

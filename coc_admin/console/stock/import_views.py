@@ -108,7 +108,11 @@ def confirm(request: HttpRequest, pk: int) -> HttpResponse:
         messages.info(request, _("This file has been imported already."))
         return redirect(_list_url(kept))
     if request.method != "POST":
-        context = {"upload": kept, "would": stock_uploads.preview(kept)}
+        context = {
+            "upload": kept,
+            "would": stock_uploads.preview(kept),
+            "back": reverse("stock_import"),
+        }
         return render(request, "console/stock/stock_import_confirm.html", context)
     try:
         is_first = stock_uploads.confirm(kept, now=timezone.now())
