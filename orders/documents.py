@@ -12,20 +12,84 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Length
+from pydantic import Field
 
 from orders import strict_json
 from orders.fields import json_number
+from orders.members import Members, MomentOrNull, Number, NumberOrNull, Read, from_attribute
 from orders.models import EventKind, Order, OrderEvent, OrderItem, OrderPayload, Resolution
 from orders.models.orders import OrderQuerySet
-from orders.serializers import iso, order_answer
+from orders.serializers import ItemAnswer, OrderAnswer, links_of, short_of
 
 # Members of the order as it was sent that say what it comes to.
 _TOTALS = ("Total", "SubTotal", "Tax")
 _COUNTED = ~Q(kind=EventKind.EXPORT)
+
+
+class ItemDocument(ItemAnswer):
+    """One line of an order, with what an order management system must know of it."""
+
+    productName: str
+    inventoryListId: str
+    unitPrice: NumberOrNull
+    replacedByItemIds: list[str] = Field(
+        description="Items of this order that are delivered in place of replacedQuantity."
+    )
+    partItemIds: list[str] = Field(description="Parts and options of it: items of this order.")
+
+
+class ResolutionAnswer(Members):
+    """How a short or cancelled order was settled."""
+
+    kind: Annotated[Resolution, from_attribute("resolution")]
+    at: Annotated[MomentOrNull, from_attribute("resolution_at")]
+    by: Annotated[str, from_attribute("resolution_by")]
+    reference: Annotated[str | None, Read(lambda order: order.resolution_reference or None)] = (
+        Field(description="Under which settled_outside was recorded.")
+    )
+    note: Annotated[str, from_attribute("resolution_note")]
+
+    @classmethod
+    def or_null(cls, order: Order) -> dict[str, Any] | None:
+        """Return how `order` was settled; None if it was not."""
+        return None if order.resolution == Resolution.NONE else cls.of(order)
+
+
+class OrderDocument(OrderAnswer):
+    """The whole order, in one version."""
+
+    version: Annotated[int, from_attribute("document_version")] = Field(
+        description="Grows with every change that the document shows, but for the export status,"
+        " acknowledgedVersion and handoverAt."
+    )
+    acknowledgedVersion: Annotated[int | None, from_attribute("exported_version")] = Field(
+        description="The version that order management named when it took the order."
+    )
+    handoverAt: Annotated[MomentOrNull, from_attribute("export_due_at")] = Field(
+        description="When a short order becomes ready, unless somebody decides it earlier. null"
+        " with exportStatus not_exported: when it is reserved or decided."
+    )
+    creationDate: str = Field(description="As the storefront sent it.")
+    currency: str
+    orderTotal: Number
+    totals: dict[str, int | float] = Field(
+        description="orderTotal, and every other total and tax that the storefront sent."
+    )
+    customerInfo: dict[str, Any] = Field(
+        description="As the storefront sent it; empty once the customer is erased."
+    )
+    billingAddress: dict[str, Any] | None = Field(description="As the storefront sent it.")
+    shippingAddress: dict[str, Any] | None = Field(description="As the storefront sent it.")
+    shipments: list[dict[str, Any]] = Field(
+        description="As the storefront sent them, with their addresses."
+    )
+    customerErasedAt: MomentOrNull
+    resolution: Annotated[ResolutionAnswer | None, Read(ResolutionAnswer.or_null)]
+    items: list[ItemDocument]  # type: ignore[assignment]
 
 
 def with_documents(orders: QuerySet[Order]) -> QuerySet[Any]:
@@ -59,54 +123,32 @@ def order_document(order: Any) -> dict[str, Any]:
     """Return the document of an order that `with_documents` has prepared; no query."""
     sent = sent_of(order)
     items = sorted(order.items.all(), key=lambda item: item.position)
-    answer = order_answer(order)
-    more = _members_of_items(items)
-    for member, item in zip(answer["items"], items, strict=True):
-        member |= more[item.pk]
-    return answer | {
-        "version": order.document_version,
-        "acknowledgedVersion": order.exported_version,
-        "handoverAt": iso(order.export_due_at),
-        "creationDate": order.creation_date,
-        "currency": order.currency,
-        "orderTotal": json_number(order.order_total),
-        "totals": {"orderTotal": json_number(order.order_total)} | dict(_totals(sent)),
-        "customerInfo": order.customer | _object(sent.get("customerInfo")),
-        "billingAddress": _object(sent.get("billingAddress")) or None,
-        "shippingAddress": _object(sent.get("shippingAddress")) or None,
-        "shipments": [one for one in _list(sent.get("shipments")) if isinstance(one, dict)],
-        "customerErasedAt": iso(order.customer_erased_at),
-        "resolution": _resolution(order),
-    }
+    links, more = links_of(items), _members_of_items(items)
+    return OrderDocument.of(
+        order,
+        totals={"orderTotal": json_number(order.order_total)} | dict(_totals(sent)),
+        customerInfo=order.customer | _object(sent.get("customerInfo")),
+        billingAddress=_object(sent.get("billingAddress")) or None,
+        shippingAddress=_object(sent.get("shippingAddress")) or None,
+        shipments=[one for one in _list(sent.get("shipments")) if isinstance(one, dict)],
+        items=[
+            ItemDocument.of(
+                item, shortQuantity=short_of(order, item), **links[item.pk], **more[item.pk]
+            )
+            for item in items
+        ],
+    )
 
 
-def _resolution(order: Order) -> dict[str, Any] | None:
-    if order.resolution == Resolution.NONE:
-        return None
-    return {
-        "kind": order.resolution,
-        "at": iso(order.resolution_at),
-        "by": order.resolution_by,
-        "reference": order.resolution_reference or None,
-        "note": order.resolution_note,
-    }
-
-
-def _members_of_items(items: list[OrderItem]) -> dict[int, dict[str, Any]]:
-    """Return what the document adds to each item, by its primary key."""
+def _members_of_items(items: list[OrderItem]) -> dict[int, dict[str, list[str]]]:
+    """Return the items that each one names in the document, by its primary key."""
     replaced_by: dict[int | None, list[str]] = defaultdict(list)
     parts: dict[int | None, list[str]] = defaultdict(list)
     for item in items:
         replaced_by[item.replaces_id].append(item.item_id)
         parts[item.parent_id].append(item.item_id)
     return {
-        item.pk: {
-            "productName": item.product_name,
-            "inventoryListId": item.inventory_list_id,
-            "unitPrice": None if item.unit_price is None else json_number(item.unit_price),
-            "replacedByItemIds": replaced_by[item.pk],
-            "partItemIds": parts[item.pk],
-        }
+        item.pk: {"replacedByItemIds": replaced_by[item.pk], "partItemIds": parts[item.pk]}
         for item in items
     }
 

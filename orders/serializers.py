@@ -1,21 +1,101 @@
-"""An order as the order calls of the API answer it (design 8)."""
+"""What the API answers of an order and its items, and what report files share with it.
+
+A member that both show is declared once, in `OrderMembers` or `ItemMembers`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from orders import units
 from orders.fields import json_number
-from orders.models import Order, OrderItem, OrderStatus
+from orders.members import (
+    Members,
+    Moment,
+    MomentOrNull,
+    Number,
+    NumberOrNull,
+    Read,
+    from_attribute,
+    iso,
+    like,
+)
+from orders.models import (
+    ExportStatus,
+    ItemKind,
+    Order,
+    OrderItem,
+    OrderStatus,
+    ReservationState,
+)
+
+__all__ = ["ItemAnswer", "OrderAnswer", "iso", "order_answer", "short_of"]
 
 
-def iso(moment: datetime | None) -> str | None:
-    """Return a moment in UTC as ISO 8601 with milliseconds and Z."""
-    if moment is None:
-        return None
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+class OrderMembers(Members):
+    """Members of an order in the API and in report files. A new one of both is declared here."""
+
+    siteId: Annotated[str, like(minLength=1, maxLength=32)]
+    orderNo: Annotated[str, like(minLength=1, maxLength=50)]
+    capturedAt: Moment = Field(description="When the order was committed, in UTC")
+    reconciledAt: MomentOrNull = Field(
+        description="When its reservation state was cleared, or null while it waits"
+    )
+    reservationState: ReservationState
+
+
+class ItemMembers(Members):
+    """Members of an item in the API and in report files."""
+
+    itemId: str = Field(description="As the storefront numbered it, or its position from 1")
+    sku: str
+    quantity: Annotated[Number, from_attribute("ordered_quantity"), like(exclusiveMinimum=0)] = (
+        Field(description="Units ordered, at most three decimals")
+    )
+    reservedQuantity: Annotated[Number, like(minimum=0)] = Field(
+        description="Units that OCI holds for it now"
+    )
+    cancelledQuantity: Annotated[Number, like(minimum=0)] = Field(
+        description="Of what is short: units that will not be delivered"
+    )
+    replacedQuantity: Annotated[Number, like(minimum=0)] = Field(
+        description="Of what is short: units delivered as another item, which names this one"
+    )
+    replacesItemId: str | None = Field(description="The item of the order that this one stands for")
+    parentItemId: str | None = Field(
+        description="The item of the order that this one is a part or an option of"
+    )
+    kind: ItemKind
+    takesStock: bool = Field(
+        description="false: never reserved and never short; its parts or its bundle are"
+    )
+
+
+class ItemAnswer(ItemMembers):
+    """One line of an order."""
+
+    shortQuantity: NumberOrNull = Field(
+        description="Ordered, and neither reserved nor cancelled nor replaced; 0 where takesStock"
+        " is false. null while the order waits for its reservation."
+    )
+
+
+class OrderAnswer(OrderMembers):
+    """An order and where its reservation stands."""
+
+    status: OrderStatus
+    capturedOffline: bool = Field(description="Accepted without a reservation.")
+    needsReview: Annotated[bool, Read(lambda order: order.needs_review_since is not None)] = Field(
+        description="Only a person can move it on."
+    )
+    exportStatus: ExportStatus
+    promisedUntil: MomentOrNull = Field(
+        description="Until when a short order keeps its place for arriving stock; null: no date."
+    )
+    items: list[ItemAnswer]
 
 
 def short_of(order: Order, item: OrderItem) -> int | float | None:
@@ -27,38 +107,27 @@ def short_of(order: Order, item: OrderItem) -> int | float | None:
     return 0
 
 
+def links_of(items: Iterable[OrderItem]) -> dict[int, dict[str, str | None]]:
+    """Return which items of an order each of `items`, all of them, names; by primary key."""
+    items = list(items)
+    numbers: dict[int | None, str] = {item.pk: item.item_id for item in items}
+    return {
+        item.pk: {
+            "replacesItemId": numbers.get(item.replaces_id),
+            "parentItemId": numbers.get(item.parent_id),
+        }
+        for item in items
+    }
+
+
 def order_answer(order: Order, items: Iterable[OrderItem] | None = None) -> dict[str, Any]:
     """Return what the API says of an order; two queries unless its items are given or prefetched.
 
     `items` are all of them, where they are at hand.
     """
     items = sorted(order.items.all() if items is None else items, key=lambda item: item.position)
-    numbers: dict[int | None, str] = {item.pk: item.item_id for item in items}
-    return {
-        "orderNo": order.order_no,
-        "siteId": order.site_id,
-        "status": order.status,
-        "reservationState": order.reservation_state,
-        "capturedOffline": order.captured_offline,
-        "needsReview": order.needs_review_since is not None,
-        "exportStatus": order.export_status,
-        "capturedAt": iso(order.captured_at),
-        "reconciledAt": iso(order.reconciled_at),
-        "promisedUntil": iso(order.promised_until),
-        "items": [
-            {
-                "itemId": item.item_id,
-                "sku": item.sku,
-                "quantity": json_number(item.ordered_quantity),
-                "reservedQuantity": json_number(item.reserved_quantity),
-                "shortQuantity": short_of(order, item),
-                "cancelledQuantity": json_number(item.cancelled_quantity),
-                "replacedQuantity": json_number(item.replaced_quantity),
-                "replacesItemId": numbers.get(item.replaces_id),
-                "parentItemId": numbers.get(item.parent_id),
-                "kind": item.kind,
-                "takesStock": item.takes_stock,
-            }
-            for item in items
-        ],
-    }
+    links = links_of(items)
+    lines = [
+        ItemAnswer.of(item, shortQuantity=short_of(order, item), **links[item.pk]) for item in items
+    ]
+    return OrderAnswer.of(order, items=lines)

@@ -11,7 +11,17 @@ from django.http.request import UnreadablePostError
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from coc_admin.api import alerts, inventory, openapi, orders, outages, problems, reports, runs
+from coc_admin.api import (
+    alerts,
+    inventory,
+    openapi,
+    orders,
+    outages,
+    problems,
+    reports,
+    runs,
+    status,
+)
 from coc_admin.api.bodies import MOST_BYTES, StrictParser
 from coc_admin.api.docs import PlainDocs
 from coc_admin.api.problems import ApiProblem, BodyTooLarge, InvalidRequest, NotFound
@@ -37,6 +47,7 @@ api = ConsoleApi(
 for _router in (
     orders.router,
     inventory.router,
+    status.router,
     runs.router,
     outages.router,
     reports.router,

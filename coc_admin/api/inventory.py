@@ -6,18 +6,29 @@ from typing import Annotated, Any
 
 from django.http import HttpRequest
 from ninja import Path, Router
+from pydantic import Field
 
 from coc_admin.api.access import BearerToken, site_of, token_of
 from coc_admin.api.pages import refuse_unknown
 from coc_admin.api.problems import NotFound
-from coc_admin.api.serializers import InventoryAnswer
 from coc_admin.models import TokenScope
 from orders import ledger
-from orders.fields import json_number
-from orders.serializers import iso
+from orders.members import Members, MomentOrNull, Number, NumberOrNull, Read
 from orders.texts import is_sku
 
 router = Router(tags=["Inventory"])
+
+
+class InventoryAnswer(Members):
+    """What the shop may still promise of a SKU."""
+
+    sku: str
+    inventoryListId: str
+    ato: Annotated[NumberOrNull, Read(lambda record: record.ato if record.is_tracked else None)] = (
+        Field(description="Available to order; null while no figure is known.")
+    )
+    held: Number = Field(description="Held by orders on top of the figure.")
+    snapshotAt: MomentOrNull = Field(description="When OCI was asked for the figure.")
 
 
 @router.get(
@@ -37,10 +48,4 @@ def get_inventory(
         record = ledger.get_ato(site.inventory_list_id, sku)
     if record is None:
         raise NotFound("The site's inventory list has no such SKU.")
-    return {
-        "sku": record.sku,
-        "inventoryListId": record.inventory_list_id,
-        "ato": json_number(record.ato) if record.is_tracked else None,
-        "held": json_number(record.held),
-        "snapshotAt": iso(record.snapshot_at),
-    }
+    return InventoryAnswer.of(record)

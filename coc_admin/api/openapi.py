@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 from coc_admin.api.order_placement import RULE
-from coc_admin.api.serializers import OrderAnswer, ProblemAnswer
+from coc_admin.api.serializers import ProblemAnswer
 from orders.payload import MAX_BYTES, order_schema
+from orders.serializers import OrderAnswer
 
 DESCRIPTION = """\
 For storefronts, which place orders and ask for ATO, and for order management, which takes orders

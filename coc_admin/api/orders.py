@@ -5,24 +5,29 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Path, Query, Router
 
 from coc_admin.api.access import BearerToken, actor_of, site_of, token_of
-from coc_admin.api.pages import cursor_of, place_of, refuse_unknown
+from coc_admin.api.pages import page_of, refuse_unknown
 from coc_admin.api.problems import NotFound
 from coc_admin.api.serializers import (
     Cancellation,
     OrderChange,
-    OrderDocument,
     OrderFilters,
     OrderPage,
 )
 from coc_admin.models import TokenScope
+from coc_admin.pager import Column, Keyset
 from orders import exports
-from orders.documents import lengths_of_payloads, order_document, with_documents
+from orders.documents import (
+    OrderDocument,
+    lengths_of_payloads,
+    order_document,
+    with_documents,
+)
 from orders.models import Order, Site
 from orders.texts import is_plain
 from reconciliation.reservation import release
@@ -39,6 +44,7 @@ OrderNo = Annotated[str, Path(alias="orderNo")]
 
 READ = BearerToken(TokenScope.ORDERS_READ)
 WRITE = BearerToken(TokenScope.ORDERS_WRITE)
+_BY_CAPTURE = Keyset(Column("captured_at", datetime), Column("pk"))
 
 
 @router.get("/sites/{siteId}/orders", auth=READ, response=OrderPage, operation_id="listOrders")
@@ -50,17 +56,14 @@ def list_orders(request: HttpRequest, site_id: SiteId, filters: Query[OrderFilte
     site = site_of(token_of(request), site_id)
     refuse_unknown(request, filters)
     found = _filtered(Order.objects.filter(site=site), filters)
-    if filters.cursor:
-        at, pk = place_of(filters.cursor, datetime, int)
-        found = found.filter(captured_at__gte=at).filter(Q(captured_at__gt=at) | Q(pk__gt=pk))
-    rows = list(found.order_by("captured_at", "pk")[: filters.limit + 1])
-    page = _within_bounds(rows[: filters.limit])
-    more = len(page) < len(rows)
-    last = page[-1] if page else None
-    full = with_documents(Order.objects.filter(pk__in=[order.pk for order in page]))
+    page = page_of(_BY_CAPTURE, found, filters)
+    orders = _within_bounds(page.rows)
+    was_cut = len(orders) < len(page.rows)
+    further = _BY_CAPTURE.cursor_at(orders[-1]) if was_cut else page.next_cursor
+    full = with_documents(Order.objects.filter(pk__in=[order.pk for order in orders]))
     return {
-        "orders": [order_document(order) for order in full.order_by("captured_at", "pk")],
-        "nextCursor": cursor_of(last.captured_at.isoformat(), last.pk) if last and more else None,
+        "orders": [order_document(order) for order in _BY_CAPTURE.sorted(full)],
+        "nextCursor": further or None,
     }
 
 

@@ -6,24 +6,59 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any
 
-from django.db.models import Q
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from ninja import Path, Query, Router, Schema
+from pydantic import Field
 
 from coc_admin.api.access import BearerToken, sites_of, token_of
-from coc_admin.api.pages import cursor_of, place_of, refuse_unknown
+from coc_admin.api.pages import page_of, refuse_unknown
 from coc_admin.api.problems import NotFound, Unavailable
-from coc_admin.api.serializers import ReportFilters, ReportPage
+from coc_admin.api.serializers import Cursor, Day, Limit
 from coc_admin.models import TokenScope
+from coc_admin.pager import Column, Keyset
 from coc_admin.report_responses import report_response
-from orders.serializers import iso
-from reconciliation.models import ReportDay
+from orders.members import Members, MomentOrNull, Read
+from reconciliation.models import ReportDay, ReportType
 from reconciliation.reports import downloads, names
 
 router = Router(tags=["Reports"])
 
 READ = BearerToken(TokenScope.REPORTS_READ)
+_LATEST_FIRST = Keyset(Column("date", date, True), Column("pk"))
+
+
+class ReportAnswer(Members):
+    """A daily report."""
+
+    fileName: Annotated[str, Read(names.name_of)]
+    reportType: ReportType
+    siteId: str
+    date: Day
+    revision: int = Field(description="0 until it is written for the first time.")
+    orderCount: int
+    byteCount: int
+    generatedAt: MomentOrNull
+    upToDate: Annotated[bool, Read(lambda report: not report.needs_merge)] = Field(
+        description="Whether nothing has changed since."
+    )
+
+
+class ReportPage(Schema):
+    """Daily reports, the latest day first."""
+
+    reports: list[ReportAnswer]
+    nextCursor: str | None
+
+
+class ReportFilters(Schema):
+    """Which reports are wanted."""
+
+    site: Annotated[str | None, Field(max_length=32)] = None
+    date: Annotated[Day | None, Field(description="The day, in the site's time zone.")] = None
+    kind: ReportType | None = None
+    limit: Limit = 50
+    cursor: Cursor = None
 
 
 class FileFormat(StrEnum):
@@ -49,32 +84,10 @@ def list_reports(request: HttpRequest, filters: Query[ReportFilters]) -> Any:
         found = found.filter(date=filters.date)
     if filters.kind is not None:
         found = found.filter(report_type=filters.kind)
-    if filters.cursor:
-        found = found.filter(_after(*place_of(filters.cursor, date, int)))
-    rows = list(found.order_by("-date", "pk")[: filters.limit + 1])
-    page = rows[: filters.limit]
-    more = len(rows) > len(page)
+    page = page_of(_LATEST_FIRST, found, filters)
     return {
-        "reports": [_report(report) for report in page],
-        "nextCursor": cursor_of(page[-1].date.isoformat(), page[-1].pk) if more else None,
-    }
-
-
-def _after(day: date, pk: int) -> Q:
-    return Q(date__lt=day) | Q(date=day, pk__gt=pk)
-
-
-def _report(report: ReportDay) -> dict[str, Any]:
-    return {
-        "fileName": names.name_of(report),
-        "reportType": report.report_type,
-        "siteId": report.site_id,
-        "date": report.date,
-        "revision": report.revision,
-        "orderCount": report.order_count,
-        "byteCount": report.byte_count,
-        "generatedAt": iso(report.generated_at),
-        "upToDate": not report.needs_merge,
+        "reports": [ReportAnswer.of(report) for report in page.rows],
+        "nextCursor": page.next_cursor or None,
     }
 
 

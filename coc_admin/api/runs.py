@@ -1,4 +1,4 @@
-"""Reconciliations: where things stand, starting one, looking at them.
+"""Reconciliations: starting one, looking at them.
 
 A token sees the runs that may touch its sites, with the orders of these alone, and starts runs of
 its sites alone.
@@ -15,29 +15,23 @@ from django.utils import timezone
 from ninja import Path, Query, Router, Schema, Status
 
 from coc_admin.api.access import BearerToken, actor_of, sites_of, token_of
-from coc_admin.api.outages import accepting, amounts, limits_answer, outage_answer
-from coc_admin.api.pages import cursor_of, place_of, refuse_unknown
+from coc_admin.api.pages import page_of, refuse_unknown
 from coc_admin.api.problems import ApiProblem, InvalidRequest, NotFound
-from coc_admin.api.serializers import (
-    Cursor,
+from coc_admin.api.run_serializers import (
     DryRunAnswer,
-    Limit,
+    DryRunRow,
     RunAnswer,
     RunPage,
     RunRequest,
-    StatusAnswer,
 )
+from coc_admin.api.serializers import Cursor, Limit
 from coc_admin.models import TokenScope
+from coc_admin.pager import NEWEST_FIRST
 from orders.errors import Problem
-from orders.fields import json_number
-from orders.models import Order, Site
-from orders.offline_limits import limits_of
-from orders.serializers import iso
-from reconciliation import connection
-from reconciliation.models import ConnectionState, Run, RunEntry, Scope, Trigger
-from reconciliation.runs import lifecycle, status
+from orders.models import Order
+from reconciliation.models import Run, RunEntry, Scope, Trigger
+from reconciliation.runs import lifecycle
 from reconciliation.runs.dry_run import DryRun, dry_run
-from reconciliation.stock_mirror import age
 
 router = Router(tags=["Reconciliation"])
 
@@ -70,77 +64,17 @@ class RunFilters(Schema):
     cursor: Cursor = None
 
 
-@router.get(
-    "/status",
-    auth=BearerToken(TokenScope.STATUS_READ),
-    response=StatusAnswer,
-    operation_id="getStatus",
-)
-def get_status(request: HttpRequest) -> Any:
-    """Read the state of the connection to OCI and what waits for it at the token's sites."""
-    refuse_unknown(request)
-    site_ids = sites_of(token_of(request))
-    found = status.summary(sites=site_ids)
-    last = runs_of_sites(site_ids).first()
-    now = timezone.now()
-    sites = Site.objects.filter(pk__in=site_ids).order_by("pk")
-    is_online = found.connection == ConnectionState.ONLINE
-    limits = [] if is_online else limits_of(sites, offline_since=found.offline_since, now=now)
-    return {
-        "connection": found.connection,
-        "since": iso(found.since),
-        "cause": found.cause,
-        "calls": [
-            {
-                "kind": kind,
-                "isAnswered": not connection.is_lost(calls, now),
-                "lastGoodAt": iso(calls.last_good_at),
-                "p95Ms": calls.p95_ms,
-            }
-            for kind, calls in connection.healths().items()
-        ],
-        "waiting": {
-            "orders": found.waiting.orders,
-            "units": json_number(found.waiting.units),
-            "value": amounts(found.waiting.value),
-            "oldestCapturedAt": iso(found.waiting.oldest_captured_at),
-        },
-        "needsReview": found.review,
-        "oversold": found.oversold,
-        "lastRun": None if last is None else run_answer(last, site_ids),
-        "sites": [limits_answer(one, now) for one in limits]
-        or [accepting(site_id) for site_id in site_ids],
-        "outage": outage_answer(found.outage, site_ids=site_ids) if found.outage else None,
-        "stock": [_stock_age(one) for one in age.of_sites(site_ids, now)],
-    }
-
-
-def _stock_age(one: age.ListAge) -> dict[str, Any]:
-    return {
-        "inventoryListId": one.list_id,
-        "feed": one.state,
-        "records": one.records,
-        "p50Seconds": round(one.p50.total_seconds(), 1),
-        "p95Seconds": round(one.p95.total_seconds(), 1),
-        "oldestSeconds": round(one.oldest.total_seconds(), 1),
-        "isKept": one.is_kept,
-    }
-
-
 @router.get("/reconciliation/runs", auth=LOOK, response=RunPage, operation_id="listRuns")
 def list_runs(request: HttpRequest, filters: Query[RunFilters]) -> Any:
     """List reconciliations, the newest first."""
     refuse_unknown(request, filters)
     site_ids = sites_of(token_of(request))
     found = runs_of_sites(site_ids)
-    if filters.cursor:
-        found = found.filter(pk__lt=place_of(filters.cursor, int)[0])
-    rows = list(found[: filters.limit + 1])
-    page = rows[: filters.limit]
-    counts = _counts(page, site_ids)
+    page = page_of(NEWEST_FIRST, found, filters)
+    counts = _counts(page.rows, site_ids)
     return {
-        "runs": [_run(run, counts.get(run.pk, {})) for run in page],
-        "nextCursor": cursor_of(page[-1].pk) if len(rows) > len(page) else None,
+        "runs": [_run(run, counts.get(run.pk, {})) for run in page.rows],
+        "nextCursor": page.next_cursor or None,
     }
 
 
@@ -208,18 +142,7 @@ def run_answer(run: Run, site_ids: Collection[str]) -> dict[str, Any]:
 
 
 def _run(run: Run, counts: dict[str, int]) -> dict[str, Any]:
-    return {
-        "id": run.pk,
-        "state": run.state,
-        "trigger": run.trigger,
-        "scope": run.scope,
-        "isActive": run.is_active,
-        "createdAt": iso(run.created_at),
-        "startedAt": iso(run.started_at),
-        "finishedAt": iso(run.finished_at),
-        "orders": sum(counts.values()),
-        "outcomes": counts,
-    }
+    return RunAnswer.of(run, orders=sum(counts.values()), outcomes=counts)
 
 
 def _counts(page: list[Run], site_ids: Collection[str]) -> dict[int, dict[str, int]]:
@@ -276,19 +199,4 @@ def _invalid(name: str, message: str) -> InvalidRequest:
 
 
 def _dry_run(would: DryRun) -> dict[str, Any]:
-    return {
-        "orders": would.orders,
-        "units": json_number(would.units),
-        "value": {code: json_number(amount) for code, amount in sorted(would.value.items())},
-        "expected": {state.value: number for state, number in sorted(would.by_outcome.items())},
-        "stockAt": iso(would.stock_at),
-        "forecastOf": would.forecast_of,
-        "rows": [
-            {
-                "orderNo": row.order.order_no,
-                "units": json_number(row.units),
-                "expected": row.expected,
-            }
-            for row in would.rows
-        ],
-    }
+    return DryRunAnswer.of(would, rows=[DryRunRow.of(row) for row in would.rows])

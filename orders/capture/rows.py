@@ -11,6 +11,15 @@ from orders.fields import ZERO
 from orders.models import EventKind, Order, OrderEvent, OrderItem, OrderStatus
 from orders.reasons import say
 
+# Columns of an order that hold what was placed, under the same name, with their type in PostgreSQL.
+PLACED_COLUMNS = {
+    "creation_date": "text",
+    "currency": "text",
+    "order_total": "bigint",
+    "customer": "jsonb",
+    "payload_hash": "text",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
@@ -31,13 +40,9 @@ def build(ask: Ask, takes: Sequence[bool]) -> Rows:
         status=OrderStatus.CREATED if claim else OrderStatus.NEW,
         captured_offline=claim is None,
         captured_at=ask.now,
-        creation_date=placed.creation_date,
-        currency=placed.currency,
-        order_total=placed.order_total,
-        customer=placed.customer,
-        payload_hash=placed.payload_hash,
         claim=claim.holder if claim else "",
         claimed_until=claim.until if claim else None,
+        **{name: getattr(placed, name) for name in PLACED_COLUMNS},
     )
     order._state.adding = False
     order._state.db = "default"

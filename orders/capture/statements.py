@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection
 
-from orders.capture.rows import Rows
+from orders.capture.rows import PLACED_COLUMNS, Rows
 from orders.cursors import prepared_cursor
 from orders.fields import stored_money, thousandths
 from orders.ledger.statements import next_id_on_sqlite
-from orders.models import OrderItem
+from orders.models import Order, OrderItem
 
 # `place` is where an order stands in the list; a parent is known by its position in the order.
 INSERT_POSTGRESQL = """\
@@ -25,8 +26,7 @@ WITH placed AS MATERIALIZED (
     SELECT nextval('orders_order_id_seq') AS id, o.*
     FROM json_to_recordset(%(orders)s::json) AS o(
         place int, site_id text, order_no text, status text, captured_offline bool,
-        captured_at timestamptz, creation_date text, currency text, order_total bigint,
-        customer jsonb, payload_hash text, claim text, claimed_until timestamptz, body text,
+        captured_at timestamptz, <placed types>, claim text, claimed_until timestamptz, body text,
         kind text, actor_kind text, actor text, reason text, reason_codes jsonb,
         projected bool)
 ), lines AS MATERIALIZED (
@@ -37,12 +37,10 @@ WITH placed AS MATERIALIZED (
 ), stored AS (
     INSERT INTO orders_order (
         id, site_id, order_no, status, reservation_state, export_status, captured_offline,
-        captured_at, creation_date, currency, order_total, customer, payload_hash,
-        generation, claim, claimed_until, needs_review_reason, resolution, resolution_by,
-        resolution_note)
+        captured_at, <placed>, generation, claim, claimed_until, needs_review_reason,
+        resolution, resolution_by, resolution_note)
     SELECT id, site_id, order_no, status, 'RESERVATION_MISSING', 'not_exported',
-           captured_offline, captured_at, creation_date, currency, order_total, customer,
-           payload_hash, 0, claim, claimed_until, '', '', '', ''
+           captured_offline, captured_at, <placed>, 0, claim, claimed_until, '', '', '', ''
     FROM placed
 ), payloads AS (
     INSERT INTO orders_orderpayload (order_id, body) SELECT id, body FROM placed
@@ -72,9 +70,9 @@ ORDER BY p.place
 ORDER_SQLITE = """\
 INSERT INTO orders_order (
     id, site_id, order_no, status, reservation_state, export_status, captured_offline,
-    captured_at, creation_date, currency, order_total, customer, payload_hash, generation,
-    claim, claimed_until, needs_review_reason, resolution, resolution_by, resolution_note)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    captured_at, <placed>, generation, claim, claimed_until, needs_review_reason, resolution,
+    resolution_by, resolution_note)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, <placed values>, %s, %s, %s, %s, %s, %s, %s)
 """
 
 PAYLOAD_SQLITE = """\
@@ -94,6 +92,20 @@ INSERT INTO orders_orderevent (
     order_id, at, kind, actor_kind, actor, reason, reason_codes, data, projected)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
+
+
+def _with_placed(statement: str) -> str:
+    """Return `statement` with the columns of PLACED_COLUMNS."""
+    types = ", ".join(f"{name} {kind}" for name, kind in PLACED_COLUMNS.items())
+    return (
+        statement.replace("<placed types>", types)
+        .replace("<placed>", ", ".join(PLACED_COLUMNS))
+        .replace("<placed values>", ", ".join(["%s"] * len(PLACED_COLUMNS)))
+    )
+
+
+INSERT_POSTGRESQL = _with_placed(INSERT_POSTGRESQL)
+ORDER_SQLITE = _with_placed(ORDER_SQLITE)
 
 
 def insert(built: Sequence[Rows]) -> None:
@@ -130,11 +142,7 @@ def _order(place: int, rows: Rows) -> dict[str, Any]:
         "status": order.status,
         "captured_offline": order.captured_offline,
         "captured_at": order.captured_at.isoformat(),
-        "creation_date": order.creation_date,
-        "currency": order.currency,
-        "order_total": stored_money(order.order_total),
-        "customer": order.customer,
-        "payload_hash": order.payload_hash,
+        **_placed(order),
         "claim": order.claim,
         "claimed_until": until.isoformat() if until else None,
         "body": rows.body,
@@ -144,6 +152,14 @@ def _order(place: int, rows: Rows) -> dict[str, Any]:
         "reason": event.reason,
         "reason_codes": event.reason_codes,
         "projected": event.projected,
+    }
+
+
+def _placed(order: Order) -> dict[str, Any]:
+    """Return the values of PLACED_COLUMNS, an amount as its column stores it."""
+    values = ((name, getattr(order, name)) for name in PLACED_COLUMNS)
+    return {
+        name: stored_money(value) if isinstance(value, Decimal) else value for name, value in values
     }
 
 
@@ -189,11 +205,7 @@ def _order_on_sqlite(rows: Rows) -> tuple[Any, ...]:
         order.export_status,
         order.captured_offline,
         time(order.captured_at),
-        order.creation_date,
-        order.currency,
-        stored_money(order.order_total),
-        json.dumps(order.customer),
-        order.payload_hash,
+        *(json.dumps(one) if isinstance(one, dict) else one for one in _placed(order).values()),
         order.generation,
         order.claim,
         time(order.claimed_until),

@@ -13,40 +13,35 @@ from django.utils.translation import gettext as _
 
 from reconciliation.models import ReportDay
 from reconciliation.reports import daily, names, publish, sheets
+from reconciliation.reports.serializers import ReportItem, ReportOrder
 
 _DAY = re.compile(r"\A(\d{4})(\d{2})(\d{2})_([a-z]+)_")
 _TRIES = 3
 
-COLUMNS = (
-    "siteId",
-    "orderNo",
-    "capturedAt",
-    "reconciledAt",
-    "reservationState",
-    "reservationId",
-    "currency",
-    "orderTotal",
-    "customerName",
-    "customerEmail",
-    "itemId",
-    "sku",
-    "productName",
-    "inventoryListId",
-    "quantity",
-    "reservedQuantity",
-    "shortQuantity",
-    "cancelledQuantity",
-    "replacedQuantity",
-    "replacesItemId",
-    "unitPrice",
-    "runId",
-    "resolution",
-    "resolutionAt",
-    "resolutionBy",
-    "resolutionNote",
-    "parentItemId",
-    "kind",
-    "takesStock",
+_CUSTOMER = {"customerName": "customerName", "customerEmail": "email"}
+_RESOLUTION = {
+    "resolution": "what",
+    "resolutionAt": "at",
+    "resolutionBy": "by",
+    "resolutionNote": "note",
+}
+# Programs find columns by their place too, so these stay where they are.
+_FIRST = (
+    *("siteId", "orderNo", "capturedAt", "reconciledAt", "reservationState", "reservationId"),
+    *("currency", "orderTotal", *_CUSTOMER, "itemId", "sku", "productName", "inventoryListId"),
+    *("quantity", "reservedQuantity", "shortQuantity", "cancelledQuantity", "replacedQuantity"),
+    *("replacesItemId", "unitPrice", "runId", *_RESOLUTION),
+)
+_NOT_A_CELL = ("reservationIds", "customer", "items", "resolution")
+# What orders and items were given later comes at the end.
+COLUMNS = tuple(
+    dict.fromkeys(
+        (
+            *_FIRST,
+            *(name for name in ReportItem.names() if name not in _NOT_A_CELL),
+            *(name for name in ReportOrder.names() if name not in _NOT_A_CELL),
+        )
+    )
 )
 
 
@@ -120,12 +115,8 @@ def rows_of(file: BinaryIO) -> Iterator[list[Any]]:
             flat = {
                 **order,
                 **item,
-                "customerName": customer.get("customerName"),
-                "customerEmail": customer.get("email"),
-                "resolution": resolution.get("what"),
-                "resolutionAt": resolution.get("at"),
-                "resolutionBy": resolution.get("by"),
-                "resolutionNote": resolution.get("note"),
+                **{name: customer.get(member) for name, member in _CUSTOMER.items()},
+                **{name: resolution.get(member) for name, member in _RESOLUTION.items()},
             }
             # A file of an earlier release lacks what was added since.
             yield [flat.get(column) for column in COLUMNS]

@@ -1,16 +1,30 @@
-"""What report files say of an order (design 7); schemas/ holds the same as JSON Schema."""
+"""What report files say of an order (design 7).
+
+The columns of CSV and XLSX, and the JSON Schemas in schemas/, are made from these definitions
+(`.schema`, `.downloads`).
+"""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
 
-from orders.fields import json_number
-from orders.models import SETTLED_STATES, Order, OrderItem, ReservationState
+from pydantic import Field
+
+from orders.members import (
+    Members,
+    MomentOrNull,
+    Number,
+    NumberOrNull,
+    Read,
+    from_attribute,
+    like,
+)
+from orders.models import SETTLED_STATES, Order, OrderItem, Resolution
 from orders.models.orders import OrderQuerySet
-from orders.serializers import iso
+from orders.serializers import ItemMembers, OrderMembers, links_of
 from reconciliation.models import DocumentState, ReportType, ReservationDocument, RunEntry
 
 SCHEMA_VERSION = 1
@@ -23,6 +37,50 @@ _TELLING = (
     DocumentState.COUNTED,
     DocumentState.CANCELLING,
 )
+
+
+class ReportItem(ItemMembers):
+    """An item of an order in a report file."""
+
+    productName: str
+    inventoryListId: str
+    shortQuantity: Annotated[Number, like(minimum=0)] = Field(
+        description="Ordered minus reserved; 0 where takesStock is false"
+    )
+    unitPrice: Annotated[NumberOrNull, like(minimum=0)]
+
+
+class ReportResolution(Members):
+    """How an order of a report file was settled."""
+
+    what: Annotated[Resolution, from_attribute("resolution")]
+    at: Annotated[MomentOrNull, from_attribute("resolution_at")]
+    by: Annotated[str, from_attribute("resolution_by")]
+    note: Annotated[str, from_attribute("resolution_note")]
+
+    @classmethod
+    def or_null(cls, order: Order) -> dict[str, Any] | None:
+        """Return how `order` was settled; None if it was not."""
+        return cls.of(order) if order.resolution else None
+
+
+class ReportOrder(OrderMembers):
+    """An order in a report file."""
+
+    reservationId: Annotated[str | None, like(format="uuid")] = Field(
+        description="The first reservation document at OCI"
+    )
+    reservationIds: list[Annotated[str, like(format="uuid")]] = Field(
+        description="All of them: orders above 100 lines and reruns have several"
+    )
+    currency: Annotated[str, like(pattern="^[A-Z]{3}$")]
+    orderTotal: Annotated[Number, like(minimum=0)]
+    customer: dict[str, str] = Field(
+        description="customerId, customerName and email, as far as given"
+    )
+    items: Annotated[list[ReportItem], like(minItems=1)]
+    runId: int | None = Field(description="The reconciliation that settled the order")
+    resolution: Annotated[ReportResolution | None, Read(ReportResolution.or_null)]
 
 
 def in_chunks(orders: OrderQuerySet) -> Iterator[list[Order]]:
@@ -64,63 +122,16 @@ def members_of(orders: Sequence[Order]) -> list[dict[str, Any]]:
 
 
 def _members(
-    order: Order, items: Iterable[OrderItem], documents: list[str], run_id: int | None
+    order: Order, items: Sequence[OrderItem], documents: list[str], run_id: int | None
 ) -> dict[str, Any]:
-    return {
-        "siteId": order.site_id,
-        "orderNo": order.order_no,
-        "capturedAt": iso(order.captured_at),
-        "reconciledAt": iso(order.reconciled_at),
-        "reservationState": ReservationState(order.reservation_state).value,
-        "reservationId": documents[0] if documents else None,
-        "reservationIds": documents,
-        "currency": order.currency,
-        "orderTotal": json_number(order.order_total),
-        "customer": order.customer,
-        "items": _items(list(items)),
-        "runId": run_id,
-        "resolution": _resolution(order),
-    }
-
-
-def _items(items: Sequence[OrderItem]) -> list[dict[str, Any]]:
-    numbers: dict[int | None, str] = {item.pk: item.item_id for item in items}
-    return [
-        _item(item)
-        | {
-            "replacesItemId": numbers.get(item.replaces_id),
-            "parentItemId": numbers.get(item.parent_id),
-            "kind": item.kind,
-            "takesStock": item.takes_stock,
-        }
-        for item in items
-    ]
-
-
-def _item(item: OrderItem) -> dict[str, Any]:
-    return {
-        "itemId": item.item_id,
-        "sku": item.sku,
-        "productName": item.product_name,
-        "inventoryListId": item.inventory_list_id,
-        "quantity": json_number(item.ordered_quantity),
-        "reservedQuantity": json_number(item.reserved_quantity),
-        "shortQuantity": json_number(item.short_quantity),
-        "cancelledQuantity": json_number(item.cancelled_quantity),
-        "replacedQuantity": json_number(item.replaced_quantity),
-        "unitPrice": None if item.unit_price is None else json_number(item.unit_price),
-    }
-
-
-def _resolution(order: Order) -> dict[str, Any] | None:
-    if not order.resolution:
-        return None
-    return {
-        "what": order.resolution,
-        "at": iso(order.resolution_at),
-        "by": order.resolution_by,
-        "note": order.resolution_note,
-    }
+    links = links_of(items)
+    return ReportOrder.of(
+        order,
+        reservationId=documents[0] if documents else None,
+        reservationIds=documents,
+        items=[ReportItem.of(item, **links[item.pk]) for item in items],
+        runId=run_id,
+    )
 
 
 def work_file(kind: ReportType, members: dict[str, Any]) -> bytes:
