@@ -9,8 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db import DatabaseError, InterfaceError, connections
-
 from orders import handover, refused_orders, statement_limit
 from reconciliation import connection, liveness
 from reconciliation.alerts import lifecycle, refresh
@@ -18,6 +16,7 @@ from reconciliation.maintenance import schedules, sweep
 from reconciliation.monitor import recovery, stock_arrivals
 from reconciliation.monitor.probe import Prober
 from reconciliation.queue import heartbeats, intervals, leases
+from reconciliation.queue.loops import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -55,34 +54,18 @@ class Monitor:
     _next_heal: datetime | None = None
     _next_retry: datetime | None = None
     _state: str = ""
-    _errors: int = 0
 
     def run(self, stop: threading.Event) -> None:
         """Tick once a second until `stop` is set; no exception ends the loop."""
+        turns = Turns("monitor", logger)
         liveness.watch("the loop", lambda: self.turns, patience=STUCK_SECONDS)
         while not stop.is_set():
             self.turns += 1
             started = time.monotonic()
-            ok = self._try_tick()
+            turns.take(self.tick)
             spent = time.monotonic() - started
-            pause = TICK_SECONDS if ok else min(TICK_SECONDS * 2**self._errors, LONGEST_PAUSE)
-            stop.wait(max(0.0, pause - spent))
-        self._stand_down()
-
-    def _try_tick(self) -> bool:
-        try:
-            self.tick()
-        except (DatabaseError, InterfaceError) as error:
-            self._errors = min(self._errors + 1, 8)
-            logger.warning("The database cannot be used now: %s.", type(error).__name__)
-            connections.close_all()
-            return False
-        except Exception:
-            self._errors = min(self._errors + 1, 8)
-            logger.exception("A tick of the monitor failed; the next one tries again.")
-            return False
-        self._errors = 0
-        return True
+            stop.wait(max(0.0, turns.pause(TICK_SECONDS, longest=LONGEST_PAUSE) - spent))
+        turns.give_back(LEASE, holder=self.holder, now=self.clock())
 
     def tick(self) -> bool:
         """Do what is due now if this monitor leads; True if it does."""
@@ -159,10 +142,3 @@ class Monitor:
                 "This monitor leads now." if leads else "Another monitor leads; standing by."
             )
         self.leads = leads
-
-    def _stand_down(self) -> None:
-        """Let another monitor take over at once instead of after the lease."""
-        try:
-            leases.give_back(name=LEASE, holder=self.holder, now=self.clock())
-        except (DatabaseError, InterfaceError):
-            logger.warning("The lease of the monitor was not given back; it ends by itself.")

@@ -16,6 +16,7 @@ from reconciliation import connection, liveness
 from reconciliation.models import StockFeed
 from reconciliation.oci.feeds import FeedClient
 from reconciliation.queue import leases
+from reconciliation.queue.loops import Turns
 from reconciliation.reasons import say
 from reconciliation.stock_mirror import age, changes, feeds, full_export
 
@@ -45,7 +46,7 @@ class StockMirror:
     _stop: threading.Event = field(default_factory=threading.Event)
     _export: threading.Thread | None = None
     _next_measure: datetime | None = None
-    _errors: int = 0
+    _turns: Turns = field(default_factory=lambda: Turns("stock mirror", logger))
 
     def run(self, stop: threading.Event) -> None:
         """Take turns until `stop` is set; no exception ends the loop."""
@@ -54,9 +55,8 @@ class StockMirror:
         try:
             while not stop.is_set():
                 started = time.monotonic()
-                pause = settings.COC_STOCK_FEED_SECONDS
-                if not self._try_turn():
-                    pause = min(LONGEST_PAUSE, pause * 2**self._errors)
+                self._turns.take(self.turn)
+                pause = self._turns.pause(settings.COC_STOCK_FEED_SECONDS, longest=LONGEST_PAUSE)
                 stop.wait(max(0.05, pause - (time.monotonic() - started)))
             self.stand_down()
         finally:
@@ -95,31 +95,13 @@ class StockMirror:
         self._stop.set()
         if self._export is not None:
             self._export.join(10)
-        try:
-            leases.give_back(name=LEASE, holder=self.holder, now=self.clock())
-        except (DatabaseError, InterfaceError):
-            logger.warning("The lease of the stock mirror was not released; it will expire.")
+        self._turns.give_back(LEASE, holder=self.holder, now=self.clock())
 
     def _may_call(self, now: datetime) -> bool:
         """Whether OCI is held to answer, and has not just asked us to slow down."""
         state = connection.current()
         asked_to_wait = state.wait_until is not None and state.wait_until > now
         return connection.may_call(state) and not asked_to_wait
-
-    def _try_turn(self) -> bool:
-        try:
-            self.turn()
-        except (DatabaseError, InterfaceError) as error:
-            self._errors = min(self._errors + 1, 8)
-            logger.warning("The database cannot be used now: %s.", type(error).__name__)
-            connections.close_all()
-            return False
-        except Exception:
-            self._errors = min(self._errors + 1, 8)
-            logger.exception("A turn of the stock mirror failed; the next one tries again.")
-            return False
-        self._errors = 0
-        return True
 
     def _start_export(self, now: datetime) -> None:
         if self._export is not None and self._export.is_alive():

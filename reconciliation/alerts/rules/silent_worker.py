@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import timedelta
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
-from reconciliation.alerts.site_figures import Sites
-from reconciliation.models import Alert, Priority
+from reconciliation.alerts.rule import Data, Text, moment_of, span_of
+from reconciliation.alerts.silence import SilenceRule
 from reconciliation.queue import heartbeats, intervals
 
 WORKER_SILENT = timedelta(seconds=90)  # with the quickest sweep
@@ -25,26 +23,15 @@ def is_worker_silent(quiet: timedelta) -> bool:
     return quiet > intervals.interval_of(intervals.SWEEP).length + SWEEP_LATE
 
 
-class SilentWorker(Rule):
+class SilentWorker(SilenceRule):
     """Open until a worker reports again."""
 
     title = gettext_lazy("Worker is silent")
-    button = gettext_lazy("Open the home page")
-    is_about_silence = True
+    component = heartbeats.WORKER
 
-    def find(self, facts: Facts) -> Iterable[Found]:
-        """Yield it if nothing has beaten for too long, once any process has reported."""
-        worker = heartbeats.last_beat(heartbeats.WORKER)
-        # One that has never reported is missed as soon as the other process works.
-        expected = worker is not None or heartbeats.last_beat(heartbeats.MONITOR) is not None
-        quiet = facts.now - max(worker or facts.watching_since, facts.watching_since)
-        if expected and is_worker_silent(quiet):
-            yield Found(
-                priority=Priority.ACTION,
-                link="/",
-                data={"never": worker is None},
-                since=worker,
-            )
+    def is_silent(self, quiet: timedelta) -> bool:
+        """Whether no worker reported for too long."""
+        return is_worker_silent(quiet)
 
     def text(self, data: Data) -> Text:
         """Say since when, what stands still, and what to start."""
@@ -64,10 +51,6 @@ class SilentWorker(Rule):
     def past(self, data: Data) -> str:
         """Say from when to when."""
         return _("No worker reported from %(time)s to %(until)s.") % span_of(data)
-
-    def site_text(self, sites: Sites, alert: Alert) -> str | None:
-        """Say the same to everybody: all sites share the workers."""
-        return self.text_for_all(alert)
 
 
 RULE = SilentWorker()

@@ -233,7 +233,7 @@ def test_a_tick_that_fails_does_not_end_the_loop(
     clock: Clock, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("reconciliation.monitor.loop.TICK_SECONDS", 0.001)
-    monkeypatch.setattr("reconciliation.monitor.loop.connections.close_all", lambda: None)
+    monkeypatch.setattr("reconciliation.queue.loops.connections.close_all", lambda: None)
     stop = threading.Event()
     calls: list[int] = []
 

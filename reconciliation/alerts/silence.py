@@ -1,0 +1,44 @@
+"""What the alerts about silent processes have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.utils.translation import gettext_lazy
+
+from reconciliation.alerts.rule import Facts, Found, Rule
+from reconciliation.alerts.site_figures import Sites
+from reconciliation.models import Alert, Priority
+from reconciliation.queue import heartbeats
+
+
+class SilenceRule(Rule):
+    """Open while no process of a kind (`component`) reports, until one does again."""
+
+    component: str
+    button = gettext_lazy("Open the home page")
+    is_about_silence = True
+
+    @abstractmethod
+    def is_silent(self, quiet: timedelta) -> bool:
+        """Whether nothing reported for so long is too long."""
+
+    def find(self, facts: Facts) -> Iterable[Found]:
+        """Yield it if none has beaten for too long, once any process has reported."""
+        beats = {name: heartbeats.last_beat(name) for name in _COMPONENTS}
+        last = beats[self.component]
+        quiet = facts.now - max(last or facts.watching_since, facts.watching_since)
+        # One that has never reported is missed as soon as the other process works.
+        if any(beats.values()) and self.is_silent(quiet):
+            yield Found(
+                priority=Priority.ACTION, link="/", data={"never": last is None}, since=last
+            )
+
+    def site_text(self, sites: Sites, alert: Alert) -> str | None:
+        """Say the same to everybody: all sites share these processes."""
+        return self.text_for_all(alert)
+
+
+_COMPONENTS = (heartbeats.MONITOR, heartbeats.WORKER)
