@@ -9,7 +9,6 @@ asserted: figures depend on the machine. Runs of less than 90 seconds: see --cli
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
 import os
 import socket
@@ -17,7 +16,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -27,7 +25,7 @@ from statistics import median, quantiles
 
 from coc_admin.processes import programs
 from tests.benchmarks import web_servers
-from tests.benchmarks.web_servers import SITE, Request, measure, order, set_up
+from tests.benchmarks.web_servers import SITE, Ask, Request, measure, order, set_up, with_clients
 from tests.processes.product import ROOT, environment, free_port, serve
 
 SKUS = 5_000
@@ -157,23 +155,14 @@ def paced(port: int, request: Request, *, rate: float, seconds: float) -> list[f
     times: list[float] = []
     began, numbers = time.monotonic() + 0.2, count()
 
-    def send() -> None:
-        link = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    def send(ask: Ask) -> None:
         while (due := began + next(numbers) / rate) < began + seconds:
             body = request.body()
             time.sleep(max(0.0, due - time.monotonic()))
-            link.request(request.method, request.path, body, request.headers)
-            answer = link.getresponse()
-            answer.read()
-            assert answer.status == request.status, answer.status
+            ask(body)
             times.append(time.monotonic() - due)
-        link.close()
 
-    threads = [threading.Thread(target=send) for _ in range(PACED_CLIENTS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with_clients(port, request, number=PACED_CLIENTS, send=send)
     return times
 
 

@@ -34,6 +34,7 @@ SITE = "bench"
 SKUS = 200
 USER, PASSWORD = "bench", "a long password"
 NUMBERS = count(1)
+Ask = Callable[[bytes], None]
 
 
 @dataclass
@@ -94,24 +95,37 @@ def measure(port: int, request: Request, *, clients: int, seconds: float) -> lis
     until = time.monotonic() + seconds
     times: list[float] = []
 
-    def send() -> None:
-        link = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    def send(ask: Ask) -> None:
         while time.monotonic() < until:
             body = request.body()
             began = time.monotonic()
+            ask(body)
+            times.append(time.monotonic() - began)
+
+    with_clients(port, request, number=clients, send=send)
+    return times
+
+
+def with_clients(port: int, request: Request, *, number: int, send: Callable[[Ask], None]) -> None:
+    """Call `send` in as many threads, each with a connection of its own over which it asks."""
+
+    def run() -> None:
+        link = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+        def ask(body: bytes) -> None:
             link.request(request.method, request.path, body, request.headers)
             answer = link.getresponse()
             answer.read()
             assert answer.status == request.status, answer.status
-            times.append(time.monotonic() - began)
+
+        send(ask)
         link.close()
 
-    threads = [threading.Thread(target=send) for _ in range(clients)]
+    threads = [threading.Thread(target=run) for _ in range(number)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return times
 
 
 # In one process: starting Django takes longer than all of it.
