@@ -1,4 +1,4 @@
-"""Sites, stock and orders for tests, made by the product's own functions."""
+"""One factory a thing for tests: site, list, stock, order, run, outage, person."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.contrib.auth.models import Group, Permission, User
+from django.db.models import Q
+
+from coc_admin.models import Profile
 from orders import ledger
 from orders.actors import api_client
 from orders.capture import Claim, capture_order
@@ -16,6 +20,19 @@ from orders.ledger import Figure
 from orders.models import CaptureTrace, InventoryList, Order, OrderPayload, Site
 from orders.payload import meaning_hash, parse_order
 from orders.permitted_lists import permit_only
+from reconciliation.models import (
+    Batch,
+    BatchState,
+    ConnectionChange,
+    ConnectionState,
+    EntryState,
+    OfflineCause,
+    Outage,
+    Run,
+    RunEntry,
+    RunState,
+    Trigger,
+)
 from tests.orders.payloads import raw_order
 
 START = datetime(2026, 2, 2, 12, tzinfo=UTC)
@@ -88,13 +105,18 @@ def capture(
 
 
 def capture_raw(
-    site: Site, raw: bytes, *, at: datetime = START, claim: Claim | None = None
+    site: Site,
+    raw: bytes,
+    *,
+    at: datetime = START,
+    claim: Claim | None = None,
+    offline_since: datetime | None = None,
 ) -> Order:
     """Capture the order that `raw` describes."""
     return capture_order(
         placed=parse_order(raw, site=site),
         site=site,
-        offline_since=None,
+        offline_since=offline_since,
         offline_reason="" if claim else "The connection to OCI is offline.",
         claim=claim,
         actor=SHOP,
@@ -110,3 +132,90 @@ def change_currency(order: Order, currency: str) -> None:
     OrderPayload.objects.filter(pk=payload.pk).update(body=body)
     Order.objects.filter(pk=order.pk).update(currency=currency, payload_hash=digest)
     CaptureTrace.objects.filter(pk=order.pk).update(currency=currency, payload_hash=digest)
+
+
+# Runs and outages
+
+
+def make_run(*, state: RunState = RunState.SHORTAGES, minutes_ago: int = 10) -> Run:
+    """Create a run, ended unless its state is an active one."""
+    active = state in (RunState.QUEUED, RunState.RUNNING)
+    at = START - timedelta(minutes=minutes_ago)
+    return Run.objects.create(
+        trigger=Trigger.RECOVERY,
+        actor="monitor",
+        state=state,
+        created_at=at,
+        started_at=at,
+        finished_at=None if active else at + timedelta(seconds=95),
+        is_active=active,
+    )
+
+
+def enter(run: Run, order: Order, state: EntryState) -> RunEntry:
+    """Put an order into a run with an outcome."""
+    batch, _ = Batch.objects.get_or_create(
+        run=run, lane=0, sequence=0, defaults={"state": BatchState.DONE}
+    )
+    return RunEntry.objects.create(
+        run=run, batch=batch, order=order, position=run.entries.count(), state=state
+    )
+
+
+def make_outage(run: Run | None = None, *, minutes_ago: int = 70, over: bool = True) -> Outage:
+    """Create an outage with its history: lost, detected after 3 s, back and drained at last.
+
+    It ends 8 minutes before START, after `run`, or goes on.
+    """
+    lost_at = START - timedelta(minutes=minutes_ago)
+    recovered_at, drained_at = START - timedelta(minutes=10), START - timedelta(minutes=8)
+    outage = Outage.objects.create(
+        is_open=not over,
+        cause=OfflineCause.UNREACHABLE,
+        reason="OCI has left 3 or more calls in a row without an answer.",
+        lost_at=lost_at,
+        detected_at=lost_at + timedelta(seconds=3),
+        recovered_at=recovered_at if over else None,
+        drained_at=drained_at if over else None,
+    )
+    online, offline = ConnectionState.ONLINE, ConnectionState.OFFLINE
+    steps = [(outage.detected_at, online, offline, outage.reason)]
+    if over:
+        recovering = ConnectionState.RECOVERING
+        steps += [
+            (recovered_at, offline, recovering, "OCI answers again."),
+            (drained_at, recovering, online, "Nothing waits for a reservation any more."),
+        ]
+    for at, old, new, reason in steps:
+        ConnectionChange.objects.create(
+            at=at, outage=outage, old_state=old, new_state=new, actor="connection", reason=reason
+        )
+    if run is not None:
+        Run.objects.filter(pk=run.pk).update(outage=outage)
+    return outage
+
+
+# People
+
+
+def make_user(name: str, *permissions: str, staff: bool = False) -> User:
+    """Create a person with exactly these permissions; the password is `a long password`."""
+    user = User.objects.create_user(name, password="a long password", is_staff=staff)
+    wanted = Q()
+    for permission in permissions:
+        app, codename = permission.split(".")
+        wanted |= Q(content_type__app_label=app, codename=codename)
+    found = Permission.objects.filter(wanted) if permissions else []
+    assert len(found) == len(set(permissions))
+    user.user_permissions.add(*found)
+    return user
+
+
+def make_person(role: str, name: str, *, sites: list[Site] | None = None) -> User:
+    """Create a person with one of the roles ("" for none)."""
+    user = User.objects.create_user(name, password="a long password")
+    if role:
+        user.groups.add(Group.objects.get(name=role))
+    if sites is not None:
+        Profile.objects.create(user=user, every_site=False).sites.set(sites)
+    return user

@@ -24,7 +24,8 @@ from orders.models import Order, Site
 from orders.payload import MAX_BYTES, MAX_ITEMS, parse_order
 from reconciliation.models import AttemptOutcome, Run
 from tests.coc_admin.console import scene
-from tests.coc_admin.console.scene import JOB, NOW, SHOP
+from tests.coc_admin.console.scene import JOB, NOW
+from tests.factories import SHOP
 
 WIDEST = "W&ä–"
 

@@ -5,28 +5,20 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from django.contrib.auth.models import Permission, User
-from django.db.models import Q
-
-from orders import actors, cancellation, capture, ledger, outcomes
-from orders.ledger import Figure
-from orders.models import InventoryList, Order, Site
-from orders.payload import parse_order
+from orders import actors, cancellation, outcomes
+from orders.models import Order, Site
 from reconciliation.alerts import lifecycle
 from reconciliation.models import (
     CONNECTION_ID,
     Alert,
     Attempt,
     AttemptOutcome,
-    Batch,
-    BatchState,
     Channel,
     ChannelKind,
     Connection,
-    ConnectionChange,
     ConnectionState,
     Delivery,
     DocumentState,
@@ -38,14 +30,14 @@ from reconciliation.models import (
     ReportType,
     ReservationDocument,
     Run,
-    RunEntry,
-    RunState,
-    Trigger,
 )
+from tests.factories import START, capture_raw, enter, make_site
+from tests.factories import make_outage as make_outage
+from tests.factories import make_run as make_run
+from tests.factories import make_user as make_user
 from tests.kept import Kept
 
-NOW = datetime(2026, 2, 2, 12, 0, tzinfo=UTC)
-SHOP = actors.api_client("storefront")
+NOW = START
 JOB = actors.job("reconciliation")
 
 VIEWER = (
@@ -72,32 +64,15 @@ OPERATOR = (
 )
 
 
-def make_user(name: str, *permissions: str, staff: bool = False) -> User:
-    """Create a person with exactly these permissions; the password is `a long password`."""
-    user = User.objects.create_user(name, password="a long password", is_staff=staff)
-    wanted = Q()
-    for permission in permissions:
-        app, codename = permission.split(".")
-        wanted |= Q(content_type__app_label=app, codename=codename)
-    found = Permission.objects.filter(wanted) if permissions else []
-    assert len(found) == len(set(permissions))
-    user.user_permissions.add(*found)
-    return user
-
-
 def make_shop(site_id: str = "NorthShop") -> Site:
     """Create a site with its list and 100 pieces of three SKUs."""
-    stock = InventoryList.objects.create(id=f"{site_id.split()[0]}-stock")
-    site = Site.objects.create(
-        id=site_id, inventory_list=stock, currency="EUR", keeps_promises=False
+    return make_site(
+        site_id,
+        list_id=f"{site_id.split()[0]}-stock",
+        stock=dict.fromkeys(("MUG-01", "CUP-02", "JUG-03"), 100),
+        at=NOW - timedelta(hours=2),
+        currency="EUR",
     )
-    ledger.apply_snapshot(
-        figures=[Figure(stock.pk, sku, Decimal(100)) for sku in ("MUG-01", "CUP-02", "JUG-03")],
-        taken_at=NOW - timedelta(hours=2),
-        lag=timedelta(seconds=3),
-        now=NOW - timedelta(hours=2),
-    )
-    return site
 
 
 def place(
@@ -126,40 +101,7 @@ def place(
         "orderTotal": round(9.5 * sum(units for _, units in lines), 2),
     }
     at = now - timedelta(minutes=minutes_ago)
-    return capture.capture_order(
-        placed=parse_order(json.dumps(document).encode(), site=site),
-        site=site,
-        offline_since=at,
-        offline_reason="The connection to OCI is offline.",
-        claim=None,
-        actor=SHOP,
-        now=at,
-    ).order
-
-
-def make_run(*, state: RunState = RunState.SHORTAGES, minutes_ago: int = 10) -> Run:
-    """Create a run, ended unless its state is an active one."""
-    active = state in (RunState.QUEUED, RunState.RUNNING)
-    at = NOW - timedelta(minutes=minutes_ago)
-    return Run.objects.create(
-        trigger=Trigger.RECOVERY,
-        actor="monitor",
-        state=state,
-        created_at=at,
-        started_at=at,
-        finished_at=None if active else at + timedelta(seconds=95),
-        is_active=active,
-    )
-
-
-def enter(run: Run, order: Order, state: EntryState) -> RunEntry:
-    """Put an order into a run with an outcome."""
-    batch, _ = Batch.objects.get_or_create(
-        run=run, lane=0, sequence=0, defaults={"state": BatchState.DONE}
-    )
-    return RunEntry.objects.create(
-        run=run, batch=batch, order=order, position=run.entries.count(), state=state
-    )
+    return capture_raw(site, json.dumps(document).encode(), at=at, offline_since=at)
 
 
 def answer(
@@ -208,39 +150,6 @@ def set_connection(state: ConnectionState, *, cause: OfflineCause = OfflineCause
             is_open=True,
             defaults={"cause": cause, "lost_at": NOW, "detected_at": NOW},
         )
-
-
-def make_outage(run: Run | None = None, *, minutes_ago: int = 70, over: bool = True) -> Outage:
-    """Create an outage with its history: lost, detected after 3 s, back and drained at last.
-
-    It ends 8 minutes before NOW, after `run`, or goes on.
-    """
-    lost_at = NOW - timedelta(minutes=minutes_ago)
-    recovered_at, drained_at = NOW - timedelta(minutes=10), NOW - timedelta(minutes=8)
-    outage = Outage.objects.create(
-        is_open=not over,
-        cause=OfflineCause.UNREACHABLE,
-        reason="OCI has left 3 or more calls in a row without an answer.",
-        lost_at=lost_at,
-        detected_at=lost_at + timedelta(seconds=3),
-        recovered_at=recovered_at if over else None,
-        drained_at=drained_at if over else None,
-    )
-    online, offline = ConnectionState.ONLINE, ConnectionState.OFFLINE
-    steps = [(outage.detected_at, online, offline, outage.reason)]
-    if over:
-        recovering = ConnectionState.RECOVERING
-        steps += [
-            (recovered_at, offline, recovering, "OCI answers again."),
-            (drained_at, recovering, online, "Nothing waits for a reservation any more."),
-        ]
-    for at, old, new, reason in steps:
-        ConnectionChange.objects.create(
-            at=at, outage=outage, old_state=old, new_state=new, actor="connection", reason=reason
-        )
-    if run is not None:
-        Run.objects.filter(pk=run.pk).update(outage=outage)
-    return outage
 
 
 def make_channel() -> Channel:

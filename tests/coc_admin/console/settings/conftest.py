@@ -6,13 +6,12 @@ from collections.abc import Callable
 
 import pytest
 from django.apps import apps
-from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from coc_admin.accounts.roles import make_roles
-from coc_admin.models import Profile
 from orders.models import Site
 from tests.coc_admin.console import scene
+from tests.factories import make_person as make_person
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -30,16 +29,6 @@ def sign_in(db: None) -> SignIn:
         return client
 
     return signed_in
-
-
-def make_person(role: str, name: str, *, sites: list[Site] | None = None) -> User:
-    """Create a person with one of the roles ("" for none)."""
-    user = User.objects.create_user(name, password="a long password")
-    if role:
-        user.groups.add(Group.objects.get(name=role))
-    if sites is not None:
-        Profile.objects.create(user=user, every_site=False).sites.set(sites)
-    return user
 
 
 @pytest.fixture
