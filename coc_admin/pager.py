@@ -144,15 +144,15 @@ class Keyset:
         *,
         size: int,
         strict: bool = False,
-        read: Callable[[QuerySet[Any]], list[T]] = list,
-    ) -> Page[T]:
+        read: Callable[[QuerySet[Any]], list[Any]] = list,
+    ) -> Page[Any]:
         """Return the page of `rows` at `cursor`; one query.
 
         `read` gets the rows of the page, and one more, from the query set. `strict` raises
         BadCursor for a cursor that is none or goes backwards; otherwise it shows the start.
         """
 
-        def fetch(place: Place | None, most: int) -> list[T]:
+        def fetch(place: Place | None, most: int) -> list[Any]:
             found = rows if place is None else rows.filter(self.beyond(place))
             backwards = place is not None and place.backwards
             return read(self.sorted(found, backwards=backwards)[:most])

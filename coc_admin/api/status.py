@@ -14,7 +14,8 @@ from pydantic import Field
 from coc_admin.api.access import BearerToken, sites_of, token_of
 from coc_admin.api.outages import OutageAnswer, outage_answer
 from coc_admin.api.pages import refuse_unknown
-from coc_admin.api.runs import RunAnswer, run_answer, runs_of_sites
+from coc_admin.api.run_serializers import RunAnswer
+from coc_admin.api.runs import run_answer, runs_of_sites
 from coc_admin.api.serializers import Amounts
 from coc_admin.models import TokenScope
 from orders.members import (
@@ -140,7 +141,7 @@ def get_status(request: HttpRequest) -> Any:
 
 
 def _acceptance(
-    site_ids: Collection[str], found: status.Summary, now: datetime
+    site_ids: Collection[str], found: status.Status, now: datetime
 ) -> list[dict[str, Any]]:
     """Return what each site takes now: everything while orders are reserved live."""
     if found.connection == ConnectionState.ONLINE:

@@ -205,7 +205,7 @@ def in_words(row: Model, name: str) -> str:
 @register.inclusion_tag("includes/pager.html", takes_context=True)
 def pager(
     context: Mapping[str, Any],
-    page: Page[Any] | str | None,
+    page: Page[Any] | None,
     *,
     name: str = "cursor",
     label: str = "",
@@ -215,7 +215,7 @@ def pager(
 
     They keep the filters of the address; `name` is the parameter that holds the cursor.
     """
-    if not page:
+    if not page:  # a page that is not there is "" in a template
         return {"is_alone": True}
     query = context["request"].GET.copy()
 

@@ -110,7 +110,7 @@ def _with_entries(orders: QuerySet[Order]) -> QuerySet[Order]:
     return orders.select_related("desk_entry__assignee", "site")
 
 
-def _highest(turn: QuerySet[Order]) -> list[Order]:
+def _highest(turn: QuerySet[Any]) -> list[Order]:
     """Return the orders of `turn`, the part of a list by value that a page shows.
 
     Such a sort looks at every open order: at its key alone, which an index holds. Only the orders

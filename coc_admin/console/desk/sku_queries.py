@@ -66,7 +66,7 @@ def page_of_short_skus(
         .values("list_id", "sku")
         .annotate(**{place: _PLACES[place]})
     )
-    page: Page[Mapping[str, Any]] = keyset.page(groups, cursor, size=PAGE)
+    page = keyset.page(groups, cursor, size=PAGE)
     keys = [(row["list_id"], row["sku"]) for row in page.rows]
     return replace(page, rows=_short_skus(keys, items))
 

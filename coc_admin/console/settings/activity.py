@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -96,6 +96,7 @@ def _merged(wanted: Wanted, place: Place | None, *, most: int) -> Iterator[Activ
         (_of_event, _events(wanted).alias(source=Value(_ORDER))),
     )
     found: list[Iterator[Activity]] = []
+    read: Callable[[Any], Activity]
     for read, rows in sources:
         beyond = rows if place is None else rows.filter(_NEWEST_FIRST.beyond(place))
         turn = beyond.order_by(*(("at", "id") if backwards else ("-at", "-id")))[:most]
