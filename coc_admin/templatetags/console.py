@@ -227,9 +227,9 @@ def pager(
 
     return {
         "is_alone": page.is_first and not page.next_cursor,
-        "start": "" if page.is_first else address(""),
-        "previous": page.previous_cursor and address(page.previous_cursor),
-        "next": page.next_cursor and address(page.next_cursor),
+        "start": {"url": "" if page.is_first else address("")},
+        "previous": {"url": page.previous_cursor and address(page.previous_cursor)},
+        "next": {"url": page.next_cursor and address(page.next_cursor)},
         "label": label,
         "further": further,
     }
