@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import Coalesce
 
-from orders.fields import ZERO
+from orders.fields import ZERO, QuantityField
 
 if TYPE_CHECKING:
     from orders.models import Order, OrderItem
@@ -138,12 +139,19 @@ def with_units(orders: QuerySet[Order]) -> QuerySet[Any]:
     return orders.annotate(ordered_units=Subquery(ordered), reserved_units=Subquery(reserved))
 
 
+def ordered_of_each() -> Coalesce:
+    """Return what was ordered of each order, to be summed up in SQL.
+
+    An order that an earlier version captured has no sum of its own; its items have.
+    """
+    items = _items().filter(order=OuterRef("pk")).order_by().values("order")
+    of_items = items.annotate(n=Sum("quantity", filter=_ORDERED)).values("n")
+    return Coalesce(F("units"), Subquery(of_items), output_field=QuantityField())
+
+
 def ordered_in(orders: QuerySet[Order]) -> Decimal:
     """Return what was ordered in all `orders` together; one query."""
-    items = _items().filter(order__in=orders.order_by().values("pk"))
-    # Not a condition of the rows: with stale statistics PostgreSQL would look through the index of
-    # `replaces`, in which nearly every item is null, once for each order.
-    total: Decimal | None = items.aggregate(n=Sum("quantity", filter=_ORDERED))["n"]
+    total: Decimal | None = orders.order_by().aggregate(n=Sum(ordered_of_each()))["n"]
     return total or ZERO
 
 

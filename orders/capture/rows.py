@@ -25,6 +25,7 @@ class Rows:
 def build(ask: Ask, takes: Sequence[bool]) -> Rows:
     """Return the rows of an accepted order; `takes` says which of its lines take stock."""
     placed, claim = ask.placed, ask.claim
+    items = _items(ask, takes)
     order = Order(
         site_id=ask.site.pk,
         order_no=placed.order_no,
@@ -34,6 +35,7 @@ def build(ask: Ask, takes: Sequence[bool]) -> Rows:
         creation_date=placed.creation_date,
         currency=placed.currency,
         order_total=placed.order_total,
+        units=sum((item.quantity for item in items), ZERO),
         customer=placed.customer,
         payload_hash=placed.payload_hash,
         claim=claim.holder if claim else "",
@@ -48,7 +50,7 @@ def build(ask: Ask, takes: Sequence[bool]) -> Rows:
         reason=say("stock_taken") if claim else ask.offline_reason,
         now=ask.now,
     )
-    return Rows(order, placed.body, _items(ask, takes), event)
+    return Rows(order, placed.body, items, event)
 
 
 def _items(ask: Ask, takes: Sequence[bool]) -> list[OrderItem]:

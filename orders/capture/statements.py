@@ -26,8 +26,8 @@ WITH placed AS MATERIALIZED (
     FROM json_to_recordset(%(orders)s::json) AS o(
         place int, site_id text, order_no text, status text, captured_offline bool,
         captured_at timestamptz, creation_date text, currency text, order_total bigint,
-        customer jsonb, payload_hash text, claim text, claimed_until timestamptz, body text,
-        kind text, actor_kind text, actor text, reason text, reason_codes jsonb,
+        units bigint, customer jsonb, payload_hash text, claim text, claimed_until timestamptz,
+        body text, kind text, actor_kind text, actor text, reason text, reason_codes jsonb,
         projected bool)
 ), lines AS MATERIALIZED (
     SELECT nextval('orders_orderitem_id_seq') AS id, l.*
@@ -37,11 +37,11 @@ WITH placed AS MATERIALIZED (
 ), stored AS (
     INSERT INTO orders_order (
         id, site_id, order_no, status, reservation_state, export_status, captured_offline,
-        captured_at, creation_date, currency, order_total, customer, payload_hash,
+        captured_at, creation_date, currency, order_total, units, customer, payload_hash,
         generation, claim, claimed_until, needs_review_reason, resolution, resolution_by,
         resolution_note)
     SELECT id, site_id, order_no, status, 'RESERVATION_MISSING', 'not_exported',
-           captured_offline, captured_at, creation_date, currency, order_total, customer,
+           captured_offline, captured_at, creation_date, currency, order_total, units, customer,
            payload_hash, 0, claim, claimed_until, '', '', '', ''
     FROM placed
 ), payloads AS (
@@ -72,9 +72,9 @@ ORDER BY p.place
 ORDER_SQLITE = """\
 INSERT INTO orders_order (
     id, site_id, order_no, status, reservation_state, export_status, captured_offline,
-    captured_at, creation_date, currency, order_total, customer, payload_hash, generation,
+    captured_at, creation_date, currency, order_total, units, customer, payload_hash, generation,
     claim, claimed_until, needs_review_reason, resolution, resolution_by, resolution_note)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 
 PAYLOAD_SQLITE = """\
@@ -133,6 +133,7 @@ def _order(place: int, rows: Rows) -> dict[str, Any]:
         "creation_date": order.creation_date,
         "currency": order.currency,
         "order_total": stored_money(order.order_total),
+        "units": thousandths(order.units),
         "customer": order.customer,
         "payload_hash": order.payload_hash,
         "claim": order.claim,
@@ -192,6 +193,7 @@ def _order_on_sqlite(rows: Rows) -> tuple[Any, ...]:
         order.creation_date,
         order.currency,
         stored_money(order.order_total),
+        thousandths(order.units),
         json.dumps(order.customer),
         order.payload_hash,
         order.generation,
