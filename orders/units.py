@@ -22,11 +22,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Aggregate, Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.expressions import CombinedExpression
-from django.db.models.functions import Coalesce
 
-from orders.fields import ZERO, QuantityField
+from orders.fields import ZERO
 
 if TYPE_CHECKING:
     from orders.models import Order, OrderItem
@@ -139,20 +138,25 @@ def with_units(orders: QuerySet[Order]) -> QuerySet[Any]:
     return orders.annotate(ordered_units=Subquery(ordered), reserved_units=Subquery(reserved))
 
 
-def ordered_of_each() -> Coalesce:
-    """Return what was ordered of each order, to be summed up in SQL.
+def unit_sums() -> dict[str, Aggregate]:
+    """Return what `ordered_of` needs of groups of orders, to be annotated or aggregated."""
+    return {"known_units": Sum("units"), "without_units": Count("pk", filter=Q(units=None))}
 
-    An order that an earlier version captured has no sum of its own; its items have.
+
+def ordered_of(groups: Iterable[Mapping[str, Any]], *, orders: QuerySet[Order]) -> Decimal:
+    """Return what was ordered in groups of `orders` that have `unit_sums`; mostly no query.
+
+    Orders that an earlier version captured have no sum of their own: one query reads their items.
     """
-    items = _items().filter(order=OuterRef("pk")).order_by().values("order")
-    of_items = items.annotate(n=Sum("quantity", filter=_ORDERED)).values("n")
-    return Coalesce(F("units"), Subquery(of_items), output_field=QuantityField())
-
-
-def ordered_in(orders: QuerySet[Order]) -> Decimal:
-    """Return what was ordered in all `orders` together; one query."""
-    total: Decimal | None = orders.order_by().aggregate(n=Sum(ordered_of_each()))["n"]
-    return total or ZERO
+    groups = list(groups)
+    known = sum((group["known_units"] or ZERO for group in groups), ZERO)
+    if not any(group["without_units"] for group in groups):
+        return known
+    items = _items().filter(order__in=orders.filter(units=None).order_by().values("pk"))
+    # Not a condition of the rows: with stale statistics PostgreSQL would look through the index of
+    # `replaces`, in which nearly every item is null, once for each order.
+    total: Decimal | None = items.aggregate(n=Sum("quantity", filter=_ORDERED))["n"]
+    return known + (total or ZERO)
 
 
 def _units(order: Order, *, left: Decimal, **units: Decimal) -> Units:

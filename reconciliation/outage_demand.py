@@ -12,7 +12,7 @@ from django.db.models import Count, Q, Sum
 from orders.fields import ZERO
 from orders.models import Order, RefusedOrder
 from orders.refused_orders import Refused, still_refused, sum_up
-from orders.units import ordered_of_each
+from orders.units import ordered_of, unit_sums
 from reconciliation.models import Outage
 
 # The call whose silence began an outage was made for an order that had just been captured.
@@ -72,14 +72,15 @@ def demand_of(outage: Outage, *, site_ids: Collection[str] | None = None) -> Dem
     orders = Order.objects.filter(orders_of(outage)).order_by()
     if site_ids is not None:
         orders = orders.filter(site__in=site_ids)
-    rows = orders.values_list("currency").annotate(
-        number=Count("pk"), units=Sum(ordered_of_each()), value=Sum("order_total")
+    groups = list(
+        orders.values("currency")
+        .annotate(number=Count("pk"), value=Sum("order_total"), **unit_sums())
+        .order_by("currency")
     )
-    accepted = list(rows.order_by("currency"))
     return Demand(
-        accepted_orders=sum(number for _, number, _, _ in accepted),
-        accepted_units=sum((units or ZERO for _, _, units, _ in accepted), ZERO),
-        accepted_value={currency: value for currency, _, _, value in accepted},
+        accepted_orders=sum(group["number"] for group in groups),
+        accepted_units=ordered_of(groups, orders=orders),
+        accepted_value={group["currency"]: group["value"] for group in groups},
         refused=refused_during(outage, site_ids=site_ids),
     )
 

@@ -12,7 +12,7 @@ from django.db.models import Count, Exists, Min, OuterRef, QuerySet, Sum
 from orders.fields import ZERO
 from orders.models import Order
 from orders.models.orders import OrderQuerySet
-from orders.units import ordered_of_each
+from orders.units import ordered_of, unit_sums
 from reconciliation import connection
 from reconciliation.models import (
     ConnectionState,
@@ -112,9 +112,9 @@ def sum_up(orders: QuerySet[Order]) -> Waiting:
         .values("currency")
         .annotate(
             number=Count("id"),
-            ordered=Sum(ordered_of_each()),
             value=Sum("order_total"),
             oldest=Min("captured_at"),
+            **unit_sums(),
         )
         .order_by("currency")
     )
@@ -122,7 +122,7 @@ def sum_up(orders: QuerySet[Order]) -> Waiting:
         return Waiting()
     return Waiting(
         orders=sum(row["number"] for row in rows),
-        units=sum((row["ordered"] or ZERO for row in rows), ZERO),
+        units=ordered_of(rows, orders=orders),
         value={row["currency"]: row["value"] for row in rows},
         oldest_captured_at=min(row["oldest"] for row in rows),
     )

@@ -122,7 +122,7 @@ SELECT n AS id, (%(sites)s::text[])[1 + n %% 3] AS site_id, k, offline, items, w
     CASE WHEN waits THEN 'new' WHEN k BETWEEN 957 AND 989 THEN 'cancelled'
          WHEN k >= 990 THEN 'failed' ELSE 'new' END AS status,
     CASE WHEN waits THEN '' WHEN k BETWEEN 957 AND 989 THEN 'cancelled'
-         WHEN k BETWEEN 904 AND 949 THEN 'settled_outside' ELSE '' END AS resolution,
+         WHEN k BETWEEN 940 AND 949 THEN 'settled_outside' ELSE '' END AS resolution,
     (%(first_names)s::text[])[1 + n * 7 %% 10] || ' '
         || (%(last_names)s::text[])[1 + n * 13 %% 97 %% 10] AS customer,
     (500 + random() * 29500)::bigint AS total

@@ -51,11 +51,11 @@ def scans_of(plan: dict[str, Any], partial: set[str], *, is_cut: bool = False) -
     kind, table = plan["Node Type"], plan.get("Relation Name")
     is_cut = is_cut or kind == "Limit"
     index = plan.get("Index Name")
+    by_index = kind in ("Index Scan", "Index Only Scan") and index not in partial
     if table in GROWING and kind == "Seq Scan":
         yield f"{table}, by no index"
-    elif table in GROWING and kind in ("Index Scan", "Index Only Scan") and not is_cut:
-        if index not in partial and "Index Cond" not in plan:
-            yield f"{table}, all of {index}"
+    elif table in GROWING and by_index and not is_cut and "Index Cond" not in plan:
+        yield f"{table}, all of {index}"
     for part in plan.get("Plans", ()):
         # A sort below a LIMIT reads everything first.
         yield from scans_of(part, partial, is_cut=is_cut and kind not in ("Sort", "Aggregate"))
