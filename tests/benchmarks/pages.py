@@ -2,8 +2,8 @@
 
 DATABASE_URL names a PostgreSQL server; the command makes a database beside the one named, fills it
 (`large_shop`), opens every page of the console, `/metrics` and `/api/v1/status` as a person who
-sees every site, and drops it. The limit is the page that asks only what is around every page; PostgreSQL
-is the processor time of the process that serves us.
+sees every site, and drops it. The limit is the page that asks only what is around every page;
+PostgreSQL is the processor time of the process that serves us.
 """
 
 from __future__ import annotations
