@@ -43,7 +43,7 @@ def order(site: str, no: str, units: list[str], **values: Any) -> Order:
 
 def test_an_empty_database_has_a_summary(django_assert_max_num_queries: Any) -> None:
     connection.current()
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(7):
         status = summary()
     assert (status.connection, status.cause, status.outage) == ("ONLINE", "", None)
     assert status.waiting == Waiting()
