@@ -95,12 +95,12 @@ def _drop_indexes() -> list[str]:
 
 
 def _begin_outage(since: datetime) -> None:
-    Outage.objects.create(is_open=True, cause="unanswered", lost_at=since, detected_at=since)
+    Outage.objects.create(is_open=True, cause="unreachable", lost_at=since, detected_at=since)
     Connection.objects.update_or_create(
         pk=1,
         defaults={
             "state": "OFFLINE",
-            "cause": "unanswered",
+            "cause": "unreachable",
             "since": since,
             "last_good_at": since,
         },

@@ -88,9 +88,9 @@ def explained(found: dict[str, str], page: Callable[[], str]) -> Iterator[None]:
 
 def begin_outage() -> None:
     since = busy_shop.NOW - timedelta(hours=3)
-    Outage.objects.create(is_open=True, cause="unanswered", lost_at=since, detected_at=since)
+    Outage.objects.create(is_open=True, cause="unreachable", lost_at=since, detected_at=since)
     Connection.objects.update_or_create(
-        pk=1, defaults={"state": ConnectionState.OFFLINE, "cause": "unanswered", "since": since}
+        pk=1, defaults={"state": ConnectionState.OFFLINE, "cause": "unreachable", "since": since}
     )
 
 
