@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from orders.cursors import among
 from orders.fields import MoneyField, QuantityField, json_number_of, stored, stored_money
 from orders.models import SETTLED_STATES, Order, OrderItem
 from orders.models.orders import OrderQuerySet
@@ -15,7 +16,7 @@ from orders.serializers import iso
 from reconciliation.models import DocumentState, ReportType, ReservationDocument, RunEntry
 
 SCHEMA_VERSION = 1
-CHUNK = 500
+CHUNK = 2_000
 
 # Of a waiting order the document that was sent; of others what OCI has answered.
 _TELLING = (
@@ -71,7 +72,7 @@ _COLUMNS = {"order_total": "_total"}
 
 
 def in_chunks(orders: OrderQuerySet) -> Iterator[list[Order]]:
-    """Yield `orders` by capture, 500 at a time, each read once, in constant memory."""
+    """Yield `orders` by capture, 2,000 at a time, each read once, in constant memory."""
     orders = orders.order_by("captured_at", "id").select_related("site")
     chunk = list(orders[:CHUNK])
     while chunk:
@@ -85,7 +86,7 @@ def in_chunks(orders: OrderQuerySet) -> Iterator[list[Order]]:
 
 
 def rows_in_chunks(orders: OrderQuerySet) -> Iterator[list[OrderRow]]:
-    """Yield the rows of `orders` by capture, 500 at a time, each read once, in constant memory.
+    """Yield the rows of `orders` by capture, 2,000 at a time, each read once, in constant memory.
 
     A day of a million orders spends its time here: rows cost a fifth of what models do.
     """
@@ -109,7 +110,7 @@ def members_of(orders: Sequence[Order]) -> list[dict[str, Any]]:
 
 def members_of_rows(orders: Sequence[OrderRow]) -> list[dict[str, Any]]:
     """Return what the files say of each of `orders`; three queries for all of them."""
-    ids = [order.pk for order in orders]
+    ids = among([order.pk for order in orders])
     items: dict[int, list[_ItemRow]] = defaultdict(list)
     for row in _ITEMS.filter(order__in=ids).order_by("position").values_list(*_ITEM_COLUMNS):
         item = _ItemRow._make(row)
