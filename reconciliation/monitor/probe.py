@@ -31,7 +31,7 @@ SKIP_REFUSED = timedelta(seconds=60)
 
 @dataclass(slots=True)
 class Prober:
-    """Sends probes, each in a thread of its own, and tells the connection what came of them.
+    """Sends probes, each in a thread beside the others, and tells the connection what came of them.
 
     `client` counts its calls in the shared row by its observer; here only good and bad probes in a
     row are counted, which is what ends an outage.
@@ -53,12 +53,12 @@ class Prober:
         with self._changed:
             if self._under_way >= MOST_UNDER_WAY:
                 return False
+            if self._under_way == len(self._threads):
+                thread = threading.Thread(target=self._serve, name="probe", daemon=True)
+                thread.start()
+                self._threads.append(thread)
             self._under_way += 1
             self._wanted += 1
-            if self._under_way > len(self._threads):
-                thread = threading.Thread(target=self._serve, name="probe", daemon=True)
-                self._threads.append(thread)
-                thread.start()
             self._changed.notify_all()
         return True
 
