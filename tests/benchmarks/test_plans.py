@@ -112,7 +112,8 @@ def test_no_page_scans_a_table_that_grows_with_the_orders() -> None:
     with explained(found, lambda: page):
         for page in pages:
             everyone.get(page)
-            limited.get(page)
+            if not page.startswith(("/settings/", "/me/")):
+                limited.get(page)
         for page in ("/api/v1/status", "/metrics"):
             assert api.get(page).status_code == 200, page
         page = "the control"
