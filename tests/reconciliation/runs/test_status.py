@@ -59,7 +59,8 @@ def test_units_that_are_kept_with_orders_are_summed_up_without_the_items(
     django_assert_num_queries: Any,
 ) -> None:
     for number in range(3):
-        order("a", str(number), ["1.5", "2"], units=Decimal("3.5"))
+        order("a", str(number), ["1.5", "2"])
+    Order.objects.update(units=Decimal("3.5"))
     waiting = Order.objects.waiting()
     with django_assert_num_queries(1):
         assert sum_up(waiting).units == Decimal("10.5")
