@@ -110,14 +110,14 @@ def stored_money(amount: Decimal) -> int:
     return int(amount.scaleb(MoneyField.places))
 
 
-def stored(column: str) -> ExpressionWrapper:
+def stored(column: str) -> ExpressionWrapper[models.BigIntegerField[int, int]]:
     """Return a column of exact decimals as it stores them: as whole numbers, without Decimals."""
     return ExpressionWrapper(F(column), output_field=models.BigIntegerField())
 
 
 def json_number_of(stored: int, places: int) -> int | float:
     """Return what `json_number` returns for a whole number that stands for so many places."""
-    scale = 10**places
+    scale = int(10**places)
     return stored // scale if stored % scale == 0 else stored / scale
 
 

@@ -59,10 +59,9 @@ def start_if_due(now: datetime) -> Run | None:
 
 def _has_latecomers(now: datetime) -> bool:
     runs = Run.objects.filter(trigger=Trigger.STOCK).order_by("-id")
-    last = runs.values_list("created_at", "finished_at").first()
-    if last is None or last[1] is None:
+    created_at, finished_at = runs.values_list("created_at", "finished_at").first() or (now, None)
+    if finished_at is None:
         return False
-    created_at, finished_at = last
     if not finished_at + BETWEEN_RUNS <= now <= finished_at + _LATECOMERS:
         return False
     return Order.objects.waiting().filter(captured_at__gte=created_at).exists()

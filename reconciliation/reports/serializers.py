@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from django.db.models import QuerySet
+
 from orders.cursors import among
 from orders.fields import MoneyField, QuantityField, json_number_of, stored, stored_money
 from orders.models import SETTLED_STATES, Order, OrderItem
@@ -91,8 +93,8 @@ def rows_in_chunks(orders: OrderQuerySet) -> Iterator[list[OrderRow]]:
     A day of a million orders spends its time here: rows cost a fifth of what models do.
     """
     columns = [_COLUMNS.get(name, name) for name in OrderRow._fields]
-    rows = orders.order_by("captured_at", "id").annotate(_total=stored("order_total"))
-    rows = rows.values_list(*columns)
+    found: QuerySet[Any] = orders.order_by("captured_at", "id")
+    rows: QuerySet[Any, Any] = found.annotate(_total=stored("order_total")).values_list(*columns)
     chunk = [OrderRow._make(row) for row in rows[:CHUNK]]
     while chunk:
         yield chunk
@@ -134,12 +136,8 @@ def members_of_rows(orders: Sequence[OrderRow]) -> list[dict[str, Any]]:
 
 
 def _row_of(order: Order) -> OrderRow:
-    return OrderRow(
-        *(
-            stored_money(order.order_total) if name == "order_total" else getattr(order, name)
-            for name in OrderRow._fields
-        )
-    )
+    values: dict[str, Any] = {name: getattr(order, name) for name in OrderRow._fields}
+    return OrderRow(**values | {"order_total": stored_money(order.order_total)})
 
 
 def _members(
