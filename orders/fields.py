@@ -110,7 +110,7 @@ def stored_money(amount: Decimal) -> int:
     return int(amount.scaleb(MoneyField.places))
 
 
-def stored(column: str) -> ExpressionWrapper[models.BigIntegerField[int, int]]:
+def stored(column: str) -> ExpressionWrapper[F]:
     """Return a column of exact decimals as it stores them: as whole numbers, without Decimals."""
     return ExpressionWrapper(F(column), output_field=models.BigIntegerField())
 
