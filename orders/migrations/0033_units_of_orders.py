@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("orders", "0031_queue_of_promises"),
+        ("orders", "0032_items_of_order_by_sku"),
     ]
 
     operations = [

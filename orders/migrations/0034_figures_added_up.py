@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("orders", "0032_units_of_orders"),
+        ("orders", "0033_units_of_orders"),
     ]
 
     operations = [
@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
                     ("snapshot", "New figure from OCI"),
                     ("imported", "New figure from a file"),
                     ("folded", "Earlier figures, added up"),
-                    ("hold_dropped", "OCI's figure now counts the order"),
+                    ("hold_dropped", "Hold ended: OCI has given a newer figure"),
                     ("repaired", "Put right by a person (coc_repair)"),
                 ],
                 max_length=12,
