@@ -26,7 +26,7 @@ SEED ?= 1
 TIMES ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev run t test test-long test-newest coverage check simulate fuzz lint audit lock messages screenshots benchmark soak unknowns clean setup setup-dev
+.PHONY: help demo dev run t test test-long test-newest coverage check simulate fuzz lint audit lock messages screenshots benchmark bench soak unknowns clean setup setup-dev
 
 help:
 	@echo "make demo   everything, with a simulated inventory service and a story (ORDERS=file.csv replays real orders)"
@@ -45,6 +45,7 @@ help:
 	@echo "make lock   write both requirement locks anew from pyproject.toml"
 	@echo "make screenshots  takes the pictures of the guide from a demo (needs Chromium)"
 	@echo "make benchmark  the pages of the console with 100,000 orders (DATABASE_URL=postgres://...)"
+	@echo "make bench  every row of docs/performance.md beside its limit (DATABASE_URL=postgres://..., ARGS=--full)"
 	@echo "make soak    load while processes and database are killed, MINUTES on each database"
 	@echo "make unknowns  everything goes on while OCI acts and its answers are lost, MINUTES on each database"
 	@echo "make messages  collects the texts to translate, and compiles the translations"
@@ -122,6 +123,10 @@ screenshots: setup-dev
 benchmark: setup-dev
 	@COC_BENCH_CONSOLE_ORDERS=$${COC_BENCH_CONSOLE_ORDERS:-100000} COC_BENCH_CONSOLE_SKUS=$${COC_BENCH_CONSOLE_SKUS:-5000} \
 		COC_BENCH_LIMIT_MS=$${COC_BENCH_LIMIT_MS:-200} $(PYTHON_IN_VENV) -m pytest tests/benchmarks/test_console_speed.py $(ARGS)
+
+# Short unless ARGS=--full; DATABASE_URL names a PostgreSQL database that may be filled.
+bench: setup-dev
+	@$(PYTHON_IN_VENV) -m tests.benchmarks $(ARGS)
 
 # Load and kills for MINUTES on each database, from SEED; then everything must agree.
 soak: setup-dev

@@ -233,6 +233,8 @@ COC_IMPEX_DIR = Path(env.text("COC_IMPEX_DIR") or VAR_DIR / "impex")
 COC_MERGE_SECONDS = env.number("COC_MERGE_SECONDS", 20, low=1, high=3600)
 # Days after which personal data of finished orders goes; 0 keeps it.
 COC_RETAIN_CUSTOMER_DAYS = env.whole("COC_RETAIN_CUSTOMER_DAYS", 0, low=0, high=36_500)
+# Older figures of OCI's in the ledger are added up, one line a SKU; 0 keeps each.
+COC_RETAIN_FIGURE_DAYS = env.whole("COC_RETAIN_FIGURE_DAYS", 0, low=0, high=36_500)
 COC_RETAIN_PAYLOAD_DAYS = env.whole("COC_RETAIN_PAYLOAD_DAYS", 0, low=0, high=36_500)
 # The audit log names people as well: as long as customers, unless it says so itself.
 COC_RETAIN_AUDIT_DAYS = env.whole(

@@ -12,7 +12,8 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models.expressions import Value, register_combinable_fields
+from django.db.models import F
+from django.db.models.expressions import ExpressionWrapper, Value, register_combinable_fields
 from django.utils.translation import gettext
 
 ZERO = Decimal(0)
@@ -107,6 +108,17 @@ def from_thousandths(stored: int) -> Decimal:
 def stored_money(amount: Decimal) -> int:
     """Return a checked amount as its column stores it, for statements written by hand."""
     return int(amount.scaleb(MoneyField.places))
+
+
+def stored(column: str) -> ExpressionWrapper[F]:
+    """Return a column of exact decimals as it stores them: as whole numbers, without Decimals."""
+    return ExpressionWrapper(F(column), output_field=models.BigIntegerField())
+
+
+def json_number_of(stored: int, places: int) -> int | float:
+    """Return what `json_number` returns for a whole number that stands for so many places."""
+    scale = int(10**places)
+    return stored // scale if stored % scale == 0 else stored / scale
 
 
 def json_number(value: Decimal) -> int | float:

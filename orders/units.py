@@ -22,7 +22,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Aggregate, Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.expressions import CombinedExpression
 
 from orders.fields import ZERO
@@ -138,13 +138,25 @@ def with_units(orders: QuerySet[Order]) -> QuerySet[Any]:
     return orders.annotate(ordered_units=Subquery(ordered), reserved_units=Subquery(reserved))
 
 
-def ordered_in(orders: QuerySet[Order]) -> Decimal:
-    """Return what was ordered in all `orders` together; one query."""
-    items = _items().filter(order__in=orders.order_by().values("pk"))
+def unit_sums() -> dict[str, Aggregate]:
+    """Return what `ordered_of` needs of groups of orders, to be annotated or aggregated."""
+    return {"known_units": Sum("units"), "without_units": Count("pk", filter=Q(units=None))}
+
+
+def ordered_of(groups: Iterable[Mapping[str, Any]], *, orders: QuerySet[Order]) -> Decimal:
+    """Return what was ordered in groups of `orders` that have `unit_sums`; mostly no query.
+
+    Orders that an earlier version captured have no sum of their own: one query reads their items.
+    """
+    groups = list(groups)
+    known = sum((group["known_units"] or ZERO for group in groups), ZERO)
+    if not any(group["without_units"] for group in groups):
+        return known
+    items = _items().filter(order__in=orders.filter(units=None).order_by().values("pk"))
     # Not a condition of the rows: with stale statistics PostgreSQL would look through the index of
     # `replaces`, in which nearly every item is null, once for each order.
     total: Decimal | None = items.aggregate(n=Sum("quantity", filter=_ORDERED))["n"]
-    return total or ZERO
+    return known + (total or ZERO)
 
 
 def _units(order: Order, *, left: Decimal, **units: Decimal) -> Units:

@@ -16,6 +16,8 @@ _KEEPALIVE = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "20000",
 }
+# Compiling a statement takes up to a second, longer than any of ours runs.
+_PLANNING = {"jit": "off"}
 
 
 def for_connection() -> dict[str, str]:
@@ -33,6 +35,7 @@ def for_connection() -> dict[str, str]:
             IDLE_SECONDS_OF_COMMANDS if command else IDLE_SECONDS
         ),
         **_KEEPALIVE,
+        **_PLANNING,
     }
 
 

@@ -51,5 +51,5 @@ def is_wedged(watchdog: Watchdog) -> bool:
         watchdog.excuse()
         return False
     finally:
-        # The next look is seconds away, and a server that was restarted meanwhile would be missed.
-        connection.close()
+        # The next look asks first whether the server is still there: it may have been restarted.
+        connection.close_if_unusable_or_obsolete()

@@ -34,12 +34,14 @@ class Rows:
 def build(ask: Ask, takes: Sequence[bool]) -> Rows:
     """Return the rows of an accepted order; `takes` says which of its lines take stock."""
     placed, claim = ask.placed, ask.claim
+    items = _items(ask, takes)
     order = Order(
         site_id=ask.site.pk,
         order_no=placed.order_no,
         status=OrderStatus.CREATED if claim else OrderStatus.NEW,
         captured_offline=claim is None,
         captured_at=ask.now,
+        units=sum((item.quantity for item in items), ZERO),
         claim=claim.holder if claim else "",
         claimed_until=claim.until if claim else None,
         **{name: getattr(placed, name) for name in PLACED_COLUMNS},
@@ -53,7 +55,7 @@ def build(ask: Ask, takes: Sequence[bool]) -> Rows:
         reason=say("stock_taken") if claim else ask.offline_reason,
         now=ask.now,
     )
-    return Rows(order, placed.body, _items(ask, takes), event)
+    return Rows(order, placed.body, items, event)
 
 
 def _items(ask: Ask, takes: Sequence[bool]) -> list[OrderItem]:

@@ -26,8 +26,9 @@ WITH placed AS MATERIALIZED (
     SELECT nextval('orders_order_id_seq') AS id, o.*
     FROM json_to_recordset(%(orders)s::json) AS o(
         place int, site_id text, order_no text, status text, captured_offline bool,
-        captured_at timestamptz, <placed types>, claim text, claimed_until timestamptz, body text,
-        kind text, actor_kind text, actor text, reason text, reason_codes jsonb,
+        captured_at timestamptz, <placed types>, units bigint, claim text,
+        claimed_until timestamptz, body text, kind text, actor_kind text, actor text, reason text,
+        reason_codes jsonb,
         projected bool)
 ), lines AS MATERIALIZED (
     SELECT nextval('orders_orderitem_id_seq') AS id, l.*
@@ -37,10 +38,10 @@ WITH placed AS MATERIALIZED (
 ), stored AS (
     INSERT INTO orders_order (
         id, site_id, order_no, status, reservation_state, export_status, captured_offline,
-        captured_at, <placed>, generation, claim, claimed_until, needs_review_reason,
+        captured_at, <placed>, units, generation, claim, claimed_until, needs_review_reason,
         resolution, resolution_by, resolution_note)
     SELECT id, site_id, order_no, status, 'RESERVATION_MISSING', 'not_exported',
-           captured_offline, captured_at, <placed>, 0, claim, claimed_until, '', '', '', ''
+           captured_offline, captured_at, <placed>, units, 0, claim, claimed_until, '', '', '', ''
     FROM placed
 ), payloads AS (
     INSERT INTO orders_orderpayload (order_id, body) SELECT id, body FROM placed
@@ -70,9 +71,9 @@ ORDER BY p.place
 ORDER_SQLITE = """\
 INSERT INTO orders_order (
     id, site_id, order_no, status, reservation_state, export_status, captured_offline,
-    captured_at, <placed>, generation, claim, claimed_until, needs_review_reason, resolution,
-    resolution_by, resolution_note)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, <placed values>, %s, %s, %s, %s, %s, %s, %s)
+    captured_at, <placed>, units, generation, claim, claimed_until, needs_review_reason,
+    resolution, resolution_by, resolution_note)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, <placed values>, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 
 PAYLOAD_SQLITE = """\
@@ -143,6 +144,7 @@ def _order(place: int, rows: Rows) -> dict[str, Any]:
         "captured_offline": order.captured_offline,
         "captured_at": order.captured_at.isoformat(),
         **_placed(order),
+        "units": thousandths(order.units),
         "claim": order.claim,
         "claimed_until": until.isoformat() if until else None,
         "body": rows.body,
@@ -206,6 +208,7 @@ def _order_on_sqlite(rows: Rows) -> tuple[Any, ...]:
         order.captured_offline,
         time(order.captured_at),
         *(json.dumps(one) if isinstance(one, dict) else one for one in _placed(order).values()),
+        thousandths(order.units),
         order.generation,
         order.claim,
         time(order.claimed_until),

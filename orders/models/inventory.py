@@ -133,6 +133,7 @@ class MovementReason(models.TextChoices):
     RELEASED = "released", _("Hold given back")
     SNAPSHOT = "snapshot", _("New figure from OCI")
     IMPORTED = "imported", _("New figure from a file")
+    FOLDED = "folded", _("Earlier figures, added up")
     HOLD_DROPPED = "hold_dropped", _("Hold ended: OCI has given a newer figure")
     REPAIRED = "repaired", _("Put right by a person (coc_repair)")
 

@@ -39,6 +39,8 @@ class ReservationState(models.TextChoices):
 # Conditions of indexes are not written as `in`: SQLite compares a list of parameters with the
 # index's list, finds them different, and reads the whole table.
 UNFINISHED = Q(status="created") | Q(status="cancelling")
+# Accepted, without a reservation, and retried automatically.
+WAITING = Q(status="new", reservation_state="RESERVATION_MISSING", needs_review_since__isnull=True)
 # OCI had less than was ordered.
 SHORT = Q(reservation_state="PARTIALLY_RESERVED") | Q(reservation_state="NOTHING_RESERVED")
 # ... and nobody has settled it yet.
@@ -72,11 +74,7 @@ class OrderQuerySet(models.QuerySet["Order"]):
 
     def waiting(self) -> OrderQuerySet:
         """Return accepted orders without a reservation, oldest first, that retry by themselves."""
-        return self.filter(
-            status=OrderStatus.NEW,
-            reservation_state=ReservationState.MISSING,
-            needs_review_since=None,
-        ).order_by("captured_at", "id")
+        return self.filter(WAITING).order_by("captured_at", "id")
 
     def needing_review(self) -> OrderQuerySet:
         """Return orders that only a person can move on, oldest first."""
@@ -124,6 +122,9 @@ class Order(models.Model):
     promised_until = models.DateTimeField(null=True)
     currency = models.CharField(max_length=3)
     order_total = MoneyField()
+    # What was ordered in all (`orders.units`), so that a backlog is summed up without its items.
+    # Null of an order that an earlier version captured.
+    units = QuantityField(null=True)
     customer = models.JSONField(default=dict)
     customer_erased_at = models.DateTimeField(null=True)  # see orders.privacy
     payload_hash = models.CharField(max_length=64)
@@ -167,10 +168,11 @@ class Order(models.Model):
             models.CheckConstraint(condition=Q(order_total__gte=0), name="total_not_negative"),
         ]
         indexes = [
+            # What is at stake is summed up for every page of an outage: without reading the orders.
             models.Index(
-                fields=["captured_at", "id"],
-                condition=Q(reservation_state="RESERVATION_MISSING"),
-                name="missing_by_capture",
+                fields=["captured_at", "id", "site", "currency", "order_total", "units"],
+                condition=WAITING,
+                name="waiting_by_capture",
             ),
             models.Index(fields=["site", "captured_at", "id"], name="orders_of_site"),
             models.Index(
@@ -207,10 +209,11 @@ class Order(models.Model):
             ),
             # What people sort and search by.
             models.Index(fields=["captured_at", "id"], name="orders_by_capture"),
+            # With what was accepted during an outage, by site.
             models.Index(
-                fields=["captured_at", "id"],
+                fields=["captured_at", "id", "site", "currency", "order_total", "units"],
                 condition=Q(captured_offline=True),
-                name="offline_by_capture",
+                name="accepted_offline",
             ),
             # Counted for every page while the connection is not online.
             models.Index(

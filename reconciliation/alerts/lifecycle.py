@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -199,6 +200,15 @@ def record(
 def resolve_alert(*, descriptor: str, context: str = "", now: datetime) -> bool:
     """Resolve the alert if it is open; False if it was not."""
     return bool(_resolve(Alert.objects.filter(descriptor=descriptor, context=context), now))
+
+
+def open_contexts() -> dict[str, set[str]]:
+    """Return the contexts of the open alerts by descriptor; one query."""
+    found: dict[str, set[str]] = defaultdict(set)
+    rows = Alert.objects.filter(state=AlertState.OPEN).order_by()
+    for descriptor, context in rows.values_list("descriptor", "context"):
+        found[descriptor].add(context)
+    return found
 
 
 def resolve_others(*, descriptor: str, keep: Collection[str], now: datetime) -> int:

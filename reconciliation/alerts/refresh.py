@@ -16,9 +16,12 @@ from reconciliation.alerts.rules import RULES
 PROCESS_STARTED = timezone.now()
 
 
-def refresh_alerts(now: datetime, *, watching_since: datetime = PROCESS_STARTED) -> None:
-    """Make every alert true to the database; may run anywhere, at any time, twice at once."""
-    refresh_rules(RULES.values(), Facts(now, watching_since=watching_since))
+def refresh_alerts(now: datetime, *, watching_since: datetime = PROCESS_STARTED) -> int:
+    """Make every alert true to the database; may run anywhere, at any time, twice at once.
+
+    Returns how many matters are true now.
+    """
+    return refresh_rules(RULES.values(), Facts(now, watching_since=watching_since))
 
 
 def refresh_silence_alerts(now: datetime, *, watching_since: datetime = PROCESS_STARTED) -> None:
@@ -27,12 +30,17 @@ def refresh_silence_alerts(now: datetime, *, watching_since: datetime = PROCESS_
     refresh_rules(silence, Facts(now, watching_since=watching_since))
 
 
-def refresh_rules(rules: Iterable[Rule], facts: Facts) -> None:
-    """Make the alerts of some rules true."""
+def refresh_rules(rules: Iterable[Rule], facts: Facts) -> int:
+    """Make the alerts of some rules true; returns how many matters they found."""
+    number = 0
+    # One look for all rules. An alert that opens meanwhile is true now, and looked at next time.
+    open_now = lifecycle.open_contexts()
     for rule in rules:
         found = list(rule.find(facts))
+        number += len(found)
         for one in found:
             lifecycle.raise_found(rule, one, now=facts.now)
-        lifecycle.resolve_others(
-            descriptor=rule.descriptor, keep=[one.context for one in found], now=facts.now
-        )
+        keep = [one.context for one in found]
+        if open_now[rule.descriptor] - set(keep):
+            lifecycle.resolve_others(descriptor=rule.descriptor, keep=keep, now=facts.now)
+    return number

@@ -62,7 +62,7 @@ class Facts:
 
     @cached_property
     def status(self) -> Status:
-        """The summary that the home page shows as well; eight small queries."""
+        """The summary that the home page shows as well; seven small queries."""
         return summary()
 
 

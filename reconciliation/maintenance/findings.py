@@ -15,6 +15,7 @@ class Fault(StrEnum):
     FOREIGN_ID = "foreign-id"
     NO_ITEMS = "no-items"
     PARENT = "parent"
+    SUM = "sum"
     STATE = "state"
     EXPORT = "export"
     DOCUMENT = "document"

@@ -30,6 +30,7 @@ from orders.models import (
     ReservationState,
 )
 from orders.models.inventory import OPEN_HOLDS
+from orders.units import units_of
 from reconciliation.maintenance import captures
 from reconciliation.maintenance.findings import Broken as Broken
 from reconciliation.maintenance.findings import Fault as Fault
@@ -158,6 +159,9 @@ def _states_against_items() -> Iterator[Broken]:
                 if item.parent_id is not None and item.parent_id not in keys:
                     detail = f"{item.sku} is below an item of another order"
                     yield _of(order, 1, Fault.PARENT, detail)
+            ordered = units_of(order, mine).ordered
+            if mine and order.units not in (None, ordered):
+                yield _of(order, 1, Fault.SUM, f"it has {order.units} units, its items {ordered}")
             if not mine:
                 yield _of(order, 1, Fault.NO_ITEMS, "it has no items")
             elif order.reservation_state == ReservationState.MISSING:

@@ -1,4 +1,4 @@
-"""How long personal data of finished orders is kept: what the settings say, applied once a day."""
+"""How long personal data of finished orders and old figures are kept, applied once a day."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.conf import settings
 
 from orders import privacy
 from orders.actors import job
+from orders.ledger import folding
 from reconciliation.models import Lease
 from reconciliation.queue import intervals, leases
 from reconciliation.reasons import say
@@ -21,7 +22,7 @@ _LEASE = "retention"
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """Of how many orders the payload was reduced and the customer erased.
+    """Of how many orders the payload was reduced and the customer erased; SKUs added up.
 
     `is_unfinished` says that there is more to forget of what others keep (`also`).
     """
@@ -29,11 +30,13 @@ class Applied:
     payloads: int = 0
     customers: int = 0
     is_unfinished: bool = False
+    figures: int = 0
 
     @property
     def more(self) -> bool:
         """Whether there may be more to do."""
-        return self.is_unfinished or max(self.payloads, self.customers) >= privacy.MOST
+        orders = max(self.payloads, self.customers) >= privacy.MOST
+        return self.is_unfinished or orders or self.figures >= folding.MOST
 
 
 # Takes the moment, forgets what is too old by its own setting, and says whether there is more.
@@ -53,6 +56,7 @@ def is_wanted() -> bool:
         settings.COC_RETAIN_PAYLOAD_DAYS
         or settings.COC_RETAIN_CUSTOMER_DAYS
         or settings.COC_RETAIN_AUDIT_DAYS
+        or settings.COC_RETAIN_FIGURE_DAYS
     )
 
 
@@ -84,11 +88,12 @@ def follow_interval(now: datetime) -> None:
 def apply(*, now: datetime) -> Applied:
     """Erase what is older than COC_RETAIN_PAYLOAD_DAYS and COC_RETAIN_CUSTOMER_DAYS; 0 keeps it.
 
-    What others keep goes by settings of its own (`also`).
+    What others keep goes by settings of its own (`also`). Figures older than
+    COC_RETAIN_FIGURE_DAYS are added up.
 
     Reports that hold an erased customer are written anew by the outbox of the reports.
     """
-    payloads = customers = 0
+    payloads = customers = figures = 0
     if days := settings.COC_RETAIN_PAYLOAD_DAYS:
         payloads = privacy.reduce_payloads(captured_before=now - timedelta(days=days), now=now)
     if days := settings.COC_RETAIN_CUSTOMER_DAYS:
@@ -98,5 +103,7 @@ def apply(*, now: datetime) -> Applied:
             reason=say("retention", days=days),
             now=now,
         )
+    if days := settings.COC_RETAIN_FIGURE_DAYS:
+        figures = folding.fold_figures(before=now - timedelta(days=days))
     unfinished = [forget(now) for forget in _others]
-    return Applied(payloads, customers, any(unfinished))
+    return Applied(payloads, customers, any(unfinished), figures)

@@ -13,6 +13,7 @@ from orders import handover, refused_orders, statement_limit
 from reconciliation import connection, liveness
 from reconciliation.alerts import lifecycle, refresh
 from reconciliation.maintenance import schedules, sweep
+from reconciliation.models import Connection, ConnectionState
 from reconciliation.monitor import recovery, stock_arrivals
 from reconciliation.monitor.probe import Prober
 from reconciliation.queue import heartbeats, intervals, leases
@@ -26,6 +27,8 @@ LEASE = "monitor"
 LEASE_SECONDS = 5.0
 TICK_SECONDS = 1.0
 ALERTS_EVERY = timedelta(seconds=2)
+# While OCI answers and no alert is open; a state change does not wait for it.
+QUIET_ALERTS_EVERY = timedelta(seconds=5)
 FORGET_EVERY = timedelta(hours=1)
 RETRY_LOOK = timedelta(seconds=10)
 # Long enough to compare one peak season with the next.
@@ -74,25 +77,21 @@ class Monitor:
         if not self.leads:
             return False
         heartbeats.beat(component=heartbeats.MONITOR, now=now)
-        self._probe(now)
+        state = connection.current()
+        self._probe(now, state)
         connection.lose_if_unanswered(now)
-        # A recovery that was held back may be due.
-        connection.mark_recovering(now)
+        if state.state != ConnectionState.ONLINE:
+            # A recovery that was held back may be due.
+            connection.mark_recovering(now)
         # A probe may have begun the recovery, which must not wait for the next tick.
         recovery.start_if_due(now)
         self._retry(now)
-        connection.mark_online_if_drained(now)
+        if state.state != ConnectionState.ONLINE:
+            connection.mark_online_if_drained(now)
         stock_arrivals.start_if_due(now)
         handover.hand_over_due(actor=recovery.MONITOR, now=now)
         self._wakes.wake(now)
-        # An alert about the connection does not wait for its turn.
-        if self._has_moved() or self._next_alerts is None or now >= self._next_alerts:
-            started = time.monotonic()
-            with statement_limit.for_work():
-                refresh.refresh_alerts(now)
-            # A backlog that takes long to sum up is summed up less often.
-            spent = timedelta(seconds=time.monotonic() - started)
-            self._next_alerts = now + max(ALERTS_EVERY, 10 * spent)
+        self._refresh_alerts(now)
         if self._next_heal is None or now >= self._next_heal:
             self._next_heal = now + HEAL_EVERY
             schedules.heal(now)
@@ -103,12 +102,20 @@ class Monitor:
             refused_orders.forget_old(before=now - KEEP_REFUSED)
         return True
 
-    def _has_moved(self) -> bool:
-        """Whether the connection has changed its state since the last tick."""
+    def _refresh_alerts(self, now: datetime) -> None:
         state = connection.current().state
-        moved = self._state != state
-        self._state = state
-        return moved
+        # An alert about the connection does not wait for its turn.
+        has_moved, self._state = self._state != state, state
+        if not has_moved and self._next_alerts is not None and now < self._next_alerts:
+            return
+        started = time.monotonic()
+        with statement_limit.for_work():
+            found = refresh.refresh_alerts(now)
+        # A backlog that takes long to sum up is summed up less often.
+        spent = timedelta(seconds=time.monotonic() - started)
+        is_quiet = not found and state == ConnectionState.ONLINE
+        pause = QUIET_ALERTS_EVERY if is_quiet else ALERTS_EVERY
+        self._next_alerts = now + max(pause, 10 * spent)
 
     def _retry(self, now: datetime) -> None:
         """Start the next retry cycle if it is due; the look itself is not for each second."""
@@ -123,15 +130,14 @@ class Monitor:
             return True
         return self._watch.take_over(holder=self.holder, seconds=LEASE_SECONDS, now=now)
 
-    def _probe(self, now: datetime) -> None:
+    def _probe(self, now: datetime, state: Connection) -> None:
         # A little under the interval: a tick that comes a moment early must not skip a probe. Ticks
         # are a second apart, which keeps probes at one a second. Asked for at each tick, so that a
         # interval that people shorten counts at once.
         pause = intervals.interval_of(intervals.PROBE).length - timedelta(seconds=0.1)
         if self._last_probe is not None and now < self._last_probe + pause:
             return
-        wait_until = connection.current().wait_until
-        if wait_until is not None and wait_until > now:
+        if state.wait_until is not None and state.wait_until > now:
             return
         self._last_probe = now
         self.prober.start()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, close_old_connections, connections
 
 from reconciliation import connection
 from reconciliation.models import HeldFigures
@@ -23,13 +23,15 @@ Clock = Callable[[], datetime]
 
 # A probe that hangs must not stop the next ones: they are what shows that OCI hangs, or is back.
 MOST_UNDER_WAY = 6
+# Longer than the shortest pause between two probes. A thread that nobody wants any more ends.
+KEEP_SECONDS = 3.0
 # A list that OCI refuses to tell about must not keep the others from their figures.
 SKIP_REFUSED = timedelta(seconds=60)
 
 
 @dataclass(slots=True)
 class Prober:
-    """Sends probes, each in a thread of its own, and tells the connection what came of them.
+    """Sends probes, each in a thread beside the others, and tells the connection what came of them.
 
     `client` counts its calls in the shared row by its observer; here only good and bad probes in a
     row are counted, which is what ends an outage.
@@ -37,24 +39,52 @@ class Prober:
 
     client: OciClient
     clock: Clock
-    _under_way: list[threading.Thread] = field(default_factory=list)
+    _threads: list[threading.Thread] = field(default_factory=list)
+    _under_way: int = 0
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+    _wanted: int = 0
     _skip: dict[str, datetime] = field(default_factory=dict)
 
     def start(self) -> bool:
-        """Start a probe and return at once; False if too many still wait for their answer."""
-        self._under_way = [thread for thread in self._under_way if thread.is_alive()]
-        if len(self._under_way) >= MOST_UNDER_WAY:
-            return False
-        thread = threading.Thread(target=self._run, name="probe", daemon=True)
-        self._under_way.append(thread)
-        thread.start()
+        """Start a probe and return at once; False if too many still wait for their answer.
+
+        A thread that has probed waits for the next probe, and keeps its connection to the database.
+        """
+        with self._changed:
+            if self._under_way >= MOST_UNDER_WAY:
+                return False
+            if self._under_way == len(self._threads):
+                thread = threading.Thread(target=self._serve, name="probe", daemon=True)
+                thread.start()
+                self._threads.append(thread)
+            self._under_way += 1
+            self._wanted += 1
+            self._changed.notify_all()
         return True
 
     def wait(self, seconds: float) -> bool:
-        """Wait up to `seconds` for each probe under way; True if none is left."""
-        for thread in self._under_way:
-            thread.join(seconds)
-        return not any(thread.is_alive() for thread in self._under_way)
+        """Wait up to `seconds` for the probes under way; True if none is left."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._under_way == 0, seconds)
+
+    def _serve(self) -> None:
+        while self._takes_one():
+            try:
+                self._run()
+            finally:
+                with self._changed:
+                    self._under_way -= 1
+                    self._changed.notify_all()
+
+    def _takes_one(self) -> bool:
+        """Wait for a probe that is wanted; False, and the thread is none of ours, if none comes."""
+        with self._changed:
+            if self._changed.wait_for(lambda: self._wanted > 0, KEEP_SECONDS):
+                self._wanted -= 1
+                return True
+            self._threads.remove(threading.current_thread())
+        connections.close_all()
+        return False
 
     def probe_and_try(self) -> None:
         """Probe; if OCI answers, see whether a waiting order's reservation is due to be tried."""
@@ -67,10 +97,13 @@ class Prober:
             self.probe_and_try()
         except DatabaseError as error:
             logger.warning("A probe could not be noted: %s.", type(error).__name__)
+            connections.close_all()
         except Exception:
             logger.exception("A probe failed for a reason of our own.")
-        finally:
             connections.close_all()
+        finally:
+            # A server that was restarted between two probes is noticed before the next one.
+            close_old_connections()
 
     def probe(self) -> bool:
         """Ask OCI for the figures that need renewing most; True if it answered as it should."""

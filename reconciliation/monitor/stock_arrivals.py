@@ -8,7 +8,7 @@ from django.db import transaction
 
 from orders import promises
 from orders.actors import job
-from orders.models import Order
+from orders.models import Order, Promise
 from reconciliation import connection
 from reconciliation.models import ConnectionState, Run, Scope, Trigger
 from reconciliation.reasons import say
@@ -31,7 +31,10 @@ def start_if_due(now: datetime) -> Run | None:
     """
     if connection.current().state != ConnectionState.ONLINE:
         return None
-    found = list(promises.arrived(now).select_related("order", "record")[:MOST])
+    # Asked each second; mostly there is no promise at all, and the question is a long one.
+    found = []
+    if Promise.objects.exists():
+        found = list(promises.arrived(now).select_related("order", "record")[:MOST])
     if not found and not _has_latecomers(now):
         return None
     if Run.objects.filter(is_active=True).exists():
@@ -55,9 +58,10 @@ def start_if_due(now: datetime) -> Run | None:
 
 
 def _has_latecomers(now: datetime) -> bool:
-    last = Run.objects.filter(trigger=Trigger.STOCK).order_by("-id").first()
-    if last is None or last.finished_at is None:
+    runs = Run.objects.filter(trigger=Trigger.STOCK).order_by("-id")
+    created_at, finished_at = runs.values_list("created_at", "finished_at").first() or (now, None)
+    if finished_at is None:
         return False
-    if not last.finished_at + BETWEEN_RUNS <= now <= last.finished_at + _LATECOMERS:
+    if not finished_at + BETWEEN_RUNS <= now <= finished_at + _LATECOMERS:
         return False
-    return Order.objects.waiting().filter(captured_at__gte=last.created_at).exists()
+    return Order.objects.waiting().filter(captured_at__gte=created_at).exists()

@@ -17,7 +17,12 @@ from orders.serializers import iso
 from reconciliation.models import ReportDay, ReportType
 from reconciliation.reports import atomic_files, missing_orders, names
 from reconciliation.reports.report_types import orders_of
-from reconciliation.reports.serializers import SCHEMA_VERSION, in_chunks, line_of, members_of
+from reconciliation.reports.serializers import (
+    SCHEMA_VERSION,
+    line_of,
+    members_of_rows,
+    rows_in_chunks,
+)
 
 _COUNT_PLACES = 10
 _BLOCK = 1 << 20
@@ -97,8 +102,9 @@ def _write(
     # The count is known at the end only, and white space is free in JSON.
     file.write(b" " * _COUNT_PLACES + b',"orders":[')
     count = 0
-    for chunk in in_chunks(orders_of(report.report_type, site=report.site, day=report.date)):
-        for members in members_of(chunk):
+    orders = orders_of(report.report_type, site=report.site, day=report.date)
+    for chunk in rows_in_chunks(orders):
+        for members in members_of_rows(chunk):
             file.write(b",\n" if count else b"\n")
             file.write(line_of(members))
             count += 1

@@ -9,10 +9,14 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple
 
+from django.db.models import QuerySet
 from pydantic import Field
 
+from orders.cursors import among
+from orders.fields import MoneyField, QuantityField, json_number_of, stored, stored_money
 from orders.members import (
     Members,
     MomentOrNull,
@@ -24,11 +28,11 @@ from orders.members import (
 )
 from orders.models import SETTLED_STATES, Order, OrderItem, Resolution
 from orders.models.orders import OrderQuerySet
-from orders.serializers import ItemMembers, OrderMembers, links_of
+from orders.serializers import ItemMembers, OrderMembers
 from reconciliation.models import DocumentState, ReportType, ReservationDocument, RunEntry
 
 SCHEMA_VERSION = 1
-CHUNK = 500
+CHUNK = 2_000
 
 # Of a waiting order the document that was sent; of others what OCI has answered.
 _TELLING = (
@@ -59,7 +63,7 @@ class ReportResolution(Members):
     note: Annotated[str, from_attribute("resolution_note")]
 
     @classmethod
-    def or_null(cls, order: Order) -> dict[str, Any] | None:
+    def or_null(cls, order: Any) -> dict[str, Any] | None:
         """Return how `order` was settled; None if it was not."""
         return cls.of(order) if order.resolution else None
 
@@ -83,8 +87,52 @@ class ReportOrder(OrderMembers):
     resolution: Annotated[ReportResolution | None, Read(ReportResolution.or_null)]
 
 
+class OrderRow(NamedTuple):
+    """What the files need of an order; `order_total` is as its column stores it."""
+
+    pk: int
+    site_id: str
+    order_no: str
+    captured_at: datetime
+    reconciled_at: datetime | None
+    reservation_state: str
+    currency: str
+    order_total: int
+    customer: dict[str, Any]
+    resolution: str
+    resolution_at: datetime | None
+    resolution_by: str
+    resolution_note: str
+
+
+class _ItemRow(NamedTuple):
+    """What the files need of an item; quantities and price are as their columns store them."""
+
+    pk: int
+    order_id: int
+    item_id: str
+    sku: str
+    product_name: str
+    inventory_list_id: str
+    kind: str
+    replaces_id: int | None
+    parent_id: int | None
+    quantity: int
+    stockless_quantity: int
+    reserved_quantity: int
+    cancelled_quantity: int
+    replaced_quantity: int
+    unit_price: int | None
+
+
+_EXACT = (*(name for name in _ItemRow._fields if name.endswith("quantity")), "unit_price")
+_ITEM_COLUMNS = [f"_{name}" if name in _EXACT else name for name in _ItemRow._fields]
+_ITEMS = OrderItem.objects.annotate(**{f"_{name}": stored(name) for name in _EXACT})
+_COLUMNS = {"order_total": "_total"}
+
+
 def in_chunks(orders: OrderQuerySet) -> Iterator[list[Order]]:
-    """Yield `orders` by capture, 500 at a time, each read once, in constant memory."""
+    """Yield `orders` by capture, 2,000 at a time, each read once, in constant memory."""
     orders = orders.order_by("captured_at", "id").select_related("site")
     chunk = list(orders[:CHUNK])
     while chunk:
@@ -97,11 +145,35 @@ def in_chunks(orders: OrderQuerySet) -> Iterator[list[Order]]:
         chunk = list(later[:CHUNK])
 
 
+def rows_in_chunks(orders: OrderQuerySet) -> Iterator[list[OrderRow]]:
+    """Yield the rows of `orders` by capture, 2,000 at a time, each read once, in constant memory.
+
+    A day of a million orders spends its time here: rows cost a fifth of what models do.
+    """
+    columns = [_COLUMNS.get(name, name) for name in OrderRow._fields]
+    found: QuerySet[Any] = orders.order_by("captured_at", "id")
+    rows: QuerySet[Any, Any] = found.annotate(_total=stored("order_total")).values_list(*columns)
+    chunk = [OrderRow._make(row) for row in rows[:CHUNK]]
+    while chunk:
+        yield chunk
+        last = chunk[-1]
+        later = rows.filter(captured_at__gte=last.captured_at).exclude(
+            captured_at=last.captured_at, pk__lte=last.pk
+        )
+        chunk = [OrderRow._make(row) for row in later[:CHUNK]]
+
+
 def members_of(orders: Sequence[Order]) -> list[dict[str, Any]]:
     """Return what the files say of each of `orders`; three queries for all of them."""
-    ids = [order.pk for order in orders]
-    items: dict[int, list[OrderItem]] = defaultdict(list)
-    for item in OrderItem.objects.filter(order__in=ids).order_by("position"):
+    return members_of_rows([_row_of(order) for order in orders])
+
+
+def members_of_rows(orders: Sequence[OrderRow]) -> list[dict[str, Any]]:
+    """Return what the files say of each of `orders`; three queries for all of them."""
+    ids = among([order.pk for order in orders])
+    items: dict[int, list[_ItemRow]] = defaultdict(list)
+    for row in _ITEMS.filter(order__in=ids).order_by("position").values_list(*_ITEM_COLUMNS):
+        item = _ItemRow._make(row)
         items[item.order_id].append(item)
     documents: dict[int, list[str]] = defaultdict(list)
     told = ReservationDocument.objects.filter(order__in=ids, state__in=_TELLING)
@@ -121,17 +193,47 @@ def members_of(orders: Sequence[Order]) -> list[dict[str, Any]]:
     ]
 
 
+def _row_of(order: Order) -> OrderRow:
+    values: dict[str, Any] = {name: getattr(order, name) for name in OrderRow._fields}
+    return OrderRow(**values | {"order_total": stored_money(order.order_total)})
+
+
 def _members(
-    order: Order, items: Sequence[OrderItem], documents: list[str], run_id: int | None
+    order: OrderRow, items: Sequence[_ItemRow], documents: list[str], run_id: int | None
 ) -> dict[str, Any]:
-    links = links_of(items)
     return ReportOrder.of(
         order,
         reservationId=documents[0] if documents else None,
         reservationIds=documents,
-        items=[ReportItem.of(item, **links[item.pk]) for item in items],
+        orderTotal=json_number_of(order.order_total, MoneyField.places),
+        items=_items(items),
         runId=run_id,
     )
+
+
+def _items(items: Sequence[_ItemRow]) -> list[dict[str, Any]]:
+    numbers: dict[int | None, str] = {item.pk: item.item_id for item in items}
+    return [
+        ReportItem.of(
+            item,
+            quantity=_units(item.quantity + item.stockless_quantity),
+            reservedQuantity=_units(item.reserved_quantity),
+            shortQuantity=_units(item.quantity - item.reserved_quantity),
+            cancelledQuantity=_units(item.cancelled_quantity),
+            replacedQuantity=_units(item.replaced_quantity),
+            unitPrice=None
+            if item.unit_price is None
+            else json_number_of(item.unit_price, MoneyField.places),
+            replacesItemId=numbers.get(item.replaces_id),
+            parentItemId=numbers.get(item.parent_id),
+            takesStock=item.quantity > 0,
+        )
+        for item in items
+    ]
+
+
+def _units(thousandths: int) -> int | float:
+    return json_number_of(thousandths, QuantityField.places)
 
 
 def work_file(kind: ReportType, members: dict[str, Any]) -> bytes:
@@ -140,6 +242,9 @@ def work_file(kind: ReportType, members: dict[str, Any]) -> bytes:
     return json.dumps(head | members, ensure_ascii=False, indent=1).encode() + b"\n"
 
 
+_line = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def line_of(members: dict[str, Any]) -> bytes:
     """Return an order as one line of a daily report, without its line end."""
-    return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
+    return _line(members).encode()

@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef, Q
 from orders import lifecycle, promises
 from orders.fields import ZERO
 from orders.lifecycle import Action
-from orders.models import Order, OrderItem, ReservationState
+from orders.models import Order, OrderItem, Promise, ReservationState
 from orders.models.orders import OrderQuerySet
 from orders.units import open_units
 from reconciliation.models import EntryState, Run, RunEntry, Scope
@@ -108,15 +108,17 @@ def round_of(
     takes_all = scope in (Scope.MISSING, Scope.PROMISES) and not (
         data.get("site") or "sites" in data
     )
+    # Of an empty table PostgreSQL knows nothing, and reads every order to ask about promises.
+    has_promises = Promise.objects.exists()
     promised = _promised(had, now)
-    if takes_all:
+    if takes_all and has_promises:
         _add_arrived(ranks, had, now=now)
-    if promised.exists():
+    if has_promises and promised.exists():
         _add_those_ahead(ranks, promised if takes_all else _waiting_too(promised, had))
     elif not takes_all:
         _add_those_ahead(ranks, Order.objects.waiting().exclude(had))
     order_ids = sorted(ranks, key=ranks.__getitem__)
-    return _before_arrived(order_ids, run, now=now) if run else order_ids
+    return _before_arrived(order_ids, run, now=now) if run and has_promises else order_ids
 
 
 def _waiting_too(promised: OrderQuerySet, had: Exists) -> OrderQuerySet:

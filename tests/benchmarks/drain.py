@@ -33,7 +33,7 @@ ITEMS = 3
 
 def main() -> None:
     options = _options()
-    with _database() as url, _stand_in(options.delay) as port:
+    with own_database("drain") as url, _stand_in(options.delay) as port:
         _configure(url, port, options)
         captured = _capture(options)
         bare = _bare_loop(port, options)
@@ -52,9 +52,10 @@ def _options() -> argparse.Namespace:
 
 
 @contextmanager
-def _database() -> Iterator[str]:
+def own_database(suffix: str) -> Iterator[str]:
+    """Make a database beside the one that DATABASE_URL names; yields its URL, and drops it."""
     given = urlsplit(os.environ["DATABASE_URL"])
-    name = f"{given.path[1:]}_drain"
+    name = f"{given.path[1:]}_{suffix}"
     maintenance = urlunsplit(given._replace(path="/postgres"))
     with psycopg.connect(maintenance, autocommit=True) as server:
         server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

@@ -26,7 +26,7 @@ from orders.models import (
 @pytest.mark.parametrize(
     ("found", "index"),
     [
-        (Order.objects.waiting(), "missing_by_capture"),
+        (Order.objects.waiting(), "waiting_by_capture"),
         (Order.objects.oversold(), "short_by_capture"),
         (Order.objects.needing_review(), "review_by_capture"),
         (Order.objects.filter(status=OrderStatus.CANCELLING).order_by("id"), "unfinished_orders"),

@@ -33,6 +33,7 @@ _PLANNERS: dict[Fault, Planner] = {
     Fault.OUTCOME: order_plans.outcome,
     Fault.NO_ITEMS: order_plans.no_items,
     Fault.PARENT: order_plans.parent,
+    Fault.SUM: order_plans.sum_of_units,
     Fault.UNITS: order_plans.units,
     Fault.STATE: order_plans.state,
     Fault.EXPORT: order_plans.export,

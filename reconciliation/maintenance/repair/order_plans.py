@@ -23,6 +23,7 @@ from orders.models import (
     ReservationState,
 )
 from orders.serializers import iso
+from orders.units import units_of
 from reconciliation.maintenance.repair.plans import (
     ByHand,
     Plan,
@@ -150,6 +151,27 @@ def units(pk: int, work: Work) -> Plan | ByHand | None:
         before=f"its items have {units_text(by_items)} reserved",
         after=f"its items have {units_text(by_documents)} reserved",
         why="Its reservation documents and its history agree; only the items say otherwise.",
+        act=act,
+    )
+
+
+def sum_of_units(pk: int, work: Work) -> Plan | None:
+    """The order has another sum of units than its items: add them up again."""
+    order = order_of(pk, work)
+    if order is None or order.units is None:
+        return None
+    right = units_of(order, OrderItem.objects.filter(order=order)).ordered
+    if order.units == right:
+        return None
+
+    def act() -> None:
+        change(Order.objects.filter(pk=order.pk, units=order.units), units=right)
+        tell(order, work, f"It has {right.normalize():f} units again, as its items say.")
+
+    return Plan(
+        before=f"{order.units.normalize():f} units",
+        after=f"{right.normalize():f} units",
+        why="Its items are what was captured; the sum is only kept beside them.",
         act=act,
     )
 

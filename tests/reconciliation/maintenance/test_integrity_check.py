@@ -145,6 +145,7 @@ ORDERS: list[tuple[Plant, str, list[tuple[int, str]]]] = [
         lambda: OrderItem.objects.filter(**of("waits")).update(quantity=1),
         "waits",
         [
+            (1, "it has 2.000 units, its items 1.000"),
             (3, "it waits, and does not hold what it asks for"),
             (1, "quantity of item item-0 is 1, its payload says 2"),
         ],

@@ -114,6 +114,10 @@ SAFE: dict[str, tuple[Plant, set[Fault]]] = {
         lambda: OrderItem.objects.filter(**of("waits")).update(reserved_quantity=1),
         {Fault.UNITS, Fault.STATE},
     ),
+    "sum written past": (
+        lambda: Order.objects.filter(order_no="waits").update(units=D(9)),
+        {Fault.SUM},
+    ),
     "state written past": (
         lambda: Order.objects.filter(order_no="partial").update(
             reservation_state="COMPLETELY_RESERVED"

@@ -11,7 +11,7 @@ import pytest
 from orders.models import InventoryList, Order, OrderItem, OrderStatus, Site
 from reconciliation import connection
 from reconciliation.models import Batch, EntryState, Run, RunEntry
-from reconciliation.runs.status import Waiting, summary
+from reconciliation.runs.status import Waiting, sum_up, summary
 
 pytestmark = pytest.mark.django_db
 
@@ -43,7 +43,7 @@ def order(site: str, no: str, units: list[str], **values: Any) -> Order:
 
 def test_an_empty_database_has_a_summary(django_assert_max_num_queries: Any) -> None:
     connection.current()
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(7):
         status = summary()
     assert (status.connection, status.cause, status.outage) == ("ONLINE", "", None)
     assert status.waiting == Waiting()
@@ -53,6 +53,20 @@ def test_an_empty_database_has_a_summary(django_assert_max_num_queries: Any) -> 
         None,
         None,
     )
+
+
+def test_units_that_are_kept_with_orders_are_summed_up_without_the_items(
+    django_assert_num_queries: Any,
+) -> None:
+    for number in range(3):
+        order("a", str(number), ["1.5", "2"])
+    Order.objects.update(units=Decimal("3.5"))
+    waiting = Order.objects.waiting()
+    with django_assert_num_queries(1):
+        assert sum_up(waiting).units == Decimal("10.5")
+    order("a", "of an earlier version", ["4"])
+    with django_assert_num_queries(2):
+        assert sum_up(waiting).units == Decimal("14.5")
 
 
 def test_it_counts_what_waits_and_what_needs_a_person(django_assert_max_num_queries: Any) -> None:
