@@ -38,6 +38,11 @@ register(
         "oci_refused_call": _("OCI refused the call: %(code)s (HTTP %(status)s)."),
         "oci_refused_reservation": _("OCI refused the reservation: %(code)s."),
         "oci_refused_cancel": _("OCI refused to cancel a reservation: %(code)s."),
+        "oci_refused_releases": _("OCI refused to release units: %(code)s."),
+        "not_released": _(
+            "OCI does not release %(units)s of %(sku)s: %(code)s. Look in OCI what is reserved for"
+            " the order, then end the review: it is asked again under a new id."
+        ),
         "oci_busy_with_order": _("OCI is still working on an earlier call for this order."),
         "oci_busy": _("OCI is still working on an earlier call."),
         "oci_giving_back": _("OCI is still giving back an earlier reservation."),

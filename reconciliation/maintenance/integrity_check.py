@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
+from itertools import chain
 
 from django.db.models import Count, Exists, OuterRef, Q, Sum
 from django.db.models.functions import Now
@@ -36,9 +37,10 @@ from reconciliation.maintenance.findings import Broken as Broken
 from reconciliation.maintenance.findings import Fault as Fault
 from reconciliation.models import DocumentState, ReservationDocument, RunEntry
 from reconciliation.oci.documents import reservation_id
+from reconciliation.remedies import release_integrity
 from reconciliation.remedies.integrity import faults
 from reconciliation.reports.faithful import unfaithful_days
-from reconciliation.reservation import not_yet_cancelled
+from reconciliation.reservation import not_yet_cancelled, release_rows
 from reconciliation.reservation.release import MAY_HOLD
 
 _CHUNK = 500
@@ -111,10 +113,15 @@ def _documents_against_items() -> Iterator[Broken]:
     for orders in _chunks():
         ids = [order.pk for order in orders]
         held: dict[int, dict[Key, Decimal]] = {pk: defaultdict(lambda: ZERO) for pk in ids}
-        counted = ReservationDocument.objects.filter(order__in=ids, state=DocumentState.COUNTED)
+        counted = list(
+            ReservationDocument.objects.filter(order__in=ids, state=DocumentState.COUNTED)
+        )
+        released = release_rows.released_by([document.pk for document in counted])
         for document in counted:
-            for line in document.held:
-                held[document.order_id][(line["id"], line["sku"])] += Decimal(str(line["quantity"]))
+            for key, units in release_rows.held_by(document).items():
+                left = units - released.get(document.pk, {}).get(key, ZERO)
+                if left:
+                    held[document.order_id][key] += left
         reserved: dict[int, dict[Key, Decimal]] = {pk: defaultdict(lambda: ZERO) for pk in ids}
         for item in OrderItem.objects.filter(order__in=ids, reserved_quantity__gt=0):
             reserved[item.order_id][(item.inventory_list_id, item.sku)] += item.reserved_quantity
@@ -232,7 +239,7 @@ def _holds_against_orders() -> Iterator[Broken]:
 
 
 def _rows_of_remedies() -> Iterator[Broken]:
-    for promise, order, detail in faults():
+    for promise, order, detail in chain(faults(), release_integrity.faults()):
         yield _of(order, promise, Fault.REMEDY, detail)
 
 

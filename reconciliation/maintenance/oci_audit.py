@@ -1,6 +1,9 @@
 """The audit: what OCI holds for our orders, beside what our reservation documents say it holds.
 
 OCI has no call that reads a document; its export of reservations is the only way. Reads only.
+
+Whether OCI's document follows units that were released without it is not published (OCI contract
+1.6), so both readings are right: what it held at first, and that less what is released.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from itertools import islice
 from typing import IO
 
 from orders.models import Order
-from reconciliation.models import DocumentState, ReservationDocument
+from reconciliation.models import DocumentState, ReleaseState, ReservationDocument
 from reconciliation.oci.documents import Place, PlaceKind
 from reconciliation.oci.feeds import (
     DOCUMENTS,
@@ -116,7 +119,9 @@ def _export(
 def _compare(chunk: Sequence[HeldDocument], *, until: datetime) -> Iterator[Finding]:
     """Compare open documents of OCI with ours."""
     numbers = {one.reservation_id: uuid.UUID(int=_number(one)) for one in chunk}
-    rows = ReservationDocument.objects.filter(reservation_id__in=numbers.values())
+    rows = ReservationDocument.objects.filter(reservation_id__in=numbers.values()).prefetch_related(
+        "releases"
+    )
     ours = {row.reservation_id: row for row in rows.select_related("order")}
     strange = {one.external_ref_id for one in chunk if numbers[one.reservation_id] not in ours}
     named = set(Order.objects.filter(order_no__in=strange).values_list("order_no", flat=True))
@@ -128,8 +133,11 @@ def _compare(chunk: Sequence[HeldDocument], *, until: datetime) -> Iterator[Find
             continue
         if row.answered_at is None or row.answered_at > until:
             continue
-        held = _held(row)
         theirs = {key: units for key, units in one.held.items() if units}
+        released = _released(row, until=until)
+        if released is None or (released and theirs == _held(row)):
+            continue
+        held = _less(_held(row), released)
         if row.state in _OVER and theirs:
             yield _finding(Difference.OVER_HERE, one, str(row.order), {}, theirs)
         elif row.state in _HOLDING and held != theirs:
@@ -141,8 +149,9 @@ def _missing(seen: set[int], *, since: datetime, until: datetime) -> Iterator[Fi
     rows = ReservationDocument.objects.filter(
         state__in=_HOLDING, sent_at__gte=since + MARGIN, answered_at__lte=until
     ).select_related("order")
+    rows = rows.prefetch_related("releases")
     for row in rows.order_by("pk").iterator(chunk_size=CHUNK):
-        held = _held(row)
+        held = _less(_held(row), _released(row, until=until) or {})
         if held and row.reservation_id.int not in seen:
             words = f"here {_units(held)}; OCI has no such document"
             yield Finding(Difference.MISSING_THERE, str(row.reservation_id), str(row.order), words)
@@ -156,6 +165,23 @@ def _held(row: ReservationDocument) -> dict[Key, Decimal]:
             key = (Place(PlaceKind(line["place"]), line["id"]), line["sku"])
             held[key] = held.get(key, Decimal(0)) + units
     return held
+
+
+def _released(row: ReservationDocument, *, until: datetime) -> dict[Key, Decimal] | None:
+    """Return what OCI has released of a document without it; None while that is on its way."""
+    released: dict[Key, Decimal] = {}
+    for one in row.releases.all():
+        if one.state == ReleaseState.PREPARED or (one.answered_at and one.answered_at > until):
+            return None
+        if one.state == ReleaseState.RELEASED:
+            key = (Place(PlaceKind(one.place), one.list_id), one.sku)
+            released[key] = released.get(key, Decimal(0)) + one.quantity
+    return released
+
+
+def _less(held: Mapping[Key, Decimal], released: Mapping[Key, Decimal]) -> dict[Key, Decimal]:
+    left = {key: units - released.get(key, Decimal(0)) for key, units in held.items()}
+    return {key: units for key, units in left.items() if units}
 
 
 def _finding(

@@ -40,6 +40,7 @@ from reconciliation.models.connection import (
 )
 from reconciliation.models.feeds import FeedState, StockFeed
 from reconciliation.models.intervals import IntervalSetting
+from reconciliation.models.releases import Release, ReleaseState
 from reconciliation.models.reports import ReportDay, ReportType, VanishedOrder
 from reconciliation.models.runs import (
     ACTIVE_RUNS,
@@ -87,6 +88,8 @@ __all__ = [
     "Outage",
     "Priority",
     "Purpose",
+    "Release",
+    "ReleaseState",
     "ReportDay",
     "ReportType",
     "ReservationDocument",

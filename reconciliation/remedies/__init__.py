@@ -11,7 +11,6 @@ from reconciliation.remedies.adjust_finish import finish_adjustments, has_open_a
 from reconciliation.remedies.adjust_preview import (
     KeepPreview,
     document_refusal,
-    held_by,
     preview_adjustment,
 )
 from reconciliation.remedies.cancel_short_items import cancel_short
@@ -21,6 +20,7 @@ from reconciliation.remedies.give_back_document import (
     give_back,
     preview_give_back,
 )
+from reconciliation.remedies.part_release import PartReleased, release_part
 from reconciliation.remedies.previews import (
     CancelShortPreview,
     ReplacePreview,
@@ -36,6 +36,7 @@ from reconciliation.remedies.replace import (
 )
 from reconciliation.remedies.replace_finish import finish_replacements, has_open_replacements
 from reconciliation.remedies.suggestions import Suggestion, search, suggest, usual_price
+from reconciliation.reservation.release_rows import still_held
 
 __all__ = [
     "AdjustPreview",
@@ -44,6 +45,7 @@ __all__ = [
     "CancelShortPreview",
     "KeepPreview",
     "OciAway",
+    "PartReleased",
     "ReplacePreview",
     "Suggestion",
     "adjust_reservation",
@@ -55,14 +57,15 @@ __all__ = [
     "give_back",
     "has_open_adjustments",
     "has_open_replacements",
-    "held_by",
     "hindrances",
     "preview_adjustment",
     "preview_cancel_short",
     "preview_give_back",
     "preview_replace",
+    "release_part",
     "replace_short",
     "search",
+    "still_held",
     "suggest",
     "usual_price",
     "why_oci_is_away",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -21,6 +20,8 @@ from orders.refusals import answer_not_counted, not_enough, not_in_list
 from reconciliation.models import DocumentState, ReservationDocument
 from reconciliation.remedies.preconditions import uncounted_documents
 from reconciliation.reservation import fence
+from reconciliation.reservation.release_rows import held_by as held_by
+from reconciliation.reservation.release_rows import still_held
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,15 @@ class KeepPreview:
     """What it would do; `refusal` is empty when it may be done.
 
     `available` is ATO by list and SKU of what is to be reserved anew, None where stock is not
-    counted; OCI decides.
+    counted; OCI decides. `by_release` when what is kept can't be reserved anew and stays where it
+    is: the rest is then released from the document, which from then on is given back that way only.
     """
 
     document: ReservationDocument
     keeps: Sequence[Keep]
     available: Mapping[Key, Decimal | None]
     refusal: str
+    by_release: bool = False
 
     @property
     def released(self) -> Decimal:
@@ -52,31 +55,26 @@ class KeepPreview:
         return not any(one.units for one in self.keeps)
 
 
-def held_by(document: ReservationDocument) -> dict[Key, Decimal]:
-    """Return what OCI holds under a document, by list and SKU."""
-    held: dict[Key, Decimal] = defaultdict(lambda: ZERO)
-    for line in document.held:
-        held[(line["id"], line["sku"])] += Decimal(str(line["quantity"]))
-    return dict(held)
-
-
 def preview_adjustment(document: ReservationDocument, keeps: Sequence[Keep]) -> KeepPreview:
     """Return what keeping `keeps` of `document` (with `order` at hand) would do."""
     kept = kept_of(keeps)
     records = ledger.records_of(kept)
-    refusal = adjust_refusal(document, keeps)
+    refusal = lines_of_document_refusal(document, keeps)
+    scarce = "" if refusal else waited_for(kept)
     short = [
         Shortfall(key[1], key[0], requested=kept[key], available=record.ato)
         for key, record in sorted(records.items())
         if record.is_tracked and record.ato < kept[key]
     ]
-    if not refusal and short:
-        refusal = scarce_words(short)
+    if not refusal and not scarce and short:
+        scarce = scarce_words(short)
+    by_release = bool(scarce) and not any(one.moves for one in keeps)
     return KeepPreview(
         document=document,
         keeps=keeps,
         available={key: one.ato if one.is_tracked else None for key, one in records.items()},
-        refusal=refusal,
+        refusal=refusal or ("" if by_release else scarce),
+        by_release=by_release,
     )
 
 
@@ -91,10 +89,15 @@ def document_refusal(document: ReservationDocument, action: Action = Action.ADJU
 
 def adjust_refusal(document: ReservationDocument, keeps: Sequence[Keep]) -> str:
     """Return why exactly this cannot be done, as the order and those that wait stand."""
+    return lines_of_document_refusal(document, keeps) or waited_for(kept_of(keeps))
+
+
+def lines_of_document_refusal(document: ReservationDocument, keeps: Sequence[Keep]) -> str:
+    """Return why this cannot be done with a document, whatever stock there is, or nothing."""
     if closed := document_refusal(document):
         return closed
     shown = {one.key: one.held for one in keeps}
-    if shown != held_by(document) or len(shown) != len(keeps):
+    if shown != still_held(document) or len(shown) != len(keeps):
         return _("The document holds something else than was shown; look at it again.")
     if uncounted_documents([document.order_id]).exists():
         return answer_not_counted()
@@ -104,7 +107,7 @@ def adjust_refusal(document: ReservationDocument, keeps: Sequence[Keep]) -> str:
     kept = kept_of(keeps)
     known = ledger.records_of(kept)
     unknown = next((key for key in sorted(kept) if key not in known), None)
-    return not_in_list(*unknown) if unknown else waited_for(kept)
+    return not_in_list(*unknown) if unknown else ""
 
 
 def waited_for(kept: Iterable[Key]) -> str:

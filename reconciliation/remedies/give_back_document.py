@@ -1,7 +1,7 @@
 """Giving a reservation document back at OCI by hand, without cancelling its order.
 
-A document is given back whole: `releases` act on the counts of a place and leave the document as
-it is, so that its cancel would give the same units back twice (OCI contract 1.6).
+A document is given back whole here, by its cancel, or by releasing what is left of it if a part was
+released before (`part_release`): its cancel would give those units back twice (OCI contract 1.6).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from reconciliation.models import Attempt, DocumentState, Purpose, ReservationDo
 from reconciliation.oci.errors import OciError
 from reconciliation.remedies.adjust_preview import document_refusal, held_by
 from reconciliation.reservation import release, stock_refresh
+from reconciliation.reservation.release_rows import still_held
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,9 @@ class Adjusted:
 
 
 def preview_give_back(document: ReservationDocument) -> AdjustPreview:
-    """Return what giving `document` (with `order` at hand) back would do; at most one query."""
+    """Return what giving `document` (with `order` at hand) back would do; at most two queries."""
     refusal = document_refusal(document, Action.GIVE_BACK)
-    return AdjustPreview(document=document, held=held_by(document), refusal=refusal)
+    return AdjustPreview(document=document, held=still_held(document), refusal=refusal)
 
 
 def give_back(
@@ -81,7 +82,7 @@ def give_back(
         _write_down(document, preview.held, actor=actor, reason=reason, now=clock())
         _cancel(document, actor=actor, clock=clock)
     document.refresh_from_db()
-    last = Attempt.objects.filter(document=document, operation="cancel").last()
+    last = Attempt.objects.filter(document=document, operation__in=("cancel", "release")).last()
     return Adjusted(
         order=Order.objects.get(pk=document.order_id),
         released=document.state == DocumentState.CANCELLED,

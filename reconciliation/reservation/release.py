@@ -26,7 +26,14 @@ from reconciliation.models import DocumentState, ReservationDocument
 from reconciliation.oci.client import OciClient
 from reconciliation.queue import enqueue
 from reconciliation.reasons import say
-from reconciliation.reservation import Asked, Verdict, cancel_document, give_back_if_cancelled
+from reconciliation.reservation import (
+    Asked,
+    Verdict,
+    cancel_document,
+    give_back_if_cancelled,
+    release_rows,
+)
+from reconciliation.reservation.release_calls import Releasing
 
 _CLAIM = timedelta(seconds=60)
 # What OCI may hold under a document in one of these states.
@@ -68,14 +75,14 @@ def finish_cancellations(*, clock: Callable[[], datetime], limit: int = 200) -> 
         ended, goes_on = _finish_order(order_id, usable=usable, clock=clock)
         finished += ended
         usable = usable and goes_on
-    if usable:
-        _undo_left_over(clock=clock, limit=limit)
+    if usable and _undo_left_over(clock=clock, limit=limit):
+        _release_open(clock=clock, limit=limit)
     return finished
 
 
 def something_to_undo() -> bool:
     """Whether an order is being cancelled, or OCI may hold what no order wants any more."""
-    return _cancelling().exists() or _left_over().exists()
+    return _cancelling().exists() or _left_over().exists() or release_rows.has_open()
 
 
 def _cancelling() -> QuerySet[Order]:
@@ -179,22 +186,34 @@ def _finish(order_id: int, holder: str, now: datetime) -> bool:
     )
 
 
-def _undo_left_over(*, clock: Callable[[], datetime], limit: int) -> None:
-    """Cancel what OCI may still hold for nobody; a document that resists does not stop the rest."""
-    for document in list(_left_over()[:limit]):
-        asked = _undo([document], clock=clock)
-        if asked is None:
-            continue
-        if asked.verdict == Verdict.REVIEW:
-            outcomes.put_to_review(
-                order_id=document.order_id,
-                holder=None,
-                actor=RELEASES,
-                reason=asked.reason,
-                now=clock(),
-            )
-        elif asked.verdict not in _OCI_ANSWERS:
-            return
+def _undo_left_over(*, clock: Callable[[], datetime], limit: int) -> bool:
+    """Cancel what OCI may still hold for nobody; False when OCI stops answering.
+
+    A document that resists does not stop the rest.
+    """
+    return all(
+        _goes_on(document, _undo([document], clock=clock), now=clock())
+        for document in list(_left_over()[:limit])
+    )
+
+
+def _release_open(*, clock: Callable[[], datetime], limit: int) -> bool:
+    """Release the units that were given back of documents that stay, as above."""
+    return all(
+        _goes_on(document, Releasing(shared_client(), clock).send_again(document), now=clock())
+        for document in list(release_rows.open_documents().select_related("order")[:limit])
+    )
+
+
+def _goes_on(document: ReservationDocument, asked: Asked | None, *, now: datetime) -> bool:
+    """Put the order to review if OCI has refused; False when OCI does not answer."""
+    if asked is None:
+        return True
+    if asked.verdict == Verdict.REVIEW:
+        outcomes.put_to_review(
+            order_id=document.order_id, holder=None, actor=RELEASES, reason=asked.reason, now=now
+        )
+    return asked.verdict in _OCI_ANSWERS
 
 
 def fail_live(*, order_id: int, holder: str, actor: Actor, reason: str, now: datetime) -> bool:

@@ -24,8 +24,10 @@ from reconciliation.oci.client import CancelResult, OciClient, PutAnswer
 from reconciliation.oci.documents import lines_of_body
 from reconciliation.oci.errors import OciError, OciRefused
 from reconciliation.reasons import columns, join, say
+from reconciliation.reservation import release_rows
 from reconciliation.reservation.cancel import note_cancelled
 from reconciliation.reservation.documents import prepare, replace
+from reconciliation.reservation.release_calls import Releasing
 from reconciliation.reservation.results import Asked, Verdict, explain
 from reconciliation.reservation.sets import held_lines, outcome_of
 
@@ -74,6 +76,12 @@ def ask(
             stopped = caller.cancel(document)
             if stopped is not None:
                 return stopped
+        if purpose == Purpose.SHORTFALL:
+            # Or OCI would be asked for units that it is still to release for the same order.
+            for document in list(release_rows.open_documents().filter(order=order_id)):
+                stopped = caller.releasing().send(document)
+                if stopped is not None:
+                    return stopped
         documents = prepare(order_id=order_id, holder=holder, purpose=purpose)
         if documents is None:
             return Asked(Verdict.LATER, say("order_changed"))
@@ -106,7 +114,10 @@ def cancel_document(
     actor: Actor,
     read_timeout: float | None = None,
 ) -> Asked | None:
-    """Cancel one document at OCI; None when it surely holds nothing, else why not (yet)."""
+    """Give one document back at OCI; None when it surely holds nothing, else why not (yet).
+
+    By its cancel; one of which units were released before by releasing what is left of it.
+    """
     caller = _Caller(
         client=client, clock=clock, actor=actor, run_id=None, read_timeout=read_timeout
     )
@@ -142,6 +153,10 @@ class _Caller:
     actor: Actor
     run_id: int | None
     read_timeout: float | None
+
+    def releasing(self) -> Releasing:
+        """Return what makes the calls that release units without a document."""
+        return Releasing(self.client, self.clock, self.run_id, self.read_timeout)
 
     def put(self, document: ReservationDocument, *, holder: str) -> Asked | None:
         """Send one document; None if it was answered or replaced, else why the order must stop."""
@@ -233,7 +248,9 @@ class _Caller:
         return Asked(Verdict.REVIEW, join(reason, error.message))
 
     def cancel(self, document: ReservationDocument) -> Asked | None:
-        """Cancel one document at OCI; None when it surely holds nothing, else why to stop."""
+        """Give one document back; None when it surely holds nothing, else why to stop."""
+        if release_rows.is_touched(document):
+            return self.releasing().give_back(document)
         try:
             result = self.client.cancel_reservation(
                 reservation_id=document.reservation_id, read_timeout=self.read_timeout

@@ -15,6 +15,7 @@ from .answers import Answer, gateway_problem, json_answer, oci_problem, too_many
 from .books import Books
 from .documents import Refused
 from .exports import Exports
+from .imports import Imports
 from .settings import Settings
 from .tokens import Tokens
 
@@ -28,10 +29,20 @@ _RECORD = (
 _DOCUMENT = _RESERVATION + "reservation-documents/(?P<document>[^/]+)"
 _ACTIONS = _AVAILABILITY + "availability-records/actions/"
 _IMPEX = "/inventory/impex/v1/organizations/(?P<tenant>[^/]+)/"
-_EXPORTS = _IMPEX + "availability-records/exports"
-_DOCUMENT_EXPORTS = _IMPEX + "reservations/exports"
-_DOCUMENT_EXPORT = _DOCUMENT_EXPORTS + "/(?P<export>[^/]+)/"
-_EXPORT = _EXPORTS + "/(?P<export>[^/]+)/"
+_EXPORTS = {
+    "export": _IMPEX + "availability-records/exports",
+    "export-reservations": _IMPEX + "reservations/exports",
+    "export-graph": _IMPEX + "location-graph/exports",
+    "export-segmentation": _IMPEX + "product-segmentation/exports",
+    "export-events": _IMPEX + "event-log/exports",
+}
+_ANY_EXPORT = (
+    _IMPEX
+    + "(availability-records|reservations|location-graph|product-segmentation|event-log)"
+    + "/exports/(?P<export>[^/]+)"
+)
+_IMPORTS = _IMPEX + "(?P<subject>availability-records|product-segmentation)/imports"
+_IMPORT = _IMPORTS + "/(?P<import>[^/]+)"
 _ROUTES = tuple(
     (method, re.compile(path), operation)
     for method, path, operation in (
@@ -46,17 +57,45 @@ _ROUTES = tuple(
         ("PUT", _RECORD, "stock-put"),
         ("PATCH", _RECORD, "stock-patch"),
         ("DELETE", _RECORD, "stock-delete"),
-        ("POST", _EXPORTS, "export"),
-        ("GET", _EXPORT + "status", "export-status"),
-        ("GET", _EXPORT + "file-content", "export-file"),
-        ("POST", _DOCUMENT_EXPORTS, "export-reservations"),
-        ("GET", _DOCUMENT_EXPORT + "status", "export-status"),
-        ("GET", _DOCUMENT_EXPORT + "file-content", "export-file"),
+        *(("POST", path, operation) for operation, path in _EXPORTS.items()),
+        ("GET", _ANY_EXPORT + "/status", "export-status"),
+        ("GET", _ANY_EXPORT + "/file-content", "export-file"),
+        ("DELETE", _ANY_EXPORT, "export-delete"),
+        ("POST", _IMPORTS, "import"),
+        ("GET", _IMPORTS, "import-list"),
+        ("POST", _IMPORTS + "/uploadlink/(?P<import>[^/]+)", "import-upload"),
+        ("GET", _IMPORT + "/status", "import-status"),
+        ("GET", _IMPORT + "/file-content", "import-result"),
+        ("DELETE", _IMPORT, "import-delete"),
     )
 )
-_READS = ("availability", "deltas")
-_EXPORTING = ("export", "export-reservations", "export-status", "export-file")
-_RESERVATIONS = ("put", "patch", "transfers", "releases", "fulfillments")
+_IMPEX_READS = frozenset({"sfcc.inventory.impex-inventory", "sfcc.inventory.impex-inventory.rw"})
+_IMPEX_WRITES = frozenset({"sfcc.inventory.impex-inventory.rw"})
+_GRAPHS = frozenset({"sfcc.inventory.impex-graphs", "sfcc.inventory.impex-graphs.rw"})
+_EVENTS = frozenset({"sfcc.inventory.impex-event-log"})
+_AVAILABILITY_READS = frozenset({"sfcc.inventory.availability", "sfcc.inventory.availability.rw"})
+# The scopes of which a token needs one, by operation; the rest writes stock.
+_SCOPES: dict[str, frozenset[str]] = {
+    **dict.fromkeys(
+        ("put", "patch", "transfers", "releases", "fulfillments"),
+        frozenset({"sfcc.inventory.reservations.rw"}),
+    ),
+    **dict.fromkeys(("availability", "deltas"), _AVAILABILITY_READS),
+    **dict.fromkeys(
+        ("export", "export-segmentation", "import-list", "import-status", "import-result"),
+        _IMPEX_READS,
+    ),
+    **dict.fromkeys(
+        ("export-reservations", "import", "import-upload", "import-delete"), _IMPEX_WRITES
+    ),
+    "export-graph": _GRAPHS,
+    "export-events": _EVENTS,
+    # Which export it is decides: whoever may ask for one kind may read that.
+    **dict.fromkeys(
+        ("export-status", "export-file", "export-delete"), _IMPEX_READS | _GRAPHS | _EVENTS
+    ),
+}
+_WRITES_STOCK = frozenset({"sfcc.inventory.availability.rw"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +110,8 @@ class Call:
 
 def route(method: str, path: str) -> Call | None:
     """Find the operation of a request; None when the API has none there."""
-    path = path.partition("?")[0]
+    # Links are appended to an address with or without a slash.
+    path = "/" + path.partition("?")[0].lstrip("/")
     if path in TOKEN_PATHS:
         return Call("token", method, path, {}) if method == "POST" else None
     for wanted, pattern, operation in _ROUTES:
@@ -93,6 +133,7 @@ class Api:
         self.settings = settings
         self.tenant_group_id = tenant_group_id
         self.exports = Exports(books)
+        self.imports = Imports(books)
         self._lock = threading.Lock()
         self._in_flight: set[str] = set()
         self._window = (0, 0)
@@ -129,7 +170,10 @@ class Api:
         if refusal is not None:
             return refusal
         try:
-            answer = self._operation(call, raw)
+            if call.operation.startswith(("export", "import")):
+                answer = self._impex(call, headers, raw)
+            else:
+                answer = self._operation(call, raw)
         except Refused as refused:
             answer = oci_problem(refused)
         return self._with_rate(answer)
@@ -138,17 +182,8 @@ class Api:
         scopes = self.tokens.scopes_of(headers.get("Authorization", ""))
         if scopes is None:
             return unauthorized(int(self.settings.authFailureStatus))
-        if call.operation in _RESERVATIONS:
-            needed = {"sfcc.inventory.reservations.rw"}
-        elif call.operation in _READS:
-            needed = {"sfcc.inventory.availability", "sfcc.inventory.availability.rw"}
-        elif call.operation == "export-reservations":
-            needed = {"sfcc.inventory.impex-inventory.rw"}
-        elif call.operation in _EXPORTING:
-            needed = {"sfcc.inventory.impex-inventory", "sfcc.inventory.impex-inventory.rw"}
-        else:
-            needed = {"sfcc.inventory.availability.rw"}
-        feeds = call.operation in (*_EXPORTING, "deltas")
+        needed = _SCOPES.get(call.operation, _WRITES_STOCK)
+        feeds = call.operation.startswith(("export", "import")) or call.operation == "deltas"
         if feeds and self.settings.impex == "absent":
             return gateway_problem(404, "not-found", "Not Found", "There is no such resource")
         if not scopes & needed or (feeds and self.settings.impex == "forbidden"):
@@ -203,18 +238,42 @@ class Api:
                 return api_stock.put_record(books, parts["location"], parts["sku"], raw)
             case "stock-patch":
                 return api_stock.patch_record(books, parts["location"], parts["sku"], raw)
-            case "export":
-                return self.exports.start(call.path, raw)
-            case "export-reservations":
-                return self.exports.start_documents(call.path, raw)
-            case "export-status":
-                return self.exports.status(call.path, parts["export"])
-            case "export-file":
-                return self.exports.content(parts["export"])
             case "stock-delete":
                 return api_stock.delete_record(books, parts["location"], parts["sku"])
             case operation:
                 return simple[operation](books, raw)
+
+    def _impex(self, call: Call, headers: Mapping[str, str], raw: bytes) -> Answer:
+        path, parts, exports, imports = call.path, call.parts, self.exports, self.imports
+        match call.operation:
+            case "export":
+                return exports.start(path, raw)
+            case "export-reservations":
+                return exports.start_documents(path, raw)
+            case "export-graph":
+                return exports.start_graph(path)
+            case "export-segmentation":
+                return exports.start_lines(path, imports.segmentation)
+            case "export-events":
+                return exports.start_events(path, raw)
+            case "export-status":
+                return exports.status(path, parts["export"])
+            case "export-file":
+                return exports.content(parts["export"])
+            case "export-delete":
+                return exports.delete(parts["export"])
+            case "import":
+                return imports.start(path, parts["subject"], raw)
+            case "import-list":
+                return imports.listed(parts["subject"])
+            case "import-upload":
+                return imports.upload(parts["import"], headers.get("Content-Type", ""), raw)
+            case "import-status":
+                return imports.status(path, parts["import"])
+            case "import-result":
+                return imports.result(parts["import"])
+            case _:
+                return imports.delete(parts["import"])
 
     def _put(self, call: Call, raw: bytes) -> Answer:
         request = request_reader.reservation_request(raw, max_lines=self.settings.maxLines)

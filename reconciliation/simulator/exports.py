@@ -1,10 +1,11 @@
-"""Full exports of stock and of documents over HTTP (OCI contract 2.5)."""
+"""Exports of stock, documents, places and changes over HTTP (OCI contract 2.5)."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,8 +31,8 @@ class Export:
     due: float
     fails: bool
     truncated: bool
-    # An export of reservation documents: whether open ones, and their first and last moment.
-    documents: tuple[bool, float, float] | None = None
+    # Writes the lines of what is no stock.
+    write: Callable[[], list[dict[str, Any]]] | None = None
     ended: float = 0.0
     lines: int = 0
     content: bytes = b""
@@ -72,14 +73,46 @@ class Exports:
                 "fromDate is required", "fromDate", "InvalidRequestParameter"
             )
         until = epoch(last) if last else self._books.clock()
-        return self._started(path, "group", [], (body["status"] == "open", epoch(first), until))
+        is_open, since = body["status"] == "open", epoch(first)
+        return self.start_lines(path, lambda: self._documents(is_open, since, until))
+
+    def start_graph(self, path: str) -> Answer:
+        """POST location-graph exports: the locations, and the groups with theirs, in one line."""
+        graph = self._books.graph
+        groups = [{"id": name, "locations": list(own)} for name, own in graph.groups.items()]
+        line = {"locations": sorted(graph.known_locations), "groups": groups}
+        return self.start_lines(path, lambda: [line])
+
+    def start_events(self, path: str, raw: bytes) -> Answer:
+        """POST event-log exports: when counts of a SKU changed; its layout is not published."""
+        body = request_reader.body_object(raw)
+        sku = request_reader.sku(body.get("sku"))
+        for place in body.get("locations") or []:
+            self._books.check_places([("location", request_reader.place(place, "locations"))])
+        span = []
+        for name in ("startsOn", "endsOn"):
+            moment = request_reader.moment(body.get(name), name)
+            if moment is None:
+                raise request_reader.refuse(f"{name} is required", name, "InvalidRequestParameter")
+            span.append(epoch(moment))
+        return self.start_lines(path, lambda: self._events(sku, *span))
+
+    def start_lines(self, path: str, write: Callable[[], list[dict[str, Any]]]) -> Answer:
+        """Start an export whose lines ``write`` gives once it is due."""
+        return self._started(path, "group", [], write)
+
+    def delete(self, export_id: str) -> Answer:
+        """DELETE an export: 204, or 404 for one that is not there."""
+        if self._exports.pop(export_id, None) is None:
+            raise Refused(404, "EntityNotFound", "There is no such export")
+        return Answer(204, changed=True)
 
     def _started(
         self,
         path: str,
         kind: Kind,
         places: list[str],
-        documents: tuple[bool, float, float] | None,
+        write: Callable[[], list[dict[str, Any]]] | None,
     ) -> Answer:
         settings, now = self._books.settings, self._books.clock()
         export_id = str(uuid.uuid4())
@@ -90,7 +123,7 @@ class Exports:
             due=now + settings.exportDelayMs / 1000,
             fails=settings.exportStyle == "fails",
             truncated=settings.exportStyle == "truncated",
-            documents=documents,
+            write=write,
         )
         link = f"{path}/{export_id}/status"
         return json_answer(200, {"exportId": export_id, "exportStatusLink": link}, changed=True)
@@ -145,22 +178,29 @@ class Exports:
     def _write(self, export: Export) -> None:
         """Write the file as a reader sees the books now, with the token that goes on from there."""
         self._books.sweep()
-        found = export.documents
-        lines = self._stock(export) if found is None else self._documents(export, *found)
+        if export.write is None:
+            lines = self._stock(export)
+        else:
+            lines = export.write()
+            export.lines = len(lines)
         texts = [json.dumps(line, separators=(",", ":")) + "\n" for line in lines]
         # A file that lost its end and looks whole all the same: its hash is that of the rest.
         kept = texts[: len(texts) // 2] if export.truncated else texts
         export.content = "".join(kept).encode()
 
-    def _documents(
-        self, export: Export, is_open: bool, first: float, last: float
-    ) -> list[dict[str, Any]]:
-        lines = []
-        for document in self._books.documents.by_id.values():
-            if (document.state == "OPEN") is is_open and first <= document.created <= last:
-                lines.append(_document_line(document))
-        export.lines = len(lines)
-        return lines
+    def _documents(self, is_open: bool, first: float, last: float) -> list[dict[str, Any]]:
+        return [
+            _document_line(document)
+            for document in self._books.documents.by_id.values()
+            if (document.state == "OPEN") is is_open and first <= document.created <= last
+        ]
+
+    def _events(self, sku: str, first: float, last: float) -> list[dict[str, Any]]:
+        return [
+            {"sku": changed, "timestamp": iso(at)}
+            for _, at, changed in self._books.changes
+            if changed == sku and first <= at <= last
+        ]
 
     def _stock(self, export: Export) -> list[dict[str, Any]]:
         lines: list[dict[str, Any]] = []

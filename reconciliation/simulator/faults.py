@@ -24,8 +24,18 @@ OPERATIONS = (
     "stock-delete",
     "export",
     "export-reservations",
+    "export-graph",
+    "export-segmentation",
+    "export-events",
     "export-status",
     "export-file",
+    "export-delete",
+    "import",
+    "import-list",
+    "import-upload",
+    "import-status",
+    "import-result",
+    "import-delete",
 )
 _ALL = frozenset(OPERATIONS)
 _NO_TOKEN = _ALL - {"token"}

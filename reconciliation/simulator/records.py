@@ -107,7 +107,7 @@ def _transfer_one(books: Books, move: Move) -> str | None:
     code = _move_counts(books, book.copy(), move)
     if code is None:
         _move_counts(books, book, move)
-        books.documents.follow(move.external_ref, move.source, move.target, move.sku, move.quantity)
+        _follow(books, move)
     return code
 
 
@@ -147,6 +147,11 @@ def _take(books: Books, book: SkuBook, source: tuple[Kind, str], quantity: int) 
         book.give_back_at(source[1], quantity, books.graph)
 
 
+def _follow(books: Books, move: Move) -> None:
+    if books.settings.documentsFollow == "yes":
+        books.documents.follow(move.external_ref, move.source, move.target, move.sku, move.quantity)
+
+
 def _release_one(books: Books, move: Move) -> str | None:
     if move.sku not in books.skus:
         return "EntityNotFound"
@@ -154,7 +159,7 @@ def _release_one(books: Books, move: Move) -> str | None:
     if _held(book, move.source) < move.quantity:
         return "InsufficientQuantity"
     _take(books, book, move.source, move.quantity)
-    books.documents.follow(move.external_ref, move.source, None, move.sku, move.quantity)
+    _follow(books, move)
     return None
 
 
@@ -170,5 +175,5 @@ def _fulfill_one(books: Books, move: Move) -> str | None:
     if not stale:
         record.on_hand -= move.quantity
     book.give_back_at(move.source[1], move.quantity, books.graph)
-    books.documents.follow(move.external_ref, move.source, None, move.sku, move.quantity)
+    _follow(books, move)
     return None

@@ -14,6 +14,7 @@ _CHOICES = {
     "impex": ("offered", "absent", "forbidden"),
     "exportStyle": ("whole", "fails", "truncated"),
     "repeatDeltas": ("no", "yes"),
+    "documentsFollow": ("yes", "no"),
 }
 _RANGES = {
     "cancelDelayMs": (0, 600_000),
@@ -36,6 +37,9 @@ class Settings:
 
     Times are milliseconds, except ``tokenExpiresIn`` (seconds). A ``rateLimitPerMinute`` of 0 means
     that there is no limit. ``loseDeltas`` n leaves out every n-th record of get-deltas for good.
+    ``documentsFollow`` says whether documents follow units that are moved, released or shipped
+    without naming them: OCI's own description says that a release does not touch its document, so
+    with "no" a later cancel returns the same units again (OCI contract 1.6).
     """
 
     partialStyle: str = "silent"
@@ -53,6 +57,7 @@ class Settings:
     exportDelayMs: int = 0
     repeatDeltas: str = "no"
     loseDeltas: int = 0
+    documentsFollow: str = "yes"
 
     def change(self, changes: object) -> None:
         """Take over a JSON object of settings, all or none; raises SettingRefused."""

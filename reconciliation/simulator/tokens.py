@@ -1,4 +1,8 @@
-"""The token endpoint: OAuth 2.0 client credentials by HTTP Basic (OCI contract 1.1)."""
+"""The token endpoint: OAuth 2.0 client credentials (OCI contract 1.1).
+
+A client names itself by HTTP Basic (client_secret_basic) or in the form (client_secret_post), as an
+API client in Account Manager is set up to.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,10 @@ KNOWN_SCOPES = frozenset(
         "sfcc.inventory.availability.rw",
         "sfcc.inventory.impex-inventory",
         "sfcc.inventory.impex-inventory.rw",
+        "sfcc.inventory.impex-graphs",
+        "sfcc.inventory.impex-graphs.rw",
+        "sfcc.inventory.impex-event-log",
+        "sfcc.inventory.admin.rw",
     }
 )
 # The same scopes as an org token spells them.
@@ -44,7 +52,8 @@ class Tokens:
 
     def issue(self, headers: Mapping[str, str], raw: bytes) -> Answer:
         """Answer a token request: 200, 400 for a wrong form or scope, 401 for a wrong client."""
-        if not self._is_client(headers.get("Authorization", "")):
+        form = parse_qs(raw.decode("utf-8", "replace"))
+        if not self._is_client(headers.get("Authorization", ""), form):
             challenge = _NO_STORE | {"WWW-Authenticate": 'Basic realm="simulator"'}
             return _oauth_error(
                 self._settings.authFailureStatus,
@@ -52,7 +61,6 @@ class Tokens:
                 "Client authentication failed",
                 challenge,
             )
-        form = parse_qs(raw.decode("utf-8", "replace"))
         if form.get("grant_type") != ["client_credentials"]:
             return _oauth_error(
                 "400", "unsupported_grant_type", "Use client_credentials", _NO_STORE
@@ -101,7 +109,12 @@ class Tokens:
             self._issued = {}
             return number
 
-    def _is_client(self, authorization: str) -> bool:
+    def _is_client(self, authorization: str, form: Mapping[str, list[str]]) -> bool:
+        posted = [form[name][0] for name in ("client_id", "client_secret") if name in form]
+        # The form alone: a request may name its client in one way only (RFC 6749, 2.3).
+        if len(posted) == 2:
+            given, wanted = ("\0".join(pair).encode() for pair in (posted, self._client))
+            return not authorization and hmac.compare_digest(given, wanted)
         kind, _, coded = authorization.partition(" ")
         try:
             text = base64.b64decode(coded.strip(), validate=True).decode()

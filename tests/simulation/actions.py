@@ -106,13 +106,15 @@ def send(world: World, site: Site, raw: bytes) -> None:
     answer = world.run("web", work)
     if answer is Death:
         return
+    key = (site.pk, number)
+    world.handover.answered(key, answer.type if isinstance(answer, OrderRefused) else "")
     if isinstance(answer, OrderRefused):
         world.note(f"  {number}: {answer.type}")
         if world.nature.alone and answer.type == "short-on-stock" and _is_kept(site, number):
             raise AssertionError(f"OCI was short of {number} although nobody else sells")
         return
     world.note(f"  {number}: accepted, {answer.order.reservation_state}")
-    world.invariants.accepted.add((site.pk, number))
+    world.invariants.accepted.add(key)
 
 
 def _is_kept(site: Site, number: str) -> bool:

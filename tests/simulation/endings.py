@@ -9,6 +9,8 @@ from typing import Any
 
 from orders.models import Order, OrderItem, Site
 from reconciliation.maintenance import integrity_check
+from reconciliation.maintenance.findings import Broken as Finding
+from reconciliation.maintenance.findings import Fault
 from reconciliation.models import ReportType
 from reconciliation.reports import names
 from tests.simulation import bundles
@@ -39,9 +41,18 @@ def settled() -> list[tuple[Any, ...]]:
     return [*orders, *items]
 
 
+def broken(world: World) -> list[Finding]:
+    """Return the broken promises that the rows show."""
+    found = integrity_check.check()
+    if not world.nature.hands_over:
+        return list(found)
+    # Whether a hand-over is late is told by the database's clock, which is not the world's.
+    return [one for one in found if one.fault != Fault.EXPORT]
+
+
 def check(world: World) -> None:
     """Raise Broken unless books, items, files and promises agree."""
-    found = list(integrity_check.check())
+    found = broken(world)
     if found:
         raise Broken(str(found[0]))
     bundles.check(world.placed)

@@ -13,6 +13,8 @@ from unittest.mock import patch
 
 from django.db.models import F, QuerySet
 
+from orders import exports, handover, refused_orders
+from orders.errors import OfflineCapExceeded, OfflineCaptureRefused
 from orders.models import Hold, HoldState, Order, OrderStatus
 from orders.models.orders import OrderQuerySet
 from reconciliation.models import Batch, BatchState, DocumentState, ReservationDocument
@@ -168,7 +170,41 @@ def no_time_limit_in_all() -> Any:
     return _replaced(("reconciliation.oci.client.OciClient.within", lambda client, seconds: client))
 
 
+def no_window() -> Any:
+    """Hand short orders over at the next sweep, whatever their moment."""
+    real = handover.hand_over_due
+
+    def at_once(*, now: datetime, **arguments: Any) -> int:
+        return real(now=now + timedelta(hours=1), **arguments)
+
+    return _replaced(("orders.handover.hand_over_due", at_once))
+
+
+def no_versions() -> Any:
+    """Let order management acknowledge whatever version it has read."""
+    real = exports.change_export_status
+
+    def any_version(*, version: int | None = None, **arguments: Any) -> Order:
+        return real(**arguments)
+
+    return _replaced(("orders.exports.change_export_status", any_version))
+
+
+def no_rows_of_refusals() -> Any:
+    """Refuse orders for what a site limits without writing it down."""
+    real = refused_orders.note
+
+    def only_others(*, refusal: Any, **arguments: Any) -> None:
+        if not isinstance(refusal, (OfflineCapExceeded, OfflineCaptureRefused)):
+            real(refusal=refusal, **arguments)
+
+    return _replaced(("orders.refused_orders.note", only_others))
+
+
 GUARDS: dict[str, Callable[[], Any]] = {
+    "hand-over window": no_window,
+    "acknowledged version": no_versions,
+    "rows of refusals": no_rows_of_refusals,
     "stored id": no_stored_id,
     "hold rule": no_hold_rule,
     "recovery fence": no_fence,

@@ -209,6 +209,8 @@ class Invariants:
         for order in orders:
             self._check_order(order, items[order[0]], released[order[0]])
         check_books(self._world, items, {order[0]: order for order in orders})
+        if self._world.nature.hands_over:
+            self._world.handover.check()
 
     def _check_accepted(self, orders: list[tuple[Any, ...]]) -> None:
         there = {(order[1], order[2]): order[3] for order in orders}
@@ -242,12 +244,16 @@ class Invariants:
         self._settled[pk] = (state, reserved, dict(released))
         if status == "new" and state != _state_of(items):
             raise Broken(f"{name} is {state}, its items say {items}")
-        if status == "new" and export == "not_exported":
+        if status == "new" and export == "not_exported" and not self._may_wait(state):
             raise Broken(f"{name} is settled and withheld from order management")
         if self._world.nature.alone and state in _SHORT and not self._may_be_short(status, items):
             raise Broken(f"{name} is {state} although nobody else sells: {items}")
         if resolution == "reserved_again" and state != "COMPLETELY_RESERVED":
             raise Broken(f"{name} counts as reserved again and is {state}")
+
+    def _may_wait(self, state: str) -> bool:
+        """Whether an order may be kept from order management; see `handover` when it may not."""
+        return self._world.nature.hands_over and state in _SHORT
 
     def _may_be_short(self, status: str, items: dict[str, list[int]]) -> bool:
         """Only of what was given up by hand; what a cancelled order was short of is not known."""

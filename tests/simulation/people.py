@@ -160,7 +160,7 @@ def adjust(world: World) -> None:
     document = documents.get(pk=rng.choice(pks))
     lists = list(InventoryList.objects.order_by("pk").values_list("pk", flat=True))
     keeps = []
-    for (list_id, sku), held in sorted(remedies.held_by(document).items()):
+    for (list_id, sku), held in sorted(remedies.still_held(document).items()):
         to_list = rng.choice(lists) if rng.random() < 0.4 else list_id
         units = rng.choice((held, held - 1, max(Decimal(1), held - 1)))
         keeps.append(Keep(list_id, sku, held, units, to_list))

@@ -15,10 +15,10 @@ from orders.models import Adjustment, Order, OrderStatus, Replacement
 from orders.models.adjustments import OPEN_ADJUSTMENT
 from orders.models.replacements import OPEN_REPLACEMENT
 from reconciliation import connection, tasks
-from reconciliation.maintenance import integrity_check
 from reconciliation.models import ConnectionState, Run, Scope
 from tests.simulation import actions, endings, people, stock
 from tests.simulation.gray import GRAY, check_changes
+from tests.simulation.order_management import HANDING_OVER
 from tests.simulation.remedies import MERCHANDISING, REMEDYING
 from tests.simulation.rows import Broken, rows
 from tests.simulation.world import World, alive
@@ -88,6 +88,8 @@ def _play(world: World) -> Told:
         usual = usual | GRAY
     if world.nature.promises:
         overtaking, usual = overtaking | actions.PROMISING, usual | actions.PROMISING
+    if world.nature.hands_over:
+        usual = usual | HANDING_OVER
     if world.nature.merchandises:
         usual = usual | MERCHANDISING
     if world.nature.follows:
@@ -96,7 +98,7 @@ def _play(world: World) -> Told:
     for step in range(world.nature.steps):
         _do(world, usual)
         if step % 20 == 19:
-            _keep_promises()
+            _keep_promises(world)
     _drain(world)
     if world.nature.follows:
         stock.check(world)
@@ -138,8 +140,8 @@ def _do(world: World, weights: dict[actions.Action, float]) -> None:
         raise world.broken[0]
 
 
-def _keep_promises() -> None:
-    found = [one for one in integrity_check.check() if one.promise != 6]
+def _keep_promises(world: World) -> None:
+    found = [one for one in endings.broken(world) if one.promise != 6]
     if found:
         raise Broken(str(found[0]))
 

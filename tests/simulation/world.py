@@ -33,6 +33,7 @@ from reconciliation.simulator.stockfile import StockFile, parse_rows
 from tests.simulation import clock
 from tests.simulation.clock import VirtualClock
 from tests.simulation.exclusive import Exclusive
+from tests.simulation.handover import Handover, site_fields
 from tests.simulation.invariants import Invariants, last_event
 from tests.simulation.network import InProcessTransport, Network
 from tests.simulation.processes import Death, Process, Processes
@@ -87,6 +88,9 @@ class Nature:
     follows: bool = False
     # Short orders keep their place, and goods arrive for them: one of thirteen seeds.
     promises: bool = False
+    # Short orders are handed over after a while or when decided, and limits change: three of
+    # seventeen seeds.
+    hands_over: bool = False
 
     @classmethod
     def drawn(cls, rng: random.Random) -> Nature:
@@ -179,7 +183,10 @@ class World:
             grays=self.seed % 13 in (1, 7, 8),
             follows=self.seed % 13 in (0, 12),
             promises=self.seed % 13 == 5,
+            hands_over=self.seed % 17 in (5, 9, 13),
         )
+        if self.nature.hands_over:
+            self.nature = dataclasses.replace(self.nature, alone=False, strict=True, remedies=True)
         if self.nature.promises:
             self.nature = dataclasses.replace(self.nature, alone=False)
         if self.nature.grays:
@@ -206,6 +213,7 @@ class World:
             committed=self._committed,
             held_up=0.0,
         )
+        self.handover = Handover(self)
         self.invariants = Invariants(self)
         self.exclusive = Exclusive(self)
         self.processes = Processes(overtake=lambda: self.overtake(), written=self._written)
@@ -394,8 +402,10 @@ def _make_sites(world: World) -> None:
         list_, created = InventoryList.objects.get_or_create(
             pk=list_id, defaults={"list_type": _LISTS[list_id]}
         )
-        limits = _limits(world.rng) if world.nature.strict else {}
+        limits = limits_of_site(world.rng) if world.nature.strict else {}
         limits["keeps_promises"] = world.nature.promises
+        if world.nature.hands_over:
+            limits |= site_fields(world.rng)
         Site.objects.create(pk=f"shop-{number}", inventory_list=list_, time_zone=zone, **limits)
         if created:
             figures = [Figure(list_id, s, Decimal(n)) for s, n in world.nature.stock.items()]
@@ -407,7 +417,7 @@ def _make_sites(world: World) -> None:
         permit_only(site, InventoryList.objects.all())
 
 
-def _limits(rng: random.Random) -> dict[str, Any]:
+def limits_of_site(rng: random.Random) -> dict[str, Any]:
     """Return what a site allows while OCI is away; one of them now and then everything."""
     return {
         "offline_capture": rng.random() < 0.6,

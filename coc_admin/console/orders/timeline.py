@@ -67,6 +67,13 @@ _ASKED = {
 }
 
 
+_RESERVE = gettext_noop("Asked OCI to reserve")
+_OPERATIONS = {
+    "cancel": gettext_noop("Asked OCI to cancel a reservation"),
+    "release": gettext_noop("Asked OCI to release units"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of an order's story: when, who, what, why, what each item got, and details."""
@@ -180,9 +187,7 @@ def _attempt_line(attempt: Attempt) -> Line:
     return Line(
         at=attempt.at,
         tone=tone,
-        title=gettext("Asked OCI to cancel a reservation")
-        if attempt.operation == "cancel"
-        else gettext("Asked OCI to reserve"),
+        title=gettext(_OPERATIONS.get(attempt.operation, _RESERVE)),
         who=gettext("Reconciliation") if attempt.run_id else gettext("Job"),
         why=why,
         details=tuple(details),
@@ -192,7 +197,7 @@ def _attempt_line(attempt: Attempt) -> Line:
 
 def _attempt_words(attempt: Attempt) -> tuple[str, str]:
     message = reasons.read(attempt.message, attempt.message_codes).strip()
-    if attempt.operation == "cancel" and not attempt.outcome:
+    if attempt.operation in _OPERATIONS and not attempt.outcome:
         if not message:
             return "quiet", gettext("OCI answered.")
         return "quiet", gettext("OCI's answer: %(message)s.") % {"message": message}

@@ -110,7 +110,11 @@ def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
     """Return what the pages about one order show."""
     rows = OrderItem.objects.filter(order=order).order_by("position")
     items = list(rows.select_related("replaces", "parent"))
-    documents = ReservationDocument.objects.filter(order=order).order_by("generation", "part")
+    documents = (
+        ReservationDocument.objects.filter(order=order)
+        .order_by("generation", "part")
+        .prefetch_related("releases")
+    )
     lifecycle.load_open_remedies([order])
     is_free = lifecycle.open_remedy(order) == OpenRemedy.NONE
     being_replaced = being_adjusted = None

@@ -60,11 +60,14 @@ def adjust(request: HttpRequest, pk: int, document_pk: int) -> HttpResponse:
         keeps = [one.kept for one in choices]
         if not any(one.units for one in keeps):
             return redirect("order_give_back", pk=order.pk, document_pk=document.pk)
-        if "confirm" in request.POST:
+        do = _adjusted if "confirm" in request.POST else None
+        # What is confirmed is what the page said, even if the stock has changed meanwhile.
+        do = _released if "release" in request.POST else do
+        if do is not None:
             form = ReasonForm(request.POST)
             if form.is_valid():
                 try:
-                    return _adjusted(request, order, document, keeps, form.cleaned_data["reason"])
+                    return do(request, order, document, keeps, form.cleaned_data["reason"])
                 except CannotAdjust as error:
                     refused = error.detail
         if "change" not in request.POST:
@@ -122,9 +125,37 @@ def _adjusted(
     return redirect("order", pk=order.pk)
 
 
+def _released(
+    request: HttpRequest,
+    order: Order,
+    document: ReservationDocument,
+    keeps: Sequence[Keep],
+    reason: str,
+) -> HttpResponse:
+    """Release what is not kept of the document and show the order. Raises CannotAdjust."""
+    done = remedies.release_part(
+        document_id=document.pk,
+        keeps=keeps,
+        actor=person(request.user.get_username()),
+        reason=reason,
+    )
+    said = " ".join(attempt_words(call) for call in done.calls[-1:])
+    told = {"number": made_visible(order.order_no), "said": said or "–"}
+    if done.released:
+        words = _("Order %(number)s: OCI has released the units. It said: %(said)s")
+        messages.success(request, words % told)
+    else:
+        words = _(
+            "Order %(number)s is short of the units that are released. OCI has not confirmed the"
+            " release yet; it is asked again automatically. It said: %(said)s"
+        )
+        messages.warning(request, words % told)
+    return redirect("order", pk=order.pk)
+
+
 def _choices(request: HttpRequest, document: ReservationDocument) -> list[_Choice]:
     """Return the lines of the document as they were sent, else as they are held."""
-    held = remedies.held_by(document)
+    held = remedies.still_held(document)
     sent = [request.POST.getlist(name) for name in _FIELDS]
     rows = [dict(zip(_FIELDS, row, strict=False)) for row in zip(*sent, strict=False)]
     if request.method != "POST" or len({len(column) for column in sent}) != 1:

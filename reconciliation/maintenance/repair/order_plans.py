@@ -34,6 +34,7 @@ from reconciliation.maintenance.repair.plans import (
     units_text,
 )
 from reconciliation.models import DocumentState, ReservationDocument
+from reconciliation.reservation.release_rows import still_held
 
 _TELL_UNITS = (EventKind.SETTLED, EventKind.RESOLVED)
 # After one of these the quantities that the last settlement tells of are no longer the order's.
@@ -96,8 +97,8 @@ def outcome(pk: int, work: Work) -> Plan | None:
 def _by_documents(order: Order) -> dict[Key, Decimal]:
     held: dict[Key, Decimal] = defaultdict(lambda: ZERO)
     for document in ReservationDocument.objects.filter(order=order, state=DocumentState.COUNTED):
-        for line in document.held:
-            held[(line["id"], line["sku"])] += Decimal(str(line["quantity"]))
+        for key, units in still_held(document).items():
+            held[key] += units
     return {key: units for key, units in held.items() if units}
 
 

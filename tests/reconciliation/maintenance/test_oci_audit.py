@@ -11,8 +11,10 @@ import requests
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from reconciliation.models import DocumentState, ReservationDocument
-from tests.engine import Engine
+from reconciliation import remedies
+from reconciliation.models import DocumentState, Release, ReservationDocument
+from tests.engine import MIA, D, Engine
+from tests.reconciliation.remedies.adjustments import keep
 
 pytestmark = pytest.mark.django_db
 
@@ -105,3 +107,34 @@ def test_an_export_that_is_not_whole_proves_nothing(audited: Engine, style: str)
     audited.oci.settings(exportStyle=style)
     with pytest.raises(CommandError, match="cannot be compared"):
         audit()
+
+
+@pytest.mark.parametrize("follows", ["yes", "no"])
+def test_what_was_released_without_its_document_is_no_difference(
+    audited: Engine, follows: str
+) -> None:
+    audited.oci.settings(documentsFollow=follows)
+    document = ReservationDocument.objects.order_by("pk")[0]
+    keeps = [keep("CUP", 1, 1), keep("MUG", 2, 1)]
+    remedies.release_part(
+        document_id=document.pk, keeps=keeps, actor=MIA, reason="r", clock=audited.clock
+    )
+    past = timezone.now() - timedelta(minutes=5)
+    Release.objects.update(answered_at=past)
+    assert audit() == (0, "OCI holds what our documents say.\n")
+    remedies.give_back(document_id=document.pk, actor=MIA, reason="r", clock=audited.clock)
+    Release.objects.update(answered_at=past)
+    assert audit() == (0, "OCI holds what our documents say.\n")
+
+
+def test_a_touched_document_with_a_third_quantity_is_listed(audited: Engine) -> None:
+    audited.keeps_promises = False
+    document = ReservationDocument.objects.order_by("pk")[0]
+    keeps = [keep("CUP", 1, 1), keep("MUG", 2, 1)]
+    remedies.release_part(
+        document_id=document.pk, keeps=keeps, actor=MIA, reason="r", clock=audited.clock
+    )
+    Release.objects.update(answered_at=timezone.now() - timedelta(minutes=5), quantity=D("0.5"))
+    code, text = audit()
+    assert code == 1
+    assert "here 1 CUP (group web), 1.5 MUG (group web); at OCI 1 CUP (group web), 1 MUG" in text

@@ -141,19 +141,52 @@ def test_with_nothing_kept_it_is_giving_the_document_back(operator: Client, orde
 def test_a_scarce_sku_is_refused_with_the_figure(
     operator: Client, order: Order, engine: Engine
 ) -> None:
-    engine.at_oci({"MUG": 4})
+    engine.at_oci({"MUG": 1}, location="dc2")
     engine.clock.go(60)
     count_it(engine)
     before = rows()
-    shown = operator.post(path_of(order), filled(mug="2")).content.decode()
-    assert "Of MUG (web) 1 are available to order; 2 are needed." in shown
-    answer = confirm(operator, order, mug="2")
+    shown = operator.post(path_of(order), filled(to="outlet")).content.decode()
+    assert "Of MUG (outlet) 1 are available to order; 3 are needed." in shown
+    answer = confirm(operator, order, to="outlet")
     assert answer.status_code == 409
     page = answer.content.decode()
     assert "Not adjusted; the order counts on the reservation that it had." in page
     assert "Instead the whole document can be given back" in page
     assert f'value="{REASON}"' in page
     assert rows() == before
+
+
+def test_a_part_of_a_scarce_sku_is_released_where_it_is(
+    operator: Client, order: Order, engine: Engine
+) -> None:
+    engine.at_oci({"MUG": 4})
+    engine.clock.go(60)
+    count_it(engine)
+    path, before = path_of(order), rows()
+    shown = operator.post(path, filled(mug="2")).content.decode()
+    assert "releases only the rest. Nobody can take what is kept." in shown
+    assert 'name="release"' in shown
+    assert 'name="confirm"' not in shown
+    # A page from before the SKU was scarce is refused, and shows what can be done.
+    refused = confirm(operator, order, mug="2")
+    assert refused.status_code == 409
+    assert b'name="release"' in refused.content
+    assert rows() == before
+
+    for _ in range(2):
+        sent = filled(mug="2") | {"release": "1", "reason": REASON}
+        told = operator.post(path, sent, follow=True)
+        assert told.status_code == 200
+        assert b"OCI has released the units. It said: OCI&#x27;s answer: released." in told.content
+    assert quantities(order) == [("MUG", D(3), D(2)), ("CUP", D(2), D(2))]
+    assert engine.held() == {"MUG": D(2), "CUP": D(2)}
+    lines = [(line.title, line.why, line.notes) for line in told.context["story"]]
+    assert lines.count(("Reservation given back by hand", REASON, ("1 × MUG",))) == 1
+    assert ("Asked OCI to release units", "OCI's answer: released.", ()) in lines
+    assert b"Released at OCI" in told.content
+    # What is left can be given back; the page says how much that is.
+    left = operator.get(path).content.decode()
+    assert [float(held) for held in re.findall(r'name="held" value="([^"]*)"', left)] == [2, 2]
 
 
 def test_oci_short_of_it_is_said_with_the_figures(

@@ -1,0 +1,168 @@
+"""Calls that release units of a touched document at OCI; each record is repeated with its id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F
+
+from orders.models import Order
+from reconciliation.models import (
+    Attempt,
+    AttemptOutcome,
+    Release,
+    ReleaseState,
+    ReservationDocument,
+)
+from reconciliation.oci.client import OciClient
+from reconciliation.oci.documents import Place, PlaceKind
+from reconciliation.oci.errors import OciError, OciRefused
+from reconciliation.oci.records import MAX_RECORDS, RecordFailure, ReleaseRecord
+from reconciliation.reasons import columns, join, say
+from reconciliation.reservation import release_rows
+from reconciliation.reservation.cancel import note_cancelled
+from reconciliation.reservation.results import Asked, Verdict, explain
+
+Clock = Callable[[], datetime]
+# OCI works on the same counts for somebody else: nothing was done, and the id is not spent.
+_BUSY = {"ReservationOperationInProcess", "ConcurrentModification"}
+
+
+@dataclass(frozen=True, slots=True)
+class Releasing:
+    """Makes the calls and writes down what came back; `read_timeout` is in seconds."""
+
+    client: OciClient
+    clock: Clock
+    run_id: int | None = None
+    read_timeout: float | None = None
+
+    def send(self, document: ReservationDocument) -> Asked | None:
+        """Release what is written down of a document; None when OCI has, else why not (yet).
+
+        Safe to call again after anything, and by any number of workers: the ids stay the same.
+        """
+        rows = Release.objects.filter(document=document, state=ReleaseState.PREPARED)
+        unanswered = list(rows.order_by("number", "list_id", "sku"))
+        for start in range(0, len(unanswered), MAX_RECORDS):
+            stopped = self._send(document, unanswered[start : start + MAX_RECORDS])
+            if stopped is not None:
+                return stopped
+        return None
+
+    def send_again(self, document: ReservationDocument) -> Asked | None:
+        """As `send`; what OCI has refused before is asked for under new ids."""
+        with transaction.atomic():
+            Order.objects.select_for_update().get(pk=document.order_id)
+            release_rows.repeat_refused(document, now=self.clock())
+        return self.send(document)
+
+    def give_back(self, document: ReservationDocument) -> Asked | None:
+        """Release all that is left of a document that is to go; None when nothing is held by it."""
+        with transaction.atomic():
+            Order.objects.select_for_update().get(pk=document.order_id)
+            release_rows.write_rest(document, now=self.clock())
+        stopped = self.send(document)
+        if stopped is None:
+            note_cancelled(document, marked_at=None, now=self.clock())
+        return stopped
+
+    def _send(self, document: ReservationDocument, rows: Sequence[Release]) -> Asked | None:
+        mine = Release.objects.filter(pk__in=[row.pk for row in rows], state=ReleaseState.PREPARED)
+        mine.update(sends=F("sends") + 1, sent_at=self.clock())
+        try:
+            failures = self.client.release(
+                [_record(document, row) for row in rows], read_timeout=self.read_timeout
+            )
+        except OciRefused as error:
+            return self._refused(document, error)
+        except OciError as error:
+            self._note(
+                document,
+                AttemptOutcome.OCI_OFFLINE,
+                message=error.reason,
+                status=getattr(error, "status", None),
+                correlation_id=error.correlation_id,
+            )
+            return explain(error)
+        return self._answered(document, rows, failures)
+
+    def _answered(
+        self,
+        document: ReservationDocument,
+        rows: Sequence[Release],
+        failures: Sequence[RecordFailure],
+    ) -> Asked | None:
+        now = self.clock()
+        failed = {(failure.id, failure.sku): failure for failure in failures}
+        reasons = []
+        with transaction.atomic():
+            for row in sorted(rows, key=lambda one: one.pk):
+                failure = failed.get((str(row.record_id), row.sku))
+                code = failure.error_code if failure else ""
+                Release.objects.filter(pk=row.pk, state=ReleaseState.PREPARED).update(
+                    state=ReleaseState.REFUSED if failure else ReleaseState.RELEASED,
+                    answered_at=now,
+                    error_code=code,
+                )
+                if failure:
+                    units = f"{row.quantity.normalize():f}"
+                    reasons.append(say("not_released", units=units, sku=row.sku, code=code or "–"))
+            if not reasons:
+                self._note(document, None, message="released")
+                return None
+            reason = join(*reasons[:5])
+            self._note(document, AttemptOutcome.NEEDS_REVIEW, message=reason)
+        return Asked(Verdict.REVIEW, reason)
+
+    def _refused(self, document: ReservationDocument, error: OciRefused) -> Asked:
+        is_busy = error.error_code in _BUSY
+        outcome = AttemptOutcome.LATER if is_busy else AttemptOutcome.NEEDS_REVIEW
+        self._note(
+            document,
+            outcome,
+            message=error.message,
+            status=error.status,
+            error_code=error.error_code,
+            correlation_id=error.correlation_id,
+        )
+        if is_busy:
+            return Asked(Verdict.LATER, say("oci_busy"))
+        reason = say("oci_refused_releases", code=error.error_code)
+        return Asked(Verdict.REVIEW, join(reason, error.message))
+
+    def _note(
+        self,
+        document: ReservationDocument,
+        outcome: AttemptOutcome | None,
+        *,
+        message: str,
+        status: int | None = None,
+        error_code: str = "",
+        correlation_id: str = "",
+    ) -> None:
+        Attempt.objects.create(
+            order_id=document.order_id,
+            run_id=self.run_id,
+            document=document,
+            operation="release",
+            at=self.clock(),
+            outcome=outcome or "",
+            status=status,
+            error_code=error_code[:100],
+            **columns("message", message, limit=1000),
+            correlation_id=correlation_id[:64],
+        )
+
+
+def _record(document: ReservationDocument, row: Release) -> ReleaseRecord:
+    return ReleaseRecord(
+        id=str(row.record_id),
+        place=Place(PlaceKind(row.place), row.list_id),
+        sku=row.sku,
+        quantity=row.quantity,
+        external_ref_id=document.order.order_no,
+    )
