@@ -3,50 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import date
 from typing import IO, Any, BinaryIO
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from reconciliation.models import ReportDay
-from reconciliation.reports import daily, names, publish, sheets
+from orders.tables import Column, Kind, Table, sheet_file
+from orders.tables.of_orders import ITEM_COLUMNS
+from reconciliation.models import ReportDay, ReportType
+from reconciliation.reports import daily, names, publish
 
 _DAY = re.compile(r"\A(\d{4})(\d{2})(\d{2})_([a-z]+)_")
 _TRIES = 3
 
-COLUMNS = (
-    "siteId",
-    "orderNo",
-    "capturedAt",
-    "reconciledAt",
-    "reservationState",
-    "reservationId",
-    "currency",
-    "orderTotal",
-    "customerName",
-    "customerEmail",
-    "itemId",
-    "sku",
-    "productName",
-    "inventoryListId",
-    "quantity",
-    "reservedQuantity",
-    "shortQuantity",
-    "cancelledQuantity",
-    "replacedQuantity",
-    "replacesItemId",
-    "unitPrice",
-    "runId",
-    "resolution",
-    "resolutionAt",
-    "resolutionBy",
-    "resolutionNote",
-    "parentItemId",
-    "kind",
-    "takesStock",
+COLUMNS = tuple(column.name for column in ITEM_COLUMNS)
+_REPORT_COLUMNS = (
+    Column("reportDate", gettext_lazy("Day")),
+    Column(
+        "reportType",
+        gettext_lazy("Report"),
+        Kind.CHOICE,
+        choices={str(value): label for value, label in ReportType.choices},
+    ),
 )
 
 
@@ -132,9 +114,36 @@ def rows_of(file: BinaryIO) -> Iterator[list[Any]]:
 
 
 def open_sheet(report: ReportDay, form: str) -> IO[bytes]:
-    """Return the orders of a report as an open file in one of reconciliation.reports.sheets.FORMS.
+    """Return the orders of a report as an open file in one of orders.tables.PLAIN_FORMS.
 
     Raises ReportUnavailable, KeyError for another form.
     """
     with open_json(report) as file:
-        return sheets.sheet_file(form, COLUMNS, rows_of(file))
+        return sheet_file(form, COLUMNS, rows_of(file))
+
+
+def report_table(reports: Iterable[ReportDay]) -> Table:
+    """Return the items of reports as a table, whose rows open one file after the other.
+
+    Reading the rows raises ReportUnavailable when a file cannot be had.
+    """
+    rows = (row for report in reports for row in _rows_of_report(report))
+    return Table(gettext_lazy("Report"), ITEM_COLUMNS, rows)
+
+
+def joint_table(reports: Iterable[ReportDay]) -> Table:
+    """Return the same with the day and the kind of the report before each row.
+
+    An order is in one report or more, so that without them its items would seem to be doubled.
+    """
+    rows = (
+        [report.date.isoformat(), report.report_type, *row]
+        for report in reports
+        for row in _rows_of_report(report)
+    )
+    return Table(gettext_lazy("Reports"), (*_REPORT_COLUMNS, *ITEM_COLUMNS), rows)
+
+
+def _rows_of_report(report: ReportDay) -> Iterator[list[Any]]:
+    with open_json(report) as file:
+        yield from rows_of(file)

@@ -73,6 +73,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "message_route": ("/messages/NorthShop/sending/", _OPERATOR_OF),
     # The oversold desk
     "desk": ("/desk/", _VIEWER),
+    "desk_export": ("/desk/export.csv", _VIEWER),
     "desk_skus": ("/desk/skus/", _VIEWER),
     "desk_sku_replace": ("POST /desk/skus/replace/", "in 403 403 -> -> -> -> ->"),
     "desk_assign": ("POST /desk/assign/", "in 403 403 -> -> -> -> ->"),
@@ -108,6 +109,7 @@ TABLE: dict[str, tuple[str, str]] = {
     # Reports
     "reports": ("/reports/", _VIEWER),
     "reports_live": ("/live/reports/", _VIEWER),
+    "report_export": ("/reports/export.csv", _VIEWER),
     "report_calendar": ("/reports/calendar/", _VIEWER),
     "report": ("/reports/{report}/", _VIEWER_OF),
     "report_download": ("/reports/{report}.json", _VIEWER_OF),
