@@ -58,6 +58,8 @@ class Finding:
     reservation_id: str
     order: str
     detail: str
+    # Of our order; None where the document is not known here.
+    order_id: int | None = None
 
 
 Key = tuple[Place, str]
@@ -131,9 +133,11 @@ def _compare(chunk: Sequence[HeldDocument], *, until: datetime) -> Iterator[Find
         held = _held(row)
         theirs = {key: units for key, units in one.held.items() if units}
         if row.state in _OVER and theirs:
-            yield _finding(Difference.OVER_HERE, one, str(row.order), {}, theirs)
+            yield _finding(Difference.OVER_HERE, one, str(row.order), {}, theirs, row.order_id)
         elif row.state in _HOLDING and held != theirs:
-            yield _finding(Difference.OTHER_QUANTITY, one, str(row.order), held, theirs)
+            yield _finding(
+                Difference.OTHER_QUANTITY, one, str(row.order), held, theirs, row.order_id
+            )
 
 
 def _missing(seen: set[int], *, since: datetime, until: datetime) -> Iterator[Finding]:
@@ -145,7 +149,13 @@ def _missing(seen: set[int], *, since: datetime, until: datetime) -> Iterator[Fi
         held = _held(row)
         if held and row.reservation_id.int not in seen:
             words = f"here {_units(held)}; OCI has no such document"
-            yield Finding(Difference.MISSING_THERE, str(row.reservation_id), str(row.order), words)
+            yield Finding(
+                Difference.MISSING_THERE,
+                str(row.reservation_id),
+                str(row.order),
+                words,
+                row.order_id,
+            )
 
 
 def _held(row: ReservationDocument) -> dict[Key, Decimal]:
@@ -164,9 +174,10 @@ def _finding(
     order: str,
     held: Mapping[Key, Decimal],
     theirs: Mapping[Key, Decimal],
+    order_id: int | None = None,
 ) -> Finding:
     words = f"here {_units(held)}; at OCI {_units(theirs)}"
-    return Finding(difference, one.reservation_id, order, words)
+    return Finding(difference, one.reservation_id, order, words, order_id)
 
 
 def _units(held: Mapping[Key, Decimal]) -> str:
