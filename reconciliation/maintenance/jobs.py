@@ -104,7 +104,7 @@ def work(job_id: int, *, clock: Callable[[], datetime]) -> bool:
     except Exception as fault:
         logger.exception("Maintenance job %s failed", job)
         error = f"{type(fault).__name__}: {fault}"[:500]
-    _finish(job_id, error=error, found=found, rows=rows, now=clock())
+    _finish(job_id, error=storable(error), found=found, rows=rows, now=clock())
     return True
 
 

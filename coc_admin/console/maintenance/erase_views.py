@@ -38,7 +38,10 @@ class WhoForm(StyledForm):
         label=gettext_lazy("Order number"), required=False, max_length=50, strip=False
     )
     site = forms.ModelChoiceField(
-        Site.objects.order_by("pk"), label=gettext_lazy("Site of the order"), required=False
+        Site.objects.order_by("pk"),
+        label=gettext_lazy("Site of the order"),
+        required=False,
+        empty_label="",
     )
     unfinished = forms.BooleanField(
         label=gettext_lazy("Erase orders that are not finished as well"),

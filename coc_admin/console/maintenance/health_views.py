@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import platform
+import tomllib
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from typing import Any
 
 import django
+from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
@@ -67,11 +70,14 @@ def _versions() -> Versions:
     )
 
 
+@cache
 def _product_version() -> str:
+    """Return the version of the installed package, or of the checkout that runs."""
     try:
         return metadata.version(_PACKAGE)
     except metadata.PackageNotFoundError:
-        return ""
+        project = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]
+        return str(project["version"])
 
 
 def _database() -> str:

@@ -13,7 +13,6 @@ from orders.actors import person
 from orders.models import EventKind, OrderEvent
 from reconciliation import tasks
 from reconciliation.alerts.refresh import refresh_alerts
-from reconciliation.connection import clients
 from reconciliation.maintenance import job_kinds, jobs, nightly_audit, schedules
 from reconciliation.maintenance.schedule_status import Standing, schedule_status
 from reconciliation.models import Alert, IntervalSetting, JobKind, JobState, MaintenanceJob
@@ -184,11 +183,8 @@ def test_a_difference_is_an_alert_until_an_audit_agrees(
     assert done([]) == [("resolved", "/settings/maintenance/audit/")]
 
 
-def test_without_settings_an_audit_says_what_is_missing(
-    woken: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_settings_an_audit_says_what_is_missing(woken: Any, settings: Any) -> None:
     settings.COC_OCI_BASE_URL = ""
-    monkeypatch.setattr(clients, "_clients", {})
     job = jobs.start(kind=JobKind.AUDIT, actor=ADA, now=NOW)
     jobs.work(job.pk, clock=lambda: NOW)
     job.refresh_from_db()
