@@ -96,6 +96,7 @@ PAGES = {
     "maintenance-check": "/settings/maintenance/check/",
     "maintenance-audit": "/settings/maintenance/audit/",
     "maintenance-erase": "/settings/maintenance/erase/",
+    "maintenance-retention": "/settings/maintenance/retention/",
     "me": "/me/",
     "password": "/me/password/",
     "force-offline": "/connection/force-offline/",

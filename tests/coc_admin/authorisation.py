@@ -144,6 +144,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "maintenance_live": ("/live/maintenance/check/", _EVERY_SITE),
     "maintenance_repair": ("/settings/maintenance/repair/", "in 403 403 403 -> -> 403 403"),
     "maintenance_erase": ("/settings/maintenance/erase/", _EVERY_SITE),
+    "maintenance_retention": ("/settings/maintenance/retention/", _EVERY_SITE),
     "settings_tokens": ("/settings/tokens/", _ADMINISTRATOR),
     "settings_token_new": ("/settings/tokens/new/", _ADMINISTRATOR),
     "settings_token_revoke": ("/settings/tokens/{token}/revoke/", _ADMINISTRATOR),

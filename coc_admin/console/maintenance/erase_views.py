@@ -113,8 +113,8 @@ def erase_page(request: HttpRequest) -> HttpResponse:
 
 def _erase(request: HttpRequest, order_ids: list[int], reason: str) -> None:
     actor = person(request.user.get_username())
-    erased = privacy.erase(order_ids=order_ids, actor=actor, reason=reason, now=timezone.now())
     with transaction.atomic():
+        erased = privacy.erase(order_ids=order_ids, actor=actor, reason=reason, now=timezone.now())
         # Also when nothing was left to erase: the files may have failed the last time.
         enqueue.soon("merge_reports")
         # Whose they were is what was erased.

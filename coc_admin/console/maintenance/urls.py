@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
-from coc_admin.console.maintenance import erase_views, health_views, job_views, repair_views
+from coc_admin.console.maintenance import (
+    erase_views,
+    health_views,
+    job_views,
+    repair_views,
+    retention_views,
+)
 
 urlpatterns = [
     path("settings/maintenance/", job_views.index, name="maintenance"),
@@ -13,5 +19,10 @@ urlpatterns = [
     path("settings/maintenance/audit/", job_views.audit_page, name="maintenance_audit"),
     path("live/maintenance/<str:kind>/", job_views.job_live, name="maintenance_live"),
     path("settings/maintenance/repair/", repair_views.repair_page, name="maintenance_repair"),
+    path(
+        "settings/maintenance/retention/",
+        retention_views.retention_page,
+        name="maintenance_retention",
+    ),
     path("settings/maintenance/erase/", erase_views.erase_page, name="maintenance_erase"),
 ]

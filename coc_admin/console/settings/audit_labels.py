@@ -58,6 +58,7 @@ _ACTIONS = {
     "maintenance.check": _("started an integrity check"),
     "maintenance.audit": _("started an audit with OCI"),
     "maintenance.repaired": _("repaired rows"),
+    "maintenance.retained": _("erased what was kept for long enough"),
     "maintenance.erased": _("erased a customer"),
     "audit.exported": _("exported the audit log"),
 }
@@ -83,6 +84,7 @@ _KINDS = {
     "job": _("Maintenance"),
     "repair": _("Repair"),
     "customer": _("Customer"),
+    "retention": _("Retention"),
 }
 
 

@@ -16,6 +16,7 @@ from orders.models import EventKind, Order, OrderEvent, Site
 from reconciliation import tasks
 from reconciliation.maintenance import job_kinds
 from reconciliation.models import JobKind, JobState, MaintenanceJob
+from reconciliation.queue import enqueue
 from tests.coc_admin.console import scene
 
 CHECK, AUDIT, ERASE = (f"/settings/maintenance/{name}/" for name in ("check", "audit", "erase"))
@@ -173,6 +174,26 @@ def test_whom_to_erase_is_said_in_one_way(
 ) -> None:
     scene.make_shop()
     assert told in operator.post(ERASE, asked).content.decode()
+
+
+def test_what_is_due_is_shown_and_erased_when_confirmed(
+    operator: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = "/settings/maintenance/retention/"
+    order = scene.place(scene.make_shop(), "A-1")
+    Order.objects.filter(pk=order.pk).update(status="failed")
+    assert "nothing is ever due" in operator.get(page).content.decode()
+    assert operator.post(page, {"sure": "on"}).status_code == 200
+    settings.COC_RETAIN_CUSTOMER_DAYS = 5
+    asked: list[str] = []
+    monkeypatch.setattr(enqueue, "soon", asked.append)
+    assert "The customer of 1 order would be erased" in operator.get(page).content.decode()
+    refused = operator.post(page, {})
+    assert "Tick this box" in refused.content.decode()
+    assert asked == []
+    assert operator.post(page, {"sure": "on"})["Location"] == page
+    assert asked == ["retain"]
+    assert AuditEntry.objects.get().action == "maintenance.retained"
 
 
 def test_health_names_versions_processes_and_failures(operator: Client) -> None:
