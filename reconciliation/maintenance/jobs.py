@@ -54,7 +54,7 @@ def start(*, kind: JobKind, actor: Actor, now: datetime) -> MaintenanceJob:
         if found is None:
             raise
         raise AlreadyOpen(found) from None
-    _wake(job.pk)
+    _enqueue(job.pk)
     return job
 
 
@@ -136,7 +136,7 @@ def tend(now: datetime) -> list[str]:
         state=JobState.QUEUED, created_at__lt=now - _OVERDUE
     ).values_list("pk", flat=True)
     for pk in sorted(overdue):
-        _wake(pk)
+        _enqueue(pk)
         done.append(f"maintenance job {pk}")
     for kind in JobKind:
         ended = MaintenanceJob.objects.filter(
@@ -149,5 +149,5 @@ def tend(now: datetime) -> list[str]:
     return done
 
 
-def _wake(pk: int) -> None:
+def _enqueue(pk: int) -> None:
     enqueue.soon("maintenance_job", pk, seconds=LONGEST_SECONDS)

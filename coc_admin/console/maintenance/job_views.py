@@ -107,6 +107,7 @@ def _context(kind: JobKind) -> dict[str, Any]:
         "job": latest[0] if latest else None,
         "is_open": bool(latest) and latest[0].state in (JobState.QUEUED, JobState.RUNNING),
         "result": done,
+        "has_repairs": done is not None and any(row.get("id") for row in done.rows),
         "is_cut": done is not None and done.found > len(done.rows),
         "history": latest,
     }

@@ -62,11 +62,13 @@ class Proposal:
     advice: str = ""
 
 
-def _not_told(done: int, steps: int) -> None:
+def _ignore_progress(done: int, steps: int) -> None:
     """Take progress that nobody wants."""
 
 
-def proposals(*, now: datetime, progress: Callable[[int, int], None] = _not_told) -> list[Proposal]:
+def proposals(
+    *, now: datetime, progress: Callable[[int, int], None] = _ignore_progress
+) -> list[Proposal]:
     """Return a proposal for each row that breaks a promise; reads only.
 
     `progress` is told how many of how many checks are done.
@@ -75,7 +77,7 @@ def proposals(*, now: datetime, progress: Callable[[int, int], None] = _not_told
 
 
 def _by_row(
-    progress: Callable[[int, int], None] = _not_told,
+    progress: Callable[[int, int], None] = _ignore_progress,
 ) -> dict[tuple[Fault, int | str], list[Broken]]:
     rows: dict[tuple[Fault, int | str], list[Broken]] = {}
     for broken in integrity_check.check(progress):
