@@ -96,20 +96,27 @@ def job_live(request: HttpRequest, kind: str) -> HttpResponse:
     """Return how far the latest job of a kind is."""
     if kind not in JobKind.values:
         raise Http404
-    return render(request, "console/maintenance/job_live.html", _context(JobKind(kind)))
+    return render(request, "console/maintenance/job_live.html", _progress(JobKind(kind)))
 
 
-def _context(kind: JobKind) -> dict[str, Any]:
-    latest = list(MaintenanceJob.objects.filter(kind=kind).order_by("-pk")[:_HISTORY])
-    done = jobs.last_job(kind, done=True)
+def _progress(kind: JobKind) -> dict[str, Any]:
+    """Return the latest jobs of a kind, without what they found."""
+    latest = list(MaintenanceJob.objects.filter(kind=kind).defer("rows").order_by("-pk")[:_HISTORY])
+    open_states = (JobState.QUEUED, JobState.RUNNING)
     return {
         "kind": kind,
         "job": latest[0] if latest else None,
-        "is_open": bool(latest) and latest[0].state in (JobState.QUEUED, JobState.RUNNING),
+        "is_open": bool(latest) and latest[0].state in open_states,
+        "history": latest,
+    }
+
+
+def _context(kind: JobKind) -> dict[str, Any]:
+    done = jobs.last_job(kind, done=True)
+    return _progress(kind) | {
         "result": done,
         "has_repairs": done is not None and any(row.get("id") for row in done.rows),
         "is_cut": done is not None and done.found > len(done.rows),
-        "history": latest,
     }
 
 
