@@ -92,6 +92,10 @@ class _Sheet:
         self._columns = columns
         self._currencies = currency_places(columns)
         self._widths = [0] * len(columns)
+        # Translated once, not for each cell.
+        self._labels = [
+            {code: str(label) for code, label in column.choices.items()} for column in columns
+        ]
         self._names = (_("yes"), _("no"))
         self.line = 0
         self._sheet.freeze_panes(1, 0)
@@ -133,7 +137,7 @@ class _Sheet:
             if moment is not None and moment.year >= _FIRST_YEAR:
                 return self._write_moment(place, moment)
         if kind == Kind.CHOICE:
-            value = str(column.choices.get(str(value), value))
+            value = self._labels[place].get(str(value), value)
         elif isinstance(value, bool):
             value = self._names[0] if value else self._names[1]
         elif isinstance(value, int | float | Decimal):
