@@ -43,7 +43,8 @@ def own_table(headings: Sequence[str]) -> OwnTable | None:
     if set(headings) >= _NEEDED:
         return OwnTable(list(headings))
     for fields in _fields_by_heading().values():
-        names, zone = [], ""
+        names: list[str] = []
+        zone = ""
         for heading in headings:
             found = _ZONE.match(heading)
             text, of_time = (found[1], found[2] or "") if found else (heading, "")
@@ -80,7 +81,7 @@ def _code(name: str, text: str) -> str:
 
 @lru_cache(maxsize=32)
 def _codes(name: str) -> Mapping[str, str]:
-    codes = {}
+    codes: dict[str, str] = {}
     for language, _name in settings.LANGUAGES:
         with translation.override(language):
             codes |= {str(label): code for code, label in _BY_NAME[name].choices.items()}
@@ -90,7 +91,7 @@ def _codes(name: str) -> Mapping[str, str]:
 @lru_cache(maxsize=1)
 def _fields_by_heading() -> Mapping[str, Mapping[str, str]]:
     """Return by language which field a heading names."""
-    fields = {}
+    fields: dict[str, dict[str, str]] = {}
     for language, _name in settings.LANGUAGES:
         with translation.override(language):
             fields[language] = {str(one.label).casefold(): one.name for one in ITEM_COLUMNS}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -11,7 +11,7 @@ from orders.models import ExportStatus, ItemKind, OrderStatus, ReservationState,
 from orders.tables.columns import Column, Kind
 
 
-def _labels(choices: list[tuple[str, str | Promise]]) -> Mapping[str, str | Promise]:
+def _labels(choices: Iterable[tuple[str, str | Promise]]) -> Mapping[str, str | Promise]:
     return {str(value): label for value, label in choices if value}
 
 
