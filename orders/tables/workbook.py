@@ -11,10 +11,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import IO, Any
 
-import xlsxwriter
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from xlsxwriter.utility import xl_range
 
 from orders.tables.columns import Column, Kind, currency_places, decimals_of, heading, moment_of
 from orders.tables.guard import is_formula
@@ -42,6 +40,9 @@ def write_workbook(
     reader: Reader,
 ) -> None:
     """Write rows as a workbook; after a million of them it goes on in another sheet."""
+    # Loaded when needed: few processes write a workbook, and each would start slower.
+    import xlsxwriter
+
     with xlsxwriter.Workbook(file, BOOK_OPTIONS) as book:
         look = _Look(book, reader)
         sheet = _Sheet(book, look, title=str(title), columns=columns)
@@ -125,8 +126,13 @@ class _Sheet:
             self._sheet.set_column(place, place, shown)
         self._sheet.autofilter(0, 0, last, len(self._columns) - 1)
         # An order number of digits is no mistake; without this each has a green corner.
-        whole = xl_range(0, 0, last, len(self._columns) - 1)
-        self._sheet.ignore_errors({"number_stored_as_text": whole})
+        self._sheet.ignore_errors({"number_stored_as_text": self._range(last)})
+
+    def _range(self, last: int) -> str:
+        """Return the cells down to row `last`, as `A1:T5`."""
+        from xlsxwriter.utility import xl_range
+
+        return str(xl_range(0, 0, last, len(self._columns) - 1))
 
     def _write(self, place: int, value: Any, row: Sequence[Any]) -> int:
         """Write a cell; return how wide its text is."""
