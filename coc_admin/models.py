@@ -75,6 +75,8 @@ class Profile(models.Model):
     time_zone = models.CharField(max_length=64, blank=True)  # blank: UTC
     language = models.CharField(max_length=10, blank=True)  # blank: what the browser asks for
     shortcuts = models.BooleanField("keyboard shortcuts", default=True)
+    # What tables are downloaded as, one of orders.tables.Form; blank: a workbook.
+    table_form = models.CharField(max_length=10, blank=True, default="", db_default="")
     # When the person was last disabled or enabled; see `coc_admin.accounts.sign_out`.
     cut_off_at = models.DateTimeField(null=True, editable=False)
 

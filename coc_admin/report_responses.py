@@ -20,7 +20,7 @@ FORMS = ("json", "csv", "xlsx")
 
 
 def report_response(report: ReportDay, form: str) -> HttpResponseBase:
-    """Return `report` as a download in one of FORMS.
+    """Return `report` as a download in one of FORMS, as programs read it.
 
     Raises KeyError for another form, downloads.ReportUnavailable when its file cannot be had.
     """
@@ -28,7 +28,7 @@ def report_response(report: ReportDay, form: str) -> HttpResponseBase:
         file: IO[bytes] = downloads.open_json(report)
     else:
         file = downloads.open_sheet(report, form)
-    return file_response(file, stem=names.name_of(report).removesuffix(".json"), form=form)
+    return file_response(file, stem=names.stem_of(report), form=form)
 
 
 def file_response(file: IO[bytes], *, stem: str, form: str) -> HttpResponseBase:

@@ -91,8 +91,7 @@ def reduce_payloads(*, captured_before: datetime, now: datetime) -> int:
     Returns how many, about MOST at a time.
     """
     reduced = 0
-    kept = Q(payload__reduced_at__isnull=True, payload__isnull=False)
-    for ids in _old_and_finished(kept, captured_before):
+    for ids in _in_parts(payloads_to_reduce(captured_before=captured_before)):
         with transaction.atomic():
             reduced += _reduce(OrderPayload.objects.filter(pk__in=ids, reduced_at=None), now)
     return reduced
@@ -105,13 +104,23 @@ def erase_old(*, captured_before: datetime, actor: Actor, reason: str, now: date
     """
     return sum(
         erase(order_ids=ids, actor=actor, reason=reason, now=now)
-        for ids in _old_and_finished(Q(customer_erased_at=None), captured_before)
+        for ids in _in_parts(customers_to_erase(captured_before=captured_before))
     )
 
 
-def _old_and_finished(condition: Q, captured_before: datetime) -> Iterator[list[int]]:
-    """Yield ids of finished orders, oldest first, each once, about MOST of them."""
-    orders = Order.objects.finished().filter(condition, captured_at__lt=captured_before)
+def payloads_to_reduce(*, captured_before: datetime) -> OrderQuerySet:
+    """Return finished orders captured before that moment whose payloads are whole, oldest first."""
+    kept = Q(payload__reduced_at__isnull=True, payload__isnull=False)
+    return Order.objects.finished().filter(kept, captured_at__lt=captured_before)
+
+
+def customers_to_erase(*, captured_before: datetime) -> OrderQuerySet:
+    """Return finished orders captured before that moment that name a customer, oldest first."""
+    return Order.objects.finished().filter(customer_erased_at=None, captured_at__lt=captured_before)
+
+
+def _in_parts(orders: OrderQuerySet) -> Iterator[list[int]]:
+    """Yield ids of orders, oldest first, each once, about MOST of them."""
     rows = list(orders.values_list("captured_at", "pk")[:CHUNK])
     told = 0
     while rows and told < MOST:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from reconciliation import remedies
 from reconciliation.alerts.channels import delivery
 from reconciliation.alerts.refresh import refresh_alerts
-from reconciliation.maintenance import retention
+from reconciliation.maintenance import jobs, retention
 from reconciliation.maintenance import sweep as sweeping
 from reconciliation.queue import enqueue, failed_tasks, heartbeats, intervals
 from reconciliation.reports import publish
@@ -87,6 +87,11 @@ def retain() -> None:
     if retention.apply(now=timezone.now()).more:
         enqueue.soon("retain")
     intervals.note_done(intervals.RETENTION, now=timezone.now())
+
+
+def maintenance_job(job_id: int) -> None:
+    """Do a maintenance job that waits."""
+    jobs.work(job_id, clock=timezone.now)
 
 
 def beat() -> None:

@@ -13,8 +13,10 @@ from django.utils.translation import gettext_lazy as _
 
 from coc_admin.accounts.site_access import SiteAccess, profile_of, site_access
 from coc_admin.console.alerts.queries import inbox_of
+from coc_admin.console.downloads import preferred_form
 from coc_admin.console.labels import Banner, connection_banner
 from orders.offline_limits import limits_of
+from orders.tables import Form
 from reconciliation import connection
 from reconciliation.models import ACTIVE_RUNS, Connection, ConnectionState, Priority, Run
 from reconciliation.runs import status
@@ -143,6 +145,16 @@ class Frame:
         """Whether the person wants keyboard shortcuts."""
         profile = profile_of(self._request)
         return profile is None or profile.shortcuts
+
+    @cached_property
+    def table_form(self) -> str:
+        """What the person downloads tables as, one of orders.tables.Form."""
+        return preferred_form(self._request).value
+
+    @property
+    def csv_form(self) -> str:
+        """Which CSV the person downloads: their language's, unless they chose that of programs."""
+        return Form.CSV.value if self.table_form == Form.CSV else Form.CSV_LOCAL.value
 
     @cached_property
     def live_seconds(self) -> int:

@@ -28,6 +28,7 @@ from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.sign_in_views import note_failure, wait_page
 from coc_admin.models import Profile
 from coc_admin.personal import zone_names
+from orders.tables import Form
 
 # These name a site, or a place in a list of the site that was shown before.
 _OF_THE_OLD_SITE = ("site", "cursor", "holds")
@@ -46,10 +47,16 @@ class PreferencesForm(forms.Form):
         label=gettext_lazy("Language"),
         error_messages={"invalid_choice": gettext_lazy("Choose a language of the list.")},
     )
+    table_form = forms.ChoiceField(
+        required=False,
+        label=gettext_lazy("Downloads"),
+        choices=Form.choices,
+        error_messages={"invalid_choice": gettext_lazy("Choose a form of the list.")},
+    )
     shortcuts = forms.BooleanField(required=False, label=gettext_lazy("Keyboard shortcuts"))
 
     def __init__(self, data: Any, *, profile: Profile) -> None:
-        names = ("time_zone", "language", "shortcuts")
+        names = ("time_zone", "language", "table_form", "shortcuts")
         super().__init__(data, initial={name: getattr(profile, name) for name in names})
         zones = [(name, name) for name in sorted(zone_names() - {"UTC"})]
         self.fields["time_zone"].choices = [("", "UTC"), *zones]  # type: ignore[attr-defined]

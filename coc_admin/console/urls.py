@@ -12,6 +12,7 @@ ROOMS = (
     "channels",
     "desk",
     "home",
+    "maintenance",
     "messages",
     "orders",
     "outages",

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from orders.imports.own_tables import own_fault
+
 Cell = Callable[[str], str]  # the text of a column, "" where the file has none
 
 
@@ -213,8 +215,27 @@ ONLINE_RETAIL = Profile(
     currency="GBP",
     whole_fields=("customerId",),
 )
+# Our own tables of items, as `own_tables` has read them.
+OWN = Profile(
+    "coc",
+    columns={
+        "orderNo": ("orderNo",),
+        "sku": ("sku",),
+        "quantity": ("quantity",),
+        "productName": ("productName",),
+        "basePrice": ("unitPrice",),
+        "currency": ("currency",),
+        "orderTotal": ("orderTotal",),
+        "creationDate": ("capturedAt",),
+        "inventoryId": ("inventoryListId",),
+        "email": ("customerEmail",),
+        "customerName": ("customerName",),
+    },
+    marks=("orderNo", "capturedAt", "reservationState", "sku", "quantity"),
+    fault=own_fault,
+)
 PROFILES: Mapping[str, Profile] = {
-    one.name: one for one in (SHOPIFY, WOOCOMMERCE, MAGENTO, ONLINE_RETAIL)
+    one.name: one for one in (SHOPIFY, WOOCOMMERCE, MAGENTO, ONLINE_RETAIL, OWN)
 }
 # What a file is read as whose columns have the fields' own names.
 PLAIN = Profile("plain", has_local_dates=False)

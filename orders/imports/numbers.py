@@ -40,6 +40,8 @@ def csv_number(text: str, *, has_commas: bool = False) -> Decimal:
         return Decimal(text.replace(",", "."))
     if _SHORTENED.match(text):
         raise ValueError(_("was shortened by a spreadsheet; format its column as text or number"))
+    if has_commas and _GROUPED.match(text):
+        raise ValueError(_("has a thousands separator; write it as 1500, 1.5 or 1,5"))
     if _GROUPED.match(text) or _COMMA.match(text):
         raise ValueError(_("has a comma or a thousands separator; write it as 1500 or 1.5"))
     raise ValueError(_("is no number"))

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import tzinfo
-from typing import IO
+from typing import IO, TextIO
 from zoneinfo import ZoneInfo
 
 from orders.imports.csv_files import MOST_FAULTS, BadLine, Table, open_table, text_of
-from orders.imports.csv_profiles import ONLINE_RETAIL, PLAIN, PROFILES, Profile, detected, full_name
+from orders.imports.csv_profiles import (
+    ONLINE_RETAIL,
+    OWN,
+    PLAIN,
+    PROFILES,
+    Profile,
+    detected,
+    full_name,
+)
 from orders.imports.found_orders import FoundOrder, OrderFileRefused
 from orders.imports.gathered_orders import MOST_BYTES_OPEN, Gathered, Reading, Row
+from orders.imports.own_tables import own_table
 from orders.texts import WHITE
 
 # What a column can hold; its name in the file is the same, unless something else is said.
@@ -51,6 +60,8 @@ class CsvOptions:
     zone: tzinfo | None = None
     month_first: bool | None = None
     keeps_raw: bool = False
+    # Tables of ours name the site of each order: those of another one are refused.
+    site_id: str = ""
 
 
 def read_order_csv(
@@ -90,7 +101,7 @@ def profile_of(file: IO[bytes], *, columns: Mapping[str, str], options: CsvOptio
     file.seek(0)
     text = text_of(file)
     try:
-        table = open_table(text, [])
+        table, _zone = _opened(text, [], options)
         profile = _profile(table.names if table else [], columns, options)
     finally:
         text.detach()
@@ -102,12 +113,25 @@ def _profile(names: list[str], columns: Mapping[str, str], options: CsvOptions) 
         return PROFILES.get(options.profile, PLAIN).overlaid(columns)
     known = {name.casefold() for name in names}
     found = detected(names)
-    if found is None or all(name.casefold() in known for name in _REQUIRED):
+    is_plain = all(name.casefold() in known for name in _REQUIRED)
+    if found is None or (is_plain and found is not OWN):
         return PLAIN.overlaid(columns)
     if columns:
         # People say what the columns are; what was cancelled is refused all the same.
         return (PLAIN if found is ONLINE_RETAIL else found.only_faults()).overlaid(columns)
     return found
+
+
+def _opened(text: TextIO, bad: list[BadLine], options: CsvOptions) -> tuple[Table | None, str]:
+    """Return the table of a file and the zone that its headings name; ours as programs have it."""
+    table = open_table(text, bad)
+    if table is None or options.profile not in ("", OWN.name):
+        return table, ""
+    own = own_table(table.names)
+    if own is None:
+        return table, ""
+    rows = ((line, own.cells(row)) for line, row in table.rows)
+    return replace(table, names=own.names, rows=rows), own.zone
 
 
 def _last_lines(file: IO[bytes], columns: Mapping[str, str], options: CsvOptions) -> dict[str, int]:
@@ -147,12 +171,13 @@ class _Sheet:
         self._bad = bad
         self._profile = PLAIN
         self._has_commas = False
+        self._zone = ""
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows by field, with their lines."""
         text = text_of(self._file)
         try:
-            table = open_table(text, self._bad)
+            table, self._zone = _opened(text, self._bad, self._options)
             if table is None:
                 return
             self._profile = _profile(table.names, self._columns, self._options)
@@ -167,10 +192,11 @@ class _Sheet:
         """Return how the values of the rows are read."""
         profile, options = self._profile, self._options
         local = options.zone if profile.has_local_dates else None
+        named = self._zone or profile.zone
         return Reading(
             currency=profile.currency or currency,
             has_commas=self._has_commas,
-            zone=ZoneInfo(profile.zone) if profile.zone else local,
+            zone=ZoneInfo(named) if named else local,
             month_first=profile.month_first if options.month_first is None else options.month_first,
             whole_fields=profile.whole_fields,
         )
@@ -197,9 +223,14 @@ class _Sheet:
                 line=line,
                 values=values,
                 raw=table.separator.join(row) if self._options.keeps_raw else "",
-                fault=profile.fault(cell),
+                fault=profile.fault(cell) or self._site_fault(cell),
                 left_out=profile.leaves_out(cell),
             )
+
+    def _site_fault(self, cell: Callable[[str], str]) -> str:
+        site = cell("siteId") if self._profile.name == OWN.name else ""
+        wanted = self._options.site_id
+        return f"the order is of site {site[:40]!a}" if site and wanted and site != wanted else ""
 
     def _places(self, table: Table) -> dict[str, int]:
         """Return the place of each field, or none when the heading does not name them."""

@@ -48,9 +48,12 @@ _CHUNK = 500
 _LATE = timedelta(minutes=15)
 
 
-def check() -> Iterator[Broken]:
-    """Yield every broken promise that can be seen in the database and the files."""
-    for one in (
+def check(progress: Callable[[int, int], None] | None = None) -> Iterator[Broken]:
+    """Yield every broken promise that can be seen in the database and the files.
+
+    `progress` is told how many of how many checks are done.
+    """
+    checks = (
         _orders_without_history,
         _documents_against_items,
         _documents_of_their_own,
@@ -63,8 +66,11 @@ def check() -> Iterator[Broken]:
         captures.vanished_orders,
         captures.changed_orders,
         unfaithful_files,
-    ):
+    )
+    for number, one in enumerate(checks, 1):
         yield from _twice(one)
+        if progress is not None:
+            progress(number, len(checks))
 
 
 def _twice(one: Callable[[], Iterator[Broken]]) -> Iterator[Broken]:

@@ -61,6 +61,8 @@ class Finding:
     reservation_id: str
     order: str
     detail: str
+    # Of our order; None where the document is not known here.
+    order_id: int | None = None
 
 
 Key = tuple[Place, str]
@@ -139,9 +141,11 @@ def _compare(chunk: Sequence[HeldDocument], *, until: datetime) -> Iterator[Find
             continue
         held = _less(_held(row), released)
         if row.state in _OVER and theirs:
-            yield _finding(Difference.OVER_HERE, one, str(row.order), {}, theirs)
+            yield _finding(Difference.OVER_HERE, one, str(row.order), {}, theirs, row.order_id)
         elif row.state in _HOLDING and held != theirs:
-            yield _finding(Difference.OTHER_QUANTITY, one, str(row.order), held, theirs)
+            yield _finding(
+                Difference.OTHER_QUANTITY, one, str(row.order), held, theirs, row.order_id
+            )
 
 
 def _missing(seen: set[int], *, since: datetime, until: datetime) -> Iterator[Finding]:
@@ -154,7 +158,13 @@ def _missing(seen: set[int], *, since: datetime, until: datetime) -> Iterator[Fi
         held = _less(_held(row), _released(row, until=until) or {})
         if held and row.reservation_id.int not in seen:
             words = f"here {_units(held)}; OCI has no such document"
-            yield Finding(Difference.MISSING_THERE, str(row.reservation_id), str(row.order), words)
+            yield Finding(
+                Difference.MISSING_THERE,
+                str(row.reservation_id),
+                str(row.order),
+                words,
+                row.order_id,
+            )
 
 
 def _held(row: ReservationDocument) -> dict[Key, Decimal]:
@@ -190,9 +200,10 @@ def _finding(
     order: str,
     held: Mapping[Key, Decimal],
     theirs: Mapping[Key, Decimal],
+    order_id: int | None = None,
 ) -> Finding:
     words = f"here {_units(held)}; at OCI {_units(theirs)}"
-    return Finding(difference, one.reservation_id, order, words)
+    return Finding(difference, one.reservation_id, order, words, order_id)
 
 
 def _units(held: Mapping[Key, Decimal]) -> str:

@@ -85,6 +85,16 @@ def follow_interval(now: datetime) -> None:
         Lease.objects.update_or_create(pk=_LEASE, defaults={"holder": "interval", "until": until})
 
 
+def due(now: datetime) -> Applied:
+    """Return of how many finished orders there is something to erase now; reads only."""
+    payloads = customers = 0
+    if days := settings.COC_RETAIN_PAYLOAD_DAYS:
+        payloads = privacy.payloads_to_reduce(captured_before=now - timedelta(days=days)).count()
+    if days := settings.COC_RETAIN_CUSTOMER_DAYS:
+        customers = privacy.customers_to_erase(captured_before=now - timedelta(days=days)).count()
+    return Applied(payloads, customers)
+
+
 def apply(*, now: datetime) -> Applied:
     """Erase what is older than COC_RETAIN_PAYLOAD_DAYS and COC_RETAIN_CUSTOMER_DAYS; 0 keeps it.
 

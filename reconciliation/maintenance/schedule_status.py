@@ -12,9 +12,9 @@ from django.db.models import Max
 from orders.models import Order
 from reconciliation import connection
 from reconciliation.alerts.rules.silent_monitor import MONITOR_SILENT
-from reconciliation.maintenance import retention, schedules
+from reconciliation.maintenance import jobs, nightly_audit, retention, schedules
 from reconciliation.maintenance.schedules import Fault
-from reconciliation.models import ReportDay, Run, Trigger
+from reconciliation.models import JobKind, ReportDay, Run, Trigger
 from reconciliation.queue import heartbeats, intervals
 from reconciliation.queue.intervals import Interval
 
@@ -106,10 +106,24 @@ def _retention(interval: Interval, now: datetime, grace: timedelta) -> Entry:
     return _due(interval, interval.done_at, max(at, now), late=at < now - grace)
 
 
+def _audit(interval: Interval, now: datetime, grace: timedelta) -> Entry:
+    last = jobs.last_job(JobKind.AUDIT, done=True)
+    last_at = last.finished_at if last else None
+    if interval.at is None:
+        return Entry(interval, last_at, standing=Standing.OFF)
+    if interval.paused:
+        return Entry(interval, last_at, standing=Standing.PAUSED)
+    if jobs.open_job(JobKind.AUDIT):
+        return Entry(interval, last_at, standing=Standing.RUNNING)
+    at = nightly_audit.next_at() or now
+    return _due(interval, last_at, max(at, now), late=at < now - grace)
+
+
 _ENTRIES: dict[str, Callable[[Interval, datetime, timedelta], Entry]] = {
     intervals.RETRY: _retry,
     intervals.SWEEP: _sweep,
     intervals.PROBE: _probe,
     intervals.MERGE: _merge,
     intervals.RETENTION: _retention,
+    intervals.AUDIT: _audit,
 }

@@ -17,7 +17,7 @@ from django.db.models import Max
 from django.utils import timezone
 from django_q.models import Failure, Schedule
 
-from reconciliation.maintenance import retention
+from reconciliation.maintenance import nightly_audit, retention
 from reconciliation.queue import intervals
 from reconciliation.queue.intervals import Interval
 
@@ -74,6 +74,8 @@ def follow(name: str, *, now: datetime) -> None:
         ensure()
     elif name == intervals.RETENTION:
         retention.follow_interval(now)
+    elif name == intervals.AUDIT:
+        nightly_audit.follow_interval(now)
 
 
 def states(now: datetime) -> list[ScheduleState]:

@@ -13,7 +13,7 @@ from orders.actors import job
 from orders.lifecycle import Action
 from orders.models import Order, OrderEvent
 from reconciliation import connection, remedies
-from reconciliation.maintenance import retention
+from reconciliation.maintenance import jobs, nightly_audit, retention
 from reconciliation.models import (
     BatchState,
     DocumentState,
@@ -63,6 +63,9 @@ def sweep(*, clock: Callable[[], datetime]) -> list[str]:
     if retention.is_due(now):
         enqueue.soon("retain")
         found.append("retention")
+    if nightly_audit.start_if_due(now):
+        found.append("audit")
+    found.extend(jobs.tend(now))
     if enqueue.deliver_alerts():
         found.append("deliveries")
     return found

@@ -10,7 +10,7 @@ from typing import TextIO
 
 from orders.imports.csv_files import BadLine
 from orders.imports.found_orders import FoundOrder
-from reconciliation.reports.sheets import neutral
+from orders.tables import neutral
 
 COLUMNS = ("line", "orderNo", "reason", "raw")
 

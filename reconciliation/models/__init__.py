@@ -40,6 +40,7 @@ from reconciliation.models.connection import (
 )
 from reconciliation.models.feeds import FeedState, StockFeed
 from reconciliation.models.intervals import IntervalSetting
+from reconciliation.models.maintenance import JobKind, JobState, MaintenanceJob
 from reconciliation.models.releases import Release, ReleaseState
 from reconciliation.models.reports import ReportDay, ReportType, VanishedOrder
 from reconciliation.models.runs import (
@@ -83,7 +84,10 @@ __all__ = [
     "Heartbeat",
     "HeldFigures",
     "IntervalSetting",
+    "JobKind",
+    "JobState",
     "Lease",
+    "MaintenanceJob",
     "OfflineCause",
     "Outage",
     "Priority",

@@ -20,12 +20,15 @@ from reconciliation.queue import broker
 logger = logging.getLogger(__name__)
 
 
-def soon(name: str, *ids: int) -> None:
-    """Ask a worker to run `reconciliation.tasks.<name>` with these ids."""
+def soon(name: str, *ids: int, seconds: int | None = None) -> None:
+    """Ask a worker to run `reconciliation.tasks.<name>` with these ids.
+
+    `seconds` limits the task instead of the queue's own limit.
+    """
     if settings.COC_BROKER == "orm":
-        _enqueue(name, ids)
+        _enqueue(name, ids, seconds)
     else:
-        transaction.on_commit(partial(_enqueue, name, ids))
+        transaction.on_commit(partial(_enqueue, name, ids, seconds))
 
 
 def deliver_alerts() -> bool:
@@ -41,9 +44,10 @@ def queued() -> int:
     return OrmQ.objects.count() if settings.COC_BROKER == "orm" else 0
 
 
-def _enqueue(name: str, ids: tuple[int, ...]) -> None:
+def _enqueue(name: str, ids: tuple[int, ...], seconds: int | None) -> None:
+    limit = {} if seconds is None else {"timeout": seconds}
     try:
-        async_task(f"reconciliation.tasks.{name}", *ids, task_name=name)
+        async_task(f"reconciliation.tasks.{name}", *ids, task_name=name, **limit)
     except broker.errors():
         # The broker is away. What was to be woken is in our rows; the sweep finds it.
         logger.warning("The queue cannot be reached; %s waits for the sweep.", name)

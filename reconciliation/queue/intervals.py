@@ -22,6 +22,7 @@ from reconciliation.models import IntervalSetting
 logger = logging.getLogger(__name__)
 
 SWEEP, RETRY, PROBE, MERGE, RETENTION = "sweep", "retry", "probe", "merge", "retention"
+AUDIT = "audit"
 MINUTE = 60
 DAY = 86_400
 
@@ -31,8 +32,9 @@ class Kind:
     """A scheduled job, and how people may change its interval.
 
     `unit` is in seconds; `low` and `high` are the least and most of them. With `daily` it is done
-    once a day, and people choose the time. `variable` names the environment's setting, if there is
-    one, else the interval is `usual` seconds; `in_seconds` one that counts before it, if it is set.
+    once a day, and people choose the time; with `off_without_time` not at all until they do.
+    `variable` names the environment's setting, if there is one, else the interval is `usual`
+    seconds; `in_seconds` one that counts before it, if it is set.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Kind:
     usual: int = MINUTE
     daily: bool = False
     pausable: bool = False
+    off_without_time: bool = False
 
     @property
     def default(self) -> float:
@@ -53,7 +56,8 @@ class Kind:
         return getattr(settings, self.variable) * self.unit if self.variable else self.usual
 
 
-# Pausing anything but retention would break a promise: orders would wait, or files lag, for ever.
+# Pausing anything but retention and the audit would break a promise: orders would wait, or files
+# lag, for ever.
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
@@ -69,6 +73,7 @@ KINDS: Mapping[str, Kind] = {
         Kind(PROBE, high=60, variable="COC_PROBE_SECONDS"),
         Kind(MERGE, high=3600, variable="COC_MERGE_SECONDS"),
         Kind(RETENTION, usual=DAY, daily=True, pausable=True),
+        Kind(AUDIT, usual=DAY, daily=True, pausable=True, off_without_time=True),
     )
 }
 

@@ -1,15 +1,17 @@
-"""Several daily reports and texts about them as one ZIP file, made in constant memory.
+"""Several files as one ZIP file, made in constant memory: daily reports, texts, tables.
 
 The file is whole before the first byte of it is sent: a download is complete or does not begin.
 """
 
 from __future__ import annotations
 
+import io
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import IO
 
 from reconciliation.models import ReportDay
@@ -17,22 +19,38 @@ from reconciliation.reports import downloads, names
 
 _BLOCK = 1 << 16
 
+# The name of a file in the archive, and how to open it.
+Entry = tuple[str, Callable[[], IO[bytes]]]
+
 
 def zip_file(reports: Iterable[ReportDay], *, texts: Mapping[str, str], now: datetime) -> IO[bytes]:
     """Return an open ZIP file, at its beginning, of `texts` by name and the files of `reports`.
 
     Raises downloads.ReportUnavailable when one of them cannot be had; there is no file then.
     """
+    return zip_of(report_entries(reports, texts=texts), now=now)
+
+
+def report_entries(reports: Iterable[ReportDay], *, texts: Mapping[str, str]) -> Iterator[Entry]:
+    """Yield the entries of `texts` by name, then those of `reports`, each opened when its turn is.
+
+    Opening one raises downloads.ReportUnavailable when its file cannot be had.
+    """
+    for name, text in texts.items():
+        yield name, partial(io.BytesIO, text.encode())
+    for report in reports:
+        yield names.name_of(report), partial(downloads.open_json, report)
+
+
+def zip_of(entries: Iterable[Entry], *, now: datetime) -> IO[bytes]:
+    """Return an open ZIP file, at its beginning; each entry is opened and closed in its turn."""
     file = tempfile.TemporaryFile()  # noqa: SIM115
     try:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
-            for name, text in texts.items():
-                bundle.writestr(_entry(name, now), text)
-            for report in reports:
-                entry = _entry(names.name_of(report), now)
+            for name, open_source in entries:
                 with (
-                    downloads.open_json(report) as source,
-                    bundle.open(entry, "w", force_zip64=True) as target,
+                    open_source() as source,
+                    bundle.open(_entry(name, now), "w", force_zip64=True) as target,
                 ):
                     shutil.copyfileobj(source, target, _BLOCK)
     except BaseException:

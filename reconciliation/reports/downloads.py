@@ -3,45 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import date
 from typing import IO, Any, BinaryIO
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from reconciliation.models import ReportDay
-from reconciliation.reports import daily, names, publish, sheets
-from reconciliation.reports.serializers import ReportItem, ReportOrder
+from orders.tables import Column, Kind, Table, sheet_file
+from orders.tables.of_orders import ITEM_COLUMNS
+from reconciliation.models import ReportDay, ReportType
+from reconciliation.reports import daily, names, publish
 
 _DAY = re.compile(r"\A(\d{4})(\d{2})(\d{2})_([a-z]+)_")
 _TRIES = 3
 
-_CUSTOMER = {"customerName": "customerName", "customerEmail": "email"}
-_RESOLUTION = {
-    "resolution": "what",
-    "resolutionAt": "at",
-    "resolutionBy": "by",
-    "resolutionNote": "note",
-}
-# Programs find columns by their place too, so these stay where they are.
-_FIRST = (
-    *("siteId", "orderNo", "capturedAt", "reconciledAt", "reservationState", "reservationId"),
-    *("currency", "orderTotal", *_CUSTOMER, "itemId", "sku", "productName", "inventoryListId"),
-    *("quantity", "reservedQuantity", "shortQuantity", "cancelledQuantity", "replacedQuantity"),
-    *("replacesItemId", "unitPrice", "runId", *_RESOLUTION),
-)
-_NOT_A_CELL = ("reservationIds", "customer", "items", "resolution")
-# What orders and items were given later comes at the end.
-COLUMNS = tuple(
-    dict.fromkeys(
-        (
-            *_FIRST,
-            *(name for name in ReportItem.names() if name not in _NOT_A_CELL),
-            *(name for name in ReportOrder.names() if name not in _NOT_A_CELL),
-        )
-    )
+COLUMNS = tuple(column.name for column in ITEM_COLUMNS)
+_REPORT_COLUMNS = (
+    Column("reportDate", gettext_lazy("Day")),
+    Column(
+        "reportType",
+        gettext_lazy("Report"),
+        Kind.CHOICE,
+        choices={str(value): label for value, label in ReportType.choices},
+    ),
 )
 
 
@@ -115,17 +102,48 @@ def rows_of(file: BinaryIO) -> Iterator[list[Any]]:
             flat = {
                 **order,
                 **item,
-                **{name: customer.get(member) for name, member in _CUSTOMER.items()},
-                **{name: resolution.get(member) for name, member in _RESOLUTION.items()},
+                "customerName": customer.get("customerName"),
+                "customerEmail": customer.get("email"),
+                "resolution": resolution.get("what"),
+                "resolutionAt": resolution.get("at"),
+                "resolutionBy": resolution.get("by"),
+                "resolutionNote": resolution.get("note"),
             }
             # A file of an earlier release lacks what was added since.
             yield [flat.get(column) for column in COLUMNS]
 
 
 def open_sheet(report: ReportDay, form: str) -> IO[bytes]:
-    """Return the orders of a report as an open file in one of reconciliation.reports.sheets.FORMS.
+    """Return the orders of a report as an open file in one of orders.tables.PLAIN_FORMS.
 
     Raises ReportUnavailable, KeyError for another form.
     """
     with open_json(report) as file:
-        return sheets.sheet_file(form, COLUMNS, rows_of(file))
+        return sheet_file(form, COLUMNS, rows_of(file))
+
+
+def report_table(reports: Iterable[ReportDay]) -> Table:
+    """Return the items of reports as a table, whose rows open one file after the other.
+
+    Reading the rows raises ReportUnavailable when a file cannot be had.
+    """
+    rows = (row for report in reports for row in _rows_of_report(report))
+    return Table(gettext_lazy("Report"), ITEM_COLUMNS, rows)
+
+
+def joint_table(reports: Iterable[ReportDay]) -> Table:
+    """Return the same with the day and the kind of the report before each row.
+
+    An order is in one report or more, so that without them its items would seem to be doubled.
+    """
+    rows = (
+        [report.date.isoformat(), report.report_type, *row]
+        for report in reports
+        for row in _rows_of_report(report)
+    )
+    return Table(gettext_lazy("Reports"), (*_REPORT_COLUMNS, *ITEM_COLUMNS), rows)
+
+
+def _rows_of_report(report: ReportDay) -> Iterator[list[Any]]:
+    with open_json(report) as file:
+        yield from rows_of(file)

@@ -104,6 +104,11 @@ def name_of(report: ReportDay) -> str:
     return daily_name(report.report_type, report.site_id, report.date)
 
 
+def stem_of(report: ReportDay) -> str:
+    """Return the name of the file of `report` without its ending."""
+    return name_of(report).removesuffix(".json")
+
+
 def path_of(report: ReportDay) -> Path:
     """Return the path of the file of `report`."""
     return folder() / name_of(report)

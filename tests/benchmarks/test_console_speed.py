@@ -40,8 +40,8 @@ MOST_QUERIES = 60
 
 # No pages: signing in, files, and what asks OCI while the reader waits.
 NOT_READ = {"login", "logout", "order_export", "stock_compare"}
-# A file, and a forecast over everything that waits: told, and not held to the limit.
-NO_LISTS = {"/settings/audit.csv", "/runs/new/"}
+# A forecast over everything that waits: told, and not held to the limit.
+NO_LISTS = {"/runs/new/"}
 ANSWERED = {200, 302}  # the search for an order number leads to the order
 # What concerns every site is not for people of some.
 REFUSED = {403, 404}

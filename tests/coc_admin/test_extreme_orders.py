@@ -91,7 +91,9 @@ def forms_of(path: str) -> list[str]:
     if re.search(r"\.(csv|json)$", path):
         if path.startswith("/settings/"):
             return [path]
-        forms = ("csv", "xlsx", "json") if path.startswith("/reports/") else ("csv", "xlsx")
+        forms = ["csv", "csv-local", "xlsx"]
+        if path.startswith("/reports/") and "export" not in path:
+            forms.append("json")
         return [re.sub(r"\.\w+$", f".{form}", path) for form in forms]
     return [path]
 

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from orders import customer_messages, units
 from orders.models import MessageKind, Order
+from orders.tables.of_orders import ITEM_COLUMNS
 from reconciliation import connection
 from reconciliation.alerts.refresh import refresh_alerts
 from reconciliation.models import Alert, Outage, ReportDay, Run, Scope
@@ -211,8 +212,8 @@ def check_reports(viewer: Client) -> None:
         by_items = {one["orderNo"]: added_up(one["items"]) for one in orders}
         assert by_items == {name: BY_ITEMS[name] for name in by_items}
         rows = csv_rows(viewer.get(f"{path}.csv"))
-        head, *sheet = xlsx_rows(viewer.get(f"{path}.xlsx"))
-        truths = {"True": "1", "False": "0"}  # as a sheet keeps them
+        head, *sheet = xlsx_rows(viewer.get(f"{path}.xlsx"), ITEM_COLUMNS)
+        truths = {"True": "yes", "False": "no"}  # as a sheet keeps them
         assert [dict(zip(head, line, strict=True)) for line in sheet] == [
             row | {"takesStock": truths[row["takesStock"]]} for row in rows
         ]

@@ -21,16 +21,15 @@ from coc_admin.console.bulk.selection import MOST_CHOSEN, Choice, read_shown, re
 from coc_admin.console.desk import queries
 from coc_admin.console.desk.assignment_views import assign_orders
 from coc_admin.console.desk.filters import read_desk_filter
-from coc_admin.console.orders.export_views import COLUMNS, rows_of
+from coc_admin.console.downloads import form_or_404, preferred_form
+from coc_admin.console.orders.export_views import orders_response
 from coc_admin.console.orders.filters import read_filter
 from coc_admin.desk_entries import CHANGE_ORDERS, NOBODY
 from coc_admin.models import BulkKind
-from coc_admin.report_responses import file_response
-from orders import statement_limit
 from orders.fields import ZERO
 from orders.models import Order
+from orders.tables import Form
 from reconciliation.models import Scope
-from reconciliation.reports.sheets import FORMS, sheet_file
 
 LISTS: dict[str, Callable[[HttpRequest], QuerySet[Order]]] = {
     "desk": lambda request: read_desk_filter(request).orders(),
@@ -56,8 +55,15 @@ def bar_context(request: HttpRequest, choice: Choice, listing: str) -> dict[str,
         "kinds": _OFFERED if request.user.has_perm(CHANGE_ORDERS) else (),
         "may_rerun": request.user.has_perm("reconciliation.start_run"),
         "may_export": request.user.has_perm("reconciliation.download_report"),
+        "table_forms": _forms(request),
         "may_assign": listing == "desk" and request.user.has_perm(CHANGE_ORDERS),
     }
+
+
+def _forms(request: HttpRequest) -> list[Form]:
+    """Return the forms of an export, the person's own first."""
+    own = preferred_form(request)
+    return sorted(Form, key=lambda form: form != own)
 
 
 def _sums(orders: QuerySet[Order], listing: str) -> queries.Sums:
@@ -157,7 +163,7 @@ def _take(request: HttpRequest, shown: dict[int, int], key: str) -> HttpResponse
 
 _NEXT_STEPS: dict[str, Callable[[HttpRequest, Choice, str], HttpResponse]] = {
     **{str(kind.value): _begin(kind) for kind in _OFFERED},
-    **{f"export-{form}": _export(form) for form in FORMS},
+    **{f"export-{form}": _export(form) for form in Form},
     "rerun": _rerun,
     "assign": _assign,
 }
@@ -165,10 +171,8 @@ _NEXT_STEPS: dict[str, Callable[[HttpRequest, Choice, str], HttpResponse]] = {
 
 @console_page("reconciliation.download_report")
 def chosen_export(request: HttpRequest, listing: str, form: str) -> HttpResponseBase:
-    """Send the chosen orders of a list as CSV or XLSX."""
-    if listing not in LISTS or form not in FORMS:
+    """Send the chosen orders of a list in a Form."""
+    if listing not in LISTS:
         raise Http404
-    orders = Choice(request, listing).orders(site_access(request))
-    with statement_limit.for_work():
-        file = sheet_file(form, COLUMNS, rows_of(orders))
-    return file_response(file, stem=f"orders_{timezone.now():%Y%m%d_%H%M%S}", form=form)
+    chosen = form_or_404(form)
+    return orders_response(request, Choice(request, listing).orders(site_access(request)), chosen)

@@ -106,6 +106,15 @@ def page_of_short_orders(orders: QuerySet[Order], *, cursor: str, sort: str) -> 
     return _HIGHEST.page(valued, cursor, size=PAGE, read=_highest)
 
 
+def sorted_short_orders(orders: QuerySet[Order], sort: str) -> QuerySet[Order]:
+    """Return orders by `oldest` or `highest`, each with its desk entry and that one's assignee."""
+    if sort == "oldest":
+        return _with_entries(orders).order_by("captured_at", "id")
+    return _with_entries(orders.annotate(short_value=_value_of_order())).order_by(
+        "-short_value", "-id"
+    )
+
+
 def _with_entries(orders: QuerySet[Order]) -> QuerySet[Order]:
     return orders.select_related("desk_entry__assignee", "site")
 

@@ -1,4 +1,4 @@
-"""The filtered order list as a file for spreadsheets."""
+"""The filtered order list as a file for spreadsheets and programs."""
 
 from __future__ import annotations
 
@@ -8,60 +8,44 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from coc_admin.accounts import audit_log
 from coc_admin.console.access import console_page
+from coc_admin.console.downloads import (
+    PER_SITE,
+    form_or_404,
+    stamped,
+    table_response,
+    tables_response,
+)
 from coc_admin.console.formats import format_quantity
 from coc_admin.console.orders.filters import read_filter
 from coc_admin.console.queries import sorted_orders
-from coc_admin.report_responses import file_response
-from orders import statement_limit
-from orders.fields import json_number
 from orders.models import Order
-from orders.serializers import iso
+from orders.tables import Form, Table
+from orders.tables.of_orders import ORDER_COLUMNS
 from orders.units import with_units
-from reconciliation.reports.sheets import FORMS, sheet_file
+from reconciliation.reports import names
 
 MOST_ROWS = 50_000
 _CHUNK = 1_000
-
-COLUMNS = (
-    "siteId",
-    "orderNo",
-    "capturedAt",
-    "capturedOffline",
-    "status",
-    "reservationState",
-    "reconciledAt",
-    "exportStatus",
-    "currency",
-    "orderTotal",
-    "units",
-    "reservedUnits",
-    "customerName",
-    "customerEmail",
-    "needsReviewSince",
-    "needsReviewReason",
-    "resolution",
-    "resolutionAt",
-    "resolutionBy",
-    "resolutionNote",
-)
+_TITLE = gettext_lazy("Orders")
 
 
 @console_page("reconciliation.download_report")
 def export(request: HttpRequest, form: str) -> HttpResponseBase:
-    """Send the orders of the list's URL, in its order, as CSV or XLSX; two queries of orders.
+    """Send the orders of the list's URL, in its order, in a Form; two queries of orders.
 
-    More than MOST_ROWS are refused with a message: a part of them would look like all.
+    With `per_site=1` there is a file for each site. More than MOST_ROWS are refused with a message:
+    a part of them would look like all.
     """
-    if form not in FORMS:
-        raise Http404
+    chosen = form_or_404(form)
     wanted = read_filter(request)
     if wanted.form.errors:
         raise BadRequest(_("The filters of this export make no sense."))
@@ -73,36 +57,48 @@ def export(request: HttpRequest, form: str) -> HttpResponseBase:
             % {"number": format_quantity(MOST_ROWS)},
         )
         return redirect(f"{reverse('orders')}?{request.GET.urlencode()}")
-    with statement_limit.for_work():
-        file = sheet_file(form, COLUMNS, rows_of(sorted_orders(found, wanted.sort)))
+    answer = orders_response(request, sorted_orders(found, wanted.sort), chosen)
     audit_log.record(
         request=request, action="orders.exported", target="orders", detail=request.GET.dict()
     )
-    return file_response(file, stem=f"orders_{timezone.now():%Y%m%d_%H%M%S}", form=form)
+    return answer
+
+
+def orders_response(request: HttpRequest, orders: QuerySet[Order], form: Form) -> HttpResponseBase:
+    """Send orders as one table, or with `per_site=1` in the query as one a site."""
+    if request.GET.get(PER_SITE) != "1":
+        return table_response(_table(orders), form, stem=stamped("orders"))
+    sites = sorted(set(orders.order_by().values_list("site", flat=True).distinct()))
+    tables = ((f"orders_{names.escape(site)}", _table(orders.filter(site=site))) for site in sites)
+    return tables_response(tables, form, stem=stamped("orders"), now=timezone.now())
+
+
+def _table(orders: QuerySet[Order]) -> Table:
+    return Table(_TITLE, ORDER_COLUMNS, rows_of(orders))
 
 
 def rows_of(orders: QuerySet[Order]) -> Iterator[list[Any]]:
-    """Yield one row per order, in the order of COLUMNS; one query, a thousand rows at a time."""
+    """Yield a row an order, in the order of ORDER_COLUMNS; one query, a thousand at a time."""
     for order in with_units(orders)[:MOST_ROWS].iterator(chunk_size=_CHUNK):
         yield [
             order.site_id,
             order.order_no,
-            iso(order.captured_at),
-            "yes" if order.captured_offline else "no",
+            order.captured_at,
+            order.captured_offline,
             order.status,
             order.reservation_state,
-            iso(order.reconciled_at),
+            order.reconciled_at,
             order.export_status,
             order.currency,
-            json_number(order.order_total),
-            json_number(order.ordered_units),
-            json_number(order.reserved_units),
+            order.order_total,
+            order.ordered_units,
+            order.reserved_units,
             order.customer.get("customerName"),
             order.customer.get("email"),
-            iso(order.needs_review_since),
+            order.needs_review_since,
             order.needs_review_reason,
             order.resolution,
-            iso(order.resolution_at),
+            order.resolution_at,
             order.resolution_by,
             order.resolution_note,
         ]

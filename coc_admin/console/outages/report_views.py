@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
-from functools import reduce
+from functools import partial, reduce
+from itertools import chain
 from operator import or_
 
 from django.conf import settings
@@ -17,17 +19,20 @@ from django.utils.translation import gettext as _
 
 from coc_admin.accounts.site_access import SiteAccess, site_access
 from coc_admin.console.access import console_page
+from coc_admin.console.downloads import PER_SITE, form_or_404
 from coc_admin.console.outages import timeline
 from coc_admin.console.outages.queries import figures_of
 from coc_admin.console.runs.queries import seen_runs, shown_runs
 from coc_admin.report_responses import file_response
+from orders import statement_limit
 from orders.models import Order, Site
+from orders.tables import ENDINGS, Form, Reader, table_file
 from reconciliation.models import Outage, ReportDay
 from reconciliation.outage_demand import JUST_BEFORE
 from reconciliation.outage_demand import orders_of as orders_of_outage
-from reconciliation.reports.archives import zip_file
-from reconciliation.reports.downloads import ReportUnavailable
-from reconciliation.reports.names import day_of
+from reconciliation.reports.archives import Entry, report_entries, zip_of
+from reconciliation.reports.downloads import ReportUnavailable, joint_table, report_table
+from reconciliation.reports.names import day_of, stem_of
 
 MOST_FILES = 1_000
 MOST_RUNS = 50
@@ -51,7 +56,12 @@ def reports_of_outage(outage: Outage, *, access: SiteAccess, now: datetime) -> Q
 
 @console_page("reconciliation.download_report")
 def outage_zip(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Send the reports of an outage and its summary as one file; all of them or none."""
+    """Send the reports of an outage and its summary as one file; all of them or none.
+
+    With a Form as `tables` in the query it holds their items as a table too: one of all sites, or
+    with `per_site=1` one a report.
+    """
+    form = form_or_404(request.GET["tables"]) if request.GET.get("tables") else None
     if not request.user.has_perm("reconciliation.view_run"):
         raise PermissionDenied
     outage = get_object_or_404(Outage, pk=min(pk, 2**63 - 1))
@@ -69,8 +79,24 @@ def outage_zip(request: HttpRequest, pk: int) -> HttpResponseBase:
             outage, figures=figures_of(outage, access=access), runs=runs, reports=reports, now=now
         )
     try:
-        file = zip_file(reports, texts={"summary.txt": summary + "\n"}, now=now)
+        entries = chain(
+            report_entries(reports, texts={"summary.txt": summary + "\n"}),
+            () if form is None else _tables(request, reports, form),
+        )
+        with statement_limit.for_work():
+            file = zip_of(entries, now=now)
     except ReportUnavailable as fault:
         messages.error(request, str(fault))
         return redirect("outage", pk=outage.pk)
     return file_response(file, stem=f"outage_{outage.pk}_reports", form="zip")
+
+
+def _tables(request: HttpRequest, reports: list[ReportDay], form: Form) -> Iterator[Entry]:
+    """Yield the tables of an archive of reports."""
+    reader = Reader.now()
+    if request.GET.get(PER_SITE) == "1":
+        tables = [(stem_of(report), report_table([report])) for report in reports]
+    else:
+        tables = [("reports", joint_table(reports))]
+    for name, table in tables:
+        yield f"{name}.{ENDINGS[form]}", partial(table_file, form, table, reader=reader)

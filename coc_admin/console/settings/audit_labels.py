@@ -55,6 +55,11 @@ _ACTIONS = {
     "back_office.added": _("added something in the back office"),
     "back_office.changed": _("changed something in the back office"),
     "back_office.deleted": _("deleted something in the back office"),
+    "maintenance.check": _("started an integrity check"),
+    "maintenance.audit": _("started an audit with OCI"),
+    "maintenance.repaired": _("repaired rows"),
+    "maintenance.retained": _("erased what was kept for long enough"),
+    "maintenance.erased": _("erased a customer"),
     "audit.exported": _("exported the audit log"),
 }
 _KINDS = {
@@ -76,6 +81,10 @@ _KINDS = {
     "audit": _("Audit log"),
     "desk": _("Oversold desk"),
     "bulk": _("Remedy for several orders"),
+    "job": _("Maintenance"),
+    "repair": _("Repair"),
+    "customer": _("Customer"),
+    "retention": _("Retention"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The page of the audit log, and the log as CSV."""
+"""The page of the audit log, and the log as a file."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from django.core.exceptions import BadRequest
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from coc_admin.accounts import audit_log
 from coc_admin.console.access import console_page
+from coc_admin.console.downloads import form_or_404, stamped, table_response
 from coc_admin.console.settings.activity import (
     KINDS,
     Activity,
@@ -31,14 +31,19 @@ from coc_admin.console.settings.audit_labels import action_words, kind_words
 from coc_admin.console.settings.edit_forms import StyledForm
 from coc_admin.console.settings.views import settings_page
 from coc_admin.pager import LONGEST_CURSOR
-from coc_admin.report_responses import file_response
 from coc_admin.templatetags.console import day_value
-from orders import statement_limit
-from orders.serializers import iso
-from reconciliation.reports.sheets import sheet_file
+from orders.tables import Column, Kind, Table
 
 MOST_ROWS = 50_000
-COLUMNS = ("at", "person", "action", "object", "detail", "reason", "requestId")
+COLUMNS = (
+    Column("at", gettext_lazy("Time"), Kind.MOMENT),
+    Column("person", gettext_lazy("Person")),
+    Column("action", gettext_lazy("Action")),
+    Column("object", gettext_lazy("Object")),
+    Column("detail", gettext_lazy("Details")),
+    Column("reason", gettext_lazy("Reason")),
+    Column("requestId", gettext_lazy("Request")),
+)
 _PAGES = {"site": "settings_site", "list": "settings_list", "run": "run", "outage": "outage"}
 
 
@@ -133,35 +138,34 @@ def audit_list(request: HttpRequest) -> HttpResponse:
 
 
 @console_page("coc_admin.view_auditentry", every_site=True)
-def audit_export(request: HttpRequest) -> HttpResponseBase:
-    """Send what the filters of the page find as CSV, the newest MOST_ROWS at most."""
-    form = AuditFilterForm(request.GET)
-    if not form.is_valid():
+def audit_export(request: HttpRequest, form: str) -> HttpResponseBase:
+    """Send what the filters of the page find in a Form, the newest MOST_ROWS at most."""
+    chosen = form_or_404(form)
+    wanted = AuditFilterForm(request.GET)
+    if not wanted.is_valid():
         raise BadRequest(_("The filters of this export make no sense."))
     audit_log.record(
         request=request,
         action="audit.exported",
         target="audit",
-        detail={name: request.GET[name] for name in form.fields if request.GET.get(name)},
+        detail={name: request.GET[name] for name in wanted.fields if request.GET.get(name)},
     )
-    found = islice(activities(form.wanted, most=MOST_ROWS), MOST_ROWS)
-    rows = (
-        (
-            iso(activity.at),
-            activity.actor,
-            activity.action,
-            activity.target,
-            json.dumps(activity.detail, ensure_ascii=False, sort_keys=True)
-            if activity.detail
-            else "",
-            activity.reason,
-            activity.request_id,
-        )
-        for activity in found
-    )
-    with statement_limit.for_work():
-        file = sheet_file("csv", COLUMNS, rows)
-    return file_response(file, stem=f"audit_{timezone.now():%Y%m%d_%H%M%S}", form="csv")
+    found = islice(activities(wanted.wanted, most=MOST_ROWS), MOST_ROWS)
+    table = Table(gettext_lazy("Audit log"), COLUMNS, map(_row, found))
+    return table_response(table, chosen, stem=stamped("audit"))
+
+
+def _row(activity: Activity) -> list[Any]:
+    detail = activity.detail
+    return [
+        activity.at,
+        activity.actor,
+        activity.action,
+        activity.target,
+        json.dumps(detail, ensure_ascii=False, sort_keys=True) if detail else "",
+        activity.reason,
+        activity.request_id,
+    ]
 
 
 def line_of(activity: Activity) -> Line:

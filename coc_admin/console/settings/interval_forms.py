@@ -75,6 +75,8 @@ class DailyForm(EditForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.kind.off_without_time:
+            self.fields["at"].help_text = _("Empty: off.")
         if self.seen is not None and not self.seen["zone"]:
             own = timezone.get_current_timezone_name()
             self.initial["zone"] = own if own in zone_names() else "UTC"

@@ -94,6 +94,17 @@ ABOUT = {
             " when it goes on. A new time counts from the next time that comes."
         ),
     ),
+    intervals.AUDIT: About(
+        gettext_lazy("Audit with OCI"),
+        gettext_lazy(
+            "Exports OCI’s reservation documents of the last 30 days, compares them with ours, and"
+            " raises an alert if they differ. It changes nothing. It is off until you choose a time"
+            " of day, best one with few orders; it needs a scope of its own (COC_OCI_AUDIT_SCOPE)."
+        ),
+        gettext_lazy(
+            "While it is paused, a difference is found only when somebody starts an audit."
+        ),
+    ),
 }
 
 STANDINGS = {
@@ -113,6 +124,8 @@ def interval_words(interval: Interval) -> str:
     if interval.at is not None:
         told = {"time": f"{interval.at:%H:%M}", "zone": interval.zone}
         return _("once a day at %(time)s (%(zone)s)") % told
+    if interval.kind.off_without_time:
+        return _("off")
     if interval.kind.daily:
         return _("once a day")
     return every(interval.seconds / interval.kind.unit, interval.kind.unit)

@@ -47,13 +47,16 @@ def schedule_page(request: HttpRequest) -> HttpResponse:
         "stops_all": any(state.fault == Fault.UNREADABLE for state in states),
         "runnable": [(name, str(words)) for name, words in RUNNABLE.items()],
         "rows": [shown(entry) for entry in schedule_status(now)],
-        "beats": [
-            (beat, _is_silent(beat, now))
-            for beat in Heartbeat.objects.order_by("component", "-beat_at")[:_MOST_BEATS]
-        ],
+        "beats": beats_now(now),
         "queued": enqueue.queued(),
     }
     return settings_page(request, "schedules.html", context)
+
+
+def beats_now(now: datetime) -> list[tuple[Heartbeat, bool]]:
+    """Return the signs of life of the processes, and whether each of them is silent."""
+    beats = Heartbeat.objects.order_by("component", "-beat_at")[:_MOST_BEATS]
+    return [(beat, _is_silent(beat, now)) for beat in beats]
 
 
 def _is_silent(beat: Heartbeat, now: datetime) -> bool:

@@ -20,6 +20,7 @@ SECTIONS = (
     (_("OCI connection"), "settings_oci", "reconciliation.force_offline", True),
     (_("Alert channels"), "channels", "reconciliation.change_channel", False),
     (_("Message templates"), "message_templates", "orders.change_messagetemplate", False),
+    (_("Maintenance"), "maintenance", "orders.change_site", True),
     (_("API tokens"), "settings_tokens", "coc_admin.view_apitoken", True),
     (_("People"), "settings_people", "auth.view_user", True),
     (_("Audit log"), "settings_audit", "coc_admin.view_auditentry", True),

@@ -47,5 +47,5 @@ urlpatterns = [
         name="settings_person_act",
     ),
     path("settings/audit/", audit_log_views.audit_list, name="settings_audit"),
-    path("settings/audit.csv", audit_log_views.audit_export, name="settings_audit_export"),
+    path("settings/audit.<str:form>", audit_log_views.audit_export, name="settings_audit_export"),
 ]

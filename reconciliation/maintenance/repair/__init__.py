@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -63,14 +63,25 @@ class Proposal:
     advice: str = ""
 
 
-def proposals(*, now: datetime) -> list[Proposal]:
-    """Return a proposal for each row that breaks a promise; reads only."""
-    return list(_propose(_by_row(), now))
+def _ignore_progress(done: int, steps: int) -> None:
+    """Take progress that nobody wants."""
 
 
-def _by_row() -> dict[tuple[Fault, int | str], list[Broken]]:
+def proposals(
+    *, now: datetime, progress: Callable[[int, int], None] = _ignore_progress
+) -> list[Proposal]:
+    """Return a proposal for each row that breaks a promise; reads only.
+
+    `progress` is told how many of how many checks are done.
+    """
+    return list(_propose(_by_row(progress), now))
+
+
+def _by_row(
+    progress: Callable[[int, int], None] = _ignore_progress,
+) -> dict[tuple[Fault, int | str], list[Broken]]:
     rows: dict[tuple[Fault, int | str], list[Broken]] = {}
-    for broken in integrity_check.check():
+    for broken in integrity_check.check(progress):
         rows.setdefault((broken.fault, broken.key), []).append(broken)
     rank = {fault: index for index, fault in enumerate(_PLANNERS)}
     return dict(sorted(rows.items(), key=lambda row: rank[row[0][0]]))

@@ -247,6 +247,7 @@ def _csv_options(options: dict[str, Any], site: Site) -> CsvOptions:
         zone=ZoneInfo(site.time_zone),
         month_first={"mdy": True, "dmy": False}.get(options["dates"] or ""),
         keeps_raw=options["rejects"] is not None,
+        site_id=site.pk,
     )
 
 

@@ -232,3 +232,11 @@ def test_pages_take_at_most_two_queries_more_for_sites(
     for path, most in numbers_of.items():
         with django_assert_max_num_queries(most + 2):
             assert viewer.get(path).status_code == 200
+
+
+def test_the_form_of_downloads_is_kept(viewer: Client) -> None:
+    assert viewer.post("/me/", {"table_form": "csv-local"}).status_code == 302
+    assert Profile.objects.get(user__username="vera").table_form == "csv-local"
+    page = viewer.post("/me/", {"table_form": "ods"})
+    assert "Choose a form of the list." in page.content.decode()
+    assert Profile.objects.get(user__username="vera").table_form == "csv-local"

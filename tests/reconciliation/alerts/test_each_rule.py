@@ -24,6 +24,7 @@ START, END = "2026-03-01T12:00:00+00:00", "2026-03-01T12:30:00+00:00"
 WAITING: Data = {"orders": 2, "units": "3", "value": {"EUR": "20.0000"}}
 # What each rule's sentences are made of; one entry for each sentence of a rule.
 DATA: dict[str, list[Data]] = {
+    "audit_differs": [{"documents": 1}, {"documents": 2}],
     "channel_failing": [{"channel": 1, "name": "Pager", "error": ""}],
     "configuration_fault": [{}, {"why": "never"}],
     "needs_review": [{"orders": 1, "oldest": START}, {"orders": 2, "oldest": START}],

@@ -32,6 +32,7 @@ def seconds() -> dict[str, float]:
 def test_without_a_row_the_environment_says(settings: Any) -> None:
     settings.COC_RETRY_MINUTES, settings.COC_MERGE_SECONDS, settings.COC_PROBE_SECONDS = 7, 33, 1.5
     usual = {"sweep": 60, "retry": 420, "probe": 1.5, "merge": 33, "retention": 86_400}
+    usual["audit"] = 86_400
     assert seconds() == usual
     assert not any(interval.is_changed for interval in intervals.all_intervals().values())
     for name in usual:

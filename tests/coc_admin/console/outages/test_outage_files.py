@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -135,3 +136,26 @@ def test_outage_page_offers_the_file(viewer: Client, made: Outage) -> None:
         in viewer.get(f"/outages/{made.pk}/").content.decode()
     )
     assert viewer.get("/outages/999999/reports.zip").status_code == 404
+
+
+def test_the_file_can_hold_tables_of_all_sites_or_of_each_report(
+    viewer: Client, made: Outage
+) -> None:
+    found = entries(viewer.get(f"/outages/{made.pk}/reports.zip?tables=xlsx"))
+    assert len(found) == 5
+    sheet = openpyxl.load_workbook(io.BytesIO(found["reports.xlsx"])).active
+    assert sheet is not None
+    rows = [[cell.value for cell in row][:4] for row in sheet.iter_rows(min_row=2)]
+    assert [row for row in rows if row[1] == "Oversold"] == [
+        ["2026-02-02", "Oversold", "NorthShop", "N1"],
+        ["2026-02-02", "Oversold", "NorthShop", "N1"],
+    ]
+    assert {row[2] for row in rows} == {"NorthShop", "South Shop & Co"}
+    each = entries(viewer.get(f"/outages/{made.pk}/reports.zip?tables=csv-local&per_site=1"))
+    assert sorted(name for name in each if name.endswith(".csv")) == [
+        "20260202_offline_NorthShop.csv",
+        "20260202_offline_South%20Shop%20%26%20Co.csv",
+        "20260202_oversold_NorthShop.csv",
+    ]
+    assert b",N1," in each["20260202_oversold_NorthShop.csv"]
+    assert viewer.get(f"/outages/{made.pk}/reports.zip?tables=json").status_code == 404

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import html
+import io
 import re
+import zipfile
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -312,3 +315,22 @@ def test_list_and_its_live_part_are_alike(viewer: Client, outage: Scene) -> None
     live = viewer.get("/live/reports/?kind=oversold").content.decode()
     assert f'href="/reports/{listed.context["page"].rows[0].pk}/"' in live
     assert "<html" not in live
+
+
+def test_the_reports_of_a_list_as_one_table_or_a_file_each(
+    viewer: Client, oversold: ReportDay
+) -> None:
+    def rows(query: str) -> list[dict[str, str]]:
+        answer: Any = viewer.get(f"/reports/export.csv{query}")
+        text = b"".join(answer.streaming_content).decode("utf-8-sig")
+        return list(csv.DictReader(io.StringIO(text)))
+
+    every, part = rows(""), rows("?kind=oversold")
+    assert {row["reportType"] for row in every} == {"offline", "oversold"}
+    assert part == [row for row in every if row["reportType"] == "oversold"]
+    assert {row["reportDate"] for row in part} == {oversold.date.isoformat()}
+    answer: Any = viewer.get("/reports/export.xlsx?kind=oversold&per_site=1")
+    with zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content))) as bundle:
+        assert bundle.namelist() == [f"{names.stem_of(oversold)}.xlsx"]
+    limit_to("vera")
+    assert rows("") == []

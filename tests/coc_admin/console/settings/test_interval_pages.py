@@ -43,6 +43,7 @@ def test_page_tells_each_interval_and_how_it_stands(operator: Client) -> None:
         "probe": ("every second", False, "late"),
         "merge": ("every 20 seconds", False, "nothing to do"),
         "retention": ("once a day", False, "off"),
+        "audit": ("off", False, "off"),
     }
     heartbeats.beat(component=heartbeats.MONITOR, now=timezone.now())
     Schedule.objects.update(next_run=timezone.now() - timedelta(hours=1))

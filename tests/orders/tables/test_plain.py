@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from reconciliation.reports import sheets
+from orders import tables
 
 _SPACE = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
@@ -21,18 +21,18 @@ _SPACE = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
     ],
 )  # fmt: skip
 def test_what_a_spreadsheet_takes_for_a_formula_is_neutral(text: str) -> None:
-    assert sheets.neutral(text) == f"'{text}"
+    assert tables.neutral(text) == f"'{text}"
 
 
 @pytest.mark.parametrize("text", ["", "MUG-01", "007", "1-2", "a=b", "'", "ＭＵＧ", "<x>", "#1"])
 def test_other_text_stays_as_it_is(text: str) -> None:
-    assert sheets.neutral(text) == text
+    assert tables.neutral(text) == text
 
 
 def test_a_workbook_needs_no_apostrophe() -> None:
     skus = ["-A1", "=1+1", "＝1", "MUG", "007"]
     with (
-        sheets.sheet_file("xlsx", ["sku"], [[sku] for sku in skus]) as file,
+        tables.sheet_file("xlsx", ["sku"], [[sku] for sku in skus]) as file,
         zipfile.ZipFile(file) as book,
     ):
         sheet = ElementTree.fromstring(book.read("xl/worksheets/sheet1.xml"))

@@ -1,0 +1,115 @@
+"""The oversold desk as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from coc_admin.accounts import audit_log
+from coc_admin.console.access import console_page
+from coc_admin.console.desk import queries
+from coc_admin.console.desk.filters import read_desk_filter
+from coc_admin.console.downloads import (
+    PER_SITE,
+    form_or_404,
+    stamped,
+    table_response,
+    tables_response,
+)
+from coc_admin.console.formats import format_quantity
+from orders.models import Order, ReservationState
+from orders.tables import Column, Kind, Table
+from reconciliation.reports import names
+
+MOST_ROWS = 50_000
+_CHUNK = 500
+_STATES = {str(value): label for value, label in ReservationState.choices}
+
+DESK_COLUMNS = (
+    Column("siteId", gettext_lazy("Site")),
+    Column("orderNo", gettext_lazy("Order number")),
+    Column("capturedAt", gettext_lazy("Captured"), Kind.MOMENT),
+    Column("reservationState", gettext_lazy("Reservation state"), Kind.CHOICE, choices=_STATES),
+    Column("shortUnits", gettext_lazy("Short units"), Kind.QUANTITY),
+    Column("currency", gettext_lazy("Currency")),
+    Column("shortValue", gettext_lazy("Value short"), Kind.MONEY, currency="currency"),
+    Column("orderTotal", gettext_lazy("Order total"), Kind.MONEY, currency="currency"),
+    Column("skus", gettext_lazy("Short SKUs")),
+    Column("customerName", gettext_lazy("Customer")),
+    Column("customerEmail", gettext_lazy("E-mail address")),
+    Column("promisedUntil", gettext_lazy("Promised date"), Kind.MOMENT),
+    Column("assignee", gettext_lazy("Assignee")),
+    Column("note", gettext_lazy("Note")),
+)
+
+
+@console_page("reconciliation.download_report")
+def desk_export(request: HttpRequest, form: str) -> HttpResponseBase:
+    """Send the short orders of the desk's URL, in its order, in a Form; with `per_site=1` a file
+    for each site. More than MOST_ROWS are refused.
+    """
+    chosen = form_or_404(form)
+    wanted = read_desk_filter(request)
+    found = wanted.orders()
+    if found[: MOST_ROWS + 1].count() > MOST_ROWS:
+        messages.error(
+            request,
+            _("More than %(number)s orders fit; narrow the list before exporting it.")
+            % {"number": format_quantity(MOST_ROWS)},
+        )
+        return redirect(f"{reverse('desk')}?{request.GET.urlencode()}")
+    if request.GET.get(PER_SITE) == "1":
+        sites = sorted(set(found.order_by().values_list("site", flat=True).distinct()))
+        tables = (
+            (f"short_{names.escape(pk)}", _table(found.filter(site=pk), wanted.sort))
+            for pk in sites
+        )
+        answer = tables_response(tables, chosen, stem=stamped("short"), now=timezone.now())
+    else:
+        answer = table_response(_table(found, wanted.sort), chosen, stem=stamped("short"))
+    audit_log.record(
+        request=request, action="orders.exported", target="desk", detail=request.GET.dict()
+    )
+    return answer
+
+
+def _table(orders: QuerySet[Order], sort: str) -> Table:
+    return Table(gettext_lazy("Short orders"), DESK_COLUMNS, _rows(orders, sort))
+
+
+def _rows(orders: QuerySet[Order], sort: str) -> Iterator[list[Any]]:
+    found = queries.sorted_short_orders(orders, sort)[:MOST_ROWS].iterator(chunk_size=_CHUNK)
+    while many := list(islice(found, _CHUNK)):
+        shortages = queries.shortages_of([order.pk for order in many])
+        for order in many:
+            yield _row(order, shortages[order.pk])
+
+
+def _row(order: Order, shortage: queries.Shortage) -> list[Any]:
+    entry = getattr(order, "desk_entry", None)
+    return [
+        order.site_id,
+        order.order_no,
+        order.captured_at,
+        order.reservation_state,
+        shortage.units,
+        order.currency,
+        shortage.value if shortage.has_price else None,
+        order.order_total,
+        ", ".join(sorted({sku for _list, sku in shortage.by_key})),
+        order.customer.get("customerName"),
+        order.customer.get("email"),
+        order.promised_until,
+        entry.assignee.get_username() if entry and entry.assignee else None,
+        entry.note if entry else None,
+    ]

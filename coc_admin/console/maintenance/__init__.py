@@ -1,0 +1,1 @@
+"""Maintenance: what else exists only as commands."""

@@ -1,0 +1,105 @@
+"""Tables of orders that this product wrote: read back, whatever language they are in.
+
+A table for people has headings, dates, numbers and labels of a language. They become those of the
+table for programs, which is then read like any other file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.utils import translation
+
+from orders.tables import Kind, original
+from orders.tables.of_orders import ITEM_COLUMNS
+
+# Without them it is some other file.
+_NEEDED = frozenset({"orderNo", "sku", "quantity", "capturedAt", "reservationState"})
+_ZONE = re.compile(r"\A(.+?)(?: \(([A-Za-z0-9_+\-/]+)\))?\Z")
+_BY_NAME = {column.name: column for column in ITEM_COLUMNS}
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTable:
+    """A table of ours: the fields of its columns, and the zone that its times are in, if any."""
+
+    names: list[str]
+    zone: str = ""
+
+    def cells(self, row: Sequence[str]) -> list[str]:
+        """Return a row as a table for programs has it: codes for labels, no apostrophes."""
+        return [
+            _code(name, original(text)) for name, text in zip(self.names, row, strict=False)
+        ] + list(row[len(self.names) :])
+
+
+def own_table(headings: Sequence[str]) -> OwnTable | None:
+    """Return what the headings of one of our tables of items mean; None for another file."""
+    if set(headings) >= _NEEDED:
+        return OwnTable(list(headings))
+    for fields in _fields_by_heading().values():
+        names: list[str] = []
+        zone = ""
+        for heading in headings:
+            found = _ZONE.match(heading)
+            text, of_time = (found[1], found[2] or "") if found else (heading, "")
+            name = fields.get(text.casefold(), heading)
+            if of_time and name in _BY_NAME and _BY_NAME[name].kind == Kind.MOMENT:
+                zone = of_time
+            names.append(name)
+        if set(names) >= _NEEDED:
+            return OwnTable(names, _known_zone(zone))
+    return None
+
+
+def own_fault(cell: Callable[[str], str]) -> str:
+    """Return why the order of a row of ours can't be placed again, or ""."""
+    if cell("reportType"):
+        return "the file holds several reports, so items may stand in it twice; export one report"
+    if cell("resolution") == "cancelled":
+        return "the order was cancelled"
+    for column in ("cancelledQuantity", "replacedQuantity"):
+        text = cell(column)
+        if text and not re.fullmatch(r"0+([.,]0+)?", text):
+            return f"units were given back: {column} is {text[:40]!a}"
+    if cell("parentItemId"):
+        return "the order has bundles or options, which a table doesn't hold; import it as JSON"
+    return ""
+
+
+def _code(name: str, text: str) -> str:
+    column = _BY_NAME.get(name)
+    if column is None or column.kind != Kind.CHOICE:
+        return text
+    return _codes(name).get(text, text)
+
+
+@lru_cache(maxsize=32)
+def _codes(name: str) -> Mapping[str, str]:
+    codes: dict[str, str] = {}
+    for language, _name in settings.LANGUAGES:
+        with translation.override(language):
+            codes |= {str(label): code for code, label in _BY_NAME[name].choices.items()}
+    return codes
+
+
+@lru_cache(maxsize=1)
+def _fields_by_heading() -> Mapping[str, Mapping[str, str]]:
+    """Return by language which field a heading names."""
+    fields: dict[str, dict[str, str]] = {}
+    for language, _name in settings.LANGUAGES:
+        with translation.override(language):
+            fields[language] = {str(one.label).casefold(): one.name for one in ITEM_COLUMNS}
+    return fields
+
+
+def _known_zone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key if name else ""
+    except (ValueError, OSError):
+        return ""

@@ -1,0 +1,96 @@
+"""Tables for programs: as they were from the first release on, byte for byte."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from collections.abc import Iterable, Sequence
+from typing import IO, Any
+
+from orders.tables.guard import cell_of, is_formula, neutral
+
+PLAIN_FORMS = ("csv", "xlsx")
+# The format allows no more in a cell.
+LONGEST_CELL = 32_767
+ROWS_A_SHEET = 1_000_000
+# Nothing that a file says is to become a formula, a link or a number; rows go to disk at once.
+BOOK_OPTIONS = {
+    "constant_memory": True,
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "strings_to_numbers": False,
+}
+
+
+def sheet_file(form: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> IO[bytes]:
+    """Return an open file in one of PLAIN_FORMS, at its beginning; a row has a cell a column.
+
+    After a million rows XLSX goes on in another sheet. Raises KeyError for another form.
+    """
+    write = {"csv": _write_csv, "xlsx": _write_xlsx}[form]
+    file = tempfile.TemporaryFile()  # noqa: SIM115
+    try:
+        write(file, columns, rows)
+    except BaseException:
+        file.close()
+        raise
+    file.seek(0)
+    return file
+
+
+def write_csv(
+    file: IO[bytes],
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    separator: str = ",",
+) -> None:
+    """Write a CSV file in UTF-8; every text of `rows` is neutral already."""
+    # Spreadsheets need the mark to see that it is UTF-8.
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    writer = csv.writer(text, delimiter=separator)
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(row)
+    text.flush()
+    text.detach()
+
+
+def _write_csv(file: IO[bytes], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    write_csv(file, columns, ([neutral(value) for value in row] for row in rows))
+
+
+def _write_xlsx(file: IO[bytes], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    # Loaded when needed: few processes write a workbook, and each would start slower.
+    import xlsxwriter
+
+    with xlsxwriter.Workbook(file, BOOK_OPTIONS) as book:
+        bold = book.add_format({"bold": True})
+        # Says that a cell is text, without a character of its own: a SKU stays as it is.
+        text = book.add_format({"quote_prefix": True})
+        sheet = _new_sheet(book, columns, bold)
+        for number, row in enumerate(rows):
+            if number and number % ROWS_A_SHEET == 0:
+                sheet = _new_sheet(book, columns, bold)
+            _write_row(sheet, number % ROWS_A_SHEET + 1, row, text)
+
+
+def _new_sheet(book: Any, columns: Sequence[str], bold: Any) -> Any:
+    sheet = book.add_worksheet()
+    sheet.freeze_panes(1, 0)
+    sheet.set_column(0, len(columns) - 1, 16)
+    for place, name in enumerate(columns):
+        sheet.write_string(0, place, name, bold)
+    return sheet
+
+
+def _write_row(sheet: Any, line: int, row: Sequence[Any], text: Any) -> None:
+    for place, value in enumerate(row):
+        cell = cell_of(value)
+        if not isinstance(cell, str):
+            sheet.write_number(line, place, cell)
+        elif is_formula(cell):
+            sheet.write_string(line, place, cell[:LONGEST_CELL], text)
+        else:
+            sheet.write_string(line, place, cell[:LONGEST_CELL])

@@ -1,0 +1,50 @@
+"""The latest audit found that OCI holds something else than our documents say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
+from reconciliation.models import JobKind, JobState, MaintenanceJob, Priority
+
+
+class AuditDiffers(Rule):
+    """Open until an audit agrees."""
+
+    title = gettext_lazy("OCI and our documents differ")
+    button = gettext_lazy("Open the audit")
+
+    def find(self, facts: Facts) -> Iterable[Found]:
+        """Yield what the latest audit that was done has found."""
+        done = MaintenanceJob.objects.filter(kind=JobKind.AUDIT, state=JobState.DONE)
+        last = done.order_by("-pk").values_list("found", "finished_at").first()
+        if last is not None and last[0]:
+            yield Found(
+                priority=Priority.WARN,
+                link="/settings/maintenance/audit/",
+                data={"documents": last[0]},
+                since=last[1],
+            )
+
+    def has_grown(self, before: Data, after: Data) -> bool:
+        """Call people again when more documents differ."""
+        return bool(after["documents"] > before.get("documents", 0))
+
+    def text(self, data: Data) -> Text:
+        """Say how many, and what to do."""
+        message = ngettext(
+            "%(number)d reservation document differs from what OCI holds, found at %(time)s.",
+            "%(number)d reservation documents differ from what OCI holds, found at %(time)s.",
+            data["documents"],
+        ) % {"number": data["documents"], "time": moment_of(data)}
+        return Text(message, _("Open the audit. It names what to do with each of them."))
+
+    def past(self, data: Data) -> str:
+        """Say from when to when."""
+        return _("OCI and our documents differed from %(time)s to %(until)s.") % span_of(data)
+
+
+RULE = AuditDiffers()

@@ -1,0 +1,46 @@
+"""What each kind of maintenance job does: the same calls as the commands make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from reconciliation.connection.clients import client_for_audit
+from reconciliation.maintenance import oci_audit, repair
+from reconciliation.models import JobKind
+from reconciliation.oci.errors import MalformedAnswer, OciError
+
+# How far back an audit looks: as far as OCI exports without being asked for more.
+AUDIT_DAYS = 30
+# What ends a job with a reason that people can act on.
+EXPECTED = (OciError, MalformedAnswer, oci_audit.AuditFailed, ImproperlyConfigured)
+
+Progress = Callable[[int, int], None]
+Work = Callable[[Progress, datetime], Iterator[dict[str, Any]]]
+
+
+def work_of(kind: JobKind) -> Work:
+    """Return what does a job of `kind`: it yields what it finds."""
+    return _WORK[kind]
+
+
+def _check(progress: Progress, now: datetime) -> Iterator[dict[str, Any]]:
+    for proposal in repair.proposals(now=now, progress=progress):
+        yield asdict(proposal)
+
+
+def _audit(progress: Progress, now: datetime) -> Iterator[dict[str, Any]]:
+    client = client_for_audit()
+    try:
+        since = now - timedelta(days=AUDIT_DAYS)
+        for finding in oci_audit.audit(client=client, since=since, now=now):
+            yield asdict(finding)
+    finally:
+        client.close()
+
+
+_WORK: Mapping[JobKind, Work] = {JobKind.CHECK: _check, JobKind.AUDIT: _audit}

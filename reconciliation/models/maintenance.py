@@ -1,0 +1,61 @@
+"""Long work that people start from the console, and what it found."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from orders.models import ActorKind
+
+
+class JobKind(models.TextChoices):
+    """What a maintenance job does."""
+
+    CHECK = "check", _("Integrity check")
+    AUDIT = "audit", _("Audit with OCI")
+
+
+class JobState(models.TextChoices):
+    """Where a maintenance job stands."""
+
+    QUEUED = "queued", _("Waits for a worker")
+    RUNNING = "running", _("Running")
+    DONE = "done", _("Done")
+    FAILED = "failed", _("Failed")
+
+
+OPEN_JOBS = Q(state="queued") | Q(state="running")
+
+
+class MaintenanceJob(models.Model):
+    """One job; written by `reconciliation.maintenance.jobs` alone.
+
+    `steps_done` of `steps` are done (0 of 0: not known). `found` counts what was found; `rows` are
+    the first of it, as the kind's module writes them. `error` says why a job failed.
+    """
+
+    kind = models.CharField(max_length=5, choices=JobKind.choices)
+    state = models.CharField(max_length=7, choices=JobState.choices, default=JobState.QUEUED)
+    actor_kind = models.CharField(max_length=6, choices=ActorKind.choices)
+    actor = models.CharField(max_length=150)
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    steps = models.PositiveIntegerField(default=0)
+    steps_done = models.PositiveIntegerField(default=0)
+    found = models.PositiveIntegerField(default=0)
+    rows = models.JSONField(default=list)
+    error = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind"], condition=OPEN_JOBS, name="one_open_job_of_a_kind"
+            ),
+        ]
+        indexes = [models.Index(fields=["kind", "state", "id"], name="jobs_by_kind")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}: {self.state}"
