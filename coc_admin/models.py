@@ -74,6 +74,8 @@ class Profile(models.Model):
     time_zone = models.CharField(max_length=64, blank=True)  # blank: UTC
     language = models.CharField(max_length=10, blank=True)  # blank: what the browser asks for
     shortcuts = models.BooleanField("keyboard shortcuts", default=True)
+    # Since when the person does not want to see the set-up list on the home page.
+    first_run_hidden_at = models.DateTimeField(null=True, editable=False)
     # When the person was last disabled or enabled; see `coc_admin.accounts.sign_out`.
     cut_off_at = models.DateTimeField(null=True, editable=False)
 

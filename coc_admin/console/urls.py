@@ -11,6 +11,7 @@ ROOMS = (
     "bulk",
     "channels",
     "desk",
+    "help",
     "home",
     "messages",
     "orders",
@@ -18,6 +19,7 @@ ROOMS = (
     "remedies",
     "reports",
     "runs",
+    "search",
     "settings",
     "stock",
 )
