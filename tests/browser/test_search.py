@@ -6,9 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
+from coc_admin.models import Profile
 from orders.models import Order
+from reconciliation.models import Channel
 from tests.browser.conftest import Open, axe_findings, scrolls_sideways
 from tests.coc_admin.console import scene
 
@@ -19,6 +22,8 @@ SHOTS = os.environ.get("COC_SHOTS", "")
 # Actions (a click, or a key that is no letter of a text) that a task may take.
 FIND_AFTER_TYPING = 1
 RERUN_WITH_DRY_RUN = 3
+EMAIL_CHANNEL_WITH_TEST = 8
+PERSON_FOR_ONE_SITE = 6
 
 
 class Counted:
@@ -35,6 +40,13 @@ class Counted:
     def click(self, role: str, name: str) -> None:
         self.actions += 1
         self.page.get_by_role(role, name=name).first.click()  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def administrated(operator: User) -> User:
+    """Return the person who opens the pages, as one who may do everything."""
+    User.objects.filter(pk=operator.pk).update(is_superuser=True)
+    return operator
 
 
 @pytest.fixture
@@ -125,6 +137,48 @@ def test_a_rerun_with_its_dry_run_takes_few_actions(outage: scene.Scene, open_pa
     counted.click("button", "Start reconciliation")
     page.wait_for_url("**/runs/*/")
     assert counted.actions <= RERUN_WITH_DRY_RUN
+
+
+def test_an_email_channel_is_added_and_tested(
+    outage: scene.Scene, administrated: User, open_page: Open
+) -> None:
+    page = open_page("/")
+    counted = Counted(page)
+    counted.press("Control+k")
+    page.keyboard.type("alert channel")
+    counted.press("Enter")
+    page.wait_for_url("**/alerts/channels/new/")
+    for label, text in (("Name", "Night shift"), ("E-mail addresses", "night@example.test")):
+        counted.actions += 1
+        page.get_by_label(label, exact=True).fill(text)
+    counted.actions += 1
+    page.get_by_label("Every site, also later ones").check()
+    counted.click("button", "Save")
+    counted.click("button", "Send a test")
+    expect(page.get_by_role("status").first).to_be_attached()
+    assert Channel.objects.filter(name="Night shift", target="night@example.test").exists()
+    assert counted.actions <= EMAIL_CHANNEL_WITH_TEST
+
+
+def test_a_person_for_one_site_is_added(
+    outage: scene.Scene, administrated: User, open_page: Open
+) -> None:
+    page = open_page("/")
+    counted = Counted(page)
+    counted.press("Control+k")
+    page.keyboard.type("add a person")
+    counted.press("Enter")
+    page.wait_for_url("**/settings/people/new/")
+    expect(page.get_by_label("User name")).to_be_focused()
+    page.keyboard.type("nora")
+    counted.actions += 2
+    page.get_by_label("Role").select_option("merchandiser")
+    page.get_by_label("NorthShop", exact=True).check()
+    counted.click("button", "Save")
+    page.locator("input[value*='/set-password/']").wait_for()
+    profile = Profile.objects.get(user__username="nora")
+    assert (profile.every_site, [site.pk for site in profile.sites.all()]) == (False, ["NorthShop"])
+    assert counted.actions <= PERSON_FOR_ONE_SITE
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
