@@ -155,7 +155,7 @@ def _choose(answer: Any) -> str:
 def test_the_number_of_queries_is_bounded(
     viewer: Client, outage: scene.Scene, django_assert_max_num_queries: Any
 ) -> None:
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(24):
         viewer.get("/live/search/?q=ada")
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(24):
         viewer.get("/search/?q=0000012342+0000012343")
