@@ -48,6 +48,11 @@ class Step:
     text: str
     page: str
 
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do here."""
+        return self.state == State.DONE
+
 
 def steps() -> list[Step]:
     """Return the lines in the order in which a person can do them; four small queries."""

@@ -37,7 +37,9 @@ def home(request: HttpRequest) -> HttpResponse:
     context = _context(request)
     if request.user.has_perm("reconciliation.view_run"):
         context["last_outage"] = _last_outage(request)
-    context["first_run"] = _first_run(request)
+    steps = context["first_run"] = _first_run(request)
+    # A shop that sells sees its headline first.
+    context["has_orders"] = any(step.key == "order" and step.is_done for step in steps)
     return render(request, "console/home/home.html", context)
 
 
@@ -58,7 +60,7 @@ def _first_run(request: HttpRequest) -> list[first_run.Step]:
     if profile is not None and profile.first_run_hidden_at is not None:
         return []
     steps = first_run.steps()
-    return steps if any(step.state != first_run.State.DONE for step in steps) else []
+    return steps if not all(step.is_done for step in steps) else []
 
 
 @console_page("orders.view_order")
