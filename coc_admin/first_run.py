@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db.models import Exists, Q
+from django.db.models import Exists, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from coc_admin import set_up
@@ -126,7 +127,7 @@ def _step(key: str, title: str, is_done: bool, text: str, page: str) -> Step:
 def _found() -> dict[str, bool]:
     """Return what is there; one query."""
     people = User.objects.filter(is_active=True).order_by("pk")
-    asked = {
+    asked: dict[str, QuerySet[Any]] = {
         "has_list": InventoryList.objects.all(),
         "has_stock": InventoryRecord.objects.filter(snapshot_ato__isnull=False),
         "has_site": Site.objects.all(),
@@ -157,8 +158,8 @@ def _oci_steps() -> list[Step]:
         ]
     now = connection.current()
     has_answered = CallHealth.objects.filter(Q(last_good_at__isnull=False)).exists()
-    state, text = State.DONE, ""
-    known, known_text = (State.DONE, "") if has_answered else (State.TO_DO, "")
+    state, text, known_text = State.DONE, "", ""
+    known = State.DONE if has_answered else State.TO_DO
     if now.cause == OfflineCause.CONFIGURATION:
         known = State.WRONG
         known_text = _(

@@ -76,8 +76,9 @@ def find_records(text: str, *, lists: Sequence[str] | None, most: int) -> Hits:
     if not (words := words_of(text)) or lists == []:
         return Hits([])
     if index.has_index(connection):
-        by_index = _on_sqlite if connection.vendor == "sqlite" else _on_postgresql
-        return by_index(_RECORDS, words, lists, most)
+        if connection.vendor == "sqlite":
+            return _on_sqlite(_RECORDS, words, lists, most)
+        return _on_postgresql(_RECORDS, words, lists, most)
     found = InventoryRecord.objects.alias(sku_bytes=ByteOrder("sku"))
     found = found.filter(begins_with("sku_bytes", words[0]))
     if lists is not None:
@@ -152,9 +153,9 @@ def _on_sqlite(
     short = [word for word in words if len(word) < MIN_CHARACTERS]
     match = " ".join('"{}"'.format(word.replace('"', '""')) for word in long)
     fits, values = _like(short)
-    narrow, scope = "", []
+    narrow, scope = "", list(scopes or ())
     if scopes is not None:
-        narrow, scope = f" AND {table.scope} IN ({', '.join(['%s'] * len(scopes))})", list(scopes)
+        narrow = f" AND {table.scope} IN ({', '.join(['%s'] * len(scopes))})"
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT t.{table.key} FROM (SELECT rowid AS hit FROM {table.name}_fts"

@@ -75,7 +75,8 @@ def the_only_order(request: HttpRequest, text: str) -> Order | None:
 def answer(request: HttpRequest, text: str) -> Answer:
     """Return everything that fits `text`. Fragments need three characters; names of pages one."""
     access, may = site_access(request), request.user.has_perm
-    groups, is_complete = [], True
+    groups: list[Group] = []
+    is_complete = True
     if text:
         orders, more, is_complete = _orders(access, text)
         groups += [_order_group(orders, text, more), _customer_group(access, orders, text)]
@@ -108,7 +109,7 @@ def _orders(access: SiteAccess, text: str) -> tuple[list[Order], bool, bool]:
     exact = _numbered(access, text)
     sites = None if access.site_ids is None else list(access.site_ids)
     hits = find_orders(text, sites=sites, most=_RANKED)
-    rows = access.orders().filter(pk__in=hits.keys) if hits.keys else ()
+    rows = list(access.orders().filter(pk__in=hits.keys)) if hits.keys else []
     rank = _rank(text, lambda order: (order.order_no, *_customer_of(order)))
     others = [order for order in rows if order.pk not in {one.pk for one in exact}]
     found = [*exact, *sorted(others, key=lambda order: (rank(order), -order.pk))]
