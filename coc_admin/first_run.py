@@ -137,10 +137,10 @@ def _found() -> dict[str, bool]:
         "has_people": people.filter(pk__gt=people.values("pk")[:1]),
     }
     connection.current()  # makes the row in an empty database
-    row = ConnectionRow.objects.order_by().values(
+    row: Any = ConnectionRow.objects.order_by().values(
         **{name: Exists(rows) for name, rows in asked.items()}
-    )
-    return dict(row[0])
+    )[0]
+    return dict(row)
 
 
 def _oci_steps() -> list[Step]:

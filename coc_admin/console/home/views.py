@@ -47,7 +47,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def first_run_hide(request: HttpRequest) -> HttpResponse:
     """Hide the set-up list from this person; others keep theirs."""
     Profile.objects.update_or_create(
-        user_id=request.user.pk, defaults={"first_run_hidden_at": timezone.now()}
+        user_id=int(request.user.pk or 0), defaults={"first_run_hidden_at": timezone.now()}
     )
     return redirect("home")
 

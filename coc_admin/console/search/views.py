@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
@@ -20,7 +22,7 @@ def _text(request: HttpRequest) -> str:
 def search(request: HttpRequest) -> HttpResponse:
     """Answer a fragment, grouped; a whole order number opens its order, many become a list."""
     text = _text(request)
-    context = {"text": text, "most_characters": MOST_CHARACTERS}
+    context: dict[str, Any] = {"text": text, "most_characters": MOST_CHARACTERS}
     if request.GET.get("numbers") or looks_like_numbers(text):
         context["pasted"] = orders_of_numbers(request, numbers_of(text))
         return render(request, "console/search/numbers.html", context)
@@ -35,7 +37,7 @@ def search(request: HttpRequest) -> HttpResponse:
 def search_live(request: HttpRequest) -> HttpResponse:
     """Return the answers alone, for the dialog."""
     text = _text(request)
-    context = {"text": text}
+    context: dict[str, Any] = {"text": text}
     if looks_like_numbers(text):
         context["pasted"] = orders_of_numbers(request, numbers_of(text))
     else:
