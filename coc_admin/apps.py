@@ -13,7 +13,7 @@ class CocAdminConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks and what watches tasks and accounts; show signs of life."""
-        from coc_admin import checks, task_secrets, worker_limits  # noqa: F401
+        from coc_admin import checks, search_checks, task_secrets, worker_limits  # noqa: F401
         from coc_admin.accounts import audit_log, sign_out  # noqa: F401
         from reconciliation import liveness
         from reconciliation.maintenance import retention

@@ -77,6 +77,8 @@ class Profile(models.Model):
     shortcuts = models.BooleanField("keyboard shortcuts", default=True)
     # What tables are downloaded as, one of orders.tables.Form; blank: a workbook.
     table_form = models.CharField(max_length=10, blank=True, default="", db_default="")
+    # Since when the person does not want to see the set-up list on the home page.
+    first_run_hidden_at = models.DateTimeField(null=True, editable=False)
     # When the person was last disabled or enabled; see `coc_admin.accounts.sign_out`.
     cut_off_at = models.DateTimeField(null=True, editable=False)
 

@@ -27,12 +27,12 @@ def missing() -> list[Missing]:
         # An order at a site that accepts unknown SKUs needs no figure.
         Missing.STOCK: InventoryRecord.objects.exists()
         or Site.objects.exclude(unknown_sku_policy="refuse").exists(),
-        Missing.TOKEN: _has_token(),
+        Missing.TOKEN: has_token(),
     }
     return [name for name, is_there in found.items() if not is_there]
 
 
-def _has_token() -> bool:
+def has_token() -> bool:
     live = ApiToken.objects.filter(revoked_at=None)
     good_for_a_site = Q(every_site=True) | Q(site__isnull=False) | Q(sites__isnull=False)
     scopes = live.filter(good_for_a_site).values_list("scopes", flat=True)

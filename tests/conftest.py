@@ -122,9 +122,11 @@ def _put_back_after_flush(migrated_rows: Any) -> None:
     """Let a test that commits leave the database as the migrations leave it.
 
     Django works all permissions out again after each such test, which takes longer than the rest.
-    A test that goes back to an older migration may have lost the trigger of the capture trace.
+    A test that goes back to an older migration may have lost the triggers of the capture trace and
+    of the search.
     """
     from orders import capture_trace
+    from orders.search import index
 
     def empty(self: TransactionTestCase) -> None:
         call_command(
@@ -136,6 +138,7 @@ def _put_back_after_flush(migrated_rows: Any) -> None:
         )
         migrated_rows.insert()
         capture_trace.install(connection)
+        index.install(connection)
 
     TransactionTestCase._fixture_teardown = empty  # type: ignore[method-assign]
 

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from django.apps import apps
 from django.db import connection, transaction
 
-from orders.models import CaptureTrace
+from orders.models import CaptureTrace, OrderText, ProductText
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ def tables_of(*labels: str) -> list[str]:
         for label in labels
         for model in apps.get_app_config(label).get_models(include_auto_created=True)
         # The database writes these itself when it gets the orders.
-        if model is not CaptureTrace
+        if model not in (CaptureTrace, OrderText, ProductText)
     ]
 
 

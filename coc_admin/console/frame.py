@@ -33,6 +33,8 @@ class NavItem:
     url: str
     icon: str
     current: bool
+    # The key that leads there after `g`; none for a few.
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,19 @@ _GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str, str | None], ...]], ...] = 
         ),
     ),
 )
+
+
+_KEYS = {
+    "home": "h",
+    "orders": "o",
+    "desk": "d",
+    "inventory": "i",
+    "alerts": "a",
+    "runs": "r",
+    "outages": "u",
+    "reports": "p",
+    "settings": "s",
+}
 
 
 class Frame:
@@ -185,7 +200,7 @@ class Frame:
             return None
         path = self._request.path
         current = path == url or (url != "/" and path.startswith(url))
-        return NavItem(str(label), url, icon, current)
+        return NavItem(str(label), url, icon, current, _KEYS.get(name, ""))
 
 
 def frame_of(request: HttpRequest) -> Frame:

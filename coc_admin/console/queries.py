@@ -13,12 +13,14 @@ from django.utils.translation import gettext_lazy as _
 
 from coc_admin.pager import Column, Keyset, Page
 from orders.models import Order, OrderItem, OrderStatus, ReservationState
+from orders.search import find_orders
 from orders.search_expressions import CUSTOMER_EMAIL, CUSTOMER_NAME, customer_begins_with
 from reconciliation.models import EntryState, RunEntry
 
 PAGE = 50
 MOST_COUNTED = 10_000
 MOST_CUSTOMERS = 1_000
+MOST_FOUND = 1_000
 
 # Value in the URL, label, and whether the oldest come first (what waits for somebody).
 ORDER_STATES = (
@@ -68,7 +70,8 @@ def with_customer(orders: QuerySet[Order], text: str) -> QuerySet[Order]:
 
 
 def search_orders(orders: QuerySet[Order], text: str, *, sites: Collection[str]) -> QuerySet[Order]:
-    """Narrow to the order with that number (one a site), or else to orders with that SKU.
+    """Narrow to the order with that number (one a site), to those with that SKU, or else to those
+    whose number or customer holds the text: the newest 1,000 of them.
 
     Only numbers of `sites` count: whether another site has an order of that number is not told.
     """
@@ -76,7 +79,10 @@ def search_orders(orders: QuerySet[Order], text: str, *, sites: Collection[str])
     numbered = Q(site__in=sites, order_no=text)
     if Order.objects.filter(numbered).exists():
         return orders.filter(numbered)
-    return orders.filter(pk__in=OrderItem.objects.filter(sku=text).values("order"))
+    items = OrderItem.objects.filter(sku=text)
+    if items.exists():
+        return orders.filter(pk__in=items.values("order"))
+    return orders.filter(pk__in=find_orders(text, sites=list(sites), most=MOST_FOUND).keys)
 
 
 def page_of_orders(orders: QuerySet[Order], *, cursor: str, sort: str) -> Page[Order]:

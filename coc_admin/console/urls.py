@@ -11,6 +11,7 @@ ROOMS = (
     "bulk",
     "channels",
     "desk",
+    "help",
     "home",
     "maintenance",
     "messages",
@@ -19,6 +20,7 @@ ROOMS = (
     "remedies",
     "reports",
     "runs",
+    "search",
     "settings",
     "stock",
 )

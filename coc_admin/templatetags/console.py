@@ -11,12 +11,14 @@ from typing import Any
 from django import template
 from django.db.models import Model
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from coc_admin.console import formats, labels
+from coc_admin.console.help.terms import TERMS
 from coc_admin.pager import Page
 from orders import reasons
 from orders.models import Order
@@ -70,7 +72,10 @@ def when(
         "<time {}>{}</time>{}",
         _moment(value),
         formats.format_time(value, seconds=seconds),
-        format_html(' <span class="text-secondary">({})</span>', ago) if ago else "",
+        # The console's script lets it tick.
+        format_html(' <span class="text-secondary">(<span data-ago>{}</span>)</span>', ago)
+        if ago
+        else "",
     )
 
 
@@ -80,7 +85,7 @@ def ago(value: datetime | None) -> SafeString | str:
     if value is None:
         return "–"
     shown = formats.format_ago(value, now=timezone.now())
-    return format_html("<time {}>{}</time>", _moment(value), shown)
+    return format_html("<time {} data-ago>{}</time>", _moment(value), shown)
 
 
 @lru_cache(maxsize=1024)
@@ -140,6 +145,19 @@ def day_value(value: object) -> str:
         return date.fromisoformat(str(value)).isoformat()
     except ValueError:
         return ""
+
+
+@register.simple_tag
+def term(key: str, label: str = "") -> SafeString:
+    """Show a term as a link to its place in the glossary, with its meaning as a hint."""
+    one = TERMS[key]
+    return format_html(
+        '<a class="term" href="{}#{}" title="{}">{}</a>',
+        reverse("glossary"),
+        one.key,
+        one.meaning,
+        label or one.name,
+    )
 
 
 @register.simple_tag

@@ -29,6 +29,7 @@ from orders.models.orders import (
 from orders.models.promises import Promise
 from orders.models.refused import RefusedOrder
 from orders.models.replacements import Replacement, ReplacementState
+from orders.models.search import OrderText, ProductText
 from orders.models.sites import (
     InventoryList,
     ListType,
@@ -68,7 +69,9 @@ __all__ = [
     "OrderItem",
     "OrderPayload",
     "OrderStatus",
+    "OrderText",
     "PermittedList",
+    "ProductText",
     "Promise",
     "RefusedOrder",
     "Replacement",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from django.db import connection as database
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from orders import handover, outcomes, promises
@@ -12,6 +13,7 @@ from orders import lifecycle as order_lifecycle
 from orders.actors import job
 from orders.lifecycle import Action
 from orders.models import Order, OrderEvent
+from orders.search import index
 from reconciliation import connection, remedies
 from reconciliation.maintenance import jobs, nightly_audit, retention
 from reconciliation.models import (
@@ -44,6 +46,7 @@ def sweep(*, clock: Callable[[], datetime]) -> list[str]:
         found.append("handed over short orders")
     if promises.tidy(now=now):
         found.append("places in the queue")
+    index.tidy(database)
     found.extend(_wake_run(now))
     if release.something_to_undo():
         enqueue.soon("finish_cancellations")

@@ -38,7 +38,8 @@ class DryRunRow:
 class DryRun:
     """What a run of a scope would touch; `by_outcome` is empty when stock is not known.
 
-    `forecast_of` says how many orders, oldest first, the forecast covers.
+    `forecast_of` says how many orders, oldest first, the forecast covers. `changes_nothing` is true
+    where all of them have been answered before and none would get a unit more.
     """
 
     orders: int
@@ -49,6 +50,7 @@ class DryRun:
     stock_at: datetime | None
     forecast_of: int
     rows: list[DryRunRow]
+    changes_nothing: bool = False
 
 
 def dry_run(
@@ -74,16 +76,18 @@ def dry_run(
         for key, units in demand.units.items():
             wanted[key] += units
     stock = _stock(wanted)
-    expected = _expected(orders, demands, stock) if stock is not None else {}
+    got = planner.forecast(demands, stock) if stock is not None else {}
+    expected = _expected(orders, demands, got) if stock is not None else {}
     demands = [one for one in demands if one.order_id in orders and one.order_id not in hidden]
     expected = {pk: state for pk, state in expected.items() if pk not in hidden}
     value: dict[str, Decimal] = defaultdict(lambda: ZERO)
     for demand in demands:
         order = orders[demand.order_id]
         value[order.currency] += order.order_total
+    number = chosen + len(order_ids) - len(hidden) - min(chosen, ROUND)
     shown = Order.objects.in_bulk([demand.order_id for demand in demands[:ROWS]])
     return DryRun(
-        orders=chosen + len(order_ids) - len(hidden) - min(chosen, ROUND),
+        orders=number,
         units=sum((units for demand in demands for units in demand.units.values()), ZERO),
         value=dict(value),
         by_outcome=dict(Counter(expected.values())),
@@ -95,7 +99,15 @@ def dry_run(
             for demand in demands[:ROWS]
             if (pk := demand.order_id) in shown
         ],
+        changes_nothing=stock is not None
+        and len(demands) == number
+        and not any(_may_change(orders[one.order_id], got[one.order_id]) for one in demands),
     )
+
+
+def _may_change(order: Any, got: Mapping[planner.Key, Decimal]) -> bool:
+    """Whether a run would move the order: it waits for its first answer, or would get units."""
+    return order.reservation_state == ReservationState.MISSING or any(got.values())
 
 
 def _stock(wanted: Mapping[planner.Key, Decimal]) -> dict[planner.Key, Decimal] | None:
@@ -119,9 +131,8 @@ def _figures(order_ids: list[int]) -> dict[int, Any]:
 def _expected(
     orders: Mapping[int, Any],
     demands: list[planner.Demand],
-    stock: Mapping[planner.Key, Decimal],
+    got: Mapping[int, Mapping[planner.Key, Decimal]],
 ) -> dict[int, ReservationState]:
-    got = planner.forecast(demands, stock)
     partial = ReservationState.PARTIAL
     partly = {pk for pk, order in orders.items() if order.reservation_state == partial}
     expected = {}

@@ -42,6 +42,9 @@ SHOTS = os.environ.get("COC_SHOTS", "")
 PAGES = {
     "home": "/",
     "orders": "/orders/",
+    "search": "/search/?q=mug",
+    "search-numbers": "/search/?q=0000012342+000-none",
+    "glossary": "/help/glossary/",
     "oversold": "/orders/?state=oversold",
     "no-orders": "/orders/?q=nothing-like-it",
     "orders-mistaken": "/orders/?captured_from=2026-02-30&value_from=2&value_to=1",

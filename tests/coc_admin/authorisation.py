@@ -44,11 +44,17 @@ TABLE: dict[str, tuple[str, str]] = {
     # Home
     "home": ("/", _VIEWER),
     "home_live": ("/live/home/", _VIEWER),
+    "first_run_hide": ("POST /first-run/hide/", "in 403 403 403 403 -> 403 403"),
+    # Search and help
+    "search": ("/search/", _VIEWER),
+    "search_live": ("/live/search/", _VIEWER),
+    "glossary": ("/help/glossary/", _VIEWER),
     "frame_live": ("/live/frame/", _VIEWER),
     # Orders and their remedies
     "orders": ("/orders/", _VIEWER),
     "order_export": ("/orders/export.csv", _VIEWER),
     "order": ("/orders/{order}/", _VIEWER_OF),
+    "order_live": ("/live/orders/{order}/", _VIEWER_OF),
     "order_cancel": ("/orders/{order}/cancel/", _MERCHANDISER_OF),
     "order_cancel_items": ("/orders/{order}/cancel-items/", _MERCHANDISER_OF),
     "order_replace": ("/orders/{order}/replace/", _MERCHANDISER_OF),

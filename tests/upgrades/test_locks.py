@@ -38,6 +38,7 @@ GROWING = {
         "orderevent",
         "orderitem",
         "orderpayload",
+        "ordertext",
     },
     "reconciliation": {"reservationdocument", "attempt", "runentry"},
     "coc_admin": set[str](),

@@ -8,6 +8,7 @@ from coc_admin.console.home import views
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("first-run/hide/", views.first_run_hide, name="first_run_hide"),
     path("live/home/", views.home_live, name="home_live"),
     path("live/frame/", views.frame_live, name="frame_live"),
 ]

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from coc_admin import set_up
-from coc_admin.accounts.site_access import site_access
+from coc_admin import first_run, set_up
+from coc_admin.accounts.site_access import profile_of, site_access
 from coc_admin.console.access import console_page
 from coc_admin.console.alerts.queries import inbox_of
 from coc_admin.console.desk.queries import Sums, sums_of
@@ -20,6 +20,7 @@ from coc_admin.console.labels import money_by_currency
 from coc_admin.console.outages.queries import figures_of
 from coc_admin.console.reports.views import latest_days
 from coc_admin.console.runs.queries import Seen, seen_runs, shown_runs
+from coc_admin.models import Profile
 from orders.fields import ZERO
 from orders.models import Order
 from reconciliation.models import EntryState, Outage
@@ -36,7 +37,30 @@ def home(request: HttpRequest) -> HttpResponse:
     context = _context(request)
     if request.user.has_perm("reconciliation.view_run"):
         context["last_outage"] = _last_outage(request)
+    steps = context["first_run"] = _first_run(request)
+    # A shop that sells sees its headline first.
+    context["has_orders"] = any(step.key == "order" and step.is_done for step in steps)
     return render(request, "console/home/home.html", context)
+
+
+@console_page("orders.add_site", methods=("POST",), every_site=True)
+def first_run_hide(request: HttpRequest) -> HttpResponse:
+    """Hide the set-up list from this person; others keep theirs."""
+    Profile.objects.update_or_create(
+        user_id=int(request.user.pk or 0), defaults={"first_run_hidden_at": timezone.now()}
+    )
+    return redirect("home")
+
+
+def _first_run(request: HttpRequest) -> list[first_run.Step]:
+    """Return the set-up list for people who can do something about it, until all is done."""
+    profile, access = profile_of(request), site_access(request)
+    if not request.user.has_perm("orders.add_site") or access.is_limited:
+        return []
+    if profile is not None and profile.first_run_hidden_at is not None:
+        return []
+    steps = first_run.steps()
+    return steps if not all(step.is_done for step in steps) else []
 
 
 @console_page("orders.view_order")

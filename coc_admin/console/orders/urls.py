@@ -11,6 +11,7 @@ urlpatterns = [
     path("orders/export.<str:form>", export_views.export, name="order_export"),
     path("orders/resubmit/", handover_views.resubmit_all, name="orders_resubmit"),
     path("orders/<int:pk>/", views.order_page, name="order"),
+    path("live/orders/<int:pk>/", views.order_live, name="order_live"),
     path("orders/<int:pk>/payload/", payload_views.payload, name="order_payload"),
     path("orders/<int:pk>/hand-over/", handover_views.hand_over, name="order_hand_over"),
     path("orders/<int:pk>/hold/", handover_views.hold, name="order_hold"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -93,11 +94,37 @@ def _only_order(found: QuerySet[Order], text: str) -> Order | None:
     return first_two[0] if len(first_two) == 1 else None
 
 
+def _state_of(order: Order) -> str:
+    """Return a short text that is another one when where the order stands has changed."""
+    shown = (
+        order.status,
+        order.reservation_state,
+        order.export_status,
+        order.generation,
+        order.resolution,
+        order.needs_review_since,
+        order.promised_until,
+        order.export_due_at,
+        order.customer_erased_at,
+    )
+    return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
+
+
+@console_page("orders.view_order")
+def order_live(request: HttpRequest, pk: int) -> HttpResponse:
+    """Return what moves around an order's page, and whether the order has changed since."""
+    order = order_or_404(request, pk)
+    has_changed = request.GET.get("seen", "") != _state_of(order)
+    context = {"order": order, "has_changed": has_changed}
+    return render(request, "console/orders/order_live.html", context)
+
+
 @console_page("orders.view_order")
 def order_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one order: where it stands, its items, its story, its documents at OCI."""
     order = order_or_404(request, pk)
-    return render(request, "console/orders/order.html", order_context(request, order))
+    context = order_context(request, order) | {"seen": _state_of(order)}
+    return render(request, "console/orders/order.html", context)
 
 
 def order_or_404(request: HttpRequest, pk: int) -> Order:

@@ -101,6 +101,7 @@ class NewPersonForm(PersonForm):
     username = forms.CharField(
         label=gettext_lazy("User name"),
         max_length=150,
+        widget=forms.TextInput(attrs={"autofocus": True}),
         help_text=gettext_lazy("Letters, digits and @ . + - _ only. It cannot be changed later."),
     )
     field_order = ("username",)

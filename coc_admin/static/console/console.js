@@ -112,6 +112,41 @@
     });
   });
 
+  // --- how long ago something was goes on counting; see format_ago for the same steps -----------
+  var words = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "always" });
+
+  function tick() {
+    if (document.hidden) return;
+    document.querySelectorAll("[data-ago]").forEach(function (element) {
+      var time = element.matches("time") ? element : element.parentElement.previousElementSibling;
+      var seconds = (Date.parse(time && time.dateTime) - Date.now()) / 1000;
+      var past = Math.abs(seconds);
+      // What has just been, or was days ago, says the page itself.
+      if (!(past >= 60 && past < 48 * 3600)) return;
+      var size = past < 3600 ? 60 : 3600;
+      var text = words.format(Math.trunc(seconds / size), size === 60 ? "minute" : "hour");
+      if (element.textContent !== text) element.textContent = text;
+    });
+  }
+  setInterval(tick, 15000);
+
+  // --- the browser's time zone is offered where one can be chosen -----------------------------
+  var zone = document.querySelector("[data-zone-offer]");
+  var zones = document.getElementById("time_zone");
+  if (zone && zones) {
+    var here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    var known = Array.prototype.some.call(zones.options, function (one) { return one.value === here; });
+    if (known && zones.value !== here) {
+      zone.querySelector("[data-zone-name]").textContent = here;
+      zone.hidden = false;
+      zone.addEventListener("click", function () {
+        zones.value = here;
+        zone.hidden = true;
+        zones.focus();
+      });
+    }
+  }
+
   // --- what is due soon counts down; without this the page shows what was left ----------------
   function countDown() {
     document.querySelectorAll("[data-until]").forEach(function (element) {

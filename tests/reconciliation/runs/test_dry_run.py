@@ -63,8 +63,10 @@ def test_a_short_order_keeps_what_it_has_if_it_gets_nothing_more(engine: Engine)
         engine.capture(site, number, [(sku, 3)])
     engine.at_oci({"MUG": 1, "CUP": 1, "JUG": 1})
     engine.reconcile()
+    assert dry_run(scope=Scope.OVERSOLD, now=engine.clock()).changes_nothing
     engine.at_oci({"CUP": 2, "JUG": 3})
     told = dry_run(scope=Scope.OVERSOLD, now=engine.clock())
+    assert not told.changes_nothing
     assert [(row.order.order_no, row.units, row.expected) for row in told.rows] == [
         ("partial", D(2), PARTIAL),
         ("more", D(2), PARTIAL),
@@ -93,6 +95,7 @@ def test_while_oci_is_away_it_tells_what_would_be_touched(engine: Engine, state:
     set_connection(state)
     told = dry_run(scope=Scope.MISSING, now=engine.clock())
     assert (told.orders, told.units, told.stock_known) == (1, D(1), False)
+    assert not told.changes_nothing
     assert (told.by_outcome, told.stock_at, told.rows[0].expected) == ({}, None, None)
     assert engine.oci.requests() == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -279,3 +280,13 @@ def test_a_review_of_what_is_given_back_can_be_ended(
     merchandiser.post(path, {"reason": "The location is there now."})
     outage.review.refresh_from_db()
     assert (outage.review.status, outage.review.needs_review_since) == (status, None)
+
+
+def test_an_open_page_says_when_its_order_has_changed(viewer: Client, outage: Scene) -> None:
+    page = viewer.get(f"/orders/{outage.waiting.pk}/").content.decode()
+    found = re.search(r'data-live-url="([^"]+)"', page)
+    assert found
+    said = "This order has changed since the page was loaded."
+    assert said not in viewer.get(found[1]).content.decode()
+    Order.objects.filter(pk=outage.waiting.pk).update(status="cancelling")
+    assert said in viewer.get(found[1]).content.decode()

@@ -1,0 +1,1 @@
+"""Help inside the console: what the words mean."""

@@ -1,0 +1,1 @@
+"""Search: one box for orders, customers, SKUs, runs, people, pages and actions."""
