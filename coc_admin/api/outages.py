@@ -18,7 +18,7 @@ from orders.fields import json_number
 from orders.offline_limits import Acceptance, SiteLimits
 from orders.serializers import iso
 from reconciliation.models import Outage
-from reconciliation.outage_demand import demand_of
+from reconciliation.outages.demand import demand_of
 
 router = Router(tags=["Outages"])
 

@@ -17,6 +17,7 @@ from reconciliation.models.attempts import (
     Purpose,
     ReservationDocument,
 )
+from reconciliation.models.bulk import BulkKind, BulkLine, BulkRemedy, BulkState
 from reconciliation.models.channels import (
     Channel,
     ChannelKind,
@@ -65,6 +66,10 @@ __all__ = [
     "AttemptOutcome",
     "Batch",
     "BatchState",
+    "BulkKind",
+    "BulkLine",
+    "BulkRemedy",
+    "BulkState",
     "CallHealth",
     "CallKind",
     "Channel",

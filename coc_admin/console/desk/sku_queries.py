@@ -12,17 +12,16 @@ from typing import Any
 from django.db.models import Count, Min, Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce
 
-from coc_admin.console.desk.queries import (
+from coc_admin.console.desk.queries import place_text, read_place
+from coc_admin.console.queries import PAGE, Page
+from orders.desk.shortages import (
     OPEN_UNITS_OF_ORDER,
     OPEN_VALUE_OF_ORDER,
     Key,
     money_of,
     open_items_of,
-    place_text,
-    read_place,
     stock_of,
 )
-from coc_admin.console.queries import PAGE, Page
 from orders.fields import ZERO
 from orders.models import Order
 

@@ -18,13 +18,13 @@ from django.utils.translation import gettext as _
 from coc_admin.accounts.site_access import SiteAccess, site_access
 from coc_admin.console.access import console_page
 from coc_admin.console.outages import timeline
-from coc_admin.console.outages.queries import figures_of
 from coc_admin.console.runs.queries import seen_runs, shown_runs
 from coc_admin.report_responses import file_response
 from orders.models import Order, Site
 from reconciliation.models import Outage, ReportDay
-from reconciliation.outage_demand import JUST_BEFORE
-from reconciliation.outage_demand import orders_of as orders_of_outage
+from reconciliation.outages.demand import JUST_BEFORE
+from reconciliation.outages.demand import orders_of as orders_of_outage
+from reconciliation.outages.figures import figures_of
 from reconciliation.reports.archives import zip_file
 from reconciliation.reports.downloads import ReportUnavailable
 from reconciliation.reports.names import day_of
@@ -66,7 +66,11 @@ def outage_zip(request: HttpRequest, pk: int) -> HttpResponseBase:
     # What files hold does not depend on who asks.
     with translation.override(settings.LANGUAGE_CODE):
         summary = timeline.summary(
-            outage, figures=figures_of(outage, access=access), runs=runs, reports=reports, now=now
+            outage,
+            figures=figures_of(outage, site_ids=access.site_ids),
+            runs=runs,
+            reports=reports,
+            now=now,
         )
     try:
         file = zip_file(reports, texts={"summary.txt": summary + "\n"}, now=now)
