@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,7 +18,7 @@ from orders.lifecycle import Action
 from orders.models import OrderItem
 from orders.refusals import answer_not_counted, not_enough, not_in_list
 from reconciliation.models import DocumentState, ReservationDocument
-from reconciliation.remedies.preconditions import uncounted_documents
+from reconciliation.remedies.preconditions import held_by, uncounted_documents
 from reconciliation.reservation import fence
 
 
@@ -50,14 +49,6 @@ class KeepPreview:
     def keeps_nothing(self) -> bool:
         """Whether this is giving the whole document back."""
         return not any(one.units for one in self.keeps)
-
-
-def held_by(document: ReservationDocument) -> dict[Key, Decimal]:
-    """Return what OCI holds under a document, by list and SKU."""
-    held: dict[Key, Decimal] = defaultdict(lambda: ZERO)
-    for line in document.held:
-        held[(line["id"], line["sku"])] += Decimal(str(line["quantity"]))
-    return dict(held)
 
 
 def preview_adjustment(document: ReservationDocument, keeps: Sequence[Keep]) -> KeepPreview:

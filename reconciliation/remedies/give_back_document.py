@@ -27,7 +27,8 @@ from reconciliation import connection, reservation
 from reconciliation.connection.clients import shared_client
 from reconciliation.models import Attempt, DocumentState, Purpose, ReservationDocument
 from reconciliation.oci.errors import OciError
-from reconciliation.remedies.adjust_preview import document_refusal, held_by
+from reconciliation.remedies.adjust_preview import document_refusal
+from reconciliation.remedies.preconditions import held_by
 from reconciliation.reservation import release, stock_refresh
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
+from decimal import Decimal
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from orders.errors import CannotRemedy
+from orders.fields import ZERO
+from orders.ledger import Key
 from orders.refusals import answer_not_counted
 from reconciliation import connection
 from reconciliation.connection.clients import shared_client
@@ -42,3 +46,11 @@ def uncounted_documents(order_ids: Collection[int]) -> QuerySet[ReservationDocum
         Q(state=DocumentState.ANSWERED) | Q(state=DocumentState.PREPARED, sends__gt=0),
         order__in=order_ids,
     )
+
+
+def held_by(document: ReservationDocument) -> dict[Key, Decimal]:
+    """Return what OCI holds under a document, by list and SKU."""
+    held: dict[Key, Decimal] = defaultdict(lambda: ZERO)
+    for line in document.held:
+        held[(line["id"], line["sku"])] += Decimal(str(line["quantity"]))
+    return dict(held)
