@@ -29,6 +29,7 @@ from orders.models import (
     AdjustmentLine,
     AdjustmentState,
     EventKind,
+    OpenRemedy,
     Order,
     OrderItem,
     OrderStatus,
@@ -98,6 +99,7 @@ def begin(
     kept = kept_of(keeps)
     swaps.known_records(KIND, order, kept)
     ledger.take(order=order, wanted=kept, now=now)
+    swaps.open_remedy(KIND, order, holder=holder)
     adjustment = Adjustment.objects.create(
         order=order,
         document=document,
@@ -209,6 +211,7 @@ def _event_data(mine: Adjustment) -> dict[str, Any]:
 
 KIND = SwapKind(
     model=Adjustment,
+    remedy=OpenRemedy.ADJUSTMENT,
     action=Action.ADJUST,
     error=CannotAdjust,
     refused=EventKind.ADJUSTMENT_REFUSED,

@@ -23,6 +23,7 @@ from orders.lifecycle import Action
 from orders.models import (
     EventKind,
     ItemKind,
+    OpenRemedy,
     OrderItem,
     Replacement,
     ReplacementState,
@@ -72,6 +73,7 @@ def begin(
     key = (item.inventory_list_id, sku)
     record = swaps.known_records(KIND, order, [key])[key]
     ledger.take(order=order, wanted={key: units}, now=now)
+    swaps.open_remedy(KIND, order, holder=holder)
     replacement = Replacement.objects.create(
         order=order,
         item=item,
@@ -217,6 +219,7 @@ def _event_data(mine: Replacement) -> dict[str, Any]:
 
 KIND = SwapKind(
     model=Replacement,
+    remedy=OpenRemedy.REPLACEMENT,
     action=Action.REPLACE,
     error=CannotReplace,
     refused=EventKind.NOT_REPLACED,

@@ -30,6 +30,7 @@ from orders.models import (
     EventKind,
     Hold,
     InventoryRecord,
+    OpenRemedy,
     Order,
     OrderItem,
     OrderStatus,
@@ -60,6 +61,7 @@ class SwapKind(Generic[S]):
     """What differs between the swaps on the order's side."""
 
     model: type[S]
+    remedy: OpenRemedy
     action: Action
     error: type[CannotRemedy]
     refused: EventKind
@@ -104,6 +106,20 @@ def known_records(
     return records
 
 
+def open_remedy(kind: SwapKind[S], order: Order, *, holder: str) -> None:
+    """Mark the order of a swap that begins, in the transaction that writes its row.
+
+    Everything else waits for it from then on (`orders.lifecycle`).
+    """
+    still_open = lifecycle.open_to(kind.action)
+    won = Order.objects.filter(still_open, pk=order.pk, claim=holder).update(
+        open_remedy=kind.remedy
+    )
+    if not won:
+        raise kind.error(moved_on())
+    order.open_remedy = kind.remedy
+
+
 def lock(kind: SwapKind[S], swap_id: int, *, holder: str, state: SwapState) -> S | None:
     """Return the swap if it is in `state` and `holder` still has its order, which is locked."""
     rows = kind.model._default_manager
@@ -120,13 +136,13 @@ def lock(kind: SwapKind[S], swap_id: int, *, holder: str, state: SwapState) -> S
 def settle(
     mine: S, items: Sequence[OrderItem], *, holder: str, still: Q, values: Mapping[str, Any]
 ) -> None:
-    """Bring an order that is `still` so up to date with its items, and give the claim back."""
+    """Bring an order that is `still` so up to date with its items; claim and open remedy end."""
     state = outcomes.state_of(
         {item.pk: item.quantity for item in items},
         {item.pk: item.reserved_quantity for item in items},
     )
     won = Order.objects.filter(still, pk=mine.order_id, claim=holder).update(
-        reservation_state=state, claim="", claimed_until=None, **values
+        reservation_state=state, claim="", claimed_until=None, open_remedy=None, **values
     )
     if not won:
         raise ledger.LedgerChanged
@@ -172,7 +188,11 @@ def refuse(kind: SwapKind[S], swap_id: int, *, holder: str, now: datetime) -> S 
             return None
         end(kind, mine, SwapState.REFUSED, now=now)
         ledger.release(order=mine.order, keys=kind.wanted(mine), now=now)
-        outcomes.drop_claim(order_id=mine.order_id, holder=holder)
+        won = Order.objects.filter(pk=mine.order_id, claim=holder).update(
+            claim="", claimed_until=None, open_remedy=None
+        )
+        if not won:
+            raise ledger.LedgerChanged
         why = reasons.restored(mine.refusal, mine.refusal_codes)
         record(kind, mine, kind.refused, reason=why, now=now, more=kind.refused_data(mine))
         return mine

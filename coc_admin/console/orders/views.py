@@ -110,7 +110,6 @@ def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
     rows = OrderItem.objects.filter(order=order).order_by("position")
     items = list(rows.select_related("replaces", "parent"))
     documents = ReservationDocument.objects.filter(order=order).order_by("generation", "part")
-    lifecycle.load_open_remedies([order])
     is_free = lifecycle.open_remedy(order) == OpenRemedy.NONE
     being_replaced = being_adjusted = None
     if not is_free:

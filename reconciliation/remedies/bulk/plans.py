@@ -103,7 +103,6 @@ def plan(
     kind = BulkKind(bulk.kind)
     if kind == BulkKind.REPLACE:
         return _plan_replacing(bulk, orders, lines, items, now=now)
-    lifecycle.load_open_remedies(orders)
     held, documents = _held(keys), _documents(keys)
     planned = []
     for order in orders:

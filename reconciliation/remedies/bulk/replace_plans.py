@@ -99,7 +99,7 @@ def chosen_orders(bulk: BulkRemedy, *, site_ids: Collection[str] | None = None) 
 
 
 def groups_of(bulk: BulkRemedy, *, site_ids: Collection[str] | None = None) -> list[ShortGroup]:
-    """Return what the chosen orders that are open to it are short of; three queries.
+    """Return what the chosen orders that are open to it are short of; one query.
 
     The SKU that most orders are short of comes first. Only orders of `site_ids` count (None: all).
     """
@@ -107,7 +107,6 @@ def groups_of(bulk: BulkRemedy, *, site_ids: Collection[str] | None = None) -> l
     found: dict[tuple[str, str, str], ShortGroup] = {}
     items = OrderItem.objects.filter(order__in=orders).select_related("order")
     items = items.order_by("order__captured_at", "order", "position")
-    lifecycle.load_open_remedies([item.order for item in items])
     for item in items:
         if item.open_quantity <= 0 or lifecycle.check(item.order, Action.REPLACE):
             continue
@@ -144,7 +143,6 @@ def judge(
 
     A bounded number of queries. An order that needs more than is left is passed over.
     """
-    lifecycle.load_open_remedies(orders)
     hindered = previews.hindrances(
         [order.pk for order in orders],
         inventory_list_id=bulk.inventory_list_id or "",
