@@ -99,7 +99,7 @@ def begin(
     kept = kept_of(keeps)
     swaps.known_records(KIND, order, kept)
     ledger.take(order=order, wanted=kept, now=now)
-    swaps.open_remedy(KIND, order, holder=holder)
+    swaps.mark_open(KIND, order, holder=holder)
     adjustment = Adjustment.objects.create(
         order=order,
         document=document,

@@ -106,7 +106,7 @@ def known_records(
     return records
 
 
-def open_remedy(kind: SwapKind[S], order: Order, *, holder: str) -> None:
+def mark_open(kind: SwapKind[S], order: Order, *, holder: str) -> None:
     """Mark the order of a swap that begins, in the transaction that writes its row.
 
     Everything else waits for it from then on (`orders.lifecycle`).

@@ -162,7 +162,7 @@ SWAP = Swap(
     holder="adjust",
     actor=job("adjustments"),
     complete=_complete,
-    old=lambda mine: ReservationDocument.objects.get(pk=mine.document),
+    old_id=lambda mine: mine.document,
     too_few=_too_few,
     short=_short,
     shortfalls=adjustments.shortfalls_of,

@@ -58,7 +58,7 @@ class Swap(Generic[S]):
     holder: str  # how the holders of its claims begin
     actor: Actor  # the job that finishes it
     complete: Complete[S]
-    old: Callable[[S], ReservationDocument | None]
+    old_id: Callable[[S], int | None]  # the document that goes
     too_few: Callable[[Sequence[Shortfall]], str]  # why it is refused when OCI has less
     short: Callable[[str, Sequence[Shortfall]], CannotRemedy]  # the error with these figures
     shortfalls: Callable[[S], Sequence[Shortfall]]  # what OCI had less of
@@ -245,10 +245,14 @@ def _documents(swap: Swap[S], mine: S, state: DocumentState) -> list[Reservation
     documents = ReservationDocument.objects.filter(
         order=mine.order_id, purpose=swap.purpose, state=state
     )
-    old = swap.old(mine)
-    if old is not None:
-        documents = documents.exclude(pk=old.pk)
+    old_id = swap.old_id(mine)
+    if old_id is not None:
+        documents = documents.exclude(pk=old_id)
     return list(documents.order_by("generation"))
+
+
+def _old(swap: Swap[S], mine: S) -> ReservationDocument | None:
+    return ReservationDocument.objects.filter(pk=swap.old_id(mine)).first()
 
 
 def _shortfalls(swap: Swap[S], mine: S) -> list[Shortfall]:
@@ -268,7 +272,7 @@ def _complete(swap: Swap[S], mine: S, *, holder: str, now: datetime) -> bool:
 
     False if the order is not ours any more. Raises CannotRemedy if it does not fit any more.
     """
-    old = swap.old(mine)
+    old = _old(swap, mine)
     with transaction.atomic():
         if swap.complete(mine, old, holder=holder, now=now) is None:
             return False
@@ -285,7 +289,7 @@ def _complete(swap: Swap[S], mine: S, *, holder: str, now: datetime) -> bool:
 
 def _let_go(swap: Swap[S], mine: S, caller: _Caller) -> None:
     """Cancel the old document at OCI now; what does not work is done later, by the sweep."""
-    old = swap.old(mine)
+    old: ReservationDocument | None = _old(swap, mine)
     if old is None or not caller.cancel(old):
         return
     keys = sorted({*swap.kind.wanted(mine), *held_by(old)})
