@@ -30,7 +30,7 @@ from reconciliation.models import (
     Priority,
     ReportDay,
 )
-from reconciliation.outage_demand import demand_of
+from reconciliation.outages.demand import demand_of
 from reconciliation.queue import enqueue, heartbeats
 from reconciliation.runs import status
 from reconciliation.stock_mirror import age

@@ -1,8 +1,7 @@
-"""API tokens (hashed at rest, with sites and scopes), people, what they did, their desk."""
+"""API tokens (hashed at rest, with sites and scopes), people, and what they did."""
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime
 from typing import Any
 
@@ -10,8 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from orders.fields import MoneyField
-from orders.models import InventoryList, Order, Replacement, Site
+from orders.models import InventoryList, Site
 from reconciliation.models import Priority
 
 
@@ -185,111 +183,6 @@ class SignInCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key}: {self.level:.1f}"
-
-
-class DeskEntry(models.Model):
-    """What people keep beside a short order on the oversold desk.
-
-    Written by `coc_admin.desk_entries`. An order without a row has no assignee and no note.
-    """
-
-    order = models.OneToOneField(
-        Order, on_delete=models.CASCADE, primary_key=True, related_name="desk_entry"
-    )
-    assignee = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        null=True,
-        on_delete=models.SET_NULL,
-        related_name="desk_entries",
-    )
-    assigned_at = models.DateTimeField(null=True)
-    assigned_by = models.CharField(max_length=150, blank=True)
-    note = models.CharField(max_length=1000, blank=True)
-    noted_at = models.DateTimeField(null=True)
-    noted_by = models.CharField(max_length=150, blank=True)
-
-    class Meta:
-        default_permissions = ()
-
-    def __str__(self) -> str:
-        return f"order {self.order_id} on the desk"
-
-
-class BulkKind(models.TextChoices):
-    """What can be done to many orders at once."""
-
-    CANCEL = "cancel", _("Cancel orders")
-    CANCEL_SHORT = "cancel_short", _("Cancel short items")
-    REPLACE = "replace", _("Replace what is short")
-    SETTLE_OUTSIDE = "settle_outside", _("Record as settled outside")
-    REOPEN = "reopen", _("Open again")
-
-
-class BulkRemedy(models.Model):
-    """One remedy for many orders: first a draft to look at, then confirmed once and carried out.
-
-    Written by `coc_admin.bulk_remedies`. Its id is the address of the draft and of the result, so
-    that a second click meets what the first one did. What replaces what, for how much (None: not
-    known), is written when it is confirmed.
-    """
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="bulk_remedies"
-    )
-    kind = models.CharField(max_length=14, choices=BulkKind.choices)
-    created_at = models.DateTimeField()
-    confirmed_at = models.DateTimeField(null=True)
-    reason = models.CharField(max_length=500, blank=True)
-    reference = models.CharField(max_length=100, blank=True)
-    inventory_list = models.ForeignKey(
-        InventoryList, null=True, on_delete=models.PROTECT, related_name="+"
-    )
-    short_sku = models.CharField(max_length=250, blank=True, default="")
-    currency = models.CharField(max_length=3, blank=True, default="")
-    sku = models.CharField(max_length=250, blank=True, default="")
-    unit_price = MoneyField(null=True)
-
-    class Meta:
-        default_permissions = ()
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.id}"
-
-
-class BulkState(models.TextChoices):
-    """What became of one order of a bulk remedy."""
-
-    CHOSEN = "chosen", _("Chosen")
-    LEFT_OUT = "left_out", _("Left out")  # it could not be done when it was confirmed
-    PENDING = "pending", _("To do")
-    BEGUN = "begun", _("Begun")  # its replacement says how it ends
-    DONE = "done", _("Done")
-    ALREADY = "already", _("Already done")
-    REFUSED = "refused", _("Refused")
-
-
-class BulkLine(models.Model):
-    """One order of a bulk remedy; `units` are what was shown of its items, by primary key."""
-
-    bulk = models.ForeignKey(BulkRemedy, on_delete=models.CASCADE, related_name="lines")
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="+")
-    state = models.CharField(max_length=8, choices=BulkState.choices, default=BulkState.CHOSEN)
-    units = models.JSONField(default=dict)
-    detail = models.CharField(max_length=500, blank=True)
-    replacement = models.ForeignKey(
-        Replacement, null=True, on_delete=models.PROTECT, related_name="+"
-    )
-
-    class Meta:
-        ordering = ["id"]
-        default_permissions = ()
-        constraints = [
-            models.UniqueConstraint(fields=["bulk", "order"], name="order_once_in_bulk_remedy"),
-        ]
-
-    def __str__(self) -> str:
-        return f"order {self.order_id}: {self.state}"
 
 
 class StockUpload(models.Model):

@@ -2,7 +2,7 @@
 
 What is kept is off ATO, in the list where it is to be, and written down first; the order counts on
 the old document until OCI has reserved all of that anew (`reconciliation.remedies.adjust`).
-Every step is a conditional update.
+The steps are those of every swap (`orders.swaps`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from orders import events, ledger, lifecycle, outcomes, reasons
+from orders import ledger, swaps
 from orders.actors import Actor
 from orders.adjustment_lines import Keep, given_up, kept_of, lines_refusal
 from orders.errors import CannotAdjust, Shortfall
@@ -25,20 +25,20 @@ from orders.ledger import Key
 from orders.lifecycle import Action
 from orders.models import (
     SETTLED_STATES,
-    ActorKind,
     Adjustment,
     AdjustmentLine,
     AdjustmentState,
     EventKind,
-    Hold,
+    OpenRemedy,
     Order,
     OrderItem,
     OrderStatus,
 )
 from orders.models.adjustments import OPEN_ADJUSTMENT
-from orders.models.inventory import OPEN_HOLDS
 from orders.permitted_lists import list_refusal
-from orders.refusals import figure_lags, moved_on, not_in_list
+from orders.swaps import SwapKind, SwapState
+
+_SETTLED = Q(status=OrderStatus.NEW, reservation_state__in=SETTLED_STATES)
 
 
 def keeps_of(adjustment: Adjustment) -> list[Keep]:
@@ -89,11 +89,7 @@ def begin(
     orders.errors.ShortOnAto with the figures, or LedgerChanged to be tried again; the transaction
     must be rolled back then.
     """
-    if not outcomes.take_claim(order_id=order_id, holder=holder, until=until, now=now):
-        raise CannotAdjust(moved_on())
-    # Read under the claim: the order may have changed while it was waited for.
-    order = Order.objects.get(pk=order_id)
-    lifecycle.require(order, Action.ADJUST, CannotAdjust)
+    order = swaps.take_claim(KIND, order_id=order_id, holder=holder, until=until, now=now)
     items = list(OrderItem.objects.filter(order=order).order_by("position"))
     if closed := lines_refusal(items, keeps):
         raise CannotAdjust(closed)
@@ -101,8 +97,9 @@ def begin(
         raise CannotAdjust(closed)
     given_up(items, keeps)
     kept = kept_of(keeps)
-    _check_known(order, kept)
+    swaps.known_records(KIND, order, kept)
     ledger.take(order=order, wanted=kept, now=now)
+    swaps.mark_open(KIND, order, holder=holder)
     adjustment = Adjustment.objects.create(
         order=order,
         document=document,
@@ -122,7 +119,7 @@ def begin(
         )
         for one in sorted(keeps)
     )
-    _tell(adjustment, EventKind.ADJUSTMENT_BEGUN, reason=reason, now=now)
+    swaps.record(KIND, adjustment, EventKind.ADJUSTMENT_BEGUN, reason=reason, now=now)
     return adjustment
 
 
@@ -132,19 +129,6 @@ def move_refusal(order: Order, keeps: Sequence[Keep]) -> str:
     What stays in its list takes nothing that the order does not have.
     """
     return list_refusal(order.site, {one.to_list for one in keeps if one.moves})
-
-
-def _check_known(order: Order, kept: Mapping[Key, Decimal]) -> None:
-    """Raise CannotAdjust unless every SKU is known, and counted for this order by now."""
-    records = ledger.records_of(kept)
-    for key in sorted(kept):
-        if key not in records:
-            raise CannotAdjust(not_in_list(*key))
-    open_holds = Hold.objects.filter(
-        order=order, record__in=[record.pk for record in records.values()], state__in=OPEN_HOLDS
-    )
-    if uncounted := open_holds.select_related("record").first():
-        raise CannotAdjust(figure_lags(uncounted.record.sku))
 
 
 def complete(
@@ -157,8 +141,8 @@ def complete(
     not have any more what the old document held for them; roll back then.
     """
     with transaction.atomic():
-        mine = _mine(adjustment_id, holder)
-        if mine is None or mine.state != AdjustmentState.RESERVING:
+        mine = swaps.lock(KIND, adjustment_id, holder=holder, state=SwapState.RESERVING)
+        if mine is None:
             return None
         keeps = keeps_of(mine)
         items = list(OrderItem.objects.filter(order=mine.order).order_by("position"))
@@ -166,41 +150,13 @@ def complete(
             raise CannotAdjust(closed)
         less = given_up(items, keeps, replacements_first=replacements_first)
         _change_items(items, less, {one.key: one.to_list for one in keeps if one.moves})
-        _settle(mine, items, holder, released=bool(less), now=now)
-        _end(mine, AdjustmentState.DONE, now=now)
+        values = short_again(now) if less else {}
+        swaps.settle(mine, items, holder=holder, still=_SETTLED, values=values)
+        swaps.end(KIND, mine, SwapState.DONE, now=now)
         ledger.mark_answered(order=mine.order, now=now)
         released = {str(pk): json_number(less[pk]) for pk in sorted(less)}
-        _tell(mine, EventKind.ADJUSTMENT_DONE, reason=mine.reason, now=now, released=released)
-        return mine
-
-
-def give_back(
-    *, adjustment_id: int, holder: str, refusal: str, shortfalls: Sequence[Shortfall] = ()
-) -> bool:
-    """Note that OCI will not reserve all of it, before what it holds is undone there."""
-    with transaction.atomic():
-        mine = _mine(adjustment_id, holder)
-        return mine is not None and bool(
-            Adjustment.objects.filter(pk=mine.pk, state=AdjustmentState.RESERVING).update(
-                state=AdjustmentState.GIVING_BACK,
-                **reasons.columns("refusal", refusal, limit=1000),
-                shortfalls=[one.members() for one in shortfalls],
-            )
-        )
-
-
-def refuse(*, adjustment_id: int, holder: str, now: datetime) -> Adjustment | None:
-    """End an adjustment that is being given back: its ATO is free, the order as it was."""
-    with transaction.atomic():
-        mine = _mine(adjustment_id, holder)
-        if mine is None or mine.state != AdjustmentState.GIVING_BACK:
-            return None
-        _end(mine, AdjustmentState.REFUSED, now=now)
-        ledger.release(order=mine.order, keys=kept_of(keeps_of(mine)), now=now)
-        outcomes.drop_claim(order_id=mine.order_id, holder=holder)
-        why = reasons.restored(mine.refusal, mine.refusal_codes)
-        more = {"shortfalls": mine.shortfalls} if mine.shortfalls else {}
-        _tell(mine, EventKind.ADJUSTMENT_REFUSED, reason=why, now=now, **more)
+        more = {"released": released}
+        swaps.record(KIND, mine, EventKind.ADJUSTMENT_DONE, reason=mine.reason, now=now, more=more)
         return mine
 
 
@@ -215,15 +171,6 @@ def shortfalls_of(adjustment: Adjustment) -> list[Shortfall]:
         )
         for one in adjustment.shortfalls
     ]
-
-
-def _mine(adjustment_id: int, holder: str) -> Adjustment | None:
-    """Return the adjustment if `holder` still has its order, which is locked then."""
-    found = Adjustment.objects.values_list("order_id", flat=True).get(pk=adjustment_id)
-    order = Order.objects.select_for_update().filter(pk=found, claim=holder, status=OrderStatus.NEW)
-    if order.first() is None:
-        return None
-    return Adjustment.objects.select_related("order").get(pk=adjustment_id)
 
 
 def _change_items(
@@ -250,48 +197,27 @@ def _change_items(
         item.reserved_quantity, item.inventory_list_id = reserved, list_id
 
 
-def _settle(
-    mine: Adjustment, items: Sequence[OrderItem], holder: str, *, released: bool, now: datetime
-) -> None:
-    """Bring the order up to date with its items and give the claim back."""
-    state = outcomes.state_of(
-        {item.pk: item.quantity for item in items},
-        {item.pk: item.reserved_quantity for item in items},
-    )
-    won = Order.objects.filter(
-        pk=mine.order_id,
-        claim=holder,
-        status=OrderStatus.NEW,
-        reservation_state__in=SETTLED_STATES,
-    ).update(
-        reservation_state=state,
-        claim="",
-        claimed_until=None,
-        **short_again(now) if released else {},
-    )
-    if not won:
-        raise ledger.LedgerChanged
-    mine.order.refresh_from_db()
+def _lacking(shortfalls: Sequence[Shortfall]) -> dict[str, Any]:
+    return {"shortfalls": [one.members() for one in shortfalls]}
 
 
-def _end(mine: Adjustment, state: AdjustmentState, *, now: datetime) -> None:
-    won = Adjustment.objects.filter(pk=mine.pk, state=mine.state).update(state=state, ended_at=now)
-    if not won:
-        raise ledger.LedgerChanged
-    mine.refresh_from_db()
+def _refused_data(mine: Adjustment) -> dict[str, Any]:
+    return {"shortfalls": mine.shortfalls} if mine.shortfalls else {}
 
 
-def _tell(mine: Adjustment, kind: EventKind, *, reason: str, now: datetime, **more: Any) -> None:
-    data = {
-        "rearrangement": mine.pk,
-        "document": mine.document,
-        "lines": event_lines(mine),
-    }
-    events.record(
-        order=mine.order,
-        kind=kind,
-        actor=Actor(ActorKind(mine.actor_kind), mine.actor),
-        reason=reason,
-        now=now,
-        data=data | more,
-    )
+def _event_data(mine: Adjustment) -> dict[str, Any]:
+    return {"rearrangement": mine.pk, "document": mine.document, "lines": event_lines(mine)}
+
+
+KIND = SwapKind(
+    model=Adjustment,
+    remedy=OpenRemedy.ADJUSTMENT,
+    action=Action.ADJUST,
+    error=CannotAdjust,
+    refused=EventKind.ADJUSTMENT_REFUSED,
+    refusal_limit=1000,
+    wanted=lambda mine: kept_of(keeps_of(mine)),
+    lacking=_lacking,
+    refused_data=_refused_data,
+    event_data=_event_data,
+)

@@ -54,6 +54,7 @@ def request_cancellation(*, order_id: int, actor: Actor, reason: str, now: datet
             export_due_at=None,
             needs_review_since=None,
             needs_review_reason="",
+            open_remedy=None,
             resolution=Resolution.CANCELLED,
             resolution_at=now,
             resolution_by=actor.name[:150],

@@ -14,28 +14,25 @@ and erasing the customer are open for every order, so they are not here.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import reduce
 from operator import and_, or_
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 
 from orders.errors import OrderRefused
 from orders.models import (
     SHORT_STATES,
-    Adjustment,
     ExportStatus,
+    OpenRemedy,
     Order,
     OrderStatus,
-    Replacement,
     ReservationState,
     Resolution,
 )
-from orders.models.adjustments import OPEN_ADJUSTMENT
-from orders.models.replacements import OPEN_REPLACEMENT
 from orders.refusals import Action, Code, Refusal
 
 __all__ = [
@@ -50,21 +47,12 @@ __all__ = [
     "check",
     "is_claimed",
     "is_oversold",
-    "load_open_remedies",
     "open_remedy",
     "open_to",
     "refuse",
     "require",
     "sentence",
 ]
-
-
-class OpenRemedy(StrEnum):
-    """The remedy that is being applied to an order, between two calls to OCI."""
-
-    NONE = "none"
-    REPLACEMENT = "replacement"
-    ADJUSTMENT = "adjustment"
 
 
 class Review(StrEnum):
@@ -214,10 +202,7 @@ RULES: Mapping[Action, Collection[Rule]] = {
 
 
 def check(order: Order, action: Action) -> Refusal | None:
-    """Return why `action` is not open to `order`, or None when it is.
-
-    Runs no query for an order whose open remedy is loaded (`load_open_remedies`), else at most one.
-    """
+    """Return why `action` is not open to `order` as it was read, or None when it is; no query."""
     for rule in RULES[action]:
         if all(_fact(order, fact) in values for fact, values in rule.facts.items()):
             return refuse(order, action, rule.code, is_done=rule.done)
@@ -280,46 +265,8 @@ def is_claimed(order: Order, *, now: datetime) -> bool:
 
 
 def open_remedy(order: Order) -> OpenRemedy:
-    """Return the remedy that is being applied to `order`; one query unless it is loaded."""
-    loaded: OpenRemedy | None = order.__dict__.get(_LOADED)
-    if loaded is not None:
-        return loaded
-    return _open_remedies([order.pk]).get(order.pk, OpenRemedy.NONE)
-
-
-def load_open_remedies(orders: Collection[Order]) -> None:
-    """Read the open remedies of `orders`, for `check` and `open_remedy`; one query.
-
-    What was loaded is as it was then: read an order again after locking it.
-    """
-    found = _open_remedies(order.pk for order in orders)
-    for order in orders:
-        order.__dict__[_LOADED] = found.get(order.pk, OpenRemedy.NONE)
-
-
-_LOADED = "_open_remedy"
-
-
-def _open_remedies(order_ids: Iterable[int]) -> dict[int, OpenRemedy]:
-    orders = Order.objects.filter(pk__in=set(order_ids)).order_by()
-    found = orders.filter(_has(OpenRemedy.REPLACEMENT) | _has(OpenRemedy.ADJUSTMENT))
-    rows = found.annotate(is_replaced=_exists(OpenRemedy.REPLACEMENT, "pk"))
-    return {
-        pk: OpenRemedy.REPLACEMENT if is_replaced else OpenRemedy.ADJUSTMENT
-        for pk, is_replaced in rows.values_list("pk", "is_replaced")
-    }
-
-
-def _exists(remedy: OpenRemedy, order: str) -> Exists:
-    if remedy == OpenRemedy.REPLACEMENT:
-        return Exists(Replacement.objects.filter(OPEN_REPLACEMENT, order=OuterRef(order)))
-    return Exists(Adjustment.objects.filter(OPEN_ADJUSTMENT, order=OuterRef(order)))
-
-
-def _has(remedy: str, order: str = "") -> Q:
-    if remedy == OpenRemedy.NONE:
-        return ~_has(OpenRemedy.REPLACEMENT, order) & ~_has(OpenRemedy.ADJUSTMENT, order)
-    return Q(_exists(OpenRemedy(remedy), f"{order}pk"))
+    """Return the remedy that is being applied to `order`, as it was read; no query."""
+    return OpenRemedy(order.open_remedy or OpenRemedy.NONE)
 
 
 def _fact(order: Order, fact: str) -> str:
@@ -347,6 +294,6 @@ def _one_of(fact: str, values: Collection[str], order: str) -> Q:
 def _is(fact: str, value: str, order: str) -> Q:
     if fact == "review":
         return Q(**{f"{order}needs_review_since__isnull": value == Review.NONE})
-    if fact == "open_remedy":
-        return _has(value, order)
+    if fact == "open_remedy" and value == OpenRemedy.NONE:
+        return Q(**{f"{order}open_remedy__isnull": True})
     return Q(**{f"{order}{fact}": value})

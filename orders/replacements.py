@@ -1,12 +1,12 @@
 """Replacing what is short of an order item by another SKU of the same list: the order's side.
 
 The replacement is off ATO and written down first; the item changes only when OCI has reserved all
-of it (`reconciliation.remedies.replace`). Every step is a conditional update.
+of it (`reconciliation.remedies.replace`). The steps are those of every swap (`orders.swaps`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -15,38 +15,26 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
-from orders import events, ledger, lifecycle, outcomes, reasons
+from orders import ledger, lifecycle, swaps
 from orders.actors import Actor
-from orders.errors import CannotReplace
+from orders.errors import CannotReplace, Shortfall
 from orders.fields import json_number, quantity
-from orders.ledger import Key
 from orders.lifecycle import Action
 from orders.models import (
-    ActorKind,
     EventKind,
-    Hold,
-    InventoryRecord,
     ItemKind,
-    Order,
+    OpenRemedy,
     OrderItem,
-    OrderStatus,
     Replacement,
     ReplacementState,
     Resolution,
 )
-from orders.models.inventory import OPEN_HOLDS
 from orders.models.orders import UNSETTLED
 from orders.models.replacements import OPEN_REPLACEMENT
 from orders.permitted_lists import list_refusal
-from orders.refusals import (
-    figure_lags,
-    has_parts,
-    moved_on,
-    not_in_list,
-    short_differs,
-    short_itself,
-)
+from orders.refusals import has_parts, short_differs, short_itself
 from orders.short_items import replaced_words, settled_as
+from orders.swaps import SwapKind, SwapState
 
 _ITEM_ID = 100
 
@@ -79,16 +67,15 @@ def begin(
     must be rolled back then.
     """
     item = OrderItem.objects.select_related("order").get(pk=item_id)
-    if not outcomes.take_claim(order_id=item.order_id, holder=holder, until=until, now=now):
-        raise CannotReplace(moved_on())
-    # Read again under the claim: the order may have changed while it was waited for.
+    order = swaps.take_claim(KIND, order_id=item.order_id, holder=holder, until=until, now=now)
     item = OrderItem.objects.select_related("order").get(pk=item_id)
     check_begin(item, sku=sku, units=units)
     key = (item.inventory_list_id, sku)
-    record = _record(item.order, key)
-    ledger.take(order=item.order, wanted={key: units}, now=now)
+    record = swaps.known_records(KIND, order, [key])[key]
+    ledger.take(order=order, wanted={key: units}, now=now)
+    swaps.mark_open(KIND, order, holder=holder)
     replacement = Replacement.objects.create(
-        order=item.order,
+        order=order,
         item=item,
         inventory_list_id=item.inventory_list_id,
         sku=sku,
@@ -101,7 +88,7 @@ def begin(
         reason=reason[:1000],
         asked_at=now,
     )
-    _tell(replacement, EventKind.REPLACING, actor=actor, reason=reason, now=now)
+    swaps.record(KIND, replacement, EventKind.REPLACING, reason=reason, now=now)
     return replacement
 
 
@@ -145,23 +132,14 @@ def price_difference(item: OrderItem, unit_price: Decimal | None, units: Decimal
     return round(difference, 4)
 
 
-def _record(order: Order, key: Key) -> InventoryRecord:
-    record = ledger.get_ato(*key)
-    if record is None:
-        raise CannotReplace(not_in_list(*key))
-    if Hold.objects.filter(order=order, record=record, state__in=OPEN_HOLDS).exists():
-        raise CannotReplace(figure_lags(key[1]))
-    return record
-
-
 def complete(*, replacement_id: int, holder: str, now: datetime) -> Replacement | None:
     """Make the replacement part of the order: OCI has reserved all of it.
 
     None, and nothing has changed, if the order is not `holder`'s any more.
     """
     with transaction.atomic():
-        mine = _mine(replacement_id, holder)
-        if mine is None or mine.state != ReplacementState.RESERVING:
+        mine = swaps.lock(KIND, replacement_id, holder=holder, state=SwapState.RESERVING)
+        if mine is None:
             return None
         order, item = mine.order, mine.item
         new_item = _add_item(mine)
@@ -173,68 +151,20 @@ def complete(*, replacement_id: int, holder: str, now: datetime) -> Replacement 
         ).update(replaced_quantity=quantity(item.replaced_quantity + mine.quantity))
         if not won:
             raise ledger.LedgerChanged
-        _end(mine, ReplacementState.DONE, now=now, new_item=new_item)
+        swaps.end(KIND, mine, SwapState.DONE, now=now, new_item=new_item)
         ledger.mark_answered(order=order, now=now)
         resolution = _settle(mine, holder, now=now)
         more = {"resolution": resolution} if resolution else {}
-        _tell(mine, EventKind.REPLACED, actor=actor_of(mine), reason=mine.reason, now=now, **more)
+        swaps.record(KIND, mine, EventKind.REPLACED, reason=mine.reason, now=now, more=more)
         return mine
 
 
-def give_back(
-    *,
-    replacement_id: int,
-    holder: str,
-    offered: Decimal | None,
-    refusal: str,
-) -> bool:
-    """Note that OCI will not reserve all of it, before what it holds is undone there."""
-    with transaction.atomic():
-        mine = _mine(replacement_id, holder)
-        return mine is not None and bool(
-            Replacement.objects.filter(pk=mine.pk, state=ReplacementState.RESERVING).update(
-                state=ReplacementState.GIVING_BACK,
-                offered_quantity=offered,
-                **reasons.columns("refusal", refusal, limit=500),
-            )
-        )
-
-
-def refuse(*, replacement_id: int, holder: str, now: datetime) -> Replacement | None:
-    """End a replacement that is being given back: its ATO is free, the item is as it was."""
-    with transaction.atomic():
-        mine = _mine(replacement_id, holder)
-        if mine is None or mine.state != ReplacementState.GIVING_BACK:
-            return None
-        _end(mine, ReplacementState.REFUSED, now=now)
-        ledger.release(order=mine.order, keys=[(mine.inventory_list_id, mine.sku)], now=now)
-        outcomes.drop_claim(order_id=mine.order_id, holder=holder)
-        why = reasons.restored(mine.refusal, mine.refusal_codes)
-        _tell(mine, EventKind.NOT_REPLACED, actor=actor_of(mine), reason=why, now=now)
-        return mine
-
-
-def actor_of(replacement: Replacement) -> Actor:
-    """Return who asked for the replacement."""
-    return Actor(ActorKind(replacement.actor_kind), replacement.actor)
-
-
-def _mine(replacement_id: int, holder: str) -> Replacement | None:
-    """Return the replacement if `holder` still has its order, which is locked then."""
-    found = Replacement.objects.values_list("order_id", flat=True).get(pk=replacement_id)
-    order = Order.objects.select_for_update().filter(pk=found, claim=holder, status=OrderStatus.NEW)
-    if order.first() is None:
-        return None
-    return Replacement.objects.select_related("order", "item").get(pk=replacement_id)
-
-
-def _end(mine: Replacement, state: ReplacementState, *, now: datetime, **values: Any) -> None:
-    won = Replacement.objects.filter(pk=mine.pk, state=mine.state).update(
-        state=state, ended_at=now, **values
-    )
-    if not won:
-        raise ledger.LedgerChanged
-    mine.refresh_from_db()
+def shortfalls_of(mine: Replacement) -> list[Shortfall]:
+    """Return what OCI had less of than was to be reserved."""
+    if mine.offered_quantity is None:
+        return []
+    key = (mine.sku, mine.inventory_list_id)
+    return [Shortfall(*key, requested=mine.quantity, available=mine.offered_quantity)]
 
 
 def _add_item(mine: Replacement) -> OrderItem:
@@ -259,33 +189,20 @@ def _add_item(mine: Replacement) -> OrderItem:
 def _settle(mine: Replacement, holder: str, *, now: datetime) -> Resolution:
     """Bring the order up to date with its items and give the claim back."""
     items = list(OrderItem.objects.filter(order=mine.order))
-    state = outcomes.state_of(
-        {item.pk: item.quantity for item in items},
-        {item.pk: item.reserved_quantity for item in items},
-    )
-    values: dict[str, Any] = {"reservation_state": state, "claim": "", "claimed_until": None}
-    resolution = Resolution.NONE
+    resolution, values = Resolution.NONE, {}
     if not any(item.open_quantity > 0 for item in items):
         resolution = Resolution.REPLACED
-        values |= settled_as(
-            resolution, actor_of(mine), note=f"{replaced_words(items)}: {mine.reason}", now=now
-        )
-    won = Order.objects.filter(UNSETTLED, pk=mine.order_id, claim=holder).update(**values)
-    if not won:
-        raise ledger.LedgerChanged
-    mine.order.refresh_from_db()
+        note = f"{replaced_words(items)}: {mine.reason}"
+        values = settled_as(resolution, swaps.actor_of(mine), note=note, now=now)
+    swaps.settle(mine, items, holder=holder, still=UNSETTLED, values=values)
     return resolution
 
 
-def _tell(
-    mine: Replacement,
-    kind: EventKind,
-    *,
-    actor: Actor,
-    reason: str,
-    now: datetime,
-    **more: str,
-) -> None:
+def _lacking(shortfalls: Sequence[Shortfall]) -> dict[str, Any]:
+    return {"offered_quantity": shortfalls[0].available if shortfalls else None}
+
+
+def _event_data(mine: Replacement) -> dict[str, Any]:
     difference = mine.price_difference
     data: dict[str, Any] = {
         "replacement": mine.pk,
@@ -297,6 +214,18 @@ def _tell(
     }
     if mine.offered_quantity is not None:
         data["offered"] = json_number(mine.offered_quantity)
-    events.record(
-        order=mine.order, kind=kind, actor=actor, reason=reason, now=now, data=data | more
-    )
+    return data
+
+
+KIND = SwapKind(
+    model=Replacement,
+    remedy=OpenRemedy.REPLACEMENT,
+    action=Action.REPLACE,
+    error=CannotReplace,
+    refused=EventKind.NOT_REPLACED,
+    refusal_limit=500,
+    wanted=lambda mine: {(mine.inventory_list_id, mine.sku): mine.quantity},
+    lacking=_lacking,
+    refused_data=lambda mine: {},
+    event_data=_event_data,
+)

@@ -18,7 +18,7 @@ from coc_admin.models import TokenScope
 from coc_admin.pager import NEWEST_FIRST
 from orders.members import Members, Moment, MomentOrNull, Number
 from reconciliation.models import Outage
-from reconciliation.outage_demand import demand_of
+from reconciliation.outages.demand import demand_of
 
 router = Router(tags=["Outages"])
 

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from coc_admin.console import formats, labels
 from coc_admin.console.help.terms import TERMS
+from coc_admin.console.stock.comparison_labels import reasons_of
 from coc_admin.pager import Page
 from orders import reasons
 from orders.models import Order
@@ -30,6 +31,7 @@ register = template.Library()
 
 register.filter("quantity", formats.format_quantity)
 register.filter("change", formats.format_change)
+register.filter("difference_reasons", reasons_of)
 register.filter("day", formats.format_day)
 register.filter("price_to_type", formats.price_to_type)
 register.filter("visible", made_visible)

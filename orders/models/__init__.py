@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orders.models.adjustments import Adjustment, AdjustmentLine, AdjustmentState
+from orders.models.desk import DeskEntry
 from orders.models.inventory import Hold, HoldState, InventoryRecord, Movement, MovementReason
 from orders.models.messages import (
     CustomerMessage,
@@ -18,6 +19,7 @@ from orders.models.orders import (
     EventKind,
     ExportStatus,
     ItemKind,
+    OpenRemedy,
     Order,
     OrderEvent,
     OrderItem,
@@ -50,6 +52,7 @@ __all__ = [
     "AdjustmentState",
     "CaptureTrace",
     "CustomerMessage",
+    "DeskEntry",
     "EventKind",
     "ExportStatus",
     "HandOver",
@@ -64,6 +67,7 @@ __all__ = [
     "MessageTemplate",
     "Movement",
     "MovementReason",
+    "OpenRemedy",
     "Order",
     "OrderEvent",
     "OrderItem",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
 
 from django.db import models
 from django.db.models import F, Q
@@ -56,6 +57,14 @@ class ExportStatus(models.TextChoices):
     READY = "ready", _("Ready")
     EXPORTED = "exported", _("Exported")
     FAILED = "failed", _("Failed")
+
+
+class OpenRemedy(StrEnum):
+    """The remedy that is being applied to an order, between two calls to OCI."""
+
+    NONE = "none"  # in the database: null
+    REPLACEMENT = "replacement"
+    ADJUSTMENT = "adjustment"
 
 
 class Resolution(models.TextChoices):
@@ -138,7 +147,9 @@ class Order(models.Model):
     resolution_at = models.DateTimeField(null=True)
     resolution_by = models.CharField(max_length=150, blank=True)
     resolution_note = models.CharField(max_length=1000, blank=True)
-    # The three below are null for a version that does not know them.
+    # The four below are null for a version that does not know them.
+    # Which remedy is open (OpenRemedy), set and cleared with its row by orders.swaps.
+    open_remedy = models.CharField(max_length=11, null=True)  # noqa: DJ001
     # Under which a person finds what was settled outside.
     resolution_reference = models.CharField(max_length=100, null=True, blank=True)  # noqa: DJ001
     # When a short order is handed over to order management, if nobody decides earlier. Null with
@@ -206,6 +217,12 @@ class Order(models.Model):
                 fields=["export_due_at"],
                 condition=Q(export_due_at__isnull=False),
                 name="orders_to_hand_over",
+            ),
+            # Few orders have one; the sweep compares them with the rows of remedies.
+            models.Index(
+                fields=["id"],
+                condition=Q(open_remedy__isnull=False),
+                name="orders_with_open_remedy",
             ),
             # What people sort and search by.
             models.Index(fields=["captured_at", "id"], name="orders_by_capture"),

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.db import connection as database
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from orders import handover, outcomes, promises
+from orders import handover, open_remedies, outcomes, promises
 from orders import lifecycle as order_lifecycle
 from orders.actors import job
 from orders.lifecycle import Action
@@ -44,6 +44,8 @@ def sweep(*, clock: Callable[[], datetime]) -> list[str]:
         found.append("resumed abandoned orders")
     if handover.hand_over_due(actor=SWEEP, now=now):
         found.append("handed over short orders")
+    if open_remedies.correct():
+        found.append("marks of open remedies")
     if promises.tidy(now=now):
         found.append("places in the queue")
     index.tidy(database)

@@ -17,6 +17,7 @@ from reconciliation.models.attempts import (
     Purpose,
     ReservationDocument,
 )
+from reconciliation.models.bulk import BulkKind, BulkLine, BulkRemedy, BulkState
 from reconciliation.models.channels import (
     Channel,
     ChannelKind,
@@ -67,6 +68,10 @@ __all__ = [
     "AttemptOutcome",
     "Batch",
     "BatchState",
+    "BulkKind",
+    "BulkLine",
+    "BulkRemedy",
+    "BulkState",
     "CallHealth",
     "CallKind",
     "Channel",

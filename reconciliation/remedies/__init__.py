@@ -6,8 +6,12 @@ order has moved on; nothing has changed then. Previews take many orders at once.
 
 from __future__ import annotations
 
-from reconciliation.remedies.adjust import AdjustmentResult, adjust_reservation
-from reconciliation.remedies.adjust_finish import finish_adjustments, has_open_adjustments
+from reconciliation.remedies.adjust import (
+    AdjustmentResult,
+    adjust_reservation,
+    finish_adjustments,
+    has_open_adjustments,
+)
 from reconciliation.remedies.adjust_preview import (
     KeepPreview,
     document_refusal,
@@ -31,10 +35,11 @@ from reconciliation.remedies.previews import (
 from reconciliation.remedies.replace import (
     OciAway,
     begin_replacement,
+    finish_replacements,
+    has_open_replacements,
     replace_short,
     why_oci_is_away,
 )
-from reconciliation.remedies.replace_finish import finish_replacements, has_open_replacements
 from reconciliation.remedies.suggestions import Suggestion, search, suggest, usual_price
 from reconciliation.reservation.release_rows import still_held
 

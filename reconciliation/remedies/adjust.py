@@ -1,39 +1,37 @@
 """Keeping a part of a reservation document, or moving it: reserved anew before the old one goes.
 
 `releases` and `transfers` act on the counts of a place and know no document (OCI contract 1.6), so
-what is kept becomes a document of its own. It is written down, with its units off ATO, before the
-first call; when OCI holds all of it, one transaction lets the order count on it and marks the old
-document to be cancelled. Without an answer that can be trusted it stays *being reserved*, and
-`finish_adjustments` asks again with the same id and bytes, whoever died meanwhile.
+what is kept becomes a document of its own, by a swap (`reconciliation.remedies.swap`).
 """
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from orders import adjustments, outcomes
-from orders.actors import Actor
+from orders import adjustments
+from orders.actors import Actor, job
 from orders.adjustment_lines import Keep, kept_of
-from orders.errors import AdjustmentShort, CannotAdjust, ShortOnAto
-from orders.ledger import LedgerChanged
+from orders.errors import AdjustmentShort, CannotAdjust, Shortfall
 from orders.models import Adjustment, AdjustmentState
 from orders.refusals import moved_on
 from reconciliation import reservation
-from reconciliation.models import Attempt, DocumentState, ReservationDocument
-from reconciliation.remedies.adjust_finish import finish
-from reconciliation.remedies.adjust_preview import adjust_refusal, scarce_words, waited_for
-from reconciliation.remedies.preconditions import check_documents, client_or
-from reconciliation.remedies.resume import CLAIM, Clock
-
-_TRIES = 5
+from reconciliation.models import Attempt, DocumentState, Purpose, ReservationDocument
+from reconciliation.reasons import Reason, join, say
+from reconciliation.remedies import swap
+from reconciliation.remedies.adjust_preview import (
+    adjust_refusal,
+    instead,
+    scarce_words,
+    waited_for,
+)
+from reconciliation.remedies.preconditions import client_or
+from reconciliation.remedies.swap import Clock, Swap
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +76,9 @@ def adjust_reservation(
     )
     if refusal := adjust_refusal(document, keeps):
         raise CannotAdjust(refusal)
-    holder = f"adjust:{uuid.uuid4().hex}"
+    holder = SWAP.new_holder()
     adjustment = _begin(document, keeps, holder=holder, actor=actor, reason=reason, now=clock())
-    timeout = settings.COC_OCI_LIVE_TIMEOUT
-    finish(adjustment.pk, holder=holder, client=client, clock=clock, read_timeout=timeout)
-    # Cancelled meanwhile, perhaps: whoever undoes it need not wait for the claim to end.
-    outcomes.drop_claim(order_id=document.order_id, holder=holder)
-    adjustment.refresh_from_db()
-    _raise_if_refused(adjustment)
-    return _result(adjustment)
+    return _result(swap.finish_now(SWAP, adjustment, holder=holder, client=client, clock=clock))
 
 
 def _begin(
@@ -99,48 +91,83 @@ def _begin(
     now: datetime,
 ) -> Adjustment:
     """Take what is kept off ATO and write its document down, both or neither."""
-    for attempt in range(_TRIES):
-        try:
-            with transaction.atomic():
-                adjustment = adjustments.begin(
-                    order_id=document.order_id,
-                    document=document.pk,
-                    keeps=keeps,
-                    holder=holder,
-                    until=now + CLAIM,
-                    actor=actor,
-                    reason=reason,
-                    now=now,
-                )
-                check_documents(document.order_id, CannotAdjust)
-                counted = ReservationDocument.objects.filter(
-                    pk=document.pk, state=DocumentState.COUNTED
-                )
-                if not counted.exists():
-                    raise CannotAdjust(moved_on())
-                # Once more: an order may wait since that was looked at.
-                if waiting := waited_for(kept_of(keeps)):
-                    raise CannotAdjust(waiting)
-                reservation.write_kept(document.order_id, kept_of(keeps))
-                return adjustment
-        except LedgerChanged:
-            if attempt == _TRIES - 1:
-                raise
-        except ShortOnAto as short:
-            raise AdjustmentShort(
-                scarce_words(short.shortfalls), shortfalls=short.shortfalls
-            ) from None
-    raise AssertionError("unreachable")
+
+    def take() -> Adjustment:
+        return adjustments.begin(
+            order_id=document.order_id,
+            document=document.pk,
+            keeps=keeps,
+            holder=holder,
+            until=now + swap.CLAIM,
+            actor=actor,
+            reason=reason,
+            now=now,
+        )
+
+    def write(adjustment: Adjustment) -> None:
+        counted = ReservationDocument.objects.filter(pk=document.pk, state=DocumentState.COUNTED)
+        if not counted.exists():
+            raise CannotAdjust(moved_on())
+        # Once more: an order may wait since that was looked at.
+        if waiting := waited_for(kept_of(keeps)):
+            raise CannotAdjust(waiting)
+        reservation.write_kept(document.order_id, kept_of(keeps))
+
+    return swap.begin(SWAP, take, write)
 
 
-def _raise_if_refused(adjustment: Adjustment) -> None:
-    if adjustment.state == AdjustmentState.CANCELLED:
-        raise CannotAdjust(_("The order was cancelled meanwhile, and the adjustment with it."))
-    if adjustment.state in (AdjustmentState.REFUSED, AdjustmentState.GIVING_BACK):
-        shortfalls = adjustments.shortfalls_of(adjustment)
-        if not shortfalls:
-            raise CannotAdjust(adjustment.refusal)
-        raise AdjustmentShort(adjustment.refusal, shortfalls=shortfalls)
+def has_open_adjustments() -> bool:
+    """Whether an adjustment waits to be finished."""
+    return SWAP.open_rows().exists()
+
+
+def finish_adjustments(*, clock: Clock, budget: timedelta | None = None, limit: int = 200) -> int:
+    """Finish adjustments that nobody works on; see `swap.finish_all`."""
+    return swap.finish_all(SWAP, clock=clock, budget=budget, limit=limit)
+
+
+def _complete(
+    mine: Adjustment, old: ReservationDocument | None, *, holder: str, now: datetime
+) -> Adjustment | None:
+    return adjustments.complete(
+        adjustment_id=mine.pk,
+        holder=holder,
+        replacements_first=old is not None and old.purpose == Purpose.REPLACEMENT,
+        now=now,
+    )
+
+
+def _too_few(shortfalls: Sequence[Shortfall]) -> Reason:
+    return join(
+        *(
+            say(
+                "had_too_few",
+                held=f"{one.available.normalize():f}",
+                sku=f"{one.sku} in {one.inventory_list_id}",
+                needed=f"{one.requested.normalize():f}",
+            )
+            for one in shortfalls[:5]
+        ),
+        instead(),
+    )
+
+
+def _short(detail: str, shortfalls: Sequence[Shortfall]) -> AdjustmentShort:
+    return AdjustmentShort(detail or scarce_words(shortfalls), shortfalls=shortfalls)
+
+
+SWAP = Swap(
+    kind=adjustments.KIND,
+    purpose=Purpose.ADJUSTMENT,
+    holder="adjust",
+    actor=job("adjustments"),
+    complete=_complete,
+    old_id=lambda mine: mine.document,
+    too_few=_too_few,
+    short=_short,
+    shortfalls=adjustments.shortfalls_of,
+    cancelled=gettext_lazy("The order was cancelled meanwhile, and the adjustment with it."),
+)
 
 
 def _result(adjustment: Adjustment) -> AdjustmentResult:

@@ -20,7 +20,6 @@ from orders.refusals import answer_not_counted, not_enough, not_in_list
 from reconciliation.models import DocumentState, ReservationDocument
 from reconciliation.remedies.preconditions import uncounted_documents
 from reconciliation.reservation import fence
-from reconciliation.reservation.release_rows import held_by as held_by
 from reconciliation.reservation.release_rows import still_held
 
 

@@ -27,9 +27,9 @@ from reconciliation import connection, reservation
 from reconciliation.connection.clients import shared_client
 from reconciliation.models import Attempt, DocumentState, Purpose, ReservationDocument
 from reconciliation.oci.errors import OciError
-from reconciliation.remedies.adjust_preview import document_refusal, held_by
+from reconciliation.remedies.adjust_preview import document_refusal
 from reconciliation.reservation import release, stock_refresh
-from reconciliation.reservation.release_rows import still_held
+from reconciliation.reservation.release_rows import held_by, still_held
 
 
 @dataclass(frozen=True, slots=True)

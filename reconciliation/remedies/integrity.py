@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from django.db.models import Q, Sum
 
+from orders import open_remedies
 from orders.adjustment_lines import kept_of
 from orders.adjustments import keeps_of
 from orders.fields import ZERO
@@ -32,8 +33,17 @@ Fault = tuple[int, Order, str]
 
 def faults() -> Iterator[Fault]:
     """Yield what is wrong with replacements and adjustments, and with orders put right."""
+    yield from _marks_against_rows()
     yield from _remedies_against_rows()
     yield from _orders_against_items()
+
+
+def _marks_against_rows() -> Iterator[Fault]:
+    """Promise 2: everything else waits for an open remedy, and for nothing that has ended."""
+    found = open_remedies.mismatched()
+    for order in Order.objects.filter(pk__in=found).order_by("pk"):
+        there = found[order.pk] or "none"
+        yield 2, order, f"marked as {order.open_remedy or 'none'}, and its open remedy is {there}"
 
 
 def _remedies_against_rows() -> Iterator[Fault]:

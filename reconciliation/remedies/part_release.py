@@ -41,7 +41,7 @@ from reconciliation.models.releases import OPEN_RELEASE
 from reconciliation.oci.errors import OciError
 from reconciliation.queue import enqueue
 from reconciliation.remedies.adjust_preview import lines_of_document_refusal
-from reconciliation.remedies.resume import Clock
+from reconciliation.remedies.swap import Clock
 from reconciliation.reservation import Verdict, release, release_rows, stock_refresh
 from reconciliation.reservation.release_calls import Releasing
 

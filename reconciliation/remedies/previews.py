@@ -49,9 +49,8 @@ class CancelShortPreview:
 
 
 def preview_cancel_short(orders: Sequence[Order]) -> list[CancelShortPreview]:
-    """Return what cancelling the short items of each of `orders` would do; two queries."""
+    """Return what cancelling the short items of each of `orders` would do; one query."""
     items = _items_of(orders)
-    lifecycle.load_open_remedies(orders)
     previews = []
     for order in orders:
         short = [item for item in items[order.pk] if item.open_quantity > 0]
@@ -93,13 +92,12 @@ class ReplacePreview:
 def preview_replace(
     items: Sequence[OrderItem], *, sku: str, unit_price: Decimal | None, now: datetime
 ) -> list[ReplacePreview]:
-    """Return what replacing each of `items` (with `order` at hand) would do; seven queries at most.
+    """Return what replacing each of `items` (with `order` at hand) would do; six queries at most.
 
     They are served in the order given, each after the older orders that are promised the SKU.
     """
     ahead = promises.usable({(item.inventory_list_id, sku) for item in items}, now=now)
     records = ledger.records_of({(item.inventory_list_id, sku) for item in items})
-    lifecycle.load_open_remedies([item.order for item in items])
     bundles = replacements.bundles_among(items)
     barred = own_list_refusals(items)
     left = {key: record.ato for key, record in records.items()}

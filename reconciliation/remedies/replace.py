@@ -1,35 +1,32 @@
 """Replacing what is short of an order item: reserved at OCI in full before anything is dropped.
 
-The replacement and its reservation document are written down, with its units off ATO, before the
-first call. Without an answer that can be trusted it stays *being reserved*, and
-`finish_replacements` asks again with the same id and bytes, whoever died meanwhile.
+A swap (`reconciliation.remedies.swap`) that lets no document go: what was short held nothing.
 """
 
 from __future__ import annotations
 
-import uuid
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from orders import ledger, outcomes, promises, replacements
-from orders.actors import Actor
-from orders.errors import CannotReplace, ReplacementShort, ShortOnAto
-from orders.ledger import LedgerChanged
-from orders.models import OrderItem, Replacement, ReplacementState
+from orders.actors import Actor, job
+from orders.errors import CannotReplace, ReplacementShort, Shortfall
+from orders.models import OrderItem, Replacement
 from orders.refusals import not_enough, promised_to_older, waited_for
 from reconciliation import reservation
+from reconciliation.models import Purpose, ReservationDocument
 from reconciliation.oci.client import OciClient
-from reconciliation.remedies.preconditions import check_documents, client_or
-from reconciliation.remedies.replace_finish import finish
-from reconciliation.remedies.resume import CLAIM, Clock
+from reconciliation.reasons import say
+from reconciliation.remedies import swap
+from reconciliation.remedies.preconditions import client_or
+from reconciliation.remedies.swap import Clock, Swap
 from reconciliation.reservation import fence
-
-_TRIES = 5
 
 
 class OciAway(CannotReplace):
@@ -57,8 +54,7 @@ def replace_short(
     same = replacements.find_same(item=item, sku=sku, units=units)
     if same is not None:
         return same
-    client = _client()
-    holder = _new_holder()
+    client, holder = _client(), SWAP.new_holder()
     replacement = _begin(
         item,
         sku,
@@ -69,19 +65,7 @@ def replace_short(
         reason=reason,
         now=clock(),
     )
-    timeout = settings.COC_OCI_LIVE_TIMEOUT
-    finish(replacement.pk, holder=holder, client=client, clock=clock, read_timeout=timeout)
-    # Cancelled meanwhile, perhaps: whoever undoes it need not wait for the claim to end.
-    outcomes.drop_claim(order_id=item.order_id, holder=holder)
-    replacement.refresh_from_db()
-    if replacement.state == ReplacementState.CANCELLED:
-        raise CannotReplace(_("The order was cancelled meanwhile, and the replacement with it."))
-    if replacement.state in (ReplacementState.REFUSED, ReplacementState.GIVING_BACK):
-        offered = replacement.offered_quantity
-        if offered is None:
-            raise CannotReplace(replacement.refusal)
-        raise ReplacementShort(replacement.refusal, sku=sku, requested=units, available=offered)
-    return replacement
+    return swap.finish_now(SWAP, replacement, holder=holder, client=client, clock=clock)
 
 
 def begin_replacement(
@@ -106,7 +90,7 @@ def begin_replacement(
     if same is not None:
         return same
     _client()
-    holder = _new_holder()
+    holder = SWAP.new_holder()
     with transaction.atomic():
         replacement = _begin(
             item,
@@ -141,10 +125,6 @@ def _client() -> OciClient:
     )
 
 
-def _new_holder() -> str:
-    return f"replace:{uuid.uuid4().hex}"
-
-
 def _begin(
     item: OrderItem,
     sku: str,
@@ -161,35 +141,21 @@ def _begin(
     if fence.is_waited_for([(item.inventory_list_id, sku)]):
         raise CannotReplace(waited_for(sku))
     _let_older_promises_go_first(item, sku, units, now=now)
-    for attempt in range(_TRIES):
-        try:
-            with transaction.atomic():
-                replacement = replacements.begin(
-                    item_id=item.pk,
-                    sku=sku,
-                    units=units,
-                    unit_price=unit_price,
-                    holder=holder,
-                    until=now + CLAIM,
-                    actor=actor,
-                    reason=reason,
-                    now=now,
-                )
-                check_documents(item.order_id, CannotReplace)
-                reservation.write_replacement(replacement)
-                return replacement
-        except LedgerChanged:
-            if attempt == _TRIES - 1:
-                raise
-        except ShortOnAto as short:
-            available = short.shortfalls[0].available
-            raise ReplacementShort(
-                not_enough(sku, available=available, needed=units),
-                sku=sku,
-                requested=units,
-                available=available,
-            ) from None
-    raise AssertionError("unreachable")
+
+    def take() -> Replacement:
+        return replacements.begin(
+            item_id=item.pk,
+            sku=sku,
+            units=units,
+            unit_price=unit_price,
+            holder=holder,
+            until=now + swap.CLAIM,
+            actor=actor,
+            reason=reason,
+            now=now,
+        )
+
+    return swap.begin(SWAP, take, reservation.write_replacement)
 
 
 def _let_older_promises_go_first(
@@ -201,3 +167,53 @@ def _let_older_promises_go_first(
     record = ledger.records_of([key]).get(key) if promised else None
     if record is not None and record.is_tracked and record.ato - promised < units <= record.ato:
         raise CannotReplace(promised_to_older(sku, units=promised))
+
+
+def has_open_replacements() -> bool:
+    """Whether a replacement waits to be finished."""
+    return SWAP.open_rows().exists()
+
+
+def finish_replacements(*, clock: Clock, budget: timedelta | None = None, limit: int = 200) -> int:
+    """Finish replacements that nobody works on; see `swap.finish_all`."""
+    return swap.finish_all(SWAP, clock=clock, budget=budget, limit=limit)
+
+
+def _complete(
+    mine: Replacement, old: ReservationDocument | None, *, holder: str, now: datetime
+) -> Replacement | None:
+    return replacements.complete(replacement_id=mine.pk, holder=holder, now=now)
+
+
+def _too_few(shortfalls: Sequence[Shortfall]) -> str:
+    (one,) = shortfalls
+    return say(
+        "had_too_few",
+        held=f"{one.available.normalize():f}",
+        sku=one.sku,
+        needed=f"{one.requested.normalize():f}",
+    )
+
+
+def _short(detail: str, shortfalls: Sequence[Shortfall]) -> ReplacementShort:
+    (one,) = shortfalls
+    return ReplacementShort(
+        detail or not_enough(one.sku, available=one.available, needed=one.requested),
+        sku=one.sku,
+        requested=one.requested,
+        available=one.available,
+    )
+
+
+SWAP = Swap(
+    kind=replacements.KIND,
+    purpose=Purpose.REPLACEMENT,
+    holder="replace",
+    actor=job("replacements"),
+    complete=_complete,
+    old_id=lambda mine: None,
+    too_few=_too_few,
+    short=_short,
+    shortfalls=replacements.shortfalls_of,
+    cancelled=gettext_lazy("The order was cancelled meanwhile, and the replacement with it."),
+)

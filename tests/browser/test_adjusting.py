@@ -11,7 +11,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from coc_admin.models import Profile
-from orders.models import Adjustment, InventoryList
+from orders.models import Adjustment, InventoryList, Order
 from reconciliation.models import ConnectionState, ReservationDocument
 from tests import factories, sampling
 from tests.browser.conftest import Open, axe_findings, scrolls_sideways
@@ -93,6 +93,7 @@ def test_the_order_says_what_is_under_way(outage: scene.Scene, open_page: Open, 
         reason="One piece is damaged.",
         asked_at=timezone.now(),
     )
+    Order.objects.filter(pk=outage.partial.pk).update(open_remedy="adjustment")
     for line in document.held:
         one.lines.create(
             inventory_list_id=line["id"], sku=line["sku"], held=1, kept=1, to_list_id="outlet"

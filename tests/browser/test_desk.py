@@ -10,8 +10,8 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
-from coc_admin.models import DeskEntry, Profile
-from orders.models import Order
+from coc_admin.models import Profile
+from orders.models import DeskEntry, Order
 from tests.browser.conftest import Open, axe_findings, scrolls_sideways
 from tests.coc_admin.console import scene
 

@@ -16,10 +16,12 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from coc_admin.accounts import tokens
 from coc_admin.accounts.roles import make_roles
-from coc_admin.models import ApiToken, BulkKind, BulkRemedy, Profile, TokenScope
+from coc_admin.models import ApiToken, Profile, TokenScope
 from orders.models import InventoryRecord, Order, Site
 from reconciliation.alerts import lifecycle
 from reconciliation.models import (
+    BulkKind,
+    BulkRemedy,
     Channel,
     ChannelKind,
     Priority,

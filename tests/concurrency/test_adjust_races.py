@@ -8,12 +8,13 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
-from orders import adjustments, cancellation, ledger
+from orders import adjustments, cancellation, ledger, swaps
 from orders.adjustment_lines import Keep, kept_of
 from orders.errors import CannotAdjust, CannotRemedy, OrderRefused
 from orders.exports import change_export_status
 from orders.models import (
     Adjustment,
+    EventKind,
     ExportStatus,
     Hold,
     InventoryRecord,
@@ -24,7 +25,7 @@ from orders.models.adjustments import OPEN_ADJUSTMENT
 from reconciliation.maintenance import integrity_check
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
 from reconciliation.remedies import adjust as verbs
-from reconciliation.remedies import adjust_finish, give_back_document
+from reconciliation.remedies import give_back_document, swap
 from reconciliation.remedies import replace as replacing
 from tests.concurrency.answered import answered_orders
 from tests.concurrency.together import at_once
@@ -193,7 +194,7 @@ def answered(order: Order, holder: str) -> Adjustment:
 
 
 def complete(mine: Adjustment, holder: str) -> str:
-    return "won" if adjust_finish._complete(mine, holder=holder, now=NOW) else "lost"
+    return "won" if swap._complete(verbs.SWAP, mine, holder=holder, now=NOW) else "lost"
 
 
 def test_counting_and_cancelling_at_once_leave_nothing_half_done() -> None:
@@ -243,7 +244,13 @@ def test_control_counting_without_the_claim_counts_it_twice() -> None:
             OrderItem.objects.filter(pk=item.pk).update(
                 reserved_quantity=item.reserved_quantity - 1
             )
-            adjustments._tell(mine, "rearranged", reason="race", now=NOW)  # type: ignore[arg-type]
+            swaps.record(
+                adjustments.KIND,
+                mine,
+                EventKind.ADJUSTMENT_DONE,
+                reason="race",
+                now=NOW,
+            )
         return "won"
 
     assert at_once(WORKERS, unguarded) == ["won"] * WORKERS

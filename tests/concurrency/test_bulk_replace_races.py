@@ -13,17 +13,20 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from coc_admin import bulk_remedies
-from coc_admin.bulk_plans import plan
-from coc_admin.bulk_replacements import ReplaceChoice
-from coc_admin.models import AuditEntry, BulkKind, BulkLine, BulkRemedy
+from coc_admin.console.bulk.confirmation import confirm_as_shown
+from coc_admin.models import AuditEntry
+from orders.actors import person
 from orders.capture import Claim
 from orders.errors import ShortOnAto
 from orders.models import InventoryRecord, Order, OrderItem, Replacement
 from reconciliation import connection, remedies
 from reconciliation.maintenance import integrity_check
+from reconciliation.models import BulkKind, BulkLine, BulkRemedy
+from reconciliation.remedies.bulk import execution
+from reconciliation.remedies.bulk.plans import plan
+from reconciliation.remedies.bulk.replace_plans import ReplaceChoice
 from tests.coc_admin.console import scene
-from tests.concurrency.test_desk_races import EVERYTHING, request_of
+from tests.concurrency.test_desk_races import request_of
 from tests.concurrency.test_remedy_races import short_orders
 from tests.concurrency.together import at_once
 from tests.engine import MIA, D, Engine
@@ -48,43 +51,32 @@ def oci(settings: Any) -> None:
 
 def drafted(user: User, orders: Sequence[Order]) -> tuple[BulkRemedy, dict[int, str]]:
     """Return a draft, and the marks of the orders as its preview shows them."""
-    made = bulk_remedies.draft(
+    made = execution.draft(
         user=user,
         kind=BulkKind.REPLACE,
         order_ids=[order.pk for order in orders],
         now=timezone.now(),
     )
-    planned = plan(CHOICE.put_into(made), EVERYTHING, now=timezone.now())
+    planned = plan(CHOICE.put_into(made), now=timezone.now())
     return made, {one.order.pk: one.mark for one in planned}
 
 
 def confirm(user: User, made: BulkRemedy, marks: dict[int, str]) -> None:
-    bulk_remedies.confirm(
-        request=request_of(user),
-        bulk_id=made.pk,
-        access=EVERYTHING,
-        seen=marks,
-        reason="As good.",
-        reference="",
-        now=timezone.now(),
-        choice=CHOICE,
-    )
+    confirm_as_shown(request_of(user), made, seen=marks, reason="As good.", choice=CHOICE)
 
 
 def click(user: User, made: BulkRemedy, marks: dict[int, str]) -> str:
     """Confirm a draft and carry it out."""
     try:
         confirm(user, made, marks)
-    except bulk_remedies.PlanChanged:
+    except execution.PlanChanged:
         return "has moved on"
     return resume(user, made)
 
 
 def resume(user: User, made: BulkRemedy) -> str:
     fresh = BulkRemedy.objects.get(pk=made.pk)
-    left = bulk_remedies.resume(
-        bulk=fresh, access=EVERYTHING, username=user.username, now=timezone.now()
-    )
+    left = execution.resume(bulk=fresh, actor=person(user.username), now=timezone.now())
     return f"{left} left"
 
 

@@ -10,11 +10,16 @@ from django.http import HttpRequest
 from django.test import RequestFactory
 from django.utils import timezone
 
-from coc_admin import bulk_remedies, desk_entries
 from coc_admin.accounts.site_access import SiteAccess
-from coc_admin.bulk_plans import plan
-from coc_admin.models import AuditEntry, BulkKind, BulkLine, DeskEntry
-from orders.models import EventKind, Order, OrderEvent
+from coc_admin.console.bulk.confirmation import confirm_as_shown
+from coc_admin.console.desk.assignment_views import assign
+from coc_admin.models import AuditEntry
+from orders.actors import person
+from orders.desk import entries
+from orders.models import DeskEntry, EventKind, Order, OrderEvent
+from reconciliation.models import BulkKind, BulkLine
+from reconciliation.remedies.bulk import execution
+from reconciliation.remedies.bulk.plans import plan
 from tests.coc_admin.console import scene
 from tests.concurrency.together import at_once
 
@@ -26,29 +31,20 @@ EVERYTHING = SiteAccess(allowed=None)
 def request_of(user: User) -> HttpRequest:
     request = RequestFactory().post("/")
     request.user = user
+    request.coc_site_access = EVERYTHING  # type: ignore[attr-defined]
     return request
 
 
 def test_two_clicks_cancel_each_order_once() -> None:
     outage, mia = scene.build_scene(), scene.make_user("mia", *scene.MERCHANDISER)
     chosen = [outage.partial.pk, outage.nothing.pk, outage.waiting.pk]
-    made = bulk_remedies.draft(user=mia, kind=BulkKind.CANCEL, order_ids=chosen, now=timezone.now())
-    marks = {one.order.pk: one.mark for one in plan(made, EVERYTHING, now=timezone.now())}
+    made = execution.draft(user=mia, kind=BulkKind.CANCEL, order_ids=chosen, now=timezone.now())
+    marks = {one.order.pk: one.mark for one in plan(made, now=timezone.now())}
 
     def click(_: int) -> str:
-        bulk_remedies.confirm(
-            request=request_of(mia),
-            bulk_id=made.pk,
-            access=EVERYTHING,
-            seen=marks,
-            reason="Sold out.",
-            reference="",
-            now=timezone.now(),
-        )
+        confirm_as_shown(request_of(mia), made, seen=marks, reason="Sold out.")
         made.refresh_from_db()
-        left = bulk_remedies.resume(
-            bulk=made, access=EVERYTHING, username=mia.username, now=timezone.now()
-        )
+        left = execution.resume(bulk=made, actor=person(mia.username), now=timezone.now())
         return f"{left} left"
 
     assert at_once(4, click) == ["0 left"] * 4
@@ -64,12 +60,12 @@ def test_of_two_people_who_take_an_order_one_gets_it() -> None:
     people = [scene.make_user(f"p{number}", *scene.MERCHANDISER) for number in range(4)]
 
     def take(index: int) -> str:
-        done = desk_entries.assign(
-            request=request_of(people[index]),
-            was={outage.partial.pk: desk_entries.NOBODY, outage.nothing.pk: desk_entries.NOBODY},
+        done = assign(
+            request_of(people[index]),
+            was={outage.partial.pk: entries.NOBODY, outage.nothing.pk: entries.NOBODY},
             assignee=people[index],
         )
-        return f"{done.changed} changed, {len(done.lost)} lost"
+        return f"{len(done.changed)} changed, {len(done.lost)} lost"
 
     assert at_once(4, take) == ["0 changed, 2 lost"] * 3 + ["2 changed, 0 lost"]
 

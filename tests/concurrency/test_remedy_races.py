@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from orders import outcomes, short_items
+from orders import open_remedies, outcomes, short_items
 from orders.actors import job
 from orders.errors import CannotRemedy
 from orders.models import (
@@ -108,6 +108,40 @@ def test_control_looking_first_without_the_claim_asks_for_both() -> None:
 
     assert at_once(2 * WORKERS, act) == ["begun"] * 2 * WORKERS
     assert [sorted(active(order)) for order in orders] == [["replace", "shortfall"]] * WORKERS
+
+
+def test_correcting_marks_while_remedies_begin_takes_none_off() -> None:
+    orders = short_orders(WORKERS)
+
+    def act(number: int) -> str:
+        if number % 2:
+            return begin(orders[number // 2])
+        return f"{open_remedies.correct()} corrected"
+
+    results = at_once(2 * WORKERS, act)
+    assert results == ["0 corrected"] * WORKERS + ["begun"] * WORKERS
+    assert set(Order.objects.values_list("open_remedy", flat=True)) == {"replacement"}
+    assert list(integrity_check.check()) == []
+
+
+def test_control_correcting_what_was_seen_without_the_lock_takes_a_mark_off() -> None:
+    (order,) = short_orders(1)
+    looked, begun = threading.Barrier(2), threading.Barrier(2)
+
+    def act(number: int) -> str:
+        if number:
+            looked.wait()
+            result = begin(order)
+            begun.wait()
+            return result
+        found = set(Replacement.objects.filter(OPEN_REPLACEMENT).values_list("order", flat=True))
+        looked.wait()
+        begun.wait()
+        marked = Order.objects.filter(open_remedy__isnull=False).exclude(pk__in=found)
+        return f"{marked.update(open_remedy=None)} corrected"
+
+    assert at_once(2, act) == ["1 corrected", "begun"]
+    assert [one.promise for one in integrity_check.check()] == [2]
 
 
 def test_cancelling_short_items_and_counting_a_rerun_never_do_both() -> None:

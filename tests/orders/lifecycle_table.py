@@ -31,7 +31,6 @@ def answer(action: Action, facts: Mapping[str, str]) -> str:
     from django.utils.timezone import now
 
     from orders import lifecycle
-    from orders.lifecycle import OpenRemedy
     from orders.models import Order
 
     order = Order(
@@ -40,8 +39,8 @@ def answer(action: Action, facts: Mapping[str, str]) -> str:
         export_status=facts["export_status"],
         resolution=facts["resolution"],
         needs_review_since=now() if facts["review"] == "needed" else None,
+        open_remedy=None if facts["open_remedy"] == "none" else facts["open_remedy"],
     )
-    order.__dict__["_open_remedy"] = OpenRemedy(facts["open_remedy"])
     refusal = lifecycle.check(order, action)
     if refusal is None:
         return "OPEN"

@@ -21,7 +21,7 @@ from orders.models import Order, RefusedOrder, Site
 from orders.offline_limits import Acceptance, limits_of
 from orders.payload import parse_order
 from reconciliation.models import ConnectionState, Outage
-from reconciliation.outage_demand import demand_of
+from reconciliation.outages.demand import demand_of
 from reconciliation.reservation.intake import place_orders
 from reconciliation.reservation.placement import place_order
 from tests.engine import set_connection

@@ -11,13 +11,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from coc_admin import bulk_remedies
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console.formats import format_quantity
-from coc_admin.models import BulkLine, BulkRemedy, BulkState
 from orders import reasons
 from orders.models import Replacement, ReplacementState
 from reconciliation import remedies
+from reconciliation.models import BulkLine, BulkRemedy, BulkState
+from reconciliation.remedies.bulk import execution
 
 _TONES: dict[str, str] = {
     BulkState.PENDING: "info",
@@ -77,7 +77,7 @@ def _context(request: HttpRequest, made: BulkRemedy) -> dict[str, Any]:
         "rows": rows,
         "counts": [(label, number) for (_state, label), number in numbers.items()],
         "pending": pending,
-        "at_once": min(pending, bulk_remedies.at_once(made)),
+        "at_once": min(pending, execution.at_once(made)),
         "under_way": sum(row.state in _UNDER_WAY for row in rows),
         "away": remedies.why_oci_is_away(),
     }

@@ -15,20 +15,21 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from coc_admin import bulk_remedies
 from coc_admin.accounts.site_access import site_access
-from coc_admin.bulk_plans import Planned, plan
-from coc_admin.bulk_replacements import ReplaceChoice, ShortGroup, groups_of
 from coc_admin.console.access import console_page
+from coc_admin.console.bulk.confirmation import confirm_as_shown
 from coc_admin.console.bulk.selection import MOST_CHOSEN, read_marks, tell_full
-from coc_admin.console.desk import queries
 from coc_admin.console.desk.filters import read_desk_filter
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.remedies.forms import PriceField
-from coc_admin.models import BulkKind, BulkRemedy
 from orders import ledger
+from orders.desk import shortages
 from orders.fields import ZERO
 from reconciliation import remedies
+from reconciliation.models import BulkKind, BulkRemedy
+from reconciliation.remedies.bulk import execution
+from reconciliation.remedies.bulk.plans import Planned, plan
+from reconciliation.remedies.bulk.replace_plans import ReplaceChoice, ShortGroup, groups_of
 
 
 class BulkChoiceForm(forms.Form):
@@ -61,21 +62,17 @@ def confirm(request: HttpRequest, made: BulkRemedy) -> HttpResponse | None:
     if form.cleaned_data["shown_price"] != choice.unit_price:
         return preview(request, made, request.POST, form=form, repriced=True)
     try:
-        bulk_remedies.confirm(
-            request=request,
-            bulk_id=made.pk,
-            access=site_access(request),
+        confirm_as_shown(
+            request,
+            made,
             seen=read_marks(request),
             reason=form.cleaned_data["reason"],
-            reference="",
-            now=timezone.now(),
             choice=choice,
         )
-    except bulk_remedies.PlanChanged as error:
+    except execution.PlanChanged as error:
         return preview(request, made, request.POST, form=form, moved=error.order_ids)
-    except (bulk_remedies.NothingToDo, bulk_remedies.NotNow):
+    except (execution.NothingToDo, execution.NotNow):
         return preview(request, made, request.POST, form=form, refused=True)
-    made.refresh_from_db()
     return None
 
 
@@ -110,8 +107,8 @@ def preview(
     repriced: bool = False,
 ) -> HttpResponse:
     """Let be chosen what is short and what replaces it, then show what would be done."""
-    wanted = _read_wanted(data)
-    groups = groups_of(made, site_access(request))
+    wanted, access = _read_wanted(data), site_access(request)
+    groups = groups_of(made, site_ids=access.allowed)
     context: dict[str, Any] = {"bulk": made, "away": remedies.why_oci_is_away()}
     group = _group(groups, wanted)
     if group is None:
@@ -126,7 +123,7 @@ def preview(
     if form is not None and "unit_price" in form.cleaned_data:
         price = form.cleaned_data["unit_price"]
     choice = ReplaceChoice(group.list_id, group.currency, group.sku, sku, price)
-    planned = plan(choice.put_into(made), site_access(request), now=timezone.now())
+    planned = plan(choice.put_into(made), site_ids=access.allowed, now=timezone.now())
     context |= _preview_context(planned, choice) | {
         "form": form,
         "moved": moved,
@@ -194,7 +191,7 @@ def replace_sku(request: HttpRequest) -> HttpResponse:
     address; at most MOST_CHOSEN orders are taken.
     """
     list_id, _tilde, sku = request.POST.get("row", "").replace("\0", "").partition("~")
-    items = queries.open_items().filter(inventory_list=list_id, sku=sku)
+    items = shortages.open_items().filter(inventory_list=list_id, sku=sku)
     orders = read_desk_filter(request).orders().filter(pk__in=items.values("order"))
     oldest_first = orders.order_by("captured_at", "id").values_list("pk", flat=True)
     found = list(oldest_first[: MOST_CHOSEN + 1])
@@ -203,7 +200,7 @@ def replace_sku(request: HttpRequest) -> HttpResponse:
         return redirect("desk_skus")
     if len(found) > MOST_CHOSEN:
         tell_full(request)
-    made = bulk_remedies.draft(
+    made = execution.draft(
         user=request.user,  # type: ignore[arg-type]
         kind=BulkKind.REPLACE,
         order_ids=found[:MOST_CHOSEN],

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from coc_admin.accounts.site_access import SiteAccess
 from coc_admin.console.forms import MOST_ORDERS
-from coc_admin.desk_entries import NOBODY
+from orders.desk.entries import NOBODY
 from orders.models import Order
 
 # As many as one reconciliation takes.

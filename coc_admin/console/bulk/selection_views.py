@@ -14,22 +14,22 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from coc_admin import bulk_remedies
+from coc_admin.accounts.assignees import CHANGE_ORDERS
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import console_page
 from coc_admin.console.bulk.selection import MOST_CHOSEN, Choice, read_shown, read_ticked, tell_full
-from coc_admin.console.desk import queries
 from coc_admin.console.desk.assignment_views import assign_orders
 from coc_admin.console.desk.filters import read_desk_filter
 from coc_admin.console.downloads import form_or_404, preferred_form
 from coc_admin.console.orders.export_views import orders_response
 from coc_admin.console.orders.filters import read_filter
-from coc_admin.desk_entries import CHANGE_ORDERS, NOBODY
-from coc_admin.models import BulkKind
+from orders.desk import shortages
+from orders.desk.entries import NOBODY
 from orders.fields import ZERO
 from orders.models import Order
 from orders.tables import Form
-from reconciliation.models import Scope
+from reconciliation.models import BulkKind, Scope
+from reconciliation.remedies.bulk import execution
 
 LISTS: dict[str, Callable[[HttpRequest], QuerySet[Order]]] = {
     "desk": lambda request: read_desk_filter(request).orders(),
@@ -66,11 +66,11 @@ def _forms(request: HttpRequest) -> list[Form]:
     return sorted(Form, key=lambda form: form != own)
 
 
-def _sums(orders: QuerySet[Order], listing: str) -> queries.Sums:
+def _sums(orders: QuerySet[Order], listing: str) -> shortages.Sums:
     if listing == "desk":
-        return queries.sums_of(Order.objects.oversold().filter(pk__in=orders.order_by()))
+        return shortages.sums_of(Order.objects.oversold().filter(pk__in=orders.order_by()))
     rows = orders.order_by("currency").values_list("currency").annotate(value=Sum("order_total"))
-    return queries.Sums(orders=orders.count(), units=ZERO, value=dict(rows))
+    return shortages.Sums(orders=orders.count(), units=ZERO, value=dict(rows))
 
 
 @console_page("orders.view_order", methods=("POST",))
@@ -125,7 +125,7 @@ def _need(request: HttpRequest, permission: str) -> None:
 def _begin(kind: BulkKind) -> Callable[[HttpRequest, Choice, str], HttpResponse]:
     def begin(request: HttpRequest, choice: Choice, listing: str) -> HttpResponse:
         _need(request, CHANGE_ORDERS)
-        made = bulk_remedies.draft(
+        made = execution.draft(
             user=request.user,  # type: ignore[arg-type]
             kind=kind,
             order_ids=_permitted_keys(request, choice),

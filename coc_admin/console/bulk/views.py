@@ -12,15 +12,17 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from coc_admin import bulk_remedies
 from coc_admin.accounts.site_access import site_access
-from coc_admin.bulk_plans import plan
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.bulk import replace_result, replace_views
+from coc_admin.console.bulk.confirmation import confirm_as_shown
 from coc_admin.console.bulk.selection import Choice, read_marks
 from coc_admin.console.bulk.selection_views import LISTS
 from coc_admin.console.forms import ReasonForm, SettleForm
-from coc_admin.models import BulkKind, BulkRemedy, BulkState
+from orders.actors import person
+from reconciliation.models import BulkKind, BulkRemedy, BulkState
+from reconciliation.remedies.bulk import execution
+from reconciliation.remedies.bulk.plans import plan
 
 # What can be taken back, order by order.
 _UNDOABLE = (BulkKind.CANCEL_SHORT, BulkKind.SETTLE_OUTSIDE)
@@ -65,28 +67,25 @@ def _confirm(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
     if not form.is_valid():
         return _preview(request, made, form=form)
     try:
-        bulk_remedies.confirm(
-            request=request,
-            bulk_id=made.pk,
-            access=site_access(request),
+        confirm_as_shown(
+            request,
+            made,
             seen=read_marks(request),
             reason=form.cleaned_data["reason"],
             reference=form.cleaned_data.get("reference", ""),
-            now=timezone.now(),
         )
-    except bulk_remedies.PlanChanged as error:
+    except execution.PlanChanged as error:
         return _preview(request, made, form=form, moved=error.order_ids)
-    except bulk_remedies.NothingToDo:
+    except execution.NothingToDo:
         return _preview(request, made, form=form)
-    made.refresh_from_db()
     return _resume(request, made)
 
 
 def _resume(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
-    bulk_remedies.resume(
+    execution.resume(
         bulk=made,
-        access=site_access(request),
-        username=request.user.get_username(),
+        actor=person(request.user.get_username()),
+        site_ids=site_access(request).allowed,
         now=timezone.now(),
     )
     done = list(made.lines.values_list("order", flat=True))
@@ -106,7 +105,7 @@ def _preview(
     form: ReasonForm | None,
     moved: Collection[int] = (),
 ) -> HttpResponse:
-    planned = plan(made, site_access(request), now=timezone.now())
+    planned = plan(made, site_ids=site_access(request).allowed, now=timezone.now())
     context = {
         "bulk": made,
         "planned": planned,
@@ -128,7 +127,7 @@ def _result_page(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
         "rows": rows,
         "counts": [(state, state.label, n) for state, n in numbers.items() if n],
         "pending": numbers[BulkState.PENDING],
-        "at_once": min(numbers[BulkState.PENDING], bulk_remedies.at_once(made)),
+        "at_once": min(numbers[BulkState.PENDING], execution.at_once(made)),
         "may_undo": made.kind in _UNDOABLE and numbers[BulkState.DONE] > 0,
     }
     return render(request, "console/bulk/bulk_result.html", context)
@@ -146,7 +145,7 @@ def bulk_undo(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     if not done:
         messages.info(request, _("There is nothing to take back."))
         return redirect("bulk", pk=made.pk)
-    undo = bulk_remedies.draft(
+    undo = execution.draft(
         user=request.user,  # type: ignore[arg-type]
         kind=BulkKind.REOPEN,
         order_ids=done,

@@ -6,22 +6,26 @@ from collections.abc import Mapping
 
 from django.contrib import messages
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from coc_admin import desk_entries
+from coc_admin.accounts import audit_log
+from coc_admin.accounts.assignees import assignable, check_assignee
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import console_page
 from coc_admin.console.bulk.selection import Choice, read_shown
 from coc_admin.edits import ChangeRefused
-from coc_admin.models import DeskEntry
+from orders.actors import person
+from orders.desk import entries
+from orders.desk.entries import NOBODY
+from orders.models import DeskEntry
 
 
-def person_to_assign(
-    request: HttpRequest, text: str, *, was: int = desk_entries.NOBODY
-) -> User | None:
+def person_to_assign(request: HttpRequest, text: str, *, was: int = NOBODY) -> User | None:
     """Return the person that a form names by key (None: nobody); raises ChangeRefused for others.
 
     Whoever has the order already (`was`) may keep it.
@@ -29,16 +33,41 @@ def person_to_assign(
     if not text:
         return None
     is_key = text.isascii() and text.isdecimal() and len(text) < 10
-    found = (
-        desk_entries.assignable(site_access(request)).filter(pk=int(text)).first()
-        if is_key
-        else None
-    )
+    found = assignable(site_access(request)).filter(pk=int(text)).first() if is_key else None
     if found is None and is_key and int(text) == was:
         found = User.objects.filter(pk=was).first()
     if found is None:
         raise ChangeRefused(_("Choose a person of the list."), field="assignee")
     return found
+
+
+def assign(
+    request: HttpRequest, *, was: Mapping[int, int], assignee: User | None
+) -> entries.Assigned:
+    """Give orders to one person, or to nobody, with a line in the audit log; see `entries.assign`.
+
+    Raises ChangeRefused for a person who may not remedy orders, or may not see one of the sites.
+    """
+    check_assignee(assignee, was.keys())
+    with transaction.atomic():
+        done = entries.assign(
+            was=was,
+            assignee=assignee.pk if assignee else NOBODY,
+            actor=person(request.user.get_username()),
+            now=timezone.now(),
+        )
+        if done.changed:
+            audit_log.record(
+                request=request,
+                action="desk.assigned",
+                target="desk",
+                detail={
+                    "assignee": assignee.get_username() if assignee else "",
+                    "number": len(done.changed),
+                    "orders": done.changed,
+                },
+            )
+    return done
 
 
 @console_page("orders.change_order", methods=("POST",))
@@ -55,25 +84,26 @@ def assign_orders(
     permitted = site_access(request).permitted_orders().filter(pk__in=list(was))
     orders = {order.pk: order for order in permitted.order_by("captured_at", "id")}
     was = {pk: was[pk] for pk in orders}
-    refused, done = "", desk_entries.Assigned(0, {})
+    refused, done = "", entries.Assigned((), {})
     try:
         assignee = person_to_assign(request, wanted)
-        done = desk_entries.assign(request=request, was=was, assignee=assignee)
+        done = assign(request, was=was, assignee=assignee)
     except ChangeRefused as error:
         refused = error.detail
-    entries = DeskEntry.objects.select_related("assignee").in_bulk(list(was))
-    held = {pk: entry.assignee_id or desk_entries.NOBODY for pk, entry in entries.items()}
+    rows = DeskEntry.objects.select_related("assignee").in_bulk(list(was))
+    held = {pk: entry.assignee_id or NOBODY for pk, entry in rows.items()}
     Choice(request, "desk").saw(held)
     if not refused and not done.lost:
-        words = ngettext("%(n)s order assigned.", "%(n)s orders assigned.", done.changed)
-        messages.success(request, words % {"n": done.changed})
+        number = len(done.changed)
+        words = ngettext("%(n)s order assigned.", "%(n)s orders assigned.", number)
+        messages.success(request, words % {"n": number})
         return redirect(back or "desk")
     left = was if refused else done.lost
     context = {
         "refused": refused,
-        "changed": done.changed,
-        "rows": [(orders[pk], entries.get(pk), held.get(pk, 0)) for pk in orders if pk in left],
-        "people": list(desk_entries.assignable(site_access(request))),
+        "changed": len(done.changed),
+        "rows": [(orders[pk], rows.get(pk), held.get(pk, 0)) for pk in orders if pk in left],
+        "people": list(assignable(site_access(request))),
         "chosen": wanted,
     }
     return render(request, "console/desk/desk_assign.html", context, status=409)

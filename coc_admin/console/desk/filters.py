@@ -11,13 +11,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from coc_admin import desk_entries
+from coc_admin.accounts.assignees import assignable
 from coc_admin.accounts.site_access import SiteAccess, site_access
-from coc_admin.console.desk import queries
 from coc_admin.pager import LONGEST_CURSOR
+from orders.desk import shortages
+from orders.desk.entries import NOBODY
 from orders.models import Order, ReservationState, Site
 from reconciliation.models import Outage
-from reconciliation.outage_demand import orders_of as orders_of_outage
+from reconciliation.outages.demand import orders_of as orders_of_outage
 
 _NARROWING = ("site", "sku", "assignee", "outage", "short")
 _SHORT_STATES = {"part": ReservationState.PARTIAL, "nothing": ReservationState.NOTHING}
@@ -75,7 +76,7 @@ class DeskFilter:
         if self.site:
             found = found.filter(site=self.site)
         if self.sku:
-            found = found.filter(pk__in=queries.open_items().filter(sku=self.sku).values("order"))
+            found = found.filter(pk__in=shortages.open_items().filter(sku=self.sku).values("order"))
         if self.outage:
             found = found.filter(orders_of_outage(self.outage))
         if self.short:
@@ -101,7 +102,7 @@ def read_desk_filter(request: HttpRequest) -> DeskFilter:
     return DeskFilter(
         form=form,
         access=access,
-        me=request.user.pk or desk_entries.NOBODY,
+        me=request.user.pk or NOBODY,
         site=wanted.get("site"),
         sku=wanted.get("sku", ""),
         assignee=_assignee(wanted.get("assignee", "")),
@@ -119,4 +120,4 @@ def _assignee(text: str) -> str:
 
 def assignees_to_choose(access: SiteAccess) -> list[User]:
     """Return whom orders may be given to, for a filter or a form."""
-    return list(desk_entries.assignable(access).only("pk", "username"))
+    return list(assignable(access).only("pk", "username"))

@@ -1,52 +1,20 @@
-"""What the oversold desk reads: pages of short orders, their sums, and what stock says now.
-
-Values of shortages are sorted and added up as floats of whole small units, which both databases
-compute exactly up to 900 million of a currency.
-"""
+"""The pages of the oversold desk: short orders by their place in the list."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
-from itertools import islice
 from typing import Any
 
-from django.db.models import (
-    F,
-    FloatField,
-    OuterRef,
-    QuerySet,
-    Subquery,
-    Sum,
-    Value,
-)
-from django.db.models.functions import Cast, Coalesce
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from coc_admin.console.queries import PAGE
 from coc_admin.pager import Column, Keyset, Page
-from orders.fields import ZERO
-from orders.models import InventoryRecord, Order, OrderItem
-from orders.units import open_units
+from orders.desk.shortages import value_of_order
+from orders.models import Order
 
-# Quantities are kept in thousandths, prices in ten-thousandths.
-_OPEN_VALUE = Cast(open_units(), FloatField()) * Cast(F("unit_price"), FloatField())
-# The same, asked of orders with their items: naming the orders once in a query is far cheaper than
-# items of orders that are among others.
-OPEN_UNITS_OF_ORDER = open_units("items__")
-OPEN_VALUE_OF_ORDER = Cast(OPEN_UNITS_OF_ORDER, FloatField()) * Cast(
-    F("items__unit_price"), FloatField()
-)
-_SMALL_UNITS = Decimal(10) ** 7
-_CENT = Decimal("0.0001")
-_SKUS_SHOWN = 3
 _OLDEST = Keyset(Column("captured_at", datetime), Column("id"))
 _HIGHEST = Keyset(Column("short_value", float, True), Column("id", descending=True))
-
-Key = tuple[str, str]
-"""Inventory list id and SKU."""
 
 # Tone and word for what stock says of an order.
 STOCK_WORDS: dict[str, tuple[str, Any]] = {
@@ -57,44 +25,6 @@ STOCK_WORDS: dict[str, tuple[str, Any]] = {
 }
 
 
-@dataclass(slots=True)
-class Shortage:
-    """What is open of one order, and whether last known stock would do for it alone."""
-
-    units: Decimal = ZERO
-    value: Decimal = ZERO
-    has_price: bool = True
-    by_key: dict[Key, Decimal] = field(default_factory=dict)
-    names: dict[str, str] = field(default_factory=dict)  # product names by SKU
-    stock: str = "unknown"
-
-    @property
-    def first_skus(self) -> list[tuple[str, Decimal, str]]:
-        """The first SKUs with their units and product names, as many as a list shows."""
-        first = islice(self.by_key.items(), _SKUS_SHOWN)
-        return [(sku, units, self.names[sku]) for (_list, sku), units in first]
-
-    @property
-    def has_more_skus(self) -> bool:
-        """Whether there are more than `first_skus`."""
-        return len(self.by_key) > _SKUS_SHOWN
-
-
-def open_items() -> QuerySet[OrderItem]:
-    """Return the items of which something is short, neither cancelled nor replaced."""
-    return OrderItem.objects.order_by().alias(open_units=open_units()).filter(open_units__gt=0)
-
-
-def open_items_of(orders: QuerySet[Order]) -> Any:
-    """Return a query with a row for each item of `orders` of which something is short.
-
-    The item is named by annotations alone: a condition on `items__` would join the items anew.
-    """
-    rows = orders.order_by().alias(open_units=OPEN_UNITS_OF_ORDER)
-    named = rows.annotate(list_id=F("items__inventory_list"), sku=F("items__sku"))
-    return named.filter(open_units__gt=0)
-
-
 def page_of_short_orders(orders: QuerySet[Order], *, cursor: str, sort: str) -> Page[Order]:
     """Return the page at `cursor`, by `oldest` or `highest`; what is no cursor is the start.
 
@@ -102,7 +32,7 @@ def page_of_short_orders(orders: QuerySet[Order], *, cursor: str, sort: str) -> 
     """
     if sort == "oldest":
         return _OLDEST.page(_with_entries(orders), cursor, size=PAGE)
-    valued = orders.annotate(short_value=_value_of_order())
+    valued = orders.annotate(short_value=value_of_order())
     return _HIGHEST.page(valued, cursor, size=PAGE, read=_highest)
 
 
@@ -110,7 +40,7 @@ def sorted_short_orders(orders: QuerySet[Order], sort: str) -> QuerySet[Order]:
     """Return orders by `oldest` or `highest`, each with its desk entry and that one's assignee."""
     if sort == "oldest":
         return _with_entries(orders).order_by("captured_at", "id")
-    return _with_entries(orders.annotate(short_value=_value_of_order())).order_by(
+    return _with_entries(orders.annotate(short_value=value_of_order())).order_by(
         "-short_value", "-id"
     )
 
@@ -130,81 +60,3 @@ def _highest(turn: QuerySet[Any]) -> list[Order]:
     for pk, value in places:
         found[pk].short_value = value  # type: ignore[attr-defined]
     return [found[pk] for pk, value in places]
-
-
-def _value_of_order() -> Coalesce:
-    items = open_items().filter(order=OuterRef("pk")).values("order")
-    value = Subquery(items.annotate(n=Sum(_OPEN_VALUE)).values("n"), output_field=FloatField())
-    return Coalesce(value, Value(0.0))
-
-
-def shortages_of(order_ids: Collection[int]) -> dict[int, Shortage]:
-    """Return what is open of each order, with what stock says now; two queries."""
-    found: dict[int, Shortage] = {pk: Shortage() for pk in order_ids}
-    for item in open_items().filter(order__in=order_ids):
-        shortage = found[item.order_id]
-        shortage.units += item.open_quantity
-        key = (item.inventory_list_id, item.sku)
-        shortage.by_key[key] = shortage.by_key.get(key, ZERO) + item.open_quantity
-        shortage.names.setdefault(item.sku, item.product_name)
-        if item.unit_price is None:
-            shortage.has_price = False
-        else:
-            shortage.value += (item.open_quantity * item.unit_price).quantize(_CENT)
-    stock = stock_of({key for shortage in found.values() for key in shortage.by_key})
-    for shortage in found.values():
-        shortage.stock = _stock_for(shortage.by_key, stock)
-    return found
-
-
-def stock_of(keys: Iterable[Key]) -> dict[Key, Decimal]:
-    """Return the ATO of SKUs that are counted; one query."""
-    wanted = set(keys)
-    records = InventoryRecord.objects.filter(
-        inventory_list__in={list_id for (list_id, sku) in wanted},
-        sku__in={sku for (list_id, sku) in wanted},
-        snapshot_ato__isnull=False,
-    )
-    return {
-        (list_id, sku): ato
-        for list_id, sku, ato in records.values_list("inventory_list", "sku", "ato")
-        if (list_id, sku) in wanted
-    }
-
-
-def _stock_for(needed: Mapping[Key, Decimal], stock: Mapping[Key, Decimal]) -> str:
-    known = {key: units for key, units in needed.items() if key in stock}
-    if not known:
-        return "unknown"
-    if len(known) == len(needed) and all(stock[key] >= units for key, units in known.items()):
-        return "enough"
-    return "part" if any(stock[key] > 0 for key in known) else "none"
-
-
-def money_of(small_units: float) -> Decimal:
-    """Return an amount that was added up in small units, as Decimal."""
-    return (Decimal(small_units) / _SMALL_UNITS).quantize(_CENT)
-
-
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """What is open over many orders."""
-
-    orders: int
-    units: Decimal
-    value: Mapping[str, Decimal]  # by currency
-
-
-def sums_of(orders: QuerySet[Order], *, number: int | None = None) -> Sums:
-    """Return the sums over `orders`; two queries, or one if their `number` is known."""
-    rows = list(
-        open_items_of(orders)
-        .values("currency")
-        .annotate(units=Sum(OPEN_UNITS_OF_ORDER), worth=Sum(OPEN_VALUE_OF_ORDER))
-        .order_by("currency")
-    )
-    return Sums(
-        orders=orders.count() if number is None else number,
-        units=sum((row["units"] for row in rows), ZERO),
-        value={row["currency"]: money_of(row["worth"] or 0.0) for row in rows},
-    )

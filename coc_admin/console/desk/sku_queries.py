@@ -12,7 +12,9 @@ from typing import Any
 from django.db.models import Count, Min, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce
 
-from coc_admin.console.desk.queries import (
+from coc_admin.console.queries import PAGE
+from coc_admin.pager import Column, Keyset, Page
+from orders.desk.shortages import (
     OPEN_UNITS_OF_ORDER,
     OPEN_VALUE_OF_ORDER,
     Key,
@@ -20,8 +22,6 @@ from coc_admin.console.desk.queries import (
     open_items_of,
     stock_of,
 )
-from coc_admin.console.queries import PAGE
-from coc_admin.pager import Column, Keyset, Page
 from orders.fields import ZERO
 from orders.models import Order
 

@@ -14,21 +14,24 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from coc_admin import desk_entries
+from coc_admin.accounts import audit_log
+from coc_admin.accounts.assignees import CHANGE_ORDERS, assignable
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.bulk.selection import Choice, read_shown
 from coc_admin.console.bulk.selection_views import bar_context
 from coc_admin.console.desk import queries, sku_queries
-from coc_admin.console.desk.assignment_views import person_to_assign
+from coc_admin.console.desk.assignment_views import assign, person_to_assign
 from coc_admin.console.desk.filters import DeskFilter, read_desk_filter
 from coc_admin.console.orders.promise_text import promise_texts
 from coc_admin.console.orders.views import order_or_404
 from coc_admin.console.queries import count_up_to
 from coc_admin.console.row_addresses import address_maker, filtered_maker
-from coc_admin.edits import ChangeRefused, EditedMeanwhile
-from coc_admin.models import DeskEntry
-from orders.models import Order
+from coc_admin.edits import ChangeRefused
+from orders.actors import person
+from orders.desk import entries, shortages
+from orders.desk.entries import NOBODY, EntryMoved
+from orders.models import DeskEntry, Order
 from orders.texts import made_visible
 from reconciliation.models import Outage
 
@@ -61,14 +64,14 @@ def _rows(orders: Sequence[Order], choice: Choice) -> list[tuple[Any, ...]]:
     number, the addresses of its page, of replacing an item and of its note, what stock says, as
     tone and word, and its place in the queue.
     """
-    shortages = queries.shortages_of([order.pk for order in orders])
+    found = shortages.shortages_of([order.pk for order in orders])
     promised = promise_texts(orders, now=timezone.now())
     stock = {name: (tone, str(word)) for name, (tone, word) in queries.STOCK_WORDS.items()}
     page, replacing, note = map(address_maker, ("order", "order_replace", "desk_order"))
     return [
         (
             order,
-            shortages[order.pk],
+            found[order.pk],
             _entry_of(order),
             order.pk in choice,
             str(order.pk),
@@ -76,7 +79,7 @@ def _rows(orders: Sequence[Order], choice: Choice) -> list[tuple[Any, ...]]:
             page(order.pk),
             replacing(order.pk),
             note(order.pk),
-            *stock[shortages[order.pk].stock],
+            *stock[found[order.pk].stock],
             promised.get(order.pk, ""),
         )
         for order in orders
@@ -95,7 +98,7 @@ def desk_skus(request: HttpRequest) -> HttpResponse:
         "rows": page.rows,
         "lines": [(row, address(row.sku)) for row in page.rows],
         "page": page,
-        "may_replace": request.user.has_perm(desk_entries.CHANGE_ORDERS),
+        "may_replace": request.user.has_perm(CHANGE_ORDERS),
     }
     return render(request, "console/desk/desk_skus.html", context)
 
@@ -110,7 +113,7 @@ def _filter_context(request: HttpRequest, wanted: DeskFilter) -> dict[str, Any]:
         "wanted": wanted,
         "form": wanted.form,
         "sites": wanted.access.sites,
-        "people": list(desk_entries.assignable(wanted.access)),
+        "people": list(assignable(wanted.access)),
         "outages": list(Outage.objects.order_by("-lost_at")[:20]),
     }
 
@@ -148,7 +151,7 @@ def desk_order(request: HttpRequest, pk: int) -> HttpResponse:
             _save(request, order, form.cleaned_data)
         except ChangeRefused as error:
             refused = error.detail
-        except EditedMeanwhile:
+        except EntryMoved:
             meanwhile = True
         else:
             messages.success(
@@ -159,29 +162,37 @@ def desk_order(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _save(request: HttpRequest, order: Order, values: Mapping[str, str]) -> None:
-    was = read_shown(request).get(order.pk, desk_entries.NOBODY)
+    was = read_shown(request).get(order.pk, NOBODY)
     assignee = person_to_assign(request, values["assignee"], was=was)
     with transaction.atomic():
-        if (assignee.pk if assignee else desk_entries.NOBODY) != was:
-            done = desk_entries.assign(request=request, was={order.pk: was}, assignee=assignee)
-            if done.lost:
-                raise EditedMeanwhile({"assignee": str(done.lost[order.pk])})
-        desk_entries.write_note(
-            request=request,
-            order=order,
-            was=plain(request.POST.get("was_note", "")),
-            note=values["note"],
+        is_other = (assignee.pk if assignee else NOBODY) != was
+        if is_other and assign(request, was={order.pk: was}, assignee=assignee).lost:
+            raise EntryMoved
+        seen, note = plain(request.POST.get("was_note", "")), values["note"]
+        is_changed = entries.write_note(
+            order_id=order.pk,
+            was=seen,
+            note=note,
+            actor=person(request.user.get_username()),
+            now=timezone.now(),
         )
+        if is_changed:
+            audit_log.record(
+                request=request,
+                action="desk.noted",
+                target=f"order:{order.pk}",
+                detail=audit_log.changed({"note": seen}, {"note": note}),
+            )
 
 
 def _desk_order_page(
     request: HttpRequest, order: Order, form: DeskEntryForm, *, refused: str, meanwhile: bool
 ) -> HttpResponse:
     entry = DeskEntry.objects.select_related("assignee").filter(pk=order.pk).first()
-    people = list(desk_entries.assignable(site_access(request)))
+    people = list(assignable(site_access(request)))
     if entry and entry.assignee and entry.assignee not in people:
         people.append(entry.assignee)
-    held = entry.assignee_id if entry and entry.assignee_id else desk_entries.NOBODY
+    held = entry.assignee_id if entry and entry.assignee_id else NOBODY
     note = entry.note if entry else ""
     context = {
         "order": order,

@@ -11,10 +11,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from coc_admin.console.desk.queries import Sums
 from coc_admin.console.formats import format_money, format_quantity, format_span
 from coc_admin.console.labels import Banner, money_by_currency
 from coc_admin.set_up import Missing
+from orders.desk.shortages import Sums
 from orders.fields import ZERO
 from reconciliation.models import ConnectionState
 from reconciliation.runs.status import LastRun, Status

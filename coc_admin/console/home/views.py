@@ -13,17 +13,17 @@ from coc_admin import first_run, set_up
 from coc_admin.accounts.site_access import profile_of, site_access
 from coc_admin.console.access import console_page
 from coc_admin.console.alerts.queries import inbox_of
-from coc_admin.console.desk.queries import Sums, sums_of
 from coc_admin.console.frame import frame_of
 from coc_admin.console.home.headline import Facts, Headline, Rights, headline_of, money
 from coc_admin.console.labels import money_by_currency
-from coc_admin.console.outages.queries import figures_of
 from coc_admin.console.reports.views import latest_days
 from coc_admin.console.runs.queries import Seen, seen_runs, shown_runs
 from coc_admin.models import Profile
+from orders.desk.shortages import Sums, sums_of
 from orders.fields import ZERO
 from orders.models import Order
 from reconciliation.models import EntryState, Outage
+from reconciliation.outages.figures import figures_of
 from reconciliation.runs.status import LastRun, Status
 
 RUNS = 5
@@ -137,7 +137,7 @@ def _last_outage(request: HttpRequest) -> dict[str, Any] | None:
     outage = Outage.objects.filter(is_open=False).order_by("-lost_at").first()
     if outage is None:
         return None
-    figures = figures_of(outage, access=site_access(request))
+    figures = figures_of(outage, site_ids=site_access(request).site_ids)
     return {
         "outage": outage,
         "figures": figures,

@@ -11,7 +11,6 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from coc_admin import message_handover
 from coc_admin.accounts import audit_log
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import READ_AND_POST, console_page
@@ -19,6 +18,7 @@ from coc_admin.console.messages.forms import RouteForm, TemplateForm
 from orders import customer_messages
 from orders.actors import person
 from orders.models import MessageKind, MessageRoute, MessageTemplate, Site
+from reconciliation import message_handover
 
 MAY = "orders.change_messagetemplate"
 # Stands in the address where a site would.
@@ -89,11 +89,8 @@ def route_edit(request: HttpRequest, site: str) -> HttpResponse:
     moved = False
     if request.method == "POST" and form.is_valid():
         try:
-            message_handover.save_route(
-                site_id=site_id,
-                seen=form.cleaned_data["version"],
-                values=form.values(route),
-                request=request,
+            _save_route(
+                request, site_id, seen=form.cleaned_data["version"], values=form.values(route)
             )
         except message_handover.RouteMoved:
             moved = True
@@ -104,6 +101,17 @@ def route_edit(request: HttpRequest, site: str) -> HttpResponse:
     context = {"form": form, "site": site_id, "route": route, "moved": moved}
     status = 409 if moved else 400 if form.errors else 200
     return render(request, "console/messages/message_route.html", context, status=status)
+
+
+def _save_route(request: HttpRequest, site_id: str, *, seen: int, values: dict[str, Any]) -> None:
+    with transaction.atomic():
+        before, after = message_handover.save_route(site_id=site_id, seen=seen, values=values)
+        audit_log.record(
+            request=request,
+            action="site.messages",
+            target=f"site:{site_id}",
+            detail=audit_log.changed(before, after),
+        )
 
 
 def _save(

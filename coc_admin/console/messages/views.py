@@ -6,17 +6,20 @@ import uuid
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from coc_admin import message_handover
+from coc_admin.accounts import audit_log
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.messages.forms import MessageForm
 from coc_admin.console.orders.views import order_or_404
+from orders.actors import person
 from orders.customer_messages import draft, kind_of
 from orders.models import CustomerMessage, HandOver, MessageKind, MessageRoute, Order
+from reconciliation import message_handover
 
 
 @console_page("orders.change_order", methods=READ_AND_POST)
@@ -32,15 +35,25 @@ def write(request: HttpRequest, pk: int) -> HttpResponse:
     if not known and form.cleaned_data["seen"] != _seen(order):
         return _page(request, order, form, status=409)
     route = route_of(order)
-    message, is_new = message_handover.write(
-        order=order,
-        token=form.cleaned_data["token"],
-        values=form.message,
-        by_email=form.cleaned_data["by_email"] and route.email,
-        by_webhook=form.cleaned_data["by_webhook"] and bool(route.webhook),
-        request=request,
-        now=timezone.now(),
-    )
+    by_email = form.cleaned_data["by_email"] and route.email
+    by_webhook = form.cleaned_data["by_webhook"] and bool(route.webhook)
+    with transaction.atomic():
+        message, is_new = message_handover.write(
+            order=order,
+            token=form.cleaned_data["token"],
+            values=form.message,
+            by_email=by_email,
+            by_webhook=by_webhook,
+            actor=person(request.user.get_username()),
+            now=timezone.now(),
+        )
+        if is_new:
+            audit_log.record(
+                request=request,
+                action="customer.written",
+                target=f"order:{order.pk}",
+                detail={"message": message.pk, "email": by_email, "webhook": by_webhook},
+            )
     if is_new:
         _tell(request, message_handover.hand_over(message, clock=timezone.now))
     return redirect("order", pk=order.pk)
@@ -52,7 +65,14 @@ def send_again(request: HttpRequest, pk: int, message: int) -> HttpResponse:
     order = order_or_404(request, pk)
     row = get_object_or_404(CustomerMessage, order=order, pk=min(message, 2**63 - 1))
     if not is_erased(row):
-        message_handover.try_again(row, request=request)
+        with transaction.atomic():
+            if message_handover.try_again(row):
+                audit_log.record(
+                    request=request,
+                    action="customer.written_again",
+                    target=f"order:{order.pk}",
+                    detail={"message": row.pk},
+                )
         _tell(request, message_handover.hand_over(row, clock=timezone.now))
     return redirect("order", pk=order.pk)
 

@@ -15,7 +15,7 @@ from coc_admin.console import queries
 from coc_admin.console.forms import OrderFilterForm
 from orders.models import Order, Site
 from reconciliation.models import Outage
-from reconciliation.outage_demand import orders_of as orders_of_outage
+from reconciliation.outages.demand import orders_of as orders_of_outage
 
 _LATEST_FIRST = {name: not oldest for name, _, oldest in queries.ORDER_STATES}
 _DETAILS = ("offline", "captured_from", "captured_to", "value_from", "value_to")

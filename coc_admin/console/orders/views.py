@@ -29,7 +29,6 @@ from coc_admin.console.orders.item_timeline import adjusted_how
 from coc_admin.console.orders.item_tree import nested
 from coc_admin.console.orders.promise_text import promise_texts
 from coc_admin.console.orders.timeline import timeline
-from coc_admin.message_handover import messages_of
 from orders import exports, handover, lifecycle, outcomes
 from orders.actors import person
 from orders.errors import CannotCancel
@@ -51,6 +50,7 @@ from orders.models.replacements import OPEN_REPLACEMENT
 from orders.settlement import check_reopen
 from orders.texts import made_visible
 from orders.units import units_of, units_of_orders
+from reconciliation.message_handover import messages_of
 from reconciliation.models import ReservationDocument
 from reconciliation.reservation.release import cancel_order
 
@@ -142,7 +142,6 @@ def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
         .order_by("generation", "part")
         .prefetch_related("releases")
     )
-    lifecycle.load_open_remedies([order])
     is_free = lifecycle.open_remedy(order) == OpenRemedy.NONE
     being_replaced = being_adjusted = None
     if not is_free:

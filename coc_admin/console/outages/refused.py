@@ -12,7 +12,7 @@ from coc_admin.accounts.site_access import SiteAccess
 from orders.models import RefusedOrder
 from orders.refused_orders import still_refused
 from reconciliation.models import Outage
-from reconciliation.outage_demand import refused_of
+from reconciliation.outages.demand import refused_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,15 +21,15 @@ from coc_admin.accounts.site_access import SiteAccess, site_access
 from coc_admin.console.access import console_page
 from coc_admin.console.downloads import PER_SITE, form_or_404
 from coc_admin.console.outages import timeline
-from coc_admin.console.outages.queries import figures_of
 from coc_admin.console.runs.queries import seen_runs, shown_runs
 from coc_admin.report_responses import file_response
 from orders import statement_limit
 from orders.models import Order, Site
 from orders.tables import ENDINGS, Form, Reader, table_file
 from reconciliation.models import Outage, ReportDay
-from reconciliation.outage_demand import JUST_BEFORE
-from reconciliation.outage_demand import orders_of as orders_of_outage
+from reconciliation.outages.demand import JUST_BEFORE
+from reconciliation.outages.demand import orders_of as orders_of_outage
+from reconciliation.outages.figures import figures_of
 from reconciliation.reports.archives import Entry, report_entries, zip_of
 from reconciliation.reports.downloads import ReportUnavailable, joint_table, report_table
 from reconciliation.reports.names import day_of, stem_of
@@ -76,7 +76,11 @@ def outage_zip(request: HttpRequest, pk: int) -> HttpResponseBase:
     # What files hold does not depend on who asks.
     with translation.override(settings.LANGUAGE_CODE):
         summary = timeline.summary(
-            outage, figures=figures_of(outage, access=access), runs=runs, reports=reports, now=now
+            outage,
+            figures=figures_of(outage, site_ids=access.site_ids),
+            runs=runs,
+            reports=reports,
+            now=now,
         )
     try:
         entries = chain(

@@ -18,7 +18,6 @@ from coc_admin.console.formats import (
     format_span,
 )
 from coc_admin.console.orders.timeline import Line
-from coc_admin.console.outages.queries import Figures
 from orders import reasons
 from reconciliation.models import (
     Connection,
@@ -28,6 +27,7 @@ from reconciliation.models import (
     ReportDay,
     Run,
 )
+from reconciliation.outages.figures import Figures
 from reconciliation.queue import intervals
 
 MOST_LINES = 200

@@ -17,18 +17,18 @@ from coc_admin.console.alerts.queries import inbox_of
 from coc_admin.console.charts import polyline, rounded_up
 from coc_admin.console.frame import frame_of
 from coc_admin.console.outages import timeline
-from coc_admin.console.outages.queries import (
-    Point,
-    counts_of_outages,
-    course_of,
-    figures_of,
-)
 from coc_admin.console.outages.refused import refusal_word, refused_rows
 from coc_admin.console.outages.report_views import MOST_RUNS, reports_of_outage
 from coc_admin.console.runs.queries import seen_runs, shown_runs
 from coc_admin.pager import NEWEST_FIRST
 from reconciliation.models import Alert, AlertState, Outage, Run
-from reconciliation.outage_demand import Demand, refused_during
+from reconciliation.outages.demand import Demand, refused_during
+from reconciliation.outages.figures import (
+    Point,
+    counts_of_outages,
+    course_of,
+    figures_of,
+)
 
 PAGE = 25
 MOST_ALERTS = 20
@@ -40,7 +40,7 @@ MOST_REFUSED = 20
 def outage_list(request: HttpRequest) -> HttpResponse:
     """List outages, the newest first, with what was captured and oversold."""
     page = NEWEST_FIRST.page(Outage.objects.all(), request.GET.get("cursor", ""), size=PAGE)
-    counts = counts_of_outages(page.rows, access=site_access(request))
+    counts = counts_of_outages(page.rows, site_ids=site_access(request).site_ids)
     context = {
         "rows": [(outage, counts[outage.pk]) for outage in page.rows],
         "page": page,
@@ -53,7 +53,7 @@ def outage_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one outage: when, what was captured, what became of it, and a text to send."""
     outage = get_object_or_404(Outage, pk=min(pk, 2**63 - 1))
     user, access, now = request.user, site_access(request), timezone.now()
-    figures = figures_of(outage, access=access)
+    figures = figures_of(outage, site_ids=access.site_ids)
     runs = list(shown_runs(access).filter(outage=outage).order_by("-pk")[:MOST_RUNS])
     seen = seen_runs(runs, access)
     may_download = user.has_perm("reconciliation.download_report")
@@ -72,7 +72,9 @@ def outage_page(request: HttpRequest, pk: int) -> HttpResponse:
         "to_detect": timeline.span(outage.lost_at, outage.detected_at),
         "away": timeline.span(outage.lost_at, outage.recovered_at or now),
         "to_reconcile": timeline.span(outage.recovered_at, outage.drained_at),
-        "chart": _chart(course_of(outage, access=access, now=now)) if figures.orders else None,
+        "chart": _chart(course_of(outage, site_ids=access.site_ids, now=now))
+        if figures.orders
+        else None,
         "runs": seen,
         "alerts": inbox_of(request).shown_to_person(_alerts(outage, runs, now))
         if user.has_perm("reconciliation.view_alert")

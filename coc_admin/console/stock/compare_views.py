@@ -9,13 +9,14 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import ngettext
 
 from coc_admin.accounts import audit_log
 from coc_admin.console.access import console_page
-from coc_admin.console.stock import comparison
 from coc_admin.console.stock.views import record_or_404, stock_page_of
 from orders.models import InventoryRecord
+from reconciliation.stock_mirror import comparison
 
 
 @console_page("orders.view_inventoryrecord")
@@ -23,7 +24,7 @@ def compare_list(request: HttpRequest) -> HttpResponse:
     """Put the SKUs of a page of the list beside OCI's figures of this moment."""
     shown = stock_page_of(request)
     context = {
-        "told": comparison.compare(shown.page.rows),
+        "told": comparison.compare(shown.page.rows, now=timezone.now()),
         "page": shown.page,
         "refresh_url": f"{reverse('stock_refresh')}?{request.GET.urlencode()}",
         "back_url": f"{reverse('inventory')}?{request.GET.urlencode()}",
@@ -36,7 +37,7 @@ def compare_sku(request: HttpRequest, pk: int) -> HttpResponse:
     """Put one SKU beside OCI's figure of this moment."""
     record = record_or_404(request, pk)
     context = {
-        "told": comparison.compare([record]),
+        "told": comparison.compare([record], now=timezone.now()),
         "record": record,
         "refresh_url": reverse("sku_refresh", args=[record.pk]),
         "back_url": reverse("sku", args=[record.pk]),

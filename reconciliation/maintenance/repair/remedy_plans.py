@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.db.models import Sum
 
-from orders import ledger, lifecycle
+from orders import ledger, lifecycle, open_remedies
 from orders.fields import ZERO
 from orders.lifecycle import OpenRemedy
 from orders.models import (
@@ -33,7 +33,9 @@ def remedy(pk: int, work: Work) -> Plan | ByHand:
     """Put right what is safe; the rest is for a person."""
     order = order_of(pk, work)
     steps: list[_Step] = []
-    if order is not None and _may_be_judged(order):
+    if order is not None and (mark := _open_remedy(order)) is not None:
+        steps.append(mark)
+    elif order is not None and _may_be_judged(order):
         for one in (_left_holds, _left_documents, _settlement, _mark):
             step = one(order, work)
             if step is not None:
@@ -52,7 +54,7 @@ def remedy(pk: int, work: Work) -> Plan | ByHand:
     return Plan(
         before="; ".join(before for before, _, _ in steps),
         after="; ".join(after for _, after, _ in steps),
-        why="Nothing of the order is being replaced or adjusted, and its items say so.",
+        why="The rows of its remedies and its items say so.",
         act=act,
     )
 
@@ -63,6 +65,20 @@ def _may_be_judged(order: Order) -> bool:
         return False
     items = OrderItem.objects.filter(order=order).annotate(made=Sum("replacements__quantity"))
     return all(item.replaced_quantity == (item.made or ZERO) for item in items)
+
+
+def _open_remedy(order: Order) -> _Step | None:
+    """Let the order's column say what the rows of its remedies say, before anything else."""
+    found = open_remedies.mismatched([order.pk])
+    if order.pk not in found:
+        return None
+    there = found[order.pk]
+    rows = Order.objects.filter(pk=order.pk, open_remedy=order.open_remedy)
+    return (
+        f"marked as {order.open_remedy or 'none'}",
+        f"marked as {there or 'none'}",
+        lambda: change(rows, open_remedy=there),
+    )
 
 
 def _left_holds(order: Order, work: Work) -> _Step | None:

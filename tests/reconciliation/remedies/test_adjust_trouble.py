@@ -27,7 +27,7 @@ from reconciliation import remedies
 from reconciliation.connection import clients
 from reconciliation.maintenance import integrity_check, sweep
 from reconciliation.models import ReservationDocument, Scope
-from reconciliation.remedies import adjust_finish, integrity
+from reconciliation.remedies import adjust, integrity, swap
 from reconciliation.reservation import release
 from tests.engine import MIA, D, Engine, ato, quantities, set_connection
 from tests.reconciliation.remedies.adjustments import (
@@ -51,16 +51,16 @@ pytestmark = pytest.mark.django_db
 
 
 STEPS = {
-    "reconciliation.remedies.adjust.finish": "reserving",
+    "reconciliation.remedies.swap.finish": "reserving",
     "reconciliation.reservation.send.prepare": "reserving",
     "reconciliation.reservation.send._Caller.answered": "reserving",
-    "reconciliation.remedies.adjust_finish._shortfalls": "reserving",
-    "reconciliation.remedies.adjust_finish._complete": "reserving",
-    "orders.adjustments._settle": "reserving",
-    "orders.adjustments._tell": "",
+    "reconciliation.remedies.swap._shortfalls": "reserving",
+    "reconciliation.remedies.swap._complete": "reserving",
+    "orders.swaps.settle": "reserving",
+    "orders.swaps.record": "",
     "reconciliation.reservation.write_kept": "",
-    "reconciliation.remedies.adjust_finish._let_go": "done",
-    "reconciliation.remedies.adjust_finish.stock_refresh.refresh": "done",
+    "reconciliation.remedies.swap._let_go": "done",
+    "reconciliation.remedies.swap.stock_refresh.refresh": "done",
 }
 
 
@@ -95,7 +95,7 @@ def test_death_while_it_is_given_back_is_made_good(
     engine: Engine, order: Order, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     engine.at_oci({"MUG": 1}, location="dc2")
-    for _ in killed(monkeypatch, f"reconciliation.remedies.adjust_finish.{step}"):
+    for _ in killed(monkeypatch, f"reconciliation.remedies.swap.{step}"):
         with pytest.raises(Death):
             adjust_reservation(order, engine, *MOVED)
     engine.clock.go(61)
@@ -178,7 +178,7 @@ def test_cancelling_the_order_gives_both_documents_back(
 def test_nothing_is_called_broken_while_the_claim_of_a_dead_one_holds_a_cancellation_up(
     engine: Engine, order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for _ in killed(monkeypatch, "reconciliation.remedies.adjust_finish._complete"):
+    for _ in killed(monkeypatch, "reconciliation.remedies.swap._complete"):
         with pytest.raises(Death):
             adjust_reservation(order, engine, *ONE_LESS)
     release.cancel_order(order_id=order.pk, actor=MIA, reason="r", now=engine.clock())
@@ -203,8 +203,8 @@ def test_an_order_cancelled_between_answer_and_count_is_not_adjusted(
         )
         return complete(*args, **more)
 
-    complete = adjust_finish._complete
-    monkeypatch.setattr(adjust_finish, "_complete", cancel_first)
+    complete = swap._complete
+    monkeypatch.setattr(swap, "_complete", cancel_first)
     with pytest.raises(CannotAdjust, match="cancelled meanwhile"):
         adjust_reservation(order, engine, *ONE_LESS)
     assert quantities(order) == [("MUG", D(3), D(3)), ("CUP", D(2), D(2))]
@@ -257,8 +257,8 @@ def test_one_that_resists_does_not_keep_the_others_waiting(
 def test_what_another_worker_has_ended_is_left_alone(engine: Engine, order: Order) -> None:
     done = adjust_reservation(order, engine, *ONE_LESS).adjustment
     before = everything(), len(engine.oci.requests())
-    ended = adjust_finish.finish(
-        done.pk, holder="late", client=clients.shared_client(), clock=engine.clock
+    ended = swap.finish(
+        adjust.SWAP, done.pk, holder="late", client=clients.shared_client(), clock=engine.clock
     )
     assert ended is None
     assert (everything(), len(engine.oci.requests())) == before

@@ -30,7 +30,7 @@ from orders.models import (
 from reconciliation import remedies
 from reconciliation.maintenance import integrity_check, sweep
 from reconciliation.models import ReservationDocument, Scope
-from reconciliation.remedies import replace_finish
+from reconciliation.remedies import swap
 from reconciliation.reservation import release
 from tests.engine import MIA, D, Engine, ato, kinds, quantities, reserved_by_items, set_connection
 
@@ -223,7 +223,7 @@ def test_nobody_else_acts_on_the_order_meanwhile(engine: Engine, short: Order) -
     assert_replaced(short, engine)
 
 
-@pytest.mark.parametrize("step", ["prepare", "_answered", "_complete"])
+@pytest.mark.parametrize("step", ["prepare", "_shortfalls", "_complete"])
 def test_death_at_any_step_is_made_good_by_the_sweep(
     engine: Engine, short: Order, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -231,7 +231,7 @@ def test_death_at_any_step_is_made_good_by_the_sweep(
         raise Death
 
     where = "reconciliation.reservation.send.prepare" if step == "prepare" else step
-    target = where if "." in where else f"reconciliation.remedies.replace_finish.{step}"
+    target = where if "." in where else f"reconciliation.remedies.swap.{step}"
     with monkeypatch.context() as patched:
         patched.setattr(target, die)
         with pytest.raises(Death):
@@ -245,7 +245,7 @@ def test_death_at_any_step_is_made_good_by_the_sweep(
     assert [state for state, _ in engine.documents("A1")] == ["OPEN", "OPEN"]
 
 
-@pytest.mark.parametrize("step", ["_cancel", "_refuse"])
+@pytest.mark.parametrize("step", ["_undo", "_refuse"])
 def test_death_while_it_is_given_back_is_made_good(
     engine: Engine, short: Order, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -254,7 +254,7 @@ def test_death_while_it_is_given_back_is_made_good(
 
     engine.at_oci({"CUP": 1})
     with monkeypatch.context() as patched:
-        patched.setattr(replace_finish, step, die)
+        patched.setattr(swap, step, die)
         with pytest.raises(Death):
             replace(short, engine)
     engine.at_oci({"CUP": 9})
@@ -324,8 +324,8 @@ def test_an_order_cancelled_between_answer_and_count_is_not_replaced(
         )
         return complete(*args, **more)
 
-    complete = replace_finish._complete
-    monkeypatch.setattr(replace_finish, "_complete", cancel_first)
+    complete = swap._complete
+    monkeypatch.setattr(swap, "_complete", cancel_first)
     with pytest.raises(CannotReplace, match="cancelled meanwhile"):
         replace(short, engine)
     assert quantities(short) == [("MUG", D(3), D(1))]

@@ -16,7 +16,7 @@ from orders.models import Hold, InventoryRecord, Movement, Order, OrderItem, Rep
 from reconciliation import remedies, tasks
 from reconciliation.maintenance import sweep
 from reconciliation.models import ReservationDocument, Scope
-from reconciliation.remedies import replace, replace_finish
+from reconciliation.remedies import replace, swap
 from reconciliation.reservation import release
 from tests.engine import MIA, D, Engine, ato, quantities, set_connection
 from tests.reconciliation.remedies.test_replace import (
@@ -107,8 +107,8 @@ def test_death_before_the_commit_leaves_nothing(
     "step",
     [
         "reconciliation.reservation.send.prepare",
-        "reconciliation.remedies.replace_finish._answered",
-        "reconciliation.remedies.replace_finish._complete",
+        "reconciliation.remedies.swap._shortfalls",
+        "reconciliation.remedies.swap._complete",
     ],
 )
 def test_death_of_the_worker_is_made_good_by_the_sweep(
@@ -126,14 +126,14 @@ def test_death_of_the_worker_is_made_good_by_the_sweep(
     assert_replaced(short, engine)
 
 
-@pytest.mark.parametrize("step", ["_cancel", "stock_refresh.fetch", "_refuse"])
+@pytest.mark.parametrize("step", ["_undo", "stock_refresh.fetch", "_refuse"])
 def test_death_while_it_is_given_back_is_made_good(
     engine: Engine, short: Order, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     begin(short, engine)
     engine.at_oci({"CUP": 1})
     with monkeypatch.context() as patched:
-        patched.setattr(f"reconciliation.remedies.replace_finish.{step}", die)
+        patched.setattr(f"reconciliation.remedies.swap.{step}", die)
         with pytest.raises(Death):
             finish(engine)
     engine.clock.go(61)
@@ -293,13 +293,13 @@ def test_what_another_worker_has_ended_is_not_asked_for_again(
 def test_a_worker_stops_when_its_time_is_over_and_goes_on_later(
     engine: Engine, many: list[Order], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    complete = replace_finish._complete
+    complete = swap._complete
 
     def slowly(*args: Any, **more: Any) -> Any:
         engine.clock.go(8)
         return complete(*args, **more)
 
-    monkeypatch.setattr(replace_finish, "_complete", slowly)
+    monkeypatch.setattr(swap, "_complete", slowly)
     budget = timedelta(seconds=10)
     assert remedies.finish_replacements(clock=engine.clock, budget=budget) == 2
     assert states() == ["done", "done", "reserving"]
@@ -348,16 +348,16 @@ def test_one_that_was_asked_for_lately_lets_the_others_pass(
 def test_one_that_resists_does_not_keep_the_others_waiting(
     engine: Engine, many: list[Order], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    complete = replace_finish._complete
+    complete = swap._complete
     first = Replacement.objects.earliest("pk")
 
-    def resist(replacement: Replacement, **more: Any) -> Any:
+    def resist(kind: Any, replacement: Replacement, **more: Any) -> Any:
         if replacement.pk == first.pk:
             raise LedgerChanged
-        return complete(replacement, **more)
+        return complete(kind, replacement, **more)
 
     with monkeypatch.context() as patched:
-        patched.setattr(replace_finish, "_complete", resist)
+        patched.setattr(swap, "_complete", resist)
         assert finish(engine) == 2
     assert states() == ["reserving", "done", "done"]
     assert finish(engine) == 1

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from coc_admin import bulk_remedies
-from coc_admin.models import AuditEntry, BulkLine, BulkRemedy
+from coc_admin.models import AuditEntry
 from orders import ledger
 from orders.ledger import LedgerChanged
 from orders.models import (
@@ -16,6 +15,8 @@ from orders.models import (
     Replacement,
 )
 from reconciliation import remedies
+from reconciliation.models import BulkLine, BulkRemedy
+from reconciliation.remedies.bulk import execution
 from reconciliation.reservation import release
 from tests.coc_admin.console.bulk.replacing_many import (
     WHY,
@@ -144,7 +145,7 @@ def test_oci_lost_in_the_middle_leaves_the_rest_to_be_done(
         return made
 
     with monkeypatch.context() as patched:
-        patched.setattr(bulk_remedies.remedies, "begin_replacement", then_away)
+        patched.setattr(execution.remedies, "begin_replacement", then_away)
         confirm(merchandiser, path)
     assert finish(engine) == 0
     page = merchandiser.get(path)
@@ -186,7 +187,7 @@ def test_death_on_the_way_forgets_and_doubles_nothing(
         pass
 
     path = begin(merchandiser, "replace", short)
-    where = bulk_remedies.remedies if step == "begin_replacement" else bulk_remedies
+    where = execution.remedies if step == "begin_replacement" else execution
     real, calls = getattr(where, step), iter(range(9))
 
     def die(*args: Any, **more: Any) -> Any:
@@ -215,7 +216,7 @@ def test_stock_that_is_gone_by_then_is_refused_for_the_youngest(
     merchandiser: Client, engine: Engine, short: list[Order], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = begin(merchandiser, "replace", short)
-    monkeypatch.setattr(bulk_remedies, "AT_ONCE", 1)
+    monkeypatch.setattr(execution, "AT_ONCE", 1)
     confirm(merchandiser, path)
     # A shopper buys 2 of the 4 that are left.
     engine.at_oci({"CUP": 6})

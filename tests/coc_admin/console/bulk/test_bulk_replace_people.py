@@ -8,8 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from coc_admin import bulk_remedies
-from coc_admin.models import BulkLine, BulkRemedy, Profile
+from coc_admin.models import Profile
 from orders import ledger
 from orders.models import (
     Hold,
@@ -17,6 +16,8 @@ from orders.models import (
     OrderItem,
     Replacement,
 )
+from reconciliation.models import BulkLine, BulkRemedy
+from reconciliation.remedies.bulk import execution
 from tests.coc_admin.console.bulk.replacing_many import (
     WHY,
     confirm,
@@ -139,7 +140,7 @@ def test_of_another_site_nothing_is_seen_or_done(
     ledger.apply_snapshot(
         figures=[ledger.Figure("outlet", sku, D(5)) for sku in ("MUG", "JAR")],
         taken_at=engine.clock(),
-        lag=bulk_remedies.timedelta(seconds=3),
+        lag=execution.timedelta(seconds=3),
         now=engine.clock(),
     )
     other = engine.capture(outlet, "O1", [("MUG", 2)])

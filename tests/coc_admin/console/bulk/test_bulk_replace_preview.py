@@ -6,7 +6,6 @@ import pytest
 from django.test import Client
 
 from coc_admin.console.bulk import replace_views
-from coc_admin.models import BulkRemedy
 from orders import cancellation
 from orders.models import (
     InventoryRecord,
@@ -14,6 +13,7 @@ from orders.models import (
     OrderItem,
 )
 from reconciliation import remedies
+from reconciliation.models import BulkRemedy
 from tests import factories
 from tests.coc_admin.console.bulk.replacing_many import (
     finish,

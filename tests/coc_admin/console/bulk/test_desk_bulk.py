@@ -13,9 +13,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from coc_admin import bulk_remedies
 from coc_admin.console.bulk import selection
-from coc_admin.models import AuditEntry, BulkLine, BulkRemedy, Profile
+from coc_admin.models import AuditEntry, Profile
 from orders import settlement
 from orders.actors import person
 from orders.models import (
@@ -28,7 +27,8 @@ from orders.models import (
     OrderStatus,
     Resolution,
 )
-from reconciliation.models import Run
+from reconciliation.models import BulkLine, BulkRemedy, Run
+from reconciliation.remedies.bulk import execution
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.scene import NOW, Scene
 
@@ -286,7 +286,7 @@ def test_what_changes_after_the_confirmation_is_refused_with_why(
     merchandiser: Client, outage: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = begin(merchandiser, "cancel", [outage.partial, outage.waiting])
-    monkeypatch.setattr(bulk_remedies, "AT_ONCE", 1)
+    monkeypatch.setattr(execution, "AT_ONCE", 1)
     confirm(merchandiser, path, WHY)
     page = merchandiser.get(path)
     assert page.context["pending"] == 1

@@ -11,8 +11,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from coc_admin.console.desk import queries, sku_queries
-from coc_admin.models import AuditEntry, DeskEntry, Profile
-from orders.models import InventoryRecord, Order, OrderItem
+from coc_admin.models import AuditEntry, Profile
+from orders.desk import shortages
+from orders.models import DeskEntry, InventoryRecord, Order, OrderItem
 from reconciliation.models import AttemptOutcome
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.scene import NOW, Scene
@@ -59,7 +60,7 @@ def test_stock_says_enough_none_or_not_known(viewer: Client, outage: Scene) -> N
     unknown = make_short(outage, "unknown", [("CUP-02", 3)])
     InventoryRecord.objects.filter(sku="MUG-01").update(snapshot_ato=Decimal(0), ato=0)
     InventoryRecord.objects.filter(sku="CUP-02").update(snapshot_ato=None, ato=0)
-    found = queries.shortages_of([enough.pk, unknown.pk, outage.nothing.pk])
+    found = shortages.shortages_of([enough.pk, unknown.pk, outage.nothing.pk])
     assert [found[pk].stock for pk in found] == ["enough", "unknown", "none"]
 
 

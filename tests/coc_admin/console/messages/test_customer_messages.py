@@ -12,11 +12,11 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from coc_admin import message_handover
 from coc_admin.models import AuditEntry, Profile
 from orders import customer_messages, settlement
 from orders.actors import person
 from orders.models import CustomerMessage, MessageKind, MessageRoute, MessageTemplate, Order, Site
+from reconciliation import message_handover
 from tests.coc_admin.console.scene import NOW, Scene
 from tests.receiver import Receiver, receiver
 

@@ -11,7 +11,6 @@ from django.test import Client
 
 from coc_admin.console import charts
 from coc_admin.console.outages import views
-from coc_admin.console.outages.queries import Counts, course_of
 from orders.models import Order, OrderStatus, Resolution
 from reconciliation.models import (
     Connection,
@@ -23,6 +22,7 @@ from reconciliation.models import (
     ReportType,
     Run,
 )
+from reconciliation.outages.figures import Counts, course_of
 from tests.coc_admin.console.scene import (
     NOW,
     Scene,

@@ -113,6 +113,7 @@ def test_an_order_with_an_open_remedy_is_not_settled_until_that_has_ended(
         reason="r",
         asked_at=NOW,
     )
+    Order.objects.filter(pk=outage.partial.pk).update(open_remedy="adjustment")
     path = f"/orders/{outage.partial.pk}/settle/"
     assert path.encode() not in merchandiser.get(f"/orders/{outage.partial.pk}/").content
     page = merchandiser.get(path).content

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 
 from orders.fields import ZERO
 from orders.models import Order, RefusedOrder
@@ -25,6 +25,12 @@ def orders_of(outage: Outage) -> Q:
     if outage.drained_at is not None:
         during &= Q(captured_at__lt=outage.drained_at)
     return during
+
+
+def captured_during(outage: Outage, *, site_ids: Collection[str] | None = None) -> QuerySet[Order]:
+    """Return the orders of `orders_of`, at these sites or at all, not sorted."""
+    orders = Order.objects.filter(orders_of(outage)).order_by()
+    return orders if site_ids is None else orders.filter(site__in=site_ids)
 
 
 def refused_of(outage: Outage) -> Q:
@@ -69,9 +75,7 @@ def demand_of(outage: Outage, *, site_ids: Collection[str] | None = None) -> Dem
 
     An order that was refused and accepted later, under the same number, is not refused.
     """
-    orders = Order.objects.filter(orders_of(outage)).order_by()
-    if site_ids is not None:
-        orders = orders.filter(site__in=site_ids)
+    orders = captured_during(outage, site_ids=site_ids).order_by()
     groups = list(
         orders.values("currency")
         .annotate(number=Count("pk"), value=Sum("order_total"), **unit_sums())

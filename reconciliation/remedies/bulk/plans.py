@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -13,9 +13,6 @@ from typing import TypedDict
 from django.db.models import Count, Sum
 from django.utils.translation import gettext as _
 
-from coc_admin.accounts.site_access import SiteAccess
-from coc_admin.bulk_replacements import Replacing, judge
-from coc_admin.models import BulkKind, BulkLine, BulkRemedy
 from orders import lifecycle, refusals, settlement
 from orders.fields import ZERO
 from orders.lifecycle import Action, Refusal
@@ -26,7 +23,8 @@ from orders.models import (
 )
 from orders.models.inventory import OPEN_HOLDS
 from orders.units import units_of
-from reconciliation.models import ReservationDocument
+from reconciliation.models import BulkKind, BulkLine, BulkRemedy, ReservationDocument
+from reconciliation.remedies.bulk.replace_plans import Replacing, judge
 from reconciliation.reservation.release import MAY_HOLD
 
 
@@ -86,15 +84,18 @@ class Planned:
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
 
 
-def plan(bulk: BulkRemedy, access: SiteAccess, *, now: datetime) -> list[Planned]:
+def plan(
+    bulk: BulkRemedy, *, site_ids: Collection[str] | None = None, now: datetime
+) -> list[Planned]:
     """Return what would be done to each order, oldest promise first; a bounded number of queries.
 
-    Orders that the person may not see are left out.
+    Orders of other sites than `site_ids` (None: all) are left out.
     """
     lines = {line.order_id: line for line in bulk.lines.all()}
-    orders = list(
-        access.permitted_orders().filter(pk__in=list(lines)).order_by("captured_at", "id")
-    )
+    found = Order.objects.filter(pk__in=list(lines))
+    if site_ids is not None:
+        found = found.filter(site__in=site_ids)
+    orders = list(found.order_by("captured_at", "id"))
     keys = [order.pk for order in orders]
     items: dict[int, list[OrderItem]] = defaultdict(list)
     for item in OrderItem.objects.filter(order__in=keys).order_by("order", "position"):
@@ -102,7 +103,6 @@ def plan(bulk: BulkRemedy, access: SiteAccess, *, now: datetime) -> list[Planned
     kind = BulkKind(bulk.kind)
     if kind == BulkKind.REPLACE:
         return _plan_replacing(bulk, orders, lines, items, now=now)
-    lifecycle.load_open_remedies(orders)
     held, documents = _held(keys), _documents(keys)
     planned = []
     for order in orders:

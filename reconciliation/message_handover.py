@@ -14,9 +14,8 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q
-from django.http import HttpRequest
 
-from coc_admin.accounts import audit_log
+from orders.actors import Actor
 from orders.models import CustomerMessage, HandOver, MessageRoute, Order
 from reconciliation.alerts.channels import send
 
@@ -36,7 +35,7 @@ def write(
     values: Mapping[str, Any],
     by_email: bool,
     by_webhook: bool,
-    request: HttpRequest,
+    actor: Actor,
     now: datetime,
 ) -> tuple[CustomerMessage, bool]:
     """Write a message down; returns it and whether it is new, or the one with the same token.
@@ -44,43 +43,28 @@ def write(
     `values` are kind, recipient, subject and body, as the person saw them.
     """
     pending = {True: HandOver.PENDING, False: HandOver.NONE}
-    with transaction.atomic():
-        message, is_new = CustomerMessage.objects.get_or_create(
-            token=token,
-            defaults={
-                **values,
-                "order": order,
-                "actor": request.user.get_username()[:150],
-                "at": now,
-                "email": pending[by_email],
-                "webhook": pending[by_webhook],
-            },
-        )
-        if is_new:
-            audit_log.record(
-                request=request,
-                action="customer.written",
-                target=f"order:{order.pk}",
-                detail={"message": message.pk, "email": by_email, "webhook": by_webhook},
-            )
-    return message, is_new
+    return CustomerMessage.objects.get_or_create(
+        token=token,
+        defaults={
+            **values,
+            "order": order,
+            "actor": actor.name[:150],
+            "at": now,
+            "email": pending[by_email],
+            "webhook": pending[by_webhook],
+        },
+    )
 
 
-def try_again(message: CustomerMessage, *, request: HttpRequest) -> None:
-    """Let what was not handed over be handed over once more."""
+def try_again(message: CustomerMessage) -> bool:
+    """Let what was not handed over be handed over once more; False if there is nothing."""
     changed = 0
     with transaction.atomic():
         for way in ("email", "webhook"):
             changed += CustomerMessage.objects.filter(
                 pk=message.pk, **{way: HandOver.FAILED}
             ).update(**{way: HandOver.PENDING, f"{way}_error": ""})
-        if changed:
-            audit_log.record(
-                request=request,
-                action="customer.written_again",
-                target=f"order:{message.order_id}",
-                detail={"message": message.pk},
-            )
+    return changed > 0
 
 
 def hand_over(message: CustomerMessage, *, clock: Callable[[], datetime]) -> CustomerMessage:
@@ -111,9 +95,12 @@ def messages_of(order: Order) -> list[CustomerMessage]:
 
 
 def save_route(
-    *, site_id: str, seen: int, values: Mapping[str, Any], request: HttpRequest
-) -> MessageRoute:
-    """Keep how the messages of a site leave; `seen` is the version as read. Raises RouteMoved."""
+    *, site_id: str, seen: int, values: Mapping[str, Any]
+) -> tuple[Mapping[str, object], Mapping[str, object]]:
+    """Keep how the messages of a site leave; `seen` is the version as read. Raises RouteMoved.
+
+    Returns what may be shown of the route before and after.
+    """
     with transaction.atomic():
         route, _made = MessageRoute.objects.get_or_create(pk=site_id)
         before = _shown(route)
@@ -123,13 +110,7 @@ def save_route(
         if not won:
             raise RouteMoved
         route.refresh_from_db()
-        audit_log.record(
-            request=request,
-            action="site.messages",
-            target=f"site:{site_id}",
-            detail=audit_log.changed(before, _shown(route)),
-        )
-    return route
+    return before, _shown(route)
 
 
 def _shown(route: MessageRoute) -> dict[str, object]:

@@ -10,27 +10,25 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from coc_admin.accounts import audit_log
-from coc_admin.accounts.site_access import SiteAccess
-from coc_admin.bulk_plans import Planned, check, plan, settled_words
-from coc_admin.bulk_replacements import ReplaceChoice
-from coc_admin.models import BulkKind, BulkLine, BulkRemedy, BulkState
 from orders import replacements, settlement
-from orders.actors import Actor, person
+from orders.actors import Actor
 from orders.errors import OrderRefused
 from orders.ledger import LedgerChanged
 from orders.models import Order, OrderItem, OrderStatus, Replacement
 from reconciliation import remedies
+from reconciliation.models import BulkKind, BulkLine, BulkRemedy, BulkState
 from reconciliation.queue import enqueue
+from reconciliation.remedies.bulk.plans import Planned, check, plan, settled_words
+from reconciliation.remedies.bulk.replace_plans import ReplaceChoice
 from reconciliation.reservation import release
 
 # Each takes some ten statements, replacing forty; a request must not last.
@@ -59,6 +57,14 @@ class NothingToDo(Exception):
     """The remedy is open to none of the chosen orders any more."""
 
 
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """How many orders a confirmed remedy is to be done to, and how many it leaves out."""
+
+    to_do: int
+    left_out: int
+
+
 def draft(*, user: User, kind: BulkKind, order_ids: Collection[int], now: datetime) -> BulkRemedy:
     """Keep which orders a person has chosen for a remedy; nothing is done to them yet."""
     with transaction.atomic():
@@ -72,30 +78,30 @@ def draft(*, user: User, kind: BulkKind, order_ids: Collection[int], now: dateti
 
 def confirm(
     *,
-    request: HttpRequest,
     bulk_id: uuid.UUID,
-    access: SiteAccess,
     seen: Mapping[int, str],
     reason: str,
     reference: str,
     now: datetime,
+    site_ids: Collection[str] | None = None,
     choice: ReplaceChoice | None = None,
-) -> None:
-    """Write down what is to be done to each order; what was confirmed before stays as it is.
+) -> Confirmed | None:
+    """Write down what is to be done to each order; None if it was confirmed before, and stays so.
 
     `seen` are the marks (Planned.mark) of the orders as they were shown; replacing needs a `choice`
-    of what replaces what. Raises PlanChanged when one order has moved on, NotNow while OCI is away
+    of what replaces what. Orders of other sites than `site_ids` (None: all) are left as they are.
+    Raises PlanChanged when one order has moved on, NotNow while OCI is away
     that a replacement is reserved at, and NothingToDo.
     """
     with transaction.atomic():
         bulk = BulkRemedy.objects.select_for_update().get(pk=bulk_id)
         if bulk.confirmed_at is not None:
-            return
+            return None
         if choice is not None:
             choice.put_into(bulk)
         if bulk.kind == BulkKind.REPLACE and (away := remedies.why_oci_is_away()):
             raise NotNow(away)
-        planned = plan(bulk, access, now=now)
+        planned = plan(bulk, site_ids=site_ids, now=now)
         moved = {one.order.pk for one in planned if seen.get(one.order.pk) != one.mark}
         if moved:
             raise PlanChanged(moved)
@@ -108,22 +114,11 @@ def confirm(
             **(choice.columns if choice is not None else {}),
         )
         if not won:
-            return
+            return None
         lines = [_decided(one) for one in planned]
         BulkLine.objects.bulk_update(lines, ["state", "units", "detail"], batch_size=200)
-        audit_log.record(
-            request=request,
-            action="desk.bulk",
-            target=f"bulk:{bulk_id}",
-            detail={
-                "remedy": bulk.kind,
-                "orders": sum(line.state == BulkState.PENDING for line in lines),
-                "left_out": sum(line.state != BulkState.PENDING for line in lines),
-                "reference": reference,
-                **({"replaced": choice.short_sku, "by": choice.sku} if choice is not None else {}),
-            },
-            reason=reason,
-        )
+        to_do = sum(line.state == BulkState.PENDING for line in lines)
+        return Confirmed(to_do=to_do, left_out=len(lines) - to_do)
 
 
 def _decided(planned: Planned) -> BulkLine:
@@ -145,16 +140,25 @@ def at_once(bulk: BulkRemedy) -> int:
     return min(AT_ONCE, _REPLACED_AT_ONCE) if bulk.kind == BulkKind.REPLACE else AT_ONCE
 
 
-def resume(*, bulk: BulkRemedy, access: SiteAccess, username: str, now: datetime) -> int:
+def resume(
+    *,
+    bulk: BulkRemedy,
+    actor: Actor,
+    now: datetime,
+    site_ids: Collection[str] | None = None,
+) -> int:
     """Do what is to be done, up to `at_once`; return how many are left. No call to OCI.
 
-    The oldest orders come first. What replaces is begun here, and finished by workers.
+    The oldest orders come first, of `site_ids` alone (None: all). What replaces is begun here, and
+    finished by workers.
     """
-    pending = access.permitted(bulk.lines.filter(state=BulkState.PENDING), "order__site")
+    pending = bulk.lines.filter(state=BulkState.PENDING)
+    if site_ids is not None:
+        pending = pending.filter(order__site__in=site_ids)
     oldest_first = pending.order_by("order__captured_at", "order_id")
     for line_id in list(oldest_first.values_list("pk", flat=True)[: at_once(bulk)]):
         try:
-            _do(line_id, bulk, actor=person(username), now=now)
+            _do(line_id, bulk, actor=actor, now=now)
         except remedies.OciAway:
             # What is left stays to be done.
             break

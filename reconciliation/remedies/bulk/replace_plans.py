@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from coc_admin.accounts.site_access import SiteAccess
-from coc_admin.models import BulkRemedy
 from orders import lifecycle, refusals
 from orders.fields import ZERO
 from orders.lifecycle import Action
 from orders.models import Order, OrderItem
-from reconciliation import remedies
+from reconciliation.models import BulkRemedy
+from reconciliation.remedies import previews
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +92,21 @@ class ShortGroup:
         return served
 
 
-def groups_of(bulk: BulkRemedy, access: SiteAccess) -> list[ShortGroup]:
-    """Return what the chosen orders that are open to it are short of; three queries.
+def chosen_orders(bulk: BulkRemedy, *, site_ids: Collection[str] | None = None) -> QuerySet[Order]:
+    """Return the orders that a remedy was drafted for, of `site_ids` alone (None: all)."""
+    orders = Order.objects.filter(pk__in=bulk.lines.values("order"))
+    return orders if site_ids is None else orders.filter(site__in=site_ids)
 
-    The SKU that most orders are short of comes first. Orders that the person may not see are left
-    out.
+
+def groups_of(bulk: BulkRemedy, *, site_ids: Collection[str] | None = None) -> list[ShortGroup]:
+    """Return what the chosen orders that are open to it are short of; one query.
+
+    The SKU that most orders are short of comes first. Only orders of `site_ids` count (None: all).
     """
-    chosen = bulk.lines.values("order")
-    orders = access.permitted_orders().filter(pk__in=chosen)
+    orders = chosen_orders(bulk, site_ids=site_ids)
     found: dict[tuple[str, str, str], ShortGroup] = {}
     items = OrderItem.objects.filter(order__in=orders).select_related("order")
     items = items.order_by("order__captured_at", "order", "position")
-    lifecycle.load_open_remedies([item.order for item in items])
     for item in items:
         if item.open_quantity <= 0 or lifecycle.check(item.order, Action.REPLACE):
             continue
@@ -140,8 +143,7 @@ def judge(
 
     A bounded number of queries. An order that needs more than is left is passed over.
     """
-    lifecycle.load_open_remedies(orders)
-    hindered = remedies.hindrances(
+    hindered = previews.hindrances(
         [order.pk for order in orders],
         inventory_list_id=bulk.inventory_list_id or "",
         sku=bulk.sku,
@@ -159,8 +161,8 @@ def judge(
             one.item.order = order
             free.append(one.item)
         found[order.pk] = Replacing(one.item, None, closed, why, already=one.already)
-    previews = remedies.preview_replace(free, sku=bulk.sku, unit_price=bulk.unit_price, now=now)
-    for preview in previews:
+    shown = previews.preview_replace(free, sku=bulk.sku, unit_price=bulk.unit_price, now=now)
+    for preview in shown:
         found[preview.item.order_id] = Replacing(
             preview.item,
             preview.price_difference,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,18 +12,16 @@ from django.db.models import Count, DateTimeField, F, IntegerField, Q, QuerySet,
 from django.db.models.functions import Coalesce, Trunc
 from django.utils.translation import gettext as _
 
-from coc_admin.accounts.site_access import SiteAccess
 from orders.fields import ZERO
 from orders.models import Order, OrderStatus, ReservationState
 from orders.models.orders import SHORT
 from orders.units import ordered_of, unit_sums
 from reconciliation.models import Outage
-from reconciliation.outage_demand import orders_of as orders_of_outage
+from reconciliation.outages.demand import captured_during
 
 # As the oversold report counts, whatever became of the order later.
 OVERSOLD = SHORT | Q(short_at__isnull=False)
 POINTS = 24
-EVERY_SITE = SiteAccess(allowed=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +33,11 @@ class Counts:
 
 
 def counts_of_outages(
-    outages: Sequence[Outage], *, access: SiteAccess = EVERY_SITE
+    outages: Sequence[Outage], *, site_ids: Collection[str] | None = None
 ) -> dict[int, Counts]:
-    """Return the counts of each outage by its primary key, of the sites shown; one query."""
+    """Return the counts of each outage by its primary key, of these sites or all; one query."""
     counted = [
-        access.orders(Order.objects.filter(orders_of_outage(outage)))
-        .order_by()
+        captured_during(outage, site_ids=site_ids)
         .values(outage=Value(outage.pk, output_field=IntegerField()))
         .annotate(captured=Count("pk"), oversold=Count("pk", filter=OVERSOLD))
         for outage in outages
@@ -73,9 +70,9 @@ class Figures:
 _SETTLED = (ReservationState.COMPLETE, ReservationState.PARTIAL, ReservationState.NOTHING)
 
 
-def figures_of(outage: Outage, *, access: SiteAccess = EVERY_SITE) -> Figures:
-    """Return what was captured during `outage` at the sites shown; mostly one query."""
-    orders = access.orders(Order.objects.filter(orders_of_outage(outage))).order_by()
+def figures_of(outage: Outage, *, site_ids: Collection[str] | None = None) -> Figures:
+    """Return what was captured during `outage`, at these sites or at all; usually one query."""
+    orders = captured_during(outage, site_ids=site_ids).order_by()
     groups = list(
         orders.values("site", "currency", "status", "reservation_state")
         .annotate(
@@ -136,7 +133,9 @@ class Point:
         return self.captured - self.drained
 
 
-def course_of(outage: Outage, *, now: datetime, access: SiteAccess = EVERY_SITE) -> list[Point]:
+def course_of(
+    outage: Outage, *, now: datetime, site_ids: Collection[str] | None = None
+) -> list[Point]:
     """Return how the backlog grew and went, at POINTS equal steps; two queries.
 
     The rows are counted by seconds, minutes, hours or days, so that a long outage costs no more.
@@ -144,7 +143,7 @@ def course_of(outage: Outage, *, now: datetime, access: SiteAccess = EVERY_SITE)
     start, end = outage.lost_at, outage.drained_at or now
     step = max((end - start) / POINTS, timedelta(microseconds=1))
     unit = _unit(step)
-    orders = access.orders(Order.objects.filter(orders_of_outage(outage)))
+    orders = captured_during(outage, site_ids=site_ids)
     captured = _by_time(orders.annotate(moment=F("captured_at")), unit)
     # An order that was cancelled while it waited was never reconciled.
     left = orders.annotate(moment=Coalesce("reconciled_at", "resolution_at"))
@@ -168,8 +167,7 @@ def _unit(step: timedelta) -> str:
 def _by_time(orders: QuerySet[Order], unit: str) -> list[tuple[datetime, int]]:
     bucket = Trunc("moment", unit, output_field=DateTimeField(), tzinfo=UTC)
     return list(
-        orders.order_by()
-        .annotate(bucket=bucket)
+        orders.annotate(bucket=bucket)
         .values("bucket")
         .annotate(number=Count("pk"))
         .order_by("bucket")

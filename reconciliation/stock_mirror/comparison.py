@@ -1,4 +1,4 @@
-"""What differs between our figures and those of Omnichannel Inventory, asked just now, and why."""
+"""How our figures differ from those that OCI gives now, and why."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Sum
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from coc_admin.console.formats import format_quantity
 from orders.fields import ZERO
 from orders.models import Hold, HoldState, InventoryList, InventoryRecord
 from orders.models.inventory import OPEN_HOLDS
@@ -33,6 +32,18 @@ class OciSilent(Exception):
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
         self.detail = detail
+
+
+class Cause(StrEnum):
+    """Why OCI's figure of a SKU differs from ours."""
+
+    NO_FIGURE = "no_figure"  # OCI tells none
+    UNCOUNTED = "uncounted"  # we have had none
+    WAITING = "waiting"  # held for orders that OCI does not know of
+    RESERVED_FOR_US = "reserved_for_us"  # reserved at OCI since our snapshot
+    ANSWERED = "answered"  # held for orders that OCI has answered
+    FEWER = "fewer"  # sold elsewhere, or corrected
+    MORE = "more"  # came in, or was given back
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,46 +88,19 @@ class Difference:
         return self.moved == ZERO and not self.waiting and not self.answered
 
     @property
-    def reasons(self) -> list[str]:
-        """Why the figures differ, in plain words; none if they do not."""
+    def causes(self) -> list[tuple[Cause, Decimal]]:
+        """Why the figures differ, each cause with its units; none if they do not."""
         if self.theirs is None:
-            return [_("OCI does not tell a figure of this SKU in this list.")]
-        told = []
-        if self.moved is None:
-            told.append(_("We have had no figure of it yet; it is sold uncounted."))
-        if self.waiting:
-            told.append(_hold_words(self.waiting, _WAITING))
-        if self.by_our_orders:
-            told.append(_hold_words(self.by_our_orders, _COUNTED))
-        if self.answered > self.by_our_orders:
-            told.append(_hold_words(self.answered - self.by_our_orders, _ANSWERED))
-        if self.elsewhere > ZERO:
-            told.append(_hold_words(self.elsewhere, _SOLD))
-        if self.elsewhere < ZERO:
-            told.append(_hold_words(-self.elsewhere, _CAME_IN))
-        return told
-
-
-_WAITING = "waiting"
-_COUNTED = "counted"
-_ANSWERED = "answered"
-_SOLD = "sold"
-_CAME_IN = "came in"
-
-
-def _hold_words(units: Decimal, why: str) -> str:
-    words = {
-        _WAITING: _("%(units)s held for orders that wait: OCI does not know of them yet."),
-        _COUNTED: _(
-            "%(units)s fewer at OCI because it has reserved them for our orders since our snapshot."
-        ),
-        _ANSWERED: _(
-            "%(units)s still held for orders that OCI has answered; the next snapshot drops them."
-        ),
-        _SOLD: _("%(units)s fewer at OCI for other reasons: sold by other channels, or corrected."),
-        _CAME_IN: _("%(units)s more at OCI: stock came in, or was given back."),
-    }
-    return words[why] % {"units": format_quantity(units)}
+            return [(Cause.NO_FIGURE, ZERO)]
+        found = [
+            (Cause.WAITING, self.waiting),
+            (Cause.RESERVED_FOR_US, self.by_our_orders),
+            (Cause.ANSWERED, self.answered - self.by_our_orders),
+            (Cause.FEWER, self.elsewhere),
+            (Cause.MORE, -self.elsewhere),
+        ]
+        causes = [(cause, units) for cause, units in found if units > ZERO]
+        return causes if self.moved is not None else [(Cause.UNCOUNTED, ZERO), *causes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +112,13 @@ class Comparison:
     silent: str = ""
 
 
-def compare(records: Sequence[InventoryRecord]) -> Comparison:
+def compare(records: Sequence[InventoryRecord], *, now: datetime) -> Comparison:
     """Ask OCI for the figures of `records` and put them beside ours; changes nothing.
 
     One call for each list, of at most MOST_LISTS of them, each within READ_TIMEOUT; the first that
     fails ends the asking. One query of holds.
     """
-    asked_at, silent = timezone.now(), ""
+    silent = ""
     theirs: dict[tuple[str, str], Decimal] = {}
     try:
         _ask(records, theirs)
@@ -150,7 +134,7 @@ def compare(records: Sequence[InventoryRecord]) -> Comparison:
         )
         for record in records
     ]
-    return Comparison(rows, asked_at, silent)
+    return Comparison(rows, now, silent)
 
 
 def refresh(records: Sequence[InventoryRecord]) -> int:

@@ -1,0 +1,52 @@
+"""Confirming a bulk remedy, with its line in the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from coc_admin.accounts import audit_log
+from coc_admin.accounts.site_access import site_access
+from reconciliation.models import BulkRemedy
+from reconciliation.remedies.bulk import execution
+from reconciliation.remedies.bulk.replace_plans import ReplaceChoice
+
+
+def confirm_as_shown(
+    request: HttpRequest,
+    made: BulkRemedy,
+    *,
+    seen: Mapping[int, str],
+    reason: str,
+    reference: str = "",
+    choice: ReplaceChoice | None = None,
+) -> None:
+    """Confirm a remedy for the orders as they were `seen`; raises what `execution.confirm` does."""
+    with transaction.atomic():
+        confirmed = execution.confirm(
+            bulk_id=made.pk,
+            site_ids=site_access(request).allowed,
+            seen=seen,
+            reason=reason,
+            reference=reference,
+            choice=choice,
+            now=timezone.now(),
+        )
+        if confirmed is not None:
+            audit_log.record(
+                request=request,
+                action="desk.bulk",
+                target=f"bulk:{made.pk}",
+                detail={
+                    "remedy": made.kind,
+                    "orders": confirmed.to_do,
+                    "left_out": confirmed.left_out,
+                    "reference": reference,
+                    **({"replaced": choice.short_sku, "by": choice.sku} if choice else {}),
+                },
+                reason=reason,
+            )
+    made.refresh_from_db()

@@ -1,0 +1,1 @@
+"""The oversold desk: what is short of which orders, and who looks after each of them."""

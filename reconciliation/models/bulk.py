@@ -1,0 +1,91 @@
+"""One remedy for many orders: what was chosen and confirmed, and what became of each order."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from orders.fields import MoneyField
+from orders.models import InventoryList, Order, Replacement
+
+
+class BulkKind(models.TextChoices):
+    """What can be done to many orders at once."""
+
+    CANCEL = "cancel", _("Cancel orders")
+    CANCEL_SHORT = "cancel_short", _("Cancel short items")
+    REPLACE = "replace", _("Replace what is short")
+    SETTLE_OUTSIDE = "settle_outside", _("Record as settled outside")
+    REOPEN = "reopen", _("Open again")
+
+
+class BulkRemedy(models.Model):
+    """One remedy for many orders: first a draft to look at, then confirmed once and carried out.
+
+    Written by `reconciliation.remedies.bulk`. Its id is the address of the draft and of the result,
+    so that a second click meets what the first one did. What replaces what, for how much (None: not
+    known), is written when it is confirmed.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="bulk_remedies"
+    )
+    kind = models.CharField(max_length=14, choices=BulkKind.choices)
+    created_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField(null=True)
+    reason = models.CharField(max_length=500, blank=True)
+    reference = models.CharField(max_length=100, blank=True)
+    inventory_list = models.ForeignKey(
+        InventoryList, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    short_sku = models.CharField(max_length=250, blank=True, default="")
+    currency = models.CharField(max_length=3, blank=True, default="")
+    sku = models.CharField(max_length=250, blank=True, default="")
+    unit_price = MoneyField(null=True)
+
+    class Meta:
+        db_table = "coc_admin_bulkremedy"  # its name when it shipped
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+
+class BulkState(models.TextChoices):
+    """What became of one order of a bulk remedy."""
+
+    CHOSEN = "chosen", _("Chosen")
+    LEFT_OUT = "left_out", _("Left out")  # it could not be done when it was confirmed
+    PENDING = "pending", _("To do")
+    BEGUN = "begun", _("Begun")  # its replacement says how it ends
+    DONE = "done", _("Done")
+    ALREADY = "already", _("Already done")
+    REFUSED = "refused", _("Refused")
+
+
+class BulkLine(models.Model):
+    """One order of a bulk remedy; `units` are what was shown of its items, by primary key."""
+
+    bulk = models.ForeignKey(BulkRemedy, on_delete=models.CASCADE, related_name="lines")
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="+")
+    state = models.CharField(max_length=8, choices=BulkState.choices, default=BulkState.CHOSEN)
+    units = models.JSONField(default=dict)
+    detail = models.CharField(max_length=500, blank=True)
+    replacement = models.ForeignKey(
+        Replacement, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        db_table = "coc_admin_bulkline"  # its name when it shipped
+        ordering = ["id"]
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["bulk", "order"], name="order_once_in_bulk_remedy"),
+        ]
+
+    def __str__(self) -> str:
+        return f"order {self.order_id}: {self.state}"
