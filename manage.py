@@ -12,7 +12,7 @@ SERVICES = {"qcluster", "runserver", "serve", "watch_oci"}
 
 
 def main() -> None:
-    """Run a management command; a wrong setting is told in one line, without a traceback."""
+    """Run a management command; reports a wrong setting in one line, without a traceback."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coc_admin.settings")
     command = sys.argv[1] if len(sys.argv) > 1 else "help"
     # Nearly all that is loaded stays: looking for garbage meanwhile is a sixth of the start.

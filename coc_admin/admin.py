@@ -74,12 +74,12 @@ class PeopleAdmin(UserAdmin):  # type: ignore[type-arg]
         return made
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Show the list; what is done there is done whole, with its lines in the log, or not."""
+        """Show the list; each action runs whole, with its log lines, or not at all."""
         with transaction.atomic():
             return super().changelist_view(request, extra_context)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """Return what this person may look at and not change."""
+        """Return the fields that this person may view but not change."""
         fields = tuple(super().get_readonly_fields(request, obj))
         return fields if _is_superuser(request) else (*fields, "is_superuser", "user_permissions")
 
@@ -144,7 +144,7 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ("name", "site", "scopes")
 
     def clean(self) -> dict[str, Any]:
-        """Make the token of what was entered; it is stored when the form is saved."""
+        """Create the token from the input; it is stored when the form is saved."""
         values = super().clean() or self.cleaned_data
         if not self.errors:
             try:
@@ -160,7 +160,7 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(ApiToken)
 class TokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """API tokens: added (and shown that once), looked at, revoked, deleted; never changed."""
+    """API tokens: added (and shown once), viewed, revoked, deleted; never changed."""
 
     form = TokenForm
     list_display = ("name", "site", "may", "created_at", "last_used_at", "revoked_at")
@@ -187,7 +187,7 @@ class TokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description="scopes")
     def may(self, token: ApiToken) -> str:
-        """Return what the token may do."""
+        """Return the scopes of the token."""
         return ", ".join(token.scopes)
 
     def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
@@ -212,7 +212,7 @@ class TokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.action(description="Revoke the chosen tokens", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
-        """Revoke tokens: they stay in the list and open nothing any more."""
+        """Revoke tokens: they stay in the list and grant no access."""
         revoked = tokens.revoke(list(queryset.values_list("pk", flat=True)), now=timezone.now())
         for token in queryset:
             self.log_change(request, token, "Revoked.")

@@ -1,6 +1,6 @@
 """The back office: Django's admin, for staff who see every site.
 
-Its pages know no sites, so whoever sees only some of them is not let in at all.
+Its pages know no sites, so people who see only some sites have no access.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _KINDS = {"inventorylist": "list", "apitoken": "token"}
 
 
 class Audited:
-    """Writes what is done here into the audit log, beside Django's own history."""
+    """Writes changes into the audit log, in addition to Django's own history."""
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
         """Note that something was added."""
@@ -36,7 +36,7 @@ class Audited:
         return super().log_change(request, obj, message)  # type: ignore[misc]
 
     def log_deletions(self, request: HttpRequest, queryset: Iterable[Model]) -> Any:
-        """Note what is about to be deleted."""
+        """Note the rows to be deleted."""
         for obj in queryset:
             _note(request, "deleted", obj)
         return super().log_deletions(request, queryset)  # type: ignore[misc]

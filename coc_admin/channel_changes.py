@@ -18,7 +18,7 @@ SWITCHED_OFF = "The channel was switched off."
 
 
 class ChannelMoved(Exception):
-    """Somebody has changed the channel since it was read."""
+    """The channel was changed since it was read."""
 
     def __init__(self, channel: Channel) -> None:
         super().__init__("The channel has been changed in the meantime.")
@@ -44,10 +44,10 @@ def create(*, values: Mapping[str, Any], request: HttpRequest) -> Channel:
 def change(
     *, channel: Channel, seen: int, values: Mapping[str, Any], request: HttpRequest
 ) -> Channel:
-    """Change a channel that is as it was `seen`. Raises ChannelMoved.
+    """Change a channel that still matches `seen`. Raises ChannelMoved.
 
-    What a channel that is switched off was still to tell is given up. Changed by a person it begins
-    anew: what failed before counts no longer.
+    Pending messages of a channel that is switched off are dropped. After a change it starts
+    again: earlier failures no longer count.
     """
     fields = dict(values)
     sites = fields.pop("sites")
@@ -78,7 +78,7 @@ def change(
 
 
 def delete(*, channel: Channel, request: HttpRequest) -> None:
-    """Delete a channel with its log; one that is gone stays gone."""
+    """Delete a channel with its log; does nothing if it no longer exists."""
     with transaction.atomic():
         key, told = channel.pk, _detail(channel)
         deleted, _by_model = Channel.objects.filter(pk=key).delete()

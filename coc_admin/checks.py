@@ -53,7 +53,7 @@ def secret_key_is_set(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
 
 @checks.register(Tags.security)
 def debug_stays_at_home(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """E002: DEBUG shows settings and code to whoever causes an error."""
+    """E002: DEBUG shows settings and code to anyone who causes an error."""
     outside = sorted(set(settings.ALLOWED_HOSTS) - LOCAL_HOSTS)
     if not settings.DEBUG or not outside:
         return []
@@ -250,9 +250,9 @@ def mail_can_be_sent(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
 
 @checks.register(deploy=True)
 def proxy_elsewhere_is_named(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """E010: of a proxy that is not named nothing is believed, and every page redirects to itself.
+    """E010: headers of an unnamed proxy are ignored, so every page redirects to itself.
 
-    A web server that listens on this machine alone is reached by proxies of this machine.
+    A web server that listens only on this machine is reached only by local proxies.
     """
     is_local = settings.COC_BIND in LOCAL_HOSTS
     if not settings.COC_BEHIND_TLS_PROXY or settings.COC_PROXIES_ARE_NAMED or is_local:
@@ -271,7 +271,7 @@ def proxy_elsewhere_is_named(app_configs: Apps, **kwargs: Any) -> list[CheckMess
 def pooler_is_declared(
     app_configs: Apps, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """E020: what is expected of a session would be another client's behind a pooler."""
+    """E020: behind a pooler, session settings could be another client's."""
     if not databases:
         return []
     try:

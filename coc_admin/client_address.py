@@ -41,7 +41,7 @@ _WARN_EVERY = 600.0
 
 
 class ClientAddressMiddleware:
-    """Makes REMOTE_ADDR the client's address, and drops what strangers say about themselves."""
+    """Sets REMOTE_ADDR to the client's address, and drops claims of untrusted peers."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -99,7 +99,7 @@ def is_trusted(address: Address | None, trusted: Sequence[Network]) -> bool:
 def client_of(
     peer: Address | None, forwarded_for: str, trusted: Sequence[Network]
 ) -> Address | None:
-    """Return the client's address that a trusted `peer` tells of.
+    """Return the client's address as reported by a trusted `peer`.
 
     Each proxy appends whom it was asked by, so the list is read from its end, as far as those who
     wrote it are trusted. What cannot be read ends it: the last address known is returned.
@@ -117,7 +117,7 @@ def client_of(
 
 
 def place_of(meta: Mapping[str, Any]) -> tuple[str, str]:
-    """Return what counts as one place, and the block that it is in.
+    """Return the network that counts as one place, and its block.
 
     One IPv4 address in its /24; of IPv6 a /64, all of which one customer has, in its /48.
     """

@@ -10,5 +10,5 @@ from coc_admin.console.frame import frame_of
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """Return the frame around each page; it asks the database only for what is rendered."""
+    """Return the frame around each page; it queries only the parts that are rendered."""
     return {"frame": frame_of(request)}

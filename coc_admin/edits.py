@@ -1,7 +1,7 @@
-"""Two people who edit one thing: a change is written only over what its author had seen.
+"""Edit conflicts: a change is written only over the values that its author saw.
 
-What the author saw travels with the form as texts (`was`). The update names those values in its
-filter; whoever comes second is told what has changed, and their input is kept.
+The values that the author saw travel with the form as texts (`was`). The update names them in its
+filter; the second person sees what has changed, and their input is kept.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from coc_admin.accounts import audit_log
 
 
 class EditedMeanwhile(Exception):
-    """Somebody else has changed it since it was looked at; `now` is how it is, as texts."""
+    """It was changed since it was shown; `now` has the current values, as texts."""
 
     def __init__(self, now: Mapping[str, str]) -> None:
         super().__init__("Somebody else has changed this meanwhile.")
@@ -67,7 +67,7 @@ def texts_of(row: models.Model, fields: Sequence[str]) -> dict[str, str]:
 def update_as_seen(
     rows: QuerySet[Any], *, was: Mapping[str, str], values: Mapping[str, Any]
 ) -> dict[str, object]:
-    """Write `values` to the one row of `rows` if it still is as `was` says; return what differs.
+    """Write `values` to the one row of `rows` if it still matches `was`; return the differences.
 
     Call inside the transaction that also writes the audit log. Raises EditedMeanwhile, and the
     model's DoesNotExist.

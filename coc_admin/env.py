@@ -1,4 +1,4 @@
-"""Typed readers of environment variables: a wrong value names itself and says what to do."""
+"""Typed readers of environment variables: errors name the variable and the remedy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def text(name: str, default: str = "") -> str:
 
 
 def flag(name: str, *, default: bool) -> bool:
-    """Return a yes/no variable; anything else than true/false words is refused."""
+    """Return a yes/no variable; refuses any value that is not a true/false word."""
     value = text(name).lower()
     if not value:
         return default
@@ -97,8 +97,8 @@ def database(name: str, default: str) -> dict[str, Any]:
     """Return Django's settings of the database that the URL in `name` points to.
 
     `sqlite:///relative.sqlite3`, `sqlite:////absolute.sqlite3` and
-    `postgres://user:password@host:port/name?option=value` are understood. Raises
-    ImproperlyConfigured, which tells nothing of the password.
+    `postgres://user:password@host:port/name?option=value` are supported. Raises
+    ImproperlyConfigured, without any part of the password.
     """
     try:
         url = urlsplit(text(name, default))
@@ -147,7 +147,7 @@ _OF_A_SESSION = ("assume_role", "options", "prepare_threshold")
 
 
 def _options(name: str, query: dict[str, str], pooler: str) -> dict[str, Any]:
-    """Return the options of a connection to PostgreSQL: our limits, and what the URL asks for."""
+    """Return the options of a connection to PostgreSQL: our limits, and those of the URL."""
     kept = [option for option in _OF_A_SESSION if option in query] if pooler else []
     if kept:
         raise ImproperlyConfigured(

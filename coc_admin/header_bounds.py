@@ -30,9 +30,9 @@ def bounded(application: Application) -> Application:
 
 
 def bound(environ: dict[str, Any]) -> None:
-    """Take what is costly out of the headers in `environ`.
+    """Remove costly headers from `environ`.
 
-    A Content-Type that is too long counts as unknown; of the cookies only ours stay, each once.
+    A Content-Type that is too long counts as unknown; only our own cookies stay, each once.
     """
     if len(environ.get("CONTENT_TYPE", "")) > LONGEST_CONTENT_TYPE:
         environ["CONTENT_TYPE"] = "application/octet-stream"

@@ -47,17 +47,17 @@ class _Seen:
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """Say that the process answers; the database is not asked."""
+    """Answer that the process is alive; queries no database."""
     return JsonResponse({"status": OK})
 
 
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Say whether orders can be captured and are worked on: 200, or 503 with what is missing.
+    """Answer whether orders can be captured and reconciled: 200, or 503 with the faults.
 
-    What was found of the console process stands beside it: without it orders are captured as ever,
-    so whoever sends requests where it is ready is to go on sending orders here.
+    The console process is reported as well: without it orders are still captured,
+    so a load balancer that uses readiness keeps sending orders here.
     """
     checks = readiness(timezone.now())
     missing = [name for name, found in checks.items() if found != OK]
@@ -68,7 +68,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 def readiness(now: datetime) -> dict[str, str]:
-    """Return what was found of the database, the migrations and the worker: `ok` or a sentence."""
+    """Return the state of database, migrations and worker: `ok` or a sentence each."""
     try:
         connection.ensure_connection()
         with connection.cursor() as cursor:
@@ -115,7 +115,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 class _Figures(Collector):
-    """What the database says, asked for when Prometheus asks."""
+    """Figures from the database, queried when Prometheus scrapes."""
 
     def __init__(self, now: datetime) -> None:
         self._now = now

@@ -24,16 +24,16 @@ def change_interval(
     values: Mapping[str, Any],
     reason: str,
 ) -> bool:
-    """Change the interval of `name` if it still is as `was` says; False if nothing differs.
+    """Change the interval of `name` if it still matches `was`; False if nothing differs.
 
     `values` are members of its row (`reconciliation.models.IntervalSetting`); empty ones stand for
-    what the environment says. It counts at once, everywhere. Raises EditedMeanwhile, and
+    the environment's value. It applies at once, everywhere. Raises EditedMeanwhile, and
     ChangeRefused for an interval that it cannot have.
     """
     try:
         intervals.check(name, values)
     except intervals.IntervalRefused as refusal:
-        raise ChangeRefused(_("It cannot have this interval."), field=refusal.field) from refusal
+        raise ChangeRefused(_("This interval is not allowed."), field=refusal.field) from refusal
     with transaction.atomic():
         changes = update_as_seen(intervals.row_to_change(name), was=was, values=values)
         if changes:

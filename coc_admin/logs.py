@@ -21,7 +21,7 @@ _ROWS = re.compile(
     r"(?=\n\nThe above exception|\n\nDuring handling|\nTraceback| : Traceback|\Z)",
     re.DOTALL,
 )
-# Whoever has such an address may choose the password of a person.
+# Anyone who has such an address may choose the password of a person.
 _LINKS = re.compile(r"(/set-password/)[^/\s]+/[^/\s]+")
 _GIVEN_ID = re.compile(r"\A[A-Za-z0-9-]{8,64}\Z")
 

@@ -14,7 +14,7 @@ from reconciliation.models import Priority
 
 
 class TokenScope(models.TextChoices):
-    """What a token may do (design 8)."""
+    """Permissions of a token (design 8)."""
 
     ORDERS_READ = "orders:read", _("Read orders")
     ORDERS_WRITE = "orders:write", _("Place and cancel orders")
@@ -59,7 +59,7 @@ class ApiToken(models.Model):
 
 
 class Profile(models.Model):
-    """What a person may see, and how it is shown to them.
+    """A person's site access and display settings.
 
     A person without a row sees every site. One with `every_site` off sees the sites listed and no
     other, and nothing at all while none is listed.
@@ -127,7 +127,7 @@ class AuditRows(models.QuerySet["AuditEntry"]):
 
 
 class AuditEntry(models.Model):
-    """One append-only line of what a person did; written by `coc_admin.accounts.audit_log`.
+    """One append-only action of a person; written by `coc_admin.accounts.audit_log`.
 
     The person is kept by name, so that the entry outlives the account.
     """
@@ -186,7 +186,7 @@ class SignInCount(models.Model):
 
 
 class StockUpload(models.Model):
-    """A stock file that somebody has uploaded: first looked at, then imported once.
+    """An uploaded stock file: first previewed, then imported once.
 
     Written by `coc_admin.stock_uploads`. `body` is the packed file, and empty once it is imported.
     """

@@ -1,6 +1,6 @@
-"""Pages as the person wants them: times in their zone, texts in their language.
+"""Personal display: times in the person's zone, texts in their language.
 
-Only pages of the console change. What the API says and what files hold does not depend on who asks.
+Only pages of the console change. The API and files are the same for everyone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Who may read what the product writes: its user, and its group if COC_FILE_GROUP_ACCESS says so.
+"""Permissions of our files: the user, and the group with COC_FILE_GROUP_ACCESS.
 
 Database, reports and cache hold what customers ordered. The settings set the umask first of all,
-so that each process and command writes private files; `tighten` puts files from before right.
+so that each process and command writes private files; `tighten` corrects older files.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reconciliation.reports import names
 
 
 def tighten() -> int:
-    """Let others read nothing that is there already; return how many modes were changed.
+    """Remove others' access to existing files; return how many modes were changed.
 
     Files of other users and links are left alone.
     """
@@ -43,7 +43,7 @@ def open_to_others() -> list[Path]:
 
 
 def _wanted(found: os.stat_result) -> int | None:
-    """Return the permissions that a file or folder of ours should have, None if it has them.
+    """Return the permissions that a file or folder should have, None if it has them.
 
     With group access the group may read what the owner may, also of files from before.
     """
@@ -72,7 +72,7 @@ def _folders() -> list[Path]:
 
 
 def _ours() -> Iterator[Path]:
-    """Yield what the product has written: the files of its folder, cache, reports, database."""
+    """Yield the product's files: its folder, cache, reports, database."""
     yield from _database()
     yield from _folders()
     yield from (path for path in Path(settings.VAR_DIR).glob("*") if not path.is_dir())

@@ -21,10 +21,10 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 class StorableTextMiddleware:
-    """Cleans addresses and cookies, and refuses forms, that hold what cannot be stored.
+    """Cleans addresses and cookies, and refuses forms, with text that can't be stored.
 
-    Where people search for such a text nothing is found. A form is refused as a whole: cleaned, it
-    would say something else than what was sent.
+    A search for such a text finds nothing. A form is refused as a whole: cleaned, it
+    would differ from what was sent.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -40,7 +40,7 @@ class StorableTextMiddleware:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: Any, *_: Any) -> None:
-        """Refuse what the path or the form holds, once it is known who asks."""
+        """Refuse such text in the path or the form, once the person is known."""
         if not is_storable(request.path_info):
             raise Http404
         if request.method != "POST" or request.path_info.startswith(ROOT):

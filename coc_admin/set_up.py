@@ -1,4 +1,4 @@
-"""What a new installation lacks before it can take an order."""
+"""Missing parts of a new installation that can't take orders yet."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Missing(StrEnum):
 
 
 def missing() -> list[Missing]:
-    """Return what is missing; four small queries at most, none of them counts."""
+    """Return the missing parts; four small queries at most, none of which counts rows."""
     found = {
         Missing.LIST: InventoryList.objects.exists(),
         Missing.SITE: Site.objects.exists(),

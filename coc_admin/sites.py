@@ -80,7 +80,7 @@ def change_site(
     confirmed: bool,
     reason: str,
 ) -> bool:
-    """Change a site that still is as `was` says; False if nothing differs.
+    """Change a site that still matches `was`; False if nothing differs.
 
     Raises EditedMeanwhile; ChangeRefused for another time zone once there are orders: it says in
     which day's report each of them is, and files that others may have read would change their
@@ -88,14 +88,14 @@ def change_site(
     """
     rows = Site.objects.filter(pk=site_id)
     with transaction.atomic():
-        # Orders refer to the site, so that none can come between the look and the change.
+        # Orders refer to the site, so that none can come between the check and the change.
         old = rows.select_for_update().get()
         changes = _update_with_lists(old, was=was, values=values)
         if "time_zone" in changes and Order.objects.filter(site=site_id).exists():
             raise ChangeRefused(
                 _(
-                    "The time zone stays as it is: this site has orders, and it decides in which"
-                    " day’s report each of them is."
+                    "The time zone stays as it is: this site has orders, and the time zone"
+                    " decides in which day’s report each of them is."
                 ),
                 field="time_zone",
             )
@@ -154,7 +154,7 @@ def change_list(
     confirmed: bool,
     reason: str,
 ) -> bool:
-    """Change an inventory list that still is as `was` says; False if nothing differs.
+    """Change an inventory list that still matches `was`; False if nothing differs.
 
     Raises EditedMeanwhile. Raises NeedsConfirmation for another type while orders wait for its
     stock, unless `confirmed`: Omnichannel Inventory is asked about another place from then on.
@@ -165,8 +165,8 @@ def change_list(
         if "list_type" in changes and not confirmed and _waits_for(list_id):
             raise NeedsConfirmation(
                 _(
-                    "Orders wait for stock of this list. With another type Omnichannel Inventory"
-                    " is asked about another place for them. Change it only if the type was wrong."
+                    "Orders wait for stock of this list. With another type, OCI would be asked"
+                    " about another place. Change it only if the type was wrong."
                 )
             )
         _note(request, "list", list_id, changes, reason)

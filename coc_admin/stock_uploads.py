@@ -32,7 +32,7 @@ _MANY = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What the import makes of one SKU; `before` is None for one that is new or uncounted."""
+    """The import's effect on one SKU; `before` is None if it is new or uncounted."""
 
     sku: str
     before: Decimal | None
@@ -70,7 +70,7 @@ def keep(
     now: datetime,
     notes: list[str] | None = None,
 ) -> StockUpload:
-    """Check a file and keep it to be confirmed. Raises StockRefused, and keeps nothing then.
+    """Check a file and store it for confirmation. Raises StockRefused, and then stores nothing.
 
     `notes` gets sentences about what the file says and the import does not do. What the person
     uploaded before and did not confirm, and what is a day old, is forgotten.
@@ -105,7 +105,7 @@ def figures_of(upload: StockUpload) -> list[Figure]:
 
 
 def preview(upload: StockUpload) -> Preview:
-    """Say what importing `upload` would change now; changes nothing."""
+    """Return the changes that importing `upload` would make now; changes nothing."""
     figures = figures_of(upload)
     known = _known(figures, upload.inventory_list)
     changes = [_change(figure, *known.get(figure.sku, (None, Decimal(0)))) for figure in figures]
@@ -141,7 +141,7 @@ def _known(
 
 
 def confirm(upload: StockUpload, *, now: datetime) -> bool:
-    """Import a kept file, or go on with it; False if that has been done. Raises StockBusy.
+    """Import a stored file, or continue; False if that was done. Raises StockBusy.
 
     Two that confirm at once write the same figures of the same moment, which changes nothing twice.
     """

@@ -1,7 +1,7 @@
-"""Keeps rows of customers out of what the queue stores of a task that failed.
+"""Keeps customers' rows out of the tracebacks that the queue stores.
 
 The queue stores the traceback, in which PostgreSQL tells the row that it refused: erasing the
-customer would not reach it there.
+customer would not reach that copy.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is to be kept of a reservation document, line by line, and whether that makes sense."""
+"""The units to keep of a reservation document, line by line, and their validation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from orders.models import OrderItem
 
 @dataclass(frozen=True, slots=True, order=True)
 class Keep:
-    """What becomes of `held` units of one SKU of one list: `units` are to be in `to_list`."""
+    """The plan for `held` units of one SKU of one list: keep `units` in `to_list`."""
 
     list_id: str
     sku: str
@@ -37,7 +37,7 @@ class Keep:
 
 
 def kept_of(keeps: Iterable[Keep]) -> dict[Key, Decimal]:
-    """Return what is to be reserved anew, by list and SKU."""
+    """Return the quantities to reserve again, by list and SKU."""
     kept: dict[Key, Decimal] = defaultdict(lambda: ZERO)
     for one in keeps:
         if one.units > 0:
@@ -46,15 +46,15 @@ def kept_of(keeps: Iterable[Keep]) -> dict[Key, Decimal]:
 
 
 def lines_refusal(items: Sequence[OrderItem], keeps: Sequence[Keep]) -> str:
-    """Return why this makes no sense for an order with these items, or nothing; no query."""
+    """Return why this is not valid for an order with these items, or None; no query."""
     for one in keeps:
         if not 0 <= one.units <= one.held:
-            words = _("Of %(sku)s 0 to %(held)s units can be kept.")
+            words = _("Keep 0 to %(held)s units of %(sku)s.")
             return words % {"sku": one.sku, "held": f"{one.held.normalize():f}"}
     if not any(one.units < one.held or one.moves for one in keeps):
         return _("Nothing would change: everything is kept where it is.")
     if not any(one.units for one in keeps):
-        return _("Nothing would be kept; give the whole document back instead.")
+        return _("Nothing would be kept. Give the whole document back instead.")
     for one in keeps:
         mine = (item for item in items if (item.inventory_list_id, item.sku) == one.key)
         reserved = sum((item.reserved_quantity for item in mine), ZERO)
@@ -72,7 +72,7 @@ def lines_refusal(items: Sequence[OrderItem], keeps: Sequence[Keep]) -> str:
 def given_up(
     items: Sequence[OrderItem], keeps: Sequence[Keep], *, replacements_first: bool = False
 ) -> dict[int, Decimal]:
-    """Return what each item (primary key) loses of what it has reserved.
+    """Return the reserved units that each item (primary key) loses.
 
     Raises orders.errors.CannotAdjust if the items have less reserved than the document holds.
     """

@@ -1,7 +1,7 @@
 """Keeping a part of what a reservation document holds, here or in another list: the order's side.
 
-What is kept is off ATO, in the list where it is to be, and written down first; the order counts on
-the old document until OCI has reserved all of that anew (`reconciliation.remedies.adjust`).
+The kept units are taken off ATO in their target list and stored first; the order counts on
+the old document until OCI has reserved all of that again (`reconciliation.remedies.adjust`).
 The steps are those of every swap (`orders.swaps`).
 """
 
@@ -50,7 +50,7 @@ def keeps_of(adjustment: Adjustment) -> list[Keep]:
 
 
 def event_lines(adjustment: Adjustment) -> list[dict[str, Any]]:
-    """Return the lines of an adjustment as its events tell them; one query."""
+    """Return the lines of an adjustment as its events store them; one query."""
     return [
         {
             "inventoryListId": one.list_id,
@@ -83,7 +83,7 @@ def begin(
     reason: str,
     now: datetime,
 ) -> Adjustment:
-    """Take what is kept off ATO for an order, and become its claim's `holder`.
+    """Take the kept units off ATO for an order, and become its claim's `holder`.
 
     Call inside the transaction that writes the new reservation document down. Raises CannotAdjust,
     orders.errors.ShortOnAto with the figures, or LedgerChanged to be tried again; the transaction
@@ -124,9 +124,9 @@ def begin(
 
 
 def move_refusal(order: Order, keeps: Sequence[Keep]) -> str:
-    """Return why units may not go to the lists chosen for them, or nothing.
+    """Return why units may not go to the lists chosen for them, or None.
 
-    What stays in its list takes nothing that the order does not have.
+    Units that stay in their list take no new stock.
     """
     return list_refusal(order.site, {one.to_list for one in keeps if one.moves})
 
@@ -134,7 +134,7 @@ def move_refusal(order: Order, keeps: Sequence[Keep]) -> str:
 def complete(
     *, adjustment_id: int, holder: str, replacements_first: bool, now: datetime
 ) -> Adjustment | None:
-    """Let the order count on what OCI has reserved anew instead of on the old document.
+    """Let the order count on the new document instead of on the old one.
 
     Call inside the transaction that marks the old document to be cancelled. None, and nothing has
     changed, if the order is not `holder`'s any more. Raises CannotAdjust if the order's items do

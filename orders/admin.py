@@ -35,7 +35,7 @@ class _PermittedLists(admin.TabularInline):  # type: ignore[type-arg]
 
 @admin.register(Site)
 class SiteAdmin(_KeepsItsId):
-    """Sites, and what they accept while OCI is away."""
+    """Sites, and their limits while OCI is offline."""
 
     list_display = ("id", "name", "inventory_list", "time_zone", "currency", "offline_capture")
     search_fields = ("id", "name")
@@ -59,7 +59,7 @@ class SiteAdmin(_KeepsItsId):
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """Return the id, and the time zone once there are orders: it says which day each is in."""
+        """Return the id, and the time zone once there are orders: it decides their day."""
         fields = super().get_readonly_fields(request, obj)
         has_orders = obj is not None and Order.objects.filter(site=obj).exists()
         return (*fields, "time_zone") if has_orders else fields
@@ -67,7 +67,7 @@ class SiteAdmin(_KeepsItsId):
 
 @admin.register(InventoryList)
 class InventoryListAdmin(_KeepsItsId):
-    """Inventory lists, and what is kept back of their stock while selling offline."""
+    """Inventory lists, and the stock kept back while selling offline."""
 
     list_display = ("id", "name", "list_type", "offline_floor_units", "offline_floor_percent")
     search_fields = ("id", "name")

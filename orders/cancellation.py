@@ -36,8 +36,8 @@ from orders.refusals import moved_on
 def request_cancellation(*, order_id: int, actor: Actor, reason: str, now: datetime) -> Order:
     """Begin to cancel an order. Idempotent. Return the order as it stands.
 
-    Order management is not offered it any more, and a review of it has ended: this is what came of
-    it. So may an order be cancelled that was short and then reserved again, or put right by
+    Order management is no longer offered it, and a review of it ends: this is the outcome of
+    it. An order can also be cancelled if it was short and then reserved again, or corrected by
     cancelled or replaced items.
     Raises CannotCancel for an order that has failed, has been exported or was settled outside.
     """
@@ -88,9 +88,9 @@ def take_release_claim(*, order_id: int, holder: str, until: datetime, now: date
 def finish_cancellation(
     *, order_id: int, holder: str, actor: Actor, reason: str, now: datetime
 ) -> bool:
-    """Complete a cancellation once nothing is held at OCI; False if it is not ours to complete.
+    """Complete a cancellation once OCI holds nothing; False if it is not ours to complete.
 
-    `holder` has the release claim: nobody else may be calling OCI for the order.
+    `holder` has the release claim: no other process may call OCI for the order.
     """
     with transaction.atomic():
         won = Order.objects.filter(pk=order_id, claim=holder, status=OrderStatus.CANCELLING).update(

@@ -1,8 +1,8 @@
 """The trigger that notes each captured order, so that a deleted one is missed.
 
 It costs no statement and no lock that two captures share. SQLite drops the triggers of a table that
-a migration writes anew; each `migrate` therefore ends with `install`. A migration that writes
-`orders_capturetrace` anew must `remove` the trigger first.
+a migration rebuilds; each `migrate` therefore ends with `install`. A migration that rebuilds
+`orders_capturetrace` must `remove` the trigger first.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ def remove(connection: Any) -> None:
 
 
 def note_existing(registry: Apps, alias: str) -> None:
-    """Note the orders that were captured before the trigger came; in short transactions.
+    """Record the orders captured before the trigger existed; in short transactions.
 
-    What an order says now is taken for what it said when it was captured.
+    The current values of an order count as its values at capture.
     """
     orders = registry.get_model("orders", "Order")._default_manager.using(alias)
     traces = registry.get_model("orders", "CaptureTrace")

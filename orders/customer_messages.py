@@ -1,7 +1,7 @@
-"""Drafts of messages to customers: templates with placeholders, filled with what an order says.
+"""Drafts of messages to customers: templates with placeholders, filled from an order.
 
 A template is text in which `{orderNo}` and its like stand for values, and nothing else means
-anything: it is not a program, and what an order says is never read as a template.
+anything: it is not a program, and values of an order are never parsed as a template.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ _KINDS_OF_EVENTS = {
 
 
 class TemplateRefused(Exception):
-    """A template cannot be used; `detail` says why, and nothing has changed."""
+    """A template can't be used; `detail` has the reason, and nothing has changed."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -93,7 +93,7 @@ class TemplateRefused(Exception):
 
 
 class TemplateMoved(Exception):
-    """Somebody has changed the template since it was read; `current` is as it is now."""
+    """The template was changed since it was read; `current` is the new one."""
 
     def __init__(self, current: MessageTemplate | None) -> None:
         super().__init__("The template has been changed in the meantime.")
@@ -161,7 +161,7 @@ def save_template(
 
 
 def kind_of(order: Order) -> MessageKind | None:
-    """Return what there is to tell of an order: its resolution, or what was last done to items."""
+    """Return the kind of message for an order: by its resolution, or its latest item remedy."""
     if order.resolution in MessageKind.values:
         return MessageKind(order.resolution)
     if order.status in (OrderStatus.CANCELLING, OrderStatus.CANCELLED):
@@ -182,7 +182,7 @@ def draft(order: Order, kind: MessageKind | None) -> Draft:
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
-    """Put values where their placeholders stand, once: what a value says is not looked at."""
+    """Replace placeholders by values, once; values are not parsed."""
     return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), text)
 
 
@@ -215,7 +215,7 @@ def _values(order: Order) -> dict[str, str]:
 
 
 def _ordered(item: OrderItem) -> Decimal:
-    """Return what was ordered of a line; bundles stand for parts, items for stand-ins."""
+    """Return the ordered units of a line; bundles count for parts, items for their replacements."""
     was_ordered = item.parent_id is None and item.replaces_id is None
     return item.ordered_quantity if was_ordered else ZERO
 
@@ -234,7 +234,7 @@ def _lines(items: Iterable[OrderItem], units_of: Callable[[OrderItem], Decimal])
 
 
 def _listed(lines: Sequence[str]) -> str:
-    """Return lines one below the other, as many as fit a message; the last says how many more."""
+    """Return lines below each other, as many as fit a message; the last one counts the rest."""
     length, shown = 0, list(lines)
     for number, line in enumerate(lines):
         length += len(line) + 1

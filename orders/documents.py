@@ -1,4 +1,4 @@
-"""The document of an order: all that an order management system must know of it.
+"""The document of an order: everything that an order management system needs.
 
 Its `version` counts the events of the order: whatever changes what the document shows records one
 in its transaction. The export status and what follows from it belong to no version, so that taking
@@ -154,7 +154,7 @@ def _members_of_items(items: list[OrderItem]) -> dict[int, dict[str, list[str]]]
 
 
 def sent_of(order: Order) -> dict[str, Any]:
-    """Return the order as it was sent, numbers as JSON has them; nothing of it if it is gone."""
+    """Return the order as it was sent, with JSON numbers; empty if the payload is gone."""
     payload = getattr(order, "payload", None)
     if payload is None:
         return {}

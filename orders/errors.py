@@ -20,7 +20,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
-    """One SKU of which less is available to order than was asked for."""
+    """One SKU with less available to order than requested."""
 
     sku: str
     inventory_list_id: str
@@ -55,7 +55,7 @@ class OrderRefused(Exception):
         self.detail = detail
 
     def members(self) -> dict[str, Any]:
-        """Return what a problem+json answer carries beside type, title and detail."""
+        """Return the members of a problem+json answer besides type, title and detail."""
         return {}
 
 
@@ -98,7 +98,7 @@ class ShortOnAto(ShortOnStock):
 
 
 class ShortAtOci(ShortOnStock):
-    """OCI said short to a live shopper: the order has failed; what it holds is given back."""
+    """OCI was short for a live shopper: the order has failed; its units are given back."""
 
 
 class OrderNoTaken(OrderRefused):
@@ -121,7 +121,7 @@ class OrderInProgress(OrderRefused):
     title = "The order is being placed"
 
     def __init__(self, order_no: str) -> None:
-        super().__init__(f"Order {order_no} is being placed just now; send it again in a moment.")
+        super().__init__(f"Order {order_no} is being placed. Send it again in a moment.")
 
 
 class OrderFailedBefore(OrderRefused):
@@ -153,7 +153,7 @@ class OfflineCaptureRefused(OrderRefused):
     """OCI is away and the site does not accept orders meanwhile."""
 
     type = "offline-capture-off"
-    title = "Orders are not accepted just now"
+    title = "Orders are not accepted at the moment"
     status = 503
     is_offline = True
 
@@ -176,28 +176,28 @@ class OfflineCapExceeded(OrderRefused):
 
 
 class CannotCancel(OrderRefused):
-    """The order cannot be cancelled as it stands."""
+    """The order can't be cancelled in its state."""
 
     type = "cannot-cancel"
     title = "The order cannot be cancelled"
 
 
 class CannotSettle(OrderRefused):
-    """The order cannot be recorded as settled outside, or be opened again, as it stands."""
+    """The order can't be recorded as settled outside, or be reopened, in its state."""
 
     type = "cannot-settle"
     title = "The order cannot be settled that way"
 
 
 class CannotRemedy(OrderRefused):
-    """The remedy is not open to the order as it stands."""
+    """The remedy is not open to the order in its state."""
 
     type = "cannot-remedy"
     title = "That cannot be done for the order"
 
 
 class CannotReplace(CannotRemedy):
-    """What is short cannot be replaced that way, as the order and the stock stand."""
+    """The short items can't be replaced this way, given order and stock."""
 
     type = "cannot-replace"
     title = "The item cannot be replaced"
@@ -225,7 +225,7 @@ class ReplacementShort(CannotReplace):
 
 
 class CannotAdjust(CannotRemedy):
-    """The reservation cannot be given back or adjusted by hand, as order and stock stand."""
+    """The reservation can't be given back or adjusted, given order and stock."""
 
     type = "cannot-adjust"
     title = "The reservation cannot be adjusted"

@@ -42,7 +42,7 @@ def record(
     now: datetime,
     data: Mapping[str, Any] | None = None,
 ) -> OrderEvent:
-    """Append an event, in the caller's transaction, beside the change that it tells of."""
+    """Append an event in the caller's transaction, together with the change that it records."""
     event = build(order=order, kind=kind, actor=actor, reason=reason, now=now, data=data)
     event.save(force_insert=True)
     return event

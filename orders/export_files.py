@@ -27,7 +27,7 @@ class FileFormat(StrEnum):
 def ready_orders(*, site: Site, since: datetime | None = None) -> Iterator[Any]:
     """Yield a site's ready orders, oldest first, prepared for their documents.
 
-    `since` leaves out what was captured before it.
+    `since` leaves out orders captured earlier.
     """
     found = with_documents(
         Order.objects.filter(site=site, export_status=ExportStatus.READY, status=OrderStatus.NEW)

@@ -96,17 +96,17 @@ def quantity(value: Decimal | int) -> Value:
 
 
 def thousandths(quantity: Decimal) -> int:
-    """Return a checked quantity as its column stores it, for statements written by hand."""
+    """Return a checked quantity as its column stores it, for hand-written statements."""
     return int(quantity.scaleb(QuantityField.places))
 
 
 def from_thousandths(stored: int) -> Decimal:
-    """Return the quantity that a column holds, for statements written by hand."""
+    """Return the quantity that a column holds, for hand-written statements."""
     return Decimal(stored).scaleb(-QuantityField.places)
 
 
 def stored_money(amount: Decimal) -> int:
-    """Return a checked amount as its column stores it, for statements written by hand."""
+    """Return a checked amount as its column stores it, for hand-written statements."""
     return int(amount.scaleb(MoneyField.places))
 
 

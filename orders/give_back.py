@@ -1,4 +1,4 @@
-"""Taking back from an order what a reservation document held for it: the order's side."""
+"""Taking a reservation document's units back from an order: the order's side."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def take_back(
 ) -> Order:
     """Count `held` units less for an order: it is short of them, and open to remedies, at once.
 
-    Call inside the transaction that writes down that OCI is to release them. ATO is left alone: it
+    Call inside the transaction that stores the release request to OCI. ATO is left alone: it
     follows from OCI's figures. Raises CannotAdjust.
     """
     with transaction.atomic():
@@ -62,7 +62,7 @@ def take_back(
 def shares(
     items: Sequence[OrderItem], held: Mapping[Key, Decimal], *, replacements_first: bool
 ) -> dict[int, Decimal]:
-    """Split what is taken back over the items, the last to have got something first.
+    """Distribute the units taken back over the items, the last one that got units first.
 
     Returns units by primary key. Raises CannotAdjust if the items have less reserved.
     """

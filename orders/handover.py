@@ -2,7 +2,7 @@
 
 A completely reserved order is ready at once. A short one waits as its site says, so that a person
 can decide first; deciding hands it over. What waits is `not_exported`: with `export_due_at` until
-that moment, without it until somebody decides. The sweep hands over what is due, each order by a
+that time, without it until a person decides. The sweep hands over due orders, each by a
 conditional update, so that two sweeps and a person at the same moment hand it over once.
 """
 
@@ -59,7 +59,7 @@ def columns_when_opened_again(*, order: Order, now: datetime) -> dict[str, Any]:
 
 
 def columns_when_decided() -> dict[str, Any]:
-    """Return the columns of an order that somebody has decided: it waits no longer."""
+    """Return the columns of a decided order: its handover no longer waits."""
     handed_over = When(export_status=_NOT_READY, then=Value(str(_READY)))
     return {
         "export_status": Case(handed_over, default=F("export_status")),
@@ -95,7 +95,7 @@ def is_anything_due(now: datetime) -> bool:
 
 
 def hand_over_now(*, order_id: int, actor: Actor, reason: str, now: datetime) -> Order:
-    """Let order management take an order at once; one that is ready stays as it is.
+    """Let order management take an order at once; a ready order stays as it is.
 
     Raises ExportRefused.
     """
@@ -125,7 +125,7 @@ def _make_ready(pk: int, more: Q, *, actor: Actor, reason: str, now: datetime) -
 
 
 def is_held(order: Order) -> bool:
-    """Whether order management gets `order` only when somebody has decided."""
+    """Whether order management gets `order` only after a person's decision."""
     return is_waiting(order) and order.export_due_at is None
 
 
@@ -135,7 +135,7 @@ def is_waiting(order: Order) -> bool:
 
 
 def hold(*, order_id: int, actor: Actor, reason: str, now: datetime) -> Order:
-    """Keep a short order from order management until somebody decides, or hands it over.
+    """Keep a short order from order management until a person decides, or hands it over.
 
     One that is held stays as it is. Raises ExportRefused, above all when order management was
     faster.

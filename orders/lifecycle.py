@@ -1,7 +1,7 @@
-"""The rule book: what may be done to an order, and why not.
+"""The rule book: which actions an order allows, and why not.
 
 `check(order, action)` returns None when the action is open, or a `Refusal` with a code and a
-sentence. Pages, the API, remedies, runs, exports and checks ask here; nobody else decides it from
+sentence. Pages, the API, remedies, runs, exports and checks ask here; no other code decides it from
 an order's states. `open_to(action)` is the same rule as SQL, for lists and conditional updates.
 
 A rule looks at six facts: status, reservation state, export status, resolution, review, and the
@@ -56,7 +56,7 @@ __all__ = [
 
 
 class Review(StrEnum):
-    """Whether a person must look at an order."""
+    """Whether a person must review an order."""
 
     NONE = "none"
     NEEDED = "needed"
@@ -223,7 +223,7 @@ def require(order: Order, action: Action, error: type[OrderRefused]) -> None:
 
 
 def sentence(refusal: Refusal | None) -> str:
-    """Return the sentence of a refusal, or nothing where there is none."""
+    """Return the sentence of a refusal, or "" without one."""
     return refusal.sentence if refusal else ""
 
 

@@ -65,14 +65,14 @@ class RemoveIndexOnline(RemoveIndex):
 class AddConstraintOnline(AddConstraint):
     """A check that PostgreSQL makes while others write; the migration needs `atomic = False`.
 
-    New rows are checked from the beginning on; those that are there are read without a lock that
-    keeps others from writing. Done again after it was broken off, it starts anew.
+    New rows are checked from the beginning; existing rows are read without a lock that
+    keeps others from writing. After an interruption it starts again from the beginning.
     """
 
     def database_forwards(
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
     ) -> None:
-        """Add the check, then read the rows that are there."""
+        """Add the check, then validate the existing rows."""
         if schema_editor.connection.vendor != "postgresql":
             super().database_forwards(app_label, schema_editor, from_state, to_state)
             return
@@ -91,7 +91,7 @@ class DropForeignKeyIndexOnline(AlterField):
     """A foreign key loses the index of its own, which a wider one repeats; `atomic = False`.
 
     `field` is the new one, with `db_index=False`. Nothing else of it may differ: no table is
-    written anew, and PostgreSQL drops the index while others write.
+    rebuilt, and PostgreSQL drops the index while others write.
     """
 
     def database_forwards(
@@ -117,7 +117,7 @@ class DropForeignKeyIndexOnline(AlterField):
 
 
 class DropLikeIndexOnline(Operation):
-    """A column that nobody looks for by its beginning loses PostgreSQL's index for LIKE."""
+    """A column that is never searched by prefix loses PostgreSQL's index for LIKE."""
 
     reversible = True
 
@@ -126,7 +126,7 @@ class DropLikeIndexOnline(Operation):
         self.name = name
 
     def state_forwards(self, app_label: str, state: Any) -> None:
-        """Change nothing: Django's models do not tell of this index."""
+        """Change nothing: Django's models do not include this index."""
 
     def database_forwards(
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
@@ -147,7 +147,7 @@ class DropLikeIndexOnline(Operation):
         """Leave it: no version needs it."""
 
     def describe(self) -> str:
-        """Return what `migrate` and `sqlmigrate` say of it."""
+        """Return its description for `migrate` and `sqlmigrate`."""
         return f"Drop the index for LIKE on {self.name} of {self.model_name}"
 
 

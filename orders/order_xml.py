@@ -1,6 +1,6 @@
 """Orders as order XML of B2C Commerce, one after the other.
 
-Valid by the vendor's order.xsd. What OCI holds, and what is short, cancelled or replaced, stands in
+Valid by the vendor's order.xsd. Reserved, short, cancelled and replaced units are in
 custom attributes, which that schema allows on orders and lines.
 """
 
@@ -50,7 +50,7 @@ _ADDRESS = {
 
 
 def refusal_of(order: Order) -> str:
-    """Return why the schema has no place for an order, or nothing; no query if it is prepared."""
+    """Return why the schema can't hold an order, or None; no query if it is prepared."""
     for item in order.items.all():
         if len(item.sku) > _LONGEST_SKU:
             return f"the SKU {item.sku[:40]}... has more than {_LONGEST_SKU} characters"

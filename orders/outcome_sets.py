@@ -83,7 +83,7 @@ def settle(
     reason: str,
     now: datetime,
 ) -> list[Settlement]:
-    """Clear Reservation Missing of orders by what OCI holds; return those that were settled.
+    """Clear Reservation Missing of orders by OCI's answers; return the settled ones.
 
     Like `outcomes.settle`, which returns None for one that is not `holder`'s to settle any more.
     """
@@ -139,7 +139,7 @@ def _write_states(settled: Collection[Settlement], *, now: datetime) -> None:
 def _settled(
     state: ReservationState, export: Mapping[str, Any], *, now: datetime
 ) -> dict[str, Any]:
-    """Return what is written of an order that is settled; `export` says who may take it when."""
+    """Return the columns of a settled order; `export` decides its handover."""
     return {
         "reservation_state": state,
         "status": OrderStatus.NEW,
@@ -154,7 +154,7 @@ def _settled(
 
 
 def _write_items(settled: Collection[Settlement]) -> None:
-    """Write down what is reserved of each item; the caller has locked the orders."""
+    """Store the reserved units of each item; the caller has locked the orders."""
     complete = [s.order.pk for s in settled if s.state == ReservationState.COMPLETE]
     if complete:
         OrderItem.objects.filter(order__in=complete, quantity__gt=0).update(

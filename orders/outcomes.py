@@ -31,7 +31,7 @@ from orders.short_items import replaced_words, resolution_of, settled_as
 
 
 def take_claim(*, order_id: int, holder: str, until: datetime, now: datetime) -> bool:
-    """Become the one who may call OCI for an order; False if somebody else is."""
+    """Take the claim to call OCI for an order; False if another process has it."""
     free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now) | Q(claim=holder)
     return bool(
         Order.objects.filter(free, pk=order_id, status=OrderStatus.NEW).update(
@@ -41,7 +41,7 @@ def take_claim(*, order_id: int, holder: str, until: datetime, now: datetime) ->
 
 
 def drop_claim(*, order_id: int, holder: str) -> None:
-    """Give a claim back; nothing happens if it is somebody else's by now."""
+    """Give a claim back; does nothing if another process has it by now."""
     Order.objects.filter(pk=order_id, claim=holder).update(claim="", claimed_until=None)
 
 
@@ -54,9 +54,9 @@ def settle(
     reason: str,
     now: datetime,
 ) -> Order | None:
-    """Clear Reservation Missing by what OCI holds: units per order item (primary key).
+    """Clear Reservation Missing by OCI's answer: units per order item (primary key).
 
-    Returns the order as settled, or None if it is not ours to settle any more (cancelled, or the
+    Returns the settled order, or None if it is no longer ours to settle (cancelled, or the
     claim was lost): nothing has changed then.
     """
     with transaction.atomic():
@@ -167,7 +167,7 @@ def settled_event(
     now: datetime,
     kind: EventKind = EventKind.SETTLED,
 ) -> OrderEvent:
-    """Return the unsaved event that tells which state an order has, and what OCI holds for it."""
+    """Return the unsaved event with an order's state and its units at OCI."""
     return events.build(
         order=order,
         kind=kind,
@@ -223,7 +223,7 @@ def resume_abandoned(*, actor: Actor, now: datetime, limit: int = 500) -> int:
 
 
 def fail_live(*, order_id: int, holder: str, actor: Actor, reason: str, now: datetime) -> bool:
-    """Refuse a live order, which fails; what it holds stays held until `give_back_failed`."""
+    """Refuse a live order, which fails; its holds stay until `give_back_failed`."""
     with transaction.atomic():
         won = Order.objects.filter(
             pk=order_id,
@@ -238,9 +238,9 @@ def fail_live(*, order_id: int, holder: str, actor: Actor, reason: str, now: dat
 
 
 def give_back_failed(*, order_id: int, now: datetime) -> bool:
-    """Give back what a failed order holds; False if it has not failed. Safe twice.
+    """Give back a failed order's holds; False if it has not failed. Safe to repeat.
 
-    Only for who knows that OCI holds nothing for the order, and that no call may still reach it.
+    Call it only when OCI holds nothing for the order and no call may still reach OCI.
     """
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=order_id)

@@ -83,7 +83,7 @@ class _Customer(BaseModel):
 
 
 class _Line(BaseModel):
-    """What a product, a part of a bundle and an option have in common."""
+    """Common parts of a product, a part of a bundle and an option."""
 
     itemId: Annotated[Identifier, Field(min_length=1, max_length=100)] | None = None
     productName: Name = ""

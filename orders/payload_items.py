@@ -47,7 +47,7 @@ class PlacedItem:
 
 
 class SentLine(Protocol):
-    """What is read of a line as it was sent; an option may lack product and quantity."""
+    """The fields read from a line; an option may lack product and quantity."""
 
     @property
     def itemId(self) -> str | None: ...
@@ -71,7 +71,7 @@ class SentLine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a line stands: its path in the document and what its parent says of it."""
+    """The position of a line: its path in the document, and its parent's settings."""
 
     path: str
     kind: ItemKind
@@ -86,7 +86,7 @@ class _Place:
 def placed_items(
     lines: Sequence[SentLine], *, site: Site, stored: Callable[[], bool]
 ) -> tuple[tuple[PlacedItem, ...], list[Problem]]:
-    """Return the items of an order's lines, each parent before its parts, and what is wrong.
+    """Return the items of an order's lines, each parent before its parts, and the faults.
 
     A list that does not exist and one that the site may not sell from are refused alike, unless
     `stored` says that this very order was accepted before: sent again it is found, not placed. No
@@ -217,7 +217,7 @@ class _Flat:
                 )
 
     def _units(self, line: SentLine, place: _Place) -> Decimal:
-        """Return the units of a line: of a part as its list has them, of an option as it says."""
+        """Return the units of a line: for a part by its list's setting, for an option as sent."""
         if place.kind == ItemKind.OPTION:
             return line.quantity or place.bundles
         units = (line.quantity or Decimal(1)) * place.bundles

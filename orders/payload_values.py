@@ -74,7 +74,7 @@ def _total(value: Any) -> Decimal:
 
 
 def _price(value: Any) -> Decimal | None:
-    """Return a price that only describes, or None for what is none that can be shown."""
+    """Return a descriptive price, or None if it can't be shown."""
     if isinstance(value, str) and _PLAIN_NUMBER.match(value.strip()):
         value = Decimal(value.strip())
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
@@ -102,7 +102,7 @@ def _currency(value: Any) -> str:
 
 
 def _date_time(value: Any) -> str:
-    """Return a date and time of ISO 8601 as it came, or nothing for any other value."""
+    """Return an ISO 8601 date and time as sent, or "" for any other value."""
     if not isinstance(value, str) or len(value) > 64 or not is_plain(value):
         return ""
     try:

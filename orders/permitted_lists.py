@@ -37,7 +37,7 @@ def not_permitted(site: Site, list_ids: Collection[str]) -> set[str]:
 
 
 def list_refusal(site: Site, list_ids: Collection[str]) -> str:
-    """Return why a remedy may not take stock of these lists for an order of `site`, or nothing."""
+    """Return why a remedy may not take stock of these lists for an order of `site`, or None."""
     refused = sorted(not_permitted(site, list_ids))
     if not refused:
         return ""

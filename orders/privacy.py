@@ -1,8 +1,8 @@
-"""Erasing what an order says of its customer; the order itself stays as it is.
+"""Erasure of an order's customer data; the order itself stays as it is.
 
 Nothing that the ledger, a reservation, a report's counts or the recognition of the same order
 (`payload_hash`) rests on is touched. An order captured offline tells the reports by its event that
-their files must be written anew.
+their files must be rewritten.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ def orders_of_customer(customer_id: str) -> OrderQuerySet:
 
 
 def erase(*, order_ids: Iterable[int], actor: Actor, reason: str, now: datetime) -> int:
-    """Erase the customers of these orders; return of how many there was something to erase.
+    """Erase the customers of these orders; return how many orders had customer data.
 
-    Safe twice and at any time: an order that somebody works on goes on without its customer.
+    Safe to repeat and at any time: work on an order continues without its customer.
     """
     return sum(
         _erase_one(order_id, actor=actor, reason=reason, now=now) for order_id in sorted(order_ids)
@@ -86,7 +86,7 @@ def _erase_one(order_id: int, *, actor: Actor, reason: str, now: datetime) -> bo
 
 
 def reduce_payloads(*, captured_before: datetime, now: datetime) -> int:
-    """Reduce the payloads of finished orders to what says nothing of a person.
+    """Reduce the payloads of finished orders to their impersonal parts.
 
     Returns how many, about MOST at a time.
     """
@@ -153,7 +153,7 @@ def _impersonal_lines(lines: Any) -> list[dict[str, Any]]:
 
 
 def impersonal(body: str) -> str:
-    """Return of an order as it was sent what says nothing of its customer, as JSON text."""
+    """Return the impersonal parts of an order as sent, as JSON text."""
     sent = strict_json.loads(body.encode(), is_bounded=False)
     kept = {name: sent[name] for name in _IMPERSONAL if name in sent}
     kept["productItems"] = _impersonal_lines(kept["productItems"])

@@ -77,9 +77,9 @@ def of_keys(keys: Iterable[Key]) -> Q:
 def can_use_units() -> Q:
     """Return the condition that OCI may have units for a promise, as far as figures tell.
 
-    Not while it was short for the promise at the very figure that is known. A figure of zero proves
-    nothing against the next one, and costs nobody anything: no order gets past it. A SKU without a
-    figure is not counted, so nothing of it can be seen to arrive.
+    Not while it was short for the promise at the known figure. A figure of zero proves
+    nothing about the next one, and costs nothing: no order gets past it. A SKU without a
+    figure is not counted, so arrivals can't be noticed.
     """
     known = Q(record__snapshot_ato__isnull=False)
     return known & ~Q(is_refused=True, record__snapshot_ato__gt=0)
@@ -162,7 +162,7 @@ def _refuse(row: Promise, now: datetime) -> None:
 
 
 def note_asked(rows: Iterable[Promise], *, actor: Actor, now: datetime) -> None:
-    """Note that a run was started since stock has arrived, and tell so in the orders' history.
+    """Record in the orders' history that a run was started because stock arrived.
 
     In the transaction that starts the run.
     """

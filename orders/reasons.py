@@ -1,7 +1,7 @@
 """Reasons that the product writes down: a code with data, and the English sentence made of them.
 
-Jobs write why something happened while nobody's language is known. So they write what happened,
-`{"code": ..., "data": {...}}`, and the sentence is made when somebody reads it. The English one is
+Jobs write reasons while no reader's language is known. So they write codes,
+`{"code": ..., "data": {...}}`, and the sentence is made when a person reads it. The English one is
 stored beside it, for the API, for files, and for a version that does not know the code.
 
 A `Reason` is that sentence, as a `str` that knows its codes: functions that take `reason: str` take
@@ -29,7 +29,7 @@ _SENTENCES: dict[str, str] = {
     "process_ended": _("The process that was reserving it ended before OCI's answer was known."),
     "export_changed": _("Export status %(before)s became %(to)s."),
     "handover_due": _(
-        "Nobody decided within the time that the site gives. Order management may take the order."
+        "Nobody decided within the time set for the site. Order management may take the order."
     ),
     "stock_arrived": _("OCI's figure shows units of %(skus)s; the order has its turn."),
     "retention": _("Personal data is kept for %(days)s days."),

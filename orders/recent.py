@@ -1,4 +1,4 @@
-"""What was read a moment ago is not read again for the next order, where a process says so.
+"""A short cache: values read a moment ago are reused for the next order, if the process enables it.
 
 A process that answers orders sets `seconds`; everywhere else nothing is remembered. `seconds` is
 the bound on how long a change that another process has committed may stay unseen.

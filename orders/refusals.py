@@ -19,7 +19,7 @@ from orders.models import ExportStatus, OrderItem, Resolution
 
 
 class Action(StrEnum):
-    """What somebody, a person or a job, may do to an order."""
+    """Actions of people and jobs on an order."""
 
     CANCEL = "cancel"  # the whole order
     CANCEL_SHORT = "cancel_short"  # its short items alone
@@ -84,7 +84,7 @@ _SENTENCES: Mapping[Code, Promise] = {
     Code.EXPORT_FAILED: gettext_lazy(
         "Order management could not take the order. Resubmit it instead."
     ),
-    Code.OFFERED: gettext_lazy("Order management may take the order already."),
+    Code.OFFERED: gettext_lazy("Order management may already take the order."),
     Code.SETTLED: gettext_lazy("The order was settled as “%(how)s” by %(who)s."),
     Code.SETTLED_OUTSIDE: gettext_lazy("The order was settled outside. Open it again first."),
     Code.CANNOT_UNDO: gettext_lazy("The order was settled as “%(how)s”. That cannot be undone."),
@@ -173,13 +173,13 @@ class Refusal:
 
 
 def moved_on() -> str:
-    """Say that somebody else changed the order first."""
+    """The order was changed first by another person or process."""
     return _("This order just changed or is being reserved. Reload it and try again.")
 
 
 def short_differs(item: OrderItem, wanted: Decimal) -> str:
-    """Say that not `wanted` units of an item are short, as was thought."""
-    words = _("The order has moved on: %(short)s of %(sku)s are short now, not %(wanted)s.")
+    """The short units of an item differ from the `wanted` ones."""
+    words = _("The order has changed: %(short)s of %(sku)s are short now, not %(wanted)s.")
     return words % {
         "short": f"{item.open_quantity.normalize():f}",
         "sku": item.sku,
@@ -188,7 +188,7 @@ def short_differs(item: OrderItem, wanted: Decimal) -> str:
 
 
 def not_in_list(inventory_list_id: str, sku: str) -> str:
-    """Say that the inventory list does not know a SKU."""
+    """The inventory list does not know a SKU."""
     words = {"list": inventory_list_id, "sku": sku}
     return _("The inventory list %(list)s does not know %(sku)s.") % words
 
@@ -203,8 +203,8 @@ def promised_to_older(sku: str, *, units: Decimal) -> str:
 
 
 def not_enough(sku: str, *, available: Decimal, needed: Decimal) -> str:
-    """Say that less of a SKU is available to order than is needed."""
-    words = _("Of %(sku)s %(available)s are available to order; %(needed)s are needed.")
+    """Less of a SKU is available to order than needed."""
+    words = _("%(available)s of %(sku)s are available to order, and %(needed)s are needed.")
     return words % {
         "sku": sku,
         "available": f"{available.normalize():f}",
@@ -213,36 +213,36 @@ def not_enough(sku: str, *, available: Decimal, needed: Decimal) -> str:
 
 
 def short_itself(sku: str) -> str:
-    """Say that an order is short of what should replace something."""
+    """The order is short of the replacement SKU itself."""
     return _("The order is short of %(sku)s itself.") % {"sku": sku}
 
 
 def has_parts(sku: str) -> str:
-    """Say that a bundle cannot be replaced as such."""
+    """A bundle can't be replaced as a whole."""
     words = _(
-        "%(sku)s is a bundle, and its parts are reserved one by one. Replace a part that is short,"
-        " or cancel the order."
+        "%(sku)s is a bundle, and its parts are reserved one by one. Replace the part that is"
+        " short, or cancel the order."
     )
     return words % {"sku": sku}
 
 
 def figure_lags(sku: str) -> str:
-    """Say that OCI's figure of a SKU is older than what it holds of it for the order."""
+    """OCI's figure of a SKU is older than its reservation for the order."""
     words = _(
-        "OCI's figure of %(sku)s does not count this order's earlier units yet; try again in a"
+        "OCI's figure of %(sku)s does not count this order's earlier units yet. Try again in a"
         " minute."
     )
     return words % {"sku": sku}
 
 
 def waited_for(sku: str) -> str:
-    """Say that orders which wait for their reservation are served first."""
-    return _("Orders wait for %(sku)s; they are served first.") % {"sku": sku}
+    """Orders that wait for their reservation are served first."""
+    return _("Other orders wait for %(sku)s. They are served first.") % {"sku": sku}
 
 
 def answer_not_counted() -> str:
-    """Say that OCI may hold more for an order than it knows of."""
+    """OCI may hold more for an order than has been counted."""
     return _(
-        "A reconciliation has asked OCI for what is short, and its answer is not counted yet; try"
-        " again in a minute."
+        "A reconciliation has asked OCI for the short units, and the answer is not counted yet."
+        " Try again in a minute."
     )

@@ -1,4 +1,4 @@
-"""Refused orders as rows, and what they add up to.
+"""Refused orders as rows, and their sums.
 
 A row holds nothing of the shopper. One order number has one row, however often the storefront tries
 again, so that the table grows with the orders that shoppers place and not with the tries: a row is
@@ -95,7 +95,7 @@ def still_refused(rows: QuerySet[RefusedOrder] | None = None) -> QuerySet[Refuse
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """What was refused: orders, units, value by currency, and orders by why."""
+    """Refused orders, units, value by currency, and orders by reason."""
 
     orders: int = 0
     units: Decimal = ZERO
@@ -119,6 +119,6 @@ def sum_up(rows: QuerySet[RefusedOrder]) -> Refused:
 
 
 def forget_old(*, before: datetime) -> int:
-    """Delete what was refused before that moment; return how many rows."""
+    """Delete rows of orders refused before a time; return how many."""
     deleted, _ = RefusedOrder.objects.filter(last_at__lt=before).delete()
     return deleted

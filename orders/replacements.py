@@ -93,13 +93,13 @@ def begin(
 
 
 def item_refusal(item: OrderItem, *, sku: str, units: Decimal) -> str:
-    """Return why `units` of an item cannot be replaced by `sku`, or nothing; no query.
+    """Return why `units` of an item can't be replaced by `sku`, or None; no query.
 
     Whether the order is open to a replacement is `lifecycle.check(order, Action.REPLACE)`.
     """
     if units <= 0 or item.open_quantity != units:
         return short_differs(item, units)
-    return _("%(sku)s is what is short.") % {"sku": sku} if sku == item.sku else ""
+    return _("%(sku)s is the SKU that is short.") % {"sku": sku} if sku == item.sku else ""
 
 
 def check_begin(item: OrderItem, *, sku: str, units: Decimal) -> None:
@@ -125,7 +125,7 @@ def bundles_among(items: Iterable[OrderItem]) -> set[int]:
 
 
 def price_difference(item: OrderItem, unit_price: Decimal | None, units: Decimal) -> Decimal | None:
-    """Return what the replacement costs more (or, below zero, less) than what it replaces."""
+    """Return the price difference of the replacement; negative if it is cheaper."""
     if unit_price is None or item.unit_price is None:
         return None
     difference: Decimal = (unit_price - item.unit_price) * units

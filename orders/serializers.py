@@ -84,7 +84,7 @@ class ItemAnswer(ItemMembers):
 
 
 class OrderAnswer(OrderMembers):
-    """An order and where its reservation stands."""
+    """An order and the state of its reservation."""
 
     status: OrderStatus
     capturedOffline: bool = Field(description="Accepted without a reservation.")
@@ -99,7 +99,7 @@ class OrderAnswer(OrderMembers):
 
 
 def short_of(order: Order, item: OrderItem) -> int | float | None:
-    """Return what is short of an item as the API answers it: ordered, and neither reserved nor
+    """Return the short units of an item for the API: ordered, and neither reserved nor
     cancelled nor replaced. None while OCI has not answered, 0 for an order that does not stand.
     """
     if order.status in (OrderStatus.CREATED, OrderStatus.NEW):
@@ -121,7 +121,7 @@ def links_of(items: Iterable[OrderItem]) -> dict[int, dict[str, str | None]]:
 
 
 def order_answer(order: Order, items: Iterable[OrderItem] | None = None) -> dict[str, Any]:
-    """Return what the API says of an order; two queries unless its items are given or prefetched.
+    """Return the API's answer about an order; two queries unless its items are given or prefetched.
 
     `items` are all of them, where they are at hand.
     """

@@ -1,9 +1,9 @@
-"""Recording that a short order was settled by other means, and taking that back.
+"""Recording that a short order was settled outside, and reopening it.
 
-So are cancelled short items taken back (`orders.short_items`).
+Cancelled short items are reopened here as well (`orders.short_items`).
 
 What a person secured elsewhere is never shown as reserved: quantities and reservation state stay as
-OCI answered them; the resolution says what was done, when and by whom (design 2, 7).
+OCI answered them; the resolution records the action, its time and person (design 2, 7).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def settle_outside(
 
     The order leaves the list of oversold orders and is not reserved again by any run. Recorded
     before with the same reference, nothing changes. Raises CannotSettle for an order that is not
-    short, that was settled otherwise, or that somebody is reserving just now.
+    short, that was settled otherwise, or that is being reserved.
     """
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=order_id)
@@ -97,7 +97,7 @@ def reopen(*, order_id: int, actor: Actor, reason: str, now: datetime) -> Order:
 
 
 def check_reopen(order: Order, *, has_cancelled: bool) -> Refusal | None:
-    """Return why `order` cannot be opened again, or None when it can; no query.
+    """Return why `order` can't be reopened, or None if it can; no query.
 
     `has_cancelled` says whether short items of it were cancelled: without any there is nothing to
     undo but that the order was settled outside.

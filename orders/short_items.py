@@ -1,7 +1,7 @@
-"""Cancelling what is short of an order while the rest of it is shipped.
+"""Cancelling the short items of an order while the rest is shipped.
 
-OCI holds nothing for what is short, so nothing is asked of it. `orders.settlement.reopen` takes
-the cancellation back.
+OCI holds nothing for short units, so it is not called. `orders.settlement.reopen` undoes
+the cancellation.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from orders.refusals import moved_on, short_differs
 
 
 def bundle_refusal(items: Iterable[OrderItem], units: Mapping[int, Decimal]) -> str:
-    """Return why `units` of an order's items cannot be cancelled alone, or nothing; no query.
+    """Return why `units` of an order's items can't be cancelled alone, or None; no query.
 
-    Of a bundle, or of a product with options, what stays of each part may be no larger a share of
-    it than what stays of its parent: the shopper would get parts of what is not delivered.
+    In a bundle, or a product with options, the remaining share of each part may not exceed that
+    of its parent: the shopper would get parts of a product that is not delivered.
     """
     by_key = {item.pk: item for item in items}
     for part in by_key.values():
@@ -49,14 +49,14 @@ def bundle_refusal(items: Iterable[OrderItem], units: Mapping[int, Decimal]) -> 
                 " and cancel both, or cancel the whole order."
             )
         else:
-            words = _("%(sku)s belongs to %(parent)s: cancel both.")
+            words = _("%(sku)s belongs to %(parent)s. Cancel both.")
         held = f"{part.reserved_quantity.normalize():f}"
         return words % {"sku": part.sku, "parent": parent.sku, "held": held}
     return ""
 
 
 def _stays(item: OrderItem, units: Mapping[int, Decimal]) -> Decimal:
-    """Return what is still to be delivered of an item once `units` are cancelled."""
+    """Return the units of an item left to deliver once `units` are cancelled."""
     left: Decimal = item.quantity - item.cancelled_quantity - item.replaced_quantity
     return left - units.get(item.pk, ZERO)
 
@@ -64,10 +64,10 @@ def _stays(item: OrderItem, units: Mapping[int, Decimal]) -> Decimal:
 def cancel_short(
     *, order_id: int, units: Mapping[int, Decimal], actor: Actor, reason: str, now: datetime
 ) -> Order:
-    """Cancel the short items of a partially reserved order; what is reserved of it stays.
+    """Cancel the short items of a partially reserved order; its reserved units stay.
 
     `units` are the open quantities (OrderItem.open_quantity) of the chosen items by primary key, as
-    they were shown: another quantity means that the order has moved on. With nothing open left the
+    they were shown: another quantity means that the order has changed. Without open units the
     order is settled. The same again changes nothing. Raises CannotRemedy.
     """
     with transaction.atomic():
@@ -101,7 +101,7 @@ def cancel_short(
 def settled_as(
     resolution: Resolution, actor: Actor, *, note: str, now: datetime, reference: str = ""
 ) -> dict[str, Any]:
-    """Return the columns of an order that say how, when and by whom it was settled.
+    """Return the columns for how, when and by whom an order was settled.
 
     It is decided then, so order management may take it.
     """
@@ -125,7 +125,7 @@ def _change_open(order: Order, *, now: datetime, values: Mapping[str, Any]) -> N
 
 
 def resolution_of(items: Sequence[OrderItem]) -> Resolution:
-    """Return how an order of which nothing is open any more was settled, by its items."""
+    """Return how an order without open units was settled, by its items."""
     if any(item.replaced_quantity for item in items):
         return Resolution.REPLACED
     if any(item.cancelled_quantity for item in items):
@@ -134,7 +134,7 @@ def resolution_of(items: Sequence[OrderItem]) -> Resolution:
 
 
 def replaced_words(items: Sequence[OrderItem]) -> str:
-    """Return what of an order's items was replaced by what, for its resolution."""
+    """Return an order's replacements in words, for its resolution."""
     skus = {item.pk: item.sku for item in items}
     return ", ".join(
         f"{item.quantity.normalize():f} {skus[item.replaces_id]} by {item.sku}"

@@ -1,7 +1,7 @@
 """How long one statement may keep PostgreSQL, and a silent connection its thread.
 
-A process is one of three kinds. Web, monitor and whatever else says nothing are SERVICE: somebody
-waits. A worker has more time, a command that a person started has as much as it needs. A thread
+A process is one of three kinds. Web, monitor and all undeclared ones are SERVICE: a person
+waits. A worker has more time, a command that a person started has no limit. A thread
 may take more or less for a while.
 """
 
@@ -16,7 +16,7 @@ from django.conf import settings
 
 
 class Kind(enum.Enum):
-    """What a process does; the value is the setting with its limit in seconds."""
+    """The kind of a process; the value is the setting with its limit in seconds."""
 
     SERVICE = "COC_DATABASE_SECONDS"
     WORKER = "COC_DATABASE_WORK_SECONDS"
@@ -41,7 +41,7 @@ _thread = _Thread()
 
 
 def set_kind(kind: Kind) -> None:
-    """Say what this process is; connections that are open keep the limits of the server."""
+    """Declare the kind of this process; open connections keep the server's limits."""
     _Process.kind = kind
 
 

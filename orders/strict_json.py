@@ -17,7 +17,7 @@ class NotStrictJson(ValueError):
 def loads(raw: bytes, *, is_bounded: bool = True) -> Any:
     """Return the value that `raw` holds, numbers with a fraction as Decimals.
 
-    Nesting is bounded, so that whoever walks through the value has stack enough; `is_bounded` is
+    Nesting is bounded, so that code that walks through the value has enough stack; `is_bounded` is
     false for what was taken in before. Raises NotStrictJson.
     """
     try:

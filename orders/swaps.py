@@ -165,7 +165,7 @@ def give_back(
     refusal: str,
     shortfalls: Sequence[Shortfall] = (),
 ) -> bool:
-    """Note that OCI will not reserve all of it, before what it holds is undone there."""
+    """Note that OCI won't reserve all of it, before its part is released there."""
     with transaction.atomic():
         mine = lock(kind, swap_id, holder=holder, state=SwapState.RESERVING)
         if mine is None:

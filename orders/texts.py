@@ -85,7 +85,7 @@ def name_refusal(text: str) -> str:
 
 
 def made_visible(text: object) -> str:
-    """Return `text` for people, with what cannot be seen or told apart as ⟨U+202E⟩."""
+    """Return `text` for people, with invisible and look-alike characters as ⟨U+202E⟩."""
     text = str(text)
     if _looks_like_itself(text):
         return text
@@ -113,7 +113,7 @@ def _named(text: str, place: int) -> str:
 
 
 def _look_alikes(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the place of each character that cannot be told from another spelling, and why."""
+    """Yield the position of each look-alike character, and the reason."""
     run = ""  # the last letter, and the marks on it
     for place, character in enumerate(text):
         why = ""
@@ -128,5 +128,5 @@ def _look_alikes(text: str) -> Iterator[tuple[int, str]]:
         if unicodedata.combining(character) and not why:
             run += character
         else:
-            # One that is odd by itself says nothing of the next.
+            # A character that is odd alone says nothing about the next.
             run = "" if why and character != " " else character

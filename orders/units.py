@@ -10,7 +10,7 @@ Every page, API answer, file and metric takes its units from here:
 - *cancelled*: short units that will not be delivered, while the rest of the order is.
 - *replaced*: ordered units that are delivered as another item.
 
-An order that is short or put right has ordered = reserved + cancelled + short. An item alone has
+An order that is or was short has ordered = reserved + cancelled + short. An item alone has
 quantity = reserved + cancelled + replaced + open.
 """
 
@@ -39,7 +39,7 @@ _ORDERED = Q(replaces=None)
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """Units of one order; `is_answered` says whether it is known what is short of it."""
+    """Units of one order; `is_answered` is true once its short units are known."""
 
     ordered: Decimal = ZERO
     reserved: Decimal = ZERO
@@ -50,7 +50,7 @@ class Units:
 
 
 def open_units(items: str = "") -> CombinedExpression:
-    """Return what is open of an item as SQL; `items` is the way to it, as `items__`."""
+    """Return the open units of an item as SQL; `items` is the prefix, such as `items__`."""
     return (
         F(f"{items}quantity")
         - F(f"{items}reserved_quantity")
@@ -60,7 +60,7 @@ def open_units(items: str = "") -> CombinedExpression:
 
 
 def open_of(item: OrderItem) -> Decimal:
-    """Return what of a loaded item is neither reserved nor cancelled nor replaced."""
+    """Return the units of a loaded item that are neither reserved, cancelled nor replaced."""
     return left_of(
         unreserved_of(item), cancelled=item.cancelled_quantity, replaced=item.replaced_quantity
     )
@@ -73,23 +73,23 @@ def unreserved_of(item: OrderItem) -> Decimal:
 
 
 def left_of(unreserved: Decimal, *, cancelled: Decimal, replaced: Decimal) -> Decimal:
-    """Return what is open of an item of which so much is not reserved."""
+    """Return the open units of an item, given its unreserved ones."""
     return unreserved - cancelled - replaced
 
 
 def to_deliver_of(item: OrderItem) -> Decimal:
-    """Return what of a loaded item is still to be delivered as that item."""
+    """Return the units of a loaded item left to deliver as that item."""
     left: Decimal = item.quantity - item.cancelled_quantity - item.replaced_quantity
     return left
 
 
 def is_answered(order: Order) -> bool:
-    """Whether OCI has answered for an accepted order, so that it is known what is short of it."""
+    """Whether OCI has answered for an accepted order, so that its short units are known."""
     return order.status == _NEW and order.reservation_state != _MISSING
 
 
 def is_short(*, reservation_state: str, resolution: str) -> bool:
-    """Whether what is open of an order in this state is short: nobody has settled or cancelled it.
+    """Whether open units of an order in this state are short: it is neither settled nor cancelled.
 
     An order that is not accepted has no such state, or a resolution.
     """

@@ -1,8 +1,8 @@
-"""Signs of life: each process of the product beats once a second, into a pipe of its supervisor.
+"""Heartbeats: each process of the product beats once a second, into a pipe of its supervisor.
 
 A thread of each process, forks included, writes its process id. It asks no database and takes no
 lock, so a database that is locked or away stops no beat. A process that was stopped, or whose
-interpreter hangs, stops beating. A beat also reports what has stood still although it should move
+interpreter hangs, stops beating. A beat also reports work that is stuck
 (`watch`): the thread may live while the loop that does the work does not.
 """
 
@@ -45,13 +45,13 @@ class Beat:
 
 
 def read(data: bytes) -> Iterator[Beat]:
-    """Yield the beats in what was read from the pipe."""
+    """Yield the beats in the data read from the pipe."""
     for pid, seconds, name in _BEAT.iter_unpack(data[: len(data) // _BEAT.size * _BEAT.size]):
         yield Beat(pid=pid, still=name.rstrip(b"\0").decode(), still_seconds=seconds)
 
 
 class Stillness:
-    """For how long a mark has not changed, in time in which the observer itself was awake.
+    """How long a mark has not changed, counting only time in which the observer was awake.
 
     Call `look` every second or more often. A machine that was suspended, or an observer that was
     stopped with what it observes, finds nothing too old when it wakes.

@@ -25,7 +25,7 @@ _CLAIM = timedelta(seconds=60)
 
 
 class RouteMoved(Exception):
-    """Somebody has changed how the site's messages leave since it was read."""
+    """The site's message settings were changed since they were read."""
 
 
 def write(
@@ -68,7 +68,7 @@ def try_again(message: CustomerMessage) -> bool:
 
 
 def hand_over(message: CustomerMessage, *, clock: Callable[[], datetime]) -> CustomerMessage:
-    """Hand over what is pending of a message, unless somebody else is at it; mark what became."""
+    """Send the pending parts of a message, unless another process does; store the results."""
     now = clock()
     free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
     pending = Q(email=HandOver.PENDING) | Q(webhook=HandOver.PENDING)
@@ -90,7 +90,7 @@ def hand_over(message: CustomerMessage, *, clock: Callable[[], datetime]) -> Cus
 
 
 def messages_of(order: Order) -> list[CustomerMessage]:
-    """Return what the customer of an order was written, the newest first; one query."""
+    """Return the messages to the customer of an order, newest first; one query."""
     return list(CustomerMessage.objects.filter(order=order).order_by("-pk")[:MOST_MESSAGES])
 
 

@@ -1,4 +1,4 @@
-"""What the queue runs. Each task is a wake-up: it looks for due work and may run twice or never."""
+"""The queue's tasks. Each is a wake-up: it looks for due work and may run twice or never."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def merge_reports() -> None:
 
 
 def finish_cancellations() -> None:
-    """Carry on with what is being cancelled."""
+    """Continue pending cancellations."""
     release.finish_cancellations(clock=timezone.now)
 
 
 def deliver_alerts() -> None:
-    """Tell people outside what has changed of the alerts."""
+    """Send changes of alerts over the channels."""
     delivery.deliver_due(clock=timezone.now)
 
 
@@ -83,7 +83,7 @@ def sweep() -> None:
 
 
 def retain() -> None:
-    """Erase what has been kept for as long as the settings say."""
+    """Erase data older than the settings allow."""
     if retention.apply(now=timezone.now()).more:
         enqueue.soon("retain")
     intervals.note_done(intervals.RETENTION, now=timezone.now())

@@ -25,7 +25,7 @@ PATIENCE = 180.0
 
 
 class Demo:
-    """The demo as a process, and what it has printed."""
+    """The demo as a process, and its output."""
 
     def __init__(self, folder: str) -> None:
         self.port = _free_port()
@@ -63,7 +63,7 @@ class Demo:
 
 
 def main() -> int:
-    """Take every picture; 0 when all are there."""
+    """Take every picture; 0 if all exist."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         demo = Demo(folder)

@@ -34,7 +34,7 @@ def check_assignee(assignee: User | None, order_ids: Collection[int]) -> None:
         return
     if not assignee.is_active or not assignee.has_perm(CHANGE_ORDERS):
         raise ChangeRefused(
-            _("%(name)s may not remedy orders; choose somebody else.")
+            _("%(name)s is not allowed to settle orders. Choose another person.")
             % {"name": assignee.get_username()},
             field="assignee",
         )
@@ -44,7 +44,7 @@ def check_assignee(assignee: User | None, order_ids: Collection[int]) -> None:
     others = Order.objects.filter(pk__in=order_ids).exclude(site__in=profile.sites.all())
     if others.exists():
         raise ChangeRefused(
-            _("%(name)s may not see the site of every chosen order; choose somebody else.")
+            _("%(name)s cannot see the site of every selected order. Choose another person.")
             % {"name": assignee.get_username()},
             field="assignee",
         )

@@ -1,6 +1,6 @@
-"""The audit log: what people did in the console, beside the history of orders.
+"""The audit log: actions of people in the console, separate from the history of orders.
 
-An entry is written in the transaction of the change that it tells of, so that neither is there
+An entry is written in the transaction of the change that it records, so that neither exists
 without the other: call `record` inside the `transaction.atomic()` of the change. Entries are never
 changed, and go only when they are older than COC_RETAIN_AUDIT_DAYS.
 """

@@ -33,7 +33,7 @@ _OWN_FIELDS = ("first_name", "last_name", "email")
 
 
 def role_of(user: User) -> str:
-    """Return the strongest role of a person; empty without one. Asks what is not prefetched."""
+    """Return the strongest role of a person, or "". Queries groups that are not prefetched."""
     names = {group.name for group in user.groups.all()}
     return next((role for role in reversed(ROLES) if role in names), "")
 
@@ -81,7 +81,7 @@ def change(
     values: Mapping[str, Any],
     reason: str,
 ) -> bool:
-    """Change names, role and sites of a person who still is as `was` says; False if none differs.
+    """Change names, role and sites of a person who still matches `was`; False if none differs.
 
     Raises EditedMeanwhile and ChangeRefused.
     """
@@ -108,9 +108,9 @@ def change(
 
 
 def set_active(*, request: HttpRequest, user_id: int, active: bool, reason: str) -> bool:
-    """Let a person sign in, or not any more; their sessions and links end for good.
+    """Enable or disable a person's sign-in; sessions and links end for good.
 
-    False if it was so already. Raises ChangeRefused.
+    False if nothing changed. Raises ChangeRefused.
     """
     with transaction.atomic():
         user = _locked(request, user_id)
@@ -151,7 +151,9 @@ def password_link(*, request: HttpRequest, user_id: int) -> str:
     with transaction.atomic():
         user = _locked(request, user_id)
         if not user.is_active:
-            raise ChangeRefused(_("Enable this person first: the link would not work."))
+            raise ChangeRefused(
+                _("Enable this person first. The link does not work for a disabled person.")
+            )
         _note(request, "user.password_link", user)
         key = urlsafe_base64_encode(force_bytes(user.pk))
         token = links.make_token(user)
@@ -159,7 +161,7 @@ def password_link(*, request: HttpRequest, user_id: int) -> str:
 
 
 def may_touch(request: HttpRequest, user: User) -> bool:
-    """Whether whoever asks may change `user` at all."""
+    """Whether the person asking may change `user` at all."""
     return not user.is_superuser or bool(getattr(request.user, "is_superuser", False))
 
 
@@ -181,7 +183,7 @@ def check_loss(*, request: HttpRequest, users: Collection[User], field: str | No
     left = administrators().exclude(pk__in=losing)
     if administrators().filter(pk__in=losing).exists() and not left.exists():
         raise ChangeRefused(
-            _("This is the last administrator. Make somebody else administrator first."),
+            _("This is the last administrator. Make another person administrator first."),
             field=field,
         )
 
@@ -209,20 +211,20 @@ def check_sites(*, role: str, every_site: bool, sites: Collection[object]) -> No
 def _locked(request: HttpRequest, user_id: int) -> User:
     """Return a person whose row is locked, and the role of administrators with it.
 
-    The role comes first, always: whether somebody is the last administrator must not change between
-    the look and the change.
+    The role is always locked first: who is the last administrator must not change between
+    the check and the change.
     """
     lock_administrators()
     user = User.objects.select_for_update().get(pk=user_id)
     if not may_touch(request, user):
-        raise ChangeRefused(_("Only a superuser changes a superuser."))
+        raise ChangeRefused(_("Only a superuser can change a superuser."))
     return user
 
 
 def _refuse_for_oneself(request: HttpRequest, user: User, *, field: str | None = None) -> None:
     if request.user.pk == user.pk:
         raise ChangeRefused(
-            _("You cannot do this to yourself. Ask another administrator."), field=field
+            _("You cannot do this to your own account. Ask another administrator."), field=field
         )
 
 

@@ -1,7 +1,7 @@
-"""What a person loses for good when they are disabled: sessions, and links to choose a password.
+"""Sessions and password links that a person loses for good when they are disabled.
 
-Once enabled, they sign in again. It happens however the account is changed: by the console, by the
-back office, or by a command that saves the user. API tokens and alert channels are of sites, not of
+Once enabled, they sign in again. It applies however the account is changed: by the console, the
+back office, or a command that saves the user. API tokens and alert channels belong to sites, not to
 people.
 """
 
@@ -41,9 +41,9 @@ def cut_off(user: User, *, now: datetime) -> None:
 def cut_off_when_disabled(
     instance: User, raw: bool = False, update_fields: Collection[str] | None = None, **_: Any
 ) -> None:
-    """Cut a person off who is saved as disabled, and again when enabled.
+    """End the sessions of a person who is saved as disabled, and again when enabled.
 
-    A session may have begun between the look at the account and the moment it was disabled.
+    A session may have begun between the check of the account and its being disabled.
     """
     if raw or instance.pk is None or (update_fields and "is_active" not in update_fields):
         return

@@ -100,7 +100,7 @@ def profile_of(request: HttpRequest) -> Profile | None:
 
 
 def site_access(request: HttpRequest) -> SiteAccess:
-    """Return what the person behind `request` sees, the same object however often it is asked."""
+    """Return the site access of the person behind `request`; cached on the request."""
     access: SiteAccess | None = getattr(request, "coc_site_access", None)
     if access is None:
         access = _access_of(request)

@@ -65,19 +65,19 @@ def build(*, name: str, site: Site | None, scopes: Collection[str]) -> tuple[str
     """Return a new token and its unsaved row; raises TokenRefused."""
     unknown = sorted(set(scopes) - set(TokenScope.values))
     if unknown:
-        words = _("%(unknown)s: no such scope. %(scopes)s.")
+        words = _("Unknown scope: %(unknown)s. %(scopes)s.")
         raise TokenRefused(
             words % {"unknown": ", ".join(unknown), "scopes": ", ".join(TokenScope.values)}
         )
     if not scopes:
         raise TokenRefused(_("Give the token at least one scope."))
     if not name or len(name) > 100 or not name.isprintable():
-        raise TokenRefused(_("A token's name has 1 to 100 printable characters."))
+        raise TokenRefused(_("Use 1 to 100 printable characters for the token's name."))
     if ApiToken.objects.filter(site=site, name=name).exists():
         if site is None:
             words = _("A token of several sites is named %(name)s already; use another name.")
             raise TokenRefused(words % {"name": repr(name)})
-        words = _("Site %(site)s has a token named %(name)s already; use another name.")
+        words = _("Site %(site)s already has a token named %(name)s. Use another name.")
         raise TokenRefused(words % {"site": site.pk, "name": repr(name)})
     token = PREFIX + secrets.token_urlsafe(32)
     # In the order in which the scopes are declared, each once.

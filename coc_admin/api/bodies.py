@@ -1,4 +1,4 @@
-"""Reading what a caller sends: bounded, and JSON that means one thing."""
+"""Read request bodies: bounded, and unambiguous JSON."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def read(request: HttpRequest, *, limit: int) -> bytes:
 class StrictParser(Parser):
     """Reads bodies for django-ninja: small, JSON, no member twice, no text that cannot be stored.
 
-    What it raises reaches the caller: see coc_admin.api.app.
+    Its exceptions become answers: see coc_admin.api.app.
     """
 
     def parse_body(self, request: HttpRequest) -> Any:

@@ -38,7 +38,7 @@ class PlainDocs(DocsBase):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A type in words, and the name of the schema on the page that tells more, if there is one."""
+    """A type in words, and the name of its schema on the page, if it has one."""
 
     words: str
     schema: str = ""

@@ -1,4 +1,4 @@
-"""What the shop may still promise."""
+"""Units that the shop can still promise."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ router = Router(tags=["Inventory"])
 
 
 class InventoryAnswer(Members):
-    """What the shop may still promise of a SKU."""
+    """Units of a SKU that the shop can still promise."""
 
     sku: str
     inventoryListId: str

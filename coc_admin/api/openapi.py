@@ -1,4 +1,4 @@
-"""The OpenAPI document: what django-ninja knows, completed by what it does not."""
+"""The OpenAPI document: django-ninja's, with our additions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _REFUSALS = {
     403: "The token lacks the scope.",
     404: "There is no such thing, or the token is not good for its site.",
     500: "Something went wrong here.",
-    503: "Not available just now; Retry-After says when to come again.",
+    503: "Not available at the moment. Retry-After says when to try again.",
 }
 _WITH_BODY = {
     413: "The body is too large.",

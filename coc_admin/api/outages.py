@@ -26,7 +26,7 @@ READ = BearerToken(TokenScope.STATUS_READ)
 
 
 class DemandAnswer(Members):
-    """Orders, and what they come to."""
+    """Orders with their units and value."""
 
     orders: int
     units: Number
@@ -67,7 +67,7 @@ class OutageFilters(Schema):
 
 @router.get("/outages", auth=READ, response=OutagePage, operation_id="listOutages")
 def list_outages(request: HttpRequest, filters: Query[OutageFilters]) -> Any:
-    """List outages of Omnichannel Inventory, the newest first, with what the token's sites sold."""
+    """List outages of Omnichannel Inventory, the newest first, with sales of the token's sites."""
     refuse_unknown(request, filters)
     site_ids = sites_of(token_of(request))
     page = page_of(NEWEST_FIRST, Outage.objects.all(), filters)
@@ -78,7 +78,7 @@ def list_outages(request: HttpRequest, filters: Query[OutageFilters]) -> Any:
 
 
 def outage_answer(outage: Outage, *, site_ids: Collection[str]) -> dict[str, Any]:
-    """Return what the API says of an outage to a token of these sites; three queries."""
+    """Return the API's answer about an outage for a token of these sites; three queries."""
     demand = demand_of(outage, site_ids=site_ids)
     return OutageAnswer.of(
         outage,

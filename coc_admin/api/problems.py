@@ -30,7 +30,7 @@ class ApiProblem(Exception):
         self.detail = detail
 
     def members(self) -> dict[str, Any]:
-        """Return what the answer carries beside type, title, status and detail."""
+        """Return the answer's members besides type, title, status and detail."""
         return {}
 
     def headers(self) -> dict[str, str]:
@@ -81,11 +81,11 @@ class Forbidden(ApiProblem):
         self.scopes = list(scopes)
 
     def members(self) -> dict[str, Any]:
-        """Return the scopes, one of which is needed."""
+        """Return the scopes, of which one is required."""
         return {"scopes": self.scopes}
 
     def headers(self) -> dict[str, str]:
-        """Return what is missing, as RFC 6750 has it."""
+        """Return the missing scope as RFC 6750 defines it."""
         return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{self.scopes[0]}"'}
 
 
@@ -125,7 +125,7 @@ class LengthRequired(ApiProblem):
 
 
 class NotJson(ApiProblem):
-    """The body is said to be something else than JSON in UTF-8."""
+    """The body is declared as something other than JSON in UTF-8."""
 
     status = 415
     type = "unsupported-media-type"
@@ -136,11 +136,11 @@ class NotJson(ApiProblem):
 
 
 class Unavailable(ApiProblem):
-    """It cannot be done just now, through no fault of the caller."""
+    """It cannot be done at the moment, through no fault of the caller."""
 
     status = 503
     type = "unavailable"
-    title = "Not available just now"
+    title = "Not available at the moment"
 
     def headers(self) -> dict[str, str]:
         """Return when to try again."""
@@ -148,7 +148,7 @@ class Unavailable(ApiProblem):
 
 
 def answer(problem: ApiProblem) -> HttpResponse:
-    """Return the answer that tells of `problem`."""
+    """Return the answer for `problem`."""
     return problem_response(
         status=problem.status,
         type_=problem.type,
@@ -160,7 +160,7 @@ def answer(problem: ApiProblem) -> HttpResponse:
 
 
 def answer_refusal(refused: OrderRefused) -> HttpResponse:
-    """Return the answer that tells of a refusal of the orders app."""
+    """Return the answer for a refusal of the orders app."""
     headers = {}
     if refused.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER)
@@ -205,7 +205,7 @@ _PLAIN = {
 
 
 class ApiAnswersMiddleware:
-    """Makes every error under /api/ problem+json, whoever answered, and lets nothing be cached."""
+    """Turn every error under /api/ into problem+json, and forbid caching."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -227,7 +227,7 @@ class ApiAnswersMiddleware:
         if not isinstance(error, OperationalError | InterfaceError | LedgerChanged):
             return None
         logger.error("The database could not serve a request.", exc_info=error)
-        return answer(Unavailable("The database cannot take this just now; try again."))
+        return answer(Unavailable("The database cannot take this at the moment. Try again."))
 
     def _plain(self, response: HttpResponse) -> HttpResponse:
         status = response.status_code

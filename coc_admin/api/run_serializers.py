@@ -15,7 +15,7 @@ from reconciliation.models import EntryState, RunState, Scope, Trigger
 
 
 class RunAnswer(Members):
-    """A reconciliation, and what it did with the orders of the token's sites."""
+    """A reconciliation, and its outcome for the orders of the token's sites."""
 
     id: int
     state: RunState
@@ -68,7 +68,7 @@ class DryRunRow(Members):
 
 
 class DryRunAnswer(Members):
-    """What a reconciliation would do."""
+    """The forecast of a reconciliation."""
 
     orders: int
     units: Number

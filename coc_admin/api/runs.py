@@ -98,9 +98,9 @@ def get_run(request: HttpRequest, run_id: Annotated[str, Path(alias="runId")]) -
     operation_id="startRun",
 )
 def start_run(request: HttpRequest, body: RunRequest) -> Any:
-    """Start a reconciliation of the token's sites (202), or with dryRun say what it would do (200).
+    """Start a reconciliation of the token's sites (202), or with dryRun return a forecast (200).
 
-    Refused (409) while another one is active, while OCI is away, and with nothing to do.
+    Refused (409) while another run is active, while OCI is offline, and without orders in scope.
     """
     token = token_of(request)
     site_ids = sites_of(token)
@@ -137,7 +137,7 @@ def runs_of_sites(site_ids: Collection[str]) -> QuerySet[Run]:
 
 
 def run_answer(run: Run, site_ids: Collection[str]) -> dict[str, Any]:
-    """Return what the API says of a run to a token of these sites; one query."""
+    """Return the API's answer about a run for a token of these sites; one query."""
     return _run(run, _counts([run], site_ids).get(run.pk, {}))
 
 

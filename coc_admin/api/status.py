@@ -97,7 +97,7 @@ class StockAgeAnswer(Members):
 
 
 class StatusAnswer(Members):
-    """Where things stand for the token's sites."""
+    """Connection and backlog of the token's sites."""
 
     connection: ConnectionState
     since: Moment

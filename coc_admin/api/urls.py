@@ -47,7 +47,7 @@ def _patterns() -> tuple[list[Any], str, str]:
         return order(request, **kwargs | {"orderNo": f"{kwargs['orderNo']}/cancel"})
 
     def cancel_by_method(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        """Answer what is no POST: about an order whose number ends in /cancel, if there is one."""
+        """Answer other methods than POST: an order's number may end in /cancel."""
         response = order_named_so(request, **kwargs)
         if request.method == "PATCH" and response.status_code in (400, 404):
             return HttpResponseNotAllowed(["GET"])

@@ -1,4 +1,4 @@
-"""Who may see which page: every view of the console says so by one decorator."""
+"""Access to pages: every view of the console declares it with one decorator."""
 
 from __future__ import annotations
 
@@ -60,15 +60,15 @@ def console_page(
 
 
 def not_allowed(request: HttpRequest, methods: Sequence[str]) -> HttpResponseBase:
-    """Return the page that says that an address takes other methods only."""
+    """Return the page for an address that takes other methods only."""
     page = render_to_string("405.html", request=request)
     return HttpResponseNotAllowed(list(methods), page)
 
 
 def page_to_show(address: str) -> str:
-    """Return path and query of an address if they lead to a page, or nothing.
+    """Return path and query of an address if they lead to a page, or "".
 
-    It never leads to another host, to signing in or out, or to what takes forms only.
+    It never leads to another host, to sign-in or sign-out, or to addresses that only take forms.
     """
     try:
         parts = urlsplit(address)
@@ -97,7 +97,7 @@ def _sign_in(request: HttpRequest, methods: Sequence[str]) -> HttpResponseBase:
     if request.method == "POST":
         messages.warning(
             request,
-            _("You were signed out, so nothing was done. Check the page and do it again."),
+            _("You were signed out, so nothing was done. Check the page and try again."),
         )
         page = page_to_show(request.headers.get("Referer", ""))
         if page or "GET" not in methods:

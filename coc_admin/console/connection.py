@@ -22,7 +22,7 @@ from reconciliation.models import ConnectionState
 
 @console_page("reconciliation.force_offline", methods=READ_AND_POST, every_site=True)
 def force(request: HttpRequest) -> HttpResponse:
-    """Say what forcing offline does, then do it; a second click changes nothing."""
+    """Explain forcing offline, then do it; a second click changes nothing."""
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
@@ -34,9 +34,9 @@ def force(request: HttpRequest) -> HttpResponse:
             if changed:
                 _note(request, "connection.forced_offline", form)
         if changed:
-            messages.success(request, _("The connection has been taken offline."))
+            messages.success(request, _("The connection was forced offline."))
         else:
-            messages.info(request, _("The connection had been taken offline already."))
+            messages.info(request, _("The connection was already forced offline."))
         return redirect("home")
     is_forced = _is_forced(request)
     context = {
@@ -50,7 +50,7 @@ def force(request: HttpRequest) -> HttpResponse:
 
 @console_page("reconciliation.force_offline", methods=READ_AND_POST, every_site=True)
 def release(request: HttpRequest) -> HttpResponse:
-    """Say what releasing does, then do it; a second click changes nothing."""
+    """Explain the release, then do it; a second click changes nothing."""
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
@@ -62,7 +62,7 @@ def release(request: HttpRequest) -> HttpResponse:
             if changed:
                 _note(request, "connection.released", form)
         if changed:
-            messages.success(request, _("Released: the connection is being tried again."))
+            messages.success(request, _("The connection was released and is being checked."))
         else:
             messages.info(request, "The connection was not forced offline any more.")
         return redirect("home")

@@ -22,17 +22,17 @@ from reconciliation.models import Outage, ReportType, Run, Scope
 
 MOST_ORDERS = 500
 _LARGEST_KEY = 2**63 - 1
-_TOO_SMALL = gettext_lazy("That is less than the smallest value.")
+_TOO_SMALL = gettext_lazy("This is less than the lowest value.")
 
 
 class ReasonForm(forms.Form):
-    """Why somebody does something; it is shown to everyone who looks at it later."""
+    """The reason for an action; everyone who sees the order can read it."""
 
     reason = forms.CharField(
         max_length=500,
         strip=True,
         error_messages={
-            "required": gettext_lazy("Say why, in a few words."),
+            "required": gettext_lazy("Enter a reason."),
             "max_length": gettext_lazy("Use at most 500 characters."),
         },
     )
@@ -45,7 +45,9 @@ class SettleForm(ReasonForm):
         max_length=100,
         strip=True,
         error_messages={
-            "required": gettext_lazy("Name what others can look up, such as a purchase order."),
+            "required": gettext_lazy(
+                "Enter a reference that others can look up, such as a purchase order."
+            ),
             "max_length": gettext_lazy("Use at most 100 characters."),
         },
     )
@@ -146,7 +148,7 @@ class OrderFilterForm(forms.Form):
         """Check that each range begins before it ends."""
         values = super().clean() or self.cleaned_data
         for name, words in (
-            ("captured", gettext_lazy("That day is before the first.")),
+            ("captured", gettext_lazy("This day is before the first day.")),
             ("value", _TOO_SMALL),
         ):
             first, last = values.get(f"{name}_from"), values.get(f"{name}_to")
@@ -235,17 +237,17 @@ class ScopeForm(forms.Form):
         try:
             keys = sorted({int(part) for part in text.split(",") if part.strip()})
         except ValueError:
-            raise ValidationError(_("That is no list of orders.")) from None
+            raise ValidationError(_("This is not a list of orders.")) from None
         if len(keys) > MOST_ORDERS or any(not 0 < key <= _LARGEST_KEY for key in keys):
             raise ValidationError(_("Choose at most %(number)s orders.") % {"number": MOST_ORDERS})
         return keys
 
     def clean(self) -> dict[str, Any]:
-        """Check that the scope has what it needs."""
+        """Check that the scope has its required fields."""
         values = super().clean() or self.cleaned_data
         scope = values.get("scope")
         if scope == Scope.RUN_FAILURES and not values.get("run"):
-            self.add_error("run", _("Name the run whose failures are meant."))
+            self.add_error("run", _("Choose the run whose orders are to be retried."))
         if scope == Scope.SKU and not values.get("sku"):
             self.add_error("sku", _("Name the SKU."))
         if scope == Scope.ORDERS and not values.get("order"):
@@ -292,7 +294,7 @@ class ScopeForm(forms.Form):
         values = self.cleaned_data
         scope: Scope = values["scope"]
         if scope == Scope.RUN_FAILURES:
-            return _("What run %(run)s left short or waiting") % {"run": values["run"].pk}
+            return _("Orders that run %(run)s left short or waiting") % {"run": values["run"].pk}
         if scope == Scope.SKU and values.get("list"):
             words = {"sku": values["sku"], "list": values["list"].pk}
             return _("Orders that still need SKU %(sku)s of list %(list)s") % words

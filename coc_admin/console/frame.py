@@ -90,7 +90,7 @@ _KEYS = {
 
 
 class Frame:
-    """What is around a page; each part is asked of the database at most once, when rendered."""
+    """The frame of a page; each part is queried at most once, when rendered."""
 
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
@@ -147,7 +147,7 @@ class Frame:
 
     @property
     def alert_count(self) -> int:
-        """Alerts that need somebody, up to 100."""
+        """Alerts that need attention, up to 100."""
         return len(self._alert_priorities)
 
     @property

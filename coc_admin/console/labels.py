@@ -1,4 +1,4 @@
-"""Where things stand, in plain words."""
+"""States in plain words."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Banner:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where one order stands: a headline, what it means, and what happens next."""
+    """The state of one order: a headline, its meaning, and the next step."""
 
     tone: str
     icon: str
@@ -86,7 +86,7 @@ class Standing:
 
 _TITLES = {
     OfflineCause.RESERVATIONS: gettext_lazy(
-        "Omnichannel Inventory takes no reservations, although it answers questions"
+        "Omnichannel Inventory takes no reservations, although it answers reads"
     ),
     OfflineCause.SLOW: gettext_lazy(
         "Omnichannel Inventory reserves too slowly for a shopper to wait"
@@ -105,7 +105,7 @@ def money_by_currency(waiting: Waiting) -> str:
 def connection_banner(
     status: Status, *, limits: Sequence[SiteLimits], now: datetime
 ) -> Banner | None:
-    """Return what to say about a connection that is not online; None if it is.
+    """Return the banner of a connection that is not online; None if it is.
 
     `limits` are those of the sites that are shown.
     """
@@ -135,7 +135,7 @@ def connection_banner(
             since=status.since,
             works=works,
             at_stake=at_stake,
-            next_step=_("It stays so until an operator releases it."),
+            next_step=_("The connection stays offline until an operator releases it."),
         )
     if status.cause == OfflineCause.CONFIGURATION:
         return Banner(
@@ -171,8 +171,8 @@ def connection_banner(
         works=works,
         at_stake=at_stake,
         next_step=_(
-            "The connection is tried again all the time. When it answers, the waiting orders are"
-            " reserved by themselves, oldest first."
+            "The connection is checked continuously. When OCI answers, the waiting orders are"
+            " reserved automatically, oldest first."
         ),
     )
 
@@ -215,7 +215,7 @@ def standing(
     waiting_before: int,
     held: Decimal = ZERO,
 ) -> Standing:
-    """Return where `order` stands.
+    """Return the state of `order` in words.
 
     `waiting_before` counts the waiting orders captured earlier; `held` is what a failed order still
     keeps off ATO, in units.
@@ -224,7 +224,7 @@ def standing(
         return Standing(
             "bad",
             "alert-triangle",
-            _("Needs review: a person must look at it"),
+            _("Needs review by a person"),
             reasons.read(order.needs_review_reason, order.needs_review_reason_codes),
             _review_ends(order),
         )
@@ -240,51 +240,50 @@ def standing(
 def _review_ends(order: Order) -> str:
     if order.status == OrderStatus.NEW:
         return _(
-            "It is not retried by itself. When the cause is put right, end its review; or cancel"
-            " it."
+            "It is not retried automatically. End its review when the cause is fixed, or cancel it."
         )
     return _(
-        "Its reservation is not cancelled again by itself, and its stock stays held until then."
-        " When the cause is put right, end its review."
+        "The cancellation of its reservation is not retried automatically, and its stock stays"
+        " held until then. End its review when the cause is fixed."
     )
 
 
 def _unusual(order: Order) -> Standing:
     if order.status == OrderStatus.CREATED:
-        text = _("OCI is being asked for its reservation right now.")
+        text = _("OCI is being asked for its reservation.")
         return Standing("info", "clock", _("Just captured"), text)
     who = {"who": order.resolution_by}
     note = ""
     if order.resolution_note:
         note = " " + _("Reason: %(reason)s") % {"reason": order.resolution_note}
     if order.status == OrderStatus.CANCELLING:
-        asked = _("Cancellation was asked for.")
+        asked = _("Cancellation was requested.")
         if order.resolution_by:
-            asked = _("Cancellation was asked for by %(who)s.") % who
+            asked = _("Cancellation was requested by %(who)s.") % who
         return Standing(
             "warn",
             "clock",
             _("Being cancelled"),
             asked + note,
-            _("It is cancelled for good as soon as it is certain that OCI holds nothing for it."),
+            _("The cancellation is final once OCI confirms that it holds nothing for the order."),
         )
     title = _("Cancelled by %(who)s") % who if order.resolution_by else _("Cancelled")
-    text = _("Nothing is reserved for it any more, and its stock was given back.")
+    text = _("Nothing is reserved for it, and its stock was given back.")
     return Standing("quiet", "ban", title, text + note)
 
 
 def _failed(*, connection: str, held: Decimal) -> Standing:
     title = _("Failed: refused to the shopper")
-    told = _("It was not accepted, and the shopper was told so; its story below says why.")
+    told = _("It was not accepted, and the shopper was told. Its history below shows why.")
     if not held:
         return Standing("quiet", "ban", title, f"{told} {_('Nothing is held for it.')}")
     kept = _(
-        "Units that are still held for it and off ATO: %(units)s. OCI was asked to reserve them,"
-        " and may have done so, or may yet do so."
+        "Units still held for it and not in ATO: %(units)s. OCI was asked to reserve them and"
+        " may still do so."
     ) % {"units": format_quantity(held)}
-    following = _("They are given back as soon as OCI has surely cancelled the reservation.")
+    following = _("They are given back once OCI confirms that the reservation is cancelled.")
     if connection in (ConnectionState.OFFLINE, ConnectionState.FORCED_OFFLINE):
-        following += " " + _("That waits until OCI can be called again.")
+        following += " " + _("This waits until OCI can be called again.")
     return Standing("quiet", "clock", title, f"{told} {kept}", following)
 
 
@@ -295,9 +294,9 @@ def _waiting(*, connection: str, before: int) -> Standing:
     if connection == ConnectionState.FORCED_OFFLINE:
         following = _("It is reserved when an operator releases the connection.")
     elif connection == ConnectionState.OFFLINE:
-        following = _("It is reserved by itself when OCI answers again, oldest order first.")
+        following = _("It is reserved automatically when OCI answers again, oldest order first.")
     else:
-        following = _("OCI answers. The next reconciliation reserves it by itself.")
+        following = _("OCI answers. The next reconciliation reserves it automatically.")
     if before:
         queue = ngettext(
             "%(orders)s order captured earlier will be served first.",
@@ -305,7 +304,7 @@ def _waiting(*, connection: str, before: int) -> Standing:
             before,
         )
         following += " " + queue % {"orders": format_quantity(before)}
-    return Standing("warn", "clock", _("Waits for its reservation"), text, following)
+    return Standing("warn", "clock", _("Waiting for its reservation"), text, following)
 
 
 def _settled(order: Order, items: Sequence[OrderItem]) -> Standing:
@@ -325,7 +324,7 @@ def _settled(order: Order, items: Sequence[OrderItem]) -> Standing:
         return Standing("info", "info-circle", _resolved(order), text, export)
     if order.reservation_state == ReservationState.PARTIAL:
         title = _("Oversold in part: partially reserved")
-        rest = _("OCI holds nothing of the rest.")
+        rest = _("OCI holds none of the remaining units.")
         text = f"{words} {rest}"
     else:
         title = _("Oversold: nothing reserved")
@@ -342,10 +341,10 @@ def _export(order: Order) -> str:
     }
     unready = _("It is not ready for order management.")
     if handover.is_held(order):
-        unready = _("Order management gets it when somebody decides, or hands it over.")
+        unready = _("Order management gets it when a person decides, or hands it over.")
     elif handover.is_waiting(order):
         due = format_time(order.export_due_at) if order.export_due_at else ""
-        unready = _("Order management gets it at %(time)s, or as soon as somebody decides.") % {
+        unready = _("Order management gets it at %(time)s, or as soon as a person decides.") % {
             "time": due
         }
     return words.get(ExportStatus(order.export_status), unready)

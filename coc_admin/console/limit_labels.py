@@ -14,7 +14,7 @@ MOST_SITES = 5
 
 
 def acceptance_words(limits: Sequence[SiteLimits], *, now: datetime) -> str:
-    """Return what is true of orders at each of these sites, the refusing ones last."""
+    """Return a sentence about each site's acceptance of orders, refusing sites last."""
     if not limits:
         return _("No site is set up, so no order can be taken.")
     taking = [one for one in limits if one.acceptance != Acceptance.REFUSED]

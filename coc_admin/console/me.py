@@ -40,12 +40,12 @@ class PreferencesForm(forms.Form):
     time_zone = forms.ChoiceField(
         required=False,
         label=gettext_lazy("Time zone"),
-        error_messages={"invalid_choice": gettext_lazy("Choose a time zone of the list.")},
+        error_messages={"invalid_choice": gettext_lazy("Choose a time zone from the list.")},
     )
     language = forms.ChoiceField(
         required=False,
         label=gettext_lazy("Language"),
-        error_messages={"invalid_choice": gettext_lazy("Choose a language of the list.")},
+        error_messages={"invalid_choice": gettext_lazy("Choose a language from the list.")},
     )
     table_form = forms.ChoiceField(
         required=False,
@@ -61,14 +61,14 @@ class PreferencesForm(forms.Form):
         zones = [(name, name) for name in sorted(zone_names() - {"UTC"})]
         self.fields["time_zone"].choices = [("", "UTC"), *zones]  # type: ignore[attr-defined]
         self.fields["language"].choices = [  # type: ignore[attr-defined]
-            ("", _("As the browser asks")),
+            ("", _("Same as the browser")),
             *settings.LANGUAGES,
         ]
 
 
 @console_page("orders.view_order", methods=READ_AND_POST)
 def me(request: HttpRequest) -> HttpResponse:
-    """Show what is known of the person, and change how pages look to them."""
+    """Show the person's account, and change their display settings."""
     user = get_object_or_404(User, pk=request.user.pk)
     form = PreferencesForm(request.POST or None, profile=profile_of(request) or Profile())
     if request.method == "POST" and form.is_valid():
@@ -87,8 +87,8 @@ def sign_out_elsewhere(request: HttpRequest) -> HttpResponse:
         request=request, user_id=int(request.user.pk or 0), now=timezone.now(), reason=""
     )
     said = ngettext(
-        "You have been signed out in %(number)d other place.",
-        "You have been signed out in %(number)d other places.",
+        "You were signed out in %(number)d other place.",
+        "You were signed out in %(number)d other places.",
         ended,
     ) % {"number": ended}
     messages.success(request, said if ended else _("You were not signed in anywhere else."))
@@ -139,7 +139,7 @@ class _PasswordChange(auth.PasswordChangeView):
             )
         limits.succeed(self._tried)
         messages.success(
-            self.request, _("The password has been changed. Other places are signed out.")
+            self.request, _("Your password was changed. You were signed out everywhere else.")
         )
         return redirect(self.get_success_url())
 

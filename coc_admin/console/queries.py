@@ -73,7 +73,7 @@ def search_orders(orders: QuerySet[Order], text: str, *, sites: Collection[str])
     """Narrow to the order with that number (one a site), to those with that SKU, or else to those
     whose number or customer holds the text: the newest 1,000 of them.
 
-    Only numbers of `sites` count: whether another site has an order of that number is not told.
+    Only numbers of `sites` count, so other sites' order numbers are not disclosed.
     """
     # Naming the sites lets the unique index (site, order number) answer.
     numbered = Q(site__in=sites, order_no=text)

@@ -23,7 +23,7 @@ def address_maker(name: str) -> Callable[[int], str]:
 def filtered_maker(request: HttpRequest, name: str, parameter: str) -> Callable[[str], str]:
     """Return what gives the address of a list by the value of `parameter`.
 
-    The other filters stay as they are in the address of `request`; the list begins anew.
+    The other filters stay as they are in the address of `request`; the list restarts.
     """
     path, query = reverse(name), request.GET.copy()
     query.pop("cursor", None)

@@ -23,7 +23,7 @@ from coc_admin.console.access import not_allowed, page_to_show
 
 
 def wait_page(request: HttpRequest, seconds: int) -> HttpResponse:
-    """Return the answer that says how long to wait after wrong passwords."""
+    """Return the answer with the time to wait after wrong passwords."""
     context = {"seconds": seconds, "minutes": -(-seconds // 60)}
     answer = render(request, "registration/wait.html", context, status=429)
     answer["Retry-After"] = str(seconds)
@@ -96,7 +96,7 @@ class SignOut(views.LogoutView):
     """Signing out; POST alone."""
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Say that the address is none to look at."""
+        """Answer that this address has no page."""
         return not_allowed(request, ("POST",))
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -114,7 +114,7 @@ class SetPassword(views.PasswordResetConfirmView):
     token_generator = links
 
     def get_user(self, uidb64: str) -> Any:
-        """Return whom the link is for, if they may sign in at all."""
+        """Return the person of the link, if they may sign in."""
         user = super().get_user(uidb64)
         return user if user is not None and user.is_active else None
 

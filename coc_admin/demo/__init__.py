@@ -1,1 +1,1 @@
-"""The demo: a shop with two sites that lives through an outage by itself."""
+"""The demo: a shop with two sites that goes through an outage automatically."""

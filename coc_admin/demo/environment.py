@@ -24,7 +24,7 @@ _KEPT = ("COC_BIND", "COC_WORKERS", "COC_WEB_THREADS", "COC_LOG_LEVEL", "COC_STA
 
 
 def build(*, folder: Path, outer: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a demo in `folder`; of COC_* only what is harmless is kept."""
+    """Return the environment of a demo in `folder`; keeps only harmless COC_* variables."""
     api, control = free_port(8900), free_port(8901)
     address = f"http://127.0.0.1:{api}"
     inner = {

@@ -50,14 +50,14 @@ def lines(answers: Counter[str]) -> list[str]:
 
 
 def an_order_that_went_short() -> Order | None:
-    """Return one to look at: partially reserved if there is one."""
+    """Return an example: partially reserved if possible."""
     short = Order.objects.oversold().filter(captured_offline=True)
     partial = short.filter(reservation_state=ReservationState.PARTIAL).first()
     return partial or short.first()
 
 
 def faults(*, every_outcome: bool) -> list[str]:
-    """Return what is not as the story promises; empty when all is well.
+    """Return the differences from the planned outcome; empty when there are none.
 
     With `every_outcome` each of the three must have happened: the shop's own story sees to that,
     real orders may not.

@@ -1,6 +1,6 @@
-"""What the demo will do: its sites, their stock, the orders before, during and after the outage.
+"""The plan of the demo: sites, stock, and orders before, during and after the outage.
 
-A plan is made before anything starts and never changes, so that a story can be told twice.
+A plan is made before anything starts and never changes, so that a demo can be repeated.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Posting:
     payload: Mapping[str, Any]
 
     def body(self, now: datetime) -> bytes:
-        """Return what the storefront sends at `now`."""
+        """Return the storefront's request at `now`."""
         dated = {"creationDate": now.isoformat(timespec="milliseconds")} | dict(self.payload)
         return json.dumps(dated, ensure_ascii=False).encode()
 

@@ -1,4 +1,4 @@
-"""Orders out of a CSV of invoice lines, as the data set *Online Retail* is published.
+"""Orders from a CSV of invoice lines, as in the published data set *Online Retail*.
 
 Columns: InvoiceNo, StockCode, Description, Quantity, InvoiceDate (local time), UnitPrice,
 CustomerID, Country. Each line ends in exactly one place: an item of an order, or a refusal with
@@ -45,7 +45,7 @@ _ORDER_NO = re.compile(r"[A-Za-z0-9-]{1,50}")
 
 
 class RetailFileError(Exception):
-    """The file as a whole cannot be read; the message says what to do."""
+    """The file can't be read; the message says what to do."""
 
 
 class Reason(StrEnum):
@@ -129,7 +129,7 @@ class RetailOrder:
 
 @dataclass(slots=True)
 class RetailFile:
-    """A whole file: what can be ordered, and what was refused and why."""
+    """A whole file: valid orders, and refused lines with reasons."""
 
     orders: list[RetailOrder]
     refusals: list[Refusal]

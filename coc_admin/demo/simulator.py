@@ -12,7 +12,7 @@ _TIMEOUT = 5.0
 
 
 class SimulatorControl:
-    """What the demo does to its inventory service. Raises requests.RequestException."""
+    """Controls the demo's inventory service. Raises requests.RequestException."""
 
     def __init__(self, port: int) -> None:
         self.page = f"http://127.0.0.1:{port}/_sim/"

@@ -30,7 +30,7 @@ class Pace:
 
 
 class Story:
-    """Tells one plan; every line carries the time since its beginning."""
+    """Plays one plan; every line carries the time since its beginning."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Story:
         self._began = time.monotonic()
 
     def run(self) -> None:
-        """Tell it from beginning to end. Raises StoryStopped."""
+        """Play it from beginning to end. Raises StoryStopped."""
         plan = self._plan
         for note in plan.notes:
             self.say(note)

@@ -46,7 +46,7 @@ class PreparedCursor(base.ServerBindingCursor):
 
 
 class DatabaseOperations(operations.DatabaseOperations):
-    """Django's, which also tell of a statement that was prepared."""
+    """Django's operations, which also report prepared statements."""
 
     def last_executed_query(self, cursor: Any, sql: Any, params: Any) -> str:
         """Return a statement with its values; of one that was prepared, its text."""
@@ -122,7 +122,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().close_if_health_check_failed()
 
     def _is_quiet(self) -> bool:
-        """Whether nothing has come unasked: a server that ends a connection says so."""
+        """Whether no data is pending: a server sends some when it ends a connection."""
         try:
             poll = select.poll()
             poll.register(self.connection.fileno(), select.POLLIN)

@@ -1,4 +1,4 @@
-"""What stands before the server: whether the setting COC_DATABASE_POOLER says how it is."""
+"""Checks whether COC_DATABASE_POOLER matches what is in front of the server."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _SET_IT = (
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong, and what to do about it."""
+    """A fault, and its remedy."""
 
     message: str
     hint: str
 
 
 def problem(connection: BaseDatabaseWrapper) -> Problem | None:
-    """Return how the setting contradicts what stands before the server; asks the database.
+    """Return how the setting contradicts the actual server or pooler; queries the database.
 
     Of a pooler that shares sessions between transactions nothing may be expected that lasts longer:
     exports would fail, and limits would be set for somebody else.
@@ -70,7 +70,7 @@ def shares_sessions(connection: BaseDatabaseWrapper) -> bool:
 
 
 def limits_idle_transactions(connection: BaseDatabaseWrapper) -> bool:
-    """Whether the server ends transactions in which nothing is sent."""
+    """Whether the server ends idle transactions."""
     with connection.cursor() as cursor:
         cursor.execute("SHOW idle_in_transaction_session_timeout")
         return bool(cursor.fetchone()[0] != "0")

@@ -1,4 +1,4 @@
-"""What the server is asked to limit for each of our connections."""
+"""Limits that the server enforces for each of our connections."""
 
 from __future__ import annotations
 

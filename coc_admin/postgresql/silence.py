@@ -1,7 +1,7 @@
-"""A connection of psycopg that is given up when the server falls silent.
+"""A psycopg connection that is closed when the server falls silent.
 
-TCP notices a peer that is gone (`tcp_user_timeout`, keepalives), and the server ends statements
-that take too long. Neither helps when something between us acknowledges every byte and passes none
+TCP detects a lost peer (`tcp_user_timeout`, keepalives), and the server ends statements
+that take too long. Neither helps when a device in between acknowledges every byte and passes none
 on: a pooler that is stuck, a proxy whose other side has moved. So each wait for the server has a
 limit here, after which the socket is closed. Nothing is sent to it any more: rolling back and
 closing fail at once, and the server rolls back when it learns of it.
@@ -26,7 +26,7 @@ class _Silent(Exception):
 
 
 class SilentServer(psycopg.OperationalError):
-    """Nobody answered. What was sent may have been done, a COMMIT too: look, or do it again."""
+    """No answer. Statements, even a COMMIT, may have been executed: check, or repeat them."""
 
 
 class Connection(psycopg.Connection[Any]):

@@ -21,7 +21,7 @@ Sink = Callable[[str, str], None]  # (name of the program, one line of its outpu
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to start, under which name; `environment` is added to the supervisor's own.
+    """A program to start, and its name; `environment` is added to the supervisor's own.
 
     `files` are descriptors that it inherits under the same numbers. A program that shows no signs
     of life (`reconciliation.liveness`) says so with `beats`, and is not watched for silence.
@@ -92,7 +92,7 @@ class Child:
         return found is not None
 
     def beats(self) -> list[liveness.Beat]:
-        """Return the beats of the group's processes since the last call; waits for nothing."""
+        """Return the beats of the group's processes since the last call; never waits."""
         found = bytearray()
         with suppress(BlockingIOError):
             while data := os.read(self._beats, 65536):

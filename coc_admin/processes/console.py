@@ -16,7 +16,7 @@ MOST_WAITING = 10_000
 
 
 class Console:
-    """Prints whole lines, and keeps nobody waiting for who reads them.
+    """Prints whole lines without making the programs wait for a slow reader.
 
     A thread of its own writes: a paused terminal or a full pipe must not stop the programs, which
     write their lines while they hold what others wait for. When nobody reads any more it goes on in

@@ -36,7 +36,7 @@ class Holder:
 
 
 class LockWatch:
-    """Looks for a holder that keeps everybody else from writing to the database `file`."""
+    """Finds the process that keeps others from writing to the database `file`."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class LockWatch:
         return True
 
     def name_stranger(self, holder: Holder) -> None:
-        """Say once a minute which process keeps the lock that is no child of ours."""
+        """Report once a minute which foreign process holds the lock."""
         if holder.seconds < STUCK_SECONDS:
             return
         if self._named != holder.pid or self._clock() - self._named_at >= REPEAT_SECONDS:
@@ -75,7 +75,7 @@ class LockWatch:
             self._say(_about(holder))
 
     def note_release(self) -> None:
-        """Say that the process named last holds the lock no longer."""
+        """Report that the process named last has released the lock."""
         if self._named is not None:
             self._say(f"database: process {self._named} no longer holds the write lock")
             self._named = None

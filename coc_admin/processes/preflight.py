@@ -1,4 +1,4 @@
-"""What must be right before anything is started; each fault is one line that says what to do."""
+"""Checks before the start; each fault is one line that says what to do."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def check_settings() -> None:
 def take_port(host: str, port: int) -> socket.socket:
     """Return a socket bound to `host`:`port`, for the web processes to share.
 
-    Nobody can connect before `listen`. Raises NotReady when somebody listens there.
+    No client can connect before `listen`. Raises NotReady when the port is in use.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -99,9 +99,9 @@ def folder_problem(folder: Path) -> str:
 
 
 def prepare_database() -> None:
-    """Apply the migrations and make the schedules true. Raises NotReady without a database.
+    """Apply the migrations and repair the schedules. Raises NotReady without a database.
 
-    What was written when every user could read it is closed to them first.
+    Files that every user could read are made private first.
     """
     private_files.tighten()
     # Whatever it was opened for so far: a migration may take its time.

@@ -1,4 +1,4 @@
-"""What the system tells of a process: its state and its command line."""
+"""State and command line of a process, from the system."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def uses_sqlite() -> bool:
 
 
 def lock_watch(say: Callable[[str], None]) -> LockWatch | None:
-    """Return what looks for the holder of SQLite's write lock; None with another database."""
+    """Return the watch for SQLite's write lock; None with another database."""
     return (
         LockWatch(Path(settings.DATABASES["default"]["NAME"]), say=say) if uses_sqlite() else None
     )
@@ -58,7 +58,7 @@ def web(listener: int) -> list[Program]:
     """Return the web processes, which share the bound socket with the descriptor `listener`.
 
     And the console process, which answers what does not take orders. The supervisor keeps the
-    sockets open: who connects while a process is started anew waits in its queue.
+    sockets open: a client that connects while a process restarts waits in its queue.
     """
     # Both stay open as long as the supervisor lives: nothing else refers to them.
     outer, inner = (end.detach() for end in handover.pair())

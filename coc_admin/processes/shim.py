@@ -1,4 +1,4 @@
-"""Holds one group of processes, and ends all of it when the supervisor is gone.
+"""Leads one group of processes, and ends all of it when the supervisor dies.
 
 `python -m coc_admin.processes.shim LIFELINE COMMAND...`, started as the leader of a new session.
 LIFELINE is the reading end of a pipe whose only writer is the supervisor: whatever way the

@@ -37,7 +37,7 @@ class _Place:
 
 
 class Supervisor:
-    """Web, worker and monitor (or any programs) as one thing that starts and stops.
+    """Starts and stops web, worker and monitor (or any programs) together.
 
     `sink` gets each line of output with the name of its program, `say` the supervisor's own
     lines. `stop` closes `listener` first, so that nobody connects to what is ending. A program of
@@ -78,7 +78,7 @@ class Supervisor:
                 self._start(place)
 
     def step(self) -> None:
-        """Replace what is silent; start again what has ended and whose waiting time is over."""
+        """Replace silent programs; restart ended ones after their waiting time."""
         with self._lock:
             if self._stopped:
                 return

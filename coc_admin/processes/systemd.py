@@ -12,7 +12,7 @@ STOPPING = "STOPPING=1"
 
 
 def notify(state: str) -> None:
-    """Tell systemd, or another manager that has set NOTIFY_SOCKET; waits for nothing."""
+    """Notify systemd, or another manager that set NOTIFY_SOCKET; never waits."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return

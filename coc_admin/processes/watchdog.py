@@ -1,7 +1,7 @@
-"""Notices a worker cluster that is alive and does nothing.
+"""Detects a worker cluster that is alive but does nothing.
 
 A cluster whose idle worker was killed can hold its queue's lock for good: every process lives and
-no task runs. No look at processes shows that, so the supervisor asks for progress instead: it
+no task runs. Process states don't show that, so the supervisor checks progress instead: it
 queues a beat, and when neither the beat nor any other work has come within the patience, the
 cluster counts as wedged.
 """
@@ -65,7 +65,7 @@ class Watchdog:
         return False
 
     def excuse(self) -> None:
-        """Start waiting from the beginning: what is missing is not the worker's fault."""
+        """Restart the waiting time: the missing progress is not the worker's fault."""
         if self._due_since is not None:
             self._due_since = self._clock()
 

@@ -1,4 +1,4 @@
-"""What the watchdog asks the database and the queue."""
+"""The watchdog's queries to the database and the queue."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _is_locked(error: OperationalError) -> bool:
 
 
 def is_wedged(watchdog: Watchdog) -> bool:
-    """Ask the watchdog; a database or a broker that is away says nothing about the worker."""
+    """Ask the watchdog; an unreachable database or broker proves nothing about the worker."""
     try:
         return watchdog.check()
     except broker.errors(DatabaseError) as error:

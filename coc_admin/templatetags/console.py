@@ -142,7 +142,7 @@ def money(value: Decimal | None, currency: str) -> str:
 
 @register.filter
 def day_value(value: object) -> str:
-    """Return what a date field may show of `value`: browsers complain of any other text."""
+    """Return `value` as a date field accepts it: browsers warn about other text."""
     try:
         return date.fromisoformat(str(value)).isoformat()
     except ValueError:
@@ -177,7 +177,7 @@ def entry_pill(state: str) -> SafeString:
 
 @register.simple_tag
 def order_pill(order: Order) -> SafeString:
-    """Show where an order stands in one or two words."""
+    """Show the state of an order in one or two words."""
     tone, label = labels.order_state(order)
     return format_html('<span class="pill tone-{}">{}</span>', tone, label)
 

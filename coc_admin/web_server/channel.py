@@ -1,4 +1,4 @@
-"""One connection: since when it waits for what it waits for, and how it is refused."""
+"""One connection: its waiting time, and its refusal."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Channel(HTTPChannel):
         super().__init__(*arguments, **options)
 
     def received(self, data: bytes) -> bool:
-        """Take what has come; note when a request begins."""
+        """Read received data; note when a request begins."""
         taken: bool = super().received(data)
         if self.request is not self._timed:
             self._timed = self.request
@@ -121,7 +121,7 @@ class Channel(HTTPChannel):
         return not self.is_draining and bool(super().writable())
 
     def handle_write(self) -> None:
-        """Send what there is. After a refusal, read on instead of closing.
+        """Send pending data. After a refusal, keep reading instead of closing.
 
         A connection that is closed while its sender still sends is reset, and the reset may
         overtake the answer (RFC 9112, 9.6).
@@ -141,7 +141,7 @@ class Channel(HTTPChannel):
         self.handle_close()
 
     def handle_read(self) -> None:
-        """Take what has come, or drop it after a refusal."""
+        """Read received data, or drop it after a refusal."""
         if self._drained is None:
             super().handle_read()
             return

@@ -48,7 +48,7 @@ class ConsoleServer(Server):
         super().__init__(application, end, threads=threads, limits=limits)
 
     def getsockname(self) -> tuple[str, str]:
-        """Return what stands for its address; a request without a host is refused."""
+        """Return a placeholder address; a request without a host is refused."""
         return ("127.0.0.1", str(settings.PORT))
 
     def accept_connections(self) -> None:

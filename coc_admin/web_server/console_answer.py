@@ -17,7 +17,7 @@ class BrokenAnswer(Exception):
 
 
 class AnswerReader:
-    """One answer. `status` and `headers` are there when `has_head` is true."""
+    """One answer. `status` and `headers` are set once `has_head` is true."""
 
     def __init__(self, *, method: str) -> None:
         self._method = method
@@ -31,7 +31,7 @@ class AnswerReader:
         self.length: int | None = None
 
     def feed(self, data: bytes) -> bytes:
-        """Take what came; return what of it belongs to the body. Raises BrokenAnswer."""
+        """Take received data; return the part that belongs to the body. Raises BrokenAnswer."""
         if not self.has_head:
             self._head += data
             end = self._head.find(b"\r\n\r\n")

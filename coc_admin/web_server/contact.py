@@ -18,7 +18,7 @@ class _Contact:
     heard_at: float = 0.0
 
     def finding(self) -> str:
-        """Return `ok` or what is wrong with the console process."""
+        """Return `ok` or the fault of the console process."""
         if not self.heard_at:
             return "has not answered yet"
         silent = time.monotonic() - self.heard_at

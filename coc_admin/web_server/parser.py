@@ -1,4 +1,4 @@
-"""Reading a request: waitress's parser, and what it lets pass and we do not."""
+"""The request parser: waitress's, with stricter checks."""
 
 from __future__ import annotations
 

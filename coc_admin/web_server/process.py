@@ -1,4 +1,4 @@
-"""What the web processes and the console process have in common as processes."""
+"""Common parts of the web processes and the console process."""
 
 from __future__ import annotations
 

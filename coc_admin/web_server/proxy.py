@@ -1,4 +1,4 @@
-"""What the console process answers: its requests go there, and the answers come back.
+"""Forwards requests to the console process, and returns its answers.
 
 All of it runs in the loop of the web process and takes no thread, so that neither a page that
 takes long nor a reader who is slow keeps an order waiting. A request waits here until one of the
@@ -28,7 +28,7 @@ from coc_admin.web_server.limits import ForwardingLimits
 _PIECE = 64 * 1024
 # Without requests, the console process is asked so often whether it is there.
 _PROBE_SECONDS = 2.0
-# About one connection, and never passed on (RFC 9110, 7.6.1). A length is set anew; whoever
+# About one connection, and never passed on (RFC 9110, 7.6.1). A length is set again; a peer that
 # expects to be asked for the body has been asked.
 _OWN = frozenset(
     (
@@ -51,7 +51,7 @@ class Forwarder:
         self._open: set[_Link] = set()
 
     def take(self, channel: Any) -> None:
-        """Take over the first request of `channel`; `turn` is to be called soon."""
+        """Take over the first request of `channel`; call `turn` soon."""
         self._arrived.append(channel)
 
     def turn(self) -> None:
@@ -70,7 +70,7 @@ class Forwarder:
                 channel.fail(ConsoleBusy())
 
     def look_after(self, now: float) -> None:
-        """Give up what takes too long, and ask whether the console process is there."""
+        """Cancel requests that take too long, and check the console process."""
         while self._waiting and now - self._waiting[0][0] > self.limits.waiting_seconds:
             self._waiting.popleft()[1].fail(ConsoleBusy())
         for link in list(self._open):
@@ -81,7 +81,7 @@ class Forwarder:
                 _Probe(self, handover.open_connection(self._console, ("", 0)))
 
     def close(self) -> None:
-        """Give up everything at once."""
+        """Cancel everything at once."""
         for link in list(self._open):
             link.close()
 
@@ -142,7 +142,7 @@ class _Link(wasyncore.dispatcher):
         return False
 
     def handle_close(self) -> None:
-        """Nothing: what has come is read first, and then the end of it."""
+        """Do nothing: received data is read first, then the end."""
 
     def handle_expt(self) -> None:
         """Nothing: sockets of this kind have no urgent data."""
@@ -153,7 +153,7 @@ class _Link(wasyncore.dispatcher):
         self.failed(ConsoleFailed())
 
     def handle_read(self) -> None:
-        """Take what has come."""
+        """Read received data."""
         try:
             data = self.socket.recv(_PIECE)
         except BlockingIOError:
@@ -179,7 +179,7 @@ class _Link(wasyncore.dispatcher):
         """Go on after the greeting."""
 
     def received(self, data: bytes) -> None:
-        """Take what has come after the greeting; nothing means the end."""
+        """Read the data after the greeting; none means the end."""
 
     def failed(self, error: Error) -> None:
         """Give up."""
@@ -187,7 +187,7 @@ class _Link(wasyncore.dispatcher):
 
 
 class _Probe(_Link):
-    """Asks whether the console process is there, and no more."""
+    """Checks whether the console process is reachable."""
 
     def begin(self) -> None:
         """Go away again."""
@@ -243,7 +243,7 @@ class _Forward(_Link):
         self._unsent = self._unsent[sent:] or self._body.read(_PIECE)
 
     def received(self, data: bytes) -> None:
-        """Pass on what has come."""
+        """Forward received data."""
         try:
             if data:
                 body = self._answer.feed(data)
@@ -311,7 +311,7 @@ class _Forwarded(Task):
         self.start()
 
     def complete_answer(self) -> None:
-        """Write what is left when all of the body has been written."""
+        """Write the rest after the body has been written."""
         if self.request.command == "HEAD":
             self.write(b"")
             # No body, and so no end of one.

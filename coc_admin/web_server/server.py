@@ -107,7 +107,7 @@ class Server(TcpWSGIServer):
         self.pull_trigger()
 
     def show_progress(self, *, loop_seconds: float, pool_seconds: float = POOL_SECONDS) -> None:
-        """Let the supervisor know when the loop, or all threads of the pool, stand still."""
+        """Tell the supervisor when the loop, or all threads of the pool, are stuck."""
         liveness.watch("the loop", lambda: self._turns, patience=loop_seconds)
         liveness.watch("all threads", self.pool_mark, patience=pool_seconds)
 

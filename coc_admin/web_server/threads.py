@@ -8,9 +8,9 @@ from coc_admin.web_server.channel import Channel
 
 
 class Threads(ThreadedTaskDispatcher):
-    """A pool of threads, and one more that only says that the process is alive.
+    """A pool of threads, and one more that only answers liveness checks.
 
-    When every thread waits for a database that has fallen silent, the process is alive still.
+    The process stays alive even when every thread waits for a silent database.
     """
 
     def __init__(self, number: int) -> None:

@@ -1,4 +1,4 @@
-"""How long a request may take in the console process, and how one that takes longer is ended.
+"""Time limits of requests in the console process, and how they are enforced.
 
 A thread looks at every request twice a second: how much processor time its thread has used, and
 how long it has lasted. Above a limit the request is interrupted: an exception that nothing but
@@ -133,7 +133,7 @@ class TimeLimits:
         return now - request.began > self._seconds or request.cpu_seconds() > self._cpu_seconds
 
     def _interrupt(self, request: _Request, now: float) -> list[Any]:
-        """Interrupt a request; return the connections whose statements are to be cancelled."""
+        """Interrupt a request; return the connections whose statements must be cancelled."""
         if request.interrupted_at is not None:
             if now - request.interrupted_at > self._grace_seconds:
                 logger.error(
@@ -156,7 +156,7 @@ class TimeLimits:
 
 
 def _cancel_statement(raw: Any) -> None:
-    """Cancel what the database does for a connection of another thread: SQLite, or psycopg."""
+    """Cancel the statement of another thread's connection: SQLite, or psycopg."""
     with suppress(Exception):
         if hasattr(raw, "interrupt"):
             raw.interrupt()

@@ -1,4 +1,4 @@
-"""What is asked of capture, and what it answers."""
+"""Requests to capture, and its answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One order that is to be captured.
+    """One order to capture.
 
     Without a `claim` it is captured offline, for `offline_reason`; with one it waits for the
     holder's live reservation. `offline_since` is when the outage began, if there is one.
@@ -37,7 +37,7 @@ class Ask:
 
     @property
     def number(self) -> tuple[str, str]:
-        """The site and the order number, which nobody else has."""
+        """Site and order number, which are unique together."""
         return (self.site.pk, self.placed.order_no)
 
 

@@ -1,4 +1,4 @@
-"""What a site allows while it sells offline."""
+"""Limits of a site while it sells offline."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check_caps(
     offline_since: datetime | None,
     now: datetime,
 ) -> None:
-    """Raise OfflineCapExceeded if an order passes what the site allows while selling offline.
+    """Raise OfflineCapExceeded if an order exceeds the site's limits for offline selling.
 
     `units` and `value` are the order's. Call inside the transaction that accepts it: captures of a
     site with a cap on the total value queue here, so that two cannot pass it together.
@@ -35,7 +35,7 @@ def check_caps(
 def check_each(
     *, site: Site, units: Decimal, offline_since: datetime | None, now: datetime
 ) -> None:
-    """Raise OfflineCapExceeded for the caps that look at one order alone."""
+    """Raise OfflineCapExceeded for the caps on a single order."""
     if site.cap_units_per_order is not None and units > site.cap_units_per_order:
         raise OfflineCapExceeded(
             "unitsPerOrder",
@@ -47,13 +47,13 @@ def check_each(
 
 
 def check_total(*, site: Site, waiting: Decimal, value: Decimal) -> None:
-    """Raise OfflineCapExceeded if `value` beside what is `waiting` passes the site's cap."""
+    """Raise OfflineCapExceeded if `value` plus the `waiting` value exceeds the site's cap."""
     if site.cap_total_value is not None and waiting + value > site.cap_total_value:
         raise OfflineCapExceeded("totalValue", say("cap_value"))
 
 
 def lock_waiting_value(sites: Collection[Site]) -> dict[str, Decimal]:
-    """Return what the orders that wait for OCI are worth, of the sites that have a cap on it.
+    """Return the value of waiting orders, for the sites that cap it.
 
     Captures of such a site queue here, in the order of the sites, before they lock any stock. The
     lock lets others write rows that refer to the site: a live order has its stock locked by then.

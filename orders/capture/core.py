@@ -1,7 +1,7 @@
-"""The capture core: a list of orders in, an answer for each out, a handful of statements between.
+"""The capture core: takes a list of orders, answers each, and runs a handful of statements.
 
-One transaction locks what the list wants in (list, SKU) order, decides in the order of the list who
-gets it, and writes all that is accepted. A refusal writes nothing.
+One transaction locks the needed records in (list, SKU) order, decides in the order of the list who
+gets the stock, and writes all accepted orders. A refusal writes nothing.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _Unknown(Exception):
 def capture_orders(asks: Sequence[Ask]) -> list[Answer]:
     """Capture a list of orders and return the answer to each: stored, found, or why it is refused.
 
-    Each order is answered as if those before it had been captured one by one. A long list takes
+    Each order is answered as if the orders had been captured one by one. A long list takes
     several transactions, in its order. Raises what the database raises, and orders.ledger's
     LedgerChanged; the orders of the transactions before that are captured then.
     """

@@ -21,7 +21,7 @@ from orders.payload_items import PlacedItem, Takes
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An order that is to be stored: what it takes, and which of its lines take it."""
+    """An accepted order: the stock that it takes, by line."""
 
     wanted: Mapping[Key, Decimal]
     takes: Sequence[bool]
@@ -97,7 +97,7 @@ class Decider:
         return Accepted(wanted, takes)
 
     def _refused(self, ask: Ask, wanted: Mapping[Key, Decimal]) -> set[Key]:
-        """Return what is known for the sake of other orders of the list only."""
+        """Return a refusal that depends on other orders of the list."""
         if ask.site.unknown_sku_policy != UnknownSkuPolicy.REFUSE:
             return set()
         return self.made & wanted.keys()

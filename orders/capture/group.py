@@ -1,8 +1,8 @@
-"""Orders that one process is given at the same time share a transaction (group commit).
+"""Orders that arrive together in one process share a transaction (group commit).
 
-A thread that comes while nobody captures leads: it captures what is queued, its own order first,
+A thread that arrives while no other captures leads: it captures the queue, its own order first,
 and hands the lead to the next in the queue. While a transaction is under way others gather, so that
-groups grow with the load and an order alone waits for nothing. Each is answered after the commit.
+groups grow with the load and a single order never waits. Each is answered after the commit.
 
 A group that fails is captured again one by one, so that the fault of one order is answered to that
 order alone.
@@ -161,7 +161,7 @@ def _given_up() -> Exception:
 
 
 def _is_gone(error: Exception) -> bool:
-    """Whether it was the connection that failed: then one by one would fail again and again."""
+    """Whether the connection failed: then retrying one by one would fail as well."""
     if not isinstance(error, OperationalError | InterfaceError):
         return False
     return connection.connection is None or not connection.is_usable()

@@ -32,7 +32,7 @@ class Rows:
 
 
 def build(ask: Ask, takes: Sequence[bool]) -> Rows:
-    """Return the rows of an accepted order; `takes` says which of its lines take stock."""
+    """Return the rows of an accepted order; `takes` marks the lines that take stock."""
     placed, claim = ask.placed, ask.claim
     items = _items(ask, takes)
     order = Order(

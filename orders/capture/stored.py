@@ -19,7 +19,7 @@ def find_same(*, placed: PlacedOrder, site: Site) -> Order | None:
 
 
 def check_same(order: Order, placed: PlacedOrder) -> None:
-    """Raise OrderNoTaken unless `placed` is what the stored `order` was placed as."""
+    """Raise OrderNoTaken unless `placed` equals the stored `order` as placed."""
     if not is_same(order, payload_hash=placed.payload_hash, body=placed.body):
         raise OrderNoTaken(placed.order_no)
 

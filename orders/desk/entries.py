@@ -1,4 +1,4 @@
-"""Who looks after a short order, and what people note beside it.
+"""Assignees and notes of short orders.
 
 A change is written only over what its author had seen: of two people the second one learns what the
 first one did, and nothing of theirs is lost. The caller checks that the assignee may see the orders
@@ -60,7 +60,7 @@ def _make_rows(order_ids: Collection[int]) -> None:
 
 
 def _assignees(order_ids: Collection[int]) -> dict[int, int]:
-    """Lock the rows and return whom each order is with."""
+    """Lock the rows and return the assignee of each order."""
     rows = DeskEntry.objects.select_for_update().filter(order__in=order_ids).order_by("pk")
     return {pk: user or NOBODY for pk, user in rows.values_list("pk", "assignee")}
 

@@ -37,7 +37,7 @@ Key = tuple[str, str]
 
 @dataclass(slots=True)
 class Shortage:
-    """What is open of one order, and whether last known stock would do for it alone."""
+    """The open units of one order, and whether last known stock is enough for it alone."""
 
     units: Decimal = ZERO
     value: Decimal = ZERO
@@ -59,14 +59,14 @@ class Shortage:
 
 
 def open_items() -> QuerySet[OrderItem]:
-    """Return the items of which something is short, neither cancelled nor replaced."""
+    """Return the items with open short units, neither cancelled nor replaced."""
     return OrderItem.objects.order_by().alias(open_units=open_units()).filter(open_units__gt=0)
 
 
 def open_items_of(orders: QuerySet[Order]) -> Any:
-    """Return a query with a row for each item of `orders` of which something is short.
+    """Return a query with a row for each short item of `orders`.
 
-    The item is named by annotations alone: a condition on `items__` would join the items anew.
+    The item is named by annotations alone: a condition on `items__` would join the items twice.
     """
     rows = orders.order_by().alias(open_units=OPEN_UNITS_OF_ORDER)
     named = rows.annotate(list_id=F("items__inventory_list"), sku=F("items__sku"))
@@ -81,7 +81,7 @@ def value_of_order() -> Coalesce:
 
 
 def shortages_of(order_ids: Collection[int]) -> dict[int, Shortage]:
-    """Return what is open of each order, with what stock says now; two queries."""
+    """Return the open units of each order with current stock; two queries."""
     found: dict[int, Shortage] = {pk: Shortage() for pk in order_ids}
     for item in open_items().filter(order__in=order_ids):
         shortage = found[item.order_id]
@@ -130,7 +130,7 @@ def money_of(small_units: float) -> Decimal:
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """What is open over many orders."""
+    """Open units and value of many orders."""
 
     orders: int
     units: Decimal

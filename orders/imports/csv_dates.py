@@ -25,7 +25,7 @@ _SERIAL = re.compile(r"\A\d{5}([.,]\d+)?\Z", re.ASCII)
 
 
 def iso_date(text: str, *, zone: tzinfo | None, month_first: bool | None) -> str:
-    """Return a date and time in ISO 8601; raises ValueError with what is wrong with it.
+    """Return a date and time in ISO 8601; raises ValueError with the fault.
 
     `zone` is that of a time that names none; without one it stays as it is. `month_first` says what
     12/1/2010 means; dates with dots have the day first.

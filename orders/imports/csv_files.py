@@ -30,7 +30,7 @@ class BadLine:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A CSV file below its heading; `names` are those of the columns, as they stand there."""
+    """The rows of a CSV file; `names` are the columns of its heading."""
 
     line: int
     names: list[str]
@@ -52,9 +52,9 @@ def text_of(file: IO[bytes]) -> io.TextIOWrapper:
 
 
 def open_table(text: TextIO, bad: list[BadLine]) -> Table | None:
-    """Return the table of a CSV file, or None for one without a heading; notes what is no CSV.
+    """Return the table of a CSV file, or None without a heading; notes lines that are not CSV.
 
-    A first line `sep=;` and empty rows are passed over. Cells beyond the heading are dropped
+    A first line `sep=;` and empty rows are skipped. Cells beyond the heading are dropped
     while they are empty: a spreadsheet writes its unused columns, too.
     """
     start = 0
@@ -103,7 +103,7 @@ def _without_end(names: list[str]) -> list[str]:
 
 
 class _LineTooLong(Exception):
-    """A line is longer than LONGEST_LINE; what follows cannot be told from it."""
+    """A line is longer than LONGEST_LINE; the rest can't be separated from it."""
 
 
 def _too_long(line: int) -> BadLine:
@@ -141,7 +141,7 @@ def _numbered_rows(
             bad.append(_too_long(line))
             return
         except csv.Error as error:
-            bad.append(BadLine(line, _("is no CSV: %(fault)s") % {"fault": error}))
+            bad.append(BadLine(line, _("is not CSV: %(fault)s") % {"fault": error}))
             row = []
         number = start + reader.line_num
         yield line, row

@@ -1,7 +1,7 @@
-"""Order files of known shops and data sets: what their columns are, and which lines are no orders.
+"""Order files of known shops and data sets: their columns, and lines that are not orders.
 
-A profile refuses what was cancelled or given back, and leaves out lines that take no stock. Both
-are decided by columns of the file; what they do not say is not guessed.
+A profile refuses cancelled or returned orders, and leaves out lines that take no stock. Both
+are decided by columns of the file; missing facts are not guessed.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ _SAME_IN_ORDER = ("currency", "orderTotal")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the file: its values by field, and what its profile says of it."""
+    """A line of the file: its values by field, and its profile's verdict."""
 
     line: int
     values: Mapping[str, str]
@@ -63,7 +63,7 @@ class Gathered:
     fault: str = ""
 
     def add(self, row: Row) -> int:
-        """Add a line; return how much more is kept. What is too large is not kept."""
+        """Add a line; return the additional size. Lines that are too large are not kept."""
         self._compare(row)
         if why := row.fault:
             self._refuse(why if row.line == self.line else f"{why} (line {row.line})")
@@ -81,7 +81,7 @@ class Gathered:
         self.fault = self.fault or fault
 
     def _compare(self, row: Row) -> None:
-        """Note where a line contradicts one before it; an empty cell says nothing."""
+        """Note where a line contradicts an earlier one; an empty cell never does."""
         for name in _SAME_IN_ORDER:
             before, now = self.order.get(name, ""), row.values.get(name, "")
             if before and now and now != before and not self._are_equal(now, before):
@@ -172,7 +172,7 @@ class Gathered:
             return text
 
     def _total(self) -> Decimal | None:
-        """Return what the file says, or else the sum of the items; None without their prices."""
+        """Return the file's total, or else the sum of the items; None without their prices."""
         text = self.order["orderTotal"]
         if text:
             try:
@@ -181,7 +181,7 @@ class Gathered:
                 self._refuse(f"the orderTotal {text[:40]!a} {error}")
                 return None
         if self.has_odd_price:
-            self._refuse("has no orderTotal, and a price of its items is no number")
+            self._refuse("has no orderTotal, and a price of its items is not a number")
             return None
         total = ZERO
         for item in self.items:

@@ -34,7 +34,7 @@ def elements(
 
 
 class _Splitter:
-    """Follows brackets and texts; the caller reads what is inside an object."""
+    """Tracks brackets and strings; the caller reads the content of objects."""
 
     def __init__(self, most_bytes: int, wrappers: Collection[str]) -> None:
         self._most = most_bytes
@@ -82,7 +82,7 @@ class _Splitter:
             if len(self._top) > self._most:
                 self._refuse(self._top_line, f"is longer than {self._most:,} bytes")
         elif (self._list_depth == 1 or not self._open) and piece.removeprefix(_BOM).strip(_BLANK):
-            self._refuse(self._line, "is no JSON object")
+            self._refuse(self._line, "is not a JSON object")
 
     def _refuse(self, line: int, message: str) -> None:
         raise OrderFileRefused([BadLine(line, message)])
@@ -122,7 +122,7 @@ class _Splitter:
             self._take(mark)
 
     def _find_list(self, mark: bytes) -> None:
-        """Note whether a list that begins here is the one in which the orders stand."""
+        """Note whether a list that begins here is the list of orders."""
         if mark != b"[" or self._list_depth:
             return
         depth = len(self._open)

@@ -26,7 +26,7 @@ _XML_SPACE = " \t\r\n"
 
 
 def csv_number(text: str, *, has_commas: bool = False) -> Decimal:
-    """Return the number in a cell; raises ValueError with what is wrong with it.
+    """Return the number in a cell; raises ValueError with the fault.
 
     `has_commas` says that the file's numbers may have a decimal comma: its cells are separated by
     something else.
@@ -44,7 +44,7 @@ def csv_number(text: str, *, has_commas: bool = False) -> Decimal:
         raise ValueError(_("has a thousands separator; write it as 1500, 1.5 or 1,5"))
     if _GROUPED.match(text) or _COMMA.match(text):
         raise ValueError(_("has a comma or a thousands separator; write it as 1500 or 1.5"))
-    raise ValueError(_("is no number"))
+    raise ValueError(_("is not a number"))
 
 
 def mangled(text: str) -> str:

@@ -50,10 +50,10 @@ _NO_UTF8 = re.compile(r"[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class CsvOptions:
-    """How to read a CSV file beside what its heading says.
+    """How to read a CSV file, in addition to its heading.
 
     `profile` is one of PROFILES or PLAIN's name; without one it is detected. `zone` is that of
-    dates that name none, `month_first` what 12/1/2010 means.
+    dates without one, `month_first` the meaning of 12/1/2010.
     """
 
     profile: str = ""

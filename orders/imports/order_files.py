@@ -33,9 +33,9 @@ _BY_SUFFIX = {
 
 
 def kind_of(file: IO[bytes], *, name: str) -> FileKind:
-    """Return the kind of a file by how it begins, or else by its name.
+    """Return the kind of a file by its beginning, or else by its name.
 
-    Raises OrderFileRefused for what is none of them.
+    Raises OrderFileRefused for any other file.
     """
     start = file.read(PEEK)
     file.seek(0)
@@ -54,7 +54,7 @@ def read_orders(
     currency: str,
     options: CsvOptions | None = None,
 ) -> Iterator[FoundOrder]:
-    """Yield the orders of a file, which can be sought in, in its order and unchecked.
+    """Yield the orders of a seekable file, in its order and unchecked.
 
     `columns` says how a CSV file names its columns (see order_csv.FIELDS), `currency` is that of
     a CSV file which names none, `options` what else is known of it. What is needed of memory is

@@ -31,7 +31,7 @@ _STATUSES = frozenset(
 
 
 def read_order_lines(file: IO[bytes]) -> Iterator[FoundOrder]:
-    """Yield the orders of a JSON file. Raises OrderFileRefused for what is too long or torn."""
+    """Yield the orders of a JSON file. Raises OrderFileRefused for long or torn documents."""
     start = file.read(_PEEK)
     file.seek(0)
     if _is_document(start.removeprefix(_BOM).lstrip()):

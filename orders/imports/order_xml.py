@@ -68,7 +68,7 @@ def read_order_xml(file: IO[bytes]) -> Iterator[FoundOrder]:
         except StopIteration:
             return
         except expat.ExpatError as error:
-            what = f"is no XML: {expat.ErrorString(error.code)}"
+            what = f"is not XML: {expat.ErrorString(error.code)}"
             raise OrderFileRefused([BadLine(error.lineno, what)]) from None
         except (ValueError, LookupError):
             what = "is in an encoding that cannot be read; use UTF-8"
@@ -109,7 +109,7 @@ class _Reader:
         raise OrderFileRefused([BadLine(self.parser.CurrentLineNumber, message)])
 
     def _refuse_doctype(self, *_arguments: Any) -> None:
-        self._refuse("holds a document type, which an order file never does")
+        self._refuse("contains a document type, which an order file never does")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         tag = xml_files.tag_of(name)
@@ -191,7 +191,7 @@ class _Reader:
 
 
 def _total(order: dict[str, str], items: list[dict[str, Any]]) -> int | float | str | None:
-    """Return the total, or else the sum of the items' prices; None where neither is there."""
+    """Return the total, or else the sum of the items' prices; None without either."""
     for name in ("orderTotal", "netTotal"):
         if name in order:
             total = xml_decimal(order[name])

@@ -31,8 +31,8 @@ class StockRefused(Exception):
 def read_stock(file: TextIO, *, list_id: str) -> list[Figure]:
     """Return the figures of a stock file, in its order. Raises StockRefused.
 
-    A name only describes, and a price is not kept: neither refuses a line. What the file needs of
-    memory is bounded by MOST_SKUS, whatever it holds; after MOST_FAULTS it is not read any further.
+    A name only describes, and a price is not kept: neither refuses a line. The file's use of
+    memory is bounded by MOST_SKUS; after MOST_FAULTS it is not read any further.
     """
     bad: list[BadLine] = []
     figures: list[Figure] = []
@@ -48,7 +48,7 @@ def read_stock(file: TextIO, *, list_id: str) -> list[Figure]:
         try:
             figure = _figure(row, columns, list_id, has_commas=bool(table and table.has_commas))
             if figure.sku in seen:
-                words = _("the SKU %(sku)s is in line %(line)s already")
+                words = _("the SKU %(sku)s is already in line %(line)s")
                 raise ValueError(words % {"sku": figure.sku, "line": seen[figure.sku]})
         except ValueError as error:
             bad.append(BadLine(number, str(error)))
@@ -63,7 +63,7 @@ def read_stock(file: TextIO, *, list_id: str) -> list[Figure]:
 
 
 def too_many(line: int) -> BadLine:
-    """Return what is said of a file with more than MOST_SKUS."""
+    """Return the message about a file with more than MOST_SKUS."""
     words = _("more than %(number)s SKUs; import the file in parts")
     return BadLine(line, words % {"number": f"{MOST_SKUS:,}"})
 
@@ -93,7 +93,7 @@ def _header(first: tuple[int, list[str]] | None, bad: list[BadLine]) -> list[str
 
 
 def _figure(row: list[str], columns: list[str], list_id: str, *, has_commas: bool) -> Figure:
-    """Return the figure of a row; raises ValueError with what is wrong with it."""
+    """Return the figure of a row; raises ValueError with the fault."""
     if len(row) != len(columns):
         words = _("has %(found)s values, not %(wanted)s")
         raise ValueError(words % {"found": len(row), "wanted": len(columns)})
@@ -114,6 +114,6 @@ def _ato(text: str, *, has_commas: bool) -> Decimal:
     except ValueError as error:
         raise ValueError(_("the ATO %(text)s %(why)s") % {**shown, "why": error}) from None
     if not 0 <= ato <= MOST_ATO or ato % _STEP:
-        words = _("the ATO %(text)s is no number from 0, with at most 3 decimals")
+        words = _("the ATO %(text)s is not a number from 0 with at most 3 decimals")
         raise ValueError(words % shown)
     return abs(round(ato, 3))

@@ -22,7 +22,7 @@ _TRIES = 5
 PEEK = 4096
 _BOM = b"\xef\xbb\xbf"
 _OTHER_KINDS = (
-    (b"\x1f\x8b", gettext_lazy("is packed (gzip); unpack it first")),
+    (b"\x1f\x8b", gettext_lazy("is packed (gzip). Unpack it first")),
     (b"PK", gettext_lazy("is a spreadsheet or an archive; save it as CSV in UTF-8")),
     (b"\xff\xfe", gettext_lazy("is in UTF-16; save it in UTF-8")),
     (b"\xfe\xff", gettext_lazy("is in UTF-16; save it in UTF-8")),
@@ -30,15 +30,15 @@ _OTHER_KINDS = (
 
 
 class StockBusy(Exception):
-    """Some records change all the time; what is imported stays, and doing it again is safe."""
+    """Some records keep changing; imported ones stay, and repeating is safe."""
 
 
 def read_stock_file(
     file: IO[bytes], *, list_: InventoryList, notes: list[str] | None = None
 ) -> list[Figure]:
-    """Return the figures of a CSV, B2C inventory XML or OCI file, which can be sought in.
+    """Return the figures of a seekable CSV, B2C inventory XML or OCI file.
 
-    `notes` gets sentences about what the file says and the import does not do. Raises StockRefused
+    `notes` gets sentences about facts in the file that the import ignores. Raises StockRefused
     with every bad line, up to csv_files.MOST_FAULTS of them.
     """
     start = file.read(PEEK)
@@ -62,7 +62,7 @@ def read_stock_file(
 
 
 def other_kind(start: bytes) -> str:
-    """Return what a file that begins like this is, if it is none that can be imported."""
+    """Return the kind of a file that can't be imported, by its beginning."""
     return next((str(words) for mark, words in _OTHER_KINDS if start.startswith(mark)), "")
 
 

@@ -30,7 +30,7 @@ _MODES = ("", "UPDATE")
 def read_stock_lines(file: IO[bytes], *, list_: InventoryList) -> list[Figure]:
     """Return the figures of a file of OCI's lines. Raises StockRefused.
 
-    What a shop may promise is `ato`, or else what is on hand and to come, less what is reserved and
+    The figure is `ato`, or else on-hand and future stock less reserved units and
     the safety stock. The list of a location takes lines of that location and no other; that of a
     group takes those of the group, or adds up those of locations.
     """
@@ -56,7 +56,7 @@ def read_stock_lines(file: IO[bytes], *, list_: InventoryList) -> list[Figure]:
 
 @dataclass(slots=True)
 class _Place:
-    """What a line says its record is of, or the lines after it."""
+    """The place that a line names for its record, or for the following lines."""
 
     kind: str
     place_id: str
@@ -64,7 +64,7 @@ class _Place:
 
 @dataclass(slots=True)
 class _Reader:
-    """The figures so far; `above` is what the last line said that names a place alone."""
+    """The figures so far; `above` is the place of the last line that only names a place."""
 
     list_: InventoryList
     bad: list[BadLine] = field(default_factory=list)
@@ -76,7 +76,7 @@ class _Reader:
     safety: dict[str, Decimal] = field(default_factory=dict)
 
     def take(self, number: int, record: Mapping[str, Any]) -> None:
-        """Take a line; raises ValueError with what is wrong with it."""
+        """Take a line; raises ValueError with the fault."""
         named = _place_of(record)
         if "sku" not in record:
             self._take_heading(record, named)
@@ -95,13 +95,13 @@ class _Reader:
         units, kept = _figure(record)
         key = (place.place_id, sku)
         if key in self.seen:
-            words = _("the SKU %(sku)s of %(location)s is in line %(line)s already")
+            words = _("the SKU %(sku)s of %(location)s is already in line %(line)s")
             raise ValueError(
                 words % {"sku": sku, "location": place.place_id, "line": self.seen[key]}
             )
         if self.kind not in ("", place.kind):
             raise ValueError(
-                _("is of a group, and other lines of locations: stock would count twice")
+                _("is of a group, and other lines are of locations: stock would count twice")
             )
         self.kind = place.kind
         self.seen[key] = number
@@ -155,9 +155,9 @@ def _object_in(line: bytes) -> Mapping[str, Any]:
         raise ValueError(words % {"name": repr(str(twice)[:60])}) from None
     except (ValueError, ArithmeticError, RecursionError):
         # Decimal raises the second for an exponent of twenty digits.
-        raise ValueError(_("is no JSON object in UTF-8")) from None
+        raise ValueError(_("is not a JSON object in UTF-8")) from None
     if not isinstance(record, dict):
-        raise ValueError(_("is no JSON object in UTF-8"))
+        raise ValueError(_("is not a JSON object in UTF-8"))
     return record
 
 
@@ -199,7 +199,7 @@ def _figure(record: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
     if futures is None:
         futures = record.get("futureStock") or []
     if not isinstance(futures, list) or not all(isinstance(one, dict) for one in futures):
-        raise ValueError(_("the futures are no list of objects"))
+        raise ValueError(_("the futures are not a list of objects"))
     units = _units(record, "onHand") + sum((_units(one, "quantity") for one in futures), ZERO)
     if units > MOST_ATO:
         raise ValueError(_("the figure %(figure)s is too large") % {"figure": units})
@@ -211,9 +211,9 @@ def _units(record: Mapping[str, Any], name: str) -> Decimal:
     if value is None:
         value = 0
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise ValueError(_("%(name)s is no number") % {"name": name})
+        raise ValueError(_("%(name)s is not a number") % {"name": name})
     units = Decimal(value)
     if not units.is_finite() or not ZERO <= units <= MOST_ATO or units % _STEP:
-        words = _("%(name)s is no number from 0, with at most 3 decimals")
+        words = _("%(name)s is not a number from 0 with at most 3 decimals")
         raise ValueError(words % {"name": name})
     return units

@@ -47,10 +47,10 @@ def read_stock_xml(
 ) -> list[Figure]:
     """Return the figures of the list in an inventory XML file. Raises StockRefused.
 
-    Records of other lists are passed over: a file never gives one list the stock of another. A
-    record's figure is its `ats`, else what makes it up: its allocation, and what may be sold before
-    it is there, less turnover and on order. One that is to be deleted has a figure of 0. `notes`
-    gets what the header says that is set elsewhere.
+    Records of other lists are skipped: a file never gives one list the stock of another. A
+    record's figure is its `ats`, else its parts: the allocation, and units that may be sold before
+    they arrive, less turnover and on order. A record to be deleted has a figure of 0. `notes`
+    gets settings of the header that are decided here.
     """
     reader = _Reader(list_)
     parser = xml_files.new_parser()
@@ -65,7 +65,7 @@ def read_stock_xml(
             pass
     except expat.ExpatError as error:
         what = expat.ErrorString(error.code)
-        reader.bad.append(BadLine(error.lineno, _("is no XML: %(fault)s") % {"fault": what}))
+        reader.bad.append(BadLine(error.lineno, _("is not XML: %(fault)s") % {"fault": what}))
     except xml_files.TagTooLong as error:
         words = _("holds a tag or comment of more than %(number)s bytes")
         longest = {"number": f"{xml_files.LONGEST_TAG:,}"}
@@ -79,13 +79,13 @@ def read_stock_xml(
 
 
 def _refuse_doctype(*_arguments: Any) -> None:
-    words = _("holds a document type, which an inventory file never does")
+    words = _("contains a document type, which an inventory file never does")
     raise StockRefused([BadLine(1, words)])
 
 
 @dataclass(slots=True)
 class _Reader:
-    """Collects the records of the list that is wanted, and what is wrong with them."""
+    """Collects the records of the wanted list, and their faults."""
 
     list_: InventoryList
     bad: list[BadLine] = field(default_factory=list)
@@ -151,7 +151,7 @@ class _Reader:
             check_sku(sku)
             ato = self._ato()
             if sku in self._found:
-                words = _("the product %(sku)s is in line %(line)s already")
+                words = _("the product %(sku)s is already in line %(line)s")
                 raise ValueError(words % {"sku": sku, "line": self._found[sku][0]})
         except ValueError as error:
             self.bad.append(BadLine(self._line, str(error)))
@@ -161,14 +161,14 @@ class _Reader:
         self._found[sku] = (self._line, ato)
 
     def _ato(self) -> Decimal:
-        """Return the figure of the record at hand; raises ValueError with what is wrong."""
+        """Return the figure of the current record; raises ValueError with the fault."""
         mode = _mode(self._attributes)
         if mode == "delete":
             return ZERO
         if mode not in _MODES:
             raise ValueError(_("the mode %(mode)s is unknown") % {"mode": repr(mode)})
         if self._says("perpetual"):
-            raise ValueError(_("is perpetual: it has no figure that could be counted"))
+            raise ValueError(_("is perpetual: it has no figure to count"))
         total = self._number("ats") if "ats" in self._values else self._made_up()
         if total > MOST_ATO:
             raise ValueError(_("the figure %(figure)s is too large") % {"figure": total})
@@ -210,7 +210,7 @@ class _Reader:
         text = self._values.get(name, "")
         number = xml_decimal(text)
         if number is None or (least is not None and number < least):
-            words = _("the %(part)s %(text)s is no number from 0, with at most 3 decimals")
+            words = _("the %(part)s %(text)s is not a number from 0 with at most 3 decimals")
             raise ValueError(words % {"part": name, "text": repr(text[:40])})
         return number
 
@@ -231,7 +231,7 @@ class _Reader:
         return words % {"others": others, "list": self.list_.pk}
 
     def notes(self) -> list[str]:
-        """Return what the header says of the list and is decided elsewhere here."""
+        """Return the header's settings of the list that are decided elsewhere here."""
         found = []
         alone = xml_boolean(self._header.get("use-bundle-inventory-only", ""))
         if alone is not None and alone != self.list_.use_bundle_inventory_only:

@@ -1,4 +1,4 @@
-"""Figures of OCI brought into the ledger, on top of which young holds stay."""
+"""OCI's figures in the ledger; recent holds stay on top of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NONE_APART = timedelta(0)
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """When figures were asked for, and what is done with them."""
+    """When figures were requested, and how they are applied."""
 
     taken_at: datetime
     lag: timedelta
@@ -53,15 +53,15 @@ def apply_snapshot(
     apart: timedelta = _NONE_APART,
     is_feed: bool = False,
 ) -> int:
-    """Bring OCI's figures into the ledger; return how many records have changed their snapshot.
+    """Apply OCI's figures to the ledger; return how many records changed their snapshot.
 
-    `taken_at` is when the figures were asked for, our clock. A hold that OCI answered at least
+    `taken_at` is when the figures were requested, by our clock. A hold that OCI answered at least
     `lag` before that is in the figure by now and is dropped; younger ones stay on top of it
     (design 4), see `_without_settling`. A figure older than the one known is ignored, and one that
     was asked for less than `apart` after it: OCI may have read it earlier. Makes unknown records.
     Figures of one call are applied in chunks, each a transaction of its own.
 
-    A feed (`is_feed`) tells each change once. What is ignored of it is marked, so that OCI is asked
+    A feed (`is_feed`) reports each change once. Ignored changes are marked, so that OCI is asked
     for the SKU again `lag` later.
     """
     snapshot = _Snapshot(taken_at, lag, apart, is_feed, reason, now)
@@ -85,7 +85,7 @@ def apply_snapshot(
 
 
 def _add_new(figures: Sequence[Figure], snapshot: _Snapshot) -> bool:
-    """Add records with their first figure; False if somebody has just added one of them."""
+    """Add records with their first figure; False if another process has just added one."""
     rows = [
         InventoryRecord(
             inventory_list_id=figure.list_id,
@@ -166,7 +166,7 @@ def _apply_one(
     drops: Sequence[Hold],
     settling: Decimal,
 ) -> None:
-    """Write one record that orders hold something of, and drop what the figure counts."""
+    """Write one record with holds, and drop the holds that the figure counts."""
     now = snapshot.now
     names = {"product_name": figure.product_name} if figure.product_name else {}
     _write(
@@ -191,9 +191,9 @@ def _apply_one(
 
 
 def _apply_free(pairs: Sequence[tuple[InventoryRecord, Figure]], snapshot: _Snapshot) -> None:
-    """Write the records that nobody holds anything of by two statements, however many.
+    """Write all records without holds in two statements.
 
-    ATO is the figure itself there. Raises LedgerChanged if somebody holds something by now.
+    Their ATO is the figure itself. Raises LedgerChanged if there are holds by now.
     """
     same: list[int] = []
     other: list[tuple[InventoryRecord, Figure]] = []
@@ -242,7 +242,7 @@ def _by_record(values: dict[int, Decimal]) -> Case:
 
 
 def _mark_free(pairs: Sequence[tuple[InventoryRecord, Figure]], snapshot: _Snapshot) -> None:
-    """Note which SKUs are gone, back, or need no second question any more."""
+    """Mark SKUs as gone, back, or no longer due for another request."""
     gone = [r.pk for r, figure in pairs if figure.gone and r.gone_at is None]
     back = [r.pk for r, figure in pairs if not figure.gone and r.gone_at is not None]
     asked = [r.pk for r, _ in pairs if r.recheck_at is not None and not _recheck_at(r, snapshot)]
@@ -270,7 +270,7 @@ def _answered_holds(
 ) -> tuple[dict[int, list[Hold]], dict[int, Decimal]]:
     """Return by record the holds that a figure counts for certain, and the units it may count.
 
-    It may count what OCI answered after `before`, and what somebody asks it for just now.
+    It may count what OCI answered after `before`, and what a process is asking it for.
     """
     droppable: dict[int, list[Hold]] = defaultdict(list)
     settling: dict[int, Decimal] = defaultdict(lambda: ZERO)

@@ -64,7 +64,7 @@ def hold_shortfall(
     until: datetime,
     now: datetime,
 ) -> None:
-    """Take off ATO what OCI is about to be asked for on a rerun, whatever becomes of the answer.
+    """Hold the shortfall in ATO before a rerun asks OCI for it.
 
     `until` is when OCI has heard of the call or never will: figures from then on count what it has
     given, and end the hold, unless the answer comes first (`mark_answered`). An open hold of the

@@ -1,6 +1,6 @@
-"""Putting the ledger right when its rows do not add up: a part of `orders.ledger`, for repairs.
+"""Repairs of the ledger when its rows do not add up: a part of `orders.ledger`.
 
-The hold rows are what orders were promised; `held`, ATO and the movements follow from them and from
+The hold rows record promises to orders; `held`, ATO and the movements follow from them and from
 the last figure of OCI. Nothing is rewritten: what did not add up is balanced by a movement of its
 own. Call everything here in a transaction, with the order locked where there is one.
 """
@@ -23,7 +23,7 @@ from orders.models.inventory import OPEN_HOLDS
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """What a record says, and what follows from its rows."""
+    """A record's columns, and the sums of its rows."""
 
     ato: Decimal
     held: Decimal
@@ -40,7 +40,7 @@ class Sums:
 
 
 def sums_of(record: InventoryRecord) -> Sums:
-    """Return what a record says beside what its holds and movements say."""
+    """Return a record's columns beside the sums of its holds and movements."""
     moved = Movement.objects.filter(record=record).aggregate(
         ato=Sum("ato_change"), held=Sum("held_change")
     )

@@ -23,7 +23,7 @@ _CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What OCI (or a file) says is available to order of one SKU of one list.
+    """OCI's (or a file's) available-to-order figure of one SKU of one list.
 
     `gone`: the list does not have the SKU any more; one that was never known stays so.
     """

@@ -1,4 +1,4 @@
-"""The ledger's statements on the way of every order: lock what a list of orders wants, and take it.
+"""The ledger's statements for every order: lock the records of a list of orders, and take stock.
 
 Each is one statement for the whole list on PostgreSQL. SQLite has no statement that writes several
 tables: there the same steps are a few statements that are executed for many rows. Rows travel as
@@ -94,7 +94,7 @@ def locked_records(keys: Collection[tuple[str, str]]) -> list[Row]:
 
 
 class NewHold(TypedDict):
-    """What an order holds of a record from `at` on; `ato` is what of the units comes off ATO."""
+    """An order's hold on a record from `at` on; `ato` of its units come off ATO."""
 
     order_id: int
     record_id: int
@@ -104,7 +104,7 @@ class NewHold(TypedDict):
 
 
 class TakenRecord(TypedDict):
-    """What a list of orders takes of a record, and how the record was when it was locked."""
+    """The units that a list of orders takes from a record, and the record when locked."""
 
     id: int
     units: int

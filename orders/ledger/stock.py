@@ -1,4 +1,4 @@
-"""Stock as a list of orders finds it: locked, counted down in memory, then taken at once."""
+"""Stock for a list of orders: locked, counted down in memory, then taken in one step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from orders.models import Order
 
 @dataclass(slots=True)
 class Stock:
-    """One locked record: what is left of it for the orders that are still to be decided."""
+    """One locked record: the units left for undecided orders."""
 
     record_id: int
     is_tracked: bool
@@ -54,7 +54,7 @@ def lock_stock(keys: Collection[Key]) -> dict[Key, Stock]:
 
 
 def floor_of(safety_stock: Decimal, units: Decimal, percent: int) -> Decimal:
-    """Return what is kept back while selling offline: `units`, or a share of the safety stock."""
+    """Return the units kept back while selling offline: `units`, or a share of the safety stock."""
     share: Decimal = round(safety_stock * percent / 100, 3) if percent else ZERO
     return max(units, share)
 
@@ -62,7 +62,7 @@ def floor_of(safety_stock: Decimal, units: Decimal, percent: int) -> Decimal:
 def shortfalls(
     wanted: Mapping[Key, Decimal], stock: Mapping[Key, Stock], *, keeps_floor: bool
 ) -> list[Shortfall]:
-    """Return what of `wanted` the stock does not have, in (list, SKU) order."""
+    """Return the part of `wanted` that exceeds the stock, in (list, SKU) order."""
     short = []
     for key in sorted(wanted):
         one = stock[key]
@@ -80,7 +80,7 @@ def shortfalls(
 
 @dataclass(frozen=True, slots=True)
 class Taker:
-    """An order that is stored, and what it takes."""
+    """A stored order, and the stock that it takes."""
 
     order_id: int
     wanted: Mapping[Key, Decimal]
@@ -103,7 +103,7 @@ class Taking:
             self._units[key] += units
 
     def write(self, takers: Sequence[Taker]) -> None:
-        """Write what was taken, and for whom. Raises LedgerChanged."""
+        """Write the taken units and their holds. Raises LedgerChanged."""
         holds = [hold for taker in takers for hold in self._holds(taker)]
         if not holds:
             return

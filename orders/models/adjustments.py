@@ -1,4 +1,4 @@
-"""Keeping a part of what a reservation document holds, or moving it to another inventory list."""
+"""Keeping a part of a reservation document, or moving it to another inventory list."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ OPEN_ADJUSTMENT = Q(state="reserving") | Q(state="giving_back")
 
 
 class Adjustment(models.Model):
-    """One attempt to adjust what a document holds; at most one of an order at a time.
+    """One attempt to adjust a document; an order has at most one at a time.
 
-    `document` is the primary key of the document that is to go (a row of `reconciliation`, which
+    `document` is the primary key of the document to release (a row of `reconciliation`, which
     this layer does not know). What its lines keep is off ATO from the beginning, in the lists where
-    it is to be; the order counts on the old document until OCI has reserved all of that anew.
+    it is to be; the order counts on the old document until OCI has reserved all of that again.
     `shortfalls` is what OCI had less of: `{inventoryListId, sku, requested, available}`.
     """
 
@@ -69,7 +69,7 @@ class Adjustment(models.Model):
 
 
 class AdjustmentLine(models.Model):
-    """What becomes of one line of the document: of `held` units `kept` are to be in `to_list`."""
+    """The plan for one line of the document: of `held` units, keep `kept` in `to_list`."""
 
     adjustment = models.ForeignKey(
         Adjustment, on_delete=models.CASCADE, related_name="lines", db_column="rearrangement_id"

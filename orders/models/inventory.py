@@ -21,10 +21,10 @@ UNLIMITED = Decimal(999_999_999)
 
 
 class InventoryRecord(models.Model):
-    """One SKU of one list: OCI's last figure, what we hold on top of it, and the ATO left.
+    """One SKU of one list: OCI's last figure, our holds on top of it, and the remaining ATO.
 
     For a tracked SKU `ato = max(0, snapshot_ato - held)`, which the database checks. A SKU that no
-    snapshot has told of yet (accepted untracked) has no figure: only its holds are counted.
+    snapshot has covered yet (accepted untracked) has no figure: only its holds are counted.
     """
 
     # `one_record_per_sku` begins with it.
@@ -70,7 +70,7 @@ class InventoryRecord(models.Model):
 
     @property
     def is_unlimited(self) -> bool:
-        """Whether OCI says that the SKU never runs out."""
+        """Whether OCI reports the SKU as unlimited."""
         return self.snapshot_ato is not None and self.snapshot_ato >= UNLIMITED
 
     @property
@@ -83,7 +83,7 @@ class HoldState(models.TextChoices):
     """Where a hold is on its way."""
 
     WAITING = "waiting", _("Waiting for OCI's answer")
-    ANSWERED = "answered", _("Answered by OCI, kept until a later snapshot")
+    ANSWERED = "answered", _("Answered by OCI; held until a later snapshot")
     DROPPED = "dropped", _("Dropped by a snapshot that counts the answer")
     RELEASED = "released", _("Given back")
 
@@ -129,13 +129,13 @@ class MovementReason(models.TextChoices):
     """Why a figure moved."""
 
     CAPTURED = "captured", _("Order captured")
-    ASKED_AGAIN = "asked_again", _("Asked of OCI again for an order that is short")
+    ASKED_AGAIN = "asked_again", _("Requested again from OCI for a short order")
     RELEASED = "released", _("Hold given back")
     SNAPSHOT = "snapshot", _("New figure from OCI")
     IMPORTED = "imported", _("New figure from a file")
     FOLDED = "folded", _("Earlier figures, added up")
     HOLD_DROPPED = "hold_dropped", _("Hold ended: OCI has given a newer figure")
-    REPAIRED = "repaired", _("Put right by a person (coc_repair)")
+    REPAIRED = "repaired", _("Corrected by a person (coc_repair)")
 
 
 class Movement(models.Model):

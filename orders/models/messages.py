@@ -1,4 +1,4 @@
-"""What customers are told of their orders: templates, the ways out of a site, and the log."""
+"""Messages to customers about their orders: templates, sending settings of sites, and the log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orders.models.sites import Site
 
 
 class MessageKind(models.TextChoices):
-    """What a message tells: one for each remedy."""
+    """The kind of a message: one for each remedy."""
 
     CANCELLED = "cancelled", _("Order cancelled")
     SHORT_CANCELLED = "short_cancelled", _("Short items cancelled")
@@ -23,9 +23,9 @@ class MessageKind(models.TextChoices):
 
 
 class MessageTemplate(models.Model):
-    """The draft of a message: of one site, or (without a site) of every site that has no own.
+    """The template of a message: for one site, or (without a site) for every site without its own.
 
-    `version` counts changes by people, so that the loser of a race can be told.
+    `version` counts changes by people, to detect edit conflicts.
     """
 
     site = models.ForeignKey(Site, on_delete=models.CASCADE, null=True, blank=True)
@@ -71,7 +71,7 @@ class MessageRoute(models.Model):
 class HandOver(models.TextChoices):
     """What became of a message on one way out."""
 
-    NONE = "", _("Not asked for")
+    NONE = "", _("Not requested")
     PENDING = "pending", _("Being handed over")
     SENT = "sent", _("Handed over")
     FAILED = "failed", _("Not handed over")

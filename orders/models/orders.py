@@ -104,10 +104,10 @@ class OrderQuerySet(models.QuerySet["Order"]):
 
 
 class Order(models.Model):
-    """An order as placed, and where its reservation stands.
+    """An order as placed, and the state of its reservation.
 
     `captured_at` is our clock; `creation_date` is the storefront's and decides nothing. `id` is the
-    sequence that breaks ties. `claim` names who is reserving the order just now, until
+    sequence that breaks ties. `claim` names the process that is reserving the order, until
     `claimed_until`: nobody else may call OCI for it meanwhile.
     """
 
@@ -258,7 +258,7 @@ class ItemKind(models.TextChoices):
 class OrderItem(models.Model):
     """One line of an order; `reserved_quantity` is what OCI holds for it now.
 
-    `quantity` is the stock that the line takes, as placed. What of it is short may be put right by
+    `quantity` is the stock that the line takes, as placed. A person can settle its short part by
     people: `cancelled_quantity` will not be delivered, `replaced_quantity` is delivered as another
     item, which `replaces` this one and is reserved in full.
 
@@ -341,7 +341,7 @@ class OrderItem(models.Model):
 
     @property
     def ordered_quantity(self) -> Decimal:
-        """What was ordered of the line, whether it takes stock or not."""
+        """The ordered units of the line, whether it takes stock or not."""
         ordered: Decimal = self.quantity + self.stockless_quantity
         return ordered
 
@@ -352,7 +352,7 @@ class OrderItem(models.Model):
 
     @property
     def open_quantity(self) -> Decimal:
-        """What is short and has not been cancelled or replaced."""
+        """Short units that have not been cancelled or replaced."""
         return units.open_of(self)
 
 
@@ -389,24 +389,24 @@ class EventKind(models.TextChoices):
     GENERATION = "generation", _("New reservation id")
     NEEDS_REVIEW = "needs_review", _("Needs review")
     REVIEWED = "reviewed", _("Review ended")
-    CANCEL_REQUESTED = "cancel_requested", _("Cancellation asked for")
+    CANCEL_REQUESTED = "cancel_requested", _("Cancellation requested")
     CANCELLED = "cancelled", _("Cancelled")
     FAILED = "failed", _("Failed")
     EXPORT = "export", _("Export status changed")
     RESOLVED = "resolved", _("Resolved")
-    REOPENED = "reopened", _("Opened again")
+    REOPENED = "reopened", _("Reopened")
     ITEMS_CANCELLED = "items_cancelled", _("Short items cancelled")
-    REPLACING = "replacing", _("Replacement asked for")
+    REPLACING = "replacing", _("Replacement requested")
     REPLACED = "replaced", _("Replaced")
     NOT_REPLACED = "not_replaced", _("Not replaced")
-    GIVEN_BACK = "adjusted", _("Reservation given back by hand")
-    ADJUSTMENT_BEGUN = "rearranging", _("Adjustment asked for")
-    ADJUSTMENT_DONE = "rearranged", _("Reservation adjusted by hand")
+    GIVEN_BACK = "adjusted", _("Reservation given back manually")
+    ADJUSTMENT_BEGUN = "rearranging", _("Adjustment requested")
+    ADJUSTMENT_DONE = "rearranged", _("Reservation adjusted manually")
     ADJUSTMENT_REFUSED = "not_rearranged", _("Not adjusted")
     STOCK_ARRIVED = "stock_arrived", _("Stock has arrived")
     PROMISED = "promised", _("Promised date changed")
     ERASED = "erased", _("Customer erased")
-    REPAIRED = "repaired", _("Put right by a person (coc_repair)")
+    REPAIRED = "repaired", _("Corrected by a person (coc_repair)")
 
 
 class OrderEvent(models.Model):

@@ -9,12 +9,12 @@ from orders.models.orders import Order
 
 
 class Promise(models.Model):
-    """A SKU of which an order was short: where its place in the queue is looked up.
+    """A SKU that an order was short of: its place in the queue.
 
     Written with the order's outcome. Whether the place still counts is asked of the order and its
     items (`orders.promises`); the sweep drops rows of orders that are decided.
 
-    `is_refused`: OCI was short for the order at the figure that is known. `is_asked`: a run was
+    `is_refused`: OCI was short for the order at the known figure. `is_asked`: a run was
     started for that figure. The ledger ends both when the figure changes; until then OCI is not
     asked again before `retry_at`.
     """

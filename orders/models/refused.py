@@ -1,4 +1,4 @@
-"""Orders that were refused: what the shop could not sell, and why."""
+"""Refused orders: demand that the shop could not sell, and why."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orders.models.sites import Site
 class RefusedOrder(models.Model):
     """One order that was refused; the same order number again is the same row.
 
-    Nothing in it says who the shopper is. An order that was accepted later has a row of
+    It holds no personal data. An order that was accepted later has a row of
     `orders.models.Order` under its number as well, and no longer counts as refused.
     """
 

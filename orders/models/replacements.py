@@ -1,4 +1,4 @@
-"""Replacing what is short of an order by something else of the same list."""
+"""Replacing short items of an order by another SKU of the same list."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OPEN_REPLACEMENT = Q(state="reserving") | Q(state="giving_back")
 
 
 class Replacement(models.Model):
-    """One attempt to replace what is short of an order item; at most one of an order at a time.
+    """One attempt to replace the short units of an item; an order has at most one at a time.
 
     `quantity` units of `sku` are off ATO from the beginning. `item` is as it was until OCI has
     reserved all of them; then `new_item` is part of the order. `price_difference` is for all units

@@ -34,13 +34,13 @@ def validate_time_zone(value: str) -> None:
         zoneinfo.ZoneInfo(value)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         raise ValidationError(
-            _("%(zone)s is no time zone; use a name such as Europe/Berlin."),
+            _("%(zone)s is not a time zone. Use a name such as Europe/Berlin."),
             params={"zone": repr(value)},
         ) from None
 
 
 class ListType(models.TextChoices):
-    """Which kind of OCI place a list stands for; the list's id does not tell (contract 3.2)."""
+    """The kind of OCI place of a list; the id does not show it (contract 3.2)."""
 
     GROUP = "group", _("Location group")
     LOCATION = "location", _("Location")
@@ -98,7 +98,7 @@ class ShortHandover(models.TextChoices):
 
     AT_ONCE = "at_once", _("At once")
     AFTER_MINUTES = "after_minutes", _("After some minutes")
-    WHEN_DECIDED = "when_decided", _("When somebody has decided")
+    WHEN_DECIDED = "when_decided", _("When a person has decided")
 
 
 # Of sites that people make: B2C Commerce's own export delay.

@@ -1,4 +1,4 @@
-"""What the database itself noted of each order when it was captured."""
+"""The database's own record of each order at capture."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Alerts: when each is true, what it says, what people do with it, and who is notified."""
+"""Alerts: their rules, texts, handling, and notifications."""

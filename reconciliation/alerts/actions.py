@@ -1,7 +1,7 @@
-"""What people do with an alert: acknowledge, snooze, assign, open again, resolve.
+"""Actions on an alert: acknowledge, snooze, assign, reopen, resolve.
 
-Each takes `seen`, the count of handlings that the person was looking at. When somebody else came
-first nothing is written and AlertMoved says so; what is so already is not written again.
+Each takes `seen`, the count of handlings that the person saw. When another person came
+first, nothing is written and AlertMoved is raised; repeated actions write nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LONGEST_SNOOZE = timedelta(days=30)
 
 
 class CannotHandle(Exception):
-    """What was asked for makes no sense for this alert, and nothing has changed."""
+    """The action is not valid for this alert, and nothing has changed."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -29,7 +29,7 @@ class CannotHandle(Exception):
 
 
 class AlertMoved(CannotHandle):
-    """Somebody, or the rules, have changed the alert since it was read; `alert` is as it is now."""
+    """The alert was changed since it was read; `alert` is its current state."""
 
     def __init__(self, alert: Alert) -> None:
         super().__init__(_("The alert has changed in the meantime."))
@@ -37,7 +37,7 @@ class AlertMoved(CannotHandle):
 
 
 def acknowledge(*, alert_id: int, seen: int, actor: Actor, now: datetime) -> Alert:
-    """Say that somebody knows of the alert. Raises AlertMoved."""
+    """Acknowledge the alert. Raises AlertMoved."""
     return _handle(
         alert_id,
         seen,
@@ -49,14 +49,14 @@ def acknowledge(*, alert_id: int, seen: int, actor: Actor, now: datetime) -> Ale
 
 
 def snooze(*, alert_id: int, seen: int, until: datetime, actor: Actor, now: datetime) -> Alert:
-    """Put the alert aside until a moment; it is open again by itself then.
+    """Snooze the alert until a time; it reopens automatically.
 
     Raises AlertMoved, and CannotHandle for a moment that has passed or is too far away.
     """
     if until <= now:
-        raise CannotHandle(_("That moment has passed."))
+        raise CannotHandle(_("That time has passed."))
     if until > now + LONGEST_SNOOZE:
-        words = _("Choose a moment within %(days)s days.")
+        words = _("Choose a time within %(days)s days.")
         raise CannotHandle(words % {"days": LONGEST_SNOOZE.days})
     return _handle(
         alert_id,
@@ -81,7 +81,7 @@ def open_again(*, alert_id: int, seen: int, actor: Actor, now: datetime) -> Aler
 
 
 def assign(*, alert_id: int, seen: int, assignee: str, actor: Actor, now: datetime) -> Alert:
-    """Say who looks after the alert, or with an empty name nobody. Raises AlertMoved."""
+    """Assign the alert to a person, or to nobody with an empty name. Raises AlertMoved."""
     return _handle(
         alert_id,
         seen,

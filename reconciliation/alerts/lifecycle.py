@@ -40,7 +40,7 @@ UNHANDLED: dict[str, Any] = {
 
 
 def raise_found(rule: Rule, found: Found, *, now: datetime) -> Alert:
-    """Make what a rule has found an open alert: one row, however often it is raised.
+    """Open an alert for a rule's finding: one row, however often it is raised.
 
     An alert that would not change is not written.
     """
@@ -134,7 +134,7 @@ def _is_same(rule: Rule | None, before: Data, after: Data) -> bool:
 
 
 def _is_put_away(alert: Alert, rule: Rule | None, since: datetime | None) -> bool:
-    """Whether a person has put this very piece of news away; what is wrong cannot be put away."""
+    """Whether a person has dismissed this news; faults can't be dismissed."""
     is_news = rule is not None and rule.is_news
     return bool(alert.resolved_by) and is_news and alert.since == since
 
@@ -157,7 +157,7 @@ def _reopen(alert: Alert, row: Written, since: datetime, now: datetime) -> None:
 
 
 def _update(alert: Alert, row: Written, *, rule: Rule | None, now: datetime) -> None:
-    """Write what has changed; one that is more urgent, or has grown, needs somebody again."""
+    """Write the changes; an alert that is more urgent, or has grown, needs attention again."""
     if _has(alert, row):
         return
     worse = urgency(row["priority"]) < urgency(alert.priority)
@@ -226,7 +226,7 @@ def resolve(
 ) -> bool:
     """Resolve an open alert; False if it is not open, or was handled since `seen` was read.
 
-    From then on its sentence and data are history: they say what was so, and stay as they are.
+    From then on its sentence and data are history and never change.
     """
     by = actor.name[:150] if actor.kind == ActorKind.PERSON else ""
     with transaction.atomic():
@@ -261,7 +261,7 @@ def resolve(
 
 
 def _past(alert: Alert, now: datetime) -> Written:
-    """Return the columns of an alert that is over; none if its data hold too little to say so."""
+    """Return the columns of a resolved alert; none if its data are incomplete."""
     rule = RULES.get(alert.descriptor)
     if rule is None:
         return {}
@@ -274,7 +274,7 @@ def _past(alert: Alert, now: datetime) -> Written:
 
 
 def forget_old(now: datetime) -> int:
-    """Delete what the rules did long ago from the histories; what people did stays."""
+    """Delete old entries of the rules from the histories; people's actions stay."""
     old = AlertEvent.objects.filter(actor_kind=ActorKind.JOB, at__lt=now - HISTORY_KEPT)
     return old.delete()[0]
 

@@ -1,4 +1,4 @@
-"""Make the alerts true: raise what each rule finds, resolve what it no longer finds."""
+"""Refresh the alerts: raise each rule's findings, resolve those it no longer finds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PROCESS_STARTED = timezone.now()
 
 
 def refresh_alerts(now: datetime, *, watching_since: datetime = PROCESS_STARTED) -> int:
-    """Make every alert true to the database; may run anywhere, at any time, twice at once.
+    """Refresh every alert from the database; safe to run anywhere, any time, concurrently.
 
     Returns how many matters are true now.
     """

@@ -1,7 +1,7 @@
-"""What a rule of an alert is made of: `Rule`, what it finds (`Found`), and what it says (`Text`).
+"""The parts of an alert rule: `Rule`, its findings (`Found`), and its texts (`Text`).
 
 Each file of `reconciliation.alerts.rules` has one rule. `find` reads the rows and yields what is
-true; nothing is remembered between two calls. Sentences are made from `data` alone, so the same
+true; nothing is stored between two calls. Sentences are made from `data` alone, so the same
 data makes the same sentence later, and in every language.
 """
 
@@ -32,7 +32,7 @@ Data = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What an alert says: what happened, and what to do."""
+    """The text of an alert: the event, and what to do."""
 
     message: str
     remedy: str = ""
@@ -40,7 +40,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One matter that is true now.
+    """One current finding.
 
     `context` tells the matters of one rule apart. `data` holds all that the sentences need, in
     JSON. `since` is when the matter became true; None stands for the moment it is first raised.
@@ -86,11 +86,11 @@ class Rule(ABC):
 
     @abstractmethod
     def find(self, facts: Facts) -> Iterable[Found]:
-        """Yield what is true now."""
+        """Yield the current findings."""
 
     @abstractmethod
     def text(self, data: Data) -> Text:
-        """Return what the alert says while it is open, in the active language."""
+        """Return the text of the open alert, in the active language."""
 
     @abstractmethod
     def past(self, data: Data) -> str:
@@ -105,7 +105,7 @@ class Rule(ABC):
         return self.read(alert.data, Text(alert.message, alert.remedy)).message
 
     def made_of(self, data: Data) -> Text:
-        """Return what the data say in the active language: in the past tense once it is over."""
+        """Return the text of the data in the active language: in the past tense once resolved."""
         return Text(self.past(data)) if UNTIL in data else self.text(data)
 
     def kept(self, data: Data) -> Text:
@@ -116,7 +116,7 @@ class Rule(ABC):
     def read(self, data: Data, kept: Text) -> Text:
         """Return the sentences in the active language.
 
-        Data that hold too little (an earlier release wrote them) leave what was kept in English.
+        Incomplete data (of an earlier release) keep the stored English text.
         """
         if translation.get_language() == settings.LANGUAGE_CODE:
             return kept
@@ -130,11 +130,11 @@ class Rule(ABC):
         return True
 
     def carry(self, before: Data, after: Data) -> Data:
-        """Return the data of an open alert after a refresh; `before` is what it has."""
+        """Return the data of an open alert after a refresh; `before` are its current data."""
         return after
 
     def has_grown(self, before: Data, after: Data) -> bool:
-        """Return whether something new joined the matter, so that somebody must look again."""
+        """Return whether the finding has grown, so that it needs attention again."""
         return False
 
     def final(self, data: Data) -> Data:

@@ -1,4 +1,4 @@
-"""What an alert says to people who see some sites only, in the figures of these sites.
+"""Texts of alerts for people who see some sites only, in the figures of these sites.
 
 The alerts count the orders of all sites, and some name people. People of one site must not learn
 of another one's orders, so each rule has a text for some sites (`Rule.site_text`); a rule without
@@ -15,7 +15,7 @@ from reconciliation.models import Alert
 
 
 def site_texts(alerts: Iterable[Alert], *, site_ids: Collection[str]) -> dict[int, str]:
-    """Return what each alert says to people of these sites, by key.
+    """Return each alert's text for people of these sites, by key.
 
     The others do not concern them, or have no text for some sites. Without a site there is none.
     """

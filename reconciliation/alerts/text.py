@@ -1,4 +1,4 @@
-"""What an alert says to people who see every site, in the active language."""
+"""Texts of alerts for people who see every site, in the active language."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FROZEN = "alert"
 
 
 def text_of(alert: Alert) -> Text:
-    """Return what `alert` says; the stored English sentences if nothing better can be made."""
+    """Return the text of `alert`; the stored English sentences if its data are incomplete."""
     kept = Text(alert.message, alert.remedy)
     rule = RULES.get(alert.descriptor)
     return kept if rule is None else rule.read(alert.data, kept)

@@ -1,6 +1,6 @@
-"""Counting the calls to OCI by kind: sent, answered, failed, throttled.
+"""Counts of the calls to OCI by kind: sent, answered, failed, throttled.
 
-Calls are counted in shared rows, so that every process sees what any of them has seen. What a
+Calls are counted in shared rows, so that every process sees the counts of all. What a
 process must write, and how often, `call_observer` decides.
 """
 
@@ -177,7 +177,7 @@ def note_slow(now: datetime, *, since: datetime, p95_ms: int) -> None:
 
 
 def note_throttled(*, retry_after: float, now: datetime, kind: CallKind = CallKind.READ) -> None:
-    """Note a 429: send nothing for `retry_after` seconds, and half as much at once from then on.
+    """Note a 429: send nothing for `retry_after` seconds, then half as many calls at once.
 
     Neither a failure nor a good answer; but the call did not hang. Only reservations that are
     throttled again and again, and nothing else, are an outage. Of a burst of calls that are

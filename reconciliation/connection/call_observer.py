@@ -1,7 +1,7 @@
-"""What the OCI client tells about its calls: kept in memory, written into the shared rows.
+"""Observes the OCI client's calls: keeps counts in memory, writes them into the shared rows.
 
-A process writes what is well at most once a second, and what is not at once. Detection does not
-depend on one process seeing enough: each writes what it has seen, and the counts add up.
+A process writes good calls at most once a second, and failures at once. Detection does not
+depend on one process seeing enough: each writes its own counts, which add up.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How many calls to OCI at once, and when (design 5: grow while good, halve on trouble)."""
+"""The number of concurrent calls to OCI (design 5: grow while good, halve on failures)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from reconciliation.models import Connection
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast background work may call OCI.
+    """The pace of background calls to OCI.
 
     `concurrency` is the number of calls at once, 1 or more, for all processes together;
-    `wait_seconds` is how long to send nothing at all (0.0 when there is no such wish of OCI's).
+    `wait_seconds` is how long to send nothing at all (0.0 if OCI asks for no pause).
     """
 
     concurrency: int

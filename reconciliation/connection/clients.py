@@ -83,7 +83,7 @@ def client_for_audit() -> FeedClient:
 
 
 def client_for_check(*, connect_timeout: float, read_timeout: float) -> OciClient:
-    """Return a new client whose calls are not counted; whoever asked for it closes it.
+    """Return a new client whose calls are not counted; the caller closes it.
 
     Raises ImproperlyConfigured if a setting is missing.
     """

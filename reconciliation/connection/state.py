@@ -63,7 +63,7 @@ def has_answered(connection: Connection) -> bool:
 
 
 def start_concurrency() -> int:
-    """Return with how many calls at once to begin."""
+    """Return the initial number of concurrent calls."""
     return min(START_CONCURRENCY, settings.COC_OCI_CONCURRENCY)
 
 

@@ -1,4 +1,4 @@
-"""What a process has seen of one kind of call: what of it must be written, and when."""
+"""A process's own counts of one kind of call, and when to write them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SLOW_AT_LEAST = 2
 class Sent:
     """A call under way. `at` is wall-clock time, `started` a time of `time.monotonic()`.
 
-    `is_live` says that it has as long as a shopper may wait, and no longer.
+    `is_live`: its limit is the time that a shopper may wait.
     """
 
     kind: CallKind
@@ -37,7 +37,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Uncounted:
-    """Calls that were sent and are to be counted now, and when the first of them was sent."""
+    """Sent calls to count now, and when the first of them was sent."""
 
     calls: int
     since: datetime
@@ -70,7 +70,7 @@ class Tally:
     _took: deque[_Took] = field(default_factory=lambda: deque(maxlen=_KEPT_CALLS))
 
     def sent(self, call: Sent) -> Uncounted | None:
-        """Note a call as it is sent; returns what is to be counted now, if anything is.
+        """Note a call as it is sent; returns the calls to count now, or None.
 
         A document that is sent again is not counted again.
         """
@@ -87,7 +87,7 @@ class Tally:
             return due
 
     def answered(self, call: Sent, *, now: datetime, seconds: float) -> bool:
-        """Note a good answer; True if it is to be written now."""
+        """Note a good answer; True if it must be written now."""
         with self._lock:
             self._note(call, _Took(now, seconds, answered=True))
             self._last_good, self._sent_written = now, None
@@ -113,7 +113,7 @@ class Tally:
             return True
 
     def troubled(self, call: Sent) -> None:
-        """Note an answer that is neither good nor a failure; the next good one is to be written."""
+        """Note an answer that is neither good nor a failure; the next good one must be written."""
         with self._lock:
             self._is_dirty = True
             self._uncounted = [one for one in self._uncounted if one is not call]

@@ -1,6 +1,6 @@
 """The moves of the connection from state to state.
 
-Each is one conditional update that names the state it leaves; whoever's update counts a row has won
+Each is one conditional update that names the state it leaves; the update that counts a row wins
 and writes the line of history and the outage in the same transaction.
 """
 
@@ -178,9 +178,9 @@ def note_good_probe(now: datetime) -> bool:
 
 
 def note_bad_probe(*, sent_at: datetime) -> None:
-    """Begin to count good probes again: they must come one after the other.
+    """Restart the count of good probes: they must be consecutive.
 
-    A probe that hung while later ones were answered says nothing about now.
+    A probe that hung while later ones were answered proves nothing about the present.
     """
     row().filter(
         Q(last_good_at=None) | Q(last_good_at__lte=sent_at),

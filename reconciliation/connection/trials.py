@@ -34,7 +34,7 @@ _LOOKED_AT = 50
 
 
 def take(now: datetime) -> int | None:
-    """Become the one who tries an order now; returns the number of the trial, None if none is due.
+    """Take the next trial; returns its number, None if none is due.
 
     One is due while OFFLINE, and while a reservation failed and none has worked since: a few orders
     an hour are too few to tell whether it was the first of many.
@@ -87,9 +87,9 @@ def orders_to_try() -> Sequence[int]:
 
 
 def _not_behind_promises(found: Sequence[int], wanted: Mapping[int, set[Key]]) -> list[int]:
-    """Return the orders that want nothing of which a short order may keep a place; one query.
+    """Return the orders without SKUs for which a short order keeps a place; one query.
 
-    Without any, the others are tried all the same: OCI would never count as back.
+    Without any, the others are tried anyway: OCI would never count as back.
     """
     keys = {key for order_id in found for key in wanted[order_id]}
     rows = Promise.objects.filter(promises.of_keys(keys))

@@ -1,7 +1,7 @@
 """One verdict from three kinds of call: whether OCI counts as lost, since when and why.
 
 Reserving decides. Reads that fail are a loss only if no reservation has worked since they began to,
-and giving back never is: what it leaves behind is given back later.
+and failing releases never are: the units are given back later.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Promise 1: no accepted order is lost, and none says something else than when it was captured."""
+"""Promise 1: no accepted order is lost, and none differs from its capture."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _names_of(order_id: int) -> tuple[str, str]:
 
 
 def changed_orders() -> Iterator[Broken]:
-    """Yield each order that does not say what it said when it was captured."""
+    """Yield each order that differs from its capture."""
     for found in evidence.all_evidence():
         row = f"order {found.order.site_id} {found.order.order_no} (id {found.order.pk})"
         if fault := found.payload_fault():

@@ -1,6 +1,6 @@
-"""Testing the connection by hand: a token, then figures of each list, step by step.
+"""The connection test: a token, then figures of each list, step by step.
 
-What it finds out is told and not counted: neither state, failures nor figures change by it.
+Its results are shown but not counted: state, failures and figures stay unchanged.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _LEASE_SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: what was asked, whether it went well, what that means, and how long it took."""
+    """One step: its request, success, meaning, and duration."""
 
     name: str
     ok: bool
@@ -52,7 +52,7 @@ class Step:
 
 
 class CheckRefused(Exception):
-    """The test was not made; the text says why."""
+    """The test was not run; the text has the reason."""
 
 
 def check(now: datetime) -> list[Step]:
@@ -64,12 +64,12 @@ def check(now: datetime) -> list[Step]:
     wait_until = connection.current().wait_until
     if wait_until is not None and wait_until > now:
         raise CheckRefused(
-            _("Omnichannel Inventory asks not to be called until %(time)s UTC. Test it then.")
+            _("Omnichannel Inventory asks us to wait until %(time)s UTC. Test it after that.")
             % {"time": f"{wait_until:%H:%M:%S}"}
         )
     holder = uuid.uuid4().hex
     if not leases.take(name=_LEASE, holder=holder, seconds=_LEASE_SECONDS, now=now):
-        raise CheckRefused(_("A test is under way already. Wait a moment and look again."))
+        raise CheckRefused(_("A test is already running. Wait a moment and reload."))
     try:
         return _steps()
     finally:
@@ -110,7 +110,7 @@ def _step(name: str, ask: Callable[[], str]) -> Step:
 
 def _token(client: OciClient) -> str:
     client.authenticate()
-    return _("Omnichannel Inventory knows our credentials and gave a token.")
+    return _("Omnichannel Inventory accepted our credentials and issued a token.")
 
 
 def _figures(client: OciClient, list_: InventoryList) -> str:
@@ -119,10 +119,10 @@ def _figures(client: OciClient, list_: InventoryList) -> str:
     place = Place(PlaceKind(list_.list_type), list_.pk)
     found = client.get_availability(place=place, skus=skus or (HARMLESS,))
     if not skus:
-        return _("It answered. No SKU of this list is known here yet.")
+        return _("It answered. This list has no known SKU yet.")
     return ngettext(
-        "It answered with figures of %(found)d of the %(asked)d SKU asked for.",
-        "It answered with figures of %(found)d of the %(asked)d SKUs asked for.",
+        "It answered with figures for %(found)d of the %(asked)d requested SKU.",
+        "It answered with figures for %(found)d of the %(asked)d requested SKUs.",
         len(skus),
     ) % {"found": len({one.sku for one in found}), "asked": len(skus)}
 
@@ -130,7 +130,7 @@ def _figures(client: OciClient, list_: InventoryList) -> str:
 def _harmless(client: OciClient) -> str:
     with suppress(OciRefused):
         client.get_availability(place=Place(PlaceKind.GROUP, HARMLESS), skus=(HARMLESS,))
-    return _("It answered. There is no inventory list here yet to ask about.")
+    return _("It answered. There is no inventory list here to ask about yet.")
 
 
 def _words(error: OciError) -> str:
@@ -142,11 +142,11 @@ def _words(error: OciError) -> str:
             else _("Check COC_OCI_TENANT_GROUP_ID, and that the client may read availability.")
         )
     elif isinstance(error, OciThrottled):
-        hint = _("It is there and wants fewer calls. Nothing needs to be done.")
+        hint = _("It answers but asks for fewer calls. You do not need to do anything.")
     elif isinstance(error, OciRefused):
-        hint = _("It is there. Check the id of this list, and whether it is a location or a group.")
+        hint = _("It answers. Check the id of this list, and whether it is a location or a group.")
     elif isinstance(error, OciNoAnswer) and error.kind == "connect":
         hint = _("Check the addresses in COC_OCI_BASE_URL and COC_OCI_TOKEN_URL, and the network.")
     else:
-        hint = _("It may be down. Look at its own status page, and test again in a while.")
+        hint = _("It may be down. Check its status page, and test again later.")
     return f"{error} {hint}"

@@ -1,6 +1,6 @@
-"""Whether orders say what they said when they were captured.
+"""Whether orders still equal their capture.
 
-Two things tell of it independently of an order's own columns: the trace that the database wrote
+Two sources are independent of an order's own columns: the trace that the database wrote
 when it got the order (`CaptureTrace`), and the payload as the storefront sent it, whose hash is
 known. Items that people added are no part of either. An order of an earlier release may lack parts
 of bundles; a payload that was reduced has no hash of its own and no customer.
@@ -56,7 +56,7 @@ _BELONGS_TO_ORDER: tuple[Any, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A column that does not say what was captured: `now`, and `then` by an independent `source`.
+    """A column that differs from the capture: `now`, and `then` by an independent `source`.
 
     `item` is the order's item that it is a column of. `is_proven`: nothing contradicts the source,
     and the column may be given its value back without touching anything else.
@@ -90,7 +90,7 @@ class Evidence:
     trace: CaptureTrace | None
 
     def payload_fault(self) -> str:
-        """Return why the payload proves nothing, or nothing."""
+        """Return why the payload is no proof, or ""."""
         if self.payload is None:
             return "its payload is missing"
         try:
@@ -103,7 +103,7 @@ class Evidence:
         return ""
 
     def differences(self) -> list[Difference]:
-        """Return what does not say what was captured, the order's own columns first."""
+        """Return the differences from the capture, the order's own columns first."""
         intact = None if self.payload_fault() else self.payload
         placed = None if intact is None else _placed(intact, self.order.site)
         found = list(self._of_trace(placed))
@@ -202,7 +202,7 @@ def shown(value: Any) -> str:
 
 
 def evidence_of(orders: Iterable[Order]) -> list[Evidence]:
-    """Return what is known of these orders; four queries for all, one more for some bundles."""
+    """Return the evidence about these orders; four queries for all, one more for some bundles."""
     rows = list(orders)
     ids = [order.pk for order in rows]
     sites = Site.objects.in_bulk([order.site_id for order in rows])
@@ -221,7 +221,7 @@ def evidence_of(orders: Iterable[Order]) -> list[Evidence]:
 
 
 def all_evidence() -> Iterator[Evidence]:
-    """Yield what is known of each order, in constant memory."""
+    """Yield the evidence about each order, in constant memory."""
     last = 0
     while orders := list(Order.objects.filter(pk__gt=last).order_by("pk")[:_CHUNK]):
         yield from evidence_of(orders)
@@ -229,7 +229,7 @@ def all_evidence() -> Iterator[Evidence]:
 
 
 def vanished_captures() -> Iterator[CaptureTrace]:
-    """Yield the traces of orders of which there is no row, under their number or another one."""
+    """Yield the traces of orders without a row, under their number or another one."""
     by_number = Order.objects.filter(site=OuterRef("site_id"), order_no=OuterRef("order_no"))
     by_key = Order.objects.filter(pk=OuterRef("pk"))
     lacking = CaptureTrace.objects.filter(~Exists(by_number.order_by()), ~Exists(by_key.order_by()))
@@ -237,9 +237,9 @@ def vanished_captures() -> Iterator[CaptureTrace]:
 
 
 def left_behind() -> dict[int, dict[str, int]]:
-    """Return, by primary keys of orders that do not exist, how many rows each table has of them.
+    """Return, by primary keys of missing orders, how many rows each table still has.
 
-    Foreign keys forbid such rows, unless somebody has switched them off.
+    Foreign keys forbid such rows, unless they were switched off.
     """
     left: dict[int, dict[str, int]] = defaultdict(dict)
     there = Order.objects.filter(pk=OuterRef("order_id")).order_by()

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Fault(StrEnum):
-    """What is wrong with a row; `maintenance.repair` plans a repair for each."""
+    """The faults of rows; `maintenance.repair` plans a repair for each."""
 
     HISTORY = "history"
     OUTCOME = "outcome"
@@ -34,7 +34,7 @@ class Fault(StrEnum):
 class Broken:
     """One broken promise: its number, the row that breaks it, and how.
 
-    `fault` and `key` (the primary key of what is to be put right) are for the repair.
+    `fault` and `key` (the primary key of the row to correct) are for the repair.
     """
 
     promise: int

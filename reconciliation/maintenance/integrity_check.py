@@ -1,6 +1,6 @@
-"""What of the seven promises can be checked on live data; each finding names the row.
+"""Checks the seven promises on live data; each finding names the row.
 
-Reads while others write: what looks broken is read once more before it is called broken.
+Reads while others write: a suspicious row is read once more before it is reported.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def check(progress: Callable[[int, int], None] | None = None) -> Iterator[Broken
 
 
 def _twice(one: Callable[[], Iterator[Broken]]) -> Iterator[Broken]:
-    """Yield what is found twice in a row: a change under way is found at most once."""
+    """Yield findings that appear twice in a row: a concurrent change appears at most once."""
     first = dict.fromkeys(one())
     if first:
         again = set(one())
@@ -97,7 +97,7 @@ def _of(order: Order, promise: int, fault: Fault, detail: str) -> Broken:
 
 
 def _orders_without_history() -> Iterator[Broken]:
-    """Promises 1 and 7: each order was captured, and each state was cleared, by somebody."""
+    """Promises 1 and 7: each order's capture and settlement are recorded with an actor."""
     captured = Q(events__kind__in=[EventKind.CAPTURED, EventKind.CAPTURED_OFFLINE])
     settled = Q(events__kind__in=[EventKind.SETTLED, EventKind.RESOLVED])
     told = Order.objects.annotate(
@@ -115,7 +115,7 @@ def _orders_without_history() -> Iterator[Broken]:
 
 
 def _documents_against_items() -> Iterator[Broken]:
-    """Promise 2: what the documents hold is what the items say, once."""
+    """Promise 2: the documents' units equal the items' reserved units."""
     for orders in _chunks():
         ids = [order.pk for order in orders]
         held: dict[int, dict[Key, Decimal]] = {pk: defaultdict(lambda: ZERO) for pk in ids}
@@ -159,7 +159,7 @@ def _documents_of_their_own() -> Iterator[Broken]:
 
 
 def _states_against_items() -> Iterator[Broken]:
-    """Promise 1: exactly one outcome, and the one that the quantities say."""
+    """Promise 1: exactly one outcome, which matches the quantities."""
     for orders in _chunks():
         ids = [order.pk for order in orders]
         items: dict[int, list[OrderItem]] = defaultdict(list)
@@ -191,7 +191,7 @@ def _states_against_items() -> Iterator[Broken]:
 
 
 def _records_against_rows() -> Iterator[Broken]:
-    """Promise 3: ATO and holds are what the ledger's rows add up to."""
+    """Promise 3: ATO and holds equal the sums of the ledger's rows."""
     moved = {
         row["record"]: (row["ato"], row["held"])
         for row in Movement.objects.order_by()
@@ -220,9 +220,9 @@ def _records_against_rows() -> Iterator[Broken]:
 
 
 def _holds_against_orders() -> Iterator[Broken]:
-    """Promise 3: a waiting order holds what it asks for; one that is over holds nothing.
+    """Promise 3: a waiting order holds its units; a finished one holds nothing.
 
-    A failed order holds on while OCI may hold something for it.
+    A failed order keeps its holds while OCI may hold units for it.
     """
     undone = ~Exists(not_yet_cancelled().filter(order=OuterRef("order")))
     over = Q(order__status=OrderStatus.CANCELLED) | Q(undone, order__status=OrderStatus.FAILED)
@@ -271,7 +271,7 @@ def _exports_withheld() -> Iterator[Broken]:
 
 
 def unfaithful_files() -> Iterator[Broken]:
-    """Promise 6: each daily report is there, is what was written, and says what the rows say."""
+    """Promise 6: each daily report exists, is unchanged, and agrees with the rows."""
     for unfaithful in unfaithful_days():
         row, detail = f"report {unfaithful.name}", unfaithful.fault
         if unfaithful.order_id:

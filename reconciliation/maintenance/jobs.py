@@ -145,7 +145,8 @@ def tend(now: datetime) -> list[str]:
         # The newest that was done stays in any case: pages and the alert rest on it.
         last = last_job(kind, done=True)
         old = list(ended.values_list("pk", flat=True)[_KEPT : _KEPT + 100])
-        MaintenanceJob.objects.filter(pk__in=old).exclude(pk=last.pk if last else None).delete()
+        kept = [last.pk] if last else []
+        MaintenanceJob.objects.filter(pk__in=old).exclude(pk__in=kept).delete()
     return done
 
 

@@ -37,7 +37,7 @@ def start_if_due(now: datetime) -> bool:
 
 
 def next_at() -> datetime | None:
-    """Return the moment from which it is due; None at once."""
+    """Return when it is next due; None if at once."""
     return Lease.objects.filter(pk=_LEASE).values_list("until", flat=True).first()
 
 

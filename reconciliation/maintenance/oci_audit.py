@@ -1,4 +1,4 @@
-"""The audit: what OCI holds for our orders, beside what our reservation documents say it holds.
+"""The audit: OCI's reservations for our orders, compared with our reservation documents.
 
 OCI has no call that reads a document; its export of reservations is the only way. Reads only.
 
@@ -41,7 +41,7 @@ _OVER = (DocumentState.CANCELLED, DocumentState.REFUSED)
 
 
 class AuditFailed(Exception):
-    """OCI made no export that can be used; the text says why."""
+    """OCI made no usable export; the text has the reason."""
 
 
 class Difference(StrEnum):

@@ -73,7 +73,7 @@ def is_due(now: datetime) -> bool:
 
 
 def next_at() -> datetime | None:
-    """Return the moment from which it is due; None at once."""
+    """Return when it is next due; None if at once."""
     return Lease.objects.filter(pk=_LEASE).values_list("until", flat=True).first()
 
 
@@ -96,12 +96,12 @@ def due(now: datetime) -> Applied:
 
 
 def apply(*, now: datetime) -> Applied:
-    """Erase what is older than COC_RETAIN_PAYLOAD_DAYS and COC_RETAIN_CUSTOMER_DAYS; 0 keeps it.
+    """Erase data older than COC_RETAIN_PAYLOAD_DAYS and COC_RETAIN_CUSTOMER_DAYS; 0 keeps it.
 
     What others keep goes by settings of its own (`also`). Figures older than
     COC_RETAIN_FIGURE_DAYS are added up.
 
-    Reports that hold an erased customer are written anew by the outbox of the reports.
+    The outbox of the reports rewrites reports that hold an erased customer.
     """
     payloads = customers = figures = 0
     if days := settings.COC_RETAIN_PAYLOAD_DAYS:

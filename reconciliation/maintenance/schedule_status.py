@@ -1,4 +1,4 @@
-"""What runs by itself: when it did last, when it will, and whether it is late."""
+"""Scheduled tasks: their last run, next run, and whether they are late."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _GRACE = timedelta(minutes=2)
 
 
 class Standing(StrEnum):
-    """How something that runs by itself stands."""
+    """The state of a scheduled task."""
 
     GOOD = ""
     LATE = "late"
@@ -37,7 +37,7 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that runs by itself; `next_at` is None where no moment can be told."""
+    """One scheduled task; `next_at` is None if unknown."""
 
     interval: Interval
     last_at: datetime | None
@@ -46,7 +46,7 @@ class Entry:
 
 
 def schedule_status(now: datetime) -> list[Entry]:
-    """Return what runs by itself, what people ask for most first."""
+    """Return the scheduled tasks, the most important first."""
     found = intervals.all_intervals()
     grace = _GRACE + 2 * found[intervals.SWEEP].length
     return [_ENTRIES[name](found[name], now, grace) for name in _ENTRIES]

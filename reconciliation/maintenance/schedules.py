@@ -1,6 +1,6 @@
-"""The queue's table of schedules is code and the interval that people chose: made true, by name.
+"""Keeps the queue's table of schedules equal to the code and the chosen intervals, by name.
 
-Done when the processes start, when somebody changes an interval, and by the monitor all along.
+It runs when the processes start, when a person changes an interval, and regularly in the monitor.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ def ensure() -> None:
 
 
 def follow(name: str, *, now: datetime) -> None:
-    """Make the changed interval of `name` count at once; call in the transaction of the change.
+    """Apply the changed interval of `name` at once; call in the transaction of the change.
 
-    Those that are not here are asked for each time (`intervals.interval_of`), and need nothing.
+    Others are read each time (`intervals.interval_of`), and need no update.
     """
     if name in _FUNCS:
         ensure()
@@ -99,7 +99,7 @@ def states(now: datetime) -> list[ScheduleState]:
 
 
 def heal(now: datetime) -> list[str]:
-    """Make true what is not, while everything runs; return the names of what was put right.
+    """Repair the schedules while everything runs; return the names of those repaired.
 
     The monitor calls this: a deleted schedule of ours would never be missed by the queue, and one
     row that the queue cannot read, whose ever it is, stops every schedule. Such a foreign row is
@@ -113,7 +113,7 @@ def heal(now: datetime) -> list[str]:
                 logger.error("Schedule %r cannot be read; it does not run any more.", found.name)
         elif found.is_own and found.fault in (Fault.MISSING, Fault.CHANGED, Fault.UNREADABLE):
             healed.append(found.name)
-            logger.warning("Schedule %r was %s; it is made anew.", found.name, found.fault)
+            logger.warning("Schedule %r was %s; it is created again.", found.name, found.fault)
             is_own = True
     if is_own:
         ensure()

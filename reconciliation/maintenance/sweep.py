@@ -37,7 +37,7 @@ _MOST_HALF_RERUN = 500
 
 
 def sweep(*, clock: Callable[[], datetime]) -> list[str]:
-    """Wake what is due and unattended; return the names of what was woken or done, for the log."""
+    """Wake due and abandoned work; return the names of woken or finished work, for the log."""
     now = clock()
     found = []
     if outcomes.resume_abandoned(actor=SWEEP, now=now):
@@ -128,9 +128,9 @@ def _what_to_retry() -> tuple[Scope, dict[str, list[int]]]:
 
 
 def _half_rerun() -> QuerySet[Order]:
-    """Return short orders of which OCI may hold more than they know.
+    """Return short orders for which OCI may hold uncounted units.
 
-    Their shortfall was asked for, and the run ended before the answer was known or counted.
+    Their shortfall was requested, and the run ended before the answer was known or counted.
     """
     uncounted = ReservationDocument.objects.filter(
         Q(state=DocumentState.ANSWERED) | Q(state=DocumentState.PREPARED, sends__gt=0),

@@ -16,7 +16,7 @@ COLUMNS = ("line", "orderNo", "reason", "raw")
 
 
 class RejectFile:
-    """Takes what is refused, as it is refused; without a file it drops it."""
+    """Collects refused orders as they come; without a file it drops them."""
 
     def __init__(self, file: TextIO | None) -> None:
         self._writer = None if file is None else csv.writer(file)
@@ -39,7 +39,7 @@ class RejectFile:
             self._write((line, found.order_no, f"left out: {reason}", texts.get(line, "")))
 
     def lines(self, bad: Sequence[BadLine]) -> None:
-        """Write what is wrong with the file as a whole."""
+        """Write the fault of the whole file."""
         for one in bad:
             self._write((one.number, "", one.message, ""))
 

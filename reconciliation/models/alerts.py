@@ -25,7 +25,7 @@ class AlertState(models.TextChoices):
 
 
 class Handling(models.TextChoices):
-    """What somebody has said of an alert that is open."""
+    """A person's handling of an open alert."""
 
     NONE = "", _("Open")
     ACKNOWLEDGED = "acknowledged", _("Acknowledged")
@@ -33,12 +33,12 @@ class Handling(models.TextChoices):
 
 
 class Alert(models.Model):
-    """One alert; updated in place while it is true, resolved when it is no longer.
+    """One alert; updated in place while its cause lasts, then resolved.
 
-    `occurrence` counts how often it became true, `revision` what was ever written of it; `turn` is
+    `occurrence` counts how often it was raised, `revision` every write; `turn` is
     the revision of the last turn (raised, more urgent, resolved), of which people are told.
-    `handling` is what a person said of this occurrence, and `handled` counts that, so that the
-    loser of a race can be told. `resolved_by` is empty unless a person resolved it.
+    `handling` is a person's handling of this occurrence, and `handled` counts handlings,
+    to detect conflicts. `resolved_by` is empty unless a person resolved it.
     """
 
     # The name of a rule's file in `reconciliation.alerts.rules`.
@@ -85,12 +85,12 @@ class Alert(models.Model):
 class AlertEventKind(models.TextChoices):
     """What can happen to an alert."""
 
-    RAISED = "raised", _("Became true")
+    RAISED = "raised", _("Raised")
     WORSE = "worse", _("Became more urgent")
     RESOLVED = "resolved", _("Resolved")
     ACKNOWLEDGED = "acknowledged", _("Acknowledged")
     SNOOZED = "snoozed", _("Snoozed")
-    OPENED = "opened", _("Opened again")
+    OPENED = "opened", _("Reopened")
     ASSIGNED = "assigned", _("Assigned")
 
 

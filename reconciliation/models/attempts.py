@@ -1,4 +1,4 @@
-"""What was asked of OCI for an order, and what came back."""
+"""Calls to OCI for an order, and their answers."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from orders.models import Order
 
 
 class Purpose(models.TextChoices):
-    """What a reservation document is for."""
+    """The purpose of a reservation document."""
 
     ORDER = "order", _("The whole order")
-    SHORTFALL = "shortfall", _("What an earlier attempt left short")
-    REPLACEMENT = "replace", _("A replacement for what is short")
-    ADJUSTMENT = "rearrange", _("What an adjustment by hand keeps")
+    SHORTFALL = "shortfall", _("Short units of an earlier attempt")
+    REPLACEMENT = "replace", _("A replacement for short units")
+    ADJUSTMENT = "rearrange", _("Units kept by a manual adjustment")
 
 
 # What documents of these hold is counted with the row that asked for them, never by a run.
@@ -23,13 +23,13 @@ OF_REMEDIES = (Purpose.REPLACEMENT, Purpose.ADJUSTMENT)
 
 
 class DocumentState(models.TextChoices):
-    """What we know of a reservation document at OCI."""
+    """The known state of a reservation document at OCI."""
 
-    PREPARED = "prepared", _("Written down, answer not known")  # sent `sends` times, maybe 0
-    ANSWERED = "answered", _("Answered; not yet counted in the order")
+    PREPARED = "prepared", _("Sent; answer not known")  # sent `sends` times, maybe 0
+    ANSWERED = "answered", _("Answered; not yet counted")
     COUNTED = "counted", _("Held at OCI and counted in the order")
     CANCELLING = "cancelling", _("To be cancelled")
-    CANCELLED = "cancelled", _("Cancelled, or never there")
+    CANCELLED = "cancelled", _("Cancelled, or never created")
     REFUSED = "refused", _("Refused by OCI; holds nothing")
 
 
@@ -84,7 +84,7 @@ class AttemptOutcome(models.TextChoices):
     PARTIAL = "PARTIALLY_RESERVED", _("Partially Reserved")
     NOTHING = "NOTHING_RESERVED", _("Nothing Reserved")
     OCI_OFFLINE = "OCI_OFFLINE", _("Omnichannel Inventory remains offline")
-    LATER = "LATER", _("OCI is busy with it; asked again later")
+    LATER = "LATER", _("OCI is busy with it; retried later")
     NEW_ID = "NEW_ID", _("OCI refused the id; reserved under the next one")
     NEEDS_REVIEW = "NEEDS_REVIEW", _("Needs review")
 

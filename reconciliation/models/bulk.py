@@ -13,7 +13,7 @@ from orders.models import InventoryList, Order, Replacement
 
 
 class BulkKind(models.TextChoices):
-    """What can be done to many orders at once."""
+    """The remedies for many orders."""
 
     CANCEL = "cancel", _("Cancel orders")
     CANCEL_SHORT = "cancel_short", _("Cancel short items")
@@ -23,10 +23,10 @@ class BulkKind(models.TextChoices):
 
 
 class BulkRemedy(models.Model):
-    """One remedy for many orders: first a draft to look at, then confirmed once and carried out.
+    """One remedy for many orders: a draft with a preview, confirmed once, then carried out.
 
     Written by `reconciliation.remedies.bulk`. Its id is the address of the draft and of the result,
-    so that a second click meets what the first one did. What replaces what, for how much (None: not
+    so that a second click finds the first one's result. A replacement, with its price (None: not
     known), is written when it is confirmed.
     """
 
@@ -68,7 +68,7 @@ class BulkState(models.TextChoices):
 
 
 class BulkLine(models.Model):
-    """One order of a bulk remedy; `units` are what was shown of its items, by primary key."""
+    """One order of a bulk remedy; `units` are the units shown of its items, by primary key."""
 
     bulk = models.ForeignKey(BulkRemedy, on_delete=models.CASCADE, related_name="lines")
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="+")

@@ -1,4 +1,4 @@
-"""Channels that tell people outside of alerts, and the log of what was told over each."""
+"""Channels that send alerts to people outside, and their delivery logs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ChannelKind(models.TextChoices):
 
 
 class Channel(models.Model):
-    """Where alerts are told, and which of them.
+    """A destination of alerts, and its filter.
 
     `target` is e-mail addresses by commas, or the address of a webhook, which is as secret as
     `secret`, the key of its signatures. `descriptors` are those told of; none: all. One with
@@ -55,7 +55,7 @@ class Channel(models.Model):
 
 
 class DeliveryKind(models.TextChoices):
-    """Why something is told."""
+    """Why a message is sent."""
 
     RAISED = "raised", _("Raised")
     WORSE = "worse", _("More urgent")
@@ -73,7 +73,7 @@ class DeliveryState(models.TextChoices):
 
 
 class Delivery(models.Model):
-    """One thing told of an alert over a channel: written down first, then sent, then marked.
+    """One message about an alert over a channel: stored first, then sent, then marked.
 
     `uid` is the same however often it is sent, so that a receiver can tell a repetition. `revision`
     counts what the channel is told of the alert; `seen` and `turn` are the alert's own when this

@@ -88,7 +88,7 @@ class Connection(models.Model):
 
 
 class CallKind(models.TextChoices):
-    """What a call to OCI is for; a service may do one and not another."""
+    """The kind of a call to OCI; a service may answer one kind and not another."""
 
     READ = "read", _("Reading figures")
     RESERVE = "reserve", _("Reserving")
@@ -171,16 +171,16 @@ class ConnectionChange(models.Model):
 
 
 class HeldFigures(models.Model):
-    """A list whose figures from OCI cannot be right: what is known is kept, and an alert says so.
+    """A list whose figures from OCI can't be right: known figures are kept, and an alert is raised.
 
-    The row goes when OCI gives figures that can be taken over again.
+    The row is deleted when OCI returns plausible figures again.
     """
 
     class Why(models.TextChoices):
-        """What is wrong with the figures."""
+        """The fault of the figures."""
 
         ALL_ZERO = "all_zero", _("Every SKU that had stock is sold out at once")
-        VANISHED = "vanished", _("OCI does not know the list any more")
+        VANISHED = "vanished", _("OCI no longer knows the list")
 
     list_id = models.CharField(max_length=256, primary_key=True)
     why = models.CharField(max_length=8, choices=Why.choices)

@@ -10,12 +10,12 @@ from orders.models import InventoryList
 
 
 class FeedState(models.TextChoices):
-    """What the feed of a list does."""
+    """The state of a list's feed."""
 
     NEW = "new", _("Waits for a full export")
     EXPORTING = "exporting", _("Full export")
     FOLLOWING = "following", _("Follows the changes")
-    NOT_OFFERED = "not_offered", _("OCI offers no feed; figures are asked for in turn")
+    NOT_OFFERED = "not_offered", _("OCI offers no feed; figures are requested in turn")
 
 
 class StockFeed(models.Model):

@@ -7,9 +7,9 @@ from django.db.models import Q
 
 
 class IntervalSetting(models.Model):
-    """One thing that runs by itself; written by `reconciliation.queue.intervals` alone.
+    """One scheduled task; written by `reconciliation.queue.intervals` alone.
 
-    What is empty counts as the environment says. `every` is in the unit of its kind (seconds or
+    Empty columns use the environment's value. `every` is in the unit of its kind (seconds or
     minutes); `at` is a time of day in `zone` instead of it.
     """
 

@@ -13,7 +13,7 @@ from reconciliation.models.attempts import ReservationDocument
 class ReleaseState(models.TextChoices):
     """What we know of one record of `POST /releases`."""
 
-    PREPARED = "prepared", _("Written down, answer not known")  # sent `sends` times, maybe 0
+    PREPARED = "prepared", _("Sent; answer not known")  # sent `sends` times, maybe 0
     RELEASED = "released", _("Released at OCI")
     REFUSED = "refused", _("Refused by OCI")
     REPEATED = "repeated", _("Refused by OCI; repeated under the next id")

@@ -18,7 +18,7 @@ class ReportType(models.TextChoices):
 
 
 class ReportDay(models.Model):
-    """One daily report. `needs_merge` says that orders changed since `revision` was written."""
+    """One daily report. `needs_merge`: orders changed since `revision` was written."""
 
     site = models.ForeignKey(Site, on_delete=models.PROTECT)
     date = models.DateField()

@@ -23,9 +23,9 @@ class Trigger(models.TextChoices):
 class Scope(models.TextChoices):
     """Which orders a run takes."""
 
-    MISSING = "missing", _("Everything waiting")
+    MISSING = "missing", _("Everything that is waiting")
     OVERSOLD = "oversold", _("Oversold orders")
-    RUN_FAILURES = "run_failures", _("What one run left short or waiting")
+    RUN_FAILURES = "run_failures", _("Orders that one run left short or waiting")
     ORDERS = "orders", _("Chosen orders")
     SKU = "sku", _("Orders that wait for one SKU")
     PROMISES = "promises", _("Promised orders for which stock has arrived")
@@ -116,7 +116,7 @@ class Batch(models.Model):
 
 
 class EntryState(models.TextChoices):
-    """What a run did with one order."""
+    """A run's outcome for one order."""
 
     PENDING = "pending", _("Pending")
     COMPLETE = "COMPLETELY_RESERVED", _("Completely Reserved")
@@ -124,7 +124,7 @@ class EntryState(models.TextChoices):
     NOTHING = "NOTHING_RESERVED", _("Nothing Reserved")
     OCI_OFFLINE = "OCI_OFFLINE", _("Omnichannel Inventory remains offline")
     NEEDS_REVIEW = "NEEDS_REVIEW", _("Needs review")
-    SKIPPED = "SKIPPED", _("Skipped: settled or cancelled meanwhile")
+    SKIPPED = "SKIPPED", _("Skipped: already settled or cancelled")
 
 
 class RunEntry(models.Model):

@@ -71,7 +71,7 @@ class Monitor:
         turns.give_back(LEASE, holder=self.holder, now=self.clock())
 
     def tick(self) -> bool:
-        """Do what is due now if this monitor leads; True if it does."""
+        """Run due work if this monitor leads; True if it does."""
         now = self.clock()
         self._note_leadership(self._takes_lead(now))
         if not self.leads:

@@ -1,4 +1,4 @@
-"""What the monitor sets going: the run after an outage, and wake-ups of the queue."""
+"""Work that the monitor starts: the run after an outage, and wake-ups of the queue."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Wakes:
     _next: dict[str, datetime] = field(default_factory=dict)
 
     def wake(self, now: datetime) -> list[str]:
-        """Wake what is due at `now`; return the names of the tasks."""
+        """Wake the tasks due at `now`; return their names."""
         due = [name for name, is_due in _WORK.items() if self._may(name, now) and is_due()]
         if not due or enqueue.queued() >= ENOUGH_QUEUED:
             return []

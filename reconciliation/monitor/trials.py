@@ -22,7 +22,7 @@ _CLAIM = timedelta(seconds=15)
 def try_one(*, client: OciClient, clock: Callable[[], datetime]) -> bool:
     """Send the document of one waiting order if a trial is due; True if one was sent.
 
-    What OCI answers is written down with the document and counted in the order by the next
+    OCI's answer is stored with the document and counted in the order by the next
     reconciliation. The client's observer notes whether it worked. A trial takes no longer than a
     shopper may wait: a service that is slower than that is not back.
     """

@@ -30,9 +30,9 @@ _AUTHENTICATION = re.compile(r"authenticat|unauthori[sz]ed|access token|the toke
 
 
 def json_of(answer: HttpAnswer) -> Any:
-    """Return the JSON of an answer; raises MalformedAnswer if it is none or calls itself otherwise.
+    """Return the JSON of an answer; raises MalformedAnswer if it is not or is not declared as JSON.
 
-    A page of a proxy says that it is HTML. Without a content type the text alone decides.
+    A proxy's page is declared as HTML. Without a content type the text alone decides.
     """
     media = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if media and not _JSON.fullmatch(media):
@@ -74,7 +74,7 @@ def is_failed_authentication(answer: HttpAnswer) -> bool:
 
 
 def retry_after(header: str | None, *, now: datetime) -> float:
-    """Return how many seconds to wait, 0 to 300; for nothing usable, 5."""
+    """Return the seconds to wait, 0 to 300; 5 for an unusable value."""
     text = (header or "").strip()[:100]
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         return min(float(text), MOST_RETRY_AFTER)
@@ -89,7 +89,7 @@ def retry_after(header: str | None, *, now: datetime) -> float:
 
 
 def error_of(answer: HttpAnswer, *, operation: str, secrets: Sequence[str] = ()) -> OciError:
-    """Return the error that an answer other than the expected one is.
+    """Return the error for an unexpected answer.
 
     A 4xx counts as OCI's refusal only with OCI's own body: a proxy or a wrong base URL answers 404
     too, and that says nothing about a reservation. `secrets` never show up in the error.

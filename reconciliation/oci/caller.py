@@ -1,4 +1,4 @@
-"""What every call to OCI has in common: token, headers, one outcome, told to an observer."""
+"""Common parts of every call to OCI: token, headers, one outcome, reported to an observer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _REPEATABLE = frozenset({"put", "cancel", "availability", "deltas", "export_stat
 
 @dataclass(frozen=True, slots=True)
 class OciConfig:
-    """Where OCI is and who we are. Times are seconds; `base_url` ends before `/inventory`.
+    """OCI's address and our credentials. Times are in seconds; `base_url` ends before `/inventory`.
 
     A call, with its token, takes at most `connect_timeout` plus `read_timeout`, or as long as its
     own limit says. `proxy` is the address of an HTTP proxy, empty for none; `ca_file` a file of
@@ -51,16 +51,16 @@ class OciConfig:
 
 
 class CallObserver(Protocol):
-    """Told of every call in the thread that makes it: `sent` first, then exactly one of the others.
+    """Notified of every call in the calling thread: `sent` first, then exactly one of the others.
 
     Its methods must not raise: a call's outcome matters more than its being counted.
     """
 
     def sent(self, operation: str, subject: str, seconds: float) -> None:
-        """A call is about to be made; it names a document (or nothing), and has so long."""
+        """A call is about to be made, for a document (or none), with this time limit."""
 
     def answered(self) -> None:
-        """OCI answered as it should; a refusal of what was asked is an answer."""
+        """OCI gave a valid answer; a refusal is an answer as well."""
 
     def failed(self, error: OciNoAnswer) -> None:
         """There was no answer, or none that can be trusted."""
@@ -112,7 +112,7 @@ class Call:
 
 
 class Caller:
-    """Makes calls, any number at once, and tells the observer how each ended."""
+    """Makes calls, any number at once, and reports each outcome to the observer."""
 
     def __init__(
         self,
@@ -145,7 +145,7 @@ class Caller:
         return f"{base}/inventory/{api}/v1/organizations/{tenant}/{rest}"
 
     def call(self, call: Call, read: Callable[[HttpAnswer, str], Result]) -> Result:
-        """Make a call and return what `read` makes of the answer and the Correlation-Id.
+        """Make a call and return `read`'s result for the answer, and the Correlation-Id.
 
         `read` gets answers of an expected status only, and may raise MalformedAnswer. Raises
         OciNoAnswer, OciThrottled, OciConfigurationFault or OciRefused. A call that has no time left

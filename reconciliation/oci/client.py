@@ -76,7 +76,7 @@ class OciClient:
         observer: CallObserver | None = None,
         transport: Transport | None = None,
     ) -> None:
-        """`observer` is told how every call ended; `transport` carries the calls, HTTP if None."""
+        """`observer` gets every call's outcome; `transport` carries the calls, HTTP if None."""
         self._caller = Caller(config, observer=observer, transport=transport)
         self._until: float | None = None
 
@@ -90,7 +90,7 @@ class OciClient:
         return bounded
 
     def authenticate(self) -> None:
-        """Get a token, so that the next call need not. The observer is not told."""
+        """Get a token for the next call. The observer is not notified."""
         self._caller.authenticate()
 
     def put_reservation(
@@ -244,9 +244,9 @@ def _cancel_result(refusal: OciRefused) -> CancelResult | None:
 
 
 def _availability_of(answer: object, name: str, place: Place, skus: set[str]) -> list[Availability]:
-    """Read counts; an answer about another place or SKU is not the answer to our question.
+    """Read counts; an answer about another place or SKU is not valid.
 
-    What it leaves out would look as if it were not there to sell.
+    Missing SKUs would look as if they were out of stock.
     """
     body = as_object(answer, "The answer")
     if not body.keys() & {"groups", "locations"}:

@@ -71,7 +71,7 @@ Key = tuple[Place, str]
 
 
 def reservation_id(*, site_id: str, order_no: str, generation: int, part: int = 0) -> uuid.UUID:
-    """Return the id that an order's document always has, whoever computes it (promise 2).
+    """Return the id that an order's document always has, in every process (promise 2).
 
     A JSON array is hashed, so that no two orders can be spelled alike. `part` counts the documents
     of an order with more than MAX_LINES lines.
@@ -137,10 +137,10 @@ def _entries(document: Mapping[str, Any], member: str) -> Iterator[tuple[Place, 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What OCI holds for a document, beside what was asked for.
+    """The units that OCI holds for a document, beside the requested ones.
 
     `held` has an entry for each of `requested`, zero where nothing is held, and never more than was
-    requested. `oddities` are short sentences about what was strange in the answer, yet clear.
+    requested. `oddities` are short sentences about unusual but clear parts of the answer.
     """
 
     held: Mapping[Key, Decimal]
@@ -204,9 +204,9 @@ def _check_time(value: object) -> None:
 
 
 def _check_places(answer: Mapping[str, Any], requested: Mapping[Key, Decimal]) -> None:
-    """Raise MalformedAnswer unless the answer speaks of each place asked, and of no other.
+    """Raise MalformedAnswer unless the answer covers each requested place, and no other.
 
-    A place says something by a list of `details`, even an empty one, or by `errors`.
+    A place is covered by a list of `details`, even an empty one, or by `errors`.
     """
     missing = {place for place, _ in requested}
     asked = frozenset(missing)

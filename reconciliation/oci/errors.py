@@ -13,7 +13,7 @@ Kind = Literal["connect", "timeout", "broken", "server_error", "malformed"]
 
 
 class MalformedAnswer(ValueError):
-    """An answer whose structure cannot be trusted; `reason` says what is wrong with it."""
+    """An answer with an invalid structure; `reason` has the fault."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
@@ -21,7 +21,7 @@ class MalformedAnswer(ValueError):
 
 
 class OciError(Exception):
-    """A call that did not end as hoped.
+    """A failed call.
 
     `operation` is put, cancel, availability, release, token, or of the feeds of stock: deltas,
     export, export_status, export_file. `sent` says whether the request of
@@ -38,7 +38,7 @@ class OciError(Exception):
 
 
 class OciNoAnswer(OciError):
-    """No answer, or none that can be trusted. What OCI did is unknown, unless `sent` is False.
+    """No answer, or no reliable one. OCI's action is unknown, unless `sent` is False.
 
     `kind` is connect (the request was never sent), timeout, broken (the connection ended early),
     server_error or malformed; `status` is the HTTP status, if there was one; `detail` says more for
@@ -76,9 +76,9 @@ class OciThrottled(OciError):
 
 
 class OciConfigurationFault(OciError):
-    """OCI does not accept who we are or what we may do: 401, 403, or 400 for failed authentication.
+    """OCI refuses our credentials or scopes: 401, 403, or 400 for failed authentication.
 
-    `detail` is what OCI said, shortened; `status` is 0 when a setting is not usable at all.
+    `detail` is OCI's text, shortened; `status` is 0 for an unusable setting.
     """
 
     def __init__(self, *, operation: str, status: int, detail: str, sent: bool = True) -> None:

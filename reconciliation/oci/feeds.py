@@ -47,7 +47,7 @@ class ExportStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ExportState:
-    """The answer to the question for a status.
+    """The answer to a status request.
 
     `sha256` is that of the file, empty if OCI gives none; `records` is None if OCI does not say how
     many it wrote.
@@ -60,7 +60,7 @@ class ExportState:
 
 @dataclass(frozen=True, slots=True)
 class StockLine:
-    """The stock of one SKU at one place as a feed has it. `gone`: not sold there any more."""
+    """The stock of one SKU at one place in a feed. `gone`: no longer sold there."""
 
     sku: str
     ato: Decimal
@@ -70,7 +70,7 @@ class StockLine:
 
 @dataclass(frozen=True, slots=True)
 class Deltas:
-    """What changed since a token, in the order of OCI; `again`: more is there to be asked for."""
+    """Changes since a token, in OCI's order; `again`: there are more to request."""
 
     token: str
     again: bool
@@ -163,7 +163,7 @@ class FeedClient:
 
 @dataclass(frozen=True, slots=True)
 class HeldDocument:
-    """A reservation document as OCI's export has it: what it holds, by place and SKU."""
+    """A reservation document in OCI's export: its units by place and SKU."""
 
     reservation_id: str
     external_ref_id: str
@@ -242,7 +242,7 @@ def _stock_of(line: Mapping[str, Any]) -> StockLine:
 
 
 def _count(line: Mapping[str, Any], name: str) -> Decimal:
-    """Return a count; a feed leaves out what is zero, or has null there (contract 2.3)."""
+    """Return a count; a feed omits zeros, or has null (contract 2.3)."""
     value = line.get(name)
     return Decimal(0) if value is None else as_quantity(value, name, rounded=True)
 

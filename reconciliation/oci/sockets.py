@@ -1,6 +1,6 @@
 """Connections whose every step ends at the deadline of the call that they serve.
 
-A time limit of `requests` counts anew with each piece that arrives, and with each address of a
+A time limit of `requests` restarts with each piece that arrives, and with each address of a
 host. Here reading the head, reading the body and trying the addresses each may take only what is
 left. The connection serves the thread that entered `serving`, and notes there how far it came.
 """
@@ -27,7 +27,7 @@ from reconciliation.oci import names
 
 @dataclass(slots=True)
 class Attempt:
-    """What happened on the wire so far. `deadline` is a time of `time.monotonic()`.
+    """The state of an attempt on the wire. `deadline` is a time of `time.monotonic()`.
 
     `fresh` asks for a new connection instead of one that has served before; `permits` says which IP
     addresses may be connected to.
@@ -78,9 +78,9 @@ def _attempt() -> Attempt:
 
 
 class _TimedReader(io.RawIOBase):
-    """Reads a socket until the attempt's deadline, and counts what came.
+    """Reads a socket until the attempt's deadline, and counts the bytes.
 
-    `ended` says that more was wanted than came before the end.
+    `ended`: the data ended before the wanted number of bytes.
     """
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, attempt: Attempt) -> None:

@@ -33,7 +33,7 @@ class _Held:
 
 @dataclass(slots=True)
 class _Flight:
-    """One request for a token, and whoever waits for it."""
+    """One request for a token, and the threads that wait for it."""
 
     landed: threading.Event = field(default_factory=threading.Event)
     token: str = field(default="", repr=False)
@@ -100,7 +100,7 @@ class TokenSource:
                 return flight.token
             if held and usable:
                 return held.token
-            # Whoever asked may have had less time than we have.
+            # The thread that asked may have had less time than we have.
             if leads or not _ran_out(flight.error) or time.monotonic() >= until:
                 raise flight.error.with_traceback(None)
 

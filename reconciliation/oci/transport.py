@@ -182,7 +182,7 @@ def _explained(operation: str, attempt: Attempt, error: Exception, *, most: int)
 
 
 def _why(error: BaseException, *, late: bool) -> str:
-    """Say why there is no connection; the texts of the libraries name addresses."""
+    """Describe why there is no connection; texts of libraries contain addresses."""
     for kind, code in _REASONS:
         if any(isinstance(one, kind) for one in _causes(error)):
             return say(code)
@@ -190,7 +190,7 @@ def _why(error: BaseException, *, late: bool) -> str:
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    """Return an error and what the libraries have wrapped in it."""
+    """Return an error and the errors wrapped in it."""
     seen: list[BaseException] = []
     reason: object = error
     while isinstance(reason, BaseException) and reason not in seen and len(seen) < 10:

@@ -1,4 +1,4 @@
-"""What shoppers asked for during an outage: accepted, and refused; together what was requested."""
+"""Demand during an outage: requested = accepted + refused."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def refused_of(outage: Outage) -> Q:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """Orders, units and value by currency: what was accepted, and what was refused."""
+    """Orders, units and value by currency: accepted and refused."""
 
     accepted_orders: int
     accepted_units: Decimal
@@ -62,7 +62,7 @@ class Demand:
 
     @property
     def requested_value(self) -> dict[str, Decimal]:
-        """What they are worth, by currency."""
+        """Their value by currency."""
         codes = sorted(self.accepted_value.keys() | self.refused.value.keys())
         return {
             code: self.accepted_value.get(code, ZERO) + self.refused.value.get(code, ZERO)
@@ -90,7 +90,7 @@ def demand_of(outage: Outage, *, site_ids: Collection[str] | None = None) -> Dem
 
 
 def refused_during(outage: Outage, *, site_ids: Collection[str] | None = None) -> Refused:
-    """Return what was refused during `outage` and not accepted later; one query."""
+    """Return the orders refused during `outage` and not accepted later; one query."""
     rows = RefusedOrder.objects.filter(refused_of(outage))
     if site_ids is not None:
         rows = rows.filter(site__in=site_ids)

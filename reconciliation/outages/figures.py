@@ -1,4 +1,4 @@
-"""What is counted of an outage: the orders captured during it, and what became of them."""
+"""Figures of an outage: the orders captured during it, and their outcome."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def counts_of_outages(
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What was captured during an outage. The outcomes add up to `orders`."""
+    """Orders captured during an outage. The outcomes add up to `orders`."""
 
     orders: int
     units: Decimal

@@ -32,7 +32,7 @@ def soon(name: str, *ids: int, seconds: int | None = None) -> None:
 
 
 def deliver_alerts() -> bool:
-    """Ask a worker to tell people outside; False if there is no channel to tell them over."""
+    """Ask a worker to send alerts; False if there is no channel."""
     if not Channel.objects.filter(enabled=True).exists():
         return False
     soon("deliver_alerts")

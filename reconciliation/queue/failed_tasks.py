@@ -1,6 +1,6 @@
-"""What the queue keeps of tasks that failed: enough to look into it, and no more.
+"""Failed tasks in the queue: keeps enough to investigate, and no more.
 
-The queue itself keeps each failure for ever; a task that fails every minute would fill the disk.
+The queue itself keeps every failure; a task that fails every minute would fill the disk.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def beat(*, component: str, instance: str = "", now: datetime) -> None:
 
 
 def forget_old(now: datetime) -> int:
-    """Delete beats of instances that have been gone for long, but never a component's last one."""
+    """Delete beats of instances that ended long ago, but never a component's last one."""
     deleted = 0
     for component in (MONITOR, WORKER):
         newest = Heartbeat.objects.filter(component=component).order_by("-beat_at").first()

@@ -1,6 +1,6 @@
-"""How often things run by themselves: the environment says, unless people have changed it.
+"""Intervals of scheduled tasks: the environment's, unless people changed them.
 
-What people changed is a row (`IntervalSetting`); without one, and for a value that this code does
+A changed interval is a row (`IntervalSetting`); without one, and for a value that this code does
 not accept, the environment's counts. Code that acts on an interval asks here each time, so that a
 change needs no restart; `reconciliation.maintenance.schedules` updates the queue's table of
 schedules.
@@ -50,7 +50,7 @@ class Kind:
 
     @property
     def default(self) -> float:
-        """Seconds between two runs as the environment says."""
+        """Seconds between two runs by the environment."""
         if self.in_seconds and getattr(settings, self.in_seconds):
             return float(getattr(settings, self.in_seconds))
         return getattr(settings, self.variable) * self.unit if self.variable else self.usual
@@ -180,7 +180,7 @@ def _zones() -> set[str]:
 
 
 def _tell_once(name: str, field: str, value: str) -> None:
-    """Say in the log that a value of the database does not count; once a process, not each time."""
+    """Log that a stored value is ignored; once a process, not each time."""
     if (name, field, value) not in _TOLD:
         _TOLD.add((name, field, value))
         logger.warning(

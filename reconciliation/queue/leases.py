@@ -30,7 +30,7 @@ def give_back(*, name: str, holder: str, now: datetime) -> bool:
 
 @dataclass(slots=True)
 class Watch:
-    """Watches a lease that another has, and takes it over when it is not renewed any more.
+    """Watches another process's lease, and takes it over when it is no longer renewed.
 
     `take` compares the clocks of two hosts: a holder whose clock is minutes ahead would be missed
     for minutes after its death. Here only our own clock counts, from when the lease last changed.

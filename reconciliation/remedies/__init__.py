@@ -1,4 +1,4 @@
-"""Remedies of short orders that OCI has a part in: verbs, and what each of them would do.
+"""Remedies of short orders that involve OCI: actions, and their previews.
 
 Each verb is safe when asked for twice, and raises a subclass of orders.errors.OrderRefused when the
 order has moved on; nothing has changed then. Previews take many orders at once.

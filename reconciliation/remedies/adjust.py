@@ -1,4 +1,4 @@
-"""Keeping a part of a reservation document, or moving it: reserved anew before the old one goes.
+"""Keep a part of a reservation document, or move it: reserve again before the old one goes.
 
 `releases` and `transfers` act on the counts of a place and know no document (OCI contract 1.6), so
 what is kept becomes a document of its own, by a swap (`reconciliation.remedies.swap`).
@@ -36,10 +36,10 @@ from reconciliation.remedies.swap import Clock, Swap
 
 @dataclass(frozen=True, slots=True)
 class AdjustmentResult:
-    """What came of it: `done`, or `reserving` while OCI has not answered clearly.
+    """The outcome: `done`, or `reserving` while OCI has not answered clearly.
 
-    `released` says whether OCI has cancelled the old document already; `calls` is what it was asked
-    and what it said, oldest first.
+    `released`: OCI has already cancelled the old document; `calls` are the calls to OCI
+    and its answers, oldest first.
     """
 
     adjustment: Adjustment
@@ -60,7 +60,7 @@ def adjust_reservation(
     reason: str,
     clock: Clock = timezone.now,
 ) -> AdjustmentResult:
-    """Keep of a document's lines what `keeps` says, each in its list; release the rest.
+    """Keep the units of `keeps` of a document's lines, each in its list; release the rest.
 
     `keeps` names every line that the document holds, as it was shown. The same again returns the
     same. Raises AdjustmentShort with the figures, or CannotAdjust; the order and what OCI holds for
@@ -72,7 +72,10 @@ def adjust_reservation(
         return _result(same)
     client = client_or(
         CannotAdjust,
-        away=_("OCI cannot be asked just now, and nothing is let go before the rest is reserved."),
+        away=_(
+            "OCI cannot be called at the moment, and nothing is released before the units to"
+            " keep are reserved."
+        ),
     )
     if refusal := adjust_refusal(document, keeps):
         raise CannotAdjust(refusal)
@@ -90,7 +93,7 @@ def _begin(
     reason: str,
     now: datetime,
 ) -> Adjustment:
-    """Take what is kept off ATO and write its document down, both or neither."""
+    """Take the kept units off ATO and store their document, both or neither."""
 
     def take() -> Adjustment:
         return adjustments.begin(
@@ -166,7 +169,7 @@ SWAP = Swap(
     too_few=_too_few,
     short=_short,
     shortfalls=adjustments.shortfalls_of,
-    cancelled=gettext_lazy("The order was cancelled meanwhile, and the adjustment with it."),
+    cancelled=gettext_lazy("The order was cancelled in the meantime, and the adjustment with it."),
 )
 
 

@@ -25,9 +25,9 @@ from reconciliation.reservation.release_rows import still_held
 
 @dataclass(frozen=True, slots=True)
 class KeepPreview:
-    """What it would do; `refusal` is empty when it may be done.
+    """The effect; `refusal` is empty if it is allowed.
 
-    `available` is ATO by list and SKU of what is to be reserved anew, None where stock is not
+    `available` is ATO by list and SKU of the units to reserve again, None where stock is not
     counted; OCI decides. `by_release` when what is kept can't be reserved anew and stays where it
     is: the rest is then released from the document, which from then on is given back that way only.
     """
@@ -78,7 +78,7 @@ def preview_adjustment(document: ReservationDocument, keeps: Sequence[Keep]) -> 
 
 
 def document_refusal(document: ReservationDocument, action: Action = Action.ADJUST) -> str:
-    """Return why nothing of a document (with `order` at hand) may be changed, or nothing."""
+    """Return why a document (of `order`) may not be changed, or None."""
     if refusal := lifecycle.check(document.order, action):
         return refusal.sentence
     if document.state != DocumentState.COUNTED:
@@ -87,7 +87,7 @@ def document_refusal(document: ReservationDocument, action: Action = Action.ADJU
 
 
 def adjust_refusal(document: ReservationDocument, keeps: Sequence[Keep]) -> str:
-    """Return why exactly this cannot be done, as the order and those that wait stand."""
+    """Return why exactly this can't be done, given the order and waiting orders."""
     return lines_of_document_refusal(document, keeps) or waited_for(kept_of(keeps))
 
 
@@ -97,7 +97,7 @@ def lines_of_document_refusal(document: ReservationDocument, keeps: Sequence[Kee
         return closed
     shown = {one.key: one.held for one in keeps}
     if shown != still_held(document) or len(shown) != len(keeps):
-        return _("The document holds something else than was shown; look at it again.")
+        return _("The document has changed since it was shown. Look at it again.")
     if uncounted_documents([document.order_id]).exists():
         return answer_not_counted()
     items = list(OrderItem.objects.filter(order=document.order_id).order_by("position"))
@@ -110,16 +110,16 @@ def lines_of_document_refusal(document: ReservationDocument, keeps: Sequence[Kee
 
 
 def waited_for(kept: Iterable[Key]) -> str:
-    """Say for which of these SKUs orders wait that are to be served first; nothing if for none."""
+    """Name the SKUs for which orders wait that are served first; None if there are none."""
     for key in sorted(kept):
         if fence.is_waited_for([key]):
-            words = _("Orders wait for %(sku)s in %(list)s; they are served first.")
+            words = _("Orders wait for %(sku)s in %(list)s. They are served first.")
             return words % {"sku": key[1], "list": key[0]}
     return ""
 
 
 def scarce_words(shortfalls: Sequence[Shortfall]) -> str:
-    """Say what is lacking, why it is needed twice, and what can be done instead."""
+    """Describe the missing units, why they are needed twice, and the alternative."""
     figures = " ".join(
         not_enough(
             f"{one.sku} ({one.inventory_list_id})",
@@ -132,9 +132,9 @@ def scarce_words(shortfalls: Sequence[Shortfall]) -> str:
 
 
 def instead() -> str:
-    """Say what is possible where the stock does not suffice for a moment."""
+    """Describe the alternative when stock is too low for a moment."""
     return _(
-        "What is kept is reserved anew before the old reservation goes, so it must be free once"
-        " more for a moment. Instead the whole document can be given back and the order reserved"
-        " again; somebody else may get the units in between."
+        "The units to keep are reserved again before the old reservation is released, so OCI"
+        " must have them free a second time for a moment. Alternatively, give the whole document"
+        " back and reserve the order again. Other channels may get the units in between."
     )

@@ -1,4 +1,4 @@
-"""Cancelling the short items of an order, and what a lost rerun may hold beside it."""
+"""Cancelling the short items of an order, and units that a lost rerun may hold."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reconciliation.reservation import release
 def cancel_short(
     *, order_id: int, units: Mapping[int, Decimal], actor: Actor, reason: str, now: datetime
 ) -> Order:
-    """Cancel the short items of a partially reserved order; what is reserved of it stays.
+    """Cancel the short items of a partially reserved order; its reserved units stay.
 
     `units` are the open quantities of the chosen items by primary key, as they were shown. OCI is
     not asked, but what a rerun may hold there whose answer was never counted is given back.

@@ -1,4 +1,4 @@
-"""Giving a reservation document back at OCI by hand, without cancelling its order.
+"""Giving a reservation document back at OCI without cancelling its order.
 
 A document is given back whole here, by its cancel, or by releasing what is left of it if a part was
 released before (`part_release`): its cancel would give those units back twice (OCI contract 1.6).
@@ -48,7 +48,7 @@ class AdjustPreview:
 
 @dataclass(frozen=True, slots=True)
 class Adjusted:
-    """The order after it, and what OCI said: `released`, or that it is asked again by itself."""
+    """The order afterwards and OCI's answer: `released`, or that the call is retried."""
 
     order: Order
     released: bool
@@ -124,7 +124,7 @@ def _write_down(
 
 
 def _cancel(document: ReservationDocument, *, actor: Actor, clock: Callable[[], datetime]) -> None:
-    """Tell OCI now, if it can be asked; else the sweep does it later."""
+    """Call OCI now, if possible; otherwise the sweep does it later."""
     if not connection.may_call(connection.current()):
         return
     try:

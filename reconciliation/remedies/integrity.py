@@ -1,4 +1,4 @@
-"""What is wrong with rows that remedies have written; a part of the integrity check."""
+"""Faults of rows written by remedies; a part of the integrity check."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Fault = tuple[int, Order, str]
 
 
 def faults() -> Iterator[Fault]:
-    """Yield what is wrong with replacements and adjustments, and with orders put right."""
+    """Yield what is wrong with replacements, adjustments and settled orders."""
     yield from _marks_against_rows()
     yield from _remedies_against_rows()
     yield from _orders_against_items()
@@ -47,7 +47,7 @@ def _marks_against_rows() -> Iterator[Fault]:
 
 
 def _remedies_against_rows() -> Iterator[Fault]:
-    """Promises 2 and 3: what is being reserved waits with a hold; nothing else does."""
+    """Promises 2 and 3: an open remedy has a hold; no other has."""
     replaced = Replacement.objects.filter(OPEN_REPLACEMENT)
     adjusted = Adjustment.objects.filter(OPEN_ADJUSTMENT)
     waiting = Hold.objects.filter(
@@ -76,7 +76,7 @@ def _remedies_against_rows() -> Iterator[Fault]:
     unanswered = ReservationDocument.objects.filter(
         state__in=[DocumentState.PREPARED, DocumentState.ANSWERED]
     ).select_related("order")
-    # Whoever called OCI for an order that is being cancelled may have died: it is undone when the
+    # The process that called OCI for an order being cancelled may have died: it is undone when the
     # claim ends.
     unanswered = unanswered.exclude(order__status=OrderStatus.CANCELLING)
     orders = {
@@ -89,7 +89,7 @@ def _remedies_against_rows() -> Iterator[Fault]:
 
 
 def _orders_against_items() -> Iterator[Fault]:
-    """Promise 1: what was replaced is there as items, and what was put right is said."""
+    """Promise 1: replaced units exist as items, and settled units are recorded."""
     standing_in = OrderItem.objects.filter(replaces__isnull=False)
     replaced = OrderItem.objects.filter(
         Q(replaced_quantity__gt=0) | Q(pk__in=standing_in.values("replaces"))

@@ -50,7 +50,7 @@ from reconciliation.reservation.release_calls import Releasing
 class PartReleased:
     """The order after it, and whether OCI has released the units; else it is asked again.
 
-    `calls` is what OCI was asked to release of the document and what it said, oldest first.
+    `calls` is what OCI was asked to release of the document and its answers, oldest first.
     """
 
     order: Order

@@ -1,4 +1,4 @@
-"""What a remedy asks before it reserves something: is OCI there, and what may it hold already?"""
+"""Checks before a remedy reserves: is OCI reachable, and what may it already hold?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a remedy would do to items, stock and OCI, for one order or for many; changes nothing."""
+"""Previews of remedies for items, stock and OCI, for one order or many; change nothing."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def preview_cancel_short(orders: Sequence[Order]) -> list[CancelShortPreview]:
 
 @dataclass(frozen=True, slots=True)
 class ReplacePreview:
-    """What replacing the open units of one item by `sku` would do.
+    """The effect of replacing the open units of one item by `sku`.
 
     `ato` is what is left of it for this item, after those before it in the same preview have had
     theirs; OCI decides. `price_difference` is for all units, None without both prices. Where only

@@ -1,4 +1,4 @@
-"""Replacing what is short of an order item: reserved at OCI in full before anything is dropped.
+"""Replacing the short units of an item: reserved at OCI in full before anything is dropped.
 
 A swap (`reconciliation.remedies.swap`) that lets no document go: what was short held nothing.
 """
@@ -30,7 +30,7 @@ from reconciliation.reservation import fence
 
 
 class OciAway(CannotReplace):
-    """OCI cannot be asked just now; the same may be done when it answers again."""
+    """OCI cannot be called at the moment; the same call may succeed when it answers again."""
 
 
 def replace_short(
@@ -47,7 +47,7 @@ def replace_short(
 
     `units` is the open quantity as it was shown; `unit_price` what one of the replacement costs in
     this order, None if unknown. Returns the replacement: `done`, or `reserving` while OCI has not
-    answered clearly; it is finished by itself then. The same again returns the same.
+    answered clearly; it is finished automatically. Calling again returns the same.
     Raises ReplacementShort with the figures, or CannotReplace; the order is as it was then.
     """
     item = OrderItem.objects.select_related("order").get(pk=item_id)
@@ -102,13 +102,13 @@ def begin_replacement(
             reason=reason,
             now=now,
         )
-        # Whoever comes first may finish it.
+        # The first process may finish it.
         outcomes.drop_claim(order_id=item.order_id, holder=holder)
     return replacement
 
 
 def why_oci_is_away() -> str:
-    """Return why nothing can be replaced just now, whatever the order, or nothing."""
+    """Return why no order can be replaced at the moment, or None."""
     try:
         _client()
     except OciAway as error:
@@ -120,7 +120,8 @@ def _client() -> OciClient:
     return client_or(
         OciAway,
         away=_(
-            "OCI cannot be asked just now, and nothing is replaced before it is reserved there."
+            "OCI cannot be called at the moment, and nothing is replaced before it is reserved"
+            " there."
         ),
     )
 
@@ -215,5 +216,5 @@ SWAP = Swap(
     too_few=_too_few,
     short=_short,
     shortfalls=replacements.shortfalls_of,
-    cancelled=gettext_lazy("The order was cancelled meanwhile, and the replacement with it."),
+    cancelled=gettext_lazy("The order was cancelled in the meantime, and the replacement with it."),
 )

@@ -44,7 +44,7 @@ class Suggestion:
 
 
 def suggest(*, item: OrderItem, units: Decimal | None = None, limit: int = 8) -> list[Suggestion]:
-    """Return what could replace `units` (default: what is open) of an item, the likeliest first.
+    """Return SKUs that could replace `units` (default: the open ones) of an item, best first.
 
     Ranked by words of the name that they share, then by how near the price is, then by ATO; any
     SKUs, if none shares a word. Those for which an order waits are left out. Two queries, however
@@ -75,7 +75,7 @@ def search(
 
 
 def usual_price(*, item: OrderItem, sku: str) -> Decimal | None:
-    """Return what the latest order of the item's site, list and currency paid for one of `sku`."""
+    """Return the unit price of `sku` in the latest order of the item's site, list and currency."""
     latest = _paid(item).filter(sku=sku, inventory_list=item.inventory_list_id)
     return latest.values_list("unit_price", flat=True).first()
 
@@ -131,7 +131,7 @@ def _with_prices(
 
 
 def _prices(item: OrderItem, record_ids: Sequence[int]) -> dict[int, Decimal | None]:
-    """Return by record what the latest order of the item's site and currency paid for one."""
+    """Return unit prices by record, from the latest orders of the item's site and currency."""
     latest = _paid(item).filter(sku=OuterRef("sku"), inventory_list=OuterRef("inventory_list"))
     found = InventoryRecord.objects.filter(pk__in=record_ids).annotate(
         price=Subquery(latest.values("unit_price")[:1])

@@ -47,7 +47,7 @@ _LATELY = timedelta(seconds=60)
 _TRIES = 5
 # OCI was not heard, or not clearly: the same document is sent again later.
 _ASK_AGAIN = (Verdict.OFFLINE, Verdict.CONFIGURATION, Verdict.THROTTLED, Verdict.LATER)
-_CHANGED = Asked(Verdict.LATER, "The order has just been changed by someone else.")
+_CHANGED = Asked(Verdict.LATER, "The order was just changed by another person or process.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def finish_now(swap: Swap[S], mine: S, *, holder: str, client: OciClient, clock:
     """
     timeout = settings.COC_OCI_LIVE_TIMEOUT
     finish(swap, mine.pk, holder=holder, client=client, clock=clock, read_timeout=timeout)
-    # Cancelled meanwhile, perhaps: whoever undoes it need not wait for the claim to end.
+    # It may be cancelled by now: the process that undoes it need not wait for the claim to end.
     outcomes.drop_claim(order_id=mine.order_id, holder=holder)
     mine.refresh_from_db()
     if mine.state == SwapState.CANCELLED:
@@ -253,7 +253,8 @@ def _documents(swap: Swap[S], mine: S, state: DocumentState) -> list[Reservation
 
 
 def _old(swap: Swap[S], mine: S) -> ReservationDocument | None:
-    return ReservationDocument.objects.filter(pk=swap.old_id(mine)).first()
+    old_id = swap.old_id(mine)
+    return None if old_id is None else ReservationDocument.objects.filter(pk=old_id).first()
 
 
 def _shortfalls(swap: Swap[S], mine: S) -> list[Shortfall]:

@@ -29,11 +29,11 @@ _BLOCK = 1 << 20
 
 
 class LeaseLost(Exception):
-    """Somebody else writes the site's reports by now; nothing was put in place."""
+    """Another process now writes the site's reports; nothing was replaced."""
 
 
 def mark(*, site: Site, kinds: set[tuple[date, ReportType]]) -> None:
-    """Say that the reports of these days and kinds are behind; rows are made where missing."""
+    """Mark the reports of these days and kinds as behind; creates missing rows."""
     for day, kind in sorted(kinds):
         found = ReportDay.objects.filter(site=site, date=day, report_type=kind)
         if not found.update(needs_merge=True):
@@ -41,14 +41,14 @@ def mark(*, site: Site, kinds: set[tuple[date, ReportType]]) -> None:
 
 
 def mark_left(*, site: Site, days: set[date]) -> None:
-    """Say that the *reserved* reports of these days, where there are any, hold too much."""
+    """Mark existing *reserved* reports of these days as outdated: orders have left them."""
     ReportDay.objects.filter(site=site, date__in=days, report_type=ReportType.RESERVED).update(
         needs_merge=True
     )
 
 
 def merge(report: ReportDay, *, keep_lease: Callable[[], bool], now: datetime) -> None:
-    """Write the report's file anew and then remove the work files that it holds.
+    """Rewrite the report's file and then remove the work files that it holds.
 
     The caller has the lease on the site's reports; `keep_lease` renews it and says whether it is
     still ours. A file that names orders which the database lacks stays in the folder `kept`. Raises
@@ -162,9 +162,9 @@ def _remove_work_files(report: ReportDay, path: Path, now: datetime) -> None:
 
 
 def fault_of(report: ReportDay, *, deep: bool) -> str:
-    """Return what is wrong with a written report's file, or nothing.
+    """Return the fault of a written report's file, or "".
 
-    `deep` compares its content; otherwise only whether it is there in its full size.
+    `deep` compares its content; otherwise only existence and size.
     """
     path = names.path_of(report)
     try:

@@ -33,11 +33,11 @@ _REPORT_COLUMNS = (
 
 
 class ReportUnavailable(Exception):
-    """The file of a report is not there as it should be and could not be written just now."""
+    """The file of a report is missing or wrong and could not be written at the moment."""
 
     def __init__(self, report: ReportDay) -> None:
         words = _(
-            "%(report)s is being written; try again in a moment. If this stays so, see the alerts."
+            "%(report)s is being written. Try again in a moment. If this lasts, check the alerts."
         )
         super().__init__(words % {"report": names.name_of(report)})
         self.report = report
@@ -59,7 +59,7 @@ def find(file_name: str) -> ReportDay | None:
 def open_json(report: ReportDay) -> BinaryIO:
     """Return the open file of a report, its content checked; a missing or torn one is rebuilt.
 
-    Raises ReportUnavailable when it cannot be rebuilt, or somebody else is writing it.
+    Raises ReportUnavailable if it can't be rebuilt, or another process is writing it.
     """
     for _try in range(_TRIES):
         report = ReportDay.objects.select_related("site").get(pk=report.pk)
@@ -74,7 +74,7 @@ def open_json(report: ReportDay) -> BinaryIO:
 def open_as_written(report: ReportDay) -> tuple[ReportDay, BinaryIO | None]:
     """Return the report as it is now and its open file, its content checked; rebuilds nothing.
 
-    Without a file: it is missing, or it is not what was written, or is being written just now.
+    Without a file: it is missing, was changed, or is being written.
     """
     for _try in range(_TRIES):
         report = ReportDay.objects.select_related("site").get(pk=report.pk)

@@ -24,7 +24,7 @@ _MOST_NAMED = 20
 class Unfaithful:
     """A report that does not agree with the database, or (id 0) those of a site together.
 
-    With `order_id` it is an order of the report that says something else than the report.
+    With `order_id`, an order that differs from the report.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Unfaithful:
 def unfaithful_days() -> Iterator[Unfaithful]:
     """Yield each report, and each order of one, that does not agree with the database.
 
-    Reports that are behind are left out: what changes just now is merged soon.
+    Reports that are behind are left out: their changes are merged soon.
     """
     behind = set(
         OrderEvent.objects.filter(projected=False).values_list("order__site", flat=True).distinct()
@@ -99,7 +99,7 @@ def _about(report: ReportDay, details: list[str]) -> Iterator[Unfaithful]:
 
 
 def _otherwise(members: dict[str, Any], order: Order) -> Iterator[str]:
-    """Yield what a file says otherwise of an order as it was captured."""
+    """Yield the differences between a file and an order's capture."""
     now = {
         "capturedAt": iso(order.captured_at),
         "currency": order.currency,

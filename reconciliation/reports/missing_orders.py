@@ -38,9 +38,9 @@ _DECODER = json.JSONDecoder()
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """An order as a file names it; `text` is all that the file says of it, as JSON.
+    """An order as named in a file; `text` is its whole JSON there.
 
-    `order_no` is empty where the file is too damaged to tell.
+    `order_no` is empty if the file is too damaged.
     """
 
     site_id: str
@@ -49,11 +49,11 @@ class Named:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells the order from all others."""
+        """The unique key of the order."""
         return self.site_id, self.order_no
 
     def members(self) -> dict[str, Any]:
-        """Return what the file says of the order; empty where it is damaged."""
+        """Return the file's members of the order; empty if it is damaged."""
         with suppress(ValueError):
             found = json.loads(self.text)
             if isinstance(found, dict):
@@ -119,7 +119,7 @@ def _site_has_another_id(named: Named) -> bool:
 
 
 def _not_among(before: Iterable[Named], after: Iterable[Named]) -> Iterator[Named]:
-    """Yield those of `before` that `after` lacks, and perhaps some more; in constant memory.
+    """Yield those of `before` missing in `after`, and perhaps some more; in constant memory.
 
     Both are sorted by capture, so that mostly nothing is left to ask the database for.
     """
@@ -213,7 +213,7 @@ def still_vanished() -> QuerySet[VanishedOrder]:
 
 
 def orders_in(path: Path) -> Iterator[Named]:
-    """Yield the orders that a report, a kept report or a work file names; none if it is gone."""
+    """Yield the orders in a report, a kept report or a work file; none if it is missing."""
     try:
         with path.open("rb") as file:
             if path.parent == names.work_folder():

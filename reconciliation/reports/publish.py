@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 _GIVES_BACK = (EventKind.GIVEN_BACK, EventKind.ADJUSTMENT_DONE)
 _EVENTS = 500
 _LEASE_SECONDS = 60.0
-# Writing a day anew costs time in proportion to its orders, so long days are written less often.
+# Rewriting a day costs time in proportion to its orders, so long days are written less often.
 _ORDERS_A_SECOND = 500
 # Files of these days are looked at each time; older ones by `merge_reports` and downloads.
 _WATCHED = timedelta(days=3)
@@ -40,7 +40,7 @@ _WATCHED = timedelta(days=3)
 
 @dataclass(slots=True)
 class Done:
-    """What was written: work files, daily reports, and sites that could not be written."""
+    """The result: work files, daily reports, and sites that could not be written."""
 
     work_files: int = 0
     reports: int = 0
@@ -49,19 +49,19 @@ class Done:
 
 
 def project(*, now: datetime) -> Done:
-    """Write the work files of what has changed; merge the days that have waited long enough."""
+    """Write the work files of changed orders; merge the days that have waited long enough."""
     return _each_site(Site.objects.order_by("pk"), _due, now)
 
 
 def project_and_merge(*, now: datetime) -> Done:
-    """Write the work files of what has changed and merge every day that is behind or damaged."""
+    """Write the work files of changed orders and merge every day that is behind or damaged."""
     return _each_site(Site.objects.order_by("pk"), _behind, now)
 
 
 def rebuild(
     *, now: datetime, site: Site | None = None, day: date | None = None, deep: bool = True
 ) -> Done:
-    """Make good what is missing, torn or behind, of one site or day or of all.
+    """Rebuild missing, torn or outdated reports, of one site or day or of all.
 
     With `day` that day's reports are made from the orders, whatever their rows say.
     """
@@ -77,14 +77,14 @@ def rebuild(
 
 
 def rebuild_one(report: ReportDay, *, now: datetime) -> Done:
-    """Write one report's file anew, if nobody else is writing its site's reports."""
+    """Rewrite one report's file, unless another process is writing the site's reports."""
     return _each_site(Site.objects.filter(pk=report.site_id), lambda *_: [report], now)
 
 
 def ask_for_day(*, site: Site, day: date) -> int:
-    """Have a day's reports written anew from the orders, soon and by a worker; return how many.
+    """Have a worker rewrite a day's reports from the orders soon; return how many.
 
-    Safe twice: a report that is to be written already is written once.
+    Safe to repeat: a queued report is written once.
     """
     reports = ReportDay.objects.filter(site=site, date=day)
     with transaction.atomic():
@@ -105,7 +105,7 @@ def _reports_of(site: Site) -> QuerySet[ReportDay]:
 
 
 def _behind(site: Site, now: datetime) -> Iterable[ReportDay]:
-    """Choose what is behind, and what of the last days is missing or torn."""
+    """Choose reports that are behind, and missing or torn ones of the last days."""
     watched = names.day_of(now - _WATCHED, site)
     return [
         report
@@ -115,7 +115,7 @@ def _behind(site: Site, now: datetime) -> Iterable[ReportDay]:
 
 
 def _due(site: Site, now: datetime) -> Iterable[ReportDay]:
-    """Choose what has been behind for long enough."""
+    """Choose reports that have been behind for long enough."""
     chosen = []
     pause = intervals.interval_of(intervals.MERGE).seconds
     for report in ReportDay.objects.filter(site=site, needs_merge=True).select_related("site"):
@@ -214,7 +214,7 @@ def _project_site(site: Site, keep_lease: Callable[[], bool], done: Done) -> boo
 
 
 def _remove_what_they_left(given_back: Iterable[Order]) -> None:
-    """Remove work files that no merge would find: their orders are not reserved any more."""
+    """Remove work files that no merge would find: their orders are no longer reserved."""
     for order in given_back:
         if ReportType.RESERVED not in kinds_of(order):
             names.work_path(ReportType.RESERVED, order).unlink(missing_ok=True)

@@ -16,14 +16,14 @@ from typing import Any, BinaryIO
 _ORDER = b'{"siteId":'
 # And one that nobody has settled ends so: its last member is the resolution.
 _OPEN = b',"resolution":null}'
-# A page takes a second at most; whoever looks for something rare goes on from there.
+# A page takes a second at most; a search for something rare continues from there.
 MOST_LINES = 100_000
 MOST_PARSED = 15_000
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which orders of a report are looked for; what is empty does not narrow.
+    """The filter for orders of a report; empty fields don't filter.
 
     `order_no` is how the number begins; `customer` is in the name or the e-mail address, in any
     case; `is_settled` asks for a resolution, or for none.
@@ -41,7 +41,7 @@ class Wanted:
         return self != Wanted()
 
     def needles(self) -> list[bytes]:
-        """Return what the line of each order that fits holds; most others need not be parsed."""
+        """Return substrings of every matching order's line; most other lines need no parsing."""
         texts = []
         if self.sku:
             texts.append(f'"sku":{_json(self.sku)}')
@@ -72,7 +72,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Orders of a report, as the file tells them, and the byte where the search goes on.
+    """Orders of a report as in the file, and the byte where the search continues.
 
     `was_cut` says that it ended after MOST_LINES or MOST_PARSED and not because the page is full.
     """

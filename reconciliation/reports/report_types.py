@@ -13,9 +13,9 @@ from reconciliation.reports.names import bounds
 
 
 def kinds_of(order: Order) -> list[ReportType]:
-    """Return the reports that tell of `order`; none unless it was captured offline.
+    """Return the reports that include `order`; none unless it was captured offline.
 
-    An order that was short stays in *oversold*, and is in *reserved* as well once it was reserved
+    A short order stays in *oversold*, and is in *reserved* as well once it was reserved
     again. One that was cancelled stays where its outcome had put it, with its resolution.
     """
     if not order.captured_offline:
@@ -29,7 +29,7 @@ def kinds_of(order: Order) -> list[ReportType]:
 
 
 def orders_of(kind: ReportType | str, *, site: Site, day: date) -> OrderQuerySet:
-    """Return the orders that the report `kind` of the site's `day` tells of, by capture."""
+    """Return the orders in the report `kind` of the site's `day`, by capture."""
     start, end = bounds(day, site)
     orders = Order.objects.filter(
         site=site, captured_offline=True, captured_at__gte=start, captured_at__lt=end

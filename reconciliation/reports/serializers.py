@@ -164,12 +164,12 @@ def rows_in_chunks(orders: OrderQuerySet) -> Iterator[list[OrderRow]]:
 
 
 def members_of(orders: Sequence[Order]) -> list[dict[str, Any]]:
-    """Return what the files say of each of `orders`; three queries for all of them."""
+    """Return the files' members of each of `orders`; three queries for all of them."""
     return members_of_rows([_row_of(order) for order in orders])
 
 
 def members_of_rows(orders: Sequence[OrderRow]) -> list[dict[str, Any]]:
-    """Return what the files say of each of `orders`; three queries for all of them."""
+    """Return the files' members of each of `orders`; three queries for all of them."""
     ids = among([order.pk for order in orders])
     items: dict[int, list[_ItemRow]] = defaultdict(list)
     for row in _ITEMS.filter(order__in=ids).order_by("position").values_list(*_ITEM_COLUMNS):

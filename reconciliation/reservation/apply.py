@@ -39,7 +39,7 @@ def answered_units(order_id: int) -> dict[int, Decimal]:
 def count(
     *, order_id: int, holder: str, purpose: Purpose, actor: Actor, now: datetime
 ) -> Order | None:
-    """Count the answered documents in the order, once; None if the order is not ours any more.
+    """Count the answered documents in the order, once; None if the order is no longer ours.
 
     Call inside a transaction to commit something else with it.
     """
@@ -69,7 +69,7 @@ def count(
 
 
 def _answered(order_id: int) -> QuerySet[ReservationDocument]:
-    """Return what the order's own items may count; a remedy counts its document itself."""
+    """Return the documents that count for the order's own items; a remedy counts its own."""
     answered = ReservationDocument.objects.filter(order_id=order_id, state=DocumentState.ANSWERED)
     return answered.exclude(purpose__in=OF_REMEDIES)
 

@@ -1,4 +1,4 @@
-"""What OCI may still hold for an order, and what follows when it surely holds nothing any more.
+"""Units that OCI may still hold for an order, and the follow-up once it holds nothing.
 
 A failed order keeps its holds meanwhile: its call may reach OCI late, and ATO must not promise the
 same units to somebody else.
@@ -26,7 +26,7 @@ def not_yet_cancelled() -> QuerySet[ReservationDocument]:
 def note_cancelled(
     document: ReservationDocument, *, marked_at: datetime | None, now: datetime
 ) -> None:
-    """Write down that OCI surely holds nothing under a document that was to be cancelled.
+    """Record that OCI holds nothing under a cancelled document.
 
     In the same transaction a failed order whose last one it was gives its stock back: nobody would
     look for it afterwards. `marked_at` is when OCI has only marked the cancel (202).

@@ -37,7 +37,7 @@ _ACTIVE = (DocumentState.PREPARED, DocumentState.ANSWERED)
 
 
 def prepare(*, order_id: int, holder: str, purpose: Purpose) -> list[ReservationDocument] | None:
-    """Return the documents to ask OCI for, written down; those under way are returned as they are.
+    """Store and return the documents to send to OCI; open ones are returned as they are.
 
     A remedy's document is never written here, but with it (`write_replacement`, `write_kept`).
     An empty list means that nothing is missing, None that `holder` may not ask for the order (any
@@ -146,7 +146,7 @@ def _document(
 def replace(
     document: ReservationDocument, *, spent: bool, code: str, actor: Actor, now: datetime
 ) -> None:
-    """Write down, before any further call, that the next generation takes over the lines.
+    """Record, before any further call, that the next generation takes over the lines.
 
     `code` is OCI's refusal of the id; a `spent` id holds nothing, another one is to be cancelled.
     Nothing happens if somebody else has changed the document.

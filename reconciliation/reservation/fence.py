@@ -23,14 +23,14 @@ WAITING = Q(state=HoldState.WAITING) & lifecycle.open_to(Action.RESERVE, "order_
 
 
 class Ahead(Enum):
-    """What is ahead of a live order at one of its SKUs."""
+    """Orders ahead of a live order at one of its SKUs."""
 
     WAITING = "an order that waits for its reservation"
     PROMISED = "a short order that keeps its place"
 
 
 def ahead_of(keys: Collection[Key], *, now: datetime) -> Ahead | None:
-    """Return what comes before a live order for `keys`, or None.
+    """Return the orders ahead of a live order for `keys`, or None.
 
     One query while nothing waits and none of the SKUs is promised. Looks at orders, not at how much
     there is: a figure that arrives between this and the capture changes nothing.

@@ -27,7 +27,7 @@ Answer = Placement | OrderRefused | LedgerChanged
 def place_orders(
     *, raws: Sequence[bytes], site: Site, actor: Actor, clock: Clock = timezone.now
 ) -> Iterator[Answer]:
-    """Place a list of orders (JSON) and yield what became of each, as `place_order` would.
+    """Place a list of orders (JSON) and yield the outcome of each, as `place_order` would.
 
     An order that is reserved at OCI waits for its answer, so those go one by one. What the database
     raises is raised; what of the list was committed before is found when it is placed again.

@@ -114,9 +114,9 @@ def _place(placed: PlacedOrder, *, site: Site, actor: Actor, clock: Clock) -> Pl
 
 
 def placed_before(order: Order, clock: Clock) -> Placement:
-    """Return an order that was placed before, once it is known what became of it.
+    """Return an order that was placed before, once its outcome is known.
 
-    The same order may be on its way through another request just now: answering before that one
+    The same order may be in another request at this moment: answering before that one
     knows could accept to one caller what is refused to the other. One that has been on its way for
     longer than that takes was left by a process that died or lost the database; waiting for it
     would only hold a thread.
@@ -134,7 +134,7 @@ def placed_before(order: Order, clock: Clock) -> Placement:
 
 
 def _offline_reason(state: Connection, placed: PlacedOrder, *, now: datetime) -> str:
-    """Return why the order must not go to OCI now, or nothing."""
+    """Return why the order must not go to OCI now, or None."""
     if not connection.may_call(state):
         return why_offline(state)
     if not connection.is_usable(state, patience=0):
@@ -158,12 +158,12 @@ def why_offline(state: Connection) -> str:
 
 
 def fenced(placed: PlacedOrder, *, now: datetime) -> Ahead | None:
-    """Return what is ahead of an order at one of its SKUs (`fence`), or None."""
+    """Return the orders ahead of an order at one of its SKUs (`fence`), or None."""
     return fence.ahead_of(capture.wanted_by_key(placed), now=now)
 
 
 def _behind_promises(placed: PlacedOrder, *, site: Site, now: datetime) -> Order | None:
-    """Refuse an order that captured offline would only get what is promised to others.
+    """Refuse an order that, captured offline, would take units promised to others.
 
     Raises ShortOnAto with what is left. Returns the same order, if it has been placed before.
     """
@@ -253,7 +253,7 @@ def _reserve_live(
         )
     else:
         _refuse_short(order, claim=claim, client=client, actor=actor, clock=clock)
-    # Cancelled meanwhile, perhaps: whoever undoes it need not wait for the claim to end.
+    # It may be cancelled by now: the process that undoes it need not wait for the claim to end.
     outcomes.drop_claim(order_id=order.pk, holder=claim.holder)
     order.refresh_from_db()
     return Placement(order, created=True)
@@ -262,7 +262,7 @@ def _reserve_live(
 def _ask_live(
     captured: Captured, *, claim: Claim, client: OciClient, actor: Actor, clock: Clock
 ) -> Asked | None:
-    """Ask OCI for a new order; None if it is reserved in full and counted, as nearly all are.
+    """Reserve a new order at OCI; None if it is reserved in full and counted, the usual case.
 
     The objects of `captured` say so then, too.
     """

@@ -1,4 +1,4 @@
-"""Undoing at OCI what cancelled and failed orders may hold there.
+"""Releasing the units of cancelled and failed orders at OCI.
 
 `orders.cancellation` takes the order out of every queue; here its documents are cancelled, and only
 then is the order *cancelled* and its ATO given back. An order whose call is still under way is left
@@ -45,7 +45,7 @@ RELEASES = job("releases")
 
 
 def cancel_order(*, order_id: int, actor: Actor, reason: str, now: datetime) -> Order:
-    """Cancel an order; finished at once when OCI knows nothing of it, else soon.
+    """Cancel an order; finished at once if OCI does not know it, else soon.
 
     Returns the order as it stands: `cancelled`, or `cancelling` while something must be undone at
     OCI. Raises orders.errors.CannotCancel.
@@ -65,7 +65,7 @@ def cancel_order(*, order_id: int, actor: Actor, reason: str, now: datetime) -> 
 
 
 def finish_cancellations(*, clock: Callable[[], datetime], limit: int = 200) -> int:
-    """Carry on with what is being cancelled, oldest first; return how many orders are finished.
+    """Continue pending cancellations, oldest first; return how many orders finished.
 
     Calls OCI only while the connection is usable; ends early when OCI stops answering.
     """
@@ -81,7 +81,7 @@ def finish_cancellations(*, clock: Callable[[], datetime], limit: int = 200) -> 
 
 
 def something_to_undo() -> bool:
-    """Whether an order is being cancelled, or OCI may hold what no order wants any more."""
+    """Whether an order is being cancelled, or OCI may hold units that no order wants."""
     return _cancelling().exists() or _left_over().exists() or release_rows.has_open()
 
 
@@ -90,7 +90,7 @@ def _cancelling() -> QuerySet[Order]:
 
 
 def _left_over() -> QuerySet[ReservationDocument]:
-    """Return documents to be cancelled of orders that nobody works on any more.
+    """Return documents to cancel of orders that no process works on.
 
     Those of refused live orders; and those whose call reached OCI after they had been cancelled.
     """
@@ -124,7 +124,7 @@ def _finish_order(
 
 
 def _take(order_id: int, holder: str, now: datetime) -> bool:
-    """Claim the order and write down, in the same transaction, which documents are to be undone."""
+    """Claim the order and record, in the same transaction, the documents to undo."""
     with transaction.atomic():
         taken = cancellation.take_release_claim(
             order_id=order_id, holder=holder, until=now + _CLAIM, now=now
@@ -158,7 +158,7 @@ def wake_for(order_id: int) -> None:
 
 
 def mark_for_cancelling(order_id: int, *, states: Sequence[DocumentState] = MAY_HOLD) -> None:
-    """Write down that what OCI may hold for an order in these states is to be cancelled."""
+    """Mark the documents of an order in these states to be cancelled."""
     documents = ReservationDocument.objects.filter(order_id=order_id, state__in=states)
     documents.filter(sends=0).update(state=DocumentState.CANCELLED)
     documents.exclude(sends=0).update(state=DocumentState.CANCELLING)
@@ -217,7 +217,7 @@ def _goes_on(document: ReservationDocument, asked: Asked | None, *, now: datetim
 
 
 def fail_live(*, order_id: int, holder: str, actor: Actor, reason: str, now: datetime) -> bool:
-    """Refuse a live order; False if it is not `holder`'s to refuse, and nothing has changed.
+    """Refuse a live order; False, with no change, if it is not `holder`'s to refuse.
 
     Its stock is given back at once when OCI surely holds nothing for it, else when its documents
     are cancelled there: a call without an answer may still reach OCI.

@@ -60,7 +60,7 @@ def ask(
     run_id: int | None = None,
     read_timeout: float | None = None,
 ) -> Asked:
-    """Bring every document of an order to an answer, as far as OCI answers; one pass, no waiting.
+    """Ask OCI for every document of an order; one pass, no waiting.
 
     `holder` has the claim on the order. Documents to be cancelled come first, then the ones to be
     placed. Safe to call again after anything: what has been answered is not asked again.
@@ -180,7 +180,7 @@ class _Caller:
         return self._unanswered(document, error)
 
     def _write_sent(self, document: ReservationDocument, *, holder: str) -> bool:
-        """Write down that a document is about to be sent; False if it is not ours to send.
+        """Record that a document is about to be sent; False if it is not ours to send.
 
         What a rerun asks for is promised to nobody from here on: all others have taken theirs off
         ATO before. `document` stays as it was.

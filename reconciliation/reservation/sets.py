@@ -161,7 +161,7 @@ def count(
     now: datetime,
     run_id: int | None = None,
 ) -> list[Settlement]:
-    """Count answers in their orders, once; return what was settled.
+    """Count answers in their orders, once; return the settled orders.
 
     Orders that `holder` has no more are left out. So are all, if one of the documents has changed.
     Call inside a transaction to commit something else with it.

@@ -35,7 +35,7 @@ HARMLESS = "coc-probe"
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What to ask for next: SKUs of one place, or a harmless one when nothing is known yet."""
+    """The next request: SKUs of one place, or a harmless one when nothing is known yet."""
 
     place: Place
     list_id: str = ""
@@ -219,7 +219,7 @@ def hold_figures(due: Due, *, why: HeldFigures.Why, skus: int, now: datetime) ->
 
 
 def is_known(due: Due) -> bool:
-    """Whether OCI had stock of what is asked for: a list that it does not know now has vanished."""
+    """Whether OCI had stock of these SKUs: a list that it no longer knows has vanished."""
     known = InventoryRecord.objects.filter(
         inventory_list=due.list_id, sku__in=due.skus, snapshot_ato__gt=ZERO
     )
@@ -250,7 +250,7 @@ class _Questions:
     read_timeout: float | None
 
     def figures(self, chunk: Sequence[str]) -> list[Figure]:
-        """Return what one call answers, and zero for what OCI surely does not list any more."""
+        """Return one call's figures, and zero for SKUs that OCI no longer lists."""
         found = self._call(chunk)
         left_out = sorted(set(chunk) - set(found))
         # An answer without anything about the place proves nothing about its SKUs.

@@ -1,6 +1,6 @@
 """Who works on a run: batches are taken under leases, by one worker of a run at a time.
 
-A worker that dies leaves leases that end, and whoever takes the batches next goes on with them.
+A worker that dies leaves leases that expire; the next worker continues its batches.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class BatchLeases:
 
     @property
     def is_alone(self) -> bool:
-        """Whether this worker has a batch that killed another: nothing is taken beside it."""
+        """Whether this worker has a batch that killed another worker: it takes no other batch."""
         return any(starts > 1 for starts in self._held.values())
 
     def claim(self, most: int) -> list[Batch]:
@@ -109,7 +109,7 @@ class BatchLeases:
         return self._mine(self._held).count() == len(self._held)
 
     def give_back(self) -> None:
-        """Let the batches be taken up again at once; this start did not fail."""
+        """Release the batches for another worker at once; this start did not fail."""
         with transaction.atomic():
             Batch.objects.filter(pk__in=self._lock(self._held)).update(
                 state=BatchState.READY, holder="", leased_until=None, starts=F("starts") - 1

@@ -1,4 +1,4 @@
-"""Working on runs: what the queue's workers call.
+"""Work on runs, called by the queue's workers.
 
 Any number of workers may call `work_run` for one run; one of them dispatches it. A worker that dies
 leaves leases that end, documents that are repeated as they are, and entries that are still pending.

@@ -50,7 +50,7 @@ class Calls(Protocol[Result]):
     """Calls that wait, calls under way, and results to be collected."""
 
     def set_limit(self, limit: int) -> None:
-        """Set how many calls may be under way at once."""
+        """Set the number of concurrent calls."""
 
     def add(self, calls: Iterable[Callable[[], Result]]) -> None:
         """Queue calls that may be held up by `hold` and dropped by `drop`."""
@@ -59,7 +59,7 @@ class Calls(Protocol[Result]):
         """Queue a call that comes before all others, and that nothing holds up."""
 
     def add_apart(self, call: Callable[[], Result]) -> None:
-        """Queue what is no call to OCI: one after the other, beside the calls."""
+        """Queue other work than calls to OCI: one after the other, beside the calls."""
 
     def hold(self, held: bool) -> None:
         """Begin no more calls of `add` for now, or begin them again."""
@@ -71,7 +71,7 @@ class Calls(Protocol[Result]):
         """Return how many calls of `add` were not begun."""
 
     def is_idle(self) -> bool:
-        """Whether nothing is under way and nothing can begin."""
+        """Whether no work is running and none can begin."""
 
     def collect(self, timeout: float) -> list[Result]:
         """Wait for results, for `timeout` seconds at most; raises what a call raised."""
@@ -124,7 +124,7 @@ class CallsHere(Generic[Result]):
         return [self._others.popleft()()] if self._others and not self._held else []
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing."""
 
 
 class CallsInThreads(Generic[Result]):

@@ -1,4 +1,4 @@
-"""The dispatcher of a run: sends what is ready, counts what was answered, in sets.
+"""The dispatcher of a run: sends ready orders, counts answers, in sets.
 
 One worker dispatches a run at a time (`batch_leases`). It prepares the documents of ready orders
 together, commits them, and only then lets threads send them (`calls`). An answer makes the orders
@@ -128,7 +128,7 @@ class Dispatcher:
         return Ending.PAUSED
 
     def _step(self) -> bool:
-        """Prepare, collect and count what there is to; False when nothing is left."""
+        """Prepare, collect and count available work; False when none is left."""
         if self._must_look or self.clock() - self._looked_at >= _LOOK_EVERY:
             self._look()
         if self._stopped:
@@ -165,7 +165,7 @@ class Dispatcher:
         return self.clock() - self._oldest_answer >= _MOST_AGE or self._calls.is_idle()
 
     def _look(self) -> None:
-        """Look at the connection and at the clock: whether to go on, and how fast."""
+        """Check the connection and the clock: whether to continue, and how fast."""
         state = connection.current()
         now = self._looked_at = self.clock()
         # One call at a time leaves time to look before each.

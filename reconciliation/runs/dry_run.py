@@ -1,4 +1,4 @@
-"""What a rerun would touch and what availability says would happen; changes nothing."""
+"""The orders in a rerun's scope and their forecast; changes nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROWS = 200
 
 @dataclass(frozen=True, slots=True)
 class DryRunRow:
-    """One order that would be touched, and the state that availability says it would end in."""
+    """One order in scope, and its forecast state."""
 
     order: Order
     units: Decimal
@@ -36,7 +36,7 @@ class DryRunRow:
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What a run of a scope would touch; `by_outcome` is empty when stock is not known.
+    """The orders in a scope; `by_outcome` is empty if stock is unknown.
 
     `forecast_of` says how many orders, oldest first, the forecast covers. `changes_nothing` is true
     where all of them have been answered before and none would get a unit more.
@@ -60,7 +60,7 @@ def dry_run(
     told: Collection[str] | None = None,
     now: datetime,
 ) -> DryRun:
-    """Ask OCI what is available and say what a run of this scope would do, order after order.
+    """Ask OCI for availability and return the forecast of a run, order after order.
 
     With `told` only orders of these sites are counted and listed; a scope is then narrowed to them
     as well. Earlier orders of other sites, which a run takes along, count for the forecast alone.
@@ -111,7 +111,7 @@ def _may_change(order: Any, got: Mapping[planner.Key, Decimal]) -> bool:
 
 
 def _stock(wanted: Mapping[planner.Key, Decimal]) -> dict[planner.Key, Decimal] | None:
-    """Return what OCI says is available, or None while it does not say."""
+    """Return OCI's availability, or None if it does not answer."""
     if not connection.may_call(connection.current()):
         return None
     try:
@@ -122,7 +122,7 @@ def _stock(wanted: Mapping[planner.Key, Decimal]) -> dict[planner.Key, Decimal] 
 
 
 def _figures(order_ids: list[int]) -> dict[int, Any]:
-    """Return what the sums need of each order, by key: thousands of whole rows take a while."""
+    """Return only the columns for the sums, by key: thousands of whole rows are slow."""
     rows = Order.objects.filter(pk__in=order_ids).order_by()
     names = ("pk", "site", "currency", "order_total", "reservation_state")
     return {row.pk: row for row in rows.values_list(*names, named=True)}

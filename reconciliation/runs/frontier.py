@@ -1,4 +1,4 @@
-"""Where a run stands: which of its orders may be sent next, and which batches are through.
+"""The progress of a run: which orders may be sent next, and which batches are done.
 
 All of it is in the rows of batches and entries; a worker that takes over reads it from there.
 """
@@ -99,7 +99,7 @@ class Frontier:
 
 
 def _stock(keys: Iterable[Key]) -> dict[Key, Decimal]:
-    """Return what OCI says is available now; nothing while it does not say."""
+    """Return OCI's current availability; empty if it does not answer."""
     wanted = sorted(keys)
     if not wanted:
         return {}

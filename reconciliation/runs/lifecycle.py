@@ -59,7 +59,7 @@ class RunRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """How many orders of a run stand where."""
+    """Orders of a run by state."""
 
     total: int
     pending: int
@@ -95,10 +95,10 @@ def start_run(
     Raises RunRefused while another one is active, while OCI is away, or with nothing to do.
     """
     if not connection.may_call(connection.current()):
-        raise RunRefused(_("OCI is away; reconciliation starts by itself when it is back."))
+        raise RunRefused(_("OCI is offline. Reconciliation starts automatically when it is back."))
     data = dict(scope_data or {})
     if not scopes.orders_in(scope, data).exists():
-        raise RunRefused(_("No order is in this scope; there is nothing to reconcile."))
+        raise RunRefused(_("No order is in this scope, so there is nothing to reconcile."))
     try:
         with transaction.atomic():
             run = Run.objects.create(
@@ -113,7 +113,7 @@ def start_run(
             enqueue.soon("work_run", run.pk)
     except IntegrityError:
         raise RunRefused(
-            _("A reconciliation is under way; wait for it to end."), active_run()
+            _("A reconciliation is already running. Wait until it ends."), active_run()
         ) from None
     return run
 
@@ -203,14 +203,14 @@ def is_pending(*, run_id: int, order_id: int) -> bool:
 
 
 def finish_entry(*, run_id: int, order_id: int, state: EntryState | str, now: datetime) -> bool:
-    """Note what the run did with one order; False if that is known already."""
+    """Record the run's outcome for one order; False if it is already recorded."""
     return bool(finish_entries(run_id=run_id, order_ids=[order_id], state=state, now=now))
 
 
 def finish_entries(
     *, run_id: int, order_ids: Collection[int], state: EntryState | str, now: datetime
 ) -> int:
-    """Note what the run did with orders; return of how many that was not known already.
+    """Record the run's outcome for orders; return how many were new.
 
     A worker may be in the middle of an order when another one finds that OCI is gone and ends the
     run: an outcome then takes the place of `OCI_OFFLINE`.
@@ -225,7 +225,7 @@ def finish_entries(
 
 
 def end_run(run_id: int, *, state: RunState | None, now: datetime) -> bool:
-    """End a run, with `state` or by its counts; what is pending stays waiting for the next cycle.
+    """End a run, with `state` or by its counts; pending orders wait for the next cycle.
 
     Of two that end it one wins; False for the other.
     """

@@ -74,7 +74,7 @@ def send(prepared: Prepared) -> Sent:
 
 @dataclass(frozen=True, slots=True)
 class OrderWork:
-    """A worker's attempt to settle one order, whatever that takes.
+    """A worker's attempt to settle one order, with all its cases.
 
     `keep` renews the lease of the batch and says whether it is still this worker's. Nothing is
     waited for beyond `deadline`.
@@ -145,7 +145,7 @@ class OrderWork:
         )
 
     def _after(self, sent: Sent) -> Asked | None:
-        """Write down what came of a call; None if OCI is to be asked again at once."""
+        """Record a call's outcome; None if OCI must be asked again at once."""
         asked = reservation.note_answer(
             sent.prepared.document,
             sent.answer,
@@ -174,7 +174,7 @@ class OrderWork:
 
     def _take_claim(self) -> bool:
         now = self.clock()
-        # As long as the lease: whoever takes over the batch must not wait for a dead claim.
+        # Same length as the lease, so a worker that takes over never waits for a dead claim.
         until = now + timedelta(seconds=settings.COC_LEASE_SECONDS)
         return outcomes.take_claim(order_id=self.order_id, holder=self.holder, until=until, now=now)
 
@@ -220,14 +220,14 @@ class OrderWork:
         return self._let_go()
 
     def _let_go(self) -> WorkEnd:
-        """Leave an order to the next cycle or to whoever has it now; skip one that is cancelled."""
+        """Leave an order to the next cycle or to the process that has it; skip a cancelled one."""
         outcomes.drop_claim(order_id=self.order_id, holder=self.holder)
         if _purpose(Order.objects.get(pk=self.order_id)) is None:
             return self._skip()
         return WorkEnd(End.WITHHELD)
 
     def _skip(self) -> WorkEnd:
-        # Whoever settled it has noted so in the same transaction, and this changes nothing then.
+        # The settlement was noted in its own transaction; this then changes nothing.
         self._finish(EntryState.SKIPPED)
         return WorkEnd(End.SETTLED)
 
@@ -244,7 +244,7 @@ class OrderWork:
 def _pauses(verdict: Verdict) -> tuple[float, ...]:
     pauses = _PAUSES[verdict]
     if verdict == Verdict.OFFLINE:
-        # An order to which OCI never answers must not by itself take the connection away from the
+        # A single order that OCI never answers must not take the connection away from the
         # others: one failure fewer, and the next order shows whether OCI is there.
         return pauses[: max(0, settings.COC_FAILURES_TO_OFFLINE - 2)]
     return pauses
@@ -260,7 +260,7 @@ def away_state(state: Connection | None = None) -> RunState | None:
 
 
 def _purpose(order: Order) -> Purpose | None:
-    """Return what is to be asked for, or None if the order is not to be worked on any more."""
+    """Return the purpose of the next call, or None if the order needs no more work."""
     if order_lifecycle.check(order, Action.RESERVE) is None:
         return Purpose.ORDER
     # An open replacement or adjustment ends first.

@@ -57,7 +57,7 @@ def popular(demands: Sequence[Demand], *, at_once: int) -> frozenset[Key]:
 
 
 def ample(demands: Iterable[Demand], stock: Mapping[Key, Decimal]) -> frozenset[Key]:
-    """Return the keys of `stock` of which there is more than enough for all `demands`."""
+    """Return the keys of `stock` with more than enough for all `demands`."""
     wanted: dict[Key, Decimal] = defaultdict(lambda: ZERO)
     for demand in demands:
         for key, units in demand.units.items():
@@ -95,11 +95,11 @@ class Schedule:
 
     @property
     def demands(self) -> list[Demand]:
-        """What is neither settled nor withheld, oldest first."""
+        """The open demands, neither settled nor withheld, oldest first."""
         return list(self._open.values())
 
     def add(self, demands: Iterable[Demand]) -> None:
-        """Add orders that were captured after all those before; nothing is ample any more.
+        """Add orders captured after all earlier ones; no key is ample any longer.
 
         What was ample was so without what these want.
         """
@@ -113,14 +113,14 @@ class Schedule:
             self._note_ready(order_id)
 
     def set_ample(self, keys: frozenset[Key]) -> None:
-        """Say for which keys orders need not wait for each other; for all others they do."""
+        """Set the keys for which orders need not wait for each other."""
         if keys != self._ample:
             self._ample = keys
             for order_id in list(self._open):
                 self._note_ready(order_id)
 
     def note_short(self, order_id: int) -> None:
-        """Note that OCI was short for an order: what it wanted is not ample after all."""
+        """Note that OCI was short for an order: its keys are no longer ample."""
         demand = self._open.get(order_id)
         if demand is not None and self._ample & demand.units.keys():
             self._ample -= demand.units.keys()

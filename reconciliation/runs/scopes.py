@@ -140,7 +140,7 @@ def _add_arrived(ranks: dict[int, Rank], had: Exists, *, now: datetime) -> None:
 
 
 def _before_arrived(order_ids: list[int], run: Run, *, now: datetime) -> list[int]:
-    """Leave out what is behind a promise that `run` has had and that may get more by now."""
+    """Leave out orders behind a promise that `run` has served and that may get more by now."""
     had = RunEntry.objects.filter(run=run).exclude(state=EntryState.PENDING).values("order")
     again = promises.arrived(now).filter(order__in=had)
     first: dict[planner.Key, Rank] = {}

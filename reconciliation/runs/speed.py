@@ -1,4 +1,4 @@
-"""How many calls a run has under way at once: slow start, and half as many after trouble."""
+"""The number of a run's concurrent calls: slow start, and half as many after failures."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """The newest run and how many of its orders are in each state, as the rows say just now."""
+    """The newest run and how many of its orders are in each state, as the rows say now."""
 
     run: Run
     counts: Mapping[EntryState, int]
@@ -59,7 +59,7 @@ class LastRun:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where things stand. `since` is when the connection came into its state.
+    """The status. `since` is when the connection entered its state.
 
     `offline_since` is when the outage that is not over yet began (the first call without an
     answer), or None without one.

@@ -123,7 +123,7 @@ def route(method: str, path: str) -> Call | None:
 
 
 class Api:
-    """The service as it is when nothing is wrong with it."""
+    """The service without faults."""
 
     def __init__(
         self, *, books: Books, tokens: Tokens, settings: Settings, tenant_group_id: str
@@ -140,7 +140,7 @@ class Api:
 
     @contextmanager
     def in_flight(self, call: Call) -> Iterator[bool]:
-        """Mark a document as being worked on; gives False when somebody else is at it."""
+        """Mark a document as being worked on; gives False if another call is working on it."""
         key = call.parts.get("document", "")
         if not key:
             yield True

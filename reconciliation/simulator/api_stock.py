@@ -75,7 +75,7 @@ def delta_token(number: int, moment: float, scope: tuple[Kind, str] | None = Non
 
 
 def get_deltas(books: Books, raw: bytes) -> Answer:
-    """POST get-deltas: what changed since a token; 410 once the token is too old.
+    """POST get-deltas: changes since a token; 410 once the token is too old.
 
     Like every read it lags ``readLagMs`` behind: a change is not told of before its figures are.
     """
@@ -117,7 +117,7 @@ def _changes_between(books: Books, number: int, seen: int) -> list[tuple[int, fl
 
 
 def _disturbed(books: Books, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The records as they leave: some lost, all doubled, if the settings say so."""
+    """The records to send: some lost, all doubled, by the settings."""
     told = []
     for record in records:
         books.deltas_told += 1
@@ -227,7 +227,7 @@ def _address(location: str, sku: str) -> tuple[str, str]:
 
 
 def _stock_members(body: dict[str, Any]) -> dict[str, Any]:
-    """The members of StockWrite that are there, as fields of Record."""
+    """The given members of StockWrite, as fields of Record."""
     change: dict[str, Any] = {}
     request_reader.reference(body.get("externalRefId"))
     if body.get("onHand") is not None:

@@ -58,7 +58,7 @@ class Books:
                 self.skus[sku] = SkuBook(book.records)
 
     def set_graph(self, locations: Iterable[str], groups: Mapping[str, Iterable[str]]) -> None:
-        """Replace the location graph; promises are laid anew on it."""
+        """Replace the location graph; promises are distributed again on it."""
         with self.lock:
             self.graph = Graph(locations, groups)
             for book in self.skus.values():
@@ -122,7 +122,7 @@ class Books:
                 )
 
     def put_document(self, reservation_id: str, request: Request) -> tuple[dict[str, Any], bool]:
-        """Hold what a document asks for; gives the 200 body and whether it was new.
+        """Hold a document's units; gives the 200 body and whether it was new.
 
         Raises Refused 409 for an id that is taken (contract 1.7) and 400 for an unknown place, with
         nothing held.
@@ -206,7 +206,7 @@ class Books:
         return held
 
     def give_back(self, kind: Kind, place: str, sku: str, quantity: int) -> int:
-        """Take up to ``quantity`` off what a place holds; gives what was taken off."""
+        """Take up to ``quantity`` off a place's holds; gives the units taken off."""
         if not quantity:
             return 0
         book = self.edit(sku)
@@ -252,7 +252,7 @@ class Books:
         heapq.heappush(self._due, (due, next(self._ticket), what, reservation_id))
 
     def sweep(self) -> None:
-        """Do what has become due: expire documents, return the counts of a 202 cancel."""
+        """Run due work: expire documents, return the counts of a 202 cancel."""
         with self.lock:
             now = self.clock()
             while self._due and self._due[0][0] <= now:
@@ -286,7 +286,7 @@ class Books:
     def sell(
         self, sku: str, quantity: int, place: str | None = None, *, force: bool = False
     ) -> int:
-        """Let another channel take stock that nobody holds; gives what it got.
+        """Let another channel take free stock; gives the units that it got.
 
         Without a place every location is tried in order. ``force`` takes what is reserved as well.
         """
@@ -307,7 +307,7 @@ class Books:
             return sold
 
     def reserved(self) -> list[dict[str, object]]:
-        """What each place holds of each SKU, as the counts say."""
+        """Each place's holds of each SKU, by the counts."""
         with self.lock:
             self.sweep()
             rows: list[dict[str, object]] = []

@@ -1,4 +1,4 @@
-"""Reservation documents: what was asked, what is held, and what became of it."""
+"""Reservation documents: requested units, held units, and state."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ State = Literal["OPEN", "CANCELLED", "EXPIRED"]
 
 
 class Refused(Exception):
-    """A call that OCI turns down, with what the problem body says (OCI contract 1.7)."""
+    """A call that OCI refuses, with the problem body (OCI contract 1.7)."""
 
     def __init__(self, status: int, code: str, message: str, **members: str) -> None:
         super().__init__(message)
@@ -48,7 +48,7 @@ class Request:
 
 @dataclass(slots=True)
 class Line:
-    """What a document holds of one SKU at one place, in thousandths."""
+    """A document's units of one SKU at one place, in thousandths."""
 
     kind: Kind
     place: str

@@ -23,7 +23,7 @@ _MEMBERS: dict[str, Kind] = {"groups": "group", "locations": "location"}
 
 @dataclass(slots=True)
 class Export:
-    """One export; its file is written when somebody first asks after it once it is due."""
+    """One export; its file is written at the first request after it is due."""
 
     kind: Kind
     places: list[str]

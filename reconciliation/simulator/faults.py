@@ -104,7 +104,7 @@ class Rule:
     told: dict[str, Any] = field(default_factory=dict)
 
     def acting_mode(self, now: float) -> str:
-        """What the rule does now; a flap is its style and nothing in turn."""
+        """The rule's current effect; a flap alternates between its style and none."""
         if self.until is not None and now >= self.until:
             return "none"
         if self.mode != "flap":
@@ -243,7 +243,7 @@ class Faults:
         return any(rule.acting_mode(now) == "refuse" for rule in self._rules)
 
     def as_list(self) -> list[dict[str, Any]]:
-        """The rules as they were told, with what they do now and for how long."""
+        """The rules as given, with their current effect and duration."""
         now = self._clock()
         return [
             rule.told

@@ -1,4 +1,4 @@
-"""What a request meets when faults are on: the answer, and how (or whether) it is delivered."""
+"""The effect of faults on a request: the answer, and how (or whether) it is delivered."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ class Work:
     client_gone: Callable[[], bool]
 
     def carry_out(self, fault: str = "") -> Outcome:
-        """Do what was asked, as if nothing were wrong."""
+        """Carry out the request, without faults."""
         api = self.simulator.api
         answer = api.answer(self.call, self.headers, self.raw) if self.mine else api.busy(self.call)
         return Outcome(answer, fault=fault, committed=answer.changed)
 
     def wait(self, rule: Rule, seconds: float | None, *, even_if_gone: bool = False) -> None:
-        """Wait (with None: without end) while the fault is on and somebody waits for the answer."""
+        """Wait (with None: without end) while the fault is on and a client waits for the answer."""
         end = None if seconds is None else time.monotonic() + seconds
         simulator = self.simulator
         while simulator.faults.still_active(rule) and not simulator.stopping.is_set():
@@ -83,7 +83,7 @@ def handle(
         work = Work(simulator, call, headers, raw, mine, client_gone)
         if not mine and hard is None:
             return work.carry_out()
-        # A service that is slow carries the call out in the end, whoever has given up by then.
+        # A slow service carries the call out in the end, even if the caller has given up.
         for rule in (rule for rule in slow if rule.when == "before"):
             work.wait(rule, rule.delay_ms / 1000, even_if_gone=True)
         outcome = _under(work, *hard) if hard else work.carry_out("slow" if slow else "")

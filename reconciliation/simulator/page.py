@@ -1,4 +1,4 @@
-"""The control page: the fault switch, the stock and what was asked. Works without script."""
+"""The control page: the fault switch, the stock and the requests. Works without script."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Move:
 
     @property
     def meaning(self) -> tuple[object, ...]:
-        """What a repeated id must say again."""
+        """The values that a repeated id must repeat."""
         return (self.sku, self.quantity, self.source, self.target)
 
 

@@ -1,4 +1,4 @@
-"""What was asked of the simulator: a bounded log and counters. No headers, bodies or tokens."""
+"""The simulator's requests: a bounded log and counters. No headers, bodies or tokens."""
 
 from __future__ import annotations
 

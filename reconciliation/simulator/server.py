@@ -295,7 +295,7 @@ class Servers:
         self.api.open()
 
     def keep_in_line(self, keep: socket.socket | None = None) -> None:
-        """Close or open the API port as the faults say; ``keep`` is not cut."""
+        """Close or open the API port by the faults; ``keep`` is not cut."""
         with self._lock:
             if self.simulator.faults.refusing():
                 self.api.close(keep)
@@ -303,7 +303,7 @@ class Servers:
                 self.api.open()
 
     def stop(self) -> None:
-        """Close both ports and cut what is open."""
+        """Close both ports and cut open connections."""
         self.simulator.stopping.set()
         with self._lock:
             self.api.close()

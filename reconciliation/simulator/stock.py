@@ -93,13 +93,13 @@ class SkuBook:
         return any(place in self.records for place in graph.groups.get(group, ()))
 
     def hold_in_group(self, group: str, quantity: int, graph: Graph) -> int:
-        """Promise up to ``quantity`` from the group; gives what was held."""
+        """Promise up to ``quantity`` from the group; gives the held units."""
         held = min(quantity, self.free_in(group, graph))
         self._lay(group, held, graph)
         return held
 
     def give_back_to_group(self, group: str, quantity: int, graph: Graph) -> int:
-        """Take up to ``quantity`` off the promises of the group; gives what was taken off."""
+        """Take up to ``quantity`` off the promises of the group; gives the units taken off."""
         total = self.promised(group)
         taken = min(quantity, total)
         self._relay(group, total - taken, graph)
@@ -122,7 +122,7 @@ class SkuBook:
         self.settle(graph)
 
     def give_back_at(self, place: str, quantity: int, graph: Graph) -> int:
-        """Take up to ``quantity`` off what a location holds; gives what was taken off."""
+        """Take up to ``quantity`` off a location's holds; gives the units taken off."""
         record = self.records.get(place)
         taken = min(quantity, record.reserved) if record else 0
         if record:
@@ -131,7 +131,7 @@ class SkuBook:
         return taken
 
     def settle(self, graph: Graph) -> None:
-        """Lay every promise anew after a change, the least shared locations first."""
+        """Distribute every promise again after a change, the least shared locations first."""
         for group in sorted({*self.laid, *self.uncovered}):
             self._relay(group, self.promised(group), graph)
 

@@ -21,7 +21,7 @@ Row = tuple[str, str, Record]
 
 
 class StockRefused(ValueError):
-    """Stock that cannot be read, with one sentence that says where and why."""
+    """Unreadable stock, with one sentence about the place and the fault."""
 
 
 @dataclass(slots=True)

@@ -94,7 +94,7 @@ class Tokens:
         return json_answer(200, body, headers=dict(_NO_STORE), changed=True)
 
     def scopes_of(self, authorization: str) -> frozenset[str] | None:
-        """What the bearer may do; None when the token is missing, wrong or expired."""
+        """The bearer's scopes; None if the token is missing, wrong or expired."""
         kind, _, token = authorization.partition(" ")
         with self._lock:
             entry = self._issued.get(token.strip())
@@ -103,7 +103,7 @@ class Tokens:
         return entry[1]
 
     def expire_all(self) -> int:
-        """Make every token worthless at once; gives how many there were."""
+        """Invalidate every token; gives how many there were."""
         with self._lock:
             number = len(self._issued)
             self._issued = {}
@@ -113,8 +113,8 @@ class Tokens:
         posted = [form[name][0] for name in ("client_id", "client_secret") if name in form]
         # The form alone: a request may name its client in one way only (RFC 6749, 2.3).
         if len(posted) == 2:
-            given, wanted = ("\0".join(pair).encode() for pair in (posted, self._client))
-            return not authorization and hmac.compare_digest(given, wanted)
+            sent, known = ("\0".join(pair).encode() for pair in (posted, self._client))
+            return not authorization and hmac.compare_digest(sent, known)
         kind, _, coded = authorization.partition(" ")
         try:
             text = base64.b64decode(coded.strip(), validate=True).decode()

@@ -27,7 +27,7 @@ MOST_LISTS = 5
 
 
 class OciSilent(Exception):
-    """OCI cannot be asked now; `detail` says why in plain words."""
+    """OCI can't be asked at the moment; `detail` has the reason in plain words."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -48,7 +48,7 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One SKU: what OCI says now (None: not asked, or not known to it), and what we know.
+    """One SKU: OCI's current figure (None: not asked, or unknown to OCI), and ours.
 
     `waiting` is held by orders that OCI has not answered, `answered` by orders that it has, while
     our snapshot may not count them yet.
@@ -84,7 +84,7 @@ class Difference:
 
     @property
     def is_alike(self) -> bool:
-        """Whether there is nothing to explain."""
+        """Whether the figures agree."""
         return self.moved == ZERO and not self.waiting and not self.answered
 
     @property
@@ -105,7 +105,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The SKUs of a page beside OCI's figures; `silent` says why some were not asked for."""
+    """The SKUs of a page beside OCI's figures; `silent` is the reason for missing ones."""
 
     rows: list[Difference]
     asked_at: datetime
@@ -140,7 +140,7 @@ def compare(records: Sequence[InventoryRecord], *, now: datetime) -> Comparison:
 def refresh(records: Sequence[InventoryRecord]) -> int:
     """Bring OCI's figures of `records` into the ledger; return how many are new. Raises OciSilent.
 
-    What was brought in before a call failed stays.
+    Figures stored before a call failed stay.
     """
     _check_connection()
     keys = [(record.inventory_list_id, record.sku) for record in records]
@@ -152,7 +152,7 @@ def refresh(records: Sequence[InventoryRecord]) -> int:
 
 def _check_connection() -> None:
     if not connection.may_call(connection.current()):
-        raise OciSilent(_("The connection to OCI is not online, so it is not asked."))
+        raise OciSilent(_("The connection to OCI is not online, so OCI was not asked."))
 
 
 def _ask(records: Sequence[InventoryRecord], theirs: dict[tuple[str, str], Decimal]) -> None:
@@ -173,13 +173,13 @@ def _ask(records: Sequence[InventoryRecord], theirs: dict[tuple[str, str], Decim
     except (OciError, ImproperlyConfigured) as error:
         raise OciSilent(_words(error)) from None
     if len(by_list) > MOST_LISTS:
-        raise OciSilent(_("These SKUs are of many lists; choose one to ask for all of them."))
+        raise OciSilent(_("These SKUs are in many lists. Choose one to ask for all of them."))
 
 
 def _words(error: Exception) -> str:
     if isinstance(error, ImproperlyConfigured):
         return _("The connection to OCI is not set up.")
-    return _("OCI did not answer in time, or not with figures. Try again in a moment.")
+    return _("OCI did not answer in time, or returned no figures. Try again in a moment.")
 
 
 def _held(records: Sequence[InventoryRecord]) -> Mapping[int, dict[str, Decimal]]:

@@ -80,7 +80,7 @@ def note_imported(feed: StockFeed, *, token: str, now: datetime) -> None:
 
 
 def note_changes(feed: StockFeed, *, token: str, asked_at: datetime, is_all: bool) -> bool:
-    """Move a feed on to its next token; False if somebody else has done so meanwhile."""
+    """Advance a feed to its next token; False if another process has done so meanwhile."""
     values = {"delta_token": token, "state": FeedState.FOLLOWING, "failures": 0, **_error("")}
     if is_all:
         values["current_at"] = asked_at
@@ -112,7 +112,7 @@ def note_export_failed(feed: StockFeed, *, why: str, now: datetime) -> None:
 
 
 def note_error(feed: StockFeed, error: OciError, *, now: datetime, exporting: bool) -> None:
-    """Note a call that failed; what it was to do is done after a pause."""
+    """Note a failed call; it is retried after a pause."""
     status = getattr(error, "status", None)
     pause = _pause(feed.failures)
     values: dict[str, object] = _error(error.reason)

@@ -36,7 +36,7 @@ ASK_EVERY = 0.5
 
 
 class Unusable(Exception):
-    """An export that is not brought in; `reason` says why."""
+    """An export that is not imported; `reason` has the fault."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
@@ -145,7 +145,7 @@ def _stock(feed: StockFeed, file: IO[bytes]) -> Iterator[StockLine]:
 
 
 def _end_others(feed: StockFeed, clock: Callable[[], datetime], pause: Pause) -> None:
-    """Mark as gone what OCI does not list: records that have had no figure since the export."""
+    """Mark SKUs that OCI does not list as gone: records without a figure since the export."""
     taken_at = feed.export_asked_at or clock()
     unlisted = InventoryRecord.objects.filter(
         inventory_list=feed.pk, snapshot_at__lt=taken_at, snapshot_ato__isnull=False

@@ -28,6 +28,6 @@ def test_alerts_are_chosen_and_acknowledged(
         page.get_by_role("button", name="Acknowledge").click()
     page.get_by_text("1 alert was updated.").wait_for()
     expect(page).to_have_url(re.compile(r"/alerts/\?priority=ACTION$"))
-    expect(page.get_by_text("No alert fits.")).to_be_visible()
+    expect(page.get_by_text("No alert matches.")).to_be_visible()
     alert = Alert.objects.get(descriptor="reconciliation_shortages")
     assert alert.handling == "acknowledged"

@@ -66,12 +66,12 @@ def test_a_short_sku_is_replaced_in_all_its_orders(
     page.get_by_role("button", name="Replace: MUG-RED").click()
     page.get_by_role("heading", name="What replaces MUG-RED?").wait_for()
     look("by")
-    page.get_by_label("Find a SKU by its beginning").fill("JU")
+    page.get_by_label("Search for a SKU by its beginning").fill("JU")
     page.get_by_role("button", name="Search").click()
     page.get_by_role("region", name="Found").get_by_role("link", name="JUG").wait_for()
     page.get_by_role("link", name="MUG-BLUE").first.click()
     page.get_by_role("heading", name="Replace MUG-RED by MUG-BLUE: 3 orders").wait_for()
-    page.get_by_label("Price of one, in USD").fill("10.25")
+    page.get_by_label("Unit price in USD").fill("10.25")
     page.get_by_role("button", name="Show the price difference").click()
     page.get_by_text("4.50 USD").first.wait_for()
     look("preview")
@@ -106,7 +106,7 @@ def test_chosen_orders_are_replaced_while_oci_comes_and_goes(
     set_connection("OFFLINE")
     page.get_by_label("Reason").fill("The blue one is as good")
     page.get_by_role("button", name="Reserve and replace: 2").click()
-    page.get_by_role("alert").get_by_text("OCI cannot be asked just now").wait_for()
+    page.get_by_role("alert").get_by_text("OCI cannot be called at the moment").wait_for()
     assert not Replacement.objects.exists()
 
     set_connection("ONLINE")
@@ -122,10 +122,10 @@ def test_chosen_orders_are_replaced_while_oci_comes_and_goes(
         patched.setattr(remedies, "begin_replacement", then_away)
         page.get_by_role("button", name="Reserve and replace: 2").click()
         page.get_by_text("1 order is still to be done").wait_for()
-    page.get_by_text("it goes on when OCI answers again").wait_for()
+    page.get_by_text("It continues when OCI answers again").wait_for()
     assert Replacement.objects.count() == 1
 
     set_connection("ONLINE")
-    page.get_by_role("button", name="Go on with the next 1").click()
+    page.get_by_role("button", name="Continue with the next 1").click()
     page.get_by_text("2 replacements are being reserved at OCI").wait_for()
     assert remedies.finish_replacements(clock=engine.clock) == 2

@@ -152,7 +152,7 @@ def test_an_email_channel_is_added_and_tested(
         counted.actions += 1
         page.get_by_label(label, exact=True).fill(text)
     counted.actions += 1
-    page.get_by_label("Every site, also later ones").check()
+    page.get_by_label("Every site, including later ones").check()
     counted.click("button", "Save")
     counted.click("button", "Send a test")
     expect(page.get_by_role("status").first).to_be_attached()

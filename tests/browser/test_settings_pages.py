@@ -101,12 +101,12 @@ def test_loser_of_a_race_saves_after_looking_without_javascript(
     Site.objects.filter(pk="NorthShop").update(currency="CHF")
     page.get_by_role("button", name="Save").click()
     told = page.get_by_role("alert")
-    expect(told).to_contain_text("somebody else has changed this")
+    expect(told).to_contain_text("another person has changed this")
     expect(told).to_contain_text("Currency: it was “EUR” when you opened it, and is “CHF” now.")
     if SHOTS:
         page.screenshot(path=Path(SHOTS) / "settings-site-lost.png", full_page=True)
     page.get_by_role("button", name="Save").click()
-    page.get_by_text("Site NorthShop has been changed.").wait_for()
+    page.get_by_text("Site NorthShop was changed.").wait_for()
     site = Site.objects.get(pk="NorthShop")
     assert (site.name, site.currency) == ("Mine", "CHF")
 
@@ -117,7 +117,7 @@ def test_page_to_choose_a_password_is_accessible(person: User, open_page: Open) 
     for scheme in ("light", "dark"):
         page = open_page(link, scheme=scheme, width=360, signed_in=False)
         page.get_by_label("New password").fill("12345678")
-        page.get_by_role("button", name="Keep this password").click()
+        page.get_by_role("button", name="Save this password").click()
         page.get_by_text("This field is required").first.wait_for()
         assert axe_findings(page) == []
         assert not scrolls_sideways(page)

@@ -180,7 +180,7 @@ def outage_is_seen(mia: Person) -> None:
     page = mia.open("/orders/?state=waiting")
     expect(page.locator("tbody tr")).to_have_count(5)
     page = mia.order("A1")
-    expect(page.get_by_text("Waits for its reservation").first).to_be_visible()
+    expect(page.get_by_text("Waiting for its reservation").first).to_be_visible()
 
 
 def run_is_seen(mia: Person) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 TEMPLATES = Path(__file__).parents[2] / "templates"
 # People read these: there a number is written as in their language.
 FOR_PEOPLE = {"aria-label", "title", "alt", "placeholder", "data-label", "data-key-help"}
-# These end in a text that is no number, or in one without separators.
+# These end in a text that is not a number, or in one without separators.
 SAFE_FILTERS = {
     "unlocalize",
     "stringformat",

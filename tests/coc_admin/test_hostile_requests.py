@@ -126,9 +126,9 @@ def test_no_query_breaks_an_address(objects: dict[str, Any]) -> None:
 def test_a_search_for_what_cannot_be_stored_finds_nothing(objects: dict[str, Any]) -> None:
     admin = person("administrator")
     for path, words in (
-        ("/orders/?customer=a%00", "No order fits"),
-        ("/inventory/?sku=a%00", "No SKU fits"),
-        ("/settings/people/?q=a%00", "Nobody fits"),
+        ("/orders/?customer=a%00", "No order matches"),
+        ("/inventory/?sku=a%00", "No SKU matches"),
+        ("/settings/people/?q=a%00", "No person matches"),
     ):
         page = text_of(admin.get(path))
         assert words in page, path

@@ -142,7 +142,7 @@ def test_the_last_units_are_never_promised_twice(oci: None) -> None:
     assert ato("CUP") in (0, 1)
     assert states()["begun"] == begun
     refused = BulkLine.objects.filter(state="refused").values_list("detail", flat=True)
-    assert all("are available to order; 2 are needed." in words for words in refused)
+    assert all("are available to order, and 2 are needed." in words for words in refused)
     assert list(integrity_check.check()) == []
 
 

@@ -248,7 +248,7 @@ class TestImportInventory:
         assert [line.partition(":")[0] for line in err.splitlines()] == [
             f"line {number}" for number in (3, 4, 5, 6, 7, 8, 9, 11, 13, 14)
         ]
-        assert "line 8: the SKU GOOD is in line 2 already" in err
+        assert "line 8: the SKU GOOD is already in line 2" in err
         assert not InventoryRecord.objects.exists()
         assert not Movement.objects.exists()
 
@@ -259,7 +259,7 @@ class TestImportInventory:
             ("sku,ato\n", "holds no SKU"),
             ("sku,quantity\nA,1\n", "must name the columns"),
             ("sku,ato,ato\nA,1,1\n", "must name the columns"),
-            ('sku,ato\n"A,1\nB,2\n', "is no CSV"),
+            ('sku,ato\n"A,1\nB,2\n', "is not CSV"),
         ],
     )
     def test_a_file_of_another_shape_is_refused(
@@ -278,8 +278,8 @@ class TestImportInventory:
         refused("import_inventory", file, "--inventory-list=stock", f"--rejects={rejects}")
         assert rejects.read_text("utf-8-sig").splitlines() == [
             "line,reason,raw",
-            "3,the ATO 'x' is no number,B;x",
-            "4,\"the ATO '-1' is no number from 0, with at most 3 decimals\",'=C;-1",
+            "3,the ATO 'x' is not a number,B;x",
+            "4,\"the ATO '-1' is not a number from 0 with at most 3 decimals\",'=C;-1",
             '5,the SKU has 1 to 250 characters without spaces and \\ < > ; % /,"""D"',
         ]
         message, _ = refused(
@@ -332,7 +332,8 @@ class TestImportInventory:
 
         assert "60 bad lines" in message
         assert err.endswith(
-            "line 51: the ATO '-1' is no number from 0, with at most 3 decimals\n... and 10 more\n"
+            "line 51: the ATO '-1' is not a number from 0 with at most 3 decimals\n"
+            "... and 10 more\n"
         )
 
     def test_a_torn_gzip_is_refused(self, stock: InventoryList, tmp_path: Path) -> None:

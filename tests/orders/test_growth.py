@@ -134,7 +134,7 @@ def test_exponents_that_no_decimal_has_are_refused(number: str) -> None:
     line = f'{{"locationId":"stock","sku":"MUG","onHand":{number}}}'.encode()
     with pytest.raises(StockRefused) as refused:
         read_stock_lines(io.BytesIO(line), list_=stock)
-    assert refused.value.bad == [BadLine(1, "is no JSON object in UTF-8")]
+    assert refused.value.bad == [BadLine(1, "is not a JSON object in UTF-8")]
 
 
 def test_small_numbers_are_exact_still() -> None:

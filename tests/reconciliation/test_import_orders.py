@@ -189,14 +189,14 @@ def test_a_file_that_changes_meanwhile_is_told(
             b"\x1f\x8b\x08",
             "orders.csv",
             [],
-            "line 1: is packed (gzip); unpack it first\n"
+            "line 1: is packed (gzip). Unpack it first\n"
             "orders.csv cannot be read as orders; nothing was placed.\n",
         ),
         (
             export(order(item()) + "<order>"),
             "orders.xml",
             [],
-            "line 5: is no XML: mismatched tag\n"
+            "line 5: is not XML: mismatched tag\n"
             "orders.xml cannot be read as orders; nothing was placed.\n",
         ),
         (
@@ -386,8 +386,8 @@ def test_rejects_are_written_with_their_lines(offline_shop: Site, tmp_path: Path
     assert (code, out) == (1, "2 orders: 1 captured offline, 1 refused.\n")
     assert rejects.read_text("utf-8-sig").splitlines() == [
         "line,orderNo,reason,raw",
-        "3,'=A2,the quantity 'x' in line 3 is no number,\"'=A2,CUP,x,2\"",
-        "4,'=A2,the quantity 'x' in line 3 is no number,\"'=A2,MUG,1,2\"",
+        "3,'=A2,the quantity 'x' in line 3 is not a number,\"'=A2,CUP,x,2\"",
+        "4,'=A2,the quantity 'x' in line 3 is not a number,\"'=A2,MUG,1,2\"",
     ]
     body = raw_order("A3", [("MUG", 0)])
     assert run(write(tmp_path, body, "a.jsonl"), f"--rejects={rejects}")[0] == 1

@@ -62,7 +62,7 @@ class Count:
         return max(0.0, self.level - max(0.0, at - self.at) * self.leak)
 
     def plus_one(self, before: Count | None) -> Count:
-        """Return this failure on top of what was before."""
+        """Return the count with this failure added."""
         if before is None:
             return replace(self, level=1.0)
         return replace(self, level=1 + before.left(self.at), at=max(self.at, before.at))
@@ -194,7 +194,7 @@ def prune(now: float) -> int:
 
 
 def _remember(keys: Sequence[str], shared: dict[str, Count]) -> dict[str, Count]:
-    """Keep what was read; return it, with what only this process knows where that is more."""
+    """Keep the counts that were read; return them, or this process's own where they are higher."""
     now, found = time.time(), dict(shared)
     for key in keys:
         own = memory.get(key)

@@ -1,6 +1,6 @@
-"""The cookie of a browser in which somebody has signed in before.
+"""The cookie of a browser in which a person has signed in before.
 
-It lets nobody in. A person who comes with it is counted apart from everybody else, so that people
+It grants no access. A person who sends it is counted separately, so that people
 who guess their password, from this address or from thousands, do not slow them down.
 """
 
@@ -23,7 +23,7 @@ _SHORT = 20  # characters of a name's hash; the cookie is small
 
 
 def device_of(request: HttpRequest, name_hash: str) -> str:
-    """Return the device's id for the person with this name, or nothing if they are new to it."""
+    """Return the device's id for the person with this name, or None for a new person."""
     for short, device in _known(request):
         if secrets.compare_digest(short, name_hash[:_SHORT]):
             return device

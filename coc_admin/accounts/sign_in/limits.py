@@ -79,7 +79,7 @@ class TooManyTries(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try to sign in, and what a failure would count against, by rule."""
+    """One attempt to sign in, and the counts that a failure adds to, by rule."""
 
     name_hash: str
     keys: Mapping[str, str]
@@ -87,7 +87,7 @@ class Attempt:
     seen: frozenset[str]
 
     def failures(self, now: float) -> list[Count]:
-        """Return what a failure adds."""
+        """Return the counts that a failure adds."""
         return [
             Count(
                 key,
@@ -142,7 +142,7 @@ def fail_alone(tried: Attempt) -> None:
 
 
 def succeed(tried: Attempt) -> None:
-    """Forget the wrong passwords of the person here. What the place did to others stays."""
+    """Clear the person's wrong passwords here. The place's failures for others stay."""
     keys = [key for rule, key in tried.keys.items() if rule in ("pair", "device")]
     if not tried.seen.intersection(keys):
         return

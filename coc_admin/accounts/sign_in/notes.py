@@ -1,4 +1,4 @@
-"""Which failed sign-ins get a line in the audit log: those who guess must not fill it.
+"""Which failed sign-ins get a line in the audit log, so that guessing can't fill it.
 
 Of each person, and of all unknown names together, the 1st, 2nd, 4th, 8th, ... failure of a day in
 UTC gets a line, which says how many there were. After MOST_LINES failures of a day people are not
@@ -21,9 +21,9 @@ _DAY = 24 * 3600
 
 
 class Note:
-    """What the log would say of one failure. `target` is the person, or UNKNOWN.
+    """The log line of one failure. `target` is the person, or UNKNOWN.
 
-    What nobody is called may be a password: it is kept nowhere.
+    An unknown user name may be a password, so it is not stored.
     """
 
     def __init__(self, name: str) -> None:
@@ -35,12 +35,12 @@ class Note:
         self._of_all = f"note:all:{day}"
 
     def failures(self) -> list[Count]:
-        """Return what the failure adds to the counts of the day."""
+        """Return the daily counts that the failure adds to."""
         keys = (self._of_target, self._of_all)
         return [Count(key, level=1, at=self._now, leak=0) for key in keys]
 
     def tries_to_tell(self, levels: Mapping[str, float]) -> int:
-        """Return how many tries a line tells of; 0 if none is due. Sets `target` to be told."""
+        """Return the number of attempts that a line reports; 0 if none is due. Sets `target`."""
         tries, of_all = round(levels[self._of_target]), round(levels[self._of_all])
         if of_all > MOST_LINES:
             self.target, tries = UNKNOWN, of_all

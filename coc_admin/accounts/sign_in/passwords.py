@@ -1,8 +1,8 @@
 """Hashing passwords, a few at a time.
 
-One hash takes a quarter of a second of a processor. However many people want one, a process makes
-one for anybody and one more for those it knows; a few wait for a moment, and everybody else is
-told at once to come back.
+One hash takes a quarter of a second of CPU. However many people sign in, a process computes
+one for anyone and one more for known devices; a few wait for a moment, and everyone else is
+asked at once to try again.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class PasswordsBusyMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> Any:
-        """Return the page that asks to try again, if that is what has happened."""
+        """Return the page that asks to try again, if passwords were busy."""
         if not isinstance(error, PasswordsBusy):
             return None
         answer = render(request, "registration/busy.html", {"seconds": RETRY_SECONDS}, status=503)

@@ -1,4 +1,4 @@
-"""Forms about alerts: what the inbox is asked for, and what people do with alerts."""
+"""Forms about alerts: filters of the inbox, and actions on alerts."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class InboxForm(forms.Form):
 
     @property
     def wanted(self) -> Wanted:
-        """Return what is asked for, as far as it makes sense."""
+        """Return the valid part of the request."""
         self.is_valid()
         values = self.cleaned_data
         return Wanted(
@@ -83,33 +83,33 @@ class HandleForm(forms.Form):
         for part in self.cleaned_data["alert"].split(","):
             key, _dot, seen = part.partition(".")
             if not (key.isdecimal() and seen.isdecimal() and len(part) < 30):
-                raise ValidationError(_("That is no list of alerts."))
+                raise ValidationError(_("This is not a list of alerts."))
             chosen.append((int(key), int(seen)))
         if len(chosen) > MOST_CHOSEN or any(key >= 2**63 for key, _seen in chosen):
             raise ValidationError(_("Choose fewer alerts."))
         return sorted(set(chosen))
 
     def clean_assignee(self) -> str:
-        """Return the name of somebody who is there, or nobody's."""
+        """Return the name of an existing person, or ""."""
         name: str = self.cleaned_data["assignee"]
         if name and not User.objects.filter(username=name, is_active=True).exists():
-            raise ValidationError(_("There is nobody with that user name."))
+            raise ValidationError(_("No person has that user name."))
         return name
 
     def clean(self) -> dict[str, Any]:
-        """Check that the action has what it needs."""
+        """Check that the action has its required fields."""
         values = super().clean() or self.cleaned_data
         if values.get("action") == "resolve" and not values.get("reason"):
-            self.add_error("reason", _("Say why, in a few words."))
+            self.add_error("reason", _("Enter a reason."))
         named = values.get("snooze")
         if values.get("action") == "snooze" and values.get("until") and named in _NAMED_SNOOZES:
             self.add_error("until", _("Choose “Until the time below”, or clear the time."))
         elif values.get("action") == "snooze" and "until" not in self.errors:
             until = _until(values, timezone.now())
             if until is None:
-                self.add_error("until", _("Say until when."))
+                self.add_error("until", _("Choose an end time."))
             elif not _is_soon(until, timezone.now()):
-                self.add_error("until", _("Choose a moment within the next 30 days."))
+                self.add_error("until", _("Choose a time within the next 30 days."))
             values["until"] = until
         return values
 

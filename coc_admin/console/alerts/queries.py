@@ -43,7 +43,7 @@ _RESOLVED_LATEST = Keyset(Column("resolved_at", datetime, True), Column("pk", de
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the inbox is asked for, by the URL."""
+    """The filters of the inbox, from the URL."""
 
     state: str = OPEN
     priority: str = ""
@@ -54,7 +54,7 @@ class Wanted:
 
 
 def in_state(alerts: QuerySet[Any], state: str, now: datetime) -> QuerySet[Any]:
-    """Narrow to one of STATES. A snooze ends by itself: the alert needs somebody again."""
+    """Narrow to one of STATES. A snooze expires: the alert then needs attention again."""
     if state == RESOLVED:
         return alerts.filter(state=AlertState.RESOLVED)
     still = alerts.filter(state=AlertState.OPEN)
@@ -77,7 +77,7 @@ def state_of(alert: Alert, now: datetime) -> str:
 
 
 class Inbox:
-    """What one person sees; what it needs of the database is asked once."""
+    """The inbox of one person; queries each fact once."""
 
     def __init__(self, user_id: int | None, access: SiteAccess) -> None:
         self._user_id = user_id
@@ -86,7 +86,7 @@ class Inbox:
 
     @cached_property
     def preferences(self) -> dict[str, AlertPreference]:
-        """What the person wants to see otherwise, by descriptor."""
+        """The person's own preferences, by alert type."""
         rows = AlertPreference.objects.filter(user=self._user_id)
         return {row.descriptor: row for row in rows}
 
@@ -142,7 +142,7 @@ class Inbox:
         return self.shown_to_person(self.alerts(Wanted())[:MOST_LOOKED_AT])[:most]
 
     def priorities(self) -> list[str]:
-        """Return the priorities of what needs somebody, at most 100; for the bell."""
+        """Return the priorities of alerts that need attention, at most 100; for the bell."""
         if self._access.site_ids is None:
             shown = self.alerts(Wanted()).values_list("shown", flat=True)
             return [str(priority) for priority in shown[:MOST_COUNTED]]

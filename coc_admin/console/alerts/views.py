@@ -49,7 +49,7 @@ def alert_list(request: HttpRequest) -> HttpResponse:
 
 @console_page("reconciliation.view_alert")
 def alert_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show one alert: what it says, what happened to it, and who was told."""
+    """Show one alert: its text, its history, and who was notified."""
     alert = _permitted(inbox_of(request), [pk])[0]
     return render(request, "console/alerts/alert.html", _page_context(request, alert))
 

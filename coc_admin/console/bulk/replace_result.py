@@ -32,7 +32,7 @@ _UNDER_WAY = (ReplacementState.RESERVING, ReplacementState.GIVING_BACK)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One order and how its replacement stands, in words."""
+    """One order and the state of its replacement, in words."""
 
     line: BulkLine
     state: str
@@ -46,7 +46,7 @@ class Result:
 
     @property
     def difference(self) -> Decimal | None:
-        """What they cost more; None where that is not known, or there is no replacement."""
+        """The price difference; None if it is unknown or nothing is replaced."""
         return self.line.replacement.price_difference if self.line.replacement is not None else None
 
     @property
@@ -56,7 +56,7 @@ class Result:
 
 
 def result_page(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
-    """Say how each replacement has ended, or that it is under way."""
+    """Show the result of each replacement, or that it is running."""
     return render(request, "console/bulk/bulk_replace_result.html", _context(request, made))
 
 

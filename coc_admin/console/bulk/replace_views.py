@@ -33,7 +33,7 @@ from reconciliation.remedies.bulk.replace_plans import ReplaceChoice, ShortGroup
 
 
 class BulkChoiceForm(forms.Form):
-    """What is short (of which list, in which currency) and what replaces it, chosen in steps."""
+    """The short SKU (with list and currency) and its replacement, chosen in steps."""
 
     list = forms.CharField(required=False, max_length=128, strip=False)
     short = forms.CharField(required=False, max_length=250, strip=False)
@@ -50,7 +50,7 @@ class BulkReplaceForm(ReasonForm):
 
 
 def confirm(request: HttpRequest, made: BulkRemedy) -> HttpResponse | None:
-    """Write down what was confirmed; None when that is done, else the page that says why not."""
+    """Store the confirmed plan; return None, or the page with the reason for a refusal."""
     form = BulkReplaceForm(request.POST)
     if "preview" in request.POST:
         # Only the difference that another price makes is wanted.
@@ -106,7 +106,7 @@ def preview(
     refused: bool = False,
     repriced: bool = False,
 ) -> HttpResponse:
-    """Let be chosen what is short and what replaces it, then show what would be done."""
+    """Let the person choose a short SKU and its replacement, then show the effect."""
     wanted, access = _read_wanted(data), site_access(request)
     groups = groups_of(made, site_ids=access.allowed)
     context: dict[str, Any] = {"bulk": made, "away": remedies.why_oci_is_away()}
@@ -140,7 +140,7 @@ def _fits(group: ShortGroup, wanted: Mapping[str, str]) -> bool:
 
 
 def _group(groups: Sequence[ShortGroup], wanted: Mapping[str, str]) -> ShortGroup | None:
-    """Return the group that is meant; None if there is a choice, or nothing to choose from."""
+    """Return the chosen group; None if several or none are possible."""
     found = [one for one in groups if _fits(one, wanted)]
     return found[0] if len(found) == 1 else None
 

@@ -1,6 +1,6 @@
-"""Choosing rows of a list, across its pages.
+"""Selection of rows of a list, across its pages.
 
-What somebody has chosen is kept in their session, one choice for each list. A form around the
+A selection is kept in the session, one for each list. A form around the
 page's rows tells which were shown (`shown`, with whom each was seen) and which are ticked
 (`order`): what is ticked joins the choice, and what was unticked leaves it.
 """
@@ -27,7 +27,7 @@ _LONGEST_MARK = 12
 
 
 class Choice:
-    """The chosen orders of one list, by key, with whom each was seen (NOBODY: none)."""
+    """The selected orders of one list, by key, with the assignee shown (NOBODY: none)."""
 
     def __init__(self, request: HttpRequest, listing: str) -> None:
         self._session = request.session
@@ -65,12 +65,12 @@ class Choice:
         return True
 
     def saw(self, orders: Mapping[int, int]) -> None:
-        """Note with whom chosen orders are seen now; others are left out."""
+        """Update the shown assignees of selected orders; ignores others."""
         self.seen |= {pk: user for pk, user in orders.items() if pk in self.seen}
         self._save()
 
     def drop(self, order_ids: Iterable[int]) -> None:
-        """Choose these orders no longer."""
+        """Deselect these orders."""
         gone = set(order_ids)
         self.seen = {pk: user for pk, user in self.seen.items() if pk not in gone}
         self._save()
@@ -87,15 +87,16 @@ class Choice:
 
 
 def tell_full(request: HttpRequest) -> None:
-    """Tell a person that not all of what they wanted was chosen."""
+    """Tell a person that not all of their rows were selected."""
     messages.info(
         request,
-        _("At most %(most)s orders can be chosen; the rest was left out.") % {"most": MOST_CHOSEN},
+        _("At most %(most)s orders can be selected. The rest were left out.")
+        % {"most": MOST_CHOSEN},
     )
 
 
 def read_shown(request: HttpRequest) -> dict[int, int]:
-    """Return the orders of the page that was sent, with whom each was seen; nonsense is left out.
+    """Return the orders of the submitted page with the assignee shown; skips invalid ones.
 
     Each is `key` or `key:person`.
     """

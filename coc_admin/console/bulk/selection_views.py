@@ -1,4 +1,4 @@
-"""What a page does with its chosen rows: keep them, export them, or begin a remedy for all."""
+"""Actions on selected rows: keep them, export them, or begin a remedy for all."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _OFFERED = (
 
 
 def bar_context(request: HttpRequest, choice: Choice, listing: str) -> dict[str, Any]:
-    """Return what the bar above a list shows of the chosen rows."""
+    """Return the figures of the selection bar of a list."""
     sums = _sums(choice.orders(site_access(request)), listing) if len(choice) else None
     return {
         "listing": listing,
@@ -75,9 +75,9 @@ def _sums(orders: QuerySet[Order], listing: str) -> shortages.Sums:
 
 @console_page("orders.view_order", methods=("POST",))
 def choose(request: HttpRequest, listing: str) -> HttpResponse:
-    """Take over the ticks of a page of the list, then do what the pressed button says.
+    """Apply the ticks of a page of the list, then the action of the pressed button.
 
-    The filters of the list are the query of the address, so that all that fit can be chosen.
+    The filters of the list are in the query, so that all matching rows can be selected.
     """
     if listing not in LISTS:
         raise Http404

@@ -1,4 +1,4 @@
-"""Pages of a remedy for many orders: what it would do, then what it did, at one address."""
+"""Pages of a bulk remedy: its preview and then its result, at one address."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _UNDOABLE = (BulkKind.CANCEL_SHORT, BulkKind.SETTLE_OUTSIDE)
 
 @console_page("orders.change_order", methods=READ_AND_POST)
 def bulk(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """Say what would be done to each order, do it when that is confirmed, then say what was done.
+    """Show the effect on each order, apply it when confirmed, then show the result.
 
-    Only whoever has chosen the orders opens it. A second click finds it confirmed.
+    Only the person who selected the orders can open it. A second click finds it confirmed.
     """
     made = get_object_or_404(BulkRemedy, pk=pk, user=request.user.pk)
     if made.kind == BulkKind.REPLACE:
@@ -57,7 +57,7 @@ def _replace(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
 
 @console_page("orders.change_order")
 def bulk_live(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """Return the moving part of a page that says how replacements end."""
+    """Return the live part of the page with the results of replacements."""
     made = get_object_or_404(BulkRemedy, pk=pk, user=request.user.pk, kind=BulkKind.REPLACE)
     return replace_result.result_live(request, made)
 
@@ -135,7 +135,7 @@ def _result_page(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
 
 @console_page("orders.change_order", methods=("POST",))
 def bulk_undo(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """Begin to open again what a bulk remedy has settled: a draft like any other."""
+    """Begin to reopen the orders that a bulk remedy settled: a draft like any other."""
     made = get_object_or_404(BulkRemedy, pk=pk, user=request.user.pk)
     done = list(
         made.lines.filter(state=BulkState.DONE).values_list("order", flat=True)
@@ -143,7 +143,7 @@ def bulk_undo(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         else []
     )
     if not done:
-        messages.info(request, _("There is nothing to take back."))
+        messages.info(request, _("There is nothing to undo."))
         return redirect("bulk", pk=made.pk)
     undo = execution.draft(
         user=request.user,  # type: ignore[arg-type]

@@ -1,1 +1,1 @@
-"""Channels over which people outside the console are told of alerts."""
+"""Channels that send alerts to people outside the console."""

@@ -1,4 +1,4 @@
-"""Which channels a person may see: those that tell of nothing but permitted sites."""
+"""Which channels a person may see: those that report only permitted sites."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def channels_of(request: HttpRequest) -> QuerySet[Channel]:
 
 
 def deliveries_of(request: HttpRequest) -> QuerySet[Delivery]:
-    """Return what was told over these channels, the newest first."""
+    """Return the deliveries of these channels, newest first."""
     return (
         Delivery.objects.filter(channel__in=channels_of(request).order_by())
         .select_related("channel")

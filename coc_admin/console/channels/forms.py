@@ -1,4 +1,4 @@
-"""The form of a channel. What is secret is never shown again: left empty it stays as it was."""
+"""The form of a channel. Secrets are never shown again: left empty, they stay unchanged."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NO_SIGNATURE = _("This kind of webhook is not signed. Clear this field or choos
 
 
 class ChannelForm(forms.Form):
-    """A channel: how it reaches people, and what it tells them."""
+    """A channel: its address, and the alerts that it sends."""
 
     name = forms.CharField(max_length=100, strip=True)
     kind = forms.ChoiceField(choices=ChannelKind.choices)
@@ -93,7 +93,7 @@ class ChannelForm(forms.Form):
     def _check_sites(self, values: Mapping[str, Any]) -> None:
         every_site, sites = values.get("every_site"), values.get("sites")
         if every_site and self._access.is_limited:
-            self.add_error("sites", _("You do not see every site. Choose among your sites."))
+            self.add_error("sites", _("You do not see every site. Choose from your sites."))
         elif every_site and sites:
             words = _("You chose every site and single sites. Choose one or the other.")
             self.add_error("sites", words)
@@ -112,7 +112,7 @@ class ChannelForm(forms.Form):
         if not target and same_kind and field == "url" and self._channel is not None:
             return self._channel.target
         if not target:
-            self.add_error(field, _("Say where the messages go."))
+            self.add_error(field, _("Enter where messages are sent."))
             return ""
         try:
             check(target)

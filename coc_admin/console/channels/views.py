@@ -27,14 +27,14 @@ MAY = "reconciliation.change_channel"
 
 @console_page(MAY)
 def channel_list(request: HttpRequest) -> HttpResponse:
-    """List the channels, with what is wrong with them."""
+    """List the channels, with their faults."""
     rows = [(channel, target_words(channel)) for channel in channels_of(request)]
     return render(request, "console/channels/channels.html", {"rows": rows})
 
 
 @console_page(MAY)
 def delivery_log(request: HttpRequest) -> HttpResponse:
-    """List what was told over all channels, the newest first; `state` and `before` narrow it."""
+    """List the deliveries of all channels, newest first; `state` and `before` filter it."""
     return render(request, "console/channels/deliveries.html", _log(request))
 
 
@@ -52,7 +52,7 @@ def channel_new(request: HttpRequest) -> HttpResponse:
     form = ChannelForm(request.POST or None, access=site_access(request))
     if request.method == "POST" and form.is_valid():
         channel = channel_changes.create(values=form.values, request=request)
-        messages.success(request, _("The channel was made. Try it with a test."))
+        messages.success(request, _("The channel was created. Send a test."))
         return redirect("channel", pk=channel.pk)
     return _edit(request, form, None)
 
@@ -79,13 +79,13 @@ def channel_edit(request: HttpRequest, pk: int) -> HttpResponse:
 
 @console_page(MAY, methods=("POST",))
 def channel_test(request: HttpRequest, pk: int) -> HttpResponse:
-    """Send a test now, and say what became of it."""
+    """Send a test now, and report its result."""
     channel = _channel_or_404(request, pk)
     delivery = send_test(channel, clock=timezone.now)
     if delivery.state == DeliveryState.SENT:
-        messages.success(request, _("The test was handed over."))
+        messages.success(request, _("The test was sent."))
     else:
-        messages.error(request, _("The test was not handed over. %s") % delivery.error)
+        messages.error(request, _("The test was not sent. %s") % delivery.error)
     return redirect("channel", pk=channel.pk)
 
 

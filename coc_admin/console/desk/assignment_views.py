@@ -28,7 +28,7 @@ from orders.models import DeskEntry
 def person_to_assign(request: HttpRequest, text: str, *, was: int = NOBODY) -> User | None:
     """Return the person that a form names by key (None: nobody); raises ChangeRefused for others.
 
-    Whoever has the order already (`was`) may keep it.
+    The person who already has the order (`was`) may keep it.
     """
     if not text:
         return None
@@ -37,7 +37,7 @@ def person_to_assign(request: HttpRequest, text: str, *, was: int = NOBODY) -> U
     if found is None and is_key and int(text) == was:
         found = User.objects.filter(pk=was).first()
     if found is None:
-        raise ChangeRefused(_("Choose a person of the list."), field="assignee")
+        raise ChangeRefused(_("Choose a person from the list."), field="assignee")
     return found
 
 
@@ -72,14 +72,14 @@ def assign(
 
 @console_page("orders.change_order", methods=("POST",))
 def desk_assign(request: HttpRequest) -> HttpResponse:
-    """Assign orders that were seen with somebody (`shown`) to one person; see `assign_orders`."""
+    """Assign orders to one person; `shown` are the assignees on the page. See `assign_orders`."""
     return assign_orders(request, read_shown(request))
 
 
 def assign_orders(
     request: HttpRequest, was: Mapping[int, int], *, back: str = "", text: str | None = None
 ) -> HttpResponse:
-    """Assign orders; those that somebody else has assigned meanwhile are shown and asked about."""
+    """Assign orders; ask about those that another person has assigned meanwhile."""
     wanted = request.POST.get("assignee", "") if text is None else text
     permitted = site_access(request).permitted_orders().filter(pk__in=list(was))
     orders = {order.pk: order for order in permitted.order_by("captured_at", "id")}

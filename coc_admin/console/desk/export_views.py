@@ -27,6 +27,7 @@ from coc_admin.console.downloads import (
     tables_response,
 )
 from coc_admin.console.formats import format_quantity
+from orders.desk.shortages import Shortage, shortages_of
 from orders.models import Order, ReservationState
 from orders.tables import Column, Kind, Table
 from reconciliation.reports import names
@@ -64,7 +65,7 @@ def desk_export(request: HttpRequest, form: str) -> HttpResponseBase:
     if found[: MOST_ROWS + 1].count() > MOST_ROWS:
         messages.error(
             request,
-            _("More than %(number)s orders fit; narrow the list before exporting it.")
+            _("More than %(number)s orders match. Narrow the list before you export it.")
             % {"number": format_quantity(MOST_ROWS)},
         )
         return redirect(f"{reverse('desk')}?{request.GET.urlencode()}")
@@ -90,12 +91,12 @@ def _table(orders: QuerySet[Order], sort: str) -> Table:
 def _rows(orders: QuerySet[Order], sort: str) -> Iterator[list[Any]]:
     found = queries.sorted_short_orders(orders, sort)[:MOST_ROWS].iterator(chunk_size=_CHUNK)
     while many := list(islice(found, _CHUNK)):
-        shortages = queries.shortages_of([order.pk for order in many])
+        found_short = shortages_of([order.pk for order in many])
         for order in many:
-            yield _row(order, shortages[order.pk])
+            yield _row(order, found_short[order.pk])
 
 
-def _row(order: Order, shortage: queries.Shortage) -> list[Any]:
+def _row(order: Order, shortage: Shortage) -> list[Any]:
     entry = getattr(order, "desk_entry", None)
     return [
         order.site_id,

@@ -1,4 +1,4 @@
-"""What the filters of the oversold desk ask for; both of its views and the choosing share it."""
+"""The filters of the oversold desk, shared by both views and the selection."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class DeskFilterForm(forms.Form):
     outage = forms.ModelChoiceField(Outage.objects.all(), required=False)
     short = forms.ChoiceField(
         choices=[
-            ("", _("In part or wholly")),
-            ("part", _("In part: partially reserved")),
-            ("nothing", _("Wholly: nothing reserved")),
+            ("", _("Partly or entirely")),
+            ("part", _("Partly: partially reserved")),
+            ("nothing", _("Entirely: nothing reserved")),
         ],
         required=False,
     )
@@ -94,7 +94,7 @@ class DeskFilter:
 
 
 def read_desk_filter(request: HttpRequest) -> DeskFilter:
-    """Return what the URL asks for."""
+    """Return the filters of the URL."""
     access = site_access(request)
     form = DeskFilterForm(request.GET, sites=access.permitted(Site.objects.all(), "pk"))
     form.is_valid()
@@ -119,5 +119,5 @@ def _assignee(text: str) -> str:
 
 
 def assignees_to_choose(access: SiteAccess) -> list[User]:
-    """Return whom orders may be given to, for a filter or a form."""
+    """Return the possible assignees, for a filter or a form."""
     return list(assignable(access).only("pk", "username"))

@@ -21,7 +21,7 @@ STOCK_WORDS: dict[str, tuple[str, Any]] = {
     "enough": ("ok", _("Enough")),
     "part": ("warn", _("A part")),
     "none": ("bad", _("None")),
-    "unknown": ("quiet", _("Not known")),
+    "unknown": ("quiet", _("Unknown")),
 }
 
 
@@ -40,9 +40,8 @@ def sorted_short_orders(orders: QuerySet[Order], sort: str) -> QuerySet[Order]:
     """Return orders by `oldest` or `highest`, each with its desk entry and that one's assignee."""
     if sort == "oldest":
         return _with_entries(orders).order_by("captured_at", "id")
-    return _with_entries(orders.annotate(short_value=value_of_order())).order_by(
-        "-short_value", "-id"
-    )
+    valued: QuerySet[Any] = orders.annotate(short_value=value_of_order())
+    return _with_entries(valued).order_by("-short_value", "-id")
 
 
 def _with_entries(orders: QuerySet[Order]) -> QuerySet[Order]:
@@ -52,7 +51,7 @@ def _with_entries(orders: QuerySet[Order]) -> QuerySet[Order]:
 def _highest(turn: QuerySet[Any]) -> list[Order]:
     """Return the orders of `turn`, the part of a list by value that a page shows.
 
-    Such a sort looks at every open order: at its key alone, which an index holds. Only the orders
+    Such a sort reads the key of every open order from an index. Only the orders
     that are shown are read.
     """
     places = list(turn.values_list("pk", "short_value"))

@@ -1,4 +1,4 @@
-"""What the oversold desk reads by SKU: what is short of each over all orders."""
+"""Queries of the oversold desk by SKU: the short units of each over all orders."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _SORTS = {
 
 @dataclass(frozen=True, slots=True)
 class ShortSku:
-    """What is short of one SKU of one list over all orders, and how much of it there is now."""
+    """Short units of one SKU of one list over all orders, and its current stock."""
 
     list_id: str
     sku: str

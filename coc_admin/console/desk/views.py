@@ -41,7 +41,7 @@ _NO_ENTRY = DeskEntry()
 
 @console_page("orders.view_order")
 def desk_orders(request: HttpRequest) -> HttpResponse:
-    """List the open short orders, with what is short, what stock says, and who looks after it."""
+    """List the open short orders with short units, current stock and assignee."""
     wanted = read_desk_filter(request)
     found = wanted.orders()
     page = queries.page_of_short_orders(found, cursor=wanted.cursor, sort=wanted.sort)
@@ -58,7 +58,7 @@ def desk_orders(request: HttpRequest) -> HttpResponse:
 
 
 def _rows(orders: Sequence[Order], choice: Choice) -> list[tuple[Any, ...]]:
-    """Return what the list shows of each order, laid out flat: a template looks up names quickest.
+    """Return the values of each row as a flat dict: templates look up names fastest.
 
     These are the order, what is short of it, its desk entry, whether it is chosen, its key and
     number, the addresses of its page, of replacing an item and of its note, what stock says, as
@@ -88,7 +88,7 @@ def _rows(orders: Sequence[Order], choice: Choice) -> list[tuple[Any, ...]]:
 
 @console_page("orders.view_order")
 def desk_skus(request: HttpRequest) -> HttpResponse:
-    """List what is short by SKU and list, so that one sees what a delivery would solve."""
+    """List short units by SKU and list, to show the effect of a delivery."""
     wanted = read_desk_filter(request)
     page = sku_queries.page_of_short_skus(
         wanted.orders(), sku=wanted.sku, cursor=wanted.cursor, sort=wanted.sort
@@ -119,7 +119,7 @@ def _filter_context(request: HttpRequest, wanted: DeskFilter) -> dict[str, Any]:
 
 
 class DeskEntryForm(forms.Form):
-    """Who looks after an order, and what is noted beside it."""
+    """Assignee and note of an order."""
 
     assignee = forms.CharField(required=False, max_length=20)
     note = forms.CharField(
@@ -142,7 +142,7 @@ def plain(text: str) -> str:
 
 @console_page("orders.change_order", methods=READ_AND_POST)
 def desk_order(request: HttpRequest, pk: int) -> HttpResponse:
-    """Change assignee and note of one order, unless somebody else has done so meanwhile."""
+    """Change assignee and note of one order, unless another person has done so meanwhile."""
     order = order_or_404(request, pk)
     form = DeskEntryForm(request.POST or None)
     refused, meanwhile = "", False

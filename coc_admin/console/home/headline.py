@@ -1,4 +1,4 @@
-"""The headline of the home page: the state of this minute, what it costs, what to do first."""
+"""The headline of the home page: current state, cost, and first action."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """What the home page says first.
+    """The headline of the home page.
 
     `lines` are sentences; `tab` goes before the title of the browser's tab; `percent` is the
     progress of a reconciliation, or None without one. `since_label` says what began at `since`.
@@ -53,7 +53,7 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the headline is made from.
+    """The facts behind the headline.
 
     `banner` describes a connection that is not online. `run` is the active reconciliation,
     `short` sums the oversold orders that nobody has settled, `oldest_short` is when the first of
@@ -147,7 +147,7 @@ def _reconciling(facts: Facts, run: LastRun, rights: Rights, now: datetime) -> H
         lines += [facts.banner.works, facts.banner.at_stake]
     action = None
     if rights.view_runs:
-        action = Action(_("Watch"), reverse("run", args=[run.run.pk]), "chevron-right")
+        action = Action(_("Follow progress"), reverse("run", args=[run.run.pk]), "chevron-right")
     return Headline(
         tone="info",
         icon="refresh",

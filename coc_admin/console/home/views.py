@@ -128,12 +128,12 @@ def _headline(request: HttpRequest, runs: Sequence[Seen]) -> Headline:
 
 
 def _has_worked(status: Status) -> bool:
-    """Whether orders have been here; a query only where nothing else says so."""
+    """Whether there have been orders; queries only if no other fact shows it."""
     return bool(status.last_run or status.waiting.orders) or Order.objects.exists()
 
 
 def _last_outage(request: HttpRequest) -> dict[str, Any] | None:
-    """Return the newest outage that is over, with what it cost the reader's sites."""
+    """Return the newest finished outage, with its cost to the reader's sites."""
     outage = Outage.objects.filter(is_open=False).order_by("-lost_at").first()
     if outage is None:
         return None

@@ -75,7 +75,7 @@ class SureForm(forms.Form):
     """Why, and that the person means it."""
 
     reason = forms.CharField(
-        max_length=500, error_messages={"required": gettext_lazy("Say why, in a few words.")}
+        max_length=500, error_messages={"required": gettext_lazy("Enter a reason.")}
     )
     sure = forms.BooleanField(
         error_messages={"required": gettext_lazy("Tick this box: it cannot be undone.")}

@@ -22,7 +22,7 @@ class _Subject(forms.CharField):
         super().__init__(
             max_length=LONGEST_SUBJECT,
             strip=True,
-            error_messages={"required": _("Write a subject.")},
+            error_messages={"required": _("Enter a subject.")},
         )
 
     def clean(self, value: Any) -> Any:
@@ -40,14 +40,14 @@ class _Body(forms.CharField):
         super().__init__(
             max_length=LONGEST_BODY,
             strip=False,
-            error_messages={"required": _("Write a text.")},
+            error_messages={"required": _("Enter a text.")},
         )
 
     def clean(self, value: Any) -> Any:
         """Return the text with plain line breaks; other control characters are refused."""
         text = super().clean(value).replace("\r\n", "\n")
         if not is_plain(text.replace("\n", "").replace("\t", "")) or not text.strip():
-            raise ValidationError(_("Write a plain text."))
+            raise ValidationError(_("Use plain text only."))
         return text
 
 
@@ -64,7 +64,7 @@ class MessageForm(forms.Form):
     by_webhook = forms.BooleanField(required=False)
 
     def clean(self) -> dict[str, Any]:
-        """Check that there is a way out, and somebody at the end of it."""
+        """Check that there is a way to send, and a recipient."""
         values = super().clean() or self.cleaned_data
         if not values.get("by_email") and not values.get("by_webhook"):
             self.add_error("by_email", _("Choose how the message is sent."))
@@ -77,7 +77,7 @@ class MessageForm(forms.Form):
 
     @property
     def message(self) -> dict[str, str]:
-        """Return what is kept of the message."""
+        """Return the stored parts of the message."""
         names = ("kind", "recipient", "subject", "body")
         return {name: self.cleaned_data[name] for name in names}
 
@@ -91,7 +91,7 @@ class TemplateForm(forms.Form):
 
 
 class RouteForm(forms.Form):
-    """How a site's messages leave; what is secret stays as it was when left empty."""
+    """The message settings of a site; secrets stay unchanged when left empty."""
 
     email = forms.BooleanField(required=False)
     sender = forms.CharField(required=False, max_length=254, strip=True)
@@ -101,7 +101,7 @@ class RouteForm(forms.Form):
     version = forms.IntegerField(min_value=0, max_value=2**31 - 1)
 
     def clean_sender(self) -> str:
-        """Return an e-mail address, or nothing for the usual one."""
+        """Return an e-mail address, or "" for the default one."""
         sender: str = self.cleaned_data["sender"]
         if sender:
             try:
@@ -118,11 +118,11 @@ class RouteForm(forms.Form):
         return webhook
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a webhook that is given and forgotten at once."""
+        """Refuse a webhook that is both entered and removed."""
         values = super().clean() or self.cleaned_data
         for name in ("webhook", "secret"):
             if values.get("no_webhook") and values.get(name):
-                words = _("You gave a webhook and chose to forget it. Do one or the other.")
+                words = _("You entered a webhook and chose to remove it. Do one or the other.")
                 self.add_error(name, words)
         return values
 

@@ -96,7 +96,7 @@ def route_edit(request: HttpRequest, site: str) -> HttpResponse:
             moved = True
             route = MessageRoute.objects.get(pk=site_id)
         else:
-            messages.success(request, _("How messages of the site are sent was saved."))
+            messages.success(request, _("The message settings of the site were saved."))
             return redirect("message_templates")
     context = {"form": form, "site": site_id, "route": route, "moved": moved}
     status = 409 if moved else 400 if form.errors else 200

@@ -24,7 +24,7 @@ from reconciliation import message_handover
 
 @console_page("orders.change_order", methods=READ_AND_POST)
 def write(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show the draft (GET), then send what is in the form (POST); a second click sends nothing."""
+    """Show the draft (GET), then send the form's text (POST); a second click sends nothing."""
     order = order_or_404(request, pk)
     if request.method != "POST":
         return _page(request, order, MessageForm(initial=_initial(request, order)))
@@ -61,7 +61,7 @@ def write(request: HttpRequest, pk: int) -> HttpResponse:
 
 @console_page("orders.change_order", methods=("POST",))
 def send_again(request: HttpRequest, pk: int, message: int) -> HttpResponse:
-    """Hand a message over once more as far as that has failed; nothing is sent that arrived."""
+    """Send a failed message again; parts that arrived are not repeated."""
     order = order_or_404(request, pk)
     row = get_object_or_404(CustomerMessage, order=order, pk=min(message, 2**63 - 1))
     if not is_erased(row):
@@ -78,7 +78,7 @@ def send_again(request: HttpRequest, pk: int, message: int) -> HttpResponse:
 
 
 def is_erased(message: CustomerMessage) -> bool:
-    """Whether nothing is left of the message that could be sent."""
+    """Whether the message was erased and can't be sent."""
     return message.order.customer_erased_at is not None
 
 
@@ -104,7 +104,7 @@ def _initial(request: HttpRequest, order: Order) -> dict[str, Any]:
 
 
 def _seen(order: Order) -> str:
-    """Return what a writer must have seen: what was done with the order, and who wrote last."""
+    """Return the state that a writer must have seen: the order's events and last message."""
     last = CustomerMessage.objects.filter(order=order).order_by("-pk").first()
     return f"{order.status}.{order.resolution}.{last.pk if last else 0}"
 
@@ -130,6 +130,6 @@ def _page(
 def _tell(request: HttpRequest, message: CustomerMessage) -> None:
     errors = [one for one in (message.email_error, message.webhook_error) if one]
     if errors:
-        messages.error(request, _("The message was not handed over. %s") % " ".join(errors))
+        messages.error(request, _("The message was not sent. %s") % " ".join(errors))
     elif HandOver.PENDING not in (message.email, message.webhook):
-        messages.success(request, _("The message to the customer was handed over."))
+        messages.success(request, _("The message to the customer was sent."))

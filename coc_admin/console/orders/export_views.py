@@ -48,12 +48,12 @@ def export(request: HttpRequest, form: str) -> HttpResponseBase:
     chosen = form_or_404(form)
     wanted = read_filter(request)
     if wanted.form.errors:
-        raise BadRequest(_("The filters of this export make no sense."))
+        raise BadRequest(_("The filters of this export are not valid."))
     found = wanted.orders()
     if found.order_by()[: MOST_ROWS + 1].count() > MOST_ROWS:
         messages.error(
             request,
-            _("More than %(number)s orders fit; narrow the list before exporting it.")
+            _("More than %(number)s orders match. Narrow the list before you export it.")
             % {"number": format_quantity(MOST_ROWS)},
         )
         return redirect(f"{reverse('orders')}?{request.GET.urlencode()}")

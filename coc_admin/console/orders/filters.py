@@ -1,4 +1,4 @@
-"""What the filters of the order list ask for; the list and its export share it."""
+"""The filters of the order list, shared by the list and its export."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class OrderFilter:
 
 
 def read_filter(request: HttpRequest) -> OrderFilter:
-    """Return what the URL asks for; see OrderFilterForm for what happens to mistakes.
+    """Return the filters of the URL; see OrderFilterForm for mistakes.
 
     A site of the URL goes before the one chosen at the top, and must be permitted like that one.
     """
@@ -141,5 +141,5 @@ def _own_zone() -> tzinfo:
 
 
 def usual_sort(state: str) -> str:
-    """Return how the orders of a state are sorted unless somebody says otherwise."""
+    """Return the default sorting of orders in a state."""
     return "newest" if _LATEST_FIRST.get(state, True) else "oldest"

@@ -29,7 +29,7 @@ MOST_RESUBMITTED = 500
 
 @console_page("orders.change_order", methods=READ_AND_POST)
 def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
-    """Say what handing over means, then do it with a reason; a second click changes nothing."""
+    """Explain the handover, then do it with a reason; a second click changes nothing."""
     return _asked(
         request,
         order_or_404(request, pk),

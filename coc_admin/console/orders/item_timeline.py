@@ -1,4 +1,4 @@
-"""What the remedies of single items did, in words for the story of an order."""
+"""The effects of item remedies, in words for the history of an order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OF_REPLACEMENTS = (EventKind.REPLACING, EventKind.REPLACED, EventKind.NOT_REPLA
 def notes_of(
     event: OrderEvent, items: Mapping[str, OrderItem], *, currency: str
 ) -> tuple[str, ...]:
-    """Return what the event says beyond its title and reason; `items` by primary key as text."""
+    """Return details of the event besides title and reason; `items` by primary key as text."""
     if event.kind == EventKind.ITEMS_CANCELLED:
         return (_units(event.data.get("cancelled", {}), items),)
     if event.kind in _OF_REPLACEMENTS:
@@ -37,7 +37,7 @@ def notes_of(
 
 
 def kept_words(lines: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Say what becomes of each line of a document that is adjusted, at most five of those."""
+    """Describe the effect on each line of an adjusted document, at most five lines."""
     notes = []
     for line in lines:
         kept, held = Decimal(str(line["kept"])), Decimal(str(line["held"]))
@@ -93,5 +93,5 @@ def _replacement(data: Mapping[str, Any], currency: str) -> tuple[str, ...]:
 
 
 def adjusted_how(adjustment: Adjustment) -> tuple[str, ...]:
-    """Say what an adjustment is to make of each line; one query."""
+    """Describe an adjustment's effect on each line; one query."""
     return kept_words(event_lines(adjustment))

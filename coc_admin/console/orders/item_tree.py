@@ -12,7 +12,7 @@ from orders.models import OrderItem
 
 @dataclass(frozen=True)
 class Node:
-    """An item, what is below it, and how deep it is itself; a top line is 0 deep."""
+    """An item, the items below it, and its depth; top lines have depth 0."""
 
     item: OrderItem
     below: Sequence[Node]
@@ -20,7 +20,7 @@ class Node:
 
     @cached_property
     def is_short(self) -> bool:
-        """Whether something of it, or of anything below it, is short and not put right."""
+        """Whether it, or anything below it, is short and not settled."""
         return self.item.open_quantity > 0 or any(node.is_short for node in self.below)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Where a short order stands in the queue for arriving stock, in words."""
+"""The place of a short order in the queue for arriving stock, in words."""
 
 from __future__ import annotations
 

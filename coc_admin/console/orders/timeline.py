@@ -52,18 +52,18 @@ _STATE_TONES = {
 }
 _ASKED = {
     AttemptOutcome.COMPLETE: ("ok", _("OCI reserved everything that was asked for.")),
-    AttemptOutcome.PARTIAL: ("warn", _("OCI reserved a part of it and has no more.")),
-    AttemptOutcome.NOTHING: ("bad", _("OCI had none of it.")),
+    AttemptOutcome.PARTIAL: ("warn", _("OCI reserved a part. It has no more.")),
+    AttemptOutcome.NOTHING: ("bad", _("OCI had none.")),
     AttemptOutcome.OCI_OFFLINE: (
         "quiet",
-        _("No answer that can be trusted; nothing was counted."),
+        _("OCI gave no reliable answer. Nothing was counted."),
     ),
     AttemptOutcome.LATER: (
         "quiet",
-        _("OCI is still busy with an earlier call; asked again later."),
+        _("OCI is still busy with an earlier call. This call is retried later."),
     ),
-    AttemptOutcome.NEW_ID: ("info", _("OCI refused the reservation id; the next one is used.")),
-    AttemptOutcome.NEEDS_REVIEW: ("bad", _("OCI refused, and trying again would not help.")),
+    AttemptOutcome.NEW_ID: ("info", _("OCI refused the reservation id. The next id is used.")),
+    AttemptOutcome.NEEDS_REVIEW: ("bad", _("OCI refused. A retry would not help.")),
 }
 
 
@@ -97,9 +97,9 @@ _HANDOVER = {
 
 
 def timeline(order: Order, items: Sequence[OrderItem]) -> list[Line]:
-    """Return the story of `order`, newest line last, at most 200 events and 200 calls; 2 queries.
+    """Return the history of `order`, newest line last, at most 200 events and 200 calls; 2 queries.
 
-    Of a longer story the newest lines are told.
+    A longer history shows its newest lines.
     """
     by_key = {str(item.pk): item for item in items}
     events = (
@@ -150,7 +150,7 @@ def _who(kind: str, name: str) -> str:
 
 
 def _reserved_words(reserved: object, items: Mapping[str, OrderItem]) -> str:
-    """Say what each item got, the short ones first, at most five of them."""
+    """Describe the units that each item got, short items first, at most five."""
     if not isinstance(reserved, Mapping):
         return "–"
     told = []

@@ -121,7 +121,7 @@ def order_live(request: HttpRequest, pk: int) -> HttpResponse:
 
 @console_page("orders.view_order")
 def order_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show one order: where it stands, its items, its story, its documents at OCI."""
+    """Show one order: its state, items, history and documents at OCI."""
     order = order_or_404(request, pk)
     context = order_context(request, order) | {"seen": _state_of(order)}
     return render(request, "console/orders/order.html", context)
@@ -134,7 +134,7 @@ def order_or_404(request: HttpRequest, pk: int) -> Order:
 
 
 def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
-    """Return what the pages about one order show."""
+    """Return the context of the pages about one order."""
     rows = OrderItem.objects.filter(order=order).order_by("position")
     items = list(rows.select_related("replaces", "parent"))
     documents = (
@@ -210,7 +210,7 @@ def _held_by_failed(order: Order) -> Decimal:
 def _standing(
     request: HttpRequest, order: Order, items: Sequence[OrderItem], *, is_free: bool, held: Decimal
 ) -> Standing:
-    """Say where the order stands; while something is under way a notice tells what is next."""
+    """Return the order's state; a notice shows the next step of a running remedy."""
     told = standing(
         order,
         items=items,
@@ -233,7 +233,7 @@ def _waiting_before(request: HttpRequest, order: Order) -> int:
 
 @console_page("orders.change_order", methods=READ_AND_POST)
 def cancel(request: HttpRequest, pk: int) -> HttpResponse:
-    """Say what cancelling would do, then do it with a reason; a second click changes nothing."""
+    """Explain the cancellation, then do it with a reason; a second click changes nothing."""
     order = order_or_404(request, pk)
     form = ReasonForm(request.POST or None)
     refused = ""
@@ -277,13 +277,13 @@ def end_review(request: HttpRequest, pk: int) -> HttpResponse:
         ):
             messages.success(
                 request,
-                _("Order %(number)s is tried again by itself.")
+                _("Order %(number)s is retried automatically.")
                 % {"number": made_visible(order.order_no)},
             )
         else:
             messages.info(
                 request,
-                _("Order %(number)s needs no review any more.")
+                _("Order %(number)s no longer needs review.")
                 % {"number": made_visible(order.order_no)},
             )
         return redirect("order", pk=order.pk)

@@ -69,7 +69,9 @@ def outage_zip(request: HttpRequest, pk: int) -> HttpResponseBase:
     found = reports_of_outage(outage, access=access, now=now).select_related("site")
     reports = list(found.filter(revision__gt=0)[: MOST_FILES + 1])
     if len(reports) > MOST_FILES:
-        messages.error(request, _("These are too many files for one; choose a site above."))
+        messages.error(
+            request, _("These are too many files for one download. Choose a site above.")
+        )
         return redirect("outage", pk=outage.pk)
     runs = list(shown_runs(access).filter(outage=outage).order_by("-pk")[:MOST_RUNS])
     seen_runs(runs, access)

@@ -1,4 +1,4 @@
-"""An outage told line by line, and as a text to be sent to somebody."""
+"""The history of an outage, and its summary as a text to send."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _TITLES_BY_NEW = {
     _OFFLINE: ("bad", gettext_lazy("Loss detected: offline")),
     _FORCED: ("warn", gettext_lazy("Forced offline")),
     _RECOVERING: ("info", gettext_lazy("OCI answers again; the backlog is being reconciled")),
-    _ONLINE: ("ok", gettext_lazy("Nothing waits any more; online")),
+    _ONLINE: ("ok", gettext_lazy("Nothing is waiting; online")),
 }
 
 
@@ -59,14 +59,14 @@ def timeline(outage: Outage, connection: Connection) -> list[Line]:
     if outage.is_open and connection.state == _OFFLINE:
         lines.append(_probing_now(connection))
     if outage.lost_at < outage.detected_at:
-        why = _("From here on OCI gave no good answer; it was not known yet.")
+        why = _("From here on OCI gave no good answer. This was not detected yet.")
         lines.insert(0, Line(outage.lost_at, "warn", _("First call without an answer"), "", why))
     return lines
 
 
 def _probing_began(at: datetime, every: float) -> Line:
     needed = settings.COC_GOOD_PROBES_TO_RECOVER
-    why = _("OCI is asked every %(seconds)s s until it has answered well %(times)s times in a row.")
+    why = _("OCI is probed every %(seconds)s s until it has given %(times)s good answers in a row.")
     words = why % {"seconds": f"{every:g}", "times": needed}
     return Line(at, "info", _("Probing began"), _("monitor"), words)
 
@@ -77,7 +77,7 @@ def _probing_now(connection: Connection) -> Line:
         "%(number)s good answer in a row so far.", "%(number)s good answers in a row so far.", good
     ) % {"number": good}
     if connection.last_error:
-        why = _("%(so_far)s The last fault: %(fault)s") % {
+        why = _("%(so_far)s Last fault: %(fault)s") % {
             "so_far": why,
             "fault": reasons.read(connection.last_error, connection.last_error_codes),
         }
@@ -129,11 +129,11 @@ def _times(outage: Outage, now: datetime) -> Iterator[str]:
         "span": span(outage.lost_at, outage.detected_at),
     }
     if outage.recovered_at is None:
-        yield _("OCI has not come back for good yet.")
+        yield _("OCI has not recovered yet.")
     else:
         yield _("OCI answered again: %(time)s") % {"time": format_exact(outage.recovered_at)}
     if outage.drained_at is None:
-        yield _("Not over yet; it has lasted %(span)s so far.") % {
+        yield _("Not over yet. It has lasted %(span)s so far.") % {
             "span": span(outage.lost_at, now)
         }
     else:

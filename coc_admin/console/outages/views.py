@@ -38,7 +38,7 @@ MOST_REFUSED = 20
 
 @console_page("reconciliation.view_run")
 def outage_list(request: HttpRequest) -> HttpResponse:
-    """List outages, the newest first, with what was captured and oversold."""
+    """List outages, newest first, with captured and oversold orders."""
     page = NEWEST_FIRST.page(Outage.objects.all(), request.GET.get("cursor", ""), size=PAGE)
     counts = counts_of_outages(page.rows, site_ids=site_access(request).site_ids)
     context = {
@@ -50,7 +50,7 @@ def outage_list(request: HttpRequest) -> HttpResponse:
 
 @console_page("reconciliation.view_run")
 def outage_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show one outage: when, what was captured, what became of it, and a text to send."""
+    """Show one outage: times, captured orders, their outcome, and a text to send."""
     outage = get_object_or_404(Outage, pk=min(pk, 2**63 - 1))
     user, access, now = request.user, site_access(request), timezone.now()
     figures = figures_of(outage, site_ids=access.site_ids)

@@ -1,4 +1,4 @@
-"""The page on which an operator adjusts a reservation document: what is kept, and in which list."""
+"""The page to adjust a reservation document: units to keep, and their list."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _FIELDS = ("list", "sku", "held", "keep", "to")
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """One line of the document, what was sent of it, and the lists with their ATO."""
+    """One line of the document, its submitted values, and the lists with their ATO."""
 
     list_id: str
     sku: str
@@ -43,7 +43,7 @@ class _Choice:
 
     @property
     def kept(self) -> Keep:
-        """What was chosen; the form must be valid."""
+        """The choice; the form must be valid."""
         values = self.form.cleaned_data
         return Keep(values["list"], values["sku"], values["held"], values["keep"], values["to"])
 
@@ -106,20 +106,20 @@ def _adjusted(
     told = {"number": made_visible(order.order_no), "said": said or "–"}
     if done.done and done.released:
         words = _(
-            "Order %(number)s: what is kept is reserved, and OCI has released the old reservation."
-            " It said: %(said)s"
+            "Order %(number)s: the units to keep are reserved, and OCI has released the old"
+            " reservation. OCI's answer: %(said)s"
         )
         messages.success(request, words % told)
     elif done.done:
         words = _(
-            "Order %(number)s: what is kept is reserved. OCI has not confirmed yet that the old"
-            " reservation is released; it is asked again by itself. It said: %(said)s"
+            "Order %(number)s: the units to keep are reserved. OCI has not confirmed the release"
+            " of the old reservation yet. This is retried automatically. OCI's answer: %(said)s"
         )
         messages.warning(request, words % told)
     else:
         words = _(
-            "Order %(number)s: OCI has not answered clearly. The order stays as it is until what is"
-            " kept is reserved; OCI is asked again by itself. It said: %(said)s"
+            "Order %(number)s: OCI has not answered clearly. The order stays as it is until the"
+            " units to keep are reserved. This is retried automatically. OCI's answer: %(said)s"
         )
         messages.warning(request, words % told)
     return redirect("order", pk=order.pk)

@@ -31,9 +31,9 @@ class _ItemsField(forms.Field):
             try:
                 pk, quantity = int(number), QuantityField().to_python(shown)
             except (ValueError, ValidationError):
-                raise ValidationError(_("That is no item of the order.")) from None
+                raise ValidationError(_("This item does not belong to the order.")) from None
             if quantity is None or not 0 < pk < 2**63:
-                raise ValidationError(_("That is no item of the order."))
+                raise ValidationError(_("This item does not belong to the order."))
             units[pk] = quantity
         if not units:
             raise ValidationError(_("Choose at least one item."))
@@ -47,7 +47,7 @@ class CancelItemsForm(ReasonForm):
 
 
 class ReplaceChoiceForm(forms.Form):
-    """Which item is to be replaced, by what; the choice is made in steps."""
+    """The item to replace and its replacement, chosen in steps."""
 
     item = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
     sku = forms.CharField(required=False, max_length=250, strip=True)
@@ -90,7 +90,7 @@ class KeepLineForm(forms.Form):
         max_digits=15,
         decimal_places=3,
         error_messages={
-            "required": gettext_lazy("Say how many are kept; 0 releases them all."),
+            "required": gettext_lazy("Enter how many units to keep. 0 releases them all."),
             "invalid": gettext_lazy("Use a number like 2 or 2.5."),
             "min_value": gettext_lazy("Keep 0 or more."),
         },
@@ -98,7 +98,7 @@ class KeepLineForm(forms.Form):
     to = forms.CharField(max_length=128)
 
     def __init__(self, data: Any, *, lists: Collection[str]) -> None:
-        """Take what was sent of one line; `lists` are those in which its units may be kept."""
+        """Take the submitted values of one line; `lists` may hold its units."""
         super().__init__(data)
         self._lists = lists
 

@@ -1,4 +1,4 @@
-"""Pages on which a person cancels or replaces what is short, or gives a reservation back."""
+"""Pages to cancel or replace short items, or give a reservation back."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from reconciliation.models import ReservationDocument
 
 @console_page("orders.change_order", methods=READ_AND_POST)
 def cancel_items(request: HttpRequest, pk: int) -> HttpResponse:
-    """Say what cancelling the short items would do, then do it; a second click changes nothing."""
+    """Explain cancelling the short items, then do it; a second click changes nothing."""
     order = order_or_404(request, pk)
     form = CancelItemsForm(request.POST or None)
     refused = ""
@@ -66,7 +66,7 @@ def cancel_items(request: HttpRequest, pk: int) -> HttpResponse:
 
 @console_page("orders.change_order", methods=READ_AND_POST)
 def replace(request: HttpRequest, pk: int) -> HttpResponse:
-    """Let an item and its replacement be chosen, say what would happen, then do it."""
+    """Let the person choose an item and its replacement, show the effect, then apply it."""
     order = order_or_404(request, pk)
     form = ReplaceForm(request.POST) if request.method == "POST" else None
     refused = ""
@@ -89,7 +89,7 @@ def replace(request: HttpRequest, pk: int) -> HttpResponse:
 def _replaced(request: HttpRequest, order: Order, values: Mapping[str, Any]) -> HttpResponse:
     """Replace the item of a form and show the order. Raises CannotRemedy."""
     if not OrderItem.objects.filter(pk=values["item"], order=order).exists():
-        raise CannotRemedy(_("That is no item of the order."))
+        raise CannotRemedy(_("This item does not belong to the order."))
     done = remedies.replace_short(
         item_id=values["item"],
         sku=values["sku"],
@@ -105,8 +105,8 @@ def _replaced(request: HttpRequest, order: Order, values: Mapping[str, Any]) -> 
         messages.warning(
             request,
             _(
-                "Order %(number)s: OCI has not answered clearly. %(new)s is being reserved and"
-                " replaces %(old)s by itself, as soon as OCI has reserved all of it."
+                "Order %(number)s: OCI has not answered clearly. %(new)s replaces %(old)s"
+                " automatically once OCI has reserved all of it."
             )
             % told,
         )
@@ -115,7 +115,7 @@ def _replaced(request: HttpRequest, order: Order, values: Mapping[str, Any]) -> 
 
 @console_page("reconciliation.adjust_reservation", methods=READ_AND_POST)
 def give_back(request: HttpRequest, pk: int, document_pk: int) -> HttpResponse:
-    """Say what giving a document back at OCI would do, then do it; a second click does nothing."""
+    """Explain giving a document back at OCI, then do it; a second click does nothing."""
     order = order_or_404(request, pk)
     documents = ReservationDocument.objects.select_related("order").filter(order=order)
     document = get_object_or_404(documents, pk=min(document_pk, 2**63 - 1))
@@ -150,21 +150,21 @@ def _tell_given_back(request: HttpRequest, done: remedies.Adjusted) -> None:
     if done.released:
         messages.success(
             request,
-            _("Order %(number)s: OCI has released the reservation. It said: %(said)s.") % told,
+            _("Order %(number)s: OCI has released the reservation. OCI's answer: %(said)s.") % told,
         )
     else:
         messages.warning(
             request,
             _(
-                "Order %(number)s: OCI has not confirmed the release yet; it is asked again by"
-                " itself. It said: %(said)s"
+                "Order %(number)s: OCI has not confirmed the release yet. This is retried"
+                " automatically. OCI's answer: %(said)s"
             )
             % told,
         )
 
 
 def _choice(order: Order, data: Any, *, form: ReplaceForm | None) -> dict[str, Any]:
-    """Return what has been chosen so far, and what there is to choose from."""
+    """Return the choice so far, and the options."""
     wanted = ReplaceChoiceForm(data)
     wanted.is_valid()
     values = wanted.cleaned_data

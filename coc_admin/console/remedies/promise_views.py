@@ -23,7 +23,7 @@ from orders.texts import made_visible
 
 @console_page("orders.change_order", methods=READ_AND_POST)
 def promise(request: HttpRequest, pk: int) -> HttpResponse:
-    """Say what a date means, then set it or take it back; a second click changes nothing."""
+    """Explain a promised date, then set or remove it; a second click changes nothing."""
     order = order_or_404(request, pk)
     now = timezone.now()
     form = PromiseForm(

@@ -25,7 +25,7 @@ from reconciliation.reservation import release
 
 @console_page("orders.change_order", methods=READ_AND_POST)
 def settle_outside(request: HttpRequest, pk: int) -> HttpResponse:
-    """Say what recording means, then record it; a second click changes nothing."""
+    """Explain the record, then store it; a second click changes nothing."""
     return _asked(
         request,
         order_or_404(request, pk),
@@ -46,7 +46,7 @@ def reopen(request: HttpRequest, pk: int) -> HttpResponse:
         "console/remedies/order_reopen.html",
         form=ReasonForm(request.POST or None),
         do=settlement.reopen,
-        done=_("Order %(number)s is open again."),
+        done=_("Order %(number)s was reopened."),
         check=_check_reopen,
     )
 
@@ -61,7 +61,7 @@ def _asked(
     done: str,
     check: Callable[[Order], Refusal | None],
 ) -> HttpResponse:
-    """Show the page, or do it with what the form says and go to the order."""
+    """Show the page, or apply the form and redirect to the order."""
     refused = ""
     if request.method == "POST" and form.is_valid():
         actor = person(request.user.get_username())

@@ -1,1 +1,1 @@
-"""Reports: list, calendar, and what is in one."""
+"""Reports: list, calendar, and content."""

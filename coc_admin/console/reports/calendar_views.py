@@ -33,7 +33,7 @@ class KindOfDay:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day of the calendar; of those outside the month nothing is told."""
+    """One day of the calendar; days outside the month are empty."""
 
     day: date
     is_inside: bool

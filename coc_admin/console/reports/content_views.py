@@ -1,4 +1,4 @@
-"""Pages about one daily report: looking into it, and having its day written anew."""
+"""Pages about one daily report: its content, and rebuilding its day."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _IN_FILE = Keyset(Column("revision"), Column("place"))
 
 @console_page("reconciliation.download_report")
 def report_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show the orders that the file of a report holds, beside what became of them since.
+    """Show the orders in a report's file beside their current state.
 
-    A file that is missing or torn is told of; nothing is written by looking.
+    Reports a missing or torn file; viewing writes nothing.
     """
     form = ReportLineForm(request.GET)
     form.is_valid()
@@ -69,12 +69,15 @@ def _siblings(report: ReportDay) -> list[ReportDay]:
 
 @console_page("reconciliation.start_run", methods=("POST",))
 def rebuild(request: HttpRequest, pk: int) -> HttpResponse:
-    """Have the reports of this one's site and day written anew; safe when clicked twice."""
+    """Rebuild the reports of this one's site and day; safe when clicked twice."""
     report = report_or_404(request, pk)
     publish.ask_for_day(site=report.site, day=report.date)
     messages.success(
         request,
-        _("The reports of this day are being written anew from the orders. The list shows when."),
+        _(
+            "The reports of this day are being rebuilt from the orders. The list shows when they"
+            " are ready."
+        ),
     )
     query = urlencode({"site": report.site_id, "date": report.date.isoformat()})
     return redirect(f"{reverse('reports')}?{query}")

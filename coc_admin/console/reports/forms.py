@@ -50,7 +50,7 @@ class ReportLineForm(forms.Form):
 
     @property
     def wanted(self) -> Wanted:
-        """Return what was asked for; what makes no sense narrows nothing (see `errors`)."""
+        """Return the filters; invalid ones are ignored (see `errors`)."""
         values = self.cleaned_data
         settled = {"open": False, "settled": True}.get(values.get("resolution", ""))
         return Wanted(

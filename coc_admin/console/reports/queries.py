@@ -1,4 +1,4 @@
-"""Which daily reports a person sees, and what the database says of the orders in them."""
+"""The daily reports that a person sees, and the current state of their orders."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def open_orders(report: ReportDay) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ReportItem:
-    """One item of an order as the file tells of it."""
+    """One item of an order as the file has it."""
 
     told: Mapping[str, Any]
     is_short: bool = True  # whether what is open of its order is short
 
     @property
     def cancelled(self) -> Decimal:
-        """How much of it will not be delivered; files of older revisions do not say."""
+        """Units that will not be delivered; unknown in files of older revisions."""
         return Decimal(str(self.told.get("cancelledQuantity", 0)))
 
     @property
@@ -65,7 +65,7 @@ class ReportItem:
 
 @dataclass(frozen=True, slots=True)
 class ReportLine:
-    """One order as the file tells of it, and as the database knows it now."""
+    """One order as the file has it, and as it is now in the database."""
 
     told: Mapping[str, Any]
     order: Order | None
@@ -77,7 +77,7 @@ class ReportLine:
 
     @property
     def items(self) -> list[ReportItem]:
-        """Its items as the file tells of them."""
+        """Its items as the file has them."""
         is_short = units.is_short(
             reservation_state=self.told["reservationState"],
             resolution=self.resolution.get("what", ""),
@@ -103,13 +103,13 @@ class ReportLine:
 
     @property
     def resolution_label(self) -> str:
-        """What was done about it, by the file, as people call it."""
+        """The resolution in the file, as a label."""
         what = self.resolution.get("what", "")
         return str(dict(Resolution.choices).get(what, what))
 
     @property
     def has_moved_on(self) -> bool:
-        """Whether the order is not any more as the file tells."""
+        """Whether the order has changed since the file was written."""
         if self.order is None:
             return True
         told = (self.told["reservationState"], self.resolution.get("what", ""))

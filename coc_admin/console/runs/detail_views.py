@@ -1,4 +1,4 @@
-"""What a reconciliation did in detail: its batches, its calls to OCI, and what it changed."""
+"""Details of a reconciliation: its batches, its calls to OCI, and changed outcomes."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ class RunFilterForm(forms.Form):
     person = forms.CharField(required=False, max_length=150, strip=True)
 
     def narrow(self, runs: QuerySet[Run], access: SiteAccess) -> QuerySet[Run]:
-        """Return those of `runs` that fit.
+        """Return the `runs` that match.
 
-        Nobody learns by a filter what the page of a run does not show: names, and whether it was an
+        A filter never reveals facts that the page of a run hides: names, and whether it was an
         order of another site that was short.
         """
         self.is_valid()

@@ -1,8 +1,8 @@
-"""Which reconciliations a person sees, and what of one that took orders of several sites.
+"""Which reconciliations a person sees, and which part of one for several sites.
 
-A run is seen by whoever sees one of its orders, and by whom it was started for their sites. It is
-counted over the sites that the person sees. Words that somebody has written, and names, are shown
-where the run was for those sites alone.
+A run is visible to people who see one of its orders or for whose sites it was started. It is
+counted over the sites that the person sees. Reasons and names of people are shown
+if the run was only for those sites.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _runs_of(sites: Collection[str] | None) -> QuerySet[Run]:
 
 
 def _as_seen(run: Run, counts: dict[str, int], access: SiteAccess) -> Run:
-    """Put into `run`, which is never saved after this, what the person may know of it."""
+    """Limit `run`, which is never saved afterwards, to the person's sites."""
     if not access.is_limited:
         return run
     if not _is_for(run, access):

@@ -46,7 +46,7 @@ _BY_POSITION = Keyset(Column("position"), Column("pk"))
 
 @console_page("reconciliation.view_run")
 def run_list(request: HttpRequest) -> HttpResponse:
-    """List reconciliations, the newest first, with what they came to."""
+    """List reconciliations, newest first, with their outcomes."""
     access = site_access(request)
     form = RunFilterForm(request.GET)
     page = NEWEST_FIRST.page(
@@ -131,7 +131,7 @@ def _faults(run: Run, access: SiteAccess) -> list[Attempt]:
 
 @console_page("reconciliation.start_run", methods=READ_AND_POST)
 def preview(request: HttpRequest) -> HttpResponse:
-    """Say what a rerun would do (GET), then start it (POST); a second click finds the first run."""
+    """Show a rerun's forecast (GET), then start it (POST); a second click finds the first run."""
     access = site_access(request)
     form = ScopeForm(
         request.POST if request.method == "POST" else request.GET,
@@ -147,7 +147,7 @@ def preview(request: HttpRequest) -> HttpResponse:
             run = _start(request, form, reason.cleaned_data["reason"])
         except lifecycle.RunRefused as error:
             if _is_permitted(error.active_run, access):
-                messages.info(request, _("A reconciliation is already under way; this is it."))
+                messages.info(request, _("A reconciliation is already running. This is it."))
                 return redirect("run", pk=error.active_run.pk)  # type: ignore[union-attr]
             refused = error.detail
         else:

@@ -1,1 +1,1 @@
-"""The pages under Settings: what the product does, for whom, and who did what."""
+"""The pages under Settings."""

@@ -45,7 +45,7 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """One thing that a person did; `order` is set for what was done to an order's state."""
+    """One action of a person; `order` is set for changes of an order's state."""
 
     at: datetime
     source: int
@@ -66,7 +66,7 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to look for; empty means everything."""
+    """The filters; empty means everything."""
 
     person: str = ""
     kind: str = ""  # one of KINDS
@@ -91,12 +91,11 @@ def activities(wanted: Wanted, *, most: int) -> Iterator[Activity]:
 
 def _merged(wanted: Wanted, place: Place | None, *, most: int) -> Iterator[Activity]:
     backwards = place is not None and place.backwards
-    sources = (
+    sources: tuple[tuple[Callable[[Any], Activity], QuerySet[Any]], ...] = (
         (_of_entry, _entries(wanted).alias(source=Value(_AUDIT))),
         (_of_event, _events(wanted).alias(source=Value(_ORDER))),
     )
     found: list[Iterator[Activity]] = []
-    read: Callable[[Any], Activity]
     for read, rows in sources:
         beyond = rows if place is None else rows.filter(_NEWEST_FIRST.beyond(place))
         turn = beyond.order_by(*(("at", "id") if backwards else ("-at", "-id")))[:most]

@@ -54,7 +54,7 @@ class _DayInput(forms.DateInput):
         super().__init__(attrs={"type": "date"})
 
     def format_value(self, value: Any) -> str:
-        """Return the day as the browser wants it; nothing for what is none."""
+        """Return the day in the browser's format, or "" if it is invalid."""
         return day_value(value)
 
 
@@ -108,7 +108,7 @@ def _midnight(day: date | None, *, days: int = 0) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An activity in words, with the page of what it was done to."""
+    """An activity in words, with the page of its target."""
 
     activity: Activity
     action: str
@@ -143,7 +143,7 @@ def audit_export(request: HttpRequest, form: str) -> HttpResponseBase:
     chosen = form_or_404(form)
     wanted = AuditFilterForm(request.GET)
     if not wanted.is_valid():
-        raise BadRequest(_("The filters of this export make no sense."))
+        raise BadRequest(_("The filters of this export are not valid."))
     audit_log.record(
         request=request,
         action="audit.exported",

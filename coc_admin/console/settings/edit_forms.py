@@ -1,4 +1,4 @@
-"""What the forms of the settings share: their look, a reason, and noticing other editors."""
+"""The common parts of settings forms: layout, a reason, and edit conflicts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST_SEEN = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """What somebody else has changed while a form was open, in words."""
+    """Changes that another person made while a form was open, in words."""
 
     label: str
     was: str
@@ -42,14 +42,14 @@ def _class_of(widget: forms.Widget) -> str:
 
 
 class ReasonedForm(StyledForm):
-    """A form that may say why."""
+    """A form with an optional reason."""
 
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
         required=False,
         max_length=500,
         strip=True,
-        help_text=gettext_lazy("Optional. It is kept in the audit log beside your name."),
+        help_text=gettext_lazy("Optional. It is kept in the audit log with your name."),
     )
 
 
@@ -59,7 +59,7 @@ class EditForm(ReasonedForm):
     edited: tuple[str, ...] = ()
 
     was = forms.CharField(required=False, max_length=_LONGEST_SEEN, widget=forms.HiddenInput)
-    confirm = forms.BooleanField(required=False, label=gettext_lazy("I have read this; change it"))
+    confirm = forms.BooleanField(required=False, label=gettext_lazy("I have read this. Change it."))
 
     def __init__(
         self, data: Any = None, *, seen: Mapping[str, str] | None = None, **kwargs: Any
@@ -87,9 +87,9 @@ class EditForm(ReasonedForm):
         return {name: self.cleaned_data[name] for name in self.edited}
 
     def after_loss(self, now: Mapping[str, str]) -> tuple[EditForm, list[Clash]]:
-        """Return a form with the input of this one upon what is there now, and what changed.
+        """Return a form with this input on top of the current values, and the changes.
 
-        What the author had not touched shows what it is now; their own input stays.
+        Untouched fields show current values; the person's own input stays.
         """
         was = self.was_texts
         merged = {

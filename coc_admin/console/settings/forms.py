@@ -47,7 +47,7 @@ def _whole_number(
 
 
 class SiteForm(EditForm):
-    """A site: what it sells from, and what it does while Omnichannel Inventory is away."""
+    """A site: the stock that it sells from, and its limits while OCI is offline."""
 
     edited: tuple[str, ...] = (
         "name",
@@ -70,9 +70,9 @@ class SiteForm(EditForm):
         InventoryList.objects.all(),
         label=gettext_lazy("Inventory list"),
         empty_label=None,
-        help_text=gettext_lazy("The stock that new orders are taken from."),
+        help_text=gettext_lazy("New orders take their stock from this list."),
         error_messages={
-            "required": gettext_lazy("Choose a list; make one first if there is none."),
+            "required": gettext_lazy("Choose a list. Create one first if there is none."),
             "invalid_choice": gettext_lazy("Choose a list that exists."),
         },
     )
@@ -82,8 +82,9 @@ class SiteForm(EditForm):
         required=False,
         widget=forms.CheckboxSelectMultiple,
         help_text=gettext_lazy(
-            "An order can name the inventory list of each item. Orders that name a list which is"
-            " not chosen here are refused. Without any, the site sells from its own list alone."
+            "An order can name an inventory list for each item. Orders that name a list that is"
+            " not chosen here are refused. If none is chosen, the site sells from its own list"
+            " only."
         ),
         error_messages={"invalid_choice": gettext_lazy("Choose a list that exists.")},
     )
@@ -91,12 +92,10 @@ class SiteForm(EditForm):
     currency = forms.CharField(
         label=gettext_lazy("Currency"),
         max_length=3,
-        help_text=gettext_lazy(
-            "Three capital letters. Orders that are here already keep their own currency."
-        ),
+        help_text=gettext_lazy("Three capital letters. Existing orders keep their own currency."),
     )
     offline_capture = forms.BooleanField(
-        label=gettext_lazy("Capture orders while Omnichannel Inventory is away"), required=False
+        label=gettext_lazy("Capture orders while Omnichannel Inventory is offline"), required=False
     )
     accepts_risk = forms.BooleanField(
         label=gettext_lazy("I accept the risk of overselling"), required=False
@@ -104,45 +103,45 @@ class SiteForm(EditForm):
     keeps_promises = forms.BooleanField(
         label=gettext_lazy("Short orders keep their place for arriving stock"),
         help_text=gettext_lazy(
-            "On: stock that arrives goes to the oldest undecided short order first, and new orders"
+            "On: arriving stock goes to the oldest undecided short order first, and new orders"
             " for the SKU wait behind it for a few seconds. Off: the next order takes it."
         ),
         required=False,
     )
     unknown_sku_policy = forms.ChoiceField(
-        label=gettext_lazy("An SKU that the list does not know"), choices=UnknownSkuPolicy.choices
+        label=gettext_lazy("SKUs that the list does not know"), choices=UnknownSkuPolicy.choices
     )
     cap_units_per_order = _optional_number(
-        gettext_lazy("Most units of one order"),
-        gettext_lazy("Empty: no limit. It counts while orders are captured offline."),
+        gettext_lazy("Maximum units per order"),
+        gettext_lazy("Leave empty for no limit. It applies while orders are captured offline."),
         places=3,
         least="0.001",
     )
     cap_total_value = _optional_number(
-        gettext_lazy("Most value that waits"),
-        gettext_lazy("Empty: no limit. Orders are refused when what waits would pass it."),
+        gettext_lazy("Maximum value of waiting orders"),
+        gettext_lazy("Leave empty for no limit. Orders that would exceed it are refused."),
         places=4,
         least="0",
     )
     cap_offline_minutes = _whole_number(
-        gettext_lazy("Minutes of offline selling"),
-        gettext_lazy("Empty: no limit. After so long an outage orders are refused."),
+        gettext_lazy("Maximum minutes of offline selling"),
+        gettext_lazy("Leave empty for no limit. When an outage lasts longer, orders are refused."),
         least=1,
         most=525_600,
         invalid=gettext_lazy("Use a whole number, or leave it empty."),
     )
     short_handover = forms.ChoiceField(
-        label=gettext_lazy("A short order goes to order management"),
+        label=gettext_lazy("When a short order goes to order management"),
         choices=ShortHandover.choices,
         required=False,
         help_text=gettext_lazy(
-            "Completely reserved orders go at once. Until a short one goes, you can decide on it."
-            " Orders that wait already keep their time."
+            "Completely reserved orders go at once. You can decide on a short order until it"
+            " goes. Orders that already wait keep their time."
         ),
     )
     handover_minutes = _whole_number(
         gettext_lazy("Minutes until then"),
-        gettext_lazy("Counted from the reservation attempt. Empty: 30."),
+        gettext_lazy("Counted from the reservation attempt. Leave empty for 30."),
         least=1,
         most=43_200,
         invalid=gettext_lazy("Use a whole number, or leave it empty."),
@@ -197,7 +196,7 @@ class NewSiteForm(SiteForm):
     id = forms.CharField(
         label=gettext_lazy("Site id"),
         max_length=32,
-        help_text=gettext_lazy("As the storefront calls it. It cannot be changed later."),
+        help_text=gettext_lazy("The id that the storefront uses. It cannot be changed later."),
     )
     field_order = ("id",)
 
@@ -207,7 +206,7 @@ class NewSiteForm(SiteForm):
 
 
 class ListForm(EditForm):
-    """An inventory list, and what is kept back of it while selling offline."""
+    """An inventory list, and its stock kept back while selling offline."""
 
     edited: tuple[str, ...] = (
         "name",
@@ -222,17 +221,19 @@ class ListForm(EditForm):
     list_type = forms.ChoiceField(
         label=gettext_lazy("Type at Omnichannel Inventory"),
         choices=ListType.choices,
-        help_text=gettext_lazy("The id alone does not tell which of the two it is."),
+        help_text=gettext_lazy("The id alone does not show which of the two it is."),
     )
     offline_floor_units = _optional_number(
         gettext_lazy("Units kept back per SKU"),
-        gettext_lazy("While selling offline, so many of each SKU are not sold. Empty: none."),
+        gettext_lazy(
+            "This many units of each SKU are not sold while offline. Leave empty for none."
+        ),
         places=3,
         least="0",
     )
     offline_floor_percent = _whole_number(
         gettext_lazy("Percent of the safety stock kept back"),
-        gettext_lazy("Of the SKU’s safety stock; the larger of the two counts."),
+        gettext_lazy("Of the SKU’s safety stock. The larger of the two amounts counts."),
         least=0,
         most=1000,
         invalid=gettext_lazy("Use a whole number like 50."),
@@ -240,16 +241,16 @@ class ListForm(EditForm):
     use_bundle_inventory_only = forms.BooleanField(
         label=gettext_lazy("Use bundle inventory only"),
         help_text=gettext_lazy(
-            "An order with a bundle takes the stock of the bundle alone. Off: it takes the stock"
-            " of every bundled product, and of the bundle where the list has a figure of it."
-            " Set it as in B2C Commerce. Only new orders follow it."
+            "On: an order with a bundle takes the stock of the bundle only. Off: it takes the"
+            " stock of every bundled product, and of the bundle if the list has a figure for it."
+            " Use the same setting as in B2C Commerce. It applies to new orders only."
         ),
         required=False,
     )
     part_quantity_per_bundle = forms.BooleanField(
         label=gettext_lazy("The quantity of a bundled product is that of one bundle"),
         help_text=gettext_lazy(
-            "Off: it is the quantity of the whole order line. Only new orders follow it."
+            "Off: it is the quantity of the whole order line. It applies to new orders only."
         ),
         required=False,
     )
@@ -285,7 +286,7 @@ class NewListForm(ListForm):
 def _new_id(model: Any, lookup: str, value: str) -> str:
     model._meta.get_field("id").clean(value, None)
     if model.objects.filter(**{f"id__{lookup}": value}).exists():
-        raise forms.ValidationError(_("There is one with this id already. Use another id."))
+        raise forms.ValidationError(_("This id is already in use. Use another id."))
     return value
 
 

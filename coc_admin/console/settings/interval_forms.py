@@ -1,4 +1,4 @@
-"""Forms of what runs by itself: how often, or at which time of day."""
+"""Forms of scheduled tasks: how often, or at which time of day."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ class EveryForm(EditForm):
         field.label = _("Minutes between two runs") if in_minutes else _("Seconds between two runs")
         limits = {"low": kind.low, "high": kind.high}
         field.help_text = _(
-            "A whole number from %(low)d to %(high)d. Empty: as the environment says, %(default)s."
+            "A whole number from %(low)d to %(high)d. Leave empty for the value of the"
+            " environment, %(default)s."
         ) % (limits | {"default": every(kind.default / kind.unit, kind.unit)})
         field.error_messages["invalid"] = _("Use a whole number, or leave it empty.")
 
@@ -64,13 +65,13 @@ class DailyForm(EditForm):
     at = forms.TimeField(
         label=gettext_lazy("Time of day"),
         required=False,
-        help_text=gettext_lazy("Empty: once a day, whenever the day before is over."),
+        help_text=gettext_lazy("Leave empty to run once a day, when the day before is over."),
         widget=forms.TimeInput(attrs={"type": "time"}),
         error_messages={"invalid": gettext_lazy("Use a time like 03:00, or leave it empty.")},
     )
     zone = forms.ChoiceField(label=gettext_lazy("In the time zone"), required=False)
     paused = forms.BooleanField(
-        label=gettext_lazy("Paused: it is not done until somebody goes on with it"), required=False
+        label=gettext_lazy("Paused until a person resumes it"), required=False
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -85,12 +86,12 @@ class DailyForm(EditForm):
         self.fields["zone"].choices = names  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
-        """Return the values; a time zone says nothing without a time."""
+        """Return the values; a time zone has no meaning without a time."""
         values: dict[str, Any] = super().clean() or self.cleaned_data
         if not self.errors and values.get("at") is None:
             values["zone"] = ""
         elif not self.errors and not values.get("zone"):
-            self.add_error("zone", _("Choose the time zone of the time."))
+            self.add_error("zone", _("Choose a time zone for the time."))
         return values
 
     def word(self, name: str, text: str) -> str:

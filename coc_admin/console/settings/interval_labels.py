@@ -16,7 +16,7 @@ from reconciliation.queue.intervals import Interval
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """Name, what it does, what a longer interval means, and why it cannot be paused."""
+    """Name, purpose, effect of a longer interval, and why it can't be paused."""
 
     name: Any
     does: Any
@@ -26,72 +26,71 @@ class About:
 
 ABOUT = {
     intervals.RETRY: About(
-        gettext_lazy("Retry of what waits"),
+        gettext_lazy("Retry of waiting orders"),
         gettext_lazy(
             "Starts a reconciliation of the orders that still wait for their reservation, oldest"
-            " first, while Omnichannel Inventory answers and no other reconciliation is under way."
-            " What an outage leaves behind is reconciled at once when it is over, whatever is set"
-            " here."
+            " first, while Omnichannel Inventory answers and no other reconciliation is running."
+            " The backlog of an outage is always reconciled as soon as the outage ends."
         ),
         gettext_lazy(
-            "Orders that a reconciliation could not settle wait longer for their next try, their"
-            " customers too, and their stock stays held meanwhile. Omnichannel Inventory gets fewer"
-            " calls. A person can start a reconciliation at any time."
+            "Orders that a reconciliation could not settle wait longer for their next attempt,"
+            " and their stock stays held longer. Omnichannel Inventory gets fewer calls. A"
+            " person can start a reconciliation at any time."
         ),
         gettext_lazy(
-            "It cannot be paused: orders would wait without end. To let Omnichannel Inventory rest,"
-            " force the connection offline, which every page then tells."
+            "It cannot be paused, since orders would wait without end. To stop calls to"
+            " Omnichannel Inventory, force the connection offline. Every page then shows it."
         ),
     ),
     intervals.SWEEP: About(
-        gettext_lazy("Look for work that nobody does"),
+        gettext_lazy("Recovery of abandoned work"),
         gettext_lazy(
-            "Finds what a stopped or killed process has left: orders half captured, reconciliations"
-            " and cancellations that stand still, reports and messages that are behind. It also"
+            "Finds work that a stopped or killed process left behind: half-captured orders,"
+            " stalled reconciliations and cancellations, overdue reports and messages. It also"
             " starts the retries and shows that the workers work."
         ),
         gettext_lazy(
-            "After a crash it takes longer until somebody takes over, and a retry can come late by"
-            " as much. That a worker is silent is noticed later too."
+            "After a crash it takes longer until another process takes over, and a retry can be"
+            " late by the same time. A silent worker is noticed later too."
         ),
         gettext_lazy(
-            "It cannot be paused: it is what makes lost work harmless. It can be slowed down to"
-            " five minutes."
+            "It cannot be paused, since it recovers lost work. It can be slowed down to five"
+            " minutes."
         ),
     ),
     intervals.PROBE: About(
-        gettext_lazy("Look whether Omnichannel Inventory answers"),
+        gettext_lazy("Probe of Omnichannel Inventory"),
         gettext_lazy(
-            "Asks Omnichannel Inventory for a sign of life, whether or not orders come. That it is"
-            " lost, and that it is back, is noticed by this."
+            "Probes Omnichannel Inventory, whether or not orders come. This is how loss and"
+            " return are detected."
         ),
         gettext_lazy(
-            "Loss and return are noticed later, by several times the interval: with more than one"
-            " second no longer within five seconds. Until a loss is noticed each shopper waits for"
-            " an answer that does not come."
+            "Loss and return are detected later, by several times the interval. Above one"
+            " second, a loss is no longer detected within five seconds. Until a loss is"
+            " detected, each shopper waits for an answer that does not come."
         ),
-        gettext_lazy("It cannot be paused: nobody would notice that an outage is over."),
+        gettext_lazy("It cannot be paused, since the end of an outage would not be detected."),
     ),
     intervals.MERGE: About(
         gettext_lazy("Merge of the daily reports"),
         gettext_lazy(
-            "Gathers the changes of a day’s report for so long before the file is written anew."
+            "Collects the changes of a day’s report for this long before the file is rewritten."
         ),
         gettext_lazy(
-            "Report files lag further behind the database, and are written less often. Nothing is"
-            " lost: the console always shows what is true now."
+            "Report files lag further behind the database and are written less often. Nothing is"
+            " lost: the console always shows the current state."
         ),
-        gettext_lazy("It cannot be paused: files would stay behind the database for ever."),
+        gettext_lazy("It cannot be paused, since report files would stay behind the database."),
     ),
     intervals.RETENTION: About(
-        gettext_lazy("Erasing of personal data"),
+        gettext_lazy("Erasure of personal data"),
         gettext_lazy(
-            "Erases customers and payloads of finished orders once they have been kept for as many"
-            " days as the environment says (COC_RETAIN_CUSTOMER_DAYS, COC_RETAIN_PAYLOAD_DAYS)."
+            "Erases customers and payloads of finished orders after the number of days set in"
+            " the environment (COC_RETAIN_CUSTOMER_DAYS, COC_RETAIN_PAYLOAD_DAYS)."
         ),
         gettext_lazy(
-            "While it is paused, personal data is kept longer than was promised. It is made good"
-            " when it goes on. A new time counts from the next time that comes."
+            "While it is paused, personal data is kept longer than promised. It catches up when"
+            " it resumes. A new time applies from its next occurrence."
         ),
     ),
     intervals.AUDIT: About(

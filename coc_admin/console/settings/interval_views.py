@@ -28,7 +28,7 @@ from reconciliation.queue.intervals import KINDS
 
 @console_page("orders.change_site", methods=READ_AND_POST, every_site=True)
 def interval_page(request: HttpRequest, name: str) -> HttpResponse:
-    """Show one thing that runs by itself, and a form to change how often it does."""
+    """Show one scheduled task, and a form to change how often it runs."""
     if name not in KINDS:
         raise Http404
     form_class = form_of(KINDS[name])
@@ -48,7 +48,7 @@ def interval_page(request: HttpRequest, name: str) -> HttpResponse:
         if outcome.result:
             messages.success(request, _("%(what)s: changed.") % {"what": ABOUT[name].name})
         else:
-            messages.info(request, _("Nothing was different, so nothing was changed."))
+            messages.info(request, _("You made no changes, so nothing was saved."))
         return redirect("settings_interval", name=name)
     [entry] = [one for one in schedule_status(timezone.now()) if one.interval.kind.name == name]
     context = outcome.context | {
@@ -70,7 +70,7 @@ def _input(request: HttpRequest, edited: tuple[str, ...]) -> Any:
 
 
 def shown(entry: Entry) -> dict[str, Any]:
-    """Return what the pages show of something that runs by itself."""
+    """Return the values that pages show of a scheduled task."""
     kind = entry.interval.kind
     tone, standing = STANDINGS[entry.standing]
     return {

@@ -1,4 +1,4 @@
-"""Pages about inventory lists: all of them, one to look at and change, and a new one."""
+"""Pages about inventory lists: list, details with edit form, and a new one."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def list_page(request: HttpRequest, pk: str) -> HttpResponse:
         ),
     )
     if outcome.done:
-        words = _("List %(list)s has been changed.") % {"list": list_.pk}
+        words = _("List %(list)s was changed.") % {"list": list_.pk}
         tell(request, outcome, changed=words)
         return redirect("settings_list", pk=list_.pk)
     records = InventoryRecord.objects.filter(inventory_list=list_)
@@ -88,13 +88,13 @@ def list_new(request: HttpRequest) -> HttpResponse:
         ),
     )
     if outcome.done and outcome.result:
-        messages.success(request, _("List %(list)s is there.") % {"list": outcome.result.pk})
+        messages.success(request, _("List %(list)s was added.") % {"list": outcome.result.pk})
         return redirect("settings_list", pk=outcome.result.pk)
     return settings_page(request, "list_new.html", outcome.context, status=outcome.status)
 
 
 def records_at_floor(list_: InventoryList) -> QuerySet[InventoryRecord]:
-    """Return the counted SKUs of which nothing is sold while offline: what is left is kept back."""
+    """Return the counted SKUs that are not sold while offline: all their stock is kept back."""
     whole = BigIntegerField()
     share = Cast(F("safety_stock"), whole) * list_.offline_floor_percent
     return InventoryRecord.objects.alias(left=Cast(F("ato"), whole) * 100, share=share).filter(

@@ -1,4 +1,4 @@
-"""The page about the connection to OCI: what is set, how it is, and a test of it."""
+"""The page about the connection to OCI: settings, state, and a test."""
 
 from __future__ import annotations
 
@@ -98,17 +98,17 @@ def _words(calls: CallHealth, now: datetime) -> dict[str, str]:
 
 
 def _settings() -> list[Setting]:
-    """Return what is set, but no secret: of that only whether there is one."""
+    """Return the settings; for secrets only whether they are set."""
     secret = _("set, and never shown") if settings.COC_OCI_CLIENT_SECRET else ""
     return [
         Setting(_("Address"), "COC_OCI_BASE_URL", _bare(settings.COC_OCI_BASE_URL)),
         Setting(_("Tenant group"), "COC_OCI_TENANT_GROUP_ID", settings.COC_OCI_TENANT_GROUP_ID),
-        Setting(_("Address for tokens"), "COC_OCI_TOKEN_URL", _bare(settings.COC_OCI_TOKEN_URL)),
+        Setting(_("Token address"), "COC_OCI_TOKEN_URL", _bare(settings.COC_OCI_TOKEN_URL)),
         Setting(_("Client id"), "COC_OCI_CLIENT_ID", settings.COC_OCI_CLIENT_ID),
         Setting(_("Client secret"), "COC_OCI_CLIENT_SECRET", secret),
         Setting(_("Proxy"), "COC_OCI_PROXY", _bare(settings.COC_OCI_PROXY) or _("none")),
         Setting(
-            _("Certificates"), "COC_OCI_CA_FILE", settings.COC_OCI_CA_FILE or _("the usual ones")
+            _("Certificates"), "COC_OCI_CA_FILE", settings.COC_OCI_CA_FILE or _("the default ones")
         ),
     ]
 

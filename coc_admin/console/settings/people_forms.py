@@ -81,8 +81,9 @@ class PersonForm(EditForm):
         choices=_roles,
         required=False,
         help_text=gettext_lazy(
-            "A viewer looks and downloads; a merchandiser also reruns and settles orders; an"
-            " operator also forces offline and configures; an administrator also manages people."
+            "Viewers look and download. Merchandisers also rerun and settle orders. Operators"
+            " also force the connection offline and change settings. Administrators also manage"
+            " people."
         ),
     )
     every_site = forms.BooleanField(label=gettext_lazy("Sees every site"), required=False)
@@ -91,7 +92,7 @@ class PersonForm(EditForm):
         label=gettext_lazy("Sites"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text=gettext_lazy("The person sees these sites only."),
+        help_text=gettext_lazy("The person sees only these sites."),
     )
 
 
@@ -112,6 +113,6 @@ class NewPersonForm(PersonForm):
         User._meta.get_field("username").clean(name, None)
         if User.objects.filter(username__iexact=name).exists():
             raise forms.ValidationError(
-                _("There is a person with this name. Open that one to make a new link.")
+                _("A person with this name exists. Open that person to create a new link.")
             )
         return name

@@ -1,4 +1,4 @@
-"""Pages about people: the list, a new one, and one to look at and change."""
+"""Pages about people: list, a new one, and details with edit form."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def person_page(request: HttpRequest, pk: int) -> HttpResponse:
         ),
     )
     if outcome.done:
-        words = _("%(name)s has been changed.") % {"name": user.get_username()}
+        words = _("%(name)s was changed.") % {"name": user.get_username()}
         tell(request, outcome, changed=words)
         return redirect("settings_person", pk=user.pk)
     context = outcome.context | {

@@ -1,4 +1,4 @@
-"""What is done to a person by one button, each after a page that says what it does."""
+"""One-button actions on a person, each after a page that explains it."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ ACTS = {
     "disable": Act(
         gettext_lazy("Disable this person?"),
         gettext_lazy(
-            "They are signed out with their next page and cannot sign in again until somebody"
-            " enables them. What they did stays in every history."
+            "They are signed out with their next page and cannot sign in until they are enabled"
+            " again. What they did stays in every history."
         ),
         gettext_lazy("Disable"),
         gettext_lazy("This person is disabled."),
-        gettext_lazy("This person had been disabled already."),
+        gettext_lazy("This person was already disabled."),
         True,
         _disable,
     ),
@@ -73,15 +73,15 @@ ACTS = {
         gettext_lazy("They can sign in again, with the password, role and sites they had."),
         gettext_lazy("Enable"),
         gettext_lazy("This person is enabled."),
-        gettext_lazy("This person had been enabled already."),
+        gettext_lazy("This person was already enabled."),
         False,
         _enable,
     ),
     "sign-out": Act(
         gettext_lazy("Sign this person out everywhere?"),
         gettext_lazy(
-            "Every browser in which they are signed in has to sign in again. What they were typing"
-            " there is lost. If it is you, this browser stays signed in."
+            "They have to sign in again in every browser. Unsaved input is lost. If this is your"
+            " own account, this browser stays signed in."
         ),
         gettext_lazy("Sign out everywhere"),
         gettext_lazy("This person is signed out everywhere."),
@@ -90,14 +90,14 @@ ACTS = {
         _sign_out,
     ),
     "unlock": Act(
-        gettext_lazy("Forgive wrong passwords?"),
+        gettext_lazy("Clear wrong passwords?"),
         gettext_lazy(
-            "After wrong passwords the next try from the same place has to wait, a quarter of an"
-            " hour at most. Forgive them only if you know that this person mistyped."
+            "After wrong passwords, the next attempt from the same place has to wait up to a"
+            " quarter of an hour. Clear them only if you know that this person mistyped."
         ),
-        gettext_lazy("Forgive"),
+        gettext_lazy("Clear them"),
         gettext_lazy("This person can try again within seconds."),
-        gettext_lazy("There were no wrong passwords to forgive."),
+        gettext_lazy("There were no wrong passwords to clear."),
         False,
         _unlock,
     ),
@@ -106,7 +106,7 @@ ACTS = {
 
 @console_page("auth.change_user", methods=READ_AND_POST, every_site=True)
 def person_act(request: HttpRequest, pk: int, act: str) -> HttpResponse:
-    """Say what one of ACTS does, then do it with a reason; a second click changes nothing."""
+    """Explain one of ACTS, then do it with a reason; a second click changes nothing."""
     if act not in ACTS:
         raise Http404
     user = get_object_or_404(User, pk=min(pk, 2**31 - 1))
@@ -137,6 +137,6 @@ def person_link(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         link = people.password_link(request=request, user_id=user.pk)
     except ChangeRefused as refusal:
-        messages.error(request, _("No link was made. %(why)s") % {"why": refusal.detail})
+        messages.error(request, _("No link was created. %(why)s") % {"why": refusal.detail})
         return redirect("settings_person", pk=user.pk)
     return settings_page(request, "person_link.html", {"person": user, "link": link})

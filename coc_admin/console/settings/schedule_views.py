@@ -26,9 +26,9 @@ from reconciliation.queue import enqueue, heartbeats
 
 # Each looks for due work and may run twice or never.
 RUNNABLE = {
-    "sweep": gettext_lazy("Look for work that nobody does, and retry what waits"),
-    "merge_reports": gettext_lazy("Write the daily reports that are behind"),
-    "finish_cancellations": gettext_lazy("Carry on with what is being cancelled"),
+    "sweep": gettext_lazy("Recover abandoned work, and retry waiting orders"),
+    "merge_reports": gettext_lazy("Write overdue daily reports"),
+    "finish_cancellations": gettext_lazy("Continue pending cancellations"),
 }
 _GONE = timedelta(days=1)
 _MOST_BEATS = 50
@@ -75,23 +75,23 @@ def _act(request: HttpRequest) -> HttpResponse:
         with transaction.atomic():
             enqueue.soon(name)
             _note(request, "schedule.run", name)
-        messages.success(request, _("It is in the queue; a worker takes it in a moment."))
+        messages.success(request, _("It is in the queue. A worker takes it in a moment."))
     elif act == "repair":
         with transaction.atomic():
             schedules.ensure()
             _note(request, "schedule.repaired", "all")
-        messages.success(request, _("The schedules are as they must be again."))
+        messages.success(request, _("The schedules were repaired."))
     elif act == "remove" and name.isdecimal() and len(name) < 19:
         with transaction.atomic():
             removed = schedules.remove_foreign(int(name))
             if removed:
                 _note(request, "schedule.removed", name)
         if removed:
-            messages.success(request, _("That schedule has been removed."))
+            messages.success(request, _("The schedule was removed."))
         else:
-            messages.info(request, _("That schedule was not there any more."))
+            messages.info(request, _("The schedule was already removed."))
     else:
-        messages.error(request, _("Nothing was done: that is nothing which can be run here."))
+        messages.error(request, _("Nothing was done. This task cannot be run here."))
     return redirect("settings_schedules")
 
 
@@ -100,15 +100,15 @@ def _note(request: HttpRequest, action: str, name: str) -> None:
 
 
 def _fault_words(fault: Fault) -> str:
-    """Return what is wrong and what to do; empty if nothing is."""
+    """Return the fault and the remedy in words; "" without a fault."""
     return {
         Fault.NONE: "",
-        Fault.MISSING: _("It is not there, so it never runs. Repair the schedules."),
-        Fault.CHANGED: _("Somebody has changed it. Repair the schedules to make it right again."),
+        Fault.MISSING: _("The schedule is missing, so it never runs. Repair the schedules."),
+        Fault.CHANGED: _("The schedule was changed. Repair the schedules to restore it."),
         Fault.UNREADABLE: _(
-            "The queue cannot read it, and runs no schedule at all because of it. Repair the"
-            " schedules; if it is still here then, remove it."
+            "The queue cannot read this schedule and runs no schedule because of it. Repair the"
+            " schedules. If it is still listed then, remove it."
         ),
-        Fault.LATE: _("It should have run already. Look whether a worker runs (below)."),
-        Fault.FOREIGN: _("It does not belong to this product. Remove it if nobody needs it."),
+        Fault.LATE: _("It is overdue. Check below whether a worker runs."),
+        Fault.FOREIGN: _("It does not belong to this product. Remove it if it is not needed."),
     }[fault]

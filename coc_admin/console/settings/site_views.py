@@ -1,4 +1,4 @@
-"""Pages about sites: the list, one to look at and change, and a new one."""
+"""Pages about sites: list, details with edit form, and a new one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from orders.models.sites import HANDOVER_MINUTES
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Where the limits of offline selling stand now."""
+    """Current use of the limits of offline selling."""
 
     waiting_orders: int
     waiting_value: Decimal
@@ -56,7 +56,7 @@ def site_list(request: HttpRequest) -> HttpResponse:
 
 @console_page("orders.change_site", methods=READ_AND_POST)
 def site_page(request: HttpRequest, pk: str) -> HttpResponse:
-    """Show a site, where its limits stand, and a form to change it."""
+    """Show a site, the current use of its limits, and a form to change it."""
     if not site_access(request).permits(pk):
         raise Http404
     site = get_object_or_404(Site, pk=pk)
@@ -80,7 +80,7 @@ def site_page(request: HttpRequest, pk: str) -> HttpResponse:
         ),
     )
     if outcome.done:
-        words = _("Site %(site)s has been changed.") % {"site": site.pk}
+        words = _("Site %(site)s was changed.") % {"site": site.pk}
         tell(request, outcome, changed=words)
         return redirect("settings_site", pk=site.pk)
     _narrow(outcome.form, request)
@@ -117,7 +117,7 @@ def site_new(request: HttpRequest) -> HttpResponse:
         ),
     )
     if outcome.done and outcome.result:
-        messages.success(request, _("Site %(site)s is there.") % {"site": outcome.result.pk})
+        messages.success(request, _("Site %(site)s was added.") % {"site": outcome.result.pk})
         return redirect("settings_site", pk=outcome.result.pk)
     context = outcome.context | {
         "lists_exist": InventoryList.objects.exists(),
@@ -127,7 +127,7 @@ def site_new(request: HttpRequest) -> HttpResponse:
 
 
 def limits_of(request: HttpRequest, site: Site) -> Limits:
-    """Return where the limits of a site stand; one query beside the summary of the frame."""
+    """Return the current use of a site's limits; one query besides the frame's summary."""
     waiting: dict[str, Any] = (
         Order.objects.waiting()
         .filter(site=site)
@@ -140,5 +140,5 @@ def limits_of(request: HttpRequest, site: Site) -> Limits:
 
 
 def _narrow(form: SiteForm, request: HttpRequest) -> None:
-    """Offer somebody who sees only some sites only the lists of those."""
+    """Offer a person who sees some sites only the lists of those."""
     form.fields["inventory_list"].queryset = site_access(request).permitted_lists()  # type: ignore[attr-defined]

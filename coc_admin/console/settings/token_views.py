@@ -65,7 +65,7 @@ def token_new(request: HttpRequest) -> HttpResponse:
             form.add_error("name", str(refusal))
             refused = True
         except IntegrityError:
-            form.add_error("name", _("There is a token of this name by now. Use another."))
+            form.add_error("name", _("A token with this name was just created. Use another name."))
             refused = True
         else:
             sites = _("all sites") if values["every_site"] else word
@@ -76,7 +76,7 @@ def token_new(request: HttpRequest) -> HttpResponse:
 
 @console_page("coc_admin.change_apitoken", methods=READ_AND_POST, every_site=True)
 def token_revoke(request: HttpRequest, pk: int) -> HttpResponse:
-    """Say what revoking does, then do it with a reason; a second click changes nothing."""
+    """Explain the revocation, then do it with a reason; a second click changes nothing."""
     token = get_object_or_404(ApiToken, pk=min(pk, 2**63 - 1))
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -93,7 +93,7 @@ def token_revoke(request: HttpRequest, pk: int) -> HttpResponse:
         if revoked:
             messages.success(request, _("The token %(name)s is revoked.") % words)
         else:
-            messages.info(request, _("The token %(name)s had been revoked already.") % words)
+            messages.info(request, _("The token %(name)s was already revoked.") % words)
         return redirect("settings_tokens")
     context = {
         "token": token,

@@ -1,4 +1,4 @@
-"""What the pages that edit something share: the context, and what became of a POST."""
+"""The common parts of edit pages: the context, and the outcome of a POST."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def settings_page(
 
 @dataclass(slots=True)
 class Outcome(Generic[T]):
-    """What became of an input: `done` with a `result`, or a form that says what is wrong."""
+    """The outcome of an input: `done` with a `result`, or a form with errors."""
 
     form: Any
     done: bool = False
@@ -45,20 +45,20 @@ class Outcome(Generic[T]):
 
     @property
     def context(self) -> dict[str, Any]:
-        """What the form's partial needs."""
+        """The context of the form's partial."""
         return {"form": self.form, "clashes": self.clashes, "confirm": self.confirm}
 
 
 def tell(request: HttpRequest, outcome: Outcome[bool], *, changed: str) -> None:
-    """Say on the next page that something has changed, or that nothing was different."""
+    """Show on the next page whether anything was changed."""
     if outcome.result:
         messages.success(request, changed)
     else:
-        messages.info(request, _("Nothing was different, so nothing was changed."))
+        messages.info(request, _("You made no changes, so nothing was saved."))
 
 
 def try_to(form: EditForm, act: Callable[[], T]) -> Outcome[T]:
-    """Do what a checked form asks for, or say why nothing was changed, with the input kept."""
+    """Apply a valid form, or show why nothing was changed, and keep the input."""
     if not form.is_valid():
         return Outcome(form)
     try:
@@ -71,5 +71,5 @@ def try_to(form: EditForm, act: Callable[[], T]) -> Outcome[T]:
     except ChangeRefused as refusal:
         form.add_error(refusal.field if refusal.field in form.fields else None, refusal.detail)
     except IntegrityError:
-        form.add_error(None, _("Somebody has just made one with the same name. Use another."))
+        form.add_error(None, _("A token with this name was just created. Use another name."))
     return Outcome(form, refused=True)

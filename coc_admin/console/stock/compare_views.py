@@ -74,6 +74,6 @@ def _refresh(request: HttpRequest, records: Sequence[InventoryRecord]) -> None:
             detail={"asked": len(records), "renewed": number},
         )
     words = ngettext(
-        "%(number)s figure has been renewed.", "%(number)s figures have been renewed.", number
+        "%(number)s figure was refreshed.", "%(number)s figures were refreshed.", number
     )
     messages.success(request, words % {"number": number})

@@ -11,19 +11,19 @@ from coc_admin.console.formats import format_quantity
 from reconciliation.stock_mirror.comparison import Cause, Difference
 
 _WORDS: dict[Cause, Promise] = {
-    Cause.NO_FIGURE: _("OCI does not tell a figure of this SKU in this list."),
-    Cause.UNCOUNTED: _("We have had no figure of it yet; it is sold uncounted."),
-    Cause.WAITING: _("%(units)s held for orders that wait: OCI does not know of them yet."),
+    Cause.NO_FIGURE: _("OCI returned no figure for this SKU in this list."),
+    Cause.UNCOUNTED: _("No figure is known yet. The SKU is sold without counting."),
+    Cause.WAITING: _("%(units)s held for waiting orders: OCI does not know of them yet."),
     Cause.RESERVED_FOR_US: _(
         "%(units)s fewer at OCI because it has reserved them for our orders since our snapshot."
     ),
     Cause.ANSWERED: _(
-        "%(units)s still held for orders that OCI has answered; the next snapshot drops them."
+        "%(units)s still held for orders that OCI has answered. The next snapshot drops them."
     ),
     Cause.FEWER: _(
         "%(units)s fewer at OCI for other reasons: sold by other channels, or corrected."
     ),
-    Cause.MORE: _("%(units)s more at OCI: stock came in, or was given back."),
+    Cause.MORE: _("%(units)s more at OCI: stock arrived or was given back."),
 }
 
 

@@ -1,4 +1,4 @@
-"""Pages on which an operator imports a stock file: what it would change, then the import."""
+"""Pages to import a stock file: a preview of the changes, then the import."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _given(request: HttpRequest) -> tuple[Any, ...]:
 
 @console_page("orders.change_inventorylist", methods=READ_AND_POST)
 def confirm(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show what a kept file would change (GET), then import it (POST), once."""
+    """Show the changes of an uploaded file (GET), then import it (POST), once."""
     kept = get_object_or_404(
         StockUpload.objects.select_related("inventory_list"),
         pk=min(pk, 2**63 - 1),
@@ -120,8 +120,8 @@ def confirm(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(
             request,
             _(
-                "Some SKUs are being sold all the time and could not be written. Import once more:"
-                " what has been written stays, the rest follows."
+                "Some SKUs are being sold all the time and could not be written. Import the file"
+                " again: what has been written stays, and the rest follows."
             ),
         )
         return redirect("stock_import_confirm", pk=kept.pk)

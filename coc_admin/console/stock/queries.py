@@ -1,4 +1,4 @@
-"""What the pages about stock read: records, open holds and movements, a page of rows at a time."""
+"""Queries of the stock pages: records, open holds and movements, a page of rows at a time."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def page_of_records(found: QuerySet[InventoryRecord], *, cursor: str) -> Page[In
 
 @dataclass(frozen=True, slots=True)
 class Makeup:
-    """What the ATO of a SKU is made of: OCI's figure less what waiting and answered orders hold."""
+    """The parts of a SKU's ATO: OCI's figure less the holds of waiting and answered orders."""
 
     waiting: Decimal
     waiting_orders: int

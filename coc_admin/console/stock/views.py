@@ -80,7 +80,7 @@ def stock_list(request: HttpRequest) -> HttpResponse:
 
 @console_page("orders.view_inventoryrecord")
 def stock_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show one SKU of one list: its figure, the orders that hold some of it, and the ledger.
+    """Show one SKU of one list: its figure, the orders that hold units, and the ledger.
 
     A list can serve several sites. Somebody who does not see all of them reads what orders hold and
     have moved of their own sites; the figure itself is the list's.

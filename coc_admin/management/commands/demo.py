@@ -33,7 +33,7 @@ READY_SECONDS = 60.0
 
 
 class Command(BaseCommand):
-    """Everything at once: a simulated inventory service, two sites, an outage, and what follows."""
+    """The demo: a simulated inventory service, two sites, an outage, and its reconciliation."""
 
     help = (
         "Starts the product with a simulated inventory service and data of its own, and tells the "
@@ -103,7 +103,7 @@ class Demo:
         self._address = f"http://{host}:{settings.PORT}"
 
     def run(self) -> int:
-        """Prepare, start, tell the story, and keep running; return the exit code."""
+        """Prepare, start, play the story, and keep running; return the exit code."""
         listener = preflight.take_port(settings.COC_BIND, settings.PORT)
         with prepare.take_folder(self._folder, keep=self._options["keep"]):
             self._say("preparing the database, users, sites and stock")

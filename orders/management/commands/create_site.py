@@ -21,7 +21,7 @@ _HANDOVER = ("short_handover", "handover_minutes")
 
 
 class Command(BaseCommand):
-    """Make them, or find that they are there just so."""
+    """Create them, or confirm that they exist as given."""
 
     help = (
         "Makes a site, and its inventory list unless it is there already. Running it again with"
@@ -76,7 +76,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Make what is missing, in one transaction."""
+        """Create the missing parts, in one transaction."""
         with transaction.atomic():
             wanted_list = {"list_type": options["list_type"]} if options["list_type"] else {}
             stock, new_list = _get_or_make(

@@ -34,7 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--reason", default="Resubmitted at the command line.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Resubmit them and say how many they were."""
+        """Resubmit them and print their number."""
         name = options["site"]
         if not is_plain(name) or not Site.objects.filter(pk=name).exists():
             raise CommandError(f"There is no site {name!r}.")

@@ -1,6 +1,6 @@
-"""Channels: telling people outside the console what the alerts say, once for each turn.
+"""Channels: sending alerts to people outside the console, once for each state change.
 
-`outbox` compares the alerts with what each channel was told and writes down what is to be told;
-`delivery` sends it, again and again with pauses, and gives up in the end. `sending` hands one
-message over, and is what messages to customers use too.
+`outbox` compares the alerts with each channel's deliveries and stores the missing ones;
+`delivery` sends them, with retries and pauses, and gives up in the end. `sending` sends one
+message, and is also used for messages to customers.
 """

@@ -1,4 +1,4 @@
-"""Sending what is written down: at least once, with pauses that grow, and given up in the end.
+"""Sending stored deliveries: at least once, with growing pauses, given up in the end.
 
 A worker that dies between sending and marking leaves a claim that runs out; the same delivery is
 then sent again under the same id. One cycle is bounded in time, healthy channels come first, and a
@@ -42,7 +42,7 @@ _MOST_A_CYCLE = 200
 
 
 def deliver_due(*, clock: Callable[[], datetime], budget: timedelta = BUDGET) -> int:
-    """Write down and send what is due now; returns how many arrived. One worker at a time."""
+    """Store and send due deliveries; returns how many arrived. One worker at a time."""
     holder = uuid.uuid4().hex
     if not leases.take(name=_LEASE, holder=holder, seconds=_CLAIM.total_seconds(), now=clock()):
         return 0
@@ -77,7 +77,7 @@ def _send_due(clock: Callable[[], datetime], until: float) -> int:
 
 
 def send(delivery: Delivery, *, clock: Callable[[], datetime]) -> bool:
-    """Send one delivery unless somebody else is at it; True if it arrived."""
+    """Send one delivery unless another worker does; True if it arrived."""
     now = clock()
     free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
     won = Delivery.objects.filter(free, pk=delivery.pk, state=DeliveryState.PENDING).update(

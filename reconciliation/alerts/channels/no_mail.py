@@ -9,7 +9,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 
 class NoMail(BaseEmailBackend):
-    """Stands where no EMAIL_HOST is set."""
+    """The e-mail backend without EMAIL_HOST."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """Raise MailNotConfigured."""

@@ -1,4 +1,4 @@
-"""Comparing the alerts with what each channel was told, and writing down what is to be told.
+"""Compares the alerts with each channel's deliveries, and stores the missing ones.
 
 Nothing needs to be remembered for this: a delivery that was never written is found the next time.
 """
@@ -34,7 +34,7 @@ _CONSOLE_ONLY = [name for name, rule in RULES.items() if rule.console_only]
 
 
 def write_due(now: datetime) -> int:
-    """Write down what each channel is to be told now; returns how much; safe twice at once."""
+    """Store each channel's due deliveries; returns how many; safe to run concurrently."""
     written = 0
     for channel in Channel.objects.filter(enabled=True).order_by("pk"):
         written += _write_due(channel, now)
@@ -42,7 +42,7 @@ def write_due(now: datetime) -> int:
 
 
 def forget_old(now: datetime) -> int:
-    """Delete what was told long ago of alerts that are over."""
+    """Delete old deliveries of resolved alerts."""
     old = Delivery.objects.filter(finished_at__lt=now - KEPT)
     return old.exclude(alert__state=AlertState.OPEN).delete()[0]
 
@@ -50,9 +50,9 @@ def forget_old(now: datetime) -> int:
 def due(
     channel: Channel, alert: Alert, last: Delivery | None, *, concerns: bool, now: datetime
 ) -> DeliveryKind | None:
-    """Return what the channel is to be told of the alert, after `last`; None: nothing now.
+    """Return the channel's next delivery about the alert, after `last`; None if none is due.
 
-    `concerns` says whether the alert has anything to do with the channel's sites.
+    `concerns` is whether the alert concerns the channel's sites.
     """
     if last is not None and last.state == DeliveryState.PENDING:
         return None  # One after the other: the next one tells what is true then.
@@ -100,7 +100,7 @@ def _write_due(channel: Channel, now: datetime) -> int:
                 due_at=now,
             )
         )
-    # Another worker may have written the same just now; the constraint keeps one of them.
+    # Another worker may have written the same; the constraint keeps one of them.
     Delivery.objects.bulk_create(rows, ignore_conflicts=True)
     return len(rows)
 

@@ -1,6 +1,6 @@
-"""Handing one message over, to a webhook or to Django's e-mail; bounded in time, tried once.
+"""Sending one message, to a webhook or by Django's e-mail; bounded in time, tried once.
 
-What goes wrong is told in our own words: the texts of libraries name addresses and passwords.
+Faults are described in our own words: texts of libraries contain addresses and passwords.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _MAIL_BROKEN = "The e-mail server broke off the connection."
 
 
 class NotSent(Exception):
-    """A message was not handed over; the text says why, without any address or secret."""
+    """A message was not sent; the text has the reason, without any address or secret."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -43,7 +43,7 @@ class NotSent(Exception):
 
 
 def signature(*, secret: str, timestamp: str, body: bytes) -> str:
-    """Return what the signature header says: HMAC-SHA256 over the timestamp, a dot and the body."""
+    """Return the signature header: HMAC-SHA256 over the timestamp, a dot and the body."""
     told = hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256)
     return f"v1={told.hexdigest()}"
 

@@ -1,6 +1,6 @@
 """E-mail by SMTP that ends in time, however the server behaves.
 
-`EMAIL_TIMEOUT` limits one step, and counts anew with each piece that arrives: a server that sends a
+`EMAIL_TIMEOUT` limits one step, and restarts with each piece that arrives: a server that sends a
 byte now and then could hold a web thread for ever. Here the whole of it ends as well.
 """
 
@@ -104,7 +104,7 @@ class BoundedSmtp(EmailBackend):
         return _SmtpSsl if self.use_ssl else _Smtp
 
     def close(self) -> None:
-        """Say goodbye; a server that does not answer that has the message already."""
+        """Send QUIT; a server that does not answer already has the message."""
         with contextlib.suppress(smtplib.SMTPException, OSError):
             super().close()
         self.connection = None

@@ -1,4 +1,4 @@
-"""What a channel is told of an alert: kept with the delivery, and put into the channel's form."""
+"""The content of a delivery about an alert, and its format for each channel."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def content_of(alert: Alert, *, kind: DeliveryKind, message: str) -> dict[str, A
 
 
 def content_of_test() -> dict[str, Any]:
-    """Return what a test says."""
+    """Return the content of a test."""
     return {
         "alert": "test",
         "descriptor": "test",
@@ -79,7 +79,7 @@ def slack_body(delivery: Delivery) -> bytes:
 
 
 def mail_subject(delivery: Delivery) -> str:
-    """Return the subject, the same one for everything told of one occurrence of an alert."""
+    """Return the subject, the same for all messages about one occurrence of an alert."""
     said = delivery.content
     of = f" ({said['context']})" if said["context"] else ""
     return f"[Order capture] {said['title']}{of}"[:200]

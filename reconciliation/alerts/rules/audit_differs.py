@@ -34,7 +34,7 @@ class AuditDiffers(Rule):
         return bool(after["documents"] > before.get("documents", 0))
 
     def text(self, data: Data) -> Text:
-        """Say how many, and what to do."""
+        """Describe how many, and what to do."""
         message = ngettext(
             "%(number)d reservation document differs from what OCI holds, found at %(time)s.",
             "%(number)d reservation documents differ from what OCI holds, found at %(time)s.",
@@ -43,7 +43,7 @@ class AuditDiffers(Rule):
         return Text(message, _("Open the audit. It names what to do with each of them."))
 
     def past(self, data: Data) -> str:
-        """Say from when to when."""
+        """Describe the period."""
         return _("OCI and our documents differed from %(time)s to %(until)s.") % span_of(data)
 
 

@@ -34,7 +34,7 @@ class ChannelFailing(Rule):
             )
 
     def text(self, data: Data) -> Text:
-        """Say which channel, since when, and why."""
+        """Name the channel, the time and the reason."""
         message = _("The channel %(name)s has taken no message since %(time)s. %(error)s")
         words = {"name": data["name"], "time": moment_of(data), "error": data["error"]}
         return Text(
@@ -46,12 +46,12 @@ class ChannelFailing(Rule):
         )
 
     def past(self, data: Data) -> str:
-        """Say from when to when."""
+        """Describe the period."""
         message = _("The channel %(name)s took no message from %(time)s to %(until)s.")
         return message % {"name": data["name"], **span_of(data)}
 
     def site_text(self, sites: Sites, alert: Alert) -> str | None:
-        """Say the same to people of the channel's sites."""
+        """Return the same text to people of the channel's sites."""
         return self.text_for_all(alert) if alert.data.get("channel") in sites.channels else None
 
 

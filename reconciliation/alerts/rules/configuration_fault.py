@@ -31,7 +31,7 @@ class ConfigurationFault(Rule):
             )
 
     def text(self, data: Data) -> Text:
-        """Say since when, and which settings to check."""
+        """Describe since when, and the settings to check."""
         if data.get("why") == "never":
             message = _(
                 "OCI has not answered since %(time)s, and never before with these settings. Orders"
@@ -53,7 +53,7 @@ class ConfigurationFault(Rule):
         return Text(message % {"time": moment_of(data)}, remedy)
 
     def past(self, data: Data) -> str:
-        """Say from when to when."""
+        """Describe the period."""
         if data.get("why") == "never":
             return _("OCI didn't answer from %(time)s to %(until)s, when it was set up.") % span_of(
                 data
@@ -61,7 +61,7 @@ class ConfigurationFault(Rule):
         return _("OCI refused our credentials from %(time)s to %(until)s.") % span_of(data)
 
     def site_text(self, sites: Sites, alert: Alert) -> str | None:
-        """Say the same to everybody: all sites share the credentials."""
+        """Return the same text to everyone: all sites share the credentials."""
         return self.text_for_all(alert)
 
 

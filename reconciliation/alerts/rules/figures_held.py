@@ -16,7 +16,7 @@ from reconciliation.models import Alert, HeldFigures, Priority
 class FiguresHeld(Rule):
     """One alert a list, until OCI gives figures that can be taken over."""
 
-    title = gettext_lazy("Figures of OCI not taken over")
+    title = gettext_lazy("Figures of OCI not imported")
     button = gettext_lazy("Open the inventory")
 
     def find(self, facts: Facts) -> Iterable[Found]:
@@ -31,34 +31,33 @@ class FiguresHeld(Rule):
             )
 
     def text(self, data: Data) -> Text:
-        """Say what is wrong with the figures, and how right ones are made to count."""
+        """Describe the fault of the figures, and how to make correct ones count."""
         message = _(
-            "OCI does not know inventory list %(list)s since %(time)s. Its last figures are kept."
+            "OCI has not known inventory list %(list)s since %(time)s. Its last figures are kept."
         )
         if data["why"] == HeldFigures.Why.ALL_ZERO:
             message = ngettext(
-                "OCI says since %(time)s that %(number)s SKU of inventory list %(list)s that had"
-                " stock is sold out. The last figures are kept.",
-                "OCI says since %(time)s that all of %(number)s SKUs of inventory list %(list)s"
-                " that had stock are sold out at once. The last figures are kept.",
+                "Since %(time)s OCI reports that %(number)s SKU of inventory list %(list)s that"
+                " had stock is sold out. The last figures are kept.",
+                "Since %(time)s OCI reports that all of the %(number)s SKUs of inventory list"
+                " %(list)s that had stock are sold out. The last figures are kept.",
                 data["skus"],
             )
         remedy = _(
-            "Check the list at OCI. If the figures are right, import them from a file: they count"
-            " then."
+            "Check the list at OCI. If the figures are right, import them from a file. Figures"
+            " from a file count."
         )
         return Text(message % {"time": moment_of(data), **_words(data)}, remedy)
 
     def past(self, data: Data) -> str:
-        """Say from when to when."""
+        """Describe the period."""
         message = _(
-            "OCI's figures of inventory list %(list)s were not taken over from %(time)s to"
-            " %(until)s."
+            "OCI's figures of inventory list %(list)s were not imported from %(time)s to %(until)s."
         )
         return message % {**span_of(data), **_words(data)}
 
     def site_text(self, sites: Sites, alert: Alert) -> str | None:
-        """Say the same to people of sites that sell from the list."""
+        """Return the same text to people of sites that sell from the list."""
         return self.text_for_all(alert) if alert.data.get("list") in sites.lists else None
 
 

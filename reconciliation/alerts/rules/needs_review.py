@@ -35,7 +35,7 @@ class NeedsReview(Rule):
         )
 
     def text(self, data: Data) -> Text:
-        """Say how many, since when, and how a review ends."""
+        """Describe how many, since when, and how a review ends."""
         message = ngettext(
             "%(number)s order has needed review since %(time)s. It won't be retried automatically.",
             "%(number)s orders need review, the first since %(time)s. They won't be retried"
@@ -49,11 +49,11 @@ class NeedsReview(Rule):
         )
 
     def past(self, data: Data) -> str:
-        """Say from when to when."""
+        """Describe the period."""
         return _("Orders needed review from %(time)s to %(until)s.") % span_of(data)
 
     def site_text(self, sites: Sites, alert: Alert) -> str | None:
-        """Say it in the figures of the sites; nothing if none of theirs is in review."""
+        """Use the figures of the sites; None if none of their orders is in review."""
         if alert.state != AlertState.OPEN or not sites.review:
             return None
         message = ngettext(

@@ -35,27 +35,30 @@ class OciImpaired(Rule):
             )
 
     def text(self, data: Data) -> Text:
-        """Say which kinds of call, and since when."""
+        """Describe the kinds of call, and since when."""
         sentences = {
             CallKind.READ: _(
-                "OCI has given no figures since %(time)s; stock is shown as last known."
+                "OCI has returned no figures since %(time)s. Stock is shown as last known."
             ),
             CallKind.RESERVE: _("OCI has answered no reservation since %(time)s."),
             CallKind.RELEASE: _(
-                "OCI has taken back no reservation since %(time)s; what is cancelled is given back"
-                " later."
+                "OCI has taken back no reservation since %(time)s. Cancelled orders are given"
+                " back later."
             ),
         }
         words = [sentences[CallKind(kind)] % {"time": moment_of(data)} for kind in data["kinds"]]
-        remedy = _("Nothing to do: it is tried again until it works. If it lasts, ask Salesforce.")
+        remedy = _(
+            "You don't need to do anything. Reservations are retried until they work. If"
+            " this lasts, ask Salesforce."
+        )
         return Text(" ".join(words), remedy)
 
     def past(self, data: Data) -> str:
-        """Say from when to when."""
+        """Describe the period."""
         return _("Omnichannel Inventory was impaired from %(time)s to %(until)s.") % span_of(data)
 
     def site_text(self, sites: Sites, alert: Alert) -> str | None:
-        """Say the same to everybody: all sites share the connection."""
+        """Return the same text to everyone: all sites share the connection."""
         return self.text_for_all(alert)
 
 

@@ -41,13 +41,13 @@ class OciOffline(Rule):
             )
 
     def text(self, data: Data) -> Text:
-        """Say since when, why, and how much is waiting."""
+        """Describe since when, why, and the waiting orders."""
         message, remedy = _sentences(data["why"])
         words = {"time": moment_of(data), "who": data["by"], "reason": data["reason"]}
         return Text(f"{message % words} {phrases.at_stake(phrases.waiting_of(data))}", remedy)
 
     def past(self, data: Data) -> str:
-        """Say from when to when, and why."""
+        """Describe the period and the reason."""
         words = {**span_of(data), "who": data["by"], "reason": data["reason"]}
         if data["why"] == "forced":
             return (
@@ -60,7 +60,7 @@ class OciOffline(Rule):
         return _("Omnichannel Inventory was offline from %(time)s to %(until)s.") % words
 
     def site_text(self, sites: Sites, alert: Alert) -> str | None:
-        """Say since when, and how much of the sites is waiting; never who took it offline."""
+        """Describe since when, and the sites' waiting orders; never who took it offline."""
         if alert.state != AlertState.OPEN:
             until = phrases.moment(alert.resolved_at or alert.updated_at)
             words = {"time": phrases.moment(alert.since), "until": until}
@@ -109,7 +109,7 @@ def _sentences(why: str) -> tuple[str, str]:
     of_reservations = {
         "reservations": _(
             "Omnichannel Inventory has taken no reservations since %(time)s, although it answers"
-            " questions."
+            " reads."
         ),
         "slow": _(
             "Omnichannel Inventory has reserved too slowly for a shopper to wait since %(time)s."

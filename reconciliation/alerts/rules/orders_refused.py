@@ -52,7 +52,7 @@ class OrdersRefused(Rule):
                 )
 
     def text(self, data: Data) -> Text:
-        """Say which site, since when, and which limit."""
+        """Name the site, the time, and the limit."""
         words = {"site": data["site"], "time": moment_of(data)}
         if data["why"] == "off":
             message = _(
@@ -82,12 +82,12 @@ class OrdersRefused(Rule):
         return Text(message % {**words, "limit": limit}, remedy)
 
     def past(self, data: Data) -> str:
-        """Say from when to when."""
+        """Describe the period."""
         message = _("%(site)s refused orders from %(time)s to %(until)s.")
         return message % {"site": data["site"], **span_of(data)}
 
     def site_text(self, sites: Sites, alert: Alert) -> str | None:
-        """Say the same to people of the site."""
+        """Return the same text to people of the site."""
         return self.text_for_all(alert) if alert.data.get("site") in sites.ids else None
 
 

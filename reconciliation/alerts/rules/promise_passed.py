@@ -37,7 +37,7 @@ class PromisePassed(Rule):
         return bool(after["orders"] > before.get("orders", 0))
 
     def text(self, data: Data) -> Text:
-        """Say how many, and what to do."""
+        """Describe how many, and what to do."""
         message = ngettext(
             "The promised date of %(number)s short order has passed. It lost its place for"
             " arriving stock.",
@@ -52,7 +52,7 @@ class PromisePassed(Rule):
         )
 
     def past(self, data: Data) -> str:
-        """Say from when to when."""
+        """Describe the period."""
         return _("Promised dates had passed from %(time)s to %(until)s.") % span_of(data)
 
 

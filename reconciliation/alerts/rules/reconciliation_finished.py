@@ -36,18 +36,18 @@ class ReconciliationFinished(Rule):
         return bool(before.get("run") == after.get("run"))
 
     def text(self, data: Data) -> Text:
-        """Say when, and how many orders came to which end."""
+        """Describe when, and the number of orders by outcome."""
         return Text(self.past(data))
 
     def past(self, data: Data) -> str:
-        """Say the same: it has happened either way."""
+        """Return the same text: the event is in the past either way."""
         counts = {state: data[state.value] for state in EntryState if state.value in data}
         message = _("Reconciliation %(run)s finished at %(time)s: %(outcomes)s.")
         words = {"run": data["run"], "time": moment_of(data)}
         return message % {**words, "outcomes": phrases.outcomes(counts)}
 
     def site_text(self, sites: Sites, alert: Alert) -> str | None:
-        """Say how the orders of the sites fared; nothing about a run of other sites."""
+        """Describe the outcome of the sites' orders; None for a run of other sites."""
         run = sites.runs.get(alert.data.get("run", 0))
         if run is None:
             return None

@@ -41,7 +41,7 @@ class ReconciliationRunning(Rule):
         return data if run is None else {**data, **_progress(LastRun(run, counts_of(run)))}
 
     def text(self, data: Data) -> Text:
-        """Say since when, and how far it has come."""
+        """Describe since when, and the progress."""
         done, total = data["done"], data["total"]
         message = ngettext(
             "Reconciliation %(run)s has been running since %(time)s: %(done)s of %(total)s order"
@@ -54,7 +54,7 @@ class ReconciliationRunning(Rule):
         return Text(message % {**words, **_figures(data)})
 
     def past(self, data: Data) -> str:
-        """Say from when to when, and how many orders it finished."""
+        """Describe the period, and the number of finished orders."""
         message = ngettext(
             "Reconciliation %(run)s ran from %(time)s to %(until)s: %(done)s of %(total)s order"
             " done.",
@@ -65,7 +65,7 @@ class ReconciliationRunning(Rule):
         return message % {**span_of(data), **_figures(data)}
 
     def site_text(self, sites: Sites, alert: Alert) -> str | None:
-        """Say how the orders of the sites fared; nothing about a run of other sites."""
+        """Describe the outcome of the sites' orders; None for a run of other sites."""
         run = sites.runs.get(alert.data.get("run", 0))
         if run is None:
             return None

@@ -18,7 +18,7 @@ from reconciliation.runs.status import Waiting, open_shortages, sum_up
 
 
 class ReconciliationShortages(Rule):
-    """Open until each short order is decided; another run with shortages needs somebody again."""
+    """Open until each short order is decided; another run with shortages needs attention again."""
 
     title = gettext_lazy("Oversold orders need a decision")
     button = gettext_lazy("Open the desk")
@@ -43,7 +43,7 @@ class ReconciliationShortages(Rule):
         )
 
     def carry(self, before: Data, after: Data) -> Data:
-        """Keep the largest number seen: what was so must not shrink as orders are decided."""
+        """Keep the largest number seen: history must not shrink as orders are decided."""
         most = max(before.get("most", before.get("orders", 0)), after["orders"])
         return {**after, "most": most}
 
@@ -52,7 +52,7 @@ class ReconciliationShortages(Rule):
         return bool(after.get("run", 0) > before.get("run", 0))
 
     def text(self, data: Data) -> Text:
-        """Say how many, their value, and which reconciliation could not reserve them."""
+        """Describe how many, their value, and the reconciliation that could not reserve them."""
         remedy = _("Decide on each: replace, ask the customer, wait, or cancel.")
         cause = ""
         if data["run"]:
@@ -62,7 +62,7 @@ class ReconciliationShortages(Rule):
         return Text(f"{_oversold(data['orders'], value)} {cause}".rstrip(), remedy)
 
     def past(self, data: Data) -> str:
-        """Say how many there were, and that each is decided."""
+        """Describe how many there were, and that each is decided."""
         most = data.get("most", data["orders"])
         message = ngettext(
             "%(number)s order was oversold between %(time)s and %(until)s. It has been decided.",
@@ -73,7 +73,7 @@ class ReconciliationShortages(Rule):
         return message % {"number": phrases.figure(most), **span_of(data)}
 
     def site_text(self, sites: Sites, alert: Alert) -> str | None:
-        """Say it in the figures of the sites; nothing if none of theirs is short."""
+        """Use the figures of the sites; None if none of their orders is short."""
         if alert.state != AlertState.OPEN or not sites.oversold.orders:
             return None
         return _oversold(sites.oversold.orders, sites.oversold.value)

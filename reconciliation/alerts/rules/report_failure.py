@@ -46,7 +46,7 @@ class ReportFailure(Rule):
             )
 
     def text(self, data: Data) -> Text:
-        """Say which reports, why, and what to check."""
+        """Name the reports, the reason, and what to check."""
         if "reports" not in data:
             return Text(
                 _("Reports are behind: events since %(time)s are missing from them.")
@@ -69,7 +69,7 @@ class ReportFailure(Rule):
         )
 
     def past(self, data: Data) -> str:
-        """Say from when to when."""
+        """Describe the period."""
         if "reports" not in data:
             return _("Reports were behind from %(time)s to %(until)s.") % span_of(data)
         message = _(
@@ -79,7 +79,7 @@ class ReportFailure(Rule):
         return message % {**words, "until": moment_of(data, "until")}
 
     def site_text(self, sites: Sites, alert: Alert) -> str | None:
-        """Say how many reports of the sites failed, without paths of the machine."""
+        """Describe how many reports of the sites failed, without paths of the machine."""
         if alert.context == BEHIND:
             return self.text_for_all(alert)
         if alert.state != AlertState.OPEN or not sites.failed_reports:

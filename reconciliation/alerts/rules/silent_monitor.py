@@ -25,7 +25,7 @@ class SilentMonitor(SilenceRule):
         return quiet > MONITOR_SILENT
 
     def text(self, data: Data) -> Text:
-        """Say since when, what is noticed late, and what to start."""
+        """Describe since when, the consequences, and the process to start."""
         remedy = _("Restart the monitor (manage.py watch_oci).")
         if data["never"]:
             message = _(
@@ -40,7 +40,7 @@ class SilentMonitor(SilenceRule):
         return Text(message % {"time": moment_of(data)}, remedy)
 
     def past(self, data: Data) -> str:
-        """Say from when to when."""
+        """Describe the period."""
         return _("No monitor reported from %(time)s to %(until)s.") % span_of(data)
 
 

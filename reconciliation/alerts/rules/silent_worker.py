@@ -34,7 +34,7 @@ class SilentWorker(SilenceRule):
         return is_worker_silent(quiet)
 
     def text(self, data: Data) -> Text:
-        """Say since when, what stands still, and what to start."""
+        """Describe since when, the consequences, and the process to start."""
         remedy = _("Restart the worker (manage.py qcluster).")
         if data["never"]:
             message = _(
@@ -49,7 +49,7 @@ class SilentWorker(SilenceRule):
         return Text(message % {"time": moment_of(data)}, remedy)
 
     def past(self, data: Data) -> str:
-        """Say from when to when."""
+        """Describe the period."""
         return _("No worker reported from %(time)s to %(until)s.") % span_of(data)
 
 

@@ -32,7 +32,7 @@ class StillOffline(Rule):
             )
 
     def text(self, data: Data) -> Text:
-        """Say which reconciliation stopped, and how much is waiting."""
+        """Name the stopped reconciliation, and describe the waiting orders."""
         message = _(
             "Reconciliation %(run)s stopped at %(time)s because Omnichannel Inventory remains"
             " offline."
@@ -46,7 +46,7 @@ class StillOffline(Rule):
         )
 
     def past(self, data: Data) -> str:
-        """Say which reconciliation stopped last."""
+        """Name the reconciliation that stopped last."""
         message = _(
             "Reconciliation %(run)s stopped at %(time)s because Omnichannel Inventory remained"
             " offline."
@@ -54,7 +54,7 @@ class StillOffline(Rule):
         return message % {"run": data["run"], "time": moment_of(data, "at")}
 
     def site_text(self, sites: Sites, alert: Alert) -> str | None:
-        """Say it while orders of the sites are waiting."""
+        """Return a text while orders of the sites are waiting."""
         if alert.state != AlertState.OPEN or not sites.waiting.orders:
             return None
         message = _(

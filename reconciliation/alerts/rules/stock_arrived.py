@@ -43,11 +43,11 @@ class StockArrived(Rule):
         return bool(before.get("run") == after.get("run"))
 
     def text(self, data: Data) -> Text:
-        """Say the same as later: it has happened either way."""
+        """Return the same text as later: the event is in the past either way."""
         return Text(self.past(data))
 
     def past(self, data: Data) -> str:
-        """Say when, and how many orders are whole now."""
+        """Describe when, and how many orders are whole now."""
         counts = {EntryState.COMPLETE: data[EntryState.COMPLETE.value]}
         words = {
             "run": data["run"],

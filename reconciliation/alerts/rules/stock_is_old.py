@@ -45,7 +45,7 @@ class StockIsOld(Rule):
             )
 
     def text(self, data: Data) -> Text:
-        """Say since when, which lists, and what can be done."""
+        """Describe since when, the lists, and what to do."""
         message = ngettext(
             "Since %(time)s stock figures of %(number)s list (%(lists)s) have been older than the"
             " %(promise)s seconds promised. If OCI fails now, offline orders sell from them.",
@@ -68,7 +68,7 @@ class StockIsOld(Rule):
         return Text(message, remedy)
 
     def past(self, data: Data) -> str:
-        """Say from when to when."""
+        """Describe the period."""
         message = _(
             "Stock figures (%(lists)s) were older than promised from %(time)s to %(until)s."
         )

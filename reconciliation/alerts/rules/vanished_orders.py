@@ -1,4 +1,4 @@
-"""Orders that daily reports name and the database no longer has."""
+"""Orders in daily reports that the database no longer has."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class VanishedOrders(Rule):
         )
 
     def past(self, data: Data) -> str:
-        """Say which orders were missing, and until when."""
+        """Name the missing orders, and until when."""
         message = _(
             "Orders of %(site)s from %(date)s were missing from the database until %(until)s:"
             " %(orders)s."
@@ -77,7 +77,7 @@ class VanishedOrders(Rule):
         return message % {**words, "until": moment_of(data, "until")}
 
     def site_text(self, sites: Sites, alert: Alert) -> str | None:
-        """Say the same to people of the site."""
+        """Return the same text to people of the site."""
         return self.text_for_all(alert) if alert.data.get("site") in sites.ids else None
 
 

@@ -1,7 +1,7 @@
-"""Repairs for what the integrity check finds: proposed first, done only when asked.
+"""Repairs for findings of the integrity check: proposed first, applied only on request.
 
 A proposal's id names the fault, the row, and what would change: when the row has changed since, the
-id is not found any more and nothing is done. Done twice, a repair does nothing the second time.
+id is no longer found and nothing is done. A repeated repair does nothing.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _NOBODY = job("dry run")
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What is wrong with a row, and a repair of it; without an `id` there is no safe one."""
+    """The fault of a row, and its repair; without an `id` there is no safe one."""
 
     id: str
     row: str
@@ -115,9 +115,9 @@ def _id_of(fault: Fault, key: int | str, plan: Plan) -> str:
 
 
 def apply(*, proposal_id: str, actor: Actor, reason: str, now: datetime) -> bool:
-    """Do one proposed repair; False if the row is not any more as the proposal said.
+    """Apply one proposed repair; False if the row has changed since the proposal.
 
-    Looks again at the row under its lock; whoever else changes it wins.
+    Checks the row again under its lock; a change by another process wins.
     """
     name, _, rest = proposal_id.partition(":")
     key = rest.rpartition(":")[0]

@@ -1,4 +1,4 @@
-"""Repairs of orders that are gone, or that do not say what they said when they were captured."""
+"""Repairs of missing orders, and of orders that differ from their capture."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def vanished(key: str, work: Work) -> ByHand:
 
 
 def payload(pk: int, work: Work) -> ByHand:
-    """What the storefront sent is gone or was changed: no other place has it."""
+    """The payload is missing or was changed: there is no other copy."""
     return ByHand(
         f"Restore its row of orders_orderpayload (order_id {pk}) from a backup. Until then nobody"
         " can tell whether its items and its customer are as they were ordered."
@@ -32,7 +32,7 @@ def payload(pk: int, work: Work) -> ByHand:
 
 
 def changed(pk: int, work: Work) -> Plan | ByHand | None:
-    """Columns do not say what was captured: those that an independent trace proves are restored."""
+    """Columns differ from the capture: those proved by an independent trace are restored."""
     order = order_of(pk, work)
     if order is None:
         return None

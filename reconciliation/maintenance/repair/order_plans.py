@@ -68,7 +68,7 @@ def history(pk: int, work: Work) -> Plan | None:
 
 
 def outcome(pk: int, work: Work) -> Plan | None:
-    """The event of the settlement is missing: write it from the order as it stands."""
+    """The event of the settlement is missing: write it from the order's current state."""
     order = order_of(pk, work)
     if order is None or order.reservation_state not in SETTLED_STATES:
         return None
@@ -110,7 +110,7 @@ def _sums(items: list[OrderItem], reserved: Mapping[int, Decimal]) -> dict[Key, 
 
 
 def _by_history(order: Order) -> dict[int, Decimal] | None:
-    """Return the units by item that the last settlement told of; None if they have changed."""
+    """Return the units by item of the last settlement; None if they have changed."""
     told = OrderEvent.objects.filter(order=order).order_by("-id")
     settled = next((e for e in told.filter(kind__in=_TELL_UNITS) if "reserved" in e.data), None)
     later = told.filter(kind__in=_CHANGE_UNITS)
@@ -178,7 +178,7 @@ def sum_of_units(pk: int, work: Work) -> Plan | None:
 
 
 def state(pk: int, work: Work) -> Plan | ByHand | None:
-    """The state is not what the items say: it follows the items, where the documents agree."""
+    """The state contradicts the items: it follows the items, if the documents agree."""
     order = order_of(pk, work)
     if order is None or order.status not in (OrderStatus.NEW, OrderStatus.CREATED):
         return None
@@ -191,7 +191,7 @@ def state(pk: int, work: Work) -> Plan | ByHand | None:
     if _sums(items, reserved) != _by_documents(order):
         return ByHand("Its items and its documents must agree first; see the line about them.")
     if order.claimed_until is not None and order.claimed_until > work.now:
-        return ByHand("Somebody is reserving it just now; look again in a minute.")
+        return ByHand("The order is being reserved. Check again in a minute.")
     return Plan(
         before=f"state {order.get_reservation_state_display()}",
         after=f"state {right.label}",
@@ -241,7 +241,7 @@ def export(pk: int, work: Work) -> Plan | None:
 
 
 def no_items(pk: int, work: Work) -> ByHand | None:
-    """An order without items: what was ordered cannot be made up."""
+    """An order without items: the ordered items can't be reconstructed."""
     if OrderItem.objects.filter(order=pk).exists() or not Order.objects.filter(pk=pk).exists():
         return None
     return ByHand(
@@ -251,7 +251,7 @@ def no_items(pk: int, work: Work) -> ByHand | None:
 
 
 def parent(pk: int, work: Work) -> ByHand | None:
-    """A part is below an item of another order: nobody can tell which bundle it belongs to."""
+    """A part is below an item of another order: its own bundle is unknown."""
     if not OrderItem.objects.filter(order=pk, parent__isnull=False).exists():
         return None
     return ByHand(

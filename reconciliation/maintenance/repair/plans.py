@@ -1,4 +1,4 @@
-"""What a repair is: read what is there, say what it would become, and do it."""
+"""The parts of a repair: read a row, describe the change, and apply it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A safe repair: what the row says, what it would say, why that is right, and the doing of it.
+    """A safe repair: the row before and after, the reason, and the action.
 
     `act` writes by conditional updates in the transaction of its caller and raises RepairLost; with
     `in_transaction` false it works on files, and must not be in one.

@@ -30,7 +30,7 @@ _Step = tuple[str, str, Callable[[], None]]
 
 
 def remedy(pk: int, work: Work) -> Plan | ByHand:
-    """Put right what is safe; the rest is for a person."""
+    """Repair the safe cases; the rest is for a person."""
     order = order_of(pk, work)
     steps: list[_Step] = []
     if order is not None and (mark := _open_remedy(order)) is not None:
@@ -42,7 +42,7 @@ def remedy(pk: int, work: Work) -> Plan | ByHand:
                 steps.append(step)
     if order is None or not steps:
         return ByHand(
-            "What is being replaced ends by itself when OCI answers. Else look at the order's"
+            "The replacement ends automatically when OCI answers. Otherwise look at the order's"
             " items: open it again if something of it is open, or cancel it."
         )
 
@@ -60,7 +60,7 @@ def remedy(pk: int, work: Work) -> Plan | ByHand:
 
 
 def _may_be_judged(order: Order) -> bool:
-    """Whether no remedy of it is open, and what was replaced is there as items."""
+    """Whether it has no open remedy, and its replacements exist as items."""
     if lifecycle.open_remedy(order) != OpenRemedy.NONE:
         return False
     items = OrderItem.objects.filter(order=order).annotate(made=Sum("replacements__quantity"))

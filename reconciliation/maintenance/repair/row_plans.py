@@ -1,4 +1,4 @@
-"""Repairs of what is around orders: documents, entries of runs, holds and records, reports."""
+"""Repairs of rows around orders: documents, entries of runs, holds and records, reports."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _OVER = (OrderStatus.CANCELLED, OrderStatus.FAILED)
 
 
 def foreign_id(pk: int, work: Work) -> ByHand:
-    """A document under an id that is not its order's: OCI alone knows what it holds."""
+    """A document with an id that is not its order's: only OCI knows what it holds."""
     return ByHand(
         "Nobody can tell from here under which id OCI holds something. Look in OCI for both, the"
         " one named here and the order's own; cancel the one too many there, then the order here."
@@ -97,7 +97,7 @@ def entry(pk: int, work: Work) -> Plan | None:
 
 
 def holds(pk: int, work: Work) -> Plan | ByHand | None:
-    """An order holds something else than it should: what it asks for while it waits, else nothing.
+    """An order's holds are wrong: a waiting order holds its units, any other none.
 
     Only orders that wait or are over; of the others OCI's figures decide when a hold goes. A failed
     order holds on while OCI may hold something for it.
@@ -175,7 +175,7 @@ def report(pk: int, work: Work) -> Plan | None:
         return None
     return Plan(
         before=f"revision {found.revision}, {found.order_count} orders",
-        after=f"revision {found.revision + 1}, written anew",
+        after=f"revision {found.revision + 1}, rewritten",
         why="Reports are projections of the database.",
         act=lambda: _written(publish.rebuild_one(found, now=work.now)),
         in_transaction=False,

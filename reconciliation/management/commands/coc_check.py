@@ -10,7 +10,7 @@ from reconciliation.maintenance import integrity_check
 
 
 class Command(BaseCommand):
-    """Exit code 0: nothing is broken; 1: something is, listed by row."""
+    """Exit code 0: no findings; 1: findings, listed by row."""
 
     help = (
         "Check on live data that orders, ledger, reservations and reports agree. Lists each row"

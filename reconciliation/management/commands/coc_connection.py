@@ -1,4 +1,4 @@
-"""Look at the connection to OCI, force it offline, or release it."""
+"""Show the connection to OCI, force it offline, or release it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
 
     help = (
         "Shows the state of the connection to OCI (status), takes it offline until it is released"
-        " (force-offline), or releases it (release): it is then probed, and goes online by itself"
+        " (force-offline), or releases it (release): it is then probed and goes online"
         " when OCI answers and nothing waits any more."
     )
 

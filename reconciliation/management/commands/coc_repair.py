@@ -16,7 +16,7 @@ _ROUNDS = 4
 
 
 class Command(BaseCommand):
-    """Exit code 0: nothing is broken (any more); 1: something is."""
+    """Exit code 0: no findings (left); 1: findings."""
 
     help = (
         "Proposes a repair for each row that coc_check finds, where one is safe, and says what a"
@@ -42,7 +42,7 @@ class Command(BaseCommand):
         parser.add_argument("--reason", default="", help="Why; kept in the history of orders.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Propose, do what is asked, and end with the exit code."""
+        """Propose, apply the requested repairs, and end with the exit code."""
         acts = options["apply"] or options["apply_all"] or options["give_up"]
         if acts and not options["reason"].strip():
             raise CommandError("A repair needs a reason. Use --reason.")

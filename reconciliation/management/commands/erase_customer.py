@@ -23,14 +23,14 @@ class Command(BaseCommand):
     help = (
         "Shows the orders of a customer and, with --apply, erases the customer from them: name,"
         " e-mail address and customer id, what else the storefront sent that is not about goods and"
-        " amounts, and messages to the customer; report files that hold them are written anew. The"
+        " amounts, and messages to the customer; report files that hold them are rewritten. The"
         " orders, their stock and the reports' counts stay. Free text that people typed (reasons,"
         " notes) stays too. Orders that are not finished are left alone unless --unfinished is"
         " given. May be run twice. Exit code 1 if something could not be erased or is left alone."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declare whom to erase."""
+        """Declare the customer to erase."""
         who = parser.add_mutually_exclusive_group(required=True)
         who.add_argument("--email", help="the customer's e-mail address, in any case")
         who.add_argument("--customer-id", help="the storefront's id of the customer")
@@ -69,10 +69,10 @@ class Command(BaseCommand):
         self.stdout.write(f"{erased:,} orders are erased.")
         # Also when nothing was left to erase: the files may have failed the last time.
         done = publish.project_and_merge(now=timezone.now())
-        self.stdout.write(f"{done.reports:,} daily reports are written anew.")
+        self.stdout.write(f"{done.reports:,} daily reports are rewritten.")
         if done.failed or done.busy:
             raise CommandError(
-                "Some reports could not be written just now and still hold the customer; they are"
+                "Some reports could not be written yet and still hold the customer; they are"
                 " written as soon as that is possible. See the alerts."
             )
 

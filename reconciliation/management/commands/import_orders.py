@@ -156,7 +156,7 @@ class Command(BaseCommand):
     def _tell_profile(
         self, file: IO[bytes], kind: FileKind, columns: dict[str, str], how: CsvOptions
     ) -> None:
-        """Say as whose file it is read, where people did not say so."""
+        """Print the detected profile, if none was given."""
         profile = profile_of(file, columns=columns, options=how) if kind == FileKind.CSV else ""
         if profile and not how.profile:
             self.stdout.write(f"Read with the profile {profile}.")
@@ -190,7 +190,7 @@ class Command(BaseCommand):
         return counts
 
     def _count(self, found: FoundOrder, end: str | OrderRefused, counts: Counter[str]) -> None:
-        """Count what became of an order, and tell of one that is refused."""
+        """Count an order's outcome, and print a refusal."""
         if isinstance(end, str) and end in _SAYS:
             counts[end] += 1
             self._left_out += len(found.left_out)
@@ -204,7 +204,7 @@ class Command(BaseCommand):
 
     @contextmanager
     def _refused_if_unreadable(self, path: Path, end: str = _NOTHING) -> Iterator[None]:
-        """Tell what is wrong with the file as a whole; `end` says what became of its orders."""
+        """Print the fault of the whole file; `end` describes the outcome of its orders."""
         try:
             yield
         except OrderFileRefused as refused:
@@ -227,7 +227,7 @@ def _unusable(message: str) -> CommandError:
 
 
 def _columns(maps: list[str]) -> dict[str, str]:
-    """Return what `--map` says, by field."""
+    """Return the columns of `--map`, by field."""
     columns: dict[str, str] = {}
     for part in ",".join(maps).split(",") if maps else ():
         name, _, column = (text.strip() for text in part.partition("="))

@@ -1,4 +1,4 @@
-"""Bring the daily reports up to date, and rebuild what is missing or damaged."""
+"""Update the daily reports, and rebuild missing or damaged ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Command(BaseCommand):
     """`manage.py merge_reports`."""
 
     help = (
-        "Write work files and daily reports of everything that has changed, and write anew each"
+        "Write work files and daily reports of everything that has changed, and rewrite each"
         " daily report that is missing or is not what was written. May be run at any time and"
         " twice. Exit code 1 if a report could not be written."
     )
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Merge, and tell what was written."""
+        """Merge, and print what was written."""
         site = None
         if options["site"]:
             site = Site.objects.filter(pk=options["site"]).first()

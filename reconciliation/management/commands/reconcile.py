@@ -1,4 +1,4 @@
-"""`manage.py reconcile`: start a reconciliation, or say what one would do."""
+"""`manage.py reconcile`: start a reconciliation, or print its forecast."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Command(BaseCommand):
         preview = dry_run(scope=scope, scope_data=data, now=timezone.now())
         self.stdout.write(f"{preview.orders} orders with {preview.units.normalize():f} units.")
         if not preview.stock_known:
-            self.stdout.write("OCI does not say what is available just now.")
+            self.stdout.write("OCI does not report its stock at the moment.")
         for state, count in sorted(preview.by_outcome.items()):
             self.stdout.write(f"  {state.label}: {count}")
 

@@ -37,7 +37,7 @@ def _start_mirror(holder: str, stop: threading.Event) -> threading.Thread | None
 
 
 class Command(BaseCommand):
-    """Watch OCI until told to stop."""
+    """Watch OCI until stopped."""
 
     help = (
         "Probes OCI (once in COC_PROBE_SECONDS, unless people have changed that), notices loss and"

@@ -1,9 +1,9 @@
-"""One remedy for many orders: drafted, looked at, confirmed once, carried out order by order.
+"""Apply one remedy to up to 500 orders: draft, preview, one confirmation, one result.
 
-A draft keeps which orders were chosen. Confirming it writes down what is to be done to each, as it
-was shown; whoever confirms something else than what is now sees that instead. Each order is then
-done in a transaction of its own, together with its line, so that two clicks and a broken connection
-do nothing twice and forget nothing.
+A draft stores the selection. Confirming it stores the plan exactly as the person saw it; if an
+order changed since the preview, nothing runs and the new plan is shown. Each order runs in its own
+transaction, together with its result line, so that double clicks and a broken connection repeat
+nothing and lose nothing.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class PlanChanged(Exception):
 
 
 class NotNow(Exception):
-    """Nothing can be done to any order just now; `detail` says why. Later it may."""
+    """Nothing can be done to any order at the moment; `detail` says why. Later it may."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -54,7 +54,7 @@ class NotNow(Exception):
 
 
 class NothingToDo(Exception):
-    """The remedy is open to none of the chosen orders any more."""
+    """The remedy is no longer open to any of the selected orders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Confirmed:
 
 
 def draft(*, user: User, kind: BulkKind, order_ids: Collection[int], now: datetime) -> BulkRemedy:
-    """Keep which orders a person has chosen for a remedy; nothing is done to them yet."""
+    """Store a person's selection of orders for a remedy; nothing is done to them yet."""
     with transaction.atomic():
         BulkRemedy.objects.filter(
             user=user, confirmed_at=None, created_at__lt=now - _DRAFT_LIFE
@@ -147,7 +147,7 @@ def resume(
     now: datetime,
     site_ids: Collection[str] | None = None,
 ) -> int:
-    """Do what is to be done, up to `at_once`; return how many are left. No call to OCI.
+    """Apply the plan to up to `at_once` orders; return how many are left. Makes no call to OCI.
 
     The oldest orders come first, of `site_ids` alone (None: all). What replaces is begun here, and
     finished by workers.
@@ -170,7 +170,7 @@ def resume(
 def _do(line_id: int, bulk: BulkRemedy, *, actor: Actor, now: datetime) -> None:
     with transaction.atomic():
         mine = BulkLine.objects.filter(pk=line_id, state=BulkState.PENDING)
-        # Whoever clicks at the same time waits here, and then finds it done.
+        # A simultaneous click waits here, and then finds it done.
         if not mine.update(state=BulkState.DONE):
             return
         line = BulkLine.objects.get(pk=line_id)
@@ -197,7 +197,7 @@ def _replace(bulk: BulkRemedy, line: BulkLine, *, actor: Actor, now: datetime) -
     item = OrderItem.objects.get(pk=item_id)
     same = replacements.find_same(item=item, sku=bulk.sku, units=units)
     if same is not None:
-        words = _("%(who)s has asked for it already.") % {"who": same.actor}
+        words = _("%(who)s has already requested this.") % {"who": same.actor}
         _note(line.pk, BulkState.ALREADY, words, replacement=same)
         return
     try:
@@ -216,7 +216,7 @@ def _replace(bulk: BulkRemedy, line: BulkLine, *, actor: Actor, now: datetime) -
     except OrderRefused as error:
         _note(line.pk, BulkState.REFUSED, error.detail)
     except LedgerChanged:
-        _note(line.pk, BulkState.REFUSED, _("Its stock was just being changed; try it again."))
+        _note(line.pk, BulkState.REFUSED, _("Its stock was being changed. Try again."))
     else:
         _note(line.pk, BulkState.BEGUN, "", replacement=begun)
 
@@ -231,7 +231,7 @@ def _note(
 
 def _done_words(order: Order) -> str:
     if order.status == OrderStatus.CANCELLING:
-        return _("OCI may hold something for it; that is released in the background.")
+        return _("OCI may hold units for it. They are released in the background.")
     return ""
 
 

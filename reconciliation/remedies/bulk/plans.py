@@ -1,4 +1,4 @@
-"""What a bulk remedy would do to each of its orders, as things stand; changes nothing."""
+"""The effect of a bulk remedy on each of its orders at the moment; changes nothing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Closed(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One chosen order and what the remedy would do to it; nothing when it is `closed`."""
+    """One selected order and the remedy's effect on it; none when it is `closed`."""
 
     line: BulkLine
     order: Order
@@ -50,12 +50,12 @@ class Planned:
 
     @property
     def open_items(self) -> list[OrderItem]:
-        """The items of which something is short, neither cancelled nor replaced."""
+        """The items with open short units, neither cancelled nor replaced."""
         return [item for item in self.items if item.open_quantity > 0]
 
     @property
     def cancelled_items(self) -> list[OrderItem]:
-        """The items of which something was cancelled."""
+        """The items with cancelled units."""
         return [item for item in self.items if item.cancelled_quantity > 0]
 
     @property
@@ -150,7 +150,7 @@ def _plan_replacing(
 
 
 def settled_words(order: Order) -> str:
-    """Say what has become of an order, and by whom."""
+    """Return the outcome of an order, and who decided it, in words."""
     if order.resolution:
         return _("%(done)s by %(who)s.") % {
             "done": order.get_resolution_display(),

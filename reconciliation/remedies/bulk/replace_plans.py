@@ -1,4 +1,4 @@
-"""Replacing one short SKU for many orders: what they are short of, and what it would do to each.
+"""Replacing one short SKU in many orders: their shortages, and the effect on each.
 
 One remedy replaces one SKU of one list by another one at one price; so orders of one currency share
 it. Those with other prices, or short of it in several items, are left out with the reason.
@@ -24,9 +24,9 @@ from reconciliation.remedies import previews
 
 @dataclass(frozen=True, slots=True)
 class ReplaceChoice:
-    """What is to be replaced by what: a SKU of a list in orders of a currency, at a price of one.
+    """The chosen replacement: a SKU of a list, in orders of one currency, at a unit price.
 
-    The price is None where nobody knows it.
+    The price is None if it is unknown.
     """
 
     list_id: str
@@ -43,7 +43,7 @@ class ReplaceChoice:
 
     @property
     def columns(self) -> dict[str, object]:
-        """The columns of a remedy that say the same."""
+        """The columns of a remedy that store the choice."""
         return {
             "inventory_list_id": self.list_id,
             "currency": self.currency,
@@ -139,9 +139,9 @@ def judge(
     *,
     now: datetime,
 ) -> dict[int, Replacing]:
-    """Return what the remedy would do to each of `orders`, which are served in that order.
+    """Return the remedy's effect on each of `orders`, which are served in that sequence.
 
-    A bounded number of queries. An order that needs more than is left is passed over.
+    Uses a bounded number of queries. An order that needs more than is left is skipped.
     """
     hindered = previews.hindrances(
         [order.pk for order in orders],
@@ -183,17 +183,20 @@ def _of_order(bulk: BulkRemedy, order: Order, items: Collection[OrderItem]) -> R
     short = [item for item in meant if item.open_quantity > 0]
     words = {"sku": bulk.short_sku, "by": bulk.sku, "currency": order.currency}
     if not short and _stands_in(bulk.sku, meant, items):
-        closed = _("%(sku)s is replaced by %(by)s already.") % words
+        closed = _("%(sku)s was already replaced by %(by)s.") % words
         return Replacing(None, None, closed, "already", already=True)
     if refusal := lifecycle.check(order, Action.REPLACE):
         return Replacing(None, None, refusal.sentence, refusal.code)
     if not short:
-        return Replacing(None, None, _("Nothing of %(sku)s is short in it.") % words, "not_short")
+        return Replacing(None, None, _("The order is not short of %(sku)s.") % words, "not_short")
     if order.currency != bulk.currency:
-        closed = _("Its prices are in %(currency)s: replace it in a second go.") % words
+        closed = _("Its prices are in %(currency)s. Replace it separately.") % words
         return Replacing(None, None, closed, "currency")
     if len(short) > 1:
-        closed = _("Several of its items are short of %(sku)s: replace them on its page.") % words
+        closed = (
+            _("Several of its items are short of %(sku)s. Replace them on the page of the order.")
+            % words
+        )
         return Replacing(None, None, closed, "several")
     return Replacing(short[0], None, "")
 

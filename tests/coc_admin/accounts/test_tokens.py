@@ -47,7 +47,7 @@ def test_tokens_differ(site: Site) -> None:
     ("name", "scopes", "why"),
     [
         ("x", [], "at least one scope"),
-        ("x", ["orders:delete"], "orders:delete: no such scope"),
+        ("x", ["orders:delete"], "Unknown scope: orders:delete"),
         ("", ["orders:read"], "1 to 100"),
         ("x" * 101, ["orders:read"], "1 to 100"),
         ("a\nb", ["orders:read"], "1 to 100"),
@@ -154,7 +154,7 @@ def test_the_command_prints_the_token_alone(site: Site, caplog: pytest.LogCaptur
     ("args", "why"),
     [
         (("a", "--site=nowhere", "--scope=orders:read"), "There is no site 'nowhere'"),
-        (("taken", "--site=shop", "--scope=orders:read"), "has a token named 'taken' already"),
+        (("taken", "--site=shop", "--scope=orders:read"), "already has a token named 'taken'"),
         (("a", "--site=shop", "--scope=everything"), "invalid choice"),
         (("a", "--site=shop"), "--scope"),
     ],

@@ -273,7 +273,7 @@ class TestStarting:
         before = Run.objects.count()
         found = problem(api.post(RUNS, {}), 409, "run-refused")
         assert found["activeRun"] is None
-        assert "OCI is away" in found["detail"]
+        assert "OCI is offline" in found["detail"]
         assert Run.objects.count() == before
 
     def test_with_nothing_to_do(self, theirs: Api, outage: Scene) -> None:

@@ -274,7 +274,7 @@ def _alerts(run: Run) -> None:
     lifecycle.raise_alert(
         descriptor="reconciliation_running",
         priority=Priority.INFO,
-        message="A reconciliation is under way.",
+        message="A reconciliation is already running.",
         now=NOW,
     )
     lifecycle.raise_alert(

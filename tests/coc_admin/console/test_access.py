@@ -47,7 +47,7 @@ def test_person_without_a_role_gets_the_forbidden_page(db: None, client: Client)
     client.force_login(make_user("nina"), backend="django.contrib.auth.backends.ModelBackend")
     answer = client.get("/")
     assert answer.status_code == 403
-    assert b"This is not for your role" in answer.content
+    assert b"Your role does not allow this" in answer.content
     assert b"nina" in answer.content
 
 

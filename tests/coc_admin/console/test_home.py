@@ -99,7 +99,7 @@ def test_a_reconciliation_shows_its_progress_and_its_shortages(
     shown = viewer.get("/").context["headline"]
     counts = outage.run.entries.count()
     assert shown.lines[0] == f"{counts} of {counts} orders done, 2 of them short."
-    assert (shown.percent, shown.tab, shown.action.label) == (100, "100 %", "Watch")
+    assert (shown.percent, shown.tab, shown.action.label) == (100, "100 %", "Follow progress")
 
 
 def test_without_a_site_home_says_what_is_missing(viewer: Client, db: None) -> None:

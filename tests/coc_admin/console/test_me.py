@@ -147,7 +147,7 @@ def test_preferences_that_are_none_are_refused(
 ) -> None:
     answer = viewer.post("/me/", wrong)
     assert answer.status_code == 200
-    assert "of the list." in answer.content.decode()
+    assert "from the list." in answer.content.decode()
     assert Profile.objects.count() == 0
 
 
@@ -182,7 +182,7 @@ def test_signing_out_everywhere_else(outage: scene.Scene) -> None:
     scene.make_user("mia", *scene.VIEWER)
     here, elsewhere, other = sign_in(), sign_in(), sign_in("mia")
     page = here.post("/me/sign-out-elsewhere/", follow=True).content.decode()
-    assert "You have been signed out in 1 other place." in page
+    assert "You were signed out in 1 other place." in page
     assert [c.get("/").status_code for c in (here, elsewhere, other)] == [200, 302, 200]
     page = here.post("/me/sign-out-elsewhere/", follow=True).content.decode()
     assert "You were not signed in anywhere else." in page

@@ -250,7 +250,7 @@ def test_a_run_of_others_under_way_is_not_led_to(northerner: Client, south: Orde
     )
     page = northerner.get("/runs/new/").content.decode()
     assert f"/runs/{active.pk}/" not in page
-    assert "A reconciliation is under way" in page
+    assert "A reconciliation is already running" in page
     answer = northerner.post("/runs/new/", {"reason": "because"})
     assert answer.status_code == 409
     assert f"/runs/{active.pk}/" not in answer.content.decode()

@@ -19,7 +19,7 @@ from tests.coc_admin.test_authorisation import objects
 __all__ = ["objects"]
 
 HERE = "http://testserver"
-TOLD = "You were signed out, so nothing was done. Check the page and do it again."
+TOLD = "You were signed out, so nothing was done. Check the page and try again."
 
 
 def lose_session(client: Client) -> None:

@@ -110,11 +110,11 @@ ITEM = OrderItem(quantity=Decimal(3), reserved_quantity=Decimal(1))
     ("fields", "pill", "title"),
     [
         ({"status": OrderStatus.CREATED}, ("warn", "Reservation Missing"), "Just captured"),
-        ({}, ("warn", "Reservation Missing"), "Waits for its reservation"),
+        ({}, ("warn", "Reservation Missing"), "Waiting for its reservation"),
         (
             {"needs_review_since": NOW, "needs_review_reason": "why"},
             ("bad", "Needs review"),
-            "Needs review: a person must look at it",
+            "Needs review by a person",
         ),
         ({"status": OrderStatus.CANCELLING}, ("warn", "Being cancelled"), "Being cancelled"),
         (

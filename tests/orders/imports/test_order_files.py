@@ -170,7 +170,7 @@ def test_csv_order_that_contradicts_itself_is_no_order() -> None:
         (b"orderNo,sku,quantity\n1,MUG,1\n1,CUP\n", (3, "has 2 values, not 3")),
         (b"orderNo,sku,quantity\n ,MUG,1\n", (2, "has no order number")),
         (b"orderNo,sku,quantity\n1,M\xe4G,1\n", (2, "is not in UTF-8; save the file in UTF-8")),
-        (b'orderNo,sku,quantity\n"1"x,MUG,1\n', (2, "is no CSV: ',' expected after '\"'")),
+        (b'orderNo,sku,quantity\n"1"x,MUG,1\n', (2, "is not CSV: ',' expected after '\"'")),
         (b"orderNo,sku,quantity\n" + b"A" * 200_000, (2, "is longer than 100,000 characters")),
         (b"PK\x03\x04", (1, "is a spreadsheet or an archive; save it as CSV in UTF-8")),
         (b'{"orderNo": "' + b"A" * 3_000_000, (1, "is longer than 2,097,152 bytes")),
@@ -275,15 +275,15 @@ def test_xml_orders_that_do_not_stand_are_not_placed(status: str) -> None:
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (export("", head=BOMB), (1, "holds a document type, which an order file never does")),
+        (export("", head=BOMB), (1, "contains a document type, which an order file never does")),
         (
             export("", head='<!DOCTYPE o SYSTEM "file:///etc/passwd">'),
-            (1, "holds a document type, which an order file never does"),
+            (1, "contains a document type, which an order file never does"),
         ),
         (export(""), (1, "the file holds no order")),
         ("<html/>", (1, "is no order export: it begins with <html>, not <orders>")),
-        (export(order(item()))[: -len("</orders>")], (5, "is no XML: no element found")),
-        ("<orders>\n<order>&b;</order></orders>", (2, "is no XML: undefined entity")),
+        (export(order(item()))[: -len("</orders>")], (5, "is not XML: no element found")),
+        ("<orders>\n<order>&b;</order></orders>", (2, "is not XML: undefined entity")),
         ("<orders>" + "<a>" * 100, (1, "is nested more than 50 deep")),
         (
             '<?xml version="1.0" encoding="no-such"?><orders/>',

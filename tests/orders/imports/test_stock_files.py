@@ -70,10 +70,10 @@ def test_xml_names_each_bad_record_by_its_line() -> None:
     )
     sku = "the SKU has 1 to 250 characters without spaces and \\ < > ; % /"
     assert faults(content) == [
-        (5, "the product A is in line 4 already"),
-        (6, "the allocation '=1+1' is no number from 0, with at most 3 decimals"),
-        (7, "is perpetual: it has no figure that could be counted"),
-        (8, "the allocation '' is no number from 0, with at most 3 decimals"),
+        (5, "the product A is already in line 4"),
+        (6, "the allocation '=1+1' is not a number from 0 with at most 3 decimals"),
+        (7, "is perpetual: it has no figure to count"),
+        (8, "the allocation '' is not a number from 0 with at most 3 decimals"),
         (9, sku),
         (10, sku),
     ]
@@ -100,20 +100,20 @@ BOMB = "<!DOCTYPE i [<!ENTITY a '" + "x" * 10 + "'><!ENTITY b '" + "&a;" * 10 + 
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (inventory("", head=BOMB), "holds a document type, which an inventory file never does"),
+        (inventory("", head=BOMB), "contains a document type, which an inventory file never does"),
         (
             inventory("", head='<!DOCTYPE i SYSTEM "file:///etc/passwd">'),
-            "holds a document type, which an inventory file never does",
+            "contains a document type, which an inventory file never does",
         ),
         (inventory(""), "the list web holds no record"),
-        ("<inventory><record>", "is no XML: no element found"),
-        ("<" * 50, "is no XML: not well-formed (invalid token)"),
+        ("<inventory><record>", "is not XML: no element found"),
+        ("<" * 50, "is not XML: not well-formed (invalid token)"),
         (
             '<?xml version="1.0" encoding="no-such"?><a/>',
             "is in an encoding that cannot be read; use UTF-8",
         ),
         ("<html><body>nothing</body></html>", "the file holds no record"),
-        (b"<a>\xff\xfe</a>", "is no XML: not well-formed (invalid token)"),
+        (b"<a>\xff\xfe</a>", "is not XML: not well-formed (invalid token)"),
     ],
 )
 def test_hostile_or_broken_xml_is_refused(content: bytes | str, fault: str) -> None:
@@ -142,20 +142,23 @@ def test_lines_of_a_group_add_up_its_locations() -> None:
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (line(onHand=-1), "onHand is no number from 0, with at most 3 decimals"),
-        (line(onHand=0.0001), "onHand is no number from 0, with at most 3 decimals"),
-        (line(onHand="5"), "onHand is no number"),
-        (line(onHand=True), "onHand is no number"),
-        (line(onHand=10**12), "onHand is no number from 0, with at most 3 decimals"),
-        (line(safetyStockCount=float("inf")), "safetyStockCount is no number"),
-        (line(futures={}), "the futures are no list of objects"),
-        (line(futures=[{"quantity": -1}]), "quantity is no number from 0, with at most 3 decimals"),
+        (line(onHand=-1), "onHand is not a number from 0 with at most 3 decimals"),
+        (line(onHand=0.0001), "onHand is not a number from 0 with at most 3 decimals"),
+        (line(onHand="5"), "onHand is not a number"),
+        (line(onHand=True), "onHand is not a number"),
+        (line(onHand=10**12), "onHand is not a number from 0 with at most 3 decimals"),
+        (line(safetyStockCount=float("inf")), "safetyStockCount is not a number"),
+        (line(futures={}), "the futures are not a list of objects"),
+        (
+            line(futures=[{"quantity": -1}]),
+            "quantity is not a number from 0 with at most 3 decimals",
+        ),
         (line(locationId=None), "the locationId is missing"),
         (line(sku=None), "the SKU has 1 to 250 characters without spaces and \\ < > ; % /"),
-        (line() + line(), "the SKU MUG of dc-east is in line 1 already"),
-        ("{" * 50_000, "is no JSON object in UTF-8"),
-        ("{]\n", "is no JSON object in UTF-8"),
-        (b'{"sku":"\xff"}', "is no JSON object in UTF-8"),
+        (line() + line(), "the SKU MUG of dc-east is already in line 1"),
+        ("{" * 50_000, "is not a JSON object in UTF-8"),
+        ("{]\n", "is not a JSON object in UTF-8"),
+        (b'{"sku":"\xff"}', "is not a JSON object in UTF-8"),
         ("{" + " " * 200_000, "is longer than 100,000 bytes"),
     ],
 )
@@ -167,7 +170,7 @@ def test_bad_lines_are_named(content: bytes | str, fault: str) -> None:
     ("content", "fault"),
     [
         (b"PK\x03\x04rest", "is a spreadsheet or an archive; save it as CSV in UTF-8"),
-        (b"\x1f\x8b\x08rest", "is packed (gzip); unpack it first"),
+        (b"\x1f\x8b\x08rest", "is packed (gzip). Unpack it first"),
         ("sku,ato\nA,1\n".encode("utf-16"), "is in UTF-16; save it in UTF-8"),
     ],
 )

@@ -18,7 +18,7 @@ from tests.sources import CASES
 
 SPACE = 'xmlns="http://www.demandware.com/xml/impex/inventory/2007-05-31"'
 SHORTENED = "was shortened by a spreadsheet; format its column as text"
-NOT_A_NUMBER = "is no number from 0, with at most 3 decimals"
+NOT_A_NUMBER = "is not a number from 0 with at most 3 decimals"
 AMBIGUOUS = "may have decimals or thousands; write it without a separator"
 GROUPED = "has a comma or a thousands separator; write it as 1500 or 1.5"
 SKU = "the SKU has 1 to 250 characters without spaces and \\ < > ; % /"
@@ -76,16 +76,16 @@ def test_csv_that_is_read(content: str | bytes, figures: dict[str, Any]) -> None
         ("A,5\nB,6\n", (1, "must name the columns: sku,ato[,name,price]")),
         ("sku,ato\nA,5,x\n", (2, "has 3 values, not 2")),
         ("sku,ato\nA\n", (2, "has 1 values, not 2")),
-        ("sku,ato\nA,\n", (2, "the ATO '' is no number")),
+        ("sku,ato\nA,\n", (2, "the ATO '' is not a number")),
         ("sku,ato\n,5\n", (2, SKU)),
         ("sku,ato\nA,-5\n", (2, f"the ATO '-5' {NOT_A_NUMBER}")),
         ("sku,ato\nA,0.0001\n", (2, f"the ATO '0.0001' {NOT_A_NUMBER}")),
         ("sku,ato\nA,1000000001\n", (2, f"the ATO '1000000001' {NOT_A_NUMBER}")),
-        ("sku,ato\nA,NaN\n", (2, "the ATO 'NaN' is no number")),
-        ("sku,ato\nA,=1+1\n", (2, "the ATO '=1+1' is no number")),
-        ("sku,ato\nA,1_000\n", (2, "the ATO '1_000' is no number")),
-        ("sku,ato\nA,٣\n", (2, "the ATO '٣' is no number")),
-        ("sku,ato\nA,#N/A\n", (2, "the ATO '#N/A' is no number")),
+        ("sku,ato\nA,NaN\n", (2, "the ATO 'NaN' is not a number")),
+        ("sku,ato\nA,=1+1\n", (2, "the ATO '=1+1' is not a number")),
+        ("sku,ato\nA,1_000\n", (2, "the ATO '1_000' is not a number")),
+        ("sku,ato\nA,٣\n", (2, "the ATO '٣' is not a number")),
+        ("sku,ato\nA,#N/A\n", (2, "the ATO '#N/A' is not a number")),
         ("sku,ato\nA,1e3\n", (2, "the ATO '1e3' was shortened by a spreadsheet;"
           " format its column as text or number")),
         ('sku,ato\nA,"1,5"\n', (2, f"the ATO '1,5' {GROUPED}")),
@@ -99,10 +99,10 @@ def test_csv_that_is_read(content: str | bytes, figures: dict[str, Any]) -> None
         ("sku;ato\n1,23E+12;5\n", (2, f"the SKU 1,23E+12 {SHORTENED}")),
         ("sku,ato\n#REF!,5\n", (2, "the SKU #REF! is an error of a spreadsheet")),
         ("sku,ato\n#######,5\n", (2, "the SKU ####### is an error of a spreadsheet")),
-        ("sku,ato\nA,5\nA,6\n", (3, "the SKU A is in line 2 already")),
+        ("sku,ato\nA,5\nA,6\n", (3, "the SKU A is already in line 2")),
         ("sku,ato\nA B,5\n", (2, SKU)),
         ("sku,ato\nA,5\n\"B\nC\",6\n", (3, SKU)),
-        ('sku,ato\nA,5\nB,"6\n', (3, "is no CSV: unexpected end of data")),
+        ('sku,ato\nA,5\nB,"6\n', (3, "is not CSV: unexpected end of data")),
         ("sku,ato\nA,5\n".encode("utf-16"), (1, "is in UTF-16; save it in UTF-8")),
         ("\ufeffsku,ato\n".encode("utf-16-be"), (1, "is in UTF-16; save it in UTF-8")),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", (1, "must name the columns: sku,ato[,name,price]")),
@@ -173,9 +173,9 @@ def test_a_record_of_xml_that_is_read(record: str, figure: Any) -> None:
         ("<ats>0.0001</ats>", "the figure 0.0001 has more than 3 decimals"),
         ("<ats>1000000001</ats>", "the figure 1000000001 is too large"),
         ("<allocation xsi:nil='true' xmlns:xsi='x'/>", f"the allocation '' {NOT_A_NUMBER}"),
-        ("<perpetual>1</perpetual>", "is perpetual: it has no figure that could be counted"),
+        ("<perpetual>1</perpetual>", "is perpetual: it has no figure to count"),
         ("<ats>5</ats><perpetual>TRUE</perpetual>",
-         "is perpetual: it has no figure that could be counted"),
+         "is perpetual: it has no figure to count"),
         ("<ats>5</ats><perpetual>yes</perpetual>",
          "perpetual is 'yes', neither true nor false"),
         ("<allocation>5</allocation><turnover>-2</turnover>",
@@ -261,7 +261,7 @@ def test_a_file_gives_a_list_its_own_stock(content: str, figures: dict[str, int]
         (lists(block("web", records(("A", 7)), mode=' mode="delete"')),
          "the list web is to be deleted (mode delete)"),
         (lists(block("web", records(("A", 7)), mode=' mode="wipe"')), "the mode 'wipe' is unknown"),
-        (lists(block("web", records(("A", 7), ("A", 7)))), "the product A is in line 1 already"),
+        (lists(block("web", records(("A", 7), ("A", 7)))), "the product A is already in line 1"),
         ("<a>" * 200, "is nested more than 50 deep"),
     ],
 )  # fmt: skip
@@ -353,20 +353,20 @@ def test_lines_of_oci_that_are_read(
         (DC, [{"locationId": 7, "sku": "A"}], (1, "the locationId is missing")),
         (DC, [HEAD, {"sku": 12, "onHand": 5}], (2, SKU)),
         (DC, [HEAD, {"sku": "", "onHand": 5}], (2, SKU)),
-        (DC, [HEAD, {"sku": "A", "onHand": "5"}], (2, "onHand is no number")),
+        (DC, [HEAD, {"sku": "A", "onHand": "5"}], (2, "onHand is not a number")),
         (DC, [HEAD, {"sku": "A", "onHand": -5}],
-         (2, "onHand is no number from 0, with at most 3 decimals")),
+         (2, "onHand is not a number from 0 with at most 3 decimals")),
         (DC, [HEAD, {"sku": "A", "ato": -5}],
-         (2, "ato is no number from 0, with at most 3 decimals")),
-        (DC, [HEAD, '{"sku":"A","onHand":NaN}'], (2, "onHand is no number")),
+         (2, "ato is not a number from 0 with at most 3 decimals")),
+        (DC, [HEAD, '{"sku":"A","onHand":NaN}'], (2, "onHand is not a number")),
         (DC, [HEAD, '{"sku":"A","onHand":1,"onHand":9}'], (2, "gives the member 'onHand' twice")),
         (DC, [HEAD, {"sku": "A", "onHand": 1}, {"sku": "A", "onHand": 1}],
-         (3, "the SKU A of dc-east is in line 2 already")),
-        (DC, [HEAD, "[]"], (2, "is no JSON object in UTF-8")),
+         (3, "the SKU A of dc-east is already in line 2")),
+        (DC, [HEAD, "[]"], (2, "is not a JSON object in UTF-8")),
         (DC, [{"status": "COMPLETED_WITHOUT_ERRORS"}], (1, SKU)),
         (GROUP, [{"groupId": "web"}, {"sku": "A", "ato": 5}, {"locationId": "n"},
                  {"sku": "A", "ato": 5}],
-         (4, "is of a group, and other lines of locations: stock would count twice")),
+         (4, "is of a group, and other lines are of locations: stock would count twice")),
     ],
 )  # fmt: skip
 def test_lines_of_oci_that_are_refused_say_why(

@@ -72,7 +72,7 @@ def test_a_kind_of_call_that_fails_while_online_is_told_and_resolves() -> None:
     lost("release")
     alert = refreshed()["oci_impaired"]
     assert (alert.priority, alert.since) == ("WARN", NOW)
-    assert "OCI has given no figures since 1 Mar 2026, 12:00 UTC" in alert.message
+    assert "OCI has returned no figures since 1 Mar 2026, 12:00 UTC" in alert.message
     assert "OCI has taken back no reservation since" in alert.message
     assert "OCI liefert seit" in german(alert)
     assert "oci_offline" not in refreshed()
@@ -89,10 +89,10 @@ def test_figures_that_cannot_be_right_are_told_to_those_who_sell_from_the_list()
     HeldFigures.objects.create(list_id="gone", why="vanished", since=NOW, skus=3)
     refresh_alerts(NOW, watching_since=NOW)
     alerts = {alert.context: alert for alert in open_alerts()}
-    assert "all of 40 SKUs of inventory list north" in alerts["north"].message
-    assert "OCI does not know inventory list gone" in alerts["gone"].message
+    assert "all of the 40 SKUs of inventory list north" in alerts["north"].message
+    assert "OCI has not known inventory list gone" in alerts["gone"].message
     assert {alert.priority for alert in alerts.values()} == {"ACTION"}
-    assert "alle 40 Artikel der Bestandsliste north" in german(alerts["north"])
+    assert "alle 40 SKUs der Bestandsliste north" in german(alerts["north"])
     rows = list(alerts.values())
     assert list(site_texts(rows, site_ids=["north"])) == [alerts["north"].pk]
     assert site_texts(rows, site_ids=["south"]) == {}

@@ -241,7 +241,7 @@ RESTORE = (
     " If there is none, cancel the order and have it placed again."
 )
 BY_HAND = (
-    "What is being replaced ends by itself when OCI answers. Else look at the order's items: open"
+    "The replacement ends automatically when OCI answers. Otherwise look at the order's items: open"
     " it again if something of it is open, or cancel it."
 )
 UNSAFE: dict[str, tuple[Plant, str, list[str]]] = {
@@ -380,7 +380,7 @@ def test_an_order_that_is_being_reserved_keeps_its_state(
     (by_hand,) = [
         p for p in repair.proposals(now=engine.clock()) if "state" in p.advice or not p.id
     ]
-    assert by_hand.advice == "Somebody is reserving it just now; look again in a minute."
+    assert by_hand.advice == "The order is being reserved. Check again in a minute."
 
 
 def refused(engine: Engine) -> Order:

@@ -89,7 +89,7 @@ def test_orders_files_search_and_counts(orders: list[Order], folder: Path) -> No
         "20260202_reserved_NorthShop.json": [ADA],
     }
     shown = run_command("--email", "ada@example.test", "--apply", "--unfinished")
-    assert "3 orders are erased.\n3 daily reports are written anew." in shown
+    assert "3 orders are erased.\n3 daily reports are rewritten." in shown
     assert customers_in(folder) == {
         "20260202_offline_NorthShop.json": [{}] * 3,
         "20260202_oversold_NorthShop.json": [{}],

@@ -61,12 +61,14 @@ def test_nothing_held(told: dict[str, Any]) -> None:
 def test_success_without_any_quantity_is_nothing_and_noted() -> None:
     judged = judge(body=BODY, answer=answer(tee=None, mug=None, store=None))
     assert judged.nothing
-    assert judged.oddities == ("OCI says success and lists nothing.",)
+    assert judged.oddities == ("OCI reports success and lists nothing.",)
 
 
 @pytest.mark.parametrize("mug", [Decimal("1.5"), 0, None])
 def test_an_answer_with_more_than_was_asked_for_cannot_be_trusted(mug: Any) -> None:
-    with pytest.raises(MalformedAnswer, match=r"lists 9 of TEE of group site-us; 2 was asked for"):
+    with pytest.raises(
+        MalformedAnswer, match=r"lists 9 of TEE of group site-us, and 2 was requested"
+    ):
         judge(body=BODY, answer=answer(tee=9, mug=mug))
     with pytest.raises(MalformedAnswer, match=r"lists 2\.001 of TEE"):
         judge(body=BODY, answer=answer(tee=Decimal("2.001"), mug=mug))
@@ -78,7 +80,7 @@ def test_repeated_skus_are_added_up() -> None:
     told["groups"].append(half)
     judged = judge(body=BODY, answer=told)
     assert held(judged)[0] == Decimal("1.5")
-    assert judged.oddities == ("OCI lists TEE of group site-us 2 times; the quantities are added.",)
+    assert judged.oddities == ("OCI lists TEE of group site-us 2 times. The quantities are added.",)
     told["groups"].append({"id": "site-us", "details": [{"sku": "TEE", "quantity": 5}]})
     with pytest.raises(MalformedAnswer, match=r"lists 6\.5 of TEE"):
         judge(body=BODY, answer=told)
@@ -88,11 +90,11 @@ def test_repeated_skus_are_added_up() -> None:
 @pytest.mark.parametrize(
     ("member", "place", "sku", "expected"),
     [
-        ("groups", "site-us", "OTHER", "lists OTHER of group site-us, which was not asked for"),
-        ("groups", "site-us", "tee", "lists tee of group site-us, which was not asked for"),
-        ("groups", "site-eu", "TEE", "is about group site-eu as well"),
-        ("locations", "site-us", "TEE", "is about location site-us as well"),
-        ("groups", "store-042", "TEE", "is about group store-042 as well"),
+        ("groups", "site-us", "OTHER", "lists OTHER of group site-us, which was not requested"),
+        ("groups", "site-us", "tee", "lists tee of group site-us, which was not requested"),
+        ("groups", "site-eu", "TEE", "also names group site-eu"),
+        ("locations", "site-us", "TEE", "also names location site-us"),
+        ("groups", "store-042", "TEE", "also names group store-042"),
     ],
 )
 def test_an_answer_about_something_else_cannot_be_trusted(
@@ -107,12 +109,12 @@ def test_an_answer_about_something_else_cannot_be_trusted(
 @pytest.mark.parametrize(
     ("member", "entry", "expected"),
     [
-        ("locations", {"id": "dc-1", "details": []}, "about location dc-1 as well"),
-        ("groups", {"id": "site-eu"}, "about group site-eu as well"),
+        ("locations", {"id": "dc-1", "details": []}, "also names location dc-1"),
+        ("groups", {"id": "site-eu"}, "also names group site-eu"),
         (
             "groups",
             {"id": "site-us", "errors": [{"sku": "X", "errorCode": "Unknown"}]},
-            "lists X of group site-us, which was not asked for",
+            "lists X of group site-us, which was not requested",
         ),
         ("groups", {"id": "site-us", "errors": [{"errorCode": "Unknown"}]}, "A SKU in errors"),
     ],
@@ -137,10 +139,10 @@ TIME = {"reservationTime": "2026-02-02T12:00:00Z"}
         ({"reservationTime": None, "groups": []}, "reservationTime"),
         ({"reservationTime": 1770033600000, "groups": []}, "reservationTime"),
         ({"reservationTime": "x", "success": True}, "reservationTime"),
-        (TIME, "what is held of group site-us"),
-        ({**TIME, "success": False}, "what is held of group site-us"),
-        ({**TIME, "groups": [], "locations": []}, "what is held of group site-us"),
-        ({**TIME, "groups": [{"id": "site-us"}]}, "what is held of group site-us"),
+        (TIME, "how much of group site-us is held"),
+        ({**TIME, "success": False}, "how much of group site-us is held"),
+        ({**TIME, "groups": [], "locations": []}, "how much of group site-us is held"),
+        ({**TIME, "groups": [{"id": "site-us"}]}, "how much of group site-us is held"),
         ({**TIME, "groups": [{"id": "site-us", "details": []}]}, "of location store-042"),
         (
             {
@@ -148,7 +150,7 @@ TIME = {"reservationTime": "2026-02-02T12:00:00Z"}
                 "groups": [{"id": "site-us", "details": None, "errors": []}],
                 "locations": [{"id": "store-042", "details": []}],
             },
-            "what is held of group site-us",
+            "how much of group site-us is held",
         ),
     ],
 )

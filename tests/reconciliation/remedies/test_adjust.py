@@ -1,4 +1,4 @@
-"""Keeping a part of a reservation document, or moving it: reserved anew before the old one goes."""
+"""Keep a part of a reservation document, or move it: reserve again before the old one goes."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_oci_short_of_it_leaves_everything_as_it_was(engine: Engine, order: Orde
     engine.at_oci({"MUG": 1}, location="dc2")
     engine.clock.go(1)
     with pytest.raises(
-        AdjustmentShort, match="OCI had 1 of MUG in outlet; 3 are needed"
+        AdjustmentShort, match="OCI had 1 of MUG in outlet, and 3 are needed"
     ) as refused:
         adjust_reservation(order, engine, *MOVED)
     assert "give" in refused.value.detail
@@ -172,9 +172,9 @@ def test_a_scarce_sku_is_refused_before_anything_is_kept(engine: Engine, order: 
     engine.at_oci({"MUG": 4})
     settle(engine)
     before = everything(), len(engine.puts())
-    with pytest.raises(AdjustmentShort, match=r"Of MUG \(web\) 1 are available") as refused:
+    with pytest.raises(AdjustmentShort, match=r"1 of MUG \(web\) are available") as refused:
         adjust_reservation(order, engine, *ONE_LESS)
-    assert "the whole document can be given back" in refused.value.detail
+    assert "give the whole document back" in refused.value.detail
     assert (everything(), len(engine.puts())) == before
 
 

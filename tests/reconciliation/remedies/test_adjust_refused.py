@@ -41,10 +41,10 @@ pytestmark = pytest.mark.django_db
     [
         ([keep("MUG", 3, 3), keep("CUP", 2, 2)], "Nothing would change"),
         ([keep("MUG", 3, 0), keep("CUP", 2, 0)], "Nothing would be kept"),
-        ([keep("MUG", 3, 4), keep("CUP", 2, 2)], "Of MUG 0 to 3 units can be kept"),
-        ([keep("MUG", 3, -1), keep("CUP", 2, 2)], "Of MUG 0 to 3 units can be kept"),
-        ([keep("MUG", 3, 2)], "holds something else than was shown"),
-        ([keep("MUG", 4, 2), keep("CUP", 2, 2)], "holds something else than was shown"),
+        ([keep("MUG", 3, 4), keep("CUP", 2, 2)], "Keep 0 to 3 units of MUG"),
+        ([keep("MUG", 3, -1), keep("CUP", 2, 2)], "Keep 0 to 3 units of MUG"),
+        ([keep("MUG", 3, 2)], "has changed since it was shown"),
+        ([keep("MUG", 4, 2), keep("CUP", 2, 2)], "has changed since it was shown"),
         ([keep("MUG", 3, 3), keep("CUP", 2, 2, "outlet")], "outlet does not know CUP"),
         (
             [keep("MUG", 3, 3), keep("CUP", 2, 2, "moon")],
@@ -126,7 +126,7 @@ def test_orders_that_wait_for_it_are_served_first(engine: Engine, order: Order) 
 def test_while_oci_is_away_nothing_is_adjusted(engine: Engine, order: Order, state: str) -> None:
     set_connection(state)
     before = everything()
-    with pytest.raises(CannotAdjust, match="cannot be asked just now"):
+    with pytest.raises(CannotAdjust, match="cannot be called at the moment"):
         adjust_reservation(order, engine, *ONE_LESS)
     assert everything() == before
 
@@ -149,7 +149,7 @@ def test_a_rerun_that_is_not_counted_ends_first(engine: Engine, order: Order) ->
     engine.oci.fault("none")
     set_connection("ONLINE")
     before = everything()
-    with pytest.raises(CannotAdjust, match="its answer is not counted yet"):
+    with pytest.raises(CannotAdjust, match="the answer is not counted yet"):
         adjust_reservation(order, engine, keep("MUG", 2, 1), keep("CUP", 2, 2), number=1)
     assert everything() == before
 
@@ -162,4 +162,4 @@ def test_the_preview_says_what_is_free_and_what_is_not(engine: Engine, order: Or
     InventoryRecord.objects.filter(inventory_list="outlet").update(ato=D(1), snapshot_ato=D(1))
     Movement.objects.filter(record__inventory_list="outlet").update(ato_change=D(1))
     scarce = remedies.preview_adjustment(document, MOVED)
-    assert "Of MUG (outlet) 1 are available to order; 3 are needed." in scarce.refusal
+    assert "1 of MUG (outlet) are available to order, and 3 are needed." in scarce.refusal

@@ -152,7 +152,7 @@ def test_with_another_item_short_the_order_stays_oversold_and_is_put_right_later
 def test_oci_short_of_it_leaves_the_order_as_it_was(engine: Engine, short: Order) -> None:
     engine.at_oci({"CUP": 1})
     items = list(OrderItem.objects.values())
-    with pytest.raises(ReplacementShort, match="OCI had 1 of CUP; 2 are needed") as refused:
+    with pytest.raises(ReplacementShort, match="OCI had 1 of CUP, and 2 are needed") as refused:
         replace(short, engine)
     assert refused.value.members() == {"sku": "CUP", "requested": 2, "available": 1}
     assert list(OrderItem.objects.values()) == items
@@ -170,7 +170,7 @@ def test_too_little_ato_is_refused_before_anything_is_kept(engine: Engine, short
     InventoryRecord.objects.filter(sku="CUP").update(snapshot_ato=D(1), ato=D(1))
     Movement.objects.filter(record__sku="CUP").update(ato_change=D(1))
     before = everything(), documents(short)
-    with pytest.raises(ReplacementShort, match="Of CUP 1 are available") as refused:
+    with pytest.raises(ReplacementShort, match="1 of CUP are available") as refused:
         replace(short, engine)
     assert refused.value.available == 1
     assert (everything(), documents(short)) == before
@@ -337,7 +337,7 @@ def test_an_order_cancelled_between_answer_and_count_is_not_replaced(
 def test_orders_that_wait_for_it_are_served_first(engine: Engine, short: Order) -> None:
     engine.capture(short.site, "B1", [("CUP", 1)])
     before = everything()
-    with pytest.raises(CannotReplace, match="Orders wait for CUP"):
+    with pytest.raises(CannotReplace, match="Other orders wait for CUP"):
         replace(short, engine)
     assert everything() == before
 
@@ -346,7 +346,7 @@ def test_orders_that_wait_for_it_are_served_first(engine: Engine, short: Order) 
 def test_while_oci_is_away_nothing_is_replaced(engine: Engine, short: Order, state: str) -> None:
     set_connection(state)
     before = everything()
-    with pytest.raises(CannotReplace, match="cannot be asked just now"):
+    with pytest.raises(CannotReplace, match="cannot be called at the moment"):
         replace(short, engine)
     assert everything() == before
 
@@ -358,7 +358,7 @@ def test_a_rerun_that_is_not_counted_ends_first(engine: Engine, short: Order) ->
     engine.oci.fault("none")
     set_connection("ONLINE")
     before = everything()
-    with pytest.raises(CannotReplace, match="its answer is not counted yet"):
+    with pytest.raises(CannotReplace, match="the answer is not counted yet"):
         replace(short, engine)
     assert everything() == before
 
@@ -366,7 +366,7 @@ def test_a_rerun_that_is_not_counted_ends_first(engine: Engine, short: Order) ->
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"sku": "MUG"}, "MUG is what is short"),
+        ({"sku": "MUG"}, "MUG is the SKU that is short"),
         ({"sku": "JAR"}, "does not know JAR"),
         ({"units": D(1)}, "2 of MUG are short now, not 1"),
     ],

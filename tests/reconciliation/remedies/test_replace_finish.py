@@ -149,7 +149,7 @@ def test_while_oci_is_away_nothing_is_begun(engine: Engine, short: Order, state:
     assert remedies.why_oci_is_away() == ""
     set_connection(state)
     before = rows()
-    with pytest.raises(remedies.OciAway, match="cannot be asked just now") as away:
+    with pytest.raises(remedies.OciAway, match="cannot be called at the moment") as away:
         begin(short, engine)
     assert remedies.why_oci_is_away() == away.value.detail
     assert rows() == before
@@ -215,9 +215,9 @@ def _short_itself(engine: Engine, order: Order) -> None:
 @pytest.mark.parametrize(
     ("prepare", "words"),
     [
-        (_others_wait, "Orders wait for CUP; they are served first."),
+        (_others_wait, "Other orders wait for CUP. They are served first."),
         (_figure_lags, "OCI's figure of CUP does not count this order's earlier units yet"),
-        (_not_counted, "its answer is not counted yet"),
+        (_not_counted, "the answer is not counted yet"),
         (_short_itself, "The order is short of CUP itself."),
     ],
 )
@@ -248,7 +248,7 @@ def test_too_little_ato_is_refused_with_the_figures(engine: Engine, short: Order
     InventoryRecord.objects.filter(sku="CUP").update(snapshot_ato=D(1), ato=D(1))
     Movement.objects.filter(record__sku="CUP").update(ato_change=D(1))
     before = rows()
-    with pytest.raises(ReplacementShort, match="Of CUP 1 are available"):
+    with pytest.raises(ReplacementShort, match="1 of CUP are available"):
         begin(short, engine)
     assert rows() == before
 

@@ -92,7 +92,7 @@ def test_previews_of_many_orders_share_the_stock(
     assert [(one.units, one.ato, one.refusal) for one in found] == [
         (D(1), D(3), ""),
         (D(2), D(2), ""),
-        (D(2), D(0), "Of CUP 0 are available to order; 2 are needed."),
+        (D(2), D(0), "0 of CUP are available to order, and 2 are needed."),
     ]
     with django_assert_num_queries(1):
         cancels = remedies.preview_cancel_short([item.order for item in items])

@@ -336,7 +336,7 @@ def test_the_fence_queues_behind_waiting_orders_of_the_same_sku(engine: Engine, 
     assert [standing(order)[1] for order in (first, behind, beside)] == [MISSING, MISSING, MISSING]
     assert engine.puts() == []
     reason = OrderEvent.objects.get(order=behind).reason
-    assert reason == "An earlier order waits for the same stock; this one queues behind it."
+    assert reason == "An earlier order waits for the same stock, so this order queues behind it."
     assert engine.reconcile().state == "completed"
     live = engine.place(site, "A4", [("MUG", 1), ("CUP", 1)]).order
     assert standing(live) == ("new", COMPLETE, False)

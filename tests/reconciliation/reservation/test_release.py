@@ -66,7 +66,7 @@ def test_a_waiting_order_that_oci_never_heard_of_is_cancelled_at_once(engine: En
     events = OrderEvent.objects.filter(order=order).values_list("kind", "actor", "reason")
     assert list(events)[1:] == [
         ("cancel_requested", "mia", "The shopper asked for it."),
-        ("cancelled", "releases", "Nothing is held for it at OCI; its stock was given back."),
+        ("cancelled", "releases", "OCI holds nothing for it, and its stock was given back."),
     ]
     with pytest.raises(RunRefused):
         engine.start()

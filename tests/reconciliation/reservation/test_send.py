@@ -51,7 +51,7 @@ def test_only_the_holder_of_the_claim_prepares_and_sends(engine: Engine) -> None
     order = engine.capture(engine.site({"MUG": 5}), "A1", [("MUG", 1)])
     claim(order, engine, "someone-else")
     asked = ask(order, engine)
-    assert asked == Asked(Verdict.LATER, "The order has just been changed by someone else.")
+    assert asked == Asked(Verdict.LATER, "The order was just changed by another person or process.")
     assert (documents(order), engine.oci.requests()) == ([], [])
     # Prepared by one, whose claim is another's by now.
     assert ask(order, engine, holder="someone-else").verdict == Verdict.ANSWERED

@@ -50,7 +50,7 @@ def test_what_is_held_and_cannot_be_read_is_cancelled_and_reserved_anew(
     event = OrderEvent.objects.get(order=order, kind="generation")
     assert (event.data, event.reason) == (
         {"generation": 1},
-        f"OCI answered {code} for the reservation id; the next one is used.",
+        f"OCI answered {code} for the reservation id. The next id is used.",
     )
     count(order, engine)
     assert engine.held() == reserved_by_items() == {"MUG": D(2)}

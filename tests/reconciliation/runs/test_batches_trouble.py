@@ -54,7 +54,7 @@ def test_oci_gone_in_the_middle_leaves_the_rest_waiting(
         ("A5", "", "new"),
     ]
     assert engine.held() == reserved_by_items() == {"MUG": D(2), "CUP": D(1)}
-    with pytest.raises(lifecycle.RunRefused, match="OCI is away"):
+    with pytest.raises(lifecycle.RunRefused, match="OCI is offline"):
         engine.start()
 
     engine.oci.fault("none")

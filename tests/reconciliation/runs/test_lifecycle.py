@@ -75,7 +75,7 @@ def test_a_run_is_a_row_and_a_wake_up(engine: Engine) -> None:
 def test_no_run_starts_while_oci_is_away(engine: Engine, state: str) -> None:
     engine.capture(engine.site({"MUG": 5}), "A1", [("MUG", 1)])
     set_connection(state)
-    with pytest.raises(RunRefused, match="OCI is away") as refused:
+    with pytest.raises(RunRefused, match="OCI is offline") as refused:
         engine.start()
     assert refused.value.active_run is None
     assert (Run.objects.count(), OrmQ.objects.count()) == (0, 0)

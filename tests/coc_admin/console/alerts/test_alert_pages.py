@@ -157,7 +157,7 @@ def test_snoozed_until_the_morning_of_the_next_day(merchandiser: Client, outage:
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        ({"action": "snooze", "snooze": "custom"}, "Say until when."),
+        ({"action": "snooze", "snooze": "custom"}, "Choose an end time."),
         ({"action": "snooze", "until": "2020-01-01T08:00"}, "within the next 30 days"),
         ({"action": "snooze", "until": "0001-01-01T00:00"}, "within the next 30 days"),
         ({"action": "snooze", "until": "soon"}, "Use a time like"),
@@ -169,10 +169,10 @@ def test_snoozed_until_the_morning_of_the_next_day(merchandiser: Client, outage:
             {"action": "snooze", "snooze": "morning", "until": "2026-02-03T08:00"},
             "Choose “Until the time below”, or clear the time.",
         ),
-        ({"action": "resolve"}, "Say why, in a few words."),
-        ({"action": "assign", "assignee": "nobody-here"}, "There is nobody with that user name."),
+        ({"action": "resolve"}, "Enter a reason."),
+        ({"action": "assign", "assignee": "nobody-here"}, "No person has that user name."),
         ({"action": "explode"}, "Nothing was done yet"),
-        ({"action": "acknowledge", "alert": ["1.x"]}, "That is no list of alerts."),
+        ({"action": "acknowledge", "alert": ["1.x"]}, "This is not a list of alerts."),
         ({"action": "acknowledge", "alert": []}, "Choose an alert."),
     ],
 )
@@ -214,7 +214,7 @@ def test_resolved_by_hand_it_comes_back_while_it_is_true(
     raise_alert(
         descriptor="reconciliation_running",
         priority=Priority.INFO,
-        message="A reconciliation is under way.",
+        message="A reconciliation is already running.",
         now=NOW,
     )
     alert.refresh_from_db()
@@ -233,7 +233,7 @@ def test_the_loser_of_a_race_sees_what_happened_and_keeps_the_input(
     answer = merchandiser.post("/alerts/handle/", data)
     page = answer.content.decode()
     assert answer.status_code == 409
-    assert "has changed in the meantime" in page
+    assert "have changed in the meantime" in page
     assert "Assigned · otto" in page
     assert 'value="I wanted to."' in page
     alert.refresh_from_db()

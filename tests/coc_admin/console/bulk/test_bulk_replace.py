@@ -52,7 +52,7 @@ def test_many_are_begun_at_once_and_finished_in_the_background(
     assert [one.order for one in begun] == short[:3]
     assert ato("CUP") == (D(0), D(6))
     reserving = ("Being reserved", "")
-    left_out = ("Left out", "Of CUP 0 are available to order; 2 are needed.")
+    left_out = ("Left out", "0 of CUP are available to order, and 2 are needed.")
     assert told(merchandiser, path) == {
         "A0": reserving,
         "A1": reserving,
@@ -93,7 +93,7 @@ def test_what_oci_does_not_have_is_told_with_the_figures(
     )
     page = merchandiser.get(path)
     assert [number for _, number in page.context["counts"]] == [1, 1]
-    assert "Cancelling the order gives back all that is reserved for it." in text_of(page)
+    assert "Cancelling the order gives back everything that is reserved for it." in text_of(page)
 
 
 def test_another_price_than_was_shown_is_shown_first(
@@ -103,7 +103,7 @@ def test_another_price_than_was_shown_is_shown_first(
     before = rows()
     page = confirm(merchandiser, path, unit_price="8")
     assert page.status_code == 200
-    assert "the price is another one than was shown" in text_of(page)
+    assert "the price differs from the one shown" in text_of(page)
     assert rows() == before
     assert BulkRemedy.objects.get().confirmed_at is None
     for wrong in ("x", "-1"):
@@ -123,11 +123,11 @@ def test_while_oci_is_away_nothing_is_begun(
     set_connection(state)
     before = rows()
     page = picked(merchandiser, path)
-    assert "OCI cannot be asked just now" in text_of(page)
+    assert "OCI cannot be called at the moment" in text_of(page)
     assert "Reserve and replace" not in text_of(page)
     answer = merchandiser.post(path, form)
     assert answer.status_code == 409
-    assert "OCI cannot be asked just now" in text_of(answer)
+    assert "OCI cannot be called at the moment" in text_of(answer)
     assert f'value="{WHY["reason"]}"' in text_of(answer)
     assert rows() == before
     assert BulkRemedy.objects.get().confirmed_at is None
@@ -156,7 +156,7 @@ def test_oci_lost_in_the_middle_leaves_the_rest_to_be_done(
         "Left out",
     ]
     words = text_of(page)
-    assert "it goes on when OCI answers again" in words
+    assert "It continues when OCI answers again" in words
     assert "2 orders are still to be done" in words
     # It must not go on by itself for ever.
     assert "data-carry-on" not in words
@@ -225,9 +225,9 @@ def test_stock_that_is_gone_by_then_is_refused_for_the_youngest(
         merchandiser.post(path)
     assert told(merchandiser, path) == {
         "A0": ("Being reserved", ""),
-        "A1": ("Refused", "Of CUP 2 are available to order; 3 are needed."),
+        "A1": ("Refused", "2 of CUP are available to order, and 3 are needed."),
         "A2": ("Being reserved", ""),
-        "A3": ("Left out", "Of CUP 0 are available to order; 2 are needed."),
+        "A3": ("Left out", "0 of CUP are available to order, and 2 are needed."),
     }
     assert finish(engine) == 2
 
@@ -245,6 +245,6 @@ def test_stock_that_is_changed_all_the_time_is_refused_with_words(
         patched.setattr(ledger, "take", changed)
         merchandiser.post(path, form)
     assert told(merchandiser, path) == {
-        "A0": ("Refused", "Its stock was just being changed; try it again.")
+        "A0": ("Refused", "Its stock was being changed. Try again.")
     }
     assert rows()[:-1] == before

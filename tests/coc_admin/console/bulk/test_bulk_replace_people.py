@@ -47,7 +47,7 @@ def test_whoever_comes_second_sees_what_changed(
     assert answer.status_code == 409
     # The fourth was left out for want of stock before, and is so now.
     assert set(answer.context["moved"]) == {order.pk for order in short[:3]}
-    assert "3 orders have moved on since you looked" in text_of(answer)
+    assert "3 orders have changed since you looked" in text_of(answer)
     assert "A replacement is being reserved for the order" in text_of(answer)
     assert Replacement.objects.count() == 3
     finish(engine)
@@ -72,7 +72,7 @@ def test_two_who_confirm_at_once_replace_once(
     )
     operator.post(theirs)
     assert set(told(operator, theirs).values()) == {
-        ("Already done", "mia has asked for it already.")
+        ("Already done", "mia has already requested this.")
     }
     assert Replacement.objects.count() == 2
     finish(engine)

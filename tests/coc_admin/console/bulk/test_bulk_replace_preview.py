@@ -91,7 +91,7 @@ def test_the_short_sku_is_chosen_where_there_are_several(
 def test_nothing_to_replace_is_said(merchandiser: Client, engine: Engine) -> None:
     order = engine.capture(engine.site({"MUG": 9}), "A1", [("MUG", 1)])
     page = merchandiser.get(begin(merchandiser, "replace", [order], listing="orders"))
-    assert "Nothing that could be replaced is short in the chosen orders" in text_of(page)
+    assert "The selected orders have no short item that can be replaced" in text_of(page)
 
 
 def test_all_orders_short_of_one_sku_are_taken_from_the_desk_by_sku(
@@ -124,7 +124,7 @@ def test_the_oldest_orders_are_taken_where_there_are_too_many(
     monkeypatch.setattr(replace_views, "MOST_CHOSEN", 2)
     asked = {"row": "web~MUG"}
     page = merchandiser.post("/desk/skus/replace/", asked, follow=True)
-    assert "the rest was left out" in text_of(page)
+    assert "The rest were left out" in text_of(page)
     assert [item.order for item in page.context["group"].items] == short[:2]
 
 
@@ -141,13 +141,13 @@ def test_a_preview_tells_of_each_order_and_changes_nothing(
         (one.order, one.replacing.units, one.replacing.difference) for one in page.context["to_do"]
     ] == [(short[0], D(2), None), (short[1], D(3), None), (short[2], D(1), None)]
     assert [(one.order, one.closed) for one in page.context["left_out"]] == [
-        (short[3], "Of CUP 0 are available to order; 2 are needed.")
+        (short[3], "0 of CUP are available to order, and 2 are needed.")
     ]
     figures = ("needed", "units", "difference", "lacking")
     assert [page.context[name] for name in figures] == [D(8), D(6), None, 1]
     words = text_of(page)
     assert "There is not enough CUP for all" in words
-    assert "A replacement cannot be taken back." in words
+    assert "A replacement cannot be undone." in words
     assert "Blue mug" in words
 
     form = form_of(page, unit_price="8.25", preview="1") | {"reason": ""}
@@ -196,15 +196,15 @@ def test_orders_to_which_it_cannot_be_done_are_left_out_with_why(
     path = begin(merchandiser, "replace", [*short, twice, other, whole], listing="orders")
     page = picked(merchandiser, path)
     assert {one.order.order_no: one.closed for one in page.context["planned"]} == {
-        "A0": "Its prices are in EUR: replace it in a second go.",
+        "A0": "Its prices are in EUR. Replace it separately.",
         "A1": "The order is being cancelled.",
-        "A2": "MUG is replaced by CUP already.",
+        "A2": "MUG was already replaced by CUP.",
         "A3": "A replacement is being reserved for the order. Try again when that has finished.",
-        "B1": "Several of its items are short of MUG: replace them on its page.",
-        "B2": "Nothing of MUG is short in it.",
+        "B1": "Several of its items are short of MUG. Replace them on the page of the order.",
+        "B2": "The order is not short of MUG.",
         "B3": "Nothing of the order is short.",
     }
-    assert "This can be done to none of the chosen orders" in text_of(page)
+    assert "None of the selected orders allows this" in text_of(page)
     assert 'name="reason"' not in text_of(page)
     finish(engine)
 
@@ -217,4 +217,4 @@ def test_a_sku_that_the_list_does_not_know_or_others_wait_for_is_refused(
     assert one.closed == "The inventory list web does not know NONE."
     engine.capture(short[0].site, "B1", [("CUP", 1)])
     [one] = picked(merchandiser, path).context["planned"]
-    assert one.closed == "Orders wait for CUP; they are served first."
+    assert one.closed == "Other orders wait for CUP. They are served first."

@@ -99,7 +99,7 @@ def test_all_that_fit_are_chosen_up_to_a_bound(
     monkeypatch.setattr(selection, "MOST_CHOSEN", 4)
     answer = viewer.post("/chosen/orders/", {"do": "all"}, follow=True)
     assert len(chosen(viewer, "orders")) == 4
-    assert "the rest was left out" in answer.content.decode()
+    assert "The rest were left out" in answer.content.decode()
     assert chosen(viewer) == {outage.partial.pk}
 
 
@@ -156,9 +156,9 @@ def test_a_preview_changes_nothing_and_says_what_would_happen(
     page = merchandiser.get(path)
     assert [one.order for one in page.context["to_do"]] == [outage.partial, outage.waiting]
     words = page.content.decode()
-    assert "OCI may hold something for 1 of them." in words
+    assert "OCI may hold units for 1 of them." in words
     assert "1 reserved are released" in words
-    assert "knows nothing of it" in words
+    assert "does not know it" in words
     assert "This cannot be undone" in words
     assert "Cancelled by mia." in words
     assert OrderEvent.objects.count() == events
@@ -174,7 +174,7 @@ def test_many_orders_are_cancelled_once(merchandiser: Client, outage: Scene) -> 
     assert results(merchandiser, path) == {
         "0000012341": (
             "done",
-            "OCI may hold something for it; that is released in the background.",
+            "OCI may hold units for it. They are released in the background.",
         ),
         "0000012345": ("done", ""),
         "0000012344": ("already", "Cancelled by mia."),
@@ -220,8 +220,8 @@ def test_short_items_are_cancelled_and_opened_again(merchandiser: Client, outage
 def test_settling_outside_needs_reference_and_reason(merchandiser: Client, outage: Scene) -> None:
     path = begin(merchandiser, "settle_outside", [outage.partial, outage.nothing])
     answer = confirm(merchandiser, path, {"reference": " ", "reason": ""})
-    assert b"Name what others can look up" in answer.content
-    assert b"Say why, in a few words." in answer.content
+    assert b"Enter a reference that others can look up" in answer.content
+    assert b"Enter a reason." in answer.content
     assert Order.objects.oversold().count() == 2
 
     confirm(merchandiser, path, OUTSIDE)
@@ -253,7 +253,7 @@ def test_orders_that_moved_on_since_the_preview_are_shown_and_nothing_is_done(
     answer = merchandiser.post(path, form)
     page = answer.content.decode()
     assert answer.status_code == 409
-    assert page.count("Has moved on") == 1
+    assert page.count("Has changed") == 1
     assert "Settled outside by otto." in page
     assert 'value="PO-77"' in page
     assert 'value="Sold out for good."' in page
@@ -290,7 +290,7 @@ def test_what_changes_after_the_confirmation_is_refused_with_why(
     confirm(merchandiser, path, WHY)
     page = merchandiser.get(path)
     assert page.context["pending"] == 1
-    assert b"Go on with the next 1" in page.content
+    assert b"Continue with the next 1" in page.content
     assert chosen(merchandiser) == set()
     Order.objects.filter(pk=outage.waiting.pk).update(
         status=OrderStatus.FAILED, export_status=ExportStatus.NOT_EXPORTED
@@ -320,7 +320,7 @@ def test_two_that_carry_on_at_once_do_each_order_once(merchandiser: Client, outa
 def test_nothing_to_do_is_said_and_not_confirmed(merchandiser: Client, outage: Scene) -> None:
     path = begin(merchandiser, "settle_outside", [outage.complete], listing="orders")
     page = merchandiser.get(path)
-    assert b"This can be done to none of the chosen orders" in page.content
+    assert b"None of the selected orders allows this" in page.content
     assert b'name="reason"' not in page.content
     merchandiser.post(path, OUTSIDE | {"mark": f"{outage.complete.pk}:{'0' * 12}"})
     made = page.context["planned"][0]

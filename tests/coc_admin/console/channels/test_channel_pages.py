@@ -156,10 +156,10 @@ def test_a_test_says_what_became_of_it(
     settings.COC_WEBHOOKS_LOCAL = True
     channel = make(operator, HOOK | {"url": f"{receiver.url}/x"})
     path = f"/alerts/channels/{channel.pk}/test/"
-    assert b"The test was handed over." in operator.post(path, follow=True).content
+    assert b"The test was sent." in operator.post(path, follow=True).content
     receiver.status = 404
     page = operator.post(path, follow=True).content.decode()
-    assert "The test was not handed over. The receiver refused the message (HTTP 404)." in page
+    assert "The test was not sent. The receiver refused the message (HTTP 404)." in page
     assert [got.json["event"] for got in receiver.got] == ["test", "test"]
     mailed = make(operator, MAIL)
     operator.post(f"/alerts/channels/{mailed.pk}/test/")
@@ -241,7 +241,7 @@ def test_people_of_some_sites_see_and_make_channels_of_these_only(
         assert operator.post("/alerts/channels/new/", data).status_code == 400
     both = MAIL | {"name": "Mine", "sites": ["NorthShop"]}
     refused = operator.post("/alerts/channels/new/", both)
-    assert b"You do not see every site. Choose among your sites." in refused.content
+    assert b"You do not see every site. Choose from your sites." in refused.content
     assert not Channel.objects.filter(name="Mine").exists()
     own = make(operator, both | {"every_site": ""})
     assert own.every_site is False

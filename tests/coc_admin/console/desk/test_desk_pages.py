@@ -239,7 +239,7 @@ def test_another_site_is_not_seen_or_guessed(merchandiser: Client, outage: Scene
 
 
 def test_an_empty_desk_says_so(viewer: Client, db: None) -> None:
-    assert b"No order is oversold and unsettled." in viewer.get("/desk/").content
+    assert b"No open order is oversold." in viewer.get("/desk/").content
     assert b"Nothing is short" in viewer.get("/desk/skus/").content
 
 
@@ -297,7 +297,7 @@ def test_the_loser_of_a_race_sees_what_has_changed_and_keeps_the_input(
     )
     page = answer.content.decode()
     assert answer.status_code == 409
-    assert "somebody else has changed this meanwhile" in page
+    assert "another person has changed this in the meantime" in page
     assert ">My own words.</textarea>" in page
     assert ("“Otto was first.”" if first == "note" else "Assignee now: otto") in page
     now = DeskEntry.objects.get()
@@ -309,7 +309,7 @@ def test_only_those_who_may_remedy_it_can_be_assigned(merchandiser: Client, outa
     vera = scene.make_user("vera", *scene.VIEWER)
     south = scene.make_user("sue", *scene.MERCHANDISER)
     limit("sue", "South Shop & Co")
-    for other, words in ((vera, "Choose a person"), (south, "may not see the site")):
+    for other, words in ((vera, "Choose a person"), (south, "cannot see the site")):
         answer = merchandiser.post(
             f"/desk/orders/{outage.partial.pk}/",
             {"shown": f"{outage.partial.pk}:0", "assignee": other.pk, "note": "kept"},

@@ -84,7 +84,7 @@ def test_a_repair_is_previewed_reasoned_and_done_once(operator: Client, broken: 
     before = events.count()
     # Without a reason, and by a look, nothing is done.
     refused = operator.post(REPAIR, {"id": row["id"], "reason": ""})
-    assert "Say why, in a few words." in refused.content.decode()
+    assert "Enter a reason." in refused.content.decode()
     assert events.count() == before
     assert operator.post(REPAIR, {"id": row["id"], "reason": "ticket 7"})["Location"] == CHECK
     assert events.filter(kind=EventKind.CAPTURED_OFFLINE).count() == 1

@@ -107,11 +107,11 @@ def test_the_loser_of_a_race_sees_it_and_keeps_the_text(
     ("change", "says"),
     [
         ({"subject": "x\r\nBcc: evil@example.test"}, "one line of plain text"),
-        ({"subject": ""}, "Write a subject."),
+        ({"subject": ""}, "Enter a subject."),
         ({"recipient": "a@example.test\r\nBcc: b@example.test"}, "Use one e-mail address."),
         ({"recipient": "a@example.test, b@example.test"}, "Use one e-mail address."),
         ({"recipient": ""}, "Use one e-mail address."),
-        ({"body": " \n "}, "Write a plain text."),
+        ({"body": " \n "}, "Use plain text only."),
         ({"body": "x\x00y"}, "Nothing was changed."),
         ({"by_email": ""}, "Choose how the message is sent."),
         ({"token": "x"}, "Nothing was sent yet"),
@@ -185,7 +185,7 @@ def test_without_a_mail_server_the_person_is_told(
     settings.EMAIL_BACKEND = "reconciliation.alerts.channels.no_mail.NoMail"
     path = f"/orders/{outage.cancelled.pk}/message/"
     page = merchandiser.post(path, draft_of(merchandiser, outage.cancelled), follow=True)
-    assert "was not handed over. No e-mail server is set" in page.content.decode()
+    assert "was not sent. No e-mail server is set" in page.content.decode()
     assert CustomerMessage.objects.get().email == "failed"
 
 
@@ -258,7 +258,7 @@ def test_templates_of_a_site_come_before_those_of_every_site(
         ({"body": "Dear {customer}"}, "There is no placeholder {customer}."),
         ({"subject": "{oops}"}, "There is no placeholder {oops}."),
         ({"subject": "a\nb"}, "one line of plain text"),
-        ({"body": ""}, "Write a text."),
+        ({"body": ""}, "Enter a text."),
     ],
 )
 def test_a_template_with_a_mistake_is_not_kept(

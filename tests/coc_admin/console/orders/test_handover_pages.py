@@ -46,7 +46,7 @@ def test_hold_then_hand_over_with_reasons(merchandiser: Client, waiting: Order) 
         answer = merchandiser.post(f"{path}hold/", {"reason": "asking the supplier"}, follow=True)
         assert "is held back from order management." in answer.content.decode()
     page = merchandiser.get(path).content.decode()
-    assert "held back from order management until somebody decides" in page
+    assert "held back from order management until a person decides" in page
     assert "asking the supplier" in page
     assert "Held back from order management" in page
 
@@ -56,7 +56,7 @@ def test_hold_then_hand_over_with_reasons(merchandiser: Client, waiting: Order) 
     assert (waiting.export_status, waiting.export_due_at) == ("ready", None)
     assert OrderEvent.objects.filter(order=waiting, kind="export").count() == 2
     again = merchandiser.get(f"{path}hand-over/").content.decode()
-    assert "does not wait for its handover" in again
+    assert "is not waiting for its handover" in again
 
 
 def test_hold_is_refused_once_it_is_taken(merchandiser: Client, waiting: Order) -> None:

@@ -135,7 +135,7 @@ def test_more_than_a_file_may_hold_is_refused_not_cut(
     answer = viewer.get("/orders/export.csv?customer=ada&sort=oldest")
     assert answer.status_code == 302
     assert answer["Location"] == "/orders/?customer=ada&sort=oldest"
-    assert b"More than 5 orders fit; narrow the list" in viewer.get(answer["Location"]).content
+    assert b"More than 5 orders match. Narrow the list" in viewer.get(answer["Location"]).content
     monkeypatch.setattr(export_views, "MOST_ROWS", 6)
     assert len(csv_rows(viewer.get("/orders/export.csv"))) == 6
 

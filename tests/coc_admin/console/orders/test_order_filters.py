@@ -87,13 +87,13 @@ def test_filters(viewer: Client, shop: Site, query: str, found: str) -> None:
         (
             "captured_from=2026-02-03&captured_to=2026-02-02",
             "captured_to",
-            "That day is before the first.",
+            "This day is before the first day.",
         ),
         ("value_from=cheap", "value_from", "Use a number like 49.90."),
         ("value_from=NaN", "value_from", "Use a number like 49.90."),
         ("value_to=1e999999", "value_to", "Ensure that there are no more than 16 digits in total."),
         ("value_to=-1", "value_to", "Ensure this value is greater than or equal to 0."),
-        ("value_from=2&value_to=1", "value_to", "That is less than the smallest value."),
+        ("value_from=2&value_to=1", "value_to", "This is less than the lowest value."),
         ("customer=" + "x" * 101, "customer", "Use at most 100 characters."),
     ],
 )
@@ -117,7 +117,7 @@ def test_days_can_be_those_of_the_site(viewer: Client, shop: Site) -> None:
     day = "captured_from=2026-02-03&captured_to=2026-02-03"
     answer = viewer.get(f"/orders/?{day}&site=NorthShop&zone=site")
     assert numbers(answer) == ["B"]
-    assert "Days: both count, in the site&#x27;s time zone, Pacific/Auckland." in (
+    assert "Days: both are included, in the site&#x27;s time zone, Pacific/Auckland." in (
         answer.content.decode().replace("site's", "site&#x27;s")
     )
     for others in ("", "&zone=site", "&site=NorthShop"):

@@ -106,7 +106,7 @@ def test_order_page_tells_the_story_in_order(viewer: Client, outage: Scene) -> N
     told = [(line.title, line.who, line.why) for line in answer.context["story"]]
     assert told == [
         ("Captured offline", "API client storefront", "The connection to OCI is offline."),
-        ("Asked OCI to reserve", "Reconciliation", "OCI reserved a part of it and has no more."),
+        ("Asked OCI to reserve", "Reconciliation", "OCI reserved a part. It has no more."),
         ("Partially Reserved", "Job: reconciliation", "OCI answered the reservation."),
     ]
     assert answer.context["story"][2].reserved == "1 of 2 × MUG-01; 0 of 1 × CUP-02"
@@ -121,9 +121,9 @@ def test_waiting_order_says_what_happens_next(viewer: Client, outage: Scene) -> 
     earlier = place(outage.site, "earlier", minutes_ago=90)
     set_connection(ConnectionState.OFFLINE, cause=OfflineCause.UNREACHABLE)
     stands = viewer.get(f"/orders/{outage.waiting.pk}/").context["standing"]
-    assert stands.title == "Waits for its reservation"
+    assert stands.title == "Waiting for its reservation"
     assert stands.next_step == (
-        "It is reserved by itself when OCI answers again, oldest order first."
+        "It is reserved automatically when OCI answers again, oldest order first."
         " 1 order captured earlier will be served first."
     )
     set_connection(ConnectionState.FORCED_OFFLINE, cause=OfflineCause.FORCED)
@@ -143,7 +143,7 @@ def test_order_that_does_not_exist(viewer: Client, outage: Scene) -> None:
     for key in (str(last + 1), "9" * 40):
         answer = viewer.get(f"/orders/{key}/")
         assert answer.status_code == 404
-        assert b"There is no such page" in answer.content
+        assert b"This page does not exist" in answer.content
 
 
 def test_hostile_texts_are_shown_as_text(viewer: Client, db: None) -> None:
@@ -157,7 +157,7 @@ def test_hostile_texts_are_shown_as_text(viewer: Client, db: None) -> None:
 def test_cancelling_needs_a_reason(merchandiser: Client, outage: Scene) -> None:
     answer = merchandiser.post(f"/orders/{outage.waiting.pk}/cancel/", {"reason": "  "})
     assert answer.status_code == 200
-    assert b"Say why, in a few words." in answer.content
+    assert b"Enter a reason." in answer.content
     outage.waiting.refresh_from_db()
     assert outage.waiting.status == OrderStatus.NEW
 
@@ -182,7 +182,7 @@ def test_exported_order_is_not_cancelled(merchandiser: Client, outage: Scene) ->
     assert b"Cancel it there, so that it is not shipped." in merchandiser.get(path).content
     answer = merchandiser.post(path, {"reason": "too late"})
     assert answer.status_code == 409
-    assert b"Not cancelled; nothing was changed." in answer.content
+    assert b"Not cancelled. Nothing was changed." in answer.content
     assert b"Order management has taken the order" in answer.content
     outage.complete.refresh_from_db()
     assert outage.complete.status == OrderStatus.NEW
@@ -213,7 +213,7 @@ def test_ending_a_review_gives_the_order_back_to_the_queue(
     path = f"/orders/{outage.review.pk}/end-review/"
     assert path.encode() in merchandiser.get(f"/orders/{outage.review.pk}/").content
     assert b"LocationNotFound (NorthShop-stock)" in merchandiser.get(path).content
-    assert b"Say why, in a few words." in merchandiser.post(path, {"reason": ""}).content
+    assert b"Enter a reason." in merchandiser.post(path, {"reason": ""}).content
     assert Order.objects.needing_review().count() == 1
 
     for _ in range(2):
@@ -243,8 +243,8 @@ def refused(outage: Scene) -> Order:
 @pytest.mark.parametrize(
     ("state", "following"),
     [
-        (ConnectionState.ONLINE, "surely cancelled the reservation.</p>"),
-        (ConnectionState.OFFLINE, "That waits until OCI can be called again."),
+        (ConnectionState.ONLINE, "confirms that the reservation is cancelled.</p>"),
+        (ConnectionState.OFFLINE, "This waits until OCI can be called again."),
     ],
 )
 def test_a_refused_order_says_what_is_still_held_and_why(
@@ -253,16 +253,18 @@ def test_a_refused_order_says_what_is_still_held_and_why(
     set_connection(state)
     page = viewer.get(f"/orders/{refused.pk}/").content.decode()
     assert "Failed: refused to the shopper" in page
-    assert "Units that are still held for it and off ATO: 3." in page
+    assert "Units still held for it and not in ATO: 3." in page
     assert following in page
-    assert "What is held for it is given back when OCI surely holds nothing for it." in page
+    assert (
+        "Held units are given back once OCI confirms that it holds nothing for the order." in page
+    )
     assert "Nothing is held for it." not in page
 
 
 def test_a_refused_order_says_when_nothing_is_held_any_more(viewer: Client, refused: Order) -> None:
     outcomes.give_back_failed(order_id=refused.pk, now=NOW)
     page = viewer.get(f"/orders/{refused.pk}/").content.decode()
-    assert "the shopper was told so; its story below says why. Nothing is held for it." in page
+    assert "the shopper was told. Its history below shows why. Nothing is held for it." in page
     assert "still held" not in page
 
 
@@ -275,8 +277,11 @@ def test_a_review_of_what_is_given_back_can_be_ended(
     path = f"/orders/{outage.review.pk}/end-review/"
     page = merchandiser.get(f"/orders/{outage.review.pk}/").content.decode()
     assert path in page
-    assert "Its reservation is not cancelled again by itself" in page
-    assert b"cancelled at OCI again by itself; then its stock" in merchandiser.get(path).content
+    assert "The cancellation of its reservation is not retried automatically" in page
+    assert (
+        b"of its reservation is retried automatically. Then its stock"
+        in merchandiser.get(path).content
+    )
     merchandiser.post(path, {"reason": "The location is there now."})
     outage.review.refresh_from_db()
     assert (outage.review.status, outage.review.needs_review_since) == (status, None)

@@ -110,7 +110,7 @@ def test_nothing_is_sent_when_one_file_cannot_be_had(viewer: Client, made: Outag
     )
     response = viewer.get(f"/outages/{made.pk}/reports.zip")
     assert (response.status_code, response["Location"]) == (302, f"/outages/{made.pk}/")
-    assert "is being written; try again in a moment" in viewer.get("/outages/").content.decode()
+    assert "is being written. Try again in a moment" in viewer.get("/outages/").content.decode()
 
 
 def test_too_many_files_are_refused(

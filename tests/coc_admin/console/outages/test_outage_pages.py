@@ -89,7 +89,7 @@ def test_page_tells_times_orders_and_outcomes(viewer: Client, outage: Scene) -> 
         ("Loss detected: offline", "connection"),
         ("Probing began", "monitor"),
         ("OCI answers again; the backlog is being reconciled", "connection"),
-        ("Nothing waits any more; online", "connection"),
+        ("Nothing is waiting; online", "connection"),
     ]
     assert [(run.pk, sum(counts.values())) for run, counts in context["runs"]] == [
         (outage.run.pk, 5)
@@ -184,7 +184,7 @@ def test_chart_has_a_table_and_the_page_keeps_to_the_policy(viewer: Client, outa
     made = make_outage(outage.run)
     page = viewer.get(f"/outages/{made.pk}/").content.decode()
     assert '<polyline class="chart-captured" points="0.00,100.00 ' in page
-    assert "<summary>The same as a table</summary>" in page
+    assert "<summary>Show as a table</summary>" in page
     assert (
         '2 Feb 2026, 11:52:00 UTC</time></th> <td class="number">6</td>'
         ' <td class="number">3</td> <td class="number">3</td>'
@@ -241,8 +241,8 @@ def test_open_outage_says_that_it_is_not_over(viewer: Client, outage: Scene) -> 
     answer = viewer.get(f"/outages/{made.pk}/")
     assert "Not over" in answer.content.decode()
     assert answer.context["to_reconcile"] == "–"
-    assert "OCI has not come back for good yet." in answer.context["text"]
-    assert "Not over yet; it has lasted " in answer.context["text"]
+    assert "OCI has not recovered yet." in answer.context["text"]
+    assert "Not over yet. It has lasted " in answer.context["text"]
     assert "Not over" in viewer.get("/outages/").content.decode()
 
 
@@ -275,7 +275,7 @@ def test_open_outage_tells_how_probing_goes(viewer: Client, db: None) -> None:
     last = viewer.get(f"/outages/{made.pk}/").context["story"][-1]
     assert (last.title, last.why) == (
         "Probing",
-        "2 good answers in a row so far. The last fault: Connection refused.",
+        "2 good answers in a row so far. Last fault: Connection refused.",
     )
     set_connection(ConnectionState.FORCED_OFFLINE, cause=OfflineCause.FORCED)
     story = viewer.get(f"/outages/{made.pk}/").context["story"]

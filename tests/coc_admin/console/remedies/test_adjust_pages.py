@@ -92,10 +92,10 @@ def test_a_part_is_released_with_a_preview_and_once(
     before = rows()
     shown = operator.post(path, filled(mug="2")).content.decode()
     assert '2 of 3 × <span class="code">MUG</span> stay in' in shown
-    assert "The order is short of the 1 units that are released" in shown
+    assert "The order becomes short of the 1 released units" in shown
     assert '<span class="code">MUG</span> in <span class="code">web</span>: 7 are' in shown
     asked = operator.post(path, filled(mug="2") | {"confirm": "1", "reason": " "})
-    assert b"Say why, in a few words." in asked.content
+    assert b"Enter a reason." in asked.content
     again = operator.post(path, filled(mug="2") | {"change": "1"}).content.decode()
     assert re.findall(r'name="keep"[^>]* value="([^"]*)"', again) == ["2", "2"]
     assert rows() == before
@@ -109,8 +109,8 @@ def test_a_part_is_released_with_a_preview_and_once(
     assert engine.held() == {"MUG": D(2), "CUP": D(2)}
     lines = [(line.title, line.who, line.why, line.notes) for line in told.context["story"]]
     note = ("2 of 3 × MUG kept in web",)
-    assert lines.count(("Reservation adjusted by hand", "otto", REASON, note)) == 1
-    assert lines.count(("Adjustment asked for", "otto", REASON, note)) == 1
+    assert lines.count(("Reservation adjusted manually", "otto", REASON, note)) == 1
+    assert lines.count(("Adjustment requested", "otto", REASON, note)) == 1
     # The old document is past; the new one can be adjusted again.
     assert path.encode() not in told.content
     assert path_of(order).encode() in told.content
@@ -146,12 +146,12 @@ def test_a_scarce_sku_is_refused_with_the_figure(
     count_it(engine)
     before = rows()
     shown = operator.post(path_of(order), filled(to="outlet")).content.decode()
-    assert "Of MUG (outlet) 1 are available to order; 3 are needed." in shown
+    assert "1 of MUG (outlet) are available to order, and 3 are needed." in shown
     answer = confirm(operator, order, to="outlet")
     assert answer.status_code == 409
     page = answer.content.decode()
-    assert "Not adjusted; the order counts on the reservation that it had." in page
-    assert "Instead the whole document can be given back" in page
+    assert "Not adjusted. The order counts on its old reservation." in page
+    assert "Alternatively, give the whole document back" in page
     assert f'value="{REASON}"' in page
     assert rows() == before
 
@@ -181,7 +181,7 @@ def test_a_part_of_a_scarce_sku_is_released_where_it_is(
     assert quantities(order) == [("MUG", D(3), D(2)), ("CUP", D(2), D(2))]
     assert engine.held() == {"MUG": D(2), "CUP": D(2)}
     lines = [(line.title, line.why, line.notes) for line in told.context["story"]]
-    assert lines.count(("Reservation given back by hand", REASON, ("1 × MUG",))) == 1
+    assert lines.count(("Reservation given back manually", REASON, ("1 × MUG",))) == 1
     assert ("Asked OCI to release units", "OCI's answer: released.", ()) in lines
     assert b"Released at OCI" in told.content
     # What is left can be given back; the page says how much that is.
@@ -196,7 +196,7 @@ def test_oci_short_of_it_is_said_with_the_figures(
     answer = confirm(operator, order, to="outlet")
     assert answer.status_code == 409
     page = answer.content.decode()
-    assert "OCI had 1 of MUG in outlet; 3 are needed." in page
+    assert "OCI had 1 of MUG in outlet, and 3 are needed." in page
     assert f'href="/orders/{order.pk}/#story-title"' in page
     assert quantities(order) == [("MUG", D(3), D(3)), ("CUP", D(2), D(2))]
     assert engine.held() == {"MUG": D(3), "CUP": D(2)}
@@ -231,7 +231,7 @@ def test_without_an_answer_the_order_says_so_and_offers_nothing_else(
         ({"mug": "4"}, "Keep at most 3."),
         ({"mug": "-1"}, "Keep 0 or more."),
         ({"mug": "two"}, "Use a number like 2 or 2.5."),
-        ({"mug": ""}, "Say how many are kept; 0 releases them all."),
+        ({"mug": ""}, "Enter how many units to keep. 0 releases them all."),
         ({"to": "moon"}, "Choose one of the lists."),
     ],
 )

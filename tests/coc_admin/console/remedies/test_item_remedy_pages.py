@@ -47,7 +47,7 @@ def test_short_items_are_cancelled_with_a_preview_and_once(
     order_page = f"/orders/{outage.partial.pk}/"
     assert path.encode() in merchandiser.get(order_page).content
     page = merchandiser.get(path).content
-    assert b"Up to 2 short units will not be delivered; the 1 reserved units are kept" in page
+    assert b"Up to 2 short units will not be delivered. The 1 reserved units are kept" in page
     items = shown(page, "item")
     assert len(items) == 2
 
@@ -85,7 +85,11 @@ def test_one_of_them_may_stay_open_and_all_are_opened_again(
 
 @pytest.mark.parametrize(
     ("items", "words"),
-    [([], b"Choose at least one item."), (["x:1"], b"no item of the order"), (["1:y"], b"no item")],
+    [
+        ([], b"Choose at least one item."),
+        (["x:1"], b"does not belong to the order"),
+        (["1:y"], b"no item"),
+    ],
 )
 def test_nonsense_is_explained(
     merchandiser: Client, outage: Scene, items: list[str], words: bytes
@@ -96,7 +100,7 @@ def test_nonsense_is_explained(
     )
     assert answer.status_code == 200
     assert words in answer.content
-    assert b"Say why, in a few words." in answer.content
+    assert b"Enter a reason." in answer.content
     assert rows() == before
 
 
@@ -110,7 +114,7 @@ def test_the_loser_of_a_race_sees_what_changed_and_keeps_the_input(
     answer = merchandiser.post(path, {"item": items, "reason": REASON})
     assert answer.status_code == 409
     page = answer.content.decode()
-    assert "Not cancelled; nothing was changed." in page
+    assert "Not cancelled. Nothing was changed." in page
     assert "0 of CUP-02 are short now, not 1" in page
     assert f'value="{REASON}"' in page
     assert rows() == before
@@ -148,13 +152,13 @@ def test_a_replacement_is_chosen_previewed_and_reserved_once(
     assert [one.sku for one in found.context["matches"]] == ["CUP"]
 
     page = merchandiser.get(path, {"item": item.pk, "sku": "CUP"})
-    assert b"5 are available to order now; 2 are taken off at once." in page.content
+    assert b"5 are available to order now. 2 are taken off at once." in page.content
     filled = {name: shown(page.content, name)[0] for name in ("item", "sku", "units")}
     assert filled == {"item": str(item.pk), "sku": "CUP", "units": "2.000"}
     before = rows()
     asked = merchandiser.post(path, filled | {"unit_price": "11", "preview": "1"}).content
     assert b"all together the difference is 3.00 USD" in asked
-    assert b"Say why, in a few words." not in asked
+    assert b"Enter a reason." not in asked
     assert rows() == before
     for _ in range(2):
         answer = merchandiser.post(path, filled | {"unit_price": "11", "reason": REASON})
@@ -182,8 +186,8 @@ def test_oci_short_of_it_is_said_with_the_figures(
     )
     assert answer.status_code == 409
     page = answer.content.decode()
-    assert "Not replaced; the order is as it was." in page
-    assert "OCI had 1 of CUP; 2 are needed." in page
+    assert "Not replaced. The order is unchanged." in page
+    assert "OCI had 1 of CUP, and 2 are needed." in page
     assert f'value="{REASON}"' in page
     assert 'value="8"' in page
     assert quantities(short) == [("MUG", D(3), D(1)), ("JUG", D(2), D(2))]
@@ -203,7 +207,7 @@ def test_without_an_answer_the_order_says_so_and_offers_nothing_else(
     set_connection("ONLINE")
     page = answer.content.decode()
     assert "OCI has not answered clearly." in page
-    assert "2 CUP are being reserved in place of what is short." in page
+    assert "2 CUP are being reserved to replace short units." in page
     for other in ("replace", "cancel-items", "settle"):
         assert f"/orders/{short.pk}/{other}/" not in page
     assert f"/orders/{short.pk}/cancel/" in page
@@ -235,7 +239,7 @@ def test_a_document_is_given_back_with_a_preview_and_once(
     page = operator.get(path).content.decode()
     assert "which holds 3 units" in page
     assert str(document.reservation_id) in page
-    assert b"Say why, in a few words." in operator.post(path, {"reason": " "}).content
+    assert b"Enter a reason." in operator.post(path, {"reason": " "}).content
     for _ in range(2):
         answer = operator.post(path, {"reason": REASON}, follow=True)
         assert b"OCI has released the reservation. It said: cancelled." in answer.content
@@ -243,7 +247,7 @@ def test_a_document_is_given_back_with_a_preview_and_once(
     assert engine.held() == {}
     story = operator.get(f"/orders/{short.pk}/").context["story"]
     told = [(line.title, line.who, line.notes) for line in story]
-    assert told.count(("Reservation given back by hand", "otto", ("1 × MUG; 2 × JUG",))) == 1
+    assert told.count(("Reservation given back manually", "otto", ("1 × MUG; 2 × JUG",))) == 1
     assert path.encode() not in operator.get(f"/orders/{short.pk}/").content
     assert operator.get(path).status_code == 200
 

@@ -20,7 +20,7 @@ def test_settling_outside_says_what_it_means_and_records_it_once(
     order_page = f"/orders/{outage.partial.pk}/"
     assert path.encode() in merchandiser.get(order_page).content
     page = merchandiser.get(path).content
-    assert b"the 2 short units were secured by other means than OCI" in page
+    assert b"the 2 short units were secured outside OCI" in page
     assert b"It is not shown as reserved" in page
 
     for _ in range(2):
@@ -37,8 +37,8 @@ def test_settling_outside_says_what_it_means_and_records_it_once(
 
 def test_reference_and_reason_are_needed(merchandiser: Client, outage: Scene) -> None:
     answer = merchandiser.post(f"/orders/{outage.partial.pk}/settle/", {"reference": " "})
-    assert b"Name what others can look up" in answer.content
-    assert b"Say why, in a few words." in answer.content
+    assert b"Enter a reference that others can look up" in answer.content
+    assert b"Enter a reason." in answer.content
     assert not OrderEvent.objects.filter(kind=EventKind.RESOLVED).exists()
 
 
@@ -55,7 +55,7 @@ def test_the_loser_of_a_race_sees_what_happened_and_keeps_the_input(
     answer = merchandiser.post(f"/orders/{outage.partial.pk}/settle/", FILLED)
     assert answer.status_code == 409
     page = answer.content.decode()
-    assert "Not recorded; nothing was changed." in page
+    assert "Not recorded. Nothing was changed." in page
     assert "The order was settled as “Settled outside” by otto." in page
     assert 'value="PO-77"' in page
     assert 'value="Store 12 ships the rest."' in page

@@ -147,7 +147,7 @@ def test_file_is_looked_into_beside_the_database(
     assert [order.order_no for order, *_ in rows] == ["A0", "A2", "A3", "A4"]
     assert "1 short" in page
     assert "28.50 EUR" in page
-    assert "Write this day anew" not in page
+    assert "Rebuild this day" not in page
 
 
 def test_items_tell_what_is_short_cancelled_and_replaced(
@@ -214,7 +214,7 @@ def test_a_report_has_pages_until_it_is_written_anew(
     publish.rebuild_one(oversold, now=NOW + timedelta(minutes=1))
     answer = viewer.get(f"/reports/{oversold.pk}/?cursor={cursors[0]}")
     assert numbers(answer) == ["A0", "A1"]
-    assert "written anew while you were reading" in answer.content.decode()
+    assert "rewritten while you were reading" in answer.content.decode()
 
 
 @pytest.mark.in_turn(3)
@@ -241,7 +241,7 @@ def test_a_long_search_goes_on_when_asked_to(
     path = f"/reports/{oversold.pk}/?{query}"
     first = viewer.get(path)
     assert numbers(first) == []
-    assert "None of the orders looked through so far fits." in first.content.decode()
+    assert "None of the orders searched so far matches." in first.content.decode()
     assert numbers(viewer.get(f"{path}&cursor={first.context['page'].next_cursor}")) == ["A4"]
 
 
@@ -259,7 +259,7 @@ def test_a_missing_or_torn_file_is_told_and_not_touched(
     page = answer.content.decode()
     assert (answer.status_code, numbers(answer)) == (200, [])
     assert "The file of this report cannot be shown." in page
-    assert "A merchandiser can have the day written anew." in page
+    assert "A merchandiser can rebuild the day." in page
     assert f"/reports/{oversold.pk}/rebuild/" not in page
     assert path.exists() is (fault == "torn")
     page = merchandiser.get(f"/reports/{oversold.pk}/").content.decode()

@@ -68,7 +68,8 @@ def test_older_runs_keep_the_filters(viewer: Client, db: None) -> None:
     further = NEWEST_FIRST.cursor_at(Run.objects.order_by("-pk")[24])
     assert f'href="?state=completed&amp;cursor={further}"' in page
     assert (
-        "No reconciliation fits." in viewer.get("/runs/?state=configuration_fault").content.decode()
+        "No reconciliation matches."
+        in viewer.get("/runs/?state=configuration_fault").content.decode()
     )
 
 
@@ -103,7 +104,7 @@ def test_an_order_is_compared_with_the_attempt_before(viewer: Client, outage: Sc
     assert (entry.before_state, entry.before_run) == ("OCI_OFFLINE", first)
     none = viewer.get(f"/runs/{first}/?outcome=changed")
     assert none.context["entries"] == []
-    assert "No order ended otherwise than at the attempt before." in none.content.decode()
+    assert "No order ended differently from the attempt before." in none.content.decode()
 
 
 def test_batches_tell_what_became_of_their_orders(viewer: Client, db: None) -> None:
@@ -134,11 +135,11 @@ def test_calls_are_told_in_plain_words(viewer: Client, outage: Scene) -> None:
     assert [(a.order.order_no[-2:], words) for a, words in answer.context["rows"]] == [
         (
             "45",
-            "No answer that can be trusted; nothing was counted. OCI did not answer in time.",
+            "OCI gave no reliable answer. Nothing was counted. OCI did not answer in time.",
         ),
-        ("43", "OCI refused, and trying again would not help. The location does not exist."),
-        ("42", "OCI had none of it."),
-        ("41", "OCI reserved a part of it and has no more."),
+        ("43", "OCI refused. A retry would not help. The location does not exist."),
+        ("42", "OCI had none."),
+        ("41", "OCI reserved a part. It has no more."),
         ("40", "OCI reserved everything that was asked for."),
     ]
     narrowed = viewer.get(f"{path}?outcome=NOTHING_RESERVED").context["rows"]

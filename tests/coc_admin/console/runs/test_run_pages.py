@@ -36,11 +36,11 @@ def test_run_page_counts_and_explains(viewer: Client, outage: Scene) -> None:
     assert [(fault.order.order_no, words) for fault, words in answer.context["faults"]] == [
         (
             "0000012345",
-            "No answer that can be trusted; nothing was counted. OCI did not answer in time.",
+            "OCI gave no reliable answer. Nothing was counted. OCI did not answer in time.",
         ),
         (
             "0000012343",
-            "OCI refused, and trying again would not help. The location does not exist.",
+            "OCI refused. A retry would not help. The location does not exist.",
         ),
     ]
     assert [entry.order.order_no for entry, _ in answer.context["entries"]] == [
@@ -128,13 +128,13 @@ def test_starting_twice_starts_one_run(
     assert (second.status_code, second["Location"]) == (302, f"/runs/{run.pk}/")
     assert Run.objects.count() == 2
     page = merchandiser.get(f"/runs/{run.pk}/").content.decode()
-    assert "A reconciliation is already under way; this is it." in page
+    assert "A reconciliation is already running. This is it." in page
 
 
 def test_starting_needs_a_reason(merchandiser: Client, outage: Scene, stock_unknown: None) -> None:
     answer = merchandiser.post("/runs/new/", {"scope": "missing"})
     assert answer.status_code == 200
-    assert b"Say why, in a few words." in answer.content
+    assert b"Enter a reason." in answer.content
     assert Run.objects.count() == 1
 
 

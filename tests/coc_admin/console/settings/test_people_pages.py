@@ -96,7 +96,7 @@ def test_link_of_a_disabled_person_does_not_work(administrator: Client) -> None:
     assert b"This link does not work" in Client().get(link, follow=True).content
     nora = User.objects.get(username="nora")
     answer = administrator.post(f"{page_of(nora)}link/", follow=True)
-    assert b"No link was made" in answer.content
+    assert b"No link was created" in answer.content
 
 
 @pytest.mark.in_turn(3)
@@ -225,7 +225,7 @@ def test_superuser_is_touched_by_superusers_alone(administrator: Client) -> None
     boss = User.objects.create_user("boss", password="a long password", is_superuser=True)
     before = standing(boss)
     page = administrator.get(page_of(boss))
-    assert b"only a superuser changes a superuser" in page.content
+    assert b"Only a superuser can change a superuser" in page.content
     sent = inputs_of(page) | {"first_name": "Bo"}
     assert administrator.post(page_of(boss), sent).status_code == 409
     for act in ("disable", "enable", "sign-out", "unlock"):
@@ -298,7 +298,7 @@ def test_list_searches_pages_and_asks_a_bounded_number_of_questions(
     assert [(person.username, role, sites) for person, role, sites in found] == [
         ("zoe", "Operator", ["NorthShop"])
     ]
-    assert b"Nobody fits" in administrator.get(f"{LIST}?q=%00nobody").content
+    assert b"No person matches" in administrator.get(f"{LIST}?q=%00nobody").content
 
 
 def test_unknown_act_and_person_are_not_found(administrator: Client) -> None:

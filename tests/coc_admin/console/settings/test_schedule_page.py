@@ -1,4 +1,4 @@
-"""What runs by itself: shown, run now, repaired."""
+"""Scheduled tasks: shown, run now, repaired."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_change_is_stored_with_a_line_of_the_log(operator: Client, site: Site) -
 def test_saving_what_is_there_changes_nothing(operator: Client, site: Site) -> None:
     before = stored()
     answer = operator.post(PAGE, inputs_of(operator.get(PAGE)), follow=True)
-    assert b"Nothing was different" in answer.content
+    assert b"You made no changes" in answer.content
     assert stored() == before
     assert not AuditEntry.objects.exists()
 

@@ -144,7 +144,7 @@ def test_sku_page_says_what_the_figure_is_made_of(viewer: Client, outage: Scene)
     told = [
         (h.order.order_no, h.quantity, h.get_state_display()) for h in answer.context["holds"].rows
     ]
-    answered = "Answered by OCI, kept until a later snapshot"
+    answered = "Answered by OCI; held until a later snapshot"
     assert told == [
         ("0000012340", 2, answered),
         ("0000012341", 2, answered),
@@ -189,7 +189,7 @@ def test_sku_page_tells_a_rerun_that_oci_has_not_answered_from_an_answer(
 
 @pytest.mark.parametrize(
     ("status", "why"),
-    [("failed", b"Refused to the shopper; kept until"), ("cancelling", b"Being cancelled; kept")],
+    [("failed", b"Refused to the shopper; held until"), ("cancelling", b"Being cancelled; held")],
 )
 def test_sku_page_says_why_a_refused_or_cancelled_order_still_holds(
     viewer: Client, outage: Scene, status: str, why: bytes
@@ -216,7 +216,7 @@ def test_uncounted_sku(viewer: Client, db: None) -> None:
     page = viewer.get(f"/inventory/{record.pk}/").content.decode()
     assert "no figure is known; orders are accepted without counting" in page
     assert "No order holds any of it." in page
-    assert "Nothing has moved yet." in page
+    assert "There are no movements yet." in page
     assert "not counted" in viewer.get("/inventory/?sku=free").content.decode()
 
 

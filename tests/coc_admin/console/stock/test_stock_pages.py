@@ -73,11 +73,11 @@ def difference(theirs: int | None, snapshot: int | None, waiting: int, answered:
     )
 
 
-WAIT = "held for orders that wait: OCI does not know of them yet."
+WAIT = "held for waiting orders: OCI does not know of them yet."
 OURS = "fewer at OCI because it has reserved them for our orders since our snapshot."
-KEPT = "still held for orders that OCI has answered; the next snapshot drops them."
+KEPT = "still held for orders that OCI has answered. The next snapshot drops them."
 SOLD = "fewer at OCI for other reasons: sold by other channels, or corrected."
-MORE = "more at OCI: stock came in, or was given back."
+MORE = "more at OCI: stock arrived or was given back."
 
 
 @pytest.mark.in_turn(3)
@@ -92,8 +92,8 @@ MORE = "more at OCI: stock came in, or was given back."
         (98, 100, 0, 6, 98, [f"2 {OURS}", f"4 {KEPT}"]),
         (120, 100, 0, 0, 120, [f"20 {MORE}"]),
         (2, 10, 5, 0, 0, [f"5 {WAIT}", f"8 {SOLD}"]),
-        (None, 10, 5, 0, None, ["OCI does not tell a figure of this SKU in this list."]),
-        (5, None, 0, 0, 5, ["We have had no figure of it yet; it is sold uncounted."]),
+        (None, 10, 5, 0, None, ["OCI returned no figure for this SKU in this list."]),
+        (5, None, 0, 0, 5, ["No figure is known yet. The SKU is sold without counting."]),
     ],
 )
 def test_each_difference_is_explained(
@@ -138,7 +138,7 @@ def test_one_sku_is_compared_and_taken_anew(
     record.refresh_from_db()
     # What orders hold that wait stays on top of the new figure.
     assert (record.snapshot_ato, record.held, record.ato) == (80, 6, 74)
-    assert "1 figure has been renewed." in merchandiser.get("/inventory/").content.decode()
+    assert "1 figure was refreshed." in merchandiser.get("/inventory/").content.decode()
     assert list(AuditEntry.objects.values_list("actor", "action", "detail")) == 2 * [
         ("mia", "stock.refreshed", {"asked": 1, "renewed": 1})
     ]
@@ -172,7 +172,7 @@ def test_oci_is_not_asked_while_it_is_offline(
 ) -> None:
     set_connection(ConnectionState.FORCED_OFFLINE)
     page = merchandiser.get("/inventory/compare/").content.decode()
-    assert "The connection to OCI is not online, so it is not asked." in page
+    assert "The connection to OCI is not online, so OCI was not asked." in page
     merchandiser.post("/inventory/refresh/")
     assert oci.asked == []
 
@@ -183,7 +183,7 @@ def test_at_most_so_many_lists_are_asked(
     monkeypatch.setattr(comparison, "MOST_LISTS", 1)
     told = viewer.get("/inventory/compare/").context["told"]
     assert [row.theirs for row in told.rows] == [100, 100, 100, None, None, None]
-    assert told.silent == "These SKUs are of many lists; choose one to ask for all of them."
+    assert told.silent == "These SKUs are in many lists. Choose one to ask for all of them."
 
 
 def test_viewers_take_no_snapshot(viewer: Client, outage: Scene, oci: FakeOci) -> None:
