@@ -291,10 +291,13 @@ def _complete(swap: Swap[S], mine: S, *, holder: str, now: datetime) -> bool:
 
 def _let_go(swap: Swap[S], mine: S, caller: _Caller) -> None:
     """Cancel the old document at OCI now; what does not work is done later, by the sweep."""
-    old: ReservationDocument | None = _old(swap, mine)
-    if old is None or not caller.cancel(old):
+    old = _old(swap, mine)
+    if old is None:
         return
-    keys = sorted({*swap.kind.wanted(mine), *held_by(old)})
+    held = held_by(old)
+    if not caller.cancel(old):
+        return
+    keys = sorted({*swap.kind.wanted(mine), *held})
     try:
         stock_refresh.refresh(
             keys=keys, client=caller.client, read_timeout=caller.read_timeout, clock=caller.clock

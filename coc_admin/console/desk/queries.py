@@ -41,7 +41,8 @@ def sorted_short_orders(orders: QuerySet[Order], sort: str) -> QuerySet[Order]:
     if sort == "oldest":
         return _with_entries(orders).order_by("captured_at", "id")
     valued: QuerySet[Any] = orders.annotate(short_value=value_of_order())
-    return _with_entries(valued).order_by("-short_value", "-id")
+    found: QuerySet[Any] = _with_entries(valued)
+    return found.order_by("-short_value", "-id")
 
 
 def _with_entries(orders: QuerySet[Order]) -> QuerySet[Order]:
