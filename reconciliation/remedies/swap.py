@@ -294,10 +294,10 @@ def _let_go(swap: Swap[S], mine: S, caller: _Caller) -> None:
     old = _old(swap, mine)
     if old is None:
         return
-    held = held_by(old)
+    was: dict[Key, Decimal] = held_by(old)
     if not caller.cancel(old):
         return
-    keys = sorted({*swap.kind.wanted(mine), *held})
+    keys = sorted({*swap.kind.wanted(mine), *was})
     try:
         stock_refresh.refresh(
             keys=keys, client=caller.client, read_timeout=caller.read_timeout, clock=caller.clock
