@@ -66,7 +66,7 @@ def _finite(text: str) -> Decimal:
 
 
 def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is not a number")
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

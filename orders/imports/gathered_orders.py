@@ -199,7 +199,7 @@ def _item(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _amount(item: Mapping[str, Any]) -> Decimal:
-    """Return the price of an item; 0 where a quantity is no number, which is refused for that."""
+    """Return the price of an item; 0 if a quantity is not a number, which refuses the order."""
     if "price" in item:
         price: Decimal = item["price"]
         return price

@@ -105,7 +105,7 @@ class Monitor:
     def _refresh_alerts(self, now: datetime) -> None:
         state = connection.current().state
         # An alert about the connection does not wait for its turn.
-        has_moved, self._state = self._state != state, state
+        has_moved = self._has_moved(state)
         if not has_moved and self._next_alerts is not None and now < self._next_alerts:
             return
         started = time.monotonic()
@@ -116,6 +116,11 @@ class Monitor:
         is_quiet = not found and state == ConnectionState.ONLINE
         pause = QUIET_ALERTS_EVERY if is_quiet else ALERTS_EVERY
         self._next_alerts = now + max(pause, 10 * spent)
+
+    def _has_moved(self, state: str) -> bool:
+        """Whether the connection has changed its state since the last tick."""
+        moved, self._state = self._state != state, state
+        return moved
 
     def _retry(self, now: datetime) -> None:
         """Start the next retry cycle if it is due; the look itself is not for each second."""

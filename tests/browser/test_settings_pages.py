@@ -101,7 +101,7 @@ def test_loser_of_a_race_saves_after_looking_without_javascript(
     Site.objects.filter(pk="NorthShop").update(currency="CHF")
     page.get_by_role("button", name="Save").click()
     told = page.get_by_role("alert")
-    expect(told).to_contain_text("another person has changed this")
+    expect(told).to_contain_text("these settings were changed while you had them open")
     expect(told).to_contain_text("Currency: it was “EUR” when you opened it, and is “CHF” now.")
     if SHOTS:
         page.screenshot(path=Path(SHOTS) / "settings-site-lost.png", full_page=True)
@@ -116,7 +116,7 @@ def test_page_to_choose_a_password_is_accessible(person: User, open_page: Open) 
     link = f"/set-password/{key}/{default_token_generator.make_token(person)}/"
     for scheme in ("light", "dark"):
         page = open_page(link, scheme=scheme, width=360, signed_in=False)
-        page.get_by_label("New password").fill("12345678")
+        page.get_by_label("New password", exact=True).fill("12345678")
         page.get_by_role("button", name="Save this password").click()
         page.get_by_text("This field is required").first.wait_for()
         assert axe_findings(page) == []

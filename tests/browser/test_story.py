@@ -296,7 +296,7 @@ def two_people_collide(mia: Person, sam: Person, stack: Stack) -> None:
     page.fill("#reason", "Store 12 ships it.")
     cancel(mia, "A5")
     sam.press("Record it")
-    expect(page.locator("main")).to_contain_text("nothing was changed")
+    expect(page.locator("main")).to_contain_text("Nothing was changed")
     expect(page.locator("#reference")).to_have_value("PO 4711")
     expect(page.locator("#reason")).to_have_value("Store 12 ships it.")
     assert stack.order("A5")["status"] == "cancelled"

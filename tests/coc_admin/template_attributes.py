@@ -8,7 +8,15 @@ from pathlib import Path
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 # People read these: there a number is written as in their language.
-FOR_PEOPLE = {"aria-label", "title", "alt", "placeholder", "data-label", "data-key-help"}
+FOR_PEOPLE = {
+    "aria-label",
+    "title",
+    "alt",
+    "placeholder",
+    "data-label",
+    "data-key-help",
+    "data-failed",
+}
 # These end in a text that is not a number, or in one without separators.
 SAFE_FILTERS = {
     "unlocalize",
@@ -38,6 +46,7 @@ TEXTS = {
     "name",
     "next",
     "note",
+    "more_url",
     "note_address",
     "path",
     "priority",

@@ -77,7 +77,7 @@ def test_the_last_administrator_stays(superuser: Client) -> None:
     ):
         answer = superuser.post(f"/admin/auth/user/{root.pk}/{path}", values)
         assert answer.status_code == 200
-        assert b"You cannot do this to yourself" in answer.content
+        assert b"You cannot do this to your own account" in answer.content
     answer = superuser.post(f"/admin/auth/user/{root.pk}/delete/", {"post": "yes"})
     assert answer.status_code == 403
     chosen = {"action": "delete_selected", "_selected_action": [amy.pk, root.pk], "post": "yes"}

@@ -279,7 +279,7 @@ class TestImportInventory:
         assert rejects.read_text("utf-8-sig").splitlines() == [
             "line,reason,raw",
             "3,the ATO 'x' is not a number,B;x",
-            "4,\"the ATO '-1' is not a number from 0 with at most 3 decimals\",'=C;-1",
+            "4,the ATO '-1' is not a number from 0 with at most 3 decimals,'=C;-1",
             '5,the SKU has 1 to 250 characters without spaces and \\ < > ; % /,"""D"',
         ]
         message, _ = refused(

@@ -76,7 +76,7 @@ def test_a_reason_is_its_english_sentence_and_knows_its_code() -> None:
     assert isinstance(reason, str)
     written = columns("reason", reason, limit=500)
     assert written["reason"] == reason
-    german = "Die Site shop.de nimmt keine Bestellungen ohne Reservierung an."
+    german = "Der Shop shop.de nimmt keine Bestellungen ohne Reservierung an."
     assert in_german(written["reason"], written["reason_codes"]) == german
     assert code_of(reason, written["reason_codes"]) == "site_takes_none"
 
@@ -92,7 +92,7 @@ def test_reasons_are_joined_with_the_words_of_others() -> None:
         operation="put", kind="malformed", status=200, detail=say("line_not_asked", what="MUG")
     )
     assert str(error) == (
-        "OCI's answer could not be understood. It lists MUG, which was not asked for. (HTTP 200)"
+        "OCI's answer could not be understood. It lists MUG, which was not requested. (HTTP 200)"
     )
     reason = join(error.reason, "", "No, really.")
     stored = codes_of(reason, kept=reason)
@@ -164,7 +164,7 @@ def test_what_jobs_write_down_has_codes_and_what_people_write_has_none() -> None
     assert in_german(made.reason, made.reason_codes) == "OCI hat die Reservierung beantwortet."
     assert event(person("mia"), "OCI answered the reservation.").reason_codes is None
 
-    connection.current()
+    connection.note_good(NOW - timedelta(minutes=1))
     CallHealth.objects.update_or_create(
         pk=CallKind.RESERVE,
         defaults={"failures": 9, "unanswered": 9, "unanswered_since": NOW - timedelta(seconds=9)},
@@ -190,7 +190,7 @@ def test_what_jobs_write_down_has_codes_and_what_people_write_has_none() -> None
         (
             "OCI did not answer in time."
             " Site shop.de does not accept orders without a reservation.",
-            "OCI hat nicht rechtzeitig geantwortet. Die Site shop.de nimmt keine Bestellungen ohne"
+            "OCI hat nicht rechtzeitig geantwortet. Der Shop shop.de nimmt keine Bestellungen ohne"
             " Reservierung an.",
         ),
         (

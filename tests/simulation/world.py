@@ -279,7 +279,7 @@ class World:
 
     # --- the queue ----------------------------------------------------------------------------
 
-    def enqueue(self, name: str, ids: tuple[int, ...]) -> None:
+    def enqueue(self, name: str, ids: tuple[int, ...], seconds: int | None) -> None:
         """Take a wake-up: it may be delayed, doubled or lost."""
         fate = self.rng.random() if self.losing_tasks else 1.0
         if fate < 0.1:
@@ -365,7 +365,7 @@ def alive(world: World) -> Iterator[World]:
             ("reconciliation.queue.enqueue.queued", lambda: len(world.queue)),
             ("reconciliation.runs.batches.work_run", partial(batches.work_run, pause=world.pause)),
             ("reconciliation.monitor.loop.ALERTS_EVERY", timedelta(minutes=10)),
-            ("reconciliation.monitor.loop.Monitor._has_moved", lambda monitor: False),
+            ("reconciliation.monitor.loop.Monitor._has_moved", lambda monitor, state: False),
             # There is no queue that a schedule could stop.
             ("reconciliation.maintenance.schedules.heal", lambda now: []),
             ("os.fsync", lambda handle: None),

@@ -142,12 +142,12 @@ def _released(
     said = " ".join(attempt_words(call) for call in done.calls[-1:])
     told = {"number": made_visible(order.order_no), "said": said or "–"}
     if done.released:
-        words = _("Order %(number)s: OCI has released the units. It said: %(said)s")
+        words = _("Order %(number)s: OCI has released the units. %(said)s")
         messages.success(request, words % told)
     else:
         words = _(
             "Order %(number)s is short of the units that are released. OCI has not confirmed the"
-            " release yet; it is asked again automatically. It said: %(said)s"
+            " release yet. This is retried automatically. %(said)s"
         )
         messages.warning(request, words % told)
     return redirect("order", pk=order.pk)

@@ -88,6 +88,8 @@
   dialog.addEventListener("keydown", function (event) {
     if (event.key === "ArrowDown") step(1);
     else if (event.key === "ArrowUp") step(-1);
+    // A search field keeps the first Escape for itself, to clear its text.
+    else if (event.key === "Escape") dialog.close();
     else if (event.key.length === 1 && event.target.matches("[data-hit]") && !event.ctrlKey && !event.metaKey && !event.altKey) {
       field.focus();
       return;

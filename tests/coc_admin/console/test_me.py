@@ -62,7 +62,7 @@ def test_the_chosen_site_stays_and_narrows_lists(viewer: Client, south: Order) -
     [
         ("/orders/?state=waiting", "/orders/?state=waiting"),
         ("/orders/?site=A&cursor=1~2&state=all", "/orders/?state=all"),
-        ("/runs/?before=7#main", "/runs/"),
+        ("/runs/?cursor=7#main", "/runs/"),
         ("", "/"),
         ("//evil.test/", "/"),
         ("https://evil.test/orders/", "/"),

@@ -20,6 +20,8 @@ from tests.sources import CASES
 BERLIN = ZoneInfo("Europe/Berlin")
 AMBIGUOUS = "may have decimals or thousands; write it without a separator"
 GROUPED = "has a comma or a thousands separator; write it as 1500 or 1.5"
+# In a file whose cells are separated by semicolons a comma may be the decimal point.
+THOUSANDS = "has a thousands separator; write it as 1500, 1.5 or 1,5"
 SHOPIFY = (
     "Name,Email,Financial Status,Currency,Total,Created at,Lineitem quantity,Lineitem name,"
     "Lineitem price,Lineitem sku,Lineitem requires shipping,Lineitem fulfillment status,"
@@ -130,7 +132,7 @@ def test_numbers_that_may_be_two_are_not_guessed() -> None:
     head = "orderNo;sku;quantity;basePrice\n"
     for text in ("1.500", "1,500"):
         assert fault(f"{head}1;A;{text};5\n") == f"the quantity '{text}' in line 2 {AMBIGUOUS}"
-    assert fault(f"{head}1;A;1.500,5;5\n") == f"the quantity '1.500,5' in line 2 {GROUPED}"
+    assert fault(f"{head}1;A;1.500,5;5\n") == f"the quantity '1.500,5' in line 2 {THOUSANDS}"
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ SHORTENED = "was shortened by a spreadsheet; format its column as text"
 NOT_A_NUMBER = "is not a number from 0 with at most 3 decimals"
 AMBIGUOUS = "may have decimals or thousands; write it without a separator"
 GROUPED = "has a comma or a thousands separator; write it as 1500 or 1.5"
+# In a file whose cells are separated by semicolons a comma may be the decimal point.
+THOUSANDS = "has a thousands separator; write it as 1500, 1.5 or 1,5"
 SKU = "the SKU has 1 to 250 characters without spaces and \\ < > ; % /"
 
 
@@ -94,7 +96,7 @@ def test_csv_that_is_read(content: str | bytes, figures: dict[str, Any]) -> None
         ("sku,ato\nA,1 500\n", (2, f"the ATO '1 500' {GROUPED}")),
         ("sku;ato\nA;1,500\n", (2, f"the ATO '1,500' {AMBIGUOUS}")),
         ("sku;ato\nA;1.500\n", (2, f"the ATO '1.500' {AMBIGUOUS}")),
-        ("sku;ato\nA;1.500,00\n", (2, f"the ATO '1.500,00' {GROUPED}")),
+        ("sku;ato\nA;1.500,00\n", (2, f"the ATO '1.500,00' {THOUSANDS}")),
         ("sku,ato\n1.23E+12,5\n", (2, f"the SKU 1.23E+12 {SHORTENED}")),
         ("sku;ato\n1,23E+12;5\n", (2, f"the SKU 1,23E+12 {SHORTENED}")),
         ("sku,ato\n#REF!,5\n", (2, "the SKU #REF! is an error of a spreadsheet")),

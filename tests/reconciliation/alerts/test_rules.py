@@ -88,8 +88,9 @@ def said(now: datetime = NOW) -> dict[str, Alert]:
 
 
 def lose(now: datetime) -> None:
-    connection.current()
-    CallHealth.objects.create(pk="read", failures=3, unanswered=3, unanswered_since=now)
+    connection.note_good(now - timedelta(minutes=1))
+    lost = {"failures": 3, "unanswered": 3, "unanswered_since": now}
+    CallHealth.objects.update_or_create(pk="read", defaults=lost)
     connection.lose_if_unanswered(now)
 
 

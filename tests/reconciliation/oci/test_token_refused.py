@@ -177,7 +177,7 @@ def test_a_scope_that_does_not_exist_is_a_configuration_fault(oci: SimulatorProc
         (answer(b"<html>", status=401, kind="text/html"), OciConfigurationFault),
         (answer({"access_token": "abc"}, status=201), OciNoAnswer),
         (answer(status=302, kind="", Location="http://127.0.0.1:9/"), OciNoAnswer),
-        (answer(b"<html>", status=404, kind="text/html"), OciNoAnswer),
+        (answer(b"<html>", status=404, kind="text/html"), OciConfigurationFault),
         (answer(b"<html>", status=500, kind="text/html"), OciNoAnswer),
         (answer(status=429, kind="", Retry_After="9"), OciThrottled),
         (answer(b"<html>", kind="text/html"), OciNoAnswer),

@@ -205,7 +205,7 @@ def test_an_order_cancelled_between_answer_and_count_is_not_adjusted(
 
     complete = swap._complete
     monkeypatch.setattr(swap, "_complete", cancel_first)
-    with pytest.raises(CannotAdjust, match="cancelled meanwhile"):
+    with pytest.raises(CannotAdjust, match="cancelled in the meantime"):
         adjust_reservation(order, engine, *ONE_LESS)
     assert quantities(order) == [("MUG", D(3), D(3)), ("CUP", D(2), D(2))]
     # Nobody has to wait for the end of a claim.

@@ -326,7 +326,7 @@ def test_an_order_cancelled_between_answer_and_count_is_not_replaced(
 
     complete = swap._complete
     monkeypatch.setattr(swap, "_complete", cancel_first)
-    with pytest.raises(CannotReplace, match="cancelled meanwhile"):
+    with pytest.raises(CannotReplace, match="cancelled in the meantime"):
         replace(short, engine)
     assert quantities(short) == [("MUG", D(3), D(1))]
     # Nobody has to wait for the end of a claim.

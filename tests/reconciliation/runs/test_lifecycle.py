@@ -92,7 +92,7 @@ def test_no_run_starts_with_nothing_to_do(engine: Engine) -> None:
 def test_one_reconciliation_at_a_time(engine: Engine) -> None:
     engine.capture(engine.site({"MUG": 5}), "A1", [("MUG", 1)])
     run = engine.start()
-    with pytest.raises(RunRefused, match="under way") as refused:
+    with pytest.raises(RunRefused, match="already running") as refused:
         engine.start()
     assert refused.value.active_run == run
     assert (Run.objects.count(), OrmQ.objects.count()) == (1, 1)

@@ -233,9 +233,7 @@ def test_settling_outside_needs_reference_and_reason(merchandiser: Client, outag
     undo = merchandiser.post(f"{path}undo/")["Location"]
     confirm(merchandiser, undo, WHY)
     assert Order.objects.oversold().count() == 2
-    assert (
-        b"There is nothing to take back." in merchandiser.post(f"{undo}undo/", follow=True).content
-    )
+    assert b"There is nothing to undo." in merchandiser.post(f"{undo}undo/", follow=True).content
 
 
 def test_orders_that_moved_on_since_the_preview_are_shown_and_nothing_is_done(

@@ -123,7 +123,7 @@ def test_days_can_be_those_of_the_site(viewer: Client, shop: Site) -> None:
     for others in ("", "&zone=site", "&site=NorthShop"):
         answer = viewer.get(f"/orders/?{day}{others}")
         assert numbers(answer) == []
-        assert "Days: both count, in your time zone, UTC." in answer.content.decode()
+        assert "Days: both are included, in your time zone, UTC." in answer.content.decode()
 
 
 def test_orders_of_an_outage(viewer: Client, shop: Site) -> None:

@@ -104,7 +104,10 @@ def test_a_part_is_released_with_a_preview_and_once(
         answer = operator.post(path, filled(mug="2") | {"confirm": "1", "reason": REASON})
         assert (answer.status_code, answer["Location"]) == (302, f"/orders/{order.pk}/")
     told = operator.get(f"/orders/{order.pk}/")
-    assert b"OCI has released the old reservation. It said: OCI reserved everything" in told.content
+    assert (
+        b"OCI has released the old reservation. OCI&#x27;s answer: OCI reserved everything"
+        in told.content
+    )
     assert quantities(order) == [("MUG", D(3), D(2)), ("CUP", D(2), D(2))]
     assert engine.held() == {"MUG": D(2), "CUP": D(2)}
     lines = [(line.title, line.who, line.why, line.notes) for line in told.context["story"]]
@@ -121,7 +124,7 @@ def test_an_item_moves_to_another_list(operator: Client, order: Order, engine: E
     shown = operator.post(path_of(order), filled(to="outlet")).content.decode()
     assert 'move from <span class="code">web</span> to <span class="code">outlet</span>' in shown
     page = confirm(operator, order, to="outlet").content.decode()
-    assert 'from <span class="code">outlet</span>' in page
+    assert 'from <span class="code">outlet</span>' in " ".join(page.split())
     assert "3 of 3 × MUG moved from web to outlet" in page
     assert OrderItem.objects.get(sku="MUG").inventory_list_id == "outlet"
     order.refresh_from_db()
@@ -177,7 +180,7 @@ def test_a_part_of_a_scarce_sku_is_released_where_it_is(
         sent = filled(mug="2") | {"release": "1", "reason": REASON}
         told = operator.post(path, sent, follow=True)
         assert told.status_code == 200
-        assert b"OCI has released the units. It said: OCI&#x27;s answer: released." in told.content
+        assert b"OCI has released the units. OCI&#x27;s answer: released." in told.content
     assert quantities(order) == [("MUG", D(3), D(2)), ("CUP", D(2), D(2))]
     assert engine.held() == {"MUG": D(2), "CUP": D(2)}
     lines = [(line.title, line.why, line.notes) for line in told.context["story"]]
@@ -281,7 +284,7 @@ def test_what_must_stay_is_refused_with_the_reason(operator: Client, order: Orde
     before = rows()
     page = operator.get(path_of(order)).content
     assert b"may be shipping what is reserved for it" in page
-    assert b"<form method" not in page.split(b"<main")[1]
+    assert b"<form method" not in page.split(b"<main")[1].split(b"</main>")[0]
     assert confirm(operator, order, mug="2").status_code == 409
     assert rows() == before
     assert operator.get(f"/orders/{order.pk}/documents/{10**9}/adjust/").status_code == 404

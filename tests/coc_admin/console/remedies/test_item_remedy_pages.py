@@ -88,7 +88,7 @@ def test_one_of_them_may_stay_open_and_all_are_opened_again(
     [
         ([], b"Choose at least one item."),
         (["x:1"], b"does not belong to the order"),
-        (["1:y"], b"no item"),
+        (["1:y"], b"does not belong to the order"),
     ],
 )
 def test_nonsense_is_explained(
@@ -123,7 +123,7 @@ def test_the_loser_of_a_race_sees_what_changed_and_keeps_the_input(
 def test_with_nothing_reserved_it_says_what_to_do(merchandiser: Client, outage: Scene) -> None:
     page = merchandiser.get(f"/orders/{outage.nothing.pk}/cancel-items/").content
     assert b"Cancel the whole order" in page
-    assert b"<form method" not in page.split(b"<main")[1]
+    assert b"<form method" not in page.split(b"<main")[1].split(b"</main>")[0]
 
 
 @pytest.mark.parametrize("what", ["cancel-items", "replace"])
@@ -157,7 +157,7 @@ def test_a_replacement_is_chosen_previewed_and_reserved_once(
     assert filled == {"item": str(item.pk), "sku": "CUP", "units": "2.000"}
     before = rows()
     asked = merchandiser.post(path, filled | {"unit_price": "11", "preview": "1"}).content
-    assert b"all together the difference is 3.00 USD" in asked
+    assert b"The difference is 3.00 USD in all" in asked
     assert b"Enter a reason." not in asked
     assert rows() == before
     for _ in range(2):
@@ -242,7 +242,7 @@ def test_a_document_is_given_back_with_a_preview_and_once(
     assert b"Enter a reason." in operator.post(path, {"reason": " "}).content
     for _ in range(2):
         answer = operator.post(path, {"reason": REASON}, follow=True)
-        assert b"OCI has released the reservation. It said: cancelled." in answer.content
+        assert b"OCI has released the reservation. OCI&#x27;s answer: cancelled." in answer.content
     assert quantities(short) == [("MUG", D(3), D(0)), ("JUG", D(2), D(0))]
     assert engine.held() == {}
     story = operator.get(f"/orders/{short.pk}/").context["story"]

@@ -82,7 +82,7 @@ def test_calendar_shows_each_day_with_its_kinds(viewer: Client, outage: Scene) -
     )
     page = answer.content.decode()
     assert 'href="/reports/?date=2026-02-02&amp;kind=oversold"' in page
-    assert '<a href="/reports/" aria-current="page">' in page  # the navigation
+    assert '<a href="/reports/" aria-current="page"' in page  # the navigation
     narrowed = viewer.get("/reports/calendar/?month=2026-02&site=NorthShop")
     assert told(narrowed) == {date(2026, 2, 2): [("offline", 6, 1), ("oversold", 2, 1)]}
 

@@ -88,7 +88,7 @@ def test_preview_says_what_would_be_touched(
     would = answer.context["would"]
     assert [row.order.order_no for row in would.rows] == ["0000012341", "0000012342"]
     assert (would.orders, would.units) == (2, 5)
-    assert b"OCI does not tell its stock just now" in answer.content
+    assert b"OCI does not report its stock at the moment" in answer.content
     assert Run.objects.count() == 1
 
 
@@ -144,7 +144,7 @@ def test_run_is_refused_while_oci_is_away(
     set_connection(ConnectionState.OFFLINE)
     answer = merchandiser.post("/runs/new/", {"scope": "missing", "reason": "hurry"})
     assert answer.status_code == 409
-    assert b"Not started; nothing was changed." in answer.content
+    assert b"Not started. Nothing was changed." in answer.content
     assert Run.objects.count() == 1
 
 

@@ -131,7 +131,7 @@ def test_no_test_while_oci_wants_to_be_left_alone_or_another_is_under_way(
     leases.take(name="oci_check", holder="other", seconds=60, now=now)
     answer = operator.post(PAGE)
     assert answer.status_code == 409
-    assert b"under way already" in answer.content
+    assert b"already running" in answer.content
     assert not AuditEntry.objects.exists()
 
 

@@ -52,7 +52,7 @@ def test_list_shows_each_sku_of_each_list(viewer: Client, outage: Scene) -> None
     page = answer.content.decode()
     assert "Mug &lt;b&gt;" in page
     assert "2 Feb 2026, 10:00 UTC" in page
-    assert '<a href="/inventory/" aria-current="page">' in page
+    assert '<a href="/inventory/" aria-current="page"' in page
 
 
 @pytest.mark.in_turn(3)
@@ -175,7 +175,7 @@ def test_sku_page_tells_a_rerun_that_oci_has_not_answered_from_an_answer(
     viewer: Client, outage: Scene
 ) -> None:
     record = InventoryRecord.objects.get(inventory_list=LIST, sku="MUG-01")
-    asked, answered = b"Asked of OCI again; kept until", b'text-secondary">answered'
+    asked, answered = b"Requested again from OCI; held until", b'text-secondary">answered'
     before = viewer.get(f"/inventory/{record.pk}/")
     assert (before.content.count(asked), before.content.count(answered)) == (0, 3)
     later = timezone.now() + timedelta(minutes=1)

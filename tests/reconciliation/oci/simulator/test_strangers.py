@@ -267,6 +267,7 @@ def record(on_hand: float, **more: Any) -> bytes:
 def test_stock_is_imported_from_a_file(all_scopes: Stranger, packed: bool) -> None:
     path = "impex:availability-records/imports"
     before = len(all_scopes("GET", path).json()["imports"])
+    _, reserved, _, _ = all_scopes.counts()
     details = {"fileFormat": "JSON", "fileName": "stock.json", "linkDuration": 60}
     submitted = all_scopes("POST", path, details).json()
     assert all_scopes("GET", submitted["importStatusLink"]).json()["status"] == "STAGING"
@@ -278,7 +279,7 @@ def test_stock_is_imported_from_a_file(all_scopes: Stranger, packed: bool) -> No
     assert (status["status"], status["import"]["recordsProcessedCount"]) == ("COMPLETED", 2)
     result = all_scopes("GET", status["import"]["fullResults"]["href"])
     assert result.json() == {"status": "COMPLETED_WITHOUT_ERRORS"}
-    assert all_scopes.counts() == (40, 0, 38, 48)
+    assert all_scopes.counts() == (40, reserved, 38 - reserved, 48 - reserved)
     assert len(all_scopes("GET", path).json()["imports"]) == before + 1
     assert all_scopes("DELETE", f"{path}/{submitted['importId']}").status_code == 204
 
