@@ -13,8 +13,7 @@ from unittest.mock import patch
 
 from django.db.models import F, QuerySet
 
-from orders import exports, handover, refused_orders
-from orders.errors import OfflineCapExceeded, OfflineCaptureRefused
+from orders import exports, handover
 from orders.models import Hold, HoldState, Order, OrderStatus
 from orders.models.orders import OrderQuerySet
 from reconciliation.models import Batch, BatchState, DocumentState, ReservationDocument
@@ -190,21 +189,9 @@ def no_versions() -> Any:
     return _replaced(("orders.exports.change_export_status", any_version))
 
 
-def no_rows_of_refusals() -> Any:
-    """Refuse orders for what a site limits without writing it down."""
-    real = refused_orders.note
-
-    def only_others(*, refusal: Any, **arguments: Any) -> None:
-        if not isinstance(refusal, (OfflineCapExceeded, OfflineCaptureRefused)):
-            real(refusal=refusal, **arguments)
-
-    return _replaced(("orders.refused_orders.note", only_others))
-
-
 GUARDS: dict[str, Callable[[], Any]] = {
     "hand-over window": no_window,
     "acknowledged version": no_versions,
-    "rows of refusals": no_rows_of_refusals,
     "stored id": no_stored_id,
     "hold rule": no_hold_rule,
     "recovery fence": no_fence,

@@ -30,7 +30,6 @@ CAUGHT_BY = {
     "time limit in all": (53, "a shopper waited"),
     "hand-over window": (56, "was handed over before"),
     "acknowledged version": (13, "was acknowledged; it says"),
-    "rows of refusals": (5, "no row says so"),
 }
 OTHERS = range(1, 251)
 
