@@ -157,7 +157,10 @@ class _Sheet:
 
     def _write_moment(self, place: int, moment: datetime) -> int:
         look = self._look
-        self._sheet.write_datetime(self.line, place, look.reader.local(moment), look.moment)
+        local = look.reader.local(moment)
+        # Cut to milliseconds like every other file: a spreadsheet would round them.
+        local = local.replace(microsecond=local.microsecond // 1000 * 1000)
+        self._sheet.write_datetime(self.line, place, local, look.moment)
         return len(look.reader.sheet_date)
 
     def _number_pattern(self, place: int, value: Any, row: Sequence[Any]) -> str:

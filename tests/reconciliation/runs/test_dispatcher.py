@@ -87,7 +87,8 @@ def test_a_slow_oci_has_as_many_calls_under_way_as_are_configured(
     set_connection("ONLINE")
     orders = spread(120, skus=200)
     backlog(engine, stock_of(orders), orders)
-    engine.oci.fault("slow", delayMs=60, operations=["put"])
+    # Far slower than a busy machine prepares the next.
+    engine.oci.fault("slow", delayMs=250, operations=["put"])
     under_way: list[int] = []
     send = order_worker.send
     counter = Counter[str]()
