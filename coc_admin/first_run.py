@@ -104,7 +104,7 @@ def steps() -> list[Step]:
         ),
         _step(
             "channel",
-            _("Alerts reach somebody"),
+            _("Alerts reach a person"),
             found["has_channel"],
             _("Add a channel and send a test alert."),
             "channels",

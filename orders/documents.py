@@ -70,7 +70,7 @@ class OrderDocument(OrderAnswer):
         description="The version that order management named when it took the order."
     )
     handoverAt: Annotated[MomentOrNull, from_attribute("export_due_at")] = Field(
-        description="When a short order becomes ready, unless somebody decides it earlier. null"
+        description="When a short order becomes ready, unless a person decides it earlier. null"
         " with exportStatus not_exported: when it is reserved or decided."
     )
     creationDate: str = Field(description="As the storefront sent it.")

@@ -45,7 +45,7 @@ def correct() -> int:
 
 def _correct(order_id: int) -> bool:
     with transaction.atomic():
-        # Whoever opens or ends a remedy writes the order's row before.
+        # Opening or ending a remedy writes the order's row first.
         order = Order.objects.select_for_update().get(pk=order_id)
         found = mismatched([order_id])
         if order_id not in found:

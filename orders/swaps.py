@@ -77,7 +77,7 @@ def take_claim(
 ) -> Order:
     """Become the claim's `holder`, and return the order as read under it, open to the swap.
 
-    Raises the kind's error if somebody else has the claim, or the order has moved on.
+    Raises the kind's error if another process has the claim, or the order has changed.
     """
     if not outcomes.take_claim(order_id=order_id, holder=holder, until=until, now=now):
         raise kind.error(moved_on())

@@ -27,7 +27,7 @@ class EntryMoved(Exception):
 class Assigned:
     """What an assignment came to: the orders it changed, and those that it left as they are.
 
-    `lost` are orders that somebody else has assigned since they were seen, by key with their
+    `lost` are orders that another person has assigned since they were shown, by key with their
     assignee now (NOBODY: none).
     """
 
@@ -68,7 +68,7 @@ def _assignees(order_ids: Collection[int]) -> dict[int, int]:
 def write_note(*, order_id: int, was: str, note: str, actor: Actor, now: datetime) -> bool:
     """Replace the note beside an order, which its author saw as `was`; False if it is so already.
 
-    Raises EntryMoved when somebody else has written another one.
+    Raises EntryMoved when another person has changed it.
     """
     with transaction.atomic():
         _make_rows([order_id])

@@ -78,7 +78,7 @@ def tidy(connection: Any) -> None:
 def remove_before_migrate(*, using: str, **_: Any) -> None:
     """Drop SQLite's triggers (signal pre_migrate).
 
-    They name tables that a migration may write anew, which SQLite refuses while they exist.
+    They name tables that a migration may rebuild, which SQLite refuses while they exist.
     """
     connection = connections[using]
     if connection.vendor == "sqlite":

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 INDEXES = ("order_text_trigrams", "product_text_trigrams")
-# In kB. Whoever fills the pending list must sort it in: the sweep comes long before.
+# In kB. The insert that fills the pending list must sort it in; the sweep does it long before.
 _PENDING = 32_768
 # One more than the backlog of a busy minute must not make a shopper wait.
 _INDEX = (
@@ -57,7 +57,7 @@ BEGIN
     END IF;
     RETURN NULL;
 END$$""",
-    # Whoever inserts an item of a record holds the record's lock, so nobody waits here.
+    # The transaction that inserts an item holds the record's lock, so none waits here.
     """CREATE OR REPLACE FUNCTION orders_search_ordered() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE orders_producttext p

@@ -65,7 +65,7 @@ class _Look:
             {"bold": True, "bottom": 1, "text_wrap": True, "valign": "top", "bg_color": "#E4F0FB"}
         )
         self.text = book.add_format({"num_format": "@"})
-        # The cell stays text when somebody edits it; the mark is no character of the value.
+        # The cell stays text when it is edited; the mark is not a character of the value.
         self.quoted = book.add_format({"num_format": "@", "quote_prefix": True})
         self.moment = self.number(reader.sheet_date)
 

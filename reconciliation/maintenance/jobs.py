@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 MOST_ROWS = 500
 # A worker gives up after this long; the queue's own limit is for short tasks.
 LONGEST_SECONDS = 2_700
-# After that nobody can be at work on it any more.
+# After that no worker can still be running it.
 _ABANDONED = timedelta(seconds=LONGEST_SECONDS + 60)
 # The wake-up of a job that waits longer was lost, or all workers are busy.
 _OVERDUE = timedelta(seconds=30)
@@ -43,7 +43,7 @@ class AlreadyOpen(Exception):
 
 
 def start(*, kind: JobKind, actor: Actor, now: datetime) -> MaintenanceJob:
-    """Have a worker do a job of `kind`. Raises AlreadyOpen; call in the caller's transaction."""
+    """Have a worker run a job of `kind`. Raises AlreadyOpen; call in the caller's transaction."""
     try:
         with transaction.atomic():
             job = MaintenanceJob.objects.create(
@@ -86,7 +86,7 @@ class _Progress:
 
 
 def work(job_id: int, *, clock: Callable[[], datetime]) -> bool:
-    """Do a job that waits; False if it waits no more."""
+    """Run a waiting job; False if it no longer waits."""
     now = clock()
     waiting = MaintenanceJob.objects.filter(pk=job_id, state=JobState.QUEUED)
     if not waiting.update(state=JobState.RUNNING, started_at=now):
@@ -126,7 +126,7 @@ def _finish(
 
 
 def tend(now: datetime) -> list[str]:
-    """Wake what waits, end what nobody works on any more, drop the oldest; the sweep calls it."""
+    """Wake waiting jobs, end abandoned ones, delete the oldest; called by the sweep."""
     done = []
     running = MaintenanceJob.objects.filter(state=JobState.RUNNING)
     gone = running.filter(started_at__lt=now - _ABANDONED)

@@ -25,7 +25,7 @@ def start_if_due(now: datetime) -> bool:
     interval = intervals.interval_of(intervals.AUDIT)
     if interval.at is None or interval.paused:
         return False
-    # A lease that nobody gives back: who gets it starts the day's audit.
+    # A lease that is never released: the process that gets it starts the day's audit.
     seconds = (interval.next_time(now) - now).total_seconds()
     if not leases.take(name=_LEASE, holder=uuid.uuid4().hex, seconds=seconds, now=now):
         return False

@@ -31,7 +31,7 @@ class OfflineCause(models.TextChoices):
     FORCED = "forced", _("An operator took it offline")
 
 
-# Faults of our own settings: orders wait all the same, but nobody may call it an outage of OCI.
+# Faults of our own settings: orders wait all the same, but it is not an outage of OCI.
 OWN_FAULTS = (OfflineCause.CONFIGURATION, OfflineCause.NOT_SET_UP)
 
 

@@ -23,7 +23,7 @@ Clock = Callable[[], datetime]
 
 # A probe that hangs must not stop the next ones: they are what shows that OCI hangs, or is back.
 MOST_UNDER_WAY = 6
-# Longer than the shortest pause between two probes. A thread that nobody wants any more ends.
+# Longer than the shortest pause between two probes. A thread that is no longer needed ends.
 KEEP_SECONDS = 3.0
 # A list that OCI refuses to tell about must not keep the others from their figures.
 SKIP_REFUSED = timedelta(seconds=60)

@@ -1,7 +1,7 @@
 """Looking up host names within a time limit, which the operating system does not know.
 
-A look-up runs in a thread of its own, one for each name at a time, and whoever needs it waits no
-longer than they have. What it finds is kept for a short time, also when nobody waits any more.
+A look-up runs in its own thread, one for each name at a time, and a call waits for it no longer
+than its time limit. The result is cached for a short time, even if no call waits any longer.
 """
 
 from __future__ import annotations

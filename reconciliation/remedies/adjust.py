@@ -125,7 +125,7 @@ def has_open_adjustments() -> bool:
 
 
 def finish_adjustments(*, clock: Clock, budget: timedelta | None = None, limit: int = 200) -> int:
-    """Finish adjustments that nobody works on; see `swap.finish_all`."""
+    """Finish abandoned adjustments; see `swap.finish_all`."""
     return swap.finish_all(SWAP, clock=clock, budget=budget, limit=limit)
 
 

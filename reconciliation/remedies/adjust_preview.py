@@ -28,8 +28,8 @@ class KeepPreview:
     """The effect; `refusal` is empty if it is allowed.
 
     `available` is ATO by list and SKU of the units to reserve again, None where stock is not
-    counted; OCI decides. `by_release` when what is kept can't be reserved anew and stays where it
-    is: the rest is then released from the document, which from then on is given back that way only.
+    counted; OCI decides. `by_release`: the kept units can't be reserved again and stay where they
+    are; the rest is released from the document, which is then given back by releases only.
     """
 
     document: ReservationDocument

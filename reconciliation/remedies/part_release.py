@@ -1,9 +1,9 @@
-"""Release a part of what a reservation document holds, and keep the rest where it is.
+"""Release a part of a reservation document, and keep the rest where it is.
 
-For what can't be reserved anew because nothing is free: `POST /releases` takes units off the counts
-of a place (OCI contract 1.6). The records are written down, and the order counts the units no more,
-before the first call; whatever becomes of it, OCI is asked with the same ids until it has released
-them. From then on the document is given back by releases only.
+For units that can't be reserved again because none are free: `POST /releases` takes units off
+the counts of a place (OCI contract 1.6). The releases are stored, and the order no longer counts
+the units, before the first call; OCI is then asked with the same ids until it has released them.
+From then on the document is given back by releases only.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def release_part(
     reason: str,
     clock: Clock = timezone.now,
 ) -> PartReleased:
-    """Release what `keeps` does not keep of a document; the order is short of it at once.
+    """Release the units of a document that `keeps` omits; the order is short of them at once.
 
     `keeps` names every line that the document holds, as it was shown, none in another list. The
     same again returns the same. Raises CannotAdjust; nothing has changed then.
@@ -87,7 +87,10 @@ def release_part(
 
 def _refusal(document: ReservationDocument, keeps: Sequence[Keep]) -> str:
     if any(one.moves for one in keeps):
-        return _("What moves to another list is reserved there first; it cannot just be released.")
+        return _(
+            "Units that move to another list are reserved there first. They cannot just be"
+            " released."
+        )
     return lines_of_document_refusal(document, keeps)
 
 
@@ -96,7 +99,7 @@ def _less(keeps: Sequence[Keep]) -> dict[Key, Decimal]:
 
 
 def _was_asked(document: ReservationDocument, keeps: Sequence[Keep]) -> bool:
-    """Whether exactly this is what was last released of the document: a second click."""
+    """Whether exactly this was the document's last release: a second click."""
     rows = Release.objects.filter(document=document).exclude(state=ReleaseState.REPEATED)
     last = rows.order_by("number").last()
     if last is None:

@@ -176,7 +176,7 @@ def has_open_replacements() -> bool:
 
 
 def finish_replacements(*, clock: Clock, budget: timedelta | None = None, limit: int = 200) -> int:
-    """Finish replacements that nobody works on; see `swap.finish_all`."""
+    """Finish abandoned replacements; see `swap.finish_all`."""
     return swap.finish_all(SWAP, clock=clock, budget=budget, limit=limit)
 
 

@@ -4,7 +4,7 @@
 call. `finish` asks OCI: with all of it reserved, one transaction lets the order count on the new
 document and marks the old one, if there is one, to be cancelled; with less, what OCI holds is
 cancelled and the order is as it was. Without an answer that can be trusted the swap stays *being
-reserved*, and `finish_all` asks again with the same id and bytes, whoever died meanwhile.
+reserved*, and `finish_all` asks again with the same id and bytes, even after a process died.
 
 `replace.SWAP` and `adjust.SWAP` say what differs; `orders.swaps` is the order's side and has the
 states.
@@ -127,7 +127,7 @@ def finish_now(swap: Swap[S], mine: S, *, holder: str, client: OciClient, clock:
 def finish_all(
     swap: Swap[S], *, clock: Clock, budget: timedelta | None = None, limit: int = 200
 ) -> int:
-    """Resume swaps that nobody works on, at most `limit`, oldest first; return how many ended.
+    """Resume abandoned swaps, at most `limit`, oldest first; return how many ended.
 
     Those that OCI was asked for within the last minute come after the others. Each is worked on
     under the claim of its order, so any number of workers may do this at once. None is begun when

@@ -187,7 +187,7 @@ def _finish(order_id: int, holder: str, now: datetime) -> bool:
 
 
 def _undo_left_over(*, clock: Callable[[], datetime], limit: int) -> bool:
-    """Cancel what OCI may still hold for nobody; False when OCI stops answering.
+    """Cancel units that OCI may still hold for no order; False when OCI stops answering.
 
     A document that resists does not stop the rest.
     """

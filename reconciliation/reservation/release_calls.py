@@ -27,7 +27,7 @@ from reconciliation.reservation.cancel import note_cancelled
 from reconciliation.reservation.results import Asked, Verdict, explain
 
 Clock = Callable[[], datetime]
-# OCI works on the same counts for somebody else: nothing was done, and the id is not spent.
+# OCI is working on the same counts: nothing was done, and the id is not spent.
 _BUSY = {"ReservationOperationInProcess", "ConcurrentModification"}
 
 
@@ -41,7 +41,7 @@ class Releasing:
     read_timeout: float | None = None
 
     def send(self, document: ReservationDocument) -> Asked | None:
-        """Release what is written down of a document; None when OCI has, else why not (yet).
+        """Send a document's stored releases; None once OCI has made them, else the reason.
 
         Safe to call again after anything, and by any number of workers: the ids stay the same.
         """
@@ -54,14 +54,14 @@ class Releasing:
         return None
 
     def send_again(self, document: ReservationDocument) -> Asked | None:
-        """As `send`; what OCI has refused before is asked for under new ids."""
+        """Like `send`; releases that OCI refused are sent under new ids."""
         with transaction.atomic():
             Order.objects.select_for_update().get(pk=document.order_id)
             release_rows.repeat_refused(document, now=self.clock())
         return self.send(document)
 
     def give_back(self, document: ReservationDocument) -> Asked | None:
-        """Release all that is left of a document that is to go; None when nothing is held by it."""
+        """Release the rest of a document; None once it holds nothing, else the reason."""
         with transaction.atomic():
             Order.objects.select_for_update().get(pk=document.order_id)
             release_rows.write_rest(document, now=self.clock())

@@ -55,7 +55,7 @@ def released_by(document_ids: Collection[int]) -> dict[int, dict[Key, Decimal]]:
 def open_documents() -> QuerySet[ReservationDocument]:
     """Return the counted documents of which OCI is still to release units, oldest first.
 
-    Those of orders in review are left out: somebody looks at them.
+    Those of orders in review are left out: a person handles them.
     """
     unsent = Release.objects.filter(OPEN_RELEASE, document=OuterRef("pk"))
     return ReservationDocument.objects.filter(
@@ -120,7 +120,7 @@ def repeat_refused(document: ReservationDocument, *, now: datetime) -> None:
 
 
 def record_id(document: ReservationDocument, number: int, key: Key) -> uuid.UUID:
-    """Return the id that a release always has, whoever computes it (promise 2)."""
+    """Return the id that a release always has, in every process (promise 2)."""
     name = json.dumps([number, *key], separators=(",", ":"))
     return uuid.uuid5(document.reservation_id, name)
 

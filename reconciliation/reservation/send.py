@@ -114,7 +114,7 @@ def cancel_document(
     actor: Actor,
     read_timeout: float | None = None,
 ) -> Asked | None:
-    """Give one document back at OCI; None when it surely holds nothing, else why not (yet).
+    """Give one document back at OCI; None once it holds nothing, else the reason.
 
     By its cancel; one of which units were released before by releasing what is left of it.
     """
@@ -248,7 +248,7 @@ class _Caller:
         return Asked(Verdict.REVIEW, join(reason, error.message))
 
     def cancel(self, document: ReservationDocument) -> Asked | None:
-        """Give one document back; None when it surely holds nothing, else why to stop."""
+        """Give one document back; None once it holds nothing, else the reason to stop."""
         if release_rows.is_touched(document):
             return self.releasing().give_back(document)
         try:

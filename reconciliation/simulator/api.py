@@ -90,7 +90,7 @@ _SCOPES: dict[str, frozenset[str]] = {
     ),
     "export-graph": _GRAPHS,
     "export-events": _EVENTS,
-    # Which export it is decides: whoever may ask for one kind may read that.
+    # The kind of export decides: a scope for one kind reads that kind.
     **dict.fromkeys(
         ("export-status", "export-file", "export-delete"), _IMPEX_READS | _GRAPHS | _EVENTS
     ),

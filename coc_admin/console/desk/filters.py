@@ -33,9 +33,9 @@ class DeskFilterForm(forms.Form):
     outage = forms.ModelChoiceField(Outage.objects.all(), required=False)
     short = forms.ChoiceField(
         choices=[
-            ("", _("Partly or entirely")),
+            ("", _("Partly or fully")),
             ("part", _("Partly: partially reserved")),
-            ("nothing", _("Entirely: nothing reserved")),
+            ("nothing", _("Fully: nothing reserved")),
         ],
         required=False,
     )

@@ -96,7 +96,7 @@ _ALL = (
     Term(
         "forced-offline",
         _("Forced offline"),
-        _("An operator has stopped all calls to OCI until somebody releases the connection."),
+        _("An operator has stopped all calls to OCI until the connection is released."),
     ),
     Term(
         "document",

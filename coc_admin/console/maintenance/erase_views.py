@@ -46,7 +46,9 @@ class WhoForm(StyledForm):
     unfinished = forms.BooleanField(
         label=gettext_lazy("Erase orders that are not finished as well"),
         required=False,
-        help_text=gettext_lazy("Whoever works on them no longer sees whom to write to."),
+        help_text=gettext_lazy(
+            "People who work on these orders can no longer contact the customer."
+        ),
     )
 
     def clean(self) -> dict[str, Any]:

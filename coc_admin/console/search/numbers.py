@@ -1,4 +1,4 @@
-"""Order numbers that somebody pasted: which of them are orders, and which are not."""
+"""Pasted order numbers: which exist as orders, and which do not."""
 
 from __future__ import annotations
 

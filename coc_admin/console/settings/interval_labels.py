@@ -101,7 +101,7 @@ ABOUT = {
             " of day, best one with few orders; it needs a scope of its own (COC_OCI_AUDIT_SCOPE)."
         ),
         gettext_lazy(
-            "While it is paused, a difference is found only when somebody starts an audit."
+            "While it is paused, differences are found only when a person starts an audit."
         ),
     ),
 }

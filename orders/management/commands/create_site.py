@@ -63,7 +63,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--no-promises",
             action="store_true",
-            help="Let new orders take arriving stock before short orders that nobody has decided.",
+            help="Let new orders take arriving stock before undecided short orders.",
         )
         parser.add_argument(
             "--short-handover",

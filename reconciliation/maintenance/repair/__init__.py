@@ -64,7 +64,7 @@ class Proposal:
 
 
 def _ignore_progress(done: int, steps: int) -> None:
-    """Take progress that nobody wants."""
+    """Ignore the progress."""
 
 
 def proposals(

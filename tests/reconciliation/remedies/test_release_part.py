@@ -325,7 +325,7 @@ def test_what_oci_refuses_needs_a_person_and_then_another_id(engine: Engine, ord
         ((keep("MUG", 3, 1),), "has changed since it was shown"),
         ((keep("MUG", 2, 2),), "Nothing would change"),
         ((keep("MUG", 2, 0),), "Nothing would be kept"),
-        ((keep("MUG", 2, 1, "outlet"),), "moves to another list"),
+        ((keep("MUG", 2, 1, "outlet"),), "move to another list"),
     ],
 )
 def test_what_makes_no_sense_is_refused(
