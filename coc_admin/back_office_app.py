@@ -1,12 +1,21 @@
-"""Django's admin as an app, with our rule of who may enter (`coc_admin.back_office`)."""
+"""Django's admin as an app that shows this product's models only (`coc_admin.back_office`)."""
 
 from __future__ import annotations
 
-from django.contrib.admin.apps import AdminConfig
+from django.contrib.admin.apps import SimpleAdminConfig
 
 
-class BackOfficeConfig(AdminConfig):
-    """The back office."""
+class BackOfficeConfig(SimpleAdminConfig):
+    """The back office. It doesn't look for models that other apps would register."""
 
     default = False
     default_site = "coc_admin.back_office.BackOffice"
+
+    def ready(self) -> None:
+        """Register the models to show."""
+        super().ready()
+        from django.contrib.admin import site
+
+        from coc_admin.back_office import ReadOnly, models
+
+        site.register(models(), ReadOnly)

@@ -6,10 +6,6 @@ from django.contrib import admin
 from django.urls import include, path
 
 from coc_admin import health
-from coc_admin.admin import hide_what_is_not_for_people
-
-# Here every app has registered what it brings.
-hide_what_is_not_for_people()
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),

@@ -198,9 +198,9 @@ def make_outage(run: Run | None = None, *, minutes_ago: int = 70, over: bool = T
 # People
 
 
-def make_user(name: str, *permissions: str, staff: bool = False) -> User:
+def make_user(name: str, *permissions: str) -> User:
     """Create a person with exactly these permissions; the password is `a long password`."""
-    user = User.objects.create_user(name, password="a long password", is_staff=staff)
+    user = User.objects.create_user(name, password="a long password")
     wanted = Q()
     for permission in permissions:
         app, codename = permission.split(".")

@@ -40,14 +40,11 @@ _GAINS = {
         "auth.add_user",
         "auth.change_user",
         "auth.view_user",
-        "auth.delete_user",
-        "auth.view_group",
         "orders.add_site",
         "orders.add_inventorylist",
         "coc_admin.add_apitoken",
         "coc_admin.change_apitoken",
         "coc_admin.view_apitoken",
-        "coc_admin.delete_apitoken",
     ),
 }
 _APPS = ("auth", "orders", "reconciliation", "coc_admin")

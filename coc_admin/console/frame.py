@@ -190,7 +190,7 @@ class Frame:
 
     def _item(self, label: Any, icon: str, name: str, permission: str | None) -> NavItem | None:
         user = self._request.user
-        back_office = user.is_staff and self.sees_every_site
+        back_office = user.is_superuser and self.sees_every_site
         allowed = back_office if permission is None else user.has_perm(permission)
         if not allowed:
             return None

@@ -77,7 +77,6 @@ def make_users() -> list[Login]:
         user, _ = User.objects.get_or_create(username=name)
         password = f"{name}-{secrets.token_hex(3)}"
         user.set_password(password)
-        user.is_staff = role == "administrator"
         user.is_superuser = role == "administrator"
         user.save()
         user.groups.set(Group.objects.filter(name__iexact=role))

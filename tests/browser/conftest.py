@@ -54,8 +54,8 @@ def outage(transactional_db: None) -> scene.Scene:
 
 @pytest.fixture
 def operator(transactional_db: None) -> User:
-    """Return an operator who may also open the back office."""
-    return scene.make_user("otto", *scene.OPERATOR, staff=True)
+    """Return an operator."""
+    return scene.make_user("otto", *scene.OPERATOR)
 
 
 class Watched:

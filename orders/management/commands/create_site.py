@@ -26,7 +26,7 @@ class Command(BaseCommand):
     help = (
         "Makes a site, and its inventory list unless it is there already. Running it again with"
         " the same values changes nothing (exit code 0); with other values it says what differs"
-        " and changes nothing (exit code 1): sites and lists are changed in the back office."
+        " and changes nothing (exit code 1): sites and lists are changed in the console."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

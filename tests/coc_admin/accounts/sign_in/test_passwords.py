@@ -157,16 +157,3 @@ def test_changing_a_password_while_others_do(db: None) -> None:
     with taken(passwords.ANYBODY):
         assert client.post("/me/password/", new | {"old_password": PASSWORD}).status_code == 302
     assert check_password("quite another one", User.objects.get().password)
-
-
-def test_a_person_of_the_back_office_is_made_in_the_same_lane(db: None) -> None:
-    root = User.objects.create_superuser("root", password=PASSWORD)
-    vera = make_user("vera", "orders.view_order")
-    client = Client()
-    client.force_login(root)
-    form = {"usable_password": "true", "password1": "quite another", "password2": "quite another"}
-    page = f"/admin/auth/user/{vera.pk}/password/"
-    with taken(passwords.ANYBODY):
-        assert client.post(page, form).status_code == 503
-    assert User.objects.get(pk=vera.pk).password == vera.password
-    assert client.post(page, form).status_code == 302
