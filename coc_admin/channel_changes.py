@@ -1,16 +1,16 @@
-"""Changing channels: what people do with them, each in the audit log, none of it with a secret."""
+"""Create, change and delete alert channels. Each change is in the audit log, without secrets."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F
-from django.http import HttpRequest
-from django.utils import timezone
 
 from coc_admin.accounts import audit_log
+from orders.actors import Actor
 from reconciliation.models import Channel, Delivery, DeliveryState
 
 _NOTED = ("name", "kind", "least_priority", "descriptors", "every_site", "enabled")
@@ -25,15 +25,16 @@ class ChannelMoved(Exception):
         self.channel = channel
 
 
-def create(*, values: Mapping[str, Any], request: HttpRequest) -> Channel:
+def create(*, values: Mapping[str, Any], actor: Actor, now: datetime) -> Channel:
     """Make a channel."""
     fields = dict(values)
     sites = fields.pop("sites")
     with transaction.atomic():
         channel = Channel.objects.create(**fields)
         channel.sites.set(sites)
-        audit_log.record(
-            request=request,
+        audit_log.append(
+            actor=actor,
+            now=now,
             action="channel.created",
             target=f"channel:{channel.pk}",
             detail=_detail(channel),
@@ -42,7 +43,7 @@ def create(*, values: Mapping[str, Any], request: HttpRequest) -> Channel:
 
 
 def change(
-    *, channel: Channel, seen: int, values: Mapping[str, Any], request: HttpRequest
+    *, channel: Channel, seen: int, values: Mapping[str, Any], actor: Actor, now: datetime
 ) -> Channel:
     """Change a channel that still matches `seen`. Raises ChannelMoved.
 
@@ -63,13 +64,12 @@ def change(
         channel.sites.set(sites)
         pending = Delivery.objects.filter(channel=channel, state=DeliveryState.PENDING)
         if channel.enabled:
-            pending.update(due_at=timezone.now())
+            pending.update(due_at=now)
         else:
-            pending.update(
-                state=DeliveryState.FAILED, error=SWITCHED_OFF, finished_at=timezone.now()
-            )
-        audit_log.record(
-            request=request,
+            pending.update(state=DeliveryState.FAILED, error=SWITCHED_OFF, finished_at=now)
+        audit_log.append(
+            actor=actor,
+            now=now,
             action="channel.changed",
             target=f"channel:{channel.pk}",
             detail=audit_log.changed(before, _detail(channel)),
@@ -77,14 +77,18 @@ def change(
     return channel
 
 
-def delete(*, channel: Channel, request: HttpRequest) -> None:
+def delete(*, channel: Channel, actor: Actor, now: datetime) -> None:
     """Delete a channel with its log; does nothing if it no longer exists."""
     with transaction.atomic():
         key, told = channel.pk, _detail(channel)
         deleted, _by_model = Channel.objects.filter(pk=key).delete()
         if deleted:
-            audit_log.record(
-                request=request, action="channel.deleted", target=f"channel:{key}", detail=told
+            audit_log.append(
+                actor=actor,
+                action="channel.deleted",
+                target=f"channel:{key}",
+                detail=told,
+                now=now,
             )
 
 

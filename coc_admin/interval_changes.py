@@ -1,28 +1,29 @@
-"""Changing how often things run by themselves, with a line of the audit log beside it."""
+"""Change the interval of scheduled work. Each change is in the audit log."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from coc_admin.accounts import audit_log
 from coc_admin.edits import ChangeRefused, update_as_seen
+from orders.actors import Actor
 from reconciliation.maintenance import schedules
 from reconciliation.queue import intervals
 
 
 def change_interval(
     *,
-    request: HttpRequest,
     name: str,
     was: Mapping[str, str],
     values: Mapping[str, Any],
+    actor: Actor,
     reason: str,
+    now: datetime,
 ) -> bool:
     """Change the interval of `name` if it still matches `was`; False if nothing differs.
 
@@ -37,9 +38,10 @@ def change_interval(
     with transaction.atomic():
         changes = update_as_seen(intervals.row_to_change(name), was=was, values=values)
         if changes:
-            schedules.follow(name, now=timezone.now())
-            audit_log.record(
-                request=request,
+            schedules.follow(name, now=now)
+            audit_log.append(
+                actor=actor,
+                now=now,
                 action="schedule.changed",
                 target=f"schedule:{name}",
                 detail=changes,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -21,7 +20,7 @@ from coc_admin.edits import (
     update_as_seen,
 )
 from orders import risk
-from orders.actors import person
+from orders.actors import Actor
 from orders.models import InventoryList, Order, OrderItem, PermittedList, Site
 from orders.permitted_lists import permit_only
 
@@ -29,7 +28,7 @@ from orders.permitted_lists import permit_only
 PERMITTED = "permitted_lists"
 
 
-def add_site(*, request: HttpRequest, values: Mapping[str, Any], reason: str) -> Site:
+def add_site(*, values: Mapping[str, Any], actor: Actor, reason: str, now: datetime) -> Site:
     """Make a site of checked values."""
     columns = dict(values)
     permitted = columns.pop(PERMITTED, [])
@@ -41,22 +40,19 @@ def add_site(*, request: HttpRequest, values: Mapping[str, Any], reason: str) ->
         if named := permitted_text(site):
             shown[PERMITTED] = named
         if site.offline_capture:
-            _accept_risk(request, site)
-        _note(request, "site", site.pk, shown, reason, verb="added")
+            risk.accept(site=site, text=risk.risk_text(), actor=actor, now=now)
+        _note(actor, now, "site", site.pk, shown, reason, verb="added")
     return site
 
 
-def _accept_risk(request: HttpRequest, site: Site) -> None:
-    actor = person(request.user.get_username())
-    risk.accept(site=site, text=risk.risk_text(), actor=actor, now=timezone.now())
-
-
-def add_list(*, request: HttpRequest, values: Mapping[str, Any], reason: str) -> InventoryList:
+def add_list(
+    *, values: Mapping[str, Any], actor: Actor, reason: str, now: datetime
+) -> InventoryList:
     """Make an inventory list of checked values."""
     list_ = InventoryList(**values)
     with transaction.atomic():
         list_.save(force_insert=True)
-        _note(request, "list", list_.pk, _shown(list_), reason, verb="added")
+        _note(actor, now, "list", list_.pk, _shown(list_), reason, verb="added")
     return list_
 
 
@@ -73,12 +69,13 @@ def _shown(row: Site | InventoryList) -> dict[str, object]:
 
 def change_site(
     *,
-    request: HttpRequest,
     site_id: str,
     was: Mapping[str, str],
     values: Mapping[str, Any],
     confirmed: bool,
+    actor: Actor,
     reason: str,
+    now: datetime,
 ) -> bool:
     """Change a site that still matches `was`; False if nothing differs.
 
@@ -102,8 +99,8 @@ def change_site(
         if "inventory_list" in changes and not confirmed:
             _ask_about_waiting(old)
         if "offline_capture" in changes and values["offline_capture"]:
-            _accept_risk(request, old)
-        _note(request, "site", site_id, changes, reason)
+            risk.accept(site=old, text=risk.risk_text(), actor=actor, now=now)
+        _note(actor, now, "site", site_id, changes, reason)
     return bool(changes)
 
 
@@ -147,12 +144,13 @@ def _ask_about_waiting(site: Site) -> None:
 
 def change_list(
     *,
-    request: HttpRequest,
     list_id: str,
     was: Mapping[str, str],
     values: Mapping[str, Any],
     confirmed: bool,
+    actor: Actor,
     reason: str,
+    now: datetime,
 ) -> bool:
     """Change an inventory list that still matches `was`; False if nothing differs.
 
@@ -169,7 +167,7 @@ def change_list(
                     " about another place. Change it only if the type was wrong."
                 )
             )
-        _note(request, "list", list_id, changes, reason)
+        _note(actor, now, "list", list_id, changes, reason)
     return bool(changes)
 
 
@@ -179,7 +177,8 @@ def _waits_for(list_id: str) -> bool:
 
 
 def _note(
-    request: HttpRequest,
+    actor: Actor,
+    now: datetime,
     kind: str,
     key: str,
     changes: Mapping[str, object],
@@ -188,8 +187,9 @@ def _note(
     verb: str = "changed",
 ) -> None:
     if changes:
-        audit_log.record(
-            request=request,
+        audit_log.append(
+            actor=actor,
+            now=now,
             action=f"{kind}.{verb}",
             target=f"{kind}:{key}",
             detail=changes,

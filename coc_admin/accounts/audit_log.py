@@ -1,8 +1,8 @@
 """The audit log: actions of people in the console, separate from the history of orders.
 
 An entry is written in the transaction of the change that it records, so that neither exists
-without the other: call `record` inside the `transaction.atomic()` of the change. Entries are never
-changed, and go only when they are older than COC_RETAIN_AUDIT_DAYS.
+without the other: call `append` or `record` inside the `transaction.atomic()` of the change.
+Entries are never changed, and go only when they are older than COC_RETAIN_AUDIT_DAYS.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from coc_admin import logs
 from coc_admin.models import AuditEntry
+from orders.actors import Actor, person
 from orders.serializers import iso
 from orders.texts import storable
 
@@ -55,16 +56,41 @@ def record(
     detail: Mapping[str, object] = {},
     reason: str = "",
 ) -> AuditEntry:
-    """Append what the person behind `request` did, in the caller's transaction.
+    """Append what the person behind `request` did; for views. See `append`."""
+    return append(
+        actor=actor_of(request),
+        action=action,
+        target=target,
+        detail=detail,
+        reason=reason,
+        now=timezone.now(),
+    )
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """Return the person behind `request`; the name is empty for one who is not signed in."""
+    user = getattr(request, "user", None)
+    return person(user.get_username() if user is not None and user.is_authenticated else NOBODY)
+
+
+def append(
+    *,
+    actor: Actor,
+    action: str,
+    target: str,
+    now: datetime,
+    detail: Mapping[str, object] = {},
+    reason: str = "",
+) -> AuditEntry:
+    """Append what `actor` did, in the caller's transaction.
 
     `action` is a word of what was done (`site.changed`, `user.disabled`), `target` the kind and key
     of what it was done to (`site:shop`, `run:12`, or a kind alone). `detail` is kept as JSON; see
     `changed` for the fields of a form. A member whose name speaks of a secret is hidden.
     """
-    user = getattr(request, "user", None)
     entry = AuditEntry(
-        at=timezone.now(),
-        actor=user.get_username()[:150] if user is not None and user.is_authenticated else NOBODY,
+        at=now,
+        actor=actor.name[:150],
         action=action[:60],
         target=storable(target)[:300],
         detail=_plain(detail),

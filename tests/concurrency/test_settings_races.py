@@ -20,6 +20,7 @@ from coc_admin.accounts import people
 from coc_admin.accounts.roles import make_roles
 from coc_admin.edits import ChangeRefused, EditedMeanwhile
 from coc_admin.models import AuditEntry
+from orders.actors import person
 from orders.models import Site
 from reconciliation.maintenance import schedules
 from reconciliation.models import IntervalSetting
@@ -38,15 +39,15 @@ def request_of(user: User) -> Any:
 
 
 def edit(number: int) -> str:
-    user = User(pk=number + 1, username=f"editor{number}")
     try:
         sites.change_site(
-            request=request_of(user),
             site_id="shop",
             was={"name": ""},
             values={"name": f"by {number}"},
             confirmed=False,
+            actor=person(f"editor{number}"),
             reason="",
+            now=timezone.now(),
         )
     except EditedMeanwhile:
         return "lost"
@@ -72,14 +73,14 @@ def test_without_the_comparison_the_last_one_wins(monkeypatch: pytest.MonkeyPatc
 
 
 def slow_down(number: int) -> str:
-    user = User(pk=number + 1, username=f"editor{number}")
     try:
         interval_changes.change_interval(
-            request=request_of(user),
             name="sweep",
             was={"every": ""},
             values={"every": number % 4 + 2},
+            actor=person(f"editor{number}"),
             reason="",
+            now=timezone.now(),
         )
     except EditedMeanwhile:
         return "lost"

@@ -18,6 +18,7 @@ from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.channels.access import channels_of, deliveries_of
 from coc_admin.console.channels.forms import ChannelForm
 from coc_admin.pager import NEWEST_FIRST
+from orders.actors import person
 from reconciliation.alerts.channels.delivery import send_test
 from reconciliation.models import Channel, ChannelKind, DeliveryState
 
@@ -51,7 +52,9 @@ def channel_new(request: HttpRequest) -> HttpResponse:
     """Make a channel."""
     form = ChannelForm(request.POST or None, access=site_access(request))
     if request.method == "POST" and form.is_valid():
-        channel = channel_changes.create(values=form.values, request=request)
+        channel = channel_changes.create(
+            values=form.values, actor=person(request.user.get_username()), now=timezone.now()
+        )
         messages.success(request, _("The channel was created. Send a test."))
         return redirect("channel", pk=channel.pk)
     return _edit(request, form, None)
@@ -68,7 +71,8 @@ def channel_edit(request: HttpRequest, pk: int) -> HttpResponse:
                 channel=channel,
                 seen=form.cleaned_data["version"] or 0,
                 values=form.values,
-                request=request,
+                actor=person(request.user.get_username()),
+                now=timezone.now(),
             )
         except channel_changes.ChannelMoved as error:
             return _edit(request, form, error.channel, moved=True)
@@ -96,7 +100,9 @@ def channel_delete(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("channels")
     channel = _channel_or_404(request, pk)
     if request.method == "POST":
-        channel_changes.delete(channel=channel, request=request)
+        channel_changes.delete(
+            channel=channel, actor=person(request.user.get_username()), now=timezone.now()
+        )
         messages.success(request, _("The channel was deleted."))
         return redirect("channels")
     context = {

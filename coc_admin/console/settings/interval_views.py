@@ -21,6 +21,7 @@ from coc_admin.console.settings.interval_labels import (
 )
 from coc_admin.console.settings.views import settings_page, try_to
 from coc_admin.edits import texts_of
+from orders.actors import person
 from reconciliation.maintenance.schedule_status import Entry, schedule_status
 from reconciliation.models import IntervalSetting
 from reconciliation.queue.intervals import KINDS
@@ -37,11 +38,12 @@ def interval_page(request: HttpRequest, name: str) -> HttpResponse:
     outcome = try_to(
         form,
         lambda: interval_changes.change_interval(
-            request=request,
             name=name,
             was=form.was_texts,
             values=form.values,
+            actor=person(request.user.get_username()),
             reason=form.cleaned_data["reason"],
+            now=timezone.now(),
         ),
     )
     if outcome.done:

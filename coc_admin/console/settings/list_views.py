@@ -9,6 +9,7 @@ from django.db.models import BigIntegerField, Count, F, Q, QuerySet
 from django.db.models.functions import Cast
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from coc_admin import sites
@@ -16,6 +17,7 @@ from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.settings.forms import ListForm, NewListForm, texts_of_list
 from coc_admin.console.settings.views import settings_page, tell, try_to
+from orders.actors import person
 from orders.fields import quantity
 from orders.models import InventoryList, InventoryRecord, Site
 
@@ -52,12 +54,13 @@ def list_page(request: HttpRequest, pk: str) -> HttpResponse:
     outcome = try_to(
         form,
         lambda: sites.change_list(
-            request=request,
             list_id=list_.pk,
             was=form.was_texts,
             values=form.values,
             confirmed=form.cleaned_data["confirm"],
+            actor=person(request.user.get_username()),
             reason=form.cleaned_data["reason"],
+            now=timezone.now(),
         ),
     )
     if outcome.done:
@@ -84,7 +87,10 @@ def list_new(request: HttpRequest) -> HttpResponse:
     outcome = try_to(
         form,
         lambda: sites.add_list(
-            request=request, values=form.values, reason=form.cleaned_data["reason"]
+            values=form.values,
+            actor=person(request.user.get_username()),
+            reason=form.cleaned_data["reason"],
+            now=timezone.now(),
         ),
     )
     if outcome.done and outcome.result:

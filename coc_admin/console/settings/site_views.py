@@ -20,6 +20,7 @@ from coc_admin.console.frame import frame_of
 from coc_admin.console.settings.forms import NewSiteForm, SiteForm, texts_of_site
 from coc_admin.console.settings.views import settings_page, tell, try_to
 from orders import risk
+from orders.actors import person
 from orders.fields import ZERO
 from orders.models import InventoryList, Order, ShortHandover, Site
 from orders.models.sites import HANDOVER_MINUTES
@@ -71,12 +72,13 @@ def site_page(request: HttpRequest, pk: str) -> HttpResponse:
     outcome = try_to(
         form,
         lambda: sites.change_site(
-            request=request,
             site_id=site.pk,
             was=form.was_texts,
             values=form.values,
             confirmed=form.cleaned_data["confirm"],
+            actor=person(request.user.get_username()),
             reason=form.cleaned_data["reason"],
+            now=timezone.now(),
         ),
     )
     if outcome.done:
@@ -113,7 +115,10 @@ def site_new(request: HttpRequest) -> HttpResponse:
     outcome = try_to(
         form,
         lambda: sites.add_site(
-            request=request, values=form.values, reason=form.cleaned_data["reason"]
+            values=form.values,
+            actor=person(request.user.get_username()),
+            reason=form.cleaned_data["reason"],
+            now=timezone.now(),
         ),
     )
     if outcome.done and outcome.result:
