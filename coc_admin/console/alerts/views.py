@@ -19,12 +19,15 @@ from coc_admin.console.access import console_page
 from coc_admin.console.alerts.forms import HandleForm, InboxForm
 from coc_admin.console.alerts.queries import STATES, Inbox, inbox_of, state_of
 from coc_admin.console.channels.access import deliveries_of
+from coc_admin.console.outages.last_cost import last_cost
 from orders.actors import person
 from reconciliation.alerts import actions
 from reconciliation.alerts.rules import choices
 from reconciliation.alerts.text import note_of
 from reconciliation.models import Alert, AlertEvent, Priority
 
+# Alerts after an outage; their pages show what it cost.
+_AFTER_RECOVERY = ("reconciliation_finished", "reconciliation_shortages")
 MOST_EVENTS = 100
 MOST_DELIVERIES = 50
 
@@ -166,4 +169,7 @@ def _page_context(request: HttpRequest, alert: Alert) -> dict[str, Any]:
         if may_tell
         else [],
         "may_see_deliveries": may_tell,
+        "last_outage": last_cost(site_access(request))
+        if alert.descriptor in _AFTER_RECOVERY and request.user.has_perm("reconciliation.view_run")
+        else None,
     }

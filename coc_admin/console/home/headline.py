@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from coc_admin.console.formats import format_money, format_quantity, format_span
+from coc_admin.console.formats import format_amounts, format_quantity, format_span
 from coc_admin.console.labels import Banner, money_by_currency
 from coc_admin.set_up import Missing
 from orders.desk.shortages import Sums
-from orders.fields import ZERO
 from reconciliation.models import ConnectionState
 from reconciliation.runs.status import LastRun, Status
 
@@ -174,19 +172,16 @@ def _seconds_left(run: LastRun, percent: int, now: datetime) -> float | None:
 def _short(facts: Facts) -> Headline:
     number = facts.short.orders
     title = ngettext(
-        "%(number)s order is oversold: %(value)s",
-        "%(number)s orders are oversold: %(value)s",
+        "%(number)s order is oversold: %(value)s short",
+        "%(number)s orders are oversold: %(value)s short",
         number,
-    ) % {"number": format_quantity(number), "value": money(facts.short.value)}
+    ) % {"number": format_quantity(number), "value": format_amounts(facts.short.value)}
     return Headline(
         tone="warn",
         icon="alert-circle",
         title=title,
         lines=[
-            _(
-                "OCI could not reserve these orders in full."
-                " Decide on each: replace, wait or cancel."
-            ),
+            _missing_units(facts.short),
             *_review_lines(facts.status),
         ],
         action=Action(_("Work through them"), reverse("desk"), "chevron-right"),
@@ -196,13 +191,22 @@ def _short(facts: Facts) -> Headline:
     )
 
 
+def _missing_units(short: Sums) -> str:
+    words = ngettext(
+        "%(units)s unit is missing. Decide on each order: replace, wait or cancel.",
+        "%(units)s units are missing. Decide on each order: replace, wait or cancel.",
+        1 if short.units == 1 else 2,
+    )
+    return words % {"units": format_quantity(short.units)}
+
+
 def _short_words(short: Sums) -> str:
     words = ngettext(
-        "%(number)s earlier order is oversold (%(value)s) and needs a decision.",
-        "%(number)s earlier orders are oversold (%(value)s) and need a decision.",
+        "%(number)s earlier order is oversold (%(value)s short) and needs a decision.",
+        "%(number)s earlier orders are oversold (%(value)s short) and need a decision.",
         short.orders,
     )
-    return words % {"number": format_quantity(short.orders), "value": money(short.value)}
+    return words % {"number": format_quantity(short.orders), "value": format_amounts(short.value)}
 
 
 def _review(status: Status) -> Headline:
@@ -279,9 +283,3 @@ def _not_set_up(missing: Sequence[Missing], rights: Rights) -> Headline:
         lines=[lines[one] for one in missing],
         action=action,
     )
-
-
-def money(value: Mapping[str, Decimal]) -> str:
-    """Return amounts by currency as text; amounts of zero are left out."""
-    amounts = [format_money(amount, code) for code, amount in value.items() if amount > ZERO]
-    return ", ".join(amounts) or "–"
