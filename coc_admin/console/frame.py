@@ -130,6 +130,12 @@ class Frame:
         """The summary of the sites that are shown now."""
         return status.summary(sites=self.access.site_ids)
 
+    @property
+    def has_open_work(self) -> bool:
+        """Whether an order of the shown sites is short, waits, or needs review."""
+        status = self.status
+        return bool(status.oversold or status.waiting.orders or status.review)
+
     @cached_property
     def banner(self) -> Banner | None:
         """What must be said on every page while the connection is not online."""

@@ -84,20 +84,22 @@ def handle(request: HttpRequest) -> HttpResponse:
 
 def _do(request: HttpRequest, values: dict[str, Any], key: int, seen: int) -> None:
     """Do it with one alert and note it in the audit log, unless it is so already."""
-    actor = person(request.user.get_username())
+    actor, user_id = person(request.user.get_username()), int(request.user.pk or 0)
     common: dict[str, Any] = {"alert_id": key, "seen": seen, "actor": actor, "now": timezone.now()}
     verbs: dict[str, Callable[[], Alert]] = {
         "acknowledge": lambda: actions.acknowledge(**common),
-        "snooze": lambda: actions.snooze(until=values["until"], **common),
+        "snooze": lambda: actions.snooze(until=values["until"], user_id=user_id, **common),
         "assign": lambda: actions.assign(assignee=values["assignee"], **common),
-        "open": lambda: actions.open_again(**common),
+        "open": lambda: actions.open_again(user_id=user_id, **common),
         "resolve": lambda: actions.resolve_by_hand(reason=values["reason"], **common),
     }
     action = values["action"]
     told = {"snooze": ("until",), "assign": ("assignee",)}.get(action, ())
     with transaction.atomic():
-        before = Alert.objects.values_list("handled", flat=True).get(pk=key)
-        if verbs[action]().handled != before:
+        mine = AlertEvent.objects.filter(alert=key, actor=actor.name)
+        before = mine.count()
+        verbs[action]()
+        if mine.count() != before:
             audit_log.record(
                 request=request,
                 action=f"alert.{action}",
@@ -128,11 +130,11 @@ def _ask_again(
         event.alert_id: event
         for event in AlertEvent.objects.filter(alert__in=[alert.pk for alert in alerts])
     }
-    now = timezone.now()
+    snoozed = inbox_of(request).snoozed
     context = {
         "form": form,
         "chosen": [
-            (alert, dict(STATES)[state_of(alert, now)], last.get(alert.pk)) for alert in alerts
+            (alert, dict(STATES)[state_of(alert, snoozed)], last.get(alert.pk)) for alert in alerts
         ],
         "moved": bool(moved),
         "back": _back(request),
@@ -155,11 +157,13 @@ def _page_context(request: HttpRequest, alert: Alert) -> dict[str, Any]:
     events = list(AlertEvent.objects.filter(alert=alert).order_by("-pk")[:MOST_EVENTS])
     # Notes may tell of sites that this person must not see.
     limited, name = site_access(request).is_limited, request.user.get_username()
-    state = state_of(alert, timezone.now())
+    snoozed = inbox_of(request).snoozed
+    state = state_of(alert, snoozed)
     may_tell = request.user.has_perm("reconciliation.change_channel")
     return {
         "alert": alert,
         "state": state,
+        "snoozed_until": snoozed.get(alert.pk),
         "state_label": dict(STATES)[state],
         "events": [
             (event, "" if limited and event.actor != name else _note(event, alert))
