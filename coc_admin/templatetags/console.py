@@ -77,7 +77,7 @@ def when(
         _moment(value),
         formats.format_time(value, seconds=seconds),
         # The console's script lets it tick.
-        format_html(' <span class="text-secondary">(<span data-ago>{}</span>)</span>', ago)
+        format_html(' <span class="text-secondary needs-js">(<span data-ago>{}</span>)</span>', ago)
         if ago
         else "",
     )
@@ -85,11 +85,16 @@ def when(
 
 @register.simple_tag
 def ago(value: datetime | None) -> SafeString | str:
-    """Show how long ago a time was; the exact value is its title."""
+    """Show how long ago a time was, without JavaScript the time; the exact value is its title."""
     if value is None:
         return "–"
     shown = formats.format_ago(value, now=timezone.now())
-    return format_html("<time {} data-ago>{}</time>", _moment(value), shown)
+    return format_html(
+        '<time {0} data-ago class="needs-js">{1}</time><time {0} class="needs-no-js">{2}</time>',
+        _moment(value),
+        shown,
+        formats.format_time(value),
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -82,6 +83,12 @@ def state_of(alert: Alert, snoozed: Mapping[int, datetime]) -> str:
     if alert.handling == Handling.ACKNOWLEDGED:
         return "acknowledged"
     return "snoozed" if alert.pk in snoozed else OPEN
+
+
+def fingerprint_of(alerts: Iterable[Alert]) -> str:
+    """Return a short text that differs when what a page says of these alerts differs."""
+    told = [(alert.pk, alert.revision, alert.handled, str(alert.message)) for alert in alerts]
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
 
 class Inbox:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -17,7 +17,7 @@ from coc_admin.accounts import audit_log
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import console_page
 from coc_admin.console.alerts.forms import HandleForm, InboxForm
-from coc_admin.console.alerts.queries import STATES, Inbox, inbox_of, state_of
+from coc_admin.console.alerts.queries import STATES, Inbox, fingerprint_of, inbox_of, state_of
 from coc_admin.console.channels.access import deliveries_of
 from coc_admin.console.outages.last_cost import last_cost
 from orders.actors import person
@@ -37,10 +37,13 @@ def alert_list(request: HttpRequest) -> HttpResponse:
     """List alerts by what InboxForm knows."""
     form = InboxForm(request.GET)
     inbox, wanted = inbox_of(request), form.wanted
+    page = inbox.page(wanted, str(form.cleaned_data.get("cursor", "")))
     context = {
         "form": form,
         "wanted": wanted,
-        "page": inbox.page(wanted, str(form.cleaned_data.get("cursor", ""))),
+        "page": page,
+        "seen": fingerprint_of(page.rows),
+        "now": timezone.now(),
         "states": STATES,
         "priorities": Priority.choices,
         "descriptors": choices(),
@@ -48,6 +51,25 @@ def alert_list(request: HttpRequest) -> HttpResponse:
         "is_filtered": any((wanted.priority, wanted.descriptor, wanted.assignee, wanted.text)),
     }
     return render(request, "console/alerts/alerts.html", context)
+
+
+@console_page("reconciliation.view_alert")
+def alert_list_live(request: HttpRequest) -> HttpResponse:
+    """Return the frame, and whether the list has changed since the page was made."""
+    form = InboxForm(request.GET)
+    page = inbox_of(request).page(form.wanted, str(form.cleaned_data.get("cursor", "")))
+    return _live(request, page.rows)
+
+
+@console_page("reconciliation.view_alert")
+def alert_page_live(request: HttpRequest, pk: int) -> HttpResponse:
+    """Return the frame, and whether the alert has changed since the page was made."""
+    return _live(request, _permitted(inbox_of(request), [pk]))
+
+
+def _live(request: HttpRequest, alerts: Sequence[Alert]) -> HttpResponse:
+    has_changed = request.GET.get("seen", "") != fingerprint_of(alerts)
+    return render(request, "console/alerts/alerts_live.html", {"has_changed": has_changed})
 
 
 @console_page("reconciliation.view_alert")
@@ -163,6 +185,8 @@ def _page_context(request: HttpRequest, alert: Alert) -> dict[str, Any]:
     return {
         "alert": alert,
         "state": state,
+        "seen": fingerprint_of([alert]),
+        "now": timezone.now(),
         "snoozed_until": snoozed.get(alert.pk),
         "state_label": dict(STATES)[state],
         "events": [

@@ -4,14 +4,14 @@
   "use strict";
 
   // --- the tab: its title and icon follow the headline of the home page ----------------------
-  var plainTitle = document.title;
+  var product = document.title.slice(document.title.lastIndexOf(" · "));
   var icon = document.querySelector("link[rel=icon]");
   var plainIcon = icon && icon.href;
 
   function showState() {
     var headline = document.querySelector("[data-tab]");
     if (!headline) return;
-    document.title = (headline.dataset.tab ? headline.dataset.tab + " " : "") + plainTitle;
+    if (headline.dataset.tab) document.title = headline.dataset.tab + product;
     var toned = icon && icon.dataset[headline.dataset.tone];
     if (icon && icon.href !== (toned || plainIcon)) icon.href = toned || plainIcon;
   }
@@ -41,7 +41,34 @@
 
   function ask() {
     clearTimeout(timer);
-    htmx.ajax("GET", live.dataset.liveUrl, { source: live, target: live, swap: "innerMorph" });
+    var now = document.querySelector("[data-live-now]");
+    var url = now ? now.dataset.liveNow : live.dataset.liveUrl;
+    htmx.ajax("GET", url, { source: live, target: live, swap: "innerMorph" });
+  }
+
+  // A page that says it has changed shows its new state, unless a person is filling something in.
+  function isBeingUsed(part) {
+    if (part.contains(document.activeElement)) return true;
+    return Array.prototype.some.call(part.querySelectorAll("input, textarea, select"), function (field) {
+      if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
+      return field.tagName !== "SELECT" && field.value !== field.defaultValue;
+    });
+  }
+
+  function refresh() {
+    var part = document.getElementById("fresh");
+    if (!part || !live.querySelector("[data-changed]") || isBeingUsed(part)) return;
+    fetch(location.href, { headers: { "HX-Request": "true" } })
+      .then(function (answer) { return answer.ok ? answer.text() : ""; })
+      .then(function (html) {
+        var fresh = html && new DOMParser().parseFromString(html, "text/html").getElementById("fresh");
+        if (!fresh || isBeingUsed(part)) return;
+        part.replaceChildren.apply(part, Array.prototype.slice.call(fresh.childNodes));
+        htmx.process(part);
+        live.querySelector("[data-changed]").remove();
+        tick();
+      })
+      .catch(function () { note(true); });
   }
 
   if (live && window.htmx) {
@@ -49,6 +76,7 @@
       var ctx = event.detail.ctx;
       note(!ctx.response || ctx.response.status >= 400);
       showState();
+      refresh();
       schedule();
     });
     document.addEventListener("visibilitychange", function () {
@@ -121,14 +149,14 @@
       var time = element.matches("time") ? element : element.parentElement.previousElementSibling;
       var seconds = (Date.parse(time && time.dateTime) - Date.now()) / 1000;
       var past = Math.abs(seconds);
-      // What has just been, or was days ago, says the page itself.
-      if (!(past >= 60 && past < 48 * 3600)) return;
-      var size = past < 3600 ? 60 : 3600;
-      var text = words.format(Math.trunc(seconds / size), size === 60 ? "minute" : "hour");
+      if (!(past >= 5)) return; // it says "just now"
+      var step = past < 60 ? [1, "second"] : past < 3600 ? [60, "minute"]
+        : past < 48 * 3600 ? [3600, "hour"] : [86400, "day"];
+      var text = words.format(Math.trunc(seconds / step[0]), step[1]);
       if (element.textContent !== text) element.textContent = text;
     });
   }
-  setInterval(tick, 15000);
+  setInterval(tick, 5000);
 
   // --- the browser's time zone is offered where one can be chosen -----------------------------
   var zone = document.querySelector("[data-zone-offer]");

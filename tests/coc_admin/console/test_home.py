@@ -57,9 +57,9 @@ def test_live_part_is_the_same_partial(viewer: Client, outage: Scene) -> None:
 def test_home_takes_a_bounded_number_of_queries(
     viewer: Client, outage: Scene, django_assert_max_num_queries: Any
 ) -> None:
-    with django_assert_max_num_queries(29):
+    with django_assert_max_num_queries(30):
         viewer.get("/")
-    with django_assert_max_num_queries(26):
+    with django_assert_max_num_queries(27):
         viewer.get("/live/home/")
 
 
@@ -72,7 +72,7 @@ def headline(client: Client) -> tuple[str, str, str]:
 def test_the_headline_says_what_is_open_and_leads_there(viewer: Client, outage: Scene) -> None:
     assert headline(viewer) == (
         "warn",
-        "2 orders are oversold: 47.50 EUR",
+        "2 orders are oversold: 47.50 EUR short",
         "Work through them",
     )
     Order.objects.oversold().update(resolution="settled_outside")
@@ -88,7 +88,7 @@ def test_an_outage_comes_before_open_work_and_names_it(viewer: Client, outage: S
     set_connection(ConnectionState.OFFLINE, cause=OfflineCause.UNREACHABLE)
     shown = viewer.get("/").context["headline"]
     assert (shown.tone, shown.tab) == ("bad", "Offline")
-    assert shown.lines[-1] == "2 earlier orders are oversold (47.50 EUR) and need a decision."
+    assert shown.lines[-1] == "2 earlier orders are oversold (47.50 EUR short) and need a decision."
     assert shown.action.url == f"/outages/{Outage.objects.get().pk}/"
 
 
@@ -99,7 +99,11 @@ def test_a_reconciliation_shows_its_progress_and_its_shortages(
     shown = viewer.get("/").context["headline"]
     counts = outage.run.entries.count()
     assert shown.lines[0] == f"{counts} of {counts} orders done, 2 of them short."
-    assert (shown.percent, shown.tab, shown.action.label) == (100, "100 %", "Follow progress")
+    assert (shown.percent, shown.tab, shown.action.label) == (
+        100,
+        "100 % reconciled",
+        "Follow progress",
+    )
 
 
 def test_without_a_site_home_says_what_is_missing(viewer: Client, db: None) -> None:
