@@ -72,7 +72,8 @@ def format_cost(orders: int, units: Decimal, value: Mapping[str, Decimal]) -> st
     """Return a number of orders with their units and money: `2 orders · 3 units · 5.00 EUR`."""
     many = ngettext("%(number)s order", "%(number)s orders", orders)
     words = [many % {"number": format_quantity(orders)}]
-    if orders:
+    # Units are not known of what an earlier version settled and people have rescued since.
+    if units > 0:
         lots = ngettext("%(units)s unit", "%(units)s units", 1 if units == 1 else 2)
         words.append(lots % {"units": format_quantity(units)})
     if any(amount > 0 for amount in value.values()):

@@ -9,15 +9,18 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.utils import timezone
 
-from orders.models import InventoryList, Order, Site
+from orders.models import CustomerMessage, InventoryList, Order, RefusedOrder, Site
 from reconciliation.models import (
+    CallHealth,
     Connection,
     ConnectionChange,
     ConnectionState,
     OfflineCause,
     Outage,
     Run,
+    StockFeed,
 )
 from tests.coc_admin.console.scene import (
     VIEWER,
@@ -240,3 +243,57 @@ class TestFirstRun:
         page = viewer.get("/").content.decode()
         assert "Omnichannel Inventory has never answered with these settings" in page
         assert "COC_OCI_BASE_URL" in page
+
+
+def test_all_well_says_how_the_day_goes(viewer: Client, outage: Scene) -> None:
+    Order.objects.update(status="cancelled", needs_review_since=None)
+    CallHealth.objects.update_or_create(kind="reserve", defaults={"p95_ms": 84})
+    now = timezone.now()
+    Order.objects.filter(pk=outage.complete.pk).update(captured_at=now)
+    StockFeed.objects.all().delete()
+    shown = viewer.get("/").context["headline"]
+    assert (shown.tone, shown.tab) == ("ok", "Home")
+    assert shown.lines[1].startswith("1 order today · OCI reserves within 84 ms")
+
+
+def test_short_orders_say_how_many_customers_know(viewer: Client, outage: Scene) -> None:
+    told = "Told so far: {} of 2 customers."
+    assert told.format(0) in viewer.get("/").context["headline"].lines
+    CustomerMessage.objects.create(
+        order=outage.partial, subject="s", body="b", actor="mia", at=timezone.now()
+    )
+    assert told.format(1) in viewer.get("/").context["headline"].lines
+
+
+def test_a_site_that_refuses_says_what_that_costs_and_where_to_change_it(
+    viewer: Client, outage: Scene
+) -> None:
+    set_connection(ConnectionState.OFFLINE, cause=OfflineCause.UNREACHABLE)
+    outage_row = Outage.objects.get(is_open=True)
+    Site.objects.filter(pk=outage.site.pk).update(offline_capture=False)
+    RefusedOrder.objects.create(
+        site=outage.site,
+        order_no="R1",
+        at=outage_row.lost_at,
+        last_at=outage_row.lost_at,
+        sku_count=1,
+        is_offline=True,
+        currency="EUR",
+        units=3,
+        value=30,
+        why="off",
+    )
+    shown = viewer.get("/").context["headline"]
+    assert shown.title.startswith(f"{outage.site.pk} refuses orders: ")
+    assert "Refused so far: 1 order · 3 units · 30.00 EUR." in shown.lines
+    assert (shown.tab, shown.action.label) == ("Refused", "Open this outage")
+    administrator = Client()
+    administrator.force_login(
+        make_user("ada", *VIEWER, "orders.change_site"),
+        backend="django.contrib.auth.backends.ModelBackend",
+    )
+    action = administrator.get("/").context["headline"].action
+    assert (action.label, action.url) == (
+        "Raise the limit",
+        f"/settings/sites/edit/{outage.site.pk}/",
+    )
