@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -383,3 +385,32 @@ def test_a_person_hides_and_ranks_alerts_for_themselves(
         assert list(AlertPreference.objects.order_by("pk").values()) == mine
     viewer.post("/alerts/my-view/", {})
     assert len(shown(viewer)) == 2
+
+
+def test_a_page_knows_whether_it_has_changed_for_this_person(
+    merchandiser: Client, operator: Client, outage: Scene
+) -> None:
+    alert = alert_of("reconciliation_shortages")
+    pages = ("/alerts/?priority=ACTION", f"/alerts/{alert.pk}/")
+
+    def addresses() -> list[str]:
+        found = []
+        for path in pages:
+            page = merchandiser.get(path).content.decode()
+            match = re.search(r'data-live-now="([^"]+)"', page)
+            assert match is not None
+            found.append(html.unescape(match[1]))
+        return found
+
+    def changed(paths: list[str]) -> list[bool]:
+        return [b"data-changed" in merchandiser.get(path).content for path in paths]
+
+    before = addresses()
+    assert "priority=ACTION" in before[0]
+    assert changed(before) == [False, False]
+    # Another person's snooze changes nothing for this one, an acknowledgement does.
+    operator.post("/alerts/handle/", {"action": "snooze", "alert": chosen(alert)})
+    assert changed(before) == [False, False]
+    operator.post("/alerts/handle/", {"action": "acknowledge", "alert": chosen(alert)})
+    assert changed(before) == [True, True]
+    assert changed(addresses()) == [False, False]
