@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from orders import ledger, swaps
+from orders import first_shortage, ledger, swaps
 from orders.actors import Actor
 from orders.adjustment_lines import Keep, given_up, kept_of, lines_refusal
 from orders.errors import CannotAdjust, Shortfall
@@ -152,6 +152,8 @@ def complete(
         _change_items(items, less, {one.key: one.to_list for one in keeps if one.moves})
         values = short_again(now) if less else {}
         swaps.settle(mine, items, holder=holder, still=_SETTLED, values=values)
+        if less:
+            first_shortage.note([mine.order_id])
         swaps.end(KIND, mine, SwapState.DONE, now=now)
         ledger.mark_answered(order=mine.order, now=now)
         released = {str(pk): json_number(less[pk]) for pk in sorted(less)}

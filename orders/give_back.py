@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Case, DateTimeField, F, Q, Value, When
 
-from orders import events, lifecycle, outcomes
+from orders import events, first_shortage, lifecycle, outcomes
 from orders.actors import Actor
 from orders.errors import CannotAdjust
 from orders.fields import ZERO, json_number, quantity
@@ -106,6 +106,7 @@ def _write(order: Order, items: list[OrderItem], *, now: datetime) -> None:
     ).update(reservation_state=state, claim="", claimed_until=None, **short_again(now))
     if not won:
         raise CannotAdjust(moved_on())
+    first_shortage.note([order.pk])
     order.refresh_from_db()
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Q
 
-from orders import events, handover, ledger, promises
+from orders import events, first_shortage, handover, ledger, promises
 from orders.actors import Actor
 from orders.models import (
     SHORT_STATES,
@@ -96,6 +96,7 @@ def settle(
         ledger.mark_orders_answered(order_ids=list(mine), now=now)
         short = [one.order.pk for one in settled if one.state in SHORT_STATES]
         if short:
+            first_shortage.note(short)
             promises.note_short(short, now=now)
         events.record_all(
             settled_event(

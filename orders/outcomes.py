@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Q
 
-from orders import events, handover, ledger, promises
+from orders import events, first_shortage, handover, ledger, promises
 from orders.actors import Actor
 from orders.fields import ZERO, json_number, quantity
 from orders.models import (
@@ -86,6 +86,7 @@ def settle(
                 OrderItem.objects.filter(pk=item.pk).update(reserved_quantity=reserved[item.pk])
         ledger.mark_answered(order=order, now=now)
         if state in SHORT_STATES:
+            first_shortage.note([order_id])
             promises.note_short([order_id], now=now)
         _record(order, EventKind.SETTLED, actor, reason, reserved, now)
         return order

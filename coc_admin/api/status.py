@@ -18,6 +18,8 @@ from coc_admin.api.run_serializers import RunAnswer
 from coc_admin.api.runs import run_answer, runs_of_sites
 from coc_admin.api.serializers import Amounts
 from coc_admin.models import TokenScope
+from orders.desk.shortages import Sums, sums_of
+from orders.fields import ZERO
 from orders.members import (
     Members,
     Moment,
@@ -28,7 +30,7 @@ from orders.members import (
     Write,
     from_attribute,
 )
-from orders.models import Site
+from orders.models import Order, Site
 from orders.offline_limits import Acceptance, SiteLimits, limits_of
 from reconciliation import connection
 from reconciliation.models import CallKind, ConnectionState, FeedState, OfflineCause
@@ -52,6 +54,14 @@ class WaitingAnswer(Members):
     units: Number
     value: Amounts
     oldestCapturedAt: MomentOrNull
+
+
+class ShortAnswer(Members):
+    """What is missing of the short orders that nobody has settled."""
+
+    orders: int
+    units: Number = Field(description="Units that OCI could not reserve.")
+    value: Amounts = Field(description="What these units are worth at the shoppers' prices.")
 
 
 class CallsAnswer(Members):
@@ -108,6 +118,7 @@ class StatusAnswer(Members):
     waiting: WaitingAnswer
     needsReview: Annotated[int, from_attribute("review")]
     oversold: int = Field(description="Short orders that nobody has settled.")
+    short: ShortAnswer
     lastRun: RunAnswer | None
     sites: list[SiteAcceptance] = Field(description="What each site takes now.")
     outage: OutageAnswer | None = Field(description="The outage that is not over yet.")
@@ -133,11 +144,17 @@ def get_status(request: HttpRequest) -> Any:
             for kind, calls in connection.healths().items()
         ],
         waiting=WaitingAnswer.of(found.waiting),
+        short=ShortAnswer.of(_short(site_ids, found.oversold)),
         lastRun=None if last is None else run_answer(last, site_ids),
         sites=_acceptance(site_ids, found, now),
         outage=outage_answer(found.outage, site_ids=site_ids) if found.outage else None,
         stock=[StockAgeAnswer.of(one) for one in age.of_sites(site_ids, now)],
     )
+
+
+def _short(site_ids: Collection[str], number: int) -> Sums:
+    orders = Order.objects.oversold().filter(site__in=site_ids)
+    return sums_of(orders, number=number) if number else Sums(0, ZERO, {})
 
 
 def _acceptance(

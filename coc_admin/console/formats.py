@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
 
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
-from django.utils.translation import get_language, ngettext_lazy, pgettext
+from django.utils.translation import get_language, ngettext, ngettext_lazy, pgettext
 from django.utils.translation import gettext as _
 
 _STEPS = (
@@ -59,6 +60,25 @@ def format_change(value: Decimal) -> str:
 def format_money(value: Decimal | None, currency: str) -> str:
     """Return an amount with two decimals (more only if it has them) and its currency code."""
     return "–" if value is None else f"{_amount(value, get_language())} {currency}"
+
+
+def format_amounts(value: Mapping[str, Decimal]) -> str:
+    """Return amounts by currency, those of zero left out; a dash for none: `5.00 EUR, 3.00 USD`."""
+    amounts = [format_money(amount, code) for code, amount in value.items() if amount > 0]
+    return ", ".join(amounts) or "–"
+
+
+def format_cost(orders: int, units: Decimal, value: Mapping[str, Decimal]) -> str:
+    """Return a number of orders with their units and money: `2 orders · 3 units · 5.00 EUR`."""
+    many = ngettext("%(number)s order", "%(number)s orders", orders)
+    words = [many % {"number": format_quantity(orders)}]
+    # Units are not known of what an earlier version settled and people have rescued since.
+    if units > 0:
+        lots = ngettext("%(units)s unit", "%(units)s units", 1 if units == 1 else 2)
+        words.append(lots % {"units": format_quantity(units)})
+    if any(amount > 0 for amount in value.values()):
+        words.append(format_amounts(value))
+    return " · ".join(words)
 
 
 @lru_cache(maxsize=4096)

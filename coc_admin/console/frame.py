@@ -15,7 +15,7 @@ from coc_admin.accounts.site_access import SiteAccess, profile_of, site_access
 from coc_admin.console.alerts.queries import inbox_of
 from coc_admin.console.downloads import preferred_form
 from coc_admin.console.labels import Banner, connection_banner
-from orders.offline_limits import limits_of
+from orders.offline_limits import SiteLimits, limits_of
 from orders.tables import Form
 from reconciliation import connection
 from reconciliation.models import ACTIVE_RUNS, Connection, ConnectionState, Priority, Run
@@ -130,16 +130,24 @@ class Frame:
         """The summary of the sites that are shown now."""
         return status.summary(sites=self.access.site_ids)
 
+    @property
+    def has_open_work(self) -> bool:
+        """Whether an order of the shown sites is short, waits, or needs review."""
+        status = self.status
+        return bool(status.oversold or status.waiting.orders or status.review)
+
     @cached_property
     def banner(self) -> Banner | None:
         """What must be said on every page while the connection is not online."""
         if self.connection.state == ConnectionState.ONLINE:
             return None
-        now = timezone.now()
-        limits = limits_of(
-            self.access.shown_sites, offline_since=self.status.offline_since, now=now
-        )
-        return connection_banner(self.status, limits=limits, now=now)
+        return connection_banner(self.status, limits=self.limits, now=timezone.now())
+
+    @cached_property
+    def limits(self) -> list[SiteLimits]:
+        """What each of the shown sites takes while orders cannot be reserved."""
+        since = self.status.offline_since
+        return limits_of(self.access.shown_sites, offline_since=since, now=timezone.now())
 
     @cached_property
     def _alert_priorities(self) -> list[str]:

@@ -32,6 +32,8 @@ register = template.Library()
 register.filter("quantity", formats.format_quantity)
 register.filter("change", formats.format_change)
 register.filter("difference_reasons", reasons_of)
+register.filter("amounts", formats.format_amounts)
+register.simple_tag(formats.format_cost, name="amounts_of")
 register.filter("day", formats.format_day)
 register.filter("price_to_type", formats.price_to_type)
 register.filter("visible", made_visible)
@@ -75,7 +77,7 @@ def when(
         _moment(value),
         formats.format_time(value, seconds=seconds),
         # The console's script lets it tick.
-        format_html(' <span class="text-secondary">(<span data-ago>{}</span>)</span>', ago)
+        format_html(' <span class="text-secondary needs-js">(<span data-ago>{}</span>)</span>', ago)
         if ago
         else "",
     )
@@ -83,11 +85,16 @@ def when(
 
 @register.simple_tag
 def ago(value: datetime | None) -> SafeString | str:
-    """Show how long ago a time was; the exact value is its title."""
+    """Show how long ago a time was, without JavaScript the time; the exact value is its title."""
     if value is None:
         return "–"
     shown = formats.format_ago(value, now=timezone.now())
-    return format_html("<time {} data-ago>{}</time>", _moment(value), shown)
+    return format_html(
+        '<time {0} data-ago class="needs-js">{1}</time><time {0} class="needs-no-js">{2}</time>',
+        _moment(value),
+        shown,
+        formats.format_time(value),
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -127,6 +127,10 @@ class Order(models.Model):
     reconciled_at = models.DateTimeField(null=True)
     # When OCI first had less than was ordered; it stays, whatever becomes of the order.
     short_at = models.DateTimeField(null=True)
+    # What was missing then, and what it was worth (`orders.first_shortage`); they stay as well.
+    # Null of an order that was never short, or that an earlier version settled.
+    lacked_units = QuantityField(null=True)
+    lacked_value = MoneyField(null=True)
     # Until then a short order keeps its place in the queue for its SKUs; for good without a date.
     promised_until = models.DateTimeField(null=True)
     currency = models.CharField(max_length=3)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from orders.actors import Actor
 from reconciliation.alerts import lifecycle
-from reconciliation.models import Alert, AlertEventKind, AlertState, Handling
+from reconciliation.models import Alert, AlertEventKind, AlertSnooze, AlertState, Handling
 
 LONGEST_SNOOZE = timedelta(days=30)
 
@@ -48,8 +48,10 @@ def acknowledge(*, alert_id: int, seen: int, actor: Actor, now: datetime) -> Ale
     )
 
 
-def snooze(*, alert_id: int, seen: int, until: datetime, actor: Actor, now: datetime) -> Alert:
-    """Snooze the alert until a time; it reopens automatically.
+def snooze(
+    *, alert_id: int, seen: int, user_id: int, until: datetime, actor: Actor, now: datetime
+) -> Alert:
+    """Snooze the alert for one person, who sees it again from `until`; others see it as before.
 
     Raises AlertMoved, and CannotHandle for a moment that has passed or is too far away.
     """
@@ -58,18 +60,37 @@ def snooze(*, alert_id: int, seen: int, until: datetime, actor: Actor, now: date
     if until > now + LONGEST_SNOOZE:
         words = _("Choose a time within %(days)s days.")
         raise CannotHandle(words % {"days": LONGEST_SNOOZE.days})
-    return _handle(
-        alert_id,
-        seen,
-        {"handling": Handling.SNOOZED, "snoozed_until": until},
-        kind=AlertEventKind.SNOOZED,
-        actor=actor,
-        now=now,
-    )
+    with transaction.atomic():
+        key = Alert.objects.filter(pk=alert_id, state=AlertState.OPEN, handled=seen)
+        alert = key.select_for_update().first()
+        if alert is None:
+            raise AlertMoved(Alert.objects.get(pk=alert_id))
+        wanted = {"turn": alert.turn, "until": until}
+        mine = AlertSnooze.objects.filter(alert=alert, user=user_id)
+        if mine.filter(**wanted).exists():
+            return alert
+        AlertSnooze.objects.update_or_create(alert=alert, user_id=user_id, defaults=wanted)
+        data = {"until": until.isoformat()}
+        lifecycle.record(alert=alert, kind=AlertEventKind.SNOOZED, actor=actor, data=data, now=now)
+    return alert
 
 
-def open_again(*, alert_id: int, seen: int, actor: Actor, now: datetime) -> Alert:
-    """Take back that the alert was acknowledged or snoozed. Raises AlertMoved."""
+def open_again(*, alert_id: int, seen: int, user_id: int, actor: Actor, now: datetime) -> Alert:
+    """End the person's own snooze, and take back that the alert was acknowledged.
+
+    Raises AlertMoved.
+    """
+    with transaction.atomic():
+        alert = Alert.objects.get(pk=alert_id)
+        mine = AlertSnooze.objects.filter(alert=alert, user=user_id)
+        was_mine = bool(mine.delete()[0])
+        if was_mine and alert.state == AlertState.OPEN and alert.handling == Handling.NONE:
+            lifecycle.record(alert=alert, kind=AlertEventKind.OPENED, actor=actor, now=now)
+            return alert
+        return _open_for_all(alert_id, seen, actor=actor, now=now)
+
+
+def _open_for_all(alert_id: int, seen: int, *, actor: Actor, now: datetime) -> Alert:
     return _handle(
         alert_id,
         seen,
@@ -122,10 +143,7 @@ def _handle(
         if not key.filter(handled=seen).update(**values, handled=F("handled") + 1):
             alert.refresh_from_db()
             raise AlertMoved(alert)
-        until = values.get("snoozed_until")
         data = {"assignee": values.get("assignee", "")} if "assignee" in values else {}
-        if until is not None:
-            data["until"] = until.isoformat()
         lifecycle.record(alert=alert, kind=kind, actor=actor, data=data, now=now)
     alert.refresh_from_db()
     return alert

@@ -12,6 +12,7 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
+from orders.desk.shortages import Sums
 from reconciliation.models import EntryState
 from reconciliation.runs.status import Waiting
 
@@ -53,6 +54,16 @@ def at_stake(waiting: Waiting) -> str:
         "units": units % {"units": figure(waiting.units)},
         "value": amounts(waiting.value),
     }
+
+
+def missing(short: Sums) -> str:
+    """Return what orders lack as words: units, and the value short by currency if it is known."""
+    words = ngettext("%(units)s unit short", "%(units)s units short", 1 if short.units == 1 else 2)
+    units = words % {"units": figure(short.units)}
+    value = {code: amount for code, amount in short.value.items() if amount}
+    if not value:
+        return units
+    return _("%(units)s, value short %(value)s") % {"units": units, "value": amounts(value)}
 
 
 def outcomes(counts: Mapping[EntryState, int]) -> str:

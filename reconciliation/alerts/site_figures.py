@@ -8,6 +8,7 @@ from functools import cached_property
 
 from django.db.models import Count, QuerySet
 
+from orders.desk.shortages import Sums, sums_of
 from orders.models import Order, PermittedList, Site
 from orders.models.orders import OrderQuerySet
 from reconciliation.models import Alert, Channel, EntryState, ReportDay, Run, RunEntry
@@ -36,9 +37,9 @@ class Sites:
         return self._orders().needing_review().count()
 
     @cached_property
-    def oversold(self) -> status.Waiting:
+    def oversold(self) -> Sums:
         """Short orders of the sites that nobody has decided on."""
-        return status.sum_up(self._orders().oversold())
+        return sums_of(self._orders().oversold())
 
     @cached_property
     def failed_reports(self) -> int:

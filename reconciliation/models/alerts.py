@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -25,7 +26,7 @@ class AlertState(models.TextChoices):
 
 
 class Handling(models.TextChoices):
-    """A person's handling of an open alert."""
+    """People's handling of an open alert. Only earlier versions snoozed it for everybody."""
 
     NONE = "", _("Open")
     ACKNOWLEDGED = "acknowledged", _("Acknowledged")
@@ -80,6 +81,29 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.priority} {self.descriptor} {self.context}"
+
+
+class AlertSnooze(models.Model):
+    """One person does not want to see an alert until a time; everybody else sees it as it is.
+
+    It is about one `turn` of the alert: one that is raised again, or becomes more urgent, is
+    shown at once.
+    """
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="alert_snoozes"
+    )
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="snoozes")
+    turn = models.PositiveIntegerField()
+    until = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "alert"], name="one_snooze_per_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"user {self.user_id} until {self.until}"
 
 
 class AlertEventKind(models.TextChoices):

@@ -8,19 +8,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Count, DateTimeField, F, IntegerField, Q, QuerySet, Sum, Value
+from django.db.models import Count, DateTimeField, F, IntegerField, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce, Trunc
 from django.utils.translation import gettext as _
 
+from orders import first_shortage
 from orders.fields import ZERO
+from orders.first_shortage import EVER_SHORT
 from orders.models import Order, OrderStatus, ReservationState
-from orders.models.orders import SHORT
 from orders.units import ordered_of, unit_sums
 from reconciliation.models import Outage
 from reconciliation.outages.demand import captured_during
 
-# As the oversold report counts, whatever became of the order later.
-OVERSOLD = SHORT | Q(short_at__isnull=False)
 POINTS = 24
 
 
@@ -39,7 +38,7 @@ def counts_of_outages(
     counted = [
         captured_during(outage, site_ids=site_ids)
         .values(outage=Value(outage.pk, output_field=IntegerField()))
-        .annotate(captured=Count("pk"), oversold=Count("pk", filter=OVERSOLD))
+        .annotate(captured=Count("pk"), oversold=Count("pk", filter=EVER_SHORT))
         for outage in outages
     ]
     if not counted:
@@ -57,7 +56,7 @@ class Figures:
     value: Mapping[str, Decimal]  # by currency
     outcomes: Sequence[tuple[str, int]]  # label, orders
     oversold: int
-    oversold_value: Mapping[str, Decimal]  # totals of the oversold orders, by currency
+    short: first_shortage.Missed  # what the oversold orders lacked at first
     reserved_value: Mapping[str, Decimal]  # totals of the orders reserved in full, by currency
     sites: Sequence[str]
 
@@ -79,8 +78,8 @@ def figures_of(outage: Outage, *, site_ids: Collection[str] | None = None) -> Fi
             number=Count("pk"),
             reviewed=Count("needs_review_since"),
             value=Sum("order_total"),
-            oversold=Count("pk", filter=OVERSOLD),
-            oversold_value=Sum("order_total", filter=OVERSOLD),
+            oversold=Count("pk", filter=EVER_SHORT),
+            **first_shortage.sums(),
             **unit_sums(),
         )
         .order_by("currency", "site")
@@ -90,13 +89,11 @@ def figures_of(outage: Outage, *, site_ids: Collection[str] | None = None) -> Fi
     cancelled = _("Cancelled while waiting")
     outcomes |= {waiting: 0, review: 0, cancelled: 0}
     value: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    oversold_value: dict[str, Decimal] = defaultdict(lambda: ZERO)
     reserved_value: dict[str, Decimal] = defaultdict(lambda: ZERO)
     oversold = 0
     for group in groups:
         state = ReservationState(group["reservation_state"])
         value[group["currency"]] += group["value"]
-        oversold_value[group["currency"]] += group["oversold_value"] or ZERO
         if state == ReservationState.COMPLETE:
             reserved_value[group["currency"]] += group["value"]
         oversold += group["oversold"]
@@ -113,7 +110,7 @@ def figures_of(outage: Outage, *, site_ids: Collection[str] | None = None) -> Fi
         value=dict(value),
         outcomes=[(label, n) for label, n in outcomes.items() if n or label != review],
         oversold=oversold,
-        oversold_value=dict(oversold_value),
+        short=first_shortage.missed_in(groups, orders=orders),
         reserved_value=dict(reserved_value),
         sites=sorted({group["site"] for group in groups}),
     )

@@ -123,6 +123,8 @@ TABLE: dict[str, tuple[str, str]] = {
     # Alerts
     "alerts": ("/alerts/", _VIEWER),
     "alert": ("/alerts/{alert}/", _VIEWER_OF),
+    "alerts_live": ("/live/alerts/", _VIEWER),
+    "alert_live": ("/live/alerts/{alert}/", _VIEWER_OF),
     "alert_handle": ("POST /alerts/handle/", "in 403 403 400 400 400 400 400"),
     "alert_preferences": ("/alerts/my-view/", _VIEWER),
     "channels": ("/alerts/channels/", _OPERATOR),

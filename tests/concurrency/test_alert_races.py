@@ -6,14 +6,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 
 from orders.actors import person
-from reconciliation.alerts.actions import AlertMoved, snooze
+from reconciliation.alerts.actions import AlertMoved, assign, snooze
 from reconciliation.alerts.channels import delivery, outbox
 from reconciliation.alerts.lifecycle import raise_alert, resolve_alert
 from reconciliation.models import (
     Alert,
     AlertEvent,
+    AlertSnooze,
     Channel,
     ChannelKind,
     Delivery,
@@ -46,32 +48,52 @@ def test_an_alert_raised_by_many_at_once_is_raised_once() -> None:
     assert (Alert.objects.get().occurrence, kinds()) == (2, ["raised", "resolved", "raised"])
 
 
-def snoozed_by_all(alert: Alert, *, guarded: bool) -> list[str]:
+def taken_by_all(alert: Alert, *, guarded: bool) -> list[str]:
     def act(index: int) -> str:
         seen = 0 if guarded else Alert.objects.get(pk=alert.pk).handled
         try:
-            snooze(
+            assign(
                 alert_id=alert.pk,
                 seen=seen,
-                until=START + timedelta(hours=index + 1),
+                assignee=f"person {index}",
                 actor=person(f"person {index}"),
                 now=START,
             )
         except AlertMoved:
             return "moved"
-        return "snoozed"
+        return "assigned"
 
     return at_once(AT_ONCE, act) if guarded else [act(index) for index in range(AT_ONCE)]
 
 
 def test_of_people_at_the_same_alert_one_wins_and_the_others_are_told() -> None:
-    told = snoozed_by_all(lost(), guarded=True)
-    assert told == ["moved"] * (AT_ONCE - 1) + ["snoozed"]
-    assert kinds() == ["raised", "snoozed"]
+    told = taken_by_all(lost(), guarded=True)
+    assert told == ["assigned"] + ["moved"] * (AT_ONCE - 1)
+    assert kinds() == ["raised", "assigned"]
 
 
 def test_without_what_was_seen_each_would_overwrite_the_other() -> None:
-    assert snoozed_by_all(lost(), guarded=False) == ["snoozed"] * AT_ONCE
+    assert taken_by_all(lost(), guarded=False) == ["assigned"] * AT_ONCE
+
+
+def test_people_who_snooze_at_once_each_get_their_own() -> None:
+    alert = lost()
+    people = [User.objects.create(username=f"person {index}") for index in range(2)]
+
+    def act(index: int) -> str:
+        snooze(
+            alert_id=alert.pk,
+            seen=0,
+            user_id=people[index % 2].pk,
+            until=START + timedelta(hours=1),
+            actor=person(f"person {index % 2}"),
+            now=START,
+        )
+        return "snoozed"
+
+    assert at_once(AT_ONCE, act) == ["snoozed"] * AT_ONCE
+    assert AlertSnooze.objects.count() == 2
+    assert kinds() == ["raised", "snoozed", "snoozed"]
 
 
 @pytest.fixture

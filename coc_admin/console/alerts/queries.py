@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -20,7 +21,7 @@ from coc_admin.pager import Column, Keyset, Page
 from reconciliation.alerts.lifecycle import by_urgency
 from reconciliation.alerts.site_text import site_texts
 from reconciliation.alerts.text import text_of
-from reconciliation.models import Alert, AlertState, Handling
+from reconciliation.models import Alert, AlertSnooze, AlertState, Handling
 
 PAGE = 25
 MOST_COUNTED = 100
@@ -53,27 +54,41 @@ class Wanted:
     hidden: bool = False
 
 
-def in_state(alerts: QuerySet[Any], state: str, now: datetime) -> QuerySet[Any]:
-    """Narrow to one of STATES. A snooze expires: the alert then needs attention again."""
+def snoozes_of(user_id: int | None, now: datetime) -> QuerySet[AlertSnooze]:
+    """Return the person's snoozes that have not ended, by time or because the alert grew."""
+    return AlertSnooze.objects.filter(
+        user=user_id, until__gt=now, turn=F("alert__turn"), alert__state=AlertState.OPEN
+    )
+
+
+def in_state(
+    alerts: QuerySet[Any], state: str, *, user_id: int | None, now: datetime
+) -> QuerySet[Any]:
+    """Narrow to one of STATES, as this person has it: only their own snoozes count."""
     if state == RESOLVED:
         return alerts.filter(state=AlertState.RESOLVED)
     still = alerts.filter(state=AlertState.OPEN)
-    asleep = Q(handling=Handling.SNOOZED, snoozed_until__gt=now)
+    asleep = Q(pk__in=snoozes_of(user_id, now).values("alert"))
     if state == "acknowledged":
         return still.filter(handling=Handling.ACKNOWLEDGED)
     if state == "snoozed":
-        return still.filter(asleep)
+        return still.filter(asleep).exclude(handling=Handling.ACKNOWLEDGED)
     return still.exclude(handling=Handling.ACKNOWLEDGED).exclude(asleep)
 
 
-def state_of(alert: Alert, now: datetime) -> str:
-    """Return which of STATES an alert is in."""
+def state_of(alert: Alert, snoozed: Mapping[int, datetime]) -> str:
+    """Return which of STATES an alert is in for the person whose snoozes these are."""
     if alert.state == AlertState.RESOLVED:
         return RESOLVED
     if alert.handling == Handling.ACKNOWLEDGED:
         return "acknowledged"
-    until = alert.snoozed_until if alert.handling == Handling.SNOOZED else None
-    return "snoozed" if until is not None and until > now else OPEN
+    return "snoozed" if alert.pk in snoozed else OPEN
+
+
+def fingerprint_of(alerts: Iterable[Alert]) -> str:
+    """Return a short text that differs when what a page says of these alerts differs."""
+    told = [(alert.pk, alert.revision, alert.handled, str(alert.message)) for alert in alerts]
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
 
 class Inbox:
@@ -90,6 +105,11 @@ class Inbox:
         rows = AlertPreference.objects.filter(user=self._user_id)
         return {row.descriptor: row for row in rows}
 
+    @cached_property
+    def snoozed(self) -> dict[int, datetime]:
+        """Until when the person does not want to see an alert, by its key."""
+        return dict(snoozes_of(self._user_id, self._now).values_list("alert", "until"))
+
     @property
     def hidden(self) -> list[str]:
         """Kinds of alerts that the person does not want to see."""
@@ -97,7 +117,9 @@ class Inbox:
 
     def alerts(self, wanted: Wanted) -> QuerySet[Any]:
         """Return what is wanted, in the person's order; `shown` is the person's own priority."""
-        found = in_state(self._all(hidden=wanted.hidden), wanted.state, self._now)
+        found = in_state(
+            self._all(hidden=wanted.hidden), wanted.state, user_id=self._user_id, now=self._now
+        )
         if wanted.priority:
             found = found.filter(shown=wanted.priority)
         if wanted.descriptor:
@@ -112,12 +134,14 @@ class Inbox:
     def page(self, wanted: Wanted, cursor: str) -> Page[Alert]:
         """Return the alerts at `cursor`; what is no cursor is the start."""
         page: Page[Alert] = _order_of(wanted).page(self.alerts(wanted), cursor, size=PAGE)
-        shown = self.shown_to_person(page.rows)
+        shown = self.shown_to_person(page.rows, with_snoozes=wanted.state == "snoozed")
         if wanted.text and self._access.site_ids is not None:
             shown = [alert for alert in shown if wanted.text.lower() in alert.message.lower()]
         return replace(page, rows=shown)
 
-    def shown_to_person(self, alerts: Iterable[Alert], *, permitted: bool = False) -> list[Alert]:
+    def shown_to_person(
+        self, alerts: Iterable[Alert], *, permitted: bool = False, with_snoozes: bool = False
+    ) -> list[Alert]:
         """Return alerts in this person's words and figures, without those of other sites.
 
         `permitted` takes all sites that the person may see, whichever is chosen. The rows are
@@ -134,11 +158,12 @@ class Inbox:
             alert.remedy = text.remedy
             alert.message = text.message if messages is None else messages[alert.pk]
             alert.priority = self._shown(alert)
+            alert.snoozed_until = self.snoozed.get(alert.pk) if with_snoozes else None
             shown.append(alert)
         return shown
 
     def unhandled(self, most: int = MOST_COUNTED) -> list[Alert]:
-        """Return what nobody has acknowledged or snoozed, the most urgent first."""
+        """Return what nobody has acknowledged and the person has not snoozed, urgent first."""
         return self.shown_to_person(self.alerts(Wanted())[:MOST_LOOKED_AT])[:most]
 
     def priorities(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -17,14 +17,17 @@ from coc_admin.accounts import audit_log
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import console_page
 from coc_admin.console.alerts.forms import HandleForm, InboxForm
-from coc_admin.console.alerts.queries import STATES, Inbox, inbox_of, state_of
+from coc_admin.console.alerts.queries import STATES, Inbox, fingerprint_of, inbox_of, state_of
 from coc_admin.console.channels.access import deliveries_of
+from coc_admin.console.outages.last_cost import last_cost
 from orders.actors import person
 from reconciliation.alerts import actions
 from reconciliation.alerts.rules import choices
 from reconciliation.alerts.text import note_of
 from reconciliation.models import Alert, AlertEvent, Priority
 
+# Alerts after an outage; their pages show what it cost.
+_AFTER_RECOVERY = ("reconciliation_finished", "reconciliation_shortages")
 MOST_EVENTS = 100
 MOST_DELIVERIES = 50
 
@@ -34,10 +37,13 @@ def alert_list(request: HttpRequest) -> HttpResponse:
     """List alerts by what InboxForm knows."""
     form = InboxForm(request.GET)
     inbox, wanted = inbox_of(request), form.wanted
+    page = inbox.page(wanted, str(form.cleaned_data.get("cursor", "")))
     context = {
         "form": form,
         "wanted": wanted,
-        "page": inbox.page(wanted, str(form.cleaned_data.get("cursor", ""))),
+        "page": page,
+        "seen": fingerprint_of(page.rows),
+        "now": timezone.now(),
         "states": STATES,
         "priorities": Priority.choices,
         "descriptors": choices(),
@@ -45,6 +51,25 @@ def alert_list(request: HttpRequest) -> HttpResponse:
         "is_filtered": any((wanted.priority, wanted.descriptor, wanted.assignee, wanted.text)),
     }
     return render(request, "console/alerts/alerts.html", context)
+
+
+@console_page("reconciliation.view_alert")
+def alert_list_live(request: HttpRequest) -> HttpResponse:
+    """Return the frame, and whether the list has changed since the page was made."""
+    form = InboxForm(request.GET)
+    page = inbox_of(request).page(form.wanted, str(form.cleaned_data.get("cursor", "")))
+    return _live(request, page.rows)
+
+
+@console_page("reconciliation.view_alert")
+def alert_page_live(request: HttpRequest, pk: int) -> HttpResponse:
+    """Return the frame, and whether the alert has changed since the page was made."""
+    return _live(request, _permitted(inbox_of(request), [pk]))
+
+
+def _live(request: HttpRequest, alerts: Sequence[Alert]) -> HttpResponse:
+    has_changed = request.GET.get("seen", "") != fingerprint_of(alerts)
+    return render(request, "console/alerts/alerts_live.html", {"has_changed": has_changed})
 
 
 @console_page("reconciliation.view_alert")
@@ -81,20 +106,22 @@ def handle(request: HttpRequest) -> HttpResponse:
 
 def _do(request: HttpRequest, values: dict[str, Any], key: int, seen: int) -> None:
     """Do it with one alert and note it in the audit log, unless it is so already."""
-    actor = person(request.user.get_username())
+    actor, user_id = person(request.user.get_username()), int(request.user.pk or 0)
     common: dict[str, Any] = {"alert_id": key, "seen": seen, "actor": actor, "now": timezone.now()}
     verbs: dict[str, Callable[[], Alert]] = {
         "acknowledge": lambda: actions.acknowledge(**common),
-        "snooze": lambda: actions.snooze(until=values["until"], **common),
+        "snooze": lambda: actions.snooze(until=values["until"], user_id=user_id, **common),
         "assign": lambda: actions.assign(assignee=values["assignee"], **common),
-        "open": lambda: actions.open_again(**common),
+        "open": lambda: actions.open_again(user_id=user_id, **common),
         "resolve": lambda: actions.resolve_by_hand(reason=values["reason"], **common),
     }
     action = values["action"]
     told = {"snooze": ("until",), "assign": ("assignee",)}.get(action, ())
     with transaction.atomic():
-        before = Alert.objects.values_list("handled", flat=True).get(pk=key)
-        if verbs[action]().handled != before:
+        mine = AlertEvent.objects.filter(alert=key, actor=actor.name)
+        before = mine.count()
+        verbs[action]()
+        if mine.count() != before:
             audit_log.record(
                 request=request,
                 action=f"alert.{action}",
@@ -125,11 +152,11 @@ def _ask_again(
         event.alert_id: event
         for event in AlertEvent.objects.filter(alert__in=[alert.pk for alert in alerts])
     }
-    now = timezone.now()
+    snoozed = inbox_of(request).snoozed
     context = {
         "form": form,
         "chosen": [
-            (alert, dict(STATES)[state_of(alert, now)], last.get(alert.pk)) for alert in alerts
+            (alert, dict(STATES)[state_of(alert, snoozed)], last.get(alert.pk)) for alert in alerts
         ],
         "moved": bool(moved),
         "back": _back(request),
@@ -152,11 +179,15 @@ def _page_context(request: HttpRequest, alert: Alert) -> dict[str, Any]:
     events = list(AlertEvent.objects.filter(alert=alert).order_by("-pk")[:MOST_EVENTS])
     # Notes may tell of sites that this person must not see.
     limited, name = site_access(request).is_limited, request.user.get_username()
-    state = state_of(alert, timezone.now())
+    snoozed = inbox_of(request).snoozed
+    state = state_of(alert, snoozed)
     may_tell = request.user.has_perm("reconciliation.change_channel")
     return {
         "alert": alert,
         "state": state,
+        "seen": fingerprint_of([alert]),
+        "now": timezone.now(),
+        "snoozed_until": snoozed.get(alert.pk),
         "state_label": dict(STATES)[state],
         "events": [
             (event, "" if limited and event.actor != name else _note(event, alert))
@@ -166,4 +197,7 @@ def _page_context(request: HttpRequest, alert: Alert) -> dict[str, Any]:
         if may_tell
         else [],
         "may_see_deliveries": may_tell,
+        "last_outage": last_cost(site_access(request))
+        if alert.descriptor in _AFTER_RECOVERY and request.user.has_perm("reconciliation.view_run")
+        else None,
     }

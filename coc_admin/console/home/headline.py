@@ -2,81 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from coc_admin.console.formats import format_money, format_quantity, format_span
+from coc_admin.console.formats import format_amounts, format_cost, format_quantity, format_span
+from coc_admin.console.home.parts import Action, Facts, Headline, Rights
 from coc_admin.console.labels import Banner, money_by_currency
 from coc_admin.set_up import Missing
 from orders.desk.shortages import Sums
-from orders.fields import ZERO
+from orders.refused_orders import Refused
 from reconciliation.models import ConnectionState
 from reconciliation.runs.status import LastRun, Status
 
 # Below this share of a run its pace says nothing about the rest.
 _TOO_EARLY = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """A button of the headline."""
-
-    label: str
-    url: str
-    icon: str
-
-
-@dataclass(frozen=True, slots=True)
-class Headline:
-    """The headline of the home page.
-
-    `lines` are sentences; `tab` goes before the title of the browser's tab; `percent` is the
-    progress of a reconciliation, or None without one. `since_label` says what began at `since`.
-    """
-
-    tone: str
-    icon: str
-    title: str
-    lines: Sequence[str]
-    action: Action | None = None
-    since: datetime | None = None
-    since_label: str = ""
-    percent: int | None = None
-    tab: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """The facts behind the headline.
-
-    `banner` describes a connection that is not online. `run` is the active reconciliation,
-    `short` sums the oversold orders that nobody has settled, `oldest_short` is when the first of
-    them was captured, and `has_sites` says whether the reader has a site at all.
-    """
-
-    status: Status
-    banner: Banner | None
-    run: LastRun | None
-    short: Sums
-    oldest_short: datetime | None
-    has_sites: bool
-    # What an order needs and nobody has set up yet.
-    missing: Sequence[Missing] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Rights:
-    """Which actions the reader may be offered."""
-
-    view_runs: bool
-    start_runs: bool
-    manage_sites: bool
 
 
 def headline_of(facts: Facts, *, rights: Rights, now: datetime) -> Headline:
@@ -106,8 +49,22 @@ def headline_of(facts: Facts, *, rights: Rights, now: datetime) -> Headline:
         tone="ok",
         icon="circle-check",
         title=_("All orders are reserved"),
-        lines=[_("New orders are reserved live. Nothing needs a decision.")],
+        lines=[_("New orders are reserved live. Nothing needs a decision."), _quiet_words(facts)],
+        tab=_("Home"),
     )
+
+
+def _quiet_words(facts: Facts) -> str:
+    words = [
+        ngettext("%(number)s order today", "%(number)s orders today", facts.today)
+        % {"number": format_quantity(facts.today)}
+    ]
+    if facts.latency_ms is not None:
+        words.append(_("OCI reserves within %(ms)s ms") % {"ms": format_quantity(facts.latency_ms)})
+    if facts.stock_seconds is not None:
+        age = {"time": format_span(facts.stock_seconds)}
+        words.append(_("stock figures %(time)s old") % age)
+    return " · ".join(words)
 
 
 def _not_online(facts: Facts, banner: Banner, rights: Rights) -> Headline:
@@ -115,19 +72,32 @@ def _not_online(facts: Facts, banner: Banner, rights: Rights) -> Headline:
     action = None
     if outage is not None and rights.view_runs:
         action = Action(_("Open this outage"), reverse("outage", args=[outage.pk]), "chevron-right")
-    lines = [banner.works, banner.at_stake, banner.next_step]
+    if facts.refusing_site and rights.change_limits:
+        url = reverse("settings_site", args=[facts.refusing_site])
+        action = Action(_("Raise the limit"), url, "settings")
+    lines = [banner.works, *_refused_words(facts.refused), banner.at_stake, banner.next_step]
     if facts.status.oversold:
         lines.append(_short_words(facts.short))
     return Headline(
         tone=banner.tone,
         icon=banner.icon,
-        title=banner.title,
+        title=_("%(site)s refuses orders: %(cause)s")
+        % {"site": facts.refusing_site, "cause": banner.title}
+        if facts.refusing_site
+        else banner.title,
         lines=lines,
         action=action,
         since=banner.since,
         since_label=_("since"),
-        tab=_("Offline"),
+        tab=_("Refused") if facts.refusing_site else _("Offline"),
     )
+
+
+def _refused_words(refused: Refused) -> list[str]:
+    if not refused.orders:
+        return []
+    cost = format_cost(refused.orders, refused.units, refused.value)
+    return [_("Refused so far: %(cost)s.") % {"cost": cost}]
 
 
 def _reconciling(facts: Facts, run: LastRun, rights: Rights, now: datetime) -> Headline:
@@ -140,6 +110,10 @@ def _reconciling(facts: Facts, run: LastRun, rights: Rights, now: datetime) -> H
             "short": format_quantity(run.short),
         }
     ]
+    if facts.run_short.orders:
+        lines.append(
+            _("Value short so far: %(value)s.") % {"value": format_amounts(facts.run_short.value)}
+        )
     left = _seconds_left(run, percent, now)
     if left is not None:
         lines.append(_("About %(time)s left.") % {"time": format_span(left)})
@@ -159,7 +133,7 @@ def _reconciling(facts: Facts, run: LastRun, rights: Rights, now: datetime) -> H
         since=run.run.started_at or run.run.created_at,
         since_label=_("Started"),
         percent=percent,
-        tab=f"{percent} %",
+        tab=_("%(percent)s %% reconciled") % {"percent": percent},
     )
 
 
@@ -174,35 +148,43 @@ def _seconds_left(run: LastRun, percent: int, now: datetime) -> float | None:
 def _short(facts: Facts) -> Headline:
     number = facts.short.orders
     title = ngettext(
-        "%(number)s order is oversold: %(value)s",
-        "%(number)s orders are oversold: %(value)s",
+        "%(number)s order is oversold: %(value)s short",
+        "%(number)s orders are oversold: %(value)s short",
         number,
-    ) % {"number": format_quantity(number), "value": money(facts.short.value)}
+    ) % {"number": format_quantity(number), "value": format_amounts(facts.short.value)}
     return Headline(
         tone="warn",
         icon="alert-circle",
         title=title,
         lines=[
-            _(
-                "OCI could not reserve these orders in full."
-                " Decide on each: replace, wait or cancel."
-            ),
+            _missing_units(facts.short),
+            _("Told so far: %(told)s of %(number)s customers.")
+            % {"told": format_quantity(facts.told), "number": format_quantity(number)},
             *_review_lines(facts.status),
         ],
         action=Action(_("Work through them"), reverse("desk"), "chevron-right"),
         since=facts.oldest_short,
         since_label=_("The oldest was promised"),
-        tab=f"({format_quantity(number)})",
+        tab=_("(%(number)s) Short orders") % {"number": format_quantity(number)},
     )
+
+
+def _missing_units(short: Sums) -> str:
+    words = ngettext(
+        "%(units)s unit is missing. Decide on each order: replace, wait or cancel.",
+        "%(units)s units are missing. Decide on each order: replace, wait or cancel.",
+        1 if short.units == 1 else 2,
+    )
+    return words % {"units": format_quantity(short.units)}
 
 
 def _short_words(short: Sums) -> str:
     words = ngettext(
-        "%(number)s earlier order is oversold (%(value)s) and needs a decision.",
-        "%(number)s earlier orders are oversold (%(value)s) and need a decision.",
+        "%(number)s earlier order is oversold (%(value)s short) and needs a decision.",
+        "%(number)s earlier orders are oversold (%(value)s short) and need a decision.",
         short.orders,
     )
-    return words % {"number": format_quantity(short.orders), "value": money(short.value)}
+    return words % {"number": format_quantity(short.orders), "value": format_amounts(short.value)}
 
 
 def _review(status: Status) -> Headline:
@@ -215,7 +197,7 @@ def _review(status: Status) -> Headline:
         title=title,
         lines=[_("OCI's answers don't say what it holds for them. They are not retried.")],
         action=Action(_("Review them"), f"{reverse('orders')}?state=review", "chevron-right"),
-        tab=f"({format_quantity(status.review)})",
+        tab=_("(%(number)s) To review") % {"number": format_quantity(status.review)},
     )
 
 
@@ -246,6 +228,7 @@ def _waiting(status: Status, rights: Rights) -> Headline:
         action=action,
         since=status.waiting.oldest_captured_at,
         since_label=_("The oldest was captured"),
+        tab=_("(%(number)s) Waiting") % {"number": format_quantity(number)},
     )
 
 
@@ -279,9 +262,3 @@ def _not_set_up(missing: Sequence[Missing], rights: Rights) -> Headline:
         lines=[lines[one] for one in missing],
         action=action,
     )
-
-
-def money(value: Mapping[str, Decimal]) -> str:
-    """Return amounts by currency as text; amounts of zero are left out."""
-    amounts = [format_money(amount, code) for code, amount in value.items() if amount > ZERO]
-    return ", ".join(amounts) or "–"

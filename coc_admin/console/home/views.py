@@ -9,22 +9,21 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from coc_admin import first_run, set_up
+from coc_admin import first_run
 from coc_admin.accounts.site_access import profile_of, site_access
 from coc_admin.console.access import console_page
 from coc_admin.console.alerts.queries import inbox_of
 from coc_admin.console.frame import frame_of
-from coc_admin.console.home.headline import Facts, Headline, Rights, headline_of, money
+from coc_admin.console.home.facts import facts_of
+from coc_admin.console.home.headline import headline_of
+from coc_admin.console.home.parts import Headline, Rights
 from coc_admin.console.labels import money_by_currency
+from coc_admin.console.outages.last_cost import last_cost
 from coc_admin.console.reports.views import latest_days
 from coc_admin.console.runs.queries import Seen, seen_runs, shown_runs
 from coc_admin.models import Profile
-from orders.desk.shortages import Sums, sums_of
-from orders.fields import ZERO
-from orders.models import Order
-from reconciliation.models import EntryState, Outage
-from reconciliation.outages.figures import figures_of
-from reconciliation.runs.status import LastRun, Status
+from reconciliation.models import EntryState
+from reconciliation.runs.status import LastRun
 
 RUNS = 5
 ALERTS = 8
@@ -36,7 +35,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """Show the home page."""
     context = _context(request)
     if request.user.has_perm("reconciliation.view_run"):
-        context["last_outage"] = _last_outage(request)
+        context["last_outage"] = last_cost(site_access(request))
     steps = context["first_run"] = _first_run(request)
     # A shop that sells sees its headline first.
     context["has_orders"] = any(step.key == "order" and step.is_done for step in steps)
@@ -98,50 +97,17 @@ def _context(request: HttpRequest) -> dict[str, Any]:
 
 
 def _headline(request: HttpRequest, runs: Sequence[Seen]) -> Headline:
-    frame, user, access = frame_of(request), request.user, site_access(request)
-    short, oldest = Sums(0, ZERO, {}), None
-    if frame.status.oversold:
-        orders = access.orders(Order.objects.oversold())
-        short = sums_of(orders, number=frame.status.oversold)
-        oldest = orders.values_list("captured_at", flat=True).first()
+    user = request.user
     active = [
         LastRun(run=run, counts={EntryState(name): n for name, n in counts.items()})
         for run, counts in runs
         if run.is_active
     ]
-    facts = Facts(
-        status=frame.status,
-        banner=frame.banner,
-        run=active[0] if active else None,
-        short=short,
-        oldest_short=oldest,
-        has_sites=bool(access.sites),
-        # A shop that has orders has set up what it needs.
-        missing=() if _has_worked(frame.status) else set_up.missing(),
-    )
+    facts = facts_of(frame_of(request), active[0] if active else None, now=timezone.now())
     rights = Rights(
         view_runs=user.has_perm("reconciliation.view_run"),
         start_runs=user.has_perm("reconciliation.start_run"),
         manage_sites=user.has_perm("orders.add_site"),
+        change_limits=user.has_perm("orders.change_site"),
     )
     return headline_of(facts, rights=rights, now=timezone.now())
-
-
-def _has_worked(status: Status) -> bool:
-    """Whether there have been orders; queries only if no other fact shows it."""
-    return bool(status.last_run or status.waiting.orders) or Order.objects.exists()
-
-
-def _last_outage(request: HttpRequest) -> dict[str, Any] | None:
-    """Return the newest finished outage, with its cost to the reader's sites."""
-    outage = Outage.objects.filter(is_open=False).order_by("-lost_at").first()
-    if outage is None:
-        return None
-    figures = figures_of(outage, site_ids=site_access(request).site_ids)
-    return {
-        "outage": outage,
-        "figures": figures,
-        "value": money(figures.value),
-        "reserved_value": money(figures.reserved_value),
-        "oversold_value": money(figures.oversold_value),
-    }

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from coc_admin.console.formats import (
+    format_amounts,
     format_exact,
     format_money,
     format_quantity,
@@ -163,6 +164,11 @@ def _orders(figures: Figures) -> Iterator[str]:
             "oversold": format_quantity(figures.oversold),
             "orders": captured,
             "percent": number_format(figures.oversold_percent),
+        }
+    if figures.oversold:
+        yield _("Value short: %(value)s (units: %(units)s)") % {
+            "value": format_amounts(figures.short.value),
+            "units": format_quantity(figures.short.units),
         }
 
 

@@ -22,7 +22,8 @@ from coc_admin.console.outages.report_views import MOST_RUNS, reports_of_outage
 from coc_admin.console.runs.queries import seen_runs, shown_runs
 from coc_admin.pager import NEWEST_FIRST
 from reconciliation.models import Alert, AlertState, Outage, Run
-from reconciliation.outages.demand import Demand, refused_during
+from reconciliation.outages.cost import cost_of
+from reconciliation.outages.demand import Demand
 from reconciliation.outages.figures import (
     Point,
     counts_of_outages,
@@ -59,11 +60,13 @@ def outage_page(request: HttpRequest, pk: int) -> HttpResponse:
     may_download = user.has_perm("reconciliation.download_report")
     found = reports_of_outage(outage, access=access, now=now)
     reports = list(found[:MOST_REPORTS]) if may_download else []
-    refused = refused_during(outage, site_ids=access.site_ids)
+    cost = cost_of(outage, site_ids=access.site_ids, figures=figures)
+    refused = cost.refused
     demand = Demand(figures.orders, figures.units, figures.value, refused)
     context: dict[str, Any] = {
         "outage": outage,
         "figures": figures,
+        "cost": cost,
         "demand": demand,
         "refused_by": [(refusal_word(name), n) for name, n in refused.by_why.items()],
         "refused": refused_rows(outage, access=access, most=MOST_REFUSED) if refused.orders else [],

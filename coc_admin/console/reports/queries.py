@@ -14,6 +14,7 @@ from django.shortcuts import get_object_or_404
 
 from coc_admin.accounts.site_access import SiteAccess, site_access
 from orders import units
+from orders.desk.shortages import Sums, sums_of
 from orders.fields import ZERO
 from orders.models import Order, ReservationState, Resolution
 from reconciliation.models import ReportDay, ReportType
@@ -31,10 +32,10 @@ def report_or_404(request: HttpRequest, pk: int) -> ReportDay:
     return get_object_or_404(reports, pk=min(pk, 2**63 - 1))
 
 
-def open_orders(report: ReportDay) -> int:
-    """Return how many orders of an oversold report's day are short and nobody has settled."""
+def open_orders(report: ReportDay) -> Sums:
+    """Return what the orders of an oversold report's day lack that nobody has settled."""
     day = orders_of(ReportType.OVERSOLD, site=report.site, day=report.date).order_by()
-    return Order.objects.oversold().order_by().filter(pk__in=day.values("pk")).count()
+    return sums_of(Order.objects.oversold().order_by().filter(pk__in=day.values("pk")))
 
 
 @dataclass(frozen=True, slots=True)

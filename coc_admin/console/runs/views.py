@@ -32,7 +32,8 @@ from coc_admin.console.runs.queries import (
 )
 from coc_admin.pager import NEWEST_FIRST, Column, Keyset, Page
 from orders.actors import person
-from orders.models import ReservationState
+from orders.desk.shortages import Sums, sums_of
+from orders.models import Order, ReservationState
 from orders.units import units_of_orders
 from reconciliation.models import Attempt, AttemptOutcome, EntryState, Run, RunEntry, Trigger
 from reconciliation.runs import lifecycle
@@ -99,11 +100,19 @@ def _run_context(request: HttpRequest, pk: int) -> dict[str, Any]:
         "view": "orders",
         "outcome": state,
         "outcomes": [(s.value, s.label, counts[s]) for s in EntryState if counts.get(s)],
+        "still_open": _still_open(run, access) if progress.short else None,
         "faults": [(fault, attempt_words(fault)) for fault in _faults(run, access)],
         "may_rerun": not run.is_active
         and (progress.short or progress.offline)
         and request.user.has_perm("reconciliation.start_run"),
     }
+
+
+def _still_open(run: Run, access: SiteAccess) -> Sums:
+    """Return what the orders that a run left short lack now, as the oversold desk counts."""
+    left = RunEntry.objects.filter(run=run, state__in=[EntryState.PARTIAL, EntryState.NOTHING])
+    mine = access.permitted(left, "order__site").order_by().values("order")
+    return sums_of(Order.objects.oversold().filter(pk__in=mine))
 
 
 def _faults(run: Run, access: SiteAccess) -> list[Attempt]:

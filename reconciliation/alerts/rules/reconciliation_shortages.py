@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Max
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from orders.desk.shortages import Sums, sums_of
 from orders.models import Order
 from reconciliation.alerts import phrases
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.alerts.site_figures import Sites
 from reconciliation.models import Alert, AlertState, Priority, Run
-from reconciliation.runs.status import Waiting, open_shortages, sum_up
+from reconciliation.runs.status import open_shortages
 
 
 class ReconciliationShortages(Rule):
@@ -35,7 +37,7 @@ class ReconciliationShortages(Rule):
             priority=Priority.ACTION,
             link="/desk/",
             data={
-                **_figures(sum_up(oversold)),
+                **_figures(sums_of(oversold, number=facts.status.oversold)),
                 "run": 0 if run is None else run.pk,
                 "at": None if run is None else at.isoformat(),
             },
@@ -44,8 +46,10 @@ class ReconciliationShortages(Rule):
 
     def carry(self, before: Data, after: Data) -> Data:
         """Keep the largest number seen: history must not shrink as orders are decided."""
-        most = max(before.get("most", before.get("orders", 0)), after["orders"])
-        return {**after, "most": most}
+        most = before.get("most", before.get("orders", 0))
+        if after["orders"] >= most or "mostShort" not in before:
+            return {**after, "most": max(most, after["orders"])}
+        return {**after, "most": most, "mostShort": before["mostShort"]}
 
     def has_grown(self, before: Data, after: Data) -> bool:
         """Return whether a later reconciliation has left orders short."""
@@ -58,8 +62,7 @@ class ReconciliationShortages(Rule):
         if data["run"]:
             words = {"run": data["run"], "time": moment_of(data, "at")}
             cause = _("Reconciliation %(run)s was the last with shortages, at %(time)s.") % words
-        value = phrases.amounts_of(data["value"])
-        return Text(f"{_oversold(data['orders'], value)} {cause}".rstrip(), remedy)
+        return Text(f"{_oversold(_short_of(data['short']))} {cause}".rstrip(), remedy)
 
     def past(self, data: Data) -> str:
         """Describe how many there were, and that each is decided."""
@@ -70,30 +73,43 @@ class ReconciliationShortages(Rule):
             " decided.",
             most,
         )
-        return message % {"number": phrases.figure(most), **span_of(data)}
+        words = [message % {"number": phrases.figure(most), **span_of(data)}]
+        if "mostShort" in data:
+            words.append(f"{phrases.missing(_short_of(data['mostShort']))}.")
+        return " ".join(words)
 
     def site_text(self, sites: Sites, alert: Alert) -> str | None:
         """Use the figures of the sites; None if none of their orders is short."""
         if alert.state != AlertState.OPEN or not sites.oversold.orders:
             return None
-        return _oversold(sites.oversold.orders, sites.oversold.value)
+        return _oversold(sites.oversold)
 
 
-def _figures(oversold: Waiting) -> dict[str, Any]:
+def _figures(oversold: Sums) -> dict[str, Any]:
+    short = {
+        "orders": oversold.orders,
+        "units": str(oversold.units),
+        "value": phrases.amounts_data(oversold.value),
+    }
     return {
         "orders": oversold.orders,
         "most": oversold.orders,
-        "value": phrases.amounts_data(oversold.value),
+        "short": short,
+        "mostShort": short,
     }
 
 
-def _oversold(orders: int, value: Any) -> str:
+def _short_of(data: Data) -> Sums:
+    return Sums(data["orders"], Decimal(data["units"]), phrases.amounts_of(data["value"]))
+
+
+def _oversold(short: Sums) -> str:
     message = ngettext(
-        "%(number)s order is oversold (%(value)s): OCI couldn't reserve it in full.",
-        "%(number)s orders are oversold (%(value)s): OCI couldn't reserve them in full.",
-        orders,
+        "%(number)s order is oversold: OCI couldn't reserve it in full. %(short)s.",
+        "%(number)s orders are oversold: OCI couldn't reserve them in full. %(short)s.",
+        short.orders,
     )
-    return message % {"number": phrases.figure(orders), "value": phrases.amounts(value)}
+    return message % {"number": phrases.figure(short.orders), "short": phrases.missing(short)}
 
 
 RULE = ReconciliationShortages()

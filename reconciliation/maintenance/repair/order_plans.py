@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from orders import ledger, outcomes
+from orders import first_shortage, ledger, outcomes
 from orders.fields import ZERO, json_number
 from orders.ledger import Key
 from orders.models import (
@@ -210,6 +210,7 @@ def _correct_state(order: Order, right: ReservationState, work: Work) -> None:
         values["short_at"] = work.now
     rows = Order.objects.filter(pk=order.pk, reservation_state=order.reservation_state)
     change(rows.filter(status=order.status), claim="", claimed_until=None, **values)
+    first_shortage.note([order.pk])
     ledger.mark_answered(order=order, now=work.now)
     tell(order, work, f"Its state is {right.label} again, as its items say.")
 

@@ -80,6 +80,7 @@ class TestStatus:
             },
             "needsReview": 1,
             "oversold": 2,
+            "short": {"orders": 2, "units": 5, "value": {"EUR": 47.5}},
             "stock": [],
             "lastRun": {
                 "id": outage.run.pk,
@@ -129,6 +130,7 @@ class TestStatus:
             "waiting": {"orders": 0, "units": 0, "value": {}, "oldestCapturedAt": None},
             "needsReview": 0,
             "oversold": 0,
+            "short": {"orders": 0, "units": 0, "value": {}},
             "lastRun": None,
             "sites": [
                 {

@@ -9,15 +9,18 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.utils import timezone
 
-from orders.models import InventoryList, Order, Site
+from orders.models import CustomerMessage, InventoryList, Order, RefusedOrder, Site
 from reconciliation.models import (
+    CallHealth,
     Connection,
     ConnectionChange,
     ConnectionState,
     OfflineCause,
     Outage,
     Run,
+    StockFeed,
 )
 from tests.coc_admin.console.scene import (
     VIEWER,
@@ -57,9 +60,9 @@ def test_live_part_is_the_same_partial(viewer: Client, outage: Scene) -> None:
 def test_home_takes_a_bounded_number_of_queries(
     viewer: Client, outage: Scene, django_assert_max_num_queries: Any
 ) -> None:
-    with django_assert_max_num_queries(29):
+    with django_assert_max_num_queries(30):
         viewer.get("/")
-    with django_assert_max_num_queries(26):
+    with django_assert_max_num_queries(27):
         viewer.get("/live/home/")
 
 
@@ -72,7 +75,7 @@ def headline(client: Client) -> tuple[str, str, str]:
 def test_the_headline_says_what_is_open_and_leads_there(viewer: Client, outage: Scene) -> None:
     assert headline(viewer) == (
         "warn",
-        "2 orders are oversold: 47.50 EUR",
+        "2 orders are oversold: 47.50 EUR short",
         "Work through them",
     )
     Order.objects.oversold().update(resolution="settled_outside")
@@ -88,7 +91,7 @@ def test_an_outage_comes_before_open_work_and_names_it(viewer: Client, outage: S
     set_connection(ConnectionState.OFFLINE, cause=OfflineCause.UNREACHABLE)
     shown = viewer.get("/").context["headline"]
     assert (shown.tone, shown.tab) == ("bad", "Offline")
-    assert shown.lines[-1] == "2 earlier orders are oversold (47.50 EUR) and need a decision."
+    assert shown.lines[-1] == "2 earlier orders are oversold (47.50 EUR short) and need a decision."
     assert shown.action.url == f"/outages/{Outage.objects.get().pk}/"
 
 
@@ -99,7 +102,11 @@ def test_a_reconciliation_shows_its_progress_and_its_shortages(
     shown = viewer.get("/").context["headline"]
     counts = outage.run.entries.count()
     assert shown.lines[0] == f"{counts} of {counts} orders done, 2 of them short."
-    assert (shown.percent, shown.tab, shown.action.label) == (100, "100 %", "Follow progress")
+    assert (shown.percent, shown.tab, shown.action.label) == (
+        100,
+        "100 % reconciled",
+        "Follow progress",
+    )
 
 
 def test_without_a_site_home_says_what_is_missing(viewer: Client, db: None) -> None:
@@ -236,3 +243,57 @@ class TestFirstRun:
         page = viewer.get("/").content.decode()
         assert "Omnichannel Inventory has never answered with these settings" in page
         assert "COC_OCI_BASE_URL" in page
+
+
+def test_all_well_says_how_the_day_goes(viewer: Client, outage: Scene) -> None:
+    Order.objects.update(status="cancelled", needs_review_since=None)
+    CallHealth.objects.update_or_create(kind="reserve", defaults={"p95_ms": 84})
+    now = timezone.now()
+    Order.objects.filter(pk=outage.complete.pk).update(captured_at=now)
+    StockFeed.objects.all().delete()
+    shown = viewer.get("/").context["headline"]
+    assert (shown.tone, shown.tab) == ("ok", "Home")
+    assert shown.lines[1].startswith("1 order today · OCI reserves within 84 ms")
+
+
+def test_short_orders_say_how_many_customers_know(viewer: Client, outage: Scene) -> None:
+    told = "Told so far: {} of 2 customers."
+    assert told.format(0) in viewer.get("/").context["headline"].lines
+    CustomerMessage.objects.create(
+        order=outage.partial, subject="s", body="b", actor="mia", at=timezone.now()
+    )
+    assert told.format(1) in viewer.get("/").context["headline"].lines
+
+
+def test_a_site_that_refuses_says_what_that_costs_and_where_to_change_it(
+    viewer: Client, outage: Scene
+) -> None:
+    set_connection(ConnectionState.OFFLINE, cause=OfflineCause.UNREACHABLE)
+    outage_row = Outage.objects.get(is_open=True)
+    Site.objects.filter(pk=outage.site.pk).update(offline_capture=False)
+    RefusedOrder.objects.create(
+        site=outage.site,
+        order_no="R1",
+        at=outage_row.lost_at,
+        last_at=outage_row.lost_at,
+        sku_count=1,
+        is_offline=True,
+        currency="EUR",
+        units=3,
+        value=30,
+        why="off",
+    )
+    shown = viewer.get("/").context["headline"]
+    assert shown.title.startswith(f"{outage.site.pk} refuses orders: ")
+    assert "Refused so far: 1 order · 3 units · 30.00 EUR." in shown.lines
+    assert (shown.tab, shown.action.label) == ("Refused", "Open this outage")
+    administrator = Client()
+    administrator.force_login(
+        make_user("ada", *VIEWER, "orders.change_site"),
+        backend="django.contrib.auth.backends.ModelBackend",
+    )
+    action = administrator.get("/").context["headline"].action
+    assert (action.label, action.url) == (
+        "Raise the limit",
+        f"/settings/sites/edit/{outage.site.pk}/",
+    )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 
 from orders.actors import person
 from reconciliation.alerts.actions import (
@@ -31,6 +32,10 @@ pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
 MIA = person("mia")
+
+
+def mia() -> User:
+    return User.objects.get_or_create(username="mia")[0]
 
 
 def alarm(now: datetime = NOW, **values: object) -> Alert:
@@ -121,10 +126,10 @@ def test_more_urgent_than_before_it_needs_somebody_again() -> None:
 def test_resolved_and_raised_again_nobody_looks_after_it() -> None:
     alert = alarm()
     assign(alert_id=alert.pk, seen=0, assignee="mia", actor=MIA, now=NOW)
-    snooze(alert_id=alert.pk, seen=1, until=LATER, actor=MIA, now=NOW)
+    acknowledge(alert_id=alert.pk, seen=1, actor=MIA, now=NOW)
     resolve_alert(descriptor="oci_offline", now=LATER)
     again = alarm(LATER)
-    assert (again.assignee, again.handling, again.snoozed_until) == ("", "", None)
+    assert (again.assignee, again.handling) == ("", "")
     assert (again.occurrence, again.turn) == (2, again.revision)
 
 
@@ -154,14 +159,21 @@ def test_who_comes_second_is_told_and_changes_nothing() -> None:
     again = acknowledge(alert_id=alert.pk, seen=0, actor=person("otto"), now=LATER)
     assert again.handled == 1
     with pytest.raises(AlertMoved) as moved:
-        snooze(alert_id=alert.pk, seen=0, until=LATER, actor=person("otto"), now=NOW)
+        snooze(
+            alert_id=alert.pk,
+            seen=0,
+            user_id=mia().pk,
+            until=LATER,
+            actor=person("otto"),
+            now=NOW,
+        )
     assert moved.value.alert.handling == "acknowledged"
     with pytest.raises(AlertMoved):
         resolve_by_hand(alert_id=alert.pk, seen=0, reason="x", actor=person("otto"), now=NOW)
     assert history(alert) == [("raised", "alert rules"), ("acknowledged", "mia")]
     resolve_alert(descriptor="oci_offline", now=LATER)
     with pytest.raises(AlertMoved):
-        open_again(alert_id=alert.pk, seen=2, actor=MIA, now=LATER)
+        open_again(alert_id=alert.pk, seen=2, user_id=mia().pk, actor=MIA, now=LATER)
 
 
 @pytest.mark.parametrize("minutes", [0, -1, 31 * 24 * 60])
@@ -169,7 +181,7 @@ def test_a_snooze_ends_in_the_next_days(minutes: int) -> None:
     alert = alarm()
     until = NOW + timedelta(minutes=minutes)
     with pytest.raises(CannotHandle):
-        snooze(alert_id=alert.pk, seen=0, until=until, actor=MIA, now=NOW)
+        snooze(alert_id=alert.pk, seen=0, user_id=mia().pk, until=until, actor=MIA, now=NOW)
     assert history(alert) == [("raised", "alert rules")]
 
 

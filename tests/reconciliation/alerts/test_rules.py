@@ -209,19 +209,22 @@ def test_shortages_need_action_until_each_order_is_decided(site: Site) -> None:
     alerts = said(at(2))
     assert set(alerts) == {SHORT}
     assert alerts[SHORT].message == (
-        "2 orders are oversold (20.00 EUR): OCI couldn't reserve them in full."
+        "2 orders are oversold: OCI couldn't reserve them in full. 4 units short."
         f" Reconciliation {made.pk} was the last with shortages, at 1 Mar 2026, 12:01 UTC."
     )
     assert (alerts[SHORT].priority, alerts[SHORT].since) == ("ACTION", at(1))
     assert alerts[SHORT].link == "/desk/"
     decide("1")
-    assert "1 order is oversold (10.00 EUR)" in said(at(3))[SHORT].message
+    assert (
+        "1 order is oversold: OCI couldn't reserve it in full. 2 units"
+        in said(at(3))[SHORT].message
+    )
     decide("2")
     assert said(at(4)) == {}
     # What was so does not shrink with each decision, and nothing changes it later.
     past = (
         "2 orders were oversold between 1 Mar 2026, 12:01 UTC and 1 Mar 2026, 12:04 UTC."
-        " All have been decided."
+        " All have been decided. 4 units short."
     )
     for minutes in (5, 9):
         assert said(at(minutes)) == {}
@@ -257,7 +260,7 @@ def test_an_order_counts_once_while_a_later_run_is_still_at_work(site: Site) -> 
     entries = [(Order.objects.get(), "PARTIALLY_RESERVED")]
     later = run("running", entries, minutes=5)
     alert = said(at(6))[SHORT]
-    text = "1 order is oversold (10.00 EUR): OCI couldn't reserve it in full."
+    text = "1 order is oversold: OCI couldn't reserve it in full. 2 units short."
     assert alert.message.startswith(text)
     assert site_texts([alert], site_ids=["shop"]) == {alert.pk: text}
     Run.objects.filter(pk=later.pk).update(

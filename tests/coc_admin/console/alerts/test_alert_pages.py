@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
@@ -15,7 +18,7 @@ from orders.actors import person
 from orders.models import Site
 from reconciliation.alerts import actions
 from reconciliation.alerts.lifecycle import raise_alert
-from reconciliation.models import Alert, AlertEvent, Priority
+from reconciliation.models import Alert, AlertEvent, AlertSnooze, Priority
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.scene import NOW, Scene
 
@@ -132,23 +135,63 @@ def test_acknowledged_alerts_leave_the_bell_and_the_home_page(
 def test_a_snooze_ends_by_itself(merchandiser: Client, outage: Scene) -> None:
     alert = alert_of("reconciliation_shortages")
     merchandiser.post("/alerts/handle/", {"action": "snooze", "alert": chosen(alert)})
-    alert.refresh_from_db()
-    assert alert.snoozed_until is not None
-    assert timedelta(minutes=59) < alert.snoozed_until - timezone.now() <= timedelta(hours=1)
+    snooze = AlertSnooze.objects.get()
+    assert (snooze.user.get_username(), snooze.alert, snooze.turn) == ("mia", alert, alert.turn)
+    assert timedelta(minutes=59) < snooze.until - timezone.now() <= timedelta(hours=1)
     assert shown(merchandiser, "?state=snoozed") == ["reconciliation_shortages"]
+    assert b"snoozed for you until" in merchandiser.get("/alerts/?state=snoozed").content
     assert shown(merchandiser) == ["reconciliation_running"]
-    Alert.objects.update(snoozed_until=timezone.now() - timedelta(seconds=1))
+    AlertSnooze.objects.update(until=timezone.now() - timedelta(seconds=1))
     assert "reconciliation_shortages" in shown(merchandiser)
     assert shown(merchandiser, "?state=snoozed") == []
+
+
+def test_a_snooze_is_the_person_s_own_and_hides_no_work(
+    merchandiser: Client, operator: Client, outage: Scene
+) -> None:
+    both = list(Alert.objects.filter(state="open"))
+    before = list(Alert.objects.order_by("pk").values())
+    for _ in range(2):
+        data = {"action": "snooze", "snooze": "morning", "alert": chosen(*both)}
+        assert merchandiser.post("/alerts/handle/", data).status_code == 302
+    assert shown(merchandiser) == []
+    assert len(shown(operator)) == 2
+    assert list(Alert.objects.order_by("pk").values()) == before
+    assert [(entry.actor, entry.action) for entry in AuditEntry.objects.all()] == [
+        ("mia", "alert.snooze")
+    ] * 2
+    assert events(both[0])[-1] == ("snoozed", "mia")
+    for path in ("/", "/live/home/", "/alerts/"):
+        page = " ".join(merchandiser.get(path).content.decode().split())
+        assert "Nothing needs attention" not in page
+        assert "No alert is left for you" in page
+        assert "Open orders all the same: 2 oversold, 1 waiting, 1 to review." in page
+    home = merchandiser.get("/")
+    assert b"Alerts: 0 open" in home.content
+    assert home.context["headline"].title.startswith("2 orders are oversold")
+    assert b"Alerts: 2 open" in operator.get("/").content
+    # What becomes more urgent is shown to everybody.
+    Alert.objects.update(turn=F("turn") + 1)
+    assert len(shown(merchandiser)) == 2
+
+
+def test_a_person_ends_their_own_snooze_and_no_other(
+    merchandiser: Client, operator: Client, outage: Scene
+) -> None:
+    alert = alert_of("reconciliation_shortages")
+    for client in (merchandiser, operator):
+        client.post("/alerts/handle/", {"action": "snooze", "alert": chosen(alert)})
+    merchandiser.post("/alerts/handle/", {"action": "open", "alert": chosen(alert)})
+    assert "reconciliation_shortages" in shown(merchandiser)
+    assert "reconciliation_shortages" not in shown(operator)
+    assert [kind for kind, _ in events(alert)] == ["raised", "snoozed", "snoozed", "opened"]
 
 
 def test_snoozed_until_the_morning_of_the_next_day(merchandiser: Client, outage: Scene) -> None:
     alert = alert_of("reconciliation_shortages")
     data = {"action": "snooze", "snooze": "morning", "alert": chosen(alert)}
     merchandiser.post("/alerts/handle/", data)
-    alert.refresh_from_db()
-    assert alert.snoozed_until is not None
-    until = timezone.localtime(alert.snoozed_until)
+    until = timezone.localtime(AlertSnooze.objects.get().until)
     assert (until.hour, until.minute) == (8, 0)
     assert until.date() == timezone.localdate() + timedelta(days=1)
 
@@ -269,7 +312,7 @@ def test_an_alert_is_told_in_the_figures_of_permitted_sites(
     alert = alert_of("reconciliation_shortages")
     for path in ("/alerts/", "/", f"/alerts/{alert.pk}/"):
         page = merchandiser.get(path).content.decode()
-        assert "2 orders are oversold (" in page
+        assert "2 orders are oversold: OCI" in page
         assert "99 of others" not in page
     assert shown(merchandiser, "?q=99+of+others") == []
 
@@ -342,3 +385,32 @@ def test_a_person_hides_and_ranks_alerts_for_themselves(
         assert list(AlertPreference.objects.order_by("pk").values()) == mine
     viewer.post("/alerts/my-view/", {})
     assert len(shown(viewer)) == 2
+
+
+def test_a_page_knows_whether_it_has_changed_for_this_person(
+    merchandiser: Client, operator: Client, outage: Scene
+) -> None:
+    alert = alert_of("reconciliation_shortages")
+    pages = ("/alerts/?priority=ACTION", f"/alerts/{alert.pk}/")
+
+    def addresses() -> list[str]:
+        found = []
+        for path in pages:
+            page = merchandiser.get(path).content.decode()
+            match = re.search(r'data-live-now="([^"]+)"', page)
+            assert match is not None
+            found.append(html.unescape(match[1]))
+        return found
+
+    def changed(paths: list[str]) -> list[bool]:
+        return [b"data-changed" in merchandiser.get(path).content for path in paths]
+
+    before = addresses()
+    assert "priority=ACTION" in before[0]
+    assert changed(before) == [False, False]
+    # Another person's snooze changes nothing for this one, an acknowledgement does.
+    operator.post("/alerts/handle/", {"action": "snooze", "alert": chosen(alert)})
+    assert changed(before) == [False, False]
+    operator.post("/alerts/handle/", {"action": "acknowledge", "alert": chosen(alert)})
+    assert changed(before) == [True, True]
+    assert changed(addresses()) == [False, False]

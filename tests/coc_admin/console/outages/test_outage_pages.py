@@ -214,6 +214,7 @@ def test_text_to_send(viewer: Client, outage: Scene) -> None:
             "- Needs review: 1",
             "- Cancelled while waiting: 1",
             "Oversold: 2 of 6 orders (33.3 %)",
+            "Value short: 47.50 EUR (units: 5)",
             "",
             "Reconciliations:",
             f"- Run {outage.run.pk}: Completed with shortages (took 1 min 35 s)",

@@ -8,6 +8,7 @@ import io
 import re
 import zipfile
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +140,8 @@ def test_file_is_looked_into_beside_the_database(
         answer = viewer.get(f"/reports/{oversold.pk}/")
     assert numbers(answer) == ["A0", "A1", "A2", "A3", "A4"]
     assert [line.has_moved_on for line in answer.context["lines"]] == [False, True] + 3 * [False]
-    assert answer.context["open"] == 4
+    open_now = answer.context["open"]
+    assert (open_now.orders, open_now.units, open_now.value) == (4, 7, {"EUR": Decimal("66.5")})
     page = answer.content.decode()
     assert "4 orders of this day are still open" in page
     (link,) = re.findall(r'href="(/orders/\?state=oversold[^"]*)"', page)

@@ -1,0 +1,91 @@
+"""The facts behind the headline of the home page; each is read only if the headline says it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from coc_admin import set_up
+from coc_admin.accounts.site_access import SiteAccess
+from coc_admin.console.frame import Frame
+from coc_admin.console.home.parts import NO_SUMS, Facts
+from orders.desk.shortages import Sums, sums_of
+from orders.models import CustomerMessage, Order
+from orders.offline_limits import Acceptance
+from reconciliation import connection
+from reconciliation.models import CallKind, ConnectionState, EntryState, RunEntry
+from reconciliation.outages.demand import refused_during
+from reconciliation.runs.status import LastRun, Status
+from reconciliation.stock_mirror import age
+
+
+def facts_of(frame: Frame, run: LastRun | None, *, now: datetime) -> Facts:
+    """Return what the headline needs of the reader's sites; `run` is the active one."""
+    status, access = frame.status, frame.access
+    # A shop that has orders has set up what it needs.
+    missing = () if _has_worked(status) else set_up.missing()
+    return Facts(
+        status=status,
+        banner=frame.banner,
+        run=run,
+        has_sites=bool(access.sites),
+        missing=missing,
+        run_short=_short_of(run, access) if run is not None and run.short else NO_SUMS,
+        **_short(status, access),
+        **_refused(frame),
+        **_quiet(status, access, now),
+    )
+
+
+def _short(status: Status, access: SiteAccess) -> dict[str, Any]:
+    if not status.oversold:
+        return {"short": NO_SUMS, "oldest_short": None}
+    orders = access.orders(Order.objects.oversold())
+    written = CustomerMessage.objects.filter(order=OuterRef("pk"))
+    return {
+        "short": sums_of(orders, number=status.oversold),
+        "oldest_short": orders.values_list("captured_at", flat=True).first(),
+        "told": orders.order_by().filter(Exists(written)).count(),
+    }
+
+
+def _short_of(run: LastRun, access: SiteAccess) -> Sums:
+    """Return what a run has left short so far."""
+    left = RunEntry.objects.filter(
+        run=run.run.pk, state__in=[EntryState.PARTIAL, EntryState.NOTHING]
+    )
+    orders = access.orders(Order.objects.oversold().order_by())
+    return sums_of(orders.filter(pk__in=left.order_by().values("order")), number=run.short)
+
+
+def _refused(frame: Frame) -> dict[str, Any]:
+    outage = frame.status.outage
+    if frame.banner is None or outage is None:
+        return {}
+    full = [one.site_id for one in frame.limits if one.acceptance == Acceptance.REFUSED]
+    if not full:
+        return {}
+    refused = refused_during(outage, site_ids=frame.access.site_ids)
+    return {"refusing_site": full[0], "refused": refused}
+
+
+def _quiet(status: Status, access: SiteAccess, now: datetime) -> dict[str, Any]:
+    work = status.oversold or status.review or status.waiting.orders
+    if work or status.connection != ConnectionState.ONLINE or not access.sites:
+        return {}
+    midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    ages = age.of_sites([site.pk for site in access.shown_sites], now)
+    calls = connection.healths()[CallKind.RESERVE]
+    return {
+        "today": access.orders(Order.objects.filter(captured_at__gte=midnight)).count(),
+        "latency_ms": calls.p95_ms,
+        "stock_seconds": max(one.p95.total_seconds() for one in ages) if ages else None,
+    }
+
+
+def _has_worked(status: Status) -> bool:
+    """Whether there have been orders; queries only if no other fact shows it."""
+    return bool(status.last_run or status.waiting.orders) or Order.objects.exists()

@@ -1,0 +1,85 @@
+"""The parts of the headline: what it is made of, what it says, and what the reader may do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from coc_admin.console.labels import Banner
+from coc_admin.set_up import Missing
+from orders.desk.shortages import Sums
+from orders.fields import ZERO
+from orders.refused_orders import Refused
+from reconciliation.runs.status import LastRun, Status
+
+NO_SUMS = Sums(0, ZERO, {})
+NOTHING_REFUSED = Refused()
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A button of the headline."""
+
+    label: str
+    url: str
+    icon: str
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The headline of the home page.
+
+    `lines` are sentences; `tab` goes before the title of the browser's tab; `percent` is the
+    progress of a reconciliation, or None without one. `since_label` says what began at `since`.
+    """
+
+    tone: str
+    icon: str
+    title: str
+    lines: Sequence[str]
+    action: Action | None = None
+    since: datetime | None = None
+    since_label: str = ""
+    percent: int | None = None
+    tab: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The facts behind the headline.
+
+    `banner` describes a connection that is not online. `run` is the active reconciliation,
+    `short` sums the oversold orders that nobody has settled, `oldest_short` is when the first of
+    them was captured, and `has_sites` says whether the reader has a site at all.
+    """
+
+    status: Status
+    banner: Banner | None
+    run: LastRun | None
+    short: Sums
+    oldest_short: datetime | None
+    has_sites: bool
+    # What an order needs and nobody has set up yet.
+    missing: Sequence[Missing] = ()
+    # Short orders whose customers have been written to.
+    told: int = 0
+    # What the active run has left short so far.
+    run_short: Sums = NO_SUMS
+    # The first site that refuses orders now, and what was refused since the outage began.
+    refusing_site: str = ""
+    refused: Refused = NOTHING_REFUSED
+    # How quiet days go: orders since midnight, OCI's time for a reservation, age of the figures.
+    today: int = 0
+    latency_ms: int | None = None
+    stock_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """Which actions the reader may be offered."""
+
+    view_runs: bool
+    start_runs: bool
+    manage_sites: bool
+    change_limits: bool = False
