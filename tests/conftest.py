@@ -51,8 +51,9 @@ DatabaseOperations.sql_flush = _empty_by_deleting  # type: ignore[method-assign]
 # The tokens in pages are random; none may happen to spell what a test says is not on its page.
 csrf.CSRF_ALLOWED_CHARS = "QXZqxz"
 
-# What takes longest begins first, so that nothing is left over for the end of a run.
-_LONG_FOLDERS = {"browser", "benchmarks", "simulation", "upgrades"}
+# What takes longest begins first, so that nothing is left over for the end of a run. Seconds by
+# file as a run measured them (`--durations=120`); only their order counts.
+_SECONDS = Path(__file__).with_name("seconds_of_files.txt")
 
 CHROMIUM = Path("/usr/bin/chromium")
 REDIS_URL = os.environ.get("COC_TEST_REDIS_URL", "redis://127.0.0.1:6379/9")
@@ -170,20 +171,21 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the cases whose turn it is not, and begin with the files that take longest.
 
-    A worker takes the next file when it is free. Files that start the product mostly wait for it,
-    those of the long folders work.
+    A worker takes the next file when it is free. A file that was never measured begins after the
+    long ones if it starts the product, else in its place.
     """
     left = set(sampling.not_today(items))
     if left:
         config.hook.pytest_deselected(items=list(left))
         items[:] = [item for item in items if item not in left]
+    seconds = _seconds_of_files()
     starting = {item.path for item in items if item.get_closest_marker("processes")}
-    items.sort(
-        key=lambda item: (
-            item.path not in starting,
-            item.path.parent.name not in _LONG_FOLDERS,
-        )
-    )
+    items.sort(key=lambda item: -seconds.get(item.path, 8 if item.path in starting else 0))
+
+
+def _seconds_of_files() -> dict[Path, int]:
+    lines = (line.split() for line in _SECONDS.read_text().splitlines())
+    return {_SECONDS.parents[1] / name: int(seconds) for seconds, name in lines}
 
 
 def pytest_collection_finish() -> None:

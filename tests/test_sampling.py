@@ -66,3 +66,11 @@ def case(name: str, number: int, one_in: int | None) -> Any:
         number=number,
         get_closest_marker=lambda _: mark,
     )
+
+
+def test_files_with_measured_seconds_are_there() -> None:
+    """One that was renamed would begin late."""
+    root = Path(__file__).parents[1]
+    lines = (root / "tests" / "seconds_of_files.txt").read_text().splitlines()
+    names = [line.split()[1] for line in lines]
+    assert [name for name in names if not (root / name).is_file()] == []

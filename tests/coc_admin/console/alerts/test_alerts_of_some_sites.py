@@ -124,7 +124,7 @@ class Forgetful(Rule):
         return SECRET
 
 
-@pytest.mark.parametrize("descriptor", sampling.part(sorted(RULES), one_in=3))
+@pytest.mark.parametrize("descriptor", sampling.part(sorted(RULES), one_in=6))
 def test_a_rule_without_a_site_text_is_told_to_nobody_of_some_sites(
     northerner: Client,
     viewer: Client,
