@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from django.db.models import Avg, Min, Sum
+from django.db.models import Avg, Max, Min, Sum
 
 from orders.fields import ZERO
 from orders.models import Order, RefusedOrder, Site
@@ -65,7 +65,7 @@ class _Waiting:
 def limits_of(
     sites: Collection[Site], *, offline_since: datetime | None, now: datetime
 ) -> list[SiteLimits]:
-    """Return what each of `sites` takes, in their order; two queries at most.
+    """Return what each of `sites` takes, in their order; three queries at most.
 
     `offline_since` is when the outage began; without one only what waits counts against a limit.
     """
@@ -77,9 +77,12 @@ def limits_of(
         sums = rows.annotate(value=Sum("order_total"), one=Avg("order_total"))
         waiting = {site_id: _Waiting(value, one) for site_id, value, one in sums}
         first = _first_refusals(capped, offline_since)
+    closed = [site.pk for site in sites if not site.offline_capture]
+    last_taken = _last_taken(closed, offline_since) if closed else {}
     return [
         _limits(
             site,
+            last_taken=last_taken.get(site.pk),
             waiting=waiting.get(site.pk, _Waiting()),
             first_refusal=first.get(site.pk),
             offline_since=offline_since,
@@ -98,9 +101,20 @@ def _first_refusals(
     return dict(still_refused(rows).order_by().values_list("site").annotate(first=Min("at")))
 
 
+def _last_taken(site_ids: Collection[str], offline_since: datetime | None) -> dict[str, datetime]:
+    """Return when sites captured their last order of this outage: they were closed after it."""
+    if offline_since is None:
+        return {}
+    taken = Order.objects.filter(
+        site__in=site_ids, captured_at__gte=offline_since, captured_offline=True
+    )
+    return dict(taken.order_by().values_list("site").annotate(last=Max("captured_at")))
+
+
 def _limits(
     site: Site,
     *,
+    last_taken: datetime | None,
     waiting: _Waiting,
     first_refusal: datetime | None,
     offline_since: datetime | None,
@@ -113,7 +127,7 @@ def _limits(
         value_left = max(ZERO, site.cap_total_value - waiting.value)
     acceptance, why, since = Acceptance.ACCEPTED, "", None
     if not site.offline_capture:
-        acceptance, why, since = Acceptance.REFUSED, "off", offline_since
+        acceptance, why, since = Acceptance.REFUSED, "off", last_taken or offline_since
     elif ends_at is not None and now > ends_at:
         acceptance, why, since = Acceptance.REFUSED, "duration", ends_at
     elif value_left is not None and waiting.fills(

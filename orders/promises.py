@@ -216,9 +216,14 @@ class Wanted:
 def promised_units(keys: Collection[Key], *, now: datetime) -> dict[Key, Decimal]:
     """Return what kept promises want of SKUs and do not hold yet; three queries."""
     found: dict[Key, Decimal] = defaultdict(lambda: ZERO)
-    for one in _wanted(kept(now).filter(of_keys(keys))):
+    for one in wanted(keys, now=now):
         found[one.key] += one.units
     return dict(found)
+
+
+def wanted(keys: Collection[Key], *, now: datetime) -> list[Wanted]:
+    """Return what kept promises want of SKUs; three queries."""
+    return _wanted(kept(now).filter(of_keys(keys)))
 
 
 def usable(keys: Collection[Key], *, now: datetime) -> list[Wanted]:
@@ -226,10 +231,10 @@ def usable(keys: Collection[Key], *, now: datetime) -> list[Wanted]:
     return _wanted(kept(now).filter(of_keys(keys), can_use_units()))
 
 
-def before(wanted: Iterable[Wanted], order: Order, key: Key) -> Decimal:
+def before(queue: Iterable[Wanted], order: Order, key: Key) -> Decimal:
     """Return the units of a SKU that are promised to orders older than `order`; no query."""
     rank = (order.captured_at, order.pk)
-    mine = (one for one in wanted if one.key == key)
+    mine = (one for one in queue if one.key == key)
     return sum((one.units for one in mine if (one.captured_at, one.order_id) < rank), ZERO)
 
 

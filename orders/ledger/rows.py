@@ -26,6 +26,7 @@ class Figure:
     """OCI's (or a file's) available-to-order figure of one SKU of one list.
 
     `gone`: the list does not have the SKU any more; one that was never known stays so.
+    `deliveries`: what OCI expects and when, of a feed only; `ato` counts these units.
     """
 
     list_id: str
@@ -34,6 +35,7 @@ class Figure:
     safety_stock: Decimal = ZERO
     product_name: str = ""
     gone: bool = False
+    deliveries: tuple[tuple[datetime, Decimal], ...] = ()
 
     @property
     def key(self) -> Key:

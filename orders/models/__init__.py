@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orders.models.adjustments import Adjustment, AdjustmentLine, AdjustmentState
+from orders.models.deliveries import Delivery
 from orders.models.desk import DeskEntry
 from orders.models.inventory import Hold, HoldState, InventoryRecord, Movement, MovementReason
 from orders.models.messages import (
@@ -52,6 +53,7 @@ __all__ = [
     "AdjustmentState",
     "CaptureTrace",
     "CustomerMessage",
+    "Delivery",
     "DeskEntry",
     "EventKind",
     "ExportStatus",

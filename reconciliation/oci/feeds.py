@@ -20,6 +20,7 @@ from reconciliation.oci.answers import json_of
 from reconciliation.oci.caller import Call, Caller, OciConfig
 from reconciliation.oci.documents import Place, PlaceKind
 from reconciliation.oci.errors import MalformedAnswer
+from reconciliation.oci.futures import deliveries_of
 from reconciliation.oci.jsontext import as_object, as_objects, as_quantity, as_text, write_json
 from reconciliation.oci.transport import HttpAnswer, Transport
 from reconciliation.reasons import say
@@ -60,12 +61,16 @@ class ExportState:
 
 @dataclass(frozen=True, slots=True)
 class StockLine:
-    """The stock of one SKU at one place in a feed. `gone`: no longer sold there."""
+    """The stock of one SKU at one place in a feed. `gone`: no longer sold there.
+
+    `deliveries` are its futures: what is expected at which moment, earliest first.
+    """
 
     sku: str
     ato: Decimal
     safety_stock: Decimal
     gone: bool = False
+    deliveries: tuple[tuple[datetime, Decimal], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +243,7 @@ def _stock_of(line: Mapping[str, Any]) -> StockLine:
         sku=as_text(line.get("sku"), "A SKU"),
         ato=ato_of(ato=_count(line, "ato"), on_hand=on_hand),
         safety_stock=_count(line, "safetyStockCount"),
+        deliveries=deliveries_of(line.get("futures")),
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 
+from orders import deliveries
 from orders.ledger import Figure, LedgerChanged
 from orders.models import InventoryList
 from orders.texts import is_sku, name_refusal
@@ -45,7 +46,7 @@ def follow(feed: StockFeed, *, client: FeedClient, clock: Callable[[], datetime]
             return applied
         try:
             for chunk in chunks(figures):
-                applied += stock_figures.apply_feed(chunk, taken_at=asked_at, clock=clock)
+                applied += bring_in(chunk, taken_at=asked_at, clock=clock)
         except LedgerChanged:
             # The token stays where it is: the next turn brings the same changes.
             logger.info("Busy records of list %s; its changes are asked for again.", feed.pk)
@@ -64,7 +65,23 @@ def figures_of(list_: InventoryList, lines: Iterable[StockLine]) -> Iterator[Fig
         if not is_sku(line.sku) or name_refusal(line.sku):
             logger.warning("List %s has the SKU %r, which cannot be sold here.", list_.pk, line.sku)
             continue
-        yield Figure(list_.pk, line.sku, line.ato, line.safety_stock, gone=line.gone)
+        yield Figure(
+            list_.pk,
+            line.sku,
+            line.ato,
+            line.safety_stock,
+            gone=line.gone,
+            deliveries=line.deliveries,
+        )
+
+
+def bring_in(
+    figures: Sequence[Figure], *, taken_at: datetime, clock: Callable[[], datetime]
+) -> int:
+    """Bring a chunk of a feed and its deliveries in; return how many figures were taken."""
+    applied = stock_figures.apply_feed(figures, taken_at=taken_at, clock=clock)
+    deliveries.note(figures)
+    return applied
 
 
 def chunks(figures: Iterable[Figure]) -> Iterator[list[Figure]]:

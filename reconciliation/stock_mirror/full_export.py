@@ -26,7 +26,7 @@ from reconciliation.oci.feeds import (
 )
 from reconciliation.reasons import Reason, say
 from reconciliation.reservation import stock_figures
-from reconciliation.stock_mirror import feeds
+from reconciliation.stock_mirror import changes, feeds
 from reconciliation.stock_mirror.changes import CHUNK, chunks, figures_of
 
 # How long OCI may take for an export, and we for its download.
@@ -135,7 +135,7 @@ def _import(feed: StockFeed, file: IO[bytes], clock: Callable[[], datetime], pau
     file.seek(0)
     for chunk in chunks(figures_of(feed.inventory_list, _stock(feed, file))):
         pause(0)
-        stock_figures.apply_feed(chunk, taken_at=taken_at, clock=clock)
+        changes.bring_in(chunk, taken_at=taken_at, clock=clock)
 
 
 def _stock(feed: StockFeed, file: IO[bytes]) -> Iterator[StockLine]:
@@ -154,5 +154,5 @@ def _end_others(feed: StockFeed, clock: Callable[[], datetime], pause: Pause) ->
     while rows := list(unlisted.filter(sku__gt=last).values_list("sku", "safety_stock")[:CHUNK]):
         pause(0)
         gone = [Figure(feed.pk, sku, ZERO, safety, gone=True) for sku, safety in rows]
-        stock_figures.apply_feed(gone, taken_at=taken_at, clock=clock)
+        changes.bring_in(gone, taken_at=taken_at, clock=clock)
         last = rows[-1][0]

@@ -204,6 +204,23 @@ class TestLimits:
         )
         assert found.refused_since == refused_at
 
+    def test_a_site_that_was_closed_in_an_outage_refuses_since_its_last_order(
+        self, clock: Clock, outage: Outage
+    ) -> None:
+        site = make_site(stock={"MUG": 9})
+        other = make_site("other", offline_capture=False)
+        place(site, "A1", [("MUG", 1)], clock, 12)
+        taken_at = clock()
+        clock.go(30)
+        site.offline_capture = False
+        site.save()
+        since = [
+            one.refused_since for one in limits_of([site, other], offline_since=START, now=clock())
+        ]
+        assert since == [taken_at, START]
+        (found,) = limits_of([site], offline_since=None, now=clock())
+        assert (found.acceptance, found.refused_since) == (Acceptance.REFUSED, None)
+
     def test_a_site_is_full_when_no_usual_order_fits_in_any_more(
         self, clock: Clock, outage: Outage
     ) -> None:

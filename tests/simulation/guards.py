@@ -179,6 +179,11 @@ def no_window() -> Any:
     return _replaced(("orders.handover.hand_over_due", at_once))
 
 
+def no_rows_of_the_refused() -> Any:
+    """Refuse orders without writing down that they were requested."""
+    return _replaced(("orders.refused_orders.note", lambda **arguments: None))
+
+
 def no_versions() -> Any:
     """Let order management acknowledge whatever version it has read."""
     real = exports.change_export_status
@@ -192,6 +197,7 @@ def no_versions() -> Any:
 GUARDS: dict[str, Callable[[], Any]] = {
     "hand-over window": no_window,
     "acknowledged version": no_versions,
+    "refusals are rows": no_rows_of_the_refused,
     "stored id": no_stored_id,
     "hold rule": no_hold_rule,
     "recovery fence": no_fence,

@@ -16,7 +16,7 @@ from tests.simulation.guards import BACKED_UP, GUARDS
 from tests.simulation.story import Failure, simulate
 
 CAUGHT_BY = {
-    "stored id": (3, "OCI holds 2000 of SKU-0 for order ('shop-0', '0007'"),
+    "stored id": (3, "OCI holds 2000 of SKU-0 for order ('shop-0', '0002'"),
     "hold rule": (4, "ATO of SKU-0"),
     "recovery fence": (10, "waits longer"),
     "row count of claims": (2, "cancelling"),
@@ -29,6 +29,7 @@ CAUGHT_BY = {
     "kinds of calls": (34, "is not noticed"),
     "time limit in all": (53, "a shopper waited"),
     "hand-over window": (56, "was handed over before"),
+    "refusals are rows": (5, "no row says so"),
     "acknowledged version": (13, "was acknowledged; it says"),
 }
 OTHERS = range(1, 251)

@@ -13,12 +13,17 @@ from django.utils.translation import gettext as _
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.forms import PromiseForm
 from coc_admin.console.orders.views import order_context, order_or_404
-from orders import lifecycle, promises
+from orders import deliveries, lifecycle, promises
 from orders.actors import person
+from orders.deliveries import Expected, Suggestion
 from orders.errors import CannotRemedy
 from orders.lifecycle import Action
 from orders.models import Order, Site
 from orders.texts import made_visible
+
+_MOST_SKUS = 10
+# Two years, less the hours that a time zone may add.
+_LATEST = timedelta(days=730)
 
 
 @console_page("orders.change_order", methods=READ_AND_POST)
@@ -26,10 +31,11 @@ def promise(request: HttpRequest, pk: int) -> HttpResponse:
     """Explain a promised date, then set or remove it; a second click changes nothing."""
     order = order_or_404(request, pk)
     now = timezone.now()
+    suggestion = deliveries.suggest(order, now=now)
     form = PromiseForm(
         request.POST or None,
         today=now.astimezone(order.site.zone).date(),
-        initial={"until": last_day(order)},
+        initial={"until": last_day(order) or _suggested_day(order, suggestion, now)},
     )
     refused = ""
     if request.method == "POST" and form.is_valid():
@@ -54,6 +60,7 @@ def promise(request: HttpRequest, pk: int) -> HttpResponse:
         "refused": refused,
         "is_idle": not refused and closed is not None,
         "closed": closed,
+        "deliveries": [_row(one, order.site) for one in suggestion.expected[:_MOST_SKUS]],
     }
     return render(
         request, "console/remedies/order_promise.html", context, status=409 if refused else 200
@@ -66,6 +73,23 @@ def last_day(order: Order) -> date | None:
         return None
     moment = order.promised_until - timedelta(microseconds=1)
     return moment.astimezone(order.site.zone).date()
+
+
+def _suggested_day(order: Order, suggestion: Suggestion, now: datetime) -> date | None:
+    """Return the day by which enough is delivered, if the form takes it."""
+    if suggestion.at is None or suggestion.at > now + _LATEST:
+        return None
+    return suggestion.at.astimezone(order.site.zone).date()
+
+
+def _row(one: Expected, site: Site) -> dict[str, object]:
+    covered_at = one.covered_at
+    return {
+        "sku": one.sku,
+        "units": one.next_units,
+        "day": one.next_at.astimezone(site.zone).date(),
+        "covered_on": covered_at.astimezone(site.zone).date() if covered_at else None,
+    }
 
 
 def _end_of(day: date | None, site: Site) -> datetime | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -51,6 +52,26 @@ def test_the_published_examples_are_read() -> None:
 def test_the_largest_number_on_hand_never_runs_out(name: str) -> None:
     line = {"sku": "GIFT", name: 999_999_999, "reserved": 7, "ato": 999_999_992}
     assert read(HEAD, line, TOKEN)[0] == StockLine("GIFT", D(999_999_999), D(0))
+
+
+def test_futures_are_read_and_those_that_make_no_sense_left_out() -> None:
+    told = [
+        {"quantity": 5, "expectedDate": "2026-03-02T00:00:00+02:00"},
+        {"quantity": 2.5, "expectedDate": "2026-03-01"},
+        {"quantity": 1, "expectedDate": "2026-03-01T22:00:00Z"},
+        {"quantity": 0, "expectedDate": "2026-03-05T00:00:00Z"},
+        {"quantity": -1, "expectedDate": "2026-03-05T00:00:00Z"},
+        {"quantity": 10**15, "expectedDate": "2026-03-05T00:00:00Z"},
+        {"quantity": 1, "expectedDate": "soon"},
+        {"quantity": 1, "expectedDate": "0001-01-01T00:00:00+14:00"},
+        {"quantity": 1},
+        7,
+    ]
+    first, second = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 1, 22, tzinfo=UTC)
+    found = read(HEAD, {**MUG, "futures": told}, TOKEN)[0]
+    assert isinstance(found, StockLine)
+    assert found.deliveries == ((first, D("2.5")), (second, D(6)))
+    assert read(HEAD, {**MUG, "futures": "none"}, TOKEN)[0] == StockLine("MUG", D("24.5"), D(0))
 
 
 @pytest.mark.parametrize(

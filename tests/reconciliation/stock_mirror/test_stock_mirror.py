@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from django.utils import timezone
 
 from orders.ledger import Figure
-from orders.models import InventoryRecord, Movement
+from orders.models import Delivery, InventoryRecord, Movement
 from reconciliation import connection
 from reconciliation.models import ConnectionState, FeedState, StockFeed
 from reconciliation.oci.feeds import FeedClient
@@ -48,6 +48,28 @@ def test_a_full_export_brings_every_sku_of_a_list_and_its_futures(mirror: Mirror
     moved = Movement.objects.filter(record__sku="MUG").values_list("ato_change", flat=True)
     assert list(moved) == [D(6)]
     assert mirror.export() == 0
+
+
+def test_deliveries_follow_by_export_and_change_and_end_with_their_sku(mirror: Mirror) -> None:
+    day, later = datetime(2999, 3, 1, tzinfo=UTC), datetime(2999, 4, 1, tzinfo=UTC)
+
+    def expect(sku: str, *due: tuple[datetime, int]) -> None:
+        futures = [{"quantity": n, "expectedDate": at.isoformat()} for at, n in due]
+        row = {"location": "store", "sku": sku, "onHand": 2, "futures": futures}
+        mirror.oci.set_stock([row])
+
+    def ours() -> list[tuple[str, datetime, Decimal]]:
+        rows = Delivery.objects.order_by("record__sku", "expected_at")
+        return list(rows.values_list("record__sku", "expected_at", "quantity"))
+
+    expect("HAT", (day, 5), (later, 1))
+    expect("CAP", (day, 3))
+    mirror.export()
+    assert ours() == [("CAP", day, D(3)), ("HAT", day, D(5)), ("HAT", later, D(1))]
+    expect("HAT", (later, 4))
+    mirror.delete("store", "CAP")
+    mirror.turn()
+    assert ours() == [("HAT", later, D(4))]
 
 
 def test_changes_new_skus_and_deletions_follow(mirror: Mirror) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.db import transaction
@@ -10,8 +11,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from orders import promises
-from orders.models import Order, OrderEvent, ReservationState
+from coc_admin.console import formats
+from orders import deliveries, promises
+from orders.ledger import Figure
+from orders.models import Hold, HoldState, Order, OrderEvent, ReservationState
 from orders.serializers import order_answer
 from tests.factories import capture, make_site
 
@@ -29,6 +32,7 @@ def order(db: None) -> Order:
         )
         with transaction.atomic():
             promises.note_short([made.pk], now=timezone.now())
+    Hold.objects.update(state=HoldState.RELEASED)
     return Order.objects.get(order_no="P2")
 
 
@@ -60,6 +64,29 @@ def test_a_date_is_set_until_the_end_of_the_day_and_taken_back(mia: Client, orde
     order.refresh_from_db()
     assert order.promised_until is None
     assert OrderEvent.objects.filter(order=order, kind="promised").count() == 2
+
+
+def test_the_day_by_which_enough_is_delivered_is_suggested(mia: Client, order: Order) -> None:
+    address = reverse("order_promise", args=[order.pk])
+    assert "Deliveries that OCI expects" not in mia.get(address).content.decode()
+    friday = (timezone.now() + timedelta(days=3)).replace(microsecond=0)
+    monday = friday + timedelta(days=3)
+    due = ((friday, Decimal(3)), (monday, Decimal(1)))
+    deliveries.note([Figure("web", "MUG", Decimal(0), deliveries=due)])
+    page = mia.get(address).content.decode()
+    first, last = (at.astimezone(order.site.zone).date() for at in (friday, monday))
+    assert f'value="{last}"' in page
+    assert f"3 of MUG on {formats.format_day(first)}." in page
+    assert f"By {formats.format_day(last)} enough is delivered" in page
+    # A day that was promised already, or typed, stays; too little suggests none.
+    promised = last + timedelta(days=1)
+    mia.post(address, {"until": f"{promised}", "reason": "One day for the warehouse."})
+    assert f'value="{promised}"' in mia.get(address).content.decode()
+    mia.post(address, {"until": "", "reason": "Nobody knows."})
+    deliveries.note([Figure("web", "MUG", Decimal(0), deliveries=due[:1])])
+    page = mia.get(address).content.decode()
+    assert "That is not enough for this order" in page
+    assert 'name="until" type="date" value=""' in page
 
 
 @pytest.mark.parametrize("day", ["yesterday", "2031-02-31", "2199-01-01"])
