@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0040_words_of_choices'),
+        ('orders', '0042_open_units_of_short_items'),
     ]
 
     operations = [
