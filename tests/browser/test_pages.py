@@ -45,6 +45,7 @@ PAGES = {
     "search": "/search/?q=mug",
     "search-numbers": "/search/?q=0000012342+000-none",
     "glossary": "/help/glossary/",
+    "guide": "/help/guide/",
     "oversold": "/orders/?state=oversold",
     "no-orders": "/orders/?q=nothing-like-it",
     "orders-mistaken": "/orders/?captured_from=2026-02-30&value_from=2&value_to=1",

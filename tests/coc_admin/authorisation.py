@@ -49,6 +49,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "search": ("/search/", _VIEWER),
     "search_live": ("/live/search/", _VIEWER),
     "glossary": ("/help/glossary/", _VIEWER),
+    "guide": ("/help/guide/", _VIEWER),
     "frame_live": ("/live/frame/", _VIEWER),
     # Orders and their remedies
     "orders": ("/orders/", _VIEWER),
