@@ -42,6 +42,7 @@ from reconciliation.models.connection import (
 from reconciliation.models.feeds import FeedState, StockFeed
 from reconciliation.models.intervals import IntervalSetting
 from reconciliation.models.maintenance import JobKind, JobState, MaintenanceJob
+from reconciliation.models.order_imports import OrderImport
 from reconciliation.models.releases import Release, ReleaseState
 from reconciliation.models.reports import ReportDay, ReportType, VanishedOrder
 from reconciliation.models.runs import (
@@ -94,6 +95,7 @@ __all__ = [
     "Lease",
     "MaintenanceJob",
     "OfflineCause",
+    "OrderImport",
     "Outage",
     "Priority",
     "Purpose",

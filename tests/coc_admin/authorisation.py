@@ -150,6 +150,19 @@ TABLE: dict[str, tuple[str, str]] = {
     "maintenance_audit": ("/settings/maintenance/audit/", _EVERY_SITE),
     "maintenance_live": ("/live/maintenance/check/", _EVERY_SITE),
     "maintenance_repair": ("/settings/maintenance/repair/", "in 403 403 403 -> -> 403 403"),
+    "maintenance_import": ("/settings/maintenance/import/", _EVERY_SITE),
+    "maintenance_import_file": (
+        "/settings/maintenance/import/{nothing}/",
+        "in 403 403 403 404 404 403 403",
+    ),
+    "maintenance_import_download": (
+        "/settings/maintenance/import/{nothing}/refused.csv",
+        "in 403 403 403 404 404 403 403",
+    ),
+    "maintenance_import_live": (
+        "/live/maintenance-import/{nothing}/",
+        "in 403 403 403 404 404 403 403",
+    ),
     "maintenance_erase": ("/settings/maintenance/erase/", _EVERY_SITE),
     "maintenance_retention": ("/settings/maintenance/retention/", _EVERY_SITE),
     "settings_tokens": ("/settings/tokens/", _ADMINISTRATOR),

@@ -39,6 +39,8 @@ _PAGES: Mapping[str, tuple[str, ...]] = {
         "maintenance_check",
         "maintenance_erase",
         "maintenance_health",
+        "maintenance_import",
+        "maintenance_import_file",
         "maintenance_repair",
         "maintenance_retention",
     ),

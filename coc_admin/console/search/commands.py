@@ -27,6 +27,7 @@ _ACTIONS: tuple[tuple[Any, str, str, str, bool], ...] = (
     (_("Rerun reconciliation (dry run first)"), "run_new", "", "reconciliation.start_run", False),
     (_("Force offline"), "force_offline", "", "reconciliation.force_offline", True),
     (_("Import stock figures"), "stock_import", "", "orders.change_inventorylist", False),
+    (_("Import orders"), "maintenance_import", "", "orders.change_site", True),
     (_("Add an alert channel"), "channel_new", "", "reconciliation.change_channel", False),
     (_("Add a person"), "settings_person_new", "", "auth.add_user", True),
     (_("Add a site"), "settings_site_new", "", "orders.add_site", True),
