@@ -98,6 +98,8 @@ PAGES = {
     "message-templates": "/messages/",
     "message-template": "/messages/NorthShop/template/replaced/",
     "message-route": "/messages/NorthShop/sending/",
+    "settings": "/settings/",
+    "settings-none": "/settings/?q=nothing-like-it",
     "maintenance": "/settings/maintenance/",
     "maintenance-health": "/settings/maintenance/health/",
     "maintenance-check": "/settings/maintenance/check/",

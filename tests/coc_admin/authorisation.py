@@ -134,7 +134,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "channel_test": ("POST /alerts/channels/{channel}/test/", "in 403 403 403 -> -> -> 404"),
     "channel_delete": ("/alerts/channels/{channel}/delete/", _OPERATOR_OF),
     # Settings
-    "settings": ("/settings/", "in 403 403 403 -> -> -> ->"),
+    "settings": ("/settings/", _OPERATOR),
     "settings_sites": ("/settings/sites/", _OPERATOR),
     "settings_site_new": ("/settings/sites/new/", _ADMINISTRATOR),
     "settings_site": ("/settings/sites/edit/NorthShop/", _OPERATOR_OF),
