@@ -20,14 +20,11 @@ from playwright.sync_api import expect
 
 from coc_admin import stock_uploads
 from coc_admin.models import Profile, StockUpload
-from orders.actors import person
 from orders.models import InventoryRecord, Order
-from reconciliation.maintenance import order_imports
 from reconciliation.models import (
     Alert,
     ConnectionState,
     OfflineCause,
-    OrderImport,
     Outage,
     ReportDay,
     Run,
@@ -98,16 +95,6 @@ PAGES = {
     "message-templates": "/messages/",
     "message-template": "/messages/NorthShop/template/replaced/",
     "message-route": "/messages/NorthShop/sending/",
-    "settings": "/settings/",
-    "settings-none": "/settings/?q=nothing-like-it",
-    "maintenance": "/settings/maintenance/",
-    "maintenance-health": "/settings/maintenance/health/",
-    "maintenance-check": "/settings/maintenance/check/",
-    "maintenance-audit": "/settings/maintenance/audit/",
-    "maintenance-import": "/settings/maintenance/import/",
-    "maintenance-import-file": "/settings/maintenance/import/{import_}/",
-    "maintenance-erase": "/settings/maintenance/erase/",
-    "maintenance-retention": "/settings/maintenance/retention/",
     "me": "/me/",
     "password": "/me/password/",
     "force-offline": "/connection/force-offline/",
@@ -132,7 +119,6 @@ def path_of(name: str, outage: scene.Scene) -> str:
         report=ReportDay.objects.get(report_type="oversold").pk,
         no_report=ReportDay.objects.get(report_type="reserved").pk,
         upload=StockUpload.objects.get().pk,
-        import_=OrderImport.objects.get().pk,
         sku=InventoryRecord.objects.filter(sku="MUG-01").earliest("pk").pk,
         outage=Outage.objects.earliest("pk").pk,
         open_outage=Outage.objects.latest("pk").pk,
@@ -150,13 +136,6 @@ def put_on_every_page(outage: scene.Scene) -> None:
         name="stock.csv",
         list_=outage.site.inventory_list,
         user=User.objects.get(username="otto"),
-        now=timezone.now(),
-    )
-    order_imports.keep(
-        io.BytesIO(b"orderNo,sku,quantity,basePrice\nN-1,MUG-01,1,2\nN-2,MUG-01,none,2\n"),
-        name="orders.csv",
-        site=outage.site,
-        actor=person("otto"),
         now=timezone.now(),
     )
     scene.set_connection(ConnectionState.OFFLINE, cause=OfflineCause.UNREACHABLE)

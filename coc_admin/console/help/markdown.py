@@ -159,8 +159,8 @@ class Renderer:
             return self._image(found["alt"], found["src"])
         if found["href"]:
             address = self._link(found["href"])
-            text = self._inline(found["text"])
-            return format_html('<a href="{}">{}</a>', address, text) if address else text
+            name = self._inline(found["text"])
+            return format_html('<a href="{}">{}</a>', address, name) if address else name
         [(tag, text)] = [
             (tag, found[tag]) for tag in ("strong", "em", "code", "kbd") if found[tag] is not None
         ]

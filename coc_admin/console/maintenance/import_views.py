@@ -127,7 +127,7 @@ def import_file(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "upload": found,
         "counts": found.counts if found.is_done else found.preview,
-        "refused": found.refused[:SHOWN],
+        "refused_rows": found.refused[:SHOWN],
         "refused_total": len(found.refused),
         "is_waiting": found.confirmed_at is None,
         "back": reverse("maintenance_import"),
@@ -139,7 +139,8 @@ def import_file(request: HttpRequest, pk: int) -> HttpResponse:
 @console_page("orders.change_site", every_site=True)
 def import_live(request: HttpRequest, pk: int) -> HttpResponse:
     """Return how far an import is."""
-    return render(request, "console/maintenance/import_live.html", _progress(_found(pk)))
+    context = _progress(_found(pk)) | {"is_live": True}
+    return render(request, "console/maintenance/import_live.html", context)
 
 
 @console_page("orders.change_site", every_site=True)

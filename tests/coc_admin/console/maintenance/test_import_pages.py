@@ -69,6 +69,7 @@ def test_a_preview_places_nothing_and_two_clicks_import_once(
     page = operator.get(address).content.decode()
     assert "must be more than 0" in page
     assert "Import 3 orders" in page
+    assert "Nothing was changed." not in page
     assert (Order.objects.count(), OrderEvent.objects.count()) == before
 
     assert operator.post(address)["Location"] == address
@@ -94,6 +95,8 @@ def test_a_preview_places_nothing_and_two_clicks_import_once(
         "orders": 4,
     }
     assert "Captured offline" in operator.get(address).content.decode()
+    live = operator.get(f"/live/maintenance-import/{found.pk}/").content.decode()
+    assert "Show the result" in live
     csv = operator.get(f"{address}refused.csv")
     assert csv.content.decode("utf-8-sig") == (
         "line,orderNo,reason\r\n4,A2,productItems[0].quantity: must be more than 0\r\n"
