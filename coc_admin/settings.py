@@ -125,7 +125,11 @@ USE_THOUSAND_SEPARATOR = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env.text("COC_STATIC_ROOT") or BASE_DIR / "staticfiles")
-STATICFILES_DIRS = [BASE_DIR / "coc_admin" / "static"]
+STATICFILES_DIRS = [
+    BASE_DIR / "coc_admin" / "static",
+    # The pictures of the guide, which the console shows from the same files.
+    ("guide", BASE_DIR / "docs" / "guide" / "images"),
+]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     # A web server of another user may serve them; nothing in them is anybody's secret.

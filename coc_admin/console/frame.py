@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from coc_admin.accounts.site_access import SiteAccess, profile_of, site_access
 from coc_admin.console.alerts.queries import inbox_of
 from coc_admin.console.downloads import preferred_form
+from coc_admin.console.help import guide
 from coc_admin.console.labels import Banner, connection_banner
 from orders.offline_limits import SiteLimits, limits_of
 from orders.tables import Form
@@ -168,6 +169,12 @@ class Frame:
         """Whether the person wants keyboard shortcuts."""
         profile = profile_of(self._request)
         return profile is None or profile.shortcuts
+
+    @property
+    def guide_url(self) -> str:
+        """Where the guide explains this page."""
+        match = self._request.resolver_match
+        return guide.address_of((match and match.url_name) or "")
 
     @cached_property
     def table_form(self) -> str:

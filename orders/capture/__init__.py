@@ -11,7 +11,7 @@ from orders.capture.caps import check_caps
 from orders.capture.core import MOST_ORDERS, capture_orders
 from orders.capture.decisions import offline_floor, wanted_by_key
 from orders.capture.group import CaptureBusy, capture_order
-from orders.capture.stored import find_same
+from orders.capture.stored import check_same, find_same
 
 __all__ = [
     "MOST_ORDERS",
@@ -22,6 +22,7 @@ __all__ = [
     "capture_order",
     "capture_orders",
     "check_caps",
+    "check_same",
     "find_same",
     "offline_floor",
     "wanted_by_key",

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from reconciliation.connection.clients import client_for_audit
-from reconciliation.maintenance import oci_audit, repair
+from reconciliation.maintenance import oci_audit, order_imports, repair
 from reconciliation.models import JobKind
 from reconciliation.oci.errors import MalformedAnswer, OciError
 
@@ -43,4 +43,12 @@ def _audit(progress: Progress, now: datetime) -> Iterator[dict[str, Any]]:
         client.close()
 
 
-_WORK: Mapping[JobKind, Work] = {JobKind.CHECK: _check, JobKind.AUDIT: _audit}
+def _import(progress: Progress, now: datetime) -> Iterator[dict[str, Any]]:
+    return order_imports.work(progress=progress)
+
+
+_WORK: Mapping[JobKind, Work] = {
+    JobKind.CHECK: _check,
+    JobKind.AUDIT: _audit,
+    JobKind.IMPORT: _import,
+}

@@ -15,7 +15,7 @@ from orders.lifecycle import Action
 from orders.models import Order, OrderEvent
 from orders.search import index
 from reconciliation import connection, remedies
-from reconciliation.maintenance import jobs, nightly_audit, retention
+from reconciliation.maintenance import jobs, nightly_audit, order_imports, retention
 from reconciliation.models import (
     BatchState,
     DocumentState,
@@ -71,6 +71,8 @@ def sweep(*, clock: Callable[[], datetime]) -> list[str]:
     if nightly_audit.start_if_due(now):
         found.append("audit")
     found.extend(jobs.tend(now))
+    if order_imports.forget(now):
+        found.append("old order files")
     if enqueue.deliver_alerts():
         found.append("deliveries")
     return found

@@ -43,6 +43,7 @@ from reconciliation.models.connection import (
 from reconciliation.models.feeds import FeedState, StockFeed
 from reconciliation.models.intervals import IntervalSetting
 from reconciliation.models.maintenance import JobKind, JobState, MaintenanceJob
+from reconciliation.models.order_imports import OrderImport
 from reconciliation.models.releases import Release, ReleaseState
 from reconciliation.models.reports import ReportDay, ReportType, VanishedOrder
 from reconciliation.models.runs import (
@@ -96,6 +97,7 @@ __all__ = [
     "Lease",
     "MaintenanceJob",
     "OfflineCause",
+    "OrderImport",
     "Outage",
     "Priority",
     "Purpose",

@@ -14,6 +14,7 @@ class JobKind(models.TextChoices):
 
     CHECK = "check", _("Integrity check")
     AUDIT = "audit", _("Audit with OCI")
+    IMPORT = "import", _("Import of orders")
 
 
 class JobState(models.TextChoices):
@@ -35,7 +36,7 @@ class MaintenanceJob(models.Model):
     the first of it, as the kind's module writes them. `error` says why a job failed.
     """
 
-    kind = models.CharField(max_length=5, choices=JobKind.choices)
+    kind = models.CharField(max_length=6, choices=JobKind.choices)
     state = models.CharField(max_length=7, choices=JobState.choices, default=JobState.QUEUED)
     actor_kind = models.CharField(max_length=6, choices=ActorKind.choices)
     actor = models.CharField(max_length=150)

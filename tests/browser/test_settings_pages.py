@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from playwright.sync_api import expect
 
 from coc_admin.accounts import tokens
 from coc_admin.models import AuditEntry
+from orders import actors
 from orders.models import Site
-from reconciliation.maintenance import schedules
+from reconciliation.maintenance import order_imports, schedules
+from reconciliation.models import OrderImport
 from reconciliation.queue import heartbeats
 from tests.browser.conftest import Open, axe_findings, look, looks_at, scrolls_sideways
 from tests.coc_admin.console import scene
@@ -25,6 +28,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 SHOTS = os.environ.get("COC_SHOTS", "")
 SITE = "/settings/sites/edit/NorthShop/"
 PAGES = {
+    "settings": "/settings/",
+    "settings-none": "/settings/?q=nothing-like-it",
     "settings-sites": "/settings/sites/",
     "settings-site": SITE,
     "settings-site-new": "/settings/sites/new/",
@@ -42,6 +47,14 @@ PAGES = {
     "settings-person-act": "/settings/people/{person}/disable/",
     "settings-audit": "/settings/audit/",
     "settings-audit-mistaken": "/settings/audit/?since=x",
+    "maintenance": "/settings/maintenance/",
+    "maintenance-health": "/settings/maintenance/health/",
+    "maintenance-check": "/settings/maintenance/check/",
+    "maintenance-audit": "/settings/maintenance/audit/",
+    "maintenance-import": "/settings/maintenance/import/",
+    "maintenance-import-file": "/settings/maintenance/import/{import_}/",
+    "maintenance-erase": "/settings/maintenance/erase/",
+    "maintenance-retention": "/settings/maintenance/retention/",
 }
 
 
@@ -69,6 +82,13 @@ def person(outage: scene.Scene) -> User:
             detail={"time_zone": {"before": "UTC", "after": "America/Argentina/Buenos_Aires"}},
             reason="a reason that somebody wrote down at some length, to be shown here",
         )
+    order_imports.keep(
+        io.BytesIO(b"orderNo,sku,quantity,basePrice\nN-1,MUG-01,1,2\nN-2,MUG-01,none,2\n"),
+        name="orders.csv",
+        site=outage.site,
+        actor=actors.person("otto"),
+        now=now,
+    )
     return scene.make_user("a.person.with.a.long.name@example.test", *scene.VIEWER)
 
 
@@ -78,7 +98,7 @@ def test_no_page_has_a_serious_fault_of_accessibility_or_scrolls_sideways(
     faults = {}
     page = open_page("/", still=True, width=360)
     for name, looks in looks_at(PAGES, (("light", 360), ("dark", 1280)), one_in=6).items():
-        page.goto(PAGES[name].format(person=person.pk))
+        page.goto(PAGES[name].format(person=person.pk, import_=OrderImport.objects.get().pk))
         for scheme, width in looks:
             look(page, scheme, width)
             found = axe_findings(page)

@@ -49,6 +49,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "search": ("/search/", _VIEWER),
     "search_live": ("/live/search/", _VIEWER),
     "glossary": ("/help/glossary/", _VIEWER),
+    "guide": ("/help/guide/", _VIEWER),
     "frame_live": ("/live/frame/", _VIEWER),
     # Orders and their remedies
     "orders": ("/orders/", _VIEWER),
@@ -135,7 +136,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "channel_test": ("POST /alerts/channels/{channel}/test/", "in 403 403 403 -> -> -> 404"),
     "channel_delete": ("/alerts/channels/{channel}/delete/", _OPERATOR_OF),
     # Settings
-    "settings": ("/settings/", "in 403 403 403 -> -> -> ->"),
+    "settings": ("/settings/", _OPERATOR),
     "settings_sites": ("/settings/sites/", _OPERATOR),
     "settings_site_new": ("/settings/sites/new/", _ADMINISTRATOR),
     "settings_site": ("/settings/sites/edit/NorthShop/", _OPERATOR_OF),
@@ -151,6 +152,19 @@ TABLE: dict[str, tuple[str, str]] = {
     "maintenance_audit": ("/settings/maintenance/audit/", _EVERY_SITE),
     "maintenance_live": ("/live/maintenance/check/", _EVERY_SITE),
     "maintenance_repair": ("/settings/maintenance/repair/", "in 403 403 403 -> -> 403 403"),
+    "maintenance_import": ("/settings/maintenance/import/", _EVERY_SITE),
+    "maintenance_import_file": (
+        "/settings/maintenance/import/{nothing}/",
+        "in 403 403 403 404 404 403 403",
+    ),
+    "maintenance_import_download": (
+        "/settings/maintenance/import/{nothing}/refused.csv",
+        "in 403 403 403 404 404 403 403",
+    ),
+    "maintenance_import_live": (
+        "/live/maintenance-import/{nothing}/",
+        "in 403 403 403 404 404 403 403",
+    ),
     "maintenance_erase": ("/settings/maintenance/erase/", _EVERY_SITE),
     "maintenance_retention": ("/settings/maintenance/retention/", _EVERY_SITE),
     "settings_tokens": ("/settings/tokens/", _ADMINISTRATOR),

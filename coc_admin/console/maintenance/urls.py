@@ -7,6 +7,7 @@ from django.urls import path
 from coc_admin.console.maintenance import (
     erase_views,
     health_views,
+    import_views,
     job_views,
     repair_views,
     retention_views,
@@ -23,6 +24,22 @@ urlpatterns = [
         "settings/maintenance/retention/",
         retention_views.retention_page,
         name="maintenance_retention",
+    ),
+    path("settings/maintenance/import/", import_views.import_page, name="maintenance_import"),
+    path(
+        "settings/maintenance/import/<int:pk>/",
+        import_views.import_file,
+        name="maintenance_import_file",
+    ),
+    path(
+        "settings/maintenance/import/<int:pk>/refused.csv",
+        import_views.import_download,
+        name="maintenance_import_download",
+    ),
+    path(
+        "live/maintenance-import/<int:pk>/",
+        import_views.import_live,
+        name="maintenance_import_live",
     ),
     path("settings/maintenance/erase/", erase_views.erase_page, name="maintenance_erase"),
 ]

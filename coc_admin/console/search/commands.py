@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from coc_admin.console.frame import frame_of
+from coc_admin.console.help import guide
 from coc_admin.console.settings.sections import sections_of
 
 
@@ -26,6 +27,7 @@ _ACTIONS: tuple[tuple[Any, str, str, str, bool], ...] = (
     (_("Rerun reconciliation (dry run first)"), "run_new", "", "reconciliation.start_run", False),
     (_("Force offline"), "force_offline", "", "reconciliation.force_offline", True),
     (_("Import stock figures"), "stock_import", "", "orders.change_inventorylist", False),
+    (_("Import orders"), "maintenance_import", "", "orders.change_site", True),
     (_("Add an alert channel"), "channel_new", "", "reconciliation.change_channel", False),
     (_("Add a person"), "settings_person_new", "", "auth.add_user", True),
     (_("Add a site"), "settings_site_new", "", "orders.add_site", True),
@@ -37,6 +39,7 @@ _ACTIONS: tuple[tuple[Any, str, str, str, bool], ...] = (
     (_("My page"), "me", "", "orders.view_order", False),
     (_("Change my password"), "change_password", "", "orders.view_order", False),
     (_("Glossary"), "glossary", "", "orders.view_order", False),
+    (_("Guide"), "guide", "", "orders.view_order", False),
 )
 
 
@@ -61,6 +64,12 @@ def actions_of(request: HttpRequest, text: str) -> list[Command]:
         if user.has_perm(permission) and (sees_all or not for_all)
     ]
     return _fit(may, text)
+
+
+def guide_of(text: str) -> list[Command]:
+    """Return the sections of the guide whose heading holds `text`."""
+    url = reverse("guide")
+    return [Command(one.name, f"{url}#{one.key}") for one in guide.sections_named(text)]
 
 
 def _fit(commands: list[Command], text: str) -> list[Command]:

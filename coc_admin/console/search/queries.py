@@ -89,6 +89,7 @@ def answer(request: HttpRequest, text: str) -> Answer:
     if text:
         groups.append(_command_group("actions", _("Actions"), commands.actions_of(request, text)))
     groups.append(_command_group("pages", _("Pages"), commands.pages_of(request, text)))
+    groups.append(_command_group("guide", _("Guide"), commands.guide_of(text)))
     return Answer(
         groups=[group for group in groups if group.hits],
         is_short=bool(text) and not words_of(text),

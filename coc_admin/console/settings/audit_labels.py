@@ -57,6 +57,7 @@ _ACTIONS = {
     "back_office.deleted": _("deleted something in the back office"),
     "maintenance.check": _("started an integrity check"),
     "maintenance.audit": _("started an audit with OCI"),
+    "maintenance.import": _("started an import of orders"),
     "maintenance.repaired": _("repaired rows"),
     "maintenance.retained": _("erased what was kept for long enough"),
     "maintenance.erased": _("erased a customer"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,25 +12,21 @@ from zoneinfo import ZoneInfo
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from orders import capture
 from orders.actors import at_the_command_line
-from orders.errors import OrderRefused, PayloadRefused
+from orders.errors import OrderRefused
 from orders.imports.csv_profiles import PLAIN, PROFILES
 from orders.imports.found_orders import FoundOrder, OrderFileRefused
 from orders.imports.gzip_files import DAMAGED, open_file
 from orders.imports.order_csv import FIELDS, CsvOptions, profile_of
 from orders.imports.order_files import FileKind, kind_of, read_orders
-from orders.ledger import LedgerChanged
 from orders.models import Site
-from orders.payload import parse_order
 from orders.texts import made_visible
 from reconciliation.management.reject_files import RejectFile, reject_file
+from reconciliation.reservation import imported_orders
 from reconciliation.reservation.intake import TOGETHER, place_orders
-from reconciliation.reservation.placement import Placement
 
 _SHOWN = 50
 _STEP = 500
-_ITEM = re.compile(r"\AproductItems\[(\d+)\]")
 _NOTHING = "nothing was placed"
 _CHANGED = "it changed while it was read, and may be imported again"
 _SAYS = {
@@ -196,7 +191,7 @@ class Command(BaseCommand):
             self._left_out += len(found.left_out)
             self._rejects.left_out(found)
             return
-        refusal = _reason(end, found) if isinstance(end, OrderRefused) else end
+        refusal = imported_orders.reason(end, found) if isinstance(end, OrderRefused) else end
         counts["refused"] += 1
         self._rejects.order(found, refusal)
         if counts["refused"] <= _SHOWN:
@@ -268,39 +263,12 @@ def _ends(
 
 def _place(many: list[FoundOrder], site: Site) -> Iterator[str | OrderRefused]:
     raws = [found.body for found in many]
-    return map(_outcome, place_orders(raws=raws, site=site, actor=at_the_command_line()))
-
-
-def _outcome(placement: Placement | OrderRefused | LedgerChanged) -> str | OrderRefused:
-    if isinstance(placement, OrderRefused):
-        return placement
-    if isinstance(placement, LedgerChanged):
-        return "Its stock changes all the time; import again."
-    if not placement.created:
-        return "there"
-    return "offline" if placement.order.captured_offline else "reserved"
+    placements = place_orders(raws=raws, site=site, actor=at_the_command_line())
+    return map(imported_orders.outcome, placements)
 
 
 def _check(many: list[FoundOrder], site: Site) -> Iterator[str | OrderRefused]:
-    return (_checked(found, site) for found in many)
-
-
-def _checked(found: FoundOrder, site: Site) -> str | OrderRefused:
-    try:
-        placed = parse_order(found.body, site=site)
-        return "there" if capture.find_same(placed=placed, site=site) else "good"
-    except OrderRefused as refused:
-        return refused
-
-
-def _reason(refused: OrderRefused, found: FoundOrder) -> str:
-    """Return why an order is refused, with the line of the item that is at fault."""
-    first = refused.problems[0].field if isinstance(refused, PayloadRefused) else ""
-    item = _ITEM.match(first)
-    if item is None or int(item[1]) >= len(found.item_lines):
-        return refused.detail
-    line = found.item_lines[int(item[1])]
-    return refused.detail if line == found.line else f"{refused.detail} (line {line})"
+    return imported_orders.checked(many, site=site)
 
 
 def _name(found: FoundOrder) -> str:

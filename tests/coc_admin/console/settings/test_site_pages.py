@@ -35,8 +35,20 @@ def test_list_shows_each_site_with_what_waits(operator: Client, site: Site) -> N
     ]
 
 
-def test_settings_open_at_the_first_section(operator: Client) -> None:
-    assert operator.get("/settings/")["Location"] == "/settings/sites/"
+def test_settings_are_a_list_that_a_word_filters(operator: Client) -> None:
+    def shown(**query: str) -> dict[str, list[str]]:
+        entries = operator.get("/settings/", query).context["entries"]
+        return {entry.label: [page.label for page in pages] for entry, pages in entries}
+
+    everything = shown()
+    assert list(everything)[:2] == ["Sites", "Inventory lists"]
+    assert "API tokens" not in everything  # of administrators
+    assert everything["Sites"] == []
+    assert "Import orders" in everything["Maintenance"]
+    assert shown(q="erase CUSTOMER") == {"Maintenance": ["Erase a customer"]}
+    assert shown(q="time zone") == {"Sites": []}
+    assert shown(q="<nothing>") == {}
+    assert "&lt;nothing&gt;" in operator.get("/settings/", {"q": "<nothing>"}).content.decode()
 
 
 @pytest.mark.parametrize("role", ["viewer", "merchandiser"])
