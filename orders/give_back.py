@@ -23,6 +23,7 @@ from orders.models import (
     Resolution,
 )
 from orders.refusals import moved_on
+from orders.units import note_open
 
 
 def take_back(
@@ -106,6 +107,7 @@ def _write(order: Order, items: list[OrderItem], *, now: datetime) -> None:
     ).update(reservation_state=state, claim="", claimed_until=None, **short_again(now))
     if not won:
         raise CannotAdjust(moved_on())
+    note_open(OrderItem.objects.filter(order=order))
     order.refresh_from_db()
 
 
