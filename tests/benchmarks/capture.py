@@ -171,6 +171,8 @@ def compare(
     served: dict[str, Served], request: Request, options: argparse.Namespace, *, url: str
 ) -> None:
     """Measure in turns, and print."""
+    for server in served.values():  # what starts beside them must not count
+        measure(server.port, request, clients=8, seconds=2)
     for clients in options.clients:
         rates: dict[str, list[float]] = {}
         times: dict[str, list[float]] = {}
