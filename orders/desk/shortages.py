@@ -105,7 +105,8 @@ def with_value(orders: QuerySet[Order]) -> QuerySet[Any]:
     worth = Cast(F("short_item__open_short"), FloatField()) * Cast(
         F("short_item__unit_price"), FloatField()
     )
-    return joined.annotate(short_value=Coalesce(Sum(worth), Value(0.0)))
+    valued: QuerySet[Any] = joined.annotate(short_value=Coalesce(Sum(worth), Value(0.0)))
+    return valued
 
 
 def shortages_of(order_ids: Collection[int]) -> dict[int, Shortage]:
