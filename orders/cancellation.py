@@ -103,7 +103,7 @@ def finish_cancellation(
         if not won:
             return False
         order = Order.objects.get(pk=order_id)
-        OrderItem.objects.filter(order=order).update(reserved_quantity=0)
+        OrderItem.objects.filter(order=order).update(reserved_quantity=0, open_short=None)
         ledger.release(order=order, now=now)
         events.record(order=order, kind=EventKind.CANCELLED, actor=actor, reason=reason, now=now)
         return True

@@ -23,6 +23,7 @@ from orders.models import (
     Resolution,
 )
 from orders.refusals import moved_on
+from orders.units import note_open
 
 
 def take_back(
@@ -107,6 +108,7 @@ def _write(order: Order, items: list[OrderItem], *, now: datetime) -> None:
     if not won:
         raise CannotAdjust(moved_on())
     first_shortage.note([order.pk])
+    note_open(OrderItem.objects.filter(order=order))
     order.refresh_from_db()
 
 

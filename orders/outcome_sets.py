@@ -27,6 +27,7 @@ from orders.models import (
     ReservationState,
 )
 from orders.outcomes import settled_event
+from orders.units import note_open
 
 # What documents and events need of an order; whole rows of fifty take a while to read.
 _NEEDED = ("site", "order_no", "generation", "captured_offline")
@@ -97,6 +98,7 @@ def settle(
         short = [one.order.pk for one in settled if one.state in SHORT_STATES]
         if short:
             first_shortage.note(short)
+            note_open(OrderItem.objects.filter(order__in=short))
             promises.note_short(short, now=now)
         events.record_all(
             settled_event(

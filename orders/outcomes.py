@@ -28,6 +28,7 @@ from orders.models import (
 )
 from orders.reasons import columns, say
 from orders.short_items import replaced_words, resolution_of, settled_as
+from orders.units import note_open
 
 
 def take_claim(*, order_id: int, holder: str, until: datetime, now: datetime) -> bool:
@@ -87,6 +88,7 @@ def settle(
         ledger.mark_answered(order=order, now=now)
         if state in SHORT_STATES:
             first_shortage.note([order_id])
+            note_open(OrderItem.objects.filter(order=order))
             promises.note_short([order_id], now=now)
         _record(order, EventKind.SETTLED, actor, reason, reserved, now)
         return order
@@ -125,6 +127,7 @@ def add_reserved(
                 OrderItem.objects.filter(
                     pk=item.pk, reserved_quantity=item.reserved_quantity
                 ).update(reserved_quantity=F("reserved_quantity") + quantity(units))
+        note_open(OrderItem.objects.filter(order=order))
         ledger.mark_answered(order=order, now=now)
         order.refresh_from_db()
         if not settled:

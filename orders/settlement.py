@@ -26,6 +26,7 @@ from orders.models import (
 )
 from orders.refusals import moved_on
 from orders.short_items import settled_as
+from orders.units import note_open
 
 
 def settle_outside(
@@ -92,6 +93,7 @@ def reopen(*, order_id: int, actor: Actor, reason: str, now: datetime) -> Order:
             },
         )
         cancelled.update(cancelled_quantity=0)
+        note_open(OrderItem.objects.filter(order=order))
         promises.note_open([order_id], now=now)
         return changed
 

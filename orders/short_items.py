@@ -27,6 +27,7 @@ from orders.models import (
     Resolution,
 )
 from orders.refusals import moved_on, short_differs
+from orders.units import note_open
 
 
 def bundle_refusal(items: Iterable[OrderItem], units: Mapping[int, Decimal]) -> str:
@@ -87,6 +88,7 @@ def cancel_short(
         _change_open(order, now=now, values=values)
         for pk in sorted(units):
             _cancel(items[pk], units[pk])
+        note_open(OrderItem.objects.filter(order=order))
         events.record(
             order=order,
             kind=EventKind.ITEMS_CANCELLED,

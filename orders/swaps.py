@@ -39,6 +39,7 @@ from orders.models import (
 from orders.models.inventory import OPEN_HOLDS
 from orders.models.replacements import OPEN_REPLACEMENT
 from orders.refusals import figure_lags, moved_on, not_in_list
+from orders.units import note_open
 
 # The states of both are the same.
 OPEN = OPEN_REPLACEMENT
@@ -146,6 +147,7 @@ def settle(
     )
     if not won:
         raise ledger.LedgerChanged
+    note_open(OrderItem.objects.filter(order=mine.order_id))
     mine.order.refresh_from_db()
 
 

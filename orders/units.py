@@ -22,10 +22,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
-from django.db.models import Aggregate, Count, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Aggregate, Count, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import NullIf
 
-from orders.fields import ZERO
+from orders.fields import ZERO, QuantityField
 
 if TYPE_CHECKING:
     from orders.models import Order, OrderItem
@@ -35,6 +36,10 @@ _NEW, _MISSING = "new", "RESERVATION_MISSING"
 _SHORT = ("PARTIALLY_RESERVED", "NOTHING_RESERVED")
 # Items that the shopper ordered.
 _ORDERED = Q(replaces=None)
+# What is open (alias `open`) is not what is kept in `open_short`.
+_NOT_NOTED = (Q(open__gt=0) & (Q(open_short=None) | ~Q(open_short=F("open")))) | (
+    Q(open=0) & Q(open_short__isnull=False)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,22 @@ def open_units(items: str = "") -> CombinedExpression:
         - F(f"{items}cancelled_quantity")
         - F(f"{items}replaced_quantity")
     )
+
+
+def note_open(items: QuerySet[OrderItem]) -> None:
+    """Let `items` keep what is open of them (`open_short`); one statement.
+
+    Everything that changes the units of an order which OCI has answered calls it in the same
+    transaction, after its writes; it has locked the order.
+    """
+    wrongly_noted(items.order_by()).update(
+        open_short=NullIf(open_units(), Value(ZERO, output_field=QuantityField()))
+    )
+
+
+def wrongly_noted(items: QuerySet[OrderItem]) -> QuerySet[OrderItem]:
+    """Return those of `items` that keep another figure than `note_open` would write."""
+    return items.alias(open=open_units()).filter(_NOT_NOTED)
 
 
 def open_of(item: OrderItem) -> Decimal:

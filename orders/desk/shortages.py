@@ -12,18 +12,26 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from django.db.models import F, FloatField, OuterRef, QuerySet, Subquery, Sum, Value
+from django.db.models import (
+    F,
+    FilteredRelation,
+    FloatField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+)
 from django.db.models.functions import Cast, Coalesce
 
 from orders.fields import ZERO
 from orders.models import InventoryRecord, Order, OrderItem
 from orders.units import open_units
 
+# The same, asked of orders with their items, as these keep it: an index has all of it.
+OPEN_UNITS_OF_ORDER = F("items__open_short")
 # Quantities are kept in thousandths, prices in ten-thousandths.
-_OPEN_VALUE = Cast(open_units(), FloatField()) * Cast(F("unit_price"), FloatField())
-# The same, asked of orders with their items: naming the orders once in a query is far cheaper than
-# items of orders that are among others.
-OPEN_UNITS_OF_ORDER = open_units("items__")
 OPEN_VALUE_OF_ORDER = Cast(OPEN_UNITS_OF_ORDER, FloatField()) * Cast(
     F("items__unit_price"), FloatField()
 )
@@ -68,16 +76,37 @@ def open_items_of(orders: QuerySet[Order]) -> Any:
 
     The item is named by annotations alone: a condition on `items__` would join the items twice.
     """
-    rows = orders.order_by().alias(open_units=OPEN_UNITS_OF_ORDER)
+    rows = orders.order_by().alias(open_short=OPEN_UNITS_OF_ORDER)
     named = rows.annotate(list_id=F("items__inventory_list"), sku=F("items__sku"))
-    return named.filter(open_units__gt=0)
+    return named.filter(open_short__gt=0)
 
 
 def value_of_order() -> Coalesce:
-    """Return the expression for what is open of an order, in small units."""
-    items = open_items().filter(order=OuterRef("pk")).values("order")
-    value = Subquery(items.annotate(n=Sum(_OPEN_VALUE)).values("n"), output_field=FloatField())
+    """Return the expression for what is open of an order, in small units, for whole orders.
+
+    The items of each are looked up: grouping whole orders would sort all their columns.
+    """
+    items = OrderItem.objects.order_by().filter(order=OuterRef("pk"), open_short__gt=0)
+    worth = Cast(F("open_short"), FloatField()) * Cast(F("unit_price"), FloatField())
+    value = Subquery(
+        items.values("order").annotate(n=Sum(worth)).values("n"), output_field=FloatField()
+    )
     return Coalesce(value, Value(0.0))
+
+
+def with_value(orders: QuerySet[Order]) -> QuerySet[Any]:
+    """Return `orders` with `short_value` as in `value_of_order`, for keys and values alone.
+
+    Only short items are joined, for the sake of their index; an order without any stays.
+    """
+    joined: QuerySet[Any] = orders.alias(
+        short_item=FilteredRelation("items", condition=Q(items__open_short__gt=0))
+    )
+    worth = Cast(F("short_item__open_short"), FloatField()) * Cast(
+        F("short_item__unit_price"), FloatField()
+    )
+    valued: QuerySet[Any] = joined.annotate(short_value=Coalesce(Sum(worth), Value(0.0)))
+    return valued
 
 
 def shortages_of(order_ids: Collection[int]) -> dict[int, Shortage]:

@@ -16,12 +16,16 @@ from django.db import connection
 
 from orders.cursors import prepared_cursor
 
-# Nobody who locks records in another order may meet us: byte by byte, as Python sorts.
+# Nobody who locks records in another order may meet us: byte by byte, as Python sorts. `OFFSET 0`
+# keeps PostgreSQL from beginning with the lists, of which it reads all records while it has no
+# statistics: after the first import, a restore or an upgrade of the server.
 LOCK_POSTGRESQL = """\
 SELECT r.id, r.inventory_list_id, r.sku, r.snapshot_ato IS NOT NULL, r.ato, r.held, r.safety_stock,
        l.offline_floor_units, l.offline_floor_percent
 FROM orders_inventoryrecord r
-JOIN orders_inventorylist l ON l.id = r.inventory_list_id
+CROSS JOIN LATERAL (
+    SELECT offline_floor_units, offline_floor_percent FROM orders_inventorylist
+    WHERE id = r.inventory_list_id OFFSET 0) l
 WHERE (r.inventory_list_id, r.sku) IN (
     SELECT k.list_id, k.sku FROM unnest(%(lists)s::text[], %(skus)s::text[]) AS k(list_id, sku))
 ORDER BY r.inventory_list_id COLLATE "C", r.sku COLLATE "C"

@@ -17,7 +17,10 @@ def is_formula(text: str) -> bool:
     Some fold full-width and small forms (＝, ﹢) to the ASCII sign first.
     """
     shown = text.lstrip(_UNSEEN)
-    return shown.startswith(_FORMULA) or unicodedata.normalize("NFKC", shown[:1]) in _FORMULA
+    if shown.startswith(_FORMULA):
+        return True
+    first = shown[:1]
+    return not first.isascii() and unicodedata.normalize("NFKC", first) in _FORMULA
 
 
 def neutral(value: Any) -> Any:

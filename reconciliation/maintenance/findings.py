@@ -16,6 +16,7 @@ class Fault(StrEnum):
     NO_ITEMS = "no-items"
     PARENT = "parent"
     SUM = "sum"
+    OPEN = "open"
     STATE = "state"
     EXPORT = "export"
     DOCUMENT = "document"

@@ -31,7 +31,7 @@ from orders.models import (
     ReservationState,
 )
 from orders.models.inventory import OPEN_HOLDS
-from orders.units import units_of
+from orders.units import is_short, open_of, units_of
 from reconciliation.maintenance import captures
 from reconciliation.maintenance.findings import Broken as Broken
 from reconciliation.maintenance.findings import Fault as Fault
@@ -188,6 +188,12 @@ def _states_against_items() -> Iterator[Broken]:
                 )
                 if state != order.reservation_state:
                     yield _of(order, 1, Fault.STATE, f"its items say {state}")
+                if is_short(
+                    reservation_state=order.reservation_state, resolution=order.resolution
+                ) and any(open_of(item) != (item.open_short or ZERO) for item in mine):
+                    yield _of(
+                        order, 1, Fault.OPEN, "its items keep other open units than they have"
+                    )
 
 
 def _records_against_rows() -> Iterator[Broken]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from orders import lifecycle, promises
 from orders.fields import ZERO
@@ -25,6 +25,10 @@ ROUND = 2_000
 # So many are planned at once: a run plans on while it works, and must not stop for it.
 PORTION = 500
 _CHUNK = 500
+# Few enough that PostgreSQL looks their items up, and that SQLite takes them as parameters.
+_WALKED = 2_000
+# Orders that want a SKU are found by it as long as all its orders of all years are few.
+_FEW = 100
 
 Rank = tuple[datetime, int]
 """Time of capture and sequence: what is lower is served first."""
@@ -175,20 +179,23 @@ def _add_those_ahead(ranks: dict[int, Rank], waiting: OrderQuerySet) -> None:
             for key in demand.units:
                 if key not in last or rank > last[key]:
                     last[key] = moved[key] = rank
-        found = {rank for rank in _ahead(moved, waiting) if rank[1] not in ranks}
+        found = {rank for rank in _ahead(moved, waiting, known=ranks) if rank[1] not in ranks}
         fresh = [pk for _, pk in found]
         ranks.update((pk, (at, pk)) for at, pk in found)
 
 
-def _ahead(last: Mapping[planner.Key, Rank], waiting: OrderQuerySet) -> Iterator[Rank]:
-    """Yield the orders of `waiting` before the rank that is `last` for a key that they want."""
+def _ahead(
+    last: Mapping[planner.Key, Rank], waiting: OrderQuerySet, *, known: Collection[int]
+) -> Iterator[Rank]:
+    """Yield the orders of `waiting` before the rank that is `last` for a key that they want.
+
+    Those that are `known` may be left out.
+    """
     if not last:
         return
     skus = sorted({sku for _, sku in last})
     earlier = waiting.order_by().filter(captured_at__lte=max(last.values())[0])
-    # Many SKUs are wanted by most orders that wait: one walk through all of these is quicker.
-    for chunk in [skus] if len(skus) <= _CHUNK else [None]:
-        rows = earlier if chunk is None else earlier.filter(items__sku__in=chunk)
+    for rows in _walk(earlier, skus, known):
         # What a waiting order wants, and what a short one lacks.
         rows = rows.alias(open_units=open_units("items__")).filter(
             Q(reservation_state=ReservationState.MISSING) | Q(open_units__gt=0)
@@ -198,3 +205,19 @@ def _ahead(last: Mapping[planner.Key, Rank], waiting: OrderQuerySet) -> Iterator
             key = (list_id, sku)
             if key in last and (at, pk) < last[key]:
                 yield (at, pk)
+
+
+def _walk(
+    earlier: QuerySet[Order], skus: Sequence[str], known: Collection[int]
+) -> Iterator[QuerySet[Order]]:
+    """Yield `earlier` in parts that hold every order that may want one of `skus`.
+
+    Few SKUs lead to their orders. Many are wanted by most orders that wait: these come from the
+    index of what waits, and lead to their items. A join of both has PostgreSQL read every item.
+    """
+    if len(skus) <= _FEW:
+        yield earlier.filter(items__sku__in=skus)
+        return
+    unknown = [pk for pk in earlier.values_list("pk", flat=True) if pk not in known]
+    for start in range(0, len(unknown), _WALKED):
+        yield Order.objects.order_by().filter(pk__in=unknown[start : start + _WALKED])

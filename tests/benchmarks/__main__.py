@@ -67,12 +67,13 @@ def run(row: Row, *, full: bool, on_sqlite: bool) -> bool:
     elif "DATABASE_URL" not in environment:
         print(f"\n== {row.name}: needs DATABASE_URL, left out", flush=True)
         return True
-    print(f"\n== {row.name}, {'SQLite' if on_sqlite else 'PostgreSQL'}", flush=True)
+    where = "SQLite" if on_sqlite else "PostgreSQL"
+    print(f"\n== {row.name}, {where}, load {os.getloadavg()[0]:.1f}", flush=True)
     arguments = (row.full if full else row.small).split()
     began = time.monotonic()
     command = [sys.executable, "-m", f"tests.benchmarks.{row.module}", *arguments]
     done = subprocess.run(command, env=environment, check=False)
-    print(f"   ({time.monotonic() - began:.0f} s)", flush=True)
+    print(f"   ({time.monotonic() - began:.0f} s, load {os.getloadavg()[0]:.1f})", flush=True)
     return done.returncode == 0
 
 

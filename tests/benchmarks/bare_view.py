@@ -7,6 +7,7 @@ writes the rows of an order captured offline: no middleware, no checks, no answe
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import sys
@@ -98,6 +99,7 @@ def main() -> None:
         COC_SILENT_SECONDS=10,
     )
     django.setup()
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # more clients than threads
     from coc_admin.web_server import process
     from coc_admin.web_server.limits import Limits
     from coc_admin.web_server.server import Server

@@ -165,6 +165,7 @@ def _items(order: Order, records: list[InventoryRecord], rng: random.Random) -> 
             reserved = Decimal(0)
         elif order.reservation_state == "PARTIALLY_RESERVED" and position == 0:
             reserved = quantity - 1
+        is_short = order.status == "new" and order.reservation_state != "RESERVATION_MISSING"
         yield OrderItem(
             order=order,
             position=position,
@@ -174,6 +175,7 @@ def _items(order: Order, records: list[InventoryRecord], rng: random.Random) -> 
             inventory_list_id=record.inventory_list_id,
             quantity=quantity,
             reserved_quantity=0 if order.status == "cancelled" else reserved,
+            open_short=quantity - reserved if is_short and reserved < quantity else None,
             unit_price=Decimal(rng.randrange(300, 9_000)) / 100,
         )
 

@@ -1,9 +1,10 @@
 """Orders captured offline over HTTP, beside their limit: `python -m tests.benchmarks.capture`.
 
-On PostgreSQL (DATABASE_URL, a database that may be filled) the limit is a bare view with one
-prepared statement on the same web server; on SQLite it is the `sqlite3` module writing the same
-rows. Product and limit take turns in each round; medians and their ratio are printed. Nothing is
-asserted: figures depend on the machine. Runs of less than 90 seconds: see --clients and --rounds.
+With DATABASE_URL a database is made beside the one named, and dropped; the limit is a bare view
+with one prepared statement on the same web server. On SQLite it is the `sqlite3` module writing the
+same rows. Product and limit take turns in each round; medians and their ratio are printed, and the
+processor time of an order: that of the web processes, and that of PostgreSQL. Nothing is asserted:
+figures depend on the machine. Runs of less than 90 seconds: see --clients and --rounds.
 """
 
 from __future__ import annotations
@@ -17,14 +18,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from statistics import median, quantiles
 
+import psutil
+import psycopg
+
 from coc_admin.processes import programs
 from tests.benchmarks import web_servers
+from tests.benchmarks.drain import own_database
 from tests.benchmarks.web_servers import SITE, Ask, Request, measure, order, set_up, with_clients
 from tests.processes.product import ROOT, environment, free_port, serve
 
@@ -42,19 +48,56 @@ def hot_order() -> bytes:
     return json.dumps(document).encode()
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A web server: its port, and the processes whose time counts, with their children."""
+
+    port: int
+    pids: list[int]
+
+    def cpu(self) -> float:
+        """Return the processor time so far, in seconds."""
+        roots = [psutil.Process(pid) for pid in self.pids]
+        return _seconds([*roots, *(p for root in roots for p in root.children(recursive=True))])
+
+
+def _seconds(processes: Iterable[psutil.Process]) -> float:
+    total = 0.0
+    for one in processes:
+        with suppress(psutil.Error):
+            times = one.cpu_times()
+            total += times.user + times.system
+    return total
+
+
+def _database_cpu(url: str) -> float:
+    """Return the processor time of the sessions of a database; 0 where it can't be seen."""
+    if url.startswith("sqlite"):
+        return 0.0
+    found = psycopg.connect(url, autocommit=True).execute(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+        " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    )
+    there = [pid for (pid,) in found if psutil.pid_exists(pid)]
+    found.connection.close()
+    return _seconds(map(psutil.Process, there))
+
+
 @contextmanager
-def bare(env: dict[str, str], processes: int) -> Iterator[int]:
-    """Serve the bare view with as many processes as the product; yield its port."""
+def bare(env: dict[str, str], processes: int) -> Iterator[Served]:
+    """Serve the bare view with as many processes as the product."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=512))
         listener.set_inheritable(True)
         command = [sys.executable, "-m", "tests.benchmarks.bare_view", str(listener.fileno())]
+        found = []
         for _ in range(processes):
             one = subprocess.Popen(command, cwd=ROOT, env=env, pass_fds=(listener.fileno(),))
             stack.callback(one.wait)
             stack.callback(one.terminate)
+            found.append(one.pid)
         time.sleep(2)
-        yield int(listener.getsockname()[1])
+        yield Served(int(listener.getsockname()[1]), found)
 
 
 def raw_sqlite(path: str, *, seconds: float, body: Callable[[], bytes]) -> float:
@@ -125,19 +168,27 @@ def line(name: str, rates: list[float], times: list[float]) -> str:
 
 
 def compare(
-    ports: dict[str, int], request: Request, options: argparse.Namespace, sqlite: str
+    served: dict[str, Served], request: Request, options: argparse.Namespace, *, url: str
 ) -> None:
     """Measure in turns, and print."""
+    for server in served.values():  # what starts beside them must not count
+        measure(server.port, request, clients=8, seconds=2)
     for clients in options.clients:
         rates: dict[str, list[float]] = {}
         times: dict[str, list[float]] = {}
+        spent: dict[str, list[tuple[float, float]]] = {}
         for _ in range(options.rounds):
-            for name, port in ports.items():
-                took = measure(port, request, clients=clients, seconds=options.seconds)
+            for name, server in served.items():
+                before = server.cpu(), _database_cpu(url)
+                took = measure(server.port, request, clients=clients, seconds=options.seconds)
+                after = server.cpu(), _database_cpu(url)
+                each = [1000 * (b - a) / len(took) for a, b in zip(before, after, strict=True)]
+                spent.setdefault(name, []).append((each[0], each[1]))
                 rates.setdefault(name, []).append(len(took) / options.seconds)
                 times.setdefault(name, []).extend(took)
-            if sqlite:
-                rate = raw_sqlite(sqlite, seconds=options.seconds, body=request.body)
+            if url.startswith("sqlite"):
+                path = url.removeprefix("sqlite:///")
+                rate = raw_sqlite(path, seconds=options.seconds, body=request.body)
                 rates.setdefault("limit", []).append(rate)
         ratios = [
             ours / limit for ours, limit in zip(rates["product"], rates["limit"], strict=True)
@@ -145,6 +196,9 @@ def compare(
         print(f"{clients} clients: {median(ratios):.2f} of the limit", flush=True)
         for name, its in rates.items():
             print(line(name, its, times.get(name, [])), flush=True)
+        for name, costs in spent.items():
+            web, database = (median(column) for column in zip(*costs, strict=True))
+            print(f"  {name:8} CPU of an order: web {web:.2f} ms, PostgreSQL {database:.2f} ms")
 
 
 def paced(port: int, request: Request, *, rate: float, seconds: float) -> list[float]:
@@ -189,8 +243,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         path = str(folder / "coc.sqlite3")
-        url = os.environ.get("DATABASE_URL") or f"sqlite:///{path}"
-        is_sqlite = url.startswith("sqlite")
+        is_sqlite = not os.environ.get("DATABASE_URL")
+        url = f"sqlite:///{path}" if is_sqlite else stack.enter_context(own_database("capture"))
         processes = 1 if is_sqlite else os.cpu_count() or 1
         threads = programs.SQLITE_THREADS if is_sqlite else programs.POSTGRESQL_THREADS
         env = environment(
@@ -207,13 +261,13 @@ def main() -> None:
         one = serve(env | {"PORT": str(free_port())}, "--only", "web")
         stack.callback(one.stop)
         one.wait_until_it_answers("/healthz")
-        ports = {"product": one.port}
+        served = {"product": Served(one.port, [one.process.pid])}
         if not is_sqlite:
-            ports["limit"] = stack.enter_context(bare(env, processes))
+            served["limit"] = stack.enter_context(bare(env, processes))
         if options.half:
             half_load(one.port, request, options)
         else:
-            compare(ports, request, options, path if is_sqlite else "")
+            compare(served, request, options, url=url)
 
 
 if __name__ == "__main__":

@@ -170,12 +170,15 @@ INSERT INTO orders_orderpayload (order_id, body) SELECT id, '{"orderNo":"?"}' FR
 ITEMS = """\
 INSERT INTO orders_orderitem (order_id, position, item_id, sku, product_name, inventory_list_id,
     kind, quantity, stockless_quantity, reserved_quantity, cancelled_quantity, replaced_quantity,
-    unit_price)
+    open_short, unit_price)
 SELECT id, p, p::text, 'SKU-' || lpad(((s + p * (%(skus)s / 3)) %% %(skus)s)::text, 5, '0'),
     'A thing', 'central-stock', 'product', q, 0,
     CASE WHEN state IN ('RESERVATION_MISSING', 'NOTHING_RESERVED') OR status = 'cancelled' THEN 0
          WHEN state = 'PARTIALLY_RESERVED' AND p = 0 THEN q - 1000 ELSE q END,
-    0, 0, 300 + (random() * 8700)::bigint
+    0, 0, CASE WHEN status <> 'new' THEN NULL
+         WHEN state = 'NOTHING_RESERVED' THEN q
+         WHEN state = 'PARTIALLY_RESERVED' AND p = 0 THEN 1000 END,
+    300 + (random() * 8700)::bigint
 FROM (
     SELECT id, state, status, p, (hashint8(id)::bigint & 2147483647) %% %(skus)s AS s,
         1000 * (ARRAY[1, 1, 1, 2, 4])[1 + (id * 31 + p * 17) %% 5] AS q

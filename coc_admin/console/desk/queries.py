@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from coc_admin.console.queries import PAGE
 from coc_admin.pager import Column, Keyset, Page
-from orders.desk.shortages import value_of_order
+from orders.desk.shortages import value_of_order, with_value
 from orders.models import Order
 
 _OLDEST = Keyset(Column("captured_at", datetime), Column("id"))
@@ -32,7 +32,7 @@ def page_of_short_orders(orders: QuerySet[Order], *, cursor: str, sort: str) -> 
     """
     if sort == "oldest":
         return _OLDEST.page(_with_entries(orders), cursor, size=PAGE)
-    valued = orders.annotate(short_value=value_of_order())
+    valued = with_value(orders)
     return _HIGHEST.page(valued, cursor, size=PAGE, read=_highest)
 
 
@@ -40,8 +40,7 @@ def sorted_short_orders(orders: QuerySet[Order], sort: str) -> QuerySet[Order]:
     """Return orders by `oldest` or `highest`, each with its desk entry and that one's assignee."""
     if sort == "oldest":
         return _with_entries(orders).order_by("captured_at", "id")
-    valued: QuerySet[Any] = orders.annotate(short_value=value_of_order())
-    found: QuerySet[Any] = _with_entries(valued)
+    found: QuerySet[Any] = _with_entries(orders).annotate(short_value=value_of_order())
     return found.order_by("-short_value", "-id")
 
 

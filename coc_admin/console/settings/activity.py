@@ -17,6 +17,9 @@ from orders import reasons
 from orders.models import ActorKind, EventKind, Order, OrderEvent, Site
 
 PAGE = 50
+# Rows that an export reads at a time. A cursor of the server would end with its transaction, which
+# a pooler gives to somebody else.
+_CHUNK = 1_000
 # Of two activities at one moment those of the audit log come first.
 _AUDIT, _ORDER = 1, 0
 _NEWEST_FIRST = Keyset(
@@ -24,6 +27,7 @@ _NEWEST_FIRST = Keyset(
     Column("source", descending=True),
     Column("id", descending=True, attribute="key"),
 )
+_LABELS = dict(EventKind.choices)
 # The kinds of things of the audit log; an object is found by its key under each.
 KINDS = (
     "site",
@@ -86,21 +90,42 @@ def page_of_activities(wanted: Wanted, *, cursor: str) -> Page[Activity]:
 
 def activities(wanted: Wanted, *, most: int) -> Iterator[Activity]:
     """Yield up to `most` activities of each source, the newest first."""
-    return _merged(wanted, None, most=most)
+    sources = (_in_pages(read, rows, most=most) for read, rows in _sources(wanted))
+    return heapq.merge(*sources, key=lambda activity: activity.place, reverse=True)
+
+
+def _in_pages(
+    read: Callable[[Any], Activity], rows: QuerySet[Any], *, most: int
+) -> Iterator[Activity]:
+    """Yield up to `most` rows, the newest first, and hold no more than one page of them."""
+    place = None
+    for start in range(0, most, _CHUNK):
+        wanted = min(_CHUNK, most - start)
+        found = [read(row) for row in _turn(rows, place, most=wanted)]
+        yield from found
+        if len(found) < wanted:
+            return
+        place = Place(found[-1].place)
 
 
 def _merged(wanted: Wanted, place: Place | None, *, most: int) -> Iterator[Activity]:
     backwards = place is not None and place.backwards
-    sources: tuple[tuple[Callable[[Any], Activity], QuerySet[Any]], ...] = (
+    found = [map(read, _turn(rows, place, most=most)) for read, rows in _sources(wanted)]
+    return heapq.merge(*found, key=lambda activity: activity.place, reverse=not backwards)
+
+
+def _sources(wanted: Wanted) -> tuple[tuple[Callable[[Any], Activity], QuerySet[Any]], ...]:
+    return (
         (_of_entry, _entries(wanted).alias(source=Value(_AUDIT))),
         (_of_event, _events(wanted).alias(source=Value(_ORDER))),
     )
-    found: list[Iterator[Activity]] = []
-    for read, rows in sources:
-        beyond = rows if place is None else rows.filter(_NEWEST_FIRST.beyond(place))
-        turn = beyond.order_by(*(("at", "id") if backwards else ("-at", "-id")))[:most]
-        found.append(map(read, turn.iterator(chunk_size=1000)))
-    return heapq.merge(*found, key=lambda activity: activity.place, reverse=not backwards)
+
+
+def _turn(rows: QuerySet[Any], place: Place | None, *, most: int) -> QuerySet[Any]:
+    """Return up to `most` rows of a source from a place on, in its direction."""
+    backwards = place is not None and place.backwards
+    beyond = rows if place is None else rows.filter(_NEWEST_FIRST.beyond(place))
+    return beyond.order_by(*(("at", "id") if backwards else ("-at", "-id")))[:most]
 
 
 def _entries(wanted: Wanted) -> QuerySet[AuditEntry]:
@@ -164,7 +189,7 @@ def _of_event(event: OrderEvent) -> Activity:
         source=_ORDER,
         key=event.pk,
         actor=event.actor,
-        action=str(EventKind(event.kind).label) if event.kind in EventKind.values else event.kind,
+        action=str(_LABELS.get(event.kind, event.kind)),
         target=f"order:{event.order.site_id}/{event.order.order_no}",
         detail={},
         reason=reasons.read(event.reason, event.reason_codes),

@@ -36,6 +36,7 @@ _PLANNERS: dict[Fault, Planner] = {
     Fault.SUM: order_plans.sum_of_units,
     Fault.UNITS: order_plans.units,
     Fault.STATE: order_plans.state,
+    Fault.OPEN: order_plans.open_units,
     Fault.EXPORT: order_plans.export,
     Fault.FOREIGN_ID: row_plans.foreign_id,
     Fault.DOCUMENT: row_plans.document,

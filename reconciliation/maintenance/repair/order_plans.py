@@ -23,7 +23,7 @@ from orders.models import (
     ReservationState,
 )
 from orders.serializers import iso
-from orders.units import units_of
+from orders.units import is_short, note_open, units_of, wrongly_noted
 from reconciliation.maintenance.repair.plans import (
     ByHand,
     Plan,
@@ -146,6 +146,8 @@ def units(pk: int, work: Work) -> Plan | ByHand | None:
                 rows = OrderItem.objects.filter(pk=item.pk)
                 rows = rows.filter(reserved_quantity=item.reserved_quantity)
                 change(rows, reserved_quantity=right)
+        if order.reservation_state in SHORT_STATES:
+            note_open(OrderItem.objects.filter(order=order))
         tell(order, work, f"Its items say again what OCI holds: {units_text(by_documents)}.")
 
     return Plan(
@@ -173,6 +175,29 @@ def sum_of_units(pk: int, work: Work) -> Plan | None:
         before=f"{order.units.normalize():f} units",
         after=f"{right.normalize():f} units",
         why="Its items are what was captured; the sum is only kept beside them.",
+        act=act,
+    )
+
+
+def open_units(pk: int, work: Work) -> Plan | None:
+    """Items of a short order keep other open units than they have: note them again."""
+    order = order_of(pk, work)
+    if order is None or not is_short(
+        reservation_state=order.reservation_state, resolution=order.resolution
+    ):
+        return None
+    wrong = list(wrongly_noted(OrderItem.objects.filter(order=order)).order_by("position"))
+    if not wrong:
+        return None
+
+    def act() -> None:
+        note_open(OrderItem.objects.filter(order=order))
+        tell(order, work, "Its items keep again what is open of them.")
+
+    return Plan(
+        before=", ".join(f"{(item.open_short or ZERO):f} of {item.sku} open" for item in wrong),
+        after=", ".join(f"{item.open_quantity:f} of {item.sku} open" for item in wrong),
+        why="What is open follows from the item's other figures; it is only kept beside them.",
         act=act,
     )
 
@@ -211,6 +236,8 @@ def _correct_state(order: Order, right: ReservationState, work: Work) -> None:
     rows = Order.objects.filter(pk=order.pk, reservation_state=order.reservation_state)
     change(rows.filter(status=order.status), claim="", claimed_until=None, **values)
     first_shortage.note([order.pk])
+    if right in SHORT_STATES:
+        note_open(OrderItem.objects.filter(order=order))
     ledger.mark_answered(order=order, now=work.now)
     tell(order, work, f"Its state is {right.label} again, as its items say.")
 

@@ -107,13 +107,18 @@ ORDERS: list[tuple[Plant, str, list[tuple[int, str]]]] = [
         [(1, "settled, and not ready for order management")],
     ),
     (
+        lambda: OrderItem.objects.filter(**of("partial"), sku="CUP").update(open_short=None),
+        "partial",
+        [(1, "its items keep other open units than they have")],
+    ),
+    (
         lambda: Hold.objects.filter(**of("done")).update(state="waiting"),
         "done",
         [(3, "settled, and 2.000 wait for an answer")],
     ),
     (
         lambda: OrderItem.objects.filter(**of("partial"), sku="CUP").update(
-            cancelled_quantity=quantity(1)
+            cancelled_quantity=quantity(1), open_short=None
         ),
         "partial",
         [(1, "nothing of it is open, and it is not settled")],

@@ -109,7 +109,11 @@ SAFE: dict[str, tuple[Plant, set[Fault]]] = {
     "capture not told": (PLANTED[0][0], {Fault.HISTORY}),
     "settlement not told": (PLANTED[1][0], {Fault.OUTCOME}),
     "reports not told": (PLANTED[2][0], {Fault.HISTORY}),
-    "items written past": (PLANTED[3][0], {Fault.UNITS, Fault.STATE}),
+    "items written past": (PLANTED[3][0], {Fault.UNITS, Fault.STATE, Fault.OPEN}),
+    "open units written past": (
+        lambda: OrderItem.objects.filter(**of("partial")).update(open_short=D(9)),
+        {Fault.OPEN},
+    ),
     "waiting, items written": (
         lambda: OrderItem.objects.filter(**of("waits")).update(reserved_quantity=1),
         {Fault.UNITS, Fault.STATE},
@@ -159,7 +163,9 @@ SAFE: dict[str, tuple[Plant, set[Fault]]] = {
     "a reservation for no replacement": (lambda: stray("replace"), {Fault.REMEDY}),
     "a reservation for no adjustment": (lambda: stray("rearrange"), {Fault.REMEDY}),
     "nothing open, not settled": (
-        lambda: OrderItem.objects.filter(**of("nothing")).update(cancelled_quantity=D(2)),
+        lambda: OrderItem.objects.filter(**of("nothing")).update(
+            cancelled_quantity=D(2), open_short=None
+        ),
         {Fault.REMEDY},
     ),
     "short, not marked": (
@@ -270,7 +276,9 @@ UNSAFE: dict[str, tuple[Plant, str, list[str]]] = {
         [RESTORE, "Its items say nothing, its documents 1 of MUG," + NOT_TOLD],
     ),
     "replaced by nothing": (
-        lambda: OrderItem.objects.filter(**of("partial"), sku="CUP").update(replaced_quantity=D(1)),
+        lambda: OrderItem.objects.filter(**of("partial"), sku="CUP").update(
+            replaced_quantity=D(1), open_short=None
+        ),
         "partial",
         [BY_HAND],
     ),

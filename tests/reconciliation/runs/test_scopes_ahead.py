@@ -87,8 +87,9 @@ def plainly(chosen: list[int]) -> list[int]:
 def test_who_goes_along_is_as_a_plain_reading_says(
     seed: int, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # More SKUs than a chunk are looked for in another way.
-    monkeypatch.setattr(scopes, "_CHUNK", chunk)
+    # More SKUs than a few are looked for in another way, some orders at a time.
+    for name in ("_CHUNK", "_FEW", "_WALKED"):
+        monkeypatch.setattr(scopes, name, chunk)
     rng = random.Random(seed)
     backlog(rng, orders=rng.choice([5, 20, 60]), skus=rng.choice([3, 12, 60]))
     waiting = list(Order.objects.waiting().values_list("pk", flat=True))
