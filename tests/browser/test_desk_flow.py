@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from django.core import mail
+from django.db.models import F
 from playwright.sync_api import Page, expect
 
-from orders.models import CustomerMessage, Order
+from orders.models import CustomerMessage, InventoryRecord, Order
 from reconciliation.models import AttemptOutcome
 from tests.browser.conftest import Open, axe_findings, scrolls_sideways
 from tests.coc_admin.console import scene
@@ -38,6 +40,12 @@ class Counted:
         self.page.locator(name).first.click()
 
 
+@pytest.fixture(autouse=True)
+def sold_out(outage: scene.Scene) -> None:
+    """Let nothing be left in stock, so that cancelling is proposed."""
+    InventoryRecord.objects.update(snapshot_ato=Decimal(0), ato=0)
+
+
 def backlog(outage: scene.Scene, number: int) -> None:
     """Add short orders until there are so many."""
     for at in range(number - Order.objects.oversold().count()):
@@ -46,7 +54,9 @@ def backlog(outage: scene.Scene, number: int) -> None:
 
 
 def test_twenty_orders_are_settled_and_told(outage: scene.Scene, open_page: Open) -> None:
+    InventoryRecord.objects.update(snapshot_ato=Decimal(10_000), ato=10_000 - F("held"))
     backlog(outage, TWENTY)
+    InventoryRecord.objects.update(snapshot_ato=Decimal(0), ato=0)
     counted = Counted(open_page("/desk/", width=1440))
     page = counted.page
     rows = page.locator("tr[data-key-row]")
