@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from django.core import mail
-from django.db.models import F
 from playwright.sync_api import Page, expect
 
 from orders.models import CustomerMessage, InventoryRecord, Order
@@ -40,8 +39,7 @@ class Counted:
         self.page.locator(name).first.click()
 
 
-@pytest.fixture(autouse=True)
-def sold_out(outage: scene.Scene) -> None:
+def sell_out() -> None:
     """Let nothing be left in stock, so that cancelling is proposed."""
     InventoryRecord.objects.update(snapshot_ato=Decimal(0), ato=0)
 
@@ -54,9 +52,8 @@ def backlog(outage: scene.Scene, number: int) -> None:
 
 
 def test_twenty_orders_are_settled_and_told(outage: scene.Scene, open_page: Open) -> None:
-    InventoryRecord.objects.update(snapshot_ato=Decimal(10_000), ato=10_000 - F("held"))
     backlog(outage, TWENTY)
-    InventoryRecord.objects.update(snapshot_ato=Decimal(0), ato=0)
+    sell_out()
     counted = Counted(open_page("/desk/", width=1440))
     page = counted.page
     rows = page.locator("tr[data-key-row]")
@@ -83,6 +80,7 @@ def test_twenty_orders_are_settled_and_told(outage: scene.Scene, open_page: Open
 
 
 def test_the_same_by_keys_and_without_javascript(outage: scene.Scene, open_page: Open) -> None:
+    sell_out()
     page = open_page("/desk/", width=1440)
     for key in ("j", "Enter"):
         page.keyboard.press(key)
