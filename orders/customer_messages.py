@@ -170,13 +170,18 @@ def kind_of(order: Order) -> MessageKind | None:
     return None if last is None else _KINDS_OF_EVENTS[EventKind(last.kind)]
 
 
-def draft(order: Order, kind: MessageKind | None) -> Draft:
-    """Return the message that is proposed for an order; an empty one without a kind."""
+def draft(
+    order: Order, kind: MessageKind | None, *, items: Iterable[OrderItem] | None = None
+) -> Draft:
+    """Return the message that is proposed for an order; an empty one without a kind.
+
+    `items` are those of the order as it will be, for a message that is written before the act.
+    """
     recipient = str(order.customer.get("email") or "")[:254]
     if kind is None:
         return Draft(kind, recipient, "", "")
     subject, body = template_for(order.site_id, kind)
-    values = _values(order)
+    values = _values(order, items)
     one_line = {name: " ".join(value.split()) for name, value in values.items()}
     return Draft(kind, recipient, fill(subject, one_line)[:LONGEST_SUBJECT], fill(body, values))
 
@@ -199,8 +204,10 @@ def _check(subject: str, body: str) -> None:
         raise TemplateRefused(_("There is no placeholder %(names)s.") % {"names": names})
 
 
-def _values(order: Order) -> dict[str, str]:
-    items = list(OrderItem.objects.filter(order=order).select_related("replaces", "parent"))
+def _values(order: Order, known: Iterable[OrderItem] | None) -> dict[str, str]:
+    if known is None:
+        known = OrderItem.objects.filter(order=order).select_related("replaces", "parent")
+    items = list(known)
     items.sort(key=lambda item: item.position)
     gone = order.status in (OrderStatus.CANCELLING, OrderStatus.CANCELLED)
     return {
@@ -226,7 +233,7 @@ def _dropped(item: OrderItem) -> Decimal:
 
 
 def _stands_in(item: OrderItem) -> bool:
-    return item.replaces_id is not None and to_deliver_of(item) > 0
+    return item.replaces is not None and to_deliver_of(item) > 0
 
 
 def _lines(items: Iterable[OrderItem], units_of: Callable[[OrderItem], Decimal]) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from coc_admin.console.queries import PAGE
@@ -59,3 +60,33 @@ def _highest(turn: QuerySet[Any]) -> list[Order]:
     for pk, value in places:
         found[pk].short_value = value  # type: ignore[attr-defined]
     return [found[pk] for pk, value in places]
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """The order after another one in a list; none (`pk` is None) if that was the only one.
+
+    After the last one comes the first one again (`is_first`).
+    """
+
+    pk: int | None
+    is_first: bool
+
+
+def next_short_order(orders: QuerySet[Order], order: Order, *, sort: str) -> Next:
+    """Return the order after `order` in a list by `oldest` or `highest`; three queries at most."""
+    others: QuerySet[Any] = orders.exclude(pk=order.pk)
+    if sort == "oldest":
+        later = Q(captured_at=order.captured_at, pk__gt=order.pk)
+        after = others.filter(later | Q(captured_at__gt=order.captured_at))
+        place = ("captured_at", "id")
+    else:
+        own = Order.objects.filter(pk=order.pk).annotate(short_value=value_of_order())
+        value = own.values_list("short_value", flat=True).get()
+        others = others.annotate(short_value=value_of_order())
+        after = others.filter(Q(short_value=value, pk__lt=order.pk) | Q(short_value__lt=value))
+        place = ("-short_value", "-id")
+    found = after.order_by(*place).values_list("pk", flat=True).first()
+    if found is not None:
+        return Next(found, is_first=False)
+    return Next(others.order_by(*place).values_list("pk", flat=True).first(), is_first=True)

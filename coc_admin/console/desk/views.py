@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -22,7 +22,15 @@ from coc_admin.console.bulk.selection import Choice, read_shown
 from coc_admin.console.bulk.selection_views import bar_context
 from coc_admin.console.desk import queries, sku_queries
 from coc_admin.console.desk.assignment_views import assign, person_to_assign
+from coc_admin.console.desk.decision_views import Refused, decided, result_of
 from coc_admin.console.desk.filters import DeskFilter, read_desk_filter
+from coc_admin.console.desk.panel import (
+    NAMES,
+    address_without,
+    order_at,
+    panel_context,
+    permitted_order,
+)
 from coc_admin.console.orders.promise_text import promise_texts
 from coc_admin.console.orders.views import order_or_404
 from coc_admin.console.queries import count_up_to
@@ -33,41 +41,79 @@ from orders.desk import entries, shortages
 from orders.desk.entries import NOBODY, EntryMoved
 from orders.models import DeskEntry, Order
 from orders.texts import made_visible
+from reconciliation.decisions.proposals import propose
 from reconciliation.models import Outage
 
 # Templates look for members of None at length.
 _NO_ENTRY = DeskEntry()
+_LONGEST_NUMBER = 7
 
 
-@console_page("orders.view_order")
+@console_page("orders.view_order", methods=READ_AND_POST)
 def desk_orders(request: HttpRequest) -> HttpResponse:
-    """List the open short orders with short units, current stock and assignee."""
-    wanted = read_desk_filter(request)
+    """List the open short orders; beside them the order of the address, and decide about it.
+
+    With the header X-Part only the panel with that order is returned.
+    """
+    wanted, order = read_desk_filter(request), order_at(request)
+    form, refused, status = None, "", 200
+    if request.method == "POST":
+        posted = permitted_order(request, request.POST.get("decided", ""))
+        if posted is None:
+            raise Http404
+        order = posted
+        try:
+            return decided(request, posted, wanted)
+        except Refused as error:
+            form, refused, status = error.form, error.detail, 409 if error.detail else 400
+            order.refresh_from_db()
+    panel = panel_context(request, order, form=form, refused=refused) if order else {}
+    context = {"wanted": wanted, "panel": panel, "result": result_of(request)}
+    if "X-Part" in request.headers and order is not None:
+        return render(request, "console/desk/_panel.html", context)
+    context |= _list(request, wanted)
+    return render(request, "console/desk/desk.html", context, status=status)
+
+
+def _list(request: HttpRequest, wanted: DeskFilter) -> dict[str, Any]:
+    """Return the context of the list: its page, how many are left, and what is chosen."""
     found = wanted.orders()
     page = queries.page_of_short_orders(found, cursor=wanted.cursor, sort=wanted.sort)
     number, more = count_up_to(found)
     choice = Choice(request, "desk")
-    context = _filter_context(request, wanted) | {
-        "rows": _rows(page.rows, choice),
+    began_with = max(number, _began_with(request))
+    return _filter_context(request, wanted) | {
+        "rows": _rows(request, page.rows, choice, began_with),
         "page": page,
         "number": number,
         "more": more,
+        "began_with": began_with,
         **bar_context(request, choice, "desk"),
     }
-    return render(request, "console/desk/desk.html", context)
 
 
-def _rows(orders: Sequence[Order], choice: Choice) -> list[tuple[Any, ...]]:
-    """Return the values of each row as a flat dict: templates look up names fastest.
+def _began_with(request: HttpRequest) -> int:
+    """Return how many orders there were when a person began with them, as the address says."""
+    text = request.GET.get("of", "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < _LONGEST_NUMBER else 0
+
+
+def _rows(
+    request: HttpRequest, orders: Sequence[Order], choice: Choice, began_with: int
+) -> list[tuple[Any, ...]]:
+    """Return the values of each row as a flat tuple: templates look up names fastest.
 
     These are the order, what is short of it, its desk entry, whether it is chosen, its key and
-    number, the addresses of its page, of replacing an item and of its note, what stock says, as
-    tone and word, and its place in the queue.
+    number, the addresses of its page, of its note and of its panel, what stock says, as tone and
+    word, its place in the queue, and the proposed remedy.
     """
     found = shortages.shortages_of([order.pk for order in orders])
     promised = promise_texts(orders, now=timezone.now())
+    proposals = propose(orders, found)
     stock = {name: (tone, str(word)) for name, (tone, word) in queries.STOCK_WORDS.items()}
-    page, replacing, note = map(address_maker, ("order", "order_replace", "desk_order"))
+    names = {remedy: str(name) for remedy, name in NAMES.items()}
+    page, note = map(address_maker, ("order", "desk_order"))
+    panel = f"{address_without(request, 'order', 'sku_by', of=str(began_with))}&order="
     return [
         (
             order,
@@ -77,10 +123,11 @@ def _rows(orders: Sequence[Order], choice: Choice) -> list[tuple[Any, ...]]:
             str(order.pk),
             order.order_no,
             page(order.pk),
-            replacing(order.pk),
             note(order.pk),
+            f"{panel}{order.pk}",
             *stock[found[order.pk].stock],
             promised.get(order.pk, ""),
+            names.get(proposals[order.pk].remedy, ""),  # type: ignore[arg-type]
         )
         for order in orders
     ]

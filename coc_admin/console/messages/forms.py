@@ -15,7 +15,7 @@ from orders.texts import is_plain
 from reconciliation.alerts.channels.addresses import check_webhook
 
 
-class _Subject(forms.CharField):
+class SubjectField(forms.CharField):
     """One line of plain text: it becomes a header."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class _Subject(forms.CharField):
         return text
 
 
-class _Body(forms.CharField):
+class BodyField(forms.CharField):
     """The text of a message."""
 
     def __init__(self) -> None:
@@ -58,8 +58,8 @@ class MessageForm(forms.Form):
     seen = forms.CharField(max_length=60, required=False)
     kind = forms.ChoiceField(choices=[("", ""), *MessageKind.choices], required=False)
     recipient = forms.CharField(required=False, max_length=254, strip=True)
-    subject = _Subject()
-    body = _Body()
+    subject = SubjectField()
+    body = BodyField()
     by_email = forms.BooleanField(required=False)
     by_webhook = forms.BooleanField(required=False)
 
@@ -85,8 +85,8 @@ class MessageForm(forms.Form):
 class TemplateForm(forms.Form):
     """A template."""
 
-    subject = _Subject()
-    body = _Body()
+    subject = SubjectField()
+    body = BodyField()
     seen = forms.IntegerField(min_value=0, max_value=2**31 - 1)
 
 

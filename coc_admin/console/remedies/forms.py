@@ -18,7 +18,7 @@ from orders.fields import QuantityField
 _MOST_ITEMS = 1_000
 
 
-class _ItemsField(forms.Field):
+class ItemsField(forms.Field):
     """Items with the quantities that were shown of them: values like `12:2.000`."""
 
     widget = forms.SelectMultiple
@@ -43,7 +43,7 @@ class _ItemsField(forms.Field):
 class CancelItemsForm(ReasonForm):
     """Which short items are cancelled, as they were shown, and why."""
 
-    item = _ItemsField()
+    item = ItemsField()
 
 
 class ReplaceChoiceForm(forms.Form):

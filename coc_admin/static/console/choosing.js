@@ -44,7 +44,9 @@
       });
   }
 
-  if (form) {
+  function follow() {
+    form = document.querySelector("form[data-choose]");
+    if (!form) return;
     form.addEventListener("change", function (event) {
       if (event.target.matches("[data-tick-all]")) {
         ticks().forEach(function (one) { one.checked = event.target.checked; });
@@ -56,6 +58,9 @@
     });
     showAll();
   }
+  follow();
+  // The desk shows its list anew after each decision.
+  document.addEventListener("coc:list", follow);
 
   // --- a remedy for many orders goes on by itself, a part at a time ---------------------------
   var rest = document.querySelector("form[data-carry-on]");

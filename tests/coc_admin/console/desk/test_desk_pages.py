@@ -70,17 +70,21 @@ def test_a_row_shows_three_of_its_skus_and_leads_to_its_pages(
     skus = ("MUG-01", "CUP-02", "JUG-03", "MUG-01", "POT-04")
     order = make_short(outage, "N-SKUS", [(sku, 1) for sku in skus[:4]], minutes_ago=90)
     page = merchandiser.get("/desk/").content.decode()
-    row = page.partition(">N-SKUS<")[2].partition("</tr>")[0]
+    row = page.partition("Choose order: N-SKUS")[2].partition("</tr>")[0]
     shown = [f'short-sku" title="{sku}">{units} ×' for units, sku in zip("211", skus, strict=False)]
     assert [row.count(words) for words in shown] == [1, 1, 1]
     assert "…" not in row
-    links = (f"/orders/{order.pk}/", f"/orders/{order.pk}/replace/", f"/desk/orders/{order.pk}/")
+    links = (
+        f"/orders/{order.pk}/",
+        f"/desk/?of=3&amp;order={order.pk}",
+        f"/desk/orders/{order.pk}/",
+    )
     assert [page.count(f'href="{link}"') for link in links] == [1, 1, 1]
     OrderItem.objects.filter(pk=order.items.latest("position").pk).update(sku=skus[4])
     page = merchandiser.get("/desk/").content.decode()
-    row = page.partition(">N-SKUS<")[2].partition("</tr>")[0]
+    row = page.partition("Choose order: N-SKUS")[2].partition("</tr>")[0]
     assert row.count("short-sku") == 3
-    assert row.count('<br><span class="text-secondary">…</span>') == 1
+    assert row.count('<span class="text-secondary">…</span>') == 1
 
 
 ALL = ["0000012341", "0000012342", "later"]
@@ -191,8 +195,10 @@ def test_cancelled_and_replaced_units_are_short_no_more(viewer: Client, outage: 
 def test_as_many_queries_for_2_as_for_40_orders(
     viewer: Client, outage: Scene, path: str, django_assert_num_queries: Any
 ) -> None:
+    # An order that is short of one product alone is looked up for a replacement.
+    make_short(outage, "one", [("JUG-03", 1)])
     viewer.get(path)
-    with django_assert_num_queries(20, exact=False) as few:
+    with django_assert_num_queries(24, exact=False) as few:
         viewer.get(path)
     for number in range(40):
         order = make_short(outage, f"N{number}", [("JUG-03", 1)])
@@ -203,7 +209,7 @@ def test_as_many_queries_for_2_as_for_40_orders(
 
 @pytest.mark.parametrize(
     ("path", "queries"),
-    [("/desk/", 17), ("/desk/?sort=highest", 18), ("/desk/skus/", 15)],
+    [("/desk/", 19), ("/desk/?sort=highest", 20), ("/desk/skus/", 15)],
 )
 @pytest.mark.parametrize("site", ["", "NorthShop"])
 def test_so_many_queries_and_no_more(

@@ -1,0 +1,78 @@
+"""The form of a decision: one remedy, and the message to the customer that goes with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from coc_admin.console.forms import ReasonForm
+from coc_admin.console.messages.forms import BodyField, SubjectField
+from coc_admin.console.remedies.forms import ItemsField, PriceField
+from orders.models import MessageKind, MessageRoute
+from reconciliation.decisions.decide import Decision, Letter
+from reconciliation.decisions.proposals import Remedy
+
+_DECIDED = (Remedy.REPLACE, Remedy.CANCEL_ITEMS, Remedy.CANCEL_ORDER, Remedy.SETTLE)
+_WITH_ITEMS = (Remedy.REPLACE, Remedy.CANCEL_ITEMS)
+
+
+class DecisionForm(ReasonForm):
+    """A remedy with its reason and, where `send` is ticked, the message as it was read.
+
+    Fields of the remedies that were not chosen are not in the form, so nothing is dropped.
+    """
+
+    kind = forms.ChoiceField(choices=[(remedy.value, "") for remedy in _DECIDED])
+    seen = forms.CharField(max_length=16)
+    token = forms.UUIDField()
+    send = forms.BooleanField(required=False)
+    message_kind = forms.ChoiceField(choices=MessageKind.choices, required=False)
+
+    def __init__(self, data: Any) -> None:
+        """Take what was sent; which fields it needs depends on the remedy and on `send`."""
+        super().__init__(data)
+        kind = data.get("kind", "")
+        if kind in _WITH_ITEMS:
+            self.fields["item"] = ItemsField()
+        if kind == Remedy.REPLACE:
+            self.fields["sku"] = forms.CharField(max_length=250, strip=True)
+            self.fields["unit_price"] = PriceField()
+        if kind == Remedy.SETTLE:
+            words = _("Enter a reference that others can look up, such as a purchase order.")
+            self.fields["reference"] = forms.CharField(
+                max_length=100, strip=True, error_messages={"required": words}
+            )
+        if "send" in data:
+            self.fields["subject"] = SubjectField()
+            self.fields["body"] = BodyField()
+
+    @property
+    def decision(self) -> Decision:
+        """Return the remedy."""
+        values = self.cleaned_data
+        return Decision(
+            remedy=Remedy(values["kind"]),
+            units=values.get("item", {}),
+            sku=values.get("sku", ""),
+            unit_price=values.get("unit_price"),
+            reference=values.get("reference", ""),
+        )
+
+    def letter(self, route: MessageRoute, recipient: str) -> Letter | None:
+        """Return the message, or None if none is wanted; it leaves by every way of its site."""
+        values = self.cleaned_data
+        if not values["send"]:
+            return None
+        return Letter(
+            token=values["token"],
+            values={
+                "kind": values["message_kind"],
+                "recipient": recipient,
+                "subject": values["subject"],
+                "body": values["body"],
+            },
+            by_email=route.email and bool(recipient),
+            by_webhook=bool(route.webhook),
+        )

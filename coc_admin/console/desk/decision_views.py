@@ -1,0 +1,158 @@
+"""Deciding about the order in the desk's panel, undoing that, and what the result line says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from coc_admin.accounts import audit_log
+from coc_admin.accounts.assignees import CHANGE_ORDERS
+from coc_admin.console.desk import queries
+from coc_admin.console.desk.decision_forms import DecisionForm
+from coc_admin.console.desk.filters import DeskFilter
+from coc_admin.console.desk.panel import address_without, key_of, permitted_order
+from coc_admin.console.messages.views import route_of
+from orders import settlement
+from orders.actors import person
+from orders.errors import CannotSettle, OrderRefused
+from orders.models import (
+    CustomerMessage,
+    HandOver,
+    Order,
+    OrderItem,
+    OrderStatus,
+    Replacement,
+    ReplacementState,
+    Resolution,
+)
+from reconciliation.decisions.decide import decide
+
+UNDO = "undo"
+
+
+class Refused(Exception):
+    """A decision that was not carried out: the form with its mistakes, and why."""
+
+    def __init__(self, form: DecisionForm, detail: str = "") -> None:
+        super().__init__(detail)
+        self.form = form
+        self.detail = detail
+
+
+def decided(request: HttpRequest, order: Order, wanted: DeskFilter) -> HttpResponse:
+    """Carry out what the panel's form says and go to the next order. Raises Refused."""
+    if not request.user.has_perm(CHANGE_ORDERS):
+        raise PermissionDenied(CHANGE_ORDERS)
+    if request.POST.get("kind") == UNDO:
+        return _undo(request, order)
+    form = DecisionForm(request.POST)
+    if not form.is_valid():
+        raise Refused(form)
+    recipient = str(order.customer.get("email") or "")[:254]
+    letter = form.letter(route_of(order), recipient)
+    if letter is not None and not (letter.by_email or letter.by_webhook):
+        raise Refused(form, _("The customer can't be told from here. Untick the message."))
+    next_order = queries.next_short_order(wanted.orders(), order, sort=wanted.sort)
+    try:
+        done = decide(
+            order_id=order.pk,
+            decision=form.decision,
+            letter=letter,
+            seen=form.cleaned_data["seen"],
+            actor=person(request.user.get_username()),
+            reason=form.cleaned_data["reason"],
+            clock=timezone.now,
+            on_letter=lambda message: _record(request, order, message),
+        )
+    except OrderRefused as error:
+        raise Refused(form, error.detail) from error
+    return redirect(_next_address(request, order, next_order, done.message))
+
+
+def _record(request: HttpRequest, order: Order, message: CustomerMessage) -> None:
+    audit_log.record(
+        request=request,
+        action="customer.written",
+        target=f"order:{order.pk}",
+        detail={
+            "message": message.pk,
+            "email": message.email == HandOver.PENDING,
+            "webhook": message.webhook == HandOver.PENDING,
+        },
+    )
+
+
+def _next_address(
+    request: HttpRequest, order: Order, found: queries.Next, message: CustomerMessage | None
+) -> str:
+    left_out = ["order", "sku_by", *(["cursor"] if found.is_first else [])]
+    values = {"done": str(order.pk)}
+    if message is not None:
+        values["told"] = str(message.pk)
+    if found.pk is not None:
+        values["order"] = str(found.pk)
+    return address_without(request, *left_out, **values)
+
+
+def _undo(request: HttpRequest, order: Order) -> HttpResponse:
+    """Open the order of the last decision again and show it."""
+    try:
+        with transaction.atomic():
+            settlement.reopen(
+                order_id=order.pk,
+                actor=person(request.user.get_username()),
+                reason=_("Undone on the desk"),
+                now=timezone.now(),
+            )
+    except CannotSettle:
+        # The result line says how the order stands.
+        return redirect(address_without(request, done=str(order.pk)))
+    values = {"order": str(order.pk), "done": str(order.pk)}
+    if message := _message_at(request, order):
+        values["told"] = str(message.pk)
+    return redirect(address_without(request, "sku_by", "cursor", **values))
+
+
+def result_of(request: HttpRequest) -> dict[str, Any] | None:
+    """Return what the result line says of the order that was decided last, as it stands now."""
+    order = permitted_order(request, request.GET.get("done", ""))
+    if order is None:
+        return None
+    cancelled = OrderItem.objects.filter(order=order, cancelled_quantity__gt=0).exists()
+    last = _message_at(request, order)
+    may_undo = settlement.check_reopen(order, has_cancelled=cancelled) is None
+    return {
+        "order": order,
+        "text": _text(order),
+        "message": last,
+        "is_sent": last is not None and HandOver.SENT in (last.email, last.webhook),
+        "errors": [one for one in (last.email_error, last.webhook_error) if one] if last else [],
+        "may_undo": may_undo and request.user.has_perm(CHANGE_ORDERS),
+    }
+
+
+def _message_at(request: HttpRequest, order: Order) -> CustomerMessage | None:
+    """Return the message of the decision, as the address says; one of this order only."""
+    key = key_of(request.GET.get("told", ""))
+    return None if key is None else CustomerMessage.objects.filter(order=order, pk=key).first()
+
+
+def _text(order: Order) -> str:
+    if order.status in (OrderStatus.CANCELLING, OrderStatus.CANCELLED):
+        return _("cancelled")
+    if order.resolution == Resolution.SHORT_CANCELLED:
+        return _("short items cancelled")
+    if order.resolution == Resolution.SETTLED_OUTSIDE:
+        return _("settled outside")
+    if order.resolution == Resolution.REPLACED:
+        return _("replaced")
+    replacing = Replacement.objects.filter(order=order, state=ReplacementState.RESERVING)
+    if replacing.exists():
+        return _("being replaced; OCI has not answered clearly yet")
+    return _("open again")

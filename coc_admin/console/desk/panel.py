@@ -1,0 +1,193 @@
+"""The panel beside the desk's list: one order with its cause, and what can be decided about it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.http import HttpRequest, QueryDict
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from coc_admin.accounts.assignees import CHANGE_ORDERS
+from coc_admin.accounts.site_access import site_access
+from coc_admin.console.desk.decision_forms import DecisionForm
+from coc_admin.console.messages.views import route_of
+from coc_admin.console.orders.promise_text import promise_texts
+from orders import lifecycle
+from orders.desk import causes, shortages
+from orders.desk.causes import Cause
+from orders.lifecycle import Action
+from orders.models import MessageRoute, Order, OrderItem
+from reconciliation import remedies
+from reconciliation.decisions import outlook
+from reconciliation.decisions.outlook import Option
+from reconciliation.decisions.proposals import Remedy, propose
+from reconciliation.message_handover import messages_of
+
+_LONGEST_KEY = 18
+_MOST_SUGGESTED = 2
+
+NAMES = {
+    Remedy.RESERVE_AGAIN: gettext_lazy("Reserve again"),
+    Remedy.REPLACE: gettext_lazy("Replace"),
+    Remedy.CANCEL_ITEMS: gettext_lazy("Cancel items"),
+    Remedy.CANCEL_ORDER: gettext_lazy("Cancel order"),
+}
+
+
+def order_at(request: HttpRequest) -> Order | None:
+    """Return the order that the address names, if this person may see it."""
+    return permitted_order(request, request.GET.get("order", ""))
+
+
+def permitted_order(request: HttpRequest, key: str) -> Order | None:
+    """Return the order with a key as text, or None."""
+    number = key_of(key)
+    if number is None:
+        return None
+    orders = site_access(request).permitted_orders().select_related("site")
+    return orders.filter(pk=number).first()
+
+
+def key_of(text: str) -> int | None:
+    """Return a primary key that was written as text, or None."""
+    is_key = text.isascii() and text.isdecimal() and len(text) <= _LONGEST_KEY
+    return int(text) if is_key else None
+
+
+def address_without(request: HttpRequest, *names: str, **values: str) -> str:
+    """Return the address of the desk with the filters of `request`."""
+    query: QueryDict = request.GET.copy()
+    for name in ("done", "told", *names):
+        query.pop(name, None)
+    for name, value in values.items():
+        query[name] = value
+    text = query.urlencode()
+    return f"{reverse('desk')}?{text}" if text else reverse("desk")
+
+
+def panel_context(
+    request: HttpRequest, order: Order, *, form: DecisionForm | None = None, refused: str = ""
+) -> dict[str, Any]:
+    """Return the context of the panel; `form` is the one that was refused."""
+    items = list(
+        OrderItem.objects.filter(order=order)
+        .select_related("replaces", "parent")
+        .order_by("position")
+    )
+    is_open = lifecycle.is_oversold(order)
+    return {
+        "order": order,
+        "close": address_without(request, "order", "sku_by"),
+        "is_short": is_open,
+        "short_items": [item for item in items if item.open_quantity > 0],
+        "causes": _causes(request, order, items) if is_open else (),
+        "promise": promise_texts([order], now=timezone.now()).get(order.pk),
+        "last_message": messages_of(order)[:1],
+        "refused": refused,
+        **(_decisions(request, order, items, form) if is_open else {}),
+    }
+
+
+def _causes(
+    request: HttpRequest, order: Order, items: Sequence[OrderItem]
+) -> list[tuple[Cause, list[causes.Earlier], int]]:
+    """Return each cause with the earlier orders that this person may see, and the other ones."""
+    found = causes.causes_of(order, items)
+    keys = [one.order.pk for cause in found for one in cause.earlier]
+    orders = site_access(request).permitted_orders()
+    seen = set(orders.filter(pk__in=keys).values_list("pk", flat=True)) if keys else set()
+    shown = []
+    for cause in found:
+        earlier = [one for one in cause.earlier if one.order.pk in seen]
+        shown.append((cause, earlier, cause.earlier_number - len(earlier)))
+    return shown
+
+
+def _decisions(
+    request: HttpRequest, order: Order, items: Sequence[OrderItem], form: DecisionForm | None
+) -> dict[str, Any]:
+    if not request.user.has_perm(CHANGE_ORDERS):
+        return {"options": ()}
+    shortage = shortages.shortages_of([order.pk])[order.pk]
+    proposal = propose([order], {order.pk: shortage})[order.pk]
+    chosen = request.GET.get("sku_by", "").replace("\0", "")[:250]
+    options = outlook.options_of(
+        order, items, shortage, proposal=proposal, sku=chosen, now=timezone.now()
+    )
+    route, seen = route_of(order), outlook.mark_of(order, items)
+    mine = form.data.get("kind") if form is not None else None
+    first = mine or (options[0].remedy if options and options[0].is_proposed else None)
+    return {
+        "shortage": shortage,
+        "proposal": proposal,
+        "reserve_again": lifecycle.check(order, Action.RESERVE_AGAIN) is None
+        and request.user.has_perm("reconciliation.start_run"),
+        "options": [
+            {
+                "option": option,
+                "is_first": option.remedy == first,
+                "form": (typed := form if option.remedy == mine else None),
+                "values": _values(option, order, route, seen, typed),
+            }
+            for option in options
+        ],
+        "others": _others(request, options, items),
+    }
+
+
+def _others(
+    request: HttpRequest, options: Sequence[Option], items: Sequence[OrderItem]
+) -> list[tuple[remedies.Suggestion, str]]:
+    """Return other replacements of the only short item, with the address that chooses each."""
+    option = next((one for one in options if one.remedy == Remedy.REPLACE), None)
+    if option is None or option.replacing is None:
+        return []
+    found = remedies.suggest(item=option.items[0], limit=_MOST_SUGGESTED + 1)
+    others = [one for one in found if one.sku != option.replacing.sku][:_MOST_SUGGESTED]
+    return [(one, address_without(request, sku_by=one.sku)) for one in others]
+
+
+def _values(
+    option: Option,
+    order: Order,
+    route: MessageRoute,
+    seen: str,
+    form: DecisionForm | None,
+) -> Mapping[str, Any]:
+    """Return what the fields of a form hold: what was typed, or what is proposed."""
+    message = option.message
+    may_send = (route.email and bool(message.recipient)) or bool(route.webhook)
+    values: dict[str, Any] = {
+        "seen": seen,
+        "token": uuid.uuid4(),
+        "units": [f"{item.pk}:{item.open_quantity}" for item in option.items],
+        "reason": _("Oversold: OCI has too few units"),
+        "reference": "",
+        "send": may_send,
+        "may_send": may_send,
+        "no_way": _no_way(order, route, message.recipient),
+        "recipient": message.recipient,
+        "subject": message.subject,
+        "body": message.body,
+    }
+    if form is not None:
+        typed = ("reason", "reference", "subject", "body", "token")
+        values |= {name: form.data.get(name, "") for name in typed}
+        values["send"] = "send" in form.data
+    return values
+
+
+def _no_way(order: Order, route: MessageRoute, recipient: str) -> str:
+    """Return why the customer can't be told, or ""."""
+    if route.webhook or (route.email and recipient):
+        return ""
+    if order.customer_erased_at is not None:
+        return _("The customer's data was erased, so no message can be sent.")
+    if not route.email:
+        return _("This site has no way to send messages. An operator can set one up.")
+    return _("The order has no e-mail address, so no message can be sent.")
