@@ -42,6 +42,7 @@ from reconciliation.models.connection import (
 from reconciliation.models.feeds import FeedState, StockFeed
 from reconciliation.models.intervals import IntervalSetting
 from reconciliation.models.maintenance import JobKind, JobState, MaintenanceJob
+from reconciliation.models.planned import PlannedOutage
 from reconciliation.models.releases import Release, ReleaseState
 from reconciliation.models.reports import ReportDay, ReportType, VanishedOrder
 from reconciliation.models.runs import (
@@ -95,6 +96,7 @@ __all__ = [
     "MaintenanceJob",
     "OfflineCause",
     "Outage",
+    "PlannedOutage",
     "Priority",
     "Purpose",
     "Release",
