@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
@@ -47,6 +47,9 @@ class PlanForm(forms.Form):
         values = super().clean() or {}
         starts_at, ends_at = values.get("starts_at"), values.get("ends_at")
         if starts_at and ends_at:
+            # Times of one zone are compared and added by the clock on the wall otherwise.
+            values["starts_at"] = starts_at = starts_at.astimezone(UTC)
+            values["ends_at"] = ends_at = ends_at.astimezone(UTC)
             try:
                 planned.check(starts_at=starts_at, ends_at=ends_at, now=timezone.now())
             except planned.WindowRefused as refusal:
