@@ -16,6 +16,7 @@ from reconciliation.maintenance import schedules, sweep
 from reconciliation.models import Connection, ConnectionState
 from reconciliation.monitor import recovery, stock_arrivals
 from reconciliation.monitor.probe import Prober
+from reconciliation.outages import planned
 from reconciliation.queue import heartbeats, intervals, leases
 from reconciliation.queue.loops import Turns
 
@@ -77,6 +78,7 @@ class Monitor:
         if not self.leads:
             return False
         heartbeats.beat(component=heartbeats.MONITOR, now=now)
+        planned.keep_times(now)
         state = connection.current()
         self._probe(now, state)
         connection.lose_if_unanswered(now)

@@ -99,6 +99,7 @@ def objects(db: None) -> dict[str, Any]:
         "run": outage.run.pk,
         "scoped_run": scoped.pk,
         "outage": scene.make_outage(outage.run).pk,
+        "planned": scene.make_planned_outage().pk,
         "sku": InventoryRecord.objects.get(inventory_list="NorthShop-stock", sku="MUG-01").pk,
         "report": ReportDay.objects.earliest("pk").pk,
         "alert": lifecycle.raise_alert(

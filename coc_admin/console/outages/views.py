@@ -21,9 +21,9 @@ from coc_admin.console.outages.refused import refusal_word, refused_rows
 from coc_admin.console.outages.report_views import MOST_RUNS, reports_of_outage
 from coc_admin.console.runs.queries import seen_runs, shown_runs
 from coc_admin.pager import NEWEST_FIRST
-from reconciliation.models import Alert, AlertState, Outage, Run
+from reconciliation.models import Alert, AlertState, Outage, PlannedOutage, Run
 from reconciliation.outages.cost import cost_of
-from reconciliation.outages.demand import Demand
+from reconciliation.outages.demand import Demand, refused_during
 from reconciliation.outages.figures import (
     Point,
     counts_of_outages,
@@ -33,6 +33,7 @@ from reconciliation.outages.figures import (
 
 PAGE = 25
 MOST_ALERTS = 20
+MOST_PLANNED = 10
 MOST_REPORTS = 120
 MOST_REFUSED = 20
 
@@ -45,6 +46,7 @@ def outage_list(request: HttpRequest) -> HttpResponse:
     context = {
         "rows": [(outage, counts[outage.pk]) for outage in page.rows],
         "page": page,
+        "planned": PlannedOutage.objects.all()[:MOST_PLANNED],
     }
     return render(request, "console/outages/outages.html", context)
 

@@ -33,6 +33,8 @@ _ACTIONS = {
     "schedule.removed": _("removed a schedule"),
     "connection.tested": _("tested the connection"),
     "connection.forced_offline": _("forced the connection offline"),
+    "outage.planned": _("planned an outage"),
+    "outage.plan_ended": _("ended a planned outage"),
     "connection.released": _("released the connection"),
     "run.started": _("started a reconciliation"),
     "channel.created": _("created an alert channel"),

@@ -25,6 +25,7 @@ from reconciliation.models import (
     EntryState,
     OfflineCause,
     Outage,
+    PlannedOutage,
     Priority,
     ReportDay,
     ReportType,
@@ -284,3 +285,15 @@ def _alerts(run: Run) -> None:
         now=NOW,
     )
     lifecycle.resolve_alert(descriptor="oci_offline", now=NOW)
+
+
+def make_planned_outage() -> PlannedOutage:
+    """A window that is still to come."""
+    return PlannedOutage.objects.create(
+        starts_at=NOW + timedelta(days=1),
+        ends_at=NOW + timedelta(days=1, hours=1),
+        owner="Ops",
+        note="Update",
+        created_at=NOW,
+        created_by="anna",
+    )

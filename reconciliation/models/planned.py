@@ -1,0 +1,36 @@
+"""Planned outages: windows in which Omnichannel Inventory is not called on purpose."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+
+
+class PlannedOutage(models.Model):
+    """One window, for every site; written by `reconciliation.outages.planned` alone.
+
+    `entered_at` is when the monitor began it, `ended_at` when it was over, ended early or was
+    cancelled. `end_reason` is empty if it ended on time.
+    """
+
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    owner = models.CharField(max_length=100)
+    note = models.CharField(max_length=300)
+    created_at = models.DateTimeField()
+    created_by = models.CharField(max_length=150)
+    entered_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.CharField(max_length=150, blank=True)
+    end_reason = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ["-starts_at", "-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(ends_at__gt=F("starts_at")), name="planned_outage_ends_after_start"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"planned outage {self.pk}"

@@ -1,0 +1,68 @@
+"""Planning an outage in the browser: preview, save, end."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from coc_admin.console.outages.planned_views import PlanForm
+from orders.models import Site
+from reconciliation.models import PlannedOutage
+from tests.coc_admin.console.scene import Scene
+
+
+def window(hours: float = 1) -> dict[str, str]:
+    start = timezone.localtime() + timedelta(days=1)
+    end = start + timedelta(hours=hours)
+    return {
+        "starts_at": f"{start:%Y-%m-%dT%H:%M}",
+        "ends_at": f"{end:%Y-%m-%dT%H:%M}",
+        "owner": "Ops",
+        "note": "Update",
+    }
+
+
+def test_window_is_saved_only_after_its_preview(operator: Client, outage: Scene) -> None:
+    Site.objects.update(cap_offline_minutes=30)
+    answer = operator.post("/outages/plan/", window())
+    assert "limit of 30 minutes" in answer.content.decode()
+    assert not PlannedOutage.objects.exists()
+    shown = answer.context["previewed"]
+    # Other times than those shown are shown first.
+    answer = operator.post("/outages/plan/", {**window(hours=2), "previewed": shown})
+    assert (answer.status_code, PlannedOutage.objects.count()) == (200, 0)
+    answer = operator.post("/outages/plan/", {**window(), "previewed": shown})
+    assert (answer.status_code, answer["Location"]) == (302, "/outages/")
+    found = PlannedOutage.objects.get()
+    assert (found.owner, found.note, found.ends_at - found.starts_at) == (
+        "Ops",
+        "Update",
+        timedelta(hours=1),
+    )
+    assert "Ops: Update" in operator.get("/outages/").content.decode()
+    overlap = operator.post("/outages/plan/", window())
+    assert "Another planned outage overlaps" in overlap.content.decode()
+    operator.post(f"/outages/planned/{found.pk}/end/", {"reason": "Moved"})
+    found.refresh_from_db()
+    assert (found.end_reason, found.entered_at) == ("Moved", None)
+    assert found.ended_at is not None
+
+
+@pytest.mark.django_db
+def test_hour_that_does_not_exist_is_refused() -> None:
+    values = {**window(), "starts_at": "2027-03-28T02:30", "ends_at": "2027-03-28T05:00"}
+    with timezone.override("Europe/Berlin"):
+        assert list(PlanForm(values).errors) == ["starts_at"]
+        values["starts_at"] = "2027-03-28T01:30"
+        form = PlanForm(values)
+        assert form.is_valid()
+        length = form.cleaned_data["ends_at"] - form.cleaned_data["starts_at"]
+    assert length == timedelta(hours=2.5)
+
+
+def test_viewer_sees_no_way_to_plan(viewer: Client, outage: Scene) -> None:
+    assert "/outages/plan/" not in viewer.get("/outages/").content.decode()
+    assert viewer.get("/outages/plan/").status_code == 403

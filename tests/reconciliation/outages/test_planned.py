@@ -1,0 +1,127 @@
+"""Planned outages: they begin and end on time, whatever happens to the monitor."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from orders.actors import person
+from orders.models import InventoryList, ListType, Site
+from reconciliation import connection
+from reconciliation.models import Connection, Outage, PlannedOutage
+from reconciliation.outages import planned
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+ANNA = person("anna")
+
+
+def at(minutes: float) -> datetime:
+    return NOW + timedelta(minutes=minutes)
+
+
+def plan(start: float = 10, end: float = 70, now: float = 0) -> PlannedOutage:
+    return planned.plan(
+        starts_at=at(start), ends_at=at(end), owner="Ops", note="Update", actor=ANNA, now=at(now)
+    )
+
+
+def state() -> str:
+    return Connection.objects.get().state
+
+
+def test_window_begins_and_ends_on_time() -> None:
+    window = plan()
+    planned.keep_times(at(9.9))
+    assert state() == "ONLINE"
+    planned.keep_times(at(10))
+    planned.keep_times(at(69.9))
+    found = Connection.objects.get()
+    assert (found.state, found.forced_by) == ("FORCED_OFFLINE", str(window))
+    assert found.reason == "Planned outage until 2026-03-01 13:10 UTC (Ops): Update"
+    planned.keep_times(at(70))
+    assert state() == "OFFLINE"
+    window.refresh_from_db()
+    assert (window.entered_at, window.ended_at, window.end_reason) == (at(10), at(70), "")
+    assert Outage.objects.count() == 1
+
+
+def test_window_that_no_monitor_saw_does_not_begin_late() -> None:
+    window = plan()
+    planned.keep_times(at(80))
+    window.refresh_from_db()
+    assert (state(), window.entered_at, window.ended_at) == ("ONLINE", None, at(80))
+
+
+def test_late_monitor_joins_the_window() -> None:
+    plan()
+    planned.keep_times(at(30))
+    assert state() == "FORCED_OFFLINE"
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "why"),
+    [(60, 80, "overlap"), (0, 11, "overlap"), (90, 90, "order"), (-10, 5, "past")],
+)
+def test_window_is_refused(start: float, end: float, why: str) -> None:
+    plan()
+    with pytest.raises(planned.WindowRefused) as refusal:
+        plan(start, end)
+    assert (refusal.value.why, PlannedOutage.objects.count()) == (why, 1)
+    plan(70, 90)
+    assert PlannedOutage.objects.count() == 2
+
+
+def test_early_end_releases_the_connection_once() -> None:
+    window = plan()
+    planned.keep_times(at(10))
+    assert planned.end(window.pk, actor=ANNA, reason="Done", now=at(20))
+    assert not planned.end(window.pk, actor=ANNA, reason="Again", now=at(21))
+    planned.keep_times(at(22))
+    window.refresh_from_db()
+    assert (state(), window.ended_at, window.end_reason) == ("OFFLINE", at(20), "Done")
+
+
+def test_cancelled_window_does_not_begin() -> None:
+    planned.end(plan().pk, actor=ANNA, reason="Moved", now=at(5))
+    planned.keep_times(at(10))
+    assert state() == "ONLINE"
+
+
+def test_hold_of_an_operator_outlasts_the_window() -> None:
+    plan()
+    connection.force_offline(actor=ANNA, reason="Trouble", now=at(5))
+    planned.keep_times(at(10))
+    planned.keep_times(at(70))
+    found = Connection.objects.get()
+    assert (found.state, found.forced_by) == ("FORCED_OFFLINE", "anna")
+
+
+def test_release_by_hand_is_not_undone() -> None:
+    plan()
+    planned.keep_times(at(10))
+    connection.release_forced(actor=ANNA, reason="Needed", now=at(15))
+    planned.keep_times(at(16))
+    assert state() == "OFFLINE"
+
+
+def test_adjoining_window_takes_over() -> None:
+    plan()
+    other = plan(70, 90)
+    planned.keep_times(at(10))
+    planned.keep_times(at(70))
+    assert (state(), Connection.objects.get().forced_by) == ("FORCED_OFFLINE", str(other))
+
+
+def test_effects_name_the_sites_that_refuse_orders() -> None:
+    stock = InventoryList.objects.create(pk="shop", list_type=ListType.GROUP)
+    for pk, minutes, takes in [("a", 60, True), ("b", 59, True), ("c", None, False)]:
+        Site.objects.create(
+            pk=pk, inventory_list=stock, cap_offline_minutes=minutes, offline_capture=takes
+        )
+    assert planned.effects(starts_at=at(10), ends_at=at(70)) == [
+        planned.Effect("b", at(69), 59),
+        planned.Effect("c", at(10), None),
+    ]
