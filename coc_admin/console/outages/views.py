@@ -23,7 +23,7 @@ from coc_admin.console.runs.queries import seen_runs, shown_runs
 from coc_admin.pager import NEWEST_FIRST
 from reconciliation.models import Alert, AlertState, Outage, PlannedOutage, Run
 from reconciliation.outages.cost import cost_of
-from reconciliation.outages.demand import Demand, refused_during
+from reconciliation.outages.demand import Demand
 from reconciliation.outages.figures import (
     Point,
     counts_of_outages,
