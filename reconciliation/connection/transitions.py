@@ -25,7 +25,7 @@ from reconciliation.connection.state import (
     row,
     start_concurrency,
 )
-from reconciliation.connection.verdict import loss
+from reconciliation.connection.verdict import Loss, loss
 from reconciliation.models import (
     OWN_FAULTS,
     CallHealth,
@@ -73,7 +73,7 @@ def lose_if_unanswered(now: datetime) -> bool:
         # A wrong address is likelier than an outage that began before we did.
         reason = say("never_answered")
         found = dataclasses.replace(found, cause=OfflineCause.NOT_SET_UP, reason=reason)
-    if before.state == ConnectionState.OFFLINE and not _is_news(before, found.cause):
+    if before.state == ConnectionState.OFFLINE and not _is_news(before, found):
         return False
     # A good answer, or a recovery, since the look wins.
     shown = CallHealth.objects.filter(
@@ -90,11 +90,14 @@ def lose_if_unanswered(now: datetime) -> bool:
     )
 
 
-def _is_news(connection: Connection, cause: OfflineCause) -> bool:
+def _is_news(connection: Connection, found: Loss) -> bool:
     """Whether another cause of an outage is worth telling; what writes suffer varies."""
-    if connection.cause == cause:
+    if connection.cause == found.cause:
         return False
-    return cause == OfflineCause.UNREACHABLE or connection.cause in _OTHER_THAN_CALLS
+    if connection.cause == OfflineCause.UNREACHABLE:
+        # Writes that are refused at once can be lost before the first read has its answer.
+        return found.reads_work
+    return found.cause == OfflineCause.UNREACHABLE or connection.cause in _OTHER_THAN_CALLS
 
 
 def lose(
@@ -164,10 +167,16 @@ def _change_cause(*, now: datetime, cause: OfflineCause, reason: str, condition:
             .update(cause=cause, good_probes=0, **columns("reason", reason, limit=MAX_REASON))
         ):
             outage = Outage.objects.filter(is_open=True).first()
-            if outage is not None and outage.is_own_fault and cause not in OWN_FAULTS:
-                # From now on it is OCI's.
+            if outage is not None and _was_mistaken(outage, cause):
                 Outage.objects.filter(pk=outage.pk, cause=outage.cause).update(cause=cause)
             _write_change(outage, offline, offline, OBSERVER, reason, now)
+
+
+def _was_mistaken(outage: Outage, cause: OfflineCause) -> bool:
+    """Whether `cause` corrects that of the outage: OCI's fault after all, or that of writes."""
+    if outage.is_own_fault:
+        return cause not in OWN_FAULTS
+    return outage.cause == OfflineCause.UNREACHABLE and cause == OfflineCause.RESERVATIONS
 
 
 def note_good_probe(now: datetime) -> bool:

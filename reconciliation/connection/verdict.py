@@ -30,7 +30,8 @@ YOUNG = timedelta(seconds=0.5)
 class Loss:
     """Why OCI counts as lost. `since` is the first call that brought nothing.
 
-    `kind` and `seen` name the count that shows it, so that a newer good answer wins.
+    `kind` and `seen` name the count that shows it, so that a newer good answer wins. `reads_work`
+    says that since then reads were answered and none failed.
     """
 
     kind: CallKind
@@ -38,6 +39,7 @@ class Loss:
     since: datetime
     cause: OfflineCause
     reason: str
+    reads_work: bool = False
 
 
 def healths() -> dict[str, CallHealth]:
@@ -92,7 +94,15 @@ def _of_writes(writes: CallHealth, reads: CallHealth, *, since: datetime) -> Los
     if reads.last_good_at is None or reads.last_good_at <= since:
         return _unreachable(writes, since, _first(since, reads.unanswered_since))
     reason = say("reservations_unanswered")
-    return Loss(CallKind.RESERVE, since, since, OfflineCause.RESERVATIONS, reason)
+    failed = reads.last_failed_at
+    return Loss(
+        CallKind.RESERVE,
+        since,
+        since,
+        OfflineCause.RESERVATIONS,
+        reason,
+        reads_work=failed is None or failed <= since,
+    )
 
 
 def _unreachable(health: CallHealth, seen: datetime, since: datetime) -> Loss:

@@ -148,7 +148,9 @@ def test_lost_reservations_are_one_outage(
     # The one that was under way when the verdict came is among the gray ones.
     assert after[-1] < LIMIT / 2
     changes, outages, raised, causes = history(stack)
-    assert changes[len(before[0]) :] == [
+    # A verdict that comes before the first read is answered corrects its cause later.
+    moves = [change for change in changes[len(before[0]) :] if change[0] != change[1]]
+    assert moves == [
         ["ONLINE", "OFFLINE"],
         ["OFFLINE", "RECOVERING"],
         ["RECOVERING", "ONLINE"],

@@ -60,6 +60,31 @@ def test_good_reads_do_not_hide_that_writes_are_lost() -> None:
     )
 
 
+def causes() -> tuple[str, str]:
+    return connection.current().cause, Outage.objects.get().cause
+
+
+def test_writes_that_are_refused_before_a_read_is_answered_correct_the_cause_later() -> None:
+    lose_writes()
+    assert causes() == ("unreachable", "unreachable")
+    reads_work(3.5)
+    assert connection.lose_if_unanswered(at(4)) is False
+    assert causes() == ("reservations", "reservations")
+    assert [(one.old_state, one.new_state) for one in ConnectionChange.objects.order_by("pk")] == [
+        ("ONLINE", "OFFLINE"),
+        ("OFFLINE", "OFFLINE"),
+    ]
+
+
+def test_a_read_that_works_at_the_end_of_an_outage_does_not_change_its_cause() -> None:
+    lose_writes()
+    connection.note_failure(sent_at=at(3.2), now=at(3.4), message="no answer", subject="probe")
+    connection.lose_if_unanswered(at(4))
+    reads_work(20)
+    assert connection.lose_if_unanswered(at(20.5)) is False
+    assert causes() == ("unreachable", "unreachable")
+
+
 def test_writes_that_hang_are_noticed_in_two_seconds_as_they_are_sent() -> None:
     for second in (0, 1, 2):
         connection.note_sent(at(second), kind=RESERVE)
