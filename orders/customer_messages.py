@@ -204,7 +204,7 @@ def _check(subject: str, body: str) -> None:
         raise TemplateRefused(_("There is no placeholder %(names)s.") % {"names": names})
 
 
-def _values(order: Order, known: Iterable[OrderItem] | None) -> dict[str, str]:
+def _values(order: Order, known: Iterable[OrderItem] | None = None) -> dict[str, str]:
     if known is None:
         known = OrderItem.objects.filter(order=order).select_related("replaces", "parent")
     items = list(known)

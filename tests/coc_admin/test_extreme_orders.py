@@ -201,7 +201,7 @@ def customer_on_the_desk(admin: Client, order: Order) -> str:
     """Return what the desk shows of the customer of an order."""
     rows = text_of(admin.get("/desk/?q=x")).split("<tr")
     (row,) = [one for one in rows if f'href="/orders/{order.pk}/"' in one]
-    found = re.search(r'data-label="Customer">\s*<span class="wrap">(.*?)</span>', row)
+    found = re.search(r'data-label="Customer">\s*<span class="wrap cut">(.*?)</span>', row)
     assert found is not None
     return found[1]
 

@@ -21,7 +21,7 @@ CAUGHT_BY = {
     "recovery fence": (10, "waits longer"),
     "row count of claims": (2, "cancelling"),
     "oldest first": (3, "waits longer"),
-    "holds of the refused": (505, "ATO of SKU-0"),
+    "holds of the refused": (176, "ATO of SKU-1"),
     "holds of reruns": (60706, "ATO of SKU-1"),
     "batch lease": (6, "has taken it"),
     "fence of replacements": (7, "waits longer"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 import socket
 import threading
 import time
@@ -19,7 +20,9 @@ from orders import statement_limit
 
 
 def write_manifest(root: Path, *, without: str = "", age: float = 0) -> None:
-    paths = {path: path for finder in get_finders() for path, _ in finder.list([])}
+    found = [one for finder in get_finders() for one in finder.list([])]
+    names = [posixpath.join(getattr(store, "prefix", None) or "", path) for path, store in found]
+    paths = {name: name for name in names}
     paths.pop(without, None)
     manifest = root / "staticfiles.json"
     manifest.write_text(json.dumps({"paths": paths, "version": "1.1"}))

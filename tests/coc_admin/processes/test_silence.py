@@ -295,7 +295,7 @@ def test_a_stranger_is_named_once_and_its_release_too(
 def test_the_watchdog_blames_no_worker_for_the_lock_of_somebody_else(
     make: Make, output: Lines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_progress.connection, "close", lambda: None)
+    monkeypatch.setattr(worker_progress.connection, "close_if_unusable_or_obsolete", lambda: None)
     file, now = tmp_path / "a.sqlite3", [0.0]
     make(holding(file))
     wait_for(lambda: len(output.pids("holds")) == 1, "the lock")

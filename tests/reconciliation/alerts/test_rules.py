@@ -11,6 +11,7 @@ from django.utils import translation
 from orders.actors import job, person
 from orders.events import record
 from orders.models import EventKind, InventoryList, Order, OrderEvent, OrderItem, OrderStatus, Site
+from orders.units import note_open
 from reconciliation import connection
 from reconciliation.alerts.actions import acknowledge
 from reconciliation.alerts.lifecycle import open_alerts
@@ -196,6 +197,7 @@ def shorten(site: Site, minutes: float, *nos: str) -> Run:
         state = states[number % 2]
         made = Order.objects.filter(site=site, order_no=no).first() or order(site, no)
         Order.objects.filter(pk=made.pk).update(reservation_state=state)
+        note_open(OrderItem.objects.filter(order=made))
         entries.append((made, state))
     return run("completed_with_shortages", entries, minutes=minutes)
 
