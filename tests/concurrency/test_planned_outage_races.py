@@ -1,0 +1,76 @@
+"""People and the monitor at planned outages at once, on PostgreSQL; controls without the lock."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from orders.actors import person
+from reconciliation import connection
+from reconciliation.models import Connection, ConnectionChange, PlannedOutage
+from reconciliation.outages import planned
+from tests.concurrency.together import at_once
+from tests.reconciliation.outages.test_planned import ANNA, at, plan, state
+
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
+
+PLANNERS = 4
+
+
+@pytest.fixture
+def slow_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each planner wait for the others between the check and the new row."""
+    checked, check = threading.Barrier(PLANNERS), planned.check
+
+    def check_and_wait(**window: object) -> None:
+        check(**window)  # type: ignore[arg-type]
+        try:
+            checked.wait(1)
+        except threading.BrokenBarrierError:
+            return
+
+    monkeypatch.setattr(planned, "check", check_and_wait)
+
+
+def plan_one(number: int) -> str:
+    try:
+        plan(start=10 + number, end=70 + number)
+    except planned.WindowRefused as refused:
+        return refused.why
+    return "planned"
+
+
+def test_of_windows_that_overlap_one_is_planned(slow_check: None) -> None:
+    connection.current()
+    assert at_once(PLANNERS, plan_one) == ["overlap"] * (PLANNERS - 1) + ["planned"]
+    assert PlannedOutage.objects.count() == 1
+
+
+def test_control_without_the_lock_all_are_planned(
+    slow_check: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection.current()
+    monkeypatch.setattr(planned, "_lock", lambda: None)
+    assert at_once(PLANNERS, plan_one) == ["planned"] * PLANNERS
+
+
+def test_a_window_that_monitor_and_people_end_at_once_ends_once() -> None:
+    window = plan()
+    planned.keep_times(at(20))
+    acts: list[Callable[[], object]] = [
+        lambda: planned.keep_times(at(70)),
+        lambda: planned.end(window.pk, actor=ANNA, reason="Done.", now=at(70)),
+        lambda: planned.end(window.pk, actor=person("otto"), reason="Done.", now=at(70)),
+    ]
+
+    def act(number: int) -> str:
+        acts[number]()
+        return "done"
+
+    at_once(len(acts), act)
+    released = ConnectionChange.objects.filter(old_state="FORCED_OFFLINE")
+    assert (released.count(), state()) == (1, "OFFLINE")
+    window.refresh_from_db()
+    assert (window.ended_at, Connection.objects.get().forced_by) == (at(70), "")
