@@ -95,11 +95,15 @@ def _without_unasked(css: str, asked: set[str]) -> str:
 
 
 def used_keyframes(css: str) -> str:
-    """Drop animations that no rule names."""
-    for name in set(re.findall(r"@(?:-webkit-)?keyframes ([\w-]+)", css)):
-        rest = re.sub(r"@(?:-webkit-)?keyframes " + name + r"\{(?:[^{}]*\{[^{}]*\})*\}", "", css)
-        if name not in rest:
-            css = rest
+    """Drop animations that no rule names, until none is left to drop."""
+    before = ""
+    while before != css:
+        before = css
+        for name in sorted(set(re.findall(r"@(?:-webkit-)?keyframes ([\w-]+)", css))):
+            frames = r"@(?:-webkit-)?keyframes " + name + r"\{(?:[^{}]*\{[^{}]*\})*\}"
+            rest = re.sub(frames, "", css)
+            if name not in rest:
+                css = rest
     return css
 
 

@@ -39,8 +39,8 @@ def test_why_an_order_is_short_is_one_click_away(outage: scene.Scene, open_page:
     page = open_page("/desk/")
     counted = Counted(page)
     counted.click("link", outage.partial.order_no)
-    page.wait_for_url(f"**/orders/{outage.partial.pk}/")
-    expect(page.locator("main")).to_contain_text("1 of 3 units are reserved.")
+    page.wait_for_url(f"**/desk/?*order={outage.partial.pk}")
+    expect(page.locator("#panel")).to_contain_text("1 of 2 reserved")
     assert counted.actions <= WHY_AN_ORDER_IS_SHORT
 
 

@@ -122,8 +122,10 @@ def test_every_field_takes_what_is_typed(
 ) -> None:
     test_pages.put_on_every_page(outage)
     paths = [test_pages.path_of(name, outage) for name in test_pages.PAGES]
-    settings = {"person": scene.make_user("vera", *scene.VIEWER).pk}
-    paths += [path.format(**settings) for path in test_settings_pages.PAGES.values()]
+    person = scene.make_user("vera", *scene.VIEWER).pk
+    # The page of an import that a person has uploaded has no field to type into.
+    with_fields = [path for path in test_settings_pages.PAGES.values() if "{import_}" not in path]
+    paths += [path.format(person=person) for path in with_fields]
     paths = [path for path in paths if path != "/orders/999999/"]
     paths = pages_with_all_forms(operator, sampling.part(paths, one_in=5))
     profile = Profile.objects.create(user=operator)

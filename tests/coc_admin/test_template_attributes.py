@@ -191,7 +191,8 @@ def test_no_attribute_has_a_number_with_separators(large: dict[str, Any]) -> Non
             if found:
                 faults[f"{path} {language}"] = found
             checked += 1
-        if by_language and by_language[0] != by_language[-1]:
+        # The guide has a text of its own for each language, with its marks of the language.
+        if by_language and by_language[0] != by_language[-1] and path != "/help/guide/":
             english, german = by_language
             faults[path] = sorted(english - german), sorted(german - english)
     assert faults == {}

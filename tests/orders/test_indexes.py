@@ -86,6 +86,12 @@ def test_no_index_of_a_table_that_every_order_writes_repeats_another(db: None) -
 def test_what_is_open_of_a_promise_is_looked_up_by_its_sku(db: None) -> None:
     """Not among all items of its order: with 2,000 lines that is the square of them."""
     found = promises.kept(datetime(2026, 11, 1, tzinfo=UTC)).order_by()
+    if connection.vendor == "postgresql":
+        # Tables of a few rows, which other tests may have left counted, are read from end to end.
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute("SET LOCAL enable_hashjoin = off")
+            cursor.execute("SET LOCAL enable_mergejoin = off")
     plan = found.values("pk").explain()
     assert "items_of_order_by_sku" in plan
     if connection.vendor == "postgresql":

@@ -68,7 +68,7 @@ ORDERS: list[tuple[Plant, str, list[tuple[int, str]]]] = [
         [(1, "captured offline, and no event has told the reports")],
     ),
     (
-        lambda: OrderItem.objects.filter(**of("nothing")).update(reserved_quantity=1),
+        lambda: OrderItem.objects.filter(**of("nothing")).update(reserved_quantity=1, open_short=1),
         "nothing",
         [
             (2, "its items and its reservation documents hold different units"),
