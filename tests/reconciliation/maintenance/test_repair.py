@@ -109,7 +109,7 @@ SAFE: dict[str, tuple[Plant, set[Fault]]] = {
     "capture not told": (PLANTED[0][0], {Fault.HISTORY}),
     "settlement not told": (PLANTED[1][0], {Fault.OUTCOME}),
     "reports not told": (PLANTED[2][0], {Fault.HISTORY}),
-    "items written past": (PLANTED[3][0], {Fault.UNITS, Fault.STATE, Fault.OPEN}),
+    "items written past": (PLANTED[3][0], {Fault.UNITS, Fault.STATE}),
     "open units written past": (
         lambda: OrderItem.objects.filter(**of("partial")).update(open_short=D(9)),
         {Fault.OPEN},
