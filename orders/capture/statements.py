@@ -1,4 +1,6 @@
-"""The statements that store a list of orders: one on PostgreSQL, one for each table on SQLite.
+"""The statements that look for a list of orders and store it.
+
+Storing takes one statement on PostgreSQL, and one for each table on SQLite.
 
 Rows travel as JSON, so that the statement has the same text and the same types of parameters for
 any number of them, and is prepared once per connection. A number that is taken raises
@@ -8,7 +10,7 @@ IntegrityError; nothing of the list is stored then.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -95,6 +97,23 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 
 
+TAKEN_POSTGRESQL = """\
+SELECT EXISTS (
+    SELECT 1 FROM orders_order
+    WHERE (site_id, order_no) IN (
+        SELECT k.site_id, k.order_no
+        FROM unnest(%(sites)s::text[], %(numbers)s::text[]) AS k(site_id, order_no)))
+"""
+
+TAKEN_SQLITE = """\
+SELECT EXISTS (
+    SELECT 1 FROM orders_order
+    WHERE (site_id, order_no) IN (
+        SELECT json_extract(k.value, '$[0]'), json_extract(k.value, '$[1]')
+        FROM json_each(%s) AS k))
+"""
+
+
 def _with_placed(statement: str) -> str:
     """Return `statement` with the columns of PLACED_COLUMNS."""
     types = ", ".join(f"{name} {kind}" for name, kind in PLACED_COLUMNS.items())
@@ -122,6 +141,18 @@ def insert(built: Sequence[Rows]) -> None:
         )
         for rows, (order_id, item_ids) in zip(built, cursor.fetchall(), strict=True):
             _number(rows, order_id, item_ids)
+
+
+def is_any_taken(numbers: Collection[tuple[str, str]]) -> bool:
+    """Return whether an order is stored under one of these numbers (site, order number)."""
+    wanted = sorted(numbers)
+    with prepared_cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute(TAKEN_SQLITE, [json.dumps(wanted)])
+        else:
+            sites, order_nos = [number[0] for number in wanted], [number[1] for number in wanted]
+            cursor.execute(TAKEN_POSTGRESQL, {"sites": sites, "numbers": order_nos})
+        return bool(cursor.fetchone()[0])
 
 
 def _number(rows: Rows, order_id: int, item_ids: Sequence[int]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from orders.capture import statements
 from orders.capture.asks import Ask
 from orders.errors import OrderNoTaken
 from orders.models import Order, Site
@@ -25,8 +26,13 @@ def check_same(order: Order, placed: PlacedOrder) -> None:
 
 
 def find(asks: Iterable[Ask]) -> dict[tuple[str, str], Order]:
-    """Return the stored orders under the numbers of a list; one query."""
+    """Return the stored orders under the numbers of a list.
+
+    One short query while none is stored, as nearly always.
+    """
     numbers = {ask.number for ask in asks}
+    if not statements.is_any_taken(numbers):
+        return {}
     rows = Order.objects.filter(
         site__in={site for site, _ in numbers}, order_no__in={number for _, number in numbers}
     )
