@@ -11,6 +11,10 @@ MESSAGES := --locale de --ignore .venv --ignore tests --ignore var --ignore stat
 TEST_WORKERS ?= 4
 IN_PARALLEL = -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
+# Of the files that start the product, a browser or a simulated world `make test` plays one in six,
+# others each day. SLOW=all plays all of them, as CI does.
+SLOW ?= turns
+
 # What `make test-newest` runs: the parts that depend most on Django and on the language.
 NEWEST ?= -q tests/orders tests/coc_admin/api tests/reconciliation/runs tests/reconciliation/reservation
 
@@ -77,7 +81,7 @@ check: lint
 	@DEBUG=true $(PYTHON_IN_VENV) manage.py makemigrations --check --dry-run
 
 test: setup-dev
-	@$(PYTHON_IN_VENV) -m pytest $(IN_PARALLEL) $(ARGS)
+	@COC_TEST_SLOW=$(SLOW) $(PYTHON_IN_VENV) -m pytest $(IN_PARALLEL) $(ARGS)
 
 # Plays every part of the lists of which `make test` plays one a day, and more of what is drawn.
 test-long: setup-dev

@@ -174,11 +174,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     A worker takes the next file when it is free. A file that was never measured begins after the
     long ones if it starts the product, else in its place.
     """
-    left = set(sampling.not_today(items))
+    seconds = _seconds_of_files()
+    files = sampling.slow_not_today({item.path for item in items}, seconds)
+    left = set(sampling.not_today(items)) | {item for item in items if item.path in files}
     if left:
         config.hook.pytest_deselected(items=list(left))
         items[:] = [item for item in items if item not in left]
-    seconds = _seconds_of_files()
     starting = {item.path for item in items if item.get_closest_marker("processes")}
     items.sort(key=lambda item: -seconds.get(item.path, 8 if item.path in starting else 0))
 

@@ -3,14 +3,18 @@
 `make test` plays a part of what is large and alike (pages times looks, orders times addresses). The
 part depends on a seed, which is the day: what is left out today has its turn within eight days. The
 first line of a run names the seed, and COC_TEST_SEED plays it again. `make test-long` plays all.
+
+Whole files take turns too, where they start the product, a browser or a world: `make test` plays a
+sixth of them and CI plays all.
 """
 
 from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -18,6 +22,12 @@ import pytest
 T = TypeVar("T")
 
 LONG = os.environ.get("COC_TEST_LONG", "0") not in ("", "0")
+# Whether files of the slow folders take turns, as `make test` wants it. Not in CI (`SLOW=all`), and
+# not when pytest is called with a file.
+SLOW_TAKE_TURNS = os.environ.get("COC_TEST_SLOW", "all") == "turns" and not LONG
+# Folders of tests that start the product, a browser or a world: one in six of their files plays.
+SLOW = ("processes", "browser", "simulation", "unknowns", "benchmarks", "upgrades")
+_SLOW_ONE_IN = 6
 
 
 def _seed() -> int:
@@ -74,6 +84,18 @@ def not_today(items: Iterable[pytest.Item]) -> list[pytest.Item]:
     return left
 
 
+def slow_not_today(files: Iterable[Path], seconds: Mapping[Path, int]) -> set[Path]:
+    """Return the files of the slow folders whose turn is on another day; none in CI.
+
+    The files take turns in the order of their `seconds`, so that no day has all that are long.
+    """
+    slow = {file for file in files if file.parent.name in SLOW}
+    if not SLOW_TAKE_TURNS:
+        return set()
+    every = sorted(slow, key=lambda file: (-seconds.get(file, 0), str(file)))
+    return slow - set(part(every, one_in=_SLOW_ONE_IN))
+
+
 def short_or_long(short: T, long: T) -> T:
     """Return the first in the short form, the second in the long one."""
     return long if LONG else short
@@ -83,4 +105,7 @@ def described() -> str:
     """Return the line about the form that a run begins with."""
     if LONG:
         return "long form: everything is played"
-    return f"short form, part {SEED} of long lists (COC_TEST_SEED={SEED}); `make test-long`: all"
+    slow = "" if not SLOW_TAKE_TURNS else f" and one in {_SLOW_ONE_IN} of the slow files"
+    return (
+        f"short form, part {SEED} of long lists{slow} (COC_TEST_SEED={SEED}); `make test-long`: all"
+    )

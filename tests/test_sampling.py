@@ -58,6 +58,23 @@ def test_the_long_form_and_make_fuzz_leave_nothing_out(monkeypatch: pytest.Monke
     assert sampling.not_today(marked) == []
 
 
+def test_slow_files_take_turns_by_their_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = {Path(f"tests/browser/test_{n}.py"): 10 * n for n in range(12)}
+    other = Path("tests/orders/test_other.py")
+    monkeypatch.setattr(sampling, "SLOW_TAKE_TURNS", True)
+    played: list[Path] = []
+    for seed in range(740_000, 740_006):
+        on_day(monkeypatch, seed)
+        today = {*slow, other} - sampling.slow_not_today([*slow, other], slow)
+        assert other in today
+        # One of the six long ones and one of the six short ones.
+        assert sorted(slow[file] >= 60 for file in today - {other}) == [False, True]
+        played += today - {other}
+    assert sorted(played) == sorted(slow)
+    monkeypatch.setattr(sampling, "SLOW_TAKE_TURNS", False)
+    assert sampling.slow_not_today([*slow, other], slow) == set()
+
+
 def case(name: str, number: int, one_in: int | None) -> Any:
     mark = None if one_in is None else SimpleNamespace(args=(one_in,), kwargs={})
     return SimpleNamespace(
