@@ -54,9 +54,10 @@ def test_no_trustworthy_answer(
 ) -> None:
     client, witness = ready(oci)
     oci.fault(**fault)
+    # Only what is to run out of time has little: a busy machine answers the others late.
     began = time.monotonic()
-    error = no_answer(CALLS[name], Brief(client))
-    assert time.monotonic() - began < 2.5
+    error = no_answer(CALLS[name], Brief(client) if kind == "timeout" else client)
+    assert time.monotonic() - began < 5
     assert (error.kind, error.status, error.operation) == (kind, status, name)
     assert error.sent is (kind != "connect")
     assert witness.told == ["sent", "failed"]
@@ -71,7 +72,7 @@ def test_what_was_carried_out_unseen_is_found_by_asking_again(
     client, _ = ready(oci)
     ask = put_one_document()
     oci.fault(mode, commit=True)
-    assert no_answer(ask, Brief(client)).sent is True
+    assert no_answer(ask, Brief(client) if mode == "hang" else client).sent is True
     assert oci.books()["reserved"] == HELD_TWO
     oci.fault("none")
     assert ask(client).judgement.complete

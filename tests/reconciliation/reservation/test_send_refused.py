@@ -118,7 +118,7 @@ def test_a_document_that_oci_is_working_on_is_asked_for_later(engine: Engine) ->
     claim(order, engine)
     engine.oci.fault("slow", operations=["put"], delayMs=1500, when="before")
     assert ask(order, engine, read_timeout=0.2).verdict == Verdict.OFFLINE
-    asked = ask(order, engine, read_timeout=0.2)
+    asked = ask(order, engine)
     assert asked.verdict == Verdict.LATER
     assert attempts(order)[1][1:] == ("LATER", "ReservationOperationInProcess")
     engine.oci.fault("none")
