@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from orders.actors import Actor
 from reconciliation.maintenance import jobs
@@ -54,10 +55,10 @@ def start(*, question: Question, actor: Actor, now: datetime) -> MaintenanceJob:
     return job
 
 
-def stop(*, question: Question, now: datetime) -> bool:
-    """Stop the dry run that waits or runs; False if none does."""
+def stop(*, question: Question, now: datetime) -> MaintenanceJob | None:
+    """Stop the dry run that waits or runs and return its job; None if none does."""
     job = jobs.open_job(JobKind.DRY_RUN, question.key)
-    return job is not None and jobs.stop(job.pk, now=now)
+    return job if job is not None and jobs.stop(job.pk, now=now) else None
 
 
 def latest(question: Question, *, now: datetime) -> MaintenanceJob | None:
@@ -71,6 +72,6 @@ def latest_result(question: Question, *, now: datetime) -> tuple[MaintenanceJob,
     return (job, restored(job.dry_run.result)) if job else None
 
 
-def _recent(question: Question, now: datetime) -> Any:
+def _recent(question: Question, now: datetime) -> QuerySet[MaintenanceJob]:
     found = MaintenanceJob.objects.filter(kind=JobKind.DRY_RUN, key=question.key)
     return found.filter(created_at__gte=now - _SHOWN).order_by("-pk")
