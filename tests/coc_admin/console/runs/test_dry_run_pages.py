@@ -88,7 +88,7 @@ def test_a_large_backlog_becomes_a_job_with_progress_and_a_result(merchandiser: 
         ("PARTIALLY_RESERVED", 1),
         ("NOTHING_RESERVED", 0),
     ]
-    assert "All figures are from" in text(page)
+    assert "Planned in the background." in text(page)
     assert f'datetime="{job.started_at:%Y-%m-%dT%H:%M}' in text(page)
     assert "Repeat the dry run" in text(page)
     assert "For the oldest" not in text(page)
