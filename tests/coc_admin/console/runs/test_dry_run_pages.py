@@ -92,6 +92,8 @@ def test_a_large_backlog_becomes_a_job_with_progress_and_a_result(merchandiser: 
     assert f'datetime="{job.started_at:%Y-%m-%dT%H:%M}' in text(page)
     assert "Repeat the dry run" in text(page)
     assert "For the oldest" not in text(page)
+    # The result stands still: only the frame is renewed.
+    assert 'data-live-url="/live/frame/"' in text(page)
 
 
 def test_the_rerun_from_it_is_one_click(merchandiser: Client) -> None:
