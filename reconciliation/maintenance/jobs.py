@@ -27,8 +27,10 @@ logger = logging.getLogger(__name__)
 MOST_ROWS = 500
 # A worker gives up after this long; the queue's own limit is for short tasks.
 LONGEST_SECONDS = 2_700
-# After that no worker can still be running it.
-_ABANDONED = timedelta(seconds=LONGEST_SECONDS + 60)
+# A dry run takes minutes, and those of other people wait for it.
+_LONGEST = {JobKind.DRY_RUN: 600}
+# After the limit, and this, no worker can still be running it.
+_ABANDONED = timedelta(seconds=60)
 # The wake-up of a job that waits longer was lost, or all workers are busy.
 _OVERDUE = timedelta(seconds=30)
 # Jobs of each kind that are kept.
@@ -62,8 +64,13 @@ def start(*, kind: JobKind, actor: Actor, now: datetime, key: str = "") -> Maint
         if found is None:
             raise
         raise AlreadyOpen(found) from None
-    _enqueue(job.pk)
+    _enqueue(job)
     return job
+
+
+def longest(kind: str) -> int:
+    """Return after how many seconds a worker gives a job of `kind` up."""
+    return _LONGEST.get(JobKind(kind), LONGEST_SECONDS)
 
 
 def open_job(kind: JobKind, key: str = "") -> MaintenanceJob | None:
@@ -142,7 +149,7 @@ def _wake_next(kind: str) -> None:
     waiting = MaintenanceJob.objects.filter(kind=kind, state=JobState.QUEUED).order_by("pk")
     job = waiting.first()
     if job is not None:
-        _enqueue(job.pk)
+        _enqueue(job)
 
 
 def _stored(value: Any) -> Any:
@@ -166,15 +173,17 @@ def tend(now: datetime) -> list[str]:
     """Wake waiting jobs, end abandoned ones, delete the oldest; called by the sweep."""
     done = []
     running = MaintenanceJob.objects.filter(state=JobState.RUNNING)
-    gone = running.filter(started_at__lt=now - _ABANDONED)
-    if gone.update(state=JobState.FAILED, finished_at=now, error=_GONE):
-        done.append("abandoned maintenance jobs")
+    for kind in JobKind:
+        begun = now - timedelta(seconds=longest(kind)) - _ABANDONED
+        gone = running.filter(kind=kind, started_at__lt=begun)
+        if gone.update(state=JobState.FAILED, finished_at=now, error=_GONE):
+            done.append("abandoned maintenance jobs")
     overdue = MaintenanceJob.objects.filter(
         ~Q(kind__in=running.values("kind")), state=JobState.QUEUED, created_at__lt=now - _OVERDUE
-    ).values_list("pk", flat=True)
-    for pk in sorted(overdue):
-        _enqueue(pk)
-        done.append(f"maintenance job {pk}")
+    )
+    for job in overdue.defer("rows").order_by("pk"):
+        _enqueue(job)
+        done.append(f"maintenance job {job.pk}")
     for kind in JobKind:
         ended = MaintenanceJob.objects.filter(kind=kind, state__in=_ENDED).order_by("-pk")
         # The newest that was done stays in any case: pages and the alert rest on it.
@@ -185,5 +194,5 @@ def tend(now: datetime) -> list[str]:
     return done
 
 
-def _enqueue(pk: int) -> None:
-    enqueue.soon("maintenance_job", pk, seconds=LONGEST_SECONDS)
+def _enqueue(job: MaintenanceJob) -> None:
+    enqueue.soon("maintenance_job", job.pk, seconds=longest(job.kind))
