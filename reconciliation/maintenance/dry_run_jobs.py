@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from orders.actors import Actor
 from reconciliation.maintenance import jobs
@@ -70,6 +70,14 @@ def latest_result(question: Question, *, now: datetime) -> tuple[MaintenanceJob,
     """Return the latest job for a question that ended with a result, and the result."""
     job = _recent(question, now).filter(state=JobState.DONE).select_related("dry_run").first()
     return (job, restored(job.dry_run.result)) if job else None
+
+
+def recent(sites: Collection[str] | None, *, now: datetime, most: int) -> list[BackgroundDryRun]:
+    """Return the latest dry runs of the last day that people with these sites find; one query."""
+    found = BackgroundDryRun.objects.filter(job__created_at__gte=now - _SHOWN)
+    same = Q(sites__isnull=True) if sites is None else Q(sites=sorted(sites))
+    found = found.filter(same).select_related("job").defer("result", "job__rows")
+    return list(found.order_by("-job")[:most])
 
 
 def _recent(question: Question, now: datetime) -> QuerySet[MaintenanceJob]:

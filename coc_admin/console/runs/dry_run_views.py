@@ -22,10 +22,11 @@ from orders.actors import person
 from orders.models import ReservationState
 from reconciliation.maintenance import dry_run_jobs, jobs
 from reconciliation.maintenance.dry_run_jobs import Question
-from reconciliation.models import JobState, Run, Trigger
+from reconciliation.models import BackgroundDryRun, JobState, Run, Trigger
 from reconciliation.runs import lifecycle, scopes
 from reconciliation.runs.dry_run import DryRun, dry_run
 
+_LISTED = 5
 _FORECAST = (ReservationState.COMPLETE, ReservationState.PARTIAL, ReservationState.NOTHING)
 
 
@@ -105,6 +106,24 @@ def dry_run_live(request: HttpRequest) -> HttpResponse:
         raise Http404
     context = _progress(form, _question(form, site_access(request))) | {"is_live": True}
     return render(request, "console/runs/dry_run_live.html", context)
+
+
+def dry_runs_of(request: HttpRequest) -> list[tuple[BackgroundDryRun, str]]:
+    """Return the latest dry runs in the background that the person finds, with their queries."""
+    if not request.user.has_perm("reconciliation.start_run"):
+        return []
+    allowed = site_access(request).allowed
+    found = dry_run_jobs.recent(allowed, now=timezone.now(), most=_LISTED)
+    return [(one, urlencode(_query(one))) for one in found]
+
+
+def _query(asked: BackgroundDryRun) -> dict[str, Any]:
+    """Return the fields of ScopeForm that lead to this dry run again."""
+    data = asked.scope_data
+    named = {name: data[name] for name in ("run", "sku", "list") if name in data}
+    if "orders" in data:
+        named["order"] = ",".join(map(str, data["orders"]))
+    return {"scope": asked.scope, "site": data.get("site", "")} | named
 
 
 def _form(request: HttpRequest) -> ScopeForm:

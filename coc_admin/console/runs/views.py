@@ -17,6 +17,7 @@ from coc_admin.console.runs.detail_views import (
     changed_since_before,
     with_outcome_before,
 )
+from coc_admin.console.runs.dry_run_views import dry_runs_of
 from coc_admin.console.runs.queries import (
     run_or_404,
     seen_run,
@@ -49,6 +50,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
         "page": page,
         "form": form,
         "is_limited": access.is_limited,
+        "dry_runs": dry_runs_of(request),
     }
     return render(request, "console/runs/runs.html", context)
 

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from coc_admin.models import AuditEntry, Profile
-from orders.models import Site
+from orders.models import Order, Site
 from reconciliation import tasks
 from reconciliation.models import JobState, MaintenanceJob, Run, Scope
 from reconciliation.runs import dry_run, scopes
@@ -168,6 +168,36 @@ def test_a_result_is_shown_to_those_alone_who_see_the_same_sites(merchandiser: C
     profile = Profile.objects.get(user=User.objects.get(username="nils"))
     profile.sites.set(Site.objects.filter(pk="South"))
     assert "N-0" not in text(too.get(PAGE + "?site=North"))
+
+
+def test_the_list_of_runs_leads_back_to_dry_runs(merchandiser: Client) -> None:
+    order = Order.objects.get(order_no="N-2")
+    bo, nina = signed_in("bo", "South", "North"), signed_in("nina", "North")
+    asked = [
+        (merchandiser, {"scope": "missing"}),
+        (merchandiser, {"scope": "orders", "order": str(order.pk)}),
+        (merchandiser, {"scope": "sku", "sku": "MUG-01", "site": "North"}),
+        (bo, {"scope": "missing"}),
+        (bo, {"scope": "missing", "site": "North"}),
+    ]
+    for client, fields in asked:
+        client.post(START, fields)
+        done()
+    for client, number in ((merchandiser, 3), (bo, 2)):
+        found = client.get("/runs/").context["dry_runs"]
+        assert len(found) == number
+        for one, query in found:
+            page = client.get(f"{PAGE}?{query}")
+            assert page.context["done"] == one.job
+            assert page.context["would"].rows
+    # Who sees other sites finds none of them.
+    assert nina.get("/runs/").context["dry_runs"] == []
+    viewer = Client()
+    viewer.force_login(
+        scene.make_user("vera", *scene.VIEWER),
+        backend="django.contrib.auth.backends.ModelBackend",
+    )
+    assert viewer.get("/runs/").context["dry_runs"] == []
 
 
 @pytest.mark.parametrize(
