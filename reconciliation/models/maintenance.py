@@ -67,3 +67,8 @@ class MaintenanceJob(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}: {self.state}"
+
+    @property
+    def percent(self) -> int:
+        """Steps done of a hundred, rounded down; 0 while their number is not known."""
+        return 100 * self.steps_done // self.steps if self.steps else 0

@@ -206,6 +206,7 @@ def _progress(form: ScopeForm, question: Question) -> dict[str, Any]:
         "form": form,
         "address": urlencode(form.query),
         "job": job,
+        "is_limited": question.sites is not None,
         "is_open": job is not None and job.state in (JobState.QUEUED, JobState.RUNNING),
     }
 

@@ -75,7 +75,8 @@ def test_a_large_backlog_becomes_a_job_with_progress_and_a_result(merchandiser: 
     )
     live = text(merchandiser.get(f"{LIVE}?scope=missing"))
     assert "12,000 of 40,000 orders planned" in live
-    assert '<progress id="progress" value="12000" max="40000">' in live
+    assert '<progress id="progress" value="30" max="100">' in live
+    assert "12,000 of 40,000 orders planned" in text(merchandiser.get("/runs/"))
     assert 'data-live-seconds="2"' in live
     MaintenanceJob.objects.update(state="queued")
     job = done()
@@ -168,6 +169,20 @@ def test_a_result_is_shown_to_those_alone_who_see_the_same_sites(merchandiser: C
     profile = Profile.objects.get(user=User.objects.get(username="nils"))
     profile.sites.set(Site.objects.filter(pk="South"))
     assert "N-0" not in text(too.get(PAGE + "?site=North"))
+
+
+def test_progress_tells_nobody_how_many_orders_other_sites_have() -> None:
+    north = signed_in("nina", "North")
+    north.post(START, {"scope": "missing"})
+    MaintenanceJob.objects.update(
+        state="running", steps=40000, steps_done=12000, started_at=scene.NOW
+    )
+    for address in (PAGE, LIVE, "/runs/"):
+        page = text(north.get(address))
+        assert "30 % of the orders planned" in page, address
+        assert "12,000" not in page
+        assert "40,000" not in page
+        assert "40000" not in page
 
 
 def test_the_list_of_runs_leads_back_to_dry_runs(merchandiser: Client) -> None:
