@@ -289,6 +289,21 @@ class ScopeForm(forms.Form):
         return self.sites[0] if self.sites is not None and len(self.sites) == 1 else ""
 
     @property
+    def query(self) -> dict[str, str]:
+        """Return the fields that name the same orders again, whichever site is chosen then."""
+        values = self.cleaned_data
+        scope: Scope = values["scope"]
+        named = {"scope": scope.value, "site": self.site_id}
+        if scope == Scope.RUN_FAILURES:
+            named["run"] = str(values["run"].pk)
+        elif scope == Scope.ORDERS:
+            named["order"] = ",".join(map(str, values["order"]))
+        elif scope == Scope.SKU:
+            named["sku"] = values["sku"]
+            named |= {"list": values["list"].pk} if values.get("list") else {}
+        return named
+
+    @property
     def scope_words(self) -> str:
         """Return the scope in plain words."""
         values = self.cleaned_data

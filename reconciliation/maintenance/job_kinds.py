@@ -10,7 +10,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from reconciliation.connection.clients import client_for_audit
-from reconciliation.maintenance import oci_audit, order_imports, repair
+from reconciliation.maintenance import dry_run_work, oci_audit, order_imports, repair
 from reconciliation.models import JobKind
 from reconciliation.oci.errors import MalformedAnswer, OciError
 
@@ -47,8 +47,13 @@ def _import(progress: Progress, now: datetime) -> Iterator[dict[str, Any]]:
     return order_imports.work(progress=progress)
 
 
+def _dry_run(progress: Progress, now: datetime) -> Iterator[dict[str, Any]]:
+    return dry_run_work.work(progress=progress, now=now)
+
+
 _WORK: Mapping[JobKind, Work] = {
     JobKind.CHECK: _check,
     JobKind.AUDIT: _audit,
     JobKind.IMPORT: _import,
+    JobKind.DRY_RUN: _dry_run,
 }

@@ -1,7 +1,8 @@
 """Maintenance jobs: started by a person or a schedule, done by a worker, kept with their result.
 
-A job is a row; its task in the queue is a wake-up. At most one of a kind is open. A job is never
-done twice: a worker takes it by a conditional update, and one whose worker is gone ends as failed.
+A job is a row; its task in the queue is a wake-up. At most one of a kind and key is open, and one
+of a kind runs. A job is never done twice: a worker takes it by a conditional update, and one whose
+worker is gone ends as failed. A worker whose job was stopped or given up notices and leaves it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from orders.actors import Actor
 from orders.texts import storable
@@ -25,43 +27,64 @@ logger = logging.getLogger(__name__)
 MOST_ROWS = 500
 # A worker gives up after this long; the queue's own limit is for short tasks.
 LONGEST_SECONDS = 2_700
-# After that no worker can still be running it.
-_ABANDONED = timedelta(seconds=LONGEST_SECONDS + 60)
+# A dry run takes minutes, and those of other people wait for it.
+_LONGEST = {JobKind.DRY_RUN: 600}
+# After the limit, and this, no worker can still be running it.
+_ABANDONED = timedelta(seconds=60)
 # The wake-up of a job that waits longer was lost, or all workers are busy.
 _OVERDUE = timedelta(seconds=30)
 # Jobs of each kind that are kept.
 _KEPT = 30
+_OPEN = (JobState.QUEUED, JobState.RUNNING)
+_ENDED = (JobState.DONE, JobState.FAILED, JobState.STOPPED)
 _GONE = "The worker that did it was stopped. Start it again."
 
 
+class _NotRunning(Exception):
+    """The job was stopped or given up while it was worked on."""
+
+
 class AlreadyOpen(Exception):
-    """A job of this kind waits or runs; `job` is the one."""
+    """A job of this kind and key waits or runs; `job` is the one."""
 
     def __init__(self, job: MaintenanceJob) -> None:
         super().__init__(str(job))
         self.job = job
 
 
-def start(*, kind: JobKind, actor: Actor, now: datetime) -> MaintenanceJob:
+def start(*, kind: JobKind, actor: Actor, now: datetime, key: str = "") -> MaintenanceJob:
     """Have a worker run a job of `kind`. Raises AlreadyOpen; call in the caller's transaction."""
     try:
         with transaction.atomic():
             job = MaintenanceJob.objects.create(
-                kind=kind, actor_kind=actor.kind, actor=actor.name[:150], created_at=now
+                kind=kind, key=key, actor_kind=actor.kind, actor=actor.name[:150], created_at=now
             )
     except IntegrityError:
-        found = open_job(kind)
+        found = open_job(kind, key)
         if found is None:
             raise
         raise AlreadyOpen(found) from None
-    _enqueue(job.pk)
+    _enqueue(job)
     return job
 
 
-def open_job(kind: JobKind) -> MaintenanceJob | None:
-    """Return the job of `kind` that waits or runs."""
-    states = (JobState.QUEUED, JobState.RUNNING)
-    return MaintenanceJob.objects.filter(kind=kind, state__in=states).first()
+def longest(kind: str) -> int:
+    """Return after how many seconds a worker gives a job of `kind` up."""
+    return _LONGEST.get(JobKind(kind), LONGEST_SECONDS)
+
+
+def open_job(kind: JobKind, key: str = "") -> MaintenanceJob | None:
+    """Return the job of `kind` and `key` that waits or runs."""
+    return MaintenanceJob.objects.filter(kind=kind, key=key, state__in=_OPEN).first()
+
+
+def stop(job_id: int, *, now: datetime) -> bool:
+    """End a job that waits or runs; its worker leaves it in a moment. False if it had ended."""
+    found = MaintenanceJob.objects.filter(pk=job_id, state__in=_OPEN)
+    if not found.update(state=JobState.STOPPED, finished_at=now):
+        return False
+    _wake_next(MaintenanceJob.objects.values_list("kind", flat=True).get(pk=job_id))
+    return True
 
 
 def last_job(kind: JobKind, *, done: bool = False) -> MaintenanceJob | None:
@@ -72,7 +95,7 @@ def last_job(kind: JobKind, *, done: bool = False) -> MaintenanceJob | None:
 
 @dataclass(slots=True)
 class _Progress:
-    """Writes how far a job is, a few times a second at most."""
+    """Writes how far a job is, a few times a second at most; raises _NotRunning if it was ended."""
 
     pk: int
     clock: Callable[[], datetime]
@@ -82,14 +105,15 @@ class _Progress:
         now = self.clock()
         if now - self.at >= timedelta(seconds=0.5):
             self.at = now
-            MaintenanceJob.objects.filter(pk=self.pk).update(steps_done=done, steps=steps)
+            running = MaintenanceJob.objects.filter(pk=self.pk, state=JobState.RUNNING)
+            if not running.update(steps_done=done, steps=steps):
+                raise _NotRunning
 
 
 def work(job_id: int, *, clock: Callable[[], datetime]) -> bool:
-    """Run a waiting job; False if it no longer waits."""
+    """Run a waiting job; False if it no longer waits, or has to wait for one of its kind."""
     now = clock()
-    waiting = MaintenanceJob.objects.filter(pk=job_id, state=JobState.QUEUED)
-    if not waiting.update(state=JobState.RUNNING, started_at=now):
+    if not _take(job_id, now):
         return False
     job = MaintenanceJob.objects.get(pk=job_id)
     rows: list[dict[str, Any]] = []
@@ -99,13 +123,33 @@ def work(job_id: int, *, clock: Callable[[], datetime]) -> bool:
             found += 1
             if len(rows) < MOST_ROWS:
                 rows.append(_stored(row))
+    except _NotRunning:
+        logger.info("Maintenance job %s was ended while it was worked on", job)
     except job_kinds.EXPECTED as fault:
         error = str(fault)[:500] or type(fault).__name__
     except Exception as fault:
         logger.exception("Maintenance job %s failed", job)
         error = f"{type(fault).__name__}: {fault}"[:500]
     _finish(job_id, error=storable(error), found=found, rows=rows, now=clock())
+    _wake_next(job.kind)
     return True
+
+
+def _take(job_id: int, now: datetime) -> bool:
+    waiting = MaintenanceJob.objects.filter(pk=job_id, state=JobState.QUEUED)
+    try:
+        with transaction.atomic():
+            return bool(waiting.update(state=JobState.RUNNING, started_at=now))
+    except IntegrityError:
+        # Another of its kind runs; whoever ends that one wakes this one.
+        return False
+
+
+def _wake_next(kind: str) -> None:
+    waiting = MaintenanceJob.objects.filter(kind=kind, state=JobState.QUEUED).order_by("pk")
+    job = waiting.first()
+    if job is not None:
+        _enqueue(job)
 
 
 def _stored(value: Any) -> Any:
@@ -129,19 +173,19 @@ def tend(now: datetime) -> list[str]:
     """Wake waiting jobs, end abandoned ones, delete the oldest; called by the sweep."""
     done = []
     running = MaintenanceJob.objects.filter(state=JobState.RUNNING)
-    gone = running.filter(started_at__lt=now - _ABANDONED)
-    if gone.update(state=JobState.FAILED, finished_at=now, error=_GONE):
-        done.append("abandoned maintenance jobs")
-    overdue = MaintenanceJob.objects.filter(
-        state=JobState.QUEUED, created_at__lt=now - _OVERDUE
-    ).values_list("pk", flat=True)
-    for pk in sorted(overdue):
-        _enqueue(pk)
-        done.append(f"maintenance job {pk}")
     for kind in JobKind:
-        ended = MaintenanceJob.objects.filter(
-            kind=kind, state__in=(JobState.DONE, JobState.FAILED)
-        ).order_by("-pk")
+        begun = now - timedelta(seconds=longest(kind)) - _ABANDONED
+        gone = running.filter(kind=kind, started_at__lt=begun)
+        if gone.update(state=JobState.FAILED, finished_at=now, error=_GONE):
+            done.append("abandoned maintenance jobs")
+    overdue = MaintenanceJob.objects.filter(
+        ~Q(kind__in=running.values("kind")), state=JobState.QUEUED, created_at__lt=now - _OVERDUE
+    )
+    for job in overdue.defer("rows").order_by("pk"):
+        _enqueue(job)
+        done.append(f"maintenance job {job.pk}")
+    for kind in JobKind:
+        ended = MaintenanceJob.objects.filter(kind=kind, state__in=_ENDED).order_by("-pk")
         # The newest that was done stays in any case: pages and the alert rest on it.
         last = last_job(kind, done=True)
         old = list(ended.values_list("pk", flat=True)[_KEPT : _KEPT + 100])
@@ -150,5 +194,5 @@ def tend(now: datetime) -> list[str]:
     return done
 
 
-def _enqueue(pk: int) -> None:
-    enqueue.soon("maintenance_job", pk, seconds=LONGEST_SECONDS)
+def _enqueue(job: MaintenanceJob) -> None:
+    enqueue.soon("maintenance_job", job.pk, seconds=longest(job.kind))

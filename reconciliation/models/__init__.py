@@ -40,6 +40,7 @@ from reconciliation.models.connection import (
     OfflineCause,
     Outage,
 )
+from reconciliation.models.dry_runs import BackgroundDryRun
 from reconciliation.models.feeds import FeedState, StockFeed
 from reconciliation.models.intervals import IntervalSetting
 from reconciliation.models.maintenance import JobKind, JobState, MaintenanceJob
@@ -70,6 +71,7 @@ __all__ = [
     "AlertState",
     "Attempt",
     "AttemptOutcome",
+    "BackgroundDryRun",
     "Batch",
     "BatchState",
     "BulkKind",

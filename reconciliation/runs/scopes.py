@@ -20,7 +20,7 @@ from reconciliation.models import EntryState, Run, RunEntry, Scope
 from reconciliation.runs import planner
 from reconciliation.runs.planner import Demand
 
-# Of so many orders a dry run forecasts the outcome.
+# Of so many orders a dry run within a request forecasts the outcome.
 ROUND = 2_000
 # So many are planned at once: a run plans on while it works, and must not stop for it.
 PORTION = 500
@@ -32,6 +32,10 @@ _FEW = 100
 
 Rank = tuple[datetime, int]
 """Time of capture and sequence: what is lower is served first."""
+
+
+class TooMany(Exception):
+    """A scope has more orders, with those ahead of them, than the caller can plan."""
 
 
 def orders_in(scope: Scope | str, data: Mapping[str, Any]) -> Any:
@@ -90,16 +94,25 @@ def demands_of(order_ids: Sequence[int]) -> list[Demand]:
     return [Demand(pk, dict(units[pk])) for pk in order_ids]
 
 
+def _demands(order_ids: Sequence[int]) -> Iterator[Demand]:
+    """Yield what orders lack, a part at a time: of a whole backlog it would fill the memory."""
+    for start in range(0, len(order_ids), _WALKED):
+        yield from demands_of(order_ids[start : start + _WALKED])
+
+
 def round_of(
     scope: Scope | str,
     data: Mapping[str, Any],
     *,
     now: datetime,
     run: Run | None = None,
+    whole: bool = False,
+    at_most: int | None = None,
 ) -> list[int]:
     """Return the next orders of a scope, oldest first, and those ahead of them.
 
-    `PORTION` orders for a run, `ROUND` without one.
+    `PORTION` orders for a run, `ROUND` without one, with `whole` all of them. Raises TooMany if
+    those ahead make them more than `at_most`.
 
     A scope that leaves out an earlier order that waits for one of the same SKUs, or that keeps its
     place for it, takes it along: oldest first holds whatever was chosen (promise 4). Orders that
@@ -107,7 +120,8 @@ def round_of(
     left to the next run.
     """
     had = Exists(RunEntry.objects.filter(run=run, order=OuterRef("pk")))
-    chosen = orders_in(scope, data).exclude(had)[: ROUND if run is None else PORTION]
+    size = None if whole else ROUND if run is None else PORTION
+    chosen = orders_in(scope, data).exclude(had)[:size]
     ranks = {pk: (at, pk) for pk, at in chosen.values_list("pk", "captured_at")}
     takes_all = scope in (Scope.MISSING, Scope.PROMISES) and not (
         data.get("site") or "sites" in data
@@ -118,9 +132,10 @@ def round_of(
     if takes_all and has_promises:
         _add_arrived(ranks, had, now=now)
     if has_promises and promised.exists():
-        _add_those_ahead(ranks, promised if takes_all else _waiting_too(promised, had))
+        ahead = promised if takes_all else _waiting_too(promised, had)
+        _add_those_ahead(ranks, ahead, at_most=at_most)
     elif not takes_all:
-        _add_those_ahead(ranks, Order.objects.waiting().exclude(had))
+        _add_those_ahead(ranks, Order.objects.waiting().exclude(had), at_most=at_most)
     order_ids = sorted(ranks, key=ranks.__getitem__)
     return _before_arrived(order_ids, run, now=now) if run and has_promises else order_ids
 
@@ -164,22 +179,30 @@ def _before_arrived(order_ids: list[int], run: Run, *, now: datetime) -> list[in
     ]
 
 
-def _add_those_ahead(ranks: dict[int, Rank], waiting: OrderQuerySet) -> None:
+def _add_those_ahead(
+    ranks: dict[int, Rank], waiting: OrderQuerySet, *, at_most: int | None
+) -> None:
     """Add to `ranks` the orders of `waiting` that are ahead of its orders at one of their SKUs.
 
-    `waiting` may hold short orders that keep their place; only what they lack counts.
+    `waiting` may hold short orders that keep their place; only what they lack counts. Raises
+    TooMany when `ranks` would have more than `at_most`.
     """
     last: dict[planner.Key, Rank] = {}
     fresh = list(ranks)
     while fresh:
         # Those before what was `last` so far are known: only what moves it asks for more.
         moved: dict[planner.Key, Rank] = {}
-        for demand in demands_of(fresh):
+        for demand in _demands(fresh):
             rank = ranks[demand.order_id]
             for key in demand.units:
                 if key not in last or rank > last[key]:
                     last[key] = moved[key] = rank
-        found = {rank for rank in _ahead(moved, waiting, known=ranks) if rank[1] not in ranks}
+        found = set()
+        for rank in _ahead(moved, waiting, known=ranks):
+            if rank[1] not in ranks:
+                found.add(rank)
+            if at_most is not None and len(ranks) + len(found) > at_most:
+                raise TooMany
         fresh = [pk for _, pk in found]
         ranks.update((pk, (at, pk)) for at, pk in found)
 

@@ -107,6 +107,9 @@ TABLE: dict[str, tuple[str, str]] = {
     "run_attempts": ("/runs/{run}/calls/", _VIEWER_OF),
     "run_live": ("/live/runs/{run}/", _VIEWER_OF),
     "run_new": ("/runs/new/", _MERCHANDISER),
+    "dry_run_start": ("POST /runs/new/dry-run/", "in 403 403 -> -> -> -> ->"),
+    "dry_run_stop": ("POST /runs/new/dry-run/stop/", "in 403 403 -> -> -> -> ->"),
+    "dry_run_live": ("/live/runs/new/", _MERCHANDISER),
     # Outages: the connection is everybody's, the figures are those of one's sites
     "outages": ("/outages/", _VIEWER),
     "outage": ("/outages/{outage}/", _VIEWER),

@@ -30,6 +30,7 @@ HARMLESS = {
     "orders.CustomerMessage.webhook_error",
     "orders.MessageTemplate.body",
     "orders.Order.payload_hash",
+    "reconciliation.MaintenanceJob.key",
     "reconciliation.ReservationDocument.body",
 }
 

@@ -1,21 +1,15 @@
-"""Pages about reconciliations: the list, one run while it works, and starting one."""
+"""Pages about reconciliations: the list, and one run while it works."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import messages
-from django.db import transaction
 from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.shortcuts import render
 
-from coc_admin.accounts import audit_log
 from coc_admin.accounts.site_access import SiteAccess, site_access
-from coc_admin.console.access import READ_AND_POST, console_page
-from coc_admin.console.forms import ReasonForm, ScopeForm
+from coc_admin.console.access import console_page
 from coc_admin.console.orders.timeline import attempt_words
 from coc_admin.console.runs.detail_views import (
     CHANGED,
@@ -23,21 +17,19 @@ from coc_admin.console.runs.detail_views import (
     changed_since_before,
     with_outcome_before,
 )
+from coc_admin.console.runs.dry_run_views import dry_runs_of
 from coc_admin.console.runs.queries import (
-    permitted_runs,
     run_or_404,
     seen_run,
     seen_runs,
     shown_runs,
 )
 from coc_admin.pager import NEWEST_FIRST, Column, Keyset, Page
-from orders.actors import person
 from orders.desk.shortages import Sums, sums_of
-from orders.models import Order, ReservationState
+from orders.models import Order
 from orders.units import units_of_orders
-from reconciliation.models import Attempt, AttemptOutcome, EntryState, Run, RunEntry, Trigger
+from reconciliation.models import Attempt, AttemptOutcome, EntryState, Run, RunEntry
 from reconciliation.runs import lifecycle
-from reconciliation.runs.dry_run import dry_run
 
 PAGE = 25
 ENTRIES = 50
@@ -58,6 +50,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
         "page": page,
         "form": form,
         "is_limited": access.is_limited,
+        "dry_runs": dry_runs_of(request),
     }
     return render(request, "console/runs/runs.html", context)
 
@@ -136,74 +129,3 @@ def _faults(run: Run, access: SiteAccess) -> list[Attempt]:
     return list(
         Attempt.objects.filter(pk__in=list(failed[:FAULTS])).select_related("order").order_by("-pk")
     )
-
-
-@console_page("reconciliation.start_run", methods=READ_AND_POST)
-def preview(request: HttpRequest) -> HttpResponse:
-    """Show a rerun's forecast (GET), then start it (POST); a second click finds the first run."""
-    access = site_access(request)
-    form = ScopeForm(
-        request.POST if request.method == "POST" else request.GET,
-        access=access,
-        runs=permitted_runs(access),
-    )
-    if not form.is_valid():
-        return render(request, "console/runs/run_new.html", {"form": form}, status=400)
-    reason = ReasonForm(request.POST if request.method == "POST" else None)
-    refused = ""
-    if request.method == "POST" and reason.is_valid():
-        try:
-            run = _start(request, form, reason.cleaned_data["reason"])
-        except lifecycle.RunRefused as error:
-            if _is_permitted(error.active_run, access):
-                messages.info(request, _("A reconciliation is already running. This is it."))
-                return redirect("run", pk=error.active_run.pk)  # type: ignore[union-attr]
-            refused = error.detail
-        else:
-            messages.success(request, _("The reconciliation has been started."))
-            return redirect("run", pk=run.pk)
-    context = _preview_context(form, access) | {"form": form, "reason": reason, "refused": refused}
-    return render(request, "console/runs/run_new.html", context, status=409 if refused else 200)
-
-
-def _start(request: HttpRequest, form: ScopeForm, reason: str) -> Run:
-    with transaction.atomic():
-        run = lifecycle.start_run(
-            trigger=Trigger.PERSON,
-            actor=person(request.user.get_username()),
-            scope=form.cleaned_data["scope"],
-            scope_data=form.scope_data,
-            reason=reason,
-            now=timezone.now(),
-        )
-        audit_log.record(
-            request=request,
-            action="run.started",
-            target=f"run:{run.pk}",
-            detail={"scope": form.cleaned_data["scope"]} | form.scope_data,
-            reason=reason,
-        )
-    return run
-
-
-def _is_permitted(run: Run | None, access: SiteAccess) -> bool:
-    return run is not None and permitted_runs(access).filter(pk=run.pk).exists()
-
-
-def _preview_context(form: ScopeForm, access: SiteAccess) -> dict[str, Any]:
-    would = dry_run(
-        scope=form.cleaned_data["scope"],
-        scope_data=form.scope_data,
-        told=access.allowed,
-        now=timezone.now(),
-    )
-    active = lifecycle.active_run()
-    return {
-        "would": would,
-        "active": active,
-        "active_is_permitted": _is_permitted(active, access),
-        "forecast": [(s.value, s.label, would.by_outcome.get(s, 0)) for s in _FORECAST],
-    }
-
-
-_FORECAST = (ReservationState.COMPLETE, ReservationState.PARTIAL, ReservationState.NOTHING)

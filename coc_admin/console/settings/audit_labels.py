@@ -37,6 +37,8 @@ _ACTIONS = {
     "outage.plan_ended": _("ended a planned outage"),
     "connection.released": _("released the connection"),
     "run.started": _("started a reconciliation"),
+    "run.dry_run": _("started a dry run in the background"),
+    "run.dry_run_stopped": _("stopped a dry run"),
     "channel.created": _("created an alert channel"),
     "channel.changed": _("changed an alert channel"),
     "channel.deleted": _("deleted an alert channel"),
