@@ -22,6 +22,8 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 START, END = "2026-03-01T12:00:00+00:00", "2026-03-01T12:30:00+00:00"
 WAITING: Data = {"orders": 2, "units": "3", "value": {"EUR": "20.0000"}}
+SHORT: Data = {"orders": 2, "units": "3", "value": {"EUR": "20"}}
+SHORT_ONE: Data = {"orders": 1, "units": "1", "value": {}}
 # What each rule's sentences are made of; one entry for each sentence of a rule.
 DATA: dict[str, list[Data]] = {
     "audit_differs": [{"documents": 1}, {"documents": 2}],
@@ -49,8 +51,8 @@ DATA: dict[str, list[Data]] = {
     "reconciliation_finished": [{"run": 1, "COMPLETELY_RESERVED": 2}],
     "reconciliation_running": [{"run": 1, "done": 1, "total": 2}],
     "reconciliation_shortages": [
-        {"orders": 2, "value": {"EUR": "20"}, "run": 1, "at": START},
-        {"orders": 1, "value": {"EUR": "20"}, "run": 0, "at": None},
+        {"orders": 2, "short": SHORT, "mostShort": SHORT, "run": 1, "at": START},
+        {"orders": 1, "short": SHORT_ONE, "run": 0, "at": None},
     ],
     "report_failure": [
         {"reports": 1, "date": "2026-03-01", "kind": "offline", "site": "shop", "error": ""},
