@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from reconciliation.alerts import phrases
+from reconciliation.alerts import matter, phrases
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.alerts.site_figures import Sites
 from reconciliation.models import (
@@ -36,9 +36,21 @@ class OciOffline(Rule):
             yield Found(
                 priority=Priority.WARN,
                 link="/",
-                data={**_cause_data(status), **phrases.waiting_data(status.waiting)},
-                since=status.offline_since or status.since,
+                data={
+                    **_cause_data(status),
+                    **matter.outage_data(status),
+                    **phrases.waiting_data(status.waiting),
+                },
+                since=matter.began_at(status),
             )
+
+    def is_same(self, before: Data, after: Data) -> bool:
+        """Keep apart what someone did on purpose and what OCI does."""
+        return matter.is_same_outage(before, after)
+
+    def carry(self, before: Data, after: Data) -> Data:
+        """Keep the hold while the connection is checked after it."""
+        return matter.carry_hold(before, after)
 
     def text(self, data: Data) -> Text:
         """Describe since when, why, and the waiting orders."""

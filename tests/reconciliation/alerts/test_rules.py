@@ -19,7 +19,16 @@ from reconciliation.alerts.refresh import refresh_alerts, refresh_silence_alerts
 from reconciliation.alerts.rule import Text
 from reconciliation.alerts.site_text import site_texts
 from reconciliation.alerts.text import note_of, text_of
-from reconciliation.models import Alert, Batch, CallHealth, Connection, ReportDay, Run, RunEntry
+from reconciliation.models import (
+    Alert,
+    Batch,
+    CallHealth,
+    Connection,
+    Outage,
+    ReportDay,
+    Run,
+    RunEntry,
+)
 from reconciliation.queue import heartbeats
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +124,9 @@ def test_offline_says_since_when_and_what_is_at_stake(site: Site) -> None:
         "why": "no_answer",
         "by": "",
         "reason": "",
+        "outage": Outage.objects.get().pk,
+        "onPurpose": False,
+        "heldSince": None,
         "since": NOW.isoformat(),
         "orders": 2,
         "units": "5.000",
