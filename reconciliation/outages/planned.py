@@ -15,7 +15,7 @@ from orders.actors import Actor, job
 from orders.models import Site
 from reconciliation import connection
 from reconciliation.connection.state import row
-from reconciliation.models import ConnectionState, PlannedOutage
+from reconciliation.models import Connection, ConnectionState, PlannedOutage
 
 # A form that was filled in slowly may start a window "now".
 JUST_BEFORE = timedelta(minutes=5)
@@ -101,6 +101,17 @@ def end(pk: int, *, actor: Actor, reason: str, now: datetime) -> bool:
         )
         _release(found, actor=actor, reason=reason, now=now)
         return True
+
+
+def holder(link: Connection) -> PlannedOutage | None:
+    """Return the window that holds the connection; None without one, or if a person holds it.
+
+    One query, and none unless the connection is forced offline.
+    """
+    if link.state != ConnectionState.FORCED_OFFLINE:
+        return None
+    running = PlannedOutage.objects.filter(ended_at=None, entered_at__isnull=False)
+    return next((window for window in running if str(window) == link.forced_by), None)
 
 
 def keep_times(now: datetime) -> None:

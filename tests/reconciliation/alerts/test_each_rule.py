@@ -12,7 +12,7 @@ from orders.models import Order
 from reconciliation.alerts import rules
 from reconciliation.alerts.refresh import refresh_alerts
 from reconciliation.alerts.rule import UNTIL, Data, Rule, Text
-from reconciliation.alerts.rules import RULES, button_of, title_of
+from reconciliation.alerts.rules import RULES, button_for, title_of
 from reconciliation.alerts.site_text import site_texts
 from reconciliation.models import Alert
 from tests.factories import capture, make_site
@@ -41,6 +41,17 @@ DATA: dict[str, list[Data]] = {
             "slow",
             "throttled",
         )
+    ]
+    + [
+        {
+            "why": why,
+            "window": 1,
+            "by": "Ops",
+            "reason": "Update",
+            "endsAt": END,
+            **WAITING,
+        }
+        for why in ("planned", "released")
     ],
     "orders_refused": [
         {"site": "shop", "why": "off"},
@@ -101,10 +112,12 @@ def test_each_rule_speaks_english_and_german(rule: Rule) -> None:
             assert english.message.rstrip().endswith((".", ":")), english
             assert (english.remedy == "") == (german.remedy == "")
             assert UNTIL not in more or english.remedy == "", "a past alert asks for nothing"
-    for label in (title_of, button_of):
+    for more in DATA[rule.descriptor]:
+        alert = Alert(descriptor=rule.descriptor, data=more)
+        labels = title_of(rule.descriptor), button_for(alert)
         with translation.override("de"):
-            german_label = label(rule.descriptor)
-        assert label(rule.descriptor) != german_label
+            german_labels = title_of(rule.descriptor), button_for(alert)
+        assert all(one != other for one, other in zip(labels, german_labels, strict=True))
 
 
 @pytest.mark.django_db
@@ -138,7 +151,7 @@ def test_the_example_of_the_guide_is_a_whole_alert(
 
 def test_an_alert_of_a_newer_release_is_shown_by_its_name() -> None:
     assert title_of("not_yet_known") == "not_yet_known"
-    assert button_of("not_yet_known") == "Open the page for it"
+    assert button_for(Alert(descriptor="not_yet_known")) == "Open the page for it"
 
 
 @pytest.mark.django_db

@@ -8,9 +8,12 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from coc_admin.console.formats import format_time
 from coc_admin.console.outages.planned_views import PlanForm
+from orders.actors import person
 from orders.models import Site
 from reconciliation.models import PlannedOutage
+from reconciliation.outages import planned
 from tests.coc_admin.console.scene import Scene
 
 
@@ -49,6 +52,29 @@ def test_window_is_saved_only_after_its_preview(operator: Client, outage: Scene)
     found.refresh_from_db()
     assert (found.end_reason, found.entered_at) == ("Moved", None)
     assert found.ended_at is not None
+
+
+def test_running_window_is_shown_as_one_that_ends_by_itself(
+    operator: Client, outage: Scene
+) -> None:
+    ends_at = timezone.now() + timedelta(hours=1)
+    found = planned.plan(
+        starts_at=timezone.now(),
+        ends_at=ends_at,
+        owner="Ops",
+        note="Update <b>",
+        actor=person("otto"),
+        now=timezone.now(),
+    )
+    planned.keep_times(timezone.now())
+    for address in ("/", "/settings/oci/"):
+        page = operator.get(address).content.decode()
+        assert "Planned outage (Ops: Update &lt;b&gt;)" in page
+        assert f"It ends automatically at {format_time(ends_at)}." in page
+        assert f"/outages/planned/{found.pk}/end/" in page
+        assert "/connection/release/" not in page
+        assert "until an operator releases it" not in page
+    assert 'id="planned-title"' in operator.get("/outages/").content.decode()
 
 
 @pytest.mark.django_db
