@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 
 from orders.actors import Actor, job
 from orders.models import Site
@@ -112,6 +113,16 @@ def holder(link: Connection) -> PlannedOutage | None:
         return None
     running = PlannedOutage.objects.filter(ended_at=None, entered_at__isnull=False)
     return next((window for window in running if str(window) == link.forced_by), None)
+
+
+def running_or_next(now: datetime) -> PlannedOutage | None:
+    """Return the window that runs, else the next to begin; one query.
+
+    One runs until it was ended, however late.
+    """
+    open_ = PlannedOutage.objects.filter(ended_at=None)
+    known = open_.filter(Q(entered_at__isnull=False) | Q(ends_at__gt=now))
+    return known.order_by("starts_at", "pk").first()
 
 
 def keep_times(now: datetime) -> None:
