@@ -104,6 +104,12 @@ def end(pk: int, *, actor: Actor, reason: str, now: datetime) -> bool:
         return True
 
 
+def coming(now: datetime, *, within: timedelta) -> list[PlannedOutage]:
+    """Return the windows that begin within a time from now, the first one first; one query."""
+    due = PlannedOutage.objects.filter(starts_at__gt=now, starts_at__lte=now + within)
+    return list(due.filter(ended_at=None).order_by("starts_at", "pk"))
+
+
 def holder(link: Connection) -> PlannedOutage | None:
     """Return the window that holds the connection; None without one, or if a person holds it.
 

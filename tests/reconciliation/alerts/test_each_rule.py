@@ -58,6 +58,19 @@ DATA: dict[str, list[Data]] = {
         {"site": "shop", "why": "minutes", "minutes": 5},
         {"site": "shop", "why": "value", "limit": "25", "currency": "EUR"},
     ],
+    "planned_outage": [
+        {
+            "window": 1,
+            "startsAt": START,
+            "endsAt": END,
+            "by": "Ops",
+            "reason": "Update",
+            "refusing": refusing,
+            **more,
+        }
+        for refusing in ([], ["shop"], list("abcdefg"))
+        for more in ({}, {"cancelled": True})
+    ],
     "promise_passed": [{"orders": 1}, {"orders": 2}],
     "reconciliation_finished": [{"run": 1, "COMPLETELY_RESERVED": 2}],
     "reconciliation_running": [{"run": 1, "done": 1, "total": 2}],
