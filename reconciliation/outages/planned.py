@@ -7,7 +7,7 @@ The connection is locked first, then the windows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Q
@@ -17,6 +17,7 @@ from orders.models import Site
 from reconciliation import connection
 from reconciliation.connection.state import row
 from reconciliation.models import Connection, ConnectionState, PlannedOutage
+from reconciliation.reasons import Reason, say
 
 # A form that was filled in slowly may start a window "now".
 JUST_BEFORE = timedelta(minutes=5)
@@ -153,7 +154,8 @@ def _due(now: datetime) -> list[PlannedOutage]:
 def _enter(window: PlannedOutage, now: datetime) -> None:
     PlannedOutage.objects.filter(pk=window.pk, entered_at=None).update(entered_at=now)
     # False if an operator has forced it already: that hold is the operator's to release.
-    connection.force_offline(actor=job(str(window)), reason=_shown(window), now=now)
+    why = _why(window, "window_runs")
+    connection.force_offline(actor=job(str(window)), reason=why, now=now)
 
 
 def _end_on_time(window: PlannedOutage, now: datetime) -> None:
@@ -161,7 +163,7 @@ def _end_on_time(window: PlannedOutage, now: datetime) -> None:
     PlannedOutage.objects.filter(pk=window.pk, ended_at=None).update(
         ended_at=now, ended_by=actor.name
     )
-    _release(window, actor=actor, reason=_shown(window), now=now)
+    _release(window, actor=actor, reason=_why(window, "window_ended"), now=now)
 
 
 def _release(window: PlannedOutage, *, actor: Actor, reason: str, now: datetime) -> None:
@@ -171,9 +173,9 @@ def _release(window: PlannedOutage, *, actor: Actor, reason: str, now: datetime)
         connection.release_forced(actor=actor, reason=reason, now=now)
 
 
-def _shown(window: PlannedOutage) -> str:
-    until = window.ends_at.astimezone(UTC)
-    return f"Planned outage until {until:%Y-%m-%d %H:%M} UTC ({window.owner}): {window.note}"
+def _why(window: PlannedOutage, code: str) -> Reason:
+    # Without the end, which may be put off while the window runs.
+    return say(code, owner=window.owner, note=window.note)
 
 
 def _lock() -> None:

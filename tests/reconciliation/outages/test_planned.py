@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import translation
 
 from orders.actors import person
 from orders.models import InventoryList, ListType, Site
+from orders.reasons import read
 from reconciliation import connection
-from reconciliation.models import Connection, Outage, PlannedOutage
+from reconciliation.models import Connection, ConnectionChange, Outage, PlannedOutage
 from reconciliation.outages import planned
 
 pytestmark = pytest.mark.django_db
@@ -40,12 +42,38 @@ def test_window_begins_and_ends_on_time() -> None:
     planned.keep_times(at(69.9))
     found = Connection.objects.get()
     assert (found.state, found.forced_by) == ("FORCED_OFFLINE", str(window))
-    assert found.reason == "Planned outage until 2026-03-01 13:10 UTC (Ops): Update"
+    assert found.reason == "Planned outage (Ops): Update"
     planned.keep_times(at(70))
     assert state() == "OFFLINE"
     window.refresh_from_db()
     assert (window.entered_at, window.ended_at, window.end_reason) == (at(10), at(70), "")
     assert Outage.objects.count() == 1
+
+
+def test_reasons_of_a_window_are_shown_in_the_readers_language() -> None:
+    plan()
+    planned.keep_times(at(10))
+    planned.keep_times(at(70))
+    rows = [Outage.objects.get(), *ConnectionChange.objects.order_by("pk")]
+    assert [row.reason for row in rows] == [
+        "Planned outage (Ops): Update",
+        "Planned outage (Ops): Update",
+        "The planned outage has ended (Ops): Update",
+    ]
+    with translation.override("de"):
+        assert [read(row.reason, row.reason_codes) for row in rows] == [
+            "Geplanter Ausfall (Ops): Update",
+            "Geplanter Ausfall (Ops): Update",
+            "Der geplante Ausfall ist beendet (Ops): Update",
+        ]
+
+
+def test_reason_of_a_person_who_ends_a_window_stays_in_their_words() -> None:
+    window = plan()
+    planned.keep_times(at(10))
+    planned.end(window.pk, actor=ANNA, reason="  Done.  ", now=at(20))
+    last = ConnectionChange.objects.latest("pk")
+    assert (last.reason, last.reason_codes) == ("Done.", None)
 
 
 def test_window_that_no_monitor_saw_does_not_begin_late() -> None:
