@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from orders.actors import Actor, job
 from orders.models import Site
@@ -24,7 +24,10 @@ JUST_BEFORE = timedelta(minutes=5)
 
 
 class WindowRefused(ValueError):
-    """A window can't be planned; `why` is `order`, `past` or `overlap`."""
+    """A window can't be planned or extended.
+
+    `why` is `order`, `past` or `overlap`; of an extension also `over`, `shorter` or `moved`.
+    """
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -62,8 +65,19 @@ def check(*, starts_at: datetime, ends_at: datetime, now: datetime) -> None:
         raise WindowRefused("order")
     if ends_at <= now or starts_at < now - JUST_BEFORE:
         raise WindowRefused("past")
-    others = PlannedOutage.objects.filter(ended_at=None)
-    if others.filter(starts_at__lt=ends_at, ends_at__gt=starts_at).exists():
+    if _overlapping(starts_at, ends_at).exists():
+        raise WindowRefused("overlap")
+
+
+def check_extension(window: PlannedOutage, *, ends_at: datetime, now: datetime) -> None:
+    """Raise WindowRefused if the window can't last until `ends_at`; one query."""
+    if window.ended_at is not None or (window.entered_at is None and window.ends_at <= now):
+        raise WindowRefused("over")
+    if ends_at <= window.ends_at:
+        raise WindowRefused("shorter")
+    if ends_at <= now:
+        raise WindowRefused("past")
+    if _overlapping(window.starts_at, ends_at).exclude(pk=window.pk).exists():
         raise WindowRefused("overlap")
 
 
@@ -89,6 +103,22 @@ def plan(
             created_at=now,
             created_by=actor.name[:150],
         )
+
+
+def extend(pk: int, *, ends_at: datetime, seen: datetime, now: datetime) -> None:
+    """Let a running or coming window end later. Raises WindowRefused.
+
+    `seen` is its end as the person saw it; if it is another one now, the window has `moved`.
+    """
+    with transaction.atomic():
+        _lock()
+        window = PlannedOutage.objects.get(pk=pk)
+        if window.ends_at != seen:
+            raise WindowRefused("moved")
+        check_extension(window, ends_at=ends_at, now=now)
+        still = PlannedOutage.objects.filter(pk=pk, ended_at=None, ends_at=seen)
+        if not still.update(ends_at=ends_at):
+            raise WindowRefused("moved")
 
 
 def end(pk: int, *, actor: Actor, reason: str, now: datetime) -> bool:
@@ -176,6 +206,11 @@ def _release(window: PlannedOutage, *, actor: Actor, reason: str, now: datetime)
 def _why(window: PlannedOutage, code: str) -> Reason:
     # Without the end, which may be put off while the window runs.
     return say(code, owner=window.owner, note=window.note)
+
+
+def _overlapping(starts_at: datetime, ends_at: datetime) -> QuerySet[PlannedOutage]:
+    others = PlannedOutage.objects.filter(ended_at=None)
+    return others.filter(starts_at__lt=ends_at, ends_at__gt=starts_at)
 
 
 def _lock() -> None:

@@ -112,6 +112,62 @@ def test_early_end_releases_the_connection_once() -> None:
     assert (state(), window.ended_at, window.end_reason) == ("OFFLINE", at(20), "Done")
 
 
+def extend(window: PlannedOutage, end: float, *, now: float = 0, seen: float = 70) -> None:
+    planned.extend(window.pk, ends_at=at(end), seen=at(seen), now=at(now))
+
+
+def test_extended_window_ends_at_its_new_end() -> None:
+    window = plan()
+    extend(window, 80)
+    planned.keep_times(at(10))
+    extend(window, 90, now=75, seen=80)
+    planned.keep_times(at(89))
+    assert state() == "FORCED_OFFLINE"
+    planned.keep_times(at(90))
+    window.refresh_from_db()
+    assert (state(), window.ends_at, window.ended_at) == ("OFFLINE", at(90), at(90))
+
+
+def test_running_window_past_its_end_can_be_extended_until_the_monitor_ends_it() -> None:
+    window = plan()
+    planned.keep_times(at(10))
+    with pytest.raises(planned.WindowRefused, match="past"):
+        extend(window, 72, now=73)
+    extend(window, 80, now=73)
+    planned.keep_times(at(74))
+    assert state() == "FORCED_OFFLINE"
+
+
+@pytest.mark.parametrize(
+    ("end", "now", "seen", "why"),
+    [
+        (70, 0, 70, "shorter"),
+        (69, 0, 70, "shorter"),
+        (91, 0, 70, "overlap"),
+        (80, 0, 71, "moved"),
+        (80, 70, 70, "over"),
+    ],
+)
+def test_extension_is_refused(end: float, now: float, seen: float, why: str) -> None:
+    window = plan()
+    plan(90, 95)
+    with pytest.raises(planned.WindowRefused) as refusal:
+        extend(window, end, now=now, seen=seen)
+    assert refusal.value.why == why
+    window.refresh_from_db()
+    assert window.ends_at == at(70)
+    extend(window, 90, now=69)
+    window.refresh_from_db()
+    assert window.ends_at == at(90)
+
+
+def test_window_that_is_over_is_not_extended() -> None:
+    window = plan()
+    planned.end(window.pk, actor=ANNA, reason="Moved", now=at(5))
+    with pytest.raises(planned.WindowRefused, match="over"):
+        extend(window, 80, now=6)
+
+
 def test_cancelled_window_does_not_begin() -> None:
     planned.end(plan().pk, actor=ANNA, reason="Moved", now=at(5))
     planned.keep_times(at(10))
