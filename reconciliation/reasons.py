@@ -130,6 +130,8 @@ register(
         "never_answered": _("OCI has never answered with these settings."),
         "oci_answers_again": _("OCI answers again."),
         "nothing_waits": _("Nothing waits for a reservation any more."),
+        "window_runs": _("Planned outage (%(owner)s): %(note)s"),
+        "window_ended": _("The planned outage has ended (%(owner)s): %(note)s"),
         "orders_wait": _("Orders wait for their reservation, or for the end of a rerun."),
     }
 )

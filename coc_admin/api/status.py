@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
 from django.utils import timezone
@@ -34,6 +34,7 @@ from orders.models import Order, Site
 from orders.offline_limits import Acceptance, SiteLimits, limits_of
 from reconciliation import connection
 from reconciliation.models import CallKind, ConnectionState, FeedState, OfflineCause
+from reconciliation.outages import planned
 from reconciliation.runs import status
 from reconciliation.stock_mirror import age
 
@@ -106,6 +107,15 @@ class StockAgeAnswer(Members):
     isKept: bool = Field(description="Whether p95Seconds is within the promised age.")
 
 
+class PlannedOutageAnswer(Members):
+    """A window in which OCI is not called on purpose, for every site."""
+
+    id: int
+    startsAt: Moment
+    endsAt: Moment = Field(description="It ends automatically, or earlier.")
+    state: Literal["planned", "running"] = Field(description="running from its start to its end.")
+
+
 class StatusAnswer(Members):
     """Connection and backlog of the token's sites."""
 
@@ -122,6 +132,9 @@ class StatusAnswer(Members):
     lastRun: RunAnswer | None
     sites: list[SiteAcceptance] = Field(description="What each site takes now.")
     outage: OutageAnswer | None = Field(description="The outage that is not over yet.")
+    plannedOutage: PlannedOutageAnswer | None = Field(
+        description="The planned outage that runs now, else the next one."
+    )
     stock: list[StockAgeAnswer] = Field(description="The lists that the site sells from.")
 
 
@@ -137,6 +150,7 @@ def get_status(request: HttpRequest) -> Any:
     site_ids = sites_of(token_of(request))
     found, now = status.summary(sites=site_ids), timezone.now()
     last = runs_of_sites(site_ids).first()
+    window = planned.running_or_next(now)
     return StatusAnswer.of(
         found,
         calls=[
@@ -148,6 +162,7 @@ def get_status(request: HttpRequest) -> Any:
         lastRun=None if last is None else run_answer(last, site_ids),
         sites=_acceptance(site_ids, found, now),
         outage=outage_answer(found.outage, site_ids=site_ids) if found.outage else None,
+        plannedOutage=None if window is None else PlannedOutageAnswer.of(window),
         stock=[StockAgeAnswer.of(one) for one in age.of_sites(site_ids, now)],
     )
 

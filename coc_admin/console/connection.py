@@ -64,7 +64,7 @@ def release(request: HttpRequest) -> HttpResponse:
         if changed:
             messages.success(request, _("The connection was released and is being checked."))
         else:
-            messages.info(request, "The connection was not forced offline any more.")
+            messages.info(request, _("The connection was not forced offline any more."))
         return redirect("home")
     context = {"form": form, "is_idle": not _is_forced(request), "back": reverse("home")}
     return render(request, "console/release.html", context)

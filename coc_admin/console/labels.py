@@ -126,6 +126,18 @@ def connection_banner(
             next_step=_("The oldest orders are reserved first. You do not need to do anything."),
         )
     works = acceptance_words(limits, now=now)
+    if status.window is not None:
+        return Banner(
+            tone="warn",
+            icon="hand-stop",
+            title=_("Planned outage (%(who)s: %(reason)s)")
+            % {"who": status.window.owner, "reason": status.window.note},
+            since=status.since,
+            works=works,
+            at_stake=at_stake,
+            next_step=_("It ends automatically at %(time)s.")
+            % {"time": format_time(status.window.ends_at)},
+        )
     if status.connection == ConnectionState.FORCED_OFFLINE:
         return Banner(
             tone="warn",
@@ -292,7 +304,10 @@ def _waiting(*, connection: str, before: int) -> Standing:
         "The order is accepted and its stock is taken off ATO, but OCI has not reserved it yet."
     )
     if connection == ConnectionState.FORCED_OFFLINE:
-        following = _("It is reserved when an operator releases the connection.")
+        following = _(
+            "It is reserved when the connection is released: by an operator, or at the end of a"
+            " planned outage."
+        )
     elif connection == ConnectionState.OFFLINE:
         following = _("It is reserved automatically when OCI answers again, oldest order first.")
     else:

@@ -24,7 +24,7 @@ from coc_admin.pager import Page
 from orders import reasons
 from orders.models import Order
 from orders.texts import made_visible
-from reconciliation.alerts.rules import button_of, title_of
+from reconciliation.alerts.rules import button_for, title_of
 from reconciliation.models import EntryState
 
 register = template.Library()
@@ -38,7 +38,7 @@ register.filter("day", formats.format_day)
 register.filter("price_to_type", formats.price_to_type)
 register.filter("visible", made_visible)
 register.filter("alert_title", title_of)
-register.filter("alert_button", button_of)
+register.filter("alert_button", button_for)
 
 ICONS = "vendor/tabler-icons-3.51.0/icons.svg"
 

@@ -84,6 +84,10 @@ class Rule(ABC):
         """The rule's name in the database and the API: the name of its file."""
         return type(self).__module__.rpartition(".")[2]
 
+    def button_for(self, data: Data) -> Promise:
+        """Return the label of the button, for a rule whose link depends on the matter."""
+        return self.button
+
     @abstractmethod
     def find(self, facts: Facts) -> Iterable[Found]:
         """Yield the current findings."""

@@ -45,7 +45,7 @@ from reconciliation.models.feeds import FeedState, StockFeed
 from reconciliation.models.intervals import IntervalSetting
 from reconciliation.models.maintenance import JobKind, JobState, MaintenanceJob
 from reconciliation.models.order_imports import OrderImport
-from reconciliation.models.planned import PlannedOutage
+from reconciliation.models.planned import PlannedOutage, WindowState
 from reconciliation.models.releases import Release, ReleaseState
 from reconciliation.models.reports import ReportDay, ReportType, VanishedOrder
 from reconciliation.models.runs import (
@@ -117,4 +117,5 @@ __all__ = [
     "StockFeed",
     "Trigger",
     "VanishedOrder",
+    "WindowState",
 ]

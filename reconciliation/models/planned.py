@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+
+class WindowState(models.TextChoices):
+    """How far a window is; made from its row and never stored."""
+
+    PLANNED = "planned", _("Planned")
+    RUNNING = "running", _("Running")
+    OVER = "over", _("Over")
+    CANCELLED = "cancelled", _("Cancelled")
 
 
 class PlannedOutage(models.Model):
@@ -34,3 +44,10 @@ class PlannedOutage(models.Model):
 
     def __str__(self) -> str:
         return f"planned outage {self.pk}"
+
+    @property
+    def state(self) -> WindowState:
+        """How far it is. A window that no monitor saw counts as cancelled."""
+        if self.ended_at is None:
+            return WindowState.PLANNED if self.entered_at is None else WindowState.RUNNING
+        return WindowState.CANCELLED if self.entered_at is None else WindowState.OVER

@@ -7,22 +7,27 @@ The connection is locked first, then the windows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from orders.actors import Actor, job
 from orders.models import Site
 from reconciliation import connection
 from reconciliation.connection.state import row
-from reconciliation.models import ConnectionState, PlannedOutage
+from reconciliation.models import Connection, ConnectionState, PlannedOutage
+from reconciliation.reasons import Reason, say
 
 # A form that was filled in slowly may start a window "now".
 JUST_BEFORE = timedelta(minutes=5)
 
 
 class WindowRefused(ValueError):
-    """A window can't be planned; `why` is `order`, `past` or `overlap`."""
+    """A window can't be planned or extended.
+
+    `why` is `order`, `past` or `overlap`; of an extension also `over`, `shorter` or `moved`.
+    """
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -60,8 +65,19 @@ def check(*, starts_at: datetime, ends_at: datetime, now: datetime) -> None:
         raise WindowRefused("order")
     if ends_at <= now or starts_at < now - JUST_BEFORE:
         raise WindowRefused("past")
-    others = PlannedOutage.objects.filter(ended_at=None)
-    if others.filter(starts_at__lt=ends_at, ends_at__gt=starts_at).exists():
+    if _overlapping(starts_at, ends_at).exists():
+        raise WindowRefused("overlap")
+
+
+def check_extension(window: PlannedOutage, *, ends_at: datetime, now: datetime) -> None:
+    """Raise WindowRefused if the window can't last until `ends_at`; one query."""
+    if window.ended_at is not None or (window.entered_at is None and window.ends_at <= now):
+        raise WindowRefused("over")
+    if ends_at <= window.ends_at:
+        raise WindowRefused("shorter")
+    if ends_at <= now:
+        raise WindowRefused("past")
+    if _overlapping(window.starts_at, ends_at).exclude(pk=window.pk).exists():
         raise WindowRefused("overlap")
 
 
@@ -89,6 +105,22 @@ def plan(
         )
 
 
+def extend(pk: int, *, ends_at: datetime, seen: datetime, now: datetime) -> None:
+    """Let a running or coming window end later. Raises WindowRefused.
+
+    `seen` is its end as the person saw it; if it is another one now, the window has `moved`.
+    """
+    with transaction.atomic():
+        _lock()
+        window = PlannedOutage.objects.get(pk=pk)
+        if window.ends_at != seen:
+            raise WindowRefused("moved")
+        check_extension(window, ends_at=ends_at, now=now)
+        still = PlannedOutage.objects.filter(pk=pk, ended_at=None, ends_at=seen)
+        if not still.update(ends_at=ends_at):
+            raise WindowRefused("moved")
+
+
 def end(pk: int, *, actor: Actor, reason: str, now: datetime) -> bool:
     """End a running window or cancel a coming one; False if it was over (nothing changes)."""
     with transaction.atomic():
@@ -101,6 +133,33 @@ def end(pk: int, *, actor: Actor, reason: str, now: datetime) -> bool:
         )
         _release(found, actor=actor, reason=reason, now=now)
         return True
+
+
+def coming(now: datetime, *, within: timedelta) -> list[PlannedOutage]:
+    """Return the windows that begin within a time from now, the first one first; one query."""
+    due = PlannedOutage.objects.filter(starts_at__gt=now, starts_at__lte=now + within)
+    return list(due.filter(ended_at=None).order_by("starts_at", "pk"))
+
+
+def holder(link: Connection) -> PlannedOutage | None:
+    """Return the window that holds the connection; None without one, or if a person holds it.
+
+    One query, and none unless the connection is forced offline.
+    """
+    if link.state != ConnectionState.FORCED_OFFLINE:
+        return None
+    running = PlannedOutage.objects.filter(ended_at=None, entered_at__isnull=False)
+    return next((window for window in running if str(window) == link.forced_by), None)
+
+
+def running_or_next(now: datetime) -> PlannedOutage | None:
+    """Return the window that runs, else the next to begin; one query.
+
+    One runs until it was ended, however late.
+    """
+    open_ = PlannedOutage.objects.filter(ended_at=None)
+    known = open_.filter(Q(entered_at__isnull=False) | Q(ends_at__gt=now))
+    return known.order_by("starts_at", "pk").first()
 
 
 def keep_times(now: datetime) -> None:
@@ -125,7 +184,8 @@ def _due(now: datetime) -> list[PlannedOutage]:
 def _enter(window: PlannedOutage, now: datetime) -> None:
     PlannedOutage.objects.filter(pk=window.pk, entered_at=None).update(entered_at=now)
     # False if an operator has forced it already: that hold is the operator's to release.
-    connection.force_offline(actor=job(str(window)), reason=_shown(window), now=now)
+    why = _why(window, "window_runs")
+    connection.force_offline(actor=job(str(window)), reason=why, now=now)
 
 
 def _end_on_time(window: PlannedOutage, now: datetime) -> None:
@@ -133,7 +193,7 @@ def _end_on_time(window: PlannedOutage, now: datetime) -> None:
     PlannedOutage.objects.filter(pk=window.pk, ended_at=None).update(
         ended_at=now, ended_by=actor.name
     )
-    _release(window, actor=actor, reason=_shown(window), now=now)
+    _release(window, actor=actor, reason=_why(window, "window_ended"), now=now)
 
 
 def _release(window: PlannedOutage, *, actor: Actor, reason: str, now: datetime) -> None:
@@ -143,9 +203,14 @@ def _release(window: PlannedOutage, *, actor: Actor, reason: str, now: datetime)
         connection.release_forced(actor=actor, reason=reason, now=now)
 
 
-def _shown(window: PlannedOutage) -> str:
-    until = window.ends_at.astimezone(UTC)
-    return f"Planned outage until {until:%Y-%m-%d %H:%M} UTC ({window.owner}): {window.note}"
+def _why(window: PlannedOutage, code: str) -> Reason:
+    # Without the end, which may be put off while the window runs.
+    return say(code, owner=window.owner, note=window.note)
+
+
+def _overlapping(starts_at: datetime, ends_at: datetime) -> QuerySet[PlannedOutage]:
+    others = PlannedOutage.objects.filter(ended_at=None)
+    return others.filter(starts_at__lt=ends_at, ends_at__gt=starts_at)
 
 
 def _lock() -> None:

@@ -19,9 +19,11 @@ from reconciliation.models import (
     EntryState,
     OfflineCause,
     Outage,
+    PlannedOutage,
     Run,
     RunEntry,
 )
+from reconciliation.outages import planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Status:
     """The status. `since` is when the connection entered its state.
 
     `offline_since` is when the outage that is not over yet began (the first call without an
-    answer), or None without one.
+    answer), or None without one. `window` is the planned outage that holds the connection offline.
     """
 
     connection: ConnectionState
@@ -70,6 +72,7 @@ class Status:
     cause: OfflineCause
     reason: str
     forced_by: str
+    window: PlannedOutage | None
     last_good_at: datetime | None
     outage: Outage | None
     waiting: Waiting
@@ -84,9 +87,10 @@ class Status:
 
 
 def summary(*, sites: Collection[str] | None = None) -> Status:
-    """Return where things stand now, of these sites or of all; seven small queries.
+    """Return where things stand now, of these sites or of all.
 
-    The last run is the newest of all, and its counts are those of all sites.
+    Seven small queries, eight while the connection is forced offline. The last run is the
+    newest of all, and its counts are those of all sites.
     """
     orders = Order.objects.all() if sites is None else Order.objects.filter(site__in=sites)
     link = connection.current()
@@ -96,6 +100,7 @@ def summary(*, sites: Collection[str] | None = None) -> Status:
         cause=OfflineCause(link.cause),
         reason=link.reason,
         forced_by=link.forced_by,
+        window=planned.holder(link),
         last_good_at=link.last_good_at,
         outage=Outage.objects.filter(is_open=True).first(),
         waiting=sum_up(orders.waiting()),

@@ -26,6 +26,7 @@ from reconciliation.models import (
     ConnectionState,
     OfflineCause,
     Outage,
+    PlannedOutage,
     ReportDay,
     Run,
 )
@@ -55,6 +56,9 @@ PAGES = {
     "outages": "/outages/",
     "outage": "/outages/{outage}/",
     "outage-open": "/outages/{open_outage}/",
+    "outage-plan": "/outages/plan/",
+    "outage-extend": "/outages/planned/{planned}/extend/",
+    "outage-end": "/outages/planned/{planned}/end/",
     "desk": "/desk/",
     "desk-skus": "/desk/skus/",
     "no-desk": "/desk/?sku=nothing-like-it",
@@ -122,6 +126,7 @@ def path_of(name: str, outage: scene.Scene) -> str:
         sku=InventoryRecord.objects.filter(sku="MUG-01").earliest("pk").pk,
         outage=Outage.objects.earliest("pk").pk,
         open_outage=Outage.objects.latest("pk").pk,
+        planned=PlannedOutage.objects.get().pk,
     )
 
 
@@ -129,6 +134,7 @@ def put_on_every_page(outage: scene.Scene) -> None:
     """Give each page of PAGES something to show."""
     scene.make_outage(outage.run)
     scene.make_outage(over=False, minutes_ago=40)
+    scene.make_planned_outage()
     publish.project_and_merge(now=scene.NOW)
     names.path_of(ReportDay.objects.get(report_type="reserved")).unlink()
     stock_uploads.keep(

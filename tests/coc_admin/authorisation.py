@@ -115,6 +115,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "outage": ("/outages/{outage}/", _VIEWER),
     "outage_zip": ("/outages/{outage}/reports.zip", _VIEWER),
     "plan_outage": ("/outages/plan/", _EVERY_SITE),
+    "extend_planned_outage": ("/outages/planned/{planned}/extend/", _EVERY_SITE),
     "end_planned_outage": ("/outages/planned/{planned}/end/", _EVERY_SITE),
     "force_offline": ("/connection/force-offline/", _EVERY_SITE),
     "release_offline": ("/connection/release/", _EVERY_SITE),

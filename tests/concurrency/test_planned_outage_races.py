@@ -56,6 +56,62 @@ def test_control_without_the_lock_all_are_planned(
     assert at_once(PLANNERS, plan_one) == ["planned"] * PLANNERS
 
 
+def together_after_the_check(patch: pytest.MonkeyPatch) -> Callable[[int], str]:
+    """Return acts of an extension and of a new window in its way, which meet after their checks."""
+    window, met = plan(), threading.Barrier(2)
+
+    def slow(check: Callable[..., None]) -> Callable[..., None]:
+        def check_and_wait(*args: object, **kwargs: object) -> None:
+            check(*args, **kwargs)
+            try:
+                met.wait(1)
+            except threading.BrokenBarrierError:
+                return
+
+        return check_and_wait
+
+    def act(number: int) -> str:
+        try:
+            if number:
+                plan(start=75, end=95)
+            else:
+                planned.extend(window.pk, ends_at=at(80), seen=at(70), now=at(0))
+        except planned.WindowRefused as refused:
+            return refused.why
+        return "done"
+
+    for name in ("check", "check_extension"):
+        patch.setattr(planned, name, slow(getattr(planned, name)))
+    return act
+
+
+def test_extension_and_a_new_window_in_its_way_do_not_both_succeed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connection.current()
+    assert at_once(2, together_after_the_check(monkeypatch)) == ["done", "overlap"]
+
+
+def test_control_without_the_lock_the_extension_overlaps(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection.current()
+    monkeypatch.setattr(planned, "_lock", lambda: None)
+    assert at_once(2, together_after_the_check(monkeypatch)) == ["done", "done"]
+
+
+def test_of_people_who_extend_a_window_at_once_one_succeeds() -> None:
+    connection.current()
+    window = plan()
+
+    def extend(number: int) -> str:
+        try:
+            planned.extend(window.pk, ends_at=at(80 + number), seen=at(70), now=at(0))
+        except planned.WindowRefused as refused:
+            return refused.why
+        return "done"
+
+    assert at_once(PLANNERS, extend) == ["done"] + ["moved"] * (PLANNERS - 1)
+
+
 def test_a_window_that_monitor_and_people_end_at_once_ends_once() -> None:
     window = plan()
     planned.keep_times(at(20))

@@ -36,6 +36,7 @@ SOURCES = (
     "reconciliation/connection/call_counts.py",
     "reconciliation/connection/transitions.py",
     "reconciliation/monitor/recovery.py",
+    "reconciliation/outages/planned.py",
     "reconciliation/reservation/send.py",
     "reconciliation/reservation/apply.py",
     "reconciliation/reservation/results.py",

@@ -1,4 +1,4 @@
-"""Planning an outage with a preview of its effect on each site, and ending one."""
+"""Planning an outage with a preview of its effect on each site, extending and ending one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -17,8 +17,10 @@ from django.utils.translation import gettext_lazy
 
 from coc_admin.accounts import audit_log
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.formats import format_time
 from coc_admin.console.forms import ReasonForm
 from orders.actors import person
+from orders.members import iso
 from reconciliation.models import PlannedOutage
 from reconciliation.outages import planned
 
@@ -26,6 +28,9 @@ _REFUSALS = {
     "order": gettext_lazy("The end must be later than the start."),
     "past": gettext_lazy("The window has begun already or is over. Choose a later time."),
     "overlap": gettext_lazy("Another planned outage overlaps these times. Choose other times."),
+    "over": gettext_lazy("The planned outage is over."),
+    "shorter": gettext_lazy("Enter a time after the present end."),
+    "moved": gettext_lazy("Somebody has just changed the end. Check the new one."),
 }
 _NEEDS_TIME = gettext_lazy("Enter a date and a time.")
 
@@ -57,6 +62,26 @@ class PlanForm(forms.Form):
         return values
 
 
+class ExtendForm(ReasonForm):
+    """The later end of a window, in the time zone of the person, and why."""
+
+    ends_at = forms.DateTimeField(error_messages={"required": _NEEDS_TIME})
+
+    def __init__(self, data: QueryDict | None, *, window: PlannedOutage) -> None:
+        shown = timezone.localtime(window.ends_at)
+        super().__init__(data, initial={"ends_at": f"{shown:%Y-%m-%dT%H:%M}"})
+        self._window = window
+
+    def clean_ends_at(self) -> datetime:
+        """Refuse an end that the window can't have."""
+        ends_at: datetime = self.cleaned_data["ends_at"].astimezone(UTC)
+        try:
+            planned.check_extension(self._window, ends_at=ends_at, now=timezone.now())
+        except planned.WindowRefused as refusal:
+            raise forms.ValidationError(_REFUSALS[refusal.why]) from None
+        return ends_at
+
+
 @console_page("reconciliation.force_offline", methods=READ_AND_POST, every_site=True)
 def plan(request: HttpRequest) -> HttpResponse:
     """Ask for a window, show its effect, then save what was shown."""
@@ -74,6 +99,28 @@ def plan(request: HttpRequest) -> HttpResponse:
             )
             context["window"] = values
     return render(request, "console/outages/plan.html", context)
+
+
+@console_page("reconciliation.force_offline", methods=READ_AND_POST, every_site=True)
+def extend(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask for a later end, show its effect, then save what was shown."""
+    window = get_object_or_404(PlannedOutage, pk=min(pk, 2**63 - 1))
+    form = ExtendForm(request.POST or None, window=window)
+    context: dict[str, Any] = {
+        "form": form,
+        "window": window,
+        "zone": timezone.get_current_timezone_name(),
+    }
+    if request.method == "POST" and form.is_valid():
+        ends_at = form.cleaned_data["ends_at"]
+        shown = _digest(window.ends_at, ends_at)
+        if request.POST.get("previewed") == shown and _save_extension(request, window, form):
+            return redirect("outages")
+        if not form.errors:
+            context["previewed"] = shown
+            context["ends_at"] = ends_at
+            context["effects"] = planned.effects(starts_at=window.starts_at, ends_at=ends_at)
+    return render(request, "console/outages/extend_planned.html", context)
 
 
 @console_page("reconciliation.force_offline", methods=READ_AND_POST, every_site=True)
@@ -126,5 +173,26 @@ def _save(request: HttpRequest, form: PlanForm) -> bool:
     return True
 
 
-def _digest(starts_at: datetime, ends_at: datetime) -> str:
-    return f"{starts_at.isoformat()} {ends_at.isoformat()}"
+def _save_extension(request: HttpRequest, window: PlannedOutage, form: ExtendForm) -> bool:
+    ends_at, reason = form.cleaned_data["ends_at"], form.cleaned_data["reason"]
+    try:
+        with transaction.atomic():
+            planned.extend(window.pk, ends_at=ends_at, seen=window.ends_at, now=timezone.now())
+            audit_log.record(
+                request=request,
+                action="outage.plan_extended",
+                target=str(window),
+                detail={"before": iso(window.ends_at), "after": iso(ends_at)},
+                reason=reason,
+            )
+    except planned.WindowRefused as refusal:
+        window.refresh_from_db()
+        form.add_error("ends_at", str(_REFUSALS[refusal.why]))
+        return False
+    words = _("The planned outage now ends at %(time)s.")
+    messages.success(request, words % {"time": format_time(ends_at)})
+    return True
+
+
+def _digest(*times: datetime) -> str:
+    return " ".join(time.isoformat() for time in times)

@@ -9,6 +9,7 @@ from coc_admin.console.outages import planned_views, report_views, views
 urlpatterns = [
     path("outages/", views.outage_list, name="outages"),
     path("outages/plan/", planned_views.plan, name="plan_outage"),
+    path("outages/planned/<int:pk>/extend/", planned_views.extend, name="extend_planned_outage"),
     path("outages/planned/<int:pk>/end/", planned_views.end, name="end_planned_outage"),
     path("outages/<int:pk>/", views.outage_page, name="outage"),
     path("outages/<int:pk>/reports.zip", report_views.outage_zip, name="outage_zip"),

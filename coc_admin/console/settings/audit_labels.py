@@ -34,6 +34,7 @@ _ACTIONS = {
     "connection.tested": _("tested the connection"),
     "connection.forced_offline": _("forced the connection offline"),
     "outage.planned": _("planned an outage"),
+    "outage.plan_extended": _("extended a planned outage"),
     "outage.plan_ended": _("ended a planned outage"),
     "connection.released": _("released the connection"),
     "run.started": _("started a reconciliation"),

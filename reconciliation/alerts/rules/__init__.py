@@ -11,6 +11,7 @@ import pkgutil
 from django.utils.functional import Promise
 
 from reconciliation.alerts.rule import Rule
+from reconciliation.models import Alert
 
 # How a module says which rule is its own.
 _ATTRIBUTE = "RULE"
@@ -45,7 +46,7 @@ def title_of(descriptor: str) -> str:
     return descriptor if rule is None else str(rule.title)
 
 
-def button_of(descriptor: str) -> str:
+def button_for(alert: Alert) -> str:
     """Return the label of the button that leads to where something can be done."""
-    rule = RULES.get(descriptor)
-    return str(Rule.button if rule is None else rule.button)
+    rule = RULES.get(alert.descriptor)
+    return str(Rule.button if rule is None else rule.button_for(alert.data))

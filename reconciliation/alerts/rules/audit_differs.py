@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.models import JobKind, JobState, MaintenanceJob, Priority
+
+# Documents that the data name, to tell one audit's findings from the next one's.
+MOST_NAMED = 50
 
 
 class AuditDiffers(Rule):
@@ -25,13 +29,21 @@ class AuditDiffers(Rule):
             yield Found(
                 priority=Priority.WARN,
                 link="/settings/maintenance/audit/",
-                data={"documents": last[0]},
+                data={"documents": last[0], "named": _named(done, last[0])},
                 since=last[1],
             )
 
+    def is_same(self, before: Data, after: Data) -> bool:
+        """Return False if none of the documents differed in the audit before."""
+        known, named = _all_named(before), _all_named(after)
+        return known is None or named is None or bool(known & named)
+
     def has_grown(self, before: Data, after: Data) -> bool:
-        """Call people again when more documents differ."""
-        return bool(after["documents"] > before.get("documents", 0))
+        """Call people again when more documents differ, or others."""
+        known, named = _all_named(before), _all_named(after)
+        if known is None or named is None:
+            return bool(after["documents"] > before.get("documents", 0))
+        return not named <= known
 
     def text(self, data: Data) -> Text:
         """Describe how many, and what to do."""
@@ -45,6 +57,20 @@ class AuditDiffers(Rule):
     def past(self, data: Data) -> str:
         """Describe the period."""
         return _("OCI and our documents differed from %(time)s to %(until)s.") % span_of(data)
+
+
+def _named(done: QuerySet[MaintenanceJob], number: int) -> list[str]:
+    """Return the ids of the last audit's findings; none if there are too many."""
+    if number > MOST_NAMED:
+        return []
+    rows = done.order_by("-pk").values_list("rows", flat=True).first() or []
+    return sorted(row["reservation_id"] for row in rows if "reservation_id" in row)
+
+
+def _all_named(data: Data) -> set[str] | None:
+    """Return the ids if the data name every document."""
+    named = set(data.get("named", ()))
+    return named if named and len(data["named"]) == data["documents"] else None
 
 
 RULE = AuditDiffers()

@@ -30,6 +30,10 @@ class ConfigurationFault(Rule):
                 since=status.since,
             )
 
+    def is_same(self, before: Data, after: Data) -> bool:
+        """Keep apart the faults: other settings need correction."""
+        return bool(before.get("why") == after.get("why"))
+
     def text(self, data: Data) -> Text:
         """Describe since when, and the settings to check."""
         if data.get("why") == "never":

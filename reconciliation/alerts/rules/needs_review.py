@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
-from django.db.models import Min
+from django.db.models import Max, Min
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -26,13 +27,28 @@ class NeedsReview(Rule):
         if not facts.status.review:
             return
         orders = Order.objects.needing_review().order_by()
-        oldest = orders.aggregate(at=Min("needs_review_since"))["at"] or facts.now
+        found = orders.aggregate(oldest=Min("needs_review_since"), newest=Max("needs_review_since"))
+        oldest, newest = found["oldest"] or facts.now, found["newest"] or facts.now
         yield Found(
             priority=Priority.ACTION,
             link="/orders/?state=review",
-            data={"orders": facts.status.review, "oldest": oldest.isoformat()},
+            data={
+                "orders": facts.status.review,
+                "oldest": oldest.isoformat(),
+                "newest": newest.isoformat(),
+            },
             since=oldest,
         )
+
+    def is_same(self, before: Data, after: Data) -> bool:
+        """Return whether an order is still in review that was when the alert was raised."""
+        if "newest" not in before:
+            return True
+        return datetime.fromisoformat(after["oldest"]) <= datetime.fromisoformat(before["newest"])
+
+    def carry(self, before: Data, after: Data) -> Data:
+        """Keep the newest review of those that raised the alert."""
+        return {**after, "newest": before.get("newest", after["newest"])}
 
     def text(self, data: Data) -> Text:
         """Describe how many, since when, and how a review ends."""

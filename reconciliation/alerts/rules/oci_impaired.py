@@ -34,6 +34,14 @@ class OciImpaired(Rule):
                 since=min((at for at in since if at is not None), default=None),
             )
 
+    def is_same(self, before: Data, after: Data) -> bool:
+        """Return whether a kind of call is still impaired that was before."""
+        return bool(set(before.get("kinds", ())) & set(after["kinds"]))
+
+    def has_grown(self, before: Data, after: Data) -> bool:
+        """Call people again when another kind of call fails."""
+        return not set(after["kinds"]) <= set(before.get("kinds", ()))
+
     def text(self, data: Data) -> Text:
         """Describe the kinds of call, and since when."""
         sentences = {

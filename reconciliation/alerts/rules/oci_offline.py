@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from reconciliation.alerts import phrases
+from reconciliation.alerts import matter, phrases
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.alerts.site_figures import Sites
 from reconciliation.models import (
@@ -21,6 +22,9 @@ from reconciliation.models import (
 from reconciliation.runs.status import Status
 
 _OFFLINE = (ConnectionState.OFFLINE, ConnectionState.FORCED_OFFLINE)
+_OPEN_WINDOWS = gettext_lazy("Open the planned outages")
+# What the data hold of a window.
+_OF_WINDOW = ("window", "by", "reason", "endsAt")
 
 
 class OciOffline(Rule):
@@ -35,20 +39,44 @@ class OciOffline(Rule):
         if status.connection in _OFFLINE and status.cause not in OWN_FAULTS:
             yield Found(
                 priority=Priority.WARN,
-                link="/",
-                data={**_cause_data(status), **phrases.waiting_data(status.waiting)},
-                since=status.offline_since or status.since,
+                link="/" if status.window is None else "/outages/#planned-title",
+                data={
+                    **_cause_data(status),
+                    **matter.outage_data(status),
+                    **phrases.waiting_data(status.waiting),
+                },
+                since=matter.began_at(status),
             )
+
+    def is_same(self, before: Data, after: Data) -> bool:
+        """Keep apart what someone did on purpose and what OCI does."""
+        return matter.is_same_outage(before, after)
+
+    def carry(self, before: Data, after: Data) -> Data:
+        """Keep the hold and its window while the connection is checked after it."""
+        if after["why"] == "released" and "window" in before:
+            after = {**after, **{name: before[name] for name in _OF_WINDOW}}
+        return matter.carry_hold(before, after)
+
+    def button_for(self, data: Data) -> Promise:
+        """Lead to the window that holds the connection."""
+        return _OPEN_WINDOWS if data.get("why") == "planned" else self.button
 
     def text(self, data: Data) -> Text:
         """Describe since when, why, and the waiting orders."""
-        message, remedy = _sentences(data["why"])
-        words = {"time": moment_of(data), "who": data["by"], "reason": data["reason"]}
+        message, remedy = _sentences(data)
+        words = {"time": _began(data), "who": data["by"], "reason": data["reason"]}
+        if data["why"] == "planned":
+            words["end"] = moment_of(data, "endsAt")
         return Text(f"{message % words} {phrases.at_stake(phrases.waiting_of(data))}", remedy)
 
     def past(self, data: Data) -> str:
         """Describe the period and the reason."""
         words = {**span_of(data), "who": data["by"], "reason": data["reason"]}
+        words["time"] = _began(data)
+        if "window" in data:
+            message = _("A planned outage lasted from %(time)s to %(until)s (%(who)s: %(reason)s).")
+            return message % words
         if data["why"] == "forced":
             return (
                 _(
@@ -65,12 +93,30 @@ class OciOffline(Rule):
             until = phrases.moment(alert.resolved_at or alert.updated_at)
             words = {"time": phrases.moment(alert.since), "until": until}
             return _("Omnichannel Inventory was offline from %(time)s to %(until)s.") % words
+        words = {"time": phrases.moment(alert.since)}
         message = _("Omnichannel Inventory has been offline since %(time)s.")
-        since = message % {"time": phrases.moment(alert.since)}
+        if alert.data.get("why") == "planned":
+            words = {"time": _began(alert.data), "end": moment_of(alert.data, "endsAt")}
+            message = _("A planned outage began at %(time)s and ends automatically at %(end)s.")
+        since = message % words
         return f"{since} {phrases.at_stake(sites.waiting)}"
 
 
+def _began(data: Data) -> str:
+    """Return when it began: an outage of OCI may have been taken over by a hold."""
+    on_purpose = data["why"] in ("forced", "planned") and data.get("heldSince")
+    return moment_of(data, "heldSince" if on_purpose else "since")
+
+
 def _cause_data(status: Status) -> Data:
+    if window := status.window:
+        return {
+            "why": "planned",
+            "window": window.pk,
+            "by": window.owner,
+            "reason": window.note,
+            "endsAt": window.ends_at.isoformat(),
+        }
     if status.connection == ConnectionState.FORCED_OFFLINE:
         return {"why": "forced", "by": status.forced_by, "reason": status.reason}
     why = {
@@ -82,8 +128,17 @@ def _cause_data(status: Status) -> Data:
     return {"why": why.get(status.cause, "no_answer"), "by": "", "reason": ""}
 
 
-def _sentences(why: str) -> tuple[str, str]:
+def _sentences(data: Data) -> tuple[str, str]:
     """Return what happened and what to do."""
+    why = data["why"]
+    if why == "planned":
+        return (
+            _(
+                "A planned outage began at %(time)s and ends automatically at %(end)s (%(who)s:"
+                " %(reason)s)."
+            ),
+            _("You don't need to do anything. To end it earlier, open the planned outages."),
+        )
     if why == "forced":
         return (
             _("%(who)s took Omnichannel Inventory offline at %(time)s: %(reason)s"),
@@ -98,6 +153,14 @@ def _sentences(why: str) -> tuple[str, str]:
     automatic = _(
         "You don't need to do anything. Reconciliation starts automatically when OCI answers again."
     )
+    if why == "released" and "window" in data:
+        return (
+            _(
+                "The planned outage that began at %(time)s has ended and the connection is being"
+                " checked."
+            ),
+            automatic,
+        )
     if why == "released":
         return (
             _(

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from orders.models import Site
 from orders.offline_limits import Acceptance, SiteLimits, limits_of
-from reconciliation.alerts import phrases
+from reconciliation.alerts import matter, phrases
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.alerts.site_figures import Sites
 from reconciliation.models import Alert, ConnectionState, Priority
@@ -47,9 +47,17 @@ class OrdersRefused(Rule):
                     context=site.pk,
                     priority=Priority.ACTION,
                     link=f"/settings/sites/edit/{quote(site.pk, safe='')}/",
-                    data={"site": site.pk, **cause},
+                    data={"site": site.pk, **cause, **matter.outage_data(status)},
                     since=since.get(cause["why"]),
                 )
+
+    def is_same(self, before: Data, after: Data) -> bool:
+        """Keep two outages apart, and a planned one from the one that follows."""
+        return matter.is_same_outage(before, after)
+
+    def carry(self, before: Data, after: Data) -> Data:
+        """Keep the hold while the connection is checked after it."""
+        return matter.carry_hold(before, after)
 
     def text(self, data: Data) -> Text:
         """Name the site, the time, and the limit."""

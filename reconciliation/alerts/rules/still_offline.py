@@ -27,9 +27,18 @@ class StillOffline(Rule):
             yield Found(
                 priority=Priority.WARN,
                 link=f"/runs/{last.run.pk}/",
-                data={"run": last.run.pk, "at": at.isoformat(), **phrases.waiting_data(waiting)},
+                data={
+                    "run": last.run.pk,
+                    "at": at.isoformat(),
+                    "outage": last.run.outage_id,
+                    **phrases.waiting_data(waiting),
+                },
                 since=at,
             )
+
+    def is_same(self, before: Data, after: Data) -> bool:
+        """Keep two outages apart; one may stop several reconciliations."""
+        return bool(before.get("outage", after["outage"]) == after["outage"])
 
     def text(self, data: Data) -> Text:
         """Name the stopped reconciliation, and describe the waiting orders."""

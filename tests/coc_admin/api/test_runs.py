@@ -81,6 +81,7 @@ class TestStatus:
             "needsReview": 1,
             "oversold": 2,
             "short": {"orders": 2, "units": 5, "value": {"EUR": 47.5}},
+            "plannedOutage": None,
             "stock": [],
             "lastRun": {
                 "id": outage.run.pk,
@@ -145,6 +146,7 @@ class TestStatus:
                 }
             ],
             "outage": None,
+            "plannedOutage": None,
             "stock": [],
         }
 

@@ -12,7 +12,7 @@ from orders.models import Order
 from reconciliation.alerts import rules
 from reconciliation.alerts.refresh import refresh_alerts
 from reconciliation.alerts.rule import UNTIL, Data, Rule, Text
-from reconciliation.alerts.rules import RULES, button_of, title_of
+from reconciliation.alerts.rules import RULES, button_for, title_of
 from reconciliation.alerts.site_text import site_texts
 from reconciliation.models import Alert
 from tests.factories import capture, make_site
@@ -22,6 +22,8 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 START, END = "2026-03-01T12:00:00+00:00", "2026-03-01T12:30:00+00:00"
 WAITING: Data = {"orders": 2, "units": "3", "value": {"EUR": "20.0000"}}
+SHORT: Data = {"orders": 2, "units": "3", "value": {"EUR": "20"}}
+SHORT_ONE: Data = {"orders": 1, "units": "1", "value": {}}
 # What each rule's sentences are made of; one entry for each sentence of a rule.
 DATA: dict[str, list[Data]] = {
     "audit_differs": [{"documents": 1}, {"documents": 2}],
@@ -39,18 +41,42 @@ DATA: dict[str, list[Data]] = {
             "slow",
             "throttled",
         )
+    ]
+    + [
+        {
+            "why": why,
+            "window": 1,
+            "by": "Ops",
+            "reason": "Update",
+            "endsAt": END,
+            **WAITING,
+        }
+        for why in ("planned", "released")
     ],
     "orders_refused": [
         {"site": "shop", "why": "off"},
         {"site": "shop", "why": "minutes", "minutes": 5},
         {"site": "shop", "why": "value", "limit": "25", "currency": "EUR"},
     ],
+    "planned_outage": [
+        {
+            "window": 1,
+            "startsAt": START,
+            "endsAt": END,
+            "by": "Ops",
+            "reason": "Update",
+            "refusing": refusing,
+            **more,
+        }
+        for refusing in ([], ["shop"], list("abcdefg"))
+        for more in ({}, {"cancelled": True})
+    ],
     "promise_passed": [{"orders": 1}, {"orders": 2}],
     "reconciliation_finished": [{"run": 1, "COMPLETELY_RESERVED": 2}],
     "reconciliation_running": [{"run": 1, "done": 1, "total": 2}],
     "reconciliation_shortages": [
-        {"orders": 2, "value": {"EUR": "20"}, "run": 1, "at": START},
-        {"orders": 1, "value": {"EUR": "20"}, "run": 0, "at": None},
+        {"orders": 2, "short": SHORT, "mostShort": SHORT, "run": 1, "at": START},
+        {"orders": 1, "short": SHORT_ONE, "run": 0, "at": None},
     ],
     "report_failure": [
         {"reports": 1, "date": "2026-03-01", "kind": "offline", "site": "shop", "error": ""},
@@ -99,10 +125,12 @@ def test_each_rule_speaks_english_and_german(rule: Rule) -> None:
             assert english.message.rstrip().endswith((".", ":")), english
             assert (english.remedy == "") == (german.remedy == "")
             assert UNTIL not in more or english.remedy == "", "a past alert asks for nothing"
-    for label in (title_of, button_of):
+    for more in DATA[rule.descriptor]:
+        alert = Alert(descriptor=rule.descriptor, data=more)
+        labels = title_of(rule.descriptor), button_for(alert)
         with translation.override("de"):
-            german_label = label(rule.descriptor)
-        assert label(rule.descriptor) != german_label
+            german_labels = title_of(rule.descriptor), button_for(alert)
+        assert all(one != other for one, other in zip(labels, german_labels, strict=True))
 
 
 @pytest.mark.django_db
@@ -136,7 +164,7 @@ def test_the_example_of_the_guide_is_a_whole_alert(
 
 def test_an_alert_of_a_newer_release_is_shown_by_its_name() -> None:
     assert title_of("not_yet_known") == "not_yet_known"
-    assert button_of("not_yet_known") == "Open the page for it"
+    assert button_for(Alert(descriptor="not_yet_known")) == "Open the page for it"
 
 
 @pytest.mark.django_db

@@ -17,9 +17,20 @@ from reconciliation.alerts.actions import acknowledge
 from reconciliation.alerts.lifecycle import open_alerts
 from reconciliation.alerts.refresh import refresh_alerts, refresh_silence_alerts
 from reconciliation.alerts.rule import Text
+from reconciliation.alerts.rules import button_for
 from reconciliation.alerts.site_text import site_texts
 from reconciliation.alerts.text import note_of, text_of
-from reconciliation.models import Alert, Batch, CallHealth, Connection, ReportDay, Run, RunEntry
+from reconciliation.models import (
+    Alert,
+    Batch,
+    CallHealth,
+    Connection,
+    Outage,
+    ReportDay,
+    Run,
+    RunEntry,
+)
+from reconciliation.outages import planned
 from reconciliation.queue import heartbeats
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +126,9 @@ def test_offline_says_since_when_and_what_is_at_stake(site: Site) -> None:
         "why": "no_answer",
         "by": "",
         "reason": "",
+        "outage": Outage.objects.get().pk,
+        "onPurpose": False,
+        "heldSince": None,
         "since": NOW.isoformat(),
         "orders": 2,
         "units": "5.000",
@@ -139,6 +153,58 @@ def test_forced_offline_says_who_and_why() -> None:
         "WARN",
         "Release the connection when OCI may be used again.",
     )
+
+
+def test_planned_outage_says_when_it_ends_and_asks_nobody_to_release_it(site: Site) -> None:
+    window = planned.plan(
+        starts_at=at(10), ends_at=at(70), owner="Ops", note="Update", actor=person("ada"), now=NOW
+    )
+    planned.keep_times(at(11))
+    alert = said(at(12))["oci_offline"]
+    assert alert.message == (
+        "A planned outage began at 1 Mar 2026, 12:11 UTC and ends automatically at"
+        " 1 Mar 2026, 13:10 UTC (Ops: Update). No order is waiting."
+    )
+    assert (alert.remedy, alert.link, button_for(alert)) == (
+        "You don't need to do anything. To end it earlier, open the planned outages.",
+        "/outages/#planned-title",
+        "Open the planned outages",
+    )
+    assert site_texts([alert], site_ids=["shop"]) == {
+        alert.pk: "A planned outage began at 1 Mar 2026, 12:11 UTC and ends automatically at"
+        " 1 Mar 2026, 13:10 UTC. No order is waiting."
+    }
+    planned.end(window.pk, actor=person("ada"), reason="Done.", now=at(30))
+    alert = said(at(31))["oci_offline"]
+    assert alert.message == (
+        "The planned outage that began at 1 Mar 2026, 12:11 UTC has ended and the connection is"
+        " being checked. No order is waiting."
+    )
+    assert (alert.link, button_for(alert)) == ("/", "Open the connection")
+    Connection.objects.update(state="ONLINE", cause="")
+    said(at(32))
+    alert.refresh_from_db()
+    assert alert.message == (
+        "A planned outage lasted from 1 Mar 2026, 12:11 UTC to 1 Mar 2026, 12:32 UTC (Ops: Update)."
+    )
+
+
+def test_hold_of_a_person_during_a_window_asks_for_its_release() -> None:
+    connection.force_offline(actor=person("ada"), reason="Trouble.", now=NOW)
+    planned.plan(
+        starts_at=at(10), ends_at=at(70), owner="Ops", note="Update", actor=person("ada"), now=NOW
+    )
+    planned.keep_times(at(11))
+    assert said(at(12))["oci_offline"].remedy == (
+        "Release the connection when OCI may be used again."
+    )
+
+
+def test_forcing_a_lost_connection_offline_says_when_that_was() -> None:
+    lose(NOW)
+    connection.force_offline(actor=person("ada"), reason="Wait.", now=at(30))
+    message = said(at(31))["oci_offline"].message
+    assert message.startswith("ada took Omnichannel Inventory offline at 1 Mar 2026, 12:30 UTC:")
 
 
 def test_refused_credentials_need_action_once() -> None:

@@ -12,6 +12,7 @@ import pytest
 from orders.actors import person
 from orders.models import EventKind, OrderEvent
 from reconciliation import tasks
+from reconciliation.alerts.actions import acknowledge
 from reconciliation.alerts.refresh import refresh_alerts
 from reconciliation.maintenance import job_kinds, jobs, nightly_audit, schedules
 from reconciliation.maintenance.schedule_status import Standing, schedule_status
@@ -181,6 +182,43 @@ def test_a_difference_is_an_alert_until_an_audit_agrees(
     # A failed audit proves nothing.
     assert done([MalformedAnswer("away")]) == [("open", "/settings/maintenance/audit/")]
     assert done([]) == [("resolved", "/settings/maintenance/audit/")]
+
+
+def test_other_documents_that_differ_need_attention_again(
+    woken: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def audited(*ids: str) -> Alert:
+        finds(monkeypatch, [{"reservation_id": one} for one in ids])
+        job = jobs.start(kind=JobKind.AUDIT, actor=ADA, now=NOW)
+        jobs.work(job.pk, clock=lambda: NOW)
+        for _twice in range(2):
+            refresh_alerts(NOW)
+        return Alert.objects.get(descriptor="audit_differs")
+
+    def acknowledge_it() -> None:
+        alert = Alert.objects.get(descriptor="audit_differs")
+        acknowledge(alert_id=alert.pk, seen=alert.handled, actor=ADA, now=NOW)
+
+    audited("a", "b")
+    acknowledge_it()
+    # The next audit finds the same, then one of them is put right.
+    assert audited("a", "b").handling == "acknowledged"
+    assert audited("b").handling == "acknowledged"
+    # Another matter, with as many documents.
+    alert = audited("c")
+    assert (alert.handling, alert.occurrence) == ("", 2)
+    acknowledge_it()
+    # Another document joins; later one goes and another comes.
+    assert audited("c", "d").handling == ""
+    acknowledge_it()
+    alert = audited("d", "e")
+    assert (alert.handling, alert.occurrence) == ("", 2)
+    acknowledge_it()
+    # Too many to name them all: only their number tells.
+    audited(*map(str, range(60)))
+    acknowledge_it()
+    assert audited(*map(str, range(60, 120))).handling == "acknowledged"
+    assert audited(*map(str, range(61))).handling == ""
 
 
 def test_without_settings_an_audit_says_what_is_missing(woken: Any, settings: Any) -> None:

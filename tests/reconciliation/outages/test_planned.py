@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import translation
 
 from orders.actors import person
 from orders.models import InventoryList, ListType, Site
+from orders.reasons import read
 from reconciliation import connection
-from reconciliation.models import Connection, Outage, PlannedOutage
+from reconciliation.models import Connection, ConnectionChange, Outage, PlannedOutage
 from reconciliation.outages import planned
 
 pytestmark = pytest.mark.django_db
@@ -40,12 +42,38 @@ def test_window_begins_and_ends_on_time() -> None:
     planned.keep_times(at(69.9))
     found = Connection.objects.get()
     assert (found.state, found.forced_by) == ("FORCED_OFFLINE", str(window))
-    assert found.reason == "Planned outage until 2026-03-01 13:10 UTC (Ops): Update"
+    assert found.reason == "Planned outage (Ops): Update"
     planned.keep_times(at(70))
     assert state() == "OFFLINE"
     window.refresh_from_db()
     assert (window.entered_at, window.ended_at, window.end_reason) == (at(10), at(70), "")
     assert Outage.objects.count() == 1
+
+
+def test_reasons_of_a_window_are_shown_in_the_readers_language() -> None:
+    plan()
+    planned.keep_times(at(10))
+    planned.keep_times(at(70))
+    rows = [Outage.objects.get(), *ConnectionChange.objects.order_by("pk")]
+    assert [row.reason for row in rows] == [
+        "Planned outage (Ops): Update",
+        "Planned outage (Ops): Update",
+        "The planned outage has ended (Ops): Update",
+    ]
+    with translation.override("de"):
+        assert [read(row.reason, row.reason_codes) for row in rows] == [
+            "Geplanter Ausfall (Ops): Update",
+            "Geplanter Ausfall (Ops): Update",
+            "Der geplante Ausfall ist beendet (Ops): Update",
+        ]
+
+
+def test_reason_of_a_person_who_ends_a_window_stays_in_their_words() -> None:
+    window = plan()
+    planned.keep_times(at(10))
+    planned.end(window.pk, actor=ANNA, reason="  Done.  ", now=at(20))
+    last = ConnectionChange.objects.latest("pk")
+    assert (last.reason, last.reason_codes) == ("Done.", None)
 
 
 def test_window_that_no_monitor_saw_does_not_begin_late() -> None:
@@ -82,6 +110,62 @@ def test_early_end_releases_the_connection_once() -> None:
     planned.keep_times(at(22))
     window.refresh_from_db()
     assert (state(), window.ended_at, window.end_reason) == ("OFFLINE", at(20), "Done")
+
+
+def extend(window: PlannedOutage, end: float, *, now: float = 0, seen: float = 70) -> None:
+    planned.extend(window.pk, ends_at=at(end), seen=at(seen), now=at(now))
+
+
+def test_extended_window_ends_at_its_new_end() -> None:
+    window = plan()
+    extend(window, 80)
+    planned.keep_times(at(10))
+    extend(window, 90, now=75, seen=80)
+    planned.keep_times(at(89))
+    assert state() == "FORCED_OFFLINE"
+    planned.keep_times(at(90))
+    window.refresh_from_db()
+    assert (state(), window.ends_at, window.ended_at) == ("OFFLINE", at(90), at(90))
+
+
+def test_running_window_past_its_end_can_be_extended_until_the_monitor_ends_it() -> None:
+    window = plan()
+    planned.keep_times(at(10))
+    with pytest.raises(planned.WindowRefused, match="past"):
+        extend(window, 72, now=73)
+    extend(window, 80, now=73)
+    planned.keep_times(at(74))
+    assert state() == "FORCED_OFFLINE"
+
+
+@pytest.mark.parametrize(
+    ("end", "now", "seen", "why"),
+    [
+        (70, 0, 70, "shorter"),
+        (69, 0, 70, "shorter"),
+        (91, 0, 70, "overlap"),
+        (80, 0, 71, "moved"),
+        (80, 70, 70, "over"),
+    ],
+)
+def test_extension_is_refused(end: float, now: float, seen: float, why: str) -> None:
+    window = plan()
+    plan(90, 95)
+    with pytest.raises(planned.WindowRefused) as refusal:
+        extend(window, end, now=now, seen=seen)
+    assert refusal.value.why == why
+    window.refresh_from_db()
+    assert window.ends_at == at(70)
+    extend(window, 90, now=69)
+    window.refresh_from_db()
+    assert window.ends_at == at(90)
+
+
+def test_window_that_is_over_is_not_extended() -> None:
+    window = plan()
+    planned.end(window.pk, actor=ANNA, reason="Moved", now=at(5))
+    with pytest.raises(planned.WindowRefused, match="over"):
+        extend(window, 80, now=6)
 
 
 def test_cancelled_window_does_not_begin() -> None:
