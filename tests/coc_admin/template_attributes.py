@@ -16,6 +16,7 @@ FOR_PEOPLE = {
     "data-label",
     "data-key-help",
     "data-failed",
+    "data-tab",
 }
 # These end in a text that is not a number, or in one without separators.
 SAFE_FILTERS = {
