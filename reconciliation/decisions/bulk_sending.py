@@ -146,6 +146,8 @@ def send_again(bulk: BulkRemedy, *, site_ids: Collection[str] | None = None) -> 
         for line in failed(bulk, site_ids=site_ids).select_related("message"):
             if line.message is not None and message_handover.try_again(line.message):
                 again.append(line.message.pk)
+                # What a person asks for is never too late.
+                CustomerMessage.objects.filter(pk=line.message.pk, tries=0).update(tries=1)
                 BulkLine.objects.filter(pk=line.pk).update(letter=LetterState.DUE)
         if again:
             enqueue.soon("send_bulk_letters")
