@@ -34,9 +34,13 @@ _PENDING = Q(message__email=HandOver.PENDING) | Q(message__webhook=HandOver.PEND
 _FAILED = Q(message__email=HandOver.FAILED) | Q(message__webhook=HandOver.FAILED)
 # A customer is not to read of it long after somebody has called.
 _LATEST = timedelta(days=1)
-_INTERRUPTED = "The sending was interrupted. The message may have arrived."
-_LATE = "The message could not be sent for a day."
-_UNDONE = "The remedy was undone before the message was sent."
+# What the page of the order says, where the result of the remedy has the state of the letter.
+_WHY = {
+    LetterState.INTERRUPTED: "The sending was interrupted. The message may have arrived.",
+    LetterState.LATE: "The message could not be sent for a day.",
+    LetterState.UNDONE: "The remedy was undone before the message was sent.",
+}
+_CAN_BE_SENT_AGAIN = (LetterState.ENDED, LetterState.INTERRUPTED, LetterState.LATE)
 
 
 def has_due(*, now: datetime) -> bool:
@@ -94,9 +98,8 @@ def _claimed(line: BulkLine, order: Order, *, now: datetime) -> CustomerMessage 
     message = line.message
     if message is None or (message.claimed_until is not None and message.claimed_until > now):
         return None
-    if ending := _ending(message, order, bulk_letters.KINDS[BulkKind(bulk.kind)], now=now):
-        state, why = ending
-        message_handover.give_up(message, why)
+    if state := _ending(message, order, bulk_letters.KINDS[BulkKind(bulk.kind)], now=now):
+        message_handover.give_up(message, _WHY.get(state, ""))
         end(line, state)
         return None
     return message if message_handover.claim_first(message, now=now) else None
@@ -104,19 +107,19 @@ def _claimed(line: BulkLine, order: Order, *, now: datetime) -> CustomerMessage 
 
 def _ending(
     message: CustomerMessage, order: Order, kind: MessageKind, *, now: datetime
-) -> tuple[LetterState, str] | None:
-    """Return how a message ends that is not to be sent, and why; None for one that is."""
+) -> LetterState | None:
+    """Return how a message ends that is not to be sent; None for one that is."""
     if HandOver.PENDING not in (message.email, message.webhook):
         # A person has sent it.
-        return LetterState.ENDED, ""
+        return LetterState.ENDED
     if message.claimed_until is not None:
-        return LetterState.ENDED, _INTERRUPTED
+        return LetterState.INTERRUPTED
     if order.customer_erased_at is not None:
-        return LetterState.ERASED, ""
+        return LetterState.ERASED
     if not _is_true(order, kind):
-        return LetterState.UNDONE, _UNDONE
+        return LetterState.UNDONE
     if message.tries == 0 and message.at < now - _LATEST:
-        return LetterState.ENDED, _LATE
+        return LetterState.LATE
     return None
 
 
@@ -134,7 +137,7 @@ def _is_true(order: Order, kind: MessageKind) -> bool:
 
 def failed(bulk: BulkRemedy, *, site_ids: Collection[str] | None = None) -> QuerySet[BulkLine]:
     """Return the lines whose message was not handed over and can be sent again."""
-    lines = bulk.lines.filter(_FAILED, ~_PENDING, letter=LetterState.ENDED)
+    lines = bulk.lines.filter(_FAILED, ~_PENDING, letter__in=_CAN_BE_SENT_AGAIN)
     lines = lines.filter(order__customer_erased_at=None)
     return lines if site_ids is None else lines.filter(order__site__in=site_ids)
 

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='bulkline',
             name='letter',
-            field=models.CharField(blank=True, choices=[('', 'Not wanted'), ('due', 'Waiting'), ('ended', 'Ended'), ('not_done', 'Nothing was done, so there is nothing to tell.'), ('undone', 'The remedy was undone before the message was sent.'), ('erased', "The customer's data was erased."), ('no_way', 'This site has no way to send messages.'), ('no_address', 'The order has no e-mail address.')], db_default='', default='', max_length=10),
+            field=models.CharField(blank=True, choices=[('', 'Not wanted'), ('due', 'Waiting'), ('ended', 'Ended'), ('not_done', 'Nothing was done, so there is nothing to tell.'), ('undone', 'The remedy was undone before the message was sent.'), ('broken_off', 'The sending was interrupted. The message may have arrived.'), ('late', 'The message could not be sent for a day.'), ('erased', "The customer's data was erased."), ('no_way', 'This site has no way to send messages.'), ('no_address', 'The order has no e-mail address.')], db_default='', default='', max_length=10),
         ),
         migrations.AddField(
             model_name='bulkline',

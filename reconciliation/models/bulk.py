@@ -78,6 +78,8 @@ class LetterState(models.TextChoices):
     ENDED = "ended", _("Ended")  # its message says how
     NOT_DONE = "not_done", _("Nothing was done, so there is nothing to tell.")
     UNDONE = "undone", _("The remedy was undone before the message was sent.")
+    INTERRUPTED = "broken_off", _("The sending was interrupted. The message may have arrived.")
+    LATE = "late", _("The message could not be sent for a day.")
     ERASED = "erased", _("The customer's data was erased.")
     NO_WAY = "no_way", _("This site has no way to send messages.")
     NO_ADDRESS = "no_address", _("The order has no e-mail address.")

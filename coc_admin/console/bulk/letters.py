@@ -75,6 +75,7 @@ def letters_context(
     }
 
 
+_NO_REASON = (LetterState.NONE, LetterState.DUE, LetterState.ENDED)
 _UNSENT = (HandOver.NONE, HandOver.PENDING, HandOver.FAILED)
 
 
@@ -98,19 +99,17 @@ def results_context(
 
 def customer_result(line: BulkLine) -> CustomerResult:
     """Return whether the customer of a line was told; `line` has its message at hand."""
-    message = line.message
-    if message is not None and line.letter in (LetterState.DUE, LetterState.ENDED):
-        errors = " ".join(one for one in (message.email_error, message.webhook_error) if one)
-        ways = (message.email, message.webhook)
-        if HandOver.PENDING in ways:
-            return CustomerResult("info", _SENDING, "")
-        if HandOver.SENT in ways:
-            return CustomerResult("ok", _TOLD, errors)
-        return CustomerResult("bad", _NOT_TOLD, errors)
-    if line.letter == LetterState.DUE:
+    message, state = line.message, LetterState(line.letter)
+    waits = line.state == BulkState.PENDING and state == LetterState.NONE
+    if message is None and (waits or state == LetterState.DUE):
         return CustomerResult("info", _WAITING, "")
-    state = LetterState(line.letter)
-    if line.state == BulkState.PENDING and state == LetterState.NONE:
-        return CustomerResult("info", _WAITING, "")
-    why = LetterState.NOT_DONE if state in (LetterState.NONE, LetterState.ENDED) else state
-    return CustomerResult("quiet", _NOT_TOLD, str(why.label))
+    if message is None:
+        why = LetterState.NOT_DONE if state in _NO_REASON else state
+        return CustomerResult("quiet", _NOT_TOLD, str(why.label))
+    errors = " ".join(one for one in (message.email_error, message.webhook_error) if one)
+    ways = (message.email, message.webhook)
+    if HandOver.PENDING in ways:
+        return CustomerResult("info", _SENDING, "")
+    if HandOver.SENT in ways:
+        return CustomerResult("ok", _TOLD, errors)
+    return CustomerResult("bad", _NOT_TOLD, errors if state in _NO_REASON else str(state.label))
