@@ -102,6 +102,17 @@ def test_the_bar_floats_and_covers_nothing(
     assert tick is not None
     assert tick["y"] + tick["height"] <= box(page, "#chosen")["y"]
 
+    page.emulate_media(forced_colors="active")
+    assert (
+        page.evaluate("getComputedStyle(document.getElementById('chosen')).borderTopWidth") == "2px"
+    )
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / f"forced-{scheme}-{width}.png")
+    page.emulate_media(forced_colors="none")
+    assert (
+        page.evaluate("getComputedStyle(document.getElementById('chosen')).animationName") == "none"
+    )
+
     # By key from a row to the bar.
     page.keyboard.press("b")
     expect(bar.locator(".chosen-acts button").first).to_be_focused()

@@ -48,8 +48,11 @@ def usual_reason(made: BulkRemedy, to_do: Sequence[Planned]) -> str:
     """Return the reason that a preview proposes, as for one order; "" where none fits all."""
     if made.kind == BulkKind.REOPEN:
         return _("Undone on the desk")
-    is_short = all(lifecycle.is_oversold(one.order) for one in to_do)
-    return _("Oversold: OCI has too few units") if is_short else ""
+    return _("Oversold: OCI has too few units") if _are_short(to_do) else ""
+
+
+def _are_short(to_do: Sequence[Planned]) -> bool:
+    return all(lifecycle.is_oversold(one.order) for one in to_do)
 
 
 def letters_context(
@@ -64,7 +67,8 @@ def letters_context(
         sent = CustomerMessage.objects.filter(order__in=keys, bulk_line__isnull=False)
         sent = sent.exclude(email__in=_UNSENT, webhook__in=_UNSENT)
         return {"letters": None, "told_before": sent.values("order").distinct().count()}
-    tell = letters.is_set_up and letters.able > 0
+    # As on the desk for one order. Other orders may be cancelled at the customer's own wish.
+    tell = letters.is_set_up and letters.able > 0 and _are_short(to_do)
     if request.method == "POST":
         tell = "tell" in request.POST
     return {
