@@ -118,13 +118,16 @@ def unknown_placeholders(text: str) -> list[str]:
 
 def template_for(site_id: str, kind: MessageKind) -> tuple[str, str]:
     """Return subject and body of the site's own template, else the default, else what we ship."""
+    return templates_for([site_id], kind)[site_id]
+
+
+def templates_for(site_ids: Iterable[str], kind: MessageKind) -> dict[str, tuple[str, str]]:
+    """Return `template_for` of each site; one query."""
     rows = {
-        row.site_id: row
-        for row in MessageTemplate.objects.filter(kind=kind)
-        if row.site_id in (None, site_id)
+        row.site_id: (row.subject, row.body) for row in MessageTemplate.objects.filter(kind=kind)
     }
-    row = rows.get(site_id) or rows.get(None)
-    return SHIPPED[kind] if row is None else (row.subject, row.body)
+    shared = rows.get(None, SHIPPED[kind])
+    return {site_id: rows.get(site_id, shared) for site_id in site_ids}
 
 
 def save_template(
@@ -171,16 +174,21 @@ def kind_of(order: Order) -> MessageKind | None:
 
 
 def draft(
-    order: Order, kind: MessageKind | None, *, items: Iterable[OrderItem] | None = None
+    order: Order,
+    kind: MessageKind | None,
+    *,
+    items: Iterable[OrderItem] | None = None,
+    template: tuple[str, str] | None = None,
 ) -> Draft:
     """Return the message that is proposed for an order; an empty one without a kind.
 
     `items` are those of the order as it will be, for a message that is written before the act.
+    `template` is the subject and body to fill instead of those that are set now.
     """
     recipient = str(order.customer.get("email") or "")[:254]
     if kind is None:
         return Draft(kind, recipient, "", "")
-    subject, body = template_for(order.site_id, kind)
+    subject, body = template or template_for(order.site_id, kind)
     values = _values(order, items)
     one_line = {name: " ".join(value.split()) for name, value in values.items()}
     return Draft(kind, recipient, fill(subject, one_line)[:LONGEST_SUBJECT], fill(body, values))

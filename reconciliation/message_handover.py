@@ -1,7 +1,8 @@
 """Sending a message to the customer of an order, and changing how a site's messages leave.
 
 A message is written down first, with the token of the form it stood in: a second click finds it. It
-is handed over once; if that fails a person decides whether to try again.
+is handed over once; if that fails a person decides whether to try again. A process that hands over
+messages in the background takes none that another process may have handed over before it died.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 
 from orders.actors import Actor
 from orders.models import CustomerMessage, HandOver, MessageRoute, Order
 from reconciliation.alerts.channels import send
+from reconciliation.alerts.channels.no_mail import NoMail
+from reconciliation.models import LetterState
 
 MOST_MESSAGES = 20
 # Longer than both ways out may take.
@@ -71,13 +75,39 @@ def hand_over(message: CustomerMessage, *, clock: Callable[[], datetime]) -> Cus
     """Send the pending parts of a message, unless another process does; store the results."""
     now = clock()
     free = Q(claimed_until__isnull=True) | Q(claimed_until__lte=now)
+    if _claim(message, free, now=now):
+        return send_claimed(message, clock=clock)
+    message.refresh_from_db()
+    return message
+
+
+def claim_first(message: CustomerMessage, *, now: datetime) -> bool:
+    """Claim a message for `send_claimed`; False if it is not pending, or was ever claimed since.
+
+    What a process that died may have sent is not claimed again: a person decides.
+    """
+    return _claim(message, Q(claimed_until__isnull=True), now=now)
+
+
+def _claim(message: CustomerMessage, free: Q, *, now: datetime) -> bool:
     pending = Q(email=HandOver.PENDING) | Q(webhook=HandOver.PENDING)
     won = CustomerMessage.objects.filter(free, pending, pk=message.pk).update(
         claimed_until=now + _CLAIM, tries=F("tries") + 1
     )
+    return won > 0
+
+
+def give_up(message: CustomerMessage, why: str) -> None:
+    """Mark the pending parts of a message as not handed over; a person may try again."""
+    for way in ("email", "webhook"):
+        CustomerMessage.objects.filter(pk=message.pk, **{way: HandOver.PENDING}).update(
+            **{way: HandOver.FAILED, f"{way}_error": why}, claimed_until=None
+        )
+
+
+def send_claimed(message: CustomerMessage, *, clock: Callable[[], datetime]) -> CustomerMessage:
+    """Send the pending parts of a message that this process has claimed; store the results."""
     message.refresh_from_db()
-    if not won:
-        return message
     route = MessageRoute.objects.filter(site=message.order.site_id).first() or MessageRoute()
     marks: dict[str, Any] = {"claimed_until": None}
     if message.email == HandOver.PENDING:
@@ -87,6 +117,23 @@ def hand_over(message: CustomerMessage, *, clock: Callable[[], datetime]) -> Cus
     CustomerMessage.objects.filter(pk=message.pk).update(**marks)
     message.refresh_from_db()
     return message
+
+
+def is_set_up(route: MessageRoute) -> bool:
+    """Whether the site of a route has a sender of messages: a webhook, or e-mail with a server."""
+    no_mail = f"{NoMail.__module__}.{NoMail.__qualname__}"
+    return bool(route.webhook) or (route.email and no_mail != settings.EMAIL_BACKEND)
+
+
+def lack_of(order: Order, route: MessageRoute) -> LetterState:
+    """Return why the customer of an order can't be told; LetterState.NONE if nothing is lacking."""
+    if order.customer_erased_at is not None:
+        return LetterState.ERASED
+    if route.webhook:
+        return LetterState.NONE
+    if not route.email:
+        return LetterState.NO_WAY
+    return LetterState.NONE if order.customer.get("email") else LetterState.NO_ADDRESS
 
 
 def messages_of(order: Order) -> list[CustomerMessage]:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from reconciliation import remedies
 from reconciliation.alerts.channels import delivery
 from reconciliation.alerts.refresh import refresh_alerts
+from reconciliation.decisions import bulk_sending
 from reconciliation.maintenance import jobs, retention
 from reconciliation.maintenance import sweep as sweeping
 from reconciliation.queue import enqueue, failed_tasks, heartbeats, intervals
@@ -57,9 +58,19 @@ def deliver_alerts() -> None:
 def finish_replacements() -> None:
     """Carry on with replacements that are being reserved."""
     ended = remedies.finish_replacements(clock=timezone.now, budget=_BUDGET)
+    if bulk_sending.has_due(now=timezone.now()):
+        enqueue.soon("send_bulk_letters")
     # Without progress the sweep asks again: OCI is away, or others have what is left.
     if ended and remedies.has_open_replacements():
         enqueue.soon("finish_replacements")
+
+
+def send_bulk_letters() -> None:
+    """Send the messages of bulk remedies whose remedy has succeeded."""
+    ended = bulk_sending.send_due(clock=timezone.now, budget=_BUDGET)
+    # Without progress the sweep asks again: others have what is left.
+    if ended and bulk_sending.has_due(now=timezone.now()):
+        enqueue.soon("send_bulk_letters")
 
 
 def finish_adjustments() -> None:

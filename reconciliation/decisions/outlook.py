@@ -5,28 +5,22 @@ Nothing is changed. A message is drafted for the order as it will be once the re
 
 from __future__ import annotations
 
-import copy
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from orders import lifecycle
-from orders.customer_messages import Draft, draft
+from orders.customer_messages import Draft
 from orders.desk.shortages import Shortage
 from orders.fields import ZERO
-from orders.models import CustomerMessage, MessageKind, Order, OrderItem, OrderStatus
+from orders.models import CustomerMessage, Order, OrderItem
 from reconciliation import remedies
+from reconciliation.decisions import drafts
 from reconciliation.decisions.proposals import ACTIONS, Proposal, Remedy
 from reconciliation.remedies import ReplacePreview
 
-_KINDS: Mapping[Remedy, MessageKind] = {
-    Remedy.REPLACE: MessageKind.REPLACED,
-    Remedy.CANCEL_ITEMS: MessageKind.SHORT_CANCELLED,
-    Remedy.CANCEL_ORDER: MessageKind.CANCELLED,
-    Remedy.SETTLE: MessageKind.SETTLED_OUTSIDE,
-}
 _ORDER = (Remedy.REPLACE, Remedy.CANCEL_ITEMS, Remedy.CANCEL_ORDER, Remedy.SETTLE)
 
 
@@ -99,16 +93,13 @@ def _cancel_items(
     now: datetime,
 ) -> Option:
     (preview,) = remedies.preview_cancel_short([order])
-    after = _copies(items)
-    for item in after:
-        item.cancelled_quantity += preview.units.get(item.pk, ZERO)
     return Option(
         remedy=Remedy.CANCEL_ITEMS,
         is_proposed=proposal.remedy == Remedy.CANCEL_ITEMS,
         refusal=preview.refusal,
         units=preview.short,
         change=-shortage.value if shortage.has_price else None,
-        message=draft(order, MessageKind.SHORT_CANCELLED, items=after),
+        message=drafts.cancelled_items(order, items, preview.units),
         items=preview.items,
     )
 
@@ -121,15 +112,13 @@ def _cancel_order(
     sku: str,
     now: datetime,
 ) -> Option:
-    gone = copy.copy(order)
-    gone.status = OrderStatus.CANCELLING
     return Option(
         remedy=Remedy.CANCEL_ORDER,
         is_proposed=proposal.remedy == Remedy.CANCEL_ORDER,
         refusal="",
         units=sum((item.quantity for item in items if item.replaces_id is None), ZERO),
         change=-order.order_total,
-        message=draft(gone, MessageKind.CANCELLED, items=items),
+        message=drafts.cancelled_order(order, items),
     )
 
 
@@ -147,7 +136,7 @@ def _settle(
         refusal="",
         units=shortage.units,
         change=ZERO,
-        message=draft(order, MessageKind.SETTLED_OUTSIDE, items=items),
+        message=drafts.settled_outside(order, items),
     )
 
 
@@ -174,31 +163,12 @@ def _replace(
         refusal=remedies.why_oci_is_away() or preview.refusal,
         units=preview.units,
         change=preview.price_difference,
-        message=draft(order, MessageKind.REPLACED, items=_replaced(items, item, preview)),
+        message=drafts.replaced(
+            order, items, item, units=preview.units, sku=preview.sku, name=preview.product_name
+        ),
         items=(item,),
         replacing=preview,
     )
-
-
-def _replaced(
-    items: Sequence[OrderItem], item: OrderItem, preview: ReplacePreview
-) -> list[OrderItem]:
-    after = _copies(items)
-    old = next(one for one in after if one.pk == item.pk)
-    old.replaced_quantity += preview.units
-    new = OrderItem(
-        order=item.order,
-        position=max(one.position for one in after) + 1,
-        sku=preview.sku,
-        product_name=preview.product_name,
-        quantity=preview.units,
-        replaces=old,
-    )
-    return [*after, new]
-
-
-def _copies(items: Iterable[OrderItem]) -> list[OrderItem]:
-    return [copy.copy(item) for item in items]
 
 
 _MAKERS = {

@@ -15,6 +15,7 @@ from orders.lifecycle import Action
 from orders.models import Order, OrderEvent
 from orders.search import index
 from reconciliation import connection, remedies
+from reconciliation.decisions import bulk_sending
 from reconciliation.maintenance import jobs, nightly_audit, order_imports, retention
 from reconciliation.models import (
     BatchState,
@@ -59,6 +60,9 @@ def sweep(*, clock: Callable[[], datetime]) -> list[str]:
     if remedies.has_open_adjustments():
         enqueue.soon("finish_adjustments")
         found.append("adjustments")
+    if bulk_sending.has_due(now=now):
+        enqueue.soon("send_bulk_letters")
+        found.append("messages to customers")
     if OrderEvent.objects.filter(projected=False).exists():
         enqueue.soon("project_reports")
         found.append("reports")

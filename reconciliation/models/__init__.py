@@ -18,7 +18,7 @@ from reconciliation.models.attempts import (
     Purpose,
     ReservationDocument,
 )
-from reconciliation.models.bulk import BulkKind, BulkLine, BulkRemedy, BulkState
+from reconciliation.models.bulk import BulkKind, BulkLine, BulkRemedy, BulkState, LetterState
 from reconciliation.models.channels import (
     Channel,
     ChannelKind,
@@ -98,6 +98,7 @@ __all__ = [
     "JobKind",
     "JobState",
     "Lease",
+    "LetterState",
     "MaintenanceJob",
     "OfflineCause",
     "OrderImport",

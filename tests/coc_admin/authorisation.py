@@ -90,6 +90,7 @@ TABLE: dict[str, tuple[str, str]] = {
     # A bulk remedy belongs to whoever began it.
     "bulk": ("/bulk/{bulk}/", "in 403 403 404 404 404 404 404"),
     "bulk_undo": ("POST /bulk/{bulk}/undo/", "in 403 403 404 404 404 404 404"),
+    "bulk_tell_again": ("POST /bulk/{bulk}/tell-again/", "in 403 403 404 404 404 404 404"),
     "bulk_live": ("/live/bulk/{bulk}/", "in 403 403 404 404 404 404 404"),
     # Inventory
     "inventory": ("/inventory/", _VIEWER),

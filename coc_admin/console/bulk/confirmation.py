@@ -10,6 +10,8 @@ from django.utils import timezone
 
 from coc_admin.accounts import audit_log
 from coc_admin.accounts.site_access import site_access
+from coc_admin.console.bulk.letters import wanted_texts
+from reconciliation.decisions import bulk_letters
 from reconciliation.models import BulkRemedy
 from reconciliation.remedies.bulk import execution
 from reconciliation.remedies.bulk.replace_plans import ReplaceChoice
@@ -24,7 +26,11 @@ def confirm_as_shown(
     reference: str = "",
     choice: ReplaceChoice | None = None,
 ) -> None:
-    """Confirm a remedy for the orders as they were `seen`; raises what `execution.confirm` does."""
+    """Confirm a remedy for the orders as they were `seen`, and with it that customers are told.
+
+    Raises what `execution.confirm` and `bulk_letters.request` do; nothing is confirmed then.
+    """
+    texts = wanted_texts(request)
     with transaction.atomic():
         confirmed = execution.confirm(
             bulk_id=made.pk,
@@ -36,6 +42,7 @@ def confirm_as_shown(
             now=timezone.now(),
         )
         if confirmed is not None:
+            told = {} if texts is None else {"told": bulk_letters.request(made, seen=texts)}
             audit_log.record(
                 request=request,
                 action="desk.bulk",
@@ -45,6 +52,7 @@ def confirm_as_shown(
                     "orders": confirmed.to_do,
                     "left_out": confirmed.left_out,
                     "reference": reference,
+                    **told,
                     **({"replaced": choice.short_sku, "by": choice.sku} if choice else {}),
                 },
                 reason=reason,

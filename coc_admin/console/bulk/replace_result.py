@@ -12,6 +12,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from coc_admin.accounts.site_access import site_access
+from coc_admin.console.bulk.letters import results_context
 from coc_admin.console.formats import format_quantity
 from orders import reasons
 from orders.models import Replacement, ReplacementState
@@ -67,12 +68,12 @@ def result_live(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
 
 def _context(request: HttpRequest, made: BulkRemedy) -> dict[str, Any]:
     lines = site_access(request).permitted(
-        made.lines.select_related("order", "replacement"), "order__site"
+        made.lines.select_related("order", "replacement", "message"), "order__site"
     )
     rows = [_result_of(line) for line in lines.order_by("order__captured_at", "order")]
     numbers = Counter((row.state, row.label) for row in rows)
     pending = sum(row.state == BulkState.PENDING for row in rows)
-    return {
+    return results_context(request, made, [row.line for row in rows]) | {
         "bulk": made,
         "rows": rows,
         "counts": [(label, number) for (_state, label), number in numbers.items()],

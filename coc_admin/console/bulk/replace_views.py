@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import console_page
 from coc_admin.console.bulk.confirmation import confirm_as_shown
+from coc_admin.console.bulk.letters import letters_context, usual_reason
 from coc_admin.console.bulk.selection import MOST_CHOSEN, read_marks, tell_full
 from coc_admin.console.desk.filters import read_desk_filter
 from coc_admin.console.forms import ReasonForm
@@ -26,6 +27,7 @@ from orders import ledger
 from orders.desk import shortages
 from orders.fields import ZERO
 from reconciliation import remedies
+from reconciliation.decisions import bulk_letters
 from reconciliation.models import BulkKind, BulkRemedy
 from reconciliation.remedies.bulk import execution
 from reconciliation.remedies.bulk.plans import Planned, plan
@@ -71,6 +73,8 @@ def confirm(request: HttpRequest, made: BulkRemedy) -> HttpResponse | None:
         )
     except execution.PlanChanged as error:
         return preview(request, made, request.POST, form=form, moved=error.order_ids)
+    except bulk_letters.TextsChanged:
+        return preview(request, made, request.POST, form=form, reworded=True)
     except (execution.NothingToDo, execution.NotNow):
         return preview(request, made, request.POST, form=form, refused=True)
     return None
@@ -105,6 +109,7 @@ def preview(
     moved: Collection[int] = (),
     refused: bool = False,
     repriced: bool = False,
+    reworded: bool = False,
 ) -> HttpResponse:
     """Let the person choose a short SKU and its replacement, then show the effect."""
     wanted, access = _read_wanted(data), site_access(request)
@@ -124,13 +129,15 @@ def preview(
         price = form.cleaned_data["unit_price"]
     choice = ReplaceChoice(group.list_id, group.currency, group.sku, sku, price)
     planned = plan(choice.put_into(made), site_ids=access.allowed, now=timezone.now())
-    context |= _preview_context(planned, choice) | {
-        "form": form,
+    context |= _preview_context(planned, choice)
+    context |= letters_context(request, made, context["to_do"]) | {
+        "form": form or BulkReplaceForm(initial={"reason": usual_reason(made, context["to_do"])}),
+        "reworded": reworded,
         "moved": moved,
         "refused": refused,
         "repriced": repriced,
     }
-    status = 409 if moved or refused else 200
+    status = 409 if moved or refused or reworded else 200
     return render(request, "console/bulk/bulk_replace.html", context, status=status)
 
 

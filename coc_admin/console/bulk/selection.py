@@ -7,7 +7,7 @@ page's rows tells which were shown (`shown`, with whom each was seen) and which 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from django.contrib import messages
 from django.db.models import QuerySet
@@ -74,6 +74,10 @@ class Choice:
         gone = set(order_ids)
         self.seen = {pk: user for pk, user in self.seen.items() if pk not in gone}
         self._save()
+
+    def elsewhere(self, shown: Collection[int]) -> set[int]:
+        """Return the selected orders that are not among `shown`, the orders of a page."""
+        return self.seen.keys() - set(shown)
 
     def clear(self) -> None:
         """Choose nothing."""

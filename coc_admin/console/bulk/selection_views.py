@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from django.contrib import messages
@@ -43,10 +43,13 @@ _OFFERED = (
 )
 
 
-def bar_context(request: HttpRequest, choice: Choice, listing: str) -> dict[str, Any]:
-    """Return the figures of the selection bar of a list."""
+def bar_context(
+    request: HttpRequest, choice: Choice, listing: str, *, shown: Collection[int]
+) -> dict[str, Any]:
+    """Return the figures of the selection bar of a list whose page shows the orders `shown`."""
     sums = _sums(choice.orders(site_access(request)), listing) if len(choice) else None
     return {
+        "chosen_elsewhere": len(choice.elsewhere(shown)),
         "listing": listing,
         "chosen_number": len(choice),
         "chosen": sums,
@@ -86,12 +89,16 @@ def choose(request: HttpRequest, listing: str) -> HttpResponse:
     if not choice.follow(shown=shown, ticked=read_ticked(request)):
         tell_full(request)
     if "X-Choice" in request.headers:
-        return render(request, "console/bulk/_chosen.html", bar_context(request, choice, listing))
+        return render(
+            request, "console/bulk/_chosen.html", bar_context(request, choice, listing, shown=shown)
+        )
     do = request.POST.get("do", "")
     if do == "all":
         _choose_all(request, choice, listing)
     elif do == "clear":
         choice.clear()
+    elif do == "clear-elsewhere":
+        choice.drop(choice.elsewhere(shown))
     elif do in _NEXT_STEPS and not len(choice):
         messages.info(request, _("Choose at least one order first."))
     elif do in _NEXT_STEPS:

@@ -16,5 +16,6 @@ urlpatterns = [
     ),
     path("bulk/<uuid:pk>/", views.bulk, name="bulk"),
     path("bulk/<uuid:pk>/undo/", views.bulk_undo, name="bulk_undo"),
+    path("bulk/<uuid:pk>/tell-again/", views.bulk_tell_again, name="bulk_tell_again"),
     path("live/bulk/<uuid:pk>/", views.bulk_live, name="bulk_live"),
 ]

@@ -7,23 +7,28 @@ from collections.abc import Collection
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from coc_admin.accounts import audit_log
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.bulk import replace_result, replace_views
 from coc_admin.console.bulk.confirmation import confirm_as_shown
+from coc_admin.console.bulk.letters import letters_context, results_context, usual_reason
 from coc_admin.console.bulk.selection import Choice, read_marks
 from coc_admin.console.bulk.selection_views import LISTS
 from coc_admin.console.forms import ReasonForm, SettleForm
 from orders.actors import person
+from reconciliation.decisions import bulk_letters, bulk_sending
 from reconciliation.models import BulkKind, BulkRemedy, BulkState
 from reconciliation.remedies.bulk import execution
 from reconciliation.remedies.bulk.plans import plan
 
+_TONES: dict[str, str] = {BulkState.DONE: "ok", BulkState.REFUSED: "bad", BulkState.PENDING: "info"}
 # What can be taken back, order by order.
 _UNDOABLE = (BulkKind.CANCEL_SHORT, BulkKind.SETTLE_OUTSIDE)
 
@@ -57,9 +62,27 @@ def _replace(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
 
 @console_page("orders.change_order")
 def bulk_live(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """Return the live part of the page with the results of replacements."""
-    made = get_object_or_404(BulkRemedy, pk=pk, user=request.user.pk, kind=BulkKind.REPLACE)
-    return replace_result.result_live(request, made)
+    """Return the live part of the page with the results."""
+    made = get_object_or_404(BulkRemedy, pk=pk, user=request.user.pk)
+    if made.kind == BulkKind.REPLACE:
+        return replace_result.result_live(request, made)
+    return render(request, "console/bulk/bulk_live.html", _result_context(request, made))
+
+
+@console_page("orders.change_order", methods=("POST",))
+def bulk_tell_again(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Let the messages that were not sent be sent once more, and show the result."""
+    made = get_object_or_404(BulkRemedy, pk=pk, user=request.user.pk)
+    with transaction.atomic():
+        again = bulk_sending.send_again(made, site_ids=site_access(request).allowed)
+        if again:
+            audit_log.record(
+                request=request,
+                action="customer.written_again",
+                target=f"bulk:{made.pk}",
+                detail={"messages": len(again)},
+            )
+    return redirect("bulk", pk=made.pk)
 
 
 def _confirm(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
@@ -76,13 +99,15 @@ def _confirm(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
         )
     except execution.PlanChanged as error:
         return _preview(request, made, form=form, moved=error.order_ids)
+    except bulk_letters.TextsChanged:
+        return _preview(request, made, form=form, reworded=True)
     except execution.NothingToDo:
         return _preview(request, made, form=form)
     return _resume(request, made)
 
 
 def _resume(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
-    execution.resume(
+    bulk_letters.resume(
         bulk=made,
         actor=person(request.user.get_username()),
         site_ids=site_access(request).allowed,
@@ -104,25 +129,36 @@ def _preview(
     *,
     form: ReasonForm | None,
     moved: Collection[int] = (),
+    reworded: bool = False,
 ) -> HttpResponse:
     planned = plan(made, site_ids=site_access(request).allowed, now=timezone.now())
-    context = {
+    to_do = [one for one in planned if not one.closed]
+    context = letters_context(request, made, to_do) | {
         "bulk": made,
         "planned": planned,
-        "to_do": [one for one in planned if not one.closed],
+        "to_do": to_do,
         "left_out": [one for one in planned if one.closed],
         "moved": moved,
-        "form": form or _form_class(made)(),
-        "documents": sum(one.documents > 0 for one in planned if not one.closed),
+        "reworded": reworded,
+        "form": form or _form_class(made)(initial={"reason": usual_reason(made, to_do)}),
+        "documents": sum(one.documents > 0 for one in to_do),
     }
-    return render(request, "console/bulk/bulk_preview.html", context, status=409 if moved else 200)
+    status = 409 if moved or reworded else 200
+    return render(request, "console/bulk/bulk_preview.html", context, status=status)
 
 
 def _result_page(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
-    lines = site_access(request).permitted(made.lines.select_related("order"), "order__site")
+    return render(request, "console/bulk/bulk_result.html", _result_context(request, made))
+
+
+def _result_context(request: HttpRequest, made: BulkRemedy) -> dict[str, Any]:
+    lines = made.lines.select_related("order", "message")
+    lines = site_access(request).permitted(lines, "order__site")
     rows = list(lines.order_by("order__captured_at", "order"))
+    for line in rows:
+        line.tone = _TONES.get(line.state, "quiet")  # type: ignore[attr-defined]
     numbers = {state: sum(line.state == state for line in rows) for state in BulkState}
-    context: dict[str, Any] = {
+    return results_context(request, made, rows) | {
         "bulk": made,
         "rows": rows,
         "counts": [(state, state.label, n) for state, n in numbers.items() if n],
@@ -130,7 +166,6 @@ def _result_page(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
         "at_once": min(numbers[BulkState.PENDING], execution.at_once(made)),
         "may_undo": made.kind in _UNDOABLE and numbers[BulkState.DONE] > 0,
     }
-    return render(request, "console/bulk/bulk_result.html", context)
 
 
 @console_page("orders.change_order", methods=("POST",))

@@ -26,11 +26,22 @@ from reconciliation import remedies
 from reconciliation.decisions import outlook
 from reconciliation.decisions.outlook import Option
 from reconciliation.decisions.proposals import Remedy, propose
-from reconciliation.message_handover import messages_of
+from reconciliation.message_handover import lack_of, messages_of
+from reconciliation.models import LetterState
 
 _LONGEST_KEY = 18
 _MOST_SUGGESTED = 2
 
+# Why the customer of an order can't be told.
+NO_WAY = {
+    LetterState.ERASED: gettext_lazy("The customer's data was erased, so no message can be sent."),
+    LetterState.NO_WAY: gettext_lazy(
+        "This site has no way to send messages. An operator can set one up."
+    ),
+    LetterState.NO_ADDRESS: gettext_lazy(
+        "The order has no e-mail address, so no message can be sent."
+    ),
+}
 NAMES = {
     Remedy.RESERVE_AGAIN: gettext_lazy("Reserve again"),
     Remedy.REPLACE: gettext_lazy("Replace"),
@@ -161,7 +172,8 @@ def _values(
 ) -> Mapping[str, Any]:
     """Return what the fields of a form hold: what was typed, or what is proposed."""
     message = option.message
-    may_send = (route.email and bool(message.recipient)) or bool(route.webhook)
+    lack = lack_of(order, route)
+    may_send = not lack
     values: dict[str, Any] = {
         "seen": seen,
         "token": uuid.uuid4(),
@@ -170,7 +182,7 @@ def _values(
         "reference": "",
         "send": may_send,
         "may_send": may_send,
-        "no_way": _no_way(order, route, message.recipient),
+        "no_way": NO_WAY.get(lack, ""),
         "recipient": message.recipient,
         "subject": message.subject,
         "body": message.body,
@@ -180,14 +192,3 @@ def _values(
         values |= {name: form.data.get(name, "") for name in typed}
         values["send"] = "send" in form.data
     return values
-
-
-def _no_way(order: Order, route: MessageRoute, recipient: str) -> str:
-    """Return why the customer can't be told, or ""."""
-    if route.webhook or (route.email and recipient):
-        return ""
-    if order.customer_erased_at is not None:
-        return _("The customer's data was erased, so no message can be sent.")
-    if not route.email:
-        return _("This site has no way to send messages. An operator can set one up.")
-    return _("The order has no e-mail address, so no message can be sent.")

@@ -88,7 +88,7 @@ def _list(request: HttpRequest, wanted: DeskFilter) -> dict[str, Any]:
         "number": number,
         "more": more,
         "began_with": began_with,
-        **bar_context(request, choice, "desk"),
+        **bar_context(request, choice, "desk", shown=[order.pk for order in page.rows]),
     }
 
 

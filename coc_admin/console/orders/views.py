@@ -84,7 +84,7 @@ def order_list(request: HttpRequest) -> HttpResponse:
         "may_resubmit": request.user.has_perm("orders.change_order")
         and site_access(request).orders(exports.failed()).exists(),
         "chosen_keys": set(choice.seen),
-        **bar_context(request, choice, "orders"),
+        **bar_context(request, choice, "orders", shown=[order.pk for order in page.rows]),
     }
     return render(request, "console/orders/orders.html", context)
 

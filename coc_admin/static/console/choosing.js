@@ -23,9 +23,23 @@
     var bar = document.getElementById("chosen");
     if (!fresh || !bar) return;
     bar.dataset.chosen = fresh.dataset.chosen;
+    bar.dataset.elsewhere = fresh.dataset.elsewhere;
+    var others = bar.querySelector("[data-clear-elsewhere]");
+    var fresher = fresh.querySelector("[data-clear-elsewhere]");
+    if (others && fresher) {
+      others.hidden = fresher.hidden;
+      others.textContent = fresher.textContent;
+    }
     var said = fresh.querySelector("[role=status]");
     bar.querySelector("[role=status]").replaceChildren.apply(
       bar.querySelector("[role=status]"), Array.prototype.slice.call(said.childNodes));
+  }
+
+  // The bar floats as soon as something is ticked; its figures follow with the answer.
+  function float() {
+    var bar = document.getElementById("chosen");
+    var here = ticks().filter(function (one) { return one.checked; }).length;
+    if (bar) bar.dataset.chosen = String(here + Number(bar.dataset.elsewhere || 0));
   }
 
   // One request at a time, or an older answer could win.
@@ -54,6 +68,7 @@
         return;
       }
       showAll();
+      float();
       keep();
     });
     showAll();
@@ -61,6 +76,17 @@
   follow();
   // The desk shows its list anew after each decision.
   document.addEventListener("coc:list", follow);
+
+  // From the rows to the bar without passing the rest of the list.
+  document.addEventListener("keydown", function (event) {
+    if (event.key !== "b" || event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (!document.getElementById("shortcuts") || document.querySelector("dialog[open]")) return;
+    if (event.target.closest("input:not([type=checkbox]), select, textarea, [contenteditable]")) return;
+    var act = document.querySelector('#chosen:not([data-chosen="0"]) .chosen-acts button');
+    if (!act) return;
+    event.preventDefault();
+    act.focus();
+  });
 
   // --- a remedy for many orders goes on by itself, a part at a time ---------------------------
   var rest = document.querySelector("form[data-carry-on]");

@@ -9,7 +9,7 @@ nothing and lose nothing.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -25,7 +25,7 @@ from orders.errors import OrderRefused
 from orders.ledger import LedgerChanged
 from orders.models import Order, OrderItem, OrderStatus, Replacement
 from reconciliation import remedies
-from reconciliation.models import BulkKind, BulkLine, BulkRemedy, BulkState
+from reconciliation.models import BulkKind, BulkLine, BulkRemedy, BulkState, LetterState
 from reconciliation.queue import enqueue
 from reconciliation.remedies.bulk.plans import Planned, check, plan, settled_words
 from reconciliation.remedies.bulk.replace_plans import ReplaceChoice
@@ -35,6 +35,9 @@ from reconciliation.reservation import release
 AT_ONCE = 100
 _REPLACED_AT_ONCE = 50
 _DRAFT_LIFE = timedelta(days=1)
+
+# Called in the transaction in which the remedy of an order has succeeded, with the order after it.
+OnDone = Callable[[BulkLine, Order], object]
 
 
 class PlanChanged(Exception):
@@ -146,11 +149,12 @@ def resume(
     actor: Actor,
     now: datetime,
     site_ids: Collection[str] | None = None,
+    on_done: OnDone = lambda line, order: None,
 ) -> int:
     """Apply the plan to up to `at_once` orders; return how many are left. Makes no call to OCI.
 
     The oldest orders come first, of `site_ids` alone (None: all). What replaces is begun here, and
-    finished by workers.
+    finished by workers, so that `on_done` is not called for it.
     """
     pending = bulk.lines.filter(state=BulkState.PENDING)
     if site_ids is not None:
@@ -158,7 +162,7 @@ def resume(
     oldest_first = pending.order_by("order__captured_at", "order_id")
     for line_id in list(oldest_first.values_list("pk", flat=True)[: at_once(bulk)]):
         try:
-            _do(line_id, bulk, actor=actor, now=now)
+            _do(line_id, bulk, actor=actor, now=now, on_done=on_done)
         except remedies.OciAway:
             # What is left stays to be done.
             break
@@ -167,7 +171,7 @@ def resume(
     return pending.count()
 
 
-def _do(line_id: int, bulk: BulkRemedy, *, actor: Actor, now: datetime) -> None:
+def _do(line_id: int, bulk: BulkRemedy, *, actor: Actor, now: datetime, on_done: OnDone) -> None:
     with transaction.atomic():
         mine = BulkLine.objects.filter(pk=line_id, state=BulkState.PENDING)
         # A simultaneous click waits here, and then finds it done.
@@ -180,15 +184,16 @@ def _do(line_id: int, bulk: BulkRemedy, *, actor: Actor, now: datetime) -> None:
             return
         refusal = check(BulkKind(bulk.kind), order, OrderItem.objects.filter(order=order))
         if refusal is not None and refusal.is_done:
-            _note(line_id, BulkState.ALREADY, settled_words(order))
+            _note(line, BulkState.ALREADY, settled_words(order))
             return
         try:
             with transaction.atomic():
                 order = _remedy(bulk, line, actor=actor, now=now)
         except OrderRefused as error:
-            _note(line_id, BulkState.REFUSED, error.detail)
+            _note(line, BulkState.REFUSED, error.detail)
         else:
-            _note(line_id, BulkState.DONE, _done_words(order))
+            _note(line, BulkState.DONE, _done_words(order))
+            on_done(line, order)
 
 
 def _replace(bulk: BulkRemedy, line: BulkLine, *, actor: Actor, now: datetime) -> None:
@@ -198,7 +203,7 @@ def _replace(bulk: BulkRemedy, line: BulkLine, *, actor: Actor, now: datetime) -
     same = replacements.find_same(item=item, sku=bulk.sku, units=units)
     if same is not None:
         words = _("%(who)s has already requested this.") % {"who": same.actor}
-        _note(line.pk, BulkState.ALREADY, words, replacement=same)
+        _note(line, BulkState.ALREADY, words, replacement=same)
         return
     try:
         with transaction.atomic():
@@ -214,18 +219,20 @@ def _replace(bulk: BulkRemedy, line: BulkLine, *, actor: Actor, now: datetime) -
     except remedies.OciAway:
         raise
     except OrderRefused as error:
-        _note(line.pk, BulkState.REFUSED, error.detail)
+        _note(line, BulkState.REFUSED, error.detail)
     except LedgerChanged:
-        _note(line.pk, BulkState.REFUSED, _("Its stock was being changed. Try again."))
+        _note(line, BulkState.REFUSED, _("Its stock was being changed. Try again."))
     else:
-        _note(line.pk, BulkState.BEGUN, "", replacement=begun)
+        _note(line, BulkState.BEGUN, "", replacement=begun)
 
 
 def _note(
-    line_id: int, state: BulkState, detail: str, *, replacement: Replacement | None = None
+    line: BulkLine, state: BulkState, detail: str, *, replacement: Replacement | None = None
 ) -> None:
-    BulkLine.objects.filter(pk=line_id).update(
-        state=state, detail=detail[:500], replacement=replacement
+    is_nothing = state in (BulkState.ALREADY, BulkState.REFUSED)
+    letter = LetterState.NOT_DONE if is_nothing and line.letter else line.letter
+    BulkLine.objects.filter(pk=line.pk).update(
+        state=state, detail=detail[:500], replacement=replacement, letter=letter
     )
 
 

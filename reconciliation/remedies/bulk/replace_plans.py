@@ -125,6 +125,7 @@ class Replacing:
     why: str = ""  # a code of the same
     already: bool = False
     lacks_stock: bool = False  # nothing else is in the way
+    product_name: str = ""  # of the replacement
 
     @property
     def units(self) -> Decimal:
@@ -169,6 +170,7 @@ def judge(
             preview.refusal,
             "refused" if preview.refusal else "",
             lacks_stock=preview.lacks_stock,
+            product_name=preview.product_name,
         )
     return found
 

@@ -177,9 +177,9 @@ def test_a_hundred_orders_take_a_bounded_number_of_queries(
     Hold.objects.update(state="answered")
     engine.keeps_promises = False
     path = begin(merchandiser, "replace", many)
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(36):
         merchandiser.get(path)
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(36):
         page = picked(merchandiser, path)
     assert (len(page.context["to_do"]), len(page.context["left_out"])) == (90, 10)
     merchandiser.post(path, form_of(page))

@@ -121,6 +121,23 @@ def test_the_bar_is_sent_alone_while_rows_are_ticked(viewer: Client, outage: Sce
     assert b"<html" not in answer.content
 
 
+def test_what_is_chosen_elsewhere_is_counted_and_cleared_alone(
+    viewer: Client, outage: Scene
+) -> None:
+    one, two = outage.partial, outage.nothing
+    tick(viewer, one)
+    form = {"shown": two.pk, "order": two.pk}
+    bar = viewer.post("/chosen/desk/", form, headers={"X-Choice": "1"}).content.decode()
+    assert "2 orders chosen" in bar
+    assert "1 is on another page or outside the filter." in bar
+    assert 'data-elsewhere="1"' in bar
+    page = viewer.get("/desk/")
+    assert page.context["chosen_elsewhere"] == 0
+    assert viewer.get("/desk/?short=part").context["chosen_elsewhere"] == 1
+    viewer.post("/chosen/desk/", form | {"do": "clear-elsewhere"})
+    assert chosen(viewer) == {two.pk}
+
+
 def test_the_chosen_ones_are_exported(viewer: Client, outage: Scene) -> None:
     answer = tick(viewer, outage.waiting, outage.complete, listing="orders", do="export-csv")
     assert answer["Location"] == "/chosen/orders/export.csv"

@@ -1,0 +1,119 @@
+"""Telling the customers of a bulk remedy: the part of its preview, and what became of each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from coc_admin.accounts.site_access import site_access
+from orders import lifecycle
+from orders.models import CustomerMessage, HandOver
+from reconciliation.decisions import bulk_letters, bulk_sending
+from reconciliation.models import BulkKind, BulkLine, BulkRemedy, BulkState, LetterState
+from reconciliation.remedies.bulk.plans import Planned
+
+_LONGEST_MARK = 16
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerResult:
+    """Whether the customer of an order was told: a tone and a word, and why not."""
+
+    tone: str
+    label: str | Promise
+    why: str
+
+
+_TOLD = gettext_lazy("Told")
+_NOT_TOLD = gettext_lazy("Not told")
+_WAITING = gettext_lazy("Waits for the remedy")
+_SENDING = gettext_lazy("Being sent")
+
+
+def wanted_texts(request: HttpRequest) -> str | None:
+    """Return the mark of the texts as they were shown; None if nobody is to be told."""
+    if "tell" not in request.POST:
+        return None
+    return request.POST.get("texts", "")[:_LONGEST_MARK]
+
+
+def usual_reason(made: BulkRemedy, to_do: Sequence[Planned]) -> str:
+    """Return the reason that a preview proposes, as for one order; "" where none fits all."""
+    if made.kind == BulkKind.REOPEN:
+        return _("Undone on the desk")
+    return _("Oversold: OCI has too few units") if _are_short(to_do) else ""
+
+
+def _are_short(to_do: Sequence[Planned]) -> bool:
+    return all(lifecycle.is_oversold(one.order) for one in to_do)
+
+
+def letters_context(
+    request: HttpRequest, made: BulkRemedy, to_do: Sequence[Planned]
+) -> dict[str, Any]:
+    """Return the context of the preview's part about the customers."""
+    letters = bulk_letters.preview(made, to_do) if to_do else None
+    if letters is None and made.kind != BulkKind.REOPEN:
+        return {"letters": None}
+    if letters is None:
+        keys = [one.order.pk for one in to_do]
+        sent = CustomerMessage.objects.filter(order__in=keys, bulk_line__isnull=False)
+        sent = sent.exclude(email__in=_UNSENT, webhook__in=_UNSENT)
+        return {"letters": None, "told_before": sent.values("order").distinct().count()}
+    # As on the desk for one order. Other orders may be cancelled at the customer's own wish.
+    tell = letters.is_set_up and letters.able > 0 and _are_short(to_do)
+    if request.method == "POST":
+        tell = "tell" in request.POST
+    return {
+        "letters": letters,
+        "tell": tell,
+        "unable_number": sum(number for _lack, number in letters.unable),
+        "unable": [(LetterState(lack).label, number) for lack, number in letters.unable],
+    }
+
+
+_NO_REASON = (LetterState.NONE, LetterState.DUE, LetterState.ENDED)
+_UNSENT = (HandOver.NONE, HandOver.PENDING, HandOver.FAILED)
+
+
+def results_context(
+    request: HttpRequest, made: BulkRemedy, lines: Iterable[BulkLine]
+) -> dict[str, Any]:
+    """Return the context of the result's part about the customers; nothing if none is told."""
+    if not made.texts:
+        return {}
+    numbers: Counter[str | Promise] = Counter()
+    for line in lines:
+        line.customer = customer_result(line)  # type: ignore[attr-defined]
+        numbers[line.customer.label] += 1  # type: ignore[attr-defined]
+    labels = (_TOLD, _NOT_TOLD, _WAITING, _SENDING)
+    return {
+        "customer_counts": [(label, numbers[label]) for label in labels if numbers[label]],
+        "sending": numbers[_SENDING],
+        "unsent": bulk_sending.failed(made, site_ids=site_access(request).allowed).count(),
+    }
+
+
+def customer_result(line: BulkLine) -> CustomerResult:
+    """Return whether the customer of a line was told; `line` has its message at hand."""
+    message, state = line.message, LetterState(line.letter)
+    waits = line.state == BulkState.PENDING and state == LetterState.NONE
+    if message is None and (waits or state == LetterState.DUE):
+        return CustomerResult("info", _WAITING, "")
+    if message is None:
+        why = LetterState.NOT_DONE if state in _NO_REASON else state
+        return CustomerResult("quiet", _NOT_TOLD, str(why.label))
+    errors = " ".join(one for one in (message.email_error, message.webhook_error) if one)
+    ways = (message.email, message.webhook)
+    if HandOver.PENDING in ways:
+        return CustomerResult("info", _SENDING, "")
+    if HandOver.SENT in ways:
+        return CustomerResult("ok", _TOLD, errors)
+    return CustomerResult("bad", _NOT_TOLD, errors if state in _NO_REASON else str(state.label))

@@ -1,0 +1,185 @@
+"""Telling the customers of a bulk remedy, each once and only after the remedy of the order.
+
+`request` stores with a confirmed remedy that its customers are told, and the texts as the person
+saw them. `resume` writes each message in the transaction in which the remedy succeeds. That of a
+replacement is written once the replacement is done. `bulk_sending` hands the messages over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from orders.actors import Actor, person
+from orders.customer_messages import Draft, draft, templates_for
+from orders.models import MessageKind, MessageRoute, Order, OrderItem
+from reconciliation import message_handover
+from reconciliation.decisions import drafts
+from reconciliation.models import BulkKind, BulkLine, BulkRemedy, BulkState, LetterState
+from reconciliation.queue import enqueue
+from reconciliation.remedies.bulk import execution
+from reconciliation.remedies.bulk.plans import Planned
+
+KINDS: Mapping[BulkKind, MessageKind] = {
+    BulkKind.CANCEL: MessageKind.CANCELLED,
+    BulkKind.CANCEL_SHORT: MessageKind.SHORT_CANCELLED,
+    BulkKind.REPLACE: MessageKind.REPLACED,
+    BulkKind.SETTLE_OUTSIDE: MessageKind.SETTLED_OUTSIDE,
+}
+
+
+class TextsChanged(Exception):
+    """The templates have changed since the person read the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """Whom a bulk remedy would tell: how many, how many not and why, and the first message.
+
+    `first` is None if nobody can be told. `is_set_up` says whether a site has a sender. `mark` is a
+    fingerprint of the texts.
+    """
+
+    able: int
+    unable: Sequence[tuple[LetterState, int]]
+    first_order: Order | None
+    first: Draft | None
+    is_set_up: bool
+    mark: str
+
+
+def preview(bulk: BulkRemedy, to_do: Sequence[Planned]) -> Letters | None:
+    """Return whom a remedy would tell if it was confirmed now; None if its kind tells nobody."""
+    kind = KINDS.get(BulkKind(bulk.kind))
+    if kind is None:
+        return None
+    sites = {one.order.site_id for one in to_do}
+    routes, texts = _routes(sites), templates_for(sorted(sites), kind)
+    lacks = Counter(message_handover.lack_of(one.order, routes[one.order.site_id]) for one in to_do)
+    able = lacks.pop(LetterState.NONE, 0)
+    first = next(
+        (
+            one
+            for one in to_do
+            if not message_handover.lack_of(one.order, routes[one.order.site_id])
+        ),
+        None,
+    )
+    return Letters(
+        able=able,
+        unable=sorted(lacks.items()),
+        first_order=first.order if first else None,
+        first=_draft_of(bulk, first, texts[first.order.site_id]) if first else None,
+        is_set_up=any(message_handover.is_set_up(route) for route in routes.values()),
+        mark=_mark(texts),
+    )
+
+
+def _draft_of(bulk: BulkRemedy, one: Planned, template: tuple[str, str]) -> Draft:
+    """Return the message for an order as it will be."""
+    keys = [item.pk for item in one.items]
+    found = OrderItem.objects.filter(pk__in=keys).select_related("replaces", "parent")
+    order, items = one.order, list(found.order_by("position"))
+    if bulk.kind == BulkKind.CANCEL:
+        return drafts.cancelled_order(order, items, template=template)
+    if bulk.kind == BulkKind.CANCEL_SHORT:
+        units = {item.pk: item.open_quantity for item in items if item.open_quantity > 0}
+        return drafts.cancelled_items(order, items, units, template=template)
+    if bulk.kind == BulkKind.SETTLE_OUTSIDE:
+        return drafts.settled_outside(order, items, template=template)
+    if one.replacing is None or one.replacing.item is None:
+        raise AssertionError(bulk.kind)
+    return drafts.replaced(
+        order,
+        items,
+        one.replacing.item,
+        units=one.replacing.units,
+        sku=bulk.sku,
+        name=one.replacing.product_name,
+        template=template,
+    )
+
+
+def request(bulk: BulkRemedy, *, seen: str) -> int:
+    """Store that the customers of a remedy just confirmed are told; return how many can be.
+
+    Call in the transaction that confirms it. `seen` is the mark of the texts as they were shown.
+    Raises TextsChanged; the transaction must be rolled back then.
+    """
+    lines = list(bulk.lines.filter(state=BulkState.PENDING).select_related("order"))
+    sites = {line.order.site_id for line in lines}
+    texts = templates_for(sorted(sites), KINDS[BulkKind(bulk.kind)])
+    if _mark(texts) != seen:
+        raise TextsChanged
+    routes = _routes(sites)
+    for line in lines:
+        lack = message_handover.lack_of(line.order, routes[line.order.site_id])
+        line.letter = lack or LetterState.DUE
+    BulkLine.objects.bulk_update(lines, ["letter"], batch_size=200)
+    BulkRemedy.objects.filter(pk=bulk.pk).update(texts=texts)
+    return sum(line.letter == LetterState.DUE for line in lines)
+
+
+def resume(
+    *,
+    bulk: BulkRemedy,
+    actor: Actor,
+    now: datetime,
+    site_ids: Collection[str] | None = None,
+) -> int:
+    """Do what `execution.resume` does, and write the message of each order that is done."""
+
+    def on_done(line: BulkLine, order: Order) -> None:
+        write(bulk, line, order, now=now)
+
+    left = execution.resume(bulk=bulk, actor=actor, now=now, site_ids=site_ids, on_done=on_done)
+    if bulk.texts:
+        enqueue.soon("send_bulk_letters")
+    return left
+
+
+def write(bulk: BulkRemedy, line: BulkLine, order: Order, *, now: datetime) -> None:
+    """Write the message of an order whose remedy has succeeded, in the caller's transaction."""
+    if line.letter != LetterState.DUE:
+        return
+    route = _routes([order.site_id])[order.site_id]
+    if lack := message_handover.lack_of(order, route):
+        end(line, lack)
+        return
+    subject, body = bulk.texts[order.site_id]
+    written = draft(order, KINDS[BulkKind(bulk.kind)], template=(subject, body))
+    message, _is_new = message_handover.write(
+        order=order,
+        token=uuid.uuid5(bulk.pk, str(line.pk)),
+        values={
+            "kind": written.kind,
+            "recipient": written.recipient,
+            "subject": written.subject,
+            "body": written.body,
+        },
+        by_email=route.email and bool(written.recipient),
+        by_webhook=bool(route.webhook),
+        actor=person(bulk.user.get_username()),
+        now=now,
+    )
+    BulkLine.objects.filter(pk=line.pk, message=None).update(message=message)
+    line.message = message
+
+
+def end(line: BulkLine, state: LetterState) -> bool:
+    """Store that nothing more is done about a line's message; False if another process did."""
+    ended = BulkLine.objects.filter(pk=line.pk, letter=LetterState.DUE).update(letter=state)
+    return ended > 0
+
+
+def _routes(site_ids: Collection[str]) -> dict[str, MessageRoute]:
+    found = MessageRoute.objects.in_bulk(list(site_ids))
+    return {site_id: found.get(site_id) or MessageRoute() for site_id in site_ids}
+
+
+def _mark(texts: Mapping[str, tuple[str, str]]) -> str:
+    return hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest()[:16]
