@@ -8,7 +8,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from reconciliation.alerts import phrases
-from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
+from reconciliation.alerts.rule import (
+    Data,
+    Facts,
+    Found,
+    Rule,
+    Text,
+    marked,
+    moment_of,
+    of_practice,
+    span_of,
+)
 from reconciliation.alerts.site_figures import Sites
 from reconciliation.models import (
     OWN_FAULTS,
@@ -36,7 +46,11 @@ class OciOffline(Rule):
             yield Found(
                 priority=Priority.WARN,
                 link="/",
-                data={**_cause_data(status), **phrases.waiting_data(status.waiting)},
+                data={
+                    **_cause_data(status),
+                    **phrases.waiting_data(status.waiting),
+                    **of_practice(status.outage),
+                },
                 since=status.offline_since or status.since,
             )
 
@@ -64,14 +78,17 @@ class OciOffline(Rule):
         if alert.state != AlertState.OPEN:
             until = phrases.moment(alert.resolved_at or alert.updated_at)
             words = {"time": phrases.moment(alert.since), "until": until}
-            return _("Omnichannel Inventory was offline from %(time)s to %(until)s.") % words
+            past = _("Omnichannel Inventory was offline from %(time)s to %(until)s.") % words
+            return marked(past, alert.data)
         message = _("Omnichannel Inventory has been offline since %(time)s.")
         since = message % {"time": phrases.moment(alert.since)}
-        return f"{since} {phrases.at_stake(sites.waiting)}"
+        return marked(f"{since} {phrases.at_stake(sites.waiting)}", alert.data)
 
 
 def _cause_data(status: Status) -> Data:
     if status.connection == ConnectionState.FORCED_OFFLINE:
+        if of_practice(status.outage):
+            return {"why": "practice", "by": "", "reason": ""}
         return {"why": "forced", "by": status.forced_by, "reason": status.reason}
     why = {
         OfflineCause.FORCED: "released",
@@ -88,6 +105,11 @@ def _sentences(why: str) -> tuple[str, str]:
         return (
             _("%(who)s took Omnichannel Inventory offline at %(time)s: %(reason)s"),
             _("Release the connection when OCI may be used again."),
+        )
+    if why == "practice":
+        return (
+            _("Omnichannel Inventory has been taken offline on purpose at %(time)s."),
+            _("You don't need to do anything. The practice ends on time."),
         )
     # Stored by an earlier version only.
     if why == "credentials":
