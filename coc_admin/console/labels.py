@@ -71,6 +71,7 @@ class Banner:
     works: str
     at_stake: str
     next_step: str
+    is_practice: bool = False
 
 
 @dataclass(frozen=True, slots=True)

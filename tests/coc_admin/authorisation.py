@@ -112,6 +112,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "outage": ("/outages/{outage}/", _VIEWER),
     "outage_zip": ("/outages/{outage}/reports.zip", _VIEWER),
     "plan_outage": ("/outages/plan/", _EVERY_SITE),
+    "practice_outage": ("/outages/practice/", _EVERY_SITE),
+    "end_practice": ("POST /outages/practice/end/", "in 403 403 403 -> -> 403 403"),
     "end_planned_outage": ("/outages/planned/{planned}/end/", _EVERY_SITE),
     "force_offline": ("/connection/force-offline/", _EVERY_SITE),
     "release_offline": ("/connection/release/", _EVERY_SITE),

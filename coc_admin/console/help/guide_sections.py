@@ -30,7 +30,7 @@ _PAGES: Mapping[str, tuple[str, ...]] = {
     "reports": ("report", "report_calendar", "reports"),
     "stock": ("inventory", "sku", "sku_compare", "stock_compare"),
     "stock-import": ("stock_import", "stock_import_confirm"),
-    "outages": ("end_planned_outage", "outage", "outages", "plan_outage"),
+    "outages": ("end_planned_outage", "outage", "outages", "plan_outage", "practice_outage"),
     "alerts": ("alert", "alert_preferences", "alerts"),
     "search": ("orders", "search"),
     "maintenance": (

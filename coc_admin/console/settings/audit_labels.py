@@ -35,6 +35,8 @@ _ACTIONS = {
     "connection.forced_offline": _("forced the connection offline"),
     "outage.planned": _("planned an outage"),
     "outage.plan_ended": _("ended a planned outage"),
+    "outage.practice_begun": _("began a practice outage"),
+    "outage.practice_ended": _("ended a practice outage"),
     "connection.released": _("released the connection"),
     "run.started": _("started a reconciliation"),
     "channel.created": _("created an alert channel"),
