@@ -293,7 +293,7 @@ def _waiting(*, connection: str, before: int) -> Standing:
         "The order is accepted and its stock is taken off ATO, but OCI has not reserved it yet."
     )
     if connection == ConnectionState.FORCED_OFFLINE:
-        following = _("It is reserved when an operator releases the connection.")
+        following = _("It is reserved once the connection is released.")
     elif connection == ConnectionState.OFFLINE:
         following = _("It is reserved automatically when OCI answers again, oldest order first.")
     else:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from coc_admin.console.formats import format_exact
+from coc_admin.console.formats import format_time
 from coc_admin.console.labels import Banner
 from reconciliation.maintenance.practice import Refusal, Why
 from reconciliation.models import ConnectionState, PlannedOutage
@@ -67,7 +67,7 @@ def as_practice(banner: Banner, state: ConnectionState, window: PlannedOutage | 
         following = _("The orders are real. They are reserved after the practice.")
         if window is not None:
             words = _("The practice ends on its own at %(time)s.")
-            following = f"{words % {'time': format_exact(window.ends_at)}} {following}"
+            following = f"{words % {'time': format_time(window.ends_at)}} {following}"
         title = _("Practice outage: Omnichannel Inventory is offline on purpose")
         icon = "hand-stop"
     elif state == ConnectionState.OFFLINE:

@@ -108,7 +108,7 @@ def _sentences(why: str) -> tuple[str, str]:
         )
     if why == "practice":
         return (
-            _("Omnichannel Inventory has been taken offline on purpose at %(time)s."),
+            _("Omnichannel Inventory was taken offline on purpose at %(time)s."),
             _("You don't need to do anything. The practice ends on time."),
         )
     # Stored by an earlier version only.

@@ -182,7 +182,7 @@ def test_nobody_is_notified_of_a_practice_unless_orders_are_refused(shop: Site) 
     refresh.refresh_alerts(at(1), watching_since=at(1))
     alert = Alert.objects.get(descriptor="oci_offline")
     assert alert.message == (
-        "Practice: Omnichannel Inventory has been taken offline on purpose at 1 Mar 2026, 12:00"
+        "Practice: Omnichannel Inventory was taken offline on purpose at 1 Mar 2026, 12:00"
         " UTC. No order is waiting."
     )
     assert told() == []

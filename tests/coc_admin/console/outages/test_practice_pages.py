@@ -69,7 +69,7 @@ def test_pages_say_that_it_is_practice_and_end_it(operator: Client, shop: Site) 
         page = text(operator, address)
         assert "Practice outage: Omnichannel Inventory is offline on purpose" in page
         assert "End practice now" in page
-    assert "This outage was practice" in text(operator, f"/outages/{outage.pk}/")
+    assert "This is a practice outage" in text(operator, f"/outages/{outage.pk}/")
     assert "Practice" in text(operator, "/outages/")
     assert "A practice is running until" in text(operator, PAGE)
     answer = operator.post("/outages/practice/end/", {"back": "outage"})
