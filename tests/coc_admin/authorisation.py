@@ -181,6 +181,10 @@ TABLE: dict[str, tuple[str, str]] = {
         "POST /settings/people/{person}/link/",
         "in 403 403 403 403 200 403 403",
     ),
+    "settings_person_invite": (
+        "POST /settings/people/{person}/invite/",
+        "in 403 403 403 403 -> 403 403",
+    ),
     "settings_person_act": ("/settings/people/{person}/disable/", _ADMINISTRATOR),
     "settings_audit": ("/settings/audit/", _EVERY_SITE),
     "settings_audit_export": ("/settings/audit.csv", _EVERY_SITE),

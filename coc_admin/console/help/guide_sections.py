@@ -74,6 +74,7 @@ _PAGES: Mapping[str, tuple[str, ...]] = {
         "settings_people",
         "settings_person",
         "settings_person_act",
+        "settings_person_invite",
         "settings_person_link",
         "settings_person_new",
     ),

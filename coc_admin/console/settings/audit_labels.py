@@ -21,6 +21,7 @@ _ACTIONS = {
     "user.disabled": _("disabled a person"),
     "user.signed_out": _("signed a person out everywhere"),
     "user.unlocked": _("cleared a person's wrong passwords"),
+    "user.invited": _("sent a link to choose a password"),
     "user.password_link": _("created a link to choose a password"),
     "user.password_changed": _("changed their password"),
     "user.password_refused": _("entered a wrong old password"),
