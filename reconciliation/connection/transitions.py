@@ -36,7 +36,7 @@ from reconciliation.models import (
     OfflineCause,
     Outage,
 )
-from reconciliation.reasons import columns, say
+from reconciliation.reasons import Reason, columns, say
 
 logger = logging.getLogger(__name__)
 
@@ -347,6 +347,8 @@ def release_forced(*, actor: Actor, reason: str, now: datetime) -> bool:
 
 
 def _given(reason: str) -> str:
+    if isinstance(reason, Reason):
+        return reason
     reason = reason.strip()[:MAX_REASON]
     if not reason:
         raise ReasonRequired

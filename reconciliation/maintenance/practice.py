@@ -22,6 +22,7 @@ from reconciliation.models import ConnectionState, Outage, PlannedOutage
 from reconciliation.outages import planned
 from reconciliation.outages.demand import captured_during
 from reconciliation.queue import heartbeats
+from reconciliation.reasons import say
 from reconciliation.stock_mirror import age
 
 SHORTEST, USUAL, LONGEST = 5, 10, 30
@@ -30,7 +31,6 @@ RETURN = timedelta(minutes=1)
 _MONITOR_SILENT = timedelta(seconds=10)
 _MOST_LOOKED_AT = 10
 NOTE = "Practice"
-ENDED = "Practice ended."
 
 
 class Why(StrEnum):
@@ -121,7 +121,8 @@ def begin(*, minutes: int, actor: Actor, now: datetime) -> PlannedOutage:
             entered_at=now,
             is_practice=True,
         )
-        reason = f"Practice until {ends_at.astimezone(UTC):%H:%M} UTC, begun by {actor.name}."
+        time = f"{ends_at.astimezone(UTC):%H:%M}"
+        reason = say("practice_begun", time=time, who=actor.name)
         if not connection.force_offline(
             actor=job(str(window)), reason=reason, now=now, is_practice=True
         ):
@@ -138,7 +139,9 @@ def running() -> PlannedOutage | None:
 def end(*, actor: Actor, now: datetime) -> bool:
     """End the running practice; False if none was running (nothing changes)."""
     window = running()
-    return window is not None and planned.end(window.pk, actor=actor, reason=ENDED, now=now)
+    if window is None:
+        return False
+    return planned.end(window.pk, actor=actor, reason=say("practice_ended"), now=now)
 
 
 @dataclass(frozen=True, slots=True)

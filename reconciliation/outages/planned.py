@@ -16,6 +16,7 @@ from orders.models import Site
 from reconciliation import connection
 from reconciliation.connection.state import row
 from reconciliation.models import ConnectionState, PlannedOutage
+from reconciliation.reasons import say
 
 # A form that was filled in slowly may start a window "now".
 JUST_BEFORE = timedelta(minutes=5)
@@ -144,6 +145,8 @@ def _release(window: PlannedOutage, *, actor: Actor, reason: str, now: datetime)
 
 
 def _shown(window: PlannedOutage) -> str:
+    if window.is_practice:
+        return say("practice_ended")
     until = window.ends_at.astimezone(UTC)
     return f"Planned outage until {until:%Y-%m-%d %H:%M} UTC ({window.owner}): {window.note}"
 

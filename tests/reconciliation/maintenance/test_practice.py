@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils import translation
 
+from orders import reasons
 from orders.actors import person
 from orders.models import Order, ReservationState, Site
 from reconciliation import connection
@@ -19,6 +21,7 @@ from reconciliation.models import (
     CallHealth,
     Channel,
     Connection,
+    ConnectionChange,
     Delivery,
     Outage,
     PlannedOutage,
@@ -199,3 +202,17 @@ def test_nobody_is_notified_of_a_practice_unless_orders_are_refused(shop: Site) 
     alert.refresh_from_db()
     assert alert.message.startswith("anna took Omnichannel Inventory offline")
     assert told() == ["oci_offline", "orders_refused"]
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_reason_is_read_in_the_reader_s_language(shop: Site, early: bool) -> None:
+    begin()
+    if early:
+        practice.end(actor=ANNA, now=at(1))
+    planned.keep_times(at(10))
+    with translation.override("de"):
+        words = [
+            reasons.read(change.reason, change.reason_codes)
+            for change in ConnectionChange.objects.order_by("pk")
+        ]
+    assert words == ["Übung bis 12:10 UTC, begonnen von anna.", "Übung beendet."]
