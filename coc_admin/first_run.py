@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from coc_admin import set_up
 from orders.models import InventoryList, InventoryRecord, Order, RiskAcceptance, Site
 from reconciliation import connection
+from reconciliation.maintenance import practice
 from reconciliation.models import (
     CallHealth,
     Channel,
@@ -56,7 +57,7 @@ class Step:
 
 
 def steps() -> list[Step]:
-    """Return the lines in the order in which a person can do them; four small queries."""
+    """Return the lines in the order in which a person can do them; some small queries."""
     found = _found()
     return [
         *_oci_steps(),
@@ -116,7 +117,18 @@ def steps() -> list[Step]:
             _("Add the people who decide about oversold orders, each with a role."),
             "settings_person_new",
         ),
+        _practice_step(),
     ]
+
+
+def _practice_step() -> Step:
+    found = practice.practised()
+    text = _("Take OCI offline on purpose for some minutes, and see what happens to an order.")
+    if found.is_running:
+        text = _("It is under way, until its orders are reconciled.")
+    elif found.was_empty:
+        text = _("The last practice captured no order. Practise again, and place one meanwhile.")
+    return _step("practice", _("Practised an outage"), found.is_done, text, "practice_outage")
 
 
 def _step(key: str, title: str, is_done: bool, text: str, page: str) -> Step:

@@ -129,6 +129,8 @@ register(
         ),
         "never_answered": _("OCI has never answered with these settings."),
         "oci_answers_again": _("OCI answers again."),
+        "practice_begun": _("Practice until %(time)s UTC, begun by %(who)s."),
+        "practice_ended": _("Practice ended."),
         "nothing_waits": _("Nothing waits for a reservation any more."),
         "window_runs": _("Planned outage (%(owner)s): %(note)s"),
         "window_ended": _("The planned outage has ended (%(owner)s): %(note)s"),

@@ -148,16 +148,25 @@ def password_link(*, request: HttpRequest, user_id: int) -> str:
 
     Raises ChangeRefused.
     """
+    return request.build_absolute_uri(password_path(request=request, user_id=user_id))
+
+
+def password_path(*, request: HttpRequest, user_id: int, sent_to: str = "") -> str:
+    """Return the path of such a link; `sent_to` is the address that it is sent to, if it is.
+
+    Raises ChangeRefused.
+    """
     with transaction.atomic():
         user = _locked(request, user_id)
         if not user.is_active:
             raise ChangeRefused(
                 _("Enable this person first. The link does not work for a disabled person.")
             )
-        _note(request, "user.password_link", user)
+        detail = {"email": sent_to} if sent_to else {}
+        _note(request, "user.invited" if sent_to else "user.password_link", user, detail=detail)
         key = urlsafe_base64_encode(force_bytes(user.pk))
         token = links.make_token(user)
-    return request.build_absolute_uri(reverse("set_password", args=[key, token]))
+    return reverse("set_password", args=[key, token])
 
 
 def may_touch(request: HttpRequest, user: User) -> bool:

@@ -16,10 +16,19 @@ from coc_admin.console.alerts.queries import inbox_of
 from coc_admin.console.downloads import preferred_form
 from coc_admin.console.help import guide
 from coc_admin.console.labels import Banner, connection_banner
+from coc_admin.console.practice_words import as_practice
 from orders.offline_limits import SiteLimits, limits_of
 from orders.tables import Form
 from reconciliation import connection
-from reconciliation.models import ACTIVE_RUNS, Connection, ConnectionState, Priority, Run
+from reconciliation.maintenance import practice
+from reconciliation.models import (
+    ACTIVE_RUNS,
+    Connection,
+    ConnectionState,
+    PlannedOutage,
+    Priority,
+    Run,
+)
 from reconciliation.runs import status
 
 BUSY_SECONDS = 2
@@ -142,7 +151,19 @@ class Frame:
         """What must be said on every page while the connection is not online."""
         if self.connection.state == ConnectionState.ONLINE:
             return None
-        return connection_banner(self.status, limits=self.limits, now=timezone.now())
+        found = connection_banner(self.status, limits=self.limits, now=timezone.now())
+        outage = self.status.outage
+        if found is None or outage is None or not outage.is_practice:
+            return found
+        return as_practice(found, self.status.connection, self.practice)
+
+    @cached_property
+    def practice(self) -> PlannedOutage | None:
+        """The practice outage that is running; no query while the connection isn't forced."""
+        if self.connection.state != ConnectionState.FORCED_OFFLINE:
+            return None
+        window = practice.running()
+        return window if window and self.connection.forced_by == str(window) else None
 
     @cached_property
     def limits(self) -> list[SiteLimits]:

@@ -71,6 +71,7 @@ class Banner:
     works: str
     at_stake: str
     next_step: str
+    is_practice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,10 +305,7 @@ def _waiting(*, connection: str, before: int) -> Standing:
         "The order is accepted and its stock is taken off ATO, but OCI has not reserved it yet."
     )
     if connection == ConnectionState.FORCED_OFFLINE:
-        following = _(
-            "It is reserved when the connection is released: by an operator, or at the end of a"
-            " planned outage."
-        )
+        following = _("It is reserved once the connection is released.")
     elif connection == ConnectionState.OFFLINE:
         following = _("It is reserved automatically when OCI answers again, oldest order first.")
     else:

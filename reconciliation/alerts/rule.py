@@ -17,15 +17,18 @@ from typing import Any
 from django.conf import settings
 from django.utils import translation
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from reconciliation.alerts import phrases
 from reconciliation.alerts.site_figures import Sites
-from reconciliation.models import Alert, Priority
+from reconciliation.models import Alert, Outage, Priority
 from reconciliation.runs.status import Status, summary
 
 # The member of the data that a resolved alert has.
 UNTIL = "until"
+# The member of the data of an alert that a practice outage has caused.
+PRACTICE = "practice"
 
 Data = Mapping[str, Any]
 
@@ -110,7 +113,8 @@ class Rule(ABC):
 
     def made_of(self, data: Data) -> Text:
         """Return the text of the data in the active language: in the past tense once resolved."""
-        return Text(self.past(data)) if UNTIL in data else self.text(data)
+        made = Text(self.past(data)) if UNTIL in data else self.text(data)
+        return Text(marked(made.message, data), made.remedy)
 
     def kept(self, data: Data) -> Text:
         """Return the sentences that are stored with an alert, always in English."""
@@ -144,6 +148,16 @@ class Rule(ABC):
     def final(self, data: Data) -> Data:
         """Return the data that a resolved alert keeps for good."""
         return data
+
+
+def of_practice(outage: Outage | None) -> Data:
+    """Return the member of the data that marks an alert of a practice outage; else nothing."""
+    return {PRACTICE: True} if outage is not None and outage.is_practice else {}
+
+
+def marked(message: str, data: Data) -> str:
+    """Return the message, which begins by saying so if a practice outage has caused it."""
+    return _("Practice: %(message)s") % {"message": message} if PRACTICE in data else message
 
 
 def moment_of(data: Data, name: str = "since") -> str:

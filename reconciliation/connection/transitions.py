@@ -169,6 +169,8 @@ def _change_cause(*, now: datetime, cause: OfflineCause, reason: str, condition:
             outage = Outage.objects.filter(is_open=True).first()
             if outage is not None and _was_mistaken(outage, cause):
                 Outage.objects.filter(pk=outage.pk, cause=outage.cause).update(cause=cause)
+            if outage is not None:
+                _take_seriously(outage, cause=cause, reason=reason)
             _write_change(outage, offline, offline, OBSERVER, reason, now)
 
 
@@ -282,10 +284,11 @@ def mark_online_if_drained(now: datetime) -> bool:
         return True
 
 
-def force_offline(*, actor: Actor, reason: str, now: datetime) -> bool:
+def force_offline(*, actor: Actor, reason: str, now: datetime, is_practice: bool = False) -> bool:
     """Take the connection offline until it is released; opens an outage or keeps the open one.
 
     Returns False if it was forced already (nothing changes). Raises ReasonRequired.
+    `is_practice` marks the outage that this opens.
     """
     reason = _given(reason)
     while (old := ConnectionState(current().state)) != ConnectionState.FORCED_OFFLINE:
@@ -303,7 +306,11 @@ def force_offline(*, actor: Actor, reason: str, now: datetime) -> bool:
                 )
             ):
                 outage = _open_outage(
-                    cause=OfflineCause.FORCED, reason=reason, lost_at=now, now=now
+                    cause=OfflineCause.FORCED,
+                    reason=reason,
+                    lost_at=now,
+                    now=now,
+                    is_practice=is_practice,
                 )
                 _write_change(outage, old, ConnectionState.FORCED_OFFLINE, actor, reason, now)
                 return True
@@ -355,6 +362,7 @@ def _open_outage(
     lost_at: datetime,
     now: datetime,
     goes_on: bool = False,
+    is_practice: bool = False,
 ) -> Outage:
     """Return the open outage, or open one. The connection row is locked by the caller.
 
@@ -369,10 +377,19 @@ def _open_outage(
             **columns("reason", reason, limit=MAX_REASON),
             lost_at=min(lost_at, now),
             detected_at=now,
+            is_practice=is_practice,
         )
     # A relapse: it had not recovered after all.
     Outage.objects.filter(pk=outage.pk).update(is_open=True, recovered_at=None, drained_at=None)
+    _take_seriously(outage, cause=cause, reason=reason)
     return outage
+
+
+def _take_seriously(outage: Outage, *, cause: OfflineCause, reason: str) -> None:
+    """Make a practice outage a real one: OCI was lost before it was over."""
+    Outage.objects.filter(pk=outage.pk, is_practice=True).update(
+        is_practice=False, cause=cause, **columns("reason", reason, limit=MAX_REASON)
+    )
 
 
 def _write_change(

@@ -134,6 +134,8 @@ class Outage(models.Model):
     detected_at = models.DateTimeField()
     recovered_at = models.DateTimeField(null=True)  # OCI answers again
     drained_at = models.DateTimeField(null=True)  # nothing waits any more
+    # Begun on purpose, to practise; no longer once OCI was really lost meanwhile.
+    is_practice = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         ordering = ["-detected_at"]

@@ -20,7 +20,8 @@ class PlannedOutage(models.Model):
     """One window, for every site; written by `reconciliation.outages.planned` alone.
 
     `entered_at` is when the monitor began it, `ended_at` when it was over, ended early or was
-    cancelled. `end_reason` is empty if it ended on time.
+    cancelled. `end_reason` is empty if it ended on time. A practice begins at once, by
+    `reconciliation.maintenance.practice`, and ends like any window.
     """
 
     starts_at = models.DateTimeField()
@@ -33,6 +34,8 @@ class PlannedOutage(models.Model):
     ended_at = models.DateTimeField(null=True)
     ended_by = models.CharField(max_length=150, blank=True)
     end_reason = models.CharField(max_length=500, blank=True)
+    # The default in the database serves a version that does not know the column.
+    is_practice = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         ordering = ["-starts_at", "-id"]

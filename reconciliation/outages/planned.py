@@ -204,6 +204,8 @@ def _release(window: PlannedOutage, *, actor: Actor, reason: str, now: datetime)
 
 
 def _why(window: PlannedOutage, code: str) -> Reason:
+    if window.is_practice:
+        return say("practice_ended")
     # Without the end, which may be put off while the window runs.
     return say(code, owner=window.owner, note=window.note)
 

@@ -117,6 +117,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "outage_zip": ("/outages/{outage}/reports.zip", _VIEWER),
     "plan_outage": ("/outages/plan/", _EVERY_SITE),
     "extend_planned_outage": ("/outages/planned/{planned}/extend/", _EVERY_SITE),
+    "practice_outage": ("/outages/practice/", _EVERY_SITE),
+    "end_practice": ("POST /outages/practice/end/", "in 403 403 403 -> -> 403 403"),
     "end_planned_outage": ("/outages/planned/{planned}/end/", _EVERY_SITE),
     "force_offline": ("/connection/force-offline/", _EVERY_SITE),
     "release_offline": ("/connection/release/", _EVERY_SITE),
@@ -183,6 +185,10 @@ TABLE: dict[str, tuple[str, str]] = {
     "settings_person_link": (
         "POST /settings/people/{person}/link/",
         "in 403 403 403 403 200 403 403",
+    ),
+    "settings_person_invite": (
+        "POST /settings/people/{person}/invite/",
+        "in 403 403 403 403 -> 403 403",
     ),
     "settings_person_act": ("/settings/people/{person}/disable/", _ADMINISTRATOR),
     "settings_audit": ("/settings/audit/", _EVERY_SITE),

@@ -89,8 +89,12 @@ def _not_online(facts: Facts, banner: Banner, rights: Rights) -> Headline:
         action=action,
         since=banner.since,
         since_label=_("since"),
-        tab=_("Refused") if facts.refusing_site else _("Offline"),
+        tab=_("Refused") if facts.refusing_site else _offline_tab(banner),
     )
+
+
+def _offline_tab(banner: Banner) -> str:
+    return _("Practice") if banner.is_practice else _("Offline")
 
 
 def _refused_words(refused: Refused) -> list[str]:

@@ -104,7 +104,7 @@ def plan(request: HttpRequest) -> HttpResponse:
 @console_page("reconciliation.force_offline", methods=READ_AND_POST, every_site=True)
 def extend(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask for a later end, show its effect, then save what was shown."""
-    window = get_object_or_404(PlannedOutage, pk=min(pk, 2**63 - 1))
+    window = get_object_or_404(PlannedOutage, pk=min(pk, 2**63 - 1), is_practice=False)
     form = ExtendForm(request.POST or None, window=window)
     context: dict[str, Any] = {
         "form": form,

@@ -123,6 +123,8 @@ def _times(outage: Outage, now: datetime) -> Iterator[str]:
     cause = outage.get_cause_display() or _("not known")
     if outage.reason:
         cause = f"{cause} ({reasons.read(outage.reason, outage.reason_codes)})"
+    if outage.is_practice:
+        yield _("This is a practice outage: someone began it on purpose. Its orders are real.")
     yield _("Cause: %(cause)s") % {"cause": cause}
     yield _("Lost: %(time)s") % {"time": format_exact(outage.lost_at)}
     yield _("Detected: %(time)s (after %(span)s)") % {

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from coc_admin.accounts import invitations
 from coc_admin.accounts.people import ROLES
 from coc_admin.accounts.roles import ADMINISTRATOR, MERCHANDISER, OPERATOR, VIEWER
 from coc_admin.console.settings.edit_forms import EditForm, ReasonedForm
@@ -105,7 +106,23 @@ class NewPersonForm(PersonForm):
         widget=forms.TextInput(attrs={"autofocus": True}),
         help_text=gettext_lazy("Letters, digits and @ . + - _ only. It cannot be changed later."),
     )
+    invite = forms.BooleanField(
+        label=gettext_lazy("Send them a link by e-mail, to choose their password"),
+        required=False,
+        help_text=gettext_lazy(
+            "Otherwise the next page shows the link once, for you to hand over."
+        ),
+    )
     field_order = ("username",)
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse an invitation that could not be sent, before the person is added."""
+        values = super().clean() or self.cleaned_data
+        if values.get("invite") and not invitations.has_sender():
+            self.add_error("invite", invitations.no_sender_words())
+        elif values.get("invite") and "email" in values and not values["email"]:
+            self.add_error("email", _("Enter the address that the link is sent to."))
+        return values
 
     def clean_username(self) -> str:
         """Return a name that nobody has, whatever its capital letters."""

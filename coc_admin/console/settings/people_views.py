@@ -8,10 +8,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
-from coc_admin.accounts import people
+from coc_admin.accounts import invitations, people
 from coc_admin.accounts.sign_in import limits
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.queries import PAGE
+from coc_admin.console.settings.invitation_views import invite, link_context
 from coc_admin.console.settings.people_forms import NewPersonForm, PersonForm, role_word
 from coc_admin.console.settings.views import Outcome, settings_page, tell, try_to
 from coc_admin.models import Profile
@@ -47,7 +48,7 @@ def person_list(request: HttpRequest) -> HttpResponse:
 
 @console_page("auth.add_user", methods=READ_AND_POST, every_site=True)
 def person_new(request: HttpRequest) -> HttpResponse:
-    """Add a person, and show the link with which they choose a password: once, here."""
+    """Add a person, and send or show, once, the link with which they choose a password."""
     form = NewPersonForm(request.POST or None)
     outcome: Outcome[User] = try_to(
         form,
@@ -60,8 +61,10 @@ def person_new(request: HttpRequest) -> HttpResponse:
     )
     if outcome.done and outcome.result:
         user = outcome.result
+        if form.cleaned_data["invite"] and invite(request, user):
+            return redirect("settings_person", pk=user.pk)
         link = people.password_link(request=request, user_id=user.pk)
-        return settings_page(request, "person_link.html", {"person": user, "link": link})
+        return settings_page(request, "person_link.html", link_context(user, link))
     return settings_page(request, "person_new.html", outcome.context, status=outcome.status)
 
 
@@ -90,5 +93,6 @@ def person_page(request: HttpRequest, pk: int) -> HttpResponse:
         "is_oneself": request.user.pk == user.pk,
         "slowed_from": limits.slowed(user.get_username()),
         "has_password": user.has_usable_password(),
+        "has_sender": invitations.has_sender(),
     }
     return settings_page(request, "person.html", context, status=outcome.status)

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 from coc_admin.accounts import people
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.forms import ReasonForm
+from coc_admin.console.settings.invitation_views import link_context
 from coc_admin.console.settings.views import settings_page
 from coc_admin.edits import ChangeRefused
 
@@ -139,4 +140,4 @@ def person_link(request: HttpRequest, pk: int) -> HttpResponse:
     except ChangeRefused as refusal:
         messages.error(request, _("No link was created. %(why)s") % {"why": refusal.detail})
         return redirect("settings_person", pk=user.pk)
-    return settings_page(request, "person_link.html", {"person": user, "link": link})
+    return settings_page(request, "person_link.html", link_context(user, link))

@@ -7,6 +7,7 @@ from django.urls import path
 from coc_admin.console.settings import (
     audit_log_views,
     interval_views,
+    invitation_views,
     list_views,
     oci_views,
     people_views,
@@ -36,6 +37,11 @@ urlpatterns = [
     path("settings/people/", people_views.person_list, name="settings_people"),
     path("settings/people/new/", people_views.person_new, name="settings_person_new"),
     path("settings/people/<int:pk>/", people_views.person_page, name="settings_person"),
+    path(
+        "settings/people/<int:pk>/invite/",
+        invitation_views.person_invite,
+        name="settings_person_invite",
+    ),
     path(
         "settings/people/<int:pk>/link/",
         person_action_views.person_link,

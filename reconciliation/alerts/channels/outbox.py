@@ -11,6 +11,7 @@ from django.db.models import Max
 
 from reconciliation.alerts.channels import text as words
 from reconciliation.alerts.lifecycle import open_alerts, urgency
+from reconciliation.alerts.rule import PRACTICE
 from reconciliation.alerts.rules import RULES, title_of
 from reconciliation.alerts.site_text import site_texts
 from reconciliation.models import (
@@ -21,6 +22,7 @@ from reconciliation.models import (
     Delivery,
     DeliveryKind,
     DeliveryState,
+    Priority,
 )
 
 # More are never open at once; the rules keep few shortages apart.
@@ -114,7 +116,13 @@ def _alerts_for(channel: Channel, now: datetime) -> list[Alert]:
     if channel.descriptors:
         wanted = wanted.filter(descriptor__in=channel.descriptors)
         over = over.filter(descriptor__in=channel.descriptors)
-    return [*wanted[:MOST_OPEN], *over[:MOST_OPEN]]
+    serious = (alert for alert in wanted[:MOST_OPEN] if not _stays_here(alert))
+    return [*serious, *over[:MOST_OPEN]]
+
+
+def _stays_here(alert: Alert) -> bool:
+    """Whether nobody is notified: a practice outage caused it, and no real order needs a person."""
+    return PRACTICE in alert.data and alert.priority != Priority.ACTION
 
 
 def _last_delivery(channel: Channel, alerts: list[Alert]) -> dict[int | None, Delivery]:

@@ -9,7 +9,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from reconciliation.alerts import matter, phrases
-from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
+from reconciliation.alerts.rule import (
+    Data,
+    Facts,
+    Found,
+    Rule,
+    Text,
+    marked,
+    moment_of,
+    of_practice,
+    span_of,
+)
 from reconciliation.alerts.site_figures import Sites
 from reconciliation.models import (
     OWN_FAULTS,
@@ -39,11 +49,12 @@ class OciOffline(Rule):
         if status.connection in _OFFLINE and status.cause not in OWN_FAULTS:
             yield Found(
                 priority=Priority.WARN,
-                link="/" if status.window is None else "/outages/#planned-title",
+                link="/outages/#planned-title" if _is_planned(status) else "/",
                 data={
                     **_cause_data(status),
                     **matter.outage_data(status),
                     **phrases.waiting_data(status.waiting),
+                    **of_practice(status.outage),
                 },
                 since=matter.began_at(status),
             )
@@ -92,14 +103,15 @@ class OciOffline(Rule):
         if alert.state != AlertState.OPEN:
             until = phrases.moment(alert.resolved_at or alert.updated_at)
             words = {"time": phrases.moment(alert.since), "until": until}
-            return _("Omnichannel Inventory was offline from %(time)s to %(until)s.") % words
+            past = _("Omnichannel Inventory was offline from %(time)s to %(until)s.") % words
+            return marked(past, alert.data)
         words = {"time": phrases.moment(alert.since)}
         message = _("Omnichannel Inventory has been offline since %(time)s.")
         if alert.data.get("why") == "planned":
             words = {"time": _began(alert.data), "end": moment_of(alert.data, "endsAt")}
             message = _("A planned outage began at %(time)s and ends automatically at %(end)s.")
         since = message % words
-        return f"{since} {phrases.at_stake(sites.waiting)}"
+        return marked(f"{since} {phrases.at_stake(sites.waiting)}", alert.data)
 
 
 def _began(data: Data) -> str:
@@ -108,8 +120,13 @@ def _began(data: Data) -> str:
     return moment_of(data, "heldSince" if on_purpose else "since")
 
 
+def _is_planned(status: Status) -> bool:
+    return status.window is not None and not status.window.is_practice
+
+
 def _cause_data(status: Status) -> Data:
-    if window := status.window:
+    window = status.window
+    if window is not None and not window.is_practice:
         return {
             "why": "planned",
             "window": window.pk,
@@ -118,6 +135,8 @@ def _cause_data(status: Status) -> Data:
             "endsAt": window.ends_at.isoformat(),
         }
     if status.connection == ConnectionState.FORCED_OFFLINE:
+        if of_practice(status.outage):
+            return {"why": "practice", "by": "", "reason": ""}
         return {"why": "forced", "by": status.forced_by, "reason": status.reason}
     why = {
         OfflineCause.FORCED: "released",
@@ -143,6 +162,11 @@ def _sentences(data: Data) -> tuple[str, str]:
         return (
             _("%(who)s took Omnichannel Inventory offline at %(time)s: %(reason)s"),
             _("Release the connection when OCI may be used again."),
+        )
+    if why == "practice":
+        return (
+            _("Omnichannel Inventory was taken offline on purpose at %(time)s."),
+            _("You don't need to do anything. The practice ends on time."),
         )
     # Stored by an earlier version only.
     if why == "credentials":

@@ -14,7 +14,16 @@ from django.utils.translation import gettext_lazy
 from orders.models import Site
 from orders.offline_limits import Acceptance, SiteLimits, limits_of
 from reconciliation.alerts import matter, phrases
-from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
+from reconciliation.alerts.rule import (
+    Data,
+    Facts,
+    Found,
+    Rule,
+    Text,
+    moment_of,
+    of_practice,
+    span_of,
+)
 from reconciliation.alerts.site_figures import Sites
 from reconciliation.models import Alert, ConnectionState, Priority
 
@@ -47,7 +56,12 @@ class OrdersRefused(Rule):
                     context=site.pk,
                     priority=Priority.ACTION,
                     link=f"/settings/sites/edit/{quote(site.pk, safe='')}/",
-                    data={"site": site.pk, **cause, **matter.outage_data(status)},
+                    data={
+                        "site": site.pk,
+                        **cause,
+                        **matter.outage_data(status),
+                        **of_practice(status.outage),
+                    },
                     since=since.get(cause["why"]),
                 )
 

@@ -8,7 +8,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from reconciliation.alerts import phrases
-from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of
+from reconciliation.alerts.rule import (
+    Data,
+    Facts,
+    Found,
+    Rule,
+    Text,
+    marked,
+    moment_of,
+    of_practice,
+)
 from reconciliation.alerts.site_figures import Sites
 from reconciliation.models import Alert, AlertState, EntryState, Priority, RunState
 
@@ -27,7 +36,11 @@ class ReconciliationFinished(Rule):
             yield Found(
                 priority=Priority.INFO,
                 link=f"/runs/{last.run.pk}/",
-                data={"run": last.run.pk, **{str(state): n for state, n in last.counts.items()}},
+                data={
+                    "run": last.run.pk,
+                    **{str(state): n for state, n in last.counts.items()},
+                    **of_practice(last.run.outage),
+                },
                 since=last.run.finished_at or facts.now,
             )
 
@@ -53,9 +66,10 @@ class ReconciliationFinished(Rule):
             return None
         words = {"run": run.pk, "time": phrases.moment(alert.since)}
         if alert.state != AlertState.OPEN:
-            return _("Reconciliation %(run)s finished at %(time)s.") % words
+            return marked(_("Reconciliation %(run)s finished at %(time)s.") % words, alert.data)
         words["outcomes"] = phrases.outcomes(sites.outcomes.get(run.pk, {}))
-        return _("Reconciliation %(run)s finished at %(time)s: %(outcomes)s.") % words
+        message = _("Reconciliation %(run)s finished at %(time)s: %(outcomes)s.") % words
+        return marked(message, alert.data)
 
 
 RULE = ReconciliationFinished()

@@ -8,7 +8,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from reconciliation.alerts import phrases
-from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
+from reconciliation.alerts.rule import (
+    Data,
+    Facts,
+    Found,
+    Rule,
+    Text,
+    marked,
+    moment_of,
+    of_practice,
+    span_of,
+)
 from reconciliation.alerts.site_figures import Sites
 from reconciliation.models import Alert, AlertState, Priority, Run, RunState
 from reconciliation.runs.status import LastRun, counts_of
@@ -27,7 +37,7 @@ class ReconciliationRunning(Rule):
             yield Found(
                 priority=Priority.INFO,
                 link=f"/runs/{last.run.pk}/",
-                data=_progress(last),
+                data={**_progress(last), **of_practice(last.run.outage)},
                 since=last.run.created_at,
             )
 
@@ -73,14 +83,16 @@ class ReconciliationRunning(Rule):
         if alert.state != AlertState.OPEN:
             until = phrases.moment(alert.resolved_at or alert.updated_at)
             words = {"run": run.pk, "time": since, "until": until}
-            return _("Reconciliation %(run)s ran from %(time)s to %(until)s.") % words
+            past = _("Reconciliation %(run)s ran from %(time)s to %(until)s.") % words
+            return marked(past, alert.data)
         message = _("Reconciliation %(run)s: %(state)s since %(time)s. %(outcomes)s.")
-        return message % {
+        words = {
             "run": run.pk,
             "state": RunState(run.state).label,
             "time": since,
             "outcomes": phrases.outcomes(sites.outcomes.get(run.pk, {})),
         }
+        return marked(message % words, alert.data)
 
 
 def _progress(last: LastRun) -> Data:

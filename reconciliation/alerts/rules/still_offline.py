@@ -8,7 +8,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from reconciliation.alerts import phrases
-from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of
+from reconciliation.alerts.rule import (
+    Data,
+    Facts,
+    Found,
+    Rule,
+    Text,
+    marked,
+    moment_of,
+    of_practice,
+)
 from reconciliation.alerts.site_figures import Sites
 from reconciliation.models import Alert, AlertState, Priority, RunState
 
@@ -32,6 +41,7 @@ class StillOffline(Rule):
                     "at": at.isoformat(),
                     "outage": last.run.outage_id,
                     **phrases.waiting_data(waiting),
+                    **of_practice(last.run.outage),
                 },
                 since=at,
             )
@@ -70,7 +80,7 @@ class StillOffline(Rule):
             "A reconciliation stopped at %(time)s because Omnichannel Inventory remains offline."
         )
         stopped = message % {"time": phrases.moment(alert.since)}
-        return f"{stopped} {phrases.at_stake(sites.waiting)}"
+        return marked(f"{stopped} {phrases.at_stake(sites.waiting)}", alert.data)
 
 
 RULE = StillOffline()

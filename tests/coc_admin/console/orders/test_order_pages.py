@@ -128,10 +128,7 @@ def test_waiting_order_says_what_happens_next(viewer: Client, outage: Scene) -> 
     )
     set_connection(ConnectionState.FORCED_OFFLINE, cause=OfflineCause.FORCED)
     stands = viewer.get(f"/orders/{earlier.pk}/").context["standing"]
-    assert stands.next_step == (
-        "It is reserved when the connection is released: by an operator, or at the end of a planned"
-        " outage."
-    )
+    assert stands.next_step == "It is reserved once the connection is released."
 
 
 def test_order_page_takes_a_bounded_number_of_queries(
