@@ -8,8 +8,8 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from coc_admin.accounts import audit_log
 from coc_admin.accounts.site_access import site_access
+from coc_admin.console import audit
 from reconciliation.models import BulkRemedy
 from reconciliation.remedies.bulk import execution
 from reconciliation.remedies.bulk.replace_plans import ReplaceChoice
@@ -36,7 +36,7 @@ def confirm_as_shown(
             now=timezone.now(),
         )
         if confirmed is not None:
-            audit_log.record(
+            audit.record(
                 request=request,
                 action="desk.bulk",
                 target=f"bulk:{made.pk}",

@@ -12,8 +12,8 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from coc_admin.accounts import audit_log
 from coc_admin.accounts.site_access import SiteAccess, site_access
+from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.forms import ReasonForm, ScopeForm
 from coc_admin.console.orders.timeline import attempt_words
@@ -176,7 +176,7 @@ def _start(request: HttpRequest, form: ScopeForm, reason: str) -> Run:
             reason=reason,
             now=timezone.now(),
         )
-        audit_log.record(
+        audit.record(
             request=request,
             action="run.started",
             target=f"run:{run.pk}",
