@@ -11,12 +11,12 @@ from reconciliation.alerts.rules import RULES
 from reconciliation.models import Alert, Priority
 
 
-def _worded(rule: Rule, words: Text) -> Rule:
-    """Return a rule like `rule` whose stored sentences are `words`."""
-    kind = type(rule)
+def _worded(name: str, words: Text) -> Rule:
+    """Return a rule like the one of that name, whose stored sentences are `words`."""
+    kind = type(RULES[name])
 
     class Worded(kind):  # type: ignore[misc, valid-type]
-        descriptor = rule.descriptor
+        descriptor = name
 
         def kept(self, data: Data) -> Text:
             return words
@@ -42,7 +42,7 @@ def raise_alert(
 ) -> Alert:
     """Raise what the rule of `descriptor` would have found, in these words."""
     found = Found(priority, link, data or {}, context, since)
-    return lifecycle.raise_found(_worded(RULES[descriptor], Text(message, remedy)), found, now=now)
+    return lifecycle.raise_found(_worded(descriptor, Text(message, remedy)), found, now=now)
 
 
 def resolve_alert(*, descriptor: str, now: datetime) -> bool:
