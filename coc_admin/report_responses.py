@@ -15,12 +15,10 @@ _TYPES = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "zip": "application/zip",
 }
-# What a single report can be had as.
-FORMS = ("json", "csv", "xlsx")
 
 
 def report_response(report: ReportDay, form: str) -> HttpResponseBase:
-    """Return `report` as a download in one of FORMS, as programs read it.
+    """Return `report` as a download in the form json, csv or xlsx, as programs read it.
 
     Raises KeyError for another form, downloads.ReportUnavailable when its file cannot be had.
     """
@@ -36,7 +34,7 @@ def file_response(file: IO[bytes], *, stem: str, form: str) -> HttpResponseBase:
 
     No thread is held while it is sent, however slowly it is read.
     `stem` holds nothing but letters, digits and a few marks. Raises KeyError if `form` is neither
-    one of FORMS nor `zip`.
+    json, csv, xlsx nor zip.
     """
     # Of the open file Django tells the length: its name may stand for another one by now.
     return FileResponse(

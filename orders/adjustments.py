@@ -63,9 +63,9 @@ def event_lines(adjustment: Adjustment) -> list[dict[str, Any]]:
     ]
 
 
-def find_same(*, order_id: int, document: int, keeps: Sequence[Keep]) -> Adjustment | None:
+def find_same(*, order_id: int, document_id: int, keeps: Sequence[Keep]) -> Adjustment | None:
     """Return the adjustment that a second click asks for: under way, or done."""
-    found = Adjustment.objects.filter(order=order_id, document=document)
+    found = Adjustment.objects.filter(order=order_id, document=document_id)
     for one in found.filter(OPEN_ADJUSTMENT | Q(state=AdjustmentState.DONE)).order_by("-id"):
         if keeps_of(one) == sorted(keeps):
             return one
@@ -75,7 +75,7 @@ def find_same(*, order_id: int, document: int, keeps: Sequence[Keep]) -> Adjustm
 def begin(
     *,
     order_id: int,
-    document: int,
+    document_id: int,
     keeps: Sequence[Keep],
     holder: str,
     until: datetime,
@@ -102,7 +102,7 @@ def begin(
     swaps.mark_open(KIND, order, holder=holder)
     adjustment = Adjustment.objects.create(
         order=order,
-        document=document,
+        document_id=document_id,
         actor_kind=actor.kind,
         actor=actor.name[:150],
         reason=reason[:1000],
@@ -208,7 +208,7 @@ def _refused_data(mine: Adjustment) -> dict[str, Any]:
 
 
 def _event_data(mine: Adjustment) -> dict[str, Any]:
-    return {"rearrangement": mine.pk, "document": mine.document, "lines": event_lines(mine)}
+    return {"rearrangement": mine.pk, "document": mine.document_id, "lines": event_lines(mine)}
 
 
 KIND = SwapKind(

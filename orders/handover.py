@@ -89,11 +89,6 @@ def hand_over_due(*, actor: Actor, now: datetime, limit: int = MOST) -> int:
     )
 
 
-def is_anything_due(now: datetime) -> bool:
-    """Whether an order's time has come."""
-    return Order.objects.filter(UNDECIDED, export_due_at__lte=now).exists()
-
-
 def hand_over_now(*, order_id: int, actor: Actor, reason: str, now: datetime) -> Order:
     """Let order management take an order at once; a ready order stays as it is.
 

@@ -1,7 +1,7 @@
 """The audit log: actions of people in the console, separate from the history of orders.
 
 An entry is written in the transaction of the change that it records, so that neither exists
-without the other: call `append` or `record` inside the `transaction.atomic()` of the change.
+without the other: call `append` inside the `transaction.atomic()` of the change.
 Entries are never changed, and go only when they are older than COC_RETAIN_AUDIT_DAYS.
 """
 
@@ -15,19 +15,16 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
-from django.utils import timezone
 
 from coc_admin import logs
 from coc_admin.models import AuditEntry
-from orders.actors import Actor, person
+from orders.actors import Actor
 from orders.serializers import iso
 from orders.texts import storable
 
 logger = logging.getLogger(__name__)
 
 HIDDEN = "(hidden)"
-NOBODY = ""
 
 _SECRET = re.compile(r"password|secret|token_hash|authorization|credential", re.IGNORECASE)
 _LONGEST_TEXT = 1000
@@ -46,31 +43,6 @@ def forget_old(now: datetime) -> bool:
     if gone:
         logger.info("%s entries of the audit log were older than %s days.", gone, days)
     return gone >= _MOST_FORGOTTEN
-
-
-def record(
-    *,
-    request: HttpRequest,
-    action: str,
-    target: str,
-    detail: Mapping[str, object] = {},
-    reason: str = "",
-) -> AuditEntry:
-    """Append what the person behind `request` did; for views. See `append`."""
-    return append(
-        actor=actor_of(request),
-        action=action,
-        target=target,
-        detail=detail,
-        reason=reason,
-        now=timezone.now(),
-    )
-
-
-def actor_of(request: HttpRequest) -> Actor:
-    """Return the person behind `request`; the name is empty for one who is not signed in."""
-    user = getattr(request, "user", None)
-    return person(user.get_username() if user is not None and user.is_authenticated else NOBODY)
 
 
 def append(

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.http import HttpRequest
 from django.utils import translation
 from django.utils.translation import gettext as _
 
@@ -43,17 +42,18 @@ def expires_at(now: datetime) -> datetime:
     return now + timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT)
 
 
-def invite(*, request: HttpRequest, user: User, now: datetime) -> datetime:
+def invite(*, actor: User, user: User, address: str, now: datetime) -> datetime:
     """Send a person a link to choose a password; return until when it works.
 
-    Raises ChangeRefused, also if the e-mail server did not take the message.
+    `address` is that of the console, for the link, where no setting names it. Raises ChangeRefused,
+    also if the e-mail server did not take the message.
     """
     if not has_sender():
         raise ChangeRefused(no_sender_words())
     if not user.email:
         raise ChangeRefused(_("This person has no e-mail address. Enter one first."))
-    path = people.password_path(request=request, user_id=user.pk, sent_to=user.email)
-    base = settings.COC_CONSOLE_URL or request.build_absolute_uri("/").rstrip("/")
+    path = people.password_link(actor=actor, user_id=user.pk, now=now, sent_to=user.email)
+    base = (settings.COC_CONSOLE_URL or address).rstrip("/")
     until = expires_at(now)
     with translation.override(_language_of(user)):
         subject, body = _words(user, link=f"{base}{path}", until=until)

@@ -13,9 +13,7 @@ from typing import Any
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.db.models import Q
-from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from django.utils.translation import gettext as _
@@ -26,6 +24,7 @@ from coc_admin.accounts.sign_in import limits
 from coc_admin.accounts.sign_out import cut_off, end_sessions, links
 from coc_admin.edits import ChangeRefused, EditedMeanwhile, text_of, texts_of, update_as_seen
 from coc_admin.models import Profile
+from orders.actors import person
 from orders.models import Site
 
 ROLES = tuple(permissions_of_roles())
@@ -56,7 +55,9 @@ def seen(user: User) -> dict[str, str]:
     }
 
 
-def add(*, request: HttpRequest, username: str, values: Mapping[str, Any], reason: str) -> User:
+def add(
+    *, actor: User, username: str, values: Mapping[str, Any], reason: str, now: datetime
+) -> User:
     """Make a person who has no password yet; `password_link` lets them choose one.
 
     Raises ChangeRefused.
@@ -69,17 +70,18 @@ def add(*, request: HttpRequest, username: str, values: Mapping[str, Any], reaso
         _set_role(user, values["role"])
         _set_sites(user, every_site=values["every_site"], sites=values["sites"])
         detail = {name: text for name, text in seen(user).items() if text}
-        _note(request, "user.added", user, detail=detail, reason=reason)
+        _note(actor, "user.added", user, detail=detail, reason=reason, now=now)
     return user
 
 
 def change(
     *,
-    request: HttpRequest,
+    actor: User,
     user_id: int,
     was: Mapping[str, str],
     values: Mapping[str, Any],
     reason: str,
+    now: datetime,
 ) -> bool:
     """Change names, role and sites of a person who still matches `was`; False if none differs.
 
@@ -87,91 +89,89 @@ def change(
     """
     check_sites(role=values["role"], every_site=values["every_site"], sites=values["sites"])
     with transaction.atomic():
-        user = _locked(request, user_id)
-        now = seen(user)
-        if now != dict(was):
-            raise EditedMeanwhile(now)
-        wanted = {name: text_of(values[name]) for name in now}
-        changes = audit_log.changed(now, wanted)
-        if "role" in changes and now["role"] == ADMINISTRATOR:
-            check_loss(request=request, users=[user], field="role")
+        user = _locked(actor, user_id)
+        current = seen(user)
+        if current != dict(was):
+            raise EditedMeanwhile(current)
+        wanted = {name: text_of(values[name]) for name in current}
+        changes = audit_log.changed(current, wanted)
+        if "role" in changes and current["role"] == ADMINISTRATOR:
+            check_loss(actor=actor, users=[user], field="role")
         update_as_seen(
-            User.objects.filter(pk=user.pk), was=now, values={n: values[n] for n in _OWN_FIELDS}
+            User.objects.filter(pk=user.pk), was=current, values={n: values[n] for n in _OWN_FIELDS}
         )
         if "role" in changes:
             _set_role(user, values["role"])
         if {"every_site", "sites"} & changes.keys():
             _set_sites(user, every_site=values["every_site"], sites=values["sites"])
         if changes:
-            _note(request, "user.changed", user, detail=changes, reason=reason)
+            _note(actor, "user.changed", user, detail=changes, reason=reason, now=now)
     return bool(changes)
 
 
-def set_active(*, request: HttpRequest, user_id: int, active: bool, reason: str) -> bool:
+def set_active(*, actor: User, user_id: int, active: bool, reason: str, now: datetime) -> bool:
     """Enable or disable a person's sign-in; sessions and links end for good.
 
     False if nothing changed. Raises ChangeRefused.
     """
     with transaction.atomic():
-        user = _locked(request, user_id)
+        user = _locked(actor, user_id)
         if not active:
-            check_loss(request=request, users=[user])
+            check_loss(actor=actor, users=[user])
         rows = User.objects.filter(pk=user.pk, is_active=not active)
         if not rows.update(is_active=active):
             return False
-        cut_off(user, now=timezone.now())
-        _note(request, "user.enabled" if active else "user.disabled", user, reason=reason)
+        cut_off(user, now=now)
+        _note(actor, "user.enabled" if active else "user.disabled", user, reason=reason, now=now)
     return True
 
 
-def sign_out_everywhere(*, request: HttpRequest, user_id: int, now: datetime, reason: str) -> int:
-    """End every session of a person, but the one that asks; return how many. ChangeRefused."""
+def sign_out_everywhere(
+    *, actor: User, user_id: int, keep: str | None, reason: str, now: datetime
+) -> int:
+    """End every session of a person but `keep`, a session key; return how many.
+
+    Raises ChangeRefused.
+    """
     with transaction.atomic():
-        user = _locked(request, user_id)
-        ended = end_sessions(user, now=now, keep=request.session.session_key)
-        _note(request, "user.signed_out", user, detail={"sessions": ended}, reason=reason)
+        user = _locked(actor, user_id)
+        ended = end_sessions(user, now=now, keep=keep)
+        _note(actor, "user.signed_out", user, detail={"sessions": ended}, reason=reason, now=now)
     return ended
 
 
-def unlock(*, request: HttpRequest, user_id: int, reason: str) -> int:
+def unlock(*, actor: User, user_id: int, reason: str, now: datetime) -> int:
     """Forget the wrong passwords of a person; return from how many places. Raises ChangeRefused."""
     with transaction.atomic():
-        user = _locked(request, user_id)
+        user = _locked(actor, user_id)
         places = limits.forgive(user.get_username())
         if places:
-            _note(request, "user.unlocked", user, detail={"places": places}, reason=reason)
+            _note(actor, "user.unlocked", user, detail={"places": places}, reason=reason, now=now)
     return places
 
 
-def password_link(*, request: HttpRequest, user_id: int) -> str:
-    """Return a link with which a person chooses a password, once; it is kept nowhere.
+def password_link(*, actor: User, user_id: int, now: datetime, sent_to: str = "") -> str:
+    """Return the path of a page on which a person chooses a password, once; it is kept nowhere.
 
-    Raises ChangeRefused.
-    """
-    return request.build_absolute_uri(password_path(request=request, user_id=user_id))
-
-
-def password_path(*, request: HttpRequest, user_id: int, sent_to: str = "") -> str:
-    """Return the path of such a link; `sent_to` is the address that it is sent to, if it is.
-
-    Raises ChangeRefused.
+    `sent_to` is the address that it is sent to, if it is. Raises ChangeRefused.
     """
     with transaction.atomic():
-        user = _locked(request, user_id)
+        user = _locked(actor, user_id)
         if not user.is_active:
             raise ChangeRefused(
                 _("Enable this person first. The link does not work for a disabled person.")
             )
         detail = {"email": sent_to} if sent_to else {}
-        _note(request, "user.invited" if sent_to else "user.password_link", user, detail=detail)
+        action = "user.invited" if sent_to else "user.password_link"
+        _note(actor, action, user, detail=detail, now=now)
         key = urlsafe_base64_encode(force_bytes(user.pk))
         token = links.make_token(user)
     return reverse("set_password", args=[key, token])
 
 
-def may_touch(request: HttpRequest, user: User) -> bool:
-    """Whether the person asking may change `user` at all."""
-    return not user.is_superuser or bool(getattr(request.user, "is_superuser", False))
+def may_touch(actor: User, user: User) -> bool:
+    """Whether `actor` may change `user` at all."""
+    return not user.is_superuser or actor.is_superuser
 
 
 def administrators() -> Any:
@@ -181,13 +181,13 @@ def administrators() -> Any:
     ).distinct()
 
 
-def check_loss(*, request: HttpRequest, users: Collection[User], field: str | None = None) -> None:
+def check_loss(*, actor: User, users: Collection[User], field: str | None = None) -> None:
     """Raise ChangeRefused unless all of `users` may lose the right to manage people, or be deleted.
 
     In the caller's transaction, which `lock_administrators` has begun.
     """
     for user in users:
-        _refuse_for_oneself(request, user, field=field)
+        _refuse_for_oneself(actor, user, field=field)
     losing = [user.pk for user in users]
     left = administrators().exclude(pk__in=losing)
     if administrators().filter(pk__in=losing).exists() and not left.exists():
@@ -217,7 +217,7 @@ def check_sites(*, role: str, every_site: bool, sites: Collection[object]) -> No
         raise ChangeRefused(_("Choose at least one site, or every site."), field="sites")
 
 
-def _locked(request: HttpRequest, user_id: int) -> User:
+def _locked(actor: User, user_id: int) -> User:
     """Return a person whose row is locked, and the role of administrators with it.
 
     The role is always locked first: who is the last administrator must not change between
@@ -225,13 +225,13 @@ def _locked(request: HttpRequest, user_id: int) -> User:
     """
     lock_administrators()
     user = User.objects.select_for_update().get(pk=user_id)
-    if not may_touch(request, user):
+    if not may_touch(actor, user):
         raise ChangeRefused(_("Only a superuser can change a superuser."))
     return user
 
 
-def _refuse_for_oneself(request: HttpRequest, user: User, *, field: str | None = None) -> None:
-    if request.user.pk == user.pk:
+def _refuse_for_oneself(actor: User, user: User, *, field: str | None = None) -> None:
+    if actor.pk == user.pk:
         raise ChangeRefused(
             _("You cannot do this to your own account. Ask another administrator."), field=field
         )
@@ -250,17 +250,19 @@ def _set_sites(user: User, *, every_site: bool, sites: Collection[Site]) -> None
 
 
 def _note(
-    request: HttpRequest,
+    actor: User,
     action: str,
     user: User,
     *,
     detail: Mapping[str, object] = {},
     reason: str = "",
+    now: datetime,
 ) -> None:
-    audit_log.record(
-        request=request,
+    audit_log.append(
+        actor=person(actor.get_username()),
         action=action,
         target=f"user:{user.get_username()}",
         detail=detail,
         reason=reason,
+        now=now,
     )

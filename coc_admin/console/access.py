@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
@@ -57,6 +58,11 @@ def console_page(
         return allowed
 
     return decorate
+
+
+def person_of(request: HttpRequest) -> User:
+    """Return the person behind a request that `console_page` has let through."""
+    return cast(User, request.user)
 
 
 def not_allowed(request: HttpRequest, methods: Sequence[str]) -> HttpResponseBase:

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from coc_admin.accounts import audit_log
+from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.frame import frame_of
@@ -72,7 +72,7 @@ def release(request: HttpRequest) -> HttpResponse:
 
 def _note(request: HttpRequest, action: str, form: ReasonForm) -> None:
     reason = form.cleaned_data["reason"]
-    audit_log.record(request=request, action=action, target="connection", reason=reason)
+    audit.record(request=request, action=action, target="connection", reason=reason)
 
 
 def _is_forced(request: HttpRequest) -> bool:

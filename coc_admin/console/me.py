@@ -21,10 +21,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 
-from coc_admin.accounts import audit_log, people
+from coc_admin.accounts import people
 from coc_admin.accounts.sign_in import limits, passwords
 from coc_admin.accounts.site_access import SESSION_KEY, profile_of, site_access
-from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console import audit
+from coc_admin.console.access import READ_AND_POST, console_page, person_of
 from coc_admin.console.sign_in_views import note_failure, wait_page
 from coc_admin.models import Profile
 from coc_admin.personal import zone_names
@@ -84,7 +85,11 @@ def me(request: HttpRequest) -> HttpResponse:
 def sign_out_elsewhere(request: HttpRequest) -> HttpResponse:
     """End every session of the person but this one."""
     ended = people.sign_out_everywhere(
-        request=request, user_id=int(request.user.pk or 0), now=timezone.now(), reason=""
+        actor=person_of(request),
+        user_id=person_of(request).pk,
+        keep=request.session.session_key,
+        reason="",
+        now=timezone.now(),
     )
     said = ngettext(
         "You were signed out in %(number)d other place.",
@@ -132,7 +137,7 @@ class _PasswordChange(auth.PasswordChangeView):
         with transaction.atomic():
             User.objects.filter(pk=user.pk).update(password=user.password)
             update_session_auth_hash(self.request, user)
-            audit_log.record(
+            audit.record(
                 request=self.request,
                 action="user.password_changed",
                 target=f"user:{user.get_username()}",

@@ -16,9 +16,9 @@ from django.shortcuts import render
 from django.urls import reverse_lazy
 from django.utils.translation import gettext as _
 
-from coc_admin.accounts import audit_log
 from coc_admin.accounts.sign_in import counts, devices, limits, notes, passwords
 from coc_admin.accounts.sign_out import links
+from coc_admin.console import audit
 from coc_admin.console.access import not_allowed, page_to_show
 
 
@@ -43,7 +43,7 @@ def note_failure(
             tries = note.tries_to_tell(limits.fail(tried, *note.failures()))
             if tries:
                 detail = {"address": tried.address, "tries": tries}
-                audit_log.record(request=request, action=action, target=note.target, detail=detail)
+                audit.record(request=request, action=action, target=note.target, detail=detail)
         counts.prune(time.time())
     except django.db.Error as error:
         limits.fail_alone(tried)
@@ -77,7 +77,7 @@ class SignIn(views.LoginView):
         """Sign in, note it, and remember the browser."""
         answer = super().form_valid(form)
         detail = {"address": self._tried.address}
-        audit_log.record(
+        audit.record(
             request=self.request, action="session.signed_in", target="session", detail=detail
         )
         limits.succeed(self._tried)
@@ -102,7 +102,7 @@ class SignOut(views.LogoutView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Note who leaves, and sign out."""
         if request.user.is_authenticated:
-            audit_log.record(request=request, action="session.signed_out", target="session")
+            audit.record(request=request, action="session.signed_out", target="session")
         return super().post(request, *args, **kwargs)
 
 
@@ -128,7 +128,7 @@ class SetPassword(views.PasswordResetConfirmView):
                 # The link was used meanwhile.
                 self.validlink = False
                 return self.render_to_response(self.get_context_data())
-            audit_log.record(
+            audit.record(
                 request=self.request,
                 action="user.password_set",
                 target=f"user:{user.get_username()}",

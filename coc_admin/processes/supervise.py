@@ -109,14 +109,6 @@ class Supervisor:
             place = self._place_of(holder.pid)
         return place is None or place.program.name != name
 
-    def pids(self) -> dict[str, int]:
-        """Return the process id of each running group by the name of its program."""
-        return {
-            place.program.name: place.child.pid
-            for place in self._places
-            if place.child is not None and not place.child.has_ended()
-        }
-
     def run(self, stop: threading.Event, *, pause: float = 0.2) -> None:
         """Start everything, keep it running until `stop` is set, then stop everything."""
         try:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from django import template
 from django.db.models import Model
@@ -52,6 +53,16 @@ OUTCOMES = (
     (EntryState.SKIPPED, _("skipped"), "quiet"),
     (EntryState.PENDING, _("to do"), "info"),
 )
+
+
+@register.simple_tag
+def query(**parameters: object) -> str:
+    """Return the query string of an address, with its question mark; empty parameters are left out.
+
+    Unlike Django's `querystring` it starts from nothing, not from the address of the page.
+    """
+    named = {name: value for name, value in parameters.items() if value not in (None, "")}
+    return f"?{urlencode(named, quote_via=quote, safe='')}"
 
 
 @register.simple_tag

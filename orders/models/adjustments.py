@@ -30,14 +30,20 @@ OPEN_ADJUSTMENT = Q(state="reserving") | Q(state="giving_back")
 class Adjustment(models.Model):
     """One attempt to adjust a document; an order has at most one at a time.
 
-    `document` is the primary key of the document to release (a row of `reconciliation`, which
-    this layer does not know). What its lines keep is off ATO from the beginning, in the lists where
-    it is to be; the order counts on the old document until OCI has reserved all of that again.
+    `document` is the one to release; this layer knows it by its key alone (ADR 122). What the lines
+    keep is off ATO from the beginning, in the lists where it is to be; the order counts on the old
+    document until OCI has reserved all of that again.
     `shortfalls` is what OCI had less of: `{inventoryListId, sku, requested, available}`.
     """
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="adjustments")
-    document = models.BigIntegerField()
+    document = models.ForeignKey(
+        "reconciliation.ReservationDocument",
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_column="document",  # its name when it was a number
+        db_index=False,  # no document is ever deleted, and nothing asks for its adjustments
+    )
     state = models.CharField(
         max_length=11, choices=AdjustmentState.choices, default=AdjustmentState.RESERVING
     )
@@ -65,7 +71,7 @@ class Adjustment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"adjustment {self.pk} of document {self.document}, {self.state}"
+        return f"adjustment {self.pk} of document {self.document_id}, {self.state}"
 
 
 class AdjustmentLine(models.Model):

@@ -360,11 +360,6 @@ class OrderItem(models.Model):
         return ordered
 
     @property
-    def short_quantity(self) -> Decimal:
-        """Ordered minus reserved."""
-        return units.unreserved_of(self)
-
-    @property
     def open_quantity(self) -> Decimal:
         """Short units that have not been cancelled or replaced."""
         return units.open_of(self)

@@ -9,12 +9,11 @@ from __future__ import annotations
 from orders.tables.columns import Column, Kind, Value
 from orders.tables.files import ENDINGS, Form, Table, table_file
 from orders.tables.guard import is_formula, neutral, original
-from orders.tables.plain import PLAIN_FORMS, sheet_file
+from orders.tables.plain import sheet_file
 from orders.tables.reader import Reader
 
 __all__ = [
     "ENDINGS",
-    "PLAIN_FORMS",
     "Column",
     "Form",
     "Kind",

@@ -10,7 +10,6 @@ from typing import IO, Any
 
 from orders.tables.guard import cell_of, is_formula, neutral
 
-PLAIN_FORMS = ("csv", "xlsx")
 # The format allows no more in a cell.
 LONGEST_CELL = 32_767
 ROWS_A_SHEET = 1_000_000
@@ -24,7 +23,7 @@ BOOK_OPTIONS = {
 
 
 def sheet_file(form: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> IO[bytes]:
-    """Return an open file in one of PLAIN_FORMS, at its beginning; a row has a cell a column.
+    """Return an open file in the form csv or xlsx, at its beginning; a row has a cell a column.
 
     After a million rows XLSX goes on in another sheet. Raises KeyError for another form.
     """

@@ -58,28 +58,6 @@ def raise_found(rule: Rule, found: Found, *, now: datetime) -> Alert:
     return _raise(key, written, rule=rule, now=now, since=found.since)
 
 
-def raise_alert(
-    *,
-    descriptor: str,
-    context: str = "",
-    priority: Priority,
-    message: str,
-    remedy: str = "",
-    link: str = "",
-    data: Data | None = None,
-    now: datetime,
-    since: datetime | None = None,
-) -> Alert:
-    """Make the alert (descriptor, context) open with these words; rules use `raise_found`.
-
-    `since` is when it became true (default `now`) and is kept while the alert stays open. One that
-    a person has resolved comes back while it is true; only a piece of news stays away.
-    """
-    row = _written(priority, message, remedy, link, dict(data or {}))
-    key = {"descriptor": descriptor, "context": context}
-    return _raise(key, lambda _before: row, rule=RULES.get(descriptor), now=now, since=since)
-
-
 def _written(priority: Priority, message: str, remedy: str, link: str, data: Data) -> Written:
     """Return the columns that a refresh writes."""
     return {
@@ -95,7 +73,7 @@ def _raise(
     key: Mapping[str, str],
     written: Callable[[Data | None], Written],
     *,
-    rule: Rule | None,
+    rule: Rule,
     now: datetime,
     since: datetime | None,
 ) -> Alert:
@@ -111,7 +89,7 @@ def _raise(
         )
         if created:
             _note_turn(alert, AlertEventKind.RAISED, fresh, now)
-        elif alert.state == AlertState.OPEN and _is_same(rule, alert.data, fresh["data"]):
+        elif alert.state == AlertState.OPEN and rule.is_same(alert.data, fresh["data"]):
             _update(alert, written(alert.data), rule=rule, now=now)
         elif alert.state == AlertState.OPEN:
             resolve(alert, actor=RULES_ACTOR, now=now)
@@ -129,14 +107,9 @@ def _has(alert: Alert, row: Written) -> bool:
     )
 
 
-def _is_same(rule: Rule | None, before: Data, after: Data) -> bool:
-    return rule is None or rule.is_same(before, after)
-
-
-def _is_put_away(alert: Alert, rule: Rule | None, since: datetime | None) -> bool:
+def _is_put_away(alert: Alert, rule: Rule, since: datetime | None) -> bool:
     """Whether a person has dismissed this news; faults can't be dismissed."""
-    is_news = rule is not None and rule.is_news
-    return bool(alert.resolved_by) and is_news and alert.since == since
+    return bool(alert.resolved_by) and rule.is_news and alert.since == since
 
 
 def _reopen(alert: Alert, row: Written, since: datetime, now: datetime) -> None:
@@ -156,12 +129,12 @@ def _reopen(alert: Alert, row: Written, since: datetime, now: datetime) -> None:
         _note_turn(alert, AlertEventKind.RAISED, row, now)
 
 
-def _update(alert: Alert, row: Written, *, rule: Rule | None, now: datetime) -> None:
+def _update(alert: Alert, row: Written, *, rule: Rule, now: datetime) -> None:
     """Write the changes; an alert that is more urgent, or has grown, needs attention again."""
     if _has(alert, row):
         return
     worse = urgency(row["priority"]) < urgency(alert.priority)
-    worse = worse or (rule is not None and rule.has_grown(alert.data, row["data"]))
+    worse = worse or rule.has_grown(alert.data, row["data"])
     turn: dict[str, Any] = {**UNHANDLED, "turn": F("revision") + 1} if worse else {}
     key = Alert.objects.filter(pk=alert.pk, state=AlertState.OPEN, revision=alert.revision)
     won = key.update(**row, **turn, updated_at=now, revision=F("revision") + 1)
@@ -195,11 +168,6 @@ def record(
         note=note[:500],
         data=dict(data or {}),
     )
-
-
-def resolve_alert(*, descriptor: str, context: str = "", now: datetime) -> bool:
-    """Resolve the alert if it is open; False if it was not."""
-    return bool(_resolve(Alert.objects.filter(descriptor=descriptor, context=context), now))
 
 
 def open_contexts() -> dict[str, set[str]]:

@@ -24,12 +24,6 @@ def refresh_alerts(now: datetime, *, watching_since: datetime = PROCESS_STARTED)
     return refresh_rules(RULES.values(), Facts(now, watching_since=watching_since))
 
 
-def refresh_silence_alerts(now: datetime, *, watching_since: datetime = PROCESS_STARTED) -> None:
-    """Raise or resolve the alerts about silent processes; four small queries."""
-    silence = [rule for rule in RULES.values() if rule.is_about_silence]
-    refresh_rules(silence, Facts(now, watching_since=watching_since))
-
-
 def refresh_rules(rules: Iterable[Rule], facts: Facts) -> int:
     """Make the alerts of some rules true; returns how many matters they found."""
     number = 0

@@ -79,8 +79,6 @@ class Rule(ABC):
     is_news = False
     # Shown in the console only, and sent over no channel.
     console_only = False
-    # Cheap enough for every page and every second: silence of the processes that refresh alerts.
-    is_about_silence = False
 
     @property
     def descriptor(self) -> str:

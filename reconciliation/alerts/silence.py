@@ -19,7 +19,6 @@ class SilenceRule(Rule):
 
     component: str
     button = gettext_lazy("Open the home page")
-    is_about_silence = True
 
     @abstractmethod
     def is_silent(self, quiet: timedelta) -> bool:

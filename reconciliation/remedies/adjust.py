@@ -67,7 +67,7 @@ def adjust_reservation(
     it are as they were then.
     """
     document = ReservationDocument.objects.select_related("order").get(pk=document_id)
-    same = adjustments.find_same(order_id=document.order_id, document=document.pk, keeps=keeps)
+    same = adjustments.find_same(order_id=document.order_id, document_id=document.pk, keeps=keeps)
     if same is not None:
         return _result(same)
     client = client_or(
@@ -98,7 +98,7 @@ def _begin(
     def take() -> Adjustment:
         return adjustments.begin(
             order_id=document.order_id,
-            document=document.pk,
+            document_id=document.pk,
             keeps=keeps,
             holder=holder,
             until=now + swap.CLAIM,
@@ -165,7 +165,7 @@ SWAP = Swap(
     holder="adjust",
     actor=job("adjustments"),
     complete=_complete,
-    old_id=lambda mine: mine.document,
+    old_id=lambda mine: mine.document_id,
     too_few=_too_few,
     short=_short,
     shortfalls=adjustments.shortfalls_of,
@@ -174,7 +174,7 @@ SWAP = Swap(
 
 
 def _result(adjustment: Adjustment) -> AdjustmentResult:
-    old = ReservationDocument.objects.get(pk=adjustment.document)
+    old = ReservationDocument.objects.get(pk=adjustment.document_id)
     calls = Attempt.objects.filter(order=adjustment.order_id, at__gte=adjustment.asked_at)
     return AdjustmentResult(
         adjustment=adjustment,

@@ -48,11 +48,6 @@ class KeepPreview:
         """Whether something would be moved to another list."""
         return any(one.moves for one in self.keeps)
 
-    @property
-    def keeps_nothing(self) -> bool:
-        """Whether this is giving the whole document back."""
-        return not any(one.units for one in self.keeps)
-
 
 def preview_adjustment(document: ReservationDocument, keeps: Sequence[Keep]) -> KeepPreview:
     """Return what keeping `keeps` of `document` (with `order` at hand) would do."""

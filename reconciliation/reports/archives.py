@@ -23,14 +23,6 @@ _BLOCK = 1 << 16
 Entry = tuple[str, Callable[[], IO[bytes]]]
 
 
-def zip_file(reports: Iterable[ReportDay], *, texts: Mapping[str, str], now: datetime) -> IO[bytes]:
-    """Return an open ZIP file, at its beginning, of `texts` by name and the files of `reports`.
-
-    Raises downloads.ReportUnavailable when one of them cannot be had; there is no file then.
-    """
-    return zip_of(report_entries(reports, texts=texts), now=now)
-
-
 def report_entries(reports: Iterable[ReportDay], *, texts: Mapping[str, str]) -> Iterator[Entry]:
     """Yield the entries of `texts` by name, then those of `reports`, each opened when its turn is.
 

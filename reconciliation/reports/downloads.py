@@ -114,7 +114,7 @@ def rows_of(file: BinaryIO) -> Iterator[list[Any]]:
 
 
 def open_sheet(report: ReportDay, form: str) -> IO[bytes]:
-    """Return the orders of a report as an open file in one of orders.tables.PLAIN_FORMS.
+    """Return the orders of a report as an open file in the form csv or xlsx.
 
     Raises ReportUnavailable, KeyError for another form.
     """

@@ -115,18 +115,6 @@ def refresh(
     return applied
 
 
-def refresh_due(
-    *,
-    now: datetime,
-    client: OciClient,
-    limit: int = CHUNK,
-    skip: Collection[str] = (),
-    clock: Callable[[], datetime] = timezone.now,
-) -> Refreshed:
-    """Renew the figures that need it most by one call; see `next_due`. Raises OciError."""
-    return ask(next_due(now=now, limit=limit, skip=skip), client=client, clock=clock)
-
-
 def next_due(*, now: datetime, limit: int = CHUNK, skip: Collection[str] = ()) -> Due:
     """Return up to `limit` SKUs of one list, whose figures need renewing most.
 

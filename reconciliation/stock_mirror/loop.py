@@ -79,17 +79,6 @@ class StockMirror:
         self._measure(now)
         return True
 
-    def bring_in_exports(self) -> int:
-        """Bring in every export that is due, one after the other, in this thread; return how many.
-
-        For tests and commands; the loop has a thread for it.
-        """
-        number = 0
-        while (feed := feeds.due_for_export(self.clock())) is not None:
-            full_export.bring_in(feed, client=self.client, clock=self.clock, pause=self._pause)
-            number += 1
-        return number
-
     def stand_down(self) -> None:
         """End the export under way and let another poller take over at once."""
         self._stop.set()

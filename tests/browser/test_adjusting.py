@@ -87,7 +87,7 @@ def test_the_order_says_what_is_under_way(outage: scene.Scene, open_page: Open, 
     document = ReservationDocument.objects.get(order=outage.partial)
     one = Adjustment.objects.create(
         order=outage.partial,
-        document=document.pk,
+        document=document,
         actor_kind="person",
         actor="otto",
         reason="One piece is damaged.",

@@ -18,7 +18,6 @@ from coc_admin.accounts import tokens
 from coc_admin.accounts.roles import make_roles
 from coc_admin.models import ApiToken, Profile, TokenScope
 from orders.models import InventoryRecord, Order, Site
-from reconciliation.alerts import lifecycle
 from reconciliation.models import (
     BulkKind,
     BulkRemedy,
@@ -33,6 +32,7 @@ from reconciliation.models import (
     Trigger,
 )
 from tests import sampling
+from tests.alerts import raise_alert
 from tests.coc_admin.api.conftest import api_for
 from tests.coc_admin.authorisation import API_CALLERS, API_TABLE, PEOPLE, TABLE
 from tests.coc_admin.console import scene
@@ -102,7 +102,7 @@ def objects(db: None) -> dict[str, Any]:
         "planned": scene.make_planned_outage().pk,
         "sku": InventoryRecord.objects.get(inventory_list="NorthShop-stock", sku="MUG-01").pk,
         "report": ReportDay.objects.earliest("pk").pk,
-        "alert": lifecycle.raise_alert(
+        "alert": raise_alert(
             descriptor="needs_review",
             priority=Priority.ACTION,
             message="One order cannot go on without a person.",

@@ -19,7 +19,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from coc_admin.accounts import audit_log
+from coc_admin.console import audit
 from coc_admin.console.settings.edit_forms import EditForm
 from coc_admin.models import AuditEntry, TokenScope
 from coc_admin.wsgi import application
@@ -242,7 +242,7 @@ def test_the_log_keeps_what_was_asked_as_far_as_it_can_be_stored(objects: dict[s
         text_of(answer)
     exports = AuditEntry.objects.filter(action="orders.exported").values_list("detail", flat=True)
     assert list(exports) == [{"x": "\ufffd", "\ufffd": "1", "customer": "a\ufffd"}] * 2
-    entry = audit_log.record(
+    entry = audit.record(
         request=answer.wsgi_request,
         action="a",
         target="b\x00",

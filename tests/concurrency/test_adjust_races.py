@@ -95,7 +95,7 @@ def test_control_looking_first_without_the_claim_begins_them_all() -> None:
         free = not order.adjustments.filter(OPEN_ADJUSTMENT).exists()
         looked.wait()
         Adjustment.objects.create(
-            order=order, document=number_of(order), actor_kind="person", actor="m", asked_at=NOW
+            order=order, document_id=number_of(order), actor_kind="person", actor="m", asked_at=NOW
         )
         return "begun" if free else "refused"
 

@@ -11,7 +11,6 @@ from django.contrib.auth.models import User
 from orders.actors import person
 from reconciliation.alerts.actions import AlertMoved, assign, snooze
 from reconciliation.alerts.channels import delivery, outbox
-from reconciliation.alerts.lifecycle import raise_alert, resolve_alert
 from reconciliation.models import (
     Alert,
     AlertEvent,
@@ -21,6 +20,7 @@ from reconciliation.models import (
     Delivery,
     Priority,
 )
+from tests.alerts import raise_alert, resolve_alert
 from tests.concurrency.together import at_once
 from tests.factories import START
 from tests.receiver import Receiver, receiver

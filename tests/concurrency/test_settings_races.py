@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group, User
-from django.test import RequestFactory
 from django.utils import timezone
 from django_q.models import Schedule
 
@@ -30,12 +29,6 @@ from tests.factories import make_site
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
 EDITORS = 6
-
-
-def request_of(user: User) -> Any:
-    request = RequestFactory().post("/")
-    request.user = user
-    return request
 
 
 def edit(number: int) -> str:
@@ -140,10 +133,11 @@ def two_administrators_disable_each_other(monkeypatch: pytest.MonkeyPatch) -> li
     def disable(number: int) -> str:
         try:
             people.set_active(
-                request=request_of(both[number]),
+                actor=both[number],
                 user_id=both[1 - number].pk,
                 active=False,
                 reason="",
+                now=timezone.now(),
             )
         except ChangeRefused:
             return "refused"
@@ -158,7 +152,7 @@ def test_two_administrators_cannot_disable_each_other(monkeypatch: pytest.Monkey
 
 
 def test_without_the_lock_nobody_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unlocked(request: Any, user_id: int) -> User:
+    def unlocked(actor: User, user_id: int) -> User:
         return User.objects.get(pk=user_id)
 
     monkeypatch.setattr(people, "_locked", unlocked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -22,6 +23,7 @@ from orders.models import (
     ReplacementState,
 )
 from orders.units import is_short
+from reconciliation.models import ReservationDocument
 from tests.factories import START, capture, make_site
 from tests.orders.lifecycle_table import PAGE, answer, combinations, page
 
@@ -107,8 +109,11 @@ def every_order(db: None) -> dict[int, dict[str, str]]:
         )
         for item, state in replaced
     )
+    document = ReservationDocument.objects.create(
+        order=orders[0], generation=0, reservation_id=uuid4()
+    )
     Adjustment.objects.bulk_create(
-        Adjustment(order=order, document=1, state=state, **who) for order, state in adjusted
+        Adjustment(order=order, document=document, state=state, **who) for order, state in adjusted
     )
     return {order.pk: facts for order, facts in zip(orders, rows, strict=True)}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
@@ -47,7 +48,14 @@ def test_open_remedies_are_marked_and_the_desk_stays(
             for number in range(4)
         ]
         for order, state in ((orders[0], "done"), (orders[1], "giving_back")):
-            make(old, "orders.Adjustment", order=order, document=1, state=state, **who)
+            document = make(
+                old,
+                "reconciliation.ReservationDocument",
+                order=order,
+                generation=0,
+                reservation_id=uuid4(),
+            )
+            make(old, "orders.Adjustment", order=order, document=document.pk, state=state, **who)
         item = make(
             old,
             "orders.OrderItem",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.apps import apps
@@ -48,8 +49,12 @@ def test_rows_under_old_names_are_found_and_old_code_still_writes_them(tmp_path:
         ]
 
         def adjust(position: int) -> None:
+            order = orders[position]
+            document = rows("reconciliation.ReservationDocument").create(
+                order=order, generation=0, reservation_id=uuid4()
+            )
             made = rows("orders.Rearrangement").create(
-                order=orders[position], document=position, actor="mia", reason="test", asked_at=NOW
+                order=order, document=document.pk, actor="mia", reason="test", asked_at=NOW
             )
             rows("orders.RearrangedLine").create(
                 rearrangement=made,

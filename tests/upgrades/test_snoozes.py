@@ -12,8 +12,9 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from orders.actors import person
-from reconciliation.alerts.lifecycle import raise_alert, record
+from reconciliation.alerts.lifecycle import record
 from reconciliation.models import Alert, AlertEventKind, AlertSnooze, Priority
+from tests.alerts import raise_alert
 from tests.factories import START
 
 pytestmark = pytest.mark.django_db

@@ -13,8 +13,8 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import ngettext
 
-from coc_admin.accounts import audit_log
 from coc_admin.accounts.site_access import site_access
+from coc_admin.console import audit
 from coc_admin.console.access import console_page
 from coc_admin.console.alerts.forms import HandleForm, InboxForm
 from coc_admin.console.alerts.queries import STATES, Inbox, fingerprint_of, inbox_of, state_of
@@ -122,7 +122,7 @@ def _do(request: HttpRequest, values: dict[str, Any], key: int, seen: int) -> No
         before = mine.count()
         verbs[action]()
         if mine.count() != before:
-            audit_log.record(
+            audit.record(
                 request=request,
                 action=f"alert.{action}",
                 target=f"alert:{key}",

@@ -8,8 +8,8 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from coc_admin.accounts import audit_log
 from coc_admin.accounts.site_access import site_access
+from coc_admin.console import audit
 from coc_admin.console.bulk.letters import wanted_texts
 from reconciliation.decisions import bulk_letters
 from reconciliation.models import BulkRemedy
@@ -43,7 +43,7 @@ def confirm_as_shown(
         )
         if confirmed is not None:
             told = {} if texts is None else {"told": bulk_letters.request(made, seen=texts)}
-            audit_log.record(
+            audit.record(
                 request=request,
                 action="desk.bulk",
                 target=f"bulk:{made.pk}",

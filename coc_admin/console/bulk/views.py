@@ -13,8 +13,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from coc_admin.accounts import audit_log
 from coc_admin.accounts.site_access import site_access
+from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.bulk import replace_result, replace_views
 from coc_admin.console.bulk.confirmation import confirm_as_shown
@@ -76,7 +76,7 @@ def bulk_tell_again(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     with transaction.atomic():
         again = bulk_sending.send_again(made, site_ids=site_access(request).allowed)
         if again:
-            audit_log.record(
+            audit.record(
                 request=request,
                 action="customer.written_again",
                 target=f"bulk:{made.pk}",

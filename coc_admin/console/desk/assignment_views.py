@@ -13,9 +13,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from coc_admin.accounts import audit_log
 from coc_admin.accounts.assignees import assignable, check_assignee
 from coc_admin.accounts.site_access import site_access
+from coc_admin.console import audit
 from coc_admin.console.access import console_page
 from coc_admin.console.bulk.selection import Choice, read_shown
 from coc_admin.edits import ChangeRefused
@@ -57,7 +57,7 @@ def assign(
             now=timezone.now(),
         )
         if done.changed:
-            audit_log.record(
+            audit.record(
                 request=request,
                 action="desk.assigned",
                 target="desk",

@@ -11,8 +11,8 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from coc_admin.accounts import audit_log
 from coc_admin.accounts.assignees import CHANGE_ORDERS
+from coc_admin.console import audit
 from coc_admin.console.desk import queries
 from coc_admin.console.desk.decision_forms import DecisionForm
 from coc_admin.console.desk.filters import DeskFilter
@@ -76,7 +76,7 @@ def decided(request: HttpRequest, order: Order, wanted: DeskFilter) -> HttpRespo
 
 
 def _record(request: HttpRequest, order: Order, message: CustomerMessage) -> None:
-    audit_log.record(
+    audit.record(
         request=request,
         action="customer.written",
         target=f"order:{order.pk}",

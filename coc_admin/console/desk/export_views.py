@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from coc_admin.accounts import audit_log
+from coc_admin.console import audit
 from coc_admin.console.access import console_page
 from coc_admin.console.desk import queries
 from coc_admin.console.desk.filters import read_desk_filter
@@ -78,7 +78,7 @@ def desk_export(request: HttpRequest, form: str) -> HttpResponseBase:
         answer = tables_response(tables, chosen, stem=stamped("short"), now=timezone.now())
     else:
         answer = table_response(_table(found, wanted.sort), chosen, stem=stamped("short"))
-    audit_log.record(
+    audit.record(
         request=request, action="orders.exported", target="desk", detail=request.GET.dict()
     )
     return answer

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
-from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from coc_admin.accounts.assignees import assignable
 from coc_admin.accounts.site_access import SiteAccess, site_access
 from coc_admin.pager import LONGEST_CURSOR
 from orders.desk import shortages
@@ -116,8 +114,3 @@ def read_desk_filter(request: HttpRequest) -> DeskFilter:
 def _assignee(text: str) -> str:
     is_key = text.isascii() and text.isdecimal() and len(text) < 10
     return text if is_key or text in ("me", "nobody") else ""
-
-
-def assignees_to_choose(access: SiteAccess) -> list[User]:
-    """Return the possible assignees, for a filter or a form."""
-    return list(assignable(access).only("pk", "username"))

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from coc_admin.accounts import audit_log
 from coc_admin.accounts.assignees import CHANGE_ORDERS, assignable
 from coc_admin.accounts.site_access import site_access
+from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.bulk.selection import Choice, read_shown
 from coc_admin.console.bulk.selection_views import bar_context
@@ -224,7 +225,7 @@ def _save(request: HttpRequest, order: Order, values: Mapping[str, str]) -> None
             now=timezone.now(),
         )
         if is_changed:
-            audit_log.record(
+            audit.record(
                 request=request,
                 action="desk.noted",
                 target=f"order:{order.pk}",

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from coc_admin.accounts import audit_log
+from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.maintenance.pages import maintenance_page
 from coc_admin.console.settings.edit_forms import StyledForm
@@ -120,7 +120,7 @@ def _erase(request: HttpRequest, order_ids: list[int], reason: str) -> None:
         # Also when nothing was left to erase: the files may have failed the last time.
         enqueue.soon("merge_reports")
         # Whose they were is what was erased.
-        audit_log.record(
+        audit.record(
             request=request,
             action="maintenance.erased",
             target="customer",

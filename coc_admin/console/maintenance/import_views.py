@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from coc_admin.accounts import audit_log
+from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.maintenance.pages import maintenance_page
 from orders.actors import person
@@ -176,7 +176,7 @@ def _confirm(request: HttpRequest, found: OrderImport) -> None:
     try:
         with transaction.atomic():
             job = import_confirmation.confirm(import_id=found.pk, actor=actor, now=timezone.now())
-            audit_log.record(
+            audit.record(
                 request=request,
                 action="maintenance.import",
                 target=f"job:{job.pk}",

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from coc_admin.accounts import audit_log
+from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.maintenance.pages import maintenance_page
 from coc_admin.console.settings.interval_views import shown
@@ -125,7 +125,7 @@ def _start(request: HttpRequest, kind: JobKind, page: str) -> HttpResponse:
     try:
         with transaction.atomic():
             job = jobs.start(kind=kind, actor=actor, now=timezone.now())
-            audit_log.record(request=request, action=f"maintenance.{kind}", target=f"job:{job.pk}")
+            audit.record(request=request, action=f"maintenance.{kind}", target=f"job:{job.pk}")
     except jobs.AlreadyOpen:
         messages.info(request, _("It has been started already. This page shows how far it is."))
     else:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from coc_admin.accounts import audit_log
+from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.maintenance.pages import maintenance_page
@@ -53,7 +53,7 @@ def _repair(request: HttpRequest, ids: list[str], reason: str) -> None:
         one for one in ids if repair.apply(proposal_id=one, actor=actor, reason=reason, now=now)
     ]
     left = [one for one in ids if one not in done]
-    audit_log.record(
+    audit.record(
         request=request,
         action="maintenance.repaired",
         target="repair",

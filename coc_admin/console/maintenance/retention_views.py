@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from coc_admin.accounts import audit_log
+from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.maintenance.pages import maintenance_page
 from coc_admin.console.settings.interval_views import shown
@@ -38,7 +38,7 @@ def retention_page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid() and retention.is_wanted():
         with transaction.atomic():
             enqueue.soon("retain")
-            audit_log.record(request=request, action="maintenance.retained", target="retention")
+            audit.record(request=request, action="maintenance.retained", target="retention")
         messages.success(request, _("It is in the queue. A worker takes it in a moment."))
         return redirect("maintenance_retention")
     with statement_limit.for_work():

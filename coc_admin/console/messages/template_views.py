@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from coc_admin.accounts import audit_log
 from coc_admin.accounts.site_access import site_access
+from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.messages.forms import RouteForm, TemplateForm
 from orders import customer_messages
@@ -106,7 +107,7 @@ def route_edit(request: HttpRequest, site: str) -> HttpResponse:
 def _save_route(request: HttpRequest, site_id: str, *, seen: int, values: dict[str, Any]) -> None:
     with transaction.atomic():
         before, after = message_handover.save_route(site_id=site_id, seen=seen, values=values)
-        audit_log.record(
+        audit.record(
             request=request,
             action="site.messages",
             target=f"site:{site_id}",
@@ -128,7 +129,7 @@ def _save(
             now=timezone.now(),
         )
         if kept.version != values["seen"]:
-            audit_log.record(
+            audit.record(
                 request=request,
                 action="template.changed",
                 target=f"template:{site_id or EVERY_SITE}:{kind}",

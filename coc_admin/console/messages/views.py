@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from coc_admin.accounts import audit_log
+from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.messages.forms import MessageForm
 from coc_admin.console.orders.views import order_or_404
@@ -48,7 +48,7 @@ def write(request: HttpRequest, pk: int) -> HttpResponse:
             now=timezone.now(),
         )
         if is_new:
-            audit_log.record(
+            audit.record(
                 request=request,
                 action="customer.written",
                 target=f"order:{order.pk}",
@@ -67,7 +67,7 @@ def send_again(request: HttpRequest, pk: int, message: int) -> HttpResponse:
     if not is_erased(row):
         with transaction.atomic():
             if message_handover.try_again(row):
-                audit_log.record(
+                audit.record(
                     request=request,
                     action="customer.written_again",
                     target=f"order:{order.pk}",

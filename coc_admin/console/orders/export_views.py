@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from coc_admin.accounts import audit_log
+from coc_admin.console import audit
 from coc_admin.console.access import console_page
 from coc_admin.console.downloads import (
     PER_SITE,
@@ -58,7 +58,7 @@ def export(request: HttpRequest, form: str) -> HttpResponseBase:
         )
         return redirect(f"{reverse('orders')}?{request.GET.urlencode()}")
     answer = orders_response(request, sorted_orders(found, wanted.sort), chosen)
-    audit_log.record(
+    audit.record(
         request=request, action="orders.exported", target="orders", detail=request.GET.dict()
     )
     return answer

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from coc_admin.accounts import audit_log
+from coc_admin.console import audit
 from coc_admin.console.access import console_page
 from coc_admin.console.orders.views import order_or_404
 from orders.models import OrderPayload
@@ -22,7 +22,7 @@ def payload(request: HttpRequest, pk: int) -> HttpResponse:
     order = order_or_404(request, pk)
     kept = OrderPayload.objects.filter(order=order).first()
     with transaction.atomic():
-        audit_log.record(request=request, action="order.payload_seen", target=f"order:{order.pk}")
+        audit.record(request=request, action="order.payload_seen", target=f"order:{order.pk}")
     body = kept.body if kept is not None else ""
     pretty = _indented(body)
     context = {

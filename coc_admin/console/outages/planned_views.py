@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from coc_admin.accounts import audit_log
+from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.formats import format_time
 from coc_admin.console.forms import ReasonForm
@@ -138,7 +138,7 @@ def end(request: HttpRequest, pk: int) -> HttpResponse:
                 now=timezone.now(),
             )
             if changed:
-                audit_log.record(
+                audit.record(
                     request=request, action="outage.plan_ended", target=str(window), reason=reason
                 )
         if changed:
@@ -163,7 +163,7 @@ def _save(request: HttpRequest, form: PlanForm) -> bool:
                 actor=person(request.user.get_username()),
                 now=timezone.now(),
             )
-            audit_log.record(
+            audit.record(
                 request=request, action="outage.planned", target=str(window), reason=window.note
             )
     except planned.WindowRefused as refusal:
@@ -178,7 +178,7 @@ def _save_extension(request: HttpRequest, window: PlannedOutage, form: ExtendFor
     try:
         with transaction.atomic():
             planned.extend(window.pk, ends_at=ends_at, seen=window.ends_at, now=timezone.now())
-            audit_log.record(
+            audit.record(
                 request=request,
                 action="outage.plan_extended",
                 target=str(window),

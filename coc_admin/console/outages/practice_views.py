@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from coc_admin.accounts import audit_log
+from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.practice_words import all_refusal_words
 from orders.actors import person
@@ -102,4 +102,4 @@ def _preview(minutes: int) -> dict[str, Any]:
 
 
 def _note(request: HttpRequest, action: str, reason: str) -> None:
-    audit_log.record(request=request, action=action, target="connection", reason=reason)
+    audit.record(request=request, action=action, target="connection", reason=reason)

@@ -14,8 +14,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from coc_admin.accounts import audit_log
 from coc_admin.accounts.site_access import SiteAccess, site_access
+from coc_admin.console import audit
 from coc_admin.console.access import console_page
 from coc_admin.console.downloads import (
     PER_SITE,
@@ -118,7 +118,7 @@ def export(request: HttpRequest, form: str) -> HttpResponseBase:
     except ReportUnavailable as fault:
         messages.error(request, str(fault))
         return redirect("reports")
-    audit_log.record(
+    audit.record(
         request=request,
         action="report.downloaded",
         target="report",
@@ -143,7 +143,7 @@ def download(request: HttpRequest, pk: int, form: str) -> HttpResponseBase:
     except ReportUnavailable as fault:
         messages.error(request, str(fault))
         return redirect("reports")
-    audit_log.record(
+    audit.record(
         request=request,
         action="report.downloaded",
         target=f"report:{names.name_of(report)}",

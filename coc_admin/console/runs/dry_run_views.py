@@ -13,8 +13,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from coc_admin.accounts import audit_log
 from coc_admin.accounts.site_access import SiteAccess, site_access
+from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.forms import ReasonForm, ScopeForm
 from coc_admin.console.runs.queries import permitted_runs
@@ -144,7 +144,7 @@ def _question(form: ScopeForm, access: SiteAccess) -> Question:
 def _note(
     request: HttpRequest, form: ScopeForm, action: str, target: str, reason: str = ""
 ) -> None:
-    audit_log.record(
+    audit.record(
         request=request,
         action=action,
         target=target,

@@ -17,7 +17,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from coc_admin.accounts import audit_log
+from coc_admin.console import audit
 from coc_admin.console.access import console_page
 from coc_admin.console.downloads import form_or_404, stamped, table_response
 from coc_admin.console.settings.activity import (
@@ -144,7 +144,7 @@ def audit_export(request: HttpRequest, form: str) -> HttpResponseBase:
     wanted = AuditFilterForm(request.GET)
     if not wanted.is_valid():
         raise BadRequest(_("The filters of this export are not valid."))
-    audit_log.record(
+    audit.record(
         request=request,
         action="audit.exported",
         target="audit",

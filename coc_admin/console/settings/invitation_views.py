@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from coc_admin.accounts import invitations
-from coc_admin.console.access import console_page
+from coc_admin.console.access import console_page, person_of
 from coc_admin.console.formats import format_time
 from coc_admin.edits import ChangeRefused
 
@@ -28,7 +28,12 @@ def person_invite(request: HttpRequest, pk: int) -> HttpResponse:
 def invite(request: HttpRequest, user: User) -> bool:
     """Send the link, and report what came of it; False if it was not sent."""
     try:
-        until = invitations.invite(request=request, user=user, now=timezone.now())
+        until = invitations.invite(
+            actor=person_of(request),
+            user=user,
+            address=request.build_absolute_uri("/"),
+            now=timezone.now(),
+        )
     except ChangeRefused as refusal:
         messages.error(request, _("No e-mail was sent. %(why)s") % {"why": refusal.detail})
         return False

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from coc_admin.accounts import audit_log
+from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.frame import frame_of
 from coc_admin.console.settings.views import settings_page
@@ -40,7 +40,7 @@ def oci_page(request: HttpRequest) -> HttpResponse:
         except connection_test.CheckRefused as refusal:
             refused = str(refusal)
         else:
-            audit_log.record(
+            audit.record(
                 request=request,
                 action="connection.tested",
                 target="connection",

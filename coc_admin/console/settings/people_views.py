@@ -6,14 +6,16 @@ from django.contrib.auth.models import User
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from coc_admin.accounts import invitations, people
 from coc_admin.accounts.sign_in import limits
-from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.access import READ_AND_POST, console_page, person_of
 from coc_admin.console.queries import PAGE
-from coc_admin.console.settings.invitation_views import invite, link_context
+from coc_admin.console.settings.invitation_views import invite
 from coc_admin.console.settings.people_forms import NewPersonForm, PersonForm, role_word
+from coc_admin.console.settings.person_action_views import link_page
 from coc_admin.console.settings.views import Outcome, settings_page, tell, try_to
 from coc_admin.models import Profile
 from coc_admin.pager import Column, Keyset, Page
@@ -53,18 +55,18 @@ def person_new(request: HttpRequest) -> HttpResponse:
     outcome: Outcome[User] = try_to(
         form,
         lambda: people.add(
-            request=request,
+            actor=person_of(request),
             username=form.cleaned_data["username"],
             values=form.values,
             reason=form.cleaned_data["reason"],
+            now=timezone.now(),
         ),
     )
     if outcome.done and outcome.result:
         user = outcome.result
         if form.cleaned_data["invite"] and invite(request, user):
             return redirect("settings_person", pk=user.pk)
-        link = people.password_link(request=request, user_id=user.pk)
-        return settings_page(request, "person_link.html", link_context(user, link))
+        return link_page(request, user)
     return settings_page(request, "person_new.html", outcome.context, status=outcome.status)
 
 
@@ -76,11 +78,12 @@ def person_page(request: HttpRequest, pk: int) -> HttpResponse:
     outcome = try_to(
         form,
         lambda: people.change(
-            request=request,
+            actor=person_of(request),
             user_id=user.pk,
             was=form.was_texts,
             values=form.values,
             reason=form.cleaned_data["reason"],
+            now=timezone.now(),
         ),
     )
     if outcome.done:
@@ -89,7 +92,7 @@ def person_page(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("settings_person", pk=user.pk)
     context = outcome.context | {
         "person": user,
-        "may_touch": people.may_touch(request, user),
+        "may_touch": people.may_touch(person_of(request), user),
         "is_oneself": request.user.pk == user.pk,
         "slowed_from": limits.slowed(user.get_username()),
         "has_password": user.has_usable_password(),

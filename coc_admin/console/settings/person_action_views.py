@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from coc_admin.accounts import people
-from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.access import READ_AND_POST, console_page, person_of
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.settings.invitation_views import link_context
 from coc_admin.console.settings.views import settings_page
@@ -40,20 +40,31 @@ class Act:
 
 
 def _disable(request: HttpRequest, key: int, reason: str) -> Any:
-    return people.set_active(request=request, user_id=key, active=False, reason=reason)
+    return _set_active(request, key, reason, active=False)
 
 
 def _enable(request: HttpRequest, key: int, reason: str) -> Any:
-    return people.set_active(request=request, user_id=key, active=True, reason=reason)
+    return _set_active(request, key, reason, active=True)
+
+
+def _set_active(request: HttpRequest, key: int, reason: str, *, active: bool) -> bool:
+    return people.set_active(
+        actor=person_of(request), user_id=key, active=active, reason=reason, now=timezone.now()
+    )
 
 
 def _sign_out(request: HttpRequest, key: int, reason: str) -> Any:
-    now = timezone.now()
-    return people.sign_out_everywhere(request=request, user_id=key, now=now, reason=reason)
+    return people.sign_out_everywhere(
+        actor=person_of(request),
+        user_id=key,
+        keep=request.session.session_key,
+        reason=reason,
+        now=timezone.now(),
+    )
 
 
 def _unlock(request: HttpRequest, key: int, reason: str) -> Any:
-    return people.unlock(request=request, user_id=key, reason=reason)
+    return people.unlock(actor=person_of(request), user_id=key, reason=reason, now=timezone.now())
 
 
 ACTS = {
@@ -136,8 +147,14 @@ def person_link(request: HttpRequest, pk: int) -> HttpResponse:
     """Show a link with which a person chooses a password: once, in this answer."""
     user = get_object_or_404(User, pk=min(pk, 2**31 - 1))
     try:
-        link = people.password_link(request=request, user_id=user.pk)
+        return link_page(request, user)
     except ChangeRefused as refusal:
         messages.error(request, _("No link was created. %(why)s") % {"why": refusal.detail})
         return redirect("settings_person", pk=user.pk)
-    return settings_page(request, "person_link.html", link_context(user, link))
+
+
+def link_page(request: HttpRequest, user: User) -> HttpResponse:
+    """Return the page with a new link to choose a password. Raises ChangeRefused."""
+    path = people.password_link(actor=person_of(request), user_id=user.pk, now=timezone.now())
+    context = link_context(user, request.build_absolute_uri(path))
+    return settings_page(request, "person_link.html", context)

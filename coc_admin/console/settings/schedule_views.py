@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from coc_admin.accounts import audit_log
+from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.settings.interval_views import shown
 from coc_admin.console.settings.views import settings_page
@@ -96,7 +96,7 @@ def _act(request: HttpRequest) -> HttpResponse:
 
 
 def _note(request: HttpRequest, action: str, name: str) -> None:
-    audit_log.record(request=request, action=action, target=f"schedule:{name}")
+    audit.record(request=request, action=action, target=f"schedule:{name}")
 
 
 def _fault_words(fault: Fault) -> str:

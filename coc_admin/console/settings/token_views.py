@@ -10,7 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from coc_admin.accounts import audit_log, tokens
+from coc_admin.accounts import tokens
+from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.settings.people_forms import TokenForm
@@ -54,7 +55,7 @@ def token_new(request: HttpRequest) -> HttpResponse:
                     scopes=values["scopes"],
                 )
                 word = ", ".join(one.pk for one in values["site"]) or "*"
-                audit_log.record(
+                audit.record(
                     request=request,
                     action="token.made",
                     target=f"token:{word}/{values['name']}"[:300],
@@ -83,7 +84,7 @@ def token_revoke(request: HttpRequest, pk: int) -> HttpResponse:
         with transaction.atomic():
             revoked = tokens.revoke([token.pk], now=timezone.now())
             if revoked:
-                audit_log.record(
+                audit.record(
                     request=request,
                     action="token.revoked",
                     target=f"token:{'*' if token.every_site else _named(token)}/{token.name}"[:300],

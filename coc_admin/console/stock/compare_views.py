@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import ngettext
 
-from coc_admin.accounts import audit_log
+from coc_admin.console import audit
 from coc_admin.console.access import console_page
 from coc_admin.console.stock.views import record_or_404, stock_page_of
 from orders.models import InventoryRecord
@@ -67,7 +67,7 @@ def _refresh(request: HttpRequest, records: Sequence[InventoryRecord]) -> None:
         messages.error(request, silent.detail)
         return
     with transaction.atomic():
-        audit_log.record(
+        audit.record(
             request=request,
             action="stock.refreshed",
             target="stock",

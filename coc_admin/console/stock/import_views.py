@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -18,9 +17,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from coc_admin import stock_uploads
-from coc_admin.accounts import audit_log
 from coc_admin.accounts.site_access import site_access
-from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console import audit
+from coc_admin.console.access import READ_AND_POST, console_page, person_of
 from coc_admin.models import StockUpload
 from orders.imports.stock_csv import StockRefused
 from orders.imports.stock_files import StockBusy
@@ -67,7 +66,7 @@ def upload(request: HttpRequest) -> HttpResponse:
                 file,
                 name=file.name,
                 list_=form.cleaned_data["list"],
-                user=cast(User, request.user),
+                user=person_of(request),
                 now=timezone.now(),
                 notes=notes,
             )
@@ -101,7 +100,7 @@ def confirm(request: HttpRequest, pk: int) -> HttpResponse:
     kept = get_object_or_404(
         StockUpload.objects.select_related("inventory_list"),
         pk=min(pk, 2**63 - 1),
-        user=cast(User, request.user),
+        user=person_of(request),
         inventory_list__in=site_access(request).permitted_lists(),
     )
     if kept.imported_at is not None:
@@ -132,7 +131,7 @@ def confirm(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _note(request: HttpRequest, kept: StockUpload) -> None:
     with transaction.atomic():
-        audit_log.record(
+        audit.record(
             request=request,
             action="stock.imported",
             target=f"list:{kept.inventory_list_id}",

@@ -13,6 +13,7 @@ from django.test import RequestFactory
 
 from coc_admin import logs
 from coc_admin.accounts import audit_log
+from coc_admin.console import audit
 from coc_admin.models import AuditEntry
 from reconciliation.maintenance import retention
 from tests.coc_admin.console import scene
@@ -29,7 +30,7 @@ def request_of(name: str = "") -> Any:
 def test_entry_says_who_what_and_in_which_request() -> None:
     token = logs.request_id.set("request-12345678")
     try:
-        audit_log.record(
+        audit.record(
             request=request_of("mia"), action="site.changed", target="site:shop", reason="why"
         )
     finally:
@@ -46,7 +47,7 @@ def test_entry_says_who_what_and_in_which_request() -> None:
 
 
 def test_nobody_signed_in_is_nobody() -> None:
-    assert audit_log.record(request=request_of(), action="x", target="y").actor == ""
+    assert audit.record(request=request_of(), action="x", target="y").actor == ""
 
 
 def test_detail_becomes_json_and_secrets_are_hidden() -> None:
@@ -61,7 +62,7 @@ def test_detail_becomes_json_and_secrets_are_hidden() -> None:
         "number": 3,
         "none": None,
     }
-    audit_log.record(request=request_of("mia"), action="x", target="y", detail=detail)
+    audit.record(request=request_of("mia"), action="x", target="y", detail=detail)
     kept = AuditEntry.objects.get().detail
     assert kept == {
         "password": "(hidden)",
@@ -79,7 +80,7 @@ def test_detail_becomes_json_and_secrets_are_hidden() -> None:
 def test_entry_goes_with_a_change_that_fails() -> None:
     @transaction.atomic
     def change() -> None:
-        audit_log.record(request=request_of("mia"), action="x", target="y")
+        audit.record(request=request_of("mia"), action="x", target="y")
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -88,7 +89,7 @@ def test_entry_goes_with_a_change_that_fails() -> None:
 
 
 def test_entries_are_neither_changed_nor_deleted() -> None:
-    entry = audit_log.record(request=request_of("mia"), action="x", target="y")
+    entry = audit.record(request=request_of("mia"), action="x", target="y")
     entry.actor = "somebody else"
     for act in (
         entry.save,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group, User
-from django.test import Client, RequestFactory
+from django.test import Client
+from django.utils import timezone
 
 from coc_admin.accounts import people
 from coc_admin.accounts.roles import make_roles
@@ -50,9 +50,8 @@ def test_sessions_and_links_do_not_come_back_with_the_account(
     other.force_login(otto, backend=BACKEND)
     vera.refresh_from_db()
     assert old.get("/orders/").status_code == 200
-    request: Any = RequestFactory().get("/")
-    request.user = User.objects.get(username="root")
-    link = people.password_link(request=request, user_id=vera.pk)
+    root = User.objects.get(username="root")
+    link = people.password_link(actor=root, user_id=vera.pk, now=timezone.now())
     assert Client().get(link, follow=True).context["validlink"] is True
 
     change(superuser, vera, False)

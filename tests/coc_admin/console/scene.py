@@ -10,7 +10,6 @@ from decimal import Decimal
 
 from orders import actors, cancellation, outcomes
 from orders.models import Order, Site
-from reconciliation.alerts import lifecycle
 from reconciliation.models import (
     CONNECTION_ID,
     Alert,
@@ -32,6 +31,7 @@ from reconciliation.models import (
     ReservationDocument,
     Run,
 )
+from tests.alerts import raise_alert, resolve_alert
 from tests.factories import START, capture_raw, enter, make_site
 from tests.factories import make_outage as make_outage
 from tests.factories import make_run as make_run
@@ -263,7 +263,7 @@ def _break_off(run: Run, review: Order, waiting: Order) -> None:
 
 
 def _alerts(run: Run) -> None:
-    lifecycle.raise_alert(
+    raise_alert(
         descriptor="reconciliation_shortages",
         context=str(run.pk),
         priority=Priority.ACTION,
@@ -272,19 +272,19 @@ def _alerts(run: Run) -> None:
         link="/orders/?state=oversold",
         now=NOW,
     )
-    lifecycle.raise_alert(
+    raise_alert(
         descriptor="reconciliation_running",
         priority=Priority.INFO,
         message="A reconciliation is already running.",
         now=NOW,
     )
-    lifecycle.raise_alert(
+    raise_alert(
         descriptor="oci_offline",
         priority=Priority.WARN,
         message="Omnichannel Inventory did not answer.",
         now=NOW,
     )
-    lifecycle.resolve_alert(descriptor="oci_offline", now=NOW)
+    resolve_alert(descriptor="oci_offline", now=NOW)
 
 
 def make_planned_outage() -> PlannedOutage:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.template import Context, Template
 
 from coc_admin.console import formats, labels
 from coc_admin.templatetags.console import outcome_bar, outcome_words
@@ -171,3 +172,10 @@ def test_where_an_order_stands(
     assert labels.order_state(order) == pill
     stands = labels.standing(order, items=[ITEM], connection="ONLINE", waiting_before=0)
     assert stands.title == title
+
+
+def test_a_query_starts_from_nothing_and_is_fit_for_an_attribute() -> None:
+    text = "{% load console %}{% query list=list sku=sku day=day site=none kind='' %}"
+    values = {"list": "a&b c", "sku": 'M"/+', "day": date(2026, 2, 1), "none": None}
+    shown = Template(text).render(Context(values))
+    assert shown == "?list=a%26b%20c&amp;sku=M%22%2F%2B&amp;day=2026-02-01"

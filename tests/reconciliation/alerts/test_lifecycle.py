@@ -21,11 +21,10 @@ from reconciliation.alerts.actions import (
 from reconciliation.alerts.lifecycle import (
     forget_old,
     open_alerts,
-    raise_alert,
-    resolve_alert,
     resolve_others,
 )
 from reconciliation.models import Alert, AlertEvent, Priority
+from tests.alerts import raise_alert, resolve_alert
 
 pytestmark = pytest.mark.django_db
 
@@ -56,7 +55,7 @@ def test_raised_again_it_is_updated_in_place_and_keeps_its_since() -> None:
     assert (again.message, again.priority, again.data) == (
         "2 orders wait.",
         "ACTION",
-        {"orders": 2},
+        {"orders": 2, "since": NOW.isoformat()},
     )
 
 

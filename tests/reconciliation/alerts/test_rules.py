@@ -15,7 +15,7 @@ from orders.units import note_open
 from reconciliation import connection
 from reconciliation.alerts.actions import acknowledge
 from reconciliation.alerts.lifecycle import open_alerts
-from reconciliation.alerts.refresh import refresh_alerts, refresh_silence_alerts
+from reconciliation.alerts.refresh import refresh_alerts
 from reconciliation.alerts.rule import Text
 from reconciliation.alerts.rules import button_for
 from reconciliation.alerts.site_text import site_texts
@@ -422,7 +422,7 @@ def test_reports_that_fall_behind_are_an_alert(site: Site) -> None:
 def test_silence_of_what_once_worked_is_an_alert() -> None:
     heartbeats.beat(component="worker", instance="a", now=at(-10))
     heartbeats.beat(component="monitor", now=at(-10))
-    refresh_silence_alerts(NOW, watching_since=at(-10))
+    refresh_alerts(NOW, watching_since=at(-10))
     alerts = {alert.descriptor: alert for alert in open_alerts()}
     assert set(alerts) == {"silent_worker", "silent_monitor"}
     assert "No worker has reported since 1 Mar 2026, 11:50 UTC." in alerts["silent_worker"].message
@@ -430,24 +430,24 @@ def test_silence_of_what_once_worked_is_an_alert() -> None:
     assert {alert.since for alert in alerts.values()} == {at(-10)}
     heartbeats.beat(component="worker", instance="b", now=NOW)
     heartbeats.beat(component="monitor", now=NOW)
-    refresh_silence_alerts(NOW + timedelta(seconds=10), watching_since=at(-10))
+    refresh_alerts(NOW + timedelta(seconds=10), watching_since=at(-10))
     assert list(open_alerts()) == []
-    refresh_silence_alerts(NOW + timedelta(seconds=11), watching_since=at(-10))
+    refresh_alerts(NOW + timedelta(seconds=11), watching_since=at(-10))
     assert [alert.descriptor for alert in open_alerts()] == ["silent_monitor"]
 
 
 def test_silence_is_not_counted_from_before_we_listened() -> None:
     heartbeats.beat(component="worker", instance="a", now=at(-600))
     heartbeats.beat(component="monitor", now=at(-600))
-    refresh_silence_alerts(NOW, watching_since=NOW)
+    refresh_alerts(NOW, watching_since=NOW)
     assert list(open_alerts()) == []
 
 
 def test_one_that_never_worked_is_missed_when_the_other_works() -> None:
-    refresh_silence_alerts(NOW, watching_since=at(-10))
+    refresh_alerts(NOW, watching_since=at(-10))
     assert list(open_alerts()) == []
     heartbeats.beat(component="monitor", now=NOW)
-    refresh_silence_alerts(NOW, watching_since=at(-10))
+    refresh_alerts(NOW, watching_since=at(-10))
     assert [alert.message[:29] for alert in open_alerts()] == ["No worker has reported yet. O"]
 
 

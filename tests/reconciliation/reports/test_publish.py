@@ -271,7 +271,7 @@ def test_an_item_that_was_moved_is_told_with_its_new_list(site: Site, impex: Pat
     held = item.reserved_quantity
     mine = adjustments.begin(
         order_id=one.pk,
-        document=1,
+        document_id=one.documents.get().pk,
         keeps=[Keep(item.inventory_list_id, item.sku, held, held, "outlet")],
         holder="w",
         until=NOW + timedelta(minutes=1),

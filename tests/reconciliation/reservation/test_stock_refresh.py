@@ -288,6 +288,10 @@ def test_due_goes_round_through_the_lists(
     assert stock_refresh.next_due(now=NOW, skip=["web"]).list_id == "store"
 
 
+def refresh_due(client: OciClient) -> stock_refresh.Refreshed:
+    return stock_refresh.ask(stock_refresh.next_due(now=NOW), client=client, clock=clock)
+
+
 def test_a_refresh_drops_the_holds_that_the_figure_counts(
     client: OciClient, web: InventoryList
 ) -> None:
@@ -295,7 +299,7 @@ def test_a_refresh_drops_the_holds_that_the_figure_counts(
     counted = hold(record, state=HoldState.ANSWERED, answered=-4)
     young = hold(record, state=HoldState.ANSWERED, answered=-2)
     connection.current()
-    assert stock_refresh.refresh_due(now=NOW, client=client, clock=clock).applied == 1
+    assert refresh_due(client).applied == 1
     counted.refresh_from_db()
     young.refresh_from_db()
     record.refresh_from_db()
@@ -315,14 +319,14 @@ def test_figures_that_say_all_is_sold_out_at_once_are_not_believed(
     oci.set_stock([{**row, "onHand": 0} for row in rows])
     prober = Prober(client=client, clock=clock)
     try:
-        assert stock_refresh.refresh_due(now=NOW, client=client, clock=clock).suspicious is True
+        assert refresh_due(client).suspicious is True
         assert prober.probe() is False
         assert (connection.current().state, connection.current().good_probes) == ("OFFLINE", 0)
         assert set(InventoryRecord.objects.values_list("ato", flat=True)) == {7}
         # One of them with stock, and the rest is a sale like any other.
         oci.set_stock([{**rows[0], "onHand": 1}])
         Connection.objects.update(state="ONLINE")
-        assert stock_refresh.refresh_due(now=NOW, client=client, clock=clock).applied == len(skus)
+        assert refresh_due(client).applied == len(skus)
         assert InventoryRecord.objects.filter(ato=0).count() == len(skus) - 1
     finally:
         oci.set_stock([{**row, "onHand": 7} for row in rows])
@@ -336,7 +340,7 @@ def test_a_place_that_oci_does_not_know_is_a_good_probe_and_is_left_alone_for_a_
     known(web, "S001")
     connection.current()
     with pytest.raises(OciRefused):
-        stock_refresh.refresh_due(now=NOW, client=client, clock=clock)
+        refresh_due(client)
     prober = Prober(client=client, clock=clock)
     assert prober.probe() is True
     assert prober.probe() is True

@@ -19,7 +19,7 @@ from reconciliation.oci.client import OciClient
 from reconciliation.oci.documents import Place, PlaceKind
 from reconciliation.oci.feeds import FeedClient
 from reconciliation.reservation import stock_refresh
-from reconciliation.stock_mirror import StockMirror, age, changes, feeds
+from reconciliation.stock_mirror import StockMirror, age, changes, feeds, full_export
 from tests.factories import Clock
 from tests.reconciliation.oci.simulator_process import SCOPE, SimulatorProcess
 
@@ -76,12 +76,19 @@ class Mirror:
     def export(self) -> int:
         """Bring in the exports that are due."""
         feeds.ensure_rows()
-        return self.poller.bring_in_exports()
+        number = 0
+        while (feed := feeds.due_for_export(self.clock())) is not None:
+            full_export.bring_in(
+                feed, client=self.client, clock=self.clock, pause=self.poller._pause
+            )
+            number += 1
+        return number
 
     def probe(self) -> None:
         """Ask for the figures that need it most, as a probe does."""
         self.clock.go(1)
-        stock_refresh.refresh_due(now=self.clock(), client=self.probing, clock=self.clock)
+        due = stock_refresh.next_due(now=self.clock())
+        stock_refresh.ask(due, client=self.probing, clock=self.clock)
 
     def feed(self, list_id: str = "web") -> StockFeed:
         """Return the row of a feed."""

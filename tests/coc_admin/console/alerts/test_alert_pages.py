@@ -17,8 +17,8 @@ from coc_admin.models import AlertPreference, AuditEntry, Profile
 from orders.actors import person
 from orders.models import Site
 from reconciliation.alerts import actions
-from reconciliation.alerts.lifecycle import raise_alert
 from reconciliation.models import Alert, AlertEvent, AlertSnooze, Priority
+from tests.alerts import raise_alert
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.scene import NOW, Scene
 

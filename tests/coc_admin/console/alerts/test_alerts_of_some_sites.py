@@ -13,7 +13,6 @@ from django.utils.translation import gettext_lazy
 
 from coc_admin.models import Profile
 from orders.models import CustomerMessage
-from reconciliation.alerts import lifecycle
 from reconciliation.alerts.actions import acknowledge
 from reconciliation.alerts.channels import delivery
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text
@@ -21,6 +20,7 @@ from reconciliation.alerts.rules import RULES
 from reconciliation.models import Alert, Channel, ChannelKind, Delivery, Priority
 from reconciliation.queue import heartbeats
 from tests import sampling
+from tests.alerts import raise_alert, resolve_alert
 from tests.coc_admin.api.conftest import Api, api_for
 from tests.coc_admin.console import scene
 from tests.receiver import Receiver
@@ -49,7 +49,7 @@ def api(outage: scene.Scene) -> Api:
 
 
 def raise_one(descriptor: str) -> Alert:
-    return lifecycle.raise_alert(
+    return raise_alert(
         descriptor=descriptor,
         priority=Priority.ACTION,
         message=f"{SECRET}: 17 orders of South Shop.",
@@ -162,7 +162,7 @@ def test_a_rule_without_a_site_text_is_told_to_nobody_of_some_sites(
     # Nor do they see it once it has been looked after, and when it is over.
     acknowledge(alert_id=alert.pk, seen=0, actor=scene.actors.person("mia"), now=timezone.now())
     assert shown_on_pages(northerner) == []
-    lifecycle.resolve_alert(descriptor=descriptor, now=timezone.now())
+    resolve_alert(descriptor=descriptor, now=timezone.now())
     assert shown_on_pages(northerner) == []
     assert "otto" not in text_of(northerner.get("/alerts/channels/log/"))
 

@@ -107,7 +107,7 @@ def test_an_order_with_an_open_remedy_is_not_settled_until_that_has_ended(
 ) -> None:
     Adjustment.objects.create(
         order=outage.partial,
-        document=1,
+        document=outage.partial.documents.get(),
         actor_kind="person",
         actor="otto",
         reason="r",

@@ -13,7 +13,6 @@ from django_q.models import OrmQ
 
 from orders.actors import person
 from reconciliation import tasks
-from reconciliation.alerts import lifecycle
 from reconciliation.alerts.actions import resolve_by_hand
 from reconciliation.alerts.channels import delivery, outbox, send
 from reconciliation.maintenance.sweep import sweep
@@ -24,6 +23,7 @@ from reconciliation.models import (
     Delivery,
     Priority,
 )
+from tests.alerts import raise_alert, resolve_alert
 from tests.factories import Clock, make_site
 from tests.receiver import Receiver
 
@@ -47,7 +47,7 @@ def hook(receiver: Receiver, path: str = "/hook", **fields: Any) -> Channel:
 
 
 def lost(clock: Clock, message: str = "1 order waits.", priority: str = Priority.WARN) -> Alert:
-    return lifecycle.raise_alert(
+    return raise_alert(
         descriptor="oci_offline",
         priority=Priority(priority),
         message=message,
@@ -57,7 +57,7 @@ def lost(clock: Clock, message: str = "1 order waits.", priority: str = Priority
 
 
 def back(clock: Clock) -> None:
-    lifecycle.resolve_alert(descriptor="oci_offline", now=clock())
+    resolve_alert(descriptor="oci_offline", now=clock())
 
 
 def deliver(clock: Clock) -> int:
@@ -166,7 +166,7 @@ def test_a_channel_of_some_sites_tells_nothing_of_others(receiver: Receiver, clo
     channel = hook(receiver, every_site=False)
     channel.sites.add(site)
     lost(clock, message="7 orders of another site wait, said otto.")
-    lifecycle.raise_alert(
+    raise_alert(
         descriptor="needs_review",
         priority=Priority.ACTION,
         message="7 orders of another site need review.",

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from reconciliation.alerts import lifecycle
 from reconciliation.alerts.channels import delivery, outbox
 from reconciliation.alerts.refresh import refresh_rules
 from reconciliation.alerts.rule import Facts
 from reconciliation.alerts.rules import channel_failing
 from reconciliation.models import Alert, Delivery, Lease, Priority
+from tests.alerts import raise_alert
 from tests.factories import Clock
 from tests.receiver import Receiver
 from tests.reconciliation.alerts.channels.test_delivery import (
@@ -124,9 +124,7 @@ def test_a_dead_channel_does_not_keep_others_waiting(
 
     monkeypatch.setattr(delivery, "hand_over", counted)
     lost(clock)
-    lifecycle.raise_alert(
-        descriptor="needs_review", priority=Priority.ACTION, message="1.", now=clock()
-    )
+    raise_alert(descriptor="needs_review", priority=Priority.ACTION, message="1.", now=clock())
     assert deliver(clock) == 2
     assert tries.count(dead.pk) == 1
     clock.go(600)
