@@ -113,10 +113,14 @@ class Tally:
             return True
 
     def troubled(self, call: Sent) -> None:
-        """Note an answer that is neither good nor a failure; the next good one must be written."""
+        """Note an answer that is neither good nor a failure; the next good one must be written.
+
+        The shared row forgets what hung before it, so later calls hang since they were sent.
+        """
         with self._lock:
             self._is_dirty = True
             self._uncounted = [one for one in self._uncounted if one is not call]
+            self._first = min((one.at for one in self._uncounted), default=None)
 
     def p95_ms(self) -> int | None:
         """Return what 19 of the last 20 calls took at most, in milliseconds."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from reconciliation import connection
-from reconciliation.models import ConnectionChange, Outage
+from reconciliation.models import CallKind, ConnectionChange, Outage
 from tests.simulation import actions
 from tests.simulation.actions import Action
 from tests.simulation.rows import Broken
@@ -45,14 +45,17 @@ def gray_outage(world: World) -> None:
     calm = world.nature.deadly == 0 and world.nature.busy == 0
     was_usable = connection.is_usable(connection.current(), now=world.clock.now, patience=0)
     outages = set(Outage.objects.values_list("pk", flat=True))
-    began = world.clock.now
+    changes = ConnectionChange.objects.count()
+    # Reservations that were lost just before are a part of it.
+    lost_at = connection.healths()[CallKind.RESERVE].unanswered_since
+    began = min(world.clock.now, lost_at or world.clock.now)
     tried = world.puts["web"]
     world.simulator.faults.replace([fault])
     _orders(world, _EARLY)
     early = world.puts["web"] - tried
     _orders(world, _NOTICED_IN - _EARLY)
     if calm and was_usable and early >= _FEW:
-        _check_noticed(world, outages, began)
+        _check_noticed(outages, changes, began)
     usable = connection.may_call(connection.current())
     calls = world.puts["web"]
     _orders(world, _AFTER)
@@ -71,14 +74,23 @@ def _orders(world: World, seconds: int) -> None:
         actions.tick(world)
 
 
-def _check_noticed(world: World, before: set[int], began: Any) -> None:
-    if connection.may_call(connection.current()):
+def _check_noticed(before: set[int], changes: int, began: Any) -> None:
+    """Raise Broken unless the connection went offline, after so many `changes`.
+
+    It may be back: where no order waits, as sites refuse them, probes suffice to try again.
+    """
+    if not _went_offline(changes):
         raise Broken(f"a gray outage is not noticed in {_NOTICED_IN} orders")
-    outage = Outage.objects.filter(is_open=True).first()
+    outage = Outage.objects.order_by("-pk").first()
     if outage is None:
         raise Broken("a gray outage without a row")
     if outage.pk not in before and outage.lost_at < began - timedelta(seconds=3):
         raise Broken("a gray outage began before its first call")
+
+
+def _went_offline(changes: int) -> bool:
+    states = ConnectionChange.objects.order_by("id").values_list("new_state", flat=True)
+    return "OFFLINE" in states[changes:]
 
 
 def _come_back(world: World) -> None:

@@ -42,6 +42,8 @@ WHERE (o.status IN ('new', 'created') AND o.reservation_state = 'RESERVATION_MIS
        AND wanted <> waiting)
    OR (o.status = 'new' AND o.reservation_state <> 'RESERVATION_MISSING'
        AND replacing + adjusting <> waiting)
+   OR (o.status = 'cancelling' AND o.reservation_state = 'RESERVATION_MISSING'
+       AND wanted <> waiting)
    OR (o.status <> 'new' AND replacing + adjusting <> 0)
    OR (o.status = 'cancelled' AND held <> 0)
    OR (o.status = 'failed' AND held <> 0 AND NOT EXISTS (
@@ -296,7 +298,9 @@ class Invariants:
     def _check_promises(self, pk: int, name: str, got: set[str], run_id: int) -> None:
         """Raise Broken if an order got a SKU that was promised before it came, or its run did."""
         promised = self._promised_at[run_id] if run_id else self._promised
-        for earlier, list_id, sku in promised.intersection(rows(_PROMISED)) if promised else ():
+        # Sorted: what is found first must not depend on how this process hashes.
+        still = sorted(promised.intersection(rows(_PROMISED))) if promised else ()
+        for earlier, list_id, sku in still:
             if sku not in got:
                 continue
             for (first,) in rows(_BEHIND, earlier, sku, list_id, pk, run_id):

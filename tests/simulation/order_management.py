@@ -31,9 +31,12 @@ def pull(world: World) -> None:
 
 def acknowledge(world: World) -> None:
     """Order management acknowledges what it has read, which may have changed since."""
-    if not world.handover.pulled:
-        return
-    pk = world.rng.choice(sorted(world.handover.pulled))
+    if world.handover.pulled:
+        acknowledge_one(world, world.rng.choice(sorted(world.handover.pulled)))
+
+
+def acknowledge_one(world: World, pk: int) -> None:
+    """Order management acknowledges the order `pk`, which it has read."""
     version, told = world.handover.pulled.pop(pk)
     world.note(f"order management acknowledges version {version} of {pk}")
 

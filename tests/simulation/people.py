@@ -25,8 +25,12 @@ MIA = person("mia")
 def cancel(world: World) -> None:
     """A merchandiser cancels an order."""
     order = some_order(world)
-    if order is None:
-        return
+    if order is not None:
+        cancel_one(world, order)
+
+
+def cancel_one(world: World, order: Order) -> None:
+    """A merchandiser cancels this order."""
     world.note(f"cancel {order}")
 
     def work() -> Any:

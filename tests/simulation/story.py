@@ -17,6 +17,7 @@ from orders.models.replacements import OPEN_REPLACEMENT
 from reconciliation import connection, tasks
 from reconciliation.models import ConnectionState, Run, Scope
 from tests.simulation import actions, endings, people, stock
+from tests.simulation.crossings import CROSSING, MEETING
 from tests.simulation.gray import GRAY, check_changes
 from tests.simulation.order_management import HANDING_OVER
 from tests.simulation.remedies import MERCHANDISING, REMEDYING
@@ -90,6 +91,8 @@ def _play(world: World) -> Told:
         overtaking, usual = overtaking | actions.PROMISING, usual | actions.PROMISING
     if world.nature.hands_over:
         usual = usual | HANDING_OVER
+    if world.nature.crosses:
+        overtaking, usual = overtaking | MEETING, usual | CROSSING
     if world.nature.merchandises:
         usual = usual | MERCHANDISING
     if world.nature.follows:

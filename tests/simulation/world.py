@@ -49,6 +49,8 @@ _BEGINNINGS = (
 )
 _ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Pacific/Kiritimati", "Australia/Lord_Howe")
 _LISTS = {"web": "group", "store": "location"}
+# Of nineteen seeds, those whose worlds have crossings.
+_CROSSING = (2, 11, 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,9 @@ class Nature:
     # Short orders are handed over after a while or when decided, and limits change: three of
     # seventeen seeds.
     hands_over: bool = False
+    # Two meet at one order: one cancels it while another calls OCI for it, or changes it between
+    # order management's reading and acknowledging (`crossings`): three of nineteen seeds.
+    crosses: bool = False
 
     @classmethod
     def drawn(cls, rng: random.Random) -> Nature:
@@ -183,8 +188,11 @@ class World:
             grays=self.seed % 13 in (1, 7, 8),
             follows=self.seed % 13 in (0, 12),
             promises=self.seed % 13 == 5,
-            hands_over=self.seed % 17 in (5, 9, 13),
+            hands_over=self.seed % 17 in (5, 9, 13) or self.seed % 19 in _CROSSING,
+            crosses=self.seed % 19 in _CROSSING,
         )
+        if self.nature.crosses:
+            self.nature = dataclasses.replace(self.nature, busy=0.6)
         if self.nature.hands_over:
             self.nature = dataclasses.replace(self.nature, alone=False, strict=True, remedies=True)
         if self.nature.promises:

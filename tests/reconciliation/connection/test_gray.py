@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.conf import LazySettings
 from reconciliation import connection
 from reconciliation.connection import StateObserver
 from reconciliation.models import CallKind, Connection, ConnectionChange, Outage
-from reconciliation.oci.errors import Kind, OciNoAnswer
+from reconciliation.oci.errors import Kind, OciNoAnswer, OciThrottled
 from tests.reconciliation.connection.test_transitions import NOW, at, changes, waiting_order
 
 pytestmark = pytest.mark.django_db
@@ -323,6 +324,40 @@ def test_sends_of_several_processes_add_up(
         process.observer.sent("put", str(uuid.uuid4()), 2.0)
     assert connection.current().state == "OFFLINE"
     assert Outage.objects.get().lost_at == NOW
+
+
+def test_calls_do_not_hang_since_one_that_was_throttled(
+    calls: Calls, monkeypatch: pytest.MonkeyPatch, settings: LazySettings
+) -> None:
+    """A minute after a 429 three orders come at once, and are with OCI for a moment."""
+    processes = [calls, *(Calls(monkeypatch, settings) for _ in range(2))]
+    calls.observer.sent("put", str(uuid.uuid4()), 2.0)
+    calls.observer.throttled(OciThrottled(operation="put", retry_after=2))
+    for process in processes:
+        process.now = at(60)
+        process.observer.sent("put", str(uuid.uuid4()), 2.0)
+    assert connection.current().state == "ONLINE"
+    # They hang when they are there for as long as any others.
+    assert connection.lose_if_unanswered(at(61.9)) is False
+    assert connection.lose_if_unanswered(at(62)) is True
+    assert Outage.objects.get().lost_at == at(60)
+
+
+def test_a_call_under_way_hangs_since_it_was_sent_though_another_is_throttled(
+    calls: Calls, settings: LazySettings
+) -> None:
+    settings.COC_FAILURES_TO_OFFLINE = 1
+    calls.observer.sent("put", str(uuid.uuid4()), 2.0)
+    calls.now = at(0.5)
+    with ThreadPoolExecutor(1) as other_thread:
+        other_thread.submit(calls.observer.sent, "put", str(uuid.uuid4()), 2.0).result()
+    calls.now = at(0.6)
+    calls.observer.throttled(OciThrottled(operation="put", retry_after=2))
+    calls.now = at(2.4)
+    calls.observer.sent("put", str(uuid.uuid4()), 2.0)
+    assert connection.lose_if_unanswered(at(2.4)) is False
+    assert connection.lose_if_unanswered(at(2.5)) is True
+    assert Outage.objects.get().lost_at == at(0.5)
 
 
 def test_forced_offline_is_left_alone_by_what_calls_show() -> None:
