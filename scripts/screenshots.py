@@ -80,7 +80,7 @@ def main() -> int:
         demo = Demo(folder)
         try:
             browser = playwright.chromium.launch(
-                executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--lang=en-GB"]
+                executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
             )
             _follow(demo, browser)
             browser.close()
@@ -103,7 +103,7 @@ def _follow(demo: Demo, browser: Browser) -> None:
     _tick(page)
     _replace_in_bulk(page)
     _take(page, "/runs/new/?scope=oversold", "dry-run")
-    _first(page, "/runs/", "main tbody th a", "run")
+    _first(page, "/runs/", "main tbody tr:has-text('with shortages') th a", "run")
     _take(page, "/reports/calendar/", "calendar")
     _first(page, "/reports/?kind=oversold", "main tbody th a", "report")
     _take(page, "/inventory/", "inventory")
