@@ -70,7 +70,7 @@ def test_a_short_sku_is_replaced_in_all_its_orders(
     page.get_by_role("button", name="Search").click()
     page.get_by_role("region", name="Found").get_by_role("link", name="JUG").wait_for()
     page.get_by_role("link", name="MUG-BLUE").first.click()
-    page.get_by_role("heading", name="Replace MUG-RED by MUG-BLUE: 3 orders").wait_for()
+    page.get_by_role("heading", name="Replace MUG-RED with MUG-BLUE: 3 orders").wait_for()
     page.get_by_label("Unit price in USD").fill("10.25")
     page.get_by_role("button", name="Show the price difference").click()
     page.get_by_text("4.50 USD").first.wait_for()

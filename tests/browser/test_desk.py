@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from coc_admin.models import Profile
 from orders.models import DeskEntry, Order
+from tests import factories
 from tests.browser.conftest import Open, axe_findings, scrolls_sideways
 from tests.coc_admin.console import scene
 
@@ -96,3 +97,34 @@ def test_keys_can_be_switched_off(outage: scene.Scene, open_page: Open, operator
     page.keyboard.press("?")
     assert page.locator("tr:focus").count() == 0
     assert page.get_by_role("dialog").count() == 0
+
+
+@pytest.mark.parametrize("width", [1280, 1440])
+def test_numbers_of_orders_and_filters_are_not_cut(
+    outage: scene.Scene, open_page: Open, width: int
+) -> None:
+    factories.make_site("two")
+    Order.objects.filter(pk=outage.partial.pk).update(order_no="0000000070")
+    page = open_page("/desk/", width=width)
+    page.get_by_role("link", name="0000000070", exact=True).wait_for()
+    cut = "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.innerText)"
+    assert page.locator(".desk-table tbody th .cut").evaluate_all(cut) == []
+    # A select does not tell its text's width, so a span in its font does.
+    wide = """all => all.filter(one => {
+        const text = document.createElement("span"), look = getComputedStyle(one)
+        text.style.cssText = "position: absolute; white-space: pre"
+        text.style.font = look.font
+        text.textContent = one.selectedOptions[0].text
+        document.body.append(text)
+        const room = one.clientWidth - parseFloat(look.paddingLeft) - parseFloat(look.paddingRight)
+        const cut = text.offsetWidth > room
+        text.remove()
+        return cut
+    }).map(one => `${one.name} ${one.clientWidth}`)"""
+    assert page.locator(".filters-dense select").evaluate_all(wide) == []
+    # Beside an open order the list still names what is short.
+    page.locator("a.desk-open").first.click()
+    page.locator("#panel").wait_for()
+    box = page.locator("a.desk-open").first.bounding_box()
+    assert box is not None
+    assert box["width"] >= 170

@@ -29,6 +29,11 @@ def test_home_says_what_is_wrong_and_leads_to_the_cause(
     assert "icon-warn" in str(page.locator("link[rel=icon]").get_attribute("href"))
     assert page.locator(".headline .btn-primary").count() == 1
     assert counted.actions <= WHAT_IS_WRONG_AND_WHAT_IT_COSTS
+    # The text has the width of the headline, not what the buttons leave.
+    wide, text = (headline.bounding_box(), headline.locator("> div").first.bounding_box())
+    assert wide is not None
+    assert text is not None
+    assert text["width"] >= 0.8 * wide["width"]
 
     # Without a load the tab says when the work is done.
     Order.objects.oversold().update(resolution="settled_outside")

@@ -36,8 +36,8 @@ _PAGES: Mapping[str, tuple[str, ...]] = {
         "outage",
         "outages",
         "plan_outage",
-        "practice_outage",
     ),
+    "practice": ("practice_outage",),
     "alerts": ("alert", "alert_preferences", "alerts"),
     "search": ("orders", "search"),
     "maintenance": (

@@ -86,6 +86,12 @@ class ReportLine:
         return [ReportItem(item, is_short) for item in self.told["items"]]
 
     @property
+    def total(self) -> Decimal | None:
+        """The total in the file, where a whole amount is written without decimals."""
+        told = self.told["orderTotal"]
+        return None if told is None else Decimal(told)
+
+    @property
     def customer(self) -> str:
         """Name, or else e-mail address, of the customer."""
         customer = self.told["customer"]

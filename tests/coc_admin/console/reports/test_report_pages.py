@@ -168,6 +168,14 @@ def test_items_tell_what_is_short_cancelled_and_replaced(
     assert ">3 replaced<" in page
 
 
+def test_a_whole_amount_is_shown_like_any_other(viewer: Client, oversold: ReportDay) -> None:
+    """JSON has no decimals for it, so the file gives an int."""
+    Order.objects.filter(order_no="A1").update(order_total=7319)
+    publish.rebuild_one(oversold, now=NOW)
+    page = viewer.get(f"/reports/{oversold.pk}/?order=A1").content.decode()
+    assert "7,319.00 EUR" in page
+
+
 @pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("query", "found"),
