@@ -21,6 +21,9 @@ from orders.customer_messages import draft, kind_of
 from orders.models import CustomerMessage, HandOver, MessageKind, MessageRoute, Order
 from reconciliation import message_handover
 
+# A question is sent from the desk, which keeps the answer.
+_KINDS = [one for one in MessageKind.choices if one[0] != MessageKind.ASK]
+
 
 @console_page("orders.change_order", methods=READ_AND_POST)
 def write(request: HttpRequest, pk: int) -> HttpResponse:
@@ -89,7 +92,7 @@ def route_of(order: Order) -> MessageRoute:
 
 def _initial(request: HttpRequest, order: Order) -> dict[str, Any]:
     asked = request.GET.get("kind", "")
-    kind = MessageKind(asked) if asked in MessageKind.values else kind_of(order)
+    kind = MessageKind(asked) if asked in dict(_KINDS) else kind_of(order)
     proposed, route = draft(order, kind), route_of(order)
     return {
         "token": uuid.uuid4(),
@@ -117,7 +120,7 @@ def _page(
     context = {
         "order": order,
         "form": form,
-        "kinds": MessageKind.choices,
+        "kinds": _KINDS,
         "moved": moved,
         "seen": _seen(order) if moved else form["seen"].value(),
         "last": message_handover.messages_of(order)[:1],

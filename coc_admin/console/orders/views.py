@@ -29,7 +29,7 @@ from coc_admin.console.orders.item_timeline import adjusted_how
 from coc_admin.console.orders.item_tree import nested
 from coc_admin.console.orders.promise_text import promise_texts
 from coc_admin.console.orders.timeline import timeline
-from orders import exports, handover, lifecycle, outcomes
+from orders import asks, exports, handover, lifecycle, outcomes
 from orders.actors import person
 from orders.errors import CannotCancel
 from orders.fields import ZERO
@@ -184,6 +184,7 @@ def _open_actions(
         "may_replace": may_change and is_open(Action.REPLACE),
         "may_adjust": is_open(Action.ADJUST)
         and request.user.has_perm("reconciliation.adjust_reservation"),
+        "asked": asks.last_of(order) if lifecycle.is_oversold(order) else None,
         "is_waiting_for_handover": handover.is_waiting(order),
         "may_hand_over": may_change and handover.is_waiting(order),
         "may_hold": may_change and is_open(Action.HOLD) and not handover.is_held(order),
