@@ -14,8 +14,8 @@ from coc_admin.console.messages.forms import BodyField, SubjectField
 from coc_admin.console.remedies.forms import ItemsField, PriceField
 from coc_admin.console.remedies.promise_views import end_of
 from orders.models import AskAnswer, MessageKind, MessageRoute, Order
-from reconciliation.decisions.asking import Wanted
 from reconciliation.decisions.decide import Letter
+from reconciliation.decisions.questions import Wanted
 
 USUAL_DAYS = 2
 MOST_DAYS = 30

@@ -22,7 +22,7 @@ from orders.actors import person
 from orders.errors import CannotRemedy
 from orders.lifecycle import Action
 from orders.models import Ask, AskAnswer, CustomerMessage, HandOver, Order, OrderItem
-from reconciliation.decisions import asking
+from reconciliation.decisions import questions
 from reconciliation.decisions.outlook import Option
 from reconciliation.message_handover import lack_of
 
@@ -49,7 +49,7 @@ def ask(request: HttpRequest, order: Order) -> Ask:
     if not (letter.by_email or letter.by_webhook):
         raise NotAsked(form, _("The customer can't be told from here."))
     try:
-        return asking.ask(
+        return questions.ask(
             order_id=order.pk,
             wanted=form.wanted,
             letter=letter,
@@ -122,7 +122,7 @@ def offer_words(order: Order, found: Ask) -> str:
         unit_price=found.unit_price,
         wait_until=found.wait_until,
     )
-    return asking.offer_text(order, offer)
+    return questions.offer_text(order, offer)
 
 
 def question_context(
@@ -146,7 +146,7 @@ def question_context(
             until = end_of(DayField(order, now).clean(day), order.site)
         except ValidationError as error:
             mistake = error.messages[0]
-    question = asking.proposal(order, items, options, wait_until=until)
+    question = questions.proposal(order, items, options, wait_until=until)
     offer = question.offer
     values: dict[str, Any] = {
         "seen": seen,
@@ -159,7 +159,7 @@ def question_context(
         values |= {name: typed.data.get(name, "") for name in ("days", "subject", "body", "token")}
     return {
         "question": question,
-        "offer": asking.offer_text(order, offer) if offer else "",
+        "offer": questions.offer_text(order, offer) if offer else "",
         "unit": f"{offer.item.pk}:{offer.units}" if offer and offer.item else "",
         "lack": lack_of(order, route_of(order)),
         "form": typed,
