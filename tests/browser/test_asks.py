@@ -1,4 +1,4 @@
-"""Asking a customer first in a real browser: asked, waiting, accepted, and replaced in one click."""
+"""Asking a customer first in a real browser: asked, waiting, accepted, one click from replaced."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from orders.models import Ask, Order
 from reconciliation.models import AttemptOutcome
-from tests.browser.conftest import Open, axe_findings, scrolls_sideways
+from tests.browser.conftest import Open, axe_findings, look, scrolls_sideways
 from tests.coc_admin.console import scene
 from tests.factories import know_stock
 
@@ -27,10 +27,15 @@ def short_order(outage: scene.Scene) -> Order:
     return order
 
 
-def look_at(page: Page, name: str, *, javascript: bool = True) -> None:
+def look_at(page: Page, name: str, width: int, *, javascript: bool = True) -> None:
     """Check a page in both colour schemes at the width it has."""
     for colours in ("light", "dark"):
-        page.emulate_media(color_scheme=colours)
+        if javascript:
+            look(page, colours, width)
+            # Colours change in a fraction of a second.
+            page.wait_for_timeout(400)
+        else:
+            page.emulate_media(color_scheme=colours)
         if SHOTS:
             page.screenshot(path=Path(SHOTS) / f"{name}-{colours}.png", full_page=True)
         if javascript:
@@ -48,7 +53,7 @@ def test_a_customer_is_asked_and_accepts(
     page.get_by_text("Ask the customer first").click()
     button = page.get_by_role("button", name="Send the question and go to the next order")
     expect(page.get_by_text("Asking holds nothing and promises nothing.")).to_be_visible()
-    look_at(page, f"{name}-form", javascript=javascript)
+    look_at(page, f"{name}-form", width, javascript=javascript)
     button.click()
     expect(page.locator("#result")).to_contain_text("asked first; nothing is decided")
     expect(page.locator("#result")).to_contain_text("The customer was told.")
@@ -56,7 +61,7 @@ def test_a_customer_is_asked_and_accepts(
     page.goto("/desk/")
     page.get_by_role("link", name="Waiting for the customer: 1 order").click()
     page.wait_for_url("**/desk/?asked=waiting")
-    look_at(page, f"{name}-list", javascript=javascript)
+    look_at(page, f"{name}-list", width, javascript=javascript)
     page.locator(".desk-open").click()
     accepted = page.get_by_role("button", name="Accepted")
     expect(accepted).to_be_visible()
@@ -64,12 +69,12 @@ def test_a_customer_is_asked_and_accepts(
     assert box is not None
     assert min(box["height"], box["width"]) >= 24
     page.get_by_label("Note on the answer").fill("Called back.")
-    look_at(page, f"{name}-waiting", javascript=javascript)
+    look_at(page, f"{name}-waiting", width, javascript=javascript)
     accepted.click()
     replace = page.locator("details[open] [data-do]")
     expect(replace).to_contain_text("Replace 2 items and go to the next order")
     expect(page.get_by_text("The customer's answer: Accepted")).to_be_visible()
-    look_at(page, f"{name}-accepted", javascript=javascript)
+    look_at(page, f"{name}-accepted", width, javascript=javascript)
     assert Ask.objects.get().note == "Called back."
 
 
@@ -81,6 +86,6 @@ def test_another_day_is_drafted(outage: scene.Scene, open_page: Open) -> None:
     page.get_by_label("Or ask whether the customer waits").fill("2027-03-01")
     page.get_by_role("button", name="Draft the question").click()
     expect(page.get_by_text("Offer: to deliver it by")).to_be_visible()
-    look_at(page, "ask-wait")
+    look_at(page, "ask-wait", 1440)
     page.get_by_role("link", name="Rather offer the replacement").click()
     expect(page.get_by_text("Rather offer the replacement")).to_have_count(0)

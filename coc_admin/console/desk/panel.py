@@ -142,7 +142,12 @@ def _decisions(
     is_asked = agreed is not None and agreed.answer == AskAnswer.WAITING
     route, seen = route_of(order), outlook.mark_of(order, items)
     mine = form.data.get("kind") if form is not None else None
-    is_proposed = bool(options) and options[0].is_proposed and not is_asked
+    question = None
+    if not is_asked:
+        question = question_context(request, order, items, options, seen=seen, form=form, now=now)
+    # Of the forms one is open.
+    is_open = is_asked or (question is not None and question["is_open"])
+    is_proposed = bool(options) and options[0].is_proposed and not is_open
     first = mine or (options[0].remedy if is_proposed else None)
     return {
         "shortage": shortage,
@@ -158,9 +163,7 @@ def _decisions(
             }
             for option in options
         ],
-        "question": None
-        if is_asked
-        else question_context(request, order, items, options, seen=seen, form=form, now=now),
+        "question": question,
         "others": _others(request, options, items),
     }
 
