@@ -123,7 +123,10 @@ def order_live(request: HttpRequest, pk: int) -> HttpResponse:
 def order_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one order: its state, items, history and documents at OCI."""
     order = order_or_404(request, pk)
-    context = order_context(request, order) | {"seen": _state_of(order)}
+    context = order_context(request, order) | {
+        "seen": _state_of(order),
+        "asked": asks.last_of(order) if lifecycle.is_oversold(order) else None,
+    }
     return render(request, "console/orders/order.html", context)
 
 
@@ -184,7 +187,6 @@ def _open_actions(
         "may_replace": may_change and is_open(Action.REPLACE),
         "may_adjust": is_open(Action.ADJUST)
         and request.user.has_perm("reconciliation.adjust_reservation"),
-        "asked": asks.last_of(order) if lifecycle.is_oversold(order) else None,
         "is_waiting_for_handover": handover.is_waiting(order),
         "may_hand_over": may_change and handover.is_waiting(order),
         "may_hold": may_change and is_open(Action.HOLD) and not handover.is_held(order),
