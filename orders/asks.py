@@ -139,6 +139,11 @@ def waiting(now: datetime) -> QuerySet[Ask]:
     ).order_by()
 
 
+def may_send(message: CustomerMessage) -> bool:
+    """Whether a message can still be sent: no question that has ended; one query."""
+    return not Ask.objects.filter(message=message).exclude(answer=AskAnswer.WAITING).exists()
+
+
 def last_of(order: Order) -> Ask | None:
     """Return the latest ask of an order with its message; one query."""
     return Ask.objects.filter(order=order).select_related("message", "item").last()

@@ -126,7 +126,8 @@ def ask(
         asked = Ask.objects.filter(order=order, message__token=letter.token).first()
         if asked is None:
             asked = _ask(order, wanted, letter, seen, actor=actor, now=clock(), on_letter=on_letter)
-    message_handover.hand_over(asked.message, clock=clock)
+    if asks.may_send(asked.message):
+        message_handover.hand_over(asked.message, clock=clock)
     return asked
 
 

@@ -16,6 +16,7 @@ from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.messages.forms import MessageForm
 from coc_admin.console.orders.views import order_or_404
+from orders import asks
 from orders.actors import person
 from orders.customer_messages import draft, kind_of
 from orders.models import CustomerMessage, HandOver, MessageKind, MessageRoute, Order
@@ -67,7 +68,9 @@ def send_again(request: HttpRequest, pk: int, message: int) -> HttpResponse:
     """Send a failed message again; parts that arrived are not repeated."""
     order = order_or_404(request, pk)
     row = get_object_or_404(CustomerMessage, order=order, pk=min(message, 2**63 - 1))
-    if not is_erased(row):
+    if not asks.may_send(row):
+        messages.error(request, _("Nothing was sent: this question to the customer has ended."))
+    elif not is_erased(row):
         with transaction.atomic():
             if message_handover.try_again(row):
                 audit.record(

@@ -243,6 +243,23 @@ def test_a_question_that_was_not_sent_keeps_its_order_in_the_list(
     assert order.pk not in listed(merchandiser)
 
 
+def test_a_question_that_has_ended_is_not_sent_any_more(merchandiser: Client, order: Order) -> None:
+    form = question(merchandiser, order)
+    post(merchandiser, order, form)
+    message = CustomerMessage.objects.get()
+    again = f"/orders/{order.pk}/message/{message.pk}/again/"
+    for state, number in (("failed", 2), ("pending", 3)):
+        CustomerMessage.objects.update(email=state, claimed_until=None)
+        assert merchandiser.post(again).status_code == 302
+        assert len(mail.outbox) == number
+    answer(merchandiser, order, "withdrawn")
+    CustomerMessage.objects.update(email="failed", claimed_until=None)
+    assert "has ended" in merchandiser.post(again, follow=True).content.decode()
+    CustomerMessage.objects.update(email="pending")
+    assert post(merchandiser, order, form).status_code == 302
+    assert len(mail.outbox) == 3
+
+
 def test_the_hand_over_goes_on_and_the_page_says_when(merchandiser: Client, order: Order) -> None:
     due = timezone.now() + timedelta(minutes=40)
     Order.objects.filter(pk=order.pk).update(export_status="not_exported", export_due_at=due)
