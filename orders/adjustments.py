@@ -99,7 +99,7 @@ def begin(
     kept = kept_of(keeps)
     swaps.known_records(KIND, order, kept)
     ledger.take(order=order, wanted=kept, now=now)
-    swaps.mark_open(KIND, order, holder=holder)
+    swaps.mark_open(KIND, order, holder=holder, actor=actor, now=now)
     adjustment = Adjustment.objects.create(
         order=order,
         document_id=document_id,

@@ -12,7 +12,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q
 
-from orders import events, ledger, lifecycle
+from orders import asks, events, ledger, lifecycle
 from orders.actors import Actor
 from orders.errors import CannotCancel
 from orders.lifecycle import Action
@@ -69,6 +69,7 @@ def request_cancellation(*, order_id: int, actor: Actor, reason: str, now: datet
             state=AdjustmentState.CANCELLED, ended_at=now
         )
         order.refresh_from_db()
+        asks.withdraw(order, actor=actor, now=now)
         events.record(
             order=order, kind=EventKind.CANCEL_REQUESTED, actor=actor, reason=reason, now=now
         )

@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from orders.actors import Actor
 from orders.fields import ZERO
@@ -46,9 +46,11 @@ PLACEHOLDERS: Mapping[str, Promise] = {
     "items": gettext_lazy("what is delivered, one item a line"),
     "cancelledItems": gettext_lazy("what is not delivered, one item a line"),
     "replacements": gettext_lazy("what is delivered instead, one item a line"),
+    "offer": gettext_lazy("what the customer is asked, in a question to the customer"),
 }
 _PLACEHOLDER = re.compile(r"\{([A-Za-z]+)\}")
 
+# A text in the catalogue is sent in the language of the person who sends it.
 SHIPPED: Mapping[MessageKind, tuple[str, str]] = {
     MessageKind.CANCELLED: (
         "Your order {orderNo} was cancelled",
@@ -76,6 +78,15 @@ SHIPPED: Mapping[MessageKind, tuple[str, str]] = {
         "Your order {orderNo} is on its way",
         "Dear {customerName},\n\nyour order {orderNo} is taken care of and will be delivered as you"
         " placed it.\n\nKind regards\n{siteName}\n",
+    ),
+    MessageKind.ASK: (
+        gettext_noop("A question about your order {orderNo}"),
+        gettext_noop(
+            "Dear {customerName},\n\nwe are sorry: a part of your order {orderNo} is not available"
+            " at the moment. We can offer you:\n\n{offer}\n\nThe offer stands as long as it is"
+            " available. Nothing is set aside for you yet. Please reply and tell us whether you"
+            " would like it.\n\nKind regards\n{siteName}\n"
+        ),
     ),
 }
 _KINDS_OF_EVENTS = {
@@ -126,8 +137,14 @@ def templates_for(site_ids: Iterable[str], kind: MessageKind) -> dict[str, tuple
     rows = {
         row.site_id: (row.subject, row.body) for row in MessageTemplate.objects.filter(kind=kind)
     }
-    shared = rows.get(None, SHIPPED[kind])
+    shared = rows.get(None) or shipped(kind)
     return {site_id: rows.get(site_id, shared) for site_id in site_ids}
+
+
+def shipped(kind: MessageKind) -> tuple[str, str]:
+    """Return subject and body of the template that we ship, in the language of the reader."""
+    subject, body = SHIPPED[kind]
+    return _(subject), _(body)
 
 
 def save_template(
@@ -179,17 +196,19 @@ def draft(
     *,
     items: Iterable[OrderItem] | None = None,
     template: tuple[str, str] | None = None,
+    offer: str = "–",
 ) -> Draft:
     """Return the message that is proposed for an order; an empty one without a kind.
 
     `items` are those of the order as it will be, for a message that is written before the act.
+    `offer` is what a question to the customer offers.
     `template` is the subject and body to fill instead of those that are set now.
     """
     recipient = str(order.customer.get("email") or "")[:254]
     if kind is None:
         return Draft(kind, recipient, "", "")
     subject, body = template or template_for(order.site_id, kind)
-    values = _values(order, items)
+    values = _values(order, items) | {"offer": offer}
     one_line = {name: " ".join(value.split()) for name, value in values.items()}
     return Draft(kind, recipient, fill(subject, one_line)[:LONGEST_SUBJECT], fill(body, values))
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Case, DateTimeField, F, Q, Value, When
 
-from orders import events, first_shortage, lifecycle, outcomes
+from orders import asks, events, first_shortage, lifecycle, outcomes
 from orders.actors import Actor
 from orders.errors import CannotAdjust
 from orders.fields import ZERO, json_number, quantity
@@ -49,6 +49,7 @@ def take_back(
         for pk in sorted(less):
             _lower(next(item for item in items if item.pk == pk), less[pk])
         _write(order, items, now=now)
+        asks.withdraw(order, actor=actor, now=now)
         events.record(
             order=order,
             kind=EventKind.GIVEN_BACK,

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Q
 
-from orders import events, first_shortage, handover, ledger, promises
+from orders import asks, events, first_shortage, handover, ledger, promises
 from orders.actors import Actor
 from orders.fields import ZERO, json_number, quantity
 from orders.models import (
@@ -130,7 +130,9 @@ def add_reserved(
         note_open(OrderItem.objects.filter(order=order))
         ledger.mark_answered(order=order, now=now)
         order.refresh_from_db()
-        if not settled:
+        if settled:
+            asks.withdraw(order, actor=actor, now=now)
+        else:
             promises.note_short([order_id], now=now)
         kind = EventKind.RESOLVED if settled else EventKind.SETTLED
         _record(order, kind, actor, reason, after, now)

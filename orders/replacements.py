@@ -73,7 +73,7 @@ def begin(
     key = (item.inventory_list_id, sku)
     record = swaps.known_records(KIND, order, [key])[key]
     ledger.take(order=order, wanted={key: units}, now=now)
-    swaps.mark_open(KIND, order, holder=holder)
+    swaps.mark_open(KIND, order, holder=holder, actor=actor, now=now)
     replacement = Replacement.objects.create(
         order=order,
         item=item,

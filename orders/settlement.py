@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from orders import events, handover, lifecycle, promises
+from orders import asks, events, handover, lifecycle, promises
 from orders.actors import Actor
 from orders.errors import CannotSettle
 from orders.lifecycle import Action, Code, Refusal
@@ -137,6 +137,7 @@ def _change(
     if not won:
         raise CannotSettle(moved_on())
     order.refresh_from_db()
+    asks.withdraw(order, actor=actor, now=now)
     data = {"resolution": values["resolution"]} if values["resolution"] else {}
     events.record(order=order, kind=kind, actor=actor, reason=reason, now=now, data=data)
     return order

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from orders import events, handover, lifecycle
+from orders import asks, events, handover, lifecycle
 from orders.actors import Actor
 from orders.errors import CannotRemedy
 from orders.fields import ZERO, json_number, quantity
@@ -89,6 +89,8 @@ def cancel_short(
         for pk in sorted(units):
             _cancel(items[pk], units[pk])
         note_open(OrderItem.objects.filter(order=order))
+        # Before its event: the last one tells a second click that this was done.
+        asks.withdraw(order, actor=actor, now=now)
         events.record(
             order=order,
             kind=EventKind.ITEMS_CANCELLED,

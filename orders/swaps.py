@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 from django.db import transaction
 from django.db.models import Q
 
-from orders import events, ledger, lifecycle, outcomes, reasons
+from orders import asks, events, ledger, lifecycle, outcomes, reasons
 from orders.actors import Actor
 from orders.errors import CannotRemedy, Shortfall
 from orders.ledger import Key
@@ -107,10 +107,10 @@ def known_records(
     return records
 
 
-def mark_open(kind: SwapKind[S], order: Order, *, holder: str) -> None:
+def mark_open(kind: SwapKind[S], order: Order, *, holder: str, actor: Actor, now: datetime) -> None:
     """Mark the order of a swap that begins, in the transaction that writes its row.
 
-    Everything else waits for it from then on (`orders.lifecycle`).
+    Everything else waits for it from then on (`orders.lifecycle`), and an open ask is withdrawn.
     """
     still_open = lifecycle.open_to(kind.action)
     won = Order.objects.filter(still_open, pk=order.pk, claim=holder).update(
@@ -119,6 +119,7 @@ def mark_open(kind: SwapKind[S], order: Order, *, holder: str) -> None:
     if not won:
         raise kind.error(moved_on())
     order.open_remedy = kind.remedy
+    asks.withdraw(order, actor=actor, now=now)
 
 
 def lock(kind: SwapKind[S], swap_id: int, *, holder: str, state: SwapState) -> S | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orders.models.adjustments import Adjustment, AdjustmentLine, AdjustmentState
+from orders.models.asks import Ask, AskAnswer
 from orders.models.deliveries import Delivery
 from orders.models.desk import DeskEntry
 from orders.models.inventory import Hold, HoldState, InventoryRecord, Movement, MovementReason
@@ -51,6 +52,8 @@ __all__ = [
     "Adjustment",
     "AdjustmentLine",
     "AdjustmentState",
+    "Ask",
+    "AskAnswer",
     "CaptureTrace",
     "CustomerMessage",
     "Delivery",

@@ -13,13 +13,14 @@ from orders.models.sites import Site
 
 
 class MessageKind(models.TextChoices):
-    """The kind of a message: one for each remedy."""
+    """The kind of a message: one for each remedy, and the question before one."""
 
     CANCELLED = "cancelled", _("Order cancelled")
     SHORT_CANCELLED = "short_cancelled", _("Short items cancelled")
     REPLACED = "replaced", _("Item replaced")
     RESERVED_AGAIN = "reserved_again", _("Reserved again")
     SETTLED_OUTSIDE = "settled_outside", _("Settled outside")
+    ASK = "ask", _("Question to the customer")
 
 
 class MessageTemplate(models.Model):

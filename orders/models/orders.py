@@ -414,6 +414,8 @@ class EventKind(models.TextChoices):
     ADJUSTMENT_REFUSED = "not_rearranged", _("Not adjusted")
     STOCK_ARRIVED = "stock_arrived", _("Stock has arrived")
     PROMISED = "promised", _("Promised date changed")
+    ASKED = "asked", _("Customer asked")
+    ASK_ENDED = "ask_ended", _("Question to the customer ended")
     ERASED = "erased", _("Customer erased")
     REPAIRED = "repaired", _("Corrected by a person (coc_repair)")
 

@@ -67,18 +67,22 @@ def options_of(
     proposal: Proposal,
     sku: str,
     now: datetime,
+    price: Decimal | None = None,
 ) -> list[Option]:
     """Return the remedies of `order` with all its items, the proposed one first.
 
-    `sku` is the replacement that the person has chosen, "" for the proposed one. A remedy that the
+    `sku` is the replacement that the person has chosen, "" for the proposed one, and `price` is
+    what the customer has accepted for it, if anything. A remedy that the
     order does not allow at all is left out; one that can't be done at the moment has a refusal.
     """
     found = []
     for remedy in _ORDER:
         if lifecycle.check(order, ACTIONS[remedy]) is not None:
             continue
-        make = _MAKERS[remedy]
-        option = make(order, items, shortage, proposal, sku, now)
+        if remedy == Remedy.REPLACE:
+            option = _replace(order, items, shortage, proposal, sku, now, price)
+        else:
+            option = _MAKERS[remedy](order, items, shortage, proposal, sku, now)
         if option is not None:
             found.append(option)
     return sorted(found, key=lambda option: not option.is_proposed)
@@ -147,6 +151,7 @@ def _replace(
     proposal: Proposal,
     sku: str,
     now: datetime,
+    price: Decimal | None,
 ) -> Option | None:
     """Return replacing the only short item; None with several, or with nothing to replace it by."""
     short = [item for item in items if item.open_quantity > 0]
@@ -155,7 +160,8 @@ def _replace(
         return None
     (item,) = short
     item.order = order
-    price = remedies.usual_price(item=item, sku=by)
+    if price is None:
+        price = remedies.usual_price(item=item, sku=by)
     (preview,) = remedies.preview_replace([item], sku=by, unit_price=price, now=now)
     return Option(
         remedy=Remedy.REPLACE,
@@ -172,7 +178,6 @@ def _replace(
 
 
 _MAKERS = {
-    Remedy.REPLACE: _replace,
     Remedy.CANCEL_ITEMS: _cancel_items,
     Remedy.CANCEL_ORDER: _cancel_order,
     Remedy.SETTLE: _settle,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -14,14 +15,17 @@ from django.utils.translation import gettext as _
 from coc_admin.accounts.assignees import CHANGE_ORDERS
 from coc_admin.console import audit
 from coc_admin.console.desk import queries
+from coc_admin.console.desk.ask_views import ANSWER, ASK, NotAsked, ask, record_answer
 from coc_admin.console.desk.decision_forms import DecisionForm
 from coc_admin.console.desk.filters import DeskFilter
-from coc_admin.console.desk.panel import address_without, key_of, permitted_order
+from coc_admin.console.desk.panel import OF_PANEL, address_without, key_of, permitted_order
 from coc_admin.console.messages.views import route_of
 from orders import settlement
 from orders.actors import person
 from orders.errors import CannotSettle, OrderRefused
 from orders.models import (
+    Ask,
+    AskAnswer,
     CustomerMessage,
     HandOver,
     Order,
@@ -39,7 +43,7 @@ UNDO = "undo"
 class Refused(Exception):
     """A decision that was not carried out: the form with its mistakes, and why."""
 
-    def __init__(self, form: DecisionForm, detail: str = "") -> None:
+    def __init__(self, form: forms.Form, detail: str = "") -> None:
         super().__init__(detail)
         self.form = form
         self.detail = detail
@@ -51,6 +55,8 @@ def decided(request: HttpRequest, order: Order, wanted: DeskFilter) -> HttpRespo
         raise PermissionDenied(CHANGE_ORDERS)
     if request.POST.get("kind") == UNDO:
         return _undo(request, order)
+    if request.POST.get("kind") in (ASK, ANSWER):
+        return _asked(request, order, wanted)
     form = DecisionForm(request.POST)
     if not form.is_valid():
         raise Refused(form)
@@ -75,6 +81,22 @@ def decided(request: HttpRequest, order: Order, wanted: DeskFilter) -> HttpRespo
     return redirect(_next_address(request, order, next_order, done.message))
 
 
+def _asked(request: HttpRequest, order: Order, wanted: DeskFilter) -> HttpResponse:
+    """Ask the customer and go to the next order, or record the answer and stay."""
+    try:
+        if request.POST["kind"] == ASK:
+            next_order = queries.next_short_order(wanted.orders(), order, sort=wanted.sort)
+            message = ask(request, order).message
+            return redirect(_next_address(request, order, next_order, message))
+        answered = record_answer(request, order)
+    except NotAsked as error:
+        raise Refused(error.form, error.detail) from error
+    values = {"order": str(order.pk)}
+    if answered.answer == AskAnswer.ACCEPTED and answered.sku:
+        values["sku_by"] = answered.sku
+    return redirect(address_without(request, *OF_PANEL, **values))
+
+
 def _record(request: HttpRequest, order: Order, message: CustomerMessage) -> None:
     audit.record(
         request=request,
@@ -91,7 +113,7 @@ def _record(request: HttpRequest, order: Order, message: CustomerMessage) -> Non
 def _next_address(
     request: HttpRequest, order: Order, found: queries.Next, message: CustomerMessage | None
 ) -> str:
-    left_out = ["order", "sku_by", *(["cursor"] if found.is_first else [])]
+    left_out = [*OF_PANEL, *(["cursor"] if found.is_first else [])]
     values = {"done": str(order.pk)}
     if message is not None:
         values["told"] = str(message.pk)
@@ -116,7 +138,7 @@ def _undo(request: HttpRequest, order: Order) -> HttpResponse:
     values = {"order": str(order.pk), "done": str(order.pk)}
     if message := _message_at(request, order):
         values["told"] = str(message.pk)
-    return redirect(address_without(request, "sku_by", "cursor", **values))
+    return redirect(address_without(request, "sku_by", "wait", "cursor", **values))
 
 
 def result_of(request: HttpRequest) -> dict[str, Any] | None:
@@ -155,4 +177,6 @@ def _text(order: Order) -> str:
     replacing = Replacement.objects.filter(order=order, state=ReplacementState.RESERVING)
     if replacing.exists():
         return _("being replaced; OCI has not answered clearly yet")
+    if Ask.objects.filter(order=order, answer=AskAnswer.WAITING).exists():
+        return _("asked first; nothing is decided")
     return _("open again")

@@ -6,19 +6,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from coc_admin.accounts.site_access import SiteAccess, site_access
 from coc_admin.pager import LONGEST_CURSOR
+from orders import asks
 from orders.desk import shortages
 from orders.desk.entries import NOBODY
 from orders.models import Order, ReservationState, Site
 from reconciliation.models import Outage
 from reconciliation.outages.demand import orders_of as orders_of_outage
 
-_NARROWING = ("site", "sku", "assignee", "outage", "short")
+_NARROWING = ("site", "sku", "assignee", "outage", "short", "asked")
 _SHORT_STATES = {"part": ReservationState.PARTIAL, "nothing": ReservationState.NOTHING}
 
 
@@ -34,6 +36,14 @@ class DeskFilterForm(forms.Form):
             ("", _("Partly or fully")),
             ("part", _("Partly: partially reserved")),
             ("nothing", _("Fully: nothing reserved")),
+        ],
+        required=False,
+    )
+    asked = forms.ChoiceField(
+        choices=[
+            ("", _("Not waiting for the customer")),
+            ("waiting", _("Waiting for the customer")),
+            ("any", _("All")),
         ],
         required=False,
     )
@@ -60,6 +70,7 @@ class DeskFilter:
     assignee: str  # "", "me", "nobody" or the key of a person
     outage: Outage | None
     short: str
+    asked: str  # "", "waiting" or "any"
     sort: str
     cursor: str
 
@@ -79,7 +90,18 @@ class DeskFilter:
             found = found.filter(orders_of_outage(self.outage))
         if self.short:
             found = found.filter(reservation_state=_SHORT_STATES[self.short])
-        return self._by_assignee(found)
+        return self._by_ask(self._by_assignee(found))
+
+    def _by_ask(self, found: QuerySet[Order]) -> QuerySet[Order]:
+        is_waiting = Exists(asks.waiting(timezone.now()).filter(order=OuterRef("pk")))
+        if self.asked == "waiting":
+            return found.filter(is_waiting)
+        return found if self.asked == "any" else found.filter(~is_waiting)
+
+    def number_asked(self) -> int:
+        """Return how many orders wait for their customers, whatever else is filtered; one query."""
+        orders = self.access.orders(Order.objects.oversold().order_by())
+        return asks.waiting(timezone.now()).filter(order__in=orders.values("pk")).count()
 
     def _by_assignee(self, found: QuerySet[Order]) -> QuerySet[Order]:
         if self.assignee == "me":
@@ -91,8 +113,8 @@ class DeskFilter:
         return found
 
 
-def read_desk_filter(request: HttpRequest) -> DeskFilter:
-    """Return the filters of the URL."""
+def read_desk_filter(request: HttpRequest, *, asked: str = "") -> DeskFilter:
+    """Return the filters of the URL; `asked` is the one where the URL names none."""
     access = site_access(request)
     form = DeskFilterForm(request.GET, sites=access.permitted(Site.objects.all(), "pk"))
     form.is_valid()
@@ -106,6 +128,7 @@ def read_desk_filter(request: HttpRequest) -> DeskFilter:
         assignee=_assignee(wanted.get("assignee", "")),
         outage=wanted.get("outage"),
         short=wanted.get("short", ""),
+        asked=wanted.get("asked") or asked,
         sort=wanted.get("sort") or "oldest",
         cursor=wanted.get("cursor", ""),
     )

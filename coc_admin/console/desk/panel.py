@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django import forms
 from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 from django.utils import timezone
@@ -14,14 +15,14 @@ from django.utils.translation import gettext_lazy
 
 from coc_admin.accounts.assignees import CHANGE_ORDERS
 from coc_admin.accounts.site_access import site_access
-from coc_admin.console.desk.decision_forms import DecisionForm
+from coc_admin.console.desk.ask_views import asked_context, question_context
 from coc_admin.console.messages.views import route_of
 from coc_admin.console.orders.promise_text import promise_texts
-from orders import lifecycle
+from orders import asks, lifecycle
 from orders.desk import causes, shortages
 from orders.desk.causes import Cause
 from orders.lifecycle import Action
-from orders.models import MessageRoute, Order, OrderItem
+from orders.models import AskAnswer, MessageRoute, Order, OrderItem
 from reconciliation import remedies
 from reconciliation.decisions import outlook
 from reconciliation.decisions.outlook import Option
@@ -30,6 +31,8 @@ from reconciliation.message_handover import lack_of, messages_of
 from reconciliation.models import LetterState
 
 _LONGEST_KEY = 18
+# What the address says of the panel: its order, the chosen replacement, the day to wait for.
+OF_PANEL = ("order", "sku_by", "wait")
 _MOST_SUGGESTED = 2
 
 # Why the customer of an order can't be told.
@@ -82,7 +85,7 @@ def address_without(request: HttpRequest, *names: str, **values: str) -> str:
 
 
 def panel_context(
-    request: HttpRequest, order: Order, *, form: DecisionForm | None = None, refused: str = ""
+    request: HttpRequest, order: Order, *, form: forms.Form | None = None, refused: str = ""
 ) -> dict[str, Any]:
     """Return the context of the panel; `form` is the one that was refused."""
     items = list(
@@ -93,13 +96,14 @@ def panel_context(
     is_open = lifecycle.is_oversold(order)
     return {
         "order": order,
-        "close": address_without(request, "order", "sku_by"),
+        "close": address_without(request, *OF_PANEL),
         "is_short": is_open,
         "short_items": [item for item in items if item.open_quantity > 0],
         "causes": _causes(request, order, items) if is_open else (),
         "promise": promise_texts([order], now=timezone.now()).get(order.pk),
         "last_message": messages_of(order)[:1],
         "refused": refused,
+        "asked": asked_context(order, timezone.now()) if is_open else None,
         **(_decisions(request, order, items, form) if is_open else {}),
     }
 
@@ -120,19 +124,31 @@ def _causes(
 
 
 def _decisions(
-    request: HttpRequest, order: Order, items: Sequence[OrderItem], form: DecisionForm | None
+    request: HttpRequest, order: Order, items: Sequence[OrderItem], form: forms.Form | None
 ) -> dict[str, Any]:
     if not request.user.has_perm(CHANGE_ORDERS):
         return {"options": ()}
     shortage = shortages.shortages_of([order.pk])[order.pk]
     proposal = propose([order], {order.pk: shortage})[order.pk]
     chosen = request.GET.get("sku_by", "").replace("\0", "")[:250]
+    now, price = timezone.now(), None
+    agreed = asks.last_of(order)
+    if agreed is not None and agreed.answer == AskAnswer.ACCEPTED and agreed.sku:
+        chosen = chosen or agreed.sku
+        price = agreed.unit_price if chosen == agreed.sku else None
     options = outlook.options_of(
-        order, items, shortage, proposal=proposal, sku=chosen, now=timezone.now()
+        order, items, shortage, proposal=proposal, sku=chosen, now=now, price=price
     )
+    is_asked = agreed is not None and agreed.answer == AskAnswer.WAITING
     route, seen = route_of(order), outlook.mark_of(order, items)
     mine = form.data.get("kind") if form is not None else None
-    first = mine or (options[0].remedy if options and options[0].is_proposed else None)
+    question = None
+    if not is_asked:
+        question = question_context(request, order, items, options, seen=seen, form=form, now=now)
+    # Of the forms one is open.
+    is_open = is_asked or (question is not None and question["is_open"])
+    is_proposed = bool(options) and options[0].is_proposed and not is_open
+    first = mine or (options[0].remedy if is_proposed else None)
     return {
         "shortage": shortage,
         "proposal": proposal,
@@ -147,6 +163,7 @@ def _decisions(
             }
             for option in options
         ],
+        "question": question,
         "others": _others(request, options, items),
     }
 
@@ -160,7 +177,7 @@ def _others(
         return []
     found = remedies.suggest(item=option.items[0], limit=_MOST_SUGGESTED + 1)
     others = [one for one in found if one.sku != option.replacing.sku][:_MOST_SUGGESTED]
-    return [(one, address_without(request, sku_by=one.sku)) for one in others]
+    return [(one, address_without(request, "wait", sku_by=one.sku)) for one in others]
 
 
 def _values(
@@ -168,7 +185,7 @@ def _values(
     order: Order,
     route: MessageRoute,
     seen: str,
-    form: DecisionForm | None,
+    form: forms.Form | None,
 ) -> Mapping[str, Any]:
     """Return what the fields of a form hold: what was typed, or what is proposed."""
     message = option.message

@@ -27,6 +27,7 @@ from coc_admin.console.desk.decision_views import Refused, decided, result_of
 from coc_admin.console.desk.filters import DeskFilter, read_desk_filter
 from coc_admin.console.desk.panel import (
     NAMES,
+    OF_PANEL,
     address_without,
     order_at,
     panel_context,
@@ -88,6 +89,7 @@ def _list(request: HttpRequest, wanted: DeskFilter) -> dict[str, Any]:
         "page": page,
         "number": number,
         "more": more,
+        "number_asked": wanted.number_asked(),
         "began_with": began_with,
         **bar_context(request, choice, "desk", shown=[order.pk for order in page.rows]),
     }
@@ -114,7 +116,7 @@ def _rows(
     stock = {name: (tone, str(word)) for name, (tone, word) in queries.STOCK_WORDS.items()}
     names = {remedy: str(name) for remedy, name in NAMES.items()}
     page, note = map(address_maker, ("order", "desk_order"))
-    panel = f"{address_without(request, 'order', 'sku_by', of=str(began_with))}&order="
+    panel = f"{address_without(request, *OF_PANEL, of=str(began_with))}&order="
     return [
         (
             order,
@@ -137,7 +139,8 @@ def _rows(
 @console_page("orders.view_order")
 def desk_skus(request: HttpRequest) -> HttpResponse:
     """List short units by SKU and list, to show the effect of a delivery."""
-    wanted = read_desk_filter(request)
+    # A delivery serves those that wait for their customers as well: they keep their places.
+    wanted = read_desk_filter(request, asked="any")
     page = sku_queries.page_of_short_skus(
         wanted.orders(), sku=wanted.sku, cursor=wanted.cursor, sort=wanted.sort
     )

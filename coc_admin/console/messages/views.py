@@ -16,10 +16,14 @@ from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.messages.forms import MessageForm
 from coc_admin.console.orders.views import order_or_404
+from orders import asks
 from orders.actors import person
 from orders.customer_messages import draft, kind_of
 from orders.models import CustomerMessage, HandOver, MessageKind, MessageRoute, Order
 from reconciliation import message_handover
+
+# A question is sent from the desk, which keeps the answer.
+_KINDS = [one for one in MessageKind.choices if one[0] != MessageKind.ASK]
 
 
 @console_page("orders.change_order", methods=READ_AND_POST)
@@ -64,7 +68,9 @@ def send_again(request: HttpRequest, pk: int, message: int) -> HttpResponse:
     """Send a failed message again; parts that arrived are not repeated."""
     order = order_or_404(request, pk)
     row = get_object_or_404(CustomerMessage, order=order, pk=min(message, 2**63 - 1))
-    if not is_erased(row):
+    if not asks.may_send(row):
+        messages.error(request, _("Nothing was sent: this question to the customer has ended."))
+    elif not is_erased(row):
         with transaction.atomic():
             if message_handover.try_again(row):
                 audit.record(
@@ -89,7 +95,7 @@ def route_of(order: Order) -> MessageRoute:
 
 def _initial(request: HttpRequest, order: Order) -> dict[str, Any]:
     asked = request.GET.get("kind", "")
-    kind = MessageKind(asked) if asked in MessageKind.values else kind_of(order)
+    kind = MessageKind(asked) if asked in dict(_KINDS) else kind_of(order)
     proposed, route = draft(order, kind), route_of(order)
     return {
         "token": uuid.uuid4(),
@@ -117,7 +123,7 @@ def _page(
     context = {
         "order": order,
         "form": form,
-        "kinds": MessageKind.choices,
+        "kinds": _KINDS,
         "moved": moved,
         "seen": _seen(order) if moved else form["seen"].value(),
         "last": message_handover.messages_of(order)[:1],

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from coc_admin.console.formats import format_change, format_quantity
+from coc_admin.console.formats import format_change, format_day, format_money, format_quantity
 from orders.adjustments import event_lines
-from orders.models import Adjustment, EventKind, OrderEvent, OrderItem
+from orders.models import Adjustment, AskAnswer, EventKind, OrderEvent, OrderItem
 
 _MOST_ITEMS = 5
 _OF_ADJUSTMENTS = (
@@ -33,6 +34,10 @@ def notes_of(
         return (_units(event.data.get("released", {}), items),)
     if event.kind in _OF_ADJUSTMENTS:
         return kept_words(event.data.get("lines", ()))
+    if event.kind == EventKind.ASKED:
+        return _offer(event.data, currency)
+    if event.kind == EventKind.ASK_ENDED and event.data.get("answer") in AskAnswer.values:
+        return (str(AskAnswer(event.data["answer"]).label),)
     return ()
 
 
@@ -89,6 +94,19 @@ def _replacement(data: Mapping[str, Any], currency: str) -> tuple[str, ...]:
             _("Price difference: %(amount)s %(currency)s")
             % {"amount": format_change(Decimal(str(difference))), "currency": currency}
         )
+    return tuple(notes)
+
+
+def _offer(data: Mapping[str, Any], currency: str) -> tuple[str, ...]:
+    if "lastDay" in data:
+        day = format_day(date.fromisoformat(data["lastDay"]))
+        return (_("Offered: delivery by %(day)s") % {"day": day},)
+    units = format_quantity(Decimal(str(data.get("quantity") or 0)))
+    told = {"units": units, "old": data.get("replaced", ""), "new": data.get("sku", "")}
+    notes = [_("Offered: %(units)s × %(old)s by %(new)s") % told]
+    if data.get("unitPrice") is not None:
+        price = format_money(Decimal(str(data["unitPrice"])), currency)
+        notes.append(_("at %(price)s each") % {"price": price})
     return tuple(notes)
 
 

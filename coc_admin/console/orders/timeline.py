@@ -36,6 +36,8 @@ _EVENT_TONES = {
     EventKind.RESOLVED: "ok",
     EventKind.STOCK_ARRIVED: "info",
     EventKind.PROMISED: "info",
+    EventKind.ASKED: "info",
+    EventKind.ASK_ENDED: "info",
     EventKind.ITEMS_CANCELLED: "info",
     EventKind.REPLACING: "info",
     EventKind.REPLACED: "ok",

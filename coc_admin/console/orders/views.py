@@ -29,7 +29,7 @@ from coc_admin.console.orders.item_timeline import adjusted_how
 from coc_admin.console.orders.item_tree import nested
 from coc_admin.console.orders.promise_text import promise_texts
 from coc_admin.console.orders.timeline import timeline
-from orders import exports, handover, lifecycle, outcomes
+from orders import asks, exports, handover, lifecycle, outcomes
 from orders.actors import person
 from orders.errors import CannotCancel
 from orders.fields import ZERO
@@ -123,7 +123,10 @@ def order_live(request: HttpRequest, pk: int) -> HttpResponse:
 def order_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one order: its state, items, history and documents at OCI."""
     order = order_or_404(request, pk)
-    context = order_context(request, order) | {"seen": _state_of(order)}
+    context = order_context(request, order) | {
+        "seen": _state_of(order),
+        "asked": asks.last_of(order) if lifecycle.is_oversold(order) else None,
+    }
     return render(request, "console/orders/order.html", context)
 
 

@@ -35,14 +35,18 @@ def promise(request: HttpRequest, pk: int) -> HttpResponse:
     form = PromiseForm(
         request.POST or None,
         today=now.astimezone(order.site.zone).date(),
-        initial={"until": last_day(order) or _suggested_day(order, suggestion, now)},
+        initial={
+            "until": request.GET.get("until")
+            or last_day(order)
+            or _suggested_day(order, suggestion, now)
+        },
     )
     refused = ""
     if request.method == "POST" and form.is_valid():
         try:
             promises.set_date(
                 order_id=order.pk,
-                until=_end_of(form.cleaned_data["until"], order.site),
+                until=end_of(form.cleaned_data["until"], order.site),
                 actor=person(request.user.get_username()),
                 reason=form.cleaned_data["reason"],
                 now=now,
@@ -92,7 +96,13 @@ def _row(one: Expected, site: Site) -> dict[str, object]:
     }
 
 
-def _end_of(day: date | None, site: Site) -> datetime | None:
+def likely_day(order: Order, *, now: datetime) -> date | None:
+    """Return the day that is promised for an order, or by which enough is delivered for it."""
+    return last_day(order) or _suggested_day(order, deliveries.suggest(order, now=now), now)
+
+
+def end_of(day: date | None, site: Site) -> datetime | None:
+    """Return the first moment after a day in the time zone of a site."""
     if day is None:
         return None
     return datetime.combine(day + timedelta(days=1), time(), tzinfo=site.zone)

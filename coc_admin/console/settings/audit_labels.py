@@ -53,6 +53,7 @@ _ACTIONS = {
     "alert.resolve": _("resolved an alert manually"),
     "template.changed": _("changed a message template"),
     "site.messages": _("changed how messages of a site are sent"),
+    "customer.asked": _("asked a customer"),
     "customer.written": _("wrote to a customer"),
     "customer.written_again": _("tried again to send a message to a customer"),
     "desk.assigned": _("assigned orders on the oversold desk"),

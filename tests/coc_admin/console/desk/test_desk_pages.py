@@ -209,7 +209,7 @@ def test_as_many_queries_for_2_as_for_40_orders(
 
 @pytest.mark.parametrize(
     ("path", "queries"),
-    [("/desk/", 19), ("/desk/?sort=highest", 20), ("/desk/skus/", 15)],
+    [("/desk/", 20), ("/desk/?sort=highest", 21), ("/desk/skus/", 15)],
 )
 @pytest.mark.parametrize("site", ["", "NorthShop"])
 def test_so_many_queries_and_no_more(

@@ -134,7 +134,7 @@ def test_waiting_order_says_what_happens_next(viewer: Client, outage: Scene) -> 
 def test_order_page_takes_a_bounded_number_of_queries(
     viewer: Client, outage: Scene, django_assert_max_num_queries: Any
 ) -> None:
-    with django_assert_max_num_queries(22):
+    with django_assert_max_num_queries(23):
         viewer.get(f"/orders/{outage.partial.pk}/")
 
 

@@ -1,0 +1,182 @@
+"""Asking the customer of a short order first: the ask and its message, as one act.
+
+Nothing is reserved or promised. `proposal` says what can be offered and drafts the text; `ask`
+stores the ask with the message and sends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db import transaction
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from orders import asks, lifecycle
+from orders.actors import Actor
+from orders.asks import Offer
+from orders.customer_messages import Draft, draft
+from orders.errors import CannotRemedy
+from orders.lifecycle import Action
+from orders.models import Ask, CustomerMessage, MessageKind, Order, OrderItem
+from orders.refusals import moved_on
+from reconciliation import message_handover, remedies
+from reconciliation.decisions.decide import Letter
+from reconciliation.decisions.outlook import Option, mark_of
+from reconciliation.decisions.proposals import Remedy
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the customer can be asked, with the message. `offer` is None without anything to offer.
+
+    `refusal` says why it can't be offered at the moment.
+    """
+
+    offer: Offer | None
+    message: Draft
+    refusal: str = ""
+
+
+def proposal(
+    order: Order,
+    items: Sequence[OrderItem],
+    options: Sequence[Option],
+    *,
+    wait_until: datetime | None = None,
+) -> Question:
+    """Return the question about `order`: waiting until a moment, or else its replacement."""
+    offer, refusal = None, ""
+    option = next((one for one in options if one.remedy == Remedy.REPLACE), None)
+    if wait_until is not None:
+        offer = Offer(wait_until=wait_until)
+    elif option is not None and option.replacing is not None:
+        preview = option.replacing
+        offer = Offer(
+            item=preview.item,
+            sku=preview.sku,
+            product_name=preview.product_name,
+            units=preview.units,
+            unit_price=preview.unit_price,
+        )
+        refusal = preview.refusal
+    text = offer_text(order, offer) if offer else "–"
+    return Question(offer, draft(order, MessageKind.ASK, items=items, offer=text), refusal)
+
+
+def offer_text(order: Order, offer: Offer) -> str:
+    """Return an offer as the message to the customer states it."""
+    if offer.wait_until is not None:
+        return _("to deliver it by %(day)s") % {"day": last_day(order, offer.wait_until)}
+    item, units = offer.item, offer.units
+    if item is None or units is None:
+        raise AssertionError(offer)
+    told = {
+        "units": f"{units.normalize():f}",
+        "name": offer.product_name or offer.sku,
+        "old": item.product_name or item.sku,
+    }
+    if offer.unit_price is None:
+        return _("%(units)s × %(name)s instead of %(old)s") % told
+    price = f"{round(offer.unit_price, 2):,f} {order.currency}"
+    words = _("%(units)s × %(name)s instead of %(old)s, at %(price)s each")
+    return words % (told | {"price": price})
+
+
+def last_day(order: Order, until: datetime) -> str:
+    """Return the last day before a moment in the time zone of the order's site, in words."""
+    moment = until - timedelta(microseconds=1)
+    return date_format(moment.astimezone(order.site.zone).date(), "DATE_FORMAT")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a person asks: an item's open units as a SKU at a price, or waiting; and how long."""
+
+    units: tuple[int, Decimal] | None
+    sku: str
+    unit_price: Decimal | None
+    wait_until: datetime | None
+    due_at: datetime
+
+
+def ask(
+    *,
+    order_id: int,
+    wanted: Wanted,
+    letter: Letter,
+    seen: str,
+    actor: Actor,
+    clock: Callable[[], datetime],
+    on_letter: Callable[[CustomerMessage], object] = lambda message: None,
+) -> Ask:
+    """Store the ask and its message in one transaction, then hand the message over.
+
+    `seen` is the order's mark (`outlook.mark_of`) as it was shown. `on_letter` is called in the
+    transaction that writes the message. The same token again finds the ask and sends nothing.
+    Raises CannotRemedy; nothing is stored or sent then.
+    """
+    with transaction.atomic():
+        order = (
+            Order.objects.select_for_update(of=("self",)).select_related("site").get(pk=order_id)
+        )
+        asked = Ask.objects.filter(order=order, message__token=letter.token).first()
+        if asked is None:
+            asked = _ask(order, wanted, letter, seen, actor=actor, now=clock(), on_letter=on_letter)
+    if asks.may_send(asked.message):
+        message_handover.hand_over(asked.message, clock=clock)
+    return asked
+
+
+def _ask(
+    order: Order,
+    wanted: Wanted,
+    letter: Letter,
+    seen: str,
+    *,
+    actor: Actor,
+    now: datetime,
+    on_letter: Callable[[CustomerMessage], object],
+) -> Ask:
+    lifecycle.require(order, Action.KEEP_PLACE, CannotRemedy)
+    if mark_of(order, OrderItem.objects.filter(order=order).order_by("position")) != seen:
+        raise CannotRemedy(moved_on())
+    offer = _offer(order, wanted, now=now)
+    message, is_new = message_handover.write(
+        order=order,
+        token=letter.token,
+        values={**letter.values, "kind": MessageKind.ASK},
+        by_email=letter.by_email,
+        by_webhook=letter.by_webhook,
+        actor=actor,
+        now=now,
+    )
+    if not is_new:
+        raise CannotRemedy(moved_on())
+    on_letter(message)
+    return asks.record(order, offer, message, due_at=wanted.due_at, actor=actor, now=now)
+
+
+def _offer(order: Order, wanted: Wanted, *, now: datetime) -> Offer:
+    """Return what is offered, as its preview is now. Raises CannotRemedy if it can't be."""
+    if wanted.units is None:
+        return Offer(wait_until=wanted.wait_until)
+    pk, units = wanted.units
+    item = OrderItem.objects.select_related("order").filter(pk=pk, order=order).first()
+    if item is None:
+        raise CannotRemedy(_("This item does not belong to the order."))
+    (preview,) = remedies.preview_replace(
+        [item], sku=wanted.sku, unit_price=wanted.unit_price, now=now
+    )
+    if preview.refusal or preview.units != units:
+        raise CannotRemedy(preview.refusal or moved_on())
+    return Offer(
+        item=item,
+        sku=preview.sku,
+        product_name=preview.product_name,
+        units=units,
+        unit_price=wanted.unit_price,
+    )
