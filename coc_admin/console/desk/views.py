@@ -79,12 +79,13 @@ def desk_orders(request: HttpRequest) -> HttpResponse:
 def _list(request: HttpRequest, wanted: DeskFilter) -> dict[str, Any]:
     """Return the context of the list: its page, how many are left, and what is chosen."""
     found = wanted.orders()
-    page = queries.page_of_short_orders(found, cursor=wanted.cursor, sort=wanted.sort)
+    page = queries.page_of_short_orders(found, cursor=wanted.cursor, sort=wanted.sort_of_orders)
     number, more = count_up_to(found)
     choice = Choice(request, "desk")
     began_with = max(number, _began_with(request))
     return _filter_context(request, wanted) | {
         "rows": _rows(request, page.rows, choice, began_with),
+        "heads": wanted.heads,
         "page": page,
         "number": number,
         "more": more,
@@ -144,6 +145,7 @@ def desk_skus(request: HttpRequest) -> HttpResponse:
     address = filtered_maker(request, "desk", "sku")
     context = _filter_context(request, wanted) | {
         "rows": page.rows,
+        "heads": wanted.sku_heads,
         "lines": [(row, address(row.sku)) for row in page.rows],
         "page": page,
         "may_replace": request.user.has_perm(CHANGE_ORDERS),

@@ -24,11 +24,12 @@ from coc_admin.console.bulk.selection_views import bar_context
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.frame import frame_of
 from coc_admin.console.labels import Standing, standing
-from coc_admin.console.orders.filters import read_filter, usual_sort
+from coc_admin.console.orders.filters import read_filter
 from coc_admin.console.orders.item_timeline import adjusted_how
 from coc_admin.console.orders.item_tree import nested
 from coc_admin.console.orders.promise_text import promise_texts
 from coc_admin.console.orders.timeline import timeline
+from coc_admin.console.sorting import Heads
 from orders import exports, handover, lifecycle, outcomes
 from orders.actors import person
 from orders.errors import CannotCancel
@@ -79,7 +80,7 @@ def order_list(request: HttpRequest) -> HttpResponse:
         "wanted": wanted,
         "form": wanted.form,
         "states": queries.ORDER_STATES,
-        "usual_sort": usual_sort(wanted.state),
+        "heads": Heads(queries.SORT_COLUMNS, queries.SORT_WORDS, wanted.sort),
         "sites": site_access(request).sites,
         "may_resubmit": request.user.has_perm("orders.change_order")
         and site_access(request).orders(exports.failed()).exists(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -95,6 +96,9 @@ FILTERS = {
     "?short=part": ["0000012341"],
     "?short=nothing": ["0000012342", "later"],
     "?sort=highest": ["later", "0000012342", "0000012341"],
+    "?sort=lowest": ["0000012341", "0000012342", "later"],
+    "?sort=newest": ["later", "0000012342", "0000012341"],
+    "?sort=most": ALL,
     "?site=NorthShop": ALL,
     "?site=South+Shop+%26+Co": [],
     "?assignee=me": ["0000012342"],
@@ -117,7 +121,7 @@ def test_an_outage_narrows_the_desk(viewer: Client, outage: Scene) -> None:
     assert numbers(answer) == ["0000012342"]
 
 
-@pytest.mark.parametrize("sort", ["oldest", "highest"])
+@pytest.mark.parametrize("sort", ["oldest", "newest", "highest", "lowest"])
 def test_pages_show_each_order_once_even_with_equal_places(
     viewer: Client, outage: Scene, monkeypatch: pytest.MonkeyPatch, sort: str
 ) -> None:
@@ -130,10 +134,57 @@ def test_pages_show_each_order_once_even_with_equal_places(
         seen += numbers(answer)
         cursor = answer.context["page"].next_cursor
     assert cursor == ""
-    if sort == "oldest":
-        assert seen == ["0000012341", "0000012342", "N0", "N1", "N2", "N3", "N4"]
-    else:
-        assert seen == ["N4", "N3", "N2", "N1", "N0", "0000012342", "0000012341"]
+    by_capture = ["0000012341", "0000012342", "N0", "N1", "N2", "N3", "N4"]
+    expected = {
+        "oldest": by_capture,
+        "newest": by_capture[::-1],
+        "highest": ["N4", "N3", "N2", "N1", "N0", "0000012342", "0000012341"],
+        "lowest": ["0000012341", "0000012342", "N0", "N1", "N2", "N3", "N4"],
+    }
+    assert seen == expected[sort]
+
+
+HEADS = {
+    "/desk/?sku=MUG-01&cursor=x": [
+        ("?sku=MUG-01&amp;sort=newest", "ascending", "Promised"),
+        ("?sku=MUG-01&amp;sort=highest", "", "Value"),
+    ],
+    "/desk/?sort=highest&order=7&done=3": [
+        ("?sort=oldest&amp;order=7", "", "Promised"),
+        ("?sort=lowest&amp;order=7", "descending", "Value"),
+    ],
+    "/desk/?sort=lowest": [
+        ("?sort=oldest", "", "Promised"),
+        ("?sort=highest", "ascending", "Value"),
+    ],
+    "/desk/skus/?sort=sku": [
+        ("?sort=sku_last", "ascending", "SKU"),
+        ("?sort=most", "", "Short units"),
+        ("?sort=highest", "", "Value"),
+        ("?sort=oldest", "", "Oldest promise"),
+    ],
+    "/orders/?state=oversold": [
+        ("?state=oversold&amp;sort=newest", "ascending", "Captured"),
+        ("?state=oversold&amp;sort=highest", "", "Value"),
+    ],
+    "/orders/": [
+        ("?sort=oldest", "descending", "Captured"),
+        ("?sort=highest", "", "Value"),
+    ],
+}
+_HEAD = re.compile(
+    r'<th scope="col" class="sorts[^"]*"(?: aria-sort="(\w+)")?><a\s+class="sort-link"'
+    r' href="([^"]*)" title="[^"]+">([^<]*)</a></th>'
+)
+
+
+@pytest.mark.parametrize("path", HEADS)
+def test_heads_sort_the_list_and_then_the_other_way(
+    viewer: Client, outage: Scene, path: str
+) -> None:
+    page = viewer.get(path).content.decode()
+    assert [(link, way, text) for way, link, text in _HEAD.findall(page)] == HEADS[path]
+    assert ('name="sort"' in page) == ("sort=" in path)
 
 
 def test_short_skus_tell_what_a_delivery_would_solve(viewer: Client, outage: Scene) -> None:
@@ -168,20 +219,31 @@ def test_a_short_sku_adds_up_its_orders_of_every_currency_each_once(
     assert jug.oldest == NOW - timedelta(minutes=90)
 
 
-@pytest.mark.parametrize("sort", ["oldest", "highest"])
+SKUS_BY_SORT = {
+    "oldest": ["JUG-03", "CUP-02", "MUG-01"],
+    "newest": ["CUP-02", "MUG-01", "JUG-03"],
+    "highest": ["MUG-01", "CUP-02", "JUG-03"],
+    "lowest": ["CUP-02", "JUG-03", "MUG-01"],
+    "most": ["MUG-01", "CUP-02", "JUG-03"],
+    "fewest": ["CUP-02", "JUG-03", "MUG-01"],
+    "sku": ["CUP-02", "JUG-03", "MUG-01"],
+    "sku_last": ["MUG-01", "JUG-03", "CUP-02"],
+}
+
+
+@pytest.mark.parametrize("sort", SKUS_BY_SORT)
 def test_pages_of_skus_show_each_once(
     viewer: Client, outage: Scene, monkeypatch: pytest.MonkeyPatch, sort: str
 ) -> None:
     monkeypatch.setattr(sku_queries, "PAGE", 1)
-    make_short(outage, "jug", [("JUG-03", 2)], minutes_ago=59)
+    make_short(outage, "jug", [("JUG-03", 2)], minutes_ago=90)
     seen, cursor = [], ""
     for _ in range(3):
         answer = viewer.get("/desk/skus/", {"sort": sort, "cursor": cursor})
         seen += [row.sku for row in answer.context["rows"]]
         cursor = answer.context["page"].next_cursor
     assert cursor == ""
-    expected = ["CUP-02", "JUG-03", "MUG-01"]
-    assert seen == (expected if sort == "oldest" else ["MUG-01", "CUP-02", "JUG-03"])
+    assert seen == SKUS_BY_SORT[sort]
 
 
 def test_cancelled_and_replaced_units_are_short_no_more(viewer: Client, outage: Scene) -> None:

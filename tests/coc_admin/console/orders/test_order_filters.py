@@ -198,7 +198,7 @@ def test_filters_stay_in_the_url_of_tabs_pages_and_exports(
     assert f'href="?{kept}&amp;cursor=WyI5LjUwMDAi' in page  # ["9.5000"
     assert f'href="/orders/export.csv?{kept}"' in page
     assert f'href="/orders/export.xlsx?{kept}"' in page
-    assert '<option value="lowest" selected>' in page
+    assert '<input type="hidden" name="sort" value="lowest">' in page
     assert 'name="customer" type="search" maxlength="100" value="ada"' in page
 
 
