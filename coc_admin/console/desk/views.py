@@ -34,7 +34,7 @@ from coc_admin.console.desk.panel import (
 )
 from coc_admin.console.orders.promise_text import promise_texts
 from coc_admin.console.orders.views import order_or_404
-from coc_admin.console.queries import count_up_to
+from coc_admin.console.queries import MOST_COUNTED
 from coc_admin.console.row_addresses import address_maker, filtered_maker
 from coc_admin.edits import ChangeRefused
 from orders.actors import person
@@ -80,7 +80,7 @@ def _list(request: HttpRequest, wanted: DeskFilter) -> dict[str, Any]:
     """Return the context of the list: its page, how many are left, and what is chosen."""
     found = wanted.orders()
     page = queries.page_of_short_orders(found, cursor=wanted.cursor, sort=wanted.sort_of_orders)
-    number, more = count_up_to(found)
+    number, sums = shortages.sums_up_to(found, MOST_COUNTED)
     choice = Choice(request, "desk")
     began_with = max(number, _began_with(request))
     return _filter_context(request, wanted) | {
@@ -88,7 +88,8 @@ def _list(request: HttpRequest, wanted: DeskFilter) -> dict[str, Any]:
         "heads": wanted.heads,
         "page": page,
         "number": number,
-        "more": more,
+        "more": sums is None,
+        "sums": sums,
         "began_with": began_with,
         **bar_context(request, choice, "desk", shown=[order.pk for order in page.rows]),
     }

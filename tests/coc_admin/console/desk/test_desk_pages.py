@@ -11,7 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from coc_admin.console.desk import queries, sku_queries
+from coc_admin.console.desk import queries, sku_queries, views
 from coc_admin.models import AuditEntry, Profile
 from orders.desk import shortages
 from orders.models import DeskEntry, InventoryRecord, Order, OrderItem
@@ -113,6 +113,34 @@ def test_filters_and_sorts(viewer: Client, outage: Scene) -> None:
     make_short(outage, "later", [("JUG-03", 9)], minutes_ago=20)
     DeskEntry.objects.create(order=outage.nothing, assignee=user("vera"))
     assert {query: numbers(viewer.get(f"/desk/{query}")) for query in FILTERS} == FILTERS
+
+
+def sums(answer: Any) -> str:
+    """Return the words of the line of sums."""
+    line = answer.content.decode().partition('<p class="list-sums">')[2].partition("</p>")[0]
+    return " ".join(line.split())
+
+
+def test_sums_are_those_of_the_whole_filter(
+    viewer: Client, outage: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_short(outage, "usd", [("JUG-03", 2.5)])
+    Order.objects.filter(order_no="usd").update(currency="USD")
+    settled = make_short(outage, "settled", [("JUG-03", 50)])
+    Order.objects.filter(pk=settled.pk).update(resolution="settled_outside")
+    bare = make_short(outage, "bare", [("JUG-03", 4)])
+    OrderItem.objects.filter(order=bare).update(cancelled_quantity=4, open_short=0)
+    monkeypatch.setattr(queries, "PAGE", 1)
+    everything = "Short in total: 4 orders · 7.5 units · 47.50 EUR, 23.75 USD"
+    assert sums(viewer.get("/desk/")) == everything
+    cursor = viewer.get("/desk/").context["page"].next_cursor
+    assert sums(viewer.get("/desk/", {"cursor": cursor})) == everything
+    part = sums(viewer.get("/desk/?short=part"))
+    assert part == "Short in total: 1 order · 2 units · 19.00 EUR"
+    monkeypatch.setattr(views, "MOST_COUNTED", 3)
+    answer = viewer.get("/desk/?sort=highest")
+    assert sums(answer) == "More than 3 orders are listed. Filter them to see their sums."
+    assert (answer.context["number"], answer.context["more"]) == (3, True)
 
 
 def test_an_outage_narrows_the_desk(viewer: Client, outage: Scene) -> None:
