@@ -36,7 +36,9 @@ from coc_admin.console.orders.promise_text import promise_texts
 from coc_admin.console.orders.views import order_or_404
 from coc_admin.console.queries import MOST_COUNTED
 from coc_admin.console.row_addresses import address_maker, filtered_maker
+from coc_admin.console.saved_views import menu
 from coc_admin.edits import ChangeRefused
+from coc_admin.models import SavedView
 from orders.actors import person
 from orders.desk import entries, shortages
 from orders.desk.entries import NOBODY, EntryMoved
@@ -56,6 +58,9 @@ def desk_orders(request: HttpRequest) -> HttpResponse:
 
     With the header X-Part only the panel with that order is returned.
     """
+    first = menu.first_view(request, SavedView.List.DESK)
+    if first is not None:
+        return first
     wanted, order = read_desk_filter(request), order_at(request)
     form, refused, status = None, "", 200
     if request.method == "POST":
@@ -86,6 +91,7 @@ def _list(request: HttpRequest, wanted: DeskFilter) -> dict[str, Any]:
     return _filter_context(request, wanted) | {
         "rows": _rows(request, page.rows, choice, began_with),
         "heads": wanted.heads,
+        "saved": menu.menu_of(request, SavedView.List.DESK, wanted.form),
         "page": page,
         "number": number,
         "more": sums is None,
@@ -147,6 +153,7 @@ def desk_skus(request: HttpRequest) -> HttpResponse:
     context = _filter_context(request, wanted) | {
         "rows": page.rows,
         "heads": wanted.sku_heads,
+        "saved": menu.menu_of(request, SavedView.List.DESK_SKUS, wanted.form),
         "lines": [(row, address(row.sku)) for row in page.rows],
         "page": page,
         "may_replace": request.user.has_perm(CHANGE_ORDERS),
