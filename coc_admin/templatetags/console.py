@@ -49,7 +49,7 @@ OUTCOMES = (
     (EntryState.PARTIAL, _("partially reserved"), "warn"),
     (EntryState.NOTHING, _("nothing reserved"), "bad"),
     (EntryState.NEEDS_REVIEW, _("needs review"), "bad"),
-    (EntryState.OCI_OFFLINE, _("OCI offline"), "quiet"),
+    (EntryState.OCI_OFFLINE, _("Omnichannel Inventory remains offline"), "quiet"),
     (EntryState.SKIPPED, _("skipped"), "quiet"),
     (EntryState.PENDING, _("to do"), "info"),
 )

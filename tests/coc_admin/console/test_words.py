@@ -98,6 +98,9 @@ def test_outcomes_in_words_and_as_a_bar() -> None:
     assert outcome_words(counts) == (
         "<strong>1,500</strong> completely reserved, <strong>500</strong> to do"
     )
+    assert str(outcome_words({"OCI_OFFLINE": 3})) == (
+        "<strong>3</strong> Omnichannel Inventory remains offline"
+    )
     bar = outcome_bar(counts)
     assert 'x="0.00" y="0" width="75.00" height="6" class="bar-ok"' in bar
     assert 'x="75.00" y="0" width="25.00" height="6" class="bar-track"' in bar
