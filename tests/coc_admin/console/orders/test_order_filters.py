@@ -210,11 +210,11 @@ def test_list_takes_as_many_queries_for_3_as_for_60_orders(
     for number in range(3):
         place(site, f"N{number:02d}", items=[("MUG-01", 1)])
     viewer.get(path)  # the first page of all makes the row of the connection
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(15):
         assert len(numbers(viewer.get(path))) == 3
     for number in range(3, 60):
         place(site, f"N{number:02d}", items=[("MUG-01", 1)])
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(15):
         assert len(numbers(viewer.get(path))) == 50
 
 
