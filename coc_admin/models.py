@@ -206,3 +206,48 @@ class StockUpload(models.Model):
 
     def __str__(self) -> str:
         return f"{self.file_name} for {self.inventory_list_id}"
+
+
+class SavedView(models.Model):
+    """Filters and sort of a list, kept by one person under a name.
+
+    Written by `coc_admin.saved_views`. The place bounds how many a person has.
+    """
+
+    MOST = 20  # of one person
+
+    class List(models.TextChoices):
+        """The list, by the name of its page."""
+
+        DESK = "desk", _("Oversold desk")
+        DESK_SKUS = "desk_skus", _("Oversold desk, by SKU")
+        ORDERS = "orders", _("Orders")
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_views"
+    )
+    listing = models.CharField(max_length=10, choices=List.choices)
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=1000, blank=True)  # the parameters of the address
+    is_first = models.BooleanField(default=False)
+    place = models.PositiveSmallIntegerField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "listing", "name"], name="view_name_unique_in_list"
+            ),
+            models.UniqueConstraint(fields=["user", "place"], name="view_place_unique"),
+            models.UniqueConstraint(
+                fields=["user", "listing"],
+                condition=models.Q(is_first=True),
+                name="one_first_view_in_list",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(place__gte=1, place__lte=20), name="view_place_within_bound"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of user {self.user_id}"

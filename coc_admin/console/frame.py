@@ -86,6 +86,9 @@ _GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str, str | None], ...]], ...] = 
 )
 
 
+# Lists whose entry opens the person's first view; links elsewhere open the whole list.
+_WITH_VIEWS = ("desk", "orders")
+_FIRST_VIEW = "?view=first"
 _KEYS = {
     "home": "h",
     "orders": "o",
@@ -236,6 +239,8 @@ class Frame:
             return None
         path = self._request.path
         current = path == url or (url != "/" and path.startswith(url))
+        if name in _WITH_VIEWS:
+            url += _FIRST_VIEW
         return NavItem(str(label), url, icon, current, _KEYS.get(name, ""))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from coc_admin.console import sorting
 from coc_admin.pager import Column, Keyset, Page
 from orders.models import Order, OrderItem, OrderStatus, ReservationState
 from orders.search import find_orders
@@ -37,6 +38,18 @@ ORDER_SORTS = {
     "oldest": Keyset(Column("captured_at", datetime), Column("id")),
     "highest": Keyset(Column("order_total", Decimal, True), Column("id", descending=True)),
     "lowest": Keyset(Column("order_total", Decimal), Column("id")),
+}
+
+
+SORT_WORDS = {
+    "newest": _("Newest first"),
+    "oldest": _("Oldest first"),
+    "highest": _("Highest value first"),
+    "lowest": _("Lowest value first"),
+}
+SORT_COLUMNS = {
+    "captured": sorting.Column("newest", "oldest", is_ascending=False),
+    "value": sorting.Column("highest", "lowest", is_ascending=False),
 }
 
 

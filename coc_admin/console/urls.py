@@ -20,6 +20,7 @@ ROOMS = (
     "remedies",
     "reports",
     "runs",
+    "saved_views",
     "search",
     "settings",
     "stock",

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 from django.db.models import (
+    Count,
     F,
     FilteredRelation,
     FloatField,
@@ -34,6 +35,9 @@ OPEN_UNITS_OF_ORDER = F("items__open_short")
 # Quantities are kept in thousandths, prices in ten-thousandths.
 OPEN_VALUE_OF_ORDER = Cast(OPEN_UNITS_OF_ORDER, FloatField()) * Cast(
     F("items__unit_price"), FloatField()
+)
+_WORTH_OF_SHORT_ITEM = Cast(F("short_item__open_short"), FloatField()) * Cast(
+    F("short_item__unit_price"), FloatField()
 )
 _SMALL_UNITS = Decimal(10) ** 7
 _CENT = Decimal("0.0001")
@@ -97,16 +101,20 @@ def value_of_order() -> Coalesce:
 def with_value(orders: QuerySet[Order]) -> QuerySet[Any]:
     """Return `orders` with `short_value` as in `value_of_order`, for keys and values alone.
 
-    Only short items are joined, for the sake of their index; an order without any stays.
+    An order without short items stays.
     """
+    valued: QuerySet[Any] = _with_short_items(orders).annotate(
+        short_value=Coalesce(Sum(_WORTH_OF_SHORT_ITEM), Value(0.0))
+    )
+    return valued
+
+
+def _with_short_items(orders: QuerySet[Order]) -> QuerySet[Any]:
+    """Return `orders` with `short_item`: only short items are joined, for their index's sake."""
     joined: QuerySet[Any] = orders.alias(
         short_item=FilteredRelation("items", condition=Q(items__open_short__gt=0))
     )
-    worth = Cast(F("short_item__open_short"), FloatField()) * Cast(
-        F("short_item__unit_price"), FloatField()
-    )
-    valued: QuerySet[Any] = joined.annotate(short_value=Coalesce(Sum(worth), Value(0.0)))
-    return valued
+    return joined
 
 
 def shortages_of(order_ids: Collection[int]) -> dict[int, Shortage]:
@@ -164,6 +172,33 @@ class Sums:
     orders: int
     units: Decimal
     value: Mapping[str, Decimal]  # by currency
+
+
+def sums_up_to(orders: QuerySet[Order], most: int) -> tuple[int, Sums | None]:
+    """Return the number of `orders`, at most `most`, and their sums; None if there are more.
+
+    One query, which reads no more orders than counting them up to `most` does.
+    """
+    first = orders.order_by().values("pk")[: most + 1]
+    joined: QuerySet[Any] = _with_short_items(Order.objects.order_by().filter(pk__in=first))
+    rows = list(
+        joined.values("currency")
+        .annotate(
+            # An order has one currency.
+            number=Count("pk", distinct=True),
+            units=Sum("short_item__open_short"),
+            worth=Sum(_WORTH_OF_SHORT_ITEM),
+        )
+        .order_by("currency")
+    )
+    number = sum(row["number"] for row in rows)
+    if number > most:
+        return most, None
+    return number, Sums(
+        orders=number,
+        units=sum((row["units"] or ZERO for row in rows), ZERO),
+        value={row["currency"]: money_of(row["worth"] or 0.0) for row in rows},
+    )
 
 
 def sums_of(orders: QuerySet[Order], *, number: int | None = None) -> Sums:

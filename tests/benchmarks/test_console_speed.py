@@ -61,8 +61,13 @@ QUERIES = (
     "/orders/?offline=yes",
     "/inventory/?sku=SKU-00007",
     "/desk/?sort=highest",
+    "/desk/?sort=lowest",
+    "/desk/?sort=newest",
     "/desk/?sku=SKU-00007",
     "/desk/skus/?sort=highest",
+    "/desk/skus/?sort=most",
+    "/desk/skus/?sort=sku_last",
+    "/orders/?sort=lowest",
 )
 
 pytestmark = pytest.mark.django_db

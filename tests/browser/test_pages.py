@@ -61,6 +61,7 @@ PAGES = {
     "outage-end": "/outages/planned/{planned}/end/",
     "desk": "/desk/",
     "desk-skus": "/desk/skus/",
+    "views": "/views/",
     "no-desk": "/desk/?sku=nothing-like-it",
     "desk-order": "/desk/orders/{partial}/",
     "order": "/orders/{partial}/",

@@ -40,6 +40,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "me": ("/me/", _VIEWER),
     "change_password": ("/me/password/", _VIEWER),
     "sign_out_elsewhere": ("POST /me/sign-out-elsewhere/", "in 403 -> -> -> -> -> ->"),
+    "saved_views": ("/views/", _VIEWER),
     "choose_site": ("POST /site/ site=NorthShop", "in 403 -> -> -> -> -> 404"),
     # Home
     "home": ("/", _VIEWER),

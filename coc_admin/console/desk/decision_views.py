@@ -64,7 +64,7 @@ def decided(request: HttpRequest, order: Order, wanted: DeskFilter) -> HttpRespo
     letter = form.letter(route_of(order), recipient)
     if letter is not None and not (letter.by_email or letter.by_webhook):
         raise Refused(form, _("The customer can't be told from here. Untick the message."))
-    next_order = queries.next_short_order(wanted.orders(), order, sort=wanted.sort)
+    next_order = queries.next_short_order(wanted.orders(), order, sort=wanted.sort_of_orders)
     try:
         done = decide(
             order_id=order.pk,

@@ -72,12 +72,12 @@ def desk_export(request: HttpRequest, form: str) -> HttpResponseBase:
     if request.GET.get(PER_SITE) == "1":
         sites = sorted(set(found.order_by().values_list("site", flat=True).distinct()))
         tables = (
-            (f"short_{names.escape(pk)}", _table(found.filter(site=pk), wanted.sort))
+            (f"short_{names.escape(pk)}", _table(found.filter(site=pk), wanted.sort_of_orders))
             for pk in sites
         )
         answer = tables_response(tables, chosen, stem=stamped("short"), now=timezone.now())
     else:
-        answer = table_response(_table(found, wanted.sort), chosen, stem=stamped("short"))
+        answer = table_response(_table(found, wanted.sort_of_orders), chosen, stem=stamped("short"))
     audit.record(
         request=request, action="orders.exported", target="desk", detail=request.GET.dict()
     )

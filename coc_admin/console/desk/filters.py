@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from coc_admin.accounts.site_access import SiteAccess, site_access
+from coc_admin.console.sorting import Column, Heads
 from coc_admin.pager import LONGEST_CURSOR
 from orders import asks
 from orders.desk import shortages
@@ -20,7 +21,27 @@ from orders.models import Order, ReservationState, Site
 from reconciliation.models import Outage
 from reconciliation.outages.demand import orders_of as orders_of_outage
 
+# Sorts of both views and, at the end, those of SKUs alone: by the value in the URL.
+SORTS = {
+    "oldest": _("Oldest promise first"),
+    "newest": _("Newest promise first"),
+    "highest": _("Highest value first"),
+    "lowest": _("Lowest value first"),
+    "most": _("Most units first"),
+    "fewest": _("Fewest units first"),
+    "sku": _("SKUs from A to Z"),
+    "sku_last": _("SKUs from Z to A"),
+}
+_PROMISED, _VALUE = Column("oldest", "newest"), Column("highest", "lowest", is_ascending=False)
+_COLUMNS = {"promised": _PROMISED, "value": _VALUE}
+_SKU_COLUMNS = {
+    "sku": Column("sku", "sku_last"),
+    "units": Column("most", "fewest", is_ascending=False),
+    "value": _VALUE,
+    "oldest": _PROMISED,
+}
 _NARROWING = ("site", "sku", "assignee", "outage", "short", "asked")
+_OF_SKUS_ALONE = ("most", "fewest", "sku", "sku_last")
 _SHORT_STATES = {"part": ReservationState.PARTIAL, "nothing": ReservationState.NOTHING}
 
 
@@ -47,10 +68,7 @@ class DeskFilterForm(forms.Form):
         ],
         required=False,
     )
-    sort = forms.ChoiceField(
-        choices=[("oldest", _("Oldest promise first")), ("highest", _("Highest value first"))],
-        required=False,
-    )
+    sort = forms.ChoiceField(choices=list(SORTS.items()), required=False)
     cursor = forms.CharField(required=False, max_length=LONGEST_CURSOR)
 
     def __init__(self, data: Any, *, sites: QuerySet[Site]) -> None:
@@ -73,6 +91,21 @@ class DeskFilter:
     asked: str  # "", "waiting" or "any"
     sort: str
     cursor: str
+
+    @property
+    def heads(self) -> Heads:
+        """The heads of the list of orders."""
+        return Heads(_COLUMNS, SORTS, self.sort_of_orders)
+
+    @property
+    def sku_heads(self) -> Heads:
+        """The heads of the list of SKUs."""
+        return Heads(_SKU_COLUMNS, SORTS, self.sort)
+
+    @property
+    def sort_of_orders(self) -> str:
+        """The sort of the list of orders; what sorts SKUs alone leaves it as usual."""
+        return "oldest" if self.sort in _OF_SKUS_ALONE else self.sort
 
     @property
     def is_narrowed(self) -> bool:

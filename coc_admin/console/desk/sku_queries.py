@@ -9,8 +9,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, Min, QuerySet, Sum, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Count, FloatField, Min, QuerySet, Sum, Value
+from django.db.models.functions import Cast, Coalesce
 
 from coc_admin.console.queries import PAGE
 from coc_admin.pager import Column, Keyset, Page
@@ -25,14 +25,22 @@ from orders.desk.shortages import (
 from orders.fields import ZERO
 from orders.models import Order
 
-# What short SKUs are sorted by.
+# What short SKUs are sorted by. Without a place of their own they come by the oldest promise.
 _PLACES = {
     "oldest": Min("captured_at"),
     "worth": Coalesce(Sum(OPEN_VALUE_OF_ORDER), Value(0.0)),
+    "short": Sum(Cast(OPEN_UNITS_OF_ORDER, FloatField())),
 }
+_NAMED = (Column("list_id", str), Column("sku", str))
 _SORTS = {
-    "oldest": Keyset(Column("oldest", datetime), Column("list_id", str), Column("sku", str)),
-    "highest": Keyset(Column("worth", float, True), Column("list_id", str), Column("sku", str)),
+    "oldest": Keyset(Column("oldest", datetime), *_NAMED),
+    "newest": Keyset(Column("oldest", datetime, True), *_NAMED),
+    "highest": Keyset(Column("worth", float, True), *_NAMED),
+    "lowest": Keyset(Column("worth", float), *_NAMED),
+    "most": Keyset(Column("short", float, True), *_NAMED),
+    "fewest": Keyset(Column("short", float), *_NAMED),
+    "sku": Keyset(Column("sku", str), Column("list_id", str)),
+    "sku_last": Keyset(Column("sku", str, True), Column("list_id", str, True)),
 }
 
 
@@ -55,10 +63,10 @@ def page_of_short_skus(
 ) -> Page[ShortSku]:
     """Return the short SKUs of `orders`, or the one named, after `cursor`; three queries.
 
-    They come by `oldest` promise or by `highest` value.
+    They come by one of _SORTS.
     """
-    keyset = _SORTS.get(sort, _SORTS["highest"])
-    place = keyset.columns[0].name
+    keyset = _SORTS[sort]
+    place = keyset.columns[0].name if keyset.columns[0].name in _PLACES else "oldest"
     items = open_items_of(orders)
     # All SKUs are read for their place alone: counting orders apart would have them sorted first.
     groups = (

@@ -35,9 +35,11 @@ from coc_admin.console.desk.panel import (
 )
 from coc_admin.console.orders.promise_text import promise_texts
 from coc_admin.console.orders.views import order_or_404
-from coc_admin.console.queries import count_up_to
+from coc_admin.console.queries import MOST_COUNTED
 from coc_admin.console.row_addresses import address_maker, filtered_maker
+from coc_admin.console.saved_views import menu
 from coc_admin.edits import ChangeRefused
+from coc_admin.models import SavedView
 from orders.actors import person
 from orders.desk import entries, shortages
 from orders.desk.entries import NOBODY, EntryMoved
@@ -57,6 +59,9 @@ def desk_orders(request: HttpRequest) -> HttpResponse:
 
     With the header X-Part only the panel with that order is returned.
     """
+    first = menu.first_view(request, SavedView.List.DESK)
+    if first is not None:
+        return first
     wanted, order = read_desk_filter(request), order_at(request)
     form, refused, status = None, "", 200
     if request.method == "POST":
@@ -80,15 +85,18 @@ def desk_orders(request: HttpRequest) -> HttpResponse:
 def _list(request: HttpRequest, wanted: DeskFilter) -> dict[str, Any]:
     """Return the context of the list: its page, how many are left, and what is chosen."""
     found = wanted.orders()
-    page = queries.page_of_short_orders(found, cursor=wanted.cursor, sort=wanted.sort)
-    number, more = count_up_to(found)
+    page = queries.page_of_short_orders(found, cursor=wanted.cursor, sort=wanted.sort_of_orders)
+    number, sums = shortages.sums_up_to(found, MOST_COUNTED)
     choice = Choice(request, "desk")
     began_with = max(number, _began_with(request))
     return _filter_context(request, wanted) | {
         "rows": _rows(request, page.rows, choice, began_with),
+        "heads": wanted.heads,
+        "saved": menu.menu_of(request, SavedView.List.DESK, wanted.form),
         "page": page,
         "number": number,
-        "more": more,
+        "more": sums is None,
+        "sums": sums,
         "number_asked": wanted.number_asked(),
         "began_with": began_with,
         **bar_context(request, choice, "desk", shown=[order.pk for order in page.rows]),
@@ -147,6 +155,8 @@ def desk_skus(request: HttpRequest) -> HttpResponse:
     address = filtered_maker(request, "desk", "sku")
     context = _filter_context(request, wanted) | {
         "rows": page.rows,
+        "heads": wanted.sku_heads,
+        "saved": menu.menu_of(request, SavedView.List.DESK_SKUS, wanted.form),
         "lines": [(row, address(row.sku)) for row in page.rows],
         "page": page,
         "may_replace": request.user.has_perm(CHANGE_ORDERS),

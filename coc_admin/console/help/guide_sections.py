@@ -10,7 +10,7 @@ from collections.abc import Mapping
 _PAGES: Mapping[str, tuple[str, ...]] = {
     "first": ("home",),
     "away": ("force_offline", "release_offline"),
-    "desk": ("desk", "desk_skus", "desk_order"),
+    "desk": ("desk", "desk_skus", "desk_order", "saved_views"),
     "order": ("order", "order_payload", "order_promise", "order_hold", "order_hand_over"),
     "remedies": (
         "bulk",

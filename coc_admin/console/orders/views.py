@@ -24,11 +24,14 @@ from coc_admin.console.bulk.selection_views import bar_context
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.frame import frame_of
 from coc_admin.console.labels import Standing, standing
-from coc_admin.console.orders.filters import read_filter, usual_sort
+from coc_admin.console.orders.filters import read_filter
 from coc_admin.console.orders.item_timeline import adjusted_how
 from coc_admin.console.orders.item_tree import nested
 from coc_admin.console.orders.promise_text import promise_texts
 from coc_admin.console.orders.timeline import timeline
+from coc_admin.console.saved_views import menu
+from coc_admin.console.sorting import Heads
+from coc_admin.models import SavedView
 from orders import asks, exports, handover, lifecycle, outcomes
 from orders.actors import person
 from orders.errors import CannotCancel
@@ -61,6 +64,9 @@ MOST_DOCUMENTS = 50
 @console_page("orders.view_order")
 def order_list(request: HttpRequest) -> HttpResponse:
     """List orders by what read_filter knows; the search field leads here too."""
+    first = menu.first_view(request, SavedView.List.ORDERS)
+    if first is not None:
+        return first
     wanted = read_filter(request)
     found = wanted.orders()
     if wanted.is_search_alone:
@@ -79,7 +85,8 @@ def order_list(request: HttpRequest) -> HttpResponse:
         "wanted": wanted,
         "form": wanted.form,
         "states": queries.ORDER_STATES,
-        "usual_sort": usual_sort(wanted.state),
+        "saved": menu.menu_of(request, SavedView.List.ORDERS, wanted.form),
+        "heads": Heads(queries.SORT_COLUMNS, queries.SORT_WORDS, wanted.sort),
         "sites": site_access(request).sites,
         "may_resubmit": request.user.has_perm("orders.change_order")
         and site_access(request).orders(exports.failed()).exists(),

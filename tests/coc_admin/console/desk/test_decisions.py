@@ -144,12 +144,12 @@ def test_the_panel_is_for_who_may_see_and_change_the_order(
     assert "<html" not in part
 
 
-@pytest.mark.parametrize("sort", ["oldest", "highest"])
+@pytest.mark.parametrize("sort", ["oldest", "newest", "highest", "lowest"])
 def test_after_the_last_order_comes_the_first_and_then_none(
     merchandiser: Client, outage: Scene, sort: str
 ) -> None:
-    last = outage.nothing if sort == "oldest" else outage.partial
-    other = outage.partial if sort == "oldest" else outage.nothing
+    both = [outage.partial, outage.nothing]
+    other, last = both if sort in ("oldest", "lowest") else both[::-1]
     form = form_of(merchandiser, last, "cancel_order")
     del form["send"]
     answer = merchandiser.post(f"/desk/?sort={sort}&order={last.pk}", form)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from coc_admin.console.desk import queries, sku_queries
+from coc_admin.console.desk import queries, sku_queries, views
 from coc_admin.models import AuditEntry, Profile
 from orders.desk import shortages
 from orders.models import DeskEntry, InventoryRecord, Order, OrderItem
@@ -95,6 +96,9 @@ FILTERS = {
     "?short=part": ["0000012341"],
     "?short=nothing": ["0000012342", "later"],
     "?sort=highest": ["later", "0000012342", "0000012341"],
+    "?sort=lowest": ["0000012341", "0000012342", "later"],
+    "?sort=newest": ["later", "0000012342", "0000012341"],
+    "?sort=most": ALL,
     "?site=NorthShop": ALL,
     "?site=South+Shop+%26+Co": [],
     "?assignee=me": ["0000012342"],
@@ -111,13 +115,41 @@ def test_filters_and_sorts(viewer: Client, outage: Scene) -> None:
     assert {query: numbers(viewer.get(f"/desk/{query}")) for query in FILTERS} == FILTERS
 
 
+def sums(answer: Any) -> str:
+    """Return the words of the line of sums."""
+    line = answer.content.decode().partition('<p class="list-sums">')[2].partition("</p>")[0]
+    return " ".join(line.split())
+
+
+def test_sums_are_those_of_the_whole_filter(
+    viewer: Client, outage: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_short(outage, "usd", [("JUG-03", 2.5)])
+    Order.objects.filter(order_no="usd").update(currency="USD")
+    settled = make_short(outage, "settled", [("JUG-03", 50)])
+    Order.objects.filter(pk=settled.pk).update(resolution="settled_outside")
+    bare = make_short(outage, "bare", [("JUG-03", 4)])
+    OrderItem.objects.filter(order=bare).update(cancelled_quantity=4, open_short=0)
+    monkeypatch.setattr(queries, "PAGE", 1)
+    everything = "Short in total: 4 orders · 7.5 units · 47.50 EUR, 23.75 USD"
+    assert sums(viewer.get("/desk/")) == everything
+    cursor = viewer.get("/desk/").context["page"].next_cursor
+    assert sums(viewer.get("/desk/", {"cursor": cursor})) == everything
+    part = sums(viewer.get("/desk/?short=part"))
+    assert part == "Short in total: 1 order · 2 units · 19.00 EUR"
+    monkeypatch.setattr(views, "MOST_COUNTED", 3)
+    answer = viewer.get("/desk/?sort=highest")
+    assert sums(answer) == "More than 3 orders are listed. Filter them to see their sums."
+    assert (answer.context["number"], answer.context["more"]) == (3, True)
+
+
 def test_an_outage_narrows_the_desk(viewer: Client, outage: Scene) -> None:
     made = scene.make_outage(minutes_ago=58)
     answer = viewer.get(f"/desk/?outage={made.pk}")
     assert numbers(answer) == ["0000012342"]
 
 
-@pytest.mark.parametrize("sort", ["oldest", "highest"])
+@pytest.mark.parametrize("sort", ["oldest", "newest", "highest", "lowest"])
 def test_pages_show_each_order_once_even_with_equal_places(
     viewer: Client, outage: Scene, monkeypatch: pytest.MonkeyPatch, sort: str
 ) -> None:
@@ -130,10 +162,57 @@ def test_pages_show_each_order_once_even_with_equal_places(
         seen += numbers(answer)
         cursor = answer.context["page"].next_cursor
     assert cursor == ""
-    if sort == "oldest":
-        assert seen == ["0000012341", "0000012342", "N0", "N1", "N2", "N3", "N4"]
-    else:
-        assert seen == ["N4", "N3", "N2", "N1", "N0", "0000012342", "0000012341"]
+    by_capture = ["0000012341", "0000012342", "N0", "N1", "N2", "N3", "N4"]
+    expected = {
+        "oldest": by_capture,
+        "newest": by_capture[::-1],
+        "highest": ["N4", "N3", "N2", "N1", "N0", "0000012342", "0000012341"],
+        "lowest": ["0000012341", "0000012342", "N0", "N1", "N2", "N3", "N4"],
+    }
+    assert seen == expected[sort]
+
+
+HEADS = {
+    "/desk/?sku=MUG-01&cursor=x": [
+        ("?sku=MUG-01&amp;sort=newest", "ascending", "Promised"),
+        ("?sku=MUG-01&amp;sort=highest", "", "Value"),
+    ],
+    "/desk/?sort=highest&order=7&done=3": [
+        ("?sort=oldest&amp;order=7", "", "Promised"),
+        ("?sort=lowest&amp;order=7", "descending", "Value"),
+    ],
+    "/desk/?sort=lowest": [
+        ("?sort=oldest", "", "Promised"),
+        ("?sort=highest", "ascending", "Value"),
+    ],
+    "/desk/skus/?sort=sku": [
+        ("?sort=sku_last", "ascending", "SKU"),
+        ("?sort=most", "", "Short units"),
+        ("?sort=highest", "", "Value"),
+        ("?sort=oldest", "", "Oldest promise"),
+    ],
+    "/orders/?state=oversold": [
+        ("?state=oversold&amp;sort=newest", "ascending", "Captured"),
+        ("?state=oversold&amp;sort=highest", "", "Value"),
+    ],
+    "/orders/": [
+        ("?sort=oldest", "descending", "Captured"),
+        ("?sort=highest", "", "Value"),
+    ],
+}
+_HEAD = re.compile(
+    r'<th scope="col" class="sorts[^"]*"(?: aria-sort="(\w+)")?><a\s+class="sort-link"'
+    r' href="([^"]*)" title="[^"]+">([^<]*)</a></th>'
+)
+
+
+@pytest.mark.parametrize("path", HEADS)
+def test_heads_sort_the_list_and_then_the_other_way(
+    viewer: Client, outage: Scene, path: str
+) -> None:
+    page = viewer.get(path).content.decode()
+    assert [(link, way, text) for way, link, text in _HEAD.findall(page)] == HEADS[path]
+    assert ('name="sort"' in page) == ("sort=" in path)
 
 
 def test_short_skus_tell_what_a_delivery_would_solve(viewer: Client, outage: Scene) -> None:
@@ -168,20 +247,31 @@ def test_a_short_sku_adds_up_its_orders_of_every_currency_each_once(
     assert jug.oldest == NOW - timedelta(minutes=90)
 
 
-@pytest.mark.parametrize("sort", ["oldest", "highest"])
+SKUS_BY_SORT = {
+    "oldest": ["JUG-03", "CUP-02", "MUG-01"],
+    "newest": ["CUP-02", "MUG-01", "JUG-03"],
+    "highest": ["MUG-01", "CUP-02", "JUG-03"],
+    "lowest": ["CUP-02", "JUG-03", "MUG-01"],
+    "most": ["MUG-01", "CUP-02", "JUG-03"],
+    "fewest": ["CUP-02", "JUG-03", "MUG-01"],
+    "sku": ["CUP-02", "JUG-03", "MUG-01"],
+    "sku_last": ["MUG-01", "JUG-03", "CUP-02"],
+}
+
+
+@pytest.mark.parametrize("sort", SKUS_BY_SORT)
 def test_pages_of_skus_show_each_once(
     viewer: Client, outage: Scene, monkeypatch: pytest.MonkeyPatch, sort: str
 ) -> None:
     monkeypatch.setattr(sku_queries, "PAGE", 1)
-    make_short(outage, "jug", [("JUG-03", 2)], minutes_ago=59)
+    make_short(outage, "jug", [("JUG-03", 2)], minutes_ago=90)
     seen, cursor = [], ""
     for _ in range(3):
         answer = viewer.get("/desk/skus/", {"sort": sort, "cursor": cursor})
         seen += [row.sku for row in answer.context["rows"]]
         cursor = answer.context["page"].next_cursor
     assert cursor == ""
-    expected = ["CUP-02", "JUG-03", "MUG-01"]
-    assert seen == (expected if sort == "oldest" else ["MUG-01", "CUP-02", "JUG-03"])
+    assert seen == SKUS_BY_SORT[sort]
 
 
 def test_cancelled_and_replaced_units_are_short_no_more(viewer: Client, outage: Scene) -> None:
@@ -209,7 +299,7 @@ def test_as_many_queries_for_2_as_for_40_orders(
 
 @pytest.mark.parametrize(
     ("path", "queries"),
-    [("/desk/", 20), ("/desk/?sort=highest", 21), ("/desk/skus/", 15)],
+    [("/desk/", 21), ("/desk/?sort=highest", 22), ("/desk/skus/", 16)],
 )
 @pytest.mark.parametrize("site", ["", "NorthShop"])
 def test_so_many_queries_and_no_more(
@@ -263,7 +353,8 @@ def test_a_viewer_looks_and_changes_nothing(viewer: Client, outage: Scene) -> No
 
 def test_the_navigation_and_the_home_page_lead_to_the_desk(viewer: Client, outage: Scene) -> None:
     page = viewer.get("/").content.decode()
-    assert page.count('href="/desk/"') == 3
+    assert page.count('href="/desk/"') == 2
+    assert page.count('href="/desk/?view=first"') == 1
 
 
 def test_note_and_assignee_are_saved_with_their_author(merchandiser: Client, outage: Scene) -> None:

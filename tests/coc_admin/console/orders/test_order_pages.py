@@ -97,7 +97,7 @@ def test_list_takes_a_bounded_number_of_queries(
 ) -> None:
     for number in range(60):
         place(outage.site, f"N{number:02d}", items=[("MUG-01", 1)])
-    with django_assert_max_num_queries(17):
+    with django_assert_max_num_queries(18):
         viewer.get("/orders/?state=waiting")
 
 
