@@ -98,11 +98,16 @@ def _claim(message: CustomerMessage, free: Q, *, now: datetime) -> bool:
 
 
 def give_up(message: CustomerMessage, why: str) -> None:
-    """Mark the pending parts of a message as not handed over; a person may try again."""
+    """Mark the pending parts of a message as not handed over; a person may try again.
+
+    Call in a transaction. Nothing changes if another process has claimed the message meanwhile.
+    """
+    unclaimed = CustomerMessage.objects.filter(pk=message.pk, claimed_until=message.claimed_until)
     for way in ("email", "webhook"):
-        CustomerMessage.objects.filter(pk=message.pk, **{way: HandOver.PENDING}).update(
-            **{way: HandOver.FAILED, f"{way}_error": why}, claimed_until=None
+        unclaimed.filter(**{way: HandOver.PENDING}).update(
+            **{way: HandOver.FAILED, f"{way}_error": why}
         )
+    unclaimed.update(claimed_until=None)
 
 
 def send_claimed(message: CustomerMessage, *, clock: Callable[[], datetime]) -> CustomerMessage:

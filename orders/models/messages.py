@@ -100,6 +100,14 @@ class CustomerMessage(models.Model):
 
     class Meta:
         ordering = ["id"]
+        indexes = [
+            # The sweep looks for messages whose process died before it handed them over.
+            models.Index(
+                fields=["id"],
+                condition=Q(email="pending") | Q(webhook="pending"),
+                name="pending_customer_messages",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"message {self.token}"
