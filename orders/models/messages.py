@@ -93,8 +93,10 @@ class CustomerMessage(models.Model):
     at = models.DateTimeField()
     email = models.CharField(max_length=8, choices=HandOver.choices, blank=True)
     email_error = models.CharField(max_length=300, blank=True)
+    email_error_codes = models.JSONField(null=True)  # orders.reasons
     webhook = models.CharField(max_length=8, choices=HandOver.choices, blank=True)
     webhook_error = models.CharField(max_length=300, blank=True)
+    webhook_error_codes = models.JSONField(null=True)
     tries = models.PositiveIntegerField(default=0)
     claimed_until = models.DateTimeField(null=True)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from reconciliation.alerts.rule import Data
 
-MOST = 100
+MOST = 50
 
 
 def names(members: Iterable[str], number: int) -> list[str]:

@@ -15,15 +15,16 @@ from orders.models import (
 )
 from reconciliation import message_handover
 from reconciliation.models import LetterState
+from reconciliation.reasons import say
 
 _GONE = (OrderStatus.CANCELLING, OrderStatus.CANCELLED)
 # A customer is not to read of it long after somebody has called.
 _LATEST = timedelta(days=1)
 # What the page of the order says, where the result of the remedy has the state of the letter.
 _WHY = {
-    LetterState.INTERRUPTED: "The sending was interrupted. The message may have arrived.",
-    LetterState.LATE: "The message could not be sent for a day.",
-    LetterState.UNDONE: "The remedy was undone before the message was sent.",
+    LetterState.INTERRUPTED: say("letter_interrupted"),
+    LetterState.LATE: say("letter_late"),
+    LetterState.UNDONE: say("letter_undone"),
 }
 
 
