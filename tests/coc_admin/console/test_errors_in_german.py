@@ -10,11 +10,13 @@ from django.core.mail.backends.locmem import EmailBackend
 from django.test import Client
 from django.utils import timezone
 
+from orders.actors import person
 from orders.models import CustomerMessage
 from reconciliation.alerts.refresh import refresh_alerts
 from reconciliation.maintenance import jobs
-from reconciliation.models import Alert, JobKind, JobState, MaintenanceJob
+from reconciliation.models import Alert, ConnectionChange, JobKind, JobState, MaintenanceJob
 from reconciliation.oci.errors import OciNoAnswer
+from reconciliation.outages import planned
 from tests.coc_admin.console.desk.test_decisions import decide, form_of
 from tests.coc_admin.console.scene import NOW, Scene, make_user
 from tests.factories import Clock
@@ -102,3 +104,26 @@ def test_error_of_a_channel_its_deliveries_and_its_alert(
         assert channel.last_error not in text, path
     page = operator.post(f"/alerts/channels/{channel.pk}/test/", follow=True)
     assert "The test was not sent. The e-mail server could" in page.content.decode()
+
+
+def test_names_of_jobs_in_histories(operator: Client, outage: Scene) -> None:
+    now = timezone.now()
+    found = planned.plan(
+        starts_at=now,
+        ends_at=now + timedelta(hours=1),
+        owner="Ops",
+        note="Update",
+        actor=person("monitor"),
+        now=now,
+    )
+    planned.keep_times(now)
+    change = ConnectionChange.objects.latest("pk")
+    assert change.actor == f"planned outage {found.pk}"
+    for path in (f"/outages/{change.outage_id}/", "/settings/oci/"):
+        assert f"planned outage {found.pk}" in operator.get(path).content.decode(), path
+        text = german(operator, path)
+        assert f"geplanter Ausfall {found.pk}" in text, path
+        assert change.actor not in text, path
+    # A person may have the name of a job.
+    planned.release(actor=person("sweep"), reason="Done.", now=now)
+    assert "sweep" in german(operator, f"/outages/{change.outage_id}/")
