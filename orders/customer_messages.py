@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy, gettext_noop
 from orders.actors import Actor
 from orders.fields import ZERO
 from orders.models import (
+    CustomerMessage,
     EventKind,
     MessageKind,
     MessageTemplate,
@@ -29,6 +30,7 @@ from orders.models import (
     OrderItem,
     OrderStatus,
 )
+from orders.reasons import read
 from orders.texts import is_plain
 from orders.units import to_deliver_of
 
@@ -119,6 +121,15 @@ class Draft:
     recipient: str
     subject: str
     body: str
+
+
+def errors_of(message: CustomerMessage) -> list[str]:
+    """Return why parts of a message were not handed over, in the active language."""
+    errors = [
+        read(message.email_error, message.email_error_codes),
+        read(message.webhook_error, message.webhook_error_codes),
+    ]
+    return [error for error in errors if error]
 
 
 def unknown_placeholders(text: str) -> list[str]:

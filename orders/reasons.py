@@ -100,6 +100,11 @@ def read(kept: str, stored: Any) -> str:
         return kept
 
 
+def in_words(reason: str) -> str:
+    """Return a reason in the active language; the words of a person as they are."""
+    return _sentence(reason.parts, gettext) if isinstance(reason, Reason) else reason
+
+
 def restored(kept: str, stored: Any) -> str:
     """Return a stored reason as it was given, to be written down once more."""
     if not isinstance(stored, Mapping) or stored.get("of") != _mark(kept):

@@ -22,8 +22,10 @@ from orders.models import CustomerMessage, HandOver, MessageRoute, Order
 from reconciliation.alerts.channels import send
 from reconciliation.alerts.channels.no_mail import NoMail
 from reconciliation.models import LetterState
+from reconciliation.reasons import columns
 
 MOST_MESSAGES = 20
+MAX_ERROR = 300
 # Longer than both ways out may take.
 _CLAIM = timedelta(seconds=60)
 
@@ -98,11 +100,16 @@ def _claim(message: CustomerMessage, free: Q, *, now: datetime) -> bool:
 
 
 def give_up(message: CustomerMessage, why: str) -> None:
-    """Mark the pending parts of a message as not handed over; a person may try again."""
+    """Mark the pending parts of a message as not handed over; a person may try again.
+
+    Call in a transaction. Nothing changes if another process has claimed the message meanwhile.
+    """
+    unclaimed = CustomerMessage.objects.filter(pk=message.pk, claimed_until=message.claimed_until)
     for way in ("email", "webhook"):
-        CustomerMessage.objects.filter(pk=message.pk, **{way: HandOver.PENDING}).update(
-            **{way: HandOver.FAILED, f"{way}_error": why}, claimed_until=None
+        unclaimed.filter(**{way: HandOver.PENDING}).update(
+            **{way: HandOver.FAILED}, **columns(f"{way}_error", why, limit=MAX_ERROR)
         )
+    unclaimed.update(claimed_until=None)
 
 
 def send_claimed(message: CustomerMessage, *, clock: Callable[[], datetime]) -> CustomerMessage:
@@ -164,11 +171,11 @@ def _shown(route: MessageRoute) -> dict[str, object]:
     return {"email": route.email, "sender": route.sender, "has_webhook": bool(route.webhook)}
 
 
-def _outcome(way: str, call: Callable[[], None]) -> dict[str, str]:
+def _outcome(way: str, call: Callable[[], None]) -> dict[str, Any]:
     try:
         call()
     except send.NotSent as error:
-        return {way: HandOver.FAILED, f"{way}_error": error.detail}
+        return {way: HandOver.FAILED, **columns(f"{way}_error", error.detail, limit=MAX_ERROR)}
     return {way: HandOver.SENT, f"{way}_error": ""}
 
 

@@ -134,6 +134,33 @@ register(
         "nothing_waits": _("Nothing waits for a reservation any more."),
         "window_runs": _("Planned outage (%(owner)s): %(note)s"),
         "window_ended": _("The planned outage has ended (%(owner)s): %(note)s"),
+        # Why a message did not leave.
+        "receiver_unreached": _("The receiver could not be reached."),
+        "receiver_timeout": _("The receiver did not answer in time."),
+        "receiver_malformed": _("The receiver's answer could not be understood."),
+        "receiver_not_permitted": _("The address may not be called."),
+        "receiver_unusable": _("The address cannot be used."),
+        "receiver_redirects": _(
+            "The receiver answered with a redirect, which is not followed (%(status)s)."
+        ),
+        "receiver_refused": _("The receiver refused the message (HTTP %(status)s)."),
+        "mail_line_break": _("A line break stands where none may be."),
+        "mail_refused": _("The e-mail server refused the message (%(why)s)."),
+        "mail_late": _("The e-mail server did not answer in time."),
+        "mail_broken": _("The e-mail server broke off the connection."),
+        "mail_not_set_up": _("No e-mail server is set; set EMAIL_HOST (see docs/settings.md)."),
+        "mail_unreached": _("The e-mail server could not be reached."),
+        "mail_unusable": _("An address or the subject cannot be used in an e-mail."),
+        "mail_not_accepted": _("The e-mail was not accepted."),
+        "letter_interrupted": _("The sending was interrupted. The message may have arrived."),
+        "letter_late": _("The message could not be sent for a day."),
+        "letter_undone": _("The remedy was undone before the message was sent."),
+        "letter_waits": _(
+            "OCI has not confirmed the replacement yet. Send the message once it has."
+        ),
+        # Why a job of maintenance ended.
+        "export_other_documents": _("The export has %(lines)s documents; OCI wrote %(records)s."),
+        "job_gone": _("The worker that did it was stopped. Start it again."),
         "orders_wait": _("Orders wait for their reservation, or for the end of a rerun."),
     }
 )

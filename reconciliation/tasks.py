@@ -11,7 +11,7 @@ from django.utils import timezone
 from reconciliation import remedies
 from reconciliation.alerts.channels import delivery
 from reconciliation.alerts.refresh import refresh_alerts
-from reconciliation.decisions import bulk_sending
+from reconciliation.decisions import bulk_sending, single_sending
 from reconciliation.maintenance import jobs, retention
 from reconciliation.maintenance import sweep as sweeping
 from reconciliation.queue import enqueue, failed_tasks, heartbeats, intervals
@@ -66,10 +66,12 @@ def finish_replacements() -> None:
 
 
 def send_bulk_letters() -> None:
-    """Send the messages of bulk remedies whose remedy has succeeded."""
-    ended = bulk_sending.send_due(clock=timezone.now, budget=_BUDGET)
+    """Send the messages of bulk remedies whose remedy has succeeded, and those that were left."""
+    ended = single_sending.send_left(clock=timezone.now, budget=_BUDGET / 2)
+    ended += bulk_sending.send_due(clock=timezone.now, budget=_BUDGET / 2)
+    now = timezone.now()
     # Without progress the sweep asks again: others have what is left.
-    if ended and bulk_sending.has_due(now=timezone.now()):
+    if ended and (single_sending.has_left(now=now) or bulk_sending.has_due(now=now)):
         enqueue.soon("send_bulk_letters")
 
 

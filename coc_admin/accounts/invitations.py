@@ -14,6 +14,7 @@ from coc_admin.accounts import people
 from coc_admin.console.formats import format_time
 from coc_admin.edits import ChangeRefused
 from coc_admin.models import Profile
+from orders.reasons import in_words
 from reconciliation.alerts.channels.send import NotSent, mail_id, send_mail
 
 # These deliver to nobody; the second one prints what it is given, links included.
@@ -65,7 +66,7 @@ def invite(*, actor: User, user: User, address: str, now: datetime) -> datetime:
             message_id=mail_id(f"invitation-{uuid.uuid4()}"),
         )
     except NotSent as fault:
-        raise ChangeRefused(fault.detail) from None
+        raise ChangeRefused(in_words(fault.detail)) from None
     return until
 
 

@@ -12,12 +12,14 @@ from django.utils.translation import gettext as _
 
 from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.formats import format_time
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.frame import frame_of
 from orders.actors import person
 from orders.models import Site
 from reconciliation import connection
-from reconciliation.models import ConnectionState
+from reconciliation.models import ConnectionState, PlannedOutage
+from reconciliation.outages import planned
 
 
 @console_page("reconciliation.force_offline", methods=READ_AND_POST, every_site=True)
@@ -54,25 +56,42 @@ def release(request: HttpRequest) -> HttpResponse:
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
-            changed = connection.release_forced(
+            ended = planned.release(
                 actor=person(request.user.get_username()),
                 reason=form.cleaned_data["reason"],
                 now=timezone.now(),
             )
-            if changed:
+            if ended is not None:
                 _note(request, "connection.released", form)
-        if changed:
+            for window in ended or ():
+                _note(request, "outage.plan_ended", form, target=str(window))
+        if ended is not None:
             messages.success(request, _("The connection was released and is being checked."))
         else:
             messages.info(request, _("The connection was not forced offline any more."))
         return redirect("home")
-    context = {"form": form, "is_idle": not _is_forced(request), "back": reverse("home")}
+    context = {
+        "form": form,
+        "is_idle": not _is_forced(request),
+        "windows": [_ends_with_it(window) for window in planned.running()],
+        "back": reverse("home"),
+    }
     return render(request, "console/release.html", context)
 
 
-def _note(request: HttpRequest, action: str, form: ReasonForm) -> None:
+def _ends_with_it(window: PlannedOutage) -> str:
+    return _("The planned outage (%(owner)s: %(note)s) ends now instead of at %(time)s.") % {
+        "owner": window.owner,
+        "note": window.note,
+        "time": format_time(window.ends_at),
+    }
+
+
+def _note(
+    request: HttpRequest, action: str, form: ReasonForm, *, target: str = "connection"
+) -> None:
     reason = form.cleaned_data["reason"]
-    audit.record(request=request, action=action, target="connection", reason=reason)
+    audit.record(request=request, action=action, target=target, reason=reason)
 
 
 def _is_forced(request: HttpRequest) -> bool:

@@ -20,13 +20,14 @@ from django.utils.translation import gettext_lazy as _
 
 from coc_admin.console import formats, labels
 from coc_admin.console.help.terms import TERMS
+from coc_admin.console.job_names import job_name, who
 from coc_admin.console.stock.comparison_labels import reasons_of
 from coc_admin.pager import Page
 from orders import reasons
 from orders.models import Order
 from orders.texts import made_visible
 from reconciliation.alerts.rules import button_for, title_of
-from reconciliation.models import EntryState
+from reconciliation.models import Connection, EntryState
 
 register = template.Library()
 
@@ -232,6 +233,16 @@ def outcome_bar(counts: Mapping[Any, int]) -> SafeString | str:
             "", '<rect x="{}" y="0" width="{}" height="6" class="bar-{}"></rect>', rects
         ),
     )
+
+
+register.filter(who)
+
+
+@register.filter
+def forced_by(connection: Connection) -> str:
+    """Return who forced the connection offline; a reason with codes is that of a job."""
+    is_job = connection.reason_codes is not None
+    return job_name(connection.forced_by) if is_job else connection.forced_by
 
 
 @register.filter

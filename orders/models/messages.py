@@ -94,13 +94,23 @@ class CustomerMessage(models.Model):
     at = models.DateTimeField()
     email = models.CharField(max_length=8, choices=HandOver.choices, blank=True)
     email_error = models.CharField(max_length=300, blank=True)
+    email_error_codes = models.JSONField(null=True)  # orders.reasons
     webhook = models.CharField(max_length=8, choices=HandOver.choices, blank=True)
     webhook_error = models.CharField(max_length=300, blank=True)
+    webhook_error_codes = models.JSONField(null=True)
     tries = models.PositiveIntegerField(default=0)
     claimed_until = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["id"]
+        indexes = [
+            # The sweep looks for messages whose process died before it handed them over.
+            models.Index(
+                fields=["id"],
+                condition=Q(email="pending") | Q(webhook="pending"),
+                name="pending_customer_messages",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"message {self.token}"

@@ -12,7 +12,7 @@ from reconciliation.connection.call_counts import (
 )
 from reconciliation.connection.call_observer import StateObserver, observer
 from reconciliation.connection.call_rate import Pace, pace
-from reconciliation.connection.state import current, is_usable, lately, may_call
+from reconciliation.connection.state import current, current_state, is_usable, lately, may_call
 from reconciliation.connection.transitions import (
     ReasonRequired,
     force_offline,
@@ -24,14 +24,16 @@ from reconciliation.connection.transitions import (
     note_good_probe,
     release_forced,
 )
-from reconciliation.connection.verdict import healths, is_lost
+from reconciliation.connection.verdict import has_trouble, healths, is_lost
 
 __all__ = [
     "Pace",
     "ReasonRequired",
     "StateObserver",
     "current",
+    "current_state",
     "force_offline",
+    "has_trouble",
     "healths",
     "is_drained",
     "is_lost",

@@ -37,6 +37,12 @@ def current() -> Connection:
     return found
 
 
+def current_state() -> str:
+    """Return the state of the connection as it is now: one small query."""
+    state = row().values_list("state", flat=True).first()
+    return current().state if state is None else state
+
+
 def lately() -> Connection:
     """Return the connection as it was a moment ago at most, for placing orders.
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Q
 
 from reconciliation.models import CallHealth, CallKind, OfflineCause
 from reconciliation.reasons import say
@@ -63,6 +64,13 @@ def is_lost(health: CallHealth, now: datetime, *, most: int | None = None) -> bo
     # One that has just been sent says nothing yet.
     is_young = health.last_sent_at is not None and health.last_sent_at > now - YOUNG
     return health.unanswered - is_young >= _FEW
+
+
+def has_trouble() -> bool:
+    """Whether `loss` could find anything: a call is under way or has failed; one small query."""
+    signs = Q(unanswered_since__isnull=False) | Q(throttled_since__isnull=False)
+    signs |= Q(slow_since__isnull=False)
+    return CallHealth.objects.filter(signs).exists()
 
 
 def loss(now: datetime, *, is_unproven: bool) -> Loss | None:

@@ -12,34 +12,16 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from orders.models import (
-    CustomerMessage,
-    HandOver,
-    MessageKind,
-    Order,
-    OrderItem,
-    OrderStatus,
-    ReplacementState,
-    Resolution,
-)
+from orders.models import CustomerMessage, HandOver, Order, ReplacementState
 from reconciliation import message_handover
-from reconciliation.decisions import bulk_letters
+from reconciliation.decisions import bulk_letters, truth
 from reconciliation.decisions.bulk_letters import end
-from reconciliation.models import BulkKind, BulkLine, BulkRemedy, LetterState
+from reconciliation.models import BulkLine, BulkRemedy, LetterState
 from reconciliation.queue import enqueue
 
-_GONE = (OrderStatus.CANCELLING, OrderStatus.CANCELLED)
 _ENDED = (ReplacementState.DONE, ReplacementState.REFUSED, ReplacementState.CANCELLED)
 _PENDING = Q(message__email=HandOver.PENDING) | Q(message__webhook=HandOver.PENDING)
 _FAILED = Q(message__email=HandOver.FAILED) | Q(message__webhook=HandOver.FAILED)
-# A customer is not to read of it long after somebody has called.
-_LATEST = timedelta(days=1)
-# What the page of the order says, where the result of the remedy has the state of the letter.
-_WHY = {
-    LetterState.INTERRUPTED: "The sending was interrupted. The message may have arrived.",
-    LetterState.LATE: "The message could not be sent for a day.",
-    LetterState.UNDONE: "The remedy was undone before the message was sent.",
-}
 _CAN_BE_SENT_AGAIN = (LetterState.ENDED, LetterState.INTERRUPTED, LetterState.LATE)
 
 
@@ -98,41 +80,10 @@ def _claimed(line: BulkLine, order: Order, *, now: datetime) -> CustomerMessage 
     message = line.message
     if message is None or (message.claimed_until is not None and message.claimed_until > now):
         return None
-    if state := _ending(message, order, bulk_letters.KINDS[BulkKind(bulk.kind)], now=now):
-        message_handover.give_up(message, _WHY.get(state, ""))
+    if state := truth.give_up_if_ended(message, order, now=now):
         end(line, state)
         return None
     return message if message_handover.claim_first(message, now=now) else None
-
-
-def _ending(
-    message: CustomerMessage, order: Order, kind: MessageKind, *, now: datetime
-) -> LetterState | None:
-    """Return how a message ends that is not to be sent; None for one that is."""
-    if HandOver.PENDING not in (message.email, message.webhook):
-        # A person has sent it.
-        return LetterState.ENDED
-    if message.claimed_until is not None:
-        return LetterState.INTERRUPTED
-    if order.customer_erased_at is not None:
-        return LetterState.ERASED
-    if not _is_true(order, kind):
-        return LetterState.UNDONE
-    if message.tries == 0 and message.at < now - _LATEST:
-        return LetterState.LATE
-    return None
-
-
-def _is_true(order: Order, kind: MessageKind) -> bool:
-    """Whether an order is as its message says."""
-    is_gone = order.status in _GONE
-    if kind == MessageKind.CANCELLED or is_gone:
-        return is_gone and kind == MessageKind.CANCELLED
-    if kind == MessageKind.SETTLED_OUTSIDE:
-        return order.resolution == Resolution.SETTLED_OUTSIDE
-    if kind == MessageKind.SHORT_CANCELLED:
-        return OrderItem.objects.filter(order=order, cancelled_quantity__gt=0).exists()
-    return True
 
 
 def failed(bulk: BulkRemedy, *, site_ids: Collection[str] | None = None) -> QuerySet[BulkLine]:

@@ -27,6 +27,7 @@ from orders.refusals import moved_on
 from reconciliation import message_handover, remedies
 from reconciliation.decisions.outlook import mark_of
 from reconciliation.decisions.proposals import ACTIONS, Remedy
+from reconciliation.reasons import columns, say
 from reconciliation.reservation import release
 
 
@@ -173,7 +174,8 @@ def _write(
 
 def _let_wait(message: CustomerMessage) -> None:
     """Keep a message from being sent until a person sends it again."""
-    words = _("OCI has not confirmed the replacement yet. Send the message once it has.")
+    error = say("letter_waits")
     for way in ("email", "webhook"):
         pending = CustomerMessage.objects.filter(pk=message.pk, **{way: HandOver.PENDING})
-        pending.update(**{way: HandOver.FAILED, f"{way}_error": words})
+        codes = columns(f"{way}_error", error, limit=message_handover.MAX_ERROR)
+        pending.update(**{way: HandOver.FAILED}, **codes)

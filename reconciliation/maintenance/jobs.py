@@ -21,6 +21,7 @@ from orders.texts import storable
 from reconciliation.maintenance import job_kinds
 from reconciliation.models import JobKind, JobState, MaintenanceJob
 from reconciliation.queue import enqueue
+from reconciliation.reasons import Reason, columns, say
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,8 @@ _OVERDUE = timedelta(seconds=30)
 _KEPT = 30
 _OPEN = (JobState.QUEUED, JobState.RUNNING)
 _ENDED = (JobState.DONE, JobState.FAILED, JobState.STOPPED)
-_GONE = "The worker that did it was stopped. Start it again."
+_MAX_ERROR = 500
+_GONE = say("job_gone")
 
 
 class _NotRunning(Exception):
@@ -126,13 +128,19 @@ def work(job_id: int, *, clock: Callable[[], datetime]) -> bool:
     except _NotRunning:
         logger.info("Maintenance job %s was ended while it was worked on", job)
     except job_kinds.EXPECTED as fault:
-        error = str(fault)[:500] or type(fault).__name__
+        error = _reason_of(fault)
     except Exception as fault:
         logger.exception("Maintenance job %s failed", job)
-        error = f"{type(fault).__name__}: {fault}"[:500]
-    _finish(job_id, error=storable(error), found=found, rows=rows, now=clock())
+        error = storable(f"{type(fault).__name__}: {fault}")
+    _finish(job_id, error=error, found=found, rows=rows, now=clock())
     _wake_next(job.kind)
     return True
+
+
+def _reason_of(fault: Exception) -> str:
+    """Return why a job failed, with its codes if it has them."""
+    first = fault.args[0] if fault.args else ""
+    return first if isinstance(first, Reason) else storable(str(fault)) or type(fault).__name__
 
 
 def _take(job_id: int, now: datetime) -> bool:
@@ -166,7 +174,8 @@ def _finish(
 ) -> None:
     running = MaintenanceJob.objects.filter(pk=job_id, state=JobState.RUNNING)
     state = JobState.FAILED if error else JobState.DONE
-    running.update(state=state, finished_at=now, error=error, found=found, rows=rows)
+    codes = columns("error", error, limit=_MAX_ERROR)
+    running.update(state=state, finished_at=now, found=found, rows=rows, **codes)
 
 
 def tend(now: datetime) -> list[str]:
@@ -176,7 +185,9 @@ def tend(now: datetime) -> list[str]:
     for kind in JobKind:
         begun = now - timedelta(seconds=longest(kind)) - _ABANDONED
         gone = running.filter(kind=kind, started_at__lt=begun)
-        if gone.update(state=JobState.FAILED, finished_at=now, error=_GONE):
+        if gone.update(
+            state=JobState.FAILED, finished_at=now, **columns("error", _GONE, limit=_MAX_ERROR)
+        ):
             done.append("abandoned maintenance jobs")
     overdue = MaintenanceJob.objects.filter(
         ~Q(kind__in=running.values("kind")), state=JobState.QUEUED, created_at__lt=now - _OVERDUE

@@ -29,6 +29,7 @@ from reconciliation.oci.feeds import (
     HeldDocument,
     document_lines,
 )
+from reconciliation.reasons import say
 
 LONGEST_EXPORT = 1800.0
 DOWNLOAD_SECONDS = 600.0
@@ -106,15 +107,15 @@ def _export(
     ends = time.monotonic() + LONGEST_EXPORT
     while (state := client.export_state(export_id, of=DOCUMENTS)).status == ExportStatus.RUNNING:
         if time.monotonic() > ends:
-            raise AuditFailed("OCI's export takes too long.")
+            raise AuditFailed(say("export_too_long"))
         sleep(ASK_EVERY)
     if state.status == ExportStatus.FAILED:
-        raise AuditFailed("OCI's export has failed.")
+        raise AuditFailed(say("export_failed"))
     client.download_export(export_id, file.write, seconds=DOWNLOAD_SECONDS, of=DOCUMENTS)
     file.seek(0)
     lines = sum(1 for _ in document_lines(file))
     if state.records is not None and lines != state.records:
-        raise AuditFailed(f"The export has {lines} documents; OCI wrote {state.records}.")
+        raise AuditFailed(say("export_other_documents", lines=lines, records=state.records))
     file.seek(0)
 
 

@@ -15,7 +15,7 @@ from orders.lifecycle import Action
 from orders.models import Order, OrderEvent
 from orders.search import index
 from reconciliation import connection, remedies
-from reconciliation.decisions import bulk_sending
+from reconciliation.decisions import bulk_sending, single_sending
 from reconciliation.maintenance import jobs, nightly_audit, order_imports, retention
 from reconciliation.models import (
     BatchState,
@@ -60,7 +60,7 @@ def sweep(*, clock: Callable[[], datetime]) -> list[str]:
     if remedies.has_open_adjustments():
         enqueue.soon("finish_adjustments")
         found.append("adjustments")
-    if bulk_sending.has_due(now=now):
+    if bulk_sending.has_due(now=now) or single_sending.has_left(now=now):
         enqueue.soon("send_bulk_letters")
         found.append("messages to customers")
     if OrderEvent.objects.filter(projected=False).exists():

@@ -45,6 +45,7 @@ class Channel(models.Model):
     failures = models.PositiveIntegerField(default=0)
     failing_since = models.DateTimeField(null=True)
     last_error = models.CharField(max_length=300, blank=True)
+    last_error_codes = models.JSONField(null=True)  # orders.reasons
     last_sent_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -98,6 +99,7 @@ class Delivery(models.Model):
     claimed_until = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     error = models.CharField(max_length=300, blank=True)
+    error_codes = models.JSONField(null=True)
 
     class Meta:
         ordering = ["-id"]

@@ -52,6 +52,7 @@ class MaintenanceJob(models.Model):
     found = models.PositiveIntegerField(default=0)
     rows = models.JSONField(default=list)
     error = models.CharField(max_length=500, blank=True)
+    error_codes = models.JSONField(null=True)  # orders.reasons; none for an unexpected fault
 
     class Meta:
         default_permissions = ()

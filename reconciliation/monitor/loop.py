@@ -81,7 +81,8 @@ class Monitor:
         planned.keep_times(now)
         state = connection.current()
         self._probe(now, state)
-        connection.lose_if_unanswered(now)
+        if connection.has_trouble():
+            connection.lose_if_unanswered(now)
         if state.state != ConnectionState.ONLINE:
             # A recovery that was held back may be due.
             connection.mark_recovering(now)
@@ -105,7 +106,8 @@ class Monitor:
         return True
 
     def _refresh_alerts(self, now: datetime) -> None:
-        state = connection.current().state
+        # Read anew: this tick or a probe may have changed it.
+        state = connection.current_state()
         # An alert about the connection does not wait for its turn.
         has_moved = self._has_moved(state)
         if not has_moved and self._next_alerts is not None and now < self._next_alerts:

@@ -37,11 +37,14 @@ def start_if_due(now: datetime) -> Run | None:
     every tick, so that a run that could not be started or was lost is made good. One run starts at
     once for each recovery; later ones wait a little after the one before.
     """
+    # Asked first, since mostly nothing waits.
+    if not Order.objects.waiting().exists():
+        return None
     state = connection.current()
     if not connection.may_call(state) or Run.objects.filter(is_active=True).exists():
         return None
     since, reason = _due_since(state, now)
-    if since is None or not Order.objects.waiting().exists():
+    if since is None:
         return None
     is_recovery = state.state == ConnectionState.RECOVERING
     ran = Run.objects.filter(created_at__gte=since).order_by("-id").first()

@@ -29,13 +29,16 @@ def start_if_due(now: datetime) -> Run | None:
     New orders that queued behind promises are taken with these. Those that queued just when the run
     ended get one of their own, or they would wait for the next retry cycle.
     """
+    # Asked each second; mostly there is neither, and the question after arrivals is a long one.
+    has_promises, has_latecomers = Promise.objects.exists(), _has_latecomers(now)
+    if not has_promises and not has_latecomers:
+        return None
     if connection.current().state != ConnectionState.ONLINE:
         return None
-    # Asked each second; mostly there is no promise at all, and the question is a long one.
     found = []
-    if Promise.objects.exists():
+    if has_promises:
         found = list(promises.arrived(now).select_related("order", "record")[:MOST])
-    if not found and not _has_latecomers(now):
+    if not found and not has_latecomers:
         return None
     if Run.objects.filter(is_active=True).exists():
         return None

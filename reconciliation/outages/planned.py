@@ -135,6 +135,29 @@ def end(pk: int, *, actor: Actor, reason: str, now: datetime) -> bool:
         return True
 
 
+def release(*, actor: Actor, reason: str, now: datetime) -> list[PlannedOutage] | None:
+    """Release a connection that is forced offline, and end the windows that run; return those.
+
+    None if the connection was not forced (nothing changes). Raises connection.ReasonRequired.
+    Whoever releases lets Omnichannel Inventory be called again, so no window may go on: not even
+    one that found the connection forced by a person.
+    """
+    with transaction.atomic():
+        # This locks the connection, as `_lock` does.
+        if not connection.release_forced(actor=actor, reason=reason, now=now):
+            return None
+        ended = running()
+        PlannedOutage.objects.filter(pk__in=[window.pk for window in ended], ended_at=None).update(
+            ended_at=now, ended_by=actor.name[:150], end_reason=reason.strip()[:500]
+        )
+        return ended
+
+
+def running() -> list[PlannedOutage]:
+    """Return the windows that have begun and not ended; one query."""
+    return list(PlannedOutage.objects.filter(ended_at=None, entered_at__isnull=False))
+
+
 def coming(now: datetime, *, within: timedelta) -> list[PlannedOutage]:
     """Return the windows that begin within a time from now, the first one first; one query."""
     due = PlannedOutage.objects.filter(starts_at__gt=now, starts_at__lte=now + within)
@@ -148,8 +171,7 @@ def holder(link: Connection) -> PlannedOutage | None:
     """
     if link.state != ConnectionState.FORCED_OFFLINE:
         return None
-    running = PlannedOutage.objects.filter(ended_at=None, entered_at__isnull=False)
-    return next((window for window in running if str(window) == link.forced_by), None)
+    return next((window for window in running() if str(window) == link.forced_by), None)
 
 
 def running_or_next(now: datetime) -> PlannedOutage | None:

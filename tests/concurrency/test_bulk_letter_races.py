@@ -1,9 +1,11 @@
-"""Workers that send the messages of a bulk remedy at the same moment; on both databases."""
+"""Workers and people that send the same message at the same moment; on both databases."""
 
 from __future__ import annotations
 
 import time
+import uuid
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,8 +15,9 @@ from django.utils import timezone
 
 from orders.actors import person
 from orders.models import CustomerMessage, Order
+from reconciliation import message_handover
 from reconciliation.alerts.channels import send
-from reconciliation.decisions import bulk_letters, bulk_sending
+from reconciliation.decisions import bulk_letters, bulk_sending, single_sending
 from reconciliation.models import BulkKind, BulkLine, BulkRemedy
 from reconciliation.remedies.bulk import execution
 from reconciliation.remedies.bulk.plans import plan
@@ -76,3 +79,50 @@ def test_two_clicks_and_four_workers_tell_each_customer_once(
     told = CustomerMessage.objects.values_list("order", "email", "tries")
     assert sorted(told) == sorted((order.pk, "sent", 1) for order in orders)
     assert len(mail.outbox) == 3
+
+
+def send_at_once(patch: pytest.MonkeyPatch) -> list[str]:
+    """Let three workers and a person who clicks again come to a message that was left."""
+    order = scene.build_scene().partial
+    message, _is_new = message_handover.write(
+        order=order,
+        token=uuid.uuid4(),
+        values={"recipient": "ada@example.test", "subject": "Your order", "body": "Dear Ada"},
+        by_email=True,
+        by_webhook=False,
+        actor=person("mia"),
+        now=timezone.now() - timedelta(minutes=2),
+    )
+    send_mail = send.send_mail
+
+    def slowly(**arguments: Any) -> None:
+        time.sleep(0.5)
+        send_mail(**arguments)
+
+    patch.setattr(send, "send_mail", slowly)
+
+    def act(number: int) -> str:
+        if number:
+            single_sending.send_left(clock=timezone.now)
+        else:
+            message_handover.hand_over(message, clock=timezone.now)
+        return "done"
+
+    return at_once(4, act)
+
+
+def test_workers_and_a_person_send_a_message_that_was_left_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert send_at_once(monkeypatch) == ["done"] * 4
+    assert list(CustomerMessage.objects.values_list("email", "tries")) == [("sent", 1)]
+    assert len(mail.outbox) == 1
+
+
+@pytest.mark.postgres
+def test_control_without_the_claim_it_is_sent_more_than_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(message_handover, "_claim", lambda *_, **__: True)
+    assert send_at_once(monkeypatch) == ["done"] * 4
+    assert len(mail.outbox) > 1

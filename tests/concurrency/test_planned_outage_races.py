@@ -130,3 +130,34 @@ def test_a_window_that_monitor_and_people_end_at_once_ends_once() -> None:
     assert (released.count(), state()) == (1, "OFFLINE")
     window.refresh_from_db()
     assert (window.ended_at, Connection.objects.get().forced_by) == (at(70), "")
+
+
+def test_release_at_the_moment_that_a_window_begins_leaves_none_that_holds_nothing() -> None:
+    window = plan()
+    connection.force_offline(actor=ANNA, reason="Trouble", now=at(5))
+
+    def act(number: int) -> str:
+        if number:
+            planned.release(actor=ANNA, reason="Repaired.", now=at(10))
+        else:
+            planned.keep_times(at(10))
+        return "done"
+
+    assert at_once(2, act) == ["done"] * 2
+    window.refresh_from_db()
+    holds = Connection.objects.get().forced_by == str(window)
+    assert (state() == "FORCED_OFFLINE", window.state == "running") == (holds, holds)
+
+
+def test_a_window_that_is_released_and_ended_at_once_ends_once() -> None:
+    window = plan()
+    planned.keep_times(at(20))
+
+    def act(number: int) -> str:
+        if number:
+            return str(planned.end(window.pk, actor=ANNA, reason="Done.", now=at(30)))
+        return str(planned.release(actor=ANNA, reason="Done.", now=at(30)) == [window])
+
+    assert at_once(2, act) == ["False", "True"]
+    released = ConnectionChange.objects.filter(old_state="FORCED_OFFLINE")
+    assert (released.count(), state()) == (1, "OFFLINE")

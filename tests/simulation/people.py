@@ -12,6 +12,7 @@ from orders.errors import CannotAdjust, CannotCancel, CannotSettle, ExportRefuse
 from orders.models import ExportStatus, InventoryList, Order, Resolution
 from reconciliation import connection, remedies
 from reconciliation.models import DocumentState, ReservationDocument, Run, Scope, Trigger
+from reconciliation.outages import planned
 from reconciliation.reservation import release
 from reconciliation.reservation.release import cancel_order
 from reconciliation.runs import lifecycle
@@ -133,7 +134,7 @@ def release_forced(world: World) -> None:
     """An operator ends that."""
     world.note("release")
     now = world.clock.now
-    world.run("web", lambda: connection.release_forced(actor=MIA, reason="Over.", now=now))
+    world.run("web", lambda: planned.release(actor=MIA, reason="Over.", now=now))
 
 
 def export(world: World) -> None:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from coc_admin.accounts.site_access import site_access
 from orders import lifecycle
+from orders.customer_messages import errors_of
 from orders.models import CustomerMessage, HandOver
 from reconciliation.decisions import bulk_letters, bulk_sending
 from reconciliation.models import BulkKind, BulkLine, BulkRemedy, BulkState, LetterState
@@ -110,7 +111,7 @@ def customer_result(line: BulkLine) -> CustomerResult:
     if message is None:
         why = LetterState.NOT_DONE if state in _NO_REASON else state
         return CustomerResult("quiet", _NOT_TOLD, str(why.label))
-    errors = " ".join(one for one in (message.email_error, message.webhook_error) if one)
+    errors = " ".join(errors_of(message))
     ways = (message.email, message.webhook)
     if HandOver.PENDING in ways:
         return CustomerResult("info", _SENDING, "")

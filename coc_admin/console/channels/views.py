@@ -19,6 +19,7 @@ from coc_admin.console.channels.access import channels_of, deliveries_of
 from coc_admin.console.channels.forms import ChannelForm
 from coc_admin.pager import NEWEST_FIRST
 from orders.actors import person
+from orders.reasons import read
 from reconciliation.alerts.channels.delivery import send_test
 from reconciliation.models import Channel, ChannelKind, DeliveryState
 
@@ -89,7 +90,8 @@ def channel_test(request: HttpRequest, pk: int) -> HttpResponse:
     if delivery.state == DeliveryState.SENT:
         messages.success(request, _("The test was sent."))
     else:
-        messages.error(request, _("The test was not sent. %s") % delivery.error)
+        error = read(delivery.error, delivery.error_codes)
+        messages.error(request, _("The test was not sent. %s") % error)
     return redirect("channel", pk=channel.pk)
 
 

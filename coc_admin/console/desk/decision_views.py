@@ -22,6 +22,7 @@ from coc_admin.console.desk.panel import OF_PANEL, address_without, key_of, perm
 from coc_admin.console.messages.views import route_of
 from orders import settlement
 from orders.actors import person
+from orders.customer_messages import errors_of
 from orders.errors import CannotSettle, OrderRefused
 from orders.models import (
     Ask,
@@ -154,7 +155,7 @@ def result_of(request: HttpRequest) -> dict[str, Any] | None:
         "text": _text(order),
         "message": last,
         "is_sent": last is not None and HandOver.SENT in (last.email, last.webhook),
-        "errors": [one for one in (last.email_error, last.webhook_error) if one] if last else [],
+        "errors": errors_of(last) if last else [],
         "may_undo": may_undo and request.user.has_perm(CHANGE_ORDERS),
     }
 

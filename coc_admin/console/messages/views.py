@@ -18,7 +18,7 @@ from coc_admin.console.messages.forms import MessageForm
 from coc_admin.console.orders.views import order_or_404
 from orders import asks
 from orders.actors import person
-from orders.customer_messages import draft, kind_of
+from orders.customer_messages import draft, errors_of, kind_of
 from orders.models import CustomerMessage, HandOver, MessageKind, MessageRoute, Order
 from reconciliation import message_handover
 
@@ -134,7 +134,7 @@ def _page(
 
 
 def _tell(request: HttpRequest, message: CustomerMessage) -> None:
-    errors = [one for one in (message.email_error, message.webhook_error) if one]
+    errors = errors_of(message)
     if errors:
         messages.error(request, _("The message was not sent. %s") % " ".join(errors))
     elif HandOver.PENDING not in (message.email, message.webhook):

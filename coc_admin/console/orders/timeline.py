@@ -11,6 +11,7 @@ from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from coc_admin.console.formats import format_quantity
+from coc_admin.console.job_names import job_name
 from coc_admin.console.orders.item_timeline import notes_of
 from orders import reasons
 from orders.models import (
@@ -147,7 +148,7 @@ def _event_line(event: OrderEvent, items: Mapping[str, OrderItem]) -> Line:
 def _who(kind: str, name: str) -> str:
     return {
         ActorKind.API: gettext("API client %(name)s") % {"name": name},
-        ActorKind.JOB: gettext("Job: %(name)s") % {"name": name},
+        ActorKind.JOB: gettext("Job: %(name)s") % {"name": job_name(name)},
     }.get(ActorKind(kind), name)
 
 

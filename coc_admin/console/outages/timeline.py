@@ -18,6 +18,7 @@ from coc_admin.console.formats import (
     format_quantity,
     format_span,
 )
+from coc_admin.console.job_names import job_name
 from coc_admin.console.orders.timeline import Line
 from orders import reasons
 from reconciliation.models import (
@@ -89,7 +90,9 @@ def _line(change: ConnectionChange) -> Line:
     states = (ConnectionState(change.old_state), ConnectionState(change.new_state))
     tone, title = _TITLES.get(states) or _TITLES_BY_NEW[states[1]]
     why = reasons.read(change.reason, change.reason_codes)
-    return Line(change.at, tone, str(title), change.actor, why)
+    # Only jobs write reasons as codes; a person may have the name of one.
+    actor = change.actor if change.reason_codes is None else job_name(change.actor)
+    return Line(change.at, tone, str(title), actor, why)
 
 
 def span(start: datetime | None, end: datetime | None) -> str:

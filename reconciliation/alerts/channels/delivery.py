@@ -28,6 +28,7 @@ from reconciliation.models import (
     DeliveryState,
 )
 from reconciliation.queue import leases
+from reconciliation.reasons import columns
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ _FIRST_PAUSE = timedelta(seconds=30)
 _LONGEST_PAUSE = timedelta(hours=1)
 # Longer than any sending may take.
 _CLAIM = timedelta(seconds=90)
+_MAX_ERROR = 300
 _LEASE = "deliveries"
 _MOST_A_CYCLE = 200
 
@@ -150,13 +152,13 @@ def _note_failure(delivery: Delivery, error: str, now: datetime) -> None:
     ended = {"state": DeliveryState.FAILED, "finished_at": now} if over else {"due_at": now + pause}
     with transaction.atomic():
         Delivery.objects.filter(pk=delivery.pk, state=DeliveryState.PENDING).update(
-            **ended, claimed_until=None, error=error
+            **ended, claimed_until=None, **columns("error", error, limit=_MAX_ERROR)
         )
         # A test says itself what became of it.
         if delivery.kind != DeliveryKind.TEST:
             Channel.objects.filter(pk=delivery.channel_id).update(
                 failures=F("failures") + 1,
                 failing_since=Coalesce("failing_since", now),
-                last_error=error,
+                **columns("last_error", error, limit=_MAX_ERROR),
             )
     logger.warning("Delivery %s over channel %s: %s", delivery.pk, delivery.channel_id, error)

@@ -15,31 +15,31 @@ from functools import cache
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
+from django.utils import translation
 
 from reconciliation.alerts.channels import addresses
 from reconciliation.alerts.channels.no_mail import MailNotConfigured
 from reconciliation.oci.errors import OciConfigurationFault, OciNoAnswer
 from reconciliation.oci.transport import HttpRequest, Transport
+from reconciliation.reasons import Reason, join, say
 
 SIGNATURE = "X-COC-Signature"
 TIMESTAMP = "X-COC-Timestamp"
 DELIVERY = "X-COC-Delivery"
 _CONNECT_SECONDS = 2.0
 _KINDS = {
-    "connect": "The receiver could not be reached.",
-    "timeout": "The receiver did not answer in time.",
-    "malformed": "The receiver's answer could not be understood.",
+    "connect": "receiver_unreached",
+    "timeout": "receiver_timeout",
+    "malformed": "receiver_malformed",
 }
-_MAIL_LATE = "The e-mail server did not answer in time."
-_MAIL_BROKEN = "The e-mail server broke off the connection."
 
 
 class NotSent(Exception):
     """A message was not sent; the text has the reason, without any address or secret."""
 
-    def __init__(self, detail: str) -> None:
+    def __init__(self, detail: Reason) -> None:
         super().__init__(detail)
-        self.detail = detail[:300]
+        self.detail = detail
 
 
 def signature(*, secret: str, timestamp: str, body: bytes) -> str:
@@ -57,7 +57,7 @@ def post_json(*, url: str, body: bytes, uid: str, secret: str = "", at: float) -
     try:
         addresses.check_webhook(url)
     except ValidationError as error:
-        raise NotSent(f"The address may not be called. {error.message}") from None
+        raise NotSent(join(say("receiver_not_permitted"), _in_english(error))) from None
     timestamp = str(int(at))
     headers = {
         "Content-Type": "application/json",
@@ -97,28 +97,34 @@ def send_mail(
     """
     named = {**(headers or {}), "Message-ID": message_id}
     if any("\n" in text or "\r" in text for text in (*to, subject, sender, *named.values())):
-        raise NotSent("A line break stands where none may be.")
+        raise NotSent(say("mail_line_break"))
     mail = EmailMessage(
         subject, body, sender or settings.DEFAULT_FROM_EMAIL, list(to), headers=named
     )
     try:
         handed_over = mail.send()
     except smtplib.SMTPResponseException as error:
-        raise NotSent(f"The e-mail server refused the message ({error.smtp_code}).") from None
+        raise NotSent(say("mail_refused", why=error.smtp_code)) from None
     except smtplib.SMTPServerDisconnected as error:
-        raise NotSent(_MAIL_LATE if _is_late(error) else _MAIL_BROKEN) from None
+        raise NotSent(say("mail_late" if _is_late(error) else "mail_broken")) from None
     except smtplib.SMTPException as error:
-        raise NotSent(f"The e-mail server refused the message ({type(error).__name__}).") from None
+        raise NotSent(say("mail_refused", why=type(error).__name__)) from None
     except TimeoutError:
-        raise NotSent(_MAIL_LATE) from None
-    except MailNotConfigured as error:
-        raise NotSent(str(error)) from None
+        raise NotSent(say("mail_late")) from None
+    except MailNotConfigured:
+        raise NotSent(say("mail_not_set_up")) from None
     except OSError:
-        raise NotSent("The e-mail server could not be reached.") from None
+        raise NotSent(say("mail_unreached")) from None
     except ValueError:
-        raise NotSent("An address or the subject cannot be used in an e-mail.") from None
+        raise NotSent(say("mail_unusable")) from None
     if not handed_over:
-        raise NotSent("The e-mail was not accepted.")
+        raise NotSent(say("mail_not_accepted"))
+
+
+def _in_english(error: ValidationError) -> str:
+    """Return the fault of an address as it is stored; the form names it in the reader's words."""
+    with translation.override(settings.LANGUAGE_CODE):
+        return str(error.message)
 
 
 def _is_late(error: BaseException) -> bool:
@@ -142,15 +148,14 @@ def _call(request: HttpRequest) -> int:
     try:
         return _transport().call(request).status
     except OciNoAnswer as error:
-        raise NotSent(
-            f"{_KINDS.get(error.kind, _KINDS['malformed'])} {error.detail}".strip()
-        ) from None
+        code = _KINDS.get(error.kind, _KINDS["malformed"])
+        raise NotSent(join(say(code), error.detail)) from None
     except OciConfigurationFault:
-        raise NotSent("The address cannot be used.") from None
+        raise NotSent(say("receiver_unusable")) from None
 
 
 def _judge(status: int) -> None:
     if 300 <= status < 400:
-        raise NotSent(f"The receiver answered with a redirect, which is not followed ({status}).")
+        raise NotSent(say("receiver_redirects", status=status))
     if not 200 <= status < 300:
-        raise NotSent(f"The receiver refused the message (HTTP {status}).")
+        raise NotSent(say("receiver_refused", status=status))

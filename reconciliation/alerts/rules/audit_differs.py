@@ -8,11 +8,9 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from reconciliation.alerts import named
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.models import JobKind, JobState, MaintenanceJob, Priority
-
-# Documents that the data name, to tell one audit's findings from the next one's.
-MOST_NAMED = 50
 
 
 class AuditDiffers(Rule):
@@ -35,15 +33,11 @@ class AuditDiffers(Rule):
 
     def is_same(self, before: Data, after: Data) -> bool:
         """Return False if none of the documents differed in the audit before."""
-        known, named = _all_named(before), _all_named(after)
-        return known is None or named is None or bool(known & named)
+        return named.is_same(before, after, "documents")
 
     def has_grown(self, before: Data, after: Data) -> bool:
         """Call people again when more documents differ, or others."""
-        known, named = _all_named(before), _all_named(after)
-        if known is None or named is None:
-            return bool(after["documents"] > before.get("documents", 0))
-        return not named <= known
+        return named.has_grown(before, after, "documents")
 
     def text(self, data: Data) -> Text:
         """Describe how many, and what to do."""
@@ -61,16 +55,11 @@ class AuditDiffers(Rule):
 
 def _named(done: QuerySet[MaintenanceJob], number: int) -> list[str]:
     """Return the ids of the last audit's findings; none if there are too many."""
-    if number > MOST_NAMED:
+    if number > named.MOST:
         return []
     rows = done.order_by("-pk").values_list("rows", flat=True).first() or []
-    return sorted(row["reservation_id"] for row in rows if "reservation_id" in row)
-
-
-def _all_named(data: Data) -> set[str] | None:
-    """Return the ids if the data name every document."""
-    named = set(data.get("named", ()))
-    return named if named and len(data["named"]) == data["documents"] else None
+    ids = [row["reservation_id"] for row in rows if "reservation_id" in row]
+    return named.names(ids, number)
 
 
 RULE = AuditDiffers()

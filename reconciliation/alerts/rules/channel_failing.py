@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders.reasons import read
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.alerts.site_figures import Sites
 from reconciliation.models import Alert, Channel, Priority
@@ -29,14 +30,20 @@ class ChannelFailing(Rule):
                 context=f"channel:{channel.pk}",
                 priority=Priority.WARN,
                 link=f"/alerts/channels/{channel.pk}/",
-                data={"channel": channel.pk, "name": channel.name, "error": channel.last_error},
+                data={
+                    "channel": channel.pk,
+                    "name": channel.name,
+                    "error": channel.last_error,
+                    "error_codes": channel.last_error_codes,
+                },
                 since=channel.failing_since or facts.now,
             )
 
     def text(self, data: Data) -> Text:
         """Name the channel, the time and the reason."""
         message = _("The channel %(name)s has taken no message since %(time)s. %(error)s")
-        words = {"name": data["name"], "time": moment_of(data), "error": data["error"]}
+        error = read(data["error"], data.get("error_codes"))
+        words = {"name": data["name"], "time": moment_of(data), "error": error}
         return Text(
             message % words,
             _(

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from orders import promises
-from reconciliation.alerts import phrases
+from reconciliation.alerts import named, phrases
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.models import Priority
 
@@ -25,16 +25,24 @@ class PromisePassed(Rule):
         late = promises.overdue(facts.now).order_by()
         found = late.aggregate(number=Count("pk"), since=Min("promised_until"))
         if found["number"]:
+            keys = late.order_by("pk").values_list("pk", flat=True)[: named.MOST]
             yield Found(
                 priority=Priority.WARN,
                 link="/desk/",
-                data={"orders": found["number"]},
+                data={
+                    "orders": found["number"],
+                    "named": named.names(map(str, keys), found["number"]),
+                },
                 since=found["since"],
             )
 
+    def is_same(self, before: Data, after: Data) -> bool:
+        """Return False if none of the dates had passed before."""
+        return named.is_same(before, after, "orders")
+
     def has_grown(self, before: Data, after: Data) -> bool:
         """Call people again when another date has passed."""
-        return bool(after["orders"] > before.get("orders", 0))
+        return named.has_grown(before, after, "orders")
 
     def text(self, data: Data) -> Text:
         """Describe how many, and what to do."""

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from orders.models import OrderEvent
-from reconciliation.alerts import phrases
+from reconciliation.alerts import named, phrases
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.alerts.site_figures import Sites
 from reconciliation.models import Alert, AlertState, Priority, ReportDay
@@ -28,10 +28,13 @@ class ReportFailure(Rule):
     def find(self, facts: Facts) -> Iterable[Found]:
         """Yield the reports that failed, and the oldest event that is in no report."""
         failed = ReportDay.objects.exclude(last_error="").order_by("date", "site_id", "report_type")
-        first = failed.first()
-        if first is not None:
+        reports = list(failed[: named.MOST + 1])
+        if reports:
+            first = reports[0]
+            number = len(reports) if len(reports) <= named.MOST else failed.count()
             data: dict[str, object] = {
-                "reports": failed.count(),
+                "reports": number,
+                "named": named.names(map(str, reports), number),
                 "date": f"{first.date:%Y-%m-%d}",
                 "kind": first.report_type,
                 "site": first.site_id,
@@ -44,6 +47,16 @@ class ReportFailure(Rule):
             yield Found(
                 priority=Priority.ACTION, link="/", context=BEHIND, data=data, since=behind.at
             )
+
+    def is_same(self, before: Data, after: Data) -> bool:
+        """Return False if none of the reports had failed before."""
+        if "reports" not in after:
+            return True
+        return named.is_same(before, after, "reports")
+
+    def has_grown(self, before: Data, after: Data) -> bool:
+        """Call people again when another report fails."""
+        return "reports" in after and named.has_grown(before, after, "reports")
 
     def text(self, data: Data) -> Text:
         """Name the reports, the reason, and what to check."""

@@ -9,7 +9,7 @@ from django.db.models import Count, Min
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from reconciliation.alerts import phrases
+from reconciliation.alerts import named, phrases
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of
 from reconciliation.alerts.site_figures import Sites
 from reconciliation.models import Alert, Priority
@@ -36,6 +36,7 @@ class VanishedOrders(Rule):
         for row in of_day.order_by("-date", "site_id")[:MOST_DAYS]:
             day = f"{row['date']:%Y-%m-%d}"
             orders = still_vanished().filter(site_id=row["site_id"], date=row["date"])
+            numbers = list(orders.values_list("order_no", flat=True)[: named.MOST])
             yield Found(
                 context=f"{row['site_id']}:{day}",
                 priority=Priority.ACTION,
@@ -44,10 +45,19 @@ class VanishedOrders(Rule):
                     "site": row["site_id"],
                     "date": day,
                     "orders": row["number"],
-                    "order_nos": list(orders.values_list("order_no", flat=True)[:MOST_NAMED]),
+                    "order_nos": numbers[:MOST_NAMED],
+                    "named": named.names(numbers, row["number"]),
                 },
                 since=row["first"],
             )
+
+    def is_same(self, before: Data, after: Data) -> bool:
+        """Return False if none of the orders had vanished before."""
+        return named.is_same(before, after, "orders")
+
+    def has_grown(self, before: Data, after: Data) -> bool:
+        """Call people again when another order has vanished."""
+        return named.has_grown(before, after, "orders")
 
     def text(self, data: Data) -> Text:
         """Name the orders, and the command that finds the files that still have them."""

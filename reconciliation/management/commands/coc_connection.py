@@ -13,6 +13,7 @@ from reconciliation import connection
 from reconciliation.alerts.phrases import at_stake, moment
 from reconciliation.alerts.refresh import refresh_alerts
 from reconciliation.models import CallHealth
+from reconciliation.outages import planned
 from reconciliation.runs.status import summary
 
 
@@ -21,8 +22,8 @@ class Command(BaseCommand):
 
     help = (
         "Shows the state of the connection to OCI (status), takes it offline until it is released"
-        " (force-offline), or releases it (release): it is then probed and goes online"
-        " when OCI answers and nothing waits any more."
+        " (force-offline), or releases it (release), which ends a planned outage: it is then"
+        " probed and goes online when OCI answers and nothing waits any more."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -35,16 +36,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Do it and print the state that results. Exit code 1 without a reason."""
         now = timezone.now()
-        act = {"force-offline": connection.force_offline, "release": connection.release_forced}
-        if options["action"] in act:
+        if options["action"] != "status":
             try:
-                changed = act[options["action"]](
-                    actor=at_the_command_line(), reason=options["reason"], now=now
-                )
+                self._change(options["action"], options["reason"], now)
             except connection.ReasonRequired as error:
                 raise CommandError(f"{error} Use --reason.") from None
-            if not changed:
-                self.stdout.write("Nothing to change.")
             refresh_alerts(now)
         status = summary()
         reason = f" ({status.reason})" if status.reason else ""
@@ -52,6 +48,18 @@ class Command(BaseCommand):
         for kind, calls in connection.healths().items():
             self.stdout.write(_fares(str(kind), calls, now))
         self.stdout.write(at_stake(status.waiting))
+
+    def _change(self, action: str, reason: str, now: datetime) -> None:
+        actor = at_the_command_line()
+        if action == "release":
+            ended = planned.release(actor=actor, reason=reason, now=now)
+            changed = ended is not None
+            for window in ended or ():
+                self.stdout.write(f"Ended {window} ({window.owner}: {window.note}).")
+        else:
+            changed = connection.force_offline(actor=actor, reason=reason, now=now)
+        if not changed:
+            self.stdout.write("Nothing to change.")
 
 
 def _fares(kind: str, calls: CallHealth, now: datetime) -> str:

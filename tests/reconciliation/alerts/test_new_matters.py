@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from orders.actors import person
-from orders.models import Order, Site
+from orders.models import Order, ReservationState, Site
 from reconciliation import connection
 from reconciliation.alerts.actions import acknowledge
 from reconciliation.alerts.lifecycle import open_alerts
@@ -22,7 +22,9 @@ from reconciliation.models import (
     HeldFigures,
     OfflineCause,
     Outage,
+    ReportDay,
     Run,
+    VanishedOrder,
 )
 from reconciliation.outages import planned
 from tests.factories import capture, make_site
@@ -230,3 +232,81 @@ def test_run_that_another_outage_stopped_has_an_alert_of_its_own() -> None:
     assert alert_of("still_offline", 3).handling == "acknowledged"
     stopped(Outage.objects.create(lost_at=at(4), detected_at=at(4)), 4)
     assert alert_of("still_offline", 5).handling == ""
+
+
+def change_one(alert: str, minutes: float, change: Callable[[], object]) -> Alert:
+    """Acknowledge an alert, then let something else be in the place of what it names."""
+    acknowledged(alert, minutes)
+    change()
+    return alert_of(alert, minutes + 1)
+
+
+def test_other_report_that_fails_has_an_alert_of_its_own() -> None:
+    site, day = make_site("shop"), date(2026, 3, 1)
+    offline, live = (
+        ReportDay.objects.create(site=site, date=day, report_type=kind, last_error=error)
+        for kind, error in (("offline", "No space left."), ("live", ""))
+    )
+
+    def instead() -> None:
+        ReportDay.objects.filter(pk=offline.pk).update(last_error="")
+        ReportDay.objects.filter(pk=live.pk).update(last_error="No space left.")
+
+    alert = change_one("report_failure", 1, instead)
+    assert (alert.handling, alert.occurrence, alert.data["reports"]) == ("", 2, 1)
+    # One that joins is the same matter, and calls people again; one that leaves does not.
+    alert = change_one("report_failure", 3, lambda: ReportDay.objects.update(last_error="Full."))
+    assert (alert.handling, alert.occurrence) == ("", 2)
+    assert alert.events.order_by("pk").values_list("kind", flat=True).last() == "worse"
+    alert = change_one("report_failure", 5, lambda: ReportDay.objects.get(pk=live.pk).delete())
+    assert (alert.handling, alert.occurrence) == ("acknowledged", 2)
+
+
+def vanish(no: str, minutes: float) -> None:
+    VanishedOrder.objects.create(
+        site_id="shop", order_no=no, date=date(2026, 3, 1), file="a.json", found_at=at(minutes)
+    )
+
+
+def test_other_order_that_vanishes_has_an_alert_of_its_own() -> None:
+    def instead() -> None:
+        VanishedOrder.objects.update(given_up_at=at(1))
+        vanish("2", 1)
+
+    vanish("1", 0)
+    alert = change_one("vanished_orders", 1, instead)
+    assert (alert.handling, alert.occurrence, alert.data["order_nos"]) == ("", 2, ["2"])
+    alert = change_one("vanished_orders", 3, lambda: vanish("3", 3))
+    assert (alert.handling, alert.occurrence) == ("", 2)
+    given_up = VanishedOrder.objects.filter(order_no="2")
+    alert = change_one("vanished_orders", 5, lambda: given_up.update(given_up_at=at(5)))
+    assert (alert.handling, alert.occurrence) == ("acknowledged", 2)
+
+
+def test_other_promised_date_that_passes_has_an_alert_of_its_own() -> None:
+    site = make_site("shop", stock={"MUG": 9})
+    for no in ("1", "2"):
+        capture(site, no, [("MUG", 1)], at=NOW)
+    Order.objects.update(reservation_state=ReservationState.NOTHING)
+    Order.objects.filter(order_no="1").update(promised_until=at(0))
+    Order.objects.filter(order_no="2").update(promised_until=at(60))
+
+    def instead() -> None:
+        Order.objects.filter(order_no="1").update(promised_until=at(90))
+        Order.objects.filter(order_no="2").update(promised_until=at(1))
+
+    alert = change_one("promise_passed", 1, instead)
+    assert (alert.handling, alert.occurrence, alert.data["orders"]) == ("", 2, 1)
+
+
+def test_more_than_can_be_named_are_compared_by_their_number() -> None:
+    rule = RULES["report_failure"]
+    few: Data = {"reports": 2, "named": ["a", "b"]}
+    many: Data = {"reports": 200, "named": []}
+    more: Data = {"reports": 201, "named": []}
+    before_names: Data = {"reports": 2}
+    assert rule.has_grown(few, many)
+    assert rule.has_grown(many, more)
+    assert not rule.has_grown(before_names, few)
+    for pair in [(few, many), (many, few), (before_names, few)]:
+        assert rule.is_same(*pair)

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
 from django_q.models import OrmQ
 
 from orders.actors import job
@@ -248,3 +250,19 @@ def test_a_tick_that_fails_does_not_end_the_loop(
     one = monitor(clock, does=fail_twice)
     one.run(stop)
     assert len(calls) == 3
+
+
+def test_a_tick_without_work_asks_little(clock: Clock) -> None:
+    one = monitor(clock)
+    connection.note_good(clock.now)
+    waiting_order(reservation_state="COMPLETELY_RESERVED")
+    one.tick()
+    clock.go(1)
+    # Not the tick of the alerts, nor of the retry cycle, which come every few seconds.
+    with CaptureQueriesContext(database) as asked:
+        assert one.tick() is True
+    statements = [query["sql"] for query in asked.captured_queries]
+    assert len(statements) == 17, "\n".join(statements)
+    assert [sql for sql in statements if " JOIN " in sql] == []
+    of_connection = [sql for sql in statements if 'FROM "reconciliation_connection"' in sql]
+    assert len(of_connection) == 2

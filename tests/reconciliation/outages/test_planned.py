@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.core.management import call_command
 from django.utils import translation
 
 from orders.actors import person
@@ -183,12 +184,42 @@ def test_hold_of_an_operator_outlasts_the_window() -> None:
     assert (found.state, found.forced_by) == ("FORCED_OFFLINE", "anna")
 
 
-def test_release_by_hand_is_not_undone() -> None:
-    plan()
+def test_release_by_hand_ends_the_window_and_is_not_undone() -> None:
+    window = plan()
     planned.keep_times(at(10))
-    connection.release_forced(actor=ANNA, reason="Needed", now=at(15))
+    assert planned.release(actor=ANNA, reason=" Needed ", now=at(15)) == [window]
+    assert planned.release(actor=ANNA, reason="Again", now=at(16)) is None
     planned.keep_times(at(16))
-    assert state() == "OFFLINE"
+    window.refresh_from_db()
+    assert (state(), window.state, window.ended_at) == ("OFFLINE", "over", at(15))
+    assert (window.ended_by, window.end_reason) == ("anna", "Needed")
+
+
+def test_release_without_a_reason_ends_nothing() -> None:
+    window = plan()
+    planned.keep_times(at(10))
+    with pytest.raises(connection.ReasonRequired):
+        planned.release(actor=ANNA, reason=" ", now=at(15))
+    window.refresh_from_db()
+    assert (state(), window.ended_at) == ("FORCED_OFFLINE", None)
+
+
+def test_release_of_an_operators_hold_ends_the_window_that_runs_and_no_coming_one() -> None:
+    window, coming = plan(), plan(100, 110)
+    connection.force_offline(actor=ANNA, reason="Trouble", now=at(5))
+    planned.keep_times(at(10))
+    assert planned.release(actor=ANNA, reason="Repaired", now=at(15)) == [window]
+    coming.refresh_from_db()
+    assert (state(), coming.state) == ("OFFLINE", "planned")
+
+
+def test_command_that_releases_ends_the_window(capsys: pytest.CaptureFixture[str]) -> None:
+    window = plan()
+    planned.keep_times(at(10))
+    call_command("coc_connection", "release", reason="Needed")
+    window.refresh_from_db()
+    assert (state(), window.state, window.end_reason) == ("OFFLINE", "over", "Needed")
+    assert f"Ended {window} (Ops: Update)." in capsys.readouterr().out
 
 
 def test_adjoining_window_takes_over() -> None:

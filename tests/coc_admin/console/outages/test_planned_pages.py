@@ -147,3 +147,26 @@ def test_hour_that_does_not_exist_is_refused() -> None:
 def test_viewer_sees_no_way_to_plan(viewer: Client, outage: Scene) -> None:
     assert "/outages/plan/" not in viewer.get("/outages/").content.decode()
     assert viewer.get("/outages/plan/").status_code == 403
+
+
+def test_release_by_its_address_ends_the_window_that_holds(operator: Client, outage: Scene) -> None:
+    found = planned.plan(
+        starts_at=timezone.now(),
+        ends_at=timezone.now() + timedelta(hours=1),
+        owner="Ops",
+        note="Update <b>",
+        actor=person("otto"),
+        now=timezone.now(),
+    )
+    planned.keep_times(timezone.now())
+    page = operator.get("/connection/release/").content.decode()
+    until = format_time(found.ends_at)
+    assert f"The planned outage (Ops: Update &lt;b&gt;) ends now instead of at {until}." in page
+    for _ in range(2):
+        operator.post("/connection/release/", {"reason": "Needed."})
+    found.refresh_from_db()
+    assert (found.state, found.ended_by, found.end_reason) == ("over", "otto", "Needed.")
+    assert planned.running() == []
+    actions = ["connection.released", "outage.plan_ended"]
+    assert list(AuditEntry.objects.values_list("action", flat=True).order_by("pk")) == actions
+    assert "ends now" not in operator.get("/connection/release/").content.decode()
