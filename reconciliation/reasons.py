@@ -155,6 +155,7 @@ register(
         "letter_interrupted": _("The sending was interrupted. The message may have arrived."),
         "letter_late": _("The message could not be sent for a day."),
         "letter_undone": _("The remedy was undone before the message was sent."),
+        "question_ended": _("The question had ended before it was sent."),
         "letter_waits": _(
             "OCI has not confirmed the replacement yet. Send the message once it has."
         ),

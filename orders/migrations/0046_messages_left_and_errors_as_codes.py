@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0044_documents_of_adjustments'),
+        ('orders', '0045_asks_of_customers'),
     ]
 
     operations = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from orders import asks
 from orders.models import (
     CustomerMessage,
     HandOver,
@@ -37,7 +38,10 @@ def give_up_if_ended(
     """
     state = _ending(message, order, now=now)
     if state is not None:
-        message_handover.give_up(message, _WHY.get(state, ""))
+        why = _WHY.get(state, "")
+        if state == LetterState.UNDONE and message.kind == MessageKind.ASK:
+            why = say("question_ended")
+        message_handover.give_up(message, why)
     return state
 
 
@@ -49,7 +53,7 @@ def _ending(message: CustomerMessage, order: Order, *, now: datetime) -> LetterS
         return LetterState.INTERRUPTED
     if order.customer_erased_at is not None:
         return LetterState.ERASED
-    if not _is_true(order, message.kind):
+    if not (_is_true(order, message.kind) and asks.may_send(message)):
         return LetterState.UNDONE
     if message.tries == 0 and message.at < now - _LATEST:
         return LetterState.LATE

@@ -26,9 +26,11 @@ from orders.models import (
     OrderEvent,
     Site,
 )
+from reconciliation import message_handover
 from reconciliation.models import AttemptOutcome
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.desk.test_decisions import form_of
+from tests.coc_admin.console.desk.test_interrupted_messages import Died, dies, later, sends
 from tests.coc_admin.console.scene import NOW, Scene
 from tests.factories import know_stock
 
@@ -258,6 +260,26 @@ def test_a_question_that_has_ended_is_not_sent_any_more(merchandiser: Client, or
     CustomerMessage.objects.update(email="pending")
     assert post(merchandiser, order, form).status_code == 302
     assert len(mail.outbox) == 3
+
+
+@pytest.mark.parametrize("is_over", [False, True], ids=["waiting", "withdrawn"])
+def test_a_question_that_a_dead_process_left_is_sent_once_while_it_waits(
+    merchandiser: Client, order: Order, monkeypatch: pytest.MonkeyPatch, is_over: bool
+) -> None:
+    form = question(merchandiser, order)
+    with monkeypatch.context() as patched:
+        patched.setattr(message_handover, "hand_over", dies)
+        with pytest.raises(Died):
+            post(merchandiser, order, form)
+    if is_over:
+        answer(merchandiser, order, "withdrawn")
+    assert [sends(later(2)), sends(later(2))] == [1, 0]
+    message = CustomerMessage.objects.get()
+    if is_over:
+        why = "The question had ended before it was sent."
+        assert (message.email, message.email_error, mail.outbox) == ("failed", why, [])
+    else:
+        assert (message.email, len(mail.outbox)) == ("sent", 1)
 
 
 def test_the_hand_over_goes_on_and_the_page_says_when(merchandiser: Client, order: Order) -> None:
