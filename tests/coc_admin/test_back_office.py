@@ -28,6 +28,7 @@ HARMLESS = {
     "orders.CustomerMessage.token",
     "orders.CustomerMessage.webhook",
     "orders.CustomerMessage.webhook_error",
+    "orders.CustomerMessage.webhook_error_codes",
     "orders.MessageTemplate.body",
     "orders.Order.payload_hash",
     "reconciliation.MaintenanceJob.key",

@@ -62,7 +62,7 @@ class DeskFilterForm(forms.Form):
     )
     asked = forms.ChoiceField(
         choices=[
-            ("", _("Not waiting for the customer")),
+            ("", _("Not waiting")),
             ("waiting", _("Waiting for the customer")),
             ("any", _("All")),
         ],
