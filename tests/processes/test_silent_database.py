@@ -151,7 +151,7 @@ def test_orders_flow_again_within_seconds_and_nothing_is_lost_or_doubled(
 
     hole.swallow()
     silent = time.monotonic()
-    wait_for(lambda: ready.answers[-1] == 503, "the word that the database is away")
+    wait_for(lambda: ready.answers[-1:] == [503], "the word that the database is away")
     told_after = time.monotonic() - silent
     time.sleep(max(0.0, SILENT_SECONDS - told_after))
     before = [set(one.accepted) for one in storefronts]
@@ -162,7 +162,7 @@ def test_orders_flow_again_within_seconds_and_nothing_is_lost_or_doubled(
         "orders of every storefront to be accepted again",
     )
     back = time.monotonic() - passed
-    wait_for(lambda: ready.answers[-1] == 200, "everything to be ready")
+    wait_for(lambda: ready.answers[-1:] == [200], "everything to be ready")
     ready_after = time.monotonic() - passed
     for one in (*storefronts, alive, ready):
         one.stop.set()
