@@ -288,6 +288,23 @@ def test_orders_are_filtered_and_exported_without_javascript(
     assert [row.split(",")[1] for row in rows] == numbers
 
 
+LISTS = ("orders", "desk", "desk-skus", "inventory", "outages", "runs", "reports")
+# Pixels from the top of a window of 1440 x 900.
+FIRST_ROW = 320
+
+
+def test_the_first_row_of_each_list_is_near_the_top(outage: scene.Scene, open_page: Open) -> None:
+    scene.make_outage(outage.run)
+    publish.project_and_merge(now=scene.NOW)
+    low = {}
+    for name in LISTS:
+        page = open_page(PAGES[name], width=1440)
+        row = page.locator("main tbody tr").first.bounding_box()
+        if row is None or row["y"] > FIRST_ROW:
+            low[name] = row
+    assert low == {}
+
+
 def test_an_outage_has_a_table_of_its_chart_and_a_text_to_copy(
     outage: scene.Scene, open_page: Open
 ) -> None:
