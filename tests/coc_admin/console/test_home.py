@@ -43,11 +43,12 @@ def test_home_shows_what_waits_and_what_happened(viewer: Client, outage: Scene) 
     assert "Cancel them, or reserve them again when there is stock." in page
     assert "<strong>1</strong> completely reserved, <strong>1</strong> partially reserved" in page
     assert "NorthShop</span>: Oversold, 2 orders" in " ".join(page.split())
+    assert re.search(r"Longest wait</dt>\s*<dd>\d+ d \d+ h</dd>", page)
 
 
 def test_live_part_is_the_same_partial(viewer: Client, outage: Scene) -> None:
     def without_ages(text: str) -> str:
-        return re.sub(r"\d+ \w+ ago", "", text)
+        return re.sub(r"\d+ \w+ ago|\d+ d \d+ h", "", text)
 
     page = without_ages(viewer.get("/").content.decode())
     fragment = without_ages(viewer.get("/live/home/").content.decode())
