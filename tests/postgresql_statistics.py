@@ -10,8 +10,8 @@ from django.db import connection
 def forget(tables: Sequence[str]) -> None:
     """Make PostgreSQL forget what it has counted in `tables`, until the transaction is undone.
 
-    A test that looks at plans depends on nothing else then: not on whether, and after which rows,
-    autovacuum has counted them.
+    The user of the database must be a superuser. The plans then depend on nothing else: not on
+    whether, and after which rows, autovacuum has counted the tables.
     """
     with connection.cursor() as cursor:
         cursor.execute(
