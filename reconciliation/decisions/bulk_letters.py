@@ -1,4 +1,4 @@
-"""Telling the customers of a bulk remedy, each once and only after the remedy of the order.
+"""Messages to the customers of a bulk remedy: each is sent once, after the order's remedy.
 
 `request` stores with a confirmed remedy that its customers are told, and the texts as the person
 saw them. `resume` writes each message in the transaction in which the remedy succeeds. That of a

@@ -149,7 +149,7 @@ def _take(job_id: int, now: datetime) -> bool:
         with transaction.atomic():
             return bool(waiting.update(state=JobState.RUNNING, started_at=now))
     except IntegrityError:
-        # Another of its kind runs; whoever ends that one wakes this one.
+        # Another job of this kind runs; it enqueues this one when it ends.
         return False
 
 

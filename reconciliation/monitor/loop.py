@@ -106,7 +106,7 @@ class Monitor:
         return True
 
     def _refresh_alerts(self, now: datetime) -> None:
-        # Read anew: this tick or a probe may have changed it.
+        # Read again: this tick or a probe may have changed it.
         state = connection.current_state()
         # An alert about the connection does not wait for its turn.
         has_moved = self._has_moved(state)

@@ -139,8 +139,8 @@ def release(*, actor: Actor, reason: str, now: datetime) -> list[PlannedOutage] 
     """Release a connection that is forced offline, and end the windows that run; return those.
 
     None if the connection was not forced (nothing changes). Raises connection.ReasonRequired.
-    Whoever releases lets Omnichannel Inventory be called again, so no window may go on: not even
-    one that found the connection forced by a person.
+    After a release Omnichannel Inventory is called again, so every running window ends, also one
+    that began while a person had forced the connection offline.
     """
     with transaction.atomic():
         # This locks the connection, as `_lock` does.

@@ -1,4 +1,4 @@
-"""Telling the customers of a bulk remedy: the part of its preview, and what became of each."""
+"""Messages to the customers of a bulk remedy: their part of the preview, and each result."""
 
 from __future__ import annotations
 

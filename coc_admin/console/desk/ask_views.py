@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from coc_admin.console import audit
 from coc_admin.console.desk.ask_forms import USUAL_DAYS, AnswerForm, AskForm, DayField
+from coc_admin.console.desk.decision_forms import NotCarriedOut
 from coc_admin.console.messages.views import route_of
 from coc_admin.console.remedies.promise_views import end_of, likely_day
 from orders import asks, lifecycle
@@ -30,24 +31,15 @@ ASK = "ask"
 ANSWER = "answer"
 
 
-class NotAsked(Exception):
-    """Nothing was stored or sent: the form with its mistakes, and why."""
-
-    def __init__(self, form: forms.Form, detail: str = "") -> None:
-        super().__init__(detail)
-        self.form = form
-        self.detail = detail
-
-
 def ask(request: HttpRequest, order: Order) -> Ask:
-    """Ask the customer what the panel's form says. Raises NotAsked."""
+    """Ask the customer what the panel's form says. Raises NotCarriedOut."""
     form = AskForm(request.POST, order=order, now=timezone.now())
     if not form.is_valid():
-        raise NotAsked(form)
+        raise NotCarriedOut(form)
     recipient = str(order.customer.get("email") or "")[:254]
     letter = form.letter(route_of(order), recipient)
     if not (letter.by_email or letter.by_webhook):
-        raise NotAsked(form, _("The customer can't be told from here."))
+        raise NotCarriedOut(form, _("The customer can't be told from here."))
     try:
         return questions.ask(
             order_id=order.pk,
@@ -59,7 +51,7 @@ def ask(request: HttpRequest, order: Order) -> Ask:
             on_letter=lambda message: _record(request, order, message),
         )
     except CannotRemedy as error:
-        raise NotAsked(form, error.detail) from error
+        raise NotCarriedOut(form, error.detail) from error
 
 
 def _record(request: HttpRequest, order: Order, message: CustomerMessage) -> None:
@@ -76,10 +68,10 @@ def _record(request: HttpRequest, order: Order, message: CustomerMessage) -> Non
 
 
 def record_answer(request: HttpRequest, order: Order) -> Ask:
-    """Record the answer that the panel's form says. Raises NotAsked."""
+    """Record the answer that the panel's form says. Raises NotCarriedOut."""
     form = AnswerForm(request.POST)
     if not form.is_valid():
-        raise NotAsked(form)
+        raise NotCarriedOut(form)
     values = form.cleaned_data
     if not Ask.objects.filter(pk=values["ask"], order=order).exists():
         raise Http404
@@ -92,7 +84,7 @@ def record_answer(request: HttpRequest, order: Order) -> Ask:
             now=timezone.now(),
         )
     except CannotRemedy as error:
-        raise NotAsked(form, error.detail) from error
+        raise NotCarriedOut(form, error.detail) from error
 
 
 def asked_context(order: Order, now: datetime) -> dict[str, Any] | None:

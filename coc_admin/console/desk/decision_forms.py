@@ -19,6 +19,15 @@ _DECIDED = (Remedy.REPLACE, Remedy.CANCEL_ITEMS, Remedy.CANCEL_ORDER, Remedy.SET
 _WITH_ITEMS = (Remedy.REPLACE, Remedy.CANCEL_ITEMS)
 
 
+class NotCarriedOut(Exception):
+    """A form of the panel that changed nothing: the form with its mistakes, and why."""
+
+    def __init__(self, form: forms.Form, detail: str = "") -> None:
+        super().__init__(detail)
+        self.form = form
+        self.detail = detail
+
+
 class DecisionForm(ReasonForm):
     """A remedy with its reason and, where `send` is ticked, the message as it was read.
 

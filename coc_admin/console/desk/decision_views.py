@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -15,8 +14,8 @@ from django.utils.translation import gettext as _
 from coc_admin.accounts.assignees import CHANGE_ORDERS
 from coc_admin.console import audit
 from coc_admin.console.desk import queries
-from coc_admin.console.desk.ask_views import ANSWER, ASK, NotAsked, ask, record_answer
-from coc_admin.console.desk.decision_forms import DecisionForm
+from coc_admin.console.desk.ask_views import ANSWER, ASK, ask, record_answer
+from coc_admin.console.desk.decision_forms import DecisionForm, NotCarriedOut
 from coc_admin.console.desk.filters import DeskFilter
 from coc_admin.console.desk.panel import OF_PANEL, address_without, key_of, permitted_order
 from coc_admin.console.messages.views import route_of
@@ -41,17 +40,8 @@ from reconciliation.decisions.decide import decide
 UNDO = "undo"
 
 
-class Refused(Exception):
-    """A decision that was not carried out: the form with its mistakes, and why."""
-
-    def __init__(self, form: forms.Form, detail: str = "") -> None:
-        super().__init__(detail)
-        self.form = form
-        self.detail = detail
-
-
 def decided(request: HttpRequest, order: Order, wanted: DeskFilter) -> HttpResponse:
-    """Carry out what the panel's form says and go to the next order. Raises Refused."""
+    """Carry out what the panel's form says and go to the next order. Raises NotCarriedOut."""
     if not request.user.has_perm(CHANGE_ORDERS):
         raise PermissionDenied(CHANGE_ORDERS)
     if request.POST.get("kind") == UNDO:
@@ -60,11 +50,11 @@ def decided(request: HttpRequest, order: Order, wanted: DeskFilter) -> HttpRespo
         return _asked(request, order, wanted)
     form = DecisionForm(request.POST)
     if not form.is_valid():
-        raise Refused(form)
+        raise NotCarriedOut(form)
     recipient = str(order.customer.get("email") or "")[:254]
     letter = form.letter(route_of(order), recipient)
     if letter is not None and not (letter.by_email or letter.by_webhook):
-        raise Refused(form, _("The customer can't be told from here. Untick the message."))
+        raise NotCarriedOut(form, _("The customer can't be told from here. Untick the message."))
     next_order = queries.next_short_order(wanted.orders(), order, sort=wanted.sort_of_orders)
     try:
         done = decide(
@@ -78,20 +68,17 @@ def decided(request: HttpRequest, order: Order, wanted: DeskFilter) -> HttpRespo
             on_letter=lambda message: _record(request, order, message),
         )
     except OrderRefused as error:
-        raise Refused(form, error.detail) from error
+        raise NotCarriedOut(form, error.detail) from error
     return redirect(_next_address(request, order, next_order, done.message))
 
 
 def _asked(request: HttpRequest, order: Order, wanted: DeskFilter) -> HttpResponse:
     """Ask the customer and go to the next order, or record the answer and stay."""
-    try:
-        if request.POST["kind"] == ASK:
-            next_order = queries.next_short_order(wanted.orders(), order, sort=wanted.sort)
-            message = ask(request, order).message
-            return redirect(_next_address(request, order, next_order, message))
-        answered = record_answer(request, order)
-    except NotAsked as error:
-        raise Refused(error.form, error.detail) from error
+    if request.POST["kind"] == ASK:
+        next_order = queries.next_short_order(wanted.orders(), order, sort=wanted.sort)
+        message = ask(request, order).message
+        return redirect(_next_address(request, order, next_order, message))
+    answered = record_answer(request, order)
     values = {"order": str(order.pk)}
     if answered.answer == AskAnswer.ACCEPTED and answered.sku:
         values["sku_by"] = answered.sku

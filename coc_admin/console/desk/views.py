@@ -23,7 +23,8 @@ from coc_admin.console.bulk.selection import Choice, read_shown
 from coc_admin.console.bulk.selection_views import bar_context
 from coc_admin.console.desk import queries, sku_queries
 from coc_admin.console.desk.assignment_views import assign, person_to_assign
-from coc_admin.console.desk.decision_views import Refused, decided, result_of
+from coc_admin.console.desk.decision_forms import NotCarriedOut
+from coc_admin.console.desk.decision_views import decided, result_of
 from coc_admin.console.desk.filters import DeskFilter, read_desk_filter
 from coc_admin.console.desk.panel import (
     NAMES,
@@ -71,7 +72,7 @@ def desk_orders(request: HttpRequest) -> HttpResponse:
         order = posted
         try:
             return decided(request, posted, wanted)
-        except Refused as error:
+        except NotCarriedOut as error:
             form, refused, status = error.form, error.detail, 409 if error.detail else 400
             order.refresh_from_db()
     panel = panel_context(request, order, form=form, refused=refused) if order else {}
