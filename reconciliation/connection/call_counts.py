@@ -66,8 +66,8 @@ def note_sent(
 ) -> None:
     """Count `calls` that were sent and not answered yet, and see whether OCI counts as lost.
 
-    `since` is when the first of them was sent. What hung before the connection came back says
-    nothing about now.
+    `since` is when the first of them was sent. What hung before the connection came back, or before
+    another process got a good answer, says nothing about now.
     """
     since = since or now
     if since < now:
@@ -77,10 +77,14 @@ def note_sent(
         kind,
         Q(),
         unanswered=F("unanswered") + calls,
-        unanswered_since=Coalesce("unanswered_since", Value(since)),
+        unanswered_since=Coalesce("unanswered_since", _no_earlier_than_last_good(since)),
         last_sent_at=now,
     )
     lose_if_unanswered(now)
+
+
+def _no_earlier_than_last_good(since: datetime) -> Any:
+    return Case(When(last_good_at__gt=since, then=F("last_good_at")), default=Value(since))
 
 
 def note_good(

@@ -164,6 +164,13 @@ def no_kinds_of_calls() -> Any:
     return _replaced(("reconciliation.connection.call_observer._KINDS", {}))
 
 
+def no_good_answers_of_others() -> Any:
+    """Believe that OCI hangs since a call of this process failed, whatever others were answered."""
+    return _replaced(
+        ("reconciliation.connection.call_counts._no_earlier_than_last_good", lambda since: since)
+    )
+
+
 def no_time_limit_in_all() -> Any:
     """Let each call for a live order take as long as the first."""
     return _replaced(("reconciliation.oci.client.OciClient.within", lambda client, seconds: client))
@@ -207,6 +214,7 @@ GUARDS: dict[str, Callable[[], Any]] = {
     "holds of reruns": no_holds_of_reruns,
     "batch lease": no_lease,
     "kinds of calls": no_kinds_of_calls,
+    "good answers of others": no_good_answers_of_others,
     "time limit in all": no_time_limit_in_all,
     "fence of replacements": no_fence_of_replacements,
     "places of promises": no_places,

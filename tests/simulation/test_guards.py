@@ -27,6 +27,7 @@ CAUGHT_BY = {
     "fence of replacements": (7, "waits longer"),
     "places of promises": (382, "promised"),
     "kinds of calls": (34, "is not noticed"),
+    "good answers of others": (2127, "began before its first call"),
     "time limit in all": (53, "a shopper waited"),
     "hand-over window": (56, "was handed over before"),
     "refusals are rows": (5, "no row says so"),

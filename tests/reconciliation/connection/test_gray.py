@@ -94,6 +94,20 @@ def test_writes_that_hang_are_noticed_in_two_seconds_as_they_are_sent() -> None:
     assert Outage.objects.get().detected_at == at(2)
 
 
+def test_an_outage_begins_no_earlier_than_the_last_good_answer_of_another_process() -> None:
+    """A process whose call failed counts from then on; the answer came to another one."""
+    connection.current()
+    Connection.objects.update(since=at(-60))
+    write_fails(2, sent=0)
+    connection.note_good(at(3), kind=RESERVE, sent_at=at(2.5))
+    connection.note_sent(at(4.1), kind=RESERVE, since=at(0))
+    connection.note_sent(at(5.1), kind=RESERVE, since=at(4.5))
+    reads_work(5.2)
+    assert connection.lose_if_unanswered(at(6.9)) is False
+    assert connection.lose_if_unanswered(at(7)) is True
+    assert Outage.objects.get().lost_at == at(3)
+
+
 def test_writes_of_two_orders_that_are_lost_for_four_seconds_are_an_outage() -> None:
     """However few orders come, and however many failures the settings bear."""
     write_fails(0)
