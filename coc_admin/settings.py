@@ -59,6 +59,17 @@ MIDDLEWARE = [
     "coc_admin.accounts.sign_in.passwords.PasswordsBusyMiddleware",
 ]
 
+# What a request that takes orders needs of it (coc_admin.web_server.order_paths): nobody signs in
+# there and no page is shown, and each of the others would cost every order.
+ORDER_MIDDLEWARE = [
+    "coc_admin.client_address.ClientAddressMiddleware",
+    "coc_admin.logs.RequestIdMiddleware",
+    "coc_admin.api.problems.ApiAnswersMiddleware",
+    "coc_admin.request_texts.StorableTextMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
+]
+
 ROOT_URLCONF = "coc_admin.urls"
 WSGI_APPLICATION = "coc_admin.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

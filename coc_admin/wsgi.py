@@ -7,10 +7,11 @@ import os
 from typing import Any
 
 import django
+from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.utils.http import parse_header_parameters
 
-from coc_admin.header_bounds import bounded
+from coc_admin.header_bounds import Application, bounded
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coc_admin.settings")
 
@@ -34,6 +35,24 @@ class Handler(WSGIHandler):
     """Django's own, with requests that are always UTF-8."""
 
     request_class = Utf8Request
+
+
+class OrderHandler(Handler):
+    """Answers requests that take orders, and no others: it runs ORDER_MIDDLEWARE alone."""
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        """Load ORDER_MIDDLEWARE; Django knows one list."""
+        everything = settings.MIDDLEWARE
+        settings.MIDDLEWARE = settings.ORDER_MIDDLEWARE
+        try:
+            super().load_middleware(is_async)
+        finally:
+            settings.MIDDLEWARE = everything
+
+
+def order_application() -> Application:
+    """Return the application of the processes that take orders."""
+    return bounded(OrderHandler())
 
 
 # Nearly all that is loaded stays: looking for garbage meanwhile is a sixth of the start.

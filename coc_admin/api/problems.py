@@ -218,6 +218,9 @@ class ApiAnswersMiddleware:
         if response.status_code >= 400 and response.headers.get("Content-Type") != PROBLEM_TYPE:
             response = self._plain(response)
         response.headers.setdefault("Cache-Control", "no-store")
+        if response.headers.get("Content-Type", "").startswith(_DATA_TYPES):
+            for name, value in _OF_DATA.items():
+                response.headers[name] = value
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
@@ -239,4 +242,10 @@ class ApiAnswersMiddleware:
         )
 
 
+# Data is no page: a browser that is led to it may load nothing for it, and show it in no frame.
+_DATA_TYPES = ("application/json", PROBLEM_TYPE)
+_OF_DATA = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
+}
 _KEPT = ("Allow", "Retry-After", "WWW-Authenticate")

@@ -16,7 +16,7 @@ from coc_admin.web_server import handover, process
 from coc_admin.web_server.contact import contact
 from coc_admin.web_server.limits import ForwardingLimits, Limits
 from coc_admin.web_server.server import Server
-from coc_admin.wsgi import application
+from coc_admin.wsgi import order_application
 
 # Only now: the application has set up Django.
 from coc_admin.accounts import tokens  # isort: skip
@@ -32,7 +32,7 @@ def main(listener: socket.socket, console: socket.socket) -> None:
     tokens.recent.seconds = tokens.REMEMBERED_SECONDS
     state.recent.seconds = state.REMEMBERED_SECONDS
     server = Server(
-        application,
+        order_application(),
         listener,
         threads=web_threads(),
         limits=Limits(request_seconds=settings.COC_WEB_REQUEST_SECONDS),
