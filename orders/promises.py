@@ -16,7 +16,7 @@ from decimal import Decimal
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 
-from orders import events, ledger, lifecycle, promise_statements
+from orders import events, ledger, lifecycle
 from orders.actors import Actor
 from orders.errors import CannotRemedy
 from orders.fields import ZERO
@@ -214,13 +214,7 @@ class Wanted:
 
 
 def promised_units(keys: Collection[Key], *, now: datetime) -> dict[Key, Decimal]:
-    """Return what kept promises want of SKUs and do not hold yet.
-
-    One short query while there is no promise for any of them, as for nearly every order; the rule
-    which promises are kept takes Django longer to write as SQL than an order takes to capture.
-    """
-    if not promise_statements.is_any_of(keys):
-        return {}
+    """Return what kept promises want of SKUs and do not hold yet; three queries."""
     found: dict[Key, Decimal] = defaultdict(lambda: ZERO)
     for one in wanted(keys, now=now):
         found[one.key] += one.units

@@ -6,11 +6,11 @@ gets the stock, and writes all accepted orders. A refusal writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from django.db import IntegrityError, transaction
 
-from orders import ledger
+from orders import ledger, promises
 from orders.capture import caps, rows, statements, stored
 from orders.capture.asks import Ask, Captured
 from orders.capture.decisions import Accepted, Decider, Decision, Same, wanted_by_key
@@ -98,6 +98,7 @@ def _capture_once(
     stock = ledger.lock_stock({key for ask in new for key in wanted_by_key(ask.placed)})
     if missing := _to_make(new, stock.keys()):
         raise _Unknown(missing)
+    _keep_back_promised(new, stock)
     taking = ledger.Taking(stock)
     decider = Decider(taking, there, waiting, set(unknown))
     decisions = [decider.decide(place, ask) for place, ask in enumerate(asks)]
@@ -109,6 +110,16 @@ def _capture_once(
     if unknown:
         ledger.remove_unused(unknown)
     return [_answer(decision, place, captured) for place, decision in enumerate(decisions)]
+
+
+def _keep_back_promised(asks: Sequence[Ask], stock: Mapping[Key, ledger.Stock]) -> None:
+    """Let orders captured offline leave what is promised to short orders; mostly no query."""
+    keys = [key for key, one in stock.items() if one.has_promise]
+    if not keys or all(ask.claim for ask in asks):
+        return
+    promised = promises.promised_units(keys, now=max(ask.now for ask in asks))
+    for key, units in promised.items():
+        stock[key].promised = units
 
 
 def _to_make(asks: Sequence[Ask], there: Collection[Key]) -> set[Key]:

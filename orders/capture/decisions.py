@@ -92,7 +92,7 @@ class Decider:
         wanted = summed(compress(placed.items, takes))
         if unknown := sorted(wanted.keys() - stock.keys() | self._refused(ask, wanted)):
             raise UnknownSku([sku for _, sku in unknown])
-        if short := shortfalls(wanted, stock, keeps_floor=ask.claim is None):
+        if short := shortfalls(wanted, stock, offline=ask.claim is None):
             raise ShortOnAto(short)
         return Accepted(wanted, takes)
 

@@ -18,10 +18,12 @@ from orders.cursors import prepared_cursor
 
 # Nobody who locks records in another order may meet us: byte by byte, as Python sorts. `OFFSET 0`
 # keeps PostgreSQL from beginning with the lists, of which it reads all records while it has no
-# statistics: after the first import, a restore or an upgrade of the server.
+# statistics: after the first import, a restore or an upgrade of the server; and from reading all
+# promises instead of those of a record.
 LOCK_POSTGRESQL = """\
 SELECT r.id, r.inventory_list_id, r.sku, r.snapshot_ato IS NOT NULL, r.ato, r.held, r.safety_stock,
-       l.offline_floor_units, l.offline_floor_percent
+       l.offline_floor_units, l.offline_floor_percent,
+       EXISTS (SELECT 1 FROM orders_promise p WHERE p.record_id = r.id OFFSET 0)
 FROM orders_inventoryrecord r
 CROSS JOIN LATERAL (
     SELECT offline_floor_units, offline_floor_percent FROM orders_inventorylist
@@ -35,7 +37,8 @@ FOR NO KEY UPDATE OF r
 # The transaction is an immediate one: it has the database's only lock already.
 LOCK_SQLITE = """\
 SELECT r.id, r.inventory_list_id, r.sku, r.snapshot_ato IS NOT NULL, r.ato, r.held, r.safety_stock,
-       l.offline_floor_units, l.offline_floor_percent
+       l.offline_floor_units, l.offline_floor_percent,
+       EXISTS (SELECT 1 FROM orders_promise p WHERE p.record_id = r.id)
 FROM orders_inventoryrecord r
 JOIN orders_inventorylist l ON l.id = r.inventory_list_id
 WHERE (r.inventory_list_id, r.sku) IN (
@@ -85,7 +88,10 @@ Row = tuple[Any, ...]
 
 
 def locked_records(keys: Collection[tuple[str, str]]) -> list[Row]:
-    """Return the records of `keys` (list, SKU) with their lists' floors, locked in that order."""
+    """Return the records of `keys` (list, SKU), locked in that order.
+
+    With their lists' floors, and whether there is a promise for the SKU, kept or not.
+    """
     wanted = sorted(keys)
     with prepared_cursor() as cursor:
         if connection.vendor == "sqlite":

@@ -17,7 +17,11 @@ from orders.models import Order
 
 @dataclass(slots=True)
 class Stock:
-    """One locked record: the units left for undecided orders."""
+    """One locked record: the units left for undecided orders.
+
+    `has_promise` says that there is a promise for the SKU, kept or not; `promised` are the units
+    that kept promises want, where somebody has asked for them.
+    """
 
     record_id: int
     is_tracked: bool
@@ -25,10 +29,15 @@ class Stock:
     floor: Decimal
     was_ato: int
     was_held: int
+    has_promise: bool = False
+    promised: Decimal = ZERO
 
-    def available(self, *, keeps_floor: bool) -> Decimal:
-        """Return what may be taken, of a tracked record."""
-        return max(ZERO, self.ato - self.floor) if keeps_floor else self.ato
+    def available(self, *, offline: bool) -> Decimal:
+        """Return what may be taken, of a tracked record.
+
+        Offline, the floor of the list and the promised units are kept back.
+        """
+        return max(ZERO, self.ato - max(self.floor, self.promised)) if offline else self.ato
 
 
 def lock_stock(keys: Collection[Key]) -> dict[Key, Stock]:
@@ -46,8 +55,9 @@ def lock_stock(keys: Collection[Key]) -> dict[Key, Stock]:
             floor=floor_of(from_thousandths(safety), from_thousandths(units), percent),
             was_ato=ato,
             was_held=held,
+            has_promise=bool(promise),
         )
-        for pk, list_id, sku, tracked, ato, held, safety, units, percent in (
+        for pk, list_id, sku, tracked, ato, held, safety, units, percent, promise in (
             statements.locked_records(keys)
         )
     }
@@ -60,19 +70,19 @@ def floor_of(safety_stock: Decimal, units: Decimal, percent: int) -> Decimal:
 
 
 def shortfalls(
-    wanted: Mapping[Key, Decimal], stock: Mapping[Key, Stock], *, keeps_floor: bool
+    wanted: Mapping[Key, Decimal], stock: Mapping[Key, Stock], *, offline: bool
 ) -> list[Shortfall]:
     """Return the part of `wanted` that exceeds the stock, in (list, SKU) order."""
     short = []
     for key in sorted(wanted):
         one = stock[key]
-        if one.is_tracked and one.available(keeps_floor=keeps_floor) < wanted[key]:
+        if one.is_tracked and one.available(offline=offline) < wanted[key]:
             short.append(
                 Shortfall(
                     sku=key[1],
                     inventory_list_id=key[0],
                     requested=wanted[key],
-                    available=one.available(keeps_floor=keeps_floor),
+                    available=one.available(offline=offline),
                 )
             )
     return short
@@ -142,7 +152,7 @@ def take(*, order: Order, wanted: Mapping[Key, Decimal], now: datetime) -> None:
     stock = lock_stock(wanted.keys())
     if wanted.keys() - stock.keys():
         raise LedgerChanged
-    if short := shortfalls(wanted, stock, keeps_floor=False):
+    if short := shortfalls(wanted, stock, offline=False):
         raise ShortOnAto(short)
     taking = Taking(stock)
     taking.take(wanted)

@@ -85,8 +85,6 @@ def _place(placed: PlacedOrder, *, site: Site, actor: Actor, clock: Clock) -> Pl
     offline_reason = _offline_reason(state, placed, now=clock())
     if offline_reason:
         try:
-            if existing := _behind_promises(placed, site=site, now=clock()):
-                return placed_before(existing, clock)
             return _capture_offline(
                 placed, site=site, state=state, reason=offline_reason, actor=actor, clock=clock
             )
@@ -162,30 +160,20 @@ def fenced(placed: PlacedOrder, *, now: datetime) -> Ahead | None:
     return fence.ahead_of(capture.wanted_by_key(placed), now=now)
 
 
-def _behind_promises(placed: PlacedOrder, *, site: Site, now: datetime) -> Order | None:
-    """Refuse an order that, captured offline, would take units promised to others.
-
-    Raises ShortOnAto with what is left. Returns the same order, if it has been placed before.
-    """
+def _check_promises(placed: PlacedOrder, *, now: datetime) -> None:
+    """Raise ShortOnAto if an order would take units that are promised to others; three queries."""
     wanted = capture.wanted_by_key(placed)
-    promised = promises.promised_units(wanted, now=now)
-    if not promised:
-        return None
-    records = ledger.records_of(wanted)
+    promised, records = promises.promised_units(wanted, now=now), ledger.records_of(wanted)
     shortfalls = []
-    for key in sorted(records):
-        left = max(ZERO, records[key].ato - promised.get(key, ZERO))
+    for key in sorted(promised.keys() & records.keys()):
+        left = max(ZERO, records[key].ato - promised[key])
         if records[key].is_tracked and wanted[key] > left:
             list_id, sku = key
             shortfalls.append(
                 Shortfall(sku=sku, inventory_list_id=list_id, requested=wanted[key], available=left)
             )
-    if not shortfalls:
-        return None
-    existing = capture.find_same(placed=placed, site=site)
-    if existing is None:
+    if shortfalls:
         raise ShortOnAto(shortfalls)
-    return existing
 
 
 def _capture_offline(
@@ -201,6 +189,7 @@ def _capture_offline(
         existing = capture.find_same(placed=placed, site=site)
         if existing is not None:
             return placed_before(existing, clock)
+        _check_promises(placed, now=clock())
         raise OfflineCaptureRefused(
             join(reason, say("site_takes_none", site=site.pk), say("nothing_stored"))
         )

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection as database
 from django_q.models import OrmQ
 
-from orders import outcomes, promise_statements
+from orders import outcomes
 from orders.actors import job
 from orders.errors import (
     OfflineCapExceeded,
@@ -19,6 +19,7 @@ from orders.errors import (
     Shortfall,
     ShortOnAto,
 )
+from orders.ledger import statements
 from orders.models import (
     Hold,
     InventoryList,
@@ -392,23 +393,23 @@ def test_a_product_that_was_never_told_of_oci_captures_offline(
     assert not ReservationDocument.objects.exists()
 
 
-def test_an_order_captured_offline_asks_for_promises_in_one_short_statement(engine: Engine) -> None:
-    """Building the rule of kept promises as SQL cost twice what capture itself costs."""
+def test_an_order_captured_offline_learns_of_promises_as_it_locks_its_stock(engine: Engine) -> None:
+    """Building the rule of kept promises as SQL costs twice what capture itself costs."""
     site = engine.site({"MUG": 5, "CUP": 5})
     set_connection("OFFLINE")
     engine.place(site, "A0", [("MUG", 1)])
-    statements: list[str] = []
+    executed: list[str] = []
 
     def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        statements.append(sql)
+        executed.append(sql)
         return execute(sql, params, many, context)
 
     with database.execute_wrapper(note):
         placed = engine.place(site, "A1", [("MUG", 2), ("CUP", 1)])
     assert standing(placed.order) == ("new", MISSING, True)
-    asked = [sql for sql in statements if "orders_promise" in sql]
-    assert asked in ([promise_statements.ANY_POSTGRESQL], [promise_statements.ANY_SQLITE])
+    asked = [sql for sql in executed if "orders_promise" in sql]
+    assert asked in ([statements.LOCK_POSTGRESQL], [statements.LOCK_SQLITE])
     ends = ("SAVEPOINT", "RELEASE")
-    others = [sql for sql in statements if not sql.startswith(ends)]
-    # The connection, promises, and those of tests/orders/capture/test_statements.py.
-    assert len(others) <= (5 if database.vendor == "postgresql" else 13), others
+    others = [sql for sql in executed if not sql.startswith(ends)]
+    # The connection, and those of tests/orders/capture/test_statements.py.
+    assert len(others) <= (4 if database.vendor == "postgresql" else 12), others

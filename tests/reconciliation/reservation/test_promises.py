@@ -280,9 +280,10 @@ def test_promises_are_served_in_the_order_of_capture(engine: Engine, shop: Site)
 
 
 def test_a_rerun_of_a_later_order_takes_the_promise_along(engine: Engine, shop: Site) -> None:
-    deliver(engine, 2)
+    deliver(engine, 3)
     Promise.objects.update(is_asked=True, retry_at=engine.clock() + timedelta(hours=1))
     later = factories.capture(shop, "W1", [("MUG", 1)], at=engine.clock())
+    engine.at_oci({"MUG": 3})  # One is sold elsewhere: two for the promise, none for the order.
     run = engine.reconcile(Scope.ORDERS, orders=[later.pk])
     assert run.entries.count() == 2
     assert (standing(p1())[1], standing(later)[1]) == (COMPLETE, NOTHING)
