@@ -28,7 +28,8 @@ class ReservationsExpire(Rule):
     def find(self, facts: Facts) -> Iterable[Found]:
         """Yield the waiting and the undecided orders that are older than WARNED_AFTER."""
         old = Order.objects.filter(captured_at__lte=facts.now - WARNED_AFTER)
-        keys, number, since = [], 0, facts.now
+        keys: list[int] = []
+        number, since = 0, facts.now
         link = "/desk/"
         for orders, where in (
             (old.oversold(), "/desk/"),
