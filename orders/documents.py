@@ -158,7 +158,9 @@ def sent_of(order: Order) -> dict[str, Any]:
     payload = getattr(order, "payload", None)
     if payload is None:
         return {}
-    sent = _plain(strict_json.loads(payload.body.encode(), is_bounded=False))
+    sent = _plain(
+        strict_json.loads(payload.body.encode(), is_bounded=False, keeps_odd_numbers=True)
+    )
     return _object(sent)
 
 

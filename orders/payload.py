@@ -212,7 +212,9 @@ def differ_by_stamps(one: str, other: str) -> bool:
 
 
 def _without_stamps(body: str) -> str:
-    document = strict_json.loads(body.encode("utf-8", "replace"), is_bounded=False)
+    document = strict_json.loads(
+        body.encode("utf-8", "replace"), is_bounded=False, keeps_odd_numbers=True
+    )
     if not isinstance(document, dict):
         raise strict_json.NotStrictJson
     return _meaning_hash({name: own for name, own in document.items() if name not in _STAMPS})
@@ -227,7 +229,7 @@ def _load(raw: bytes) -> dict[str, Any]:
     if len(raw) > MAX_BYTES:
         raise PayloadRefused([Problem("", f"An order has at most {MAX_BYTES:,} bytes.")])
     try:
-        document = strict_json.loads(raw)
+        document = strict_json.loads(raw, keeps_odd_numbers=True)
     except strict_json.NotStrictJson as error:
         raise PayloadRefused([Problem("", str(error))]) from None
     if not isinstance(document, dict):
@@ -287,6 +289,8 @@ def _plain(value: Any) -> Any:
         return {key: _plain(member) for key, member in value.items()}
     if isinstance(value, list):
         return [_plain(member) for member in value]
+    if isinstance(value, strict_json.OddNumber):
+        return f"\x00{value}"
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         return f"\x00{Decimal(value).normalize():f}"
     return value

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from orders.payload_items import MAX_QUANTITY
+from orders.strict_json import OddNumber
 from orders.texts import SKU_RULE, cleaned, first_unprintable, is_plain, is_sku
 
 MAX_AMOUNT = Decimal(1_000_000_000)
@@ -26,7 +27,7 @@ NOT_STANDING = frozenset(
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or isinstance(value, OddNumber):
         raise ValueError("use text")
     if not is_plain(value):
         raise ValueError(f"control characters are not allowed: {first_unprintable(value)}")
@@ -48,6 +49,8 @@ def _sku(value: Any) -> str:
 
 
 def _number(value: Any) -> Decimal:
+    if isinstance(value, OddNumber):
+        raise ValueError(f"the number {value[:40]} is out of range")
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise ValueError("use a number")
     return Decimal(value)
@@ -75,6 +78,8 @@ def _total(value: Any) -> Decimal:
 
 def _price(value: Any) -> Decimal | None:
     """Return a descriptive price, or None if it can't be shown."""
+    if isinstance(value, OddNumber):
+        return None
     if isinstance(value, str) and _PLAIN_NUMBER.match(value.strip()):
         value = Decimal(value.strip())
     if isinstance(value, bool) or not isinstance(value, int | Decimal):

@@ -157,7 +157,7 @@ def _impersonal_lines(lines: Any) -> list[dict[str, Any]]:
 
 def impersonal(body: str) -> str:
     """Return the impersonal parts of an order as sent, as JSON text."""
-    sent = strict_json.loads(body.encode(), is_bounded=False)
+    sent = strict_json.loads(body.encode(), is_bounded=False, keeps_odd_numbers=True)
     kept = {name: sent[name] for name in _IMPERSONAL if name in sent}
     kept["productItems"] = _impersonal_lines(kept["productItems"])
     return json.dumps(kept, ensure_ascii=False, default=json_number)

@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 MOST_LEVELS = 64
+_MOST_DIGITS = 31
 _TOO_DEEP = f"The JSON is nested too deeply: at most {MOST_LEVELS} levels."
 
 
@@ -14,16 +15,24 @@ class NotStrictJson(ValueError):
     """The text is not such JSON; the message is a sentence about why."""
 
 
-def loads(raw: bytes, *, is_bounded: bool = True) -> Any:
+class OddNumber(str):
+    """A number that nothing can be computed with, as it is written: 1e400."""
+
+    __slots__ = ()
+
+
+def loads(raw: bytes, *, is_bounded: bool = True, keeps_odd_numbers: bool = False) -> Any:
     """Return the value that `raw` holds, numbers with a fraction as Decimals.
 
     Nesting is bounded, so that code that walks through the value has enough stack; `is_bounded` is
-    false for what was taken in before. Raises NotStrictJson.
+    false for what was taken in before. A number out of range is refused, or with
+    `keeps_odd_numbers` becomes an OddNumber. Raises NotStrictJson.
     """
     try:
         value = json.loads(
             raw.decode("utf-8"),
-            parse_float=_finite,
+            parse_float=_finite_or_odd if keeps_odd_numbers else _finite,
+            parse_int=_int_or_odd if keeps_odd_numbers else int,
             parse_constant=_no_constant,
             object_pairs_hook=_unique_members,
         )
@@ -63,6 +72,17 @@ def _finite(text: str) -> Decimal:
     if number and not -30 <= number.adjusted() <= 30:
         raise ValueError(f"the number {text[:40]} is out of range")
     return number
+
+
+def _finite_or_odd(text: str) -> Decimal | OddNumber:
+    try:
+        return _finite(text)
+    except ValueError:
+        return OddNumber(text)
+
+
+def _int_or_odd(text: str) -> int | OddNumber:
+    return int(text) if len(text) <= _MOST_DIGITS else OddNumber(text)
 
 
 def _no_constant(text: str) -> Any:

@@ -6,7 +6,7 @@ gets the stock, and writes all accepted orders. A refusal writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from django.db import IntegrityError, transaction
 
@@ -16,8 +16,7 @@ from orders.capture.asks import Ask, Captured
 from orders.capture.decisions import Accepted, Decider, Decision, Same, wanted_by_key
 from orders.errors import OrderRefused
 from orders.ledger import Key
-from orders.models import Order, UnknownSkuPolicy
-from orders.payload_items import Takes
+from orders.models import Order
 
 Answer = Captured | OrderRefused
 
@@ -26,14 +25,6 @@ _TRIES = 5
 MOST_ORDERS = 200
 _MOST_ITEMS = 5_000
 _MOST_CHARACTERS = 8_000_000
-
-
-class _Unknown(Exception):
-    """Records must be made before any is locked."""
-
-    def __init__(self, keys: set[Key]) -> None:
-        super().__init__(keys)
-        self.keys = keys
 
 
 def capture_orders(asks: Sequence[Ask]) -> list[Answer]:
@@ -67,15 +58,12 @@ def _parts(asks: Sequence[Ask]) -> Iterator[list[Ask]]:
 def _capture(asks: list[Ask]) -> list[Answer]:
     # One order is hardly ever there already: the unique number tells, and then it is looked for.
     known: dict[tuple[str, str], Order] | None = None if len(asks) == 1 else {}
-    unknown: set[Key] = set()
     for attempt in range(_TRIES):
         try:
             with transaction.atomic():
                 if known is not None:
                     known = stored.find(asks)
-                return _capture_once(asks, known=known, unknown=unknown)
-        except _Unknown as found:
-            unknown |= found.keys
+                return _capture_once(asks, known=known)
         except ledger.LedgerChanged:
             if attempt == _TRIES - 1:
                 raise
@@ -87,28 +75,20 @@ def _capture(asks: list[Ask]) -> list[Answer]:
     raise ledger.LedgerChanged
 
 
-def _capture_once(
-    asks: list[Ask], *, known: dict[tuple[str, str], Order] | None, unknown: set[Key]
-) -> list[Answer]:
+def _capture_once(asks: list[Ask], *, known: dict[tuple[str, str], Order] | None) -> list[Answer]:
     there = known or {}
     new = [ask for ask in asks if ask.number not in there]
-    if unknown:
-        ledger.add_untracked(unknown)
     waiting = caps.lock_waiting_value([ask.site for ask in new if ask.claim is None])
     stock = ledger.lock_stock({key for ask in new for key in wanted_by_key(ask.placed)})
-    if missing := _to_make(new, stock.keys()):
-        raise _Unknown(missing)
     _keep_back_promised(new, stock)
     taking = ledger.Taking(stock)
-    decider = Decider(taking, there, waiting, set(unknown))
+    decider = Decider(taking, there, waiting)
     decisions = [decider.decide(place, ask) for place, ask in enumerate(asks)]
     if known is None and isinstance(decisions[0], OrderRefused):
         # The same order again is found, not refused, whatever has become of its stock.
-        again = Decider(taking, stored.find(asks), waiting, set(unknown))
+        again = Decider(taking, stored.find(asks), waiting)
         decisions = [again.decide(0, asks[0])]
     captured = _write(asks, decisions, taking)
-    if unknown:
-        ledger.remove_unused(unknown)
     return [_answer(decision, place, captured) for place, decision in enumerate(decisions)]
 
 
@@ -120,17 +100,6 @@ def _keep_back_promised(asks: Sequence[Ask], stock: Mapping[Key, ledger.Stock]) 
     promised = promises.promised_units(keys, now=max(ask.now for ask in asks))
     for key, units in promised.items():
         stock[key].promised = units
-
-
-def _to_make(asks: Sequence[Ask], there: Collection[Key]) -> set[Key]:
-    """Return the keys that nobody knows and whose sites accept them all the same."""
-    return {
-        (item.inventory_list_id, item.sku)
-        for ask in asks
-        if ask.site.unknown_sku_policy != UnknownSkuPolicy.REFUSE
-        for item in ask.placed.items
-        if item.takes == Takes.ALWAYS
-    } - set(there)
 
 
 def _write(

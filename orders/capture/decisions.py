@@ -48,8 +48,6 @@ class Decider:
     taking: Taking
     stored: Mapping[tuple[str, str], Order]
     waiting: dict[str, Decimal]
-    # Records that were made for this list: known from the first order on that takes them.
-    made: set[Key]
     _places: dict[tuple[str, str], int] = field(default_factory=dict)
     _placed: dict[tuple[str, str], PlacedOrder] = field(default_factory=dict)
 
@@ -63,7 +61,6 @@ class Decider:
         except OrderRefused as refused:
             return refused
         self.taking.take(accepted.wanted)
-        self.made -= accepted.wanted.keys()
         self._places[ask.number] = place
         self._placed[ask.number] = ask.placed
         if ask.claim is None and ask.site.pk in self.waiting:
@@ -86,21 +83,16 @@ class Decider:
 
     def _accept(self, ask: Ask) -> Accepted:
         stock, placed = self.taking.stock, ask.placed
-        takes = [takes_stock(item, stock) for item in placed.items]
+        skips = ask.site.unknown_sku_policy != UnknownSkuPolicy.REFUSE
+        takes = [takes_stock(item, stock, skips_unknown=skips) for item in placed.items]
         if ask.claim is None:
             self._check_caps(ask, sum((i.quantity for i in compress(placed.items, takes)), ZERO))
         wanted = summed(compress(placed.items, takes))
-        if unknown := sorted(wanted.keys() - stock.keys() | self._refused(ask, wanted)):
+        if unknown := sorted(wanted.keys() - stock.keys()):
             raise UnknownSku([sku for _, sku in unknown])
         if short := shortfalls(wanted, stock, offline=ask.claim is None):
             raise ShortOnAto(short)
         return Accepted(wanted, takes)
-
-    def _refused(self, ask: Ask, wanted: Mapping[Key, Decimal]) -> set[Key]:
-        """Return a refusal that depends on other orders of the list."""
-        if ask.site.unknown_sku_policy != UnknownSkuPolicy.REFUSE:
-            return set()
-        return self.made & wanted.keys()
 
     def _check_caps(self, ask: Ask, units: Decimal) -> None:
         caps.check_each(site=ask.site, units=units, offline_since=ask.offline_since, now=ask.now)
@@ -124,12 +116,15 @@ def summed(items: Iterable[PlacedItem]) -> dict[Key, Decimal]:
     return dict(wanted)
 
 
-def takes_stock(item: PlacedItem, stock: Mapping[Key, Stock]) -> bool:
+def takes_stock(
+    item: PlacedItem, stock: Mapping[Key, Stock], *, skips_unknown: bool = False
+) -> bool:
     """Return whether a line takes stock: a bundle's own and an option only where it is counted.
 
-    A record without a figure is one that we made for an order: the list does not know the SKU.
+    With `skips_unknown` no line of a SKU that its list does not know does (Default In-Stock): it is
+    never reserved and never short. A record without a figure is one that an order made before.
     """
-    if item.takes == Takes.IF_COUNTED:
+    if item.takes == Takes.IF_COUNTED or (skips_unknown and item.takes == Takes.ALWAYS):
         one = stock.get((item.inventory_list_id, item.sku))
         return one is not None and one.is_tracked
     return item.takes == Takes.ALWAYS

@@ -21,6 +21,7 @@ _PARTS = re.compile(
     r"(?:,? +(\d{1,2}):(\d\d)(?::(\d\d))?(?: ?([AaPp])\.?[Mm]\.?)?)?\Z",
     re.ASCII,
 )
+_YEAR_FIRST = re.compile(r"\A(\d{4})([/.])(\d{1,2})\2(\d{1,2})(?=\Z|[ T])", re.ASCII)
 _SERIAL = re.compile(r"\A\d{5}([.,]\d+)?\Z", re.ASCII)
 
 
@@ -32,7 +33,7 @@ def iso_date(text: str, *, zone: tzinfo | None, month_first: bool | None) -> str
     """
     if not is_plain(text) or len(text) > 64:
         raise ValueError("is no date")
-    moment = _iso(text) or _of_parts(text, month_first)
+    moment = _iso(_with_dashes(text)) or _of_parts(text, month_first)
     if moment is None:
         if _SERIAL.match(text):
             raise ValueError("is a spreadsheet's number of a date; format its column as a date")
@@ -40,6 +41,11 @@ def iso_date(text: str, *, zone: tzinfo | None, month_first: bool | None) -> str
     if moment.tzinfo is None and zone is not None:
         return moment.replace(tzinfo=zone).isoformat()
     return text if _WRITTEN_OUT.match(text) else moment.isoformat()
+
+
+def _with_dashes(text: str) -> str:
+    """Return 2024/1/25, which is no other date in any country, as 2024-01-25."""
+    return _YEAR_FIRST.sub(lambda found: f"{found[1]}-{found[3]:0>2}-{found[4]:0>2}", text)
 
 
 def _iso(text: str) -> datetime | None:

@@ -11,11 +11,21 @@ from typing import IO, TextIO
 
 from django.utils.translation import gettext as _
 
+from orders.texts import WHITE
+
 LONGEST_LINE = 100_000
 MOST_FAULTS = 1_000
 
 _SEPARATORS = (",", ";", "\t", "|")
-_SEPARATOR_LINE = re.compile(r"\Asep=(.)\r?\n?\Z")
+_EMPTY = WHITE + ',;|"'
+# As people and programs write it: in capitals, in quotes, or with the empty cells after it.
+_SEPARATOR_LINE = re.compile(r'\A"?sep=(.)"?[,;\t|]*[\r\n]*\Z', re.IGNORECASE)
+_BOM = "\ufeff"
+_NOTHING = WHITE + "\x1a"  # the last is what DOS programs write at the end of a file
+# A formula that keeps a text from being read as a number, which is how programs save zeros.
+_TEXT_FORMULA = re.compile(r'\A="([^"]*)"\Z')
+_BYTES = re.compile("[\udc80-\udcff]+")
+_NO_UTF8 = re.compile(r"[\ud800-\udfff]")
 
 NumberedRow = tuple[int, list[str]]
 
@@ -51,6 +61,27 @@ def text_of(file: IO[bytes]) -> io.TextIOWrapper:
     return io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
+def cell_text(cell: str) -> str:
+    """Return the value of a cell: without white space at its ends, and for ="0012" its text."""
+    text = cell.strip(WHITE)
+    found = _TEXT_FORMULA.match(text)
+    return found[1].strip(WHITE) if found else text
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a text of `text_of` was UTF-8 in its file."""
+    return not _NO_UTF8.search(text)
+
+
+def described(text: str) -> str:
+    """Return a text that only describes, its bytes that are no UTF-8 read as Windows-1252."""
+
+    def readable(found: re.Match[str]) -> str:
+        return found[0].encode("utf-8", "surrogateescape").decode("cp1252", "replace")
+
+    return _BYTES.sub(readable, text)
+
+
 def open_table(text: TextIO, bad: list[BadLine]) -> Table | None:
     """Return the table of a CSV file, or None without a heading; notes lines that are not CSV.
 
@@ -58,12 +89,14 @@ def open_table(text: TextIO, bad: list[BadLine]) -> Table | None:
     while they are empty: a spreadsheet writes its unused columns, too.
     """
     start = 0
+    separator = ""
     try:
-        first = next(_lines(text), "")
+        first = next(_lines(text), "").lstrip(_BOM)
         if found := _SEPARATOR_LINE.match(first):
             start, separator, first = 1, found[1], next(_lines(text), "")
-        else:
-            separator = _separator_of(first)
+        while first and not separator and not first.strip(_EMPTY):
+            start, first = start + 1, next(_lines(text), "")
+        separator = separator or _separator_of(first)
     except _LineTooLong:
         bad.append(_too_long(start + 1))
         return None
@@ -88,7 +121,7 @@ def _separator_of(line: str) -> str:
 
 
 def _full(rows: Iterator[NumberedRow]) -> Iterator[NumberedRow]:
-    return ((line, row) for line, row in rows if any(cell.strip() for cell in row))
+    return ((line, row) for line, row in rows if any(cell.strip(_NOTHING).strip() for cell in row))
 
 
 def _cut(row: list[str], width: int) -> list[str]:

@@ -15,6 +15,11 @@ from orders.imports.own_tables import own_fault
 Cell = Callable[[str], str]  # the text of a column, "" where the file has none
 
 
+_MADE_OF_OTHERS = ("configurable", "bundle", "grouped")
+# How exports of a database write that there is nothing.
+_NULLS = ("NULL", "\\N")
+
+
 def _nothing(_cell: Cell) -> str:
     return ""
 
@@ -33,6 +38,8 @@ class Profile:
     marks: Sequence[str] = ()
     fault: Callable[[Cell], str] = _nothing
     leaves_out: Callable[[Cell], str] = _nothing
+    # The kind of a product whose parts may have lines of their own, where the file doesn't say so.
+    made_of_others: Callable[[Cell], str] = _nothing
     zone: str = ""
     has_local_dates: bool = True
     month_first: bool | None = None
@@ -60,11 +67,11 @@ def _status(cell: Cell, column: str, *, stands: Iterable[str], ended: Iterable[s
     return f"the {column} {cell(column)[:40]!a} is unknown"
 
 
-def _units_back(cell: Cell, columns: Iterable[str]) -> str:
+def _units_back(cell: Cell, columns: Iterable[str], *, what: str = "units were") -> str:
     for column in columns:
         text = cell(column)
-        if text and not re.fullmatch(r"0+([.,]0+)?", text):
-            return f"units were given back: {column} is {text[:40]!a}"
+        if text and text not in _NULLS and not re.fullmatch(r"0+([.,]0+)?", text):
+            return f"{what} given back: {column} is {text[:40]!a}"
     return ""
 
 
@@ -73,12 +80,13 @@ def _shopify_fault(cell: Cell) -> str:
         return f"the order was cancelled at {cell('Cancelled at')[:40]}"
     if cell("Lineitem fulfillment status").lower() == "restocked":
         return "units were given back: the item was restocked"
-    return _status(
+    fault = _status(
         cell,
         "Financial Status",
         stands=("paid", "pending", "authorized", "partially-paid", "unpaid"),
         ended=("refunded", "voided", "expired", "partially-refunded"),
     )
+    return fault or _units_back(cell, ["Refunded Amount"], what="money was")
 
 
 def _shopify_leaves_out(cell: Cell) -> str:
@@ -117,8 +125,13 @@ def _magento_leaves_out(cell: Cell) -> str:
     kind = cell("product_type").lower()
     if kind in ("virtual", "downloadable", "giftcard"):
         return f"is {kind} and takes no stock"
-    has_parts = cell("item_id") and kind in ("configurable", "bundle", "grouped")
+    has_parts = cell("item_id") and kind in _MADE_OF_OTHERS
     return f"is {kind}: its products have lines of their own" if has_parts else ""
+
+
+def _magento_made_of_others(cell: Cell) -> str:
+    kind = cell("product_type").lower()
+    return kind if kind in _MADE_OF_OTHERS else ""
 
 
 def _retail_fault(cell: Cell) -> str:
@@ -193,6 +206,7 @@ MAGENTO = Profile(
     marks=("increment_id", "sku", "qty_ordered"),
     fault=_magento_fault,
     leaves_out=_magento_leaves_out,
+    made_of_others=_magento_made_of_others,
     name_parts=(("customer_firstname",), ("customer_lastname",)),
     zone="UTC",
 )

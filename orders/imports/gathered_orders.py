@@ -33,6 +33,7 @@ class Row:
     raw: str
     fault: str
     left_out: str
+    made_of_others: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ class Gathered:
     raw: list[tuple[int, str]] = field(default_factory=list)
     has_odd_price: bool = False
     fault: str = ""
+    made_of_others: tuple[int, str] | None = None
+    has_simple: bool = False
 
     def add(self, row: Row) -> int:
         """Add a line; return the additional size. Lines that are too large are not kept."""
@@ -114,6 +117,10 @@ class Gathered:
             return more
         if why := mangled(values.get("sku", "")):
             self._refuse(f"the SKU in line {row.line} {why}")
+        if not row.made_of_others:
+            self.has_simple = True
+        elif self.made_of_others is None:
+            self.made_of_others = row.line, row.made_of_others
         item: dict[str, Any] = {name: values[name] for name in _ITEM if values.get(name)}
         self._read_numbers(item, row.line, values)
         self.items.append(item)
@@ -148,6 +155,12 @@ class Gathered:
         total = self._total()
         if total is not None:
             document["orderTotal"] = json_number(total)
+        if self.made_of_others and self.has_simple:
+            line, kind = self.made_of_others
+            self._refuse(
+                f"the product in line {line} is {kind}, and other lines may be its parts, which"
+                " would count twice; export the column item_id as well"
+            )
         if self.left_out and not self.items:
             line, why = self.left_out[0]
             self._refuse(f"none of its lines takes stock: line {line} {why}")
@@ -165,6 +178,9 @@ class Gathered:
         text = self.order["creationDate"]
         if not text:
             return ""
+        if why := mangled(text):
+            self._refuse(f"the creationDate {text[:40]!a} {why}")
+            return text
         try:
             return iso_date(text, zone=self.reading.zone, month_first=self.reading.month_first)
         except ValueError as error:

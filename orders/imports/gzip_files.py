@@ -13,4 +13,4 @@ DAMAGED = (gzip.BadGzipFile, EOFError, zlib.error)
 
 def open_file(path: Path) -> IO[bytes]:
     """Open a file for reading, unpacked as it is read. Raises OSError."""
-    return cast(IO[bytes], gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+    return cast(IO[bytes], gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")

@@ -13,11 +13,13 @@ _COMMA = re.compile(r"\A[+-]?[0-9]{1,12},[0-9]{1,20}\Z")
 _EITHER = re.compile(r"\A[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}\Z")
 _SHORTENED = re.compile(r"\A[+-]?[0-9]+([.,][0-9]+)?[eE][+-]?[0-9]+\Z")
 _GROUPED = re.compile(r"\A[+-]?[0-9]{1,3}([.,'’ \u00a0\u202f][0-9]{3})+([.,][0-9]+)?\Z")
-_CELL_ERRORS = frozenset(
-    {"#N/A", "#NAME?", "#REF!", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"}
-)
+# #REF!, #NAME? and their like in every language: #WERT!, #BEZUG!, #¡VALOR!; and "not available".
+_CELL_ERROR = re.compile(r"\A#[¡¿]?[A-ZÀ-Þ0-9/.]{2,14}[!?]\Z|\A#(N/A|NV|N/D|N/B|N/V|I/T)\Z")
 # What a spreadsheet makes of a long number: one digit, its decimals, and an exponent with a sign.
-_MANGLED = re.compile(r"\A[0-9]([.,][0-9]+)?E\+[0-9]{2,3}\Z")
+_MANGLED = re.compile(r"\A[0-9]([.,][0-9]+)?[Ee]\+[0-9]{2,3}\Z")
+# How spreadsheets mark a number, or a formula that must not run, as text.
+_MARKED_AS_TEXT = re.compile(r"\A'([0-9][0-9.,]*\Z|[=+@-])")
+_IN_QUOTES = re.compile(r'\A".*"\Z', re.DOTALL)
 
 _DECIMAL = re.compile(r"\A[+-]?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})\Z")
 _DOUBLE = re.compile(r"\A[+-]?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})([eE][+-]?[0-9]{1,2})?\Z")
@@ -51,8 +53,12 @@ def mangled(text: str) -> str:
     """Return why a number or id in a CSV file is not the one that was meant, or ""."""
     if _MANGLED.match(text):
         return _("was shortened by a spreadsheet; format its column as text")
-    if text in _CELL_ERRORS or (len(text) > 2 and set(text) == {"#"}):
+    if _CELL_ERROR.match(text) or (len(text) > 2 and set(text) == {"#"}):
         return _("is an error of a spreadsheet")
+    if _MARKED_AS_TEXT.match(text):
+        return _("begins with the apostrophe of a spreadsheet; save it without")
+    if _IN_QUOTES.match(text):
+        return _("stands in quotes that belong to it; write no space before a quote")
     return ""
 
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import IO, TextIO
 from zoneinfo import ZoneInfo
 
-from orders.imports.csv_files import MOST_FAULTS, BadLine, Table, open_table, text_of
+from orders.imports.csv_files import (
+    MOST_FAULTS,
+    BadLine,
+    Table,
+    cell_text,
+    described,
+    is_utf8,
+    open_table,
+    text_of,
+)
 from orders.imports.csv_profiles import (
     ONLINE_RETAIL,
     OWN,
@@ -45,7 +53,8 @@ MOST_OPEN = MOST_BYTES_OPEN
 
 _REQUIRED = ("orderNo", "sku", "quantity")
 _LONGEST_ORDER_NO = 50
-_NO_UTF8 = re.compile(r"[\ud800-\udfff]")
+# What only describes; bytes in it that are no UTF-8 refuse nothing.
+_DESCRIBES = ("customerId", "customerName", "email", "productName", "basePrice", "price")
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,17 +223,21 @@ class _Sheet:
 
             def cell(name: str, row: list[str] = row) -> str:
                 place = by_name.get(name.casefold())
-                return "" if place is None else row[place].strip(WHITE)
+                return "" if place is None else cell_text(row[place])
 
-            values = {name: row[place].strip(WHITE) for name, place in places.items()}
+            values = {name: cell_text(row[place]) for name, place in places.items()}
             if profile.name_parts and "customerName" not in values:
                 values["customerName"] = full_name(profile, cell)
+            for name in _DESCRIBES:
+                if values.get(name):
+                    values[name] = described(values[name])
             yield Row(
                 line=line,
                 values=values,
-                raw=table.separator.join(row) if self._options.keeps_raw else "",
+                raw=described(table.separator.join(row)) if self._options.keeps_raw else "",
                 fault=profile.fault(cell) or self._site_fault(cell),
                 left_out=profile.leaves_out(cell),
+                made_of_others=profile.made_of_others(cell),
             )
 
     def _site_fault(self, cell: Callable[[str], str]) -> str:
@@ -258,7 +271,7 @@ class _Sheet:
 def _fault(row: list[str], places: Mapping[str, int], *, wanted: int) -> str:
     if len(row) != wanted:
         return f"has {len(row):,} values, not {wanted:,}"
-    if _NO_UTF8.search("".join(row)):
+    if not all(is_utf8(row[place]) for name, place in places.items() if name not in _DESCRIBES):
         return "is not in UTF-8; save the file in UTF-8"
     if not row[places["orderNo"]].strip(WHITE):
         return "has no order number"

@@ -43,7 +43,7 @@ def kind_of(file: IO[bytes], *, name: str) -> FileKind:
     if other:
         raise OrderFileRefused([BadLine(1, other)])
     by_mark = _BY_MARK.get(first_mark(start))
-    return by_mark or _BY_SUFFIX.get(Path(name.removesuffix(".gz")).suffix.lower(), FileKind.CSV)
+    return by_mark or _BY_SUFFIX.get(Path(name.lower().removesuffix(".gz")).suffix, FileKind.CSV)
 
 
 def read_orders(

@@ -22,7 +22,7 @@ from orders.payload import MAX_BYTES
 _LONGEST_LINE = MAX_BYTES + 2  # with its end
 _PEEK = 64 * 1024
 _BOM = b"\xef\xbb\xbf"
-_WRAPPERS = ("data", "hits", "orders")
+_WRAPPERS = ("data", "hits", "orders", "order")
 # The list comes before anything else that is nested.
 _WRAPPED = re.compile(rb'\A\{[^{\[]*"(?:data|hits|orders)"\s*:\s*\[')
 _STATUSES = frozenset(
@@ -47,6 +47,8 @@ def _is_document(start: bytes) -> bool:
     if start.startswith(b"[") or _WRAPPED.match(start):
         return True
     first, end, _rest = start.partition(b"\n")
+    if not end and len(start) > _PEEK // 2:
+        return start.startswith(b"{")  # one long line
     # The first line of a document that is written over many lines.
     return bool(end) and first.startswith(b"{") and first.rstrip().endswith((b"{", b"[", b","))
 
@@ -62,7 +64,7 @@ def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
 
 def _orders_in(line: int, body: bytes) -> Iterator[FoundOrder]:
     try:
-        document = strict_json.loads(body)
+        document = strict_json.loads(body, keeps_odd_numbers=True)
     except strict_json.NotStrictJson:
         yield FoundOrder(line, "", body)
         return

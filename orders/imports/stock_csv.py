@@ -7,10 +7,17 @@ from typing import TextIO
 
 from django.utils.translation import gettext as _
 
-from orders.imports.csv_files import MOST_FAULTS, BadLine, open_table
+from orders.imports.csv_files import (
+    MOST_FAULTS,
+    BadLine,
+    cell_text,
+    described,
+    is_utf8,
+    open_table,
+)
 from orders.imports.numbers import csv_number, mangled
 from orders.ledger import Figure
-from orders.texts import SKU_RULE, WHITE, cleaned, is_sku, name_refusal
+from orders.texts import SKU_RULE, cleaned, is_sku, name_refusal
 
 MOST_ATO = Decimal(1_000_000_000)
 MOST_SKUS = 1_000_000
@@ -98,12 +105,14 @@ def _figure(row: list[str], columns: list[str], list_id: str, *, has_commas: boo
         words = _("has %(found)s values, not %(wanted)s")
         raise ValueError(words % {"found": len(row), "wanted": len(columns)})
     values = dict(zip(columns, row, strict=True))
-    sku = values["sku"].strip(WHITE)
+    sku = cell_text(values["sku"])
+    if not is_utf8(sku):
+        raise ValueError(_("the SKU is not in UTF-8; save the file in UTF-8"))
     if why := mangled(sku):
         raise ValueError(_("the SKU %(sku)s %(why)s") % {"sku": sku, "why": why})
     check_sku(sku)
-    ato = _ato(values["ato"], has_commas=has_commas)
-    name = cleaned(values.get("name", "").strip(), _LONGEST_NAME)
+    ato = _ato(cell_text(values["ato"]), has_commas=has_commas)
+    name = cleaned(described(values.get("name", "")).strip(), _LONGEST_NAME)
     return Figure(list_id, sku, ato, product_name=name)
 
 

@@ -63,6 +63,9 @@ def read_stock_file(
 
 def other_kind(start: bytes) -> str:
     """Return the kind of a file that can't be imported, by its beginning."""
+    # Without a byte order mark, every other byte of the first characters is 0.
+    if 0 in start[:2] and len(start) > 3 and start[0] != start[1]:
+        start = b"\xff\xfe"
     return next((str(words) for mark, words in _OTHER_KINDS if start.startswith(mark)), "")
 
 

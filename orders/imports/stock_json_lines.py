@@ -20,6 +20,7 @@ from orders.imports.csv_files import MOST_FAULTS, BadLine
 from orders.imports.stock_csv import MOST_ATO, MOST_SKUS, StockRefused, check_sku, too_many
 from orders.ledger import Figure
 from orders.models import InventoryList, ListType
+from orders.models.inventory import UNLIMITED
 
 _LONGEST_LINE = 100_000
 _LONGEST_PLACE = 128
@@ -74,6 +75,7 @@ class _Reader:
     kind: str = ""
     ato: dict[str, Decimal] = field(default_factory=dict)
     safety: dict[str, Decimal] = field(default_factory=dict)
+    unlimited: set[str] = field(default_factory=set)
 
     def take(self, number: int, record: Mapping[str, Any]) -> None:
         """Take a line; raises ValueError with the fault."""
@@ -93,6 +95,8 @@ class _Reader:
             words = _("is of the location %(location)s, not of %(list)s")
             raise ValueError(words % {"location": repr(place.place_id), "list": self.list_.pk})
         units, kept = _figure(record)
+        if units >= UNLIMITED:
+            self.unlimited.add(sku)
         key = (place.place_id, sku)
         if key in self.seen:
             words = _("the SKU %(sku)s of %(location)s is already in line %(line)s")
@@ -105,7 +109,8 @@ class _Reader:
             )
         self.kind = place.kind
         self.seen[key] = number
-        self.ato[sku] = self.ato.get(sku, ZERO) + units
+        units += self.ato.get(sku, ZERO)
+        self.ato[sku] = UNLIMITED if sku in self.unlimited else units
         self.safety[sku] = self.safety.get(sku, ZERO) + kept
         if self.ato[sku] > MOST_ATO:
             raise ValueError(_("the figure %(figure)s is too large") % {"figure": self.ato[sku]})
@@ -189,7 +194,10 @@ def _place_of(record: Mapping[str, Any]) -> _Place | None:
 
 
 def _figure(record: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
-    """Return ATO and safety stock of a record; raises ValueError."""
+    """Return ATO and safety stock of a record; raises ValueError.
+
+    UNLIMITED stays unlimited, whatever is added to it or taken off.
+    """
     if str(record.get("deltaType") or "").lower() == "delete":
         return ZERO, ZERO
     kept = _units(record, "safetyStockCount")
@@ -200,6 +208,8 @@ def _figure(record: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
         futures = record.get("futureStock") or []
     if not isinstance(futures, list) or not all(isinstance(one, dict) for one in futures):
         raise ValueError(_("the futures are not a list of objects"))
+    if _units(record, "onHand") >= UNLIMITED:
+        return UNLIMITED, kept
     units = _units(record, "onHand") + sum((_units(one, "quantity") for one in futures), ZERO)
     if units > MOST_ATO:
         raise ValueError(_("the figure %(figure)s is too large") % {"figure": units})

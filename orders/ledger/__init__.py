@@ -16,7 +16,6 @@ from orders.ledger.rows import (
     get_ato,
     open_holds,
     records_of,
-    remove_unused,
 )
 from orders.ledger.stock import Stock, Taker, Taking, floor_of, lock_stock, shortfalls, take
 
@@ -38,7 +37,6 @@ __all__ = [
     "open_holds",
     "records_of",
     "release",
-    "remove_unused",
     "shortfalls",
     "take",
 ]

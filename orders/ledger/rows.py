@@ -75,17 +75,6 @@ def add_untracked(keys: Iterable[Key]) -> None:
     InventoryRecord.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def remove_unused(keys: Iterable[Key]) -> None:
-    """Remove records of `keys` that were made for an order which was refused in the end.
-
-    In the transaction of `add_untracked`. A record that anything was ever counted on stays.
-    """
-    unused = [record.pk for record in records_of(keys).values() if not record.is_tracked]
-    InventoryRecord.objects.filter(
-        pk__in=unused, held=0, snapshot_ato__isnull=True, movements__isnull=True
-    ).delete()
-
-
 def _ato(snapshot: Decimal | None, held: Decimal) -> Decimal:
     return ZERO if snapshot is None else max(ZERO, snapshot - held)
 

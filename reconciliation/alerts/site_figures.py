@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from django.db.models import Count, QuerySet
@@ -40,6 +41,11 @@ class Sites:
     def oversold(self) -> Sums:
         """Short orders of the sites that nobody has decided on."""
         return sums_of(self._orders().oversold())
+
+    def orders_older_than(self, age: timedelta, *, now: datetime) -> int:
+        """How many orders of the sites have waited or been undecided for so long."""
+        old = self._orders().filter(captured_at__lte=now - age)
+        return old.waiting().count() + old.oversold().count()
 
     @cached_property
     def failed_reports(self) -> int:

@@ -61,7 +61,6 @@ def test_it_reads_an_order(site: Site) -> None:
         (b"\xff\xfe", "The body is not UTF-8."),
         (b'{"a": NaN}', "The body is not JSON: NaN is not a number."),
         (b'{"a": -Infinity}', "The body is not JSON: -Infinity is not a number."),
-        (b'{"a": 1e999999}', "The body is not JSON: the number 1e999999 is out of range."),
         (b'{"a": 1, "a": 2}', "The body is not JSON: the member 'a' is given twice."),
         (b"[" * 100_000, "The JSON is nested too deeply: at most 64 levels."),
         (

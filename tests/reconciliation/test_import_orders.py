@@ -296,7 +296,7 @@ def test_a_real_day_is_imported_with_a_map(tmp_path: Path) -> None:
     assert (first.order_no, first.creation_date) == ("576080", "2011-11-14 08:10:00")
     assert (first.customer, first.currency) == ({"customerId": "18211.0"}, "GBP")
     assert json.loads(first.payload.body)["orderTotal"] == float(
-        sum(one.quantity * (one.unit_price or D(0)) for one in first.items.all())
+        sum(one.ordered_quantity * (one.unit_price or D(0)) for one in first.items.all())
     )
     assert run(path, *maps)[:2] == (0, f"{len(placed)} orders: {len(placed)} there already.\n")
 

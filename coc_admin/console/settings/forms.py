@@ -109,7 +109,12 @@ class SiteForm(EditForm):
         required=False,
     )
     unknown_sku_policy = forms.ChoiceField(
-        label=gettext_lazy("SKUs that the list does not know"), choices=UnknownSkuPolicy.choices
+        label=gettext_lazy("SKUs that the list does not know"),
+        choices=UnknownSkuPolicy.choices,
+        help_text=gettext_lazy(
+            "Accept them for a list that is Default In-Stock in B2C Commerce: such SKUs are always"
+            " sold, never reserved and never short."
+        ),
     )
     cap_units_per_order = _optional_number(
         gettext_lazy("Maximum units per order"),

@@ -164,13 +164,14 @@ def test_an_older_snapshot_changes_nothing(site: Site) -> None:
     assert mug() == (D("10"), D("0"))
 
 
-def test_a_sku_accepted_untracked_is_held_and_counted_once_a_figure_comes(site: Site) -> None:
+def test_a_sku_that_no_list_knows_is_taken_once_a_figure_comes(site: Site) -> None:
     site.unknown_sku_policy = "accept_untracked"
     site.save()
     capture(site, "1", 4)
-    assert mug() == (D("0"), D("4"))
-    assert not InventoryRecord.objects.get().is_tracked
+    assert not InventoryRecord.objects.exists()
     snapshot("6", 60)
+    assert mug() == (D("6"), D("0"))
+    capture(site, "2", 4)
     assert mug() == (D("2"), D("4"))
 
 

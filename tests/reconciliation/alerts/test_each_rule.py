@@ -82,6 +82,7 @@ DATA: dict[str, list[Data]] = {
         {"reports": 1, "date": "2026-03-01", "kind": "offline", "site": "shop", "error": ""},
         {"missing_from": START},
     ],
+    "reservations_expire": [{"orders": 1}, {"orders": 2}],
     "silent_monitor": [{"never": False}, {"never": True}],
     "figures_held": [
         {"list": "web", "why": "all_zero", "skus": 40},

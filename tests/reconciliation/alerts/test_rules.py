@@ -392,6 +392,30 @@ def test_orders_that_only_a_person_can_move_on_need_action(site: Site) -> None:
     assert said(at(6)) == {}
 
 
+def test_orders_near_the_thirty_days_of_oci_need_action(site: Site) -> None:
+    other = Site.objects.create(pk="other", inventory_list_id="shop")
+    waiting = order(site, "1", captured_at=NOW - timedelta(days=26))
+    order(site, "2", captured_at=NOW - timedelta(days=24))
+    order(other, "3", captured_at=NOW - timedelta(days=27))
+    assert "reservations_expire" in said()
+    alert = said()["reservations_expire"]
+    assert (alert.priority, alert.data["orders"]) == ("ACTION", 2)
+    assert text_of(alert).message.startswith(
+        "2 orders have waited or been undecided for more than 25 days, the first since"
+    )
+    assert list(site_texts([alert], site_ids=["shop"]).values()) == [
+        "1 order has waited or been undecided for more than 25 days."
+        " OCI releases reservations after 30 days."
+    ]
+    assert not any(site_texts([alert], site_ids=["third"]).values())
+    # An order that OCI could not reserve in full counts until somebody decides.
+    Order.objects.filter(pk=waiting.pk).update(reservation_state="PARTIALLY_RESERVED")
+    Order.objects.filter(order_no="3").update(reservation_state="COMPLETELY_RESERVED")
+    assert said(at(1))["reservations_expire"].data["orders"] == 1
+    Order.objects.filter(pk=waiting.pk).update(resolution="settled")
+    assert "reservations_expire" not in said(at(2))
+
+
 def test_reports_that_cannot_be_written_need_action(site: Site) -> None:
     ReportDay.objects.create(
         site=site, date=date(2026, 3, 1), report_type="offline", last_error="No space left."

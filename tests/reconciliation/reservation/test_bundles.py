@@ -115,7 +115,7 @@ def test_an_unknown_part_is_treated_as_the_site_says(engine: Engine) -> None:
     placed = place(engine, Site.objects.get(), "B2", bundle())
     assert quantities(placed.order)[0] == ("BUNDLE", D(0), D(0))
     known = dict(InventoryRecord.objects.values_list("sku", "snapshot_ato"))
-    assert known == {"PART1": D(5), "PART2": None}
+    assert known == {"PART1": D(5)}
 
 
 def test_with_bundle_inventory_only_the_bundle_alone_is_taken(engine: Engine) -> None:
@@ -211,3 +211,26 @@ def test_many_parts_make_several_documents(engine: Engine) -> None:
     placed.order.refresh_from_db()
     assert placed.order.reservation_state == "COMPLETELY_RESERVED"
     assert [len(lines) for _, lines in engine.documents("B1")] == [100, 30]
+
+
+# SKUs that are always in stock (Default In-Stock)
+
+
+@pytest.mark.parametrize("state", ["ONLINE", "OFFLINE"])
+@pytest.mark.parametrize("known", [("MUG", 2), None])
+def test_a_sku_that_no_list_knows_is_never_reserved_and_never_short(
+    engine: Engine, state: str, known: tuple[str, float] | None
+) -> None:
+    site = engine.site({"MUG": 5}, unknown_sku_policy="accept_untracked")
+    set_connection(state)
+    items: list[tuple[str, float]] = [("ALWAYS", 3), *([known] if known else [])]
+    placed = engine.place(site, "D1", items)
+    if state == "OFFLINE":
+        set_connection("ONLINE")
+        engine.reconcile()
+    placed.order.refresh_from_db()
+    assert placed.order.reservation_state == "COMPLETELY_RESERVED"
+    assert engine.documents("D1") == ([("OPEN", {"MUG": D(2)})] if known else [])
+    line = OrderItem.objects.get(sku="ALWAYS")
+    assert (line.ordered_quantity, line.takes_stock, line.open_quantity) == (D(3), False, D(0))
+    assert not InventoryRecord.objects.filter(sku="ALWAYS").exists()
