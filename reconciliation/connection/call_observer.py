@@ -70,6 +70,15 @@ class StateObserver:
             )
         self._see_whether_slow(call, now)
 
+    def undecided(self) -> None:
+        """OCI still works on an earlier call for the document of this one, in this thread.
+
+        That shows only that it is there: whether it takes reservations, the earlier call shows.
+        """
+        call, now = self._ended()
+        self._tallies[call.kind].troubled(call)
+        self._safely(lambda: call_counts.note_undecided(now, kind=call.kind))
+
     def failed(self, error: OciNoAnswer) -> None:
         """The call of this thread brought no trustworthy answer."""
         call, now = self._ended()

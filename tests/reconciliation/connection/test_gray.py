@@ -235,6 +235,11 @@ class Calls:
         else:
             self.observer.failed(OciNoAnswer(operation="put", kind=kind))
 
+    def put_in_process(self) -> None:
+        self.observer.sent("put", str(uuid.uuid4()), self.limit)
+        self.go(0.1)
+        self.observer.undecided()
+
     def go(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
         self.true += seconds
@@ -292,6 +297,35 @@ def test_errors_that_come_late_are_errors_and_not_slowness(calls: Calls) -> None
         connection.note_good(calls.now)
         calls.put(2.0, answered=False, kind="server_error")
     assert (connection.current().state, connection.current().cause) == ("OFFLINE", "reservations")
+
+
+def test_an_answer_that_an_earlier_call_is_in_process_proves_nothing(calls: Calls) -> None:
+    for _ in range(3):
+        connection.note_good(calls.now)
+        calls.put(2.0, answered=False)
+    assert connection.current().state == "OFFLINE"
+    for _ in range(4):
+        calls.put_in_process()
+    now = connection.current()
+    assert (now.state, now.proved_at) == ("OFFLINE", None)
+    calls.put(0.1)
+    assert connection.current().proved_at == calls.now
+
+
+def test_failures_count_on_whatever_earlier_calls_are_in_process(calls: Calls) -> None:
+    for _ in range(3):
+        connection.note_good(calls.now)
+        calls.put(2.0, answered=False)
+        calls.put_in_process()
+    assert connection.current().state == "OFFLINE"
+
+
+def test_calls_that_are_in_process_do_not_hang(calls: Calls) -> None:
+    for _ in range(5):
+        calls.put_in_process()
+        calls.go(2.0)
+    now = connection.healths()["reserve"]
+    assert (connection.current().state, now.unanswered, now.unanswered_since) == ("ONLINE", 0, None)
 
 
 def test_what_is_well_is_written_once_a_second(
