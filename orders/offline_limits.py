@@ -8,10 +8,17 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from django.db.models import Avg, Max, Min, Sum
+from django.db.models import Avg, Exists, Max, Min, OuterRef, Sum
 
 from orders.fields import ZERO
-from orders.models import Order, RefusedOrder, Site
+from orders.models import (
+    InventoryRecord,
+    Order,
+    PermittedList,
+    RefusedOrder,
+    Site,
+    UnknownSkuPolicy,
+)
 from orders.refused_orders import still_refused
 
 
@@ -25,7 +32,8 @@ class Acceptance(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SiteLimits:
-    """What one site takes now. `why` is the limit that is reached: `off`, `duration`, `totalValue`.
+    """What one site takes now. `why` is what refuses its orders: `noStock` (no list that it sells
+    from has a figure), or the limit that is reached: `off`, `duration`, `totalValue`.
 
     `ends_at` is when the minutes are over, `value_left` what may still wait beside what does, and
     `units_per_order` the most units of one order; None without such a limit. `refused_since` is
@@ -65,7 +73,7 @@ class _Waiting:
 def limits_of(
     sites: Collection[Site], *, offline_since: datetime | None, now: datetime
 ) -> list[SiteLimits]:
-    """Return what each of `sites` takes, in their order; three queries at most.
+    """Return what each of `sites` takes, in their order; four queries at most.
 
     `offline_since` is when the outage began; without one only what waits counts against a limit.
     """
@@ -79,8 +87,11 @@ def limits_of(
         first = _first_refusals(capped, offline_since)
     closed = [site.pk for site in sites if not site.offline_capture]
     last_taken = _last_taken(closed, offline_since) if closed else {}
+    empty = _without_stock([site.pk for site in sites])
     return [
-        _limits(
+        _without_figures(site)
+        if site.pk in empty and site.offline_capture
+        else _limits(
             site,
             last_taken=last_taken.get(site.pk),
             waiting=waiting.get(site.pk, _Waiting()),
@@ -90,6 +101,34 @@ def limits_of(
         )
         for site in sites
     ]
+
+
+def live_limits_of(sites: Collection[Site]) -> list[SiteLimits]:
+    """Return what each of `sites` takes while orders are reserved live; one query."""
+    empty = _without_stock([site.pk for site in sites])
+    return [
+        _without_figures(site)
+        if site.pk in empty
+        else SiteLimits(site.pk, site.currency, Acceptance.ACCEPTED)
+        for site in sites
+    ]
+
+
+def _without_stock(site_ids: Collection[str]) -> set[str]:
+    """Return the sites that refuse every order, since no list of theirs has a figure; one query."""
+    figures = InventoryRecord.objects.order_by()
+    permitted = PermittedList.objects.filter(site=OuterRef(OuterRef("pk"))).values("inventory_list")
+    sites = Site.objects.filter(pk__in=site_ids, unknown_sku_policy=UnknownSkuPolicy.REFUSE)
+    return set(
+        sites.exclude(Exists(figures.filter(inventory_list=OuterRef("inventory_list"))))
+        .exclude(Exists(figures.filter(inventory_list__in=permitted)))
+        .values_list("pk", flat=True)
+    )
+
+
+def _without_figures(site: Site) -> SiteLimits:
+    """Return what a site without any figure takes: nothing."""
+    return SiteLimits(site.pk, site.currency, Acceptance.REFUSED, why="noStock")
 
 
 def _first_refusals(

@@ -76,9 +76,7 @@ def has_trouble() -> bool:
     return CallHealth.objects.filter(signs).exists()
 
 
-def loss(
-    now: datetime, *, is_unproven: bool, wait_until: datetime | None = None
-) -> Loss | None:
+def loss(now: datetime, *, is_unproven: bool, wait_until: datetime | None = None) -> Loss | None:
     """Return why OCI counts as lost now, or None; one query.
 
     While the connection `is_unproven`, the first write that fails is enough. `wait_until` is the

@@ -115,7 +115,8 @@ class OrdersRefused(Rule):
 
 def _cause(limits: SiteLimits, site: Site) -> Data | None:
     """Return why the site refuses orders, None if it takes them; as every page says it."""
-    if limits.acceptance != Acceptance.REFUSED:
+    # Without figures it is set up only in part: the page and /status say so.
+    if limits.acceptance != Acceptance.REFUSED or limits.why == "noStock":
         return None
     if limits.why == "duration":
         return {"why": "minutes", "minutes": site.cap_offline_minutes}
