@@ -73,7 +73,7 @@ class _Waiting:
 def limits_of(
     sites: Collection[Site], *, offline_since: datetime | None, now: datetime
 ) -> list[SiteLimits]:
-    """Return what each of `sites` takes, in their order; four queries at most.
+    """Return what each of `sites` takes, in their order; five queries at most.
 
     `offline_since` is when the outage began; without one only what waits counts against a limit.
     """
@@ -87,11 +87,8 @@ def limits_of(
         first = _first_refusals(capped, offline_since)
     closed = [site.pk for site in sites if not site.offline_capture]
     last_taken = _last_taken(closed, offline_since) if closed else {}
-    empty = _without_stock([site.pk for site in sites])
-    return [
-        _without_figures(site)
-        if site.pk in empty and site.offline_capture
-        else _limits(
+    found = [
+        _limits(
             site,
             last_taken=last_taken.get(site.pk),
             waiting=waiting.get(site.pk, _Waiting()),
@@ -101,13 +98,20 @@ def limits_of(
         )
         for site in sites
     ]
+    empty = _without_stock([site.pk for site in sites])
+    return [
+        _without_figures(one.site_id, one.currency)
+        if one.site_id in empty and one.acceptance != Acceptance.REFUSED
+        else one
+        for one in found
+    ]
 
 
 def live_limits_of(sites: Collection[Site]) -> list[SiteLimits]:
-    """Return what each of `sites` takes while orders are reserved live; one query."""
+    """Return what each of `sites` takes while orders are reserved live; two queries at most."""
     empty = _without_stock([site.pk for site in sites])
     return [
-        _without_figures(site)
+        _without_figures(site.pk, site.currency)
         if site.pk in empty
         else SiteLimits(site.pk, site.currency, Acceptance.ACCEPTED)
         for site in sites
@@ -115,20 +119,22 @@ def live_limits_of(sites: Collection[Site]) -> list[SiteLimits]:
 
 
 def _without_stock(site_ids: Collection[str]) -> set[str]:
-    """Return the sites that refuse every order, since no list of theirs has a figure; one query."""
-    figures = InventoryRecord.objects.order_by()
-    permitted = PermittedList.objects.filter(site=OuterRef(OuterRef("pk"))).values("inventory_list")
+    """Return the sites that refuse every order, since no list of theirs has a figure.
+
+    One query; two if there is such a site.
+    """
+    figures = InventoryRecord.objects.order_by().filter(inventory_list=OuterRef("inventory_list"))
     sites = Site.objects.filter(pk__in=site_ids, unknown_sku_policy=UnknownSkuPolicy.REFUSE)
-    return set(
-        sites.exclude(Exists(figures.filter(inventory_list=OuterRef("inventory_list"))))
-        .exclude(Exists(figures.filter(inventory_list__in=permitted)))
-        .values_list("pk", flat=True)
-    )
+    empty = set(sites.exclude(Exists(figures)).values_list("pk", flat=True))
+    if not empty:
+        return empty
+    permitted = PermittedList.objects.filter(Exists(figures), site__in=empty)
+    return empty - set(permitted.values_list("site", flat=True))
 
 
-def _without_figures(site: Site) -> SiteLimits:
+def _without_figures(site_id: str, currency: str) -> SiteLimits:
     """Return what a site without any figure takes: nothing."""
-    return SiteLimits(site.pk, site.currency, Acceptance.REFUSED, why="noStock")
+    return SiteLimits(site_id, currency, Acceptance.REFUSED, why="noStock")
 
 
 def _first_refusals(

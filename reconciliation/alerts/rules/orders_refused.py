@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from orders.models import Site
 from orders.offline_limits import Acceptance, SiteLimits, limits_of
@@ -91,9 +91,12 @@ class OrdersRefused(Rule):
             " accepted again when OCI answers."
         )
         if data["why"] == "minutes":
-            message = _(
+            message = ngettext(
                 "%(site)s has refused orders since %(time)s: OCI has been offline for more than"
-                " %(minutes)s minutes, the site's limit."
+                " %(minutes)s minute, the site's limit.",
+                "%(site)s has refused orders since %(time)s: OCI has been offline for more than"
+                " %(minutes)s minutes, the site's limit.",
+                data["minutes"],
             )
             return Text(message % {**words, "minutes": phrases.figure(data["minutes"])}, remedy)
         message = _(
