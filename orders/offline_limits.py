@@ -8,10 +8,17 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from django.db.models import Avg, Max, Min, Sum
+from django.db.models import Avg, Exists, Max, Min, OuterRef, Sum
 
 from orders.fields import ZERO
-from orders.models import Order, RefusedOrder, Site
+from orders.models import (
+    InventoryRecord,
+    Order,
+    PermittedList,
+    RefusedOrder,
+    Site,
+    UnknownSkuPolicy,
+)
 from orders.refused_orders import still_refused
 
 
@@ -25,7 +32,8 @@ class Acceptance(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SiteLimits:
-    """What one site takes now. `why` is the limit that is reached: `off`, `duration`, `totalValue`.
+    """What one site takes now. `why` is what refuses its orders: `noStock` (no list that it sells
+    from has a figure), or the limit that is reached: `off`, `duration`, `totalValue`.
 
     `ends_at` is when the minutes are over, `value_left` what may still wait beside what does, and
     `units_per_order` the most units of one order; None without such a limit. `refused_since` is
@@ -65,7 +73,7 @@ class _Waiting:
 def limits_of(
     sites: Collection[Site], *, offline_since: datetime | None, now: datetime
 ) -> list[SiteLimits]:
-    """Return what each of `sites` takes, in their order; three queries at most.
+    """Return what each of `sites` takes, in their order; five queries at most.
 
     `offline_since` is when the outage began; without one only what waits counts against a limit.
     """
@@ -79,7 +87,7 @@ def limits_of(
         first = _first_refusals(capped, offline_since)
     closed = [site.pk for site in sites if not site.offline_capture]
     last_taken = _last_taken(closed, offline_since) if closed else {}
-    return [
+    found = [
         _limits(
             site,
             last_taken=last_taken.get(site.pk),
@@ -90,6 +98,43 @@ def limits_of(
         )
         for site in sites
     ]
+    empty = _without_stock([site.pk for site in sites])
+    return [
+        _without_figures(one.site_id, one.currency)
+        if one.site_id in empty and one.acceptance != Acceptance.REFUSED
+        else one
+        for one in found
+    ]
+
+
+def live_limits_of(sites: Collection[Site]) -> list[SiteLimits]:
+    """Return what each of `sites` takes while orders are reserved live; two queries at most."""
+    empty = _without_stock([site.pk for site in sites])
+    return [
+        _without_figures(site.pk, site.currency)
+        if site.pk in empty
+        else SiteLimits(site.pk, site.currency, Acceptance.ACCEPTED)
+        for site in sites
+    ]
+
+
+def _without_stock(site_ids: Collection[str]) -> set[str]:
+    """Return the sites that refuse every order, since no list of theirs has a figure.
+
+    One query; two if there is such a site.
+    """
+    figures = InventoryRecord.objects.order_by().filter(inventory_list=OuterRef("inventory_list"))
+    sites = Site.objects.filter(pk__in=site_ids, unknown_sku_policy=UnknownSkuPolicy.REFUSE)
+    empty = set(sites.exclude(Exists(figures)).values_list("pk", flat=True))
+    if not empty:
+        return empty
+    permitted = PermittedList.objects.filter(Exists(figures), site__in=empty)
+    return empty - set(permitted.values_list("site", flat=True))
+
+
+def _without_figures(site_id: str, currency: str) -> SiteLimits:
+    """Return what a site without any figure takes: nothing."""
+    return SiteLimits(site_id, currency, Acceptance.REFUSED, why="noStock")
 
 
 def _first_refusals(

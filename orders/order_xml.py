@@ -47,6 +47,11 @@ _ADDRESS = {
     "country-code": "countryCode",
     "phone": "phone",
 }
+# Element of a sum: members of the order with its price, the first that was sent, and with its tax.
+_TOTALS = {
+    "merchandize-total": (("productSubTotal", "productTotal"), "merchandizeTotalTax"),
+    "shipping-total": (("shippingTotal",), "shippingTotalTax"),
+}
 
 
 def refusal_of(order: Order) -> str:
@@ -83,11 +88,7 @@ def _order(
     yield from _lines(order, sorted(order.items.all(), key=lambda i: i.position), sent, shipment)
     yield "</product-lineitems>"
     yield from _shipments(document, shipment)
-    tax = document["totals"].get("taxTotal")
-    yield "<totals><order-total>"
-    if isinstance(tax, int | float):
-        yield _element("tax", _decimal(tax))
-    yield f"{_element('gross-price', _decimal(order.order_total))}</order-total></totals>"
+    yield from _totals(order, document["totals"], is_net=sent.get("taxation") == "net")
     facts = {
         "cocVersion": document["version"],
         "cocReservationState": order.reservation_state,
@@ -95,6 +96,29 @@ def _order(
         "cocResolutionReference": order.resolution_reference,
     }
     yield f"{_custom(facts)}</order>\n"
+
+
+def _totals(order: Order, sent: Mapping[str, Any], *, is_net: bool) -> Iterator[str]:
+    """Yield the sums that the storefront sent; that of the order is always there."""
+    price = "net-price" if is_net else "gross-price"
+    yield "<totals>"
+    for element, (names, tax) in _TOTALS.items():
+        value = next((sent[name] for name in names if name in sent), None)
+        if value is not None:
+            amounts = {price: value, "tax": sent.get(tax)}
+            yield _amounts(element, amounts)
+    amounts = {"tax": sent.get("taxTotal"), "gross-price": order.order_total}
+    yield f"{_amounts('order-total', amounts)}</totals>"
+
+
+def _amounts(name: str, amounts: Mapping[str, Any]) -> str:
+    """Return the amounts that are known, in the order of the schema."""
+    known = [
+        _element(part, _decimal(amounts[part]))
+        for part in ("net-price", "tax", "gross-price")
+        if amounts.get(part) is not None
+    ]
+    return _all(name, known)
 
 
 def _customer(document: Mapping[str, Any]) -> str:
@@ -116,6 +140,9 @@ def _customer(document: Mapping[str, Any]) -> str:
 def _address(name: str, address: Mapping[str, Any] | None) -> str:
     if not address:
         return ""
+    if address.get("fullName") and not (address.get("firstName") or address.get("lastName")):
+        # The schema has no whole name, and a parcel needs one.
+        address = {**address, "lastName": address["fullName"]}
     parts = []
     for element, member in _ADDRESS.items():
         value = address.get(member)

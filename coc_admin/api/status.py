@@ -31,7 +31,7 @@ from orders.members import (
     from_attribute,
 )
 from orders.models import Order, Site
-from orders.offline_limits import Acceptance, SiteLimits, limits_of
+from orders.offline_limits import Acceptance, limits_of, live_limits_of
 from reconciliation import connection
 from reconciliation.models import CallKind, ConnectionState, FeedState, OfflineCause
 from reconciliation.outages import planned
@@ -80,7 +80,8 @@ class SiteAcceptance(Members):
     siteId: str
     orders: Annotated[Acceptance, from_attribute("acceptance")]
     limit: Annotated[str | None, Read(lambda limits: limits.why or None)] = Field(
-        description="What refuses them: off (offline capture is off), duration or totalValue."
+        description="What refuses them: off (offline capture is off), duration, totalValue, or"
+        " noStock (no stock figure is known in any list that the site sells from)."
     )
     refusedSince: MomentOrNull
     endsAt: MomentOrNull = Field(description="When offline selling ends at this site.")
@@ -175,11 +176,11 @@ def _short(site_ids: Collection[str], number: int) -> Sums:
 def _acceptance(
     site_ids: Collection[str], found: status.Status, now: datetime
 ) -> list[dict[str, Any]]:
-    """Return what each site takes now: everything while orders are reserved live."""
+    """Return what each site takes now: all that is in stock while orders are reserved live."""
+    sites = Site.objects.filter(pk__in=site_ids).order_by("pk")
     if found.connection == ConnectionState.ONLINE:
-        limits = [SiteLimits(site_id, "", Acceptance.ACCEPTED) for site_id in site_ids]
+        limits = live_limits_of(sites)
     else:
-        sites = Site.objects.filter(pk__in=site_ids).order_by("pk")
         limits = limits_of(sites, offline_since=found.offline_since, now=now)
     return [SiteAcceptance.of(one, secondsLeft=_whole(one.seconds_left(now))) for one in limits]
 

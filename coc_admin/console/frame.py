@@ -11,12 +11,14 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from coc_admin import set_up
 from coc_admin.accounts.site_access import SiteAccess, profile_of, site_access
 from coc_admin.console.alerts.queries import inbox_of
 from coc_admin.console.downloads import preferred_form
 from coc_admin.console.help import guide
 from coc_admin.console.labels import Banner, connection_banner
 from coc_admin.console.practice_words import as_practice
+from orders.models import Order
 from orders.offline_limits import SiteLimits, limits_of
 from orders.tables import Form
 from reconciliation import connection
@@ -154,7 +156,10 @@ class Frame:
         """What must be said on every page while the connection is not online."""
         if self.connection.state == ConnectionState.ONLINE:
             return None
-        found = connection_banner(self.status, limits=self.limits, now=timezone.now())
+        has_token = Order.objects.exists() or set_up.has_token()
+        found = connection_banner(
+            self.status, limits=self.limits, now=timezone.now(), has_token=has_token
+        )
         outage = self.status.outage
         if found is None or outage is None or not outage.is_practice:
             return found

@@ -104,11 +104,12 @@ def money_by_currency(waiting: Waiting) -> str:
 
 
 def connection_banner(
-    status: Status, *, limits: Sequence[SiteLimits], now: datetime
+    status: Status, *, limits: Sequence[SiteLimits], now: datetime, has_token: bool = True
 ) -> Banner | None:
     """Return the banner of a connection that is not online; None if it is.
 
-    `limits` are those of the sites that are shown.
+    `limits` are those of the sites that are shown. `has_token` is False in a new installation
+    where nobody can place an order yet.
     """
     if status.connection == ConnectionState.ONLINE:
         return None
@@ -127,6 +128,8 @@ def connection_banner(
             next_step=_("The oldest orders are reserved first. You do not need to do anything."),
         )
     works = acceptance_words(limits, now=now)
+    if limits and not has_token:
+        works = _("No API token may place orders: the storefront needs one.")
     if status.window is not None:
         return Banner(
             tone="warn",

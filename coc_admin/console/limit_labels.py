@@ -61,6 +61,8 @@ def _limited(limits: SiteLimits, now: datetime) -> str:
 
 
 def _refused(limits: SiteLimits) -> str:
+    if limits.why == "noStock":
+        return _("Refused at %(site)s: no stock figure is known there.") % {"site": limits.site_id}
     why = {
         "off": _("offline capture is switched off there"),
         "duration": _("its time for offline selling is over"),

@@ -44,6 +44,12 @@ _UNCOUNTED: dict[str, Any] = {
     "throttled_since": None,
 }
 
+# Calls that were sent count no longer, those that failed do.
+_NOT_HANGING: dict[str, Any] = {
+    "unanswered": F("failures"),
+    "unanswered_since": Case(When(failures__gt=0, then=F("unanswered_since")), default=None),
+}
+
 
 def health(kind: CallKind) -> QuerySet[CallHealth]:
     """Return the row of a kind of call as a queryset, for conditional updates."""
@@ -180,6 +186,12 @@ def note_slow(now: datetime, *, since: datetime, p95_ms: int) -> None:
     lose_if_unanswered(now)
 
 
+def note_undecided(now: datetime, *, kind: CallKind) -> None:
+    """Note that OCI still works on an earlier call: this one does not hang, and proves nothing."""
+    _write(kind, Q(), **_NOT_HANGING)
+    lose_if_unanswered(now)
+
+
 def note_throttled(*, retry_after: float, now: datetime, kind: CallKind = CallKind.READ) -> None:
     """Note a 429: send nothing for `retry_after` seconds, then half as many calls at once.
 
@@ -192,8 +204,7 @@ def note_throttled(*, retry_after: float, now: datetime, kind: CallKind = CallKi
     _write(
         kind,
         Q(),
-        unanswered=F("failures"),
-        unanswered_since=Case(When(failures__gt=0, then=F("unanswered_since")), default=None),
+        **_NOT_HANGING,
         throttles=F("throttles") + 1,
         throttled_since=Coalesce("throttled_since", Value(now)),
     )

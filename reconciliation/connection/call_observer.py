@@ -32,6 +32,10 @@ _KINDS = {
 }
 
 
+# A call that was cut off after this share of the limit would have been over it.
+_NEARLY = 0.75
+
+
 class StateObserver:
     """Feeds the outcome of every call into the connection's rows; any threads.
 
@@ -70,11 +74,20 @@ class StateObserver:
             )
         self._see_whether_slow(call, now)
 
+    def undecided(self) -> None:
+        """OCI still works on an earlier call for the document of this one, in this thread.
+
+        That shows only that it is there: whether it takes reservations, the earlier call shows.
+        """
+        call, now = self._ended()
+        self._tallies[call.kind].troubled(call)
+        self._safely(lambda: call_counts.note_undecided(now, kind=call.kind))
+
     def failed(self, error: OciNoAnswer) -> None:
         """The call of this thread brought no trustworthy answer."""
         call, now = self._ended()
         tally = self._tallies[call.kind]
-        took = time.monotonic() - call.started if error.kind == "timeout" else None
+        took = self._took(call) if error.kind == "timeout" else None
         if tally.failed(call, now=now, seconds=took):
             # A document cannot be at fault for a call that never reached OCI.
             subject = call.subject if error.sent else ""
@@ -104,6 +117,15 @@ class StateObserver:
                 now=now, message=error.reason, kind=call.kind
             )
         )
+
+    def _took(self, call: Sent) -> float:
+        """Return how long a call took that ran out of time.
+
+        What was spent before it was sent leaves a little less than the limit: it was over all the
+        same.
+        """
+        seconds, limit = time.monotonic() - call.started, settings.COC_OCI_LIVE_TIMEOUT
+        return max(seconds, limit) if call.is_live and seconds >= _NEARLY * limit else seconds
 
     def _ended(self) -> tuple[Sent, datetime]:
         now = self._clock()

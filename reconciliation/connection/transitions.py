@@ -66,7 +66,7 @@ def lose_if_unanswered(now: datetime) -> bool:
     before = current()
     if before.state == ConnectionState.FORCED_OFFLINE:
         return False
-    found = loss(now, is_unproven=before.is_unproven)
+    found = loss(now, is_unproven=before.is_unproven, wait_until=before.wait_until)
     if found is None:
         return False
     if found.cause == OfflineCause.UNREACHABLE and not has_answered(before):

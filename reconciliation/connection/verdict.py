@@ -23,6 +23,9 @@ LOST_AFTER = timedelta(seconds=4)
 # OCI says itself that it takes none, so no late answer needs waiting for. The monitor checks once a
 # second, which must fit into the five seconds on a busy machine as well.
 THROTTLED_AFTER = timedelta(seconds=3)
+# OCI asks for longer pauses than this: until they are over nothing can be reserved, and no order
+# would show it, since none is sent.
+LONG_PAUSE = timedelta(seconds=5)
 _FEW = 2
 YOUNG = timedelta(seconds=0.5)
 
@@ -73,10 +76,11 @@ def has_trouble() -> bool:
     return CallHealth.objects.filter(signs).exists()
 
 
-def loss(now: datetime, *, is_unproven: bool) -> Loss | None:
+def loss(now: datetime, *, is_unproven: bool, wait_until: datetime | None = None) -> Loss | None:
     """Return why OCI counts as lost now, or None; one query.
 
-    While the connection `is_unproven`, the first write that fails is enough.
+    While the connection `is_unproven`, the first write that fails is enough. `wait_until` is the
+    end of the pause that OCI asked for.
     """
     found = healths()
     reads, writes = found[CallKind.READ], found[CallKind.RESERVE]
@@ -87,15 +91,38 @@ def loss(now: datetime, *, is_unproven: bool) -> Loss | None:
         if proof is None or proof < reads.unanswered_since:
             since = _first(reads.unanswered_since, writes.unanswered_since)
             return _unreachable(reads, reads.unanswered_since, since)
-    storm = writes.throttled_since
-    if storm and writes.throttles >= _FEW and storm <= now - THROTTLED_AFTER:
-        reason = say("reservations_throttled")
-        return Loss(CallKind.RESERVE, storm, storm, OfflineCause.THROTTLED, reason)
+    for kind, health in found.items():
+        storm = health.throttled_since
+        if storm and _is_storm(health, writes, storm=storm, wait_until=wait_until, now=now):
+            reason = say("reservations_throttled")
+            return Loss(CallKind(kind), storm, storm, OfflineCause.THROTTLED, reason)
     if writes.slow_since:
         since = writes.slow_since
         reason = say("reservations_slow")
         return Loss(CallKind.RESERVE, since, since, OfflineCause.SLOW, reason)
     return None
+
+
+def _is_storm(
+    health: CallHealth,
+    writes: CallHealth,
+    *,
+    storm: datetime,
+    wait_until: datetime | None,
+    now: datetime,
+) -> bool:
+    """Whether nothing is reserved since calls of a kind are throttled, whatever kind that is.
+
+    A pause counts for every kind of call.
+    """
+    if storm > now - THROTTLED_AFTER:
+        return False
+    if health.kind == CallKind.RESERVE and health.throttles >= _FEW:
+        return True
+    worked = writes.last_good_at
+    if worked is not None and worked > storm:
+        return False
+    return wait_until is not None and wait_until > max(now, storm + LONG_PAUSE)
 
 
 def _of_writes(writes: CallHealth, reads: CallHealth, *, since: datetime) -> Loss:

@@ -62,6 +62,9 @@ class CallObserver(Protocol):
     def answered(self) -> None:
         """OCI gave a valid answer; a refusal is an answer as well."""
 
+    def undecided(self) -> None:
+        """OCI still works on an earlier call for the document: neither an answer nor a failure."""
+
     def failed(self, error: OciNoAnswer) -> None:
         """There was no answer, or none that can be trusted."""
 
@@ -77,6 +80,9 @@ class _NoObserver:
         pass
 
     def answered(self) -> None:
+        pass
+
+    def undecided(self) -> None:
         pass
 
     def failed(self, error: OciNoAnswer) -> None:
@@ -158,8 +164,11 @@ class Caller:
         self._observer.sent(call.operation, call.subject, seconds)
         try:
             result = self._result(call, read, deadline)
-        except OciRefused:
-            self._observer.answered()
+        except OciRefused as refusal:
+            if refusal.is_in_process:
+                self._observer.undecided()
+            else:
+                self._observer.answered()
             raise
         except OciNoAnswer as error:
             self._observer.failed(error)

@@ -89,6 +89,10 @@ class OciConfigurationFault(OciError):
         self.detail = detail
 
 
+# Another call for the same document is still under way at OCI (contract 1.7).
+_IN_PROCESS = frozenset({"ReservationOperationInProcess", "ConcurrentModification"})
+
+
 class OciRefused(OciError):
     """OCI understood the call and refused it: 400, 404 or 409 with OCI's own error (contract 1.7).
 
@@ -113,3 +117,8 @@ class OciRefused(OciError):
         self.message = message
         self.parameter = parameter
         self.place = place
+
+    @property
+    def is_in_process(self) -> bool:
+        """Whether OCI still works on an earlier call for the document: ask again later."""
+        return self.error_code in _IN_PROCESS

@@ -28,7 +28,6 @@ from reconciliation.reservation.results import Asked, Verdict, explain
 
 Clock = Callable[[], datetime]
 # OCI is working on the same counts: nothing was done, and the id is not spent.
-_BUSY = {"ReservationOperationInProcess", "ConcurrentModification"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +118,7 @@ class Releasing:
         return Asked(Verdict.REVIEW, reason)
 
     def _refused(self, document: ReservationDocument, error: OciRefused) -> Asked:
-        is_busy = error.error_code in _BUSY
-        outcome = AttemptOutcome.LATER if is_busy else AttemptOutcome.NEEDS_REVIEW
+        outcome = AttemptOutcome.LATER if error.is_in_process else AttemptOutcome.NEEDS_REVIEW
         self._note(
             document,
             outcome,
@@ -129,7 +127,7 @@ class Releasing:
             error_code=error.error_code,
             correlation_id=error.correlation_id,
         )
-        if is_busy:
+        if error.is_in_process:
             return Asked(Verdict.LATER, say("oci_busy"))
         reason = say("oci_refused_releases", code=error.error_code)
         return Asked(Verdict.REVIEW, join(reason, error.message))

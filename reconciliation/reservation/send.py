@@ -42,7 +42,6 @@ _HELD_UNREADABLE = {
 }
 # The id is spent and holds nothing.
 _SPENT = {"ReservationCancelled", "PreviousRequestCancelled", "PreviousRequestAborted"}
-_BUSY = {"ReservationOperationInProcess", "ConcurrentModification"}
 
 _MOST_GENERATIONS_AT_ONCE = 5
 # A cancel that found nothing is believed when no call can be under way any more.
@@ -234,7 +233,7 @@ class _Caller:
 
     def _refused(self, document: ReservationDocument, error: OciRefused) -> Asked | None:
         code = error.error_code
-        if error.status == 409 and code in _BUSY:
+        if error.status == 409 and error.is_in_process:
             self._note(document, AttemptOutcome.LATER, error=error)
             return Asked(Verdict.LATER, say("oci_busy_with_order"))
         if error.status == 409 and code in _HELD_UNREADABLE | _SPENT:
@@ -256,7 +255,7 @@ class _Caller:
                 reservation_id=document.reservation_id, read_timeout=self.read_timeout
             )
         except OciRefused as error:
-            if error.error_code in _BUSY:
+            if error.is_in_process:
                 self._note(document, AttemptOutcome.LATER, error=error, operation="cancel")
                 return Asked(Verdict.LATER, say("oci_busy"))
             self._note(document, AttemptOutcome.NEEDS_REVIEW, error=error, operation="cancel")

@@ -84,13 +84,19 @@ def apply_feed(
     return 0
 
 
-def is_suspicious(list_id: str, figures: Sequence[Figure]) -> bool:
-    """Whether many SKUs that had stock all have none now: a fault at OCI rather than a sale."""
-    if len(figures) < SUSPICIOUS or any(figure.ato > ZERO for figure in figures):
-        return False
+def sold_out_at_once(list_id: str, figures: Sequence[Figure]) -> int:
+    """Return how many SKUs had stock and have none now, if that must be a fault at OCI; else 0.
+
+    It is if 9 of 10 SKUs with stock, and enough of them, lose all of it in one answer.
+    """
+    gone = {figure.sku for figure in figures if figure.ato <= ZERO}
+    if len(gone) < SUSPICIOUS:
+        return 0
     had_stock = InventoryRecord.objects.filter(
         inventory_list=list_id,
         sku__in=[figure.sku for figure in figures],
         snapshot_ato__gt=ZERO,
     )
-    return had_stock.count() >= SUSPICIOUS
+    had = set(had_stock.values_list("sku", flat=True))
+    lost = len(had & gone)
+    return lost if lost >= SUSPICIOUS and (len(had) - lost) * 10 <= len(had) else 0

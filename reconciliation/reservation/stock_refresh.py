@@ -179,14 +179,15 @@ def ask(
     figures = _fetch(due.place, due.list_id, due.skus, client, read_timeout)
     if not due.list_id:
         return Refreshed()
-    if stock_figures.is_suspicious(due.list_id, figures):
+    lost = stock_figures.sold_out_at_once(due.list_id, figures)
+    if lost:
         logger.warning(
-            "OCI says that all of %d SKUs of list %s that had stock are sold out at once; its"
+            "OCI says that %d SKUs of list %s that had stock are sold out at once; its"
             " figures are not taken over. If they are right, import them from a file.",
-            len(figures),
+            lost,
             due.list_id,
         )
-        hold_figures(due, why=HeldFigures.Why.ALL_ZERO, skus=len(figures), now=clock())
+        hold_figures(due, why=HeldFigures.Why.ALL_ZERO, skus=lost, now=clock())
         return Refreshed(suspicious=True)
     if not figures and is_known(due):
         hold_figures(due, why=HeldFigures.Why.VANISHED, skus=len(due.skus), now=clock())

@@ -41,8 +41,9 @@ def follow(feed: StockFeed, *, client: FeedClient, clock: Callable[[], datetime]
             feeds.note_error(feed, error, now=clock(), exporting=False)
             return applied
         figures = list(figures_of(feed.inventory_list, answer.lines))
-        if stock_figures.is_suspicious(feed.pk, figures):
-            feeds.note_token_lost(feed, why=say("feed_sold_out", skus=len(figures)))
+        lost = stock_figures.sold_out_at_once(feed.pk, figures)
+        if lost:
+            feeds.note_token_lost(feed, why=say("feed_sold_out", skus=lost))
             return applied
         try:
             for chunk in chunks(figures):

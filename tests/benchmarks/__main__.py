@@ -38,6 +38,12 @@ ROWS = (
     Row("drain", "drain", "--orders 1000", "--orders 10000"),
     Row("reports of a long day", "merge", "--orders 20000", "--orders 1000000"),
     Row("pages of the console", "pages", "--orders 20000 --waiting 2000", "--waiting 100000"),
+    Row(
+        "age of the stock mirror",
+        "stock_mirror",
+        "--skus 2000 --seconds 10",
+        "--skus 100000 --lists 5 --seconds 60",
+    ),
     Row("idle", "idle", "--seconds 20", "--seconds 60", True),
 )
 

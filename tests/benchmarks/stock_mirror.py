@@ -18,12 +18,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.benchmarks.drain import _database
+from tests.benchmarks.drain import own_database
 
 
 def main() -> None:
     options = _options()
-    with _database() as url:
+    with own_database("stock_mirror") as url:
         os.environ["DATABASE_URL"] = url
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
         import django

@@ -85,6 +85,25 @@ def test_order_xml_is_read_back_and_is_valid(site: Site, monkeypatch: pytest.Mon
     check_schema(text)
 
 
+def test_a_whole_name_and_the_sums_are_exported(site: Site) -> None:
+    whole = {"fullName": "Ada Reed", "city": "Kiel"}
+    shipments = [{"shipmentId": "S1", "shippingAddress": whole}]
+    sums = {"productSubTotal": 19, "shippingTotal": 4.5, "shippingTotalTax": 0.5}
+    ready(site, "A1", billingAddress=whole, shipments=shipments, **sums)
+    ready(site, "A2", minute=1, billingAddress=ADDRESS | whole, taxation="net", productTotal=7)
+
+    text = export(site)
+
+    first, second = text.split('<order order-no="A2">')
+    assert first.count("<last-name>Ada Reed</last-name><city>Kiel</city>") == 2
+    assert "<last-name>Ada Reed" not in second
+    total = "<merchandize-total><gross-price>19</gross-price></merchandize-total>"
+    assert total in first
+    assert "<shipping-total><tax>0.5</tax><gross-price>4.5</gross-price></shipping-total>" in first
+    assert "<merchandize-total><net-price>7</net-price></merchandize-total>" in second
+    check_schema(text)
+
+
 def check_schema(text: str) -> None:
     """Hold order XML against the vendor's schema."""
     assert SCHEMA.faults(text) == []

@@ -17,8 +17,8 @@ from orders.errors import (
     ShortOnAto,
     UnknownSku,
 )
-from orders.models import Order, RefusedOrder, Site
-from orders.offline_limits import Acceptance, limits_of
+from orders.models import Order, PermittedList, RefusedOrder, Site, UnknownSkuPolicy
+from orders.offline_limits import Acceptance, limits_of, live_limits_of
 from orders.payload import parse_order
 from reconciliation.models import ConnectionState, Outage
 from reconciliation.outages.demand import demand_of
@@ -183,7 +183,7 @@ class TestLimits:
         self, fields: dict[str, object], minutes: int, expected: tuple[object, ...]
     ) -> None:
         now = START + timedelta(minutes=minutes)
-        (found,) = limits_of([make_site(**fields)], offline_since=START, now=now)
+        (found,) = limits_of([make_site(stock={"MUG": 9}, **fields)], offline_since=START, now=now)
         left = found.seconds_left(now)
         assert (found.acceptance, found.why, left, found.refused_since) == expected
 
@@ -203,6 +203,27 @@ class TestLimits:
             D(0),
         )
         assert found.refused_since == refused_at
+
+    def test_a_site_without_any_figure_takes_nothing(self) -> None:
+        empty = make_site("empty", list_id="new")
+        permits = make_site("permits", list_id="own")
+        PermittedList.objects.create(
+            site=permits, inventory_list=make_site(stock={"MUG": 9}).inventory_list
+        )
+        bold = make_site(
+            "bold", list_id="other", unknown_sku_policy=UnknownSkuPolicy.ACCEPT_UNTRACKED
+        )
+        sites = [empty, permits, bold]
+        offline = limits_of(sites, offline_since=START, now=START)
+        for found in (offline, live_limits_of(sites)):
+            assert [(one.acceptance, one.why) for one in found] == [
+                (Acceptance.REFUSED, "noStock"),
+                (Acceptance.ACCEPTED, ""),
+                (Acceptance.ACCEPTED, ""),
+            ]
+        Site.objects.filter(pk="empty").update(offline_capture=False)
+        (closed,) = limits_of([Site.objects.get(pk="empty")], offline_since=START, now=START)
+        assert closed.why == "off"
 
     def test_a_site_that_was_closed_in_an_outage_refuses_since_its_last_order(
         self, clock: Clock, outage: Outage

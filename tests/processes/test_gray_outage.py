@@ -120,6 +120,8 @@ def alerts_of(stack: Stack) -> int:
         {"mode": "drip", "delayMs": 500},
         {"mode": "garbage"},
         {"mode": "429", "retryAfter": 2},
+        # Slower than a shopper may wait, and in time for a reconciliation.
+        {"mode": "slow", "delayMs": 2500},
     ],
     ids=lambda fault: str(fault["mode"]),
 )

@@ -65,7 +65,12 @@ def _refused(frame: Frame) -> dict[str, Any]:
     outage = frame.status.outage
     if frame.banner is None or outage is None:
         return {}
-    full = [one.site_id for one in frame.limits if one.acceptance == Acceptance.REFUSED]
+    full = [
+        one.site_id
+        for one in frame.limits
+        # Without stock there is no limit to raise.
+        if one.acceptance == Acceptance.REFUSED and one.why != "noStock"
+    ]
     if not full:
         return {}
     refused = refused_during(outage, site_ids=frame.access.site_ids)

@@ -38,8 +38,8 @@ class ConfigurationFault(Rule):
         """Describe since when, and the settings to check."""
         if data.get("why") == "never":
             message = _(
-                "OCI has not answered since %(time)s, and never before with these settings. Orders"
-                " are captured offline until it does."
+                "OCI has not answered since %(time)s, and never before with these settings. No"
+                " order is reserved until it does."
             )
             remedy = _(
                 "Check COC_OCI_BASE_URL, COC_OCI_TOKEN_URL and COC_OCI_TENANT_GROUP_ID, then"
@@ -47,8 +47,8 @@ class ConfigurationFault(Rule):
             )
             return Text(message % {"time": moment_of(data)}, remedy)
         message = _(
-            "OCI has refused our credentials since %(time)s. Orders are captured offline until you"
-            " correct them."
+            "OCI has refused our credentials since %(time)s. No order is reserved until you correct"
+            " them."
         )
         remedy = _(
             "Check COC_OCI_CLIENT_ID, COC_OCI_CLIENT_SECRET, COC_OCI_SCOPE and"

@@ -43,8 +43,8 @@ class FiguresHeld(Rule):
             message = ngettext(
                 "Since %(time)s OCI reports that %(number)s SKU of inventory list %(list)s that"
                 " had stock is sold out. The last figures are kept.",
-                "Since %(time)s OCI reports that all of the %(number)s SKUs of inventory list"
-                " %(list)s that had stock are sold out. The last figures are kept.",
+                "Since %(time)s OCI reports that %(number)s SKUs of inventory list %(list)s that"
+                " had stock are sold out at once. The last figures are kept.",
                 data["skus"],
             )
         remedy = _(

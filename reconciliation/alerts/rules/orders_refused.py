@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from orders.models import Site
 from orders.offline_limits import Acceptance, SiteLimits, limits_of
@@ -91,9 +91,12 @@ class OrdersRefused(Rule):
             " accepted again when OCI answers."
         )
         if data["why"] == "minutes":
-            message = _(
+            message = ngettext(
                 "%(site)s has refused orders since %(time)s: OCI has been offline for more than"
-                " %(minutes)s minutes, the site's limit."
+                " %(minutes)s minute, the site's limit.",
+                "%(site)s has refused orders since %(time)s: OCI has been offline for more than"
+                " %(minutes)s minutes, the site's limit.",
+                data["minutes"],
             )
             return Text(message % {**words, "minutes": phrases.figure(data["minutes"])}, remedy)
         message = _(
@@ -115,7 +118,8 @@ class OrdersRefused(Rule):
 
 def _cause(limits: SiteLimits, site: Site) -> Data | None:
     """Return why the site refuses orders, None if it takes them; as every page says it."""
-    if limits.acceptance != Acceptance.REFUSED:
+    # Without figures it is set up only in part: the page and /status say so.
+    if limits.acceptance != Acceptance.REFUSED or limits.why == "noStock":
         return None
     if limits.why == "duration":
         return {"why": "minutes", "minutes": site.cap_offline_minutes}

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
+from coc_admin.models import ApiToken
 from orders.models import CustomerMessage, InventoryList, Order, RefusedOrder, Site
 from reconciliation.models import (
     CallHealth,
@@ -29,6 +30,7 @@ from tests.coc_admin.console.scene import (
     make_user,
     set_connection,
 )
+from tests.factories import know_stock
 
 
 def test_home_shows_what_waits_and_what_happened(viewer: Client, outage: Scene) -> None:
@@ -228,6 +230,24 @@ class TestFirstRun:
             page = viewer.get(path).content.decode()
             assert "Orders are still accepted" not in page
             assert "No site is set up, so no order can be taken" in page
+
+    def test_without_stock_or_token_while_oci_is_away(self, viewer: Client, db: None) -> None:
+        list_ = InventoryList.objects.create(pk="web")
+        Site.objects.create(pk="shop", inventory_list=list_)
+        ApiToken.objects.create(name="t", token_hash="h", scopes=["orders:write"], every_site=True)
+        set_connection(ConnectionState.OFFLINE, cause=OfflineCause.CONFIGURATION)
+        for path in ("/", "/orders/"):
+            page = viewer.get(path).content.decode()
+            assert "Orders are still accepted" not in page
+            assert "Refused at shop: no stock figure is known there." in page
+        assert "Raise the limit" not in page
+        know_stock({"MUG": 5}, list_id="web")
+        assert "Orders are still accepted" in viewer.get("/orders/").content.decode()
+        ApiToken.objects.all().delete()
+        for path in ("/", "/orders/"):
+            page = viewer.get(path).content.decode()
+            assert "Orders are still accepted" not in page
+            assert "No API token may place orders" in page
 
     def test_what_is_missing_is_named(self, viewer: Client, db: None) -> None:
         list_ = InventoryList.objects.create(pk="web")

@@ -89,10 +89,15 @@ def test_figures_that_cannot_be_right_are_told_to_those_who_sell_from_the_list()
     HeldFigures.objects.create(list_id="gone", why="vanished", since=NOW, skus=3)
     refresh_alerts(NOW, watching_since=NOW)
     alerts = {alert.context: alert for alert in open_alerts()}
-    assert "all of the 40 SKUs of inventory list north" in alerts["north"].message
+    assert (
+        "40 SKUs of inventory list north that had stock are sold out at once"
+        in alerts["north"].message
+    )
     assert "OCI has not known inventory list gone" in alerts["gone"].message
     assert {alert.priority for alert in alerts.values()} == {"ACTION"}
-    assert "alle 40 SKUs der Bestandsliste north" in german(alerts["north"])
+    assert "40 SKUs der Bestandsliste north mit Bestand auf einmal ausverkauft" in german(
+        alerts["north"]
+    )
     rows = list(alerts.values())
     assert list(site_texts(rows, site_ids=["north"])) == [alerts["north"].pk]
     assert site_texts(rows, site_ids=["south"]) == {}

@@ -341,6 +341,7 @@ def test_an_order_counts_once_while_a_later_run_is_still_at_work(site: Site) -> 
     ("limits", "text"),
     [
         ({"offline_capture": False}, "OCI is offline and offline capture is switched off."),
+        ({"cap_offline_minutes": 1}, "for more than 1 minute, the site's limit."),
         ({"cap_offline_minutes": 5}, "for more than 5 minutes, the site's limit."),
         ({"cap_total_value": 20}, "have reached the site's limit of 20.00 EUR."),
     ],

@@ -220,6 +220,23 @@ def test_a_storm_is_noticed_a_whole_look_of_the_monitor_before_its_five_seconds(
     assert connection.current().cause == "throttled"
 
 
+@pytest.mark.parametrize("kind", ["read", "reserve", "release"])
+def test_a_long_pause_that_oci_asks_for_is_an_outage(kind: str) -> None:
+    """Nobody sends anything meanwhile, so that no further 429 comes."""
+    connection.note_good(at(0), kind=RESERVE, sent_at=at(0))
+    connection.note_throttled(retry_after=60, now=at(1), kind=CallKind(kind))
+    assert connection.lose_if_unanswered(at(3.9)) is False
+    assert connection.lose_if_unanswered(at(4)) is True
+    now = connection.current()
+    assert (now.state, now.cause) == ("OFFLINE", "throttled")
+    assert Outage.objects.get().lost_at == at(1)
+
+
+def test_a_short_pause_is_none() -> None:
+    connection.note_throttled(retry_after=5, now=at(1), kind=RESERVE)
+    assert [connection.lose_if_unanswered(at(second)) for second in (3, 4, 5, 7)] == [False] * 4
+
+
 def test_writes_that_are_throttled_now_and_then_are_none() -> None:
     for second in (0, 2, 4, 6):
         connection.note_throttled(retry_after=2, now=at(second), kind=RESERVE)
@@ -249,6 +266,11 @@ class Calls:
         else:
             self.observer.failed(OciNoAnswer(operation="put", kind=kind))
 
+    def put_in_process(self) -> None:
+        self.observer.sent("put", str(uuid.uuid4()), self.limit)
+        self.go(0.1)
+        self.observer.undecided()
+
     def go(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
         self.true += seconds
@@ -269,6 +291,22 @@ def test_one_call_of_ten_over_the_limit_is_too_slow(calls: Calls) -> None:
     now = connection.current()
     assert (now.state, now.cause) == ("OFFLINE", "slow")
     assert connection.healths()["reserve"].p95_ms == 2000
+
+
+def test_every_other_call_that_is_cut_off_a_little_before_the_limit_is_too_slow(
+    calls: Calls,
+) -> None:
+    """As in the product: what was spent before the call leaves it less than the limit."""
+    for number in range(4):
+        calls.put(1.96 if number % 2 else 0.1, answered=not number % 2)
+    now = connection.current()
+    assert (now.state, now.cause) == ("OFFLINE", "slow")
+
+
+def test_a_call_that_had_little_time_left_says_nothing_about_speed(calls: Calls) -> None:
+    for number in range(8):
+        calls.put(0.4 if number % 2 else 0.1, answered=not number % 2)
+    assert connection.current().state == "ONLINE"
 
 
 def test_one_call_of_forty_over_the_limit_is_not(calls: Calls) -> None:
@@ -306,6 +344,35 @@ def test_errors_that_come_late_are_errors_and_not_slowness(calls: Calls) -> None
         connection.note_good(calls.now)
         calls.put(2.0, answered=False, kind="server_error")
     assert (connection.current().state, connection.current().cause) == ("OFFLINE", "reservations")
+
+
+def test_an_answer_that_an_earlier_call_is_in_process_proves_nothing(calls: Calls) -> None:
+    for _ in range(3):
+        connection.note_good(calls.now)
+        calls.put(2.0, answered=False)
+    assert connection.current().state == "OFFLINE"
+    for _ in range(4):
+        calls.put_in_process()
+    now = connection.current()
+    assert (now.state, now.proved_at) == ("OFFLINE", None)
+    calls.put(0.1)
+    assert connection.current().proved_at == calls.now
+
+
+def test_failures_count_on_whatever_earlier_calls_are_in_process(calls: Calls) -> None:
+    for _ in range(3):
+        connection.note_good(calls.now)
+        calls.put(2.0, answered=False)
+        calls.put_in_process()
+    assert connection.current().state == "OFFLINE"
+
+
+def test_calls_that_are_in_process_do_not_hang(calls: Calls) -> None:
+    for _ in range(5):
+        calls.put_in_process()
+        calls.go(2.0)
+    now = connection.healths()["reserve"]
+    assert (connection.current().state, now.unanswered, now.unanswered_since) == ("ONLINE", 0, None)
 
 
 def test_what_is_well_is_written_once_a_second(

@@ -63,6 +63,9 @@ class Witness:
     def answered(self) -> None:
         self.told.append("answered")
 
+    def undecided(self) -> None:
+        self.told.append("undecided")
+
     def failed(self, error: OciNoAnswer) -> None:
         self._note("failed", error)
 

@@ -232,7 +232,9 @@ def test_every_409_of_a_reservation_is_a_refusal_with_its_code(code: str) -> Non
     assert (error.status, error.error_code, error.operation) == (409, code, "put")
     assert error.message == "a b" + "c" * 497
     assert (error.parameter, error.place) == ("", "")
-    assert witness.told == ["sent", "answered"]
+    in_process = code in {"ReservationOperationInProcess", "ConcurrentModification"}
+    assert error.is_in_process is in_process
+    assert witness.told == ["sent", "undecided" if in_process else "answered"]
 
 
 @pytest.mark.parametrize(

@@ -262,6 +262,24 @@ def test_a_list_that_vanishes_or_sells_out_at_once_is_not_believed(mirror: Mirro
     assert mirror.feed().last_error == ""
 
 
+def test_a_list_of_which_nearly_all_sells_out_at_once_is_not_believed(mirror: Mirror) -> None:
+    mirror.stock(**MANY)
+    mirror.export()
+    before = mirror.ours()
+    one = next(iter(MANY))
+    mirror.stock(**dict.fromkeys(MANY, 0) | {one: 51})
+    mirror.turn()
+    assert mirror.ours() == before
+    mirror.stock(**MANY)
+    mirror.turn(seconds=60)
+    assert mirror.ours() == before
+    # Many that sell out while others of the same answer do not are believed.
+    sold = dict.fromkeys(list(MANY)[: len(MANY) // 2], 0)
+    mirror.stock(**dict.fromkeys(MANY, 7) | sold)
+    mirror.turn()
+    assert sum(units > 0 for units in mirror.ours().values()) == len(MANY) - len(sold)
+
+
 def test_nothing_is_taken_over_while_the_connection_is_offline(mirror: Mirror) -> None:
     mirror.stock(MUG=3)
     mirror.export()
