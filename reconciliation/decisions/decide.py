@@ -26,7 +26,14 @@ from orders.refusals import moved_on
 from reconciliation import message_handover, remedies
 from reconciliation.decisions.outlook import mark_of
 from reconciliation.decisions.proposals import ACTIONS, Remedy
-from reconciliation.reservation import release
+from reconciliation.models import BulkKind
+from reconciliation.remedies.bulk.acts import act
+
+_KINDS = {
+    Remedy.CANCEL_ITEMS: BulkKind.CANCEL_SHORT,
+    Remedy.CANCEL_ORDER: BulkKind.CANCEL,
+    Remedy.SETTLE: BulkKind.SETTLE_OUTSIDE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +94,16 @@ def decide(
             order = Order.objects.select_for_update().get(pk=order_id)
             if not _is_done(order, decision.remedy, teller):
                 _require_seen(order, decision.remedy, seen)
-                order = _apply(order, decision, actor=actor, reason=reason, now=clock())
+                act(
+                    _KINDS[decision.remedy],
+                    order_id=order.pk,
+                    units=decision.units,
+                    reference=decision.reference,
+                    actor=actor,
+                    reason=reason,
+                    now=clock(),
+                )
+                order.refresh_from_db()
             teller.write(order)
     message = teller.written()
     if message is not None:
@@ -141,17 +157,6 @@ def _require_seen(order: Order, remedy: Remedy, seen: str) -> None:
     lifecycle.require(order, ACTIONS[remedy], CannotRemedy)
     if mark_of(order, OrderItem.objects.filter(order=order).order_by("position")) != seen:
         raise CannotRemedy(moved_on())
-
-
-def _apply(order: Order, decision: Decision, *, actor: Actor, reason: str, now: datetime) -> Order:
-    common: dict[str, Any] = {"order_id": order.pk, "actor": actor, "reason": reason, "now": now}
-    if decision.remedy == Remedy.CANCEL_ITEMS:
-        return remedies.cancel_short(units=decision.units, **common)
-    if decision.remedy == Remedy.CANCEL_ORDER:
-        return release.cancel_order(**common)
-    if decision.remedy == Remedy.SETTLE:
-        return release.settle_outside(reference=decision.reference, **common)
-    raise AssertionError(decision.remedy)
 
 
 def _replace(
