@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 from dataclasses import dataclass
 
-from orders.models.orders import ActorKind
+from orders.models.history import ActorKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q
 
-from orders import asks, events, ledger, lifecycle
+from orders import asks, events, ledger, lifecycle, waiting_messages
 from orders.actors import Actor
 from orders.errors import CannotCancel
 from orders.lifecycle import Action
@@ -62,6 +62,7 @@ def request_cancellation(*, order_id: int, actor: Actor, reason: str, now: datet
         )
         if not won:
             raise CannotCancel(moved_on())
+        waiting_messages.discard(order.pk)
         Replacement.objects.filter(OPEN_REPLACEMENT, order=order).update(
             state=ReplacementState.CANCELLED, ended_at=now
         )

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q, Value
 from django.db.models.functions import Lower
 
-from orders import asks, events, strict_json
+from orders import asks, events, strict_json, waiting_messages
 from orders.actors import Actor
 from orders.fields import json_number
 from orders.models import CustomerMessage, EventKind, Order, OrderPayload
@@ -82,6 +82,7 @@ def _erase_one(order_id: int, *, actor: Actor, reason: str, now: datetime) -> bo
         _reduce(kept, now)
         # Nobody can answer what is erased.
         asks.withdraw(order, actor=actor, now=now)
+        waiting_messages.discard(order_id)
         asks.erase([order_id])
         told.update(recipient="", subject=ERASED, body=ERASED, email_error="", webhook_error="")
         events.record(order=order, kind=EventKind.ERASED, actor=actor, reason=reason, now=now)

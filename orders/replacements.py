@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
-from orders import ledger, lifecycle, swaps
+from orders import ledger, lifecycle, swaps, waiting_messages
 from orders.actors import Actor
 from orders.errors import CannotReplace, Shortfall
 from orders.fields import json_number, quantity
@@ -152,6 +152,7 @@ def complete(*, replacement_id: int, holder: str, now: datetime) -> Replacement 
         if not won:
             raise ledger.LedgerChanged
         swaps.end(KIND, mine, SwapState.DONE, now=now, new_item=new_item)
+        waiting_messages.arm(mine, now=now)
         ledger.mark_answered(order=order, now=now)
         resolution = _settle(mine, holder, now=now)
         more = {"resolution": resolution} if resolution else {}

@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 from django.db import transaction
 from django.db.models import Q
 
-from orders import asks, events, ledger, lifecycle, outcomes, reasons
+from orders import asks, events, ledger, lifecycle, outcomes, reasons, waiting_messages
 from orders.actors import Actor
 from orders.errors import CannotRemedy, Shortfall
 from orders.ledger import Key
@@ -173,6 +173,8 @@ def give_back(
         mine = lock(kind, swap_id, holder=holder, state=SwapState.RESERVING)
         if mine is None:
             return False
+        # Its customer is not told of what will not happen.
+        waiting_messages.discard(mine.order_id)
         rows = kind.model._default_manager.filter(pk=mine.pk, state=SwapState.RESERVING)
         return bool(
             rows.update(

@@ -18,7 +18,14 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from orders.actors import Actor
-from orders.models import CustomerMessage, HandOver, MessageRoute, Order
+from orders.models import (
+    CustomerMessage,
+    HandOver,
+    MessageRoute,
+    Order,
+    Replacement,
+    ReplacementState,
+)
 from reconciliation.alerts.channels import send
 from reconciliation.alerts.channels.no_mail import NoMail
 from reconciliation.models import LetterState
@@ -43,12 +50,16 @@ def write(
     by_webhook: bool,
     actor: Actor,
     now: datetime,
+    replacement: Replacement | None = None,
 ) -> tuple[CustomerMessage, bool]:
     """Write a message down; returns it and whether it is new, or the one with the same token.
 
-    `values` are kind, recipient, subject and body, as the person saw them.
+    `values` are kind, recipient, subject and body, as the person saw them. A message about a
+    `replacement` waits until that is done. Call with the order locked then.
     """
-    pending = {True: HandOver.PENDING, False: HandOver.NONE}
+    is_done = replacement is None or replacement.state == ReplacementState.DONE
+    wanted = HandOver.PENDING if is_done else HandOver.WAITING
+    state = {True: wanted, False: HandOver.NONE}
     return CustomerMessage.objects.get_or_create(
         token=token,
         defaults={
@@ -56,8 +67,9 @@ def write(
             "order": order,
             "actor": actor.name[:150],
             "at": now,
-            "email": pending[by_email],
-            "webhook": pending[by_webhook],
+            "email": state[by_email],
+            "webhook": state[by_webhook],
+            "replacement": replacement,
         },
     )
 

@@ -6,7 +6,9 @@ from orders.models.adjustments import Adjustment, AdjustmentLine, AdjustmentStat
 from orders.models.asks import Ask, AskAnswer
 from orders.models.deliveries import Delivery
 from orders.models.desk import DeskEntry
+from orders.models.history import ActorKind, EventKind, OrderEvent, OrderPayload
 from orders.models.inventory import Hold, HoldState, InventoryRecord, Movement, MovementReason
+from orders.models.items import ItemKind, OrderItem
 from orders.models.messages import (
     CustomerMessage,
     HandOver,
@@ -17,15 +19,9 @@ from orders.models.messages import (
 from orders.models.orders import (
     SETTLED_STATES,
     SHORT_STATES,
-    ActorKind,
-    EventKind,
     ExportStatus,
-    ItemKind,
     OpenRemedy,
     Order,
-    OrderEvent,
-    OrderItem,
-    OrderPayload,
     OrderStatus,
     ReservationState,
     Resolution,

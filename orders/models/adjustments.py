@@ -9,7 +9,8 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from orders.fields import QuantityField
-from orders.models.orders import ActorKind, Order
+from orders.models.history import ActorKind
+from orders.models.orders import Order
 from orders.models.sites import InventoryList
 
 

@@ -7,8 +7,9 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from orders.fields import MoneyField, QuantityField
+from orders.models.items import OrderItem
 from orders.models.messages import CustomerMessage
-from orders.models.orders import Order, OrderItem
+from orders.models.orders import Order
 from orders.models.sites import InventoryList
 
 

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from orders.models.orders import Order
+from orders.models.replacements import Replacement
 from orders.models.sites import Site
 
 
@@ -73,6 +74,7 @@ class HandOver(models.TextChoices):
     """What became of a message on one way out."""
 
     NONE = "", _("Not requested")
+    WAITING = "waiting", _("Waits for the remedy")
     PENDING = "pending", _("Being handed over")
     SENT = "sent", _("Handed over")
     FAILED = "failed", _("Not handed over")
@@ -82,6 +84,8 @@ class CustomerMessage(models.Model):
     """A message to the customer of an order, as a person saw it before it was sent.
 
     `token` is that of the form it was written in: a second click finds the first message.
+    A message about a `replacement` is *waiting* until that is done, and deleted if it is refused
+    (`orders.waiting_messages`).
     """
 
     token = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -98,6 +102,9 @@ class CustomerMessage(models.Model):
     webhook = models.CharField(max_length=8, choices=HandOver.choices, blank=True)
     webhook_error = models.CharField(max_length=300, blank=True)
     webhook_error_codes = models.JSONField(null=True)
+    replacement = models.OneToOneField(
+        Replacement, null=True, on_delete=models.SET_NULL, related_name="message"
+    )
     tries = models.PositiveIntegerField(default=0)
     claimed_until = models.DateTimeField(null=True)
 

@@ -7,7 +7,9 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from orders.fields import MoneyField, QuantityField
-from orders.models.orders import ActorKind, Order, OrderItem
+from orders.models.history import ActorKind
+from orders.models.items import OrderItem
+from orders.models.orders import Order
 from orders.models.sites import InventoryList
 
 

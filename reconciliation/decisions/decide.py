@@ -12,12 +12,11 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from orders import lifecycle
+from orders import lifecycle, replacements
 from orders.actors import Actor
 from orders.errors import CannotRemedy
 from orders.models import (
     CustomerMessage,
-    HandOver,
     Order,
     OrderItem,
     Replacement,
@@ -27,8 +26,14 @@ from orders.refusals import moved_on
 from reconciliation import message_handover, remedies
 from reconciliation.decisions.outlook import mark_of
 from reconciliation.decisions.proposals import ACTIONS, Remedy
-from reconciliation.reasons import columns, say
-from reconciliation.reservation import release
+from reconciliation.models import BulkKind
+from reconciliation.remedies.bulk.acts import act
+
+_KINDS = {
+    Remedy.CANCEL_ITEMS: BulkKind.CANCEL_SHORT,
+    Remedy.CANCEL_ORDER: BulkKind.CANCEL,
+    Remedy.SETTLE: BulkKind.SETTLE_OUTSIDE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,37 +80,76 @@ def decide(
     """Do a remedy and write the message in one transaction, then hand the message over.
 
     `seen` is the order's mark (`outlook.mark_of`) as it was shown. A replacement is reserved at OCI
-    first; while OCI has not answered clearly its message waits for a person. `on_letter` is called
-    in the transaction that writes a new message. The same again, by the same token or person,
-    changes nothing. Raises orders.errors.OrderRefused; the order is as it was then, and nothing
-    is sent.
+    first; its message is written with it, waits until it is done, and is deleted if it is refused.
+    `on_letter` is called in the transaction that writes a new message. The same again, by the same
+    token or person, changes nothing. Raises orders.errors.OrderRefused; the order is as it was
+    then, and nothing is sent.
     """
+    teller = _Teller(letter, actor, clock, on_letter)
+    replacement = None
     if decision.remedy == Remedy.REPLACE:
-        replacement = _replace(order_id, decision, actor=actor, reason=reason, clock=clock)
-        with transaction.atomic():
-            order = Order.objects.select_for_update().get(pk=order_id)
-            message = _write(order, letter, actor=actor, now=clock(), on_letter=on_letter)
-            if message is not None and replacement.state != ReplacementState.DONE:
-                _let_wait(message)
+        replacement = _replace(order_id, decision, teller, seen, reason=reason)
     else:
-        replacement = None
         with transaction.atomic():
             order = Order.objects.select_for_update().get(pk=order_id)
-            if not _is_done(order, decision.remedy, actor, letter):
+            if not _is_done(order, decision.remedy, teller):
                 _require_seen(order, decision.remedy, seen)
-                order = _apply(order, decision, actor=actor, reason=reason, now=clock())
-            message = _write(order, letter, actor=actor, now=clock(), on_letter=on_letter)
+                act(
+                    _KINDS[decision.remedy],
+                    order_id=order.pk,
+                    units=decision.units,
+                    reference=decision.reference,
+                    actor=actor,
+                    reason=reason,
+                    now=clock(),
+                )
+                order.refresh_from_db()
+            teller.write(order)
+    message = teller.written()
     if message is not None:
         message = message_handover.hand_over(message, clock=clock)
-    return Decided(order, replacement, message)
+    return Decided(Order.objects.get(pk=order_id), replacement, message)
 
 
-def _is_done(order: Order, remedy: Remedy, actor: Actor, letter: Letter | None) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Teller:
+    """Writes the message of a decision, if one is wanted."""
+
+    letter: Letter | None
+    actor: Actor
+    clock: Callable[[], datetime]
+    on_letter: Callable[[CustomerMessage], object]
+
+    def written(self) -> CustomerMessage | None:
+        """Return the message, or None if none is wanted, or it was deleted."""
+        if self.letter is None:
+            return None
+        return CustomerMessage.objects.filter(token=self.letter.token).first()
+
+    def write(self, order: Order, replacement: Replacement | None = None) -> None:
+        """Write the message, in the caller's transaction and with the order locked."""
+        if self.letter is None:
+            return
+        message, is_new = message_handover.write(
+            order=order,
+            token=self.letter.token,
+            values=self.letter.values,
+            by_email=self.letter.by_email,
+            by_webhook=self.letter.by_webhook,
+            actor=self.actor,
+            now=self.clock(),
+            replacement=replacement,
+        )
+        if is_new:
+            self.on_letter(message)
+
+
+def _is_done(order: Order, remedy: Remedy, teller: _Teller) -> bool:
     """Whether this very decision was carried out before."""
-    if letter is not None and CustomerMessage.objects.filter(token=letter.token).exists():
+    if teller.written() is not None:
         return True
     refusal = lifecycle.check(order, ACTIONS[remedy])
-    is_mine = order.resolution_by == actor.name[:150]
+    is_mine = order.resolution_by == teller.actor.name[:150]
     return refusal is not None and refusal.is_done and is_mine
 
 
@@ -115,67 +159,43 @@ def _require_seen(order: Order, remedy: Remedy, seen: str) -> None:
         raise CannotRemedy(moved_on())
 
 
-def _apply(order: Order, decision: Decision, *, actor: Actor, reason: str, now: datetime) -> Order:
-    common: dict[str, Any] = {"order_id": order.pk, "actor": actor, "reason": reason, "now": now}
-    if decision.remedy == Remedy.CANCEL_ITEMS:
-        return remedies.cancel_short(units=decision.units, **common)
-    if decision.remedy == Remedy.CANCEL_ORDER:
-        return release.cancel_order(**common)
-    if decision.remedy == Remedy.SETTLE:
-        return release.settle_outside(reference=decision.reference, **common)
-    raise AssertionError(decision.remedy)
-
-
 def _replace(
-    order_id: int,
-    decision: Decision,
-    *,
-    actor: Actor,
-    reason: str,
-    clock: Callable[[], datetime],
+    order_id: int, decision: Decision, teller: _Teller, seen: str, *, reason: str
 ) -> Replacement:
+    """Replace an item and write the message, or find both. Raises CannotRemedy."""
     ((item_id, units),) = decision.units.items()
-    if not OrderItem.objects.filter(pk=item_id, order=order_id).exists():
+    item = OrderItem.objects.select_related("order").filter(pk=item_id, order=order_id).first()
+    if item is None:
         raise CannotRemedy(_("This item does not belong to the order."))
+    same = replacements.find_same(item=item, sku=decision.sku, units=units)
+    if same is not None:
+        return _tell_of(same, teller)
+    _require_seen(item.order, Remedy.REPLACE, seen)
     return remedies.replace_short(
         item_id=item_id,
         sku=decision.sku,
         units=units,
         unit_price=decision.unit_price,
-        actor=actor,
+        actor=teller.actor,
         reason=reason,
-        clock=clock,
+        clock=teller.clock,
+        on_begun=lambda begun: teller.write(begun.order, begun),
     )
 
 
-def _write(
-    order: Order,
-    letter: Letter | None,
-    *,
-    actor: Actor,
-    now: datetime,
-    on_letter: Callable[[CustomerMessage], object],
-) -> CustomerMessage | None:
-    if letter is None:
-        return None
-    message, is_new = message_handover.write(
-        order=order,
-        token=letter.token,
-        values=letter.values,
-        by_email=letter.by_email,
-        by_webhook=letter.by_webhook,
-        actor=actor,
-        now=now,
-    )
-    if is_new:
-        on_letter(message)
-    return message
+def _tell_of(same: Replacement, teller: _Teller) -> Replacement:
+    """Write the message about a replacement that was begun before, unless it has one.
 
-
-def _let_wait(message: CustomerMessage) -> None:
-    """Keep a message from being sent until a person sends it again."""
-    error = say("letter_waits")
-    for way in ("email", "webhook"):
-        pending = CustomerMessage.objects.filter(pk=message.pk, **{way: HandOver.PENDING})
-        codes = columns(f"{way}_error", error, limit=message_handover.MAX_ERROR)
-        pending.update(**{way: HandOver.FAILED}, **codes)
+    Raises CannotRemedy if another person began it, or it was refused meanwhile.
+    """
+    with transaction.atomic():
+        order = Order.objects.select_for_update().get(pk=same.order_id)
+        same.refresh_from_db()
+        if teller.written() is not None:
+            return same
+        is_mine = same.actor == teller.actor.name[:150]
+        if not is_mine or same.state not in (ReplacementState.RESERVING, ReplacementState.DONE):
+            raise CannotRemedy(moved_on())
+        if not CustomerMessage.objects.filter(replacement=same).exists():
+            teller.write(order, same)
+    return same

@@ -5,7 +5,7 @@ A swap (`reconciliation.remedies.swap`) that lets no document go: what was short
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -28,6 +28,8 @@ from reconciliation.remedies.preconditions import client_or
 from reconciliation.remedies.swap import Clock, Swap
 from reconciliation.reservation import fence
 
+OnBegun = Callable[[Replacement], object]
+
 
 class OciAway(CannotReplace):
     """OCI cannot be called at the moment; the same call may succeed when it answers again."""
@@ -42,12 +44,14 @@ def replace_short(
     actor: Actor,
     reason: str,
     clock: Clock = timezone.now,
+    on_begun: OnBegun = lambda replacement: None,
 ) -> Replacement:
     """Replace the open units of an order item by `sku` of the same list, reserved at OCI first.
 
     `units` is the open quantity as it was shown; `unit_price` what one of the replacement costs in
     this order, None if unknown. Returns the replacement: `done`, or `reserving` while OCI has not
-    answered clearly; it is finished automatically. Calling again returns the same.
+    answered clearly; it is finished automatically. Calling again returns the same. `on_begun` is
+    called in the transaction that writes a new replacement down, before OCI is.
     Raises ReplacementShort with the figures, or CannotReplace; the order is as it was then.
     """
     item = OrderItem.objects.select_related("order").get(pk=item_id)
@@ -64,6 +68,7 @@ def replace_short(
         actor=actor,
         reason=reason,
         now=clock(),
+        on_begun=on_begun,
     )
     return swap.finish_now(SWAP, replacement, holder=holder, client=client, clock=clock)
 
@@ -136,6 +141,7 @@ def _begin(
     actor: Actor,
     reason: str,
     now: datetime,
+    on_begun: OnBegun = lambda replacement: None,
 ) -> Replacement:
     """Take the units off ATO and write the document down, both or neither."""
     replacements.check_begin(item, sku=sku, units=units)
@@ -156,7 +162,11 @@ def _begin(
             now=now,
         )
 
-    return swap.begin(SWAP, take, reservation.write_replacement)
+    def write(replacement: Replacement) -> None:
+        reservation.write_replacement(replacement)
+        on_begun(replacement)
+
+    return swap.begin(SWAP, take, write)
 
 
 def _let_older_promises_go_first(

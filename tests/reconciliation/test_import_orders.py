@@ -19,7 +19,7 @@ from orders.errors import OrderRefused
 from orders.imports.found_orders import FoundOrder
 from orders.imports.order_files import read_orders
 from orders.models import Order, OrderEvent, OrderPayload, Site, UnknownSkuPolicy
-from orders.models.orders import ActorKind
+from orders.models.history import ActorKind
 from reconciliation.management.commands import import_orders
 from tests import factories, fuzzing
 from tests.engine import D, Engine, ato, set_connection, standing

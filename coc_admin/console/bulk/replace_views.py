@@ -23,6 +23,7 @@ from coc_admin.console.bulk.selection import MOST_CHOSEN, read_marks, tell_full
 from coc_admin.console.desk.filters import read_desk_filter
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.remedies.forms import PriceField
+from coc_admin.console.remedies.preview import replacements_context
 from orders import ledger
 from orders.desk import shortages
 from orders.fields import ZERO
@@ -119,7 +120,8 @@ def preview(
     if group is None:
         fitting = [one for one in groups if _fits(one, wanted)] or groups
         return render(request, "console/bulk/bulk_replace_sku.html", context | {"groups": fitting})
-    context |= {"group": group, "has_others": len(groups) > 1, "text": wanted.get("q", "")}
+    others = reverse("bulk", args=[made.pk]) if len(groups) > 1 else ""
+    context |= {"group": group, "another": others, "text": wanted.get("q", "")}
     sku = wanted.get("sku", "")
     if not sku:
         page = "console/bulk/bulk_replace_by.html"
@@ -154,14 +156,9 @@ def _group(groups: Sequence[ShortGroup], wanted: Mapping[str, str]) -> ShortGrou
 
 def _replacements(group: ShortGroup, text: str) -> dict[str, Any]:
     """Return what could replace the SKU, each with how many orders it would do for."""
-    item, least = group.items[0], group.least
-    found = {"suggestions": remedies.suggest(item=item, units=least)}
-    if text:
-        found["matches"] = remedies.search(item=item, text=text, units=least)
-    return {
-        name: [(one, group.served_by(one.ato)) for one in suggestions]
-        for name, suggestions in found.items()
-    }
+    found = replacements_context(group.items[0], text, units=group.least, served_by=group.served_by)
+    keep = {"list": group.list_id, "short": group.sku, "currency": group.currency}
+    return found | {"keep": keep, "currency": group.currency, "all_orders": len(group.items)}
 
 
 def _preview_context(planned: Sequence[Planned], choice: ReplaceChoice) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -21,7 +22,8 @@ from coc_admin.console.bulk.confirmation import confirm_as_shown
 from coc_admin.console.bulk.letters import letters_context, results_context, usual_reason
 from coc_admin.console.bulk.selection import Choice, read_marks
 from coc_admin.console.bulk.selection_views import LISTS
-from coc_admin.console.forms import ReasonForm, SettleForm
+from coc_admin.console.forms import ReasonForm
+from coc_admin.console.remedies.preview import form_class, preview_context
 from orders.actors import person
 from reconciliation.decisions import bulk_letters, bulk_sending
 from reconciliation.models import BulkKind, BulkRemedy, BulkState
@@ -86,7 +88,7 @@ def bulk_tell_again(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 def _confirm(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
-    form = _form_class(made)(request.POST)
+    form = form_class(BulkKind(made.kind), is_one=False)(request.POST)
     if not form.is_valid():
         return _preview(request, made, form=form)
     try:
@@ -119,10 +121,6 @@ def _resume(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
     return redirect("bulk", pk=made.pk)
 
 
-def _form_class(made: BulkRemedy) -> type[ReasonForm]:
-    return SettleForm if made.kind == BulkKind.SETTLE_OUTSIDE else ReasonForm
-
-
 def _preview(
     request: HttpRequest,
     made: BulkRemedy,
@@ -132,16 +130,18 @@ def _preview(
     reworded: bool = False,
 ) -> HttpResponse:
     planned = plan(made, site_ids=site_access(request).allowed, now=timezone.now())
-    to_do = [one for one in planned if not one.closed]
-    context = letters_context(request, made, to_do) | {
+    context = preview_context(BulkKind(made.kind), planned)
+    to_do = context["to_do"]
+    if form is None:
+        made_form = form_class(BulkKind(made.kind), is_one=False)
+        form = made_form(initial={"reason": usual_reason(made, to_do)})
+    context |= letters_context(request, made, to_do) | {
         "bulk": made,
-        "planned": planned,
-        "to_do": to_do,
-        "left_out": [one for one in planned if one.closed],
+        "back": reverse("desk"),
         "moved": moved,
         "reworded": reworded,
-        "form": form or _form_class(made)(initial={"reason": usual_reason(made, to_do)}),
-        "documents": sum(one.documents > 0 for one in to_do),
+        "form": form,
+        "is_idle": not to_do,
     }
     status = 409 if moved or reworded else 200
     return render(request, "console/bulk/bulk_preview.html", context, status=status)

@@ -86,14 +86,15 @@ def _asked(request: HttpRequest, order: Order, wanted: DeskFilter) -> HttpRespon
 
 
 def _record(request: HttpRequest, order: Order, message: CustomerMessage) -> None:
+    waits = HandOver.WAITING in (message.email, message.webhook)
     audit.record(
         request=request,
-        action="customer.written",
+        action="customer.written_ahead" if waits else "customer.written",
         target=f"order:{order.pk}",
         detail={
             "message": message.pk,
-            "email": message.email == HandOver.PENDING,
-            "webhook": message.webhook == HandOver.PENDING,
+            "email": message.email != HandOver.NONE,
+            "webhook": message.webhook != HandOver.NONE,
         },
     )
 
@@ -142,6 +143,7 @@ def result_of(request: HttpRequest) -> dict[str, Any] | None:
         "text": _text(order),
         "message": last,
         "is_sent": last is not None and HandOver.SENT in (last.email, last.webhook),
+        "waits": last is not None and HandOver.WAITING in (last.email, last.webhook),
         "errors": errors_of(last) if last else [],
         "may_undo": may_undo and request.user.has_perm(CHANGE_ORDERS),
     }

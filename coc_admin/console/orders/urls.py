@@ -16,6 +16,5 @@ urlpatterns = [
     path("orders/<int:pk>/hand-over/", handover_views.hand_over, name="order_hand_over"),
     path("orders/<int:pk>/hold/", handover_views.hold, name="order_hold"),
     path("orders/<int:pk>/resubmit/", handover_views.resubmit, name="order_resubmit"),
-    path("orders/<int:pk>/cancel/", views.cancel, name="order_cancel"),
     path("orders/<int:pk>/end-review/", views.end_review, name="order_end_review"),
 ]

@@ -34,7 +34,6 @@ from coc_admin.console.sorting import Heads
 from coc_admin.models import SavedView
 from orders import asks, exports, handover, lifecycle, outcomes
 from orders.actors import person
-from orders.errors import CannotCancel
 from orders.fields import ZERO
 from orders.lifecycle import Action, OpenRemedy
 from orders.models import (
@@ -55,7 +54,6 @@ from orders.texts import made_visible
 from orders.units import units_of, units_of_orders
 from reconciliation.message_handover import messages_of
 from reconciliation.models import ReservationDocument
-from reconciliation.reservation.release import cancel_order
 
 MOST_ITEMS = 200
 MOST_DOCUMENTS = 50
@@ -239,38 +237,6 @@ def _waiting_before(request: HttpRequest, order: Order) -> int:
     )
     waiting = site_access(request).permitted(Order.objects.waiting())
     return waiting.filter(earlier).count()
-
-
-@console_page("orders.change_order", methods=READ_AND_POST)
-def cancel(request: HttpRequest, pk: int) -> HttpResponse:
-    """Explain the cancellation, then do it with a reason; a second click changes nothing."""
-    order = order_or_404(request, pk)
-    form = ReasonForm(request.POST or None)
-    refused = ""
-    if request.method == "POST" and form.is_valid():
-        try:
-            order = cancel_order(
-                order_id=order.pk,
-                actor=person(request.user.get_username()),
-                reason=form.cleaned_data["reason"],
-                now=timezone.now(),
-            )
-        except CannotCancel as error:
-            refused = error.detail
-        else:
-            messages.success(
-                request,
-                _("Order %(number)s: %(status)s.")
-                % {"number": made_visible(order.order_no), "status": order.get_status_display()},
-            )
-            return redirect("order", pk=order.pk)
-    context = order_context(request, order) | {"form": form, "refused": refused}
-    refusal = lifecycle.check(order, Action.CANCEL)
-    context["closed"] = refusal
-    context["is_idle"] = refusal is not None and (refusal.is_done or not refused)
-    return render(
-        request, "console/remedies/order_cancel.html", context, status=409 if refused else 200
-    )
 
 
 @console_page("orders.change_order", methods=READ_AND_POST)

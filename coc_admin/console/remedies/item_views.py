@@ -1,4 +1,4 @@
-"""Pages to cancel or replace short items, or give a reservation back."""
+"""Pages to replace a short item, or give a reservation back."""
 
 from __future__ import annotations
 
@@ -8,60 +8,21 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.orders.views import order_context, order_or_404
-from coc_admin.console.remedies.forms import CancelItemsForm, ReplaceChoiceForm, ReplaceForm
+from coc_admin.console.remedies.forms import ReplaceChoiceForm, ReplaceForm
+from coc_admin.console.remedies.preview import replacements_context
 from orders.actors import person
 from orders.errors import CannotRemedy
 from orders.models import Order, OrderItem, ReplacementState
 from orders.texts import made_visible
 from reconciliation import remedies
 from reconciliation.models import ReservationDocument
-
-
-@console_page("orders.change_order", methods=READ_AND_POST)
-def cancel_items(request: HttpRequest, pk: int) -> HttpResponse:
-    """Explain cancelling the short items, then do it; a second click changes nothing."""
-    order = order_or_404(request, pk)
-    form = CancelItemsForm(request.POST or None)
-    refused = ""
-    if request.method == "POST" and form.is_valid():
-        try:
-            remedies.cancel_short(
-                order_id=order.pk,
-                units=form.cleaned_data["item"],
-                actor=person(request.user.get_username()),
-                reason=form.cleaned_data["reason"],
-                now=timezone.now(),
-            )
-        except CannotRemedy as error:
-            refused = error.detail
-        else:
-            messages.success(
-                request,
-                _("Order %(number)s: the short items are cancelled.")
-                % {"number": made_visible(order.order_no)},
-            )
-            return redirect("order", pk=order.pk)
-    # What somebody else has done meanwhile must be seen together with the refusal.
-    order.refresh_from_db()
-    (preview,) = remedies.preview_cancel_short([order])
-    chosen = set(request.POST.getlist("item"))
-    context = order_context(request, order) | {
-        "form": form,
-        "refused": refused,
-        "preview": preview,
-        "is_idle": preview.refusal and not refused,
-        "short_items": [(item, f"{item.pk}:{item.open_quantity}") for item in preview.items],
-        "chosen": chosen if request.method == "POST" else None,
-    }
-    return render(
-        request, "console/remedies/order_cancel_items.html", context, status=409 if refused else 200
-    )
 
 
 @console_page("orders.change_order", methods=READ_AND_POST)
@@ -181,10 +142,9 @@ def _choice(order: Order, data: Any, *, form: ReplaceForm | None) -> dict[str, A
         return found
     sku = values.get("sku", "")
     if not sku:
-        found["suggestions"] = remedies.suggest(item=item)
-        if found["text"]:
-            found["matches"] = remedies.search(item=item, text=found["text"])
-        return found
+        others = reverse("order_replace", args=[order.pk]) if len(short) > 1 else ""
+        found |= replacements_context(item, found["text"])
+        return found | {"keep": {"item": item.pk}, "another": others}
     price = remedies.usual_price(item=item, sku=sku)
     if form is not None and "unit_price" in form.cleaned_data:
         price = form.cleaned_data["unit_price"]

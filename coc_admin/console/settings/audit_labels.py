@@ -55,6 +55,7 @@ _ACTIONS = {
     "site.messages": _("changed how messages of a site are sent"),
     "customer.asked": _("asked a customer"),
     "customer.written": _("wrote to a customer"),
+    "customer.written_ahead": _("wrote to a customer, to be sent after the replacement"),
     "customer.written_again": _("tried again to send a message to a customer"),
     "desk.assigned": _("assigned orders on the oversold desk"),
     "desk.noted": _("changed the note of an order"),

@@ -13,13 +13,12 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from orders import replacements, settlement
+from orders import replacements
 from orders.actors import Actor
 from orders.errors import OrderRefused
 from orders.ledger import LedgerChanged
@@ -27,9 +26,9 @@ from orders.models import Order, OrderItem, OrderStatus, Replacement
 from reconciliation import remedies
 from reconciliation.models import BulkKind, BulkLine, BulkRemedy, BulkState, LetterState
 from reconciliation.queue import enqueue
+from reconciliation.remedies.bulk.acts import act
 from reconciliation.remedies.bulk.plans import Planned, check, plan, settled_words
 from reconciliation.remedies.bulk.replace_plans import ReplaceChoice
-from reconciliation.reservation import release
 
 # Each takes some ten statements, replacing forty; a request must not last.
 AT_ONCE = 100
@@ -188,7 +187,15 @@ def _do(line_id: int, bulk: BulkRemedy, *, actor: Actor, now: datetime, on_done:
             return
         try:
             with transaction.atomic():
-                order = _remedy(bulk, line, actor=actor, now=now)
+                order = act(
+                    BulkKind(bulk.kind),
+                    order_id=line.order_id,
+                    units={int(pk): Decimal(number) for pk, number in line.units.items()},
+                    reference=bulk.reference,
+                    actor=actor,
+                    reason=bulk.reason,
+                    now=now,
+                )
         except OrderRefused as error:
             _note(line, BulkState.REFUSED, error.detail)
         else:
@@ -240,23 +247,3 @@ def _done_words(order: Order) -> str:
     if order.status == OrderStatus.CANCELLING:
         return _("OCI may hold units for it. They are released in the background.")
     return ""
-
-
-def _remedy(bulk: BulkRemedy, line: BulkLine, *, actor: Actor, now: datetime) -> Order:
-    kind = BulkKind(bulk.kind)
-    common: dict[str, Any] = {
-        "order_id": line.order_id,
-        "actor": actor,
-        "reason": bulk.reason,
-        "now": now,
-    }
-    if kind == BulkKind.CANCEL:
-        return release.cancel_order(**common)
-    if kind == BulkKind.CANCEL_SHORT:
-        units = {int(pk): Decimal(number) for pk, number in line.units.items()}
-        return remedies.cancel_short(units=units, **common)
-    if kind == BulkKind.SETTLE_OUTSIDE:
-        return release.settle_outside(reference=bulk.reference, **common)
-    if kind == BulkKind.REOPEN:
-        return settlement.reopen(**common)
-    raise AssertionError(kind)

@@ -22,7 +22,7 @@ from orders.models import (
     OrderItem,
 )
 from orders.models.inventory import OPEN_HOLDS
-from orders.units import units_of
+from orders.units import Units, units_of
 from reconciliation.models import BulkKind, BulkLine, BulkRemedy, ReservationDocument
 from reconciliation.remedies.bulk.replace_plans import Replacing, judge
 from reconciliation.reservation.release import MAY_HOLD
@@ -104,21 +104,41 @@ def plan(
     if kind == BulkKind.REPLACE:
         return _plan_replacing(bulk, orders, lines, items, now=now)
     held, documents = _held(keys), _documents(keys)
-    planned = []
-    for order in orders:
-        refusal = check(kind, order, items[order.pk])
-        planned.append(
-            Planned(
-                line=lines[order.pk],
-                order=order,
-                items=items[order.pk],
-                **_closed(kind, order, refusal, now=now),
-                already=refusal is not None and refusal.is_done,
-                held=held.get(order.pk, ZERO),
-                documents=documents.get(order.pk, 0),
-            )
-        )
-    return planned
+    return [
+        _planned(kind, lines[order.pk], items[order.pk], held, documents, order=order, now=now)
+        for order in orders
+    ]
+
+
+def plan_one(kind: BulkKind, order: Order, *, now: datetime) -> Planned:
+    """Return what a remedy, any but replacing, would do to one order; stores nothing."""
+    items = list(
+        OrderItem.objects.filter(order=order).select_related("parent").order_by("position")
+    )
+    held, documents = _held([order.pk]), _documents([order.pk])
+    return _planned(kind, BulkLine(order=order), items, held, documents, order=order, now=now)
+
+
+def _planned(
+    kind: BulkKind,
+    line: BulkLine,
+    items: list[OrderItem],
+    held: Mapping[int, Decimal],
+    documents: Mapping[int, int],
+    *,
+    order: Order,
+    now: datetime,
+) -> Planned:
+    refusal = check(kind, order, items)
+    return Planned(
+        line=line,
+        order=order,
+        items=items,
+        **_closed(kind, order, refusal, now=now),
+        already=refusal is not None and refusal.is_done,
+        held=held.get(order.pk, ZERO),
+        documents=documents.get(order.pk, 0),
+    )
 
 
 def _plan_replacing(
@@ -147,6 +167,19 @@ def _plan_replacing(
         )
         for order in orders
     ]
+
+
+def sums_of(planned: Sequence[Planned]) -> Units:
+    """Return the units of the orders of a plan together; no query."""
+    all_units = [units_of(one.order, one.items) for one in planned]
+    return Units(
+        ordered=sum((units.ordered for units in all_units), ZERO),
+        reserved=sum((units.reserved for units in all_units), ZERO),
+        short=sum((item.open_quantity for one in planned for item in one.open_items), ZERO),
+        cancelled=sum((units.cancelled for units in all_units), ZERO),
+        replaced=sum((units.replaced for units in all_units), ZERO),
+        is_answered=all(units.is_answered for units in all_units),
+    )
 
 
 def settled_words(order: Order) -> str:

@@ -121,3 +121,23 @@ def test_an_order_with_an_open_remedy_is_not_settled_until_that_has_ended(
     assert b'name="reference"' not in page
     assert merchandiser.post(path, FILLED).status_code == 409
     assert not OrderEvent.objects.filter(kind=EventKind.RESOLVED).exists()
+
+
+@pytest.mark.parametrize("what", ["cancel", "settle"])
+def test_an_order_that_changed_since_the_page_was_shown_is_shown_again(
+    merchandiser: Client, outage: Scene, what: str
+) -> None:
+    path = f"/orders/{outage.partial.pk}/{what}/"
+    (planned,) = merchandiser.get(path).context["planned"]
+    form = FILLED | {"mark": f"{outage.partial.pk}:{planned.mark}"}
+    Order.objects.filter(pk=outage.partial.pk).update(generation=7)
+    answer = merchandiser.post(path, form)
+    assert answer.status_code == 409
+    assert b"Nothing was changed." in answer.content
+    assert b'value="Store 12 ships the rest."' in answer.content
+    assert outage.partial in Order.objects.oversold()
+
+    (planned,) = answer.context["planned"]
+    form["mark"] = f"{outage.partial.pk}:{planned.mark}"
+    for _ in range(2):
+        assert merchandiser.post(path, form).status_code == 302
