@@ -61,9 +61,9 @@ def test_live_part_is_the_same_partial(viewer: Client, outage: Scene) -> None:
 def test_home_takes_a_bounded_number_of_queries(
     viewer: Client, outage: Scene, django_assert_max_num_queries: Any
 ) -> None:
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(32):
         viewer.get("/")
-    with django_assert_max_num_queries(27):
+    with django_assert_max_num_queries(29):
         viewer.get("/live/home/")
 
 
