@@ -17,11 +17,15 @@ from reconciliation.outages.minutes import MINUTE, Minute, minutes_since
 
 USUAL = timedelta(hours=1)
 LONGEST = timedelta(hours=24)
+# Of an installation that has begun to sample lately.
+SHORTEST = timedelta(minutes=15)
 # Minutes before an outage, so that its beginning is seen.
 BEFORE = timedelta(minutes=5)
 _MOST_STEPS = 60
 _STEPS = (1, 2, 5, 10, 15, 30)
 _MOST_OUTAGES = 10
+# What the name of a mark takes of the width of a chart, as a percentage.
+_ROOM_OF_NAME = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Mark:
     at: datetime
     place: str
     is_late: bool
+    is_named: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +93,11 @@ def curve_of(access: SiteAccess, outage: Outage | None, *, now: datetime) -> Cur
     if outage is not None:
         start = max(end - LONGEST, min(start, outage.lost_at - BEFORE))
     start = start.replace(second=0, microsecond=0)
+    found = minutes_since(start - MINUTE, site_ids=access.site_ids)
+    if found:
+        start = max(start, min(found[0].at, end - SHORTEST))
     span = int((end - start) / MINUTE)
     minutes = next((n for n in _STEPS if span <= n * _MOST_STEPS), _STEPS[-1])
-    found = minutes_since(start - MINUTE, site_ids=access.site_ids)
     steps = list(_steps(found, start, length=minutes * MINUTE, now=now))
     span_of_axis = (start, max(now, start + MINUTE))
     return Curve(
@@ -183,14 +190,29 @@ def _place(at: datetime, axis: tuple[datetime, datetime]) -> float:
 
 
 def _marks(axis: tuple[datetime, datetime]) -> Iterator[Mark]:
-    """Yield when OCI was lost and came back; what our own settings caused is no loss of OCI."""
+    """Yield when OCI was lost and came back, the newest first.
+
+    A mark beside a newer one of its kind has no name, which would be written over that one's.
+    """
     start, end = axis
+    named = {"lost": 200.0, "back": 200.0}
     for outage in Outage.objects.order_by("-lost_at")[:_MOST_OUTAGES]:
         moments = (
             ("lost", _("OCI lost"), outage.lost_at),
             ("back", _("OCI back"), outage.recovered_at),
         )
         for key, name, at in moments:
-            if at is not None and start <= at <= end:
-                place = _place(at, axis)
-                yield Mark(key, name, timezone.localtime(at), f"{place:.2f}%", place > 80)
+            if at is None or not start <= at <= end:
+                continue
+            place = _place(at, axis)
+            is_named = named[key] - place > _ROOM_OF_NAME
+            if is_named:
+                named[key] = place
+            yield Mark(
+                key,
+                name,
+                timezone.localtime(at),
+                f"{place:.2f}%",
+                place > 100 - _ROOM_OF_NAME,
+                is_named,
+            )

@@ -70,6 +70,8 @@ def test_what_left_the_backlog_is_settled() -> None:
 @pytest.mark.django_db
 def test_minutes_without_a_sample_leave_a_gap() -> None:
     sampled(make_site(), (30, 1, 0, 0), (29, 1, 0, 0), (10, 4, 2, 0))
+    # An installation that samples since lately has an axis as long as that.
+    assert NOW - drawn().start == timedelta(minutes=30, seconds=30)
     found = points(drawn(), "captured")
     assert [piece.count(",") for piece in found] == [2, 2]
     # The last piece is one point, drawn as a dot.
@@ -98,7 +100,7 @@ def test_a_long_outage_is_drawn_from_before_its_start_in_few_steps() -> None:
 
 @pytest.mark.django_db
 def test_loss_and_return_are_marked_where_they_were() -> None:
-    sampled(make_site(), (1, 1, 0, 0))
+    sampled(make_site(), (59, 1, 0, 0), (1, 1, 0, 0))
     outage = make_outage(minutes_ago=30)
     lost, back = drawn().marks
 
