@@ -21,6 +21,7 @@ from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.bulk.selection import Choice, read_shown
 from coc_admin.console.bulk.selection_views import bar_context
+from coc_admin.console.columns import OF_DESK, columns_of
 from coc_admin.console.desk import queries, sku_queries
 from coc_admin.console.desk.assignment_views import assign, person_to_assign
 from coc_admin.console.desk.decision_forms import NotCarriedOut
@@ -83,6 +84,7 @@ def _list(request: HttpRequest, wanted: DeskFilter) -> dict[str, Any]:
     return _filter_context(request, wanted) | {
         "rows": rows_of(request, page.rows, choice, began_with),
         "heads": wanted.heads,
+        "columns": columns_of(request, OF_DESK),
         "saved": menu.menu_of(request, SavedView.List.DESK, wanted.form),
         "page": page,
         "number": number,

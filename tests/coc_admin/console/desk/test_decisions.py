@@ -183,7 +183,9 @@ def test_the_panel_alone_is_that_of_the_whole_page(
         return " ".join(text.split())
 
     # Of the second one nothing can be decided, and a decider reads something else than a viewer.
-    Order.objects.filter(pk=outage.nothing.pk).update(open_remedy="adjustment")
+    Order.objects.filter(pk=outage.nothing.pk).update(
+        export_status="exported", open_remedy="adjustment"
+    )
     for client in (merchandiser, viewer):
         for order in (outage.partial, outage.nothing, outage.complete):
             address = f"/desk/?order={order.pk}"
