@@ -43,6 +43,10 @@ _UNUSUAL_OF_ORDERS = ("customer", *_UNUSUAL)
 class ColumnsField(forms.MultipleChoiceField):
     """The columns that an address names; none means the usual ones."""
 
+    def __init__(self, known: Mapping[str, Any]) -> None:
+        super().__init__(choices=known.items, required=False)
+        self.known = known
+
     def validate(self, value: Any) -> None:
         """Take any: what is no column is left out where it is read."""
 

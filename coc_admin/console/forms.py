@@ -138,7 +138,7 @@ class OrderFilterForm(forms.Form):
         ],
         required=False,
     )
-    col = ColumnsField(choices=OF_ORDERS.items, required=False)
+    col = ColumnsField(OF_ORDERS)
     sort = forms.CharField(required=False, max_length=20)
     cursor = forms.CharField(required=False, max_length=LONGEST_CURSOR)
 

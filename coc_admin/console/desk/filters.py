@@ -69,7 +69,7 @@ class DeskFilterForm(forms.Form):
         ],
         required=False,
     )
-    col = ColumnsField(choices=OF_DESK.items, required=False)
+    col = ColumnsField(OF_DESK)
     sort = forms.ChoiceField(choices=list(SORTS.items()), required=False)
     cursor = forms.CharField(required=False, max_length=LONGEST_CURSOR)
 

@@ -76,7 +76,7 @@ def kept_of(listing: str, given: QueryDict) -> Kept:
 
 def _keep_columns(kept: QueryDict, given: QueryDict, field: ColumnsField) -> None:
     chosen = set(given.getlist(PARAMETER_OF_COLUMNS))
-    names = [str(name) for name, _label in field.choices if name in chosen]
+    names = [name for name in field.known if name in chosen]
     if names:
         kept.setlist(PARAMETER_OF_COLUMNS, names)
 

@@ -21,12 +21,13 @@ from django.utils.translation import gettext as _
 
 from orders import replacements, settlement
 from orders.actors import Actor
-from orders.errors import OrderRefused
+from orders.errors import CannotRemedy, OrderRefused
 from orders.ledger import LedgerChanged
 from orders.models import Order, OrderItem, OrderStatus, Replacement
 from reconciliation import remedies
 from reconciliation.models import BulkKind, BulkLine, BulkRemedy, BulkState, LetterState
 from reconciliation.queue import enqueue
+from reconciliation.remedies.bulk import ask_plans
 from reconciliation.remedies.bulk.plans import Planned, check, plan, settled_words
 from reconciliation.remedies.bulk.replace_plans import ReplaceChoice
 from reconciliation.reservation import release
@@ -189,11 +190,11 @@ def _do(line_id: int, bulk: BulkRemedy, *, actor: Actor, now: datetime, on_done:
         try:
             with transaction.atomic():
                 order = _remedy(bulk, line, actor=actor, now=now)
+                _note(line, BulkState.DONE, _done_words(order))
+                # A question is asked here, and may be refused.
+                on_done(line, order)
         except OrderRefused as error:
             _note(line, BulkState.REFUSED, error.detail)
-        else:
-            _note(line, BulkState.DONE, _done_words(order))
-            on_done(line, order)
 
 
 def _replace(bulk: BulkRemedy, line: BulkLine, *, actor: Actor, now: datetime) -> None:
@@ -257,6 +258,18 @@ def _remedy(bulk: BulkRemedy, line: BulkLine, *, actor: Actor, now: datetime) ->
         return remedies.cancel_short(units=units, **common)
     if kind == BulkKind.SETTLE_OUTSIDE:
         return release.settle_outside(reference=bulk.reference, **common)
+    if kind == BulkKind.ASK:
+        return _still_offered(line, now=now)
     if kind == BulkKind.REOPEN:
         return settlement.reopen(**common)
     raise AssertionError(kind)
+
+
+def _still_offered(line: BulkLine, *, now: datetime) -> Order:
+    """Return the order of a question. Raises CannotRemedy if its offer can't be made any more."""
+    order = line.order
+    items = list(OrderItem.objects.filter(order=order))
+    asking = ask_plans.judge([order], {order.pk: line}, {order.pk: items}, now=now)[order.pk]
+    if asking.closed:
+        raise CannotRemedy(asking.closed)
+    return order

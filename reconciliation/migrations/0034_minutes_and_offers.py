@@ -24,4 +24,14 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('minute', 'site'), name='one_row_a_minute_and_site')],
             },
         ),
+        migrations.AddField(
+            model_name='bulkline',
+            name='offer',
+            field=models.JSONField(db_default=models.Value({}, models.JSONField()), default=dict),
+        ),
+        migrations.AlterField(
+            model_name='bulkremedy',
+            name='kind',
+            field=models.CharField(choices=[('cancel', 'Cancel orders'), ('cancel_short', 'Cancel short items'), ('replace', 'Replace what is short'), ('ask', 'Ask the customers first'), ('settle_outside', 'Record as settled outside'), ('reopen', 'Open again')], max_length=14),
+        ),
     ]
