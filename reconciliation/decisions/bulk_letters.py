@@ -93,8 +93,8 @@ def _draft_of(bulk: BulkRemedy, one: Planned, template: tuple[str, str]) -> Draf
         return drafts.cancelled_items(order, items, units, template=template)
     if bulk.kind == BulkKind.SETTLE_OUTSIDE:
         return drafts.settled_outside(order, items, template=template)
-    if one.asking is not None and one.asking.offer is not None:
-        return bulk_asks.question(order, one.asking.offer, items, template=template)
+    if one.offered is not None and one.offered.offer is not None:
+        return bulk_asks.question(order, one.offered.offer, items, template=template)
     if one.replacing is None or one.replacing.item is None:
         raise AssertionError(bulk.kind)
     return drafts.replaced(

@@ -22,7 +22,7 @@ from reconciliation.models import BulkLine
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class Offered:
     """The offer to the customer of one order; `closed` says why there is none.
 
     `difference` is what it changes of the price, None where a price is not known.
@@ -51,23 +51,23 @@ def judge(
     items: Mapping[int, Sequence[OrderItem]],
     *,
     now: datetime,
-) -> dict[int, Asking]:
+) -> dict[int, Offered]:
     """Return the offer of each order by key; six queries for each SKU that is offered."""
     waiting = Ask.objects.filter(order__in=[one.pk for one in orders], answer=AskAnswer.WAITING)
     asked = set(waiting.values_list("order", flat=True))
-    found: dict[int, Asking] = {}
+    found: dict[int, Offered] = {}
     alike: dict[tuple[str, str | None], list[OrderItem]] = defaultdict(list)
     for order in orders:
         kept = lines[order.pk].offer
         item = next((one for one in items[order.pk] if one.pk == kept.get("item")), None)
         if order.pk in asked:
             words = _("This customer has been asked already.")
-            found[order.pk] = Asking(None, None, words, "asked")
+            found[order.pk] = Offered(None, None, words, "asked")
         elif item is None:
             words = _("No replacement is proposed. Ask on the desk, or promise a date.")
-            found[order.pk] = Asking(None, None, words, "no_offer")
+            found[order.pk] = Offered(None, None, words, "no_offer")
         elif item.open_quantity != Decimal(kept["units"]):
-            found[order.pk] = Asking(None, None, refusals.moved_on(), "moved_on")
+            found[order.pk] = Offered(None, None, refusals.moved_on(), "moved_on")
         else:
             item.order = order
             alike[kept["sku"], kept["price"]].append(item)
@@ -82,5 +82,5 @@ def judge(
                 unit_price=unit_price,
             )
             why = "stock" if one.refusal else ""
-            found[one.item.order_id] = Asking(offer, one.price_difference, one.refusal, why)
+            found[one.item.order_id] = Offered(offer, one.price_difference, one.refusal, why)
     return found

@@ -269,7 +269,7 @@ def _still_offered(line: BulkLine, *, now: datetime) -> Order:
     """Return the order of a question. Raises CannotRemedy if its offer can't be made any more."""
     order = line.order
     items = list(OrderItem.objects.filter(order=order))
-    asking = ask_plans.judge([order], {order.pk: line}, {order.pk: items}, now=now)[order.pk]
-    if asking.closed:
-        raise CannotRemedy(asking.closed)
+    offered = ask_plans.judge([order], {order.pk: line}, {order.pk: items}, now=now)[order.pk]
+    if offered.closed:
+        raise CannotRemedy(offered.closed)
     return order

@@ -25,7 +25,7 @@ from orders.models.inventory import OPEN_HOLDS
 from orders.units import units_of
 from reconciliation.models import BulkKind, BulkLine, BulkRemedy, ReservationDocument
 from reconciliation.remedies.bulk import ask_plans
-from reconciliation.remedies.bulk.ask_plans import Asking
+from reconciliation.remedies.bulk.ask_plans import Offered
 from reconciliation.remedies.bulk.replace_plans import Replacing, judge
 from reconciliation.reservation.release import MAY_HOLD
 
@@ -49,7 +49,7 @@ class Planned:
     documents: int  # that OCI may hold something under
     replacing: Replacing | None = None  # of which item, where the remedy replaces
     choice: tuple[str, ...] = ()  # what is replaced by what, for how much
-    asking: Asking | None = None  # what its customer is asked, where that is the remedy
+    offered: Offered | None = None  # what its customer is asked, where that is the remedy
 
     @property
     def open_items(self) -> list[OrderItem]:
@@ -107,7 +107,7 @@ def plan(
     if kind == BulkKind.REPLACE:
         return _plan_replacing(bulk, orders, lines, items, now=now)
     if kind == BulkKind.ASK:
-        return _plan_asking(orders, lines, items, now=now)
+        return _plan_offers(orders, lines, items, now=now)
     held, documents = _held(keys), _documents(keys)
     planned = []
     for order in orders:
@@ -154,7 +154,7 @@ def _plan_replacing(
     ]
 
 
-def _plan_asking(
+def _plan_offers(
     orders: Sequence[Order],
     lines: Mapping[int, BulkLine],
     items: Mapping[int, list[OrderItem]],
@@ -164,22 +164,22 @@ def _plan_asking(
     judged = ask_plans.judge(orders, lines, items, now=now)
     planned = []
     for order in orders:
-        own, asking = lines[order.pk], judged[order.pk]
+        own, offered = lines[order.pk], judged[order.pk]
         refusal = check(BulkKind.ASK, order, items[order.pk])
         closed = _closed(BulkKind.ASK, order, refusal, now=now)
         if not closed["closed"]:
-            closed = {"closed": asking.closed, "why": asking.why}
+            closed = {"closed": offered.closed, "why": offered.why}
         planned.append(
             Planned(
                 line=own,
                 order=order,
                 items=items[order.pk],
                 **closed,
-                already=asking.why == "asked",
+                already=offered.why == "asked",
                 held=ZERO,
                 documents=0,
                 choice=tuple(f"{name}={own.offer[name]}" for name in sorted(own.offer)),
-                asking=asking,
+                offered=offered,
             )
         )
     return planned
