@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from coc_admin.accounts.site_access import SiteAccess
+from coc_admin.console.columns import OF_ORDERS, ColumnsField
 from coc_admin.pager import LONGEST_CURSOR
 from orders.models import InventoryList, Site
 from orders.search_expressions import LONGEST_CUSTOMER_TEXT
@@ -137,6 +138,7 @@ class OrderFilterForm(forms.Form):
         ],
         required=False,
     )
+    col = ColumnsField(OF_ORDERS)
     sort = forms.CharField(required=False, max_length=20)
     cursor = forms.CharField(required=False, max_length=LONGEST_CURSOR)
 

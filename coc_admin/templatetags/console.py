@@ -96,6 +96,20 @@ def when(
 
 
 @register.simple_tag
+def storefront_time(text: str) -> SafeString | str:
+    """Show a time as the storefront sent it: in the reader's zone if it names its own."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:  # of an order from before these were checked
+        return made_visible(text)
+    if moment.tzinfo is not None:
+        return when(moment, relative=False)
+    return _("%(time)s, without a time zone") % {
+        "time": f"{formats.format_day(moment)}, {moment:%H:%M}"
+    }
+
+
+@register.simple_tag
 def ago(value: datetime | None) -> SafeString | str:
     """Show how long ago a time was, without JavaScript the time; the exact value is its title."""
     if value is None:

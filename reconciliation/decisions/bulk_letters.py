@@ -16,9 +16,10 @@ from datetime import datetime
 
 from orders.actors import Actor, person
 from orders.customer_messages import Draft, draft, templates_for
+from orders.errors import CannotRemedy
 from orders.models import MessageKind, MessageRoute, Order, OrderItem
 from reconciliation import message_handover
-from reconciliation.decisions import drafts
+from reconciliation.decisions import bulk_asks, drafts
 from reconciliation.models import BulkKind, BulkLine, BulkRemedy, BulkState, LetterState
 from reconciliation.queue import enqueue
 from reconciliation.remedies.bulk import execution
@@ -29,6 +30,7 @@ KINDS: Mapping[BulkKind, MessageKind] = {
     BulkKind.CANCEL_SHORT: MessageKind.SHORT_CANCELLED,
     BulkKind.REPLACE: MessageKind.REPLACED,
     BulkKind.SETTLE_OUTSIDE: MessageKind.SETTLED_OUTSIDE,
+    BulkKind.ASK: MessageKind.ASK,
 }
 
 
@@ -91,6 +93,8 @@ def _draft_of(bulk: BulkRemedy, one: Planned, template: tuple[str, str]) -> Draf
         return drafts.cancelled_items(order, items, units, template=template)
     if bulk.kind == BulkKind.SETTLE_OUTSIDE:
         return drafts.settled_outside(order, items, template=template)
+    if one.offered is not None and one.offered.offer is not None:
+        return bulk_asks.question(order, one.offered.offer, items, template=template)
     if one.replacing is None or one.replacing.item is None:
         raise AssertionError(bulk.kind)
     return drafts.replaced(
@@ -143,15 +147,26 @@ def resume(
 
 
 def write(bulk: BulkRemedy, line: BulkLine, order: Order, *, now: datetime) -> None:
-    """Write the message of an order whose remedy has succeeded, in the caller's transaction."""
-    if line.letter != LetterState.DUE:
+    """Write the message of an order whose remedy has succeeded, in the caller's transaction.
+
+    A question is asked by it. Raises CannotRemedy where the customer can't be asked.
+    """
+    is_question = bulk.kind == BulkKind.ASK
+    if line.letter != LetterState.DUE and not is_question:
         return
     route = _routes([order.site_id])[order.site_id]
     if lack := message_handover.lack_of(order, route):
+        if is_question:
+            raise CannotRemedy(str(LetterState(lack).label))
         end(line, lack)
         return
     subject, body = bulk.texts[order.site_id]
-    written = draft(order, KINDS[BulkKind(bulk.kind)], template=(subject, body))
+    offer = bulk_asks.offer_of(line) if is_question else None
+    if offer is not None:
+        items = OrderItem.objects.filter(order=order).order_by("position")
+        written = bulk_asks.question(order, offer, list(items), template=(subject, body))
+    else:
+        written = draft(order, KINDS[BulkKind(bulk.kind)], template=(subject, body))
     message, _is_new = message_handover.write(
         order=order,
         token=uuid.uuid5(bulk.pk, str(line.pk)),
@@ -166,6 +181,9 @@ def write(bulk: BulkRemedy, line: BulkLine, order: Order, *, now: datetime) -> N
         actor=person(bulk.user.get_username()),
         now=now,
     )
+    if offer is not None:
+        asker = person(bulk.user.get_username())
+        bulk_asks.record(order, offer, message, actor=asker, now=now)
     BulkLine.objects.filter(pk=line.pk, message=None).update(message=message)
     line.message = message
 

@@ -41,6 +41,46 @@ class Option:
     replacing: ReplacePreview | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A proposal for several short items: some are replaced, the `rest` is decided afterwards.
+
+    `change` is what it all changes of the price, with the rest cancelled; None where a price is
+    not known.
+    """
+
+    parts: Sequence[ReplacePreview]
+    rest: Sequence[OrderItem]
+    change: Decimal | None
+
+
+def split_of(
+    order: Order, items: Sequence[OrderItem], proposal: Proposal, *, now: datetime
+) -> Split | None:
+    """Return the split that is proposed for `order` with all its items; None for another one."""
+    if proposal.remedy != Remedy.SPLIT:
+        return None
+    by, parts, rest = dict(proposal.parts), [], []
+    changes: list[Decimal | None] = []
+    for item in items:
+        if item.open_quantity <= 0:
+            continue
+        if item.sku not in by:
+            rest.append(item)
+            changes.append(
+                None if item.unit_price is None else -item.unit_price * item.open_quantity
+            )
+            continue
+        item.order = order
+        sku = by.pop(item.sku)
+        price = remedies.usual_price(item=item, sku=sku)
+        (preview,) = remedies.preview_replace([item], sku=sku, unit_price=price, now=now)
+        parts.append(preview)
+        changes.append(preview.price_difference)
+    known = [one for one in changes if one is not None]
+    return Split(parts, rest, sum(known, ZERO) if len(known) == len(changes) else None)
+
+
 def mark_of(order: Order, items: Iterable[OrderItem]) -> str:
     """Return a fingerprint of an order as a person sees it; another one once it has changed."""
     last = CustomerMessage.objects.filter(order=order).order_by("-pk").values_list("pk").first()

@@ -1,8 +1,9 @@
 """The remedy that is proposed for a short order: the one that keeps most of what was ordered.
 
 In this order: reserve again, if last known stock is enough; replace its only short item by one
-of a similar name; cancel the short items and ship the rest; cancel the order. The first one that
-the order allows is proposed.
+of a similar name; split it: replace those of several short items that have one of a similar name,
+and decide about the others afterwards; cancel the short items and ship the rest; cancel the order.
+The first one that the order allows is proposed.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Remedy(StrEnum):
 
     RESERVE_AGAIN = "reserve_again"
     REPLACE = "replace"
+    SPLIT = "split"
     CANCEL_ITEMS = "cancel_items"
     CANCEL_ORDER = "cancel_order"
     SETTLE = "settle"
@@ -42,6 +44,7 @@ class Remedy(StrEnum):
 ACTIONS: Mapping[Remedy, Action] = {
     Remedy.RESERVE_AGAIN: Action.RESERVE_AGAIN,
     Remedy.REPLACE: Action.REPLACE,
+    Remedy.SPLIT: Action.REPLACE,
     Remedy.CANCEL_ITEMS: Action.CANCEL_SHORT,
     Remedy.CANCEL_ORDER: Action.CANCEL,
     Remedy.SETTLE: Action.SETTLE_OUTSIDE,
@@ -52,11 +55,13 @@ ACTIONS: Mapping[Remedy, Action] = {
 class Proposal:
     """The best remedy of an order, or None if a person must look at it first.
 
-    `sku` is what replaces its only short item, where that is the remedy.
+    `sku` is what replaces its only short item, where that is the remedy. `parts` are the short
+    SKUs of a split with what replaces each.
     """
 
     remedy: Remedy | None
     sku: str = ""
+    parts: tuple[tuple[str, str], ...] = ()
 
 
 def propose(orders: Sequence[Order], shortages: Mapping[int, Shortage]) -> dict[int, Proposal]:
@@ -74,8 +79,8 @@ def propose(orders: Sequence[Order], shortages: Mapping[int, Shortage]) -> dict[
 
 
 def _may_replace(order: Order, shortages: Mapping[int, Shortage]) -> bool:
-    is_one = len(shortages[order.pk].by_key) == 1
-    return is_one and lifecycle.check(order, Action.REPLACE) is None
+    has_items = bool(shortages[order.pk].by_key)
+    return has_items and lifecycle.check(order, Action.REPLACE) is None
 
 
 def _proposal(order: Order, shortage: Shortage, alike: Sequence[InventoryRecord]) -> Proposal:
@@ -86,10 +91,12 @@ def _proposal(order: Order, shortage: Shortage, alike: Sequence[InventoryRecord]
         return Proposal(None)
     if shortage.stock == "enough" and is_open(Remedy.RESERVE_AGAIN):
         return Proposal(Remedy.RESERVE_AGAIN)
-    if len(shortage.by_key) == 1 and is_open(Remedy.REPLACE):
-        sku = _best(shortage, alike)
-        if sku:
-            return Proposal(Remedy.REPLACE, sku)
+    if is_open(Remedy.REPLACE):
+        parts = _parts(shortage, alike)
+        if parts and len(shortage.by_key) == 1:
+            return Proposal(Remedy.REPLACE, parts[0][1])
+        if parts:
+            return Proposal(Remedy.SPLIT, parts=parts)
     for remedy in (Remedy.CANCEL_ITEMS, Remedy.CANCEL_ORDER):
         if is_open(remedy):
             return Proposal(remedy)
@@ -101,10 +108,20 @@ def words_of(name: str) -> set[str]:
     return {word.lower() for word in _WORD.findall(name)}
 
 
-def _best(shortage: Shortage, alike: Sequence[InventoryRecord]) -> str:
-    """Return the SKU most like the short one in name, of which there is enough, or ""."""
-    (((list_id, sku), units),) = shortage.by_key.items()
-    words = words_of(shortage.names[sku])
+def _parts(shortage: Shortage, alike: Sequence[InventoryRecord]) -> tuple[tuple[str, str], ...]:
+    """Return the short SKUs that can be replaced with what replaces each; no SKU serves two."""
+    found: list[tuple[str, str]] = []
+    for (list_id, sku), units in shortage.by_key.items():
+        taken = {by for _sku, by in found}
+        free = [record for record in alike if record.sku not in taken]
+        if by := _best(list_id, shortage.names[sku], units, free):
+            found.append((sku, by))
+    return tuple(found)
+
+
+def _best(list_id: str, name: str, units: Decimal, alike: Sequence[InventoryRecord]) -> str:
+    """Return the SKU most like a short one in name, of which there is enough, or ""."""
+    words = words_of(name)
     found: list[tuple[int, Decimal, str]] = []
     for record in alike:
         shared = len(words & words_of(record.product_name))

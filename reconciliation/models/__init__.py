@@ -44,6 +44,7 @@ from reconciliation.models.dry_runs import BackgroundDryRun
 from reconciliation.models.feeds import FeedState, StockFeed
 from reconciliation.models.intervals import IntervalSetting
 from reconciliation.models.maintenance import JobKind, JobState, MaintenanceJob
+from reconciliation.models.minutes import MinuteFigures
 from reconciliation.models.order_imports import OrderImport
 from reconciliation.models.planned import PlannedOutage, WindowState
 from reconciliation.models.releases import Release, ReleaseState
@@ -100,6 +101,7 @@ __all__ = [
     "Lease",
     "LetterState",
     "MaintenanceJob",
+    "MinuteFigures",
     "OfflineCause",
     "OrderImport",
     "Outage",

@@ -19,6 +19,7 @@ class BulkKind(models.TextChoices):
     CANCEL = "cancel", _("Cancel orders")
     CANCEL_SHORT = "cancel_short", _("Cancel short items")
     REPLACE = "replace", _("Replace what is short")
+    ASK = "ask", _("Ask the customers first")
     SETTLE_OUTSIDE = "settle_outside", _("Record as settled outside")
     REOPEN = "reopen", _("Open again")
 
@@ -96,6 +97,8 @@ class BulkLine(models.Model):
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="+")
     state = models.CharField(max_length=8, choices=BulkState.choices, default=BulkState.CHOSEN)
     units = models.JSONField(default=dict)
+    # What the customer is asked (`remedies.bulk.ask_plans`).
+    offer = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
     detail = models.CharField(max_length=500, blank=True)
     replacement = models.ForeignKey(
         Replacement, null=True, on_delete=models.PROTECT, related_name="+"

@@ -16,7 +16,7 @@ from reconciliation.maintenance import schedules, sweep
 from reconciliation.models import Connection, ConnectionState
 from reconciliation.monitor import recovery, stock_arrivals
 from reconciliation.monitor.probe import Prober
-from reconciliation.outages import planned
+from reconciliation.outages import minutes, planned
 from reconciliation.queue import heartbeats, intervals, leases
 from reconciliation.queue.loops import Turns
 
@@ -31,6 +31,7 @@ ALERTS_EVERY = timedelta(seconds=2)
 # While OCI answers and no alert is open; a state change does not wait for it.
 QUIET_ALERTS_EVERY = timedelta(seconds=5)
 FORGET_EVERY = timedelta(hours=1)
+SAMPLE_EVERY = timedelta(seconds=10)
 RETRY_LOOK = timedelta(seconds=10)
 # Long enough to compare one peak season with the next.
 KEEP_REFUSED = timedelta(days=400)
@@ -57,6 +58,7 @@ class Monitor:
     _next_forget: datetime | None = None
     _next_heal: datetime | None = None
     _next_retry: datetime | None = None
+    _next_sample: datetime | None = None
     _state: str = ""
 
     def run(self, stop: threading.Event) -> None:
@@ -95,6 +97,9 @@ class Monitor:
         handover.hand_over_due(actor=recovery.MONITOR, now=now)
         self._wakes.wake(now)
         self._refresh_alerts(now)
+        if self._next_sample is None or now >= self._next_sample:
+            self._next_sample = now + SAMPLE_EVERY
+            minutes.sample(now)
         if self._next_heal is None or now >= self._next_heal:
             self._next_heal = now + HEAL_EVERY
             schedules.heal(now)

@@ -12,7 +12,7 @@ from coc_admin.accounts.site_access import site_access
 from coc_admin.console import audit
 from coc_admin.console.bulk.letters import wanted_texts
 from reconciliation.decisions import bulk_letters
-from reconciliation.models import BulkRemedy
+from reconciliation.models import BulkKind, BulkRemedy
 from reconciliation.remedies.bulk import execution
 from reconciliation.remedies.bulk.replace_plans import ReplaceChoice
 
@@ -31,6 +31,9 @@ def confirm_as_shown(
     Raises what `execution.confirm` and `bulk_letters.request` do; nothing is confirmed then.
     """
     texts = wanted_texts(request)
+    if made.kind == BulkKind.ASK and texts is None:
+        # A question without its message asks nobody.
+        raise bulk_letters.TextsChanged
     with transaction.atomic():
         confirmed = execution.confirm(
             bulk_id=made.pk,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,15 +85,12 @@ _UNSENT = (HandOver.NONE, HandOver.PENDING, HandOver.FAILED)
 
 
 def results_context(
-    request: HttpRequest, made: BulkRemedy, lines: Iterable[BulkLine]
+    request: HttpRequest, made: BulkRemedy, customers: Collection[CustomerResult]
 ) -> dict[str, Any]:
     """Return the context of the result's part about the customers; nothing if none is told."""
     if not made.texts:
         return {}
-    numbers: Counter[str | Promise] = Counter()
-    for line in lines:
-        line.customer = customer_result(line)  # type: ignore[attr-defined]
-        numbers[line.customer.label] += 1  # type: ignore[attr-defined]
+    numbers: Counter[str | Promise] = Counter(one.label for one in customers)
     labels = (_TOLD, _NOT_TOLD, _WAITING, _SENDING)
     return {
         "customer_counts": [(label, numbers[label]) for label in labels if numbers[label]],

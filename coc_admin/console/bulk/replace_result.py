@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from coc_admin.accounts.site_access import site_access
-from coc_admin.console.bulk.letters import results_context
+from coc_admin.console.bulk.letters import CustomerResult, customer_result, results_context
 from coc_admin.console.formats import format_quantity
 from orders import reasons
 from orders.models import Replacement, ReplacementState
@@ -39,6 +39,7 @@ class Result:
     state: str
     label: str
     why: str
+    customer: CustomerResult
 
     @property
     def units(self) -> Decimal | None:
@@ -73,7 +74,7 @@ def _context(request: HttpRequest, made: BulkRemedy) -> dict[str, Any]:
     rows = [_result_of(line) for line in lines.order_by("order__captured_at", "order")]
     numbers = Counter((row.state, row.label) for row in rows)
     pending = sum(row.state == BulkState.PENDING for row in rows)
-    return results_context(request, made, [row.line for row in rows]) | {
+    return results_context(request, made, [row.customer for row in rows]) | {
         "bulk": made,
         "rows": rows,
         "counts": [(label, number) for (_state, label), number in numbers.items()],
@@ -85,10 +86,11 @@ def _context(request: HttpRequest, made: BulkRemedy) -> dict[str, Any]:
 
 
 def _result_of(line: BulkLine) -> Result:
+    customer = customer_result(line)
     if line.replacement is None or line.state == BulkState.ALREADY:
-        return Result(line, line.state, line.get_state_display(), line.detail)
+        return Result(line, line.state, line.get_state_display(), line.detail, customer)
     found: Replacement = line.replacement
-    return Result(line, found.state, found.get_state_display(), _why(found))
+    return Result(line, found.state, found.get_state_display(), _why(found), customer)
 
 
 def _why(replacement: Replacement) -> str:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from coc_admin.accounts.assignees import CHANGE_ORDERS
 from coc_admin.accounts.site_access import site_access
-from coc_admin.console.access import console_page
+from coc_admin.console.access import console_page, person_of
 from coc_admin.console.bulk.selection import MOST_CHOSEN, Choice, read_shown, read_ticked, tell_full
 from coc_admin.console.desk.assignment_views import assign_orders
 from coc_admin.console.desk.filters import read_desk_filter
@@ -28,6 +28,7 @@ from orders.desk.entries import NOBODY
 from orders.fields import ZERO
 from orders.models import Order
 from orders.tables import Form
+from reconciliation.decisions import bulk_asks
 from reconciliation.models import BulkKind, Scope
 from reconciliation.remedies.bulk import execution
 
@@ -39,6 +40,7 @@ _OFFERED = (
     BulkKind.CANCEL,
     BulkKind.CANCEL_SHORT,
     BulkKind.REPLACE,
+    BulkKind.ASK,
     BulkKind.SETTLE_OUTSIDE,
 )
 
@@ -132,12 +134,11 @@ def _need(request: HttpRequest, permission: str) -> None:
 def _begin(kind: BulkKind) -> Callable[[HttpRequest, Choice, str], HttpResponse]:
     def begin(request: HttpRequest, choice: Choice, listing: str) -> HttpResponse:
         _need(request, CHANGE_ORDERS)
-        made = execution.draft(
-            user=request.user,  # type: ignore[arg-type]
-            kind=kind,
-            order_ids=_permitted_keys(request, choice),
-            now=timezone.now(),
-        )
+        user, keys, now = person_of(request), _permitted_keys(request, choice), timezone.now()
+        if kind == BulkKind.ASK:
+            made = bulk_asks.begin(user=user, order_ids=keys, now=now)
+        else:
+            made = execution.draft(user=user, kind=kind, order_ids=keys, now=now)
         return redirect("bulk", pk=made.pk)
 
     return begin

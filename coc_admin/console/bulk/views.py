@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
@@ -19,20 +20,35 @@ from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.bulk import replace_result, replace_views
 from coc_admin.console.bulk.confirmation import confirm_as_shown
-from coc_admin.console.bulk.letters import letters_context, results_context, usual_reason
+from coc_admin.console.bulk.letters import (
+    CustomerResult,
+    customer_result,
+    letters_context,
+    results_context,
+    usual_reason,
+)
 from coc_admin.console.bulk.selection import Choice, read_marks
 from coc_admin.console.bulk.selection_views import LISTS
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.remedies.preview import form_class, preview_context
 from orders.actors import person
 from reconciliation.decisions import bulk_letters, bulk_sending
-from reconciliation.models import BulkKind, BulkRemedy, BulkState
+from reconciliation.models import BulkKind, BulkLine, BulkRemedy, BulkState
 from reconciliation.remedies.bulk import execution
 from reconciliation.remedies.bulk.plans import plan
 
 _TONES: dict[str, str] = {BulkState.DONE: "ok", BulkState.REFUSED: "bad", BulkState.PENDING: "info"}
 # What can be taken back, order by order.
 _UNDOABLE = (BulkKind.CANCEL_SHORT, BulkKind.SETTLE_OUTSIDE)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One order of a remedy, the colour of its result, and whether its customer was told."""
+
+    line: BulkLine
+    tone: str
+    customer: CustomerResult
 
 
 @console_page("orders.change_order", methods=READ_AND_POST)
@@ -154,11 +170,12 @@ def _result_page(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
 def _result_context(request: HttpRequest, made: BulkRemedy) -> dict[str, Any]:
     lines = made.lines.select_related("order", "message")
     lines = site_access(request).permitted(lines, "order__site")
-    rows = list(lines.order_by("order__captured_at", "order"))
-    for line in rows:
-        line.tone = _TONES.get(line.state, "quiet")  # type: ignore[attr-defined]
-    numbers = {state: sum(line.state == state for line in rows) for state in BulkState}
-    return results_context(request, made, rows) | {
+    rows = [
+        Result(line, _TONES.get(line.state, "quiet"), customer_result(line))
+        for line in lines.order_by("order__captured_at", "order")
+    ]
+    numbers = {state: sum(row.line.state == state for row in rows) for state in BulkState}
+    return results_context(request, made, [row.customer for row in rows]) | {
         "bulk": made,
         "rows": rows,
         "counts": [(state, state.label, n) for state, n in numbers.items() if n],

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from coc_admin.accounts.site_access import SiteAccess, site_access
+from coc_admin.console.columns import OF_DESK, ColumnsField
 from coc_admin.console.sorting import Column, Heads
 from coc_admin.pager import LONGEST_CURSOR
 from orders import asks
@@ -68,6 +69,7 @@ class DeskFilterForm(forms.Form):
         ],
         required=False,
     )
+    col = ColumnsField(OF_DESK)
     sort = forms.ChoiceField(choices=list(SORTS.items()), required=False)
     cursor = forms.CharField(required=False, max_length=LONGEST_CURSOR)
 

@@ -48,6 +48,7 @@ NO_WAY = {
 NAMES = {
     Remedy.RESERVE_AGAIN: gettext_lazy("Reserve again"),
     Remedy.REPLACE: gettext_lazy("Replace"),
+    Remedy.SPLIT: gettext_lazy("Replace a part"),
     Remedy.CANCEL_ITEMS: gettext_lazy("Cancel items"),
     Remedy.CANCEL_ORDER: gettext_lazy("Cancel order"),
 }
@@ -152,6 +153,7 @@ def _decisions(
     return {
         "shortage": shortage,
         "proposal": proposal,
+        "split": outlook.split_of(order, items, proposal, now=now),
         "reserve_again": lifecycle.check(order, Action.RESERVE_AGAIN) is None
         and request.user.has_perm("reconciliation.start_run"),
         "options": [

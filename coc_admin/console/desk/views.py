@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -21,23 +21,17 @@ from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.bulk.selection import Choice, read_shown
 from coc_admin.console.bulk.selection_views import bar_context
+from coc_admin.console.columns import OF_DESK, columns_of
 from coc_admin.console.desk import queries, sku_queries
 from coc_admin.console.desk.assignment_views import assign, person_to_assign
 from coc_admin.console.desk.decision_forms import NotCarriedOut
 from coc_admin.console.desk.decision_views import decided, result_of
 from coc_admin.console.desk.filters import DeskFilter, read_desk_filter
-from coc_admin.console.desk.panel import (
-    NAMES,
-    OF_PANEL,
-    address_without,
-    order_at,
-    panel_context,
-    permitted_order,
-)
-from coc_admin.console.orders.promise_text import promise_texts
+from coc_admin.console.desk.panel import order_at, panel_context, permitted_order
+from coc_admin.console.desk.rows import rows_of
 from coc_admin.console.orders.views import order_or_404
 from coc_admin.console.queries import MOST_COUNTED
-from coc_admin.console.row_addresses import address_maker, filtered_maker
+from coc_admin.console.row_addresses import filtered_maker
 from coc_admin.console.saved_views import menu
 from coc_admin.edits import ChangeRefused
 from coc_admin.models import SavedView
@@ -46,11 +40,8 @@ from orders.desk import entries, shortages
 from orders.desk.entries import NOBODY, EntryMoved
 from orders.models import DeskEntry, Order
 from orders.texts import made_visible
-from reconciliation.decisions.proposals import propose
 from reconciliation.models import Outage
 
-# Templates look for members of None at length.
-_NO_ENTRY = DeskEntry()
 _LONGEST_NUMBER = 7
 
 
@@ -91,8 +82,9 @@ def _list(request: HttpRequest, wanted: DeskFilter) -> dict[str, Any]:
     choice = Choice(request, "desk")
     began_with = max(number, _began_with(request))
     return _filter_context(request, wanted) | {
-        "rows": _rows(request, page.rows, choice, began_with),
+        "rows": rows_of(request, page.rows, choice, began_with),
         "heads": wanted.heads,
+        "columns": columns_of(request, OF_DESK),
         "saved": menu.menu_of(request, SavedView.List.DESK, wanted.form),
         "page": page,
         "number": number,
@@ -108,41 +100,6 @@ def _began_with(request: HttpRequest) -> int:
     """Return how many orders there were when a person began with them, as the address says."""
     text = request.GET.get("of", "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < _LONGEST_NUMBER else 0
-
-
-def _rows(
-    request: HttpRequest, orders: Sequence[Order], choice: Choice, began_with: int
-) -> list[tuple[Any, ...]]:
-    """Return the values of each row as a flat tuple: templates look up names fastest.
-
-    These are the order, what is short of it, its desk entry, whether it is chosen, its key and
-    number, the addresses of its page, of its note and of its panel, what stock says, as tone and
-    word, its place in the queue, and the proposed remedy.
-    """
-    found = shortages.shortages_of([order.pk for order in orders])
-    promised = promise_texts(orders, now=timezone.now())
-    proposals = propose(orders, found)
-    stock = {name: (tone, str(word)) for name, (tone, word) in queries.STOCK_WORDS.items()}
-    names = {remedy: str(name) for remedy, name in NAMES.items()}
-    page, note = map(address_maker, ("order", "desk_order"))
-    panel = f"{address_without(request, *OF_PANEL, of=str(began_with))}&order="
-    return [
-        (
-            order,
-            found[order.pk],
-            _entry_of(order),
-            order.pk in choice,
-            str(order.pk),
-            order.order_no,
-            page(order.pk),
-            note(order.pk),
-            f"{panel}{order.pk}",
-            *stock[found[order.pk].stock],
-            promised.get(order.pk, ""),
-            names.get(proposals[order.pk].remedy, ""),  # type: ignore[arg-type]
-        )
-        for order in orders
-    ]
 
 
 @console_page("orders.view_order")
@@ -163,11 +120,6 @@ def desk_skus(request: HttpRequest) -> HttpResponse:
         "may_replace": request.user.has_perm(CHANGE_ORDERS),
     }
     return render(request, "console/desk/desk_skus.html", context)
-
-
-def _entry_of(order: Order) -> DeskEntry:
-    entry: DeskEntry = getattr(order, "desk_entry", _NO_ENTRY)
-    return entry
 
 
 def _filter_context(request: HttpRequest, wanted: DeskFilter) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from coc_admin.accounts.site_access import profile_of, site_access
 from coc_admin.console.access import console_page
 from coc_admin.console.alerts.queries import inbox_of
 from coc_admin.console.frame import frame_of
+from coc_admin.console.home.curve import curve_of
 from coc_admin.console.home.facts import facts_of
 from coc_admin.console.home.headline import headline_of
 from coc_admin.console.home.parts import Headline, Rights
@@ -88,6 +89,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
     return {
         "status": status,
         "headline": _headline(request, runs),
+        "curve": curve_of(access, status.outage, now=timezone.now()),
         "waiting_value": money_by_currency(status.waiting),
         "runs": runs,
         "alerts": open_alerts[:ALERTS],

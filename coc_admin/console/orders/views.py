@@ -21,6 +21,7 @@ from coc_admin.console import queries
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.bulk.selection import Choice
 from coc_admin.console.bulk.selection_views import bar_context
+from coc_admin.console.columns import OF_ORDERS, columns_of
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.frame import frame_of
 from coc_admin.console.labels import Standing, standing
@@ -84,6 +85,7 @@ def order_list(request: HttpRequest) -> HttpResponse:
         "form": wanted.form,
         "states": queries.ORDER_STATES,
         "saved": menu.menu_of(request, SavedView.List.ORDERS, wanted.form),
+        "columns": columns_of(request, OF_ORDERS),
         "heads": Heads(queries.SORT_COLUMNS, queries.SORT_WORDS, wanted.sort),
         "sites": site_access(request).sites,
         "may_resubmit": request.user.has_perm("orders.change_order")

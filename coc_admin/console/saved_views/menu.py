@@ -15,6 +15,8 @@ from django.utils.translation import gettext as _
 
 from coc_admin import saved_views
 from coc_admin.console.access import person_of
+from coc_admin.console.columns import PARAMETER as PARAMETER_OF_COLUMNS
+from coc_admin.console.columns import ColumnsField
 from coc_admin.console.desk.filters import DeskFilterForm
 from coc_admin.console.forms import OrderFilterForm
 from coc_admin.models import SavedView
@@ -58,7 +60,10 @@ class Menu:
 def kept_of(listing: str, given: QueryDict) -> Kept:
     """Return what a view of `listing` keeps of the parameters `given`, in the form's order."""
     kept, is_cut = QueryDict(mutable=True), False
-    for name in _FORMS[listing].base_fields:
+    for name, field in _FORMS[listing].base_fields.items():
+        if isinstance(field, ColumnsField):
+            _keep_columns(kept, given, field)
+            continue
         value = given.get(name, "").strip()
         if not value or name == "cursor":
             continue
@@ -67,6 +72,13 @@ def kept_of(listing: str, given: QueryDict) -> Kept:
             continue
         kept[name] = value
     return Kept(kept.urlencode(), is_cut)
+
+
+def _keep_columns(kept: QueryDict, given: QueryDict, field: ColumnsField) -> None:
+    chosen = set(given.getlist(PARAMETER_OF_COLUMNS))
+    names = [name for name in field.known if name in chosen]
+    if names:
+        kept.setlist(PARAMETER_OF_COLUMNS, names)
 
 
 def address_of(view: SavedView) -> str:
@@ -103,7 +115,11 @@ def menu_of(request: HttpRequest, listing: str, form: forms.Form) -> Menu:
 
 def _gone(form: forms.Form) -> list[str]:
     """Return a sentence for each filter that names something which is no more."""
-    asked: Mapping[str, str] = {name: form.data.get(name, "").strip() for name in form.fields}
+    asked: Mapping[str, str] = {
+        name: form.data.get(name, "").strip()
+        for name in form.fields
+        if name != PARAMETER_OF_COLUMNS
+    }
     found = []
     if asked.get("site") and "site" in form.errors:
         words = _("Site %(name)s is gone, or you may not see it: all your sites are shown.")

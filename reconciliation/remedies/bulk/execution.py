@@ -20,12 +20,13 @@ from django.utils.translation import gettext as _
 
 from orders import replacements
 from orders.actors import Actor
-from orders.errors import OrderRefused
+from orders.errors import CannotRemedy, OrderRefused
 from orders.ledger import LedgerChanged
 from orders.models import Order, OrderItem, OrderStatus, Replacement
 from reconciliation import remedies
 from reconciliation.models import BulkKind, BulkLine, BulkRemedy, BulkState, LetterState
 from reconciliation.queue import enqueue
+from reconciliation.remedies.bulk import ask_plans
 from reconciliation.remedies.bulk.acts import act
 from reconciliation.remedies.bulk.plans import Planned, check, plan, settled_words
 from reconciliation.remedies.bulk.replace_plans import ReplaceChoice
@@ -187,20 +188,12 @@ def _do(line_id: int, bulk: BulkRemedy, *, actor: Actor, now: datetime, on_done:
             return
         try:
             with transaction.atomic():
-                order = act(
-                    BulkKind(bulk.kind),
-                    order_id=line.order_id,
-                    units={int(pk): Decimal(number) for pk, number in line.units.items()},
-                    reference=bulk.reference,
-                    actor=actor,
-                    reason=bulk.reason,
-                    now=now,
-                )
+                order = _remedy(bulk, line, actor=actor, now=now)
+                _note(line, BulkState.DONE, _done_words(order))
+                # A question is asked here, and may be refused.
+                on_done(line, order)
         except OrderRefused as error:
             _note(line, BulkState.REFUSED, error.detail)
-        else:
-            _note(line, BulkState.DONE, _done_words(order))
-            on_done(line, order)
 
 
 def _replace(bulk: BulkRemedy, line: BulkLine, *, actor: Actor, now: datetime) -> None:
@@ -247,3 +240,27 @@ def _done_words(order: Order) -> str:
     if order.status == OrderStatus.CANCELLING:
         return _("OCI may hold units for it. They are released in the background.")
     return ""
+
+
+def _remedy(bulk: BulkRemedy, line: BulkLine, *, actor: Actor, now: datetime) -> Order:
+    if bulk.kind == BulkKind.ASK:
+        return _still_offered(line, now=now)
+    return act(
+        BulkKind(bulk.kind),
+        order_id=line.order_id,
+        units={int(pk): Decimal(number) for pk, number in line.units.items()},
+        reference=bulk.reference,
+        actor=actor,
+        reason=bulk.reason,
+        now=now,
+    )
+
+
+def _still_offered(line: BulkLine, *, now: datetime) -> Order:
+    """Return the order of a question. Raises CannotRemedy if its offer can't be made any more."""
+    order = line.order
+    items = list(OrderItem.objects.filter(order=order))
+    offered = ask_plans.judge([order], {order.pk: line}, {order.pk: items}, now=now)[order.pk]
+    if offered.closed:
+        raise CannotRemedy(offered.closed)
+    return order

@@ -24,6 +24,8 @@ from orders.models import (
 from orders.models.inventory import OPEN_HOLDS
 from orders.units import Units, units_of
 from reconciliation.models import BulkKind, BulkLine, BulkRemedy, ReservationDocument
+from reconciliation.remedies.bulk import ask_plans
+from reconciliation.remedies.bulk.ask_plans import Offered
 from reconciliation.remedies.bulk.replace_plans import Replacing, judge
 from reconciliation.reservation.release import MAY_HOLD
 
@@ -47,6 +49,7 @@ class Planned:
     documents: int  # that OCI may hold something under
     replacing: Replacing | None = None  # of which item, where the remedy replaces
     choice: tuple[str, ...] = ()  # what is replaced by what, for how much
+    offered: Offered | None = None  # what its customer is asked, where that is the remedy
 
     @property
     def open_items(self) -> list[OrderItem]:
@@ -103,6 +106,8 @@ def plan(
     kind = BulkKind(bulk.kind)
     if kind == BulkKind.REPLACE:
         return _plan_replacing(bulk, orders, lines, items, now=now)
+    if kind == BulkKind.ASK:
+        return _plan_offers(orders, lines, items, now=now)
     held, documents = _held(keys), _documents(keys)
     return [
         _planned(kind, lines[order.pk], items[order.pk], held, documents, order=order, now=now)
@@ -182,6 +187,37 @@ def sums_of(planned: Sequence[Planned]) -> Units:
     )
 
 
+def _plan_offers(
+    orders: Sequence[Order],
+    lines: Mapping[int, BulkLine],
+    items: Mapping[int, list[OrderItem]],
+    *,
+    now: datetime,
+) -> list[Planned]:
+    judged = ask_plans.judge(orders, lines, items, now=now)
+    planned = []
+    for order in orders:
+        own, offered = lines[order.pk], judged[order.pk]
+        refusal = check(BulkKind.ASK, order, items[order.pk])
+        closed = _closed(BulkKind.ASK, order, refusal, now=now)
+        if not closed["closed"]:
+            closed = {"closed": offered.closed, "why": offered.why}
+        planned.append(
+            Planned(
+                line=own,
+                order=order,
+                items=items[order.pk],
+                **closed,
+                already=offered.why == "asked",
+                held=ZERO,
+                documents=0,
+                choice=tuple(f"{name}={own.offer[name]}" for name in sorted(own.offer)),
+                offered=offered,
+            )
+        )
+    return planned
+
+
 def settled_words(order: Order) -> str:
     """Return the outcome of an order, and who decided it, in words."""
     if order.resolution:
@@ -196,6 +232,7 @@ _ACTIONS = {
     BulkKind.CANCEL: Action.CANCEL,
     BulkKind.CANCEL_SHORT: Action.CANCEL_SHORT,
     BulkKind.SETTLE_OUTSIDE: Action.SETTLE_OUTSIDE,
+    BulkKind.ASK: Action.KEEP_PLACE,
 }
 
 

@@ -63,9 +63,9 @@ def test_live_part_is_the_same_partial(viewer: Client, outage: Scene) -> None:
 def test_home_takes_a_bounded_number_of_queries(
     viewer: Client, outage: Scene, django_assert_max_num_queries: Any
 ) -> None:
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(32):
         viewer.get("/")
-    with django_assert_max_num_queries(27):
+    with django_assert_max_num_queries(29):
         viewer.get("/live/home/")
 
 
@@ -88,6 +88,13 @@ def test_the_headline_says_what_is_open_and_leads_there(viewer: Client, outage: 
     assert headline(viewer) == ("info", title, "")
     Order.objects.waiting().update(status="cancelled")
     assert headline(viewer) == ("ok", "All orders are reserved", "")
+
+
+def test_a_rerun_is_offered_only_while_it_can_be_done(operator: Client, outage: Scene) -> None:
+    rerun = '<a class="btn btn-plain" href="/runs/new/">'
+    assert rerun in operator.get("/").content.decode()
+    set_connection(ConnectionState.OFFLINE, cause=OfflineCause.UNREACHABLE)
+    assert rerun not in operator.get("/").content.decode()
 
 
 def test_an_outage_comes_before_open_work_and_names_it(viewer: Client, outage: Scene) -> None:

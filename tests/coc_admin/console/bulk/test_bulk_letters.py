@@ -55,8 +55,7 @@ def form(client: Client, path: str, **more: Any) -> dict[str, Any]:
 def told(client: Client, path: str) -> dict[str, tuple[str, str]]:
     """Return whether the customer of each order was told, as the result page says it."""
     rows = client.get(path).context["rows"]
-    lines = [getattr(row, "line", row) for row in rows]
-    return {line.order.order_no: (str(line.customer.label), line.customer.why) for line in lines}
+    return {row.line.order.order_no: (str(row.customer.label), row.customer.why) for row in rows}
 
 
 def send(**more: Any) -> int:

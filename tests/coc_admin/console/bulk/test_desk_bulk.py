@@ -67,7 +67,7 @@ def confirm(client: Client, path: str, form: dict[str, str]) -> Any:
 def results(client: Client, path: str) -> dict[str, tuple[str, str]]:
     """Return state and explanation of each order of a result page."""
     rows = client.get(path).context["rows"]
-    return {line.order.order_no: (line.state, line.detail) for line in rows}
+    return {row.line.order.order_no: (row.line.state, row.line.detail) for row in rows}
 
 
 def test_ticks_are_kept_across_pages_and_unticked_ones_leave(viewer: Client, outage: Scene) -> None:
@@ -395,4 +395,4 @@ def test_preview_and_result_take_a_bounded_number_of_queries(
     confirm(merchandiser, path, WHY)
     with django_assert_max_num_queries(24):
         page = merchandiser.get(path)
-    assert {line.state for line in page.context["rows"]} == {"done"}
+    assert {row.line.state for row in page.context["rows"]} == {"done"}

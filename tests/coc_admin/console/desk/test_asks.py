@@ -74,7 +74,7 @@ def answer(client: Client, order: Order, word: str, note: str = "") -> Any:
 
 
 def listed(client: Client, query: str = "") -> list[int]:
-    return [row[0].pk for row in client.get(f"/desk/{query}").context["rows"]]
+    return [row.order.pk for row in client.get(f"/desk/{query}").context["rows"]]
 
 
 def test_a_question_is_sent_and_decides_nothing(

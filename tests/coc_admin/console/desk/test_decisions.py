@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -172,3 +173,22 @@ def test_the_cause_names_the_figure_then_and_the_orders_served_first(outage: Sce
         (outage.complete.pk, 2),
     ]
     assert (cup.item.sku, cup.then, cup.earlier_number) == ("CUP-02", 98, 1)
+
+
+def test_the_panel_alone_is_that_of_the_whole_page(
+    merchandiser: Client, viewer: Client, outage: Scene
+) -> None:
+    def without_keys(text: str) -> str:
+        text = re.sub(r"csrfmiddlewaretoken\" value=\"\w+|name=\"token\" value=\"[-\w]+", "", text)
+        return " ".join(text.split())
+
+    # Of the second one nothing can be decided, and a decider reads something else than a viewer.
+    Order.objects.filter(pk=outage.nothing.pk).update(
+        export_status="exported", open_remedy="adjustment"
+    )
+    for client in (merchandiser, viewer):
+        for order in (outage.partial, outage.nothing, outage.complete):
+            address = f"/desk/?order={order.pk}"
+            page = without_keys(client.get(address).content.decode())
+            alone = client.get(address, headers={"X-Part": "panel"}).content.decode()
+            assert without_keys(alone[alone.index("<section") : alone.rindex("</section>")]) in page

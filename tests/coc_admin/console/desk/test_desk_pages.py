@@ -22,7 +22,7 @@ from tests.coc_admin.console.scene import NOW, Scene
 
 def numbers(answer: Any) -> list[str]:
     """Return the order numbers of the list, in its order."""
-    return [order.order_no for order, *_ in answer.context["rows"]]
+    return [row.order.order_no for row in answer.context["rows"]]
 
 
 def make_short(outage: Scene, order_no: str, items: list[tuple[str, float]], **more: Any) -> Order:
@@ -47,7 +47,7 @@ def test_the_desk_lists_what_is_short_and_what_stock_says(viewer: Client, outage
     InventoryRecord.objects.filter(sku="CUP-02").update(snapshot_ato=Decimal(0), ato=0)
     answer = viewer.get("/desk/")
     assert numbers(answer) == ["0000012341", "0000012342"]
-    partial, nothing = (row[1] for row in answer.context["rows"])
+    partial, nothing = (row.short for row in answer.context["rows"])
     stock = outage.site.inventory_list_id
     assert partial.by_key == {(stock, "MUG-01"): 1, (stock, "CUP-02"): 1}
     assert (partial.units, partial.value, partial.stock) == (2, Decimal("19.0000"), "part")
@@ -276,7 +276,7 @@ def test_pages_of_skus_show_each_once(
 
 def test_cancelled_and_replaced_units_are_short_no_more(viewer: Client, outage: Scene) -> None:
     OrderItem.objects.filter(order=outage.partial, sku="CUP-02").update(cancelled_quantity=1)
-    row = viewer.get("/desk/?short=part").context["rows"][0][1]
+    row = viewer.get("/desk/?short=part").context["rows"][0].short
     assert (row.units, row.value) == (1, Decimal("9.5000"))
     assert [r.units for r in viewer.get("/desk/skus/?sku=CUP-02").context["rows"]] == [1]
 
@@ -368,7 +368,7 @@ def test_note_and_assignee_are_saved_with_their_author(merchandiser: Client, out
     assert (entry.note, entry.noted_by) == ("Calls back\non Friday.", "mia")
     assert [one.action for one in AuditEntry.objects.all()] == ["desk.assigned", "desk.noted"]
     row = merchandiser.get("/desk/?assignee=me").context["rows"][0]
-    assert row[0] == outage.partial
+    assert row.order == outage.partial
 
 
 @pytest.mark.parametrize("first", ["note", "assignee"])

@@ -295,3 +295,24 @@ def test_an_open_page_says_when_its_order_has_changed(viewer: Client, outage: Sc
     assert said not in viewer.get(found[1]).content.decode()
     Order.objects.filter(pk=outage.waiting.pk).update(status="cancelling")
     assert said in viewer.get(found[1]).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("2026-02-02T12:00:00.000Z", "2 Feb 2026, 12:00 UTC"),
+        ("2026-02-02T12:00:00+05:30", "2 Feb 2026, 06:30 UTC"),
+        ("2026-02-02T12:00:00", "2 Feb 2026, 12:00, without a time zone"),
+        ("last <Monday>", "last &lt;Monday&gt;"),
+    ],
+)
+def test_the_storefronts_time_is_shown_like_any_other(
+    viewer: Client, outage: Scene, sent: str, shown: str
+) -> None:
+    Order.objects.filter(pk=outage.partial.pk).update(creation_date=sent)
+    page = viewer.get(f"/orders/{outage.partial.pk}/").content.decode()
+    after = page.split("Placed by the storefront&#x27;s clock")
+    if len(after) == 1:
+        after = page.split("Placed by the storefront's clock")
+    cell = after[1].split("</dd>")[0]
+    assert re.sub(r"<[^>]*>", "", cell).strip() == shown

@@ -49,6 +49,8 @@ KEPT = {
     ),
     ("orders", "q=ada%40example.com"): "",
     ("orders", "q=MUG-01"): "q=MUG-01",
+    ("desk", "col=note&sort=highest&col=value&col=evil"): "col=value&col=note&sort=highest",
+    ("orders", "col=export&col=site"): "col=site&col=export",
 }
 
 

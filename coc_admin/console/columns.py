@@ -1,0 +1,83 @@
+"""Which columns of a list a person sees: a part of its address, and so of a saved view."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+PARAMETER = "col"
+# The parameters of the page that is shown, not of the list.
+_OF_THE_PAGE = (PARAMETER, "cursor", "done", "told")
+
+# Those that may be left out, in their order; the others are always there.
+OF_DESK: Mapping[str, Any] = {
+    "promised": _("Promised"),
+    "value": _("Value"),
+    "customer": _("Customer"),
+    "email": _("E-mail"),
+    "proposed": _("Proposed"),
+    "number": _("Order"),
+    "ato": _("ATO now"),
+    "assignee": _("Assignee"),
+    "note": _("Note"),
+}
+OF_ORDERS: Mapping[str, Any] = {
+    "site": _("Site"),
+    "state": _("State"),
+    "captured": _("Captured"),
+    "customer": _("Customer"),
+    "export": _("Export status"),
+    "units": _("Units"),
+    "short": _("Short"),
+    "value": _("Value"),
+}
+_UNUSUAL = ("email", "export")
+_UNUSUAL_OF_ORDERS = ("customer", *_UNUSUAL)
+
+
+class ColumnsField(forms.MultipleChoiceField):
+    """The columns that an address names; none means the usual ones."""
+
+    def __init__(self, known: Mapping[str, Any]) -> None:
+        super().__init__(choices=known.items, required=False)
+        self.known = known
+
+    def validate(self, value: Any) -> None:
+        """Take any: what is no column is left out where it is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of a page: `shown` by name, and all that can be chosen with their labels.
+
+    `kept` are the other parameters of the address, which a choice leaves as they are.
+    """
+
+    shown: frozenset[str]
+    choices: Sequence[tuple[str, Any, bool]]
+    kept: Sequence[tuple[str, str]]
+    is_usual: bool
+
+
+def columns_of(request: HttpRequest, known: Mapping[str, Any]) -> Columns:
+    """Return the columns that the address of a list asks for; without any, the usual ones."""
+    unusual = _UNUSUAL if known is OF_DESK else _UNUSUAL_OF_ORDERS
+    usual = frozenset(name for name in known if name not in unusual)
+    shown = frozenset(request.GET.getlist(PARAMETER)) & known.keys() or usual
+    kept = [
+        (name, value)
+        for name, values in request.GET.lists()
+        if name not in _OF_THE_PAGE
+        for value in values
+    ]
+    return Columns(
+        shown=shown,
+        choices=[(name, label, name in shown) for name, label in known.items()],
+        kept=kept,
+        is_usual=shown == usual,
+    )
