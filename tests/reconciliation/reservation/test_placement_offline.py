@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -48,6 +47,7 @@ from tests.engine import (
     set_connection,
     standing,
 )
+from tests.processes.product import wait_for
 
 pytestmark = pytest.mark.django_db
 
@@ -162,18 +162,17 @@ def test_a_call_that_reaches_oci_after_the_refusal_takes_what_is_still_held(
 ) -> None:
     """OCI is slow and carries the call out in the end: meanwhile ATO promises none of it."""
     site = engine.site({"MUG": 5}, offline_capture=False)
-    engine.oci.fault("slow", operations=["put"], delayMs=1500, when="before")
+    engine.oci.fault("slow", operations=["put"], delayMs=60_000, when="before")
     with pytest.raises(OfflineCaptureRefused):
         engine.place(site, "A1", [("MUG", 4)])
     # The cancel comes before the reservation, and finds nothing: that proves nothing yet.
     release.finish_cancellations(clock=engine.clock)
     assert (engine.held(), ato("MUG")) == ({}, (D(1), D(4)))
-    patient = time.monotonic() + 10
-    while not engine.held() and time.monotonic() < patient:
-        time.sleep(0.05)
+    # Now OCI goes on with it.
+    engine.oci.fault("none")
+    wait_for(engine.held, "OCI to carry the call out")
     assert engine.held() == {"MUG": D(4)}
     assert ato("MUG") == (D(1), D(4))
-    engine.oci.fault("none")
     release.finish_cancellations(clock=engine.clock)
     assert (engine.held(), ato("MUG")) == ({}, (D(5), D(0)))
     assert release.something_to_undo() is False
