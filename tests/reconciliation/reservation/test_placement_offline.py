@@ -95,8 +95,10 @@ COMMITTED: list[dict[str, Any]] = [
     ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values())),
 )
 def test_without_an_answer_the_order_waits_and_is_held_once_in_the_end(
-    engine: Engine, fault: dict[str, Any], replay: str
+    engine: Engine, settings: Any, fault: dict[str, Any], replay: str
 ) -> None:
+    if fault["mode"] == "hang":
+        settings.COC_OCI_LIVE_TIMEOUT = 1.0
     site = engine.site({"MUG": 5})
     engine.oci.settings(replay=replay)
     engine.oci.fault(operations=["put"], **fault)
@@ -158,10 +160,11 @@ def test_offline_capture_off_fails_a_live_order_without_an_answer(engine: Engine
 
 
 def test_a_call_that_reaches_oci_after_the_refusal_takes_what_is_still_held(
-    engine: Engine,
+    engine: Engine, settings: Any
 ) -> None:
     """OCI is slow and carries the call out in the end: meanwhile ATO promises none of it."""
     site = engine.site({"MUG": 5}, offline_capture=False)
+    settings.COC_OCI_LIVE_TIMEOUT = 1.0
     engine.oci.fault("slow", operations=["put"], delayMs=60_000, when="before")
     with pytest.raises(OfflineCaptureRefused):
         engine.place(site, "A1", [("MUG", 4)])

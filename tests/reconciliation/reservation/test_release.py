@@ -152,9 +152,12 @@ def test_an_unknown_order_that_oci_does_not_hold_waits_until_no_call_can_arrive(
     assert InventoryRecord.objects.get().ato == D(5)
 
 
-def test_a_call_that_arrives_after_the_first_look_is_found_by_a_later_one(engine: Engine) -> None:
+def test_a_call_that_arrives_after_the_first_look_is_found_by_a_later_one(
+    engine: Engine, settings: Any
+) -> None:
     """OCI carries a slow call out in the end, whoever has given up by then."""
     site = engine.site({"MUG": 5})
+    settings.COC_OCI_LIVE_TIMEOUT = 1.0
     engine.oci.fault("slow", operations=["put"], delayMs=60_000, when="before")
     order = engine.place(site, "A1", [("MUG", 2)]).order
     set_connection("ONLINE")
