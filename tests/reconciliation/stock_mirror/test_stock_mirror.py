@@ -30,7 +30,7 @@ MANY = {f"S{number:03}": number + 1 for number in range(250)}
 
 def test_a_full_export_brings_every_sku_of_a_list_and_its_futures(mirror: Mirror) -> None:
     mirror.stock(MUG=3, **MANY)
-    coming = [{"quantity": 5, "expectedDate": "2027-03-01T00:00:00Z"}]
+    coming = [{"quantity": 5, "expectedDate": "2999-03-01T00:00:00Z"}]
     mirror.oci.set_stock(
         [
             {"location": "dc2", "sku": "MUG", "onHand": 4, "safetyStockCount": 1},
