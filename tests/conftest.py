@@ -111,8 +111,10 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     Nothing is made when no collected test uses it, so that one file alone starts quickly.
     """
     with django_db_blocker.unblock():
+        from tests import large_keys
         from tests.kept import Rows, tables_of
 
+        large_keys.begin()
         _put_back_after_flush(Rows.read(tables_of("contenttypes", "auth")))
         scene = sys.modules.get("tests.coc_admin.console.scene")
         if scene is not None:

@@ -50,14 +50,19 @@ class _Handler(BaseHTTPRequestHandler):
         """Keep the test's output clean."""
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # All who deliver at once get through, before this process has taken the first of them.
+    request_queue_size = 64
+
+
 @pytest.fixture
 def receiver(settings: Any) -> Iterator[Receiver]:
     """Return a receiver on this machine, to which webhooks may be sent."""
     settings.COC_WEBHOOKS_LOCAL = True
     made = Receiver()
     handler = type("Handler", (_Handler,), {"receiver": made})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
     made.url = f"http://127.0.0.1:{server.server_port}"
     yield made

@@ -7,6 +7,7 @@ from django.contrib.auth.models import Group, Permission
 from django.db import connection
 
 from coc_admin.accounts.roles import permissions_of_roles
+from tests import large_keys
 from tests.coc_admin.console import scene
 from tests.fuzzing import rows, undone
 
@@ -15,9 +16,8 @@ pytestmark = pytest.mark.django_db
 
 def test_the_scene_that_is_put_back_is_the_one_that_is_made() -> None:
     if connection.vendor == "sqlite":
-        # Tests that committed have used numbers up; the kept rows were made before.
-        with connection.cursor() as cursor:
-            cursor.execute("DELETE FROM sqlite_sequence")
+        # Tests that committed have used keys up; the kept rows were made before.
+        large_keys.begin()
     with undone():
         made, fresh = scene.make_scene(), rows()
     kept, again = scene.build_scene(), rows()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from orders.models import Ask, Order
@@ -83,7 +85,9 @@ def test_another_day_is_drafted(outage: scene.Scene, open_page: Open) -> None:
     page = open_page(f"/desk/?order={order.pk}&sku_by=ALIKE", width=1440)
     page.get_by_text("Ask the customer first").click()
     expect(page.locator("#ask-body")).to_have_value(re.compile("ALIKE instead of Stoneware CUP-02"))
-    page.get_by_label("Or ask whether the customer waits").fill("2027-03-01")
+    page.get_by_label("Or ask whether the customer waits").fill(
+        f"{timezone.localdate() + timedelta(days=90)}"
+    )
     page.get_by_role("button", name="Draft the question").click()
     expect(page.get_by_text("Offer: to deliver it by")).to_be_visible()
     look_at(page, "ask-wait", 1440)

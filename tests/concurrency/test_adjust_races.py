@@ -28,7 +28,7 @@ from reconciliation.remedies import adjust as verbs
 from reconciliation.remedies import give_back_document, swap
 from reconciliation.remedies import replace as replacing
 from tests.concurrency.answered import answered_orders
-from tests.concurrency.together import at_once
+from tests.concurrency.together import at_once, barrier
 from tests.engine import MIA, D
 from tests.factories import START, know_stock, make_site
 
@@ -89,7 +89,7 @@ def test_of_many_who_adjust_one_does() -> None:
 
 def test_control_looking_first_without_the_claim_begins_them_all() -> None:
     (order,) = reserved_orders(1)
-    looked = threading.Barrier(WORKERS)
+    looked = barrier(WORKERS)
 
     def act(_number: int) -> str:
         free = not order.adjustments.filter(OPEN_ADJUSTMENT).exists()
@@ -235,7 +235,7 @@ def test_two_who_count_the_same_answer_count_it_once() -> None:
 def test_control_counting_without_the_claim_counts_it_twice() -> None:
     (order,) = reserved_orders(1)
     mine = answered(order, "slow")
-    looked = threading.Barrier(WORKERS)
+    looked = barrier(WORKERS)
 
     def unguarded(_number: int) -> str:
         item = OrderItem.objects.get(order=order)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from datetime import timedelta
 
@@ -17,7 +16,7 @@ from reconciliation.decisions.decide import Letter
 from reconciliation.decisions.outlook import mark_of
 from reconciliation.decisions.questions import Wanted, ask
 from tests.coc_admin.console import scene
-from tests.concurrency.together import at_once
+from tests.concurrency.together import at_once, barrier
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
@@ -65,7 +64,7 @@ def test_of_many_who_ask_one_message_is_sent() -> None:
 
 def test_the_constraint_alone_keeps_the_second_ask_out() -> None:
     order = scene.build_scene().nothing
-    looked = threading.Barrier(WORKERS)
+    looked = barrier(WORKERS)
 
     def act(number: int) -> str:
         # Without the lock and the mark, as a version with a mistake would.
@@ -87,7 +86,7 @@ def test_the_constraint_alone_keeps_the_second_ask_out() -> None:
 
 def test_control_looking_first_without_lock_and_constraint_asks_everybody() -> None:
     order = scene.build_scene().nothing
-    looked = threading.Barrier(WORKERS)
+    looked = barrier(WORKERS)
 
     def act(number: int) -> str:
         free = not CustomerMessage.objects.filter(order=order, kind="ask").exists()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
@@ -28,7 +27,7 @@ from reconciliation.remedies.bulk.replace_plans import ReplaceChoice
 from tests.coc_admin.console import scene
 from tests.concurrency.test_desk_races import request_of
 from tests.concurrency.test_remedy_races import short_orders
-from tests.concurrency.together import at_once
+from tests.concurrency.together import at_once, barrier
 from tests.engine import MIA, D, Engine
 from tests.engine import engine as engine
 from tests.engine import simulator as simulator
@@ -148,7 +147,7 @@ def test_the_last_units_are_never_promised_twice(oci: None) -> None:
 
 def test_control_deciding_by_what_was_read_promises_them_twice(oci: None) -> None:
     orders = short_orders(8, cups=9)
-    looked = threading.Barrier(8)
+    looked = barrier(8)
 
     def unguarded(number: int) -> str:
         record = InventoryRecord.objects.get(sku="CUP")

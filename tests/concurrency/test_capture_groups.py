@@ -29,7 +29,7 @@ from orders.models import (
     Site,
 )
 from orders.payload import parse_order
-from tests.concurrency.together import at_once
+from tests.concurrency.together import at_once, barrier, wait_until
 from tests.factories import make_site
 from tests.orders.payloads import raw_order
 
@@ -59,8 +59,7 @@ class Gathered:
 
     def _capture(self, asks: Sequence[Ask]) -> list[Answer]:
         if not self.sizes:
-            while len(self.group._queue) < self._behind:
-                threading.Event().wait(0.001)
+            wait_until(lambda: len(self.group._queue) >= self._behind)
         self.sizes.append(len(asks))
         return self._real(asks)
 
@@ -149,12 +148,12 @@ def test_control_a_record_that_is_not_locked_is_sold_twice_or_noticed(
         "AND r.ato = t.was_ato AND r.held = t.was_held", ""
     )
     monkeypatch.setattr(statements, "TAKE_POSTGRESQL", careless)
-    read = threading.Barrier(8)
+    read = barrier(8)
     real = statements.locked_records
 
     def locked_records(keys: Any) -> Any:
         rows = real(keys)
-        read.wait(10)
+        read.wait()
         return rows
 
     monkeypatch.setattr(statements, "locked_records", locked_records)
@@ -207,15 +206,13 @@ def test_death_between_two_statements_keeps_nothing_of_the_group(
     site: Site, dies: Callable[[str, str], None], step: str, when: str
 ) -> None:
     group = Group()
-    waiting = threading.Event()
     real = group._capture
 
     first = [True]
 
     def capture(asks: Sequence[Ask]) -> list[Answer]:
         if first and first.pop():
-            while len(group._queue) < 5:
-                waiting.wait(0.001)
+            wait_until(lambda: len(group._queue) >= 5)
             answers = real(asks)
             dies(step, when)
             return answers
@@ -226,8 +223,7 @@ def test_death_between_two_statements_keeps_nothing_of_the_group(
     def place(n: int) -> str:
         number = "first" if n == 0 else f"d{n}"
         if n:
-            while not group._leaders:
-                waiting.wait(0.001)
+            wait_until(lambda: group._leaders > 0)
         try:
             return f"{group.capture(ask(site, number, [('WARM', 1)]), patience=None).created}"
         except OperationalError:
@@ -262,8 +258,7 @@ def test_a_full_queue_refuses_and_keeps_nothing(site: Site) -> None:
     def act(n: int) -> str:
         if n < 3:
             return gathered.place(ask(site, f"q{n}", [("WARM", 1)]))
-        while len(gathered.group._queue) < 2 and not gathered.sizes:
-            threading.Event().wait(0.0005)
+        wait_until(lambda: len(gathered.group._queue) >= 2 or bool(gathered.sizes))
         return "came late"
 
     real = gathered._real

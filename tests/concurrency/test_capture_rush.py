@@ -6,7 +6,6 @@ barrier really makes them meet.
 
 from __future__ import annotations
 
-import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -22,7 +21,7 @@ from orders.fields import quantity
 from orders.ledger import Figure
 from orders.models import Hold, InventoryList, InventoryRecord, Movement, Order, Site
 from orders.payload import parse_order
-from tests.concurrency.together import at_once
+from tests.concurrency.together import at_once, barrier
 from tests.orders.payloads import raw_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -74,7 +73,7 @@ def test_control_without_the_guard_the_rush_oversells(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Exists to show that the test above can fail: the same rush, look first and write then."""
-    looked = threading.Barrier(SHOPPERS)
+    looked = barrier(SHOPPERS)
 
     def unguarded(number: int) -> str:
         record = InventoryRecord.objects.get(sku="HOT")

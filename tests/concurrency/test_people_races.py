@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -24,7 +24,7 @@ from reconciliation.models import (
 from reconciliation.queue import leases
 from reconciliation.reports import daily, faithful, publish
 from reconciliation.runs import batches, order_worker
-from tests.concurrency.together import at_once, while_uncommitted
+from tests.concurrency.together import SECONDS, Meeting, at_once, barrier, while_uncommitted
 from tests.engine import MIA, D, Engine, reserved_by_items, set_connection
 from tests.factories import START, capture, know_stock, make_site
 from tests.reconciliation.backlogs import states
@@ -42,7 +42,7 @@ JOB = job("race")
 def test_control_looking_for_the_number_first_captures_an_order_twice() -> None:
     """Why the number is unique in the database: all look, find nothing, and capture."""
     site = make_site(stock={"MUG": 50})
-    looked = threading.Barrier(8)
+    looked = barrier(8)
 
     def unguarded(n: int) -> str:
         there = Order.objects.filter(order_no__startswith="same").exists()
@@ -56,14 +56,14 @@ def test_control_looking_for_the_number_first_captures_an_order_twice() -> None:
 def test_control_records_locked_in_the_order_of_the_items_deadlock() -> None:
     """Why records are written in sorted order."""
     make_site(stock={"CUP": 9, "MUG": 9})
-    has_one = threading.Barrier(2)
+    has_one = barrier(2)
 
     def unguarded(n: int) -> str:
         try:
             with transaction.atomic():
                 first, second = ["CUP", "MUG"][:: 1 if n else -1]
                 InventoryRecord.objects.select_for_update().get(sku=first)
-                has_one.wait(5)
+                has_one.wait()
                 InventoryRecord.objects.select_for_update().get(sku=second)
         except OperationalError:
             return "deadlock"
@@ -129,20 +129,22 @@ def test_the_same_repair_asked_for_many_times_is_done_once() -> None:
 
 
 def merging(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Let four merge at once; return how many wrote a report at the same time."""
+    """Let four merge at once; return how many wrote a report at the same time.
+
+    Each waits for all the others, who write as well or have found that they may not.
+    """
     site = make_site(stock={"MUG": 50})
     for number in range(3):
         capture(site, f"A{number}", [("MUG", 1)])
     write, inside, most = daily._write, [0], [0]
     lock = threading.Lock()
-    others = threading.Barrier(2)
+    others = Meeting(4)
 
     def watched(*arguments: Any) -> int:
         with lock:
             inside[0] += 1
             most[0] = max(most[0], inside[0])
-        with suppress(threading.BrokenBarrierError):
-            others.wait(0.2)
+        others.wait()
         written = write(*arguments)
         with lock:
             inside[0] -= 1
@@ -150,7 +152,13 @@ def merging(monkeypatch: pytest.MonkeyPatch) -> int:
 
     monkeypatch.setattr(daily, "_write", watched)
 
-    at_once(4, lambda _: str(publish.project_and_merge(now=NOW)))
+    def merge(_: int) -> str:
+        try:
+            return str(publish.project_and_merge(now=NOW))
+        finally:
+            others.leave()
+
+    at_once(4, merge)
     return most[0]
 
 
@@ -178,8 +186,10 @@ def test_control_without_the_lease_two_write_at_a_time(
 # Forced offline during a drain
 
 
-def drain_forced_offline(engine: Engine, settings: Any) -> tuple[Run, int]:
-    """Two workers drain eight orders; after the first few OCI is forced offline.
+def drain_forced_offline(
+    engine: Engine, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Run, int]:
+    """Two workers drain eight orders; OCI is forced offline when the third is about to be sent.
 
     Returns the run, and how many orders were sent to OCI after that.
     """
@@ -189,34 +199,40 @@ def drain_forced_offline(engine: Engine, settings: Any) -> tuple[Run, int]:
     for sku in skus:
         engine.capture(site, sku, [(sku, 1)])
     set_connection("ONLINE")
-    engine.oci.fault("slow", delayMs=40, operations=["put"])
     run = engine.start()
-    begun, sent = threading.Event(), [0]
+    third, forced = threading.Event(), threading.Event()
+
+    def wait_with_the_third(_order_no: str) -> None:
+        if len(engine.puts()) == 2:
+            third.set()
+            assert forced.wait(SECONDS)
+
+    engine.between(monkeypatch, before=wait_with_the_third)
 
     def act(n: int) -> str:
         if n:
             while Run.objects.filter(pk=run.pk, is_active=True).exists():
                 batches.work_run(run_id=run.pk, clock=engine.clock, budget=timedelta(seconds=20))
             return "worked"
-        while len(engine.puts()) < 2:
-            begun.wait(0.01)
+        assert third.wait(SECONDS)
         connection.force_offline(actor=MIA, reason="drill", now=engine.clock())
-        sent[0] = len(engine.puts())
+        forced.set()
         return "forced"
 
     assert at_once(3, act) == ["forced", "worked", "worked"]
     run.refresh_from_db()
-    return run, len(engine.puts()) - sent[0]
+    return run, len(engine.puts()) - 2
 
 
-def test_forced_offline_in_the_middle_of_a_drain_stops_it(engine: Engine, settings: Any) -> None:
-    run, sent = drain_forced_offline(engine, settings)
+def test_forced_offline_in_the_middle_of_a_drain_stops_it(
+    engine: Engine, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, sent = drain_forced_offline(engine, settings, monkeypatch)
     # What was under way may end.
-    assert (run.state, sent <= 2) == ("oci_offline", True)
-    assert "RESERVATION_MISSING" in states().values()
+    assert (run.state, sent) == ("oci_offline", 1)
+    assert Counter(states().values()) == {"COMPLETELY_RESERVED": 3, "RESERVATION_MISSING": 5}
     assert engine.held() == reserved_by_items()
     assert list(integrity_check.check()) == []
-    engine.oci.fault("none")
     set_connection("RECOVERING")
     assert engine.reconcile().state == "completed"
     assert set(states().values()) == {"COMPLETELY_RESERVED"}
@@ -227,6 +243,6 @@ def test_control_workers_that_do_not_look_at_the_connection_go_on(
     engine: Engine, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(order_worker, "away_state", lambda *_: None)
-    _, sent = drain_forced_offline(engine, settings)
-    assert sent > 2
+    _, sent = drain_forced_offline(engine, settings, monkeypatch)
+    assert sent == 6
     assert set(states().values()) == {"COMPLETELY_RESERVED"}

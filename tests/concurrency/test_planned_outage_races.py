@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import pytest
@@ -11,7 +10,7 @@ from orders.actors import person
 from reconciliation import connection
 from reconciliation.models import Connection, ConnectionChange, PlannedOutage
 from reconciliation.outages import planned
-from tests.concurrency.together import at_once
+from tests.concurrency.together import Meeting, at_once
 from tests.reconciliation.outages.test_planned import ANNA, at, plan, state
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
@@ -22,14 +21,11 @@ PLANNERS = 4
 @pytest.fixture
 def slow_check(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each planner wait for the others between the check and the new row."""
-    checked, check = threading.Barrier(PLANNERS), planned.check
+    checked, check = Meeting(PLANNERS), planned.check
 
     def check_and_wait(**window: object) -> None:
         check(**window)  # type: ignore[arg-type]
-        try:
-            checked.wait(1)
-        except threading.BrokenBarrierError:
-            return
+        checked.wait()
 
     monkeypatch.setattr(planned, "check", check_and_wait)
 
@@ -58,15 +54,12 @@ def test_control_without_the_lock_all_are_planned(
 
 def together_after_the_check(patch: pytest.MonkeyPatch) -> Callable[[int], str]:
     """Return acts of an extension and of a new window in its way, which meet after their checks."""
-    window, met = plan(), threading.Barrier(2)
+    window, met = plan(), Meeting(2)
 
     def slow(check: Callable[..., None]) -> Callable[..., None]:
         def check_and_wait(*args: object, **kwargs: object) -> None:
             check(*args, **kwargs)
-            try:
-                met.wait(1)
-            except threading.BrokenBarrierError:
-                return
+            met.wait()
 
         return check_and_wait
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 import pytest
 
@@ -16,7 +14,7 @@ from reconciliation.maintenance.practice import PracticeRefused, Refusal
 from reconciliation.models import ConnectionChange, Outage, PlannedOutage
 from reconciliation.outages import planned
 from reconciliation.queue import heartbeats
-from tests.concurrency.together import at_once
+from tests.concurrency.together import Meeting, at_once
 from tests.factories import make_site
 from tests.reconciliation.maintenance.test_practice import NOW, at
 
@@ -35,12 +33,11 @@ def shop(transactional_db: None) -> Site:
 @pytest.fixture
 def slow_check(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each person wait for the others between the check and the new window."""
-    checked, check = threading.Barrier(PEOPLE), practice.refusals
+    checked, check = Meeting(PEOPLE), practice.refusals
 
     def check_and_wait(**asked: object) -> Sequence[Refusal]:
         found = check(**asked)  # type: ignore[arg-type]
-        with suppress(threading.BrokenBarrierError):
-            checked.wait(1)
+        checked.wait()
         return found
 
     monkeypatch.setattr(practice, "refusals", check_and_wait)

@@ -15,7 +15,7 @@ from reconciliation.models import Run
 from reconciliation.monitor import stock_arrivals
 from reconciliation.reservation import fence, placement
 from reconciliation.reservation.fence import Ahead
-from tests.concurrency.together import at_once
+from tests.concurrency.together import SECONDS, at_once
 from tests.engine import set_connection
 from tests.factories import START, capture, know_stock, make_site
 from tests.orders.payloads import raw_order
@@ -47,17 +47,17 @@ def look_before_and_after(look: Any) -> tuple[Any, Any]:
         try:
             seen.append(look())
             looked.set()
-            arrived.wait(10)
+            assert arrived.wait(SECONDS)
             seen.append(placement.ledger.get_ato(*KEY))
         finally:
             connections.close_all()
 
     thread = threading.Thread(target=live)
     thread.start()
-    looked.wait(10)
+    assert looked.wait(SECONDS)
     know_stock({"MUG": 5}, at=NOW)
     arrived.set()
-    thread.join(10)
+    thread.join()
     return seen[0], seen[1].ato
 
 

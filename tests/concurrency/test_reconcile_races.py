@@ -5,7 +5,6 @@ Each guard has a control: the same race with the guard taken away, which must go
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -29,7 +28,7 @@ from reconciliation.queue import leases as named_leases
 from reconciliation.runs import lifecycle
 from reconciliation.runs.batch_leases import BatchLeases, claim_batches, others_work_on
 from reconciliation.runs.lifecycle import RunRefused
-from tests.concurrency.together import at_once, while_uncommitted
+from tests.concurrency.together import at_once, barrier, while_uncommitted
 from tests.engine import MIA, D
 from tests.factories import START, capture, make_site
 
@@ -69,7 +68,7 @@ def test_one_of_many_workers_gets_the_claim() -> None:
 
 def test_control_without_the_condition_all_get_the_claim() -> None:
     (order,) = waiting_orders(1)
-    looked = threading.Barrier(WORKERS)
+    looked = barrier(WORKERS)
 
     def take(number: int) -> str:
         free = Order.objects.get(pk=order.pk).claimed_until is None
@@ -130,7 +129,7 @@ def test_cancelling_and_settling_at_once_never_lose_a_reservation() -> None:
 
 def test_control_settling_without_looking_again_brings_a_cancelled_order_back() -> None:
     orders = waiting_orders(WORKERS)
-    looked = threading.Barrier(WORKERS)
+    looked = barrier(WORKERS)
 
     def unguarded(number: int) -> str:
         order = Order.objects.get(pk=orders[number].pk)
@@ -193,7 +192,7 @@ def test_of_many_who_start_a_run_one_does() -> None:
 
 
 def test_control_looking_for_an_active_run_first_is_not_enough() -> None:
-    looked = threading.Barrier(WORKERS)
+    looked = barrier(WORKERS)
 
     def start(_: int) -> str:
         free = lifecycle.active_run() is None
@@ -241,7 +240,7 @@ def test_the_batches_of_a_run_go_to_one_worker() -> None:
 def test_control_without_the_row_of_the_run_workers_take_different_batches() -> None:
     run = make_run()
     batches_of(run, WORKERS)
-    looked = threading.Barrier(WORKERS)
+    looked = barrier(WORKERS)
 
     def take(number: int) -> str:
         busy = others_work_on(run, holder=f"w{number}", now=NOW)
@@ -257,7 +256,7 @@ def test_control_without_the_row_of_the_run_workers_take_different_batches() -> 
 def test_control_without_the_condition_a_batch_goes_to_all() -> None:
     run = make_run()
     Batch.objects.create(run=run, lane=0, sequence=0)
-    looked = threading.Barrier(WORKERS)
+    looked = barrier(WORKERS)
 
     def take(number: int) -> str:
         batch = Batch.objects.get(run=run)

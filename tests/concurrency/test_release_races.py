@@ -20,7 +20,7 @@ from reconciliation.remedies import part_release as verbs
 from reconciliation.reservation import release, release_rows
 from reconciliation.reservation.release_calls import Releasing
 from tests.concurrency.answered import answered_orders
-from tests.concurrency.together import at_once
+from tests.concurrency.together import SECONDS, at_once, barrier
 from tests.engine import MIA, D
 from tests.factories import START, know_stock, make_site
 
@@ -70,13 +70,13 @@ def test_of_many_who_release_one_does(order: Order) -> None:
 def test_control_without_the_lock_more_is_written_than_is_held(
     order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looked, number_of = threading.Barrier(2), release_rows._next_number
+    looked, number_of = barrier(2), release_rows._next_number
     turns, first_has_written = iter(["first", "second"]), threading.Event()
 
     def number_after_both_have_looked(document: ReservationDocument) -> int:
-        looked.wait(10)
+        looked.wait()
         if next(turns) == "second":
-            assert first_has_written.wait(10)
+            assert first_has_written.wait(SECONDS)
         return number_of(document)
 
     def act(_number: int) -> str:

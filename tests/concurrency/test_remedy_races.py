@@ -25,7 +25,7 @@ from reconciliation.models import DocumentState, Purpose, ReservationDocument
 from reconciliation.remedies import replace
 from reconciliation.reservation import documents
 from tests.concurrency.answered import answered_orders
-from tests.concurrency.together import at_once
+from tests.concurrency.together import at_once, barrier
 from tests.engine import MIA, D
 from tests.factories import START, make_site
 
@@ -95,7 +95,7 @@ def test_replacing_and_rerunning_at_once_asks_for_one_of_them() -> None:
 
 def test_control_looking_first_without_the_claim_asks_for_both() -> None:
     orders = short_orders(WORKERS)
-    looked = threading.Barrier(2 * WORKERS)
+    looked = barrier(2 * WORKERS)
 
     def act(number: int) -> str:
         order = Order.objects.get(pk=orders[number // 2].pk)
@@ -126,7 +126,7 @@ def test_correcting_marks_while_remedies_begin_takes_none_off() -> None:
 
 def test_control_correcting_what_was_seen_without_the_lock_takes_a_mark_off() -> None:
     (order,) = short_orders(1)
-    looked, begun = threading.Barrier(2), threading.Barrier(2)
+    looked, begun = barrier(2), barrier(2)
 
     def act(number: int) -> str:
         if number:
@@ -190,7 +190,7 @@ def test_cancelling_short_items_and_counting_a_rerun_never_do_both() -> None:
 
 def test_control_without_the_claim_a_count_comes_behind_the_cancellation() -> None:
     orders = short_orders(WORKERS)
-    looked = threading.Barrier(WORKERS)
+    looked = barrier(WORKERS)
 
     def unguarded(number: int) -> str:
         order, item = orders[number], OrderItem.objects.get(order=orders[number])

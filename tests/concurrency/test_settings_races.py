@@ -5,7 +5,6 @@ Each guard has a control: the same race with the guard taken away, which must go
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import pytest
@@ -23,7 +22,7 @@ from orders.actors import person
 from orders.models import Site
 from reconciliation.maintenance import schedules
 from reconciliation.models import IntervalSetting
-from tests.concurrency.together import at_once
+from tests.concurrency.together import Meeting, at_once
 from tests.factories import make_site
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
@@ -118,15 +117,11 @@ def two_administrators_disable_each_other(monkeypatch: pytest.MonkeyPatch) -> li
     both = [User.objects.create_user(name) for name in ("amy", "ann")]
     for user in both:
         user.groups.add(Group.objects.get(name="administrator"))
-    checked = threading.Barrier(2)
-    check = people.check_loss
+    checked, check = Meeting(2), people.check_loss
 
     def check_and_wait(**members: Any) -> None:
         check(**members)
-        try:
-            checked.wait(1)
-        except threading.BrokenBarrierError:
-            return
+        checked.wait()
 
     monkeypatch.setattr(people, "check_loss", check_and_wait)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
@@ -24,7 +23,13 @@ from reconciliation.models import (
 )
 from reconciliation.reservation import release
 from reconciliation.reservation import send as asking
-from tests.concurrency.together import at_once, while_uncommitted
+from tests.concurrency.together import (
+    SECONDS,
+    at_once,
+    wait_until,
+    waiting_for_me,
+    while_uncommitted,
+)
 from tests.engine import MIA
 from tests.factories import START, capture, know_stock, make_site
 
@@ -109,7 +114,10 @@ def test_control_without_taking_the_claim_the_answer_is_counted_and_given_back()
 
 
 def send_and_settle(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Settle outside when the worker has changed its document, and has not held its units yet."""
+    """Settle outside when the worker has changed its document, and has not held its units yet.
+
+    The worker goes on when the person waits for it.
+    """
     order = short_order()
     know_stock({"MUG": 9}, at=NOW + MINUTE)
     prepare_rerun(order)
@@ -120,14 +128,14 @@ def send_and_settle(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def slowly(**asked: Any) -> None:
         half_way.set()
-        time.sleep(0.5)
+        wait_until(lambda: waiting_for_me() > 0)
         real(**asked)
 
     def send() -> str:
         return "sent" if caller._write_sent(document, holder="rerun") else "not sent"
 
     def settle() -> str:
-        half_way.wait(10)
+        assert half_way.wait(SECONDS)
         return settle_outside(order)
 
     monkeypatch.setattr(ledger, "hold_shortfall", slowly)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,11 +26,28 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
 
 
+# Below the ports that systems give to connections that go out: none of these may take it first.
+_PORTS = range(12_000, 32_000)
+
+
 def free_port() -> int:
-    """Return a port on which nothing listens just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port on which nothing listens, and that no other test of the run is given."""
+    folder = os.environ.get("COC_TEST_FOLDER") or tempfile.gettempdir()
+    with (Path(folder) / "coc-ports").open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        given = {int(port) for port in file.read().split()[-1000:]}
+        while (port := secrets.choice(_PORTS)) in given or not _is_free(port):
+            continue
+        file.write(f"{port}\n")
+    return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe, suppress(OSError):
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 def wait_for(

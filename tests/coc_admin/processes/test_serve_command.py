@@ -15,7 +15,7 @@ import pytest
 from coc_admin.management.commands.serve import stop_on_signals
 from coc_admin.processes import preflight
 from coc_admin.processes.children import ROOT
-from tests.processes.product import outer_environment
+from tests.processes.product import free_port, outer_environment
 
 pytestmark = pytest.mark.own_sqlite
 
@@ -39,12 +39,6 @@ def serve(folder: Path, *arguments: str, **changes: str) -> subprocess.Completed
         text=True,
         timeout=60,
     )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def refusal(found: subprocess.CompletedProcess[str]) -> str:

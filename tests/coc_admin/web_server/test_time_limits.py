@@ -140,7 +140,7 @@ def test_a_statement_is_cancelled_and_its_transaction_rolled_back() -> None:
     def write() -> None:
         InventoryList.objects.create(id="whole")
 
-    asked = Asked(write_and_ask_for_ever, write, seconds=1.0)
+    asked = Asked(write_and_ask_for_ever, write, seconds=3.0)
     assert begun.wait(20)
     assert asked.done() == ["503 Service Unavailable", "200 OK"]
     assert list(InventoryList.objects.values_list("id", flat=True)) == ["whole"]

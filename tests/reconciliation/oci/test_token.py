@@ -141,14 +141,14 @@ def test_a_renewal_that_fails_leaves_the_old_token_in_use_to_its_end(
 def test_a_renewal_that_hangs_delays_one_call_and_for_half_its_time_only(
     oci: SimulatorProcess, clock: Clock
 ) -> None:
-    tokens = token_source(oci, clock, read_timeout=3)
+    tokens = token_source(oci, clock, read_timeout=6)
     first = tokens.get()
     oci.fault("hang", operations=["token"])
     clock.now += 1750
     began = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
-        assert set(pool.map(lambda _: tokens.get(within=1.6), range(8))) == {first}
-    assert time.monotonic() - began < 1.5
+        assert set(pool.map(lambda _: tokens.get(within=3), range(8))) == {first}
+    assert time.monotonic() - began < 2.8
     assert asked(oci) == 2
 
 
@@ -170,7 +170,8 @@ def test_waiting_for_a_token_ends_with_the_call(oci: SimulatorProcess, clock: Cl
     for thread in threads:
         thread.join()
     assert len(took) == 4
-    assert max(took) < 1
+    # Not the five seconds of the call that one of them makes.
+    assert max(took) < 3
 
 
 def test_a_token_that_drips_ends_with_the_time_limit(clock: Clock) -> None:
@@ -181,7 +182,7 @@ def test_a_token_that_drips_ends_with_the_time_limit(clock: Clock) -> None:
         with pytest.raises(OciNoAnswer) as caught:
             tokens.get()
     assert caught.value.kind == "timeout"
-    assert time.monotonic() - began < 1.2
+    assert time.monotonic() - began < 2.5
 
 
 # Nobody sees them

@@ -47,6 +47,7 @@ from tests.engine import (
     set_connection,
     standing,
 )
+from tests.processes.product import wait_for
 
 pytestmark = pytest.mark.django_db
 
@@ -314,9 +315,9 @@ def test_a_live_order_is_reserved_in_few_statements_and_two_commits(
 @pytest.mark.parametrize(
     "faults",
     [
-        [{"mode": "slow", "delayMs": 250, "operations": ["put", "patch", "availability"]}],
+        [{"mode": "slow", "delayMs": 1000, "operations": ["put", "patch", "availability"]}],
         [
-            {"mode": "slow", "delayMs": 250, "operations": ["put"]},
+            {"mode": "slow", "delayMs": 1000, "operations": ["put"]},
             {"mode": "hang", "operations": ["patch", "availability"]},
         ],
         [{"mode": "hang", "operations": ["token"]}],
@@ -325,9 +326,10 @@ def test_a_live_order_is_reserved_in_few_statements_and_two_commits(
     ids=["all slow", "giving back hangs", "the token hangs", "reserving hangs"],
 )
 def test_no_shopper_waits_longer_than_the_limit_whatever_calls_an_order_needs(
-    engine: Engine, faults: list[dict[str, Any]]
+    engine: Engine, settings: Any, faults: list[dict[str, Any]]
 ) -> None:
     """What cannot be given back in time is given back by the worker."""
+    settings.COC_OCI_LIVE_TIMEOUT = 1.5
     site = engine.site({"MUG": 5})
     engine.at_oci({"MUG": 2})
     set_connection("ONLINE")
@@ -335,15 +337,17 @@ def test_no_shopper_waits_longer_than_the_limit_whatever_calls_an_order_needs(
     began = time.monotonic()
     with suppress(ShortAtOci):
         engine.place(site, "A1", [("MUG", 3)])
-    assert time.monotonic() - began < 0.4 + 0.25
+    # One call more would take a second more; the machine may be busy.
+    assert time.monotonic() - began < 1.5 + 0.9
     engine.oci.fault("none")
     engine.clock.go(61)
     set_connection("ONLINE")
     if Order.objects.get().status != "failed":
         return
-    for _ in range(20):  # A call that was given up may still be under way at OCI.
+
+    def has_given_back() -> bool:
         release.finish_cancellations(clock=engine.clock)
-        if not engine.held():
-            break
-        time.sleep(0.1)
-    assert engine.held() == {}
+        return not engine.held()
+
+    # A call that was given up may still be under way at OCI.
+    wait_for(has_given_back, "everything to be given back")

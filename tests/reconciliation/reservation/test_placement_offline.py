@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -49,6 +48,7 @@ from tests.engine import (
     set_connection,
     standing,
 )
+from tests.processes.product import wait_for
 
 pytestmark = pytest.mark.django_db
 
@@ -96,8 +96,10 @@ COMMITTED: list[dict[str, Any]] = [
     ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values())),
 )
 def test_without_an_answer_the_order_waits_and_is_held_once_in_the_end(
-    engine: Engine, fault: dict[str, Any], replay: str
+    engine: Engine, settings: Any, fault: dict[str, Any], replay: str
 ) -> None:
+    if fault["mode"] == "hang":
+        settings.COC_OCI_LIVE_TIMEOUT = 1.0
     site = engine.site({"MUG": 5})
     engine.oci.settings(replay=replay)
     engine.oci.fault(operations=["put"], **fault)
@@ -159,22 +161,22 @@ def test_offline_capture_off_fails_a_live_order_without_an_answer(engine: Engine
 
 
 def test_a_call_that_reaches_oci_after_the_refusal_takes_what_is_still_held(
-    engine: Engine,
+    engine: Engine, settings: Any
 ) -> None:
     """OCI is slow and carries the call out in the end: meanwhile ATO promises none of it."""
     site = engine.site({"MUG": 5}, offline_capture=False)
-    engine.oci.fault("slow", operations=["put"], delayMs=1500, when="before")
+    settings.COC_OCI_LIVE_TIMEOUT = 1.0
+    engine.oci.fault("slow", operations=["put"], delayMs=60_000, when="before")
     with pytest.raises(OfflineCaptureRefused):
         engine.place(site, "A1", [("MUG", 4)])
     # The cancel comes before the reservation, and finds nothing: that proves nothing yet.
     release.finish_cancellations(clock=engine.clock)
     assert (engine.held(), ato("MUG")) == ({}, (D(1), D(4)))
-    patient = time.monotonic() + 10
-    while not engine.held() and time.monotonic() < patient:
-        time.sleep(0.05)
+    # Now OCI goes on with it.
+    engine.oci.fault("none")
+    wait_for(engine.held, "OCI to carry the call out")
     assert engine.held() == {"MUG": D(4)}
     assert ato("MUG") == (D(1), D(4))
-    engine.oci.fault("none")
     release.finish_cancellations(clock=engine.clock)
     assert (engine.held(), ato("MUG")) == ({}, (D(5), D(0)))
     assert release.something_to_undo() is False

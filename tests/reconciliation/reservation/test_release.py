@@ -19,6 +19,7 @@ from reconciliation.models import Attempt, ReservationDocument, Scope
 from reconciliation.reservation import release
 from reconciliation.runs.lifecycle import RunRefused
 from tests.engine import MIA, D, Engine, reserved_by_items, set_connection
+from tests.processes.product import wait_for
 
 pytestmark = pytest.mark.django_db
 
@@ -151,16 +152,20 @@ def test_an_unknown_order_that_oci_does_not_hold_waits_until_no_call_can_arrive(
     assert InventoryRecord.objects.get().ato == D(5)
 
 
-def test_a_call_that_arrives_after_the_first_look_is_found_by_a_later_one(engine: Engine) -> None:
+def test_a_call_that_arrives_after_the_first_look_is_found_by_a_later_one(
+    engine: Engine, settings: Any
+) -> None:
     """OCI carries a slow call out in the end, whoever has given up by then."""
     site = engine.site({"MUG": 5})
-    engine.oci.fault("slow", operations=["put"], delayMs=2000, when="before")
+    settings.COC_OCI_LIVE_TIMEOUT = 1.0
+    engine.oci.fault("slow", operations=["put"], delayMs=60_000, when="before")
     order = engine.place(site, "A1", [("MUG", 2)]).order
     set_connection("ONLINE")
     cancel(order, engine)
     assert finish(engine) == 0
     assert engine.held() == {}
-    time.sleep(1.6)
+    engine.oci.fault("none")
+    wait_for(engine.held, "OCI to carry the call out")
     assert engine.held() == {"MUG": D(2)}
     engine.clock.go(16)
     assert finish(engine) == 1

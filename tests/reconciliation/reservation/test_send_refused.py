@@ -14,6 +14,7 @@ from reconciliation.models import ReservationDocument
 from reconciliation.oci.documents import reservation_id
 from reconciliation.reservation import Asked, Verdict, release
 from tests.engine import Between, D, Engine, quantities, reserved_by_items
+from tests.processes.product import wait_for
 from tests.reconciliation.reservation.calls import (
     JOB,
     ask,
@@ -116,13 +117,13 @@ def test_a_place_that_does_not_exist_goes_to_review_and_may_be_repeated(engine: 
 def test_a_document_that_oci_is_working_on_is_asked_for_later(engine: Engine) -> None:
     order = engine.capture(engine.site({"MUG": 5}), "A1", [("MUG", 2)])
     claim(order, engine)
-    engine.oci.fault("slow", operations=["put"], delayMs=1500, when="before")
+    engine.oci.fault("slow", operations=["put"], delayMs=60_000, when="before")
     assert ask(order, engine, read_timeout=0.2).verdict == Verdict.OFFLINE
     asked = ask(order, engine)
     assert asked.verdict == Verdict.LATER
     assert attempts(order)[1][1:] == ("LATER", "ReservationOperationInProcess")
     engine.oci.fault("none")
-    time.sleep(0.3)
+    wait_for(engine.held, "OCI to carry the first call out")
     assert ask(order, engine).verdict == Verdict.ANSWERED
     assert documents(order) == [(0, 0, "answered", 3)]
     assert engine.held() == {"MUG": D(2)}
@@ -139,7 +140,7 @@ def test_after_a_cancel_that_is_only_marked_the_counts_are_waited_for(engine: En
     asked = ask(order, engine)
     assert asked == Asked(Verdict.LATER, "OCI is still giving back an earlier reservation.")
     assert documents(order) == [(0, 0, "cancelled", 2), (1, 0, "prepared", 0)]
-    time.sleep(0.25)
+    wait_for(lambda: not engine.held(), "OCI to give it back")
     engine.clock.go(2.9)
     assert ask(order, engine).verdict == Verdict.LATER
     engine.clock.go(0.2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections import Counter
 from datetime import timedelta
 from typing import Any
@@ -91,15 +92,17 @@ def test_a_slow_oci_has_as_many_calls_under_way_as_are_configured(
     engine.oci.fault("slow", delayMs=250, operations=["put"])
     under_way: list[int] = []
     send = order_worker.send
-    counter = Counter[str]()
+    counter, lock = Counter[str](), threading.Lock()
 
     def counted(prepared: Any) -> Any:
-        counter["now"] += 1
-        under_way.append(counter["now"])
+        with lock:
+            counter["now"] += 1
+            under_way.append(counter["now"])
         try:
             return send(prepared)
         finally:
-            counter["now"] -= 1
+            with lock:
+                counter["now"] -= 1
 
     monkeypatch.setattr(order_worker, "send", counted)
     assert engine.reconcile().state == "completed"

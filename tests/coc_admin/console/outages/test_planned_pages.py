@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from django.test import Client
 from django.utils import timezone
 
@@ -133,6 +134,7 @@ def test_window_is_extended_only_after_its_preview(operator: Client, outage: Sce
 
 
 @pytest.mark.django_db
+@time_machine.travel(datetime(2027, 3, 1, 12, tzinfo=UTC), tick=False)
 def test_hour_that_does_not_exist_is_refused() -> None:
     values = {**window(), "starts_at": "2027-03-28T02:30", "ends_at": "2027-03-28T05:00"}
     with timezone.override("Europe/Berlin"):

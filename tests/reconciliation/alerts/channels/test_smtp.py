@@ -76,7 +76,6 @@ def server(settings: Any) -> Iterator[Callable[[Serve], None]]:
     listening = socket.create_server(("127.0.0.1", 0))
     settings.EMAIL_BACKEND = "reconciliation.alerts.channels.smtp.BoundedSmtp"
     settings.EMAIL_HOST, settings.EMAIL_PORT = listening.getsockname()
-    settings.EMAIL_TIMEOUT = 0.3
     threads: list[threading.Thread] = []
 
     def serve(manners: Serve) -> None:
@@ -102,24 +101,28 @@ def send() -> None:
     sending.send_mail(to=["ada@example.test"], subject="Order", body="Hello", message_id="<1@x>")
 
 
-@pytest.mark.parametrize("manners", [polite, late_goodbye])
-def test_a_message_is_handed_over(server: Callable[[Serve], None], manners: Serve) -> None:
+@pytest.mark.parametrize(("manners", "seconds"), [(polite, 30), (late_goodbye, 2)])
+def test_a_message_is_handed_over(
+    server: Callable[[Serve], None], settings: Any, manners: Serve, seconds: float
+) -> None:
+    settings.EMAIL_TIMEOUT = seconds
     server(manners)
     send()
 
 
 @pytest.mark.parametrize(
-    ("manners", "told"),
+    ("manners", "seconds", "told"),
     [
-        (hanging, "The e-mail server did not answer in time."),
-        (dripping, "The e-mail server did not answer in time."),
-        (chatty, "The e-mail server did not answer in time."),
-        (leaving, "The e-mail server broke off the connection."),
+        (hanging, 0.3, "The e-mail server did not answer in time."),
+        (dripping, 0.3, "The e-mail server did not answer in time."),
+        (chatty, 0.3, "The e-mail server did not answer in time."),
+        (leaving, 30, "The e-mail server broke off the connection."),
     ],
 )
 def test_a_server_that_does_not_answer_is_left_in_time(
-    server: Callable[[Serve], None], manners: Serve, told: str
+    server: Callable[[Serve], None], settings: Any, manners: Serve, seconds: float, told: str
 ) -> None:
+    settings.EMAIL_TIMEOUT = seconds
     # Without the limit of the whole, two of them would never let go.
     server(manners)
     with pytest.raises(NotSent) as refused:
