@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from orders.imports.own_tables import own_fault
+from orders.imports.reasons import say
 
 Cell = Callable[[str], str]  # the text of a column, "" where the file has none
 
@@ -56,23 +57,23 @@ def _status(cell: Cell, column: str, *, stands: Iterable[str], ended: Iterable[s
     if not status or status in stands:
         return ""
     if status in ended:
-        return f"the order is {status} already"
-    return f"the {column} {cell(column)[:40]!a} is unknown"
+        return say("order_ended", status=status)
+    return say("value_unknown", column=column, text=ascii(cell(column)[:40]))
 
 
 def _units_back(cell: Cell, columns: Iterable[str]) -> str:
     for column in columns:
         text = cell(column)
         if text and not re.fullmatch(r"0+([.,]0+)?", text):
-            return f"units were given back: {column} is {text[:40]!a}"
+            return say("units_back", column=column, text=ascii(text[:40]))
     return ""
 
 
 def _shopify_fault(cell: Cell) -> str:
     if cell("Cancelled at"):
-        return f"the order was cancelled at {cell('Cancelled at')[:40]}"
+        return say("order_cancelled_at", time=cell("Cancelled at")[:40])
     if cell("Lineitem fulfillment status").lower() == "restocked":
-        return "units were given back: the item was restocked"
+        return say("item_restocked")
     return _status(
         cell,
         "Financial Status",
@@ -83,7 +84,7 @@ def _shopify_fault(cell: Cell) -> str:
 
 def _shopify_leaves_out(cell: Cell) -> str:
     is_sent = cell("Lineitem requires shipping").lower() != "false"
-    return "" if cell("Lineitem sku") or is_sent else "has no SKU and is not shipped"
+    return "" if cell("Lineitem sku") or is_sent else say("not_shipped")
 
 
 def _woocommerce_fault(cell: Cell) -> str:
@@ -96,7 +97,7 @@ def _woocommerce_fault(cell: Cell) -> str:
     )
     kept = cell("Quantity (- Refund)")
     if kept and kept != cell("Quantity"):
-        return fault or f"units were given back: {kept[:40]!a} are left"
+        return fault or say("units_left", text=ascii(kept[:40]))
     return fault or _units_back(cell, ["item_refunded_qty"])
 
 
@@ -116,14 +117,14 @@ def _magento_fault(cell: Cell) -> str:
 def _magento_leaves_out(cell: Cell) -> str:
     kind = cell("product_type").lower()
     if kind in ("virtual", "downloadable", "giftcard"):
-        return f"is {kind} and takes no stock"
+        return say("takes_no_stock", kind=kind)
     has_parts = cell("item_id") and kind in ("configurable", "bundle", "grouped")
-    return f"is {kind}: its products have lines of their own" if has_parts else ""
+    return say("has_own_lines", kind=kind) if has_parts else ""
 
 
 def _retail_fault(cell: Cell) -> str:
     invoice = cell("InvoiceNo") or cell("Invoice")
-    return "the invoice is a cancellation" if invoice[:1].upper() == "C" else ""
+    return say("invoice_cancels") if invoice[:1].upper() == "C" else ""
 
 
 def _retail_leaves_out(cell: Cell) -> str:
@@ -131,7 +132,7 @@ def _retail_leaves_out(cell: Cell) -> str:
     return (
         ""
         if re.fullmatch(r"\d{5}[A-Za-z]*", code)
-        else f"the stock code {code[:40]!a} is no product"
+        else say("code_no_product", text=ascii(code[:40]))
     )
 
 
