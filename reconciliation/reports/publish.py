@@ -7,7 +7,6 @@ they are now, and an event counts as projected only when its order's files are i
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import socket
@@ -23,8 +22,9 @@ from django.utils import timezone
 from orders.models import EventKind, Order, OrderEvent, Site
 from reconciliation.models import ReportDay, ReportType
 from reconciliation.queue import enqueue, intervals, leases
-from reconciliation.reasons import columns, say
+from reconciliation.reasons import columns
 from reconciliation.reports import atomic_files, daily, missing_orders, names
+from reconciliation.reports.file_faults import reason_of
 from reconciliation.reports.report_types import kinds_of, orders_of
 from reconciliation.reports.serializers import in_chunks, members_of, work_file
 
@@ -38,17 +38,6 @@ _LEASE_SECONDS = 60.0
 _ORDERS_A_SECOND = 500
 # Files of these days are looked at each time; older ones by `merge_reports` and downloads.
 _WATCHED = timedelta(days=3)
-# Why a file can't be written, by the system's number; others stay in the system's words.
-_FAULTS = {
-    errno.ENOSPC: "disk_full",
-    errno.EDQUOT: "quota_exceeded",
-    errno.EACCES: "permission_denied",
-    errno.EPERM: "not_permitted",
-    errno.EROFS: "disk_read_only",
-    errno.ENOENT: "no_such_folder",
-    errno.ENOTDIR: "not_a_folder",
-    errno.EIO: "disk_fault",
-}
 
 
 @dataclass(slots=True)
@@ -249,10 +238,8 @@ def _write_work_files(orders: list[Order]) -> int:
 
 
 def _note_failure(report_ids: Iterable[int], error: OSError) -> None:
-    reason = error.strerror or type(error).__name__
-    logger.error("Reports cannot be written: %s", reason)
-    code = _FAULTS.get(error.errno or 0)
-    fault = say(code) if code else reason
+    fault = reason_of(error)
+    logger.error("Reports cannot be written: %s", fault)
     ReportDay.objects.filter(pk__in=list(report_ids)).update(
         **columns("last_error", fault, limit=500), needs_merge=True
     )
