@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from orders.fields import json_number
+from orders.payload_reasons import join, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,9 @@ class PayloadRefused(OrderRefused):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         first = problems[0]
-        more = f" ({len(problems) - 1} more)" if len(problems) > 1 else ""
-        super().__init__(f"{first.field}: {first.message}{more}" if first.field else first.message)
+        path = f"{first.field}:" if first.field else ""
+        more = say("and_more", number=len(problems) - 1) if first.field and problems[1:] else ""
+        super().__init__(join(path, first.message, more))
         self.problems = list(problems)
 
     def members(self) -> dict[str, Any]:
@@ -85,7 +87,8 @@ class ShortOnStock(OrderRefused):
 
     def __init__(self, shortfalls: Sequence[Shortfall]) -> None:
         names = ", ".join(s.sku for s in shortfalls[:5])
-        super().__init__(f"Not enough stock of {names}{' and more' * (len(shortfalls) > 5)}.")
+        code = "not_enough_and_more" if len(shortfalls) > 5 else "not_enough"
+        super().__init__(say(code, skus=names))
         self.shortfalls = list(shortfalls)
 
     def members(self) -> dict[str, Any]:
@@ -108,9 +111,7 @@ class OrderNoTaken(OrderRefused):
     title = "The order number is taken"
 
     def __init__(self, order_no: str) -> None:
-        super().__init__(
-            f"Order {order_no} exists with other content; nothing was changed. Use a new number."
-        )
+        super().__init__(say("number_taken", order=order_no))
         self.order_no = order_no
 
 
@@ -121,7 +122,7 @@ class OrderInProgress(OrderRefused):
     title = "The order is being placed"
 
     def __init__(self, order_no: str) -> None:
-        super().__init__(f"Order {order_no} is being placed. Send it again in a moment.")
+        super().__init__(say("being_placed", order=order_no))
 
 
 class OrderFailedBefore(OrderRefused):
@@ -131,7 +132,7 @@ class OrderFailedBefore(OrderRefused):
     title = "The order has failed"
 
     def __init__(self, order_no: str) -> None:
-        super().__init__(f"Order {order_no} was refused before and stays so; use a new number.")
+        super().__init__(say("refused_before", order=order_no))
 
 
 class UnknownSku(OrderRefused):
@@ -141,7 +142,7 @@ class UnknownSku(OrderRefused):
     title = "Unknown SKU"
 
     def __init__(self, skus: Sequence[str]) -> None:
-        super().__init__(f"Not in the inventory list: {', '.join(skus[:10])}.")
+        super().__init__(say("unknown_skus", skus=", ".join(skus[:10])))
         self.skus = list(skus)
 
     def members(self) -> dict[str, Any]:

@@ -38,6 +38,7 @@ from orders.payload_items import (
     every_line,
     placed_items,
 )
+from orders.payload_reasons import say, why
 from orders.payload_values import (
     NOT_STANDING,
     Currency,
@@ -171,7 +172,7 @@ def parse_order(raw: bytes, *, site: Site) -> PlacedOrder:
         return known is not None and is_same(known, payload_hash=payload_hash, body=body)
 
     if order.status in NOT_STANDING and not stored():
-        raise PayloadRefused([Problem("status", f"the order is {order.status} already")])
+        raise PayloadRefused([Problem("status", say("not_standing", status=order.status))])
     if (odd := _look_alikes(order)) and not stored():
         raise PayloadRefused(odd)
     items, problems = placed_items(order.productItems, site=site, stored=stored)
@@ -227,13 +228,13 @@ def meaning_hash(raw: bytes) -> str:
 
 def _load(raw: bytes) -> dict[str, Any]:
     if len(raw) > MAX_BYTES:
-        raise PayloadRefused([Problem("", f"An order has at most {MAX_BYTES:,} bytes.")])
+        raise PayloadRefused([Problem("", say("body_too_long", number=MAX_BYTES))])
     try:
         document = strict_json.loads(raw, keeps_odd_numbers=True)
     except strict_json.NotStrictJson as error:
-        raise PayloadRefused([Problem("", str(error))]) from None
+        raise PayloadRefused([Problem("", why(error))]) from None
     if not isinstance(document, dict):
-        raise PayloadRefused([Problem("", "The body must be a JSON object.")])
+        raise PayloadRefused([Problem("", say("body_no_object"))])
     return document
 
 
@@ -253,14 +254,15 @@ def _path(location: Iterable[int | str]) -> str:
 
 def _message(kind: str, message: str, context: dict[str, Any]) -> str:
     if kind == "missing":
-        return "is required"
+        return say("required")
     what = "items" if context.get("field_type") == "List" else "characters"
     if "too_long" in kind:
-        return f"at most {context['max_length']:,} {what}"
+        return say(f"most_{what}", number=int(context["max_length"]))
     if "too_short" in kind:
-        return f"at least {context['min_length']} {what}"
+        return say(f"least_{what}", number=int(context["min_length"]))
     if kind == "value_error":
-        return str(context.get("error", message))
+        fault = context.get("error")
+        return why(fault) if isinstance(fault, Exception) else message
     return message.removeprefix("Value error, ")
 
 
@@ -274,8 +276,8 @@ def _look_alikes(order: _Order) -> list[Problem]:
             for member in ("itemId", "productId", "inventoryId")
         ),
     )
-    odd = (Problem(field, why) for field, text in names if (why := name_refusal(text)))
-    return list(itertools.islice(odd, 50))
+    found = (Problem(field, odd) for field, text in names if (odd := name_refusal(text)))
+    return list(itertools.islice(found, 50))
 
 
 def _meaning_hash(document: Any) -> str:

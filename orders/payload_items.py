@@ -10,6 +10,7 @@ from typing import Protocol
 
 from orders.errors import Problem
 from orders.models import InventoryList, ItemKind, Site
+from orders.payload_reasons import say
 from orders.permitted_lists import not_permitted
 
 MAX_ITEMS = 2_000
@@ -17,7 +18,7 @@ MAX_QUANTITY = Decimal(1_000_000)
 MAX_DEPTH = 10
 _ITEM_ID = 100
 _LONGEST_SUFFIX = 6
-_NOT_PERMITTED = "is no inventory list that the site may sell from"
+_NOT_PERMITTED = say("list_not_permitted")
 
 
 class Takes(Enum):
@@ -110,7 +111,7 @@ def placed_items(
         )
         flat.add(line, place)
     if len(flat.items) > MAX_ITEMS:
-        words = f"at most {MAX_ITEMS:,} items, with the parts of bundles and the options"
+        words = say("items_with_parts", number=MAX_ITEMS)
         flat.problems.append(Problem("productItems", words))
     return tuple(flat.items), flat.problems
 
@@ -159,7 +160,7 @@ class _Flat:
     def claim(self, item_id: str, path: str) -> None:
         """Note that a line has this id; each has its own."""
         if item_id in self.ids:
-            self.problems.append(Problem(f"{path}.itemId", "is given twice"))
+            self.problems.append(Problem(f"{path}.itemId", say("given_twice")))
         self.ids.add(item_id)
 
     def add(self, line: SentLine, place: _Place) -> None:
@@ -185,7 +186,7 @@ class _Flat:
         )
         self.items.append(item)
         if place.depth > MAX_DEPTH and (line.parts() or line.options()):
-            words = f"bundles are read {MAX_DEPTH} deep at most"
+            words = say("bundles_too_deep", levels=MAX_DEPTH)
             self.problems.append(Problem(place.path, words))
             return
         self._add_below(line, place, item, index)
@@ -222,10 +223,12 @@ class _Flat:
             return line.quantity or place.bundles
         units = (line.quantity or Decimal(1)) * place.bundles
         if units > MAX_QUANTITY:
-            words = f"with {place.bundles.normalize():f} bundles: at most {MAX_QUANTITY:,}"
+            bundles = f"{place.bundles.normalize():f}"
+            words = say("with_bundles_most", bundles=bundles, number=int(MAX_QUANTITY))
             self.problems.append(Problem(f"{place.path}.quantity", words))
         elif units != round(units, 3):
-            words = f"with {place.bundles.normalize():f} bundles: at most 3 decimals"
+            bundles = f"{place.bundles.normalize():f}"
+            words = say("with_bundles_decimals", bundles=bundles)
             self.problems.append(Problem(f"{place.path}.quantity", words))
         return round(min(units, MAX_QUANTITY), 3)
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from orders.payload_items import MAX_QUANTITY
+from orders.payload_reasons import join, say
 from orders.strict_json import OddNumber
 from orders.texts import SKU_RULE, cleaned, first_unprintable, is_plain, is_sku
 
@@ -28,51 +29,51 @@ NOT_STANDING = frozenset(
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or isinstance(value, OddNumber):
-        raise ValueError("use text")
+        raise ValueError(say("use_text"))
     if not is_plain(value):
-        raise ValueError(f"control characters are not allowed: {first_unprintable(value)}")
+        raise ValueError(join(say("controls"), first_unprintable(value)))
     return value
 
 
 def _identifier(value: Any) -> str:
     text = _text(value)
     if text != text.strip():
-        raise ValueError("no space at the beginning or end")
+        raise ValueError(say("no_outer_space"))
     return text
 
 
 def _sku(value: Any) -> str:
     text = _text(value)
     if not is_sku(text):
-        raise ValueError(f"use {SKU_RULE}")
+        raise ValueError(say("use_sku"))
     return text
 
 
 def _number(value: Any) -> Decimal:
     if isinstance(value, OddNumber):
-        raise ValueError(f"the number {value[:40]} is out of range")
+        raise ValueError(say("number_out_of_range", text=value[:40]))
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise ValueError("use a number")
+        raise ValueError(say("use_number"))
     return Decimal(value)
 
 
 def _quantity(value: Any) -> Decimal:
     number = _number(value)
     if number <= 0:
-        raise ValueError("must be more than 0")
+        raise ValueError(say("more_than_zero"))
     if number > MAX_QUANTITY:
-        raise ValueError(f"must be at most {MAX_QUANTITY:,}")
+        raise ValueError(say("at_most", number=int(MAX_QUANTITY)))
     if number != round(number, 3):
-        raise ValueError("at most 3 decimals")
+        raise ValueError(say("three_decimals"))
     return round(number, 3)
 
 
 def _total(value: Any) -> Decimal:
     number = _number(value)
     if number < 0:
-        raise ValueError("must not be negative")
+        raise ValueError(say("not_negative"))
     if number > MAX_AMOUNT:
-        raise ValueError(f"must be at most {MAX_AMOUNT:,}")
+        raise ValueError(say("at_most", number=int(MAX_AMOUNT)))
     return round(number, 4)
 
 
@@ -102,7 +103,7 @@ def _described(longest: int) -> Any:
 def _currency(value: Any) -> str:
     text = _text(value)
     if not _CURRENCY.match(text):
-        raise ValueError("use a currency code of three capital letters")
+        raise ValueError(say("use_currency"))
     return text
 
 

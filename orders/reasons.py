@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.utils.formats import number_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
@@ -128,8 +129,17 @@ def _sentence(parts: Iterable[Part], translate: Any) -> str:
             words.append(part["text"])
             continue
         sentence = translate(_SENTENCES[part["code"]])
-        words.append(sentence % part["data"] if "data" in part else sentence)
+        words.append(sentence % _written(part["data"], translate) if "data" in part else sentence)
     return " ".join(words)
+
+
+def _written(data: Mapping[str, Any], translate: Any) -> Mapping[str, Any]:
+    """Return the data with its `number` as it is written in the language."""
+    number = data.get("number")
+    if not isinstance(number, int):
+        return data
+    is_english = translate is str
+    return {**data, "number": f"{number:,}" if is_english else number_format(number)}
 
 
 def _mark(text: str) -> int:

@@ -6,9 +6,11 @@ import json
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from orders.payload_reasons import say
+
 MOST_LEVELS = 64
 _MOST_DIGITS = 31
-_TOO_DEEP = f"The JSON is nested too deeply: at most {MOST_LEVELS} levels."
+_TOO_DEEP = say("body_too_deep", levels=MOST_LEVELS)
 
 
 class NotStrictJson(ValueError):
@@ -39,10 +41,12 @@ def loads(raw: bytes, *, is_bounded: bool = True, keeps_odd_numbers: bool = Fals
     except RecursionError:
         raise NotStrictJson(_TOO_DEEP) from None
     except UnicodeDecodeError:
-        raise NotStrictJson("The body is not UTF-8.") from None
+        raise NotStrictJson(say("body_no_utf8")) from None
+    except NotStrictJson:
+        raise
     except ValueError as error:
-        message = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-        raise NotStrictJson(f"The body is not JSON: {message[:200]}.") from None
+        fault = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        raise NotStrictJson(say("body_no_json", fault=fault[:200])) from None
     if is_bounded and _is_deep(value):
         raise NotStrictJson(_TOO_DEEP)
     return value
@@ -67,10 +71,10 @@ def _finite(text: str) -> Decimal:
     try:
         number = Decimal(text)
     except InvalidOperation:  # an exponent of twenty digits
-        raise ValueError(f"the number {text[:40]} is out of range") from None
+        raise NotStrictJson(say("body_number_range", text=text[:40])) from None
     # Arithmetic on a huge exponent writes out all its digits.
     if number and not -30 <= number.adjusted() <= 30:
-        raise ValueError(f"the number {text[:40]} is out of range")
+        raise NotStrictJson(say("body_number_range", text=text[:40]))
     return number
 
 
@@ -86,7 +90,7 @@ def _int_or_odd(text: str) -> int | OddNumber:
 
 
 def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is not a number")
+    raise NotStrictJson(say("body_no_number", text=text))
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -95,6 +99,6 @@ def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for name, _ in pairs:
             if name in seen:
-                raise ValueError(f"the member {name[:60]!a} is given twice")
+                raise NotStrictJson(say("body_member_twice", name=ascii(name[:60])))
             seen.add(name)
     return members

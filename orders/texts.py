@@ -12,6 +12,8 @@ from collections.abc import Iterator
 
 from django.utils.translation import gettext_noop
 
+from orders.payload_reasons import join, say
+
 # Control characters, line separators, and halves of surrogate pairs, which no database stores.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
@@ -80,7 +82,7 @@ def name_refusal(text: str) -> str:
     if _looks_like_itself(text):
         return ""
     for place, why in _look_alikes(text):
-        return f"{why}: {_named(text, place)}"
+        return join(say(why), _named(text, place))
     return ""
 
 
@@ -109,20 +111,21 @@ def _looks_like_itself(text: str) -> bool:
 def _named(text: str, place: int) -> str:
     character = text[place]
     name = unicodedata.name(character, "")
-    return f"character {place + 1} is U+{ord(character):04X}{name and f' ({name})'}"
+    shown = f"U+{ord(character):04X}{name and f' ({name})'}"
+    return say("name_character", number=place + 1, name=shown)
 
 
 def _look_alikes(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the position of each look-alike character, and the reason."""
+    """Yield the position of each look-alike character, and the code of the reason."""
     run = ""  # the last letter, and the marks on it
     for place, character in enumerate(text):
         why = ""
         if character == " ":
-            why = "two spaces in a row look like one" if run == " " else ""
+            why = "name_two_spaces" if run == " " else ""
         elif unicodedata.category(character) in _UNSEEN or _BLANK.match(character):
-            why = "a character that cannot be seen is not allowed"
+            why = "name_unseen"
         elif not unicodedata.is_normalized("NFC", run + character):
-            why = "use Unicode's composed form (NFC)"
+            why = "name_composed"
         if why:
             yield place, why
         if unicodedata.combining(character) and not why:

@@ -162,6 +162,18 @@ register(
         # Why a job of maintenance ended.
         "export_other_documents": _("The export has %(lines)s documents; OCI wrote %(records)s."),
         "job_gone": _("The worker that did it was stopped. Start it again."),
+        # What is wrong with the file of a report; it stands before this.
+        "report_unreadable": _("cannot be read:"),
+        "report_changed": _("is not what was written"),
+        # Why a file cannot be read or written, as the system says it.
+        "disk_full": _("No space left on device"),
+        "quota_exceeded": _("Disk quota exceeded"),
+        "permission_denied": _("Permission denied"),
+        "not_permitted": _("Operation not permitted"),
+        "disk_read_only": _("Read-only file system"),
+        "no_such_folder": _("No such file or directory"),
+        "not_a_folder": _("Not a directory"),
+        "disk_fault": _("Input/output error"),
         "orders_wait": _("Orders wait for their reservation, or for the end of a rerun."),
     }
 )

@@ -15,6 +15,7 @@ _NAMES = {
     "alert rules": gettext_lazy("alert rules"),
     "command line": gettext_lazy("command line"),
     "connection": gettext_lazy("connection"),
+    "dry run": gettext_lazy("dry run"),
     "monitor": gettext_lazy("monitor"),
     "releases": gettext_lazy("releases"),
     "replacements": gettext_lazy("replacements"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, tzinfo
 
+from orders.imports.reasons import say
 from orders.texts import is_plain
 
 _ISO = re.compile(
@@ -32,12 +33,12 @@ def iso_date(text: str, *, zone: tzinfo | None, month_first: bool | None) -> str
     12/1/2010 means; dates with dots have the day first.
     """
     if not is_plain(text) or len(text) > 64:
-        raise ValueError("is no date")
+        raise ValueError(say("no_date"))
     moment = _iso(_with_dashes(text)) or _of_parts(text, month_first)
     if moment is None:
         if _SERIAL.match(text):
-            raise ValueError("is a spreadsheet's number of a date; format its column as a date")
-        raise ValueError("is no date that can be read; write 2026-02-02T12:00:00Z")
+            raise ValueError(say("date_serial"))
+        raise ValueError(say("date_unreadable"))
     if moment.tzinfo is None and zone is not None:
         return moment.replace(tzinfo=zone).isoformat()
     return text if _WRITTEN_OUT.match(text) else moment.isoformat()
@@ -69,12 +70,12 @@ def _of_parts(text: str, month_first: bool | None) -> datetime | None:
     if mark == ".":
         month_first = False
     if month_first is None:
-        raise ValueError("may have the day or the month first; --dates says which")
+        raise ValueError(say("date_either"))
     month, day = (first, second) if month_first else (second, first)
     hours = int(hour or 0)
     if half:
         if not 1 <= hours <= 12:
-            raise ValueError("is no date")
+            raise ValueError(say("no_date"))
         hours = hours % 12 + (12 if half in "pP" else 0)
     try:
         return datetime.fromisoformat(
@@ -82,4 +83,4 @@ def _of_parts(text: str, month_first: bool | None) -> datetime | None:
             f"T{hours:02}:{minute or '00'}:{seconds or '00'}"
         )
     except ValueError:
-        raise ValueError("is no date") from None
+        raise ValueError(say("no_date")) from None

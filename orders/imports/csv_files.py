@@ -5,12 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, TextIO
 
-from django.utils.translation import gettext as _
-
+from orders.imports.reasons import in_words, say
 from orders.texts import WHITE
 
 LONGEST_LINE = 100_000
@@ -32,10 +31,18 @@ NumberedRow = tuple[int, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line of the file that cannot be taken, by its number (the first line is 1)."""
+    """A line of the file that cannot be taken, by its number (the first line is 1).
+
+    The message is English; `lines_in_words` returns it in the reader's language.
+    """
 
     number: int
     message: str
+
+
+def lines_in_words(bad: Iterable[BadLine]) -> list[BadLine]:
+    """Return lines with their messages in the reader's language."""
+    return [BadLine(one.number, in_words(one.message)) for one in bad]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +147,7 @@ class _LineTooLong(Exception):
 
 
 def _too_long(line: int) -> BadLine:
-    words = _("is longer than %(number)s characters") % {"number": f"{LONGEST_LINE:,}"}
-    return BadLine(line, words)
+    return BadLine(line, say("line_too_long", number=LONGEST_LINE))
 
 
 def _lines(text: TextIO) -> Iterator[str]:
@@ -174,7 +180,7 @@ def _numbered_rows(
             bad.append(_too_long(line))
             return
         except csv.Error as error:
-            bad.append(BadLine(line, _("is not CSV: %(fault)s") % {"fault": error}))
+            bad.append(BadLine(line, say("line_no_csv", fault=str(error))))
             row = []
         number = start + reader.line_num
         yield line, row

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from orders.imports.own_tables import own_fault
+from orders.imports.reasons import say
 
 Cell = Callable[[str], str]  # the text of a column, "" where the file has none
 
@@ -63,35 +64,35 @@ def _status(cell: Cell, column: str, *, stands: Iterable[str], ended: Iterable[s
     if not status or status in stands:
         return ""
     if status in ended:
-        return f"the order is {status} already"
-    return f"the {column} {cell(column)[:40]!a} is unknown"
+        return say("order_ended", status=status)
+    return say("value_unknown", column=column, text=ascii(cell(column)[:40]))
 
 
-def _units_back(cell: Cell, columns: Iterable[str], *, what: str = "units were") -> str:
+def _units_back(cell: Cell, columns: Iterable[str], *, code: str = "units_back") -> str:
     for column in columns:
         text = cell(column)
         if text and text not in _NULLS and not re.fullmatch(r"0+([.,]0+)?", text):
-            return f"{what} given back: {column} is {text[:40]!a}"
+            return say(code, column=column, text=ascii(text[:40]))
     return ""
 
 
 def _shopify_fault(cell: Cell) -> str:
     if cell("Cancelled at"):
-        return f"the order was cancelled at {cell('Cancelled at')[:40]}"
+        return say("order_cancelled_at", time=cell("Cancelled at")[:40])
     if cell("Lineitem fulfillment status").lower() == "restocked":
-        return "units were given back: the item was restocked"
+        return say("item_restocked")
     fault = _status(
         cell,
         "Financial Status",
         stands=("paid", "pending", "authorized", "partially-paid", "unpaid"),
         ended=("refunded", "voided", "expired", "partially-refunded"),
     )
-    return fault or _units_back(cell, ["Refunded Amount"], what="money was")
+    return fault or _units_back(cell, ["Refunded Amount"], code="money_back")
 
 
 def _shopify_leaves_out(cell: Cell) -> str:
     is_sent = cell("Lineitem requires shipping").lower() != "false"
-    return "" if cell("Lineitem sku") or is_sent else "has no SKU and is not shipped"
+    return "" if cell("Lineitem sku") or is_sent else say("not_shipped")
 
 
 def _woocommerce_fault(cell: Cell) -> str:
@@ -104,7 +105,7 @@ def _woocommerce_fault(cell: Cell) -> str:
     )
     kept = cell("Quantity (- Refund)")
     if kept and kept != cell("Quantity"):
-        return fault or f"units were given back: {kept[:40]!a} are left"
+        return fault or say("units_left", text=ascii(kept[:40]))
     return fault or _units_back(cell, ["item_refunded_qty"])
 
 
@@ -124,9 +125,9 @@ def _magento_fault(cell: Cell) -> str:
 def _magento_leaves_out(cell: Cell) -> str:
     kind = cell("product_type").lower()
     if kind in ("virtual", "downloadable", "giftcard"):
-        return f"is {kind} and takes no stock"
+        return say("takes_no_stock", kind=kind)
     has_parts = cell("item_id") and kind in _MADE_OF_OTHERS
-    return f"is {kind}: its products have lines of their own" if has_parts else ""
+    return say("has_own_lines", kind=kind) if has_parts else ""
 
 
 def _magento_made_of_others(cell: Cell) -> str:
@@ -136,7 +137,7 @@ def _magento_made_of_others(cell: Cell) -> str:
 
 def _retail_fault(cell: Cell) -> str:
     invoice = cell("InvoiceNo") or cell("Invoice")
-    return "the invoice is a cancellation" if invoice[:1].upper() == "C" else ""
+    return say("invoice_cancels") if invoice[:1].upper() == "C" else ""
 
 
 def _retail_leaves_out(cell: Cell) -> str:
@@ -144,7 +145,7 @@ def _retail_leaves_out(cell: Cell) -> str:
     return (
         ""
         if re.fullmatch(r"\d{5}[A-Za-z]*", code)
-        else f"the stock code {code[:40]!a} is no product"
+        else say("code_no_product", text=ascii(code[:40]))
     )
 
 

@@ -13,6 +13,7 @@ from orders.imports.csv_dates import iso_date
 from orders.imports.csv_profiles import whole
 from orders.imports.found_orders import FoundOrder, body_of
 from orders.imports.numbers import csv_number, mangled
+from orders.imports.reasons import join, say, why
 from orders.payload import MAX_BYTES, MAX_ITEMS
 
 MOST_BYTES_OPEN = 8 * MAX_BYTES
@@ -68,10 +69,11 @@ class Gathered:
     def add(self, row: Row) -> int:
         """Add a line; return the additional size. Lines that are too large are not kept."""
         self._compare(row)
-        if why := row.fault:
-            self._refuse(why if row.line == self.line else f"{why} (line {row.line})")
-        if why := mangled(self.order_no):
-            self._refuse(f"the order number {why}")
+        if fault := row.fault:
+            is_first = row.line == self.line
+            self._refuse(fault if is_first else join(fault, say("in_line", line=row.line)))
+        if fault := mangled(self.order_no):
+            self._refuse(join(say("the_order_number"), fault))
         values = dict(row.values)
         for name in self.reading.whole_fields:
             values[name] = whole(values.get(name, ""))
@@ -83,13 +85,16 @@ class Gathered:
     def _refuse(self, fault: str) -> None:
         self.fault = self.fault or fault
 
+    def _refuse_value(self, column: str, text: str, error: ValueError) -> None:
+        self._refuse(join(say("the_value", column=column, text=ascii(text[:40])), why(error)))
+
     def _compare(self, row: Row) -> None:
         """Note where a line contradicts an earlier one; an empty cell never does."""
         for name in _SAME_IN_ORDER:
             before, now = self.order.get(name, ""), row.values.get(name, "")
             if before and now and now != before and not self._are_equal(now, before):
-                words = f"the {name} in line {row.line} is {now[:40]!a}, before it {before[:40]!a}"
-                self._refuse(words)
+                texts = {"text": ascii(now[:40]), "before": ascii(before[:40])}
+                self._refuse(say("differs_from_before", column=name, line=row.line, **texts))
 
     def _are_equal(self, one: str, other: str) -> bool:
         try:
@@ -106,7 +111,7 @@ class Gathered:
             return 0
         more = _OVERHEAD + sum(map(len, values.values())) + len(row.raw)
         if self.size + more > 2 * MAX_BYTES:
-            self.fault = f"an order has at most {MAX_BYTES:,} bytes"
+            self.fault = say("order_too_long", number=MAX_BYTES)
             return 0
         self.size += more
         if row.raw:
@@ -115,8 +120,8 @@ class Gathered:
             if len(self.left_out) <= MAX_ITEMS:
                 self.left_out.append((row.line, row.left_out))
             return more
-        if why := mangled(values.get("sku", "")):
-            self._refuse(f"the SKU in line {row.line} {why}")
+        if fault := mangled(values.get("sku", "")):
+            self._refuse(join(say("the_sku_in_line", line=row.line), fault))
         if not row.made_of_others:
             self.has_simple = True
         elif self.made_of_others is None:
@@ -138,7 +143,8 @@ class Gathered:
             except ValueError as error:
                 item[name] = text
                 if name == "quantity":
-                    self._refuse(f"the quantity {text[:40]!a} in line {line} {error}")
+                    named = say("the_quantity_in_line", text=ascii(text[:40]), line=line)
+                    self._refuse(join(named, why(error)))
                 else:
                     self.has_odd_price = True
 
@@ -157,13 +163,10 @@ class Gathered:
             document["orderTotal"] = json_number(total)
         if self.made_of_others and self.has_simple:
             line, kind = self.made_of_others
-            self._refuse(
-                f"the product in line {line} is {kind}, and other lines may be its parts, which"
-                " would count twice; export the column item_id as well"
-            )
+            self._refuse(say("may_count_twice", line=line, kind=kind))
         if self.left_out and not self.items:
-            line, why = self.left_out[0]
-            self._refuse(f"none of its lines takes stock: line {line} {why}")
+            line, fault = self.left_out[0]
+            self._refuse(join(say("no_line_takes_stock", line=line), fault))
         return FoundOrder(
             self.line,
             self.order_no,
@@ -178,13 +181,14 @@ class Gathered:
         text = self.order["creationDate"]
         if not text:
             return ""
-        if why := mangled(text):
-            self._refuse(f"the creationDate {text[:40]!a} {why}")
+        if fault := mangled(text):
+            value = say("the_value", column="creationDate", text=ascii(text[:40]))
+            self._refuse(join(value, fault))
             return text
         try:
             return iso_date(text, zone=self.reading.zone, month_first=self.reading.month_first)
         except ValueError as error:
-            self._refuse(f"the creationDate {text[:40]!a} {error}")
+            self._refuse_value("creationDate", text, error)
             return text
 
     def _total(self) -> Decimal | None:
@@ -194,10 +198,10 @@ class Gathered:
             try:
                 return self._number(text)
             except ValueError as error:
-                self._refuse(f"the orderTotal {text[:40]!a} {error}")
+                self._refuse_value("orderTotal", text, error)
                 return None
         if self.has_odd_price:
-            self._refuse("has no orderTotal, and a price of its items is not a number")
+            self._refuse(say("no_total"))
             return None
         total = ZERO
         for item in self.items:

@@ -8,6 +8,7 @@ from typing import IO
 
 from orders.imports.csv_files import BadLine
 from orders.imports.found_orders import OrderFileRefused
+from orders.imports.reasons import say
 
 _CHUNK = 64 * 1024
 _BOM = b"\xef\xbb\xbf"
@@ -74,15 +75,15 @@ class _Splitter:
         if self._kept_line:
             self._kept += piece
             if len(self._kept) > self._most:
-                self._refuse(self._kept_line, f"is longer than {self._most:,} bytes")
+                self._refuse(self._kept_line, say("bytes_too_long", number=self._most))
             return
         self._before = (self._before + piece)[-_LONGEST_BETWEEN:]
         if self._top_line:
             self._top += piece
             if len(self._top) > self._most:
-                self._refuse(self._top_line, f"is longer than {self._most:,} bytes")
+                self._refuse(self._top_line, say("bytes_too_long", number=self._most))
         elif (self._list_depth == 1 or not self._open) and piece.removeprefix(_BOM).strip(_BLANK):
-            self._refuse(self._line, "is not a JSON object")
+            self._refuse(self._line, say("not_json_object"))
 
     def _refuse(self, line: int, message: str) -> None:
         raise OrderFileRefused([BadLine(line, message)])
@@ -102,7 +103,7 @@ class _Splitter:
             return self._end(mark)
         else:
             if not self._open:
-                self._refuse(self._line, "is no JSON")
+                self._refuse(self._line, say("no_json"))
             self._in_text = mark == b'"'
             self._take(mark)
         return None
@@ -110,7 +111,7 @@ class _Splitter:
     def _begin(self, mark: bytes) -> None:
         if not self._kept_line:
             if not self._open and self._list_depth == _ENDED:
-                self._refuse(self._line, "holds more after its list of orders")
+                self._refuse(self._line, say("json_goes_on"))
             self._find_list(mark)
             is_object = mark == b"{" and self._list_depth == len(self._open) > 0
             if is_object:
@@ -138,7 +139,7 @@ class _Splitter:
 
     def _end(self, mark: bytes) -> tuple[int, bytes] | None:
         if not self._open or (self._open.pop() == b"{") != (mark == b"}"):
-            self._refuse(self._line, "is no JSON: its brackets do not match")
+            self._refuse(self._line, say("json_brackets"))
         depth = len(self._open)
         if self._kept_line:
             self._take(mark)
@@ -162,4 +163,4 @@ class _Splitter:
     def finish(self) -> None:
         """Raise OrderFileRefused for a document that has not ended."""
         if self._open or self._in_text:
-            self._refuse(self._line, "is no JSON: it ends too early")
+            self._refuse(self._line, say("json_ends"))

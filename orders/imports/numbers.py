@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from django.utils.translation import gettext as _
+from orders.imports.reasons import say
 
 _PLAIN = re.compile(r"\A[+-]?[0-9]{1,12}(\.[0-9]{1,20})?\Z")
 _COMMA = re.compile(r"\A[+-]?[0-9]{1,12},[0-9]{1,20}\Z")
@@ -35,30 +35,30 @@ def csv_number(text: str, *, has_commas: bool = False) -> Decimal:
     """
     text = text.strip()
     if has_commas and _EITHER.match(text):
-        raise ValueError(_("may have decimals or thousands; write it without a separator"))
+        raise ValueError(say("number_either"))
     if _PLAIN.match(text):
         return Decimal(text)
     if has_commas and _COMMA.match(text):
         return Decimal(text.replace(",", "."))
     if _SHORTENED.match(text):
-        raise ValueError(_("was shortened by a spreadsheet; format its column as text or number"))
+        raise ValueError(say("number_shortened"))
     if has_commas and _GROUPED.match(text):
-        raise ValueError(_("has a thousands separator; write it as 1500, 1.5 or 1,5"))
+        raise ValueError(say("number_grouped"))
     if _GROUPED.match(text) or _COMMA.match(text):
-        raise ValueError(_("has a comma or a thousands separator; write it as 1500 or 1.5"))
-    raise ValueError(_("is not a number"))
+        raise ValueError(say("number_comma"))
+    raise ValueError(say("no_number"))
 
 
 def mangled(text: str) -> str:
     """Return why a number or id in a CSV file is not the one that was meant, or ""."""
     if _MANGLED.match(text):
-        return _("was shortened by a spreadsheet; format its column as text")
+        return say("cell_shortened")
     if _CELL_ERROR.match(text) or (len(text) > 2 and set(text) == {"#"}):
-        return _("is an error of a spreadsheet")
+        return say("cell_error")
     if _MARKED_AS_TEXT.match(text):
-        return _("begins with the apostrophe of a spreadsheet; save it without")
+        return say("cell_apostrophe")
     if _IN_QUOTES.match(text):
-        return _("stands in quotes that belong to it; write no space before a quote")
+        return say("cell_in_quotes")
     return ""
 
 

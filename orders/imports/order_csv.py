@@ -30,6 +30,7 @@ from orders.imports.csv_profiles import (
 from orders.imports.found_orders import FoundOrder, OrderFileRefused
 from orders.imports.gathered_orders import MOST_BYTES_OPEN, Gathered, Reading, Row
 from orders.imports.own_tables import own_table
+from orders.imports.reasons import say
 from orders.texts import WHITE
 
 # What a column can hold; its name in the file is the same, unless something else is said.
@@ -101,8 +102,7 @@ def read_order_csv(
             waiting_size -= order.size
             del waiting[key]
         elif waiting_size > MOST_OPEN:
-            words = "too many orders have lines before and after this one; sort the file by order"
-            raise OrderFileRefused([BadLine(row.line, words)])
+            raise OrderFileRefused([BadLine(row.line, say("file_unsorted"))])
 
 
 def profile_of(file: IO[bytes], *, columns: Mapping[str, str], options: CsvOptions) -> str:
@@ -150,8 +150,7 @@ def _last_lines(file: IO[bytes], columns: Mapping[str, str], options: CsvOptions
     for row in _Sheet(file, columns, options, bad=bad).rows():
         last_lines[_key(row.values)] = row.line
         if len(last_lines) > MOST_ORDERS:
-            words = f"more than {MOST_ORDERS:,} orders; import the file in parts"
-            bad.append(BadLine(row.line, words))
+            bad.append(BadLine(row.line, say("file_too_many_orders", number=MOST_ORDERS)))
             break
     if bad:
         raise OrderFileRefused(bad)
@@ -243,7 +242,8 @@ class _Sheet:
     def _site_fault(self, cell: Callable[[str], str]) -> str:
         site = cell("siteId") if self._profile.name == OWN.name else ""
         wanted = self._options.site_id
-        return f"the order is of site {site[:40]!a}" if site and wanted and site != wanted else ""
+        is_other = site and wanted and site != wanted
+        return say("order_of_site", site=ascii(site[:40])) if is_other else ""
 
     def _places(self, table: Table) -> dict[str, int]:
         """Return the place of each field, or none when the heading does not name them."""
@@ -256,23 +256,22 @@ class _Sheet:
             if present:
                 column = present[0]
                 if names.count(column.casefold()) > 1:
-                    words = f"names the column {column!a} more than once"
+                    words = say("column_twice", column=ascii(column))
                     self._bad.append(BadLine(table.line, words))
                 places[name] = names.index(column.casefold())
             elif name in self._columns or name in _REQUIRED:
-                has = ", ".join(ascii(one[:40]) for one in table.names[:20]) or "nothing"
-                column = candidates[0] if candidates else name
-                what = f"has no column {column!a} for {name} (it has {has})"
-                words = f"{what}; --map says what the columns are called"
+                has = ", ".join(ascii(one[:40]) for one in table.names[:20])
+                column = ascii(candidates[0] if candidates else name)
+                words = say("column_missing", column=column, name=name, has=has)
                 self._bad.append(BadLine(table.line, words))
         return places if len(self._bad) == before else {}
 
 
 def _fault(row: list[str], places: Mapping[str, int], *, wanted: int) -> str:
     if len(row) != wanted:
-        return f"has {len(row):,} values, not {wanted:,}"
+        return say("line_values", found=len(row), wanted=wanted)
     if not all(is_utf8(row[place]) for name, place in places.items() if name not in _DESCRIBES):
-        return "is not in UTF-8; save the file in UTF-8"
+        return say("line_no_utf8")
     if not row[places["orderNo"]].strip(WHITE):
-        return "has no order number"
+        return say("line_no_order_number")
     return ""

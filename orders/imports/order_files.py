@@ -12,6 +12,7 @@ from orders.imports.found_orders import FoundOrder, OrderFileRefused
 from orders.imports.order_csv import CsvOptions, read_order_csv
 from orders.imports.order_json_lines import read_order_lines
 from orders.imports.order_xml import read_order_xml
+from orders.imports.reasons import say
 from orders.imports.stock_files import PEEK, first_mark, other_kind
 
 
@@ -73,4 +74,4 @@ def read_orders(
         empty = False
         yield order
     if empty:
-        raise OrderFileRefused([BadLine(1, "the file holds no order")])
+        raise OrderFileRefused([BadLine(1, say("file_no_order"))])

@@ -17,6 +17,7 @@ from orders.fields import json_number
 from orders.imports.csv_files import BadLine
 from orders.imports.found_orders import FoundOrder, OrderFileRefused, body_of
 from orders.imports.json_documents import elements
+from orders.imports.reasons import say
 from orders.payload import MAX_BYTES
 
 _LONGEST_LINE = MAX_BYTES + 2  # with its end
@@ -56,7 +57,7 @@ def _is_document(start: bytes) -> bool:
 def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
     for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE + 1), b""), start=1):
         if len(line) > _LONGEST_LINE:
-            raise OrderFileRefused([BadLine(number, f"is longer than {MAX_BYTES:,} bytes")])
+            raise OrderFileRefused([BadLine(number, say("bytes_too_long", number=MAX_BYTES))])
         body = (line.removeprefix(_BOM) if number == 1 else line).strip()
         if body:
             yield number, body
@@ -105,7 +106,7 @@ def _unknown_status(document: dict[str, Any]) -> str:
         return ""
     if isinstance(status, str) and status.strip().lower() in _STATUSES:
         return ""  # the check of orders knows which of them stand
-    return f"the status {str(status)[:40]!a} is unknown"
+    return say("value_unknown", column="status", text=ascii(str(status)[:40]))
 
 
 def _camel(value: Any) -> Any:

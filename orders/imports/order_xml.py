@@ -17,6 +17,7 @@ from orders.imports import xml_files
 from orders.imports.csv_files import BadLine
 from orders.imports.found_orders import FoundOrder, OrderFileRefused, body_of
 from orders.imports.numbers import xml_decimal, xml_double
+from orders.imports.reasons import say
 from orders.payload import MAX_ITEMS
 from orders.texts import WHITE
 
@@ -68,13 +69,13 @@ def read_order_xml(file: IO[bytes]) -> Iterator[FoundOrder]:
         except StopIteration:
             return
         except expat.ExpatError as error:
-            what = f"is not XML: {expat.ErrorString(error.code)}"
+            what = say("no_xml", fault=expat.ErrorString(error.code))
             raise OrderFileRefused([BadLine(error.lineno, what)]) from None
         except (ValueError, LookupError):
-            what = "is in an encoding that cannot be read; use UTF-8"
+            what = say("xml_encoding")
             raise OrderFileRefused([BadLine(1, what)]) from None
         except xml_files.TagTooLong as error:
-            what = f"holds a tag or comment of more than {xml_files.LONGEST_TAG:,} bytes"
+            what = say("xml_tag_too_long", number=xml_files.LONGEST_TAG)
             raise OrderFileRefused([BadLine(error.line, what)]) from None
         yield from reader.take()
 
@@ -109,14 +110,14 @@ class _Reader:
         raise OrderFileRefused([BadLine(self.parser.CurrentLineNumber, message)])
 
     def _refuse_doctype(self, *_arguments: Any) -> None:
-        self._refuse("contains a document type, which an order file never does")
+        self._refuse(say("xml_doctype"))
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         tag = xml_files.tag_of(name)
         if not self._path and tag != "orders":
-            self._refuse(f"is no order export: it begins with <{tag[:40]}>, not <orders>")
+            self._refuse(say("xml_other", tag=tag[:40]))
         if len(self._path) >= _DEEPEST:
-            self._refuse(f"is nested more than {_DEEPEST} deep")
+            self._refuse(say("xml_too_deep", levels=_DEEPEST))
         self._path = (*self._path, tag)
         if self._path == _ORDER:
             self._line = self.parser.CurrentLineNumber
@@ -182,12 +183,14 @@ class _Reader:
 
     def _fault(self, status: str) -> str:
         if self._mode == "delete":
-            return "the order is to be deleted (mode delete)"
+            return say("order_to_delete")
         if self._mode not in _MODES:
-            return f"the mode {self._mode!a} is unknown"
+            return say("mode_unknown", mode=ascii(self._mode))
         if status in _NOT_STANDING:
-            return f"the order is {status.lower()} already"
-        return "" if status in _STANDING else f"the order-status {status[:40]!a} is unknown"
+            return say("order_ended", status=status.lower())
+        if status in _STANDING:
+            return ""
+        return say("value_unknown", column="order-status", text=ascii(status[:40]))
 
 
 def _total(order: dict[str, str], items: list[dict[str, Any]]) -> int | float | str | None:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.utils import translation
 
+from orders.imports.reasons import say
 from orders.tables import Kind, original
 from orders.tables.of_orders import ITEM_COLUMNS
 
@@ -60,15 +61,15 @@ def own_table(headings: Sequence[str]) -> OwnTable | None:
 def own_fault(cell: Callable[[str], str]) -> str:
     """Return why the order of a row of ours can't be placed again, or ""."""
     if cell("reportType"):
-        return "the file holds several reports, so items may stand in it twice; export one report"
+        return say("several_reports")
     if cell("resolution") == "cancelled":
-        return "the order was cancelled"
+        return say("order_cancelled")
     for column in ("cancelledQuantity", "replacedQuantity"):
         text = cell(column)
         if text and not re.fullmatch(r"0+([.,]0+)?", text):
-            return f"units were given back: {column} is {text[:40]!a}"
+            return say("units_back", column=column, text=ascii(text[:40]))
     if cell("parentItemId"):
-        return "the order has bundles or options, which a table doesn't hold; import it as JSON"
+        return say("has_bundles")
     return ""
 
 

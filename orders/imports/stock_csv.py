@@ -16,6 +16,7 @@ from orders.imports.csv_files import (
     open_table,
 )
 from orders.imports.numbers import csv_number, mangled
+from orders.imports.reasons import in_words, why
 from orders.ledger import Figure
 from orders.texts import SKU_RULE, cleaned, is_sku, name_refusal
 
@@ -80,7 +81,7 @@ def check_sku(sku: str) -> None:
     if not is_sku(sku):
         raise ValueError(_("the SKU has %(rule)s") % {"rule": _(SKU_RULE)})
     if odd := name_refusal(sku):
-        raise ValueError(_("the SKU looks like another one: %(why)s") % {"why": odd})
+        raise ValueError(_("the SKU looks like another one: %(why)s") % {"why": in_words(odd)})
 
 
 def _header(first: tuple[int, list[str]] | None, bad: list[BadLine]) -> list[str]:
@@ -108,8 +109,8 @@ def _figure(row: list[str], columns: list[str], list_id: str, *, has_commas: boo
     sku = cell_text(values["sku"])
     if not is_utf8(sku):
         raise ValueError(_("the SKU is not in UTF-8; save the file in UTF-8"))
-    if why := mangled(sku):
-        raise ValueError(_("the SKU %(sku)s %(why)s") % {"sku": sku, "why": why})
+    if fault := mangled(sku):
+        raise ValueError(_("the SKU %(sku)s %(why)s") % {"sku": sku, "why": in_words(fault)})
     check_sku(sku)
     ato = _ato(cell_text(values["ato"]), has_commas=has_commas)
     name = cleaned(described(values.get("name", "")).strip(), _LONGEST_NAME)
@@ -121,7 +122,8 @@ def _ato(text: str, *, has_commas: bool) -> Decimal:
     try:
         ato = csv_number(text, has_commas=has_commas)
     except ValueError as error:
-        raise ValueError(_("the ATO %(text)s %(why)s") % {**shown, "why": error}) from None
+        fault = in_words(why(error))
+        raise ValueError(_("the ATO %(text)s %(why)s") % {**shown, "why": fault}) from None
     if not 0 <= ato <= MOST_ATO or ato % _STEP:
         words = _("the ATO %(text)s is not a number from 0 with at most 3 decimals")
         raise ValueError(words % shown)

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import IO
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from orders import ledger
 from orders.imports.csv_files import BadLine, text_of
+from orders.imports.reasons import say
 from orders.imports.stock_csv import StockRefused, read_stock
 from orders.imports.stock_json_lines import read_stock_lines
 from orders.imports.stock_xml import read_stock_xml
@@ -22,10 +22,10 @@ _TRIES = 5
 PEEK = 4096
 _BOM = b"\xef\xbb\xbf"
 _OTHER_KINDS = (
-    (b"\x1f\x8b", gettext_lazy("is packed (gzip). Unpack it first")),
-    (b"PK", gettext_lazy("is a spreadsheet or an archive; save it as CSV in UTF-8")),
-    (b"\xff\xfe", gettext_lazy("is in UTF-16; save it in UTF-8")),
-    (b"\xfe\xff", gettext_lazy("is in UTF-16; save it in UTF-8")),
+    (b"\x1f\x8b", "file_packed"),
+    (b"PK", "file_spreadsheet"),
+    (b"\xff\xfe", "file_utf16"),
+    (b"\xfe\xff", "file_utf16"),
 )
 
 
@@ -66,7 +66,7 @@ def other_kind(start: bytes) -> str:
     # Without a byte order mark, every other byte of the first characters is 0.
     if 0 in start[:2] and len(start) > 3 and start[0] != start[1]:
         start = b"\xff\xfe"
-    return next((str(words) for mark, words in _OTHER_KINDS if start.startswith(mark)), "")
+    return next((say(code) for mark, code in _OTHER_KINDS if start.startswith(mark)), "")
 
 
 def first_mark(start: bytes) -> bytes:

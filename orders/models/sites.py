@@ -12,6 +12,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from orders.fields import MoneyField, QuantityField
+from orders.reasons import in_words
 from orders.texts import name_refusal
 
 # OCI contract 1.3: ids of locations and groups.
@@ -25,7 +26,7 @@ CURRENCY = RegexValidator(r"\A[A-Z]{3}\Z", _("Use a currency code of three capit
 def validate_name(value: str) -> None:
     """Raise ValidationError if an id looks like another one."""
     if why := name_refusal(value):
-        raise ValidationError(why)
+        raise ValidationError(in_words(why))
 
 
 def validate_time_zone(value: str) -> None:

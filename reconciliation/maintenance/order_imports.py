@@ -10,6 +10,7 @@ import gzip
 import io
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import IO, Any
@@ -19,6 +20,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from orders import reasons
 from orders.actors import Actor, person
 from orders.errors import OrderRefused
 from orders.imports.csv_files import BadLine
@@ -75,7 +77,8 @@ def keep(
     if kind == FileKind.CSV and not profile:
         found.profile = profile_of(opened, columns={}, options=_options(found))
     counts, refused = _checked(found, opened)
-    found.preview, found.refused = dict(counts), refused
+    found.preview = dict(counts)
+    found.refused, found.refused_codes = _rows(refused), _codes(refused)
     found.order_count = counts.total()
     found.body = gzip.compress(body)
     with transaction.atomic():
@@ -84,10 +87,10 @@ def keep(
     return found
 
 
-def _checked(found: OrderImport, file: IO[bytes]) -> tuple[Counter[str], list[list[Any]]]:
+def _checked(found: OrderImport, file: IO[bytes]) -> tuple[Counter[str], list[_Refusal]]:
     """Return the number of orders by what would become of them, and the refusals."""
     counts: Counter[str] = Counter()
-    refused: list[list[Any]] = []
+    refused: list[_Refusal] = []
     seen: set[str] = set()
     for many in _batches(_orders(found, file)):
         for order, end in _ends(many, lambda some: imported_orders.checked(some, site=found.site)):
@@ -118,18 +121,34 @@ def work(*, progress: Callable[[int, int], None]) -> Iterator[dict[str, Any]]:
         return map(imported_orders.outcome, place_orders(raws=raws, site=found.site, actor=actor))
 
     counts: Counter[str] = Counter()
-    refused: list[list[Any]] = []
+    refused: list[_Refusal] = []
     for many in _batches(_orders(found, io.BytesIO(gzip.decompress(bytes(found.body))))):
         for order, end in _ends(many, place):
             is_accepted = end in ("reserved", "offline", "there")
             counts[str(end) if is_accepted else "refused"] += 1
             if not is_accepted:
                 refused.append(_refusal(order, end))
-                yield dict(zip(("line", "order_no", "reason"), refused[-1], strict=True))
+                yield refused[-1].job_row()
             progress(counts.total(), found.order_count)
     OrderImport.objects.filter(pk=found.pk, job=found.job).update(
-        counts=dict(counts), refused=refused, body=b"", is_done=True
+        counts=dict(counts),
+        refused=_rows(refused),
+        refused_codes=_codes(refused),
+        body=b"",
+        is_done=True,
     )
+
+
+def refusals(found: OrderImport, most: int | None = None) -> list[tuple[int, str, str]]:
+    """Return line, order number and reason of each refused order, in the reader's language."""
+    rows = found.refused[:most]
+    codes = found.refused_codes or []
+    # An import of an older version has no codes.
+    stored = codes if len(codes) == len(found.refused) else [None] * len(rows)
+    return [
+        (line, number, reasons.read(reason, code))
+        for (line, number, reason), code in zip(rows, stored, strict=False)
+    ]
 
 
 def forget(now: datetime) -> bool:
@@ -172,7 +191,29 @@ def _ends(
         yield order, order.fault or next(ends)
 
 
-def _refusal(order: FoundOrder, end: str | OrderRefused) -> list[Any]:
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """An order that is refused, its reason as text and as codes."""
+
+    line: int
+    number: str
+    reason: str
+    codes: reasons.Codes | None
+
+    def job_row(self) -> dict[str, Any]:
+        return {"line": self.line, "order_no": self.number, "reason": self.reason}
+
+
+def _rows(refused: list[_Refusal]) -> list[list[Any]]:
+    return [[one.line, one.number, one.reason] for one in refused]
+
+
+def _codes(refused: list[_Refusal]) -> list[reasons.Codes | None]:
+    return [one.codes for one in refused]
+
+
+def _refusal(order: FoundOrder, end: str | OrderRefused) -> _Refusal:
     words = imported_orders.reason(end, order) if isinstance(end, OrderRefused) else end
     number = storable(order.order_no[:_LONGEST_NUMBER])
-    return [order.line, number, storable(words)[:_LONGEST_REASON]]
+    kept = storable(words)[:_LONGEST_REASON]
+    return _Refusal(order.line, number, kept, reasons.codes_of(words, kept=kept))

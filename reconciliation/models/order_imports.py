@@ -29,6 +29,8 @@ class OrderImport(models.Model):
     preview = models.JSONField(default=dict)
     counts = models.JSONField(default=dict)
     refused = models.JSONField(default=list)
+    # The codes of each reason in `refused` (orders.reasons); null for imports of older versions.
+    refused_codes = models.JSONField(null=True)
     confirmed_at = models.DateTimeField(null=True)
     # The latest job; null also when it is so old that it was deleted.
     job = models.ForeignKey(MaintenanceJob, null=True, on_delete=models.SET_NULL, related_name="+")

@@ -30,6 +30,7 @@ class ReportDay(models.Model):
     generated_at = models.DateTimeField(null=True)
     needs_merge = models.BooleanField(default=True)
     last_error = models.CharField(max_length=500, blank=True)
+    last_error_codes = models.JSONField(null=True)  # orders.reasons
 
     class Meta:
         ordering = ["-date", "site", "report_type"]

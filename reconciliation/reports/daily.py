@@ -15,7 +15,9 @@ from django.db.models import F
 from orders.models import Site
 from orders.serializers import iso
 from reconciliation.models import ReportDay, ReportType
+from reconciliation.reasons import join, say
 from reconciliation.reports import atomic_files, missing_orders, names
+from reconciliation.reports.file_faults import reason_of
 from reconciliation.reports.report_types import orders_of
 from reconciliation.reports.serializers import (
     SCHEMA_VERSION,
@@ -162,7 +164,7 @@ def _remove_work_files(report: ReportDay, path: Path, now: datetime) -> None:
 
 
 def fault_of(report: ReportDay, *, deep: bool) -> str:
-    """Return the fault of a written report's file, or "".
+    """Return the fault of a written report's file, as a reason, or "".
 
     `deep` compares its content; otherwise only existence and size.
     """
@@ -174,7 +176,7 @@ def fault_of(report: ReportDay, *, deep: bool) -> str:
             with path.open("rb") as file:
                 size, digest = measure(file)
     except OSError as error:
-        return f"cannot be read: {error.strerror}"
+        return join(say("report_unreadable"), reason_of(error))
     if (size, digest) != (report.byte_count, report.sha256):
-        return "is not what was written"
+        return say("report_changed")
     return ""

@@ -22,7 +22,9 @@ from django.utils import timezone
 from orders.models import EventKind, Order, OrderEvent, Site
 from reconciliation.models import ReportDay, ReportType
 from reconciliation.queue import enqueue, intervals, leases
+from reconciliation.reasons import columns
 from reconciliation.reports import atomic_files, daily, missing_orders, names
+from reconciliation.reports.file_faults import reason_of
 from reconciliation.reports.report_types import kinds_of, orders_of
 from reconciliation.reports.serializers import in_chunks, members_of, work_file
 
@@ -236,8 +238,8 @@ def _write_work_files(orders: list[Order]) -> int:
 
 
 def _note_failure(report_ids: Iterable[int], error: OSError) -> None:
-    reason = error.strerror or type(error).__name__
-    logger.error("Reports cannot be written: %s", reason)
+    fault = reason_of(error)
+    logger.error("Reports cannot be written: %s", fault)
     ReportDay.objects.filter(pk__in=list(report_ids)).update(
-        last_error=reason[:500], needs_merge=True
+        **columns("last_error", fault, limit=500), needs_merge=True
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from orders.capture import check_same
 from orders.errors import OrderRefused, PayloadRefused
 from orders.imports.found_orders import FoundOrder
+from orders.imports.reasons import join, say
 from orders.ledger import LedgerChanged
 from orders.models import Order, Site
 from orders.payload import PlacedOrder, parse_order
@@ -21,7 +22,7 @@ def outcome(placement: Placement | OrderRefused | LedgerChanged) -> str | OrderR
     if isinstance(placement, OrderRefused):
         return placement
     if isinstance(placement, LedgerChanged):
-        return "Its stock changes all the time; import again."
+        return say("stock_changes")
     if not placement.created:
         return "there"
     return "offline" if placement.order.captured_offline else "reserved"
@@ -62,4 +63,5 @@ def reason(refused: OrderRefused, found: FoundOrder) -> str:
     if item is None or int(item[1]) >= len(found.item_lines):
         return refused.detail
     line = found.item_lines[int(item[1])]
-    return refused.detail if line == found.line else f"{refused.detail} (line {line})"
+    is_first = line == found.line
+    return refused.detail if is_first else join(refused.detail, say("in_line", line=line))

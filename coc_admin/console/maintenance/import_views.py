@@ -20,6 +20,7 @@ from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.maintenance.pages import maintenance_page
 from orders.actors import person
+from orders.imports.csv_files import lines_in_words
 from orders.imports.csv_profiles import PLAIN, PROFILES
 from orders.imports.found_orders import OrderFileRefused
 from orders.models import Site
@@ -100,7 +101,7 @@ def import_page(request: HttpRequest) -> HttpResponse:
                 dates=values["dates"],
             )
         except OrderFileRefused as refused:
-            bad, total = refused.bad[:SHOWN], len(refused.bad)
+            bad, total = lines_in_words(refused.bad[:SHOWN]), len(refused.bad)
         else:
             return redirect("maintenance_import_file", pk=kept.pk)
     imports = OrderImport.objects.exclude(confirmed_at=None).select_related("job")
@@ -127,7 +128,7 @@ def import_file(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "upload": found,
         "counts": found.counts if found.is_done else found.preview,
-        "refused_rows": found.refused[:SHOWN],
+        "refused_rows": order_imports.refusals(found, SHOWN),
         "refused_total": len(found.refused),
         "is_waiting": found.confirmed_at is None,
         "back": reverse("maintenance_import"),
@@ -145,11 +146,12 @@ def import_live(request: HttpRequest, pk: int) -> HttpResponse:
 
 @console_page("orders.change_site", every_site=True)
 def import_download(request: HttpRequest, pk: int) -> HttpResponse:
-    """Return the refused orders as CSV: line, order number, reason."""
+    """Return the refused orders as CSV: line, order number, reason in the reader's language."""
     found = _found(pk)
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerows([("line", "orderNo", "reason"), *(map(neutral, row) for row in found.refused)])
+    rows = order_imports.refusals(found)
+    writer.writerows([("line", "orderNo", "reason"), *(map(neutral, row) for row in rows)])
     # Spreadsheets need the mark to see that it is UTF-8.
     answer = HttpResponse(text.getvalue().encode("utf-8-sig", "replace"), content_type="text/csv")
     answer["Content-Disposition"] = f'attachment; filename="refused-orders-{found.pk}.csv"'

@@ -15,6 +15,7 @@ from coc_admin.console.access import console_page
 from coc_admin.console.reports.forms import ReportLineForm
 from coc_admin.console.reports.queries import lines_of, open_orders, report_or_404
 from coc_admin.pager import Column, Keyset, Page
+from orders.reasons import in_words
 from reconciliation.models import ReportDay, ReportType
 from reconciliation.reports import daily, downloads, names, publish
 from reconciliation.reports.reader import Found, look
@@ -37,7 +38,7 @@ def report_page(request: HttpRequest, pk: int) -> HttpResponse:
     revision, place = begin.values if begin else (0, 0)
     found, fault = Found([], None), ""
     if file is None:
-        fault = daily.fault_of(report, deep=True) if report.revision else ""
+        fault = in_words(daily.fault_of(report, deep=True)) if report.revision else ""
     elif not form.errors:
         with file:
             place = place if revision == report.revision else 0

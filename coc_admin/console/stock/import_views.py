@@ -21,6 +21,7 @@ from coc_admin.accounts.site_access import site_access
 from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page, person_of
 from coc_admin.models import StockUpload
+from orders.imports.csv_files import lines_in_words
 from orders.imports.stock_csv import StockRefused
 from orders.imports.stock_files import StockBusy
 from orders.models import InventoryList
@@ -71,7 +72,7 @@ def upload(request: HttpRequest) -> HttpResponse:
                 notes=notes,
             )
         except StockRefused as refused:
-            bad, total = refused.bad[:SHOWN_FAULTS], len(refused.bad)
+            bad, total = lines_in_words(refused.bad[:SHOWN_FAULTS]), len(refused.bad)
         else:
             for note in notes:
                 messages.info(request, note)

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from orders.models import OrderEvent
+from orders.reasons import read
 from reconciliation.alerts import named, phrases
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.alerts.site_figures import Sites
@@ -39,6 +40,7 @@ class ReportFailure(Rule):
                 "kind": first.report_type,
                 "site": first.site_id,
                 "error": first.last_error,
+                "error_codes": first.last_error_codes,
             }
             yield Found(priority=Priority.ACTION, link="/", data=data)
         behind = OrderEvent.objects.filter(projected=False).order_by("id").first()
@@ -72,7 +74,8 @@ class ReportFailure(Rule):
             " %(site)s. %(error)s",
             data["reports"],
         )
-        words = {name: data[name] for name in ("date", "kind", "site", "error")}
+        words = {name: data[name] for name in ("date", "kind", "site")}
+        words["error"] = read(data["error"], data.get("error_codes"))
         return Text(
             message % {**words, "number": phrases.figure(data["reports"])},
             _(

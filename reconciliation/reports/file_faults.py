@@ -1,0 +1,24 @@
+"""Why a file cannot be read or written, as a reason with a code."""
+
+from __future__ import annotations
+
+import errno
+
+from reconciliation.reasons import say
+
+_CODES = {
+    errno.ENOSPC: "disk_full",
+    errno.EDQUOT: "quota_exceeded",
+    errno.EACCES: "permission_denied",
+    errno.EPERM: "not_permitted",
+    errno.EROFS: "disk_read_only",
+    errno.ENOENT: "no_such_folder",
+    errno.ENOTDIR: "not_a_folder",
+    errno.EIO: "disk_fault",
+}
+
+
+def reason_of(error: OSError) -> str:
+    """Return the fault by the system's number; a rare one stays in the system's words."""
+    code = _CODES.get(error.errno or 0)
+    return say(code) if code else error.strerror or type(error).__name__
