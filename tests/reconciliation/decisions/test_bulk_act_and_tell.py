@@ -22,6 +22,7 @@ from reconciliation.decisions import (
 )
 from reconciliation.models import BulkKind, BulkRemedy
 from reconciliation.remedies.bulk import execution
+from reconciliation.remedies.bulk.ask_plans import offer_data
 from reconciliation.remedies.bulk.plans import plan
 from reconciliation.remedies.bulk.replace_plans import ReplaceChoice
 from tests.coc_admin.console import scene
@@ -44,6 +45,9 @@ def confirmed(engine: Engine, kind: BulkKind, order: Order) -> BulkRemedy:
     now = engine.clock()
     made = execution.draft(user=user, kind=kind, order_ids=[order.pk], now=now)
     choice = None
+    if kind == BulkKind.ASK:
+        offer = offer_data(order.items.get(), sku="CUP", name="Cup", price=D("7.50"))
+        made.lines.update(offer=offer)
     if kind == BulkKind.REPLACE:
         choice = ReplaceChoice("web", order.currency, "MUG", "CUP", D("7.50"))
         choice.put_into(made)
@@ -71,10 +75,10 @@ def work(clock: Any) -> None:
 
 
 def outcome(order: Order) -> tuple[bool, int]:
-    """Return whether the remedy was done, and how many e-mails the customer got."""
+    """Return whether the remedy or question was done, and how many e-mails the customer got."""
     order.refresh_from_db()
     mails = sum(order.order_no in one.subject.split() for one in mail.outbox)
-    return bool(order.resolution), mails
+    return bool(order.resolution) or Ask.objects.filter(order=order).exists(), mails
 
 
 @pytest.mark.parametrize("kind", sorted(bulk_letters.KINDS))
