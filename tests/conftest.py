@@ -25,8 +25,16 @@ from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 from django.middleware import csrf
 from django.test import TransactionTestCase
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from tests import migrated, sampling
+
+# Made-up input is judged by what comes of it, never by the speed of the machine.
+hypothesis_settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("patient")
 
 # Collecting makes a million objects that stay; looking for garbage among them takes seconds.
 gc.disable()

@@ -223,7 +223,7 @@ def test_pages_take_at_most_two_queries_more_for_sites(
     viewer: Client, outage: scene.Scene, django_assert_max_num_queries: Any
 ) -> None:
     """One for the profile and one for the sites of the selector; one more for those of a person."""
-    numbers_of = {"/": 30, "/orders/": 14, "/inventory/": 13}
+    numbers_of = {"/": 32, "/orders/": 14, "/inventory/": 13}
     for path, most in numbers_of.items():
         with django_assert_max_num_queries(most):
             assert viewer.get(path).status_code == 200

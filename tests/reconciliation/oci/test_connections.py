@@ -38,7 +38,9 @@ def test_calls_at_once_use_no_more_connections_than_the_pool_has() -> None:
     with RawServer(drip(OK, seconds=0.0005)) as server:
         transport = Transport(pool_size=3)
         with ThreadPoolExecutor(9) as pool:
-            got = list(pool.map(lambda _: send(server.url, transport=transport), range(27)))
+            got = list(
+                pool.map(lambda _: send(server.url, transport=transport, seconds=60), range(27))
+            )
     assert [found.status for found in got] == [200] * 27
     assert set(server.connections) <= {1, 2, 3}
 
