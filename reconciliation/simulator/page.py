@@ -230,7 +230,7 @@ def _stock(simulator: Simulator, query: dict[str, str]) -> str:
         '<form method="get" action="/_sim/" class="row" role="search">'
         + _field("stock-q", "q", "Find a SKU", value=wanted)
         + "<button>Find</button></form>"
-        f'<div class="wide" id="stock" data-live tabindex="0" role="region" aria-label="Stock">'
+        f'<div class="wide" id="stock" data-live tabindex="0" role="group" aria-label="Stock">'
         f"<table><caption>{len(found)} SKUs, page {page} of {pages}</caption><thead><tr>"
         "<th scope=col>SKU</th><th scope=col>Place</th>"
         + "".join(f'<th scope=col class="n">{name}</th>' for name in head)
@@ -264,7 +264,7 @@ def _requests(simulator: Simulator) -> str:
     heads = ("Time (UTC)", "Operation", "Answer", "Carried out", "Fault", "Path")
     return (
         '<section aria-labelledby="h-log"><h2 id="h-log">Last requests</h2>'
-        '<div class="wide" id="log" data-live tabindex="0" role="region" '
+        '<div class="wide" id="log" data-live tabindex="0" role="group" '
         'aria-label="Last requests">'
         "<table><thead><tr>"
         + "".join(f"<th scope=col>{head}</th>" for head in heads)

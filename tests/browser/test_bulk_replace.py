@@ -68,7 +68,7 @@ def test_a_short_sku_is_replaced_in_all_its_orders(
     look("by")
     page.get_by_label("Search for a SKU by its beginning").fill("JU")
     page.get_by_role("button", name="Search").click()
-    page.get_by_role("region", name="Found").get_by_role("link", name="JUG").wait_for()
+    page.get_by_role("group", name="Found").get_by_role("link", name="JUG").wait_for()
     page.get_by_role("link", name="MUG-BLUE").first.click()
     page.get_by_role("heading", name="Replace MUG-RED with MUG-BLUE: 3 orders").wait_for()
     page.get_by_label("Unit price in USD").fill("10.25")

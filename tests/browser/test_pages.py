@@ -310,7 +310,7 @@ def test_an_outage_has_a_table_of_its_chart_and_a_text_to_copy(
 ) -> None:
     made = scene.make_outage(outage.run)
     page = open_page(f"/outages/{made.pk}/", javascript=False)
-    table = page.get_by_role("region", name="Orders captured and settled over time").last
+    table = page.get_by_role("group", name="Orders captured and settled over time").last
     page.get_by_text("Show as a table").click()
     assert table.locator("tbody tr").count() == 25
     text = page.get_by_label("The outage as text, to copy").input_value()

@@ -141,7 +141,7 @@ class Renderer:
         )
         whole = "<table{} class='table'><thead><tr>{}</tr></thead><tbody>{}</tbody></table>"
         return format_html(
-            "<div class='scroll' tabindex='0' role='region' aria-label='{}'>{}</div>",
+            "<div class='scroll' tabindex='0' role='group' aria-label='{}'>{}</div>",
             ", ".join(head),
             format_html(whole, mark, names, body),
         )

@@ -188,6 +188,18 @@ def test_banner_names_sites_that_refuse_orders(viewer: Client, outage: Scene) ->
     assert ": offline capture is switched off there." in page
 
 
+def test_home_offers_to_force_offline_only_what_is_not_away(
+    operator: Client, outage: Scene
+) -> None:
+    link = 'href="/connection/force-offline/"'
+    for state in (ConnectionState.ONLINE, ConnectionState.RECOVERING):
+        set_connection(state)
+        assert link in operator.get("/").content.decode()
+    set_connection(ConnectionState.OFFLINE, cause=OfflineCause.UNREACHABLE)
+    assert link not in operator.get("/").content.decode()
+    assert link in operator.get("/settings/oci/").content.decode()
+
+
 def test_forcing_and_releasing_with_a_reason(operator: Client, outage: Scene) -> None:
     path = "/connection/force-offline/"
     assert operator.post(path, {"reason": ""}).status_code == 200

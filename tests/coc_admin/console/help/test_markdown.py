@@ -53,7 +53,7 @@ def test_a_picture_has_its_size_and_leads_to_itself() -> None:
 def test_a_table_scrolls_by_itself() -> None:
     html = rendered("| a | <b> |\n|---|---|\n| *1* | 2 |").html
     assert html == (
-        "<div class='scroll' tabindex='0' role='region' aria-label='a, &lt;b&gt;'>"
+        "<div class='scroll' tabindex='0' role='group' aria-label='a, &lt;b&gt;'>"
         '<table class=\'table\'><thead><tr><th scope="col">a</th><th scope="col">&lt;b&gt;</th>'
         "</tr></thead><tbody><tr><td><em>1</em></td><td>2</td></tr></tbody></table></div>"
     )
