@@ -33,7 +33,7 @@ CAUGHT_BY = {
     "refusals are rows": (5, "no row says so"),
     "row count of claims": (11, "'cancelling', 'RESERVATION_MISSING'"),
     "untracked SKUs": (18, "an untracked SKU is counted"),
-    "acknowledged version": (2, "version 2 of order 2 was acknowledged"),
+    "acknowledged version": (16, "version 4 of order 922373001 was acknowledged"),
 }
 OTHERS = range(1, 251)
 
