@@ -184,7 +184,8 @@ def _lines(
         if isinstance(one, dict)
     }
     for item in below[None]:
-        rate = by_id.get(item.item_id, {}).get("taxRate")
+        line = by_id.get(item.item_id, {})
+        rate = line.get("taxRate")
         rate = rate if isinstance(rate, int | float) and not isinstance(rate, bool) else 0
         options = [part for part in below[item.pk] if part.kind == ItemKind.OPTION]
         parts = [part for part in below[item.pk] if part.kind == ItemKind.BUNDLED]
@@ -198,18 +199,33 @@ def _lines(
             + _element("tax-rate", rate)
             + _element("shipment-id", shipment)
             + _element("inventory-list-id", item.inventory_list_id)
-            + _all("option-lineitems", [_option(order, one) for one in options])
+            + _all("option-lineitems", _options(order, options, line))
             + _all("bundled-product-lineitems", [_part(order, one, below) for one in parts])
             + _custom(_facts(order, item, items))
             + "</product-lineitem>"
         )
 
 
-def _option(order: Order, item: OrderItem) -> str:
+def _object(sent: object) -> Mapping[str, Any]:
+    return sent if isinstance(sent, dict) else {}
+
+
+def _options(order: Order, options: Sequence[OrderItem], line: Mapping[str, Any]) -> list[str]:
+    """Return the options of a line, each under the option id that the storefront sent, if any."""
+    sent = line.get("optionItems")
+    if not (isinstance(sent, list) and len(sent) == len(options)):
+        sent = [{}] * len(options)
+    return [
+        _option(order, one, str(found.get("optionId") or one.item_id)[:256])
+        for one, found in zip(options, map(_object, sent), strict=True)
+    ]
+
+
+def _option(order: Order, item: OrderItem, option_id: str) -> str:
     return (
         "<option-lineitem>"
         + _price(item)
-        + _element("option-id", item.item_id)
+        + _element("option-id", option_id)
         + _element("value-id", item.sku)
         + _element("product-id", item.sku)
         + _custom(_facts(order, item, ()))

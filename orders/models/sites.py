@@ -91,7 +91,7 @@ class UnknownSkuPolicy(models.TextChoices):
     """What capture does with a SKU that its list does not know."""
 
     REFUSE = "refuse", _("Refuse the order")
-    ACCEPT_UNTRACKED = "accept_untracked", _("Accept it without counting stock")
+    ACCEPT_UNTRACKED = "accept_untracked", _("Accept it as Default In-Stock: stock is not counted")
 
 
 class ShortHandover(models.TextChoices):

@@ -140,13 +140,21 @@ def _update(alert: Alert, row: Written, *, rule: Rule, now: datetime) -> None:
     won = key.update(**row, **turn, updated_at=now, revision=F("revision") + 1)
     if won and worse:
         _note_turn(alert, AlertEventKind.WORSE, row, now)
+    elif won and rule.has_relapsed(alert.data, row["data"]):
+        # Whoever has been notified knows already.
+        _note(alert, AlertEventKind.RELAPSED, row, now)
 
 
 def _note_turn(alert: Alert, kind: AlertEventKind, row: Written, now: datetime) -> None:
-    """Append a state change with the data of its moment, which nothing rewrites later."""
+    """Append a state change that the channels are notified of."""
+    _note(alert, kind, row, now)
+    enqueue.deliver_alerts()
+
+
+def _note(alert: Alert, kind: AlertEventKind, row: Written, now: datetime) -> None:
+    """Append a line with the data of its moment, which nothing rewrites later."""
     data = {"priority": str(row["priority"]), FROZEN: row["data"]}
     record(alert=alert, kind=kind, actor=RULES_ACTOR, note=row["message"], data=data, now=now)
-    enqueue.deliver_alerts()
 
 
 def record(
@@ -234,7 +242,7 @@ def _past(alert: Alert, now: datetime) -> Written:
     if rule is None:
         return {}
     try:
-        data = {**rule.final(alert.data), UNTIL: now.isoformat()}
+        data = {UNTIL: now.isoformat(), **rule.final(alert.data)}
         message = rule.kept(data).message[:1000]
     except (KeyError, TypeError, ValueError, ArithmeticError):
         return {}

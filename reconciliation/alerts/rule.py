@@ -143,8 +143,12 @@ class Rule(ABC):
         """Return whether the finding has grown, so that it needs attention again."""
         return False
 
+    def has_relapsed(self, before: Data, after: Data) -> bool:
+        """Return whether the matter was nearly over and goes on; its history notes that."""
+        return False
+
     def final(self, data: Data) -> Data:
-        """Return the data that a resolved alert keeps for good."""
+        """Return the data that a resolved alert keeps for good; `until`, if it ended earlier."""
         return data
 
 

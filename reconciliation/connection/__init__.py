@@ -12,8 +12,16 @@ from reconciliation.connection.call_counts import (
 )
 from reconciliation.connection.call_observer import StateObserver, observer
 from reconciliation.connection.call_rate import Pace, pace
-from reconciliation.connection.state import current, current_state, is_usable, lately, may_call
+from reconciliation.connection.state import (
+    ANSWERING,
+    current,
+    current_state,
+    is_usable,
+    lately,
+    may_call,
+)
 from reconciliation.connection.transitions import (
+    RELAPSE,
     ReasonRequired,
     force_offline,
     is_drained,
@@ -24,9 +32,11 @@ from reconciliation.connection.transitions import (
     note_good_probe,
     release_forced,
 )
-from reconciliation.connection.verdict import has_trouble, healths, is_lost
+from reconciliation.connection.verdict import has_trouble, healths, is_lost, is_slow
 
 __all__ = [
+    "ANSWERING",
+    "RELAPSE",
     "Pace",
     "ReasonRequired",
     "StateObserver",
@@ -37,6 +47,7 @@ __all__ = [
     "healths",
     "is_drained",
     "is_lost",
+    "is_slow",
     "is_usable",
     "lately",
     "lose_if_unanswered",

@@ -24,6 +24,7 @@ from django.db.models.functions import Coalesce, Greatest, Least
 
 from reconciliation.connection.state import current, may_call, row, settings_digest
 from reconciliation.connection.transitions import MAX_REASON, lose, lose_if_unanswered
+from reconciliation.connection.verdict import SLOW_FOR
 from reconciliation.models import CallHealth, CallKind, ConnectionState, OfflineCause
 from reconciliation.reasons import columns, say
 
@@ -175,12 +176,19 @@ def _once_more(name: str, condition: Q) -> Any:
     return Case(When(condition, then=one_more), default=F(name), output_field=_WHOLE)
 
 
-def note_slow(now: datetime, *, since: datetime, p95_ms: int) -> None:
-    """Note that reservations take longer than a shopper may wait, and go OFFLINE."""
+def note_slow(now: datetime, *, sent_at: datetime, of: int, p95_ms: int) -> None:
+    """Count a reservation that took longer than a shopper may wait, and see whether OCI is slow.
+
+    `of` is how many calls this process has made since its last slow one, this one included: a
+    process that makes many calls counts for more than one that makes few.
+    """
+    counts_on = Q(slow_since__gt=now - SLOW_FOR)
     _write(
         CallKind.RESERVE,
         Q(),
-        slow_since=Coalesce("slow_since", Value(since)),
+        slow_calls=Case(When(counts_on, then=F("slow_calls") + 1), default=1, output_field=_WHOLE),
+        slow_of=Case(When(counts_on, then=F("slow_of") + of), default=of, output_field=_WHOLE),
+        slow_since=Case(When(counts_on, then=F("slow_since")), default=Value(sent_at)),
         p95_ms=p95_ms,
     )
     lose_if_unanswered(now)

@@ -65,14 +65,15 @@ class StateObserver:
         """OCI answered the call of this thread, be it with a refusal."""
         call, now = self._ended()
         tally = self._tallies[call.kind]
-        is_due = tally.answered(call, now=now, seconds=time.monotonic() - call.started)
+        seconds = time.monotonic() - call.started
+        is_due = tally.answered(call, now=now, seconds=seconds)
         if is_due:
             self._safely(
                 lambda: call_counts.note_good(
                     now, kind=call.kind, sent_at=call.at, p95_ms=tally.p95_ms()
                 )
             )
-        self._see_whether_slow(call, now)
+        self._note_if_slow(call, now, seconds)
 
     def undecided(self) -> None:
         """OCI still works on an earlier call for the document of this one, in this thread.
@@ -96,7 +97,7 @@ class StateObserver:
                     sent_at=call.at, now=now, message=error.reason, kind=call.kind, subject=subject
                 )
             )
-        self._see_whether_slow(call, now)
+        self._note_if_slow(call, now, took)
 
     def throttled(self, error: OciThrottled) -> None:
         """OCI asked us to slow down."""
@@ -134,19 +135,24 @@ class StateObserver:
             call = Sent(CallKind.READ, "", at=now, started=time.monotonic(), is_live=False)
         return call, now
 
-    def _see_whether_slow(self, call: Sent, now: datetime) -> None:
-        if call.kind != CallKind.RESERVE or not call.is_live:
+    def _note_if_slow(self, call: Sent, now: datetime, seconds: float | None) -> None:
+        """Count a call that took longer than a shopper may wait; None tells nothing."""
+        limit = settings.COC_OCI_LIVE_TIMEOUT
+        if call.kind != CallKind.RESERVE or not call.is_live or seconds is None or seconds < limit:
+            return
+        self._safely(lambda: self._note_slow(call, now))
+
+    def _note_slow(self, call: Sent, now: datetime) -> None:
+        # Calls that hung in an outage must not make the service slow that has just come back.
+        if call.at < current().since:
             return
         tally = self._tallies[CallKind.RESERVE]
-        if tally.slow_since(limit=settings.COC_OCI_LIVE_TIMEOUT) is not None:
-            self._safely(lambda: self._note_slow(tally, now))
-
-    def _note_slow(self, tally: Tally, now: datetime) -> None:
-        # Calls that hung in an outage must not make the service slow that has just come back.
-        since = tally.slow_since(limit=settings.COC_OCI_LIVE_TIMEOUT, after=current().since)
-        if since is not None:
-            call_counts.note_slow(now, since=since, p95_ms=tally.p95_ms() or 0)
-            tally.forget_durations()
+        call_counts.note_slow(
+            now,
+            sent_at=call.at,
+            of=tally.calls_to_slow(limit=settings.COC_OCI_LIVE_TIMEOUT),
+            p95_ms=tally.p95_ms() or 0,
+        )
 
     def _safely(self, note: Callable[[], None]) -> None:
         try:

@@ -9,16 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from reconciliation.connection.verdict import SLOW_FOR
 from reconciliation.models import CallKind
 
 # A service that answered within the last second does not hang, so calls need not be counted as they
 # are sent; and nothing that is well is written more often.
 EVERY = timedelta(seconds=1)
-# The durations that decide whether a service is slow: of so many calls, of the last while.
+# The durations that are kept: of so many calls, of the last while.
 _KEPT_CALLS = 40
-_KEPT_FOR = timedelta(seconds=30)
-_ONE_OF = 20
-_SLOW_AT_LEAST = 2
+_KEPT_FOR = SLOW_FOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +46,6 @@ class Uncounted:
 class _Took:
     at: datetime
     seconds: float
-    answered: bool
-
-    @property
-    def sent_at(self) -> datetime:
-        return self.at - timedelta(seconds=self.seconds)
 
 
 @dataclass(slots=True)
@@ -89,7 +83,7 @@ class Tally:
     def answered(self, call: Sent, *, now: datetime, seconds: float) -> bool:
         """Note a good answer; True if it must be written now."""
         with self._lock:
-            self._note(call, _Took(now, seconds, answered=True))
+            self._note(call, _Took(now, seconds))
             self._last_good, self._sent_written = now, None
             self._uncounted, self._first, self._last_subject = [], None, ""
             if not self._is_dirty and _within(self._good_written, now):
@@ -104,7 +98,7 @@ class Tally:
         """
         with self._lock:
             if seconds is not None:
-                self._note(call, _Took(now, seconds, answered=False))
+                self._note(call, _Took(now, seconds))
             if self._last_good is not None and self._last_good > call.at:
                 return False
             self._is_dirty = True
@@ -128,20 +122,17 @@ class Tally:
             took = sorted(one.seconds for one in self._took)
         return round(1000 * took[math.ceil(0.95 * len(took)) - 1]) if took else None
 
-    def slow_since(self, *, limit: float, after: datetime | None = None) -> datetime | None:
-        """Return since when more than one call of twenty takes longer than `limit` seconds.
+    def calls_to_slow(self, *, limit: float) -> int:
+        """Return how many calls the last slow one ends: itself, and those since the one before.
 
-        None if that is not so, or if nothing was answered since: then the calls hang. Calls sent
-        before `after` do not count.
+        A call is slow if it takes `limit` seconds or longer.
         """
         with self._lock:
-            recent = [one for one in self._recent() if after is None or one.sent_at >= after]
+            recent = self._recent()
         over = [number for number, one in enumerate(recent) if one.seconds >= limit]
-        if len(over) < _SLOW_AT_LEAST or _ONE_OF * len(over) <= len(recent):
-            return None
-        if not any(one.answered for one in recent[over[0] :]):
-            return None
-        return recent[over[0]].sent_at
+        if not over:
+            return 1
+        return over[-1] - over[-2] if len(over) > 1 else over[-1] + 1
 
     def _note(self, call: Sent, took: _Took) -> None:
         # Work in the background may take longer, and many such calls at once slow each other.
@@ -153,11 +144,6 @@ class Tally:
             return []
         newest = self._took[-1].at
         return [one for one in self._took if newest - one.at <= _KEPT_FOR]
-
-    def forget_durations(self) -> None:
-        """Begin to measure again."""
-        with self._lock:
-            self._took.clear()
 
 
 def _within(moment: datetime | None, now: datetime) -> bool:

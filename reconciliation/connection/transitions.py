@@ -135,7 +135,8 @@ def lose(
                     reason=reason,
                     lost_at=lost_at,
                     now=now,
-                    goes_on=by_writes and _just_came_back_unproven(before, now),
+                    goes_on=_is_relapse(before, now, cause=cause)
+                    or (by_writes and _just_came_back_unproven(before, now)),
                 )
                 _write_change(outage, old, ConnectionState.OFFLINE, OBSERVER, reason, now)
                 return True
@@ -145,11 +146,27 @@ def lose(
 
 def _hold(before: Connection, now: datetime) -> dict[str, Any]:
     """Return until when a connection that is lost now must stay lost, and how often it was."""
-    came_back = before.recovered_at
-    if came_back is None or not came_back <= now < came_back + RELAPSE:
+    if not _came_back_lately(before, now):
         return {"relapses": 0, "held_until": None}
     relapses = before.relapses + 1
     return {"relapses": relapses, "held_until": now + HOLDS[min(relapses, len(HOLDS)) - 1]}
+
+
+def _came_back_lately(before: Connection, now: datetime) -> bool:
+    came_back = before.recovered_at
+    return came_back is not None and came_back <= now < came_back + RELAPSE
+
+
+def _is_relapse(before: Connection, now: datetime, *, cause: OfflineCause) -> bool:
+    """Whether the outage that ended a moment ago goes on, even if a write had worked since.
+
+    What somebody did on purpose, or a fault of our settings, is another matter.
+    """
+    if not _came_back_lately(before, now):
+        return False
+    last = Outage.objects.order_by("-pk").first()
+    apart = _OTHER_THAN_CALLS
+    return last is not None and cause not in apart and last.cause not in apart
 
 
 def _just_came_back_unproven(before: Connection, now: datetime) -> bool:
@@ -240,6 +257,8 @@ def mark_recovering(now: datetime) -> bool:
             last_subject="",
             throttles=0,
             throttled_since=None,
+            slow_calls=0,
+            slow_of=0,
             slow_since=None,
         )
         Outage.objects.filter(is_open=True).update(recovered_at=now)
@@ -366,7 +385,7 @@ def _open_outage(
 ) -> Outage:
     """Return the open outage, or open one. The connection row is locked by the caller.
 
-    With `goes_on` the last one is opened again: it ended without a write that worked.
+    With `goes_on` the last one is opened again: it had not ended after all.
     """
     outage = Outage.objects.filter(is_open=True).first()
     if outage is None and goes_on:

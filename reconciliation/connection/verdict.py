@@ -27,6 +27,9 @@ THROTTLED_AFTER = timedelta(seconds=3)
 # would show it, since none is sent.
 LONG_PAUSE = timedelta(seconds=5)
 _FEW = 2
+# Slow calls count together for so long; more than one of so many makes the service slow.
+SLOW_FOR = timedelta(seconds=30)
+_ONE_OF = 20
 YOUNG = timedelta(seconds=0.5)
 
 
@@ -69,10 +72,21 @@ def is_lost(health: CallHealth, now: datetime, *, most: int | None = None) -> bo
     return health.unanswered - is_young >= _FEW
 
 
+def is_slow(health: CallHealth, now: datetime) -> bool:
+    """Whether more than one call of twenty took longer than a shopper may wait; two at least.
+
+    Unless a call was answered since the first of them was sent, they hang instead.
+    """
+    since, good = health.slow_since, health.last_good_at
+    if since is None or good is None or good <= since or since < now - SLOW_FOR:
+        return False
+    return health.slow_calls >= _FEW and _ONE_OF * health.slow_calls > health.slow_of
+
+
 def has_trouble() -> bool:
     """Whether `loss` could find anything: a call is under way or has failed; one small query."""
     signs = Q(unanswered_since__isnull=False) | Q(throttled_since__isnull=False)
-    signs |= Q(slow_since__isnull=False)
+    signs |= Q(slow_calls__gte=_FEW)
     return CallHealth.objects.filter(signs).exists()
 
 
@@ -96,7 +110,7 @@ def loss(now: datetime, *, is_unproven: bool, wait_until: datetime | None = None
         if storm and _is_storm(health, writes, storm=storm, wait_until=wait_until, now=now):
             reason = say("reservations_throttled")
             return Loss(CallKind(kind), storm, storm, OfflineCause.THROTTLED, reason)
-    if writes.slow_since:
+    if writes.slow_since and is_slow(writes, now):
         since = writes.slow_since
         reason = say("reservations_slow")
         return Loss(CallKind.RESERVE, since, since, OfflineCause.SLOW, reason)
@@ -122,7 +136,9 @@ def _is_storm(
     worked = writes.last_good_at
     if worked is not None and worked > storm:
         return False
-    return wait_until is not None and wait_until > max(now, storm + LONG_PAUSE)
+    # Several short pauses, one after the other, leave room for orders in between.
+    asked_at = storm if health.throttles == 1 else now
+    return wait_until is not None and wait_until > max(now, asked_at + LONG_PAUSE)
 
 
 def _of_writes(writes: CallHealth, reads: CallHealth, *, since: datetime) -> Loss:

@@ -111,6 +111,7 @@ class AlertEventKind(models.TextChoices):
 
     RAISED = "raised", _("Raised")
     WORSE = "worse", _("Became more urgent")
+    RELAPSED = "relapsed", _("Recurred")
     RESOLVED = "resolved", _("Resolved")
     ACKNOWLEDGED = "acknowledged", _("Acknowledged")
     SNOOZED = "snoozed", _("Snoozed")

@@ -114,7 +114,10 @@ class CallHealth(models.Model):
     last_failed_at = models.DateTimeField(null=True)
     throttles = models.PositiveIntegerField(default=0)
     throttled_since = models.DateTimeField(null=True)
-    # More than one call of twenty took longer than a shopper may wait.
+    # Calls that took longer than a shopper may wait, by all processes; of how many calls, and since
+    # when the first of them was sent. Counted from the start again after half a minute.
+    slow_calls = models.PositiveIntegerField(default=0, db_default=0)
+    slow_of = models.PositiveIntegerField(default=0, db_default=0)
     slow_since = models.DateTimeField(null=True)
     p95_ms = models.PositiveIntegerField(null=True)
     last_good_at = models.DateTimeField(null=True)

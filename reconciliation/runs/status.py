@@ -64,7 +64,8 @@ class Status:
     """The status. `since` is when the connection entered its state.
 
     `offline_since` is when the outage that is not over yet began (the first call without an
-    answer), or None without one. `window` is the planned outage that holds the connection offline.
+    answer), or None without one. `recovered_at` is when it last came back. `window` is the planned
+    outage that holds the connection offline.
     """
 
     connection: ConnectionState
@@ -74,6 +75,7 @@ class Status:
     forced_by: str
     window: PlannedOutage | None
     last_good_at: datetime | None
+    recovered_at: datetime | None
     outage: Outage | None
     waiting: Waiting
     review: int
@@ -102,6 +104,7 @@ def summary(*, sites: Collection[str] | None = None) -> Status:
         forced_by=link.forced_by,
         window=planned.holder(link),
         last_good_at=link.last_good_at,
+        recovered_at=link.recovered_at,
         outage=Outage.objects.filter(is_open=True).first(),
         waiting=sum_up(orders.waiting()),
         review=orders.needing_review().count(),

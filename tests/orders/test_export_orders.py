@@ -131,6 +131,7 @@ def test_bundles_and_options_are_nested(site: Site) -> None:
     line = document["productItems"][0]
     line["bundledProductItems"] = [{"itemId": "b1", "productId": "CUP", "quantity": 2}]
     line["optionItems"] = [{"itemId": "o1", "productId": "GIFT", "quantity": 2, "price": 1}]
+    line["optionItems"][0]["optionId"] = "giftWrap"
     order = capture_raw(site, json.dumps(document).encode())
     Order.objects.filter(pk=order.pk).update(
         reservation_state="COMPLETELY_RESERVED", export_status="ready"
@@ -140,6 +141,7 @@ def test_bundles_and_options_are_nested(site: Site) -> None:
     (item,) = json.loads(found.body)["productItems"]
     assert [one["productId"] for one in item["bundledProductItems"]] == ["CUP"]
     assert [one["productId"] for one in item["optionItems"]] == ["GIFT"]
+    assert "<option-id>giftWrap</option-id>" in text
     check_schema(text)
 
 

@@ -166,6 +166,27 @@ def test_lost_reservations_are_one_outage(
     assert states == {"COMPLETELY_RESERVED"}
 
 
+def test_oci_that_flaps_is_one_outage_with_one_alert(stack: Stack, numbers: Iterator[int]) -> None:
+    """It answers for some seconds in between, and orders are reserved meanwhile."""
+    stack.manage("shell", "--no-imports", "-c", _FORGET_THE_LAST_ONE)
+    before = history(stack)
+    shop = Shop(stack, numbers)
+    try:
+        for _ in range(2):
+            stack.oci.fault(mode="hang", operations=["put"])
+            _notice(shop)
+            wait_for(lambda: alerts_of(stack) == 1, "the alert")
+            stack.oci.fault("none")
+            wait_for(lambda: stack.connection() != "OFFLINE", "OCI to be back", patience=150)
+            shop.place()
+            wait_for(lambda: stack.connection() == "ONLINE", "the backlog to be reconciled")
+    finally:
+        stack.oci.fault("none")
+    _, outages, raised, _ = history(stack)
+    assert (outages - before[1], raised - before[2]) == (1, 1)
+    wait_for(lambda: stack.waiting() == 0, "the backlog to be reconciled")
+
+
 def _notice(shop: Shop) -> float:
     """Place an order a second until the connection is lost; return after how many seconds."""
     began = time.monotonic()

@@ -77,6 +77,9 @@ def place_one(world: World) -> None:
     skus = rng.sample(world.nature.skus, rng.randint(1, min(3, len(world.nature.skus))))
     lines = [(sku, float(rng.choice((1, 1, 1, 2, 3)))) for sku in skus]
     raw = raw_order(f"{number:04}", lines)
+    if world.nature.untracked and rng.random() < 0.6:
+        raw = bundles.with_untracked(raw, rng)
+        world.seen["orders with untracked SKUs"] += 1
     if world.nature.bundles and rng.random() < 0.6:
         raw = bundles.wrapped(raw, rng)
         world.seen["orders with bundles or options"] += 1

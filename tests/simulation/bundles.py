@@ -12,6 +12,16 @@ from tests.simulation.rows import Broken
 
 # A bundle and an option that no list knows.
 KIT, ENGRAVING = "KIT", "ENGRAVING"
+# A SKU that no list knows, ordered at sites that sell such SKUs (Default In-Stock).
+UNTRACKED = "ALWAYS"
+
+
+def with_untracked(raw: bytes, rng: random.Random) -> bytes:
+    """Return the order with a line more, of an untracked SKU."""
+    order = json.loads(raw)
+    lines = order["productItems"]
+    more = {"productId": UNTRACKED, "itemId": "untracked", "quantity": rng.choice((1, 2, 7))}
+    return json.dumps(order | {"productItems": [*lines, {**lines[0], **more}]}).encode()
 
 
 def wrapped(raw: bytes, rng: random.Random) -> bytes:
@@ -58,7 +68,7 @@ def _units(lines: list[dict[str, Any]]) -> dict[str, float]:
     """Return the units by SKU of all that is stocked, at whatever depth."""
     units: dict[str, float] = defaultdict(float)
     for line in lines:
-        if line["productId"] not in (KIT, ENGRAVING):
+        if line["productId"] not in (KIT, ENGRAVING, UNTRACKED):
             units[line["productId"]] += line["quantity"]
         below = line.get("bundledProductItems", []) + line.get("optionItems", [])
         for sku, number in _units(below).items():

@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciliation import connection
 from reconciliation.connection import trials
-from reconciliation.models import CallKind, ConnectionChange, Outage
+from reconciliation.models import OWN_FAULTS, CallKind, ConnectionChange, OfflineCause, Outage
 from tests.simulation import actions
 from tests.simulation.actions import Action
 from tests.simulation.rows import Broken
@@ -115,19 +115,27 @@ def _come_back(world: World) -> None:
 
 
 def check_changes() -> None:
-    """Raise Broken if the connection came back sooner than it was held."""
-    lost_at = back_at = None
-    for change in ConnectionChange.objects.order_by("id"):
+    """Raise Broken if the connection came back too soon, or a relapse has an outage of its own."""
+    lost_at = back_at = ended = None
+    for change in ConnectionChange.objects.select_related("outage").order_by("id"):
         if change.new_state == "OFFLINE" and change.old_state in ("ONLINE", "RECOVERING"):
             relapsed = back_at is not None and timedelta(0) <= change.at - back_at < _RELAPSE
             lost_at = change.at if relapsed else None
+            if relapsed and ended != change.outage and _are_of_oci(ended, change.outage):
+                raise Broken("one outage with a relapse, and two rows")
         elif change.new_state == "FORCED_OFFLINE":
             lost_at = None
         elif change.new_state == "RECOVERING":
             # Our wall clock is corrected by up to two seconds now and then.
             if lost_at is not None and change.at - lost_at < _RELAPSE - timedelta(seconds=3):
                 raise Broken("the connection flaps")
-            back_at = change.at
+            back_at, ended = change.at, change.outage
+
+
+def _are_of_oci(*outages: Outage | None) -> bool:
+    """Whether these are outages that OCI caused: not a person, and not our settings."""
+    apart = (OfflineCause.FORCED, *OWN_FAULTS)
+    return all(outage is not None and outage.cause not in apart for outage in outages)
 
 
 _RELAPSE = timedelta(seconds=60)

@@ -14,8 +14,10 @@ from unittest.mock import patch
 from django.db.models import F, QuerySet
 
 from orders import exports, handover
+from orders.capture import rows
 from orders.models import Hold, HoldState, Order, OrderStatus
 from orders.models.orders import OrderQuerySet
+from orders.payload_items import Takes
 from reconciliation.models import Batch, BatchState, DocumentState, ReservationDocument
 from reconciliation.reservation import documents, sets
 from reconciliation.runs.planner import Schedule
@@ -201,6 +203,16 @@ def no_versions() -> Any:
     return _replaced(("orders.exports.change_export_status", any_version))
 
 
+def no_untracked() -> Any:
+    """Take stock for every line, though no list knows its SKU."""
+    real = rows.build
+
+    def build(ask: Any, takes: Any) -> Any:
+        return real(ask, [one.takes == Takes.ALWAYS for one in ask.placed.items])
+
+    return _replaced(("orders.capture.rows.build", build))
+
+
 GUARDS: dict[str, Callable[[], Any]] = {
     "hand-over window": no_window,
     "acknowledged version": no_versions,
@@ -218,6 +230,7 @@ GUARDS: dict[str, Callable[[], Any]] = {
     "time limit in all": no_time_limit_in_all,
     "fence of replacements": no_fence_of_replacements,
     "places of promises": no_places,
+    "untracked SKUs": no_untracked,
 }
 
 # No seed was found that misses this one: only the worker who has the batch comes so far, and an

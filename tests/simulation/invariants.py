@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
+from tests.simulation.bundles import UNTRACKED
 from tests.simulation.holdings import check_books
 from tests.simulation.rows import Broken, rows
 
@@ -54,6 +55,12 @@ _ORDERS = """
 SELECT o.id, o.site_id, o.order_no, o.status, o.reservation_state, o.captured_offline,
        o.resolution, o.export_status
 FROM orders_order o
+"""
+_UNTRACKED = """
+SELECT order_id, quantity, reserved_quantity, cancelled_quantity, replaced_quantity
+FROM orders_orderitem
+WHERE sku = ? AND quantity + reserved_quantity + cancelled_quantity + replaced_quantity <> 0
+UNION ALL SELECT id, ato, held, 0, 0 FROM orders_inventoryrecord WHERE sku = ?
 """
 _ITEMS = "SELECT order_id, sku, quantity, reserved_quantity, id FROM orders_orderitem"
 # What is short of an item is open, cancelled or replaced, each unit once.
@@ -190,6 +197,8 @@ class Invariants:
             self._promised = set(rows(_PROMISED))
         for broken in rows(_LEDGER):
             raise Broken(f"ledger of {broken[0]}: ato, held, by movements, by holds: {broken[1:]}")
+        if self._world.nature.untracked:
+            self._check_untracked()
         for broken in rows(_HOLDS):
             raise Broken(f"holds of order (..., wanted, waiting, held): {broken}")
         for broken in rows(_ITEM_SUMS):
@@ -213,6 +222,14 @@ class Invariants:
         check_books(self._world, items, {order[0]: order for order in orders})
         if self._world.nature.hands_over:
             self._world.handover.check()
+
+    def _check_untracked(self) -> None:
+        """Check that SKUs that no list knows are never counted, reserved, or asked of OCI."""
+        for broken in rows(_UNTRACKED, UNTRACKED, UNTRACKED):
+            raise Broken(f"an untracked SKU is counted (..., taken, reserved, ...): {broken}")
+        for document in self._world.simulator.books.documents.by_id.values():
+            if any(line.sku == UNTRACKED for line in document.lines):
+                raise Broken(f"OCI was asked for an untracked SKU: {document.reservation_id}")
 
     def _check_accepted(self, orders: list[tuple[Any, ...]]) -> None:
         there = {(order[1], order[2]): order[3] for order in orders}

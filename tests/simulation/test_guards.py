@@ -32,7 +32,8 @@ CAUGHT_BY = {
     "hand-over window": (56, "was handed over before"),
     "refusals are rows": (5, "no row says so"),
     "row count of claims": (11, "'cancelling', 'RESERVATION_MISSING'"),
-    "acknowledged version": (2, "version 2 of order 2 was acknowledged"),
+    "untracked SKUs": (18, "an untracked SKU is counted"),
+    "acknowledged version": (16, "version 4 of order 922373001 was acknowledged"),
 }
 OTHERS = range(1, 251)
 

@@ -19,7 +19,7 @@ from django.test import override_settings
 
 from orders import ledger
 from orders.ledger import Figure
-from orders.models import InventoryList, Site
+from orders.models import InventoryList, Site, UnknownSkuPolicy
 from orders.permitted_lists import permit_only
 from reconciliation import tasks
 from reconciliation.connection import clients
@@ -84,6 +84,8 @@ class Nature:
     merchandises: bool = False
     # Orders hold bundles and options: two of five seeds.
     bundles: bool = False
+    # Sites sell SKUs that no list knows, always: one of 23 seeds.
+    untracked: bool = False
     # Reservations are lost now and then while OCI answers questions: three of thirteen seeds.
     grays: bool = False
     # OCI's stock is followed by exports and deltas: two of thirteen seeds.
@@ -185,6 +187,7 @@ class World:
             remedies=self.seed % 7 in (3, 4),
             doubles=self.seed % 7 == 6,
             bundles=self.seed % 5 in (2, 4),
+            untracked=self.seed % 23 == 18,
             grays=self.seed % 13 in (1, 7, 8),
             follows=self.seed % 13 in (0, 12),
             promises=self.seed % 13 == 5,
@@ -414,6 +417,8 @@ def _make_sites(world: World) -> None:
         limits["keeps_promises"] = world.nature.promises
         if world.nature.hands_over:
             limits |= site_fields(world.rng)
+        if world.nature.untracked:
+            limits["unknown_sku_policy"] = UnknownSkuPolicy.ACCEPT_UNTRACKED
         Site.objects.create(pk=f"shop-{number}", inventory_list=list_, time_zone=zone, **limits)
         if created:
             figures = [Figure(list_id, s, Decimal(n)) for s, n in world.nature.stock.items()]

@@ -18,7 +18,7 @@ from coc_admin.console.settings.views import settings_page
 from orders.reasons import read
 from reconciliation import connection
 from reconciliation.maintenance import connection_test
-from reconciliation.models import CallHealth, CallKind
+from reconciliation.models import CallHealth, CallKind, OfflineCause
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +70,22 @@ class KindOfCall:
 
 
 def _kinds(now: datetime) -> list[KindOfCall]:
+    is_slow = connection.current().cause == OfflineCause.SLOW
     return [
         KindOfCall(
             label=str(CallKind(kind).label),
             last_good_at=calls.last_good_at,
             last_error=read(calls.last_error, calls.last_error_codes) if calls.failures else "",
-            **_words(calls, now),
+            **_words(calls, now, is_slow=is_slow and kind == CallKind.RESERVE),
         )
         for kind, calls in connection.healths().items()
     ]
 
 
-def _words(calls: CallHealth, now: datetime) -> dict[str, str]:
+def _words(calls: CallHealth, now: datetime, *, is_slow: bool) -> dict[str, str]:
     if connection.is_lost(calls, now):
         return {"tone": "bad", "words": _("no answer")}
-    if calls.slow_since:
+    if is_slow or connection.is_slow(calls, now):
         return {"tone": "bad", "words": _("too slow")}
     if calls.throttles:
         return {"tone": "warn", "words": _("asked to slow down")}

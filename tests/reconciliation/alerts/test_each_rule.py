@@ -52,7 +52,8 @@ DATA: dict[str, list[Data]] = {
             **WAITING,
         }
         for why in ("planned", "released")
-    ],
+    ]
+    + [{"why": "no_answer", "by": "", "reason": "", "answersSince": START, **WAITING}],
     "orders_refused": [
         {"site": "shop", "why": "off"},
         {"site": "shop", "why": "minutes", "minutes": 5},

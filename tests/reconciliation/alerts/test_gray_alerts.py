@@ -13,7 +13,7 @@ from reconciliation.alerts.lifecycle import open_alerts
 from reconciliation.alerts.refresh import refresh_alerts
 from reconciliation.alerts.site_text import site_texts
 from reconciliation.alerts.text import text_of
-from reconciliation.models import Alert, AlertEvent, CallHealth, HeldFigures
+from reconciliation.models import Alert, AlertEvent, CallHealth, HeldFigures, Outage
 
 pytestmark = pytest.mark.django_db
 
@@ -52,7 +52,10 @@ def test_an_outage_of_reservations_says_so_once(cause: str, english: str, in_ger
     if cause == "reservations":
         CallHealth.objects.create(pk="reserve", failures=3, unanswered=3, unanswered_since=NOW)
     elif cause == "slow":
-        CallHealth.objects.create(pk="reserve", slow_since=NOW)
+        good = NOW + timedelta(seconds=1)
+        CallHealth.objects.create(
+            pk="reserve", slow_calls=2, slow_of=2, slow_since=NOW, last_good_at=good
+        )
     else:
         CallHealth.objects.create(pk="reserve", throttles=2, throttled_since=NOW)
     connection.lose_if_unanswered(NOW + timedelta(seconds=5))
@@ -63,6 +66,63 @@ def test_an_outage_of_reservations_says_so_once(cause: str, english: str, in_ger
     assert in_german in german(alert)
     assert alert.since == NOW
     assert AlertEvent.objects.filter(alert=alert).count() == 1
+
+
+def at(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def lose_reads(second: float) -> None:
+    lost = {"failures": 3, "unanswered": 3, "unanswered_since": at(second)}
+    CallHealth.objects.update_or_create(pk="read", defaults=lost)
+    assert connection.lose_if_unanswered(at(second)) is True
+
+
+def come_back(second: float) -> None:
+    for step in range(3):
+        connection.note_good_probe(at(second + step))
+    assert connection.mark_online_if_drained(at(second + 2)) is True
+
+
+def kinds_of(alert: Alert) -> list[str]:
+    return list(alert.events.order_by("pk").values_list("kind", flat=True))
+
+
+def test_a_relapse_belongs_to_the_alert_of_the_outage() -> None:
+    """Whoever has acknowledged it isn't asked again, and no channel hears of an end in between."""
+    connection.note_good(at(-1))
+    lose_reads(0)
+    alert = refreshed(at(1))["oci_offline"]
+    Alert.objects.filter(pk=alert.pk).update(handling="acknowledged")
+    come_back(10)
+    alert = refreshed(at(13))["oci_offline"]
+    assert alert.message == (
+        "Omnichannel Inventory has been answering again since 1 Mar 2026, 12:00 UTC. This alert"
+        " resolves at 1 Mar 2026, 12:01 UTC unless OCI is lost again. No order is waiting."
+    )
+    assert "antwortet seit 1. Mär 2026, 12:00 UTC wieder" in german(alert)
+    lose_reads(30)
+    alert = refreshed(at(31))["oci_offline"]
+    assert "has not answered since 1 Mar 2026, 12:00 UTC" in alert.message
+    assert (alert.since, alert.occurrence, alert.handling) == (NOW, 1, "acknowledged")
+    assert kinds_of(alert) == ["raised", "relapsed"]
+    assert Outage.objects.count() == 1
+
+
+def test_an_outage_that_stays_over_for_a_minute_resolves_and_ended_when_oci_answered() -> None:
+    Site.objects.create(pk="shop", inventory_list=InventoryList.objects.create(pk="stock"))
+    connection.note_good(at(-1))
+    lose_reads(0)
+    refreshed(at(1))
+    come_back(178)
+    alert = refreshed(at(239))["oci_offline"]
+    assert "answering again since" in site_texts([alert], site_ids=["shop"])[alert.pk]
+    assert "oci_offline" not in refreshed(at(240))
+    alert.refresh_from_db()
+    past = "Omnichannel Inventory was offline from 1 Mar 2026, 12:00 UTC to 1 Mar 2026, 12:03 UTC."
+    assert alert.message == past
+    assert site_texts([alert], site_ids=["shop"]) == {alert.pk: past}
+    assert kinds_of(alert) == ["raised", "resolved"]
 
 
 def test_a_kind_of_call_that_fails_while_online_is_told_and_resolves() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 
+from orders.actors import person
 from reconciliation import connection
 from reconciliation.connection import StateObserver
 from reconciliation.models import CallKind, Connection, ConnectionChange, Outage
@@ -203,6 +204,45 @@ def test_a_connection_that_is_lost_again_at_once_is_held_for_longer_each_time() 
     assert (connection.current().state, connection.current().held_until) == ("OFFLINE", None)
 
 
+def online_after_a_proven_write(second: float) -> None:
+    good_probes(second, second + 1, second + 2)
+    connection.note_good(at(second + 3), kind=RESERVE, sent_at=at(second + 2.5))
+    assert connection.mark_online_if_drained(at(second + 4)) is True
+
+
+def test_a_relapse_within_a_minute_is_the_same_outage_whatever_worked_meanwhile() -> None:
+    """OCI flaps, or each second write hangs."""
+    lose_writes()
+    online_after_a_proven_write(4)
+    for second in (20, 21, 22):
+        write_fails(second)
+    outage = Outage.objects.get()
+    assert (outage.is_open, outage.recovered_at, outage.drained_at) == (True, None, None)
+    assert outage.lost_at == at(1)
+    assert connection.current().held_until == at(82)
+    assert set(ConnectionChange.objects.values_list("outage", flat=True)) == {outage.pk}
+
+
+def test_a_loss_more_than_a_minute_after_the_recovery_is_an_outage_of_its_own() -> None:
+    lose_writes()
+    online_after_a_proven_write(4)
+    for second in (66, 67, 68):
+        write_fails(second)
+    assert list(Outage.objects.order_by("pk").values_list("is_open", flat=True)) == [False, True]
+
+
+def test_a_loss_right_after_an_outage_on_purpose_is_an_outage_of_its_own() -> None:
+    connection.note_good(at(-1))
+    ada = person("ada")
+    connection.force_offline(actor=ada, reason="Test.", now=at(0))
+    connection.release_forced(actor=ada, reason="Done.", now=at(2))
+    online_after_a_proven_write(4)
+    for second in (20, 21, 22):
+        write_fails(second)
+    causes = list(Outage.objects.order_by("pk").values_list("cause", "is_open"))
+    assert causes == [("forced", False), ("unreachable", True)]
+
+
 def test_a_storm_of_429_on_writes_is_an_outage() -> None:
     for second in (0, 2, 4):
         connection.note_throttled(retry_after=2, now=at(second), kind=RESERVE)
@@ -312,6 +352,39 @@ def test_a_call_that_had_little_time_left_says_nothing_about_speed(calls: Calls)
 def test_one_call_of_forty_over_the_limit_is_not(calls: Calls) -> None:
     for number in range(120):
         calls.put(2.0 if number % 40 == 39 else 0.1, answered=number % 40 != 39)
+    assert connection.current().state == "ONLINE"
+
+
+def test_slow_calls_of_several_processes_add_up(calls: Calls) -> None:
+    """Each process has seen one slow call only."""
+    for observer in (calls.observer, StateObserver(lambda: calls.now)):
+        calls.observer = observer
+        assert connection.current().state == "ONLINE"
+        calls.put(0.1)
+        calls.put(2.0, answered=False)
+    now = connection.current()
+    assert (now.state, now.cause) == ("OFFLINE", "slow")
+
+
+def test_one_slow_call_in_a_process_that_makes_few_is_not_enough(calls: Calls) -> None:
+    """The many that another process makes count beside it."""
+    for _ in range(39):
+        calls.put(0.1)
+    calls.put(2.0, answered=False)
+    calls.put(0.1)
+    calls.observer = StateObserver(lambda: calls.now)
+    calls.put(2.0, answered=False)
+    calls.put(0.1)
+    assert connection.lose_if_unanswered(calls.now) is False
+    assert connection.current().state == "ONLINE"
+
+
+def test_slow_calls_long_apart_do_not_add_up(calls: Calls) -> None:
+    for _ in range(3):
+        calls.put(2.0, answered=False)
+        calls.go(31)
+        calls.put(0.1)
+    assert connection.lose_if_unanswered(calls.now) is False
     assert connection.current().state == "ONLINE"
 
 

@@ -306,7 +306,7 @@ def test_lost_again_while_recovering_is_the_same_outage() -> None:
 def test_a_second_outage_is_a_row_of_its_own() -> None:
     go_recovering()
     connection.mark_online_if_drained(at(20))
-    go_offline(30)
+    go_offline(80)
     assert list(Outage.objects.order_by("pk").values_list("is_open", flat=True)) == [False, True]
 
 
