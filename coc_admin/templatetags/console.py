@@ -78,10 +78,10 @@ def icon(name: str) -> SafeString:
 
 
 @register.simple_tag
-@lru_cache(maxsize=1)
-def page_icon() -> str:
-    """Return the icon of the pages as an address that needs no request."""
-    svg = (settings.BASE_DIR / "coc_admin/static/console/icon.svg").read_text(encoding="utf-8")
+@lru_cache(maxsize=8)
+def page_icon(name: str = "icon") -> str:
+    """Return an icon of the pages as an address that needs no request."""
+    svg = (settings.BASE_DIR / f"coc_admin/static/console/{name}.svg").read_text(encoding="utf-8")
     return f"data:image/svg+xml,{quote(svg.strip(), safe=' =/:,()')}"
 
 

@@ -101,8 +101,16 @@ def test_the_typeface_is_small_and_its_licence_lies_beside_it() -> None:
     assert b"SIL OPEN FONT LICENSE Version 1.1" in _read("vendor/inter-4.1/LICENSE")
 
 
-def test_the_icon_of_a_page_needs_no_request(viewer: Client, outage: Scene) -> None:
+def test_the_icons_of_a_page_need_no_request(viewer: Client, outage: Scene) -> None:
     html = viewer.get("/").content.decode()
-    found = re.search(r'<link rel="icon" href="data:image/svg\+xml,([^"]*)"', html)
-    assert found
-    assert unquote(unescape(found[1])).encode() == _read("console/icon.svg").strip()
+    for part, name in (
+        ("href", "icon"),
+        ("data-bad", "icon-bad"),
+        ("data-warn", "icon-warn"),
+        ("data-info", "icon-info"),
+    ):
+        found = re.search(
+            r'<link rel="icon"[^>]*\s' + part + r'="data:image/svg\+xml,([^"]*)"', html
+        )
+        assert found, part
+        assert unquote(unescape(found[1])).encode() == _read(f"console/{name}.svg").strip()
