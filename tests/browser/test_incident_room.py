@@ -26,7 +26,8 @@ def test_home_says_what_is_wrong_and_leads_to_the_cause(
     expect(headline).to_contain_text("2 orders are oversold: 47.50 EUR short")
     expect(headline).to_contain_text("5 units are missing.")
     expect(page).to_have_title("(2) Short orders · Continuous Order Capture")
-    assert "icon-warn" in str(page.locator("link[rel=icon]").get_attribute("href"))
+    icon = page.locator("link[rel=icon]")
+    assert icon.get_attribute("href") == icon.get_attribute("data-warn")
     assert page.locator(".headline .btn-primary").count() == 1
     assert counted.actions <= WHAT_IS_WRONG_AND_WHAT_IT_COSTS
     # The text has the width of the headline, not what the buttons leave.

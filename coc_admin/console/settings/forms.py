@@ -201,6 +201,7 @@ class NewSiteForm(SiteForm):
     id = forms.CharField(
         label=gettext_lazy("Site id"),
         max_length=32,
+        widget=forms.TextInput(attrs={"autofocus": True}),
         help_text=gettext_lazy("The id that the storefront uses. It cannot be changed later."),
     )
     field_order = ("id",)
@@ -277,6 +278,7 @@ class NewListForm(ListForm):
     id = forms.CharField(
         label=gettext_lazy("List id"),
         max_length=128,
+        widget=forms.TextInput(attrs={"autofocus": True}),
         help_text=gettext_lazy(
             "The id of the location or group at Omnichannel Inventory. It cannot be changed later."
         ),

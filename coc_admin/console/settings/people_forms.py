@@ -23,6 +23,7 @@ class TokenForm(ReasonedForm):
     name = forms.CharField(
         label=gettext_lazy("Name"),
         max_length=100,
+        widget=forms.TextInput(attrs={"autofocus": True}),
         help_text=gettext_lazy("Who will use it, for example: storefront."),
     )
     site = forms.ModelMultipleChoiceField(
