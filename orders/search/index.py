@@ -59,9 +59,9 @@ def fill(connection: Any, *, chunk: int = 5_000) -> None:
     """Write the texts of orders and records that came before the triggers, a chunk at a time."""
     for table, statement in _of(connection).FILL.items():
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT COALESCE(MAX(id), 0) FROM {table}")
-            last = cursor.fetchone()[0]
-        for start in range(0, last, chunk):
+            cursor.execute(f"SELECT COALESCE(MIN(id), 1) - 1, COALESCE(MAX(id), 0) FROM {table}")
+            before, last = cursor.fetchone()
+        for start in range(before, last, chunk):
             with connection.cursor() as cursor:
                 cursor.execute(statement, [start, start + chunk])
 
