@@ -273,7 +273,7 @@ def test_orders_are_filtered_and_exported_without_javascript(
     page.get_by_text("Filter by time and value").click()
     page.get_by_label("Captured from").fill("2026-02-02")
     page.get_by_label("Value from").fill("28.50")
-    page.get_by_label("Customer", exact=True).fill("ada")
+    page.get_by_role("searchbox", name="Customer", exact=True).fill("ada")
     page.get_by_role("button", name="Filter").click()
     page.wait_for_url("**captured_from=2026-02-02**")
     page.get_by_role("columnheader", name="Captured").get_by_role("link").click()
