@@ -141,8 +141,8 @@ def test_one_number_for_what_is_short(short: Run, engine: Engine) -> None:
     assert status["short"] == {"orders": 5, "units": UNITS, "value": {"EUR": 17, "USD": 15}}
     desk: dict[str, Decimal] = {}
     for row in viewer.get("/desk/").context["rows"]:
-        order, shortage = row[0], row[1]
-        desk[order.currency] = desk.get(order.currency, D(0)) + shortage.value
+        currency = row.order.currency
+        desk[currency] = desk.get(currency, D(0)) + row.short.value
     assert desk == VALUE
     of_day = ReportDay.objects.get(report_type="oversold")
     open_now = viewer.get(f"/reports/{of_day.pk}/").context["open"]

@@ -88,7 +88,7 @@ def test_a_file_is_shown_before_anything_changes_and_imported_once(
             "sku,ato\nMUG-01,5\nCUP-02,=1+1\n",
             "Line 3: the ATO &#x27;=1+1&#x27; is not a number",
         ),
-        ("s.csv", b"sku,ato\n\xff\xfe,1\n", "Line 2: the SKU has"),
+        ("s.csv", b"sku,ato\n\xff\xfe,1\n", "Line 2: the SKU is not in UTF-8"),
         ("s.csv", "sku,ato\n<script>,1\n", "Line 2: the SKU has"),
         ("s.xml", "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "contains a document type"),
         (
