@@ -6,8 +6,6 @@ called, between the act and the message, and before the message is handed over.
 
 from __future__ import annotations
 
-import os
-import signal
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +14,6 @@ from typing import Any
 
 import pytest
 from django.core import mail
-from django.db import connections
 
 from orders import cancellation, privacy
 from orders.actors import person
@@ -30,7 +27,6 @@ from orders.models import (
     Site,
 )
 from reconciliation import remedies
-from reconciliation.connection import clients
 from reconciliation.decisions import decide as decisions
 from reconciliation.decisions import outlook, single_sending
 from reconciliation.decisions.decide import Decided, Decision, Letter
@@ -275,35 +271,3 @@ def test_a_stale_page_replaces_nothing(engine: Engine) -> None:
         act(engine.clock, seen="0" * 16)
     assert not Replacement.objects.exists()
     assert not CustomerMessage.objects.exists()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_killed_process_loses_no_message(engine: Engine) -> None:
-    for read in range(1, MOST_READS):
-        act = act_of(engine, Remedy.REPLACE, f"A{read}")
-        connections.close_all()
-        clients.close_clients()
-        child = os.fork()
-        if not child:
-            _decide_and_exit(act, read)
-        _pid, status = os.waitpid(child, 0)
-        workers(engine)
-        told = CustomerMessage.objects.filter(order=act.order, email="sent").count()
-        assert told == act.is_done(), (read, kinds(act.order))
-        if not os.WIFSIGNALED(status):
-            assert (os.WEXITSTATUS(status), told) == (0, 1)
-            return
-    raise AssertionError("The clock is read more often than this test assumes.")
-
-
-def _decide_and_exit(act: Act, read: int) -> None:
-    """Do a decision in a process of its own, which is killed or leaves without any clean-up."""
-    try:
-        act(
-            MortalClock(
-                act.engine.clock, dies_at=read, end=lambda: os.kill(os.getpid(), signal.SIGKILL)
-            )
-        )
-    except BaseException:
-        os._exit(1)
-    os._exit(0)
