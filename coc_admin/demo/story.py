@@ -26,7 +26,8 @@ class Pace:
     """Orders a second while all is well, and how long to wait for what must happen (seconds)."""
 
     per_second: float
-    patience: float = 90.0
+    # A connection that is lost again just after it came back stays lost for a minute.
+    patience: float = 180.0
 
 
 class Story:

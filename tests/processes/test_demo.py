@@ -28,7 +28,7 @@ def test_the_story_ends_well_and_leaves_reports_and_alerts(tmp_path: Path) -> No
         | {"PORT": str(free_port()), "COC_STATIC_ROOT": str(tmp_path / "static")},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=500,
     )
 
     # Exit code 0 says more than these lines: the demo ends with `coc_check` and its own look at

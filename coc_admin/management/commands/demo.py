@@ -28,7 +28,7 @@ from coc_admin.processes.supervise import Supervisor
 
 # A story of two minutes, and one for tests.
 TOLD = (240, Pace(per_second=3.2))
-FAST = (64, Pace(per_second=12.0, patience=60.0))
+FAST = (64, Pace(per_second=12.0))
 READY_SECONDS = 60.0
 
 
