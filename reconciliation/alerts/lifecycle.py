@@ -141,7 +141,7 @@ def _update(alert: Alert, row: Written, *, rule: Rule, now: datetime) -> None:
     if won and worse:
         _note_turn(alert, AlertEventKind.WORSE, row, now)
     elif won and rule.has_relapsed(alert.data, row["data"]):
-        # Whoever has been notified knows already.
+        # The people who were notified know already.
         _note(alert, AlertEventKind.RELAPSED, row, now)
 
 

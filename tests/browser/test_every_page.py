@@ -27,8 +27,10 @@ from reconciliation.models import BulkRemedy, OrderImport
 from tests import sampling
 from tests.browser import test_pages, test_settings_pages
 from tests.browser.conftest import AXE, Open, look
-from tests.browser.test_settings_pages import operator, person  # noqa: F401
+from tests.browser.test_settings_pages import operator, person
 from tests.coc_admin.console import scene
+
+__all__ = ["operator", "person"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -139,7 +141,7 @@ def _bulk(outage: scene.Scene, user: User) -> dict[str, str]:
 
 
 @pytest.fixture
-def paths(outage: scene.Scene, person: User, operator: User) -> dict[str, str]:  # noqa: F811
+def paths(outage: scene.Scene, person: User, operator: User) -> dict[str, str]:
     """Return the path of every page, each with something to show."""
     scene.make_user("otto", *scene.OPERATOR)
     test_pages.put_on_every_page(outage)
@@ -200,7 +202,7 @@ def _shoot(page: Page, name: str) -> None:
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_every_page_fits_each_size_and_is_accessible(
     paths: dict[str, str],
-    operator: User,  # noqa: F811
+    operator: User,
     open_page: Open,
     language: str,
 ) -> None:

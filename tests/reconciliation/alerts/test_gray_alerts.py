@@ -89,7 +89,7 @@ def kinds_of(alert: Alert) -> list[str]:
 
 
 def test_a_relapse_belongs_to_the_alert_of_the_outage() -> None:
-    """Whoever has acknowledged it isn't asked again, and no channel hears of an end in between."""
+    """Nobody who has acknowledged it is asked again, and no channel hears of an end between."""
     connection.note_good(at(-1))
     lose_reads(0)
     alert = refreshed(at(1))["oci_offline"]

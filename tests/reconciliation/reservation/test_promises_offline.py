@@ -1,6 +1,6 @@
 """Short orders keep their place while orders are captured offline, one by one or several together.
 
-The units promised to them are counted under the locks of the capture, whoever asks for it.
+The units promised to them are counted under the locks of the capture, for every kind of request.
 """
 
 from __future__ import annotations

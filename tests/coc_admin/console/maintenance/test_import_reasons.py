@@ -15,13 +15,15 @@ from reconciliation import tasks
 from reconciliation.models import MaintenanceJob, OrderImport
 from tests.coc_admin.console.maintenance.test_import_pages import (
     HEADING,
-    operator,  # noqa: F401
+    operator,
     send,
-    shop,  # noqa: F401
+    shop,
     uploaded,
 )
 from tests.orders.payloads import raw_order
 from tests.sources import ROOT
+
+__all__ = ["operator", "shop"]
 
 pytestmark = pytest.mark.django_db
 
@@ -34,8 +36,8 @@ def german(client: Client, path: str) -> str:
 
 
 def test_refused_orders_are_german_for_germans_in_preview_result_and_download(
-    operator: Client,  # noqa: F811
-    shop: Site,  # noqa: F811
+    operator: Client,
+    shop: Site,
 ) -> None:
     address = uploaded(operator, FILE)
     assert [reason for _, _, reason in OrderImport.objects.get().refused] == [
@@ -56,8 +58,8 @@ def test_refused_orders_are_german_for_germans_in_preview_result_and_download(
 
 
 def test_import_of_an_older_version_is_shown_as_it_was_stored(
-    operator: Client,  # noqa: F811
-    shop: Site,  # noqa: F811
+    operator: Client,
+    shop: Site,
 ) -> None:
     address = uploaded(operator, FILE)
     OrderImport.objects.update(refused_codes=None, refused=[[3, "A2", "an old sentence"]])
@@ -65,8 +67,8 @@ def test_import_of_an_older_version_is_shown_as_it_was_stored(
 
 
 def test_profile_and_payload_of_a_shop_are_refused_in_german(
-    operator: Client,  # noqa: F811
-    shop: Site,  # noqa: F811
+    operator: Client,
+    shop: Site,
 ) -> None:
     text = german(operator, uploaded(operator, SHOPIFY + "#1,MUG,1,2,refunded,,2\n"))
     assert "die Bestellung hat bereits den Status refunded" in text
@@ -87,8 +89,8 @@ def test_profile_and_payload_of_a_shop_are_refused_in_german(
     ],
 )
 def test_file_that_cannot_be_read_is_refused_in_german(
-    operator: Client,  # noqa: F811
-    shop: Site,  # noqa: F811
+    operator: Client,
+    shop: Site,
     content: bytes,
     name: str,
     words: str,
