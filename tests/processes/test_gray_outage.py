@@ -26,9 +26,10 @@ pytestmark = [pytest.mark.processes]
 
 LIMIT = 2.0
 # What storing an order may take beside OCI on a busy machine; the target is 0.3 s at p99.
-OWN = 3.0
-# On a busy machine as well; the target is 5 seconds.
-NOTICED_IN = 10.0
+OWN = 1.0
+NOTICED_IN = 5.0
+# Answers that come late are noticed by several of them, however busy the machine is.
+SLOW_NOTICED_IN = 10.0
 AFTERWARDS = 30
 SKUS = [f"SKU-{number:03d}" for number in range(120)]
 # COC_GRAY_FIGURES names a file to which the measured seconds are appended.
@@ -146,11 +147,10 @@ def test_lost_reservations_are_one_outage(
     after = sorted(seconds for order_no, seconds in shop.took.items() if order_no not in gray)
     back = _come_back(stack)
     _note(fault, noticed=noticed, gray=gray, after=after, back=back)
-    assert noticed < NOTICED_IN
+    assert noticed < (SLOW_NOTICED_IN if fault["mode"] == "slow" else NOTICED_IN)
     assert max(gray.values()) < LIMIT + OWN
-    # Nobody waits for OCI any more. The one that was under way when the verdict came is among the
-    # gray ones; one of the others may have waited for the processor.
-    assert after[len(after) // 2] < LIMIT / 2
+    # The one that was under way when the verdict came is among the gray ones.
+    assert after[-1] < LIMIT / 2
     changes, outages, raised, causes = history(stack)
     # A verdict that comes before the first read is answered corrects its cause later.
     moves = [change for change in changes[len(before[0]) :] if change[0] != change[1]]
