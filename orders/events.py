@@ -7,8 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from orders.actors import Actor
+from orders.instances import Maker
 from orders.models import EventKind, Order, OrderEvent
 from orders.reasons import columns
+
+_events = Maker(OrderEvent)
 
 
 def build(
@@ -21,8 +24,7 @@ def build(
     data: Mapping[str, Any] | None = None,
 ) -> OrderEvent:
     """Return an unsaved event; it waits for the reports if the order was captured offline."""
-    return OrderEvent(
-        order=order,
+    event = _events.make(
         at=now,
         kind=kind,
         actor_kind=actor.kind,
@@ -31,6 +33,8 @@ def build(
         data=dict(data or {}),
         projected=not order.captured_offline,
     )
+    event.order = order
+    return event
 
 
 def record(

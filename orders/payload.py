@@ -287,12 +287,15 @@ def _meaning_hash(document: Any) -> str:
 
 def _plain(value: Any) -> Any:
     """Return `value` with numbers of equal value written alike (1 and 1.00)."""
-    if isinstance(value, dict):
+    kind = type(value)
+    if kind is str:
+        return value
+    if kind is dict:
         return {key: _plain(member) for key, member in value.items()}
-    if isinstance(value, list):
+    if kind is list:
         return [_plain(member) for member in value]
-    if isinstance(value, strict_json.OddNumber):
+    if kind is strict_json.OddNumber:
         return f"\x00{value}"
-    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+    if kind is int or kind is Decimal:
         return f"\x00{Decimal(value).normalize():f}"
     return value

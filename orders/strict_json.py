@@ -10,6 +10,8 @@ from orders.payload_reasons import say
 
 MOST_LEVELS = 64
 _MOST_DIGITS = 31
+# Objects and lists: what a parser makes is exactly that.
+_HOLDERS = (dict, list)
 _TOO_DEEP = say("body_too_deep", levels=MOST_LEVELS)
 
 
@@ -54,13 +56,13 @@ def loads(raw: bytes, *, is_bounded: bool = True, keeps_odd_numbers: bool = Fals
 
 def _is_deep(value: Any) -> bool:
     """Whether lists and objects are nested deeper than MOST_LEVELS. Needs no deep stack itself."""
-    holders = [value] if isinstance(value, dict | list) else []
+    holders = [value] if type(value) in _HOLDERS else []
     for _ in range(MOST_LEVELS):
         holders = [
             one
             for holder in holders
-            for one in (holder.values() if isinstance(holder, dict) else holder)
-            if isinstance(one, dict | list)
+            for one in (holder.values() if type(holder) is dict else holder)
+            if type(one) in _HOLDERS
         ]
         if not holders:
             return False

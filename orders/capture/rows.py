@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from orders import events
 from orders.capture.asks import Ask
 from orders.fields import ZERO
+from orders.instances import Maker
 from orders.models import EventKind, Order, OrderEvent, OrderItem, OrderStatus
 from orders.reasons import say
 
@@ -19,6 +20,10 @@ PLACED_COLUMNS = {
     "customer": "jsonb",
     "payload_hash": "text",
 }
+
+
+_orders = Maker(Order)
+_order_items = Maker(OrderItem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ def build(ask: Ask, takes: Sequence[bool]) -> Rows:
     """Return the rows of an accepted order; `takes` marks the lines that take stock."""
     placed, claim = ask.placed, ask.claim
     items = _items(ask, takes)
-    order = Order(
+    order = _orders.make(
         site_id=ask.site.pk,
         order_no=placed.order_no,
         status=OrderStatus.CREATED if claim else OrderStatus.NEW,
@@ -60,7 +65,7 @@ def build(ask: Ask, takes: Sequence[bool]) -> Rows:
 
 def _items(ask: Ask, takes: Sequence[bool]) -> list[OrderItem]:
     return [
-        OrderItem(
+        _order_items.make(
             position=position,
             item_id=one.item_id,
             sku=one.sku,
