@@ -35,7 +35,7 @@ class Maker(Generic[M]):
         instance._state = ModelState()
         instance.__dict__.update(self._defaults)
         instance.__dict__.update(values)
-        for name, default in self._made_anew:
+        for name, default in self._default_makers:
             if name not in values:
                 instance.__dict__[name] = default()
         return instance
@@ -45,7 +45,7 @@ class Maker(Generic[M]):
         return {field.attname: field.get_default() for field in self._model._meta.concrete_fields}
 
     @cached_property
-    def _made_anew(self) -> list[tuple[str, Callable[[], Any]]]:
+    def _default_makers(self) -> list[tuple[str, Callable[[], Any]]]:
         """Defaults that are made for each instance, as a dictionary is."""
         fields = (one for one in self._model._meta.concrete_fields if one.has_default())
         return [(one.attname, one.default) for one in fields if callable(one.default)]
