@@ -16,7 +16,15 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from ninja import Schema
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 
 from coc_admin.pager import MOST_ROWS
 from orders.documents import OrderDocument
@@ -94,10 +102,18 @@ class OrderChange(Strict):
         Field(
             ge=0,
             le=LARGEST_ID,
-            description="The version that was taken. Refused with order-changed if the order has"
-            " another one by now: read it again.",
+            validate_default=True,
+            description="The version that was taken; required with exported. Refused with"
+            " order-changed if the order has another one by now: read it again.",
         ),
     ] = None
+
+    @field_validator("version")
+    @classmethod
+    def _exported_names_a_version(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is None and info.data.get("exportStatus") == ExportStatus.EXPORTED:
+            raise ValueError("name the version that you took")
+        return value
 
 
 class Cancellation(Strict):

@@ -40,7 +40,7 @@ CALLS = (
     Call("POST", SITE + "orders", ("orders:write",), order_document("NEW"), good=201),
     Call("GET", SITE + "orders", ("orders:read",)),
     Call("GET", SITE + "orders/0000012340", ("orders:read",)),
-    Call("PATCH", SITE + "orders/0000012340", ("orders:write",), {"exportStatus": "exported"}),
+    Call("PATCH", SITE + "orders/0000012340", ("orders:write",), {"exportStatus": "failed"}),
     Call("POST", SITE + "orders/0000012345/cancel", ("orders:write",), {"reason": "x"}),
     Call("GET", SITE + "inventory/MUG-01", ("inventory:read",)),
     Call("GET", "status", ("status:read",), is_of_a_site=False),

@@ -50,7 +50,7 @@ PLACES = (
     ("GET", "sites/{}/orders", None),
     ("POST", "sites/{}/orders", order_document()),
     ("GET", "sites/NorthShop/orders/{}", None),
-    ("PATCH", "sites/NorthShop/orders/{}", {"exportStatus": "exported"}),
+    ("PATCH", "sites/NorthShop/orders/{}", {"exportStatus": "failed"}),
     ("POST", "sites/NorthShop/orders/{}/cancel", {"reason": "x"}),
     ("GET", "sites/{}/orders/{}", None),
     ("GET", "sites/NorthShop/inventory/{}", None),

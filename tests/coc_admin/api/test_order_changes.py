@@ -29,11 +29,16 @@ def rows() -> list[list[dict[str, Any]]]:
     return [list(m.objects.order_by("pk").values()) for m in (Order, OrderEvent, Movement)]
 
 
+def taken(api: Api, path: str) -> dict[str, Any]:
+    """Return the change by which order management takes the order as it is now."""
+    return {"exportStatus": "exported", "version": json.loads(api.get(path).content)["version"]}
+
+
 class TestExport:
     def test_taken_by_order_management(self, api: Api, outage: Scene) -> None:
         path = f"{LIST}/{outage.complete.order_no}"
 
-        answer = api.patch(path, {"exportStatus": "exported"})
+        answer = api.patch(path, taken(api, path))
 
         assert answer.status_code == 200
         assert json.loads(answer.content)["exportStatus"] == "exported"
@@ -42,8 +47,17 @@ class TestExport:
         assert (event.kind, event.actor, event.actor_kind) == ("export", "storefront", "api")
 
         before = rows()
-        assert api.patch(path, {"exportStatus": "exported"}).content == answer.content
+        assert api.patch(path, taken(api, path)).content == answer.content
         assert rows() == before
+
+    def test_nobody_takes_a_version_that_they_do_not_name(self, api: Api, outage: Scene) -> None:
+        path, before = f"{LIST}/{outage.complete.order_no}", rows()
+        for nothing in ({}, {"version": None}):
+            answer = api.patch(path, {"exportStatus": "exported"} | nothing)
+            problem(answer, 400, "invalid-request")
+            assert [one["field"] for one in json.loads(answer.content)["problems"]] == ["version"]
+        assert rows() == before
+        assert api.patch(path, taken(api, path)).status_code == 200
 
     def test_a_short_one_can_be_taken_too(self, api: Api, outage: Scene) -> None:
         answer = api.patch(f"{LIST}/{outage.partial.order_no}", {"exportStatus": "failed"})
@@ -55,16 +69,14 @@ class TestExport:
     def test_not_while_the_reservation_is_missing(
         self, api: Api, outage: Scene, which: str
     ) -> None:
-        before = rows()
-        answer = api.patch(
-            f"{LIST}/{getattr(outage, which).order_no}", {"exportStatus": "exported"}
-        )
+        path, before = f"{LIST}/{getattr(outage, which).order_no}", rows()
+        answer = api.patch(path, taken(api, path))
         problem(answer, 409, "export-refused")
         assert rows() == before
 
     def test_no_way_back(self, api: Api, outage: Scene) -> None:
         path = f"{LIST}/{outage.complete.order_no}"
-        api.patch(path, {"exportStatus": "exported"})
+        api.patch(path, taken(api, path))
         before = rows()
         for status in ("ready", "failed", "not_exported"):
             problem(api.patch(path, {"exportStatus": status}), 409, "export-refused")
@@ -78,7 +90,7 @@ class TestExport:
             ({"exportStatus": "EXPORTED"}, "exportStatus"),
             ({"exportStatus": None}, "exportStatus"),
             ({"exportStatus": ["exported"]}, "exportStatus"),
-            ({"exportStatus": "exported", "status": "cancelled"}, "status"),
+            ({"exportStatus": "failed", "status": "cancelled"}, "status"),
             ([], ""),
             ("exported", ""),
             (b"", ""),
@@ -135,7 +147,7 @@ class TestCancel:
 
     def test_an_exported_one_is_not(self, api: Api, outage: Scene) -> None:
         path = f"{LIST}/{outage.complete.order_no}"
-        api.patch(path, {"exportStatus": "exported"})
+        api.patch(path, taken(api, path))
         before = rows()
         problem(api.post(f"{path}/cancel", {"reason": "x"}), 409, "cannot-cancel")
         assert rows() == before

@@ -109,7 +109,7 @@ def test_one_order(api: Api, outage: Scene) -> None:
 
 def test_no_such_order(api: Api) -> None:
     problem(api.get(f"{LIST}/nothing"), 404, "not-found")
-    problem(api.patch(f"{LIST}/nothing", {"exportStatus": "exported"}), 404, "not-found")
+    problem(api.patch(f"{LIST}/nothing", {"exportStatus": "failed"}), 404, "not-found")
     problem(api.post(f"{LIST}/nothing/cancel", {"reason": "x"}), 404, "not-found")
 
 
@@ -253,7 +253,7 @@ def test_orders_of_another_site_are_not_there(api: Api, outage: Scene) -> None:
             api.get(base),
             api.post(base, {}),
             api.get(f"{base}/THEIRS"),
-            api.patch(f"{base}/THEIRS", {"exportStatus": "exported"}),
+            api.patch(f"{base}/THEIRS", {"exportStatus": "failed"}),
             api.post(f"{base}/THEIRS/cancel", {"reason": "x"}),
             api.get(f"sites/{site}/inventory/MUG-01"),
         ]
