@@ -12,6 +12,7 @@ from reconciliation.connection.call_counts import (
 )
 from reconciliation.connection.call_observer import StateObserver, observer
 from reconciliation.connection.call_rate import Pace, pace
+from reconciliation.connection.forced import ReasonRequired, force_offline, release_forced
 from reconciliation.connection.state import (
     ANSWERING,
     current,
@@ -22,15 +23,12 @@ from reconciliation.connection.state import (
 )
 from reconciliation.connection.transitions import (
     RELAPSE,
-    ReasonRequired,
-    force_offline,
     is_drained,
     lose_if_unanswered,
     mark_online_if_drained,
     mark_recovering,
     note_bad_probe,
     note_good_probe,
-    release_forced,
 )
 from reconciliation.connection.verdict import has_trouble, healths, is_lost, is_slow
 

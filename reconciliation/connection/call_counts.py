@@ -22,8 +22,9 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce, Greatest, Least
 
+from reconciliation.connection.outage_rows import MAX_REASON
 from reconciliation.connection.state import current, may_call, row, settings_digest
-from reconciliation.connection.transitions import MAX_REASON, lose, lose_if_unanswered
+from reconciliation.connection.transitions import lose, lose_if_unanswered
 from reconciliation.connection.verdict import SLOW_FOR
 from reconciliation.models import CallHealth, CallKind, ConnectionState, OfflineCause
 from reconciliation.reasons import columns, say

@@ -15,9 +15,15 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, Q
 
-from orders.actors import Actor, job
+from orders.actors import job
 from orders.models import Order, OrderStatus
 from reconciliation.connection import trials
+from reconciliation.connection.outage_rows import (
+    MAX_REASON,
+    open_outage,
+    take_seriously,
+    write_change,
+)
 from reconciliation.connection.state import (
     ANSWERING,
     current,
@@ -31,12 +37,11 @@ from reconciliation.models import (
     CallHealth,
     CallKind,
     Connection,
-    ConnectionChange,
     ConnectionState,
     OfflineCause,
     Outage,
 )
-from reconciliation.reasons import Reason, columns, say
+from reconciliation.reasons import columns, say
 
 logger = logging.getLogger(__name__)
 
@@ -47,14 +52,6 @@ HOLDS = (timedelta(seconds=60), timedelta(seconds=120), timedelta(seconds=300))
 SAME_OUTAGE = timedelta(minutes=10)
 _OTHER_THAN_CALLS = (*OWN_FAULTS, OfflineCause.FORCED)
 OBSERVER = job("connection")
-MAX_REASON = 500
-
-
-class ReasonRequired(ValueError):
-    """An operator wants to force or release the connection and gave no reason."""
-
-    def __init__(self) -> None:
-        super().__init__("Say why: the reason is shown to everyone who works with this outage.")
 
 
 def lose_if_unanswered(now: datetime) -> bool:
@@ -130,7 +127,7 @@ def lose(
                 next_trial_at=None,
                 **_hold(before, now),
             ):
-                outage = _open_outage(
+                outage = open_outage(
                     cause=cause,
                     reason=reason,
                     lost_at=lost_at,
@@ -138,7 +135,7 @@ def lose(
                     goes_on=_is_relapse(before, now, cause=cause)
                     or (by_writes and _just_came_back_unproven(before, now)),
                 )
-                _write_change(outage, old, ConnectionState.OFFLINE, OBSERVER, reason, now)
+                write_change(outage, old, ConnectionState.OFFLINE, OBSERVER, reason, now)
                 return True
     _change_cause(now=now, cause=cause, reason=reason, condition=condition)
     return False
@@ -187,8 +184,8 @@ def _change_cause(*, now: datetime, cause: OfflineCause, reason: str, condition:
             if outage is not None and _was_mistaken(outage, cause):
                 Outage.objects.filter(pk=outage.pk, cause=outage.cause).update(cause=cause)
             if outage is not None:
-                _take_seriously(outage, cause=cause, reason=reason)
-            _write_change(outage, offline, offline, OBSERVER, reason, now)
+                take_seriously(outage, cause=cause, reason=reason)
+            write_change(outage, offline, offline, OBSERVER, reason, now)
 
 
 def _was_mistaken(outage: Outage, cause: OfflineCause) -> bool:
@@ -263,7 +260,7 @@ def mark_recovering(now: datetime) -> bool:
         )
         Outage.objects.filter(is_open=True).update(recovered_at=now)
         outage = Outage.objects.filter(is_open=True).first()
-        _write_change(
+        write_change(
             outage, ConnectionState.OFFLINE, ConnectionState.RECOVERING, OBSERVER, reason, now
         )
         return True
@@ -297,134 +294,7 @@ def mark_online_if_drained(now: datetime) -> bool:
             return False
         outage = Outage.objects.filter(is_open=True).first()
         Outage.objects.filter(is_open=True).update(is_open=False, drained_at=now)
-        _write_change(
+        write_change(
             outage, ConnectionState.RECOVERING, ConnectionState.ONLINE, OBSERVER, reason, now
         )
         return True
-
-
-def force_offline(*, actor: Actor, reason: str, now: datetime, is_practice: bool = False) -> bool:
-    """Take the connection offline until it is released; opens an outage or keeps the open one.
-
-    Returns False if it was forced already (nothing changes). Raises ReasonRequired.
-    `is_practice` marks the outage that this opens.
-    """
-    reason = _given(reason)
-    while (old := ConnectionState(current().state)) != ConnectionState.FORCED_OFFLINE:
-        with transaction.atomic():
-            if (
-                row()
-                .filter(state=old)
-                .update(
-                    state=ConnectionState.FORCED_OFFLINE,
-                    cause=OfflineCause.FORCED,
-                    since=now,
-                    **columns("reason", reason, limit=MAX_REASON),
-                    forced_by=actor.name[:150],
-                    good_probes=0,
-                )
-            ):
-                outage = _open_outage(
-                    cause=OfflineCause.FORCED,
-                    reason=reason,
-                    lost_at=now,
-                    now=now,
-                    is_practice=is_practice,
-                )
-                _write_change(outage, old, ConnectionState.FORCED_OFFLINE, actor, reason, now)
-                return True
-    return False
-
-
-def release_forced(*, actor: Actor, reason: str, now: datetime) -> bool:
-    """End a forced outage: OFFLINE, until probes find that OCI answers; never ONLINE at once.
-
-    Returns False if the connection was not forced (nothing changes). Raises ReasonRequired.
-    """
-    reason = _given(reason)
-    with transaction.atomic():
-        if (
-            not row()
-            .filter(state=ConnectionState.FORCED_OFFLINE)
-            .update(
-                state=ConnectionState.OFFLINE,
-                since=now,
-                **columns("reason", reason, limit=MAX_REASON),
-                forced_by="",
-                good_probes=0,
-                proved_at=None,
-                relapses=0,
-                held_until=None,
-            )
-        ):
-            return False
-        outage = Outage.objects.filter(is_open=True).first()
-        _write_change(
-            outage, ConnectionState.FORCED_OFFLINE, ConnectionState.OFFLINE, actor, reason, now
-        )
-        return True
-
-
-def _given(reason: str) -> str:
-    if isinstance(reason, Reason):
-        return reason
-    reason = reason.strip()[:MAX_REASON]
-    if not reason:
-        raise ReasonRequired
-    return reason
-
-
-def _open_outage(
-    *,
-    cause: OfflineCause,
-    reason: str,
-    lost_at: datetime,
-    now: datetime,
-    goes_on: bool = False,
-    is_practice: bool = False,
-) -> Outage:
-    """Return the open outage, or open one. The connection row is locked by the caller.
-
-    With `goes_on` the last one is opened again: it had not ended after all.
-    """
-    outage = Outage.objects.filter(is_open=True).first()
-    if outage is None and goes_on:
-        outage = Outage.objects.order_by("-pk").first()
-    if outage is None:
-        return Outage.objects.create(
-            cause=cause,
-            **columns("reason", reason, limit=MAX_REASON),
-            lost_at=min(lost_at, now),
-            detected_at=now,
-            is_practice=is_practice,
-        )
-    # A relapse: it had not recovered after all.
-    Outage.objects.filter(pk=outage.pk).update(is_open=True, recovered_at=None, drained_at=None)
-    _take_seriously(outage, cause=cause, reason=reason)
-    return outage
-
-
-def _take_seriously(outage: Outage, *, cause: OfflineCause, reason: str) -> None:
-    """Make a practice outage a real one: OCI was lost before it was over."""
-    Outage.objects.filter(pk=outage.pk, is_practice=True).update(
-        is_practice=False, cause=cause, **columns("reason", reason, limit=MAX_REASON)
-    )
-
-
-def _write_change(
-    outage: Outage | None,
-    old: ConnectionState,
-    new: ConnectionState,
-    actor: Actor,
-    reason: str,
-    now: datetime,
-) -> None:
-    ConnectionChange.objects.create(
-        at=now,
-        outage=outage,
-        old_state=old,
-        new_state=new,
-        actor=actor.name[:150],
-        **columns("reason", reason, limit=MAX_REASON),
-    )
-    logger.warning("The connection to OCI went from %s to %s: %s", old, new, reason)

@@ -34,6 +34,8 @@ SOURCES = (
     "reconciliation/maintenance/retention.py",
     "reconciliation/maintenance/sweep.py",
     "reconciliation/connection/call_counts.py",
+    "reconciliation/connection/forced.py",
+    "reconciliation/connection/outage_rows.py",
     "reconciliation/connection/transitions.py",
     "reconciliation/monitor/recovery.py",
     "reconciliation/outages/planned.py",
@@ -292,5 +294,5 @@ def test_no_sentence_is_written_down_without_a_code(source: str) -> None:
 
 
 def test_sentences_are_found_in_the_sources() -> None:
-    found = set(_sentences(ROOT / "reconciliation/connection/transitions.py"))
+    found = set(_sentences(ROOT / "reconciliation/connection/forced.py"))
     assert found == {"Say why: the reason is shown to everyone who works with this outage."}
