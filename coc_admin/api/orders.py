@@ -142,7 +142,8 @@ def change_order(
     """Change the export status: order management has taken an order, or failed to.
 
     With exported, name the version that you took: 409 order-changed if it is no longer the current
-    one. Refused while the reservation is missing. Ready after failed resubmits the order. Idempotent.
+    one. Refused while the reservation is missing. Ready after failed resubmits the order.
+    Idempotent.
     """
     token = token_of(request)
     order = _order(site_of(token, site_id), order_no)
