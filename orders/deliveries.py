@@ -5,13 +5,14 @@ OCI's ATO counts futures, so other orders may have them. A date is a suggestion 
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Sum
 
 from orders import promises
@@ -19,6 +20,16 @@ from orders.fields import ZERO
 from orders.ledger import Figure, Key, records_of
 from orders.models import Delivery, Order
 from orders.units import open_units
+
+_EXPECTING_POSTGRESQL = """\
+SELECT DISTINCT r.sku FROM orders_delivery d JOIN orders_inventoryrecord r ON r.id = d.record_id
+WHERE r.inventory_list_id = %s AND r.sku = ANY(%s)
+"""
+
+_EXPECTING_SQLITE = """\
+SELECT DISTINCT r.sku FROM orders_delivery d JOIN orders_inventoryrecord r ON r.id = d.record_id
+WHERE r.inventory_list_id = %s AND r.sku IN (SELECT value FROM json_each(%s))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +62,10 @@ def note(figures: Iterable[Figure]) -> int:
     Figures name SKUs of records that are there. The same deliveries change nothing.
     """
     told = {figure.key: dict(figure.deliveries) for figure in figures}
+    expecting = _expecting(told)
+    told = {key: now for key, now in told.items() if now or key in expecting}
+    if not told:
+        return 0
     with transaction.atomic():
         known: dict[Key, dict[datetime, Decimal]] = defaultdict(dict)
         rows = Delivery.objects.filter(promises.of_keys(told)).select_related("record")
@@ -71,6 +86,25 @@ def note(figures: Iterable[Figure]) -> int:
             ignore_conflicts=True,
         )
     return len(changed)
+
+
+def _expecting(keys: Iterable[Key]) -> set[Key]:
+    """Return those of `keys` of which deliveries are known."""
+    # Where OCI tells no futures at all, as in most shops, nothing more is asked.
+    if not Delivery.objects.exists():
+        return set()
+    by_list: dict[str, list[str]] = defaultdict(list)
+    for list_id, sku in keys:
+        by_list[list_id].append(sku)
+    found: set[Key] = set()
+    with connection.cursor() as cursor:
+        for list_id, skus in sorted(by_list.items()):
+            if connection.vendor == "postgresql":
+                cursor.execute(_EXPECTING_POSTGRESQL, [list_id, skus])
+            else:
+                cursor.execute(_EXPECTING_SQLITE, [list_id, json.dumps(skus)])
+            found.update((list_id, sku) for (sku,) in cursor.fetchall())
+    return found
 
 
 def suggest(order: Order, *, now: datetime) -> Suggestion:

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db import IntegrityError, transaction
-from django.db.models import Case, Q, Value, When
+from django.db import transaction
+from django.db.models import Q
 
-from orders.fields import ZERO, QuantityField
-from orders.ledger.rows import (
-    _CHUNK,
-    Figure,
-    LedgerChanged,
-    _move,
-    _write,
-    add_untracked,
-    records_of,
-)
-from orders.models import Hold, HoldState, InventoryRecord, Movement, MovementReason, Promise
+from orders.cursors import among
+from orders.fields import ZERO, QuantityField, from_thousandths, thousandths
+from orders.ledger import figure_statements as statements
+from orders.ledger.figure_statements import Known
+from orders.ledger.rows import _CHUNK, Figure, Key, LedgerChanged, _move, _write
+from orders.models import Hold, HoldState, InventoryRecord, MovementReason, Promise
 
 _NONE_APART = timedelta(0)
+_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +33,10 @@ class _Snapshot:
     reason: MovementReason
     now: datetime
 
-    def is_late(self, record: InventoryRecord) -> bool:
-        """Whether the record has a figure that may be newer."""
-        known = record.snapshot_at
-        return known is not None and (known >= self.taken_at or known > self.taken_at - self.apart)
+    @property
+    def stamp(self) -> statements.Stamp:
+        """What the statements write of it."""
+        return statements.Stamp(self.taken_at, self.now, str(self.reason))
 
 
 def apply_snapshot(
@@ -52,6 +48,7 @@ def apply_snapshot(
     reason: MovementReason = MovementReason.SNAPSHOT,
     apart: timedelta = _NONE_APART,
     is_feed: bool = False,
+    are_new: bool = False,
 ) -> int:
     """Apply OCI's figures to the ledger; return how many records changed their snapshot.
 
@@ -62,101 +59,136 @@ def apply_snapshot(
     Figures of one call are applied in chunks, each a transaction of its own.
 
     A feed (`is_feed`) reports each change once. Ignored changes are marked, so that OCI is asked
-    for the SKU again `lag` later.
+    for the SKU again `lag` later. `are_new` says that most SKUs have no record yet: the records are
+    added without a look for them.
     """
     snapshot = _Snapshot(taken_at, lag, apart, is_feed, reason, now)
     latest = {figure.key: figure for figure in figures}
     keys = sorted(latest)
     changed = 0
     for start in range(0, len(keys), _CHUNK):
-        chunk = [latest[key] for key in keys[start : start + _CHUNK]]
-        with transaction.atomic():
-            listed = [figure for figure in chunk if not figure.gone]
-            known = records_of([figure.key for figure in listed])
-            new = [figure for figure in listed if figure.key not in known]
-            if new and _add_new(new, snapshot):
-                changed += len(new)
-                added = {figure.key for figure in new}
-                chunk = [figure for figure in chunk if figure.key not in added]
-            else:
-                add_untracked([figure.key for figure in new])
-            changed += _apply_chunk(chunk, snapshot)
+        chunk = {key: latest[key] for key in keys[start : start + _CHUNK]}
+        if are_new and _add_chunk(chunk, snapshot):
+            changed += len(chunk)
+            continue
+        for _ in range(_TRIES):
+            applied = _apply_chunk(chunk, snapshot)
+            if applied is not None:
+                break
+        else:
+            raise LedgerChanged
+        changed += applied
     return changed
 
 
-def _add_new(figures: Sequence[Figure], snapshot: _Snapshot) -> bool:
-    """Add records with their first figure; False if another process has just added one."""
+def _add_chunk(figures: Mapping[Key, Figure], snapshot: _Snapshot) -> bool:
+    """Add records, in (list, SKU) order; False, with nothing done, if one of them is known.
+
+    Takes no other lock, so that nobody who waits for a new record can keep it waiting.
+    """
+    if any(figure.gone for figure in figures.values()):
+        return False
+    with transaction.atomic():
+        if _add(list(figures.values()), snapshot) == len(figures):
+            return True
+        transaction.set_rollback(True)
+    return False
+
+
+def _apply_chunk(figures: Mapping[Key, Figure], snapshot: _Snapshot) -> int | None:
+    """Apply figures in (list, SKU) order, in one transaction; return how many it took.
+
+    Return None, with nothing done, if another process has just added one of the records: it is
+    known the next time.
+    """
+    since = snapshot.taken_at - snapshot.apart
+    with transaction.atomic():
+        records = statements.lock(list(figures), taken_at=snapshot.taken_at, since=since)
+        new = [fig for key, fig in figures.items() if key not in records and not fig.gone]
+        # After the locks: whoever waits for a new record of ours waits for nothing else of ours.
+        if new and _add(new, snapshot) != len(new):
+            transaction.set_rollback(True)
+            return None
+        return len(new) + _apply_known(records, figures, snapshot)
+
+
+def _add(figures: Sequence[Figure], snapshot: _Snapshot) -> int:
+    """Add records with their first figure; return how many no other process had just added."""
     rows = [
-        InventoryRecord(
-            inventory_list_id=figure.list_id,
+        statements.NewRecord(
+            list_id=figure.list_id,
             sku=figure.sku,
-            product_name=figure.product_name,
-            snapshot_ato=figure.ato,
-            ato=figure.ato,
-            snapshot_at=snapshot.taken_at,
-            safety_stock=figure.safety_stock,
+            name=figure.product_name,
+            ato=_stored(figure.ato),
+            safety_stock=_stored(figure.safety_stock),
         )
         for figure in figures
     ]
-    try:
-        with transaction.atomic():
-            added = InventoryRecord.objects.bulk_create(rows)
-    except IntegrityError:
-        return False
-    Movement.objects.bulk_create(
-        Movement(record=row, reason=snapshot.reason, ato_change=row.ato, at=snapshot.now)
-        for row in added
-        if row.ato
-    )
-    return True
+    return statements.add(rows, snapshot.stamp)
 
 
-def _apply_chunk(figures: Sequence[Figure], snapshot: _Snapshot) -> int:
-    records = records_of([figure.key for figure in figures], lock=True)
-    ids = [record.pk for record in records.values() if record.held]
-    droppable: dict[int, list[Hold]] = {}
-    settling: dict[int, Decimal] = {}
-    if snapshot.reason == MovementReason.SNAPSHOT and ids:
-        before = snapshot.taken_at - snapshot.lag
-        droppable, settling = _answered_holds(ids, before=before)
+def _apply_known(
+    records: Mapping[Key, Known], figures: Mapping[Key, Figure], snapshot: _Snapshot
+) -> int:
+    """Apply figures of locked records; return how many it took."""
     late: list[int] = []
-    free: list[tuple[InventoryRecord, Figure]] = []
-    changed = 0
-    others = []
-    for figure in figures:
-        record = records.get(figure.key)
-        if record is None or (figure.gone and not record.is_tracked):
+    free: list[tuple[Known, Figure]] = []
+    held: dict[int, Figure] = {}
+    for key, record in records.items():
+        figure = figures[key]
+        if figure.gone and record.snapshot_ato is None:
             continue
-        if snapshot.is_late(record):
-            if record.snapshot_at != snapshot.taken_at:
-                late.append(record.pk)
-            continue
-        changed += 1
-        before = record.snapshot_ato
-        if not record.held and not figure.product_name:
+        if record.is_late:
+            if not record.is_of_then:
+                late.append(record.id)
+        elif record.held or figure.product_name:
+            held[record.id] = figure
+        else:
             free.append((record, figure))
-            if figure.ato != before:
-                others.append(record.pk)
-            continue
-        drops = droppable.get(record.pk, [])
-        _apply_one(record, figure, snapshot, drops, settling.get(record.pk, ZERO))
-        if record.snapshot_ato != before:
-            others.append(record.pk)
-    _apply_free(free, snapshot)
+    others = _apply_held(held, snapshot) + _apply_free(free, snapshot)
     _forget_answers(others)
     if snapshot.is_feed and late:
-        InventoryRecord.objects.filter(pk__in=late).update(recheck_at=snapshot.now + snapshot.lag)
-    return changed
+        rows = InventoryRecord.objects.filter(pk__in=among(late))
+        rows.update(recheck_at=snapshot.now + snapshot.lag)
+    return len(held) + len(free)
 
 
 def _forget_answers(record_ids: Sequence[int]) -> None:
     """Note that the figures of records are others than those at which OCI was short for orders."""
     if not record_ids:
         return
-    answered = Promise.objects.filter(Q(is_refused=True) | Q(is_asked=True), record__in=record_ids)
+    answered = Promise.objects.filter(
+        Q(is_refused=True) | Q(is_asked=True), record__in=among(record_ids)
+    )
     ids = list(answered.order_by("pk").select_for_update().values_list("pk", flat=True))
     if ids:
         Promise.objects.filter(pk__in=ids).update(is_refused=False, is_asked=False)
+
+
+def _apply_held(figures: Mapping[int, Figure], snapshot: _Snapshot) -> list[int]:
+    """Write locked records with holds, or whose name comes with the figure.
+
+    Return those with another figure.
+    """
+    if not figures:
+        return []
+    records = {
+        record.pk: record for record in InventoryRecord.objects.filter(pk__in=among(list(figures)))
+    }
+    droppable: dict[int, list[Hold]] = {}
+    settling: dict[int, Decimal] = {}
+    ids = [pk for pk in figures if records[pk].held]
+    if snapshot.reason == MovementReason.SNAPSHOT and ids:
+        before = snapshot.taken_at - snapshot.lag
+        droppable, settling = _answered_holds(ids, before=before)
+    others = []
+    for pk, figure in figures.items():
+        record = records[pk]
+        was = record.snapshot_ato
+        _apply_one(record, figure, snapshot, droppable.get(pk, []), settling.get(pk, ZERO))
+        if record.snapshot_ato != was:
+            others.append(pk)
+    return others
 
 
 def _apply_one(
@@ -190,69 +222,44 @@ def _apply_one(
             _move(record, MovementReason.HOLD_DROPPED, held=-hold.quantity, hold=hold, now=now)
 
 
-def _apply_free(pairs: Sequence[tuple[InventoryRecord, Figure]], snapshot: _Snapshot) -> None:
-    """Write all records without holds in two statements.
+def _apply_free(pairs: Sequence[tuple[Known, Figure]], snapshot: _Snapshot) -> list[int]:
+    """Write all records without holds in two statements; return those with another figure.
 
     Their ATO is the figure itself. Raises LedgerChanged if there are holds by now.
     """
     same: list[int] = []
-    other: list[tuple[InventoryRecord, Figure]] = []
+    other: list[statements.Change] = []
+    changed: list[int] = []
     for record, figure in pairs:
-        is_same = (record.snapshot_ato, record.safety_stock) == (figure.ato, figure.safety_stock)
-        is_marked = record.recheck_at is not None or figure.gone != (record.gone_at is not None)
-        if is_same and not is_marked:
-            same.append(record.pk)
-        else:
-            other.append((record, figure))
-    stamps = {"snapshot_at": snapshot.taken_at, "updated_at": snapshot.now}
-    if same and _free(same).update(**stamps) != len(same):
-        raise LedgerChanged
-    if not other:
-        return
-    ids = [record.pk for record, _ in other]
-    ato = _by_record({record.pk: figure.ato for record, figure in other})
-    safety = _by_record({record.pk: figure.safety_stock for record, figure in other})
-    won = _free(ids).update(ato=ato, snapshot_ato=ato, safety_stock=safety, **stamps)
-    if won != len(other):
-        raise LedgerChanged
-    _mark_free(other, snapshot)
-    Movement.objects.bulk_create(
-        Movement(
-            record=record,
-            reason=snapshot.reason,
-            ato_change=figure.ato - record.ato,
-            at=snapshot.now,
+        ato, safety_stock = _stored(figure.ato), _stored(figure.safety_stock)
+        if ato != record.snapshot_ato:
+            changed.append(record.id)
+        elif (
+            safety_stock == record.safety_stock
+            and not record.is_due
+            and figure.gone == record.is_gone
+        ):
+            same.append(record.id)
+            continue
+        is_answered = record.is_answered and not snapshot.is_feed
+        other.append(
+            statements.Change(
+                record.id, record.ato, ato, safety_stock, figure.gone, is_answered=is_answered
+            )
         )
-        for record, figure in other
-        if figure.ato != record.ato
-    )
+    if same and statements.confirm(same, snapshot.stamp) != len(same):
+        raise LedgerChanged
+    if other and statements.change(other, snapshot.stamp) != len(other):
+        raise LedgerChanged
+    return changed
 
 
-def _free(ids: Sequence[int]):  # type: ignore[no-untyped-def]
-    return InventoryRecord.objects.filter(pk__in=ids, held=0)
-
-
-def _by_record(values: dict[int, Decimal]) -> Case:
-    """Return the expression that is the value of each record."""
-    field = QuantityField()
-    return Case(
-        *(When(pk=pk, then=Value(value, output_field=field)) for pk, value in values.items()),
-        output_field=field,
-    )
-
-
-def _mark_free(pairs: Sequence[tuple[InventoryRecord, Figure]], snapshot: _Snapshot) -> None:
-    """Mark SKUs as gone, back, or no longer due for another request."""
-    gone = [r.pk for r, figure in pairs if figure.gone and r.gone_at is None]
-    back = [r.pk for r, figure in pairs if not figure.gone and r.gone_at is not None]
-    asked = [r.pk for r, _ in pairs if r.recheck_at is not None and not _recheck_at(r, snapshot)]
-    for ids, values in (
-        (gone, {"gone_at": snapshot.now}),
-        (back, {"gone_at": None}),
-        (asked, {"recheck_at": None}),
-    ):
-        if ids:
-            InventoryRecord.objects.filter(pk__in=ids).update(**values)
+def _stored(quantity: Decimal) -> int:
+    """Return a figure as its column stores it; raises ValueError if it is not exact."""
+    stored = thousandths(quantity)
+    if abs(quantity) > QuantityField.max_abs or from_thousandths(stored) != quantity:
+        raise ValueError(f"{quantity!r} does not fit {QuantityField.places} decimals")
+    return stored
 
 
 def _gone_at(record: InventoryRecord, figure: Figure, now: datetime) -> datetime | None:

@@ -33,6 +33,10 @@ STOCK = "availability-records/exports"
 DOCUMENTS = "reservations/exports"
 _LONGEST_DOCUMENT = 5_000_000
 _MOST_TOKEN = 20_000
+_ZERO = Decimal(0)
+_PLAIN = 999_999_999
+# Made once: `json.loads` makes one for each line.
+_DECODER = json.JSONDecoder(parse_float=Decimal)
 
 # OCI's way to say that a SKU never runs out (see orders.models.inventory).
 UNLIMITED = Decimal(999_999_999)
@@ -231,7 +235,7 @@ def ato_of(*, ato: Decimal, on_hand: Decimal) -> Decimal:
 
 def _object_in(raw: bytes) -> Mapping[str, Any]:
     try:
-        return as_object(json.loads(raw.decode(), parse_float=Decimal), "A line")
+        return as_object(_DECODER.decode(raw.decode()), "A line")
     except (ValueError, ArithmeticError, RecursionError):
         raise MalformedAnswer(say("feed_not_json")) from None
 
@@ -250,7 +254,12 @@ def _stock_of(line: Mapping[str, Any]) -> StockLine:
 def _count(line: Mapping[str, Any], name: str) -> Decimal:
     """Return a count; a feed omits zeros, or has null (contract 2.3)."""
     value = line.get(name)
-    return Decimal(0) if value is None else as_quantity(value, name, rounded=True)
+    if value is None:
+        return _ZERO
+    # Nearly every count is a whole number within bounds, and there are millions of them.
+    if type(value) is int and 0 <= value <= _PLAIN:
+        return Decimal(value)
+    return as_quantity(value, name, rounded=True)
 
 
 def _deltas_of(body: Mapping[str, Any], place: Place) -> Deltas:

@@ -66,17 +66,27 @@ def _apart(feed: StockFeed | None, *, taken_at: datetime, lag: timedelta) -> tim
 
 
 def apply_feed(
-    figures: Sequence[Figure], *, taken_at: datetime, clock: Callable[[], datetime]
+    figures: Sequence[Figure],
+    *,
+    taken_at: datetime,
+    clock: Callable[[], datetime],
+    are_new: bool = False,
 ) -> int:
     """Bring the figures of a feed into the ledger; return how many it took.
 
-    Raises LedgerChanged if records are too busy: the feed must bring these figures once more.
+    `are_new`: most of these SKUs are not known yet. Raises LedgerChanged if records are too busy:
+    the feed must bring these figures once more.
     """
     lag = timedelta(seconds=settings.COC_OCI_READ_LAG)
     for attempt in range(_FEED_TRIES):
         try:
             return ledger.apply_snapshot(
-                figures=figures, taken_at=taken_at, lag=lag, now=clock(), is_feed=True
+                figures=figures,
+                taken_at=taken_at,
+                lag=lag,
+                now=clock(),
+                is_feed=True,
+                are_new=are_new,
             )
         except LedgerChanged:
             if attempt == _FEED_TRIES - 1:

@@ -20,15 +20,17 @@ from reconciliation.stock_mirror import feeds
 
 logger = logging.getLogger(__name__)
 
-# Answers in a row of one list, before the others have their turn.
-MOST_ANSWERS = 50
+# Answers in a row of one list, before the others have their turn: some 1,000 changes.
+MOST_ANSWERS = 5
 # Figures of one transaction: it keeps an order that wants one of these SKUs for so long only.
 CHUNK = 250
 
 
-def follow(feed: StockFeed, *, client: FeedClient, clock: Callable[[], datetime]) -> int:
-    """Bring what changed into the ledger; return how many figures it took. Raises no OciError."""
-    applied = 0
+def follow(feed: StockFeed, *, client: FeedClient, clock: Callable[[], datetime]) -> bool:
+    """Bring what changed into the ledger, up to MOST_ANSWERS answers; True if OCI has more.
+
+    Raises no OciError.
+    """
     for _ in range(MOST_ANSWERS):
         asked_at = clock()
         try:
@@ -36,28 +38,28 @@ def follow(feed: StockFeed, *, client: FeedClient, clock: Callable[[], datetime]
         except OciRefused as refusal:
             # Expired, unreadable, or of a place that is not there any more.
             feeds.note_token_lost(feed, why=refusal.reason)
-            return applied
+            return False
         except OciError as error:
             feeds.note_error(feed, error, now=clock(), exporting=False)
-            return applied
+            return False
         figures = list(figures_of(feed.inventory_list, answer.lines))
         lost = stock_figures.sold_out_at_once(feed.pk, figures)
         if lost:
             feeds.note_token_lost(feed, why=say("feed_sold_out", skus=lost))
-            return applied
+            return False
         try:
             for chunk in chunks(figures):
-                applied += bring_in(chunk, taken_at=asked_at, clock=clock)
+                bring_in(chunk, taken_at=asked_at, clock=clock)
         except LedgerChanged:
             # The token stays where it is: the next turn brings the same changes.
             logger.info("Busy records of list %s; its changes are asked for again.", feed.pk)
-            return applied
+            return False
         moved = feeds.note_changes(
             feed, token=answer.token, asked_at=asked_at, is_all=not answer.again
         )
         if not moved or not answer.again:
-            return applied
-    return applied
+            return False
+    return True
 
 
 def figures_of(list_: InventoryList, lines: Iterable[StockLine]) -> Iterator[Figure]:
@@ -77,10 +79,14 @@ def figures_of(list_: InventoryList, lines: Iterable[StockLine]) -> Iterator[Fig
 
 
 def bring_in(
-    figures: Sequence[Figure], *, taken_at: datetime, clock: Callable[[], datetime]
+    figures: Sequence[Figure],
+    *,
+    taken_at: datetime,
+    clock: Callable[[], datetime],
+    are_new: bool = False,
 ) -> int:
     """Bring a chunk of a feed and its deliveries in; return how many figures were taken."""
-    applied = stock_figures.apply_feed(figures, taken_at=taken_at, clock=clock)
+    applied = stock_figures.apply_feed(figures, taken_at=taken_at, clock=clock, are_new=are_new)
     deliveries.note(figures)
     return applied
 

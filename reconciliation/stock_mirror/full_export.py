@@ -135,7 +135,8 @@ def _import(feed: StockFeed, file: IO[bytes], clock: Callable[[], datetime], pau
     file.seek(0)
     for chunk in chunks(figures_of(feed.inventory_list, _stock(feed, file))):
         pause(0)
-        changes.bring_in(chunk, taken_at=taken_at, clock=clock)
+        are_new = feed.exported_at is None
+        changes.bring_in(chunk, taken_at=taken_at, clock=clock, are_new=are_new)
 
 
 def _stock(feed: StockFeed, file: IO[bytes]) -> Iterator[StockLine]:

@@ -34,7 +34,8 @@ LONGEST_PAUSE = 10.0
 class StockMirror:
     """One poller. `holder` names it among the others; `clock` gives the time of each call.
 
-    Changes are asked for in the loop; beside it one thread brings in one full export at a time, so
+    Changes are asked for in the loop, a bounded number of each list in turn, so that a list with a
+    backlog keeps no other waiting. Beside it one thread brings in one full export at a time, so
     that a long export keeps no other list from its changes.
     """
 
@@ -42,6 +43,8 @@ class StockMirror:
     client: FeedClient
     clock: Callable[[], datetime]
     leads: bool = False
+    # Whether a list has more changes than it was given time for: the next turn comes at once.
+    is_behind: bool = False
     turns: int = 0
     _stop: threading.Event = field(default_factory=threading.Event)
     _export: threading.Thread | None = None
@@ -56,7 +59,8 @@ class StockMirror:
             while not stop.is_set():
                 started = time.monotonic()
                 self._turns.take(self.turn)
-                pause = self._turns.pause(settings.COC_STOCK_FEED_SECONDS, longest=LONGEST_PAUSE)
+                usual = 0.0 if self.is_behind else settings.COC_STOCK_FEED_SECONDS
+                pause = self._turns.pause(usual, longest=LONGEST_PAUSE)
                 stop.wait(max(0.05, pause - (time.monotonic() - started)))
             self.stand_down()
         finally:
@@ -65,6 +69,7 @@ class StockMirror:
     def turn(self) -> bool:
         """Ask for the changes of every list that is due; True if this poller leads."""
         self.turns += 1
+        self.is_behind = False
         now = self.clock()
         self.leads = leases.take(name=LEASE, holder=self.holder, seconds=LEASE_SECONDS, now=now)
         if not self.leads:
@@ -73,7 +78,8 @@ class StockMirror:
         # While OFFLINE one good answer proves little, and nobody wants what is forced offline.
         if self._may_call(now):
             for feed in feeds.due_for_changes(now):
-                changes.follow(feed, client=self.client, clock=self.clock)
+                has_more = changes.follow(feed, client=self.client, clock=self.clock)
+                self.is_behind = self.is_behind or has_more
                 self.turns += 1
             self._start_export(now)
         self._measure(now)

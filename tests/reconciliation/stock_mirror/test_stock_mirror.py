@@ -18,7 +18,7 @@ from reconciliation import connection
 from reconciliation.models import ConnectionState, FeedState, StockFeed
 from reconciliation.oci.feeds import FeedClient
 from reconciliation.reservation import stock_figures
-from reconciliation.stock_mirror import StockMirror, full_export
+from reconciliation.stock_mirror import StockMirror, changes, full_export
 from tests import factories
 from tests.engine import Engine, set_connection
 from tests.reconciliation.oci.simulator_process import SimulatorProcess
@@ -97,6 +97,27 @@ def test_more_changes_than_one_answer_holds_come_in_one_turn(mirror: Mirror) -> 
     mirror.turn()
     assert len(mirror.ours()) == 751
     assert mirror.ours() == mirror.theirs()
+
+
+def test_a_list_with_a_backlog_keeps_no_other_waiting(mirror: Mirror) -> None:
+    mirror.stock(MUG=1)
+    mirror.export()
+    mirror.stock(**{f"{sku}-{n}": n + 1 for sku in MANY for n in range(7)})
+
+    def asked() -> int:
+        return sum(call["operation"] == "deltas" for call in mirror.oci.requests())
+
+    # An answer of the simulator has 200 changes: nine are due for each list, of which it has five.
+    mirror.clock.go(1)
+    assert mirror.poller.turn()
+    assert (asked(), mirror.poller.is_behind) == (2 * changes.MOST_ANSWERS, True)
+    assert len(mirror.ours()) < 1751
+    # The list is not held to be current before it has all.
+    assert mirror.feed().current_at == mirror.feed().exported_at
+    assert mirror.poller.turn()
+    assert (asked(), mirror.poller.is_behind) == (18, False)
+    assert mirror.ours() == mirror.theirs()
+    assert mirror.feed().current_at == mirror.clock()
 
 
 def test_what_is_held_stays_on_top_and_an_older_figure_never_overwrites_a_newer(
