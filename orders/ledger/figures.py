@@ -19,6 +19,7 @@ from orders.ledger.rows import (
     _move,
     _write,
     add_untracked,
+    known_of,
     records_of,
 )
 from orders.models import Hold, HoldState, InventoryRecord, Movement, MovementReason, Promise
@@ -72,7 +73,7 @@ def apply_snapshot(
         chunk = [latest[key] for key in keys[start : start + _CHUNK]]
         with transaction.atomic():
             listed = [figure for figure in chunk if not figure.gone]
-            known = records_of([figure.key for figure in listed])
+            known = known_of([figure.key for figure in listed])
             new = [figure for figure in listed if figure.key not in known]
             if new and _add_new(new, snapshot):
                 changed += len(new)

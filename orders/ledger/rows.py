@@ -64,6 +64,21 @@ def records_of(keys: Iterable[Key], *, lock: bool = False) -> dict[Key, Inventor
     return found
 
 
+def known_of(keys: Iterable[Key]) -> set[Key]:
+    """Return those of `keys` that have a record."""
+    by_list: dict[str, list[str]] = defaultdict(list)
+    for list_id, sku in keys:
+        by_list[list_id].append(sku)
+    found: set[Key] = set()
+    for list_id, skus in sorted(by_list.items()):
+        for start in range(0, len(skus), _CHUNK):
+            rows = InventoryRecord.objects.filter(
+                inventory_list_id=list_id, sku__in=skus[start : start + _CHUNK]
+            )
+            found.update((list_id, sku) for sku in rows.values_list("sku", flat=True))
+    return found
+
+
 def get_ato(list_id: str, sku: str) -> InventoryRecord | None:
     """Return the record of one SKU, or None if it is not known."""
     return records_of([(list_id, sku)]).get((list_id, sku))
