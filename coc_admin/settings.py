@@ -320,7 +320,11 @@ Q_CLUSTER = {
     "ack_failures": False,
     # After a stop of days, missed schedules fire once.
     "catch_up": False,
-    "poll": 0.2,
+    # A task waits for a look up to so long.
+    "poll": 0.5,
+    # A worker that died is replaced so soon; the cluster's state is signed and stored as often.
+    # Taken off the time of a task until it is 0, so every limit in seconds must be a multiple.
+    "guard_cycle": 1,
     # Successes are not kept: our own rows are the record (and saving them costs throughput).
     "save_limit": -1,
     "recycle": 500,
@@ -329,6 +333,7 @@ Q_CLUSTER = {
 }
 if COC_BROKER == "orm":
     Q_CLUSTER["orm"] = "default"
+    Q_CLUSTER["broker_class"] = "reconciliation.queue.orm_broker.OrmBroker"
 else:
     Q_CLUSTER["redis"] = COC_BROKER
 

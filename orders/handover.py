@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Q, QuerySet, Value, When
 
 from orders import events, lifecycle
 from orders.actors import Actor
@@ -79,14 +79,19 @@ def _columns_of_short(site: Site, now: datetime) -> dict[str, Any]:
 def hand_over_due(*, actor: Actor, now: datetime, limit: int = MOST) -> int:
     """Hand over the short orders whose time has come; return how many. Safe twice."""
     # Asked each second: mostly no time has come, decided or not.
-    if not Order.objects.filter(export_due_at__lte=now).exists():
+    if not due(now).exists():
         return 0
-    due = Order.objects.filter(UNDECIDED, export_due_at__lte=now).order_by("export_due_at", "pk")
+    found = due(now).filter(UNDECIDED).order_by("export_due_at", "pk")
     reason = say("handover_due")
     return sum(
         _make_ready(pk, Q(export_due_at__lte=now), actor=actor, reason=reason, now=now)
-        for pk in list(due.values_list("pk", flat=True)[:limit])
+        for pk in list(found.values_list("pk", flat=True)[:limit])
     )
+
+
+def due(now: Any) -> QuerySet[Order]:
+    """Return the orders whose time has come at `now`, a moment or an expression; also decided."""
+    return Order.objects.filter(export_due_at__lte=now)
 
 
 def hand_over_now(*, order_id: int, actor: Actor, reason: str, now: datetime) -> Order:

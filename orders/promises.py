@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
@@ -282,8 +283,11 @@ def places_of(order_ids: Collection[int], *, now: datetime) -> Mapping[int, dict
     return dict(found)
 
 
-def overdue(now: datetime) -> QuerySet[Order]:
-    """Return undecided short orders that lost their place, since their promised date has passed."""
+def overdue(now: Any) -> QuerySet[Order]:
+    """Return undecided short orders that lost their place, since their promised date has passed.
+
+    `now` is a moment or an expression.
+    """
     late = Order.objects.filter(lifecycle.open_to(Action.KEEP_PLACE), promised_until__lte=now)
     return late.filter(UNSETTLED).order_by("captured_at", "id")
 

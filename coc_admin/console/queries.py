@@ -108,10 +108,14 @@ def sorted_orders(orders: QuerySet[Order], sort: str) -> QuerySet[Order]:
     return ORDER_SORTS[sort].sorted(orders)
 
 
-def count_up_to(rows: QuerySet[Any]) -> tuple[int, bool]:
-    """Return how many there are, at most 10,000, and whether there are more."""
-    number = rows.order_by()[: MOST_COUNTED + 1].count()
-    return min(number, MOST_COUNTED), number > MOST_COUNTED
+def count_up_to(rows: QuerySet[Any], *, of_customer: bool = False) -> tuple[int, bool]:
+    """Return how many there are, at most 10,000, and whether there are more.
+
+    At most 1,000 `of_customer`: the names of many orders are read to count those that fit.
+    """
+    most = MOST_CUSTOMERS if of_customer else MOST_COUNTED
+    number = rows.order_by()[: most + 1].count()
+    return min(number, most), number > most
 
 
 def counts_of_runs(

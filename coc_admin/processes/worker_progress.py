@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from django.db import DatabaseError, OperationalError, connection
-from django.db.models import Max
+from django.db.models import F, QuerySet
 
 from coc_admin.processes.watchdog import Progress, Watchdog
+from orders.standing_queries import Look
 from reconciliation.models import Batch
 from reconciliation.queue import broker, enqueue, heartbeats
 
@@ -16,12 +18,22 @@ log = logging.getLogger(__name__)
 
 def read() -> Progress:
     """Return the marks that move while a worker works: its beat, and batches of the active run."""
-    work = Batch.objects.filter(run__is_active=True).aggregate(
-        started=Max("started_at"), finished=Max("finished_at")
-    )
-    return Progress(
-        beat_at=heartbeats.last_beat(heartbeats.WORKER), work=tuple(sorted(work.items()))
-    )
+    seen = _look()
+    return Progress(beat_at=seen["beat"], work=(seen["started"], seen["finished"]))
+
+
+def _questions() -> dict[str, QuerySet[Any]]:
+    batches = Batch.objects.filter(run__is_active=True)
+    return {
+        "beat": heartbeats.of(heartbeats.WORKER).values_list("beat_at"),
+        **{
+            name: batches.order_by(F(f"{name}_at").desc(nulls_last=True)).values_list(f"{name}_at")
+            for name in ("started", "finished")
+        },
+    }
+
+
+_look = Look(_questions)
 
 
 def nudge() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db.models import (
     Count,
+    Exists,
     F,
     FilteredRelation,
     FloatField,
@@ -177,10 +178,11 @@ class Sums:
 def sums_up_to(orders: QuerySet[Order], most: int) -> tuple[int, Sums | None]:
     """Return the number of `orders`, at most `most`, and their sums; None if there are more.
 
-    One query, which reads no more orders than counting them up to `most` does.
+    One query, or two for none and for too many, which are not summed up.
     """
-    first = orders.order_by().values("pk")[: most + 1]
-    joined: QuerySet[Any] = _with_short_items(Order.objects.order_by().filter(pk__in=first))
+    keys = orders.order_by().values("pk")
+    wanted = Order.objects.order_by().filter(~Exists(keys[most:]), pk__in=keys[: most + 1])
+    joined: QuerySet[Any] = _with_short_items(wanted)
     rows = list(
         joined.values("currency")
         .annotate(
@@ -191,9 +193,9 @@ def sums_up_to(orders: QuerySet[Order], most: int) -> tuple[int, Sums | None]:
         )
         .order_by("currency")
     )
-    number = sum(row["number"] for row in rows)
-    if number > most:
+    if not rows and keys[most:].exists():
         return most, None
+    number = sum(row["number"] for row in rows)
     return number, Sums(
         orders=number,
         units=sum((row["units"] or ZERO for row in rows), ZERO),

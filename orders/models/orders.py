@@ -220,6 +220,12 @@ class Order(models.Model):
                 condition=Q(export_due_at__isnull=False),
                 name="orders_to_hand_over",
             ),
+            # Few orders have one; the alerts ask whose has passed.
+            models.Index(
+                fields=["promised_until"],
+                condition=Q(promised_until__isnull=False),
+                name="orders_by_promised_date",
+            ),
             # Few orders have one; the sweep compares them with the rows of remedies.
             models.Index(
                 fields=["id"],

@@ -12,6 +12,7 @@ from django.db.models import Case, F, IntegerField, Q, QuerySet, Value, When
 
 from orders.actors import Actor, job
 from orders.models import ActorKind
+from orders.standing_queries import Rows
 from reconciliation.alerts.rule import UNTIL, Data, Found, Rule
 from reconciliation.alerts.rules import RULES
 from reconciliation.alerts.text import FROZEN
@@ -181,10 +182,16 @@ def record(
 def open_contexts() -> dict[str, set[str]]:
     """Return the contexts of the open alerts by descriptor; one query."""
     found: dict[str, set[str]] = defaultdict(set)
-    rows = Alert.objects.filter(state=AlertState.OPEN).order_by()
-    for descriptor, context in rows.values_list("descriptor", "context"):
+    for descriptor, context in _open():
         found[descriptor].add(context)
     return found
+
+
+_open = Rows(
+    lambda: (
+        Alert.objects.filter(state=AlertState.OPEN).order_by().values_list("descriptor", "context")
+    )
+)
 
 
 def resolve_others(*, descriptor: str, keep: Collection[str], now: datetime) -> int:

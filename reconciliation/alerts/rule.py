@@ -8,18 +8,20 @@ data makes the same sentence later, and in every language.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders.standing_queries import Given
 from reconciliation.alerts import phrases
 from reconciliation.alerts.site_figures import Sites
 from reconciliation.models import Alert, Outage, Priority
@@ -88,6 +90,14 @@ class Rule(ABC):
     def button_for(self, data: Data) -> Promise:
         """Return the label of the button, for a rule whose link depends on the matter."""
         return self.button
+
+    def signs(self, now: Given) -> Sequence[QuerySet[Any]] | None:
+        """Return questions that all have no rows while there is nothing to find.
+
+        They are asked in one statement with those of all rules, so that a quiet shop costs little;
+        None if the rule has none and is always looked at. `now` is the moment of the look.
+        """
+        return None
 
     @abstractmethod
     def find(self, facts: Facts) -> Iterable[Found]:

@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import (
     Case,
+    CharField,
     Exists,
     F,
     PositiveIntegerField,
@@ -22,6 +23,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce, Greatest, Least
 
+from orders.standing_queries import Change, Given
 from reconciliation.connection.outage_rows import MAX_REASON
 from reconciliation.connection.state import current, may_call, row, settings_digest
 from reconciliation.connection.transitions import lose, lose_if_unanswered
@@ -33,6 +35,8 @@ from reconciliation.reasons import columns, say
 GOOD_EVERY = timedelta(seconds=1)
 # Retry-After is outside input: a service that asks for a day would keep us offline for a day.
 LONGEST_WAIT = timedelta(minutes=5)
+
+_Rows = tuple[QuerySet[Any], dict[str, Any]]
 
 _WHOLE = PositiveIntegerField()
 _HALVED = Greatest(F("concurrency") / Value(2), Value(1), output_field=_WHOLE)
@@ -107,33 +111,56 @@ def note_good(
     A refusal is a good answer in this sense. A reservation that was sent since a loss proves that
     OCI takes them again.
     """
-    timing = {} if p95_ms is None else {"p95_ms": p95_ms}
-    _write(kind, Q(), **_UNCOUNTED, **timing, last_error="", last_good_at=now)
-    most = settings.COC_OCI_CONCURRENCY
-    grows = Q(last_good_at=None) | Q(last_good_at__lte=now - GOOD_EVERY)
-    proof: dict[str, Any] = {}
-    if kind == CallKind.RESERVE:
-        since_loss = Q(state=ConnectionState.OFFLINE, since__lte=sent_at or now)
-        proof = {
-            "is_unproven": False,
-            "proved_at": Case(When(since_loss, then=Value(now)), default=F("proved_at")),
-        }
-    failing = CallHealth.objects.filter(failures__gt=0)
-    noted = row().update(
-        **proof,
-        last_error=Case(When(Exists(failing), then=F("last_error")), default=Value("")),
-        concurrency=Case(
-            When(grows, then=Least(_DOUBLED, Value(most), output_field=_WHOLE)),
-            default=F("concurrency"),
-            output_field=_WHOLE,
-        ),
-        last_good_at=Case(When(grows, then=Value(now)), default=F("last_good_at")),
-        answered_settings=settings_digest(),
+    found = {"kind": kind, "p95_ms": p95_ms, "now": now}
+    if not _note_good(**found):
+        CallHealth.objects.get_or_create(pk=kind)
+        _note_good(**found)
+    note = _note_write if kind == CallKind.RESERVE else _note_answer
+    noted = note(
+        now=now,
+        before=now - GOOD_EVERY,
+        sent_at=sent_at or now,
+        most=settings.COC_OCI_CONCURRENCY,
+        settings=settings_digest(),
     )
     if not noted:
         # The first answer ever shows that the settings are right.
         current()
         row().update(last_good_at=now, answered_settings=settings_digest())
+
+
+def _good() -> _Rows:
+    p95_ms = Coalesce(Given("p95_ms", _WHOLE), F("p95_ms"))
+    noted = {"p95_ms": p95_ms, "last_error": "", "last_good_at": Given("now")}
+    return CallHealth.objects.filter(pk=Given("kind", CharField())), {**_UNCOUNTED, **noted}
+
+
+def _answer() -> _Rows:
+    grows = Q(last_good_at=None) | Q(last_good_at__lte=Given("before"))
+    failing = CallHealth.objects.filter(failures__gt=0)
+    return row(), {
+        "last_error": Case(When(Exists(failing), then=F("last_error")), default=Value("")),
+        "concurrency": Case(
+            When(grows, then=Least(_DOUBLED, Given("most", _WHOLE), output_field=_WHOLE)),
+            default=F("concurrency"),
+            output_field=_WHOLE,
+        ),
+        "last_good_at": Case(When(grows, then=Given("now")), default=F("last_good_at")),
+        "answered_settings": Given("settings", CharField()),
+    }
+
+
+def _write_that_worked() -> _Rows:
+    rows, values = _answer()
+    since_loss = Q(state=ConnectionState.OFFLINE, since__lte=Given("sent_at"))
+    proved_at = Case(When(since_loss, then=Given("now")), default=F("proved_at"))
+    return rows, {"is_unproven": False, "proved_at": proved_at, **values}
+
+
+# Each process notes once a second that all is well.
+_note_good = Change(_good)
+_note_answer = Change(_answer)
+_note_write = Change(_write_that_worked)
 
 
 def note_failure(

@@ -17,6 +17,7 @@ from django.db.models import Exists, F, Q
 
 from orders.actors import job
 from orders.models import Order, OrderStatus
+from orders.standing_queries import Change
 from reconciliation.connection import trials
 from reconciliation.connection.outage_rows import (
     MAX_REASON,
@@ -197,9 +198,13 @@ def _was_mistaken(outage: Outage, cause: OfflineCause) -> bool:
 
 def note_good_probe(now: datetime) -> bool:
     """Count a good probe while OFFLINE; True if it was the one that made us RECOVERING."""
-    if not row().filter(state=ConnectionState.OFFLINE).update(good_probes=F("good_probes") + 1):
-        return False
-    return mark_recovering(now)
+    return bool(_count_good_probe()) and mark_recovering(now)
+
+
+# Asked at each probe: mostly we are not offline.
+_count_good_probe = Change(
+    lambda: (row().filter(state=ConnectionState.OFFLINE), {"good_probes": F("good_probes") + 1})
+)
 
 
 def note_bad_probe(*, sent_at: datetime) -> None:

@@ -11,12 +11,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from orders import promises
 from orders.ledger import Key
 from orders.models import Order, OrderItem, Promise
-from reconciliation.connection.state import row
+from orders.standing_queries import Look
+from reconciliation.connection.state import ANSWERING, row
 from reconciliation.models import (
     CallHealth,
     CallKind,
@@ -39,12 +40,14 @@ def take(now: datetime) -> int | None:
     One is due while OFFLINE, and while a reservation failed and none has worked since: a few orders
     an hour are too few to tell whether it was the first of many.
     """
+    seen = _look()
+    if seen["state"] in ANSWERING and not seen["failing"]:
+        return None
     found = row().first()
     if found is None:
         return None
-    if found.state in (ConnectionState.ONLINE, ConnectionState.RECOVERING):
-        failing = CallHealth.objects.filter(pk=CallKind.RESERVE, failures__gt=0)
-        if not failing.exists() or Run.objects.filter(is_active=True).exists():
+    if found.state in ANSWERING:
+        if not _failing().exists() or Run.objects.filter(is_active=True).exists():
             return None
     elif found.state != ConnectionState.OFFLINE:
         return None
@@ -54,6 +57,14 @@ def take(now: datetime) -> int | None:
     )
     taken = won.update(trials=F("trials") + 1, next_trial_at=now + pause)
     return found.trials if taken else None
+
+
+def _failing() -> QuerySet[CallHealth]:
+    return CallHealth.objects.filter(pk=CallKind.RESERVE, failures__gt=0)
+
+
+# Asked at each probe: mostly no trial is due.
+_look = Look(lambda: {"state": row().values_list("state"), "failing": _failing()})
 
 
 def orders_to_try() -> Sequence[int]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from reconciliation.models import CallHealth, CallKind, OfflineCause
 from reconciliation.reasons import say
@@ -85,9 +85,14 @@ def is_slow(health: CallHealth, now: datetime) -> bool:
 
 def has_trouble() -> bool:
     """Whether `loss` could find anything: a call is under way or has failed; one small query."""
+    return troubled().exists()
+
+
+def troubled() -> QuerySet[CallHealth]:
+    """Return the kinds of call of which one is under way or has failed."""
     signs = Q(unanswered_since__isnull=False) | Q(throttled_since__isnull=False)
     signs |= Q(slow_calls__gte=_FEW)
-    return CallHealth.objects.filter(signs).exists()
+    return CallHealth.objects.filter(signs)
 
 
 def loss(now: datetime, *, is_unproven: bool, wait_until: datetime | None = None) -> Loss | None:

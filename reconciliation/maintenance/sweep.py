@@ -14,6 +14,7 @@ from orders.actors import job
 from orders.lifecycle import Action
 from orders.models import Order, OrderEvent
 from orders.search import index
+from orders.standing_queries import Look
 from reconciliation import connection, remedies
 from reconciliation.decisions import bulk_sending, single_sending
 from reconciliation.maintenance import jobs, nightly_audit, order_imports, retention
@@ -101,6 +102,8 @@ def retry_if_due(now: datetime) -> Run | None:
     The monitor asks once a second, so that a cycle may be a few seconds; the sweep as well, for
     when no monitor runs.
     """
+    if not _what_waits()["order"] and not _what_is_half_done()["order"]:
+        return None
     if lifecycle.active_run() is not None or not _retry_is_due(now):
         return None
     scope, data = _what_to_retry()
@@ -117,10 +120,13 @@ def retry_if_due(now: datetime) -> Run | None:
         return None
 
 
+# Mostly nothing waits, and then nothing else is asked. The second question is the longer one.
+_what_waits = Look(lambda: {"order": Order.objects.waiting()})
+_what_is_half_done = Look(lambda: {"order": _half_rerun()})
+
+
 def _retry_is_due(now: datetime) -> bool:
     if not connection.is_usable(connection.current(), now=now, patience=0):
-        return False
-    if not Order.objects.waiting().exists() and not _half_rerun().exists():
         return False
     pause = intervals.interval_of(intervals.RETRY).length
     return not Run.objects.filter(finished_at__gt=now - pause).exists()

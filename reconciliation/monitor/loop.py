@@ -13,8 +13,8 @@ from orders import handover, refused_orders, statement_limit
 from reconciliation import connection, liveness
 from reconciliation.alerts import lifecycle, refresh
 from reconciliation.maintenance import schedules, sweep
-from reconciliation.models import Connection, ConnectionState
-from reconciliation.monitor import recovery, stock_arrivals
+from reconciliation.models import ConnectionState
+from reconciliation.monitor import looks, recovery, stock_arrivals
 from reconciliation.monitor.probe import Prober
 from reconciliation.outages import minutes, planned
 from reconciliation.queue import heartbeats, intervals, leases
@@ -80,26 +80,14 @@ class Monitor:
         if not self.leads:
             return False
         heartbeats.beat(component=heartbeats.MONITOR, now=now)
-        planned.keep_times(now)
-        state = connection.current()
-        self._probe(now, state)
-        if connection.has_trouble():
-            connection.lose_if_unanswered(now)
-        if state.state != ConnectionState.ONLINE:
-            # A recovery that was held back may be due.
-            connection.mark_recovering(now)
-        # A probe may have begun the recovery, which must not wait for the next tick.
-        recovery.start_if_due(now)
-        self._retry(now)
-        if state.state != ConnectionState.ONLINE:
-            connection.mark_online_if_drained(now)
-        stock_arrivals.start_if_due(now)
-        handover.hand_over_due(actor=recovery.MONITOR, now=now)
-        self._wakes.wake(now)
-        self._refresh_alerts(now)
+        first = looks.before_the_probe(now=now)
+        if first["window"]:
+            planned.keep_times(now)
+        self._probe(now, is_changed=first["probe_interval"], asked_to_wait=first["pause"])
+        self._act(now)
         if self._next_sample is None or now >= self._next_sample:
             self._next_sample = now + SAMPLE_EVERY
-            minutes.sample(now)
+            minutes.sample_if_changed(now)
         if self._next_heal is None or now >= self._next_heal:
             self._next_heal = now + HEAL_EVERY
             schedules.heal(now)
@@ -110,9 +98,32 @@ class Monitor:
             refused_orders.forget_old(before=now - KEEP_REFUSED)
         return True
 
-    def _refresh_alerts(self, now: datetime) -> None:
-        # Read again: this tick or a probe may have changed it.
-        state = connection.current_state()
+    def _act(self, now: datetime) -> None:
+        """Do what is due. A probe may have begun a recovery, which must not wait."""
+        seen = looks.after_the_probe(now=now, lately=now - stock_arrivals.LATECOMERS)
+        state = seen["state"] or connection.current().state
+        if seen["trouble"]:
+            connection.lose_if_unanswered(now)
+        if state != ConnectionState.ONLINE:
+            # A recovery that was held back may be due.
+            connection.mark_recovering(now)
+        if seen["waiting"]:
+            recovery.start_if_due(now)
+        self._retry(now)
+        if state != ConnectionState.ONLINE:
+            connection.mark_online_if_drained(now)
+        if seen["promises"] or seen["latecomers"]:
+            stock_arrivals.start_if_due(now)
+        if seen["handover"]:
+            handover.hand_over_due(actor=recovery.MONITOR, now=now)
+        if any(seen[name] for name in looks.MAY_WAKE):
+            self._wakes.wake(now)
+        if seen["trouble"] or state != ConnectionState.ONLINE:
+            # This tick may have changed it.
+            state = connection.current_state()
+        self._refresh_alerts(now, state)
+
+    def _refresh_alerts(self, now: datetime, state: str) -> None:
         # An alert about the connection does not wait for its turn.
         has_moved = self._has_moved(state)
         if not has_moved and self._next_alerts is not None and now < self._next_alerts:
@@ -144,14 +155,15 @@ class Monitor:
             return True
         return self._watch.take_over(holder=self.holder, seconds=LEASE_SECONDS, now=now)
 
-    def _probe(self, now: datetime, state: Connection) -> None:
+    def _probe(self, now: datetime, *, is_changed: bool, asked_to_wait: bool) -> None:
         # A little under the interval: a tick that comes a moment early must not skip a probe. Ticks
         # are a second apart, which keeps probes at one a second. Asked for at each tick, so that a
         # interval that people shorten counts at once.
-        pause = intervals.interval_of(intervals.PROBE).length - timedelta(seconds=0.1)
+        interval = intervals.interval_of if is_changed else intervals.unchanged
+        pause = interval(intervals.PROBE).length - timedelta(seconds=0.1)
         if self._last_probe is not None and now < self._last_probe + pause:
             return
-        if state.wait_until is not None and state.wait_until > now:
+        if asked_to_wait:
             return
         self._last_probe = now
         self.prober.start()

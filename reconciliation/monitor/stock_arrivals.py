@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from orders import promises
 from orders.actors import job
@@ -18,7 +20,7 @@ MONITOR = job("monitor")
 # After a run that left something waiting, a moment for what made it wait.
 BETWEEN_RUNS = timedelta(seconds=5)
 # How long after such a run new orders may be left that queued behind its orders.
-_LATECOMERS = timedelta(minutes=2)
+LATECOMERS = timedelta(minutes=2)
 # Kept small: the ids go into the run's row.
 MOST = 500
 
@@ -60,11 +62,16 @@ def start_if_due(now: datetime) -> Run | None:
     return run
 
 
+def ended_since(moment: Any) -> QuerySet[Run]:
+    """Return the runs for arriving stock that ended at `moment`, or an expression, or later."""
+    return Run.objects.filter(trigger=Trigger.STOCK, finished_at__gte=moment)
+
+
 def _has_latecomers(now: datetime) -> bool:
     runs = Run.objects.filter(trigger=Trigger.STOCK).order_by("-id")
     created_at, finished_at = runs.values_list("created_at", "finished_at").first() or (now, None)
     if finished_at is None:
         return False
-    if not finished_at + BETWEEN_RUNS <= now <= finished_at + _LATECOMERS:
+    if not finished_at + BETWEEN_RUNS <= now <= finished_at + LATECOMERS:
         return False
     return Order.objects.waiting().filter(captured_at__gte=created_at).exists()

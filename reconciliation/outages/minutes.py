@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db.models import Count, QuerySet, Sum
 from django.db.models.functions import TruncMinute
 
 from orders import statement_limit
 from orders.models import Order, OrderStatus, Site
+from orders.standing_queries import Given, Look
 from reconciliation.models import MinuteFigures
 
 MINUTE = timedelta(minutes=1)
@@ -30,6 +32,34 @@ class Minute:
     captured: int
     waiting: int
     short: int
+
+
+def sample_if_changed(now: datetime) -> bool:
+    """Sample, unless nothing can be other than it was at the last sample of this minute.
+
+    Returns whether it did; one statement if not.
+    """
+    this = now.replace(second=0, microsecond=0)
+    seen = _look(this=this, since=this - MINUTE)
+    is_needed = not seen["sampled"] or any(seen[name] for name in _OPEN)
+    if is_needed:
+        sample(now)
+    return is_needed
+
+
+def _questions() -> dict[str, QuerySet[Any]]:
+    of_this = MinuteFigures.objects.filter(minute=Given("this"))
+    return {
+        "sampled": of_this,
+        "counted": of_this.exclude(captured=0, waiting=0, short=0),
+        "captured": Order.objects.filter(captured_at__gte=Given("since")),
+        "waiting": Order.objects.waiting(),
+        "short": Order.objects.oversold(),
+    }
+
+
+_OPEN = ("counted", "captured", "waiting", "short")
+_look = Look(_questions)
 
 
 def sample(now: datetime) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -164,6 +165,11 @@ def coming(now: datetime, *, within: timedelta) -> list[PlannedOutage]:
     return list(due.filter(ended_at=None).order_by("starts_at", "pk"))
 
 
+def to_begin(now: Any) -> QuerySet[PlannedOutage]:
+    """Return the windows that begin after `now`, a moment or an expression."""
+    return PlannedOutage.objects.filter(starts_at__gt=now, ended_at=None)
+
+
 def holder(link: Connection) -> PlannedOutage | None:
     """Return the window that holds the connection; None without one, or if a person holds it.
 
@@ -198,9 +204,13 @@ def keep_times(now: datetime) -> None:
                 _enter(window, now)
 
 
+def due(now: Any) -> QuerySet[PlannedOutage]:
+    """Return the windows that have begun or are to begin at `now`, a moment or an expression."""
+    return PlannedOutage.objects.filter(ended_at=None, starts_at__lte=now).order_by("starts_at")
+
+
 def _due(now: datetime) -> list[PlannedOutage]:
-    due = PlannedOutage.objects.filter(ended_at=None, starts_at__lte=now)
-    return list(due.order_by("starts_at"))
+    return list(due(now))
 
 
 def _enter(window: PlannedOutage, now: datetime) -> None:

@@ -123,6 +123,11 @@ def interval_of(name: str) -> Interval:
     return _interval(KINDS[name], IntervalSetting.objects.filter(pk=name).first())
 
 
+def unchanged(name: str) -> Interval:
+    """Return the interval that counts while people have changed nothing; no query."""
+    return _interval(KINDS[name], None)
+
+
 def all_intervals() -> dict[str, Interval]:
     """Return every interval that counts now, by name; one query."""
     rows = IntervalSetting.objects.in_bulk(list(KINDS))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import CharField, Q, QuerySet
 
+from orders.standing_queries import Change, Given
 from reconciliation.models import Lease
 
 
@@ -16,8 +18,7 @@ def take(*, name: str, holder: str, seconds: float, now: datetime) -> bool:
     A lease that has run out may be taken by anyone; the one whose update counts the row has it.
     """
     until = now + timedelta(seconds=seconds)
-    free = Q(holder=holder) | Q(holder="") | Q(until__lte=now)
-    if Lease.objects.filter(free, name=name).update(holder=holder, until=until):
+    if _take(name=name, holder=holder, until=until, now=now):
         return True
     _, created = Lease.objects.get_or_create(name=name, defaults={"holder": holder, "until": until})
     return created
@@ -26,6 +27,17 @@ def take(*, name: str, holder: str, seconds: float, now: datetime) -> bool:
 def give_back(*, name: str, holder: str, now: datetime) -> bool:
     """End the lease early if `holder` has it, so that another need not wait for its end."""
     return bool(Lease.objects.filter(name=name, holder=holder).update(holder="", until=now))
+
+
+def _free_to_take() -> tuple[QuerySet[Lease], dict[str, Any]]:
+    holder = Given("holder", CharField())
+    free = Q(holder=holder) | Q(holder="") | Q(until__lte=Given("now"))
+    rows = Lease.objects.filter(free, name=Given("name", CharField()))
+    return rows, {"holder": holder, "until": Given("until")}
+
+
+# Asked each second by each monitor.
+_take = Change(_free_to_take)
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -42,6 +43,7 @@ MAY_HOLD = (*UNCOUNTED, DocumentState.COUNTED)
 # The call was answered, if not as hoped: the next one may do better.
 _OCI_ANSWERS = (Verdict.LATER, Verdict.REVIEW)
 RELEASES = job("releases")
+SIGNS = ("cancelling", "to_cancel", "to_release")
 
 
 def cancel_order(*, order_id: int, actor: Actor, reason: str, now: datetime) -> Order:
@@ -85,10 +87,18 @@ def something_to_undo() -> bool:
     if _cancelling().exists():
         return True
     # Asked each second: mostly there is no such document, and a join is a long question.
-    cancelling = ReservationDocument.objects.filter(state=DocumentState.CANCELLING)
-    if cancelling.exists() and _left_over().exists():
+    if _to_cancel().exists() and _left_over().exists():
         return True
     return release_rows.has_open()
+
+
+def signs_of_work() -> dict[str, QuerySet[Any]]:
+    """Return questions to which the answers are no when there is nothing to undo, by name."""
+    return dict(zip(SIGNS, (_cancelling(), _to_cancel(), release_rows.unsent()), strict=True))
+
+
+def _to_cancel() -> QuerySet[ReservationDocument]:
+    return ReservationDocument.objects.filter(state=DocumentState.CANCELLING)
 
 
 def _cancelling() -> QuerySet[Order]:

@@ -63,10 +63,15 @@ def open_documents() -> QuerySet[ReservationDocument]:
     ).order_by("id")
 
 
+def unsent() -> QuerySet[Release]:
+    """Return the units that OCI is still to release, whatever has become of their documents."""
+    return Release.objects.filter(OPEN_RELEASE)
+
+
 def has_open() -> bool:
     """Whether OCI is still to release units of a document that stays."""
     # Asked each second: mostly there is none at all.
-    if not Release.objects.filter(OPEN_RELEASE).exists():
+    if not unsent().exists():
         return False
     rows = Release.objects.filter(
         OPEN_RELEASE,

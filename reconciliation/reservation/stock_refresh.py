@@ -10,15 +10,18 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
+from django.db.models import CharField, Q, QuerySet
 from django.utils import timezone
 
 from orders.fields import ZERO
 from orders.ledger import Figure, Key
 from orders.models import Hold, HoldState, InventoryList, InventoryRecord
+from orders.standing_queries import Given, Look, Rows
 from reconciliation import connection
-from reconciliation.models import HeldFigures
+from reconciliation.models import FeedState, HeldFigures
 from reconciliation.oci.client import OciClient
 from reconciliation.oci.documents import Place, PlaceKind
 from reconciliation.oci.errors import OciError
@@ -29,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 # OCI contract 2.2: SKUs times places of one get-availability call.
 CHUNK = 100
+# Figures of a list that a feed keeps up to date are not asked for more often than this.
+ROUND = timedelta(seconds=10)
 # Asked for when there is nothing to refresh: any answer shows that OCI is there.
 HARMLESS = "coc-probe"
 
@@ -121,19 +126,18 @@ def next_due(*, now: datetime, limit: int = CHUNK, skip: Collection[str] = ()) -
     First those with a hold that OCI answered longer than COC_OCI_READ_LAG ago: the new figure
     counts it, and the hold goes. Then those of which a feed left it uncertain which figure is the
     newest. Then the oldest figures, which goes round through all lists: what a feed lost is found
-    that way. Lists in `skip` are left out.
+    that way. Lists in `skip` are left out, and young figures that a feed keeps.
     """
     lag = timedelta(seconds=settings.COC_OCI_READ_LAG)
+    young = now - max(lag, ROUND)
+    if not skip and limit == CHUNK and not any(_look(now=now, counted=now - lag).values()):
+        return _due_in_turn(young)
     answered = Hold.objects.filter(
         state=HoldState.ANSWERED,
         answered_at__lte=now - lag,
         record__snapshot_ato__isnull=False,
     ).exclude(record__inventory_list__in=skip)
-    oldest = (
-        InventoryRecord.objects.filter(snapshot_at__isnull=False)
-        .exclude(inventory_list__in=skip)
-        .order_by("snapshot_at", "id")
-    )
+    oldest = _in_turn(young).exclude(inventory_list__in=skip)
     uncertain = (
         InventoryRecord.objects.filter(recheck_at__lte=now)
         .exclude(inventory_list__in=skip)
@@ -156,12 +160,51 @@ def next_due(*, now: datetime, limit: int = CHUNK, skip: Collection[str] = ()) -
     return Due(place=Place(PlaceKind(list_.list_type), list_.pk), list_id=list_.pk, skus=skus)
 
 
+def _in_turn(young: Any) -> QuerySet[InventoryRecord]:
+    """Return the records with a figure, the oldest first.
+
+    Without those since `young`, a moment or an expression, that a feed keeps: they would be asked
+    for again and again in a small shop, and be left alone.
+    """
+    kept = Q(snapshot_at__gt=young, inventory_list__feed__state=FeedState.FOLLOWING)
+    known = InventoryRecord.objects.filter(snapshot_at__isnull=False).exclude(kept)
+    return known.order_by("snapshot_at", "id")
+
+
+# Asked at each probe, and mostly no figure is more urgent than the oldest.
+_look = Look(
+    lambda: {
+        "answered": Hold.objects.filter(
+            state=HoldState.ANSWERED, answered_at__lte=Given("counted")
+        ),
+        "uncertain": InventoryRecord.objects.filter(recheck_at__lte=Given("now")),
+    }
+)
+_list_in_turn = Rows(
+    lambda: _in_turn(Given("young")).values_list("inventory_list", "inventory_list__list_type")[:1]
+)
+_skus_in_turn = Rows(
+    lambda: (
+        _in_turn(Given("young"))
+        .filter(inventory_list=Given("list_id", CharField()))
+        .values_list("sku")[:CHUNK]
+    )
+)
+_first_list = Rows(lambda: InventoryList.objects.order_by("pk").values_list("pk", "list_type")[:1])
+
+
+def _due_in_turn(young: datetime) -> Due:
+    for list_id, list_type in _list_in_turn(young=young):
+        skus = [sku for (sku,) in _skus_in_turn(young=young, list_id=list_id)]
+        return Due(place=Place(PlaceKind(list_type), list_id), list_id=list_id, skus=skus)
+    return _harmless()
+
+
 def _harmless() -> Due:
     """Return what can be asked for always; a place that OCI does not know is an answer as well."""
-    list_ = InventoryList.objects.order_by("pk").first()
-    if list_ is None:
-        return Due(place=Place(PlaceKind.GROUP, HARMLESS))
-    return Due(place=Place(PlaceKind(list_.list_type), list_.pk))
+    for list_id, list_type in _first_list():
+        return Due(place=Place(PlaceKind(list_type), list_id))
+    return Due(place=Place(PlaceKind.GROUP, HARMLESS))
 
 
 def ask(

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Q, QuerySet
 
 from orders import reasons
 from orders.models import InventoryRecord, PermittedList, Site
+from orders.standing_queries import Given
 from reconciliation.models import FeedState, StockFeed
 
 
@@ -69,6 +71,14 @@ def broken(now: datetime) -> list[ListAge]:
         *PermittedList.objects.values_list("inventory_list", flat=True),
     }
     return [age for age in ages(now, lists=sold) if not age.is_kept]
+
+
+def too_old(now: Given) -> QuerySet[StockFeed]:
+    """Return the lists whose promise of age is broken at `now`, sold from or not."""
+    since = Given(now.name, less=promise)
+    unknown, old = Q(p95_at=None, current_at=None), Q(p95_at__lt=since) | Q(p95_at=None)
+    old &= Q(current_at__lt=since) | Q(current_at=None)
+    return StockFeed.objects.filter(old & ~unknown, records__gt=0)
 
 
 def measure(feed: StockFeed) -> None:

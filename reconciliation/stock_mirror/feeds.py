@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
-from django.db.models import F, Q, QuerySet
+from django.db.models import CharField, F, Q, QuerySet
 
 from orders.models import InventoryList
+from orders.standing_queries import Change, Given, Look, Rows
+from reconciliation.connection.state import row
 from reconciliation.models import FeedState, StockFeed
 from reconciliation.oci.documents import Place, PlaceKind
 from reconciliation.oci.errors import OciConfigurationFault, OciError, OciThrottled
@@ -26,8 +29,31 @@ _NOT_OFFERED = frozenset({401, 403, 404, 405, 501})
 
 def ensure_rows() -> None:
     """Give every list a feed."""
-    for list_ in InventoryList.objects.filter(feed__isnull=True).order_by("pk"):
+    for list_ in _without_feed().order_by("pk"):
         StockFeed.objects.get_or_create(inventory_list=list_)
+
+
+def _without_feed() -> QuerySet[InventoryList]:
+    return InventoryList.objects.filter(feed__isnull=True)
+
+
+def _questions() -> dict[str, QuerySet[Any]]:
+    now = Given("now")
+    return {
+        "state": row().values_list("state"),
+        "pause": row().filter(wait_until__gt=now),
+        "new_lists": _without_feed(),
+        "changes": due_for_changes(now),
+        "export": _wanting_export(now, Given("now", less=_export_age)),
+    }
+
+
+# What a turn asks first, at `now`: how the connection is, and whether anything is due.
+look = Look(_questions)
+
+
+def _export_age() -> timedelta:
+    return timedelta(hours=settings.COC_STOCK_EXPORT_HOURS)
 
 
 def place_of(feed: StockFeed) -> Place:
@@ -35,21 +61,44 @@ def place_of(feed: StockFeed) -> Place:
     return Place(PlaceKind(feed.inventory_list.list_type), feed.pk)
 
 
-def due_for_changes(now: datetime) -> QuerySet[StockFeed]:
-    """Return the feeds that can be continued now."""
+def due_for_changes(now: Any) -> QuerySet[StockFeed]:
+    """Return the feeds that can be continued at `now`, a moment or an expression."""
     ready = Q(next_at=None) | Q(next_at__lte=now)
     feeds = StockFeed.objects.filter(ready).exclude(delta_token="")
     return feeds.select_related("inventory_list").order_by("pk")
 
 
+def in_turn(now: datetime) -> list[StockFeed]:
+    """Return the feeds that can be continued now, with what following them takes; one statement."""
+    return [
+        StockFeed(
+            inventory_list=InventoryList(pk=pk, list_type=list_type),
+            delta_token=token,
+            state=state,
+            failures=failures,
+        )
+        for pk, list_type, token, state, failures in _in_turn(now=now)
+    ]
+
+
+_in_turn = Rows(
+    lambda: due_for_changes(Given("now")).values_list(
+        "pk", "inventory_list__list_type", "delta_token", "state", "failures"
+    )
+)
+
+
 def due_for_export(now: datetime) -> StockFeed | None:
     """Return the feed that needs a full export first: one without a token before all others."""
-    old = now - timedelta(hours=settings.COC_STOCK_EXPORT_HOURS)
-    ready = Q(next_export_at=None) | Q(next_export_at__lte=now)
-    wanted = Q(delta_token="") | Q(exported_at=None) | Q(exported_at__lte=old)
-    feeds = StockFeed.objects.filter(ready & (wanted | ~Q(export_id="")))
+    feeds = _wanting_export(now, now - _export_age())
     # Without a token first, those that were tried least often before the others.
     return feeds.select_related("inventory_list").order_by("delta_token", "failures", "pk").first()
+
+
+def _wanting_export(now: Any, old: Any) -> QuerySet[StockFeed]:
+    ready = Q(next_export_at=None) | Q(next_export_at__lte=now)
+    wanted = Q(delta_token="") | Q(exported_at=None) | Q(exported_at__lte=old)
+    return StockFeed.objects.filter(ready & (wanted | ~Q(export_id="")))
 
 
 def note_export_started(feed: StockFeed, *, export_id: str, asked_at: datetime) -> None:
@@ -81,14 +130,26 @@ def note_imported(feed: StockFeed, *, token: str, now: datetime) -> None:
 
 def note_changes(feed: StockFeed, *, token: str, asked_at: datetime, is_all: bool) -> bool:
     """Advance a feed to its next token; False if another process has done so meanwhile."""
-    values = {"delta_token": token, "state": FeedState.FOLLOWING, "failures": 0, **_error("")}
-    if is_all:
-        values["current_at"] = asked_at
-    moved = StockFeed.objects.filter(pk=feed.pk, delta_token=feed.delta_token).update(
-        next_at=None, **values
-    )
+    note = _note_all if is_all else _note_some
+    moved = note(pk=feed.pk, before=feed.delta_token, token=token, asked_at=asked_at)
     feed.delta_token = token
     return bool(moved)
+
+
+def _advance() -> tuple[QuerySet[StockFeed], dict[str, Any]]:
+    rows = StockFeed.objects.filter(
+        pk=Given("pk", CharField()), delta_token=Given("before", CharField())
+    )
+    values = {"delta_token": Given("token", CharField()), "state": FeedState.FOLLOWING}
+    return rows, {**values, "failures": 0, "next_at": None, **_error("")}
+
+
+def _advance_to_now() -> tuple[QuerySet[StockFeed], dict[str, Any]]:
+    rows, values = _advance()
+    return rows, {**values, "current_at": Given("asked_at")}
+
+
+_note_some, _note_all = Change(_advance), Change(_advance_to_now)
 
 
 def note_token_lost(feed: StockFeed, *, why: str) -> None:

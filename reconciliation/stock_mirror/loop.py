@@ -74,16 +74,23 @@ class StockMirror:
         self.leads = leases.take(name=LEASE, holder=self.holder, seconds=LEASE_SECONDS, now=now)
         if not self.leads:
             return False
-        feeds.ensure_rows()
+        seen = feeds.look(now=now)
+        if seen["new_lists"]:
+            feeds.ensure_rows()
         # While OFFLINE one good answer proves little, and nobody wants what is forced offline.
-        if self._may_call(now):
-            for feed in feeds.due_for_changes(now):
-                has_more = changes.follow(feed, client=self.client, clock=self.clock)
-                self.is_behind = self.is_behind or has_more
-                self.turns += 1
-            self._start_export(now)
+        state = seen["state"] or connection.current().state
+        if state in connection.ANSWERING and not seen["pause"]:
+            self._follow(now, is_due=seen["changes"])
+            if seen["export"] or seen["new_lists"]:
+                self._start_export(now)
         self._measure(now)
         return True
+
+    def _follow(self, now: datetime, *, is_due: bool) -> None:
+        for feed in feeds.in_turn(now) if is_due else ():
+            has_more = changes.follow(feed, client=self.client, clock=self.clock)
+            self.is_behind = self.is_behind or has_more
+            self.turns += 1
 
     def stand_down(self) -> None:
         """End the export under way and let another poller take over at once."""
@@ -91,12 +98,6 @@ class StockMirror:
         if self._export is not None:
             self._export.join(10)
         self._turns.give_back(LEASE, holder=self.holder, now=self.clock())
-
-    def _may_call(self, now: datetime) -> bool:
-        """Whether OCI is held to answer, and has not just asked us to slow down."""
-        state = connection.current()
-        asked_to_wait = state.wait_until is not None and state.wait_until > now
-        return connection.may_call(state) and not asked_to_wait
 
     def _start_export(self, now: datetime) -> None:
         if self._export is not None and self._export.is_alive():

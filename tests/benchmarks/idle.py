@@ -1,13 +1,15 @@
 """What the product costs while nothing happens: `python -m tests.benchmarks.idle [--seconds N]`.
 
 Starts everything that `manage.py serve` starts, with a simulated OCI that answers and one site, and
-adds up the processor time of each program. DATABASE_URL names an empty PostgreSQL database; without
-it SQLite is used. The limit beside it is an interpreter that only wakes once a second and probes.
+adds up the processor time of each program. With DATABASE_URL it makes a PostgreSQL database of its
+own beside that one; without it SQLite is used. The limit beside it is an interpreter that only
+wakes once a second and probes.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -20,6 +22,8 @@ from pathlib import Path
 import psutil
 import requests
 
+from reconciliation.simulator.__main__ import CLIENT_ID, CLIENT_SECRET, TENANT_GROUP_ID
+from tests.benchmarks.drain import own_database
 from tests.benchmarks.web_servers import SITE
 from tests.processes.product import ROOT, Running, environment, free_port, serve
 
@@ -40,6 +44,16 @@ call_command("collectstatic", interactive=False, verbosity=0)
 call_command("create_site", {site!r}, "--inventory-list=bench-stock", "--currency=EUR")
 call_command("import_inventory", {stock!r}, "--inventory-list=bench-stock")
 """
+STATE = """
+import django
+django.setup()
+from reconciliation import connection
+from reconciliation.models import Alert, AlertState
+found = connection.current()
+alerts = Alert.objects.filter(state=AlertState.OPEN).values_list("descriptor", flat=True)
+print("connection", found.state, found.last_error, "- open alerts:", ", ".join(alerts) or "none")
+"""
+SKUS = [f"SKU-{n}" for n in range(100)]
 
 
 def main() -> None:
@@ -63,22 +77,30 @@ def main() -> None:
         after = _cpu_of(product)
         bare = _cpu(psutil.Process(limit.pid)) - bare
         _report(before, after, bare=bare, seconds=options.seconds)
+        # An outage is not idle: with wrong credentials quite other work would be measured.
+        _run(STATE, env)
 
 
 def _environment(folder: Path, stack: ExitStack) -> dict[str, str]:
     api, control = free_port(), free_port()
     stock = folder / "oci.json"
-    stock.write_text("{}")
+    rows = [{"location": "shelf", "sku": sku, "onHand": 100} for sku in SKUS]
+    stock.write_text(json.dumps({"groups": {"bench-stock": ["shelf"]}, "stock": rows}))
     here = f"http://127.0.0.1:{api}"
-    url = os.environ.get("DATABASE_URL") or f"sqlite:///{folder}/coc.sqlite3"
+    url = f"sqlite:///{folder}/coc.sqlite3"
+    if "DATABASE_URL" in os.environ:
+        url = stack.enter_context(own_database("idle"))
     env = environment(
         folder,
         DATABASE_URL=url,
         COC_OCI_BASE_URL=here,
         COC_OCI_TOKEN_URL=f"{here}/dwsso/oauth2/access_token",
+        COC_OCI_TENANT_GROUP_ID=TENANT_GROUP_ID,
+        COC_OCI_CLIENT_ID=CLIENT_ID,
+        COC_OCI_CLIENT_SECRET=CLIENT_SECRET,
     )
     command = [sys.executable, "-m", "reconciliation.simulator"]
-    command += ["--port", str(api), "--control-port", str(control)]
+    command += ["--port", str(api), "--control-port", str(control), "--stock", str(stock)]
     simulator = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
     stack.callback(simulator.kill)
     for _ in range(100):
@@ -91,9 +113,12 @@ def _environment(folder: Path, stack: ExitStack) -> dict[str, str]:
 
 def _set_up(env: dict[str, str], folder: Path) -> None:
     stock = folder / "stock.csv"
-    rows = [f"SKU-{n},100,Mug,10" for n in range(100)]
+    rows = [f"{sku},100,Mug,10" for sku in SKUS]
     stock.write_text("\n".join(["sku,ato,name,price", *rows]) + "\n")
-    script = SET_UP.format(site=SITE, stock=str(stock))
+    _run(SET_UP.format(site=SITE, stock=str(stock)), env)
+
+
+def _run(script: str, env: dict[str, str]) -> None:
     settings = {"DJANGO_SETTINGS_MODULE": "coc_admin.settings"}
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=env | settings, check=True)
 

@@ -58,6 +58,13 @@ def test_postgresql_counts_oversold_orders_without_reading_them(db: None) -> Non
         assert "Index Only Scan using oversold_by_capture" in orders.explain()
 
 
+def test_promises_that_have_passed_are_found_among_the_few_with_a_date(db: None) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL's plan depends on how many rows there are")
+    late = promises.overdue(datetime(2026, 11, 1, tzinfo=UTC)).order_by()
+    assert "USING INDEX orders_by_promised_date" in late.explain()
+
+
 def test_what_people_did_is_answered_by_its_index(db: None) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL's plan depends on how many rows there are")

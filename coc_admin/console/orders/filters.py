@@ -45,6 +45,11 @@ class OrderFilter:
         return any(self.form.data.get(name) for name in _DETAILS)
 
     @property
+    def is_of_customer(self) -> bool:
+        """Whether a customer was asked for."""
+        return bool(self.form.data.get("customer"))
+
+    @property
     def is_search_alone(self) -> bool:
         """Whether nothing but a number or SKU was asked for."""
         others = [name for name in _NARROWING if name != "q" and self.form.data.get(name)]

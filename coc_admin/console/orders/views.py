@@ -74,7 +74,7 @@ def order_list(request: HttpRequest) -> HttpResponse:
             return redirect("order", pk=only.pk)
     page = queries.page_of_orders(found, cursor=wanted.cursor, sort=wanted.sort)
     units = units_of_orders(page.rows)
-    number, more = queries.count_up_to(found)
+    number, more = queries.count_up_to(found, of_customer=wanted.is_of_customer)
     choice = Choice(request, "orders")
     context = {
         "rows": [(order, units[order.pk]) for order in page.rows],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -11,8 +10,10 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from coc_admin.console.long_select import LongSelect
 from coc_admin.console.settings.edit_forms import EditForm
 from coc_admin.edits import texts_of
+from coc_admin.personal import zone_names
 from coc_admin.sites import PERMITTED, permitted_text
 from orders.models import InventoryList, ListType, ShortHandover, Site, UnknownSkuPolicy
 from orders.models.sites import HANDOVER_MINUTES
@@ -88,7 +89,7 @@ class SiteForm(EditForm):
         ),
         error_messages={"invalid_choice": gettext_lazy("Choose a list that exists.")},
     )
-    time_zone = forms.ChoiceField(label=gettext_lazy("Time zone"))
+    time_zone = forms.ChoiceField(label=gettext_lazy("Time zone"), widget=LongSelect)
     currency = forms.CharField(
         label=gettext_lazy("Currency"),
         max_length=3,
@@ -160,7 +161,7 @@ class SiteForm(EditForm):
             del self.fields[PERMITTED]
             self.edited = tuple(name for name in self.edited if name != PERMITTED)
         kept = (self.seen or {}).get("time_zone", "UTC")
-        zones = sorted(zoneinfo.available_timezones() | {kept})
+        zones = sorted(zone_names() | {kept})
         self.fields["time_zone"].choices = [(name, name) for name in zones]  # type: ignore[attr-defined]
 
     def again(self, data: Any, *, seen: Mapping[str, str]) -> EditForm:

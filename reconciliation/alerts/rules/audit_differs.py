@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from orders.standing_queries import Given
 from reconciliation.alerts import named
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.models import JobKind, JobState, MaintenanceJob, Priority
@@ -18,6 +20,10 @@ class AuditDiffers(Rule):
 
     title = gettext_lazy("OCI and our documents differ")
     button = gettext_lazy("Open the audit")
+
+    def signs(self, now: Given) -> Sequence[QuerySet[Any]]:
+        """Return the audits that found something."""
+        return [MaintenanceJob.objects.filter(kind=JobKind.AUDIT, state=JobState.DONE, found__gt=0)]
 
     def find(self, facts: Facts) -> Iterable[Found]:
         """Yield what the latest audit that was done has found."""

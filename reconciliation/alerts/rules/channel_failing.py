@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.reasons import read
+from orders.standing_queries import Given
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.alerts.site_figures import Sites
 from reconciliation.models import Alert, Channel, Priority
@@ -23,9 +26,13 @@ class ChannelFailing(Rule):
     button = gettext_lazy("Open the channel")
     console_only = True
 
+    def signs(self, now: Given) -> Sequence[QuerySet[Any]]:
+        """Return the channels that fail."""
+        return [_failing()]
+
     def find(self, facts: Facts) -> Iterable[Found]:
         """Yield each channel that has failed several times in a row."""
-        for channel in Channel.objects.filter(enabled=True, failures__gte=TRIES).order_by("pk"):
+        for channel in _failing().order_by("pk"):
             yield Found(
                 context=f"channel:{channel.pk}",
                 priority=Priority.WARN,
@@ -60,6 +67,10 @@ class ChannelFailing(Rule):
     def site_text(self, sites: Sites, alert: Alert) -> str | None:
         """Return the same text to people of the channel's sites."""
         return self.text_for_all(alert) if alert.data.get("channel") in sites.channels else None
+
+
+def _failing() -> QuerySet[Channel]:
+    return Channel.objects.filter(enabled=True, failures__gte=TRIES)
 
 
 RULE = ChannelFailing()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders.standing_queries import Given
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.alerts.site_figures import Sites
+from reconciliation.connection.state import row
 from reconciliation.models import OWN_FAULTS, Alert, ConnectionState, OfflineCause, Priority
 
 
@@ -17,6 +21,10 @@ class ConfigurationFault(Rule):
 
     title = gettext_lazy("Settings for OCI need correction")
     button = gettext_lazy("Open the connection")
+
+    def signs(self, now: Given) -> Sequence[QuerySet[Any]]:
+        """Return the connection while it is offline."""
+        return [row().filter(state=ConnectionState.OFFLINE)]
 
     def find(self, facts: Facts) -> Iterable[Found]:
         """Yield it while the connection is offline for a fault of our settings."""

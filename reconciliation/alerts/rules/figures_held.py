@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from orders.standing_queries import Given
 from reconciliation.alerts import phrases
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.alerts.site_figures import Sites
@@ -18,6 +21,10 @@ class FiguresHeld(Rule):
 
     title = gettext_lazy("Figures of OCI not imported")
     button = gettext_lazy("Open the inventory")
+
+    def signs(self, now: Given) -> Sequence[QuerySet[Any]]:
+        """Return the lists."""
+        return [HeldFigures.objects.all()]
 
     def find(self, facts: Facts) -> Iterable[Found]:
         """Yield each list."""

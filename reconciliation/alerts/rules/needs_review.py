@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Max, Min
+from django.db.models import Max, Min, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from orders.models import Order
+from orders.standing_queries import Given
 from reconciliation.alerts import phrases
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.alerts.site_figures import Sites
@@ -21,6 +23,10 @@ class NeedsReview(Rule):
 
     title = gettext_lazy("Orders need review")
     button = gettext_lazy("Open the orders")
+
+    def signs(self, now: Given) -> Sequence[QuerySet[Any]]:
+        """Return the orders in review."""
+        return [Order.objects.needing_review()]
 
     def find(self, facts: Facts) -> Iterable[Found]:
         """Yield the orders in review."""

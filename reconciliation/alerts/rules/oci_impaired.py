@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders.standing_queries import Given
 from reconciliation import connection
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.alerts.site_figures import Sites
+from reconciliation.connection import verdict
 from reconciliation.models import Alert, CallKind, ConnectionState, Priority
 
 
@@ -18,6 +22,10 @@ class OciImpaired(Rule):
 
     title = gettext_lazy("Inventory service impaired")
     button = gettext_lazy("Open the connection")
+
+    def signs(self, now: Given) -> Sequence[QuerySet[Any]]:
+        """Return the kinds of call in trouble."""
+        return [verdict.troubled()]
 
     def find(self, facts: Facts) -> Iterable[Found]:
         """Yield it while the verdict is online; an outage has an alert of its own."""

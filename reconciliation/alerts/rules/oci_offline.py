@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders.standing_queries import Given
 from reconciliation.alerts import matter, phrases
 from reconciliation.alerts.rule import (
     UNTIL,
@@ -24,6 +27,7 @@ from reconciliation.alerts.rule import (
 )
 from reconciliation.alerts.site_figures import Sites
 from reconciliation.connection import ANSWERING, RELAPSE
+from reconciliation.connection.state import row
 from reconciliation.models import (
     OWN_FAULTS,
     Alert,
@@ -52,6 +56,10 @@ class OciOffline(Rule):
 
     title = gettext_lazy("Inventory service offline")
     button = gettext_lazy("Open the connection")
+
+    def signs(self, now: Given) -> Sequence[QuerySet[Any]]:
+        """Return the connection while it is offline; an open alert is looked at anyway."""
+        return [row().filter(state__in=_OFFLINE)]
 
     def find(self, facts: Facts) -> Iterable[Found]:
         """Yield the outage. A fault of our settings has an ACTION alert of its own instead."""

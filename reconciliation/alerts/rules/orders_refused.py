@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 from urllib.parse import quote
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from orders.models import Site
 from orders.offline_limits import Acceptance, SiteLimits, limits_of
+from orders.standing_queries import Given
 from reconciliation.alerts import matter, phrases
 from reconciliation.alerts.rule import (
     Data,
@@ -25,6 +27,7 @@ from reconciliation.alerts.rule import (
     span_of,
 )
 from reconciliation.alerts.site_figures import Sites
+from reconciliation.connection.state import row
 from reconciliation.models import Alert, ConnectionState, Priority
 
 _OFFLINE = (ConnectionState.OFFLINE, ConnectionState.FORCED_OFFLINE)
@@ -35,6 +38,10 @@ class OrdersRefused(Rule):
 
     title = gettext_lazy("Orders are refused")
     button = gettext_lazy("Open the site's limits")
+
+    def signs(self, now: Given) -> Sequence[QuerySet[Any]]:
+        """Return the connection while it is offline."""
+        return [row().filter(state__in=_OFFLINE)]
 
     def find(self, facts: Facts) -> Iterable[Found]:
         """Yield each site that refuses orders now; three small queries at most."""

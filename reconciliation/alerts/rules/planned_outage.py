@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from orders.standing_queries import Given
 from reconciliation.alerts import phrases
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of
 from reconciliation.alerts.site_figures import Sites
@@ -25,6 +28,10 @@ class PlannedOutageNotice(Rule):
     title = gettext_lazy("Planned outage ahead")
     button = gettext_lazy("Open the planned outages")
     is_news = True
+
+    def signs(self, now: Given) -> Sequence[QuerySet[Any]]:
+        """Return the windows that are to begin."""
+        return [planned.to_begin(now)]
 
     def find(self, facts: Facts) -> Iterable[Found]:
         """Yield each window that begins within the time of notice; one query, and one for each."""

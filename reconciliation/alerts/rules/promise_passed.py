@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from django.db.models import Count, Min
+from django.db.models import Count, Min, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from orders import promises
+from orders.standing_queries import Given
 from reconciliation.alerts import named, phrases
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.models import Priority
@@ -19,6 +21,10 @@ class PromisePassed(Rule):
 
     title = gettext_lazy("Promised dates have passed")
     button = gettext_lazy("Open the desk")
+
+    def signs(self, now: Given) -> Sequence[QuerySet[Any]]:
+        """Return the orders that lost their place."""
+        return [promises.overdue(now)]
 
     def find(self, facts: Facts) -> Iterable[Found]:
         """Yield the orders that lost their place in the queue."""

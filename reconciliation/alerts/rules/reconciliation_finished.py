@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders.standing_queries import Given
 from reconciliation.alerts import phrases
 from reconciliation.alerts.rule import (
     Data,
@@ -19,7 +22,7 @@ from reconciliation.alerts.rule import (
     of_practice,
 )
 from reconciliation.alerts.site_figures import Sites
-from reconciliation.models import Alert, AlertState, EntryState, Priority, RunState
+from reconciliation.models import Alert, AlertState, EntryState, Priority, Run, RunState
 
 
 class ReconciliationFinished(Rule):
@@ -28,6 +31,10 @@ class ReconciliationFinished(Rule):
     title = gettext_lazy("Reconciliation finished")
     button = gettext_lazy("Open the reconciliation")
     is_news = True
+
+    def signs(self, now: Given) -> Sequence[QuerySet[Any]]:
+        """Return the runs that have completed."""
+        return [Run.objects.filter(state=RunState.COMPLETED)]
 
     def find(self, facts: Facts) -> Iterable[Found]:
         """Yield the newest run if it has completed."""

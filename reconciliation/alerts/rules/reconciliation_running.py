@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from orders.standing_queries import Given
 from reconciliation.alerts import phrases
 from reconciliation.alerts.rule import (
     Data,
@@ -29,6 +32,10 @@ class ReconciliationRunning(Rule):
 
     title = gettext_lazy("Reconciliation running")
     button = gettext_lazy("Open the reconciliation")
+
+    def signs(self, now: Given) -> Sequence[QuerySet[Any]]:
+        """Return the active run."""
+        return [Run.objects.filter(is_active=True)]
 
     def find(self, facts: Facts) -> Iterable[Found]:
         """Yield the run that is active."""

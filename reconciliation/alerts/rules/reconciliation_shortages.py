@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from orders.desk.shortages import Sums, sums_of
 from orders.models import Order
+from orders.standing_queries import Given
 from reconciliation.alerts import phrases
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.alerts.site_figures import Sites
@@ -24,6 +25,10 @@ class ReconciliationShortages(Rule):
 
     title = gettext_lazy("Oversold orders need a decision")
     button = gettext_lazy("Open the desk")
+
+    def signs(self, now: Given) -> Sequence[QuerySet[Any]]:
+        """Return the undecided orders."""
+        return [Order.objects.oversold()]
 
     def find(self, facts: Facts) -> Iterable[Found]:
         """Yield the undecided orders: the same ones as the status and the desk count."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from orders.models import OrderEvent
 from orders.reasons import read
+from orders.standing_queries import Given
 from reconciliation.alerts import named, phrases
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.alerts.site_figures import Sites
@@ -25,6 +28,13 @@ class ReportFailure(Rule):
 
     title = gettext_lazy("Reports cannot be written")
     button = gettext_lazy("Open the home page")
+
+    def signs(self, now: Given) -> Sequence[QuerySet[Any]]:
+        """Return the failed reports, and the events that are in no report."""
+        return [
+            ReportDay.objects.exclude(last_error=""),
+            OrderEvent.objects.filter(projected=False),
+        ]
 
     def find(self, facts: Facts) -> Iterable[Found]:
         """Yield the reports that failed, and the oldest event that is in no report."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from typing import Any
 
-from django.db.models import Count, Min
+from django.db.models import Count, Min, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from orders.models import Order
+from orders.standing_queries import Given
 from reconciliation.alerts import named, phrases
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.alerts.site_figures import Sites
@@ -24,6 +26,11 @@ class ReservationsExpire(Rule):
 
     title = gettext_lazy("Reservations will soon be released by OCI")
     button = gettext_lazy("Open the orders")
+
+    def signs(self, now: Given) -> Sequence[QuerySet[Any]]:
+        """Return the waiting and the undecided orders that are old."""
+        old = Order.objects.filter(captured_at__lte=Given("now", less=WARNED_AFTER))
+        return [old.oversold(), old.waiting()]
 
     def find(self, facts: Facts) -> Iterable[Found]:
         """Yield the waiting and the undecided orders that are older than WARNED_AFTER."""

@@ -19,6 +19,7 @@ class SilentMonitor(SilenceRule):
 
     title = gettext_lazy("Monitor is silent")
     component = heartbeats.MONITOR
+    quiet = MONITOR_SILENT
 
     def is_silent(self, quiet: timedelta) -> bool:
         """Whether no monitor reported for too long."""

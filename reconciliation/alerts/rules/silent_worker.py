@@ -28,6 +28,7 @@ class SilentWorker(SilenceRule):
 
     title = gettext_lazy("Worker is silent")
     component = heartbeats.WORKER
+    quiet = WORKER_SILENT
 
     def is_silent(self, quiet: timedelta) -> bool:
         """Whether no worker reported for too long."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders.models import Order
+from orders.standing_queries import Given
 from reconciliation.alerts import phrases
 from reconciliation.alerts.rule import (
     Data,
@@ -27,6 +31,10 @@ class StillOffline(Rule):
 
     title = gettext_lazy("Inventory service offline again")
     button = gettext_lazy("Open the reconciliation")
+
+    def signs(self, now: Given) -> Sequence[QuerySet[Any]]:
+        """Return the orders that wait."""
+        return [Order.objects.waiting()]
 
     def find(self, facts: Facts) -> Iterable[Found]:
         """Yield the newest run if OCI remained offline, and orders are waiting."""

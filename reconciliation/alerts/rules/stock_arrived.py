@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders.standing_queries import Given
 from reconciliation.alerts import phrases
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of
 from reconciliation.models import EntryState, Priority, Run, Trigger
@@ -22,6 +25,10 @@ class StockArrived(Rule):
     title = gettext_lazy("Stock arrived for short orders")
     button = gettext_lazy("Open the reconciliation")
     is_news = True
+
+    def signs(self, now: Given) -> Sequence[QuerySet[Any]]:
+        """Return the runs for arriving stock of late."""
+        return [Run.objects.filter(trigger=Trigger.STOCK, finished_at__gt=Given("now", less=_KEPT))]
 
     def find(self, facts: Facts) -> Iterable[Found]:
         """Yield the run, when it has reserved something in full."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from orders.standing_queries import Given
 from reconciliation.alerts import phrases
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.alerts.site_figures import Sites
@@ -22,6 +25,10 @@ class StockIsOld(Rule):
 
     title = gettext_lazy("Stock figures are old")
     button = gettext_lazy("Open the inventory")
+
+    def signs(self, now: Given) -> Sequence[QuerySet[Any]]:
+        """Return the lists of which some figures are too old."""
+        return [age.too_old(now)]
 
     def find(self, facts: Facts) -> Iterable[Found]:
         """Yield the lists whose figures are too old, once OCI has been back for long enough."""

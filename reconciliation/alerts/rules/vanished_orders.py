@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count, Min
+from django.db.models import Count, Min, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from orders.standing_queries import Given
 from reconciliation.alerts import named, phrases
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of
 from reconciliation.alerts.site_figures import Sites
@@ -25,6 +27,10 @@ class VanishedOrders(Rule):
 
     title = gettext_lazy("Orders missing from the database")
     button = gettext_lazy("Open the reports")
+
+    def signs(self, now: Given) -> Sequence[QuerySet[Any]]:
+        """Return the orders."""
+        return [still_vanished()]
 
     def find(self, facts: Facts) -> Iterable[Found]:
         """Yield each site and day with vanished orders, the newest days first."""

@@ -143,8 +143,13 @@ def test_a_name_that_very_many_have_is_found_all_the_same(
     viewer: Client, shop: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queries, "MOST_CUSTOMERS", 1)
-    assert numbers(viewer.get("/orders/?customer=ada")) == ["C", "A"]
-    assert numbers(viewer.get("/orders/?customer=ada+r")) == ["A"]
+    many = viewer.get("/orders/?customer=ada")
+    assert numbers(many) == ["C", "A"]
+    # They are not all counted.
+    assert (many.context["number"], many.context["more"]) == (1, True)
+    one = viewer.get("/orders/?customer=ada+r")
+    assert numbers(one) == ["A"]
+    assert (one.context["number"], one.context["more"]) == (1, False)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,50 @@
+"""What a tick asks first: two statements that tell whether anything is to be done at all.
+
+Each question may be answered yes too often, never no: what is due looks again for itself.
+"""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+
+from orders import handover
+from orders.models import Order, OrderEvent, Promise
+from orders.standing_queries import Given, Look
+from reconciliation.connection import verdict
+from reconciliation.connection.state import row
+from reconciliation.models import IntervalSetting, ReportDay, Run
+from reconciliation.monitor import stock_arrivals
+from reconciliation.outages import planned
+from reconciliation.queue import intervals
+from reconciliation.reservation import release
+
+Questions = dict[str, QuerySet]  # type: ignore[type-arg]
+
+
+def _before_the_probe() -> Questions:
+    return {
+        "window": planned.due(Given("now")),
+        "pause": row().filter(wait_until__gt=Given("now")),
+        "probe_interval": IntervalSetting.objects.filter(pk=intervals.PROBE),
+    }
+
+
+def _after_the_probe() -> Questions:
+    return {
+        "state": row().values_list("state"),
+        "trouble": verdict.troubled(),
+        "waiting": Order.objects.waiting(),
+        "promises": Promise.objects.all(),
+        "latecomers": stock_arrivals.ended_since(Given("lately")),
+        "handover": handover.due(Given("now")),
+        "events": OrderEvent.objects.filter(projected=False),
+        "reports": ReportDay.objects.filter(needs_merge=True),
+        "run": Run.objects.filter(is_active=True),
+        **release.signs_of_work(),
+    }
+
+
+before_the_probe = Look(_before_the_probe)
+after_the_probe = Look(_after_the_probe)
+# The answers that are work for the queue, or make some (`recovery.Wakes`).
+MAY_WAKE = ("events", "reports", "run", "waiting", "promises", "handover", *release.SIGNS)

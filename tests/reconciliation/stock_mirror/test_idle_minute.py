@@ -1,0 +1,83 @@
+"""What the monitor asks of the database in a minute in which nothing happens."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from typing import Any
+
+import pytest
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
+
+from orders.models import Order, OrderStatus, ReservationState
+from reconciliation import connection
+from reconciliation.connection import StateObserver
+from reconciliation.models import ConnectionState, Heartbeat
+from reconciliation.monitor import Monitor, Prober
+from reconciliation.oci.client import OciClient
+from reconciliation.queue import heartbeats
+from tests.factories import capture, make_site
+from tests.reconciliation.stock_mirror.conftest import Mirror, config_of
+
+pytestmark = pytest.mark.django_db
+
+SECONDS = 60
+# A tick: the lease, the beat, two looks. A probe: two looks, two statements for what to ask, three
+# notes of a good answer. A turn of the mirror: the lease, a look, its feeds, the new token.
+EACH_SECOND = 4 + 7 + 4
+# Alerts, minute figures, schedules, retry cycles, ages of figures, and figures in their turn.
+IN_A_MINUTE = 300
+
+
+@dataclasses.dataclass
+class AtOnce:
+    """Probes in the thread of the monitor, which the database of a test can see."""
+
+    prober: Prober
+
+    def start(self) -> bool:
+        self.prober.probe_and_try()
+        return True
+
+
+@pytest.fixture
+def probing(mirror: Mirror) -> Any:
+    client = OciClient(config_of(mirror.oci), observer=StateObserver(mirror.clock))
+    yield client
+    client.close()
+
+
+def test_an_idle_minute_asks_little(mirror: Mirror, probing: OciClient) -> None:
+    prober = Prober(client=probing, clock=mirror.clock)
+    monitor = Monitor(holder="one", prober=AtOnce(prober), clock=mirror.clock)  # type: ignore[arg-type]
+    mirror.stock(**{f"SKU-{number}": 10 for number in range(100)})
+    mirror.export()
+    site = make_site(list_id="web", at=mirror.clock())
+    connection.current()
+    done = capture(site, "1", [("SKU-1", 1)], at=mirror.clock())
+    Order.objects.filter(pk=done.pk).update(
+        status=OrderStatus.NEW, reservation_state=ReservationState.COMPLETE
+    )
+    done.events.update(projected=True)
+
+    def second() -> None:
+        # A little less than a second after the last answer, as when an answer takes its time.
+        mirror.clock.go(0.99)
+        heartbeats.beat(component=heartbeats.WORKER, now=mirror.clock())
+        monitor.tick()
+        mirror.poller.turn()
+
+    # Past what the first tick does once, and the minute in which an order came.
+    for _ in range(130):
+        second()
+    assert connection.current().state == ConnectionState.ONLINE
+    with CaptureQueriesContext(database) as asked:
+        for _ in range(SECONDS):
+            second()
+    statements = [query["sql"] for query in asked.captured_queries]
+    beats_of_worker = SECONDS
+    number = len(statements) - beats_of_worker
+    kinds = Counter(sql.split("WHERE")[0][:150] for sql in statements)
+    assert number <= SECONDS * EACH_SECOND + IN_A_MINUTE, kinds.most_common(40)
+    assert Heartbeat.objects.get(component=heartbeats.MONITOR).beat_at == mirror.clock()
