@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from orders.actors import Actor
+from orders.inserts import insert_all
 from orders.instances import Maker
 from orders.models import EventKind, Order, OrderEvent
 from orders.reasons import columns
@@ -54,4 +55,4 @@ def record(
 
 def record_all(built: Iterable[OrderEvent]) -> None:
     """Append events made by `build`, in the caller's transaction, in one statement."""
-    OrderEvent.objects.bulk_create(built)
+    insert_all(list(built))

@@ -18,6 +18,7 @@ from django.db.models import F, Q
 
 from orders import events, first_shortage, handover, ledger, promises
 from orders.actors import Actor
+from orders.cursors import among
 from orders.models import (
     SHORT_STATES,
     ExportStatus,
@@ -55,7 +56,7 @@ def claim_waiting(
     with transaction.atomic(savepoint=False):
         waiting = Order.objects.waiting().order_by("pk").filter(free, pk__in=order_ids)
         orders = list(waiting.only(*_NEEDED).select_for_update())
-        Order.objects.filter(pk__in=[order.pk for order in orders]).update(
+        Order.objects.filter(pk__in=among([order.pk for order in orders])).update(
             claim=holder, claimed_until=until
         )
     return orders
@@ -136,7 +137,7 @@ def _write_states(settled: Collection[Settlement], *, now: datetime) -> None:
     waits = handover.columns_of_short(site_ids=site_ids, now=now) if site_ids else {}
     for (state, site_id), order_ids in sorted(alike.items()):
         columns = _settled(state, waits.get(site_id, _READY), now=now)
-        Order.objects.filter(pk__in=order_ids).update(**columns)
+        Order.objects.filter(pk__in=among(order_ids)).update(**columns)
 
 
 def _settled(
@@ -160,7 +161,7 @@ def _write_items(settled: Collection[Settlement]) -> None:
     """Store the reserved units of each item; the caller has locked the orders."""
     complete = [s.order.pk for s in settled if s.state == ReservationState.COMPLETE]
     if complete:
-        OrderItem.objects.filter(order__in=complete, quantity__gt=0).update(
+        OrderItem.objects.filter(order__in=among(complete), quantity__gt=0).update(
             reserved_quantity=F("quantity")
         )
     short = [

@@ -19,7 +19,7 @@ from reconciliation.oci.answers import json_of
 from reconciliation.oci.caller import Call, Caller
 from reconciliation.oci.caller import CallObserver as CallObserver
 from reconciliation.oci.caller import OciConfig as OciConfig
-from reconciliation.oci.documents import Judgement, Place, PlaceKind, judge, lines_of_body
+from reconciliation.oci.documents import Judgement, Place, PlaceKind, judge_lines, lines_of_body
 from reconciliation.oci.errors import MalformedAnswer, OciRefused
 from reconciliation.oci.jsontext import as_object, as_objects, as_quantity, as_text, write_json
 from reconciliation.oci.records import RecordFailure, ReleaseRecord, failures_of, releases_body
@@ -101,11 +101,12 @@ class OciClient:
         Safe to repeat with the same id and the same body, and only so (1.7). Raises ValueError for
         a body that was not made there.
         """
-        lines_of_body(body)
+        lines = lines_of_body(body)
 
         def read(answer: HttpAnswer, correlation_id: str) -> PutAnswer:
-            _check_subject(answer, reservation_id)
-            judgement = judge(body=body, answer=json_of(answer))
+            told = json_of(answer)
+            _check_subject(answer, told, reservation_id)
+            judgement = judge_lines(lines, answer=told)
             return PutAnswer(judgement, answer.status, correlation_id)
 
         return self._caller.call(
@@ -208,12 +209,11 @@ class OciClient:
         return self._caller.url("reservation", f"reservation-documents/{reservation_id}")
 
 
-def _check_subject(answer: HttpAnswer, reservation_id: uuid.UUID) -> None:
+def _check_subject(answer: HttpAnswer, body: object, reservation_id: uuid.UUID) -> None:
     """Raise MalformedAnswer if an answer names another document than the one sent.
 
     Neither of the two names must be there; a `Location` that does not end in an id names none.
     """
-    body = json_of(answer)
     location = answer.headers.get("Location", "").partition("?")[0].rstrip("/")
     named = [body.get("reservationId") if isinstance(body, dict) else None]
     for name in [*named, location.rpartition("/")[2]]:

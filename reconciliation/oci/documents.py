@@ -164,7 +164,12 @@ class Judgement:
 
 
 def judge(*, body: str, answer: Mapping[str, Any]) -> Judgement:
-    """Compare an answer's `details` with the document sent, per (place, SKU) (contract 1.4).
+    """Compare an answer with the document sent; see `judge_lines`."""
+    return judge_lines(lines_of_body(body), answer=answer)
+
+
+def judge_lines(lines: Iterable[Line], *, answer: Mapping[str, Any]) -> Judgement:
+    """Compare an answer's `details` with the lines sent, per (place, SKU) (contract 1.4).
 
     Neither the status 200 nor `success` decides anything, and a short line may or may not have an
     entry in `errors`, or be missing from both. Raises MalformedAnswer, and nothing is known then,
@@ -173,7 +178,7 @@ def judge(*, body: str, answer: Mapping[str, Any]) -> Judgement:
     for or more than was asked: whatever it is about, it does not tell what OCI holds for this
     document. Least of all does it tell that OCI holds nothing.
     """
-    requested = {(line.place, line.sku): line.quantity for line in lines_of_body(body)}
+    requested = {(line.place, line.sku): line.quantity for line in lines}
     answer = as_object(answer, "The answer")
     _check_time(answer.get("reservationTime"))
     _check_places(answer, requested)

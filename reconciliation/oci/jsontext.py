@@ -30,13 +30,31 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def write_json(value: Any) -> str:
     """Write compact ASCII JSON, the same text for the same value; Decimals as plain numbers."""
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False, default=_whole)
+    except _NotPlain:
+        return _written(value)
+
+
+class _NotPlain(Exception):
+    """The standard library cannot write a value as it must be written here."""
+
+
+def _whole(value: Any) -> int:
+    is_plain = isinstance(value, Decimal) and value.is_finite() and not value.is_signed()
+    if is_plain and value == value.to_integral_value():
+        return int(value)
+    raise _NotPlain
+
+
+def _written(value: Any) -> str:
     if isinstance(value, Decimal):
         return format(value.normalize(), "f")
     if isinstance(value, Mapping):
-        members = (f"{json.dumps(str(k))}:{write_json(v)}" for k, v in value.items())
+        members = (f"{json.dumps(str(k))}:{_written(v)}" for k, v in value.items())
         return "{" + ",".join(members) + "}"
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return "[" + ",".join(write_json(item) for item in value) + "]"
+        return "[" + ",".join(_written(item) for item in value) + "]"
     return json.dumps(value, allow_nan=False)
 
 

@@ -119,6 +119,7 @@ class _TimedResponse(http.client.HTTPResponse):
 
 class _TimedConnection(HTTPConnection):
     response_class = _TimedResponse
+    _gathered: list[bytes] | None = None
 
     def connect(self) -> None:
         super().connect()
@@ -129,7 +130,20 @@ class _TimedConnection(HTTPConnection):
         if self.sock is not None:
             attempt.reused = not attempt.connected
             self.sock.settimeout(attempt.left())
-        super().request(*args, **named)
+        # Head and body go out together: one step, and the other side wakes up once.
+        gathered: list[bytes] = []
+        self._gathered = gathered
+        try:
+            super().request(*args, **named)
+        finally:
+            self._gathered = None
+        self.send(b"".join(gathered))
+
+    def send(self, data: Any) -> None:
+        if self._gathered is None:
+            super().send(data)
+        else:
+            self._gathered.append(data)
 
     def _new_conn(self) -> socket.socket:
         """Connect to the first address that answers; all of them together get one time limit."""

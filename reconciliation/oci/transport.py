@@ -17,13 +17,12 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
 
 import requests
 import urllib3
-from requests.structures import CaseInsensitiveDict
 
 from reconciliation.oci.errors import OciConfigurationFault, OciError, OciNoAnswer
+from reconciliation.oci.prepared import prepared
 from reconciliation.oci.sockets import AddressRefused, Attempt, TimedAdapter, serving
 from reconciliation.reasons import say
 
@@ -91,18 +90,12 @@ class Transport:
     """
 
     def __init__(self, *, pool_size: int, proxy: str = "", ca_file: str = "") -> None:
-        self._session = requests.Session()
-        self._session.trust_env = False
-        if proxy:
-            self._session.proxies = {"http": proxy, "https": proxy}
-        if ca_file:
-            self._session.verify = ca_file
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = TimedAdapter(
+        # No session: it would prepare cookies, redirects and the environment for each call.
+        self._adapter = TimedAdapter(
             pool_connections=4, pool_maxsize=pool_size, max_retries=0, pool_block=True
         )
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+        self._proxies = {"http": proxy, "https": proxy} if proxy else {}
+        self._verify: bool | str = ca_file or True
 
     def call(self, request: HttpRequest) -> HttpAnswer:
         """Send a request and return its complete answer.
@@ -120,7 +113,7 @@ class Transport:
 
     def close(self) -> None:
         """Close idle connections."""
-        self._session.close()
+        self._adapter.close()
 
     def _try(self, request: HttpRequest, *, fresh: bool) -> tuple[Attempt, HttpAnswer | Exception]:
         attempt = Attempt(request.deadline, fresh=fresh, permits=request.permits)
@@ -131,15 +124,14 @@ class Transport:
             return attempt, error
 
     def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpAnswer:
+        ready = prepared(request.method, request.url, headers=request.headers, body=request.body)
         left = attempt.left()
-        response = self._session.request(
-            request.method,
-            request.url,
-            data=request.body,
-            headers=request.headers,
-            timeout=(min(request.connect_timeout, left), left),
+        response = self._adapter.send(
+            ready,
             stream=True,
-            allow_redirects=False,
+            timeout=(min(request.connect_timeout, left), left),
+            verify=self._verify,
+            proxies=self._proxies,
         )
         try:
             body = bytearray()
@@ -154,8 +146,7 @@ class Transport:
         finally:
             # Read to its end, the connection is back in the pool already; else this cuts it.
             response.close()
-        headers = CaseInsensitiveDict(response.headers)
-        return HttpAnswer(response.status_code, headers, bytes(body))
+        return HttpAnswer(response.status_code, response.headers, bytes(body))
 
 
 def _was_stale(attempt: Attempt, error: Exception) -> bool:

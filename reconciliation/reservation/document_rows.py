@@ -8,7 +8,15 @@ from datetime import datetime
 
 from django.db import connection
 
+from orders.cursors import prepared_cursor
 from reconciliation.models import DocumentState, ReservationDocument
+
+_MARK_POSTGRESQL = """\
+UPDATE reconciliation_reservationdocument AS document
+SET state = %(counted)s::text, answered_at = %(at)s::timestamptz, held = answer.held
+FROM json_to_recordset(%(rows)s::json) AS answer (id bigint, held jsonb)
+WHERE document.id = answer.id AND document.state = %(prepared)s::text
+"""
 
 
 def mark_counted(held: Mapping[int, Sequence[Mapping[str, object]]], *, now: datetime) -> int:
@@ -27,17 +35,16 @@ def mark_counted(held: Mapping[int, Sequence[Mapping[str, object]]], *, now: dat
 def _mark_on_postgresql(
     held: Mapping[int, Sequence[Mapping[str, object]]], *, now: datetime
 ) -> int:
-    sql = """
-        UPDATE reconciliation_reservationdocument AS document
-        SET state = %s, answered_at = %s, held = answer.held
-        FROM unnest(%s::bigint[], %s::jsonb[]) AS answer (id, held)
-        WHERE document.id = answer.id AND document.state = %s
-    """
-    bodies = [json.dumps(lines) for lines in held.values()]
-    with connection.cursor() as cursor:
+    rows = [{"id": pk, "held": lines} for pk, lines in held.items()]
+    with prepared_cursor() as cursor:
         cursor.execute(
-            sql,
-            [DocumentState.COUNTED, now, list(held), bodies, DocumentState.PREPARED],
+            _MARK_POSTGRESQL,
+            {
+                "rows": json.dumps(rows),
+                "at": now.isoformat(),
+                "counted": DocumentState.COUNTED.value,
+                "prepared": DocumentState.PREPARED.value,
+            },
         )
         return int(cursor.rowcount)
 

@@ -18,7 +18,9 @@ from django.db.models import F
 
 from orders import outcome_sets, outcomes
 from orders.actors import Actor
+from orders.cursors import among
 from orders.fields import ZERO, json_number
+from orders.inserts import insert_all
 from orders.models import Order, OrderItem
 from orders.outcome_sets import Settlement
 from orders.units import open_units
@@ -92,7 +94,8 @@ def prepare(orders: Sequence[Order], *, now: datetime, are_new: bool = False) ->
     """
     by_id = {order.pk: order for order in orders}
     before: dict[int, list[ReservationDocument]] = defaultdict(list)
-    for document in () if are_new else ReservationDocument.objects.filter(order__in=by_id):
+    ids = among(list(by_id))
+    for document in () if are_new else ReservationDocument.objects.filter(order__in=ids):
         before[document.order_id].append(document)
     items = _items_of(by_id)
     prepared, new, again = [], [], []
@@ -110,7 +113,7 @@ def prepare(orders: Sequence[Order], *, now: datetime, are_new: bool = False) ->
         else:
             continue
         prepared.append(Prepared(order, document, items[pk]))
-    ReservationDocument.objects.bulk_create(new)
+    insert_all(new)
     if again:
         # Of one order each, and its row is locked.
         ReservationDocument.objects.filter(pk__in=again, state=DocumentState.PREPARED).update(
@@ -120,7 +123,7 @@ def prepare(orders: Sequence[Order], *, now: datetime, are_new: bool = False) ->
 
 
 def _items_of(order_ids: Iterable[int]) -> dict[int, list[Item]]:
-    found = OrderItem.objects.filter(order__in=order_ids).annotate(open=open_units())
+    found = OrderItem.objects.filter(order__in=among(list(order_ids))).annotate(open=open_units())
     rows = found.order_by("order", "position")
     items: dict[int, list[Item]] = defaultdict(list)
     for order_id, *values in rows.values_list(
@@ -188,19 +191,21 @@ def _count_documents(answers: Collection[Answered], *, now: datetime, run_id: in
     }
     if document_rows.mark_counted(held, now=now) != len(held):
         raise _Changed
-    Attempt.objects.bulk_create(
-        Attempt(
-            order_id=answered.prepared.order.pk,
-            run_id=run_id,
-            document_id=answered.prepared.document.pk,
-            operation="reserve",
-            at=now,
-            outcome=outcome_of(answered.answer.judgement),
-            status=answered.answer.status,
-            **columns("message", join(*answered.answer.judgement.oddities), limit=1000),
-            correlation_id=answered.answer.correlation_id[:64],
-        )
-        for answered in answers
+    insert_all(
+        [
+            Attempt(
+                order_id=answered.prepared.order.pk,
+                run_id=run_id,
+                document_id=answered.prepared.document.pk,
+                operation="reserve",
+                at=now,
+                outcome=outcome_of(answered.answer.judgement),
+                status=answered.answer.status,
+                **columns("message", join(*answered.answer.judgement.oddities), limit=1000),
+                correlation_id=answered.answer.correlation_id[:64],
+            )
+            for answered in answers
+        ]
     )
 
 

@@ -19,6 +19,7 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from orders.actors import Actor
+from orders.inserts import insert_all
 from reconciliation import connection
 from reconciliation.models import (
     ACTIVE_RUNS,
@@ -37,8 +38,6 @@ from reconciliation.reasons import columns
 from reconciliation.runs import scopes
 
 logger = logging.getLogger(__name__)
-
-_CHUNK = 500
 
 _OUTCOMES = (
     EntryState.COMPLETE,
@@ -162,7 +161,7 @@ def _write_down(run: Run, order_ids: Sequence[int]) -> None:
             for sequence in range(-(-len(order_ids) // size))
         ]
     )
-    RunEntry.objects.bulk_create(
+    insert_all(
         [
             RunEntry(
                 run=run,
@@ -171,8 +170,7 @@ def _write_down(run: Run, order_ids: Sequence[int]) -> None:
                 position=index if first is None else first + 1 + index,
             )
             for index, pk in enumerate(order_ids)
-        ],
-        batch_size=_CHUNK,
+        ]
     )
 
 

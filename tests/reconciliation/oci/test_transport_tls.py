@@ -48,9 +48,7 @@ def tls(certificate: Path) -> ssl.SSLContext:
 
 def trusting(certificate: Path, pool_size: int = 4) -> Transport:
     """A transport that trusts the certificate; the product trusts the usual authorities."""
-    transport = Transport(pool_size=pool_size)
-    transport._session.verify = str(certificate)
-    return transport
+    return Transport(pool_size=pool_size, ca_file=str(certificate))
 
 
 def test_tls_calls_reuse_their_connection(tls: ssl.SSLContext, certificate: Path) -> None:
