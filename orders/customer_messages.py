@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, gettext_noop
+from django.utils.translation import gettext_lazy, gettext_noop, pgettext
 
 from orders.actors import Actor
 from orders.fields import ZERO
@@ -49,7 +49,14 @@ PLACEHOLDERS: Mapping[str, Promise] = {
     "cancelledItems": gettext_lazy("what is not delivered, one item a line"),
     "replacements": gettext_lazy("what is delivered instead, one item a line"),
     "offer": gettext_lazy("what the customer is asked, in a question to the customer"),
+    "product": gettext_lazy("what is short, in a question to the customer"),
+    "offeredProduct": gettext_lazy("what is offered instead, in a question to the customer"),
+    "deadline": gettext_lazy("until when to answer, in a question to the customer"),
 }
+# What they stand for in a message that asks nothing.
+_NOT_ASKED: Mapping[str, str] = dict.fromkeys(
+    ("offer", "product", "offeredProduct", "deadline"), "–"
+)
 _PLACEHOLDER = re.compile(r"\{([A-Za-z]+)\}")
 
 # A text in the catalogue is sent in the language of the person who sends it.
@@ -86,11 +93,12 @@ SHIPPED: Mapping[MessageKind, tuple[str, str]] = {
         gettext_noop(
             "Dear {customerName},\n\nwe are sorry: a part of your order {orderNo} is not available"
             " at the moment. We can offer you:\n\n{offer}\n\nThe offer stands as long as it is"
-            " available. Nothing is set aside for you yet. Please reply and tell us whether you"
-            " would like it.\n\nKind regards\n{siteName}\n"
+            " available. Nothing is set aside for you yet. Please reply by {deadline} and tell us"
+            " whether you would like it.\n\nKind regards\n{siteName}\n"
         ),
     ),
 }
+_IN_THE_CATALOGUE = (MessageKind.ASK,)
 _KINDS_OF_EVENTS = {
     EventKind.ITEMS_CANCELLED: MessageKind.SHORT_CANCELLED,
     EventKind.REPLACED: MessageKind.REPLACED,
@@ -136,6 +144,15 @@ def unknown_placeholders(text: str) -> list[str]:
     """Return what looks like a placeholder and is none, in order, each once."""
     names = _PLACEHOLDER.findall(text)
     return list(dict.fromkeys(name for name in names if name not in PLACEHOLDERS))
+
+
+def placeholder_refusal(text: str) -> str:
+    """Return why a text can't be a template: it names placeholders that don't exist; or ""."""
+    unknown = unknown_placeholders(text)
+    if not unknown:
+        return ""
+    names = ", ".join(f"{{{name}}}" for name in unknown)
+    return _("There is no placeholder %(names)s.") % {"names": names}
 
 
 def template_for(site_id: str, kind: MessageKind) -> tuple[str, str]:
@@ -207,19 +224,21 @@ def draft(
     *,
     items: Iterable[OrderItem] | None = None,
     template: tuple[str, str] | None = None,
-    offer: str = "–",
+    asked: Mapping[str, str] = _NOT_ASKED,
 ) -> Draft:
     """Return the message that is proposed for an order; an empty one without a kind.
 
     `items` are those of the order as it will be, for a message that is written before the act.
-    `offer` is what a question to the customer offers.
+    `asked` are the values of the placeholders that a question to the customer has besides.
     `template` is the subject and body to fill instead of those that are set now.
     """
     recipient = str(order.customer.get("email") or "")[:254]
     if kind is None:
         return Draft(kind, recipient, "", "")
     subject, body = template or template_for(order.site_id, kind)
-    values = _values(order, items) | {"offer": offer}
+    values = _values(order, items) | {**_NOT_ASKED, **asked}
+    if kind in _IN_THE_CATALOGUE and not order.customer.get("customerName"):
+        values["customerName"] = pgettext("of unknown name, after Dear", "customer")
     one_line = {name: " ".join(value.split()) for name, value in values.items()}
     return Draft(kind, recipient, fill(subject, one_line)[:LONGEST_SUBJECT], fill(body, values))
 
@@ -236,10 +255,8 @@ def _check(subject: str, body: str) -> None:
         raise TemplateRefused(_("The subject or the text is too long."))
     if not is_plain(subject):
         raise TemplateRefused(_("The subject must be one line of plain text."))
-    unknown = unknown_placeholders(f"{subject}\n{body}")
-    if unknown:
-        names = ", ".join(f"{{{name}}}" for name in unknown)
-        raise TemplateRefused(_("There is no placeholder %(names)s.") % {"names": names})
+    if refusal := placeholder_refusal(f"{subject}\n{body}"):
+        raise TemplateRefused(refusal)
 
 
 def _values(order: Order, known: Iterable[OrderItem] | None = None) -> dict[str, str]:

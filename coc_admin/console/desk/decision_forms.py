@@ -27,6 +27,13 @@ class NotCarriedOut(Exception):
         self.form = form
         self.detail = detail
 
+    @property
+    def status(self) -> int:
+        """Return the status of the page that shows the form again; 200 for a mere preview."""
+        if self.detail:
+            return 409
+        return 200 if self.form.is_valid() else 400
+
 
 class DecisionForm(ReasonForm):
     """A remedy with its reason and, where `send` is ticked, the message as it was read.
