@@ -78,6 +78,16 @@ SHIPPED: Mapping[MessageKind, tuple[str, str]] = {
         " aside something like it for you:\n\n{replacements}\n\nIf you would rather not have it,"
         " please tell us.\n\nKind regards\n{siteName}\n",
     ),
+    MessageKind.CHANGED: (
+        gettext_noop("A change of your order {orderNo}"),
+        gettext_noop(
+            "Dear {customerName},\n\nsome of what you ordered is not available any more. We have"
+            " set aside something like it for you:\n\n{replacements}\n\nWe are sorry: we cannot"
+            " deliver these items, and you will not be charged for them:\n\n{cancelledItems}"
+            "\n\nYou will get:\n\n{items}\n\nIf you would rather not have it, please tell us."
+            "\n\nKind regards\n{siteName}\n"
+        ),
+    ),
     MessageKind.RESERVED_AGAIN: (
         "Your order {orderNo} is complete",
         "Dear {customerName},\n\nevery item of your order {orderNo} is now set aside for you:\n\n"
@@ -98,7 +108,7 @@ SHIPPED: Mapping[MessageKind, tuple[str, str]] = {
         ),
     ),
 }
-_IN_THE_CATALOGUE = (MessageKind.ASK,)
+_IN_THE_CATALOGUE = (MessageKind.CHANGED, MessageKind.ASK)
 _KINDS_OF_EVENTS = {
     EventKind.ITEMS_CANCELLED: MessageKind.SHORT_CANCELLED,
     EventKind.REPLACED: MessageKind.REPLACED,
