@@ -14,7 +14,8 @@ from coc_admin.console.desk.decision_forms import letter_of
 from coc_admin.console.messages.forms import BodyField, SubjectField
 from coc_admin.console.remedies.forms import ItemsField, PriceField
 from coc_admin.console.remedies.promise_views import end_of
-from orders.customer_messages import PLACEHOLDERS, placeholder_refusal
+from orders.customer_messages import placeholder_refusal
+from orders.message_texts import PLACEHOLDERS
 from orders.models import AskAnswer, MessageKind, MessageRoute, Order
 from reconciliation.decisions.bulk_letters import Wording
 from reconciliation.decisions.decide import Letter

@@ -185,7 +185,7 @@ def _parts(option: Option) -> list[str]:
     """Return what a split does to each item, as its form sends it."""
     if option.split is None:
         return []
-    prices = ["" if one.unit_price is None else one.unit_price for one in option.split.parts]
+    prices = ["" if one.unit_price is None else f"{one.unit_price:f}" for one in option.split.parts]
     return [
         *(
             f"{part.item.pk}:{part.units}:{price}:{part.sku}"

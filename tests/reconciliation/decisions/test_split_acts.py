@@ -9,11 +9,13 @@ from django.core import mail
 from django.core.management import call_command
 
 from orders import cancellation
+from orders.customer_messages import kind_of
 from orders.errors import OrderRefused
 from orders.models import (
     CustomerMessage,
     Hold,
     InventoryRecord,
+    MessageKind,
     Order,
     OrderItem,
     Replacement,
@@ -103,6 +105,7 @@ def test_all_of_a_split_is_done_in_one_act_with_one_document(engine: Engine) -> 
     assert lines(act.order) == SPLIT
     act.order.refresh_from_db()
     assert (act.order.resolution, act.order.open_remedy) == (Resolution.REPLACED, None)
+    assert kind_of(act.order) == MessageKind.CHANGED
     assert done.replacement is not None
     document = ReservationDocument.objects.get(order=act.order, purpose=Purpose.REPLACEMENT)
     assert document.state == DocumentState.COUNTED
