@@ -43,7 +43,7 @@ MOST_SAMPLES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
+class AskedTexts:
     """What a person made of a question: subject and body by site, and the days to answer."""
 
     texts: Mapping[str, tuple[str, str]]
@@ -66,11 +66,15 @@ class Letters:
 
 
 def preview(
-    bulk: BulkRemedy, to_do: Sequence[Planned], *, now: datetime, wording: Wording | None = None
+    bulk: BulkRemedy,
+    to_do: Sequence[Planned],
+    *,
+    now: datetime,
+    asked: AskedTexts | None = None,
 ) -> Letters | None:
     """Return whom a remedy would tell if it was confirmed now; None if its kind tells nobody.
 
-    `wording` is what a question says instead of its templates.
+    `asked` is what a question says instead of its templates.
     """
     kind = KINDS.get(BulkKind(bulk.kind))
     if kind is None:
@@ -84,8 +88,8 @@ def preview(
     ]
     mark = _mark(texts)
     days = questions.USUAL_DAYS
-    if wording is not None:
-        texts, days = {**texts, **wording.texts}, wording.days
+    if asked is not None:
+        texts, days = {**texts, **asked.texts}, asked.days
     return Letters(
         able=able,
         unable=sorted(lacks.items()),
@@ -128,11 +132,11 @@ def _draft_of(bulk: BulkRemedy, one: Planned, template: tuple[str, str], due_at:
     )
 
 
-def request(bulk: BulkRemedy, *, seen: str, wording: Wording | None = None) -> int:
+def request(bulk: BulkRemedy, *, seen: str, asked: AskedTexts | None = None) -> int:
     """Store that the customers of a remedy just confirmed are told; return how many can be.
 
     Call in the transaction that confirms it. `seen` is the mark of the templates as they were
-    shown; `wording` is what a question says instead. Raises TextsChanged; the transaction must be
+    shown; `asked` is what a question says instead. Raises TextsChanged; the transaction must be
     rolled back then.
     """
     lines = list(bulk.lines.filter(state=BulkState.PENDING).select_related("order"))
@@ -144,9 +148,9 @@ def request(bulk: BulkRemedy, *, seen: str, wording: Wording | None = None) -> i
     for line in lines:
         lack = message_handover.lack_of(line.order, routes[line.order.site_id])
         line.letter = lack or LetterState.DUE
-    if wording is not None:
-        texts = {site_id: wording.texts[site_id] for site_id in sites}
-        bulk_asks.keep_days(lines, wording.days)
+    if asked is not None:
+        texts = {site_id: asked.texts[site_id] for site_id in sites}
+        bulk_asks.keep_days(lines, asked.days)
     BulkLine.objects.bulk_update(lines, ["letter", "offer"], batch_size=200)
     BulkRemedy.objects.filter(pk=bulk.pk).update(texts=texts)
     return sum(line.letter == LetterState.DUE for line in lines)

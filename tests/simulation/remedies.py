@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 from orders import settlement
@@ -59,17 +60,19 @@ def _replace(world: World, item: OrderItem, sku: str, besides: Sequence[Besides]
 
 
 def _besides(world: World, item: OrderItem) -> list[Besides]:
-    """Return what a split does to the other short items of an order: replace some, cancel some."""
-    others = [one for one in _open_items(world) if one.order_id == item.order_id]
+    """Return what a split does to the other short items of an order: replace some, cancel some.
+
+    It throws dice of its own: what happens in a world without splits stays as it is.
+    """
+    dice = Random(f"{world.seed} {item.pk} {item.open_quantity}")
+    others = OrderItem.objects.filter(order=item.order_id).exclude(pk=item.pk).order_by("pk")
+    short = [one for one in others if one.open_quantity > 0]
+    if not short or dice.random() < 0.3:
+        return []
+    skus = dice.sample(world.nature.skus, len(world.nature.skus))
     return [
-        Besides(
-            one.pk,
-            one.open_quantity,
-            _fitting_sku(world, one) if world.rng.random() < 0.5 else "",
-            Decimal(3),
-        )
-        for one in others
-        if one.pk != item.pk
+        Besides(one.pk, one.open_quantity, sku if dice.random() < 0.5 else "", Decimal(3))
+        for one, sku in zip(short, skus, strict=False)
     ]
 
 
@@ -80,7 +83,7 @@ def replace_at_leisure(world: World) -> None:
         sku = _fitting_sku(world, item)
         if world.rng.random() < 0.3:
             _sell_out(world, sku)
-        _replace(world, item, sku, _besides(world, item) if world.rng.random() < 0.5 else ())
+        _replace(world, item, sku, _besides(world, item))
 
 
 def replace_later(world: World) -> None:

@@ -25,11 +25,11 @@ def confirm_as_shown(
     reason: str,
     reference: str = "",
     choice: ReplaceChoice | None = None,
-    wording: bulk_letters.Wording | None = None,
+    asked: bulk_letters.AskedTexts | None = None,
 ) -> None:
     """Confirm a remedy for the orders as they were `seen`, and with it that customers are told.
 
-    `wording` is what a question says instead of its templates. Raises what `execution.confirm` and
+    `asked` is what a question says instead of its templates. Raises what `execution.confirm` and
     `bulk_letters.request` do; nothing is confirmed then.
     """
     texts = wanted_texts(request)
@@ -49,7 +49,7 @@ def confirm_as_shown(
         if confirmed is not None:
             told = {}
             if texts is not None:
-                told["told"] = bulk_letters.request(made, seen=texts, wording=wording)
+                told["told"] = bulk_letters.request(made, seen=texts, asked=asked)
             audit.record(
                 request=request,
                 action="desk.bulk",

@@ -77,9 +77,9 @@ def letters_context(
 
     A `question` with a mistake in it has no messages to show.
     """
-    letters, wording = None, question.wording if question is not None else None
+    letters, asked = None, question.asked if question is not None else None
     if to_do:
-        letters = bulk_letters.preview(made, to_do, now=timezone.now(), wording=wording)
+        letters = bulk_letters.preview(made, to_do, now=timezone.now(), asked=asked)
     if letters is None and made.kind != BulkKind.REOPEN:
         return {"letters": None}
     if letters is None:
@@ -91,7 +91,7 @@ def letters_context(
     tell = letters.is_set_up and letters.able > 0 and _are_short(to_do)
     if request.method == "POST":
         tell = "tell" in request.POST
-    is_mistaken = question is not None and wording is None
+    is_mistaken = question is not None and asked is None
     return {
         "letters": letters,
         "samples": () if is_mistaken else letters.samples,

@@ -124,7 +124,7 @@ def _confirm(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
             seen=read_marks(request),
             reason=form.cleaned_data.get("reason", ""),
             reference=form.cleaned_data.get("reference", ""),
-            wording=form.wording if isinstance(form, QuestionForm) else None,
+            asked=form.asked if isinstance(form, QuestionForm) else None,
         )
     except execution.PlanChanged as error:
         return _preview(request, made, form=form, moved=error.order_ids)

@@ -17,7 +17,7 @@ from coc_admin.console.remedies.promise_views import end_of
 from orders.customer_messages import placeholder_refusal
 from orders.message_texts import PLACEHOLDERS
 from orders.models import AskAnswer, MessageKind, MessageRoute, Order
-from reconciliation.decisions.bulk_letters import Wording
+from reconciliation.decisions.bulk_letters import AskedTexts
 from reconciliation.decisions.decide import Letter
 from reconciliation.decisions.questions import MOST_DAYS, USUAL_DAYS, Wanted, due_after
 
@@ -96,7 +96,7 @@ class QuestionForm(forms.Form):
         return [(name, PLACEHOLDERS[name]) for name in _OF_A_QUESTION]
 
     @property
-    def wording(self) -> Wording | None:
+    def asked(self) -> AskedTexts | None:
         """Return what the customers are asked: as typed or proposed; None with a mistake in it."""
         if not self.is_bound:
             values = {name: field.initial for name, field in self.fields.items()}
@@ -109,10 +109,10 @@ class QuestionForm(forms.Form):
             for suffix, sites in self._groups
             for site_id in sites
         }
-        return Wording(texts, values["days"])
+        return AskedTexts(texts, values["days"])
 
     def _own(self) -> set[str]:
-        """Return the names of the fields that the wording comes from."""
+        """Return the names of the fields that the asked comes from."""
         names = {name + suffix for suffix, _sites in self._groups for name in ("subject", "body")}
         return {"days", *names}
 

@@ -182,10 +182,13 @@ def _samples(
     now: datetime,
 ) -> list[tuple[Order, Draft]]:
     """Return the message as it would be sent; none without an offer, or with a mistake in it."""
-    wording = form.wording
-    if offer is None or wording is None:
+    asked = form.asked
+    if offer is None or asked is None:
         return []
-    text, due_at = wording.texts[order.site_id], questions.due_after(wording.days, now=now)
+    text, due_at = (
+        asked.texts[order.site_id],
+        questions.due_after(asked.days, now=now),
+    )
     return [(order, questions.message(order, offer, items, text=text, due_at=due_at))]
 
 

@@ -29,7 +29,7 @@ from orders.models import (
 )
 from reconciliation.connection import clients
 from reconciliation.decisions import bulk_sending
-from reconciliation.decisions.bulk_letters import Wording
+from reconciliation.decisions.bulk_letters import AskedTexts
 from reconciliation.models import AttemptOutcome, BulkLine, BulkRemedy
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.bulk.test_bulk_letters import form, told
@@ -228,11 +228,11 @@ def test_sites_that_share_a_text_share_its_fields() -> None:
         (["a", "c"], "subject", "a"),
         (["b"], "subject-1", "b"),
     ]
-    assert fields.wording == Wording(texts, 2)
+    assert fields.asked == AskedTexts(texts, 2)
     typed = {"days": "3", "subject": "S", "body": "x", "subject-1": "T", "body-1": "{deadline}"}
-    wording = QuestionForm(typed, texts=texts).wording
-    assert wording == Wording({"a": ("S", "x"), "b": ("T", "{deadline}"), "c": ("S", "x")}, 3)
-    assert QuestionForm(typed | {"body-1": "{no}"}, texts=texts).wording is None
+    asked = QuestionForm(typed, texts=texts).asked
+    assert asked == AskedTexts({"a": ("S", "x"), "b": ("T", "{deadline}"), "c": ("S", "x")}, 3)
+    assert QuestionForm(typed | {"body-1": "{no}"}, texts=texts).asked is None
 
 
 def test_planning_takes_as_many_queries_for_many(
