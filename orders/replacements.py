@@ -71,11 +71,9 @@ def begin(
 ) -> Replacement:
     """Take `units` of `sku` off ATO for the order of an item, and become its claim's `holder`.
 
-    So what replaces other items, as `besides` says.
-
-    Call inside the transaction that writes the reservation document down. Raises CannotReplace,
-    orders.errors.ShortOnAto with the figures, or LedgerChanged to be tried again; the transaction
-    must be rolled back then.
+    So what replaces other items, as `besides` says. Call inside the transaction that writes the
+    reservation document down. Raises CannotReplace, orders.errors.ShortOnAto with the figures, or
+    LedgerChanged to be tried again; the transaction must be rolled back then.
     """
     item = OrderItem.objects.select_related("order").get(pk=item_id)
     order = swaps.take_claim(KIND, order_id=item.order_id, holder=holder, until=until, now=now)
@@ -83,9 +81,10 @@ def begin(
     check_begin(item, sku=sku, units=units)
     items = check_besides(item, sku, besides)
     key = (item.inventory_list_id, sku)
-    wanted = {key: units} | {
-        (items[one.item_id].inventory_list_id, one.sku): one.units for one in besides if one.sku
-    }
+    wanted = {key: units}
+    for one in besides:
+        if one.sku:
+            wanted[items[one.item_id].inventory_list_id, one.sku] = one.units
     records = swaps.known_records(KIND, order, wanted)
     ledger.take(order=order, wanted=wanted, now=now)
     swaps.mark_open(KIND, order, holder=holder, actor=actor, now=now)
@@ -103,25 +102,33 @@ def begin(
         reason=reason[:1000],
         asked_at=now,
     )
-    ReplacementPart.objects.bulk_create(
-        ReplacementPart(
-            replacement=replacement,
-            item=items[one.item_id],
-            sku=one.sku,
-            product_name=_name(records, items[one.item_id], one.sku),
-            quantity=one.units,
-            unit_price=one.unit_price,
-            price_difference=price_difference(items[one.item_id], one.unit_price, one.units),
-        )
-        for one in besides
-    )
+    _write_parts(replacement, besides, items, records)
     _record(replacement, EventKind.REPLACING, reason=reason, now=now)
     return replacement
 
 
-def _name(records: Mapping[Key, InventoryRecord], item: OrderItem, sku: str) -> str:
-    record = records.get((item.inventory_list_id, sku))
-    return "" if record is None else record.product_name
+def _write_parts(
+    replacement: Replacement,
+    besides: Sequence[parts.Besides],
+    items: Mapping[int, OrderItem],
+    records: Mapping[Key, InventoryRecord],
+) -> None:
+    rows = []
+    for one in besides:
+        item = items[one.item_id]
+        record = records.get((item.inventory_list_id, one.sku))
+        rows.append(
+            ReplacementPart(
+                replacement=replacement,
+                item=item,
+                sku=one.sku,
+                product_name="" if record is None else record.product_name,
+                quantity=one.units,
+                unit_price=one.unit_price,
+                price_difference=price_difference(item, one.unit_price, one.units),
+            )
+        )
+    ReplacementPart.objects.bulk_create(rows)
 
 
 def item_refusal(item: OrderItem, *, sku: str, units: Decimal) -> str:
