@@ -199,7 +199,7 @@ def _change_items(
         item.reserved_quantity, item.inventory_list_id = reserved, list_id
 
 
-def _lacking(shortfalls: Sequence[Shortfall]) -> dict[str, Any]:
+def _lacking(mine: Adjustment, shortfalls: Sequence[Shortfall]) -> dict[str, Any]:
     return {"shortfalls": [one.members() for one in shortfalls]}
 
 

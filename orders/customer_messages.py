@@ -14,12 +14,12 @@ from decimal import Decimal
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, gettext_noop
+from django.utils.translation import pgettext
 
 from orders.actors import Actor
 from orders.fields import ZERO
+from orders.message_texts import IN_THE_CATALOGUE, PLACEHOLDERS, SHIPPED
 from orders.models import (
     CustomerMessage,
     EventKind,
@@ -29,6 +29,7 @@ from orders.models import (
     OrderEvent,
     OrderItem,
     OrderStatus,
+    Resolution,
 )
 from orders.reasons import read
 from orders.texts import is_plain
@@ -39,58 +40,12 @@ LONGEST_BODY = 10_000
 # There are three lists to choose from, and the text around them.
 _LONGEST_LIST = LONGEST_BODY // 4
 
-# Name, and what it stands for.
-PLACEHOLDERS: Mapping[str, Promise] = {
-    "orderNo": gettext_lazy("the number of the order"),
-    "siteName": gettext_lazy("the name of the site"),
-    "customerName": gettext_lazy("the customer's name, or “customer”"),
-    "orderTotal": gettext_lazy("the value of the order as placed, with its currency"),
-    "items": gettext_lazy("what is delivered, one item a line"),
-    "cancelledItems": gettext_lazy("what is not delivered, one item a line"),
-    "replacements": gettext_lazy("what is delivered instead, one item a line"),
-    "offer": gettext_lazy("what the customer is asked, in a question to the customer"),
-}
+# What placeholders of a question stand for in a message that asks nothing.
+_NOT_ASKED: Mapping[str, str] = dict.fromkeys(
+    ("offer", "product", "offeredProduct", "deadline"), "–"
+)
 _PLACEHOLDER = re.compile(r"\{([A-Za-z]+)\}")
 
-# A text in the catalogue is sent in the language of the person who sends it.
-SHIPPED: Mapping[MessageKind, tuple[str, str]] = {
-    MessageKind.CANCELLED: (
-        "Your order {orderNo} was cancelled",
-        "Dear {customerName},\n\nwe are sorry: your order {orderNo} could not be fulfilled, and we"
-        " have cancelled it. You will not be charged for it.\n\nKind regards\n{siteName}\n",
-    ),
-    MessageKind.SHORT_CANCELLED: (
-        "A part of your order {orderNo} was cancelled",
-        "Dear {customerName},\n\nwe are sorry: we cannot deliver these items of your order"
-        " {orderNo}:\n\n{cancelledItems}\n\nYou will not be charged for them. Everything else is"
-        " on its way:\n\n{items}\n\nKind regards\n{siteName}\n",
-    ),
-    MessageKind.REPLACED: (
-        "A change of your order {orderNo}",
-        "Dear {customerName},\n\nsome of what you ordered is not available any more. We have set"
-        " aside something like it for you:\n\n{replacements}\n\nIf you would rather not have it,"
-        " please tell us.\n\nKind regards\n{siteName}\n",
-    ),
-    MessageKind.RESERVED_AGAIN: (
-        "Your order {orderNo} is complete",
-        "Dear {customerName},\n\nevery item of your order {orderNo} is now set aside for you:\n\n"
-        "{items}\n\nKind regards\n{siteName}\n",
-    ),
-    MessageKind.SETTLED_OUTSIDE: (
-        "Your order {orderNo} is on its way",
-        "Dear {customerName},\n\nyour order {orderNo} is taken care of and will be delivered as you"
-        " placed it.\n\nKind regards\n{siteName}\n",
-    ),
-    MessageKind.ASK: (
-        gettext_noop("A question about your order {orderNo}"),
-        gettext_noop(
-            "Dear {customerName},\n\nwe are sorry: a part of your order {orderNo} is not available"
-            " at the moment. We can offer you:\n\n{offer}\n\nThe offer stands as long as it is"
-            " available. Nothing is set aside for you yet. Please reply and tell us whether you"
-            " would like it.\n\nKind regards\n{siteName}\n"
-        ),
-    ),
-}
 _KINDS_OF_EVENTS = {
     EventKind.ITEMS_CANCELLED: MessageKind.SHORT_CANCELLED,
     EventKind.REPLACED: MessageKind.REPLACED,
@@ -136,6 +91,15 @@ def unknown_placeholders(text: str) -> list[str]:
     """Return what looks like a placeholder and is none, in order, each once."""
     names = _PLACEHOLDER.findall(text)
     return list(dict.fromkeys(name for name in names if name not in PLACEHOLDERS))
+
+
+def placeholder_refusal(text: str) -> str:
+    """Return why a text can't be a template: it names placeholders that don't exist; or ""."""
+    unknown = unknown_placeholders(text)
+    if not unknown:
+        return ""
+    names = ", ".join(f"{{{name}}}" for name in unknown)
+    return _("There is no placeholder %(names)s.") % {"names": names}
 
 
 def template_for(site_id: str, kind: MessageKind) -> tuple[str, str]:
@@ -193,6 +157,9 @@ def save_template(
 
 def kind_of(order: Order) -> MessageKind | None:
     """Return the kind of message for an order: by its resolution, or its latest item remedy."""
+    if order.resolution == Resolution.REPLACED:
+        cancelled = OrderItem.objects.filter(order=order, cancelled_quantity__gt=0)
+        return MessageKind.CHANGED if cancelled.exists() else MessageKind.REPLACED
     if order.resolution in MessageKind.values:
         return MessageKind(order.resolution)
     if order.status in (OrderStatus.CANCELLING, OrderStatus.CANCELLED):
@@ -207,19 +174,21 @@ def draft(
     *,
     items: Iterable[OrderItem] | None = None,
     template: tuple[str, str] | None = None,
-    offer: str = "–",
+    asked: Mapping[str, str] = _NOT_ASKED,
 ) -> Draft:
     """Return the message that is proposed for an order; an empty one without a kind.
 
     `items` are those of the order as it will be, for a message that is written before the act.
-    `offer` is what a question to the customer offers.
+    `asked` are the values of the placeholders that a question to the customer has besides.
     `template` is the subject and body to fill instead of those that are set now.
     """
     recipient = str(order.customer.get("email") or "")[:254]
     if kind is None:
         return Draft(kind, recipient, "", "")
     subject, body = template or template_for(order.site_id, kind)
-    values = _values(order, items) | {"offer": offer}
+    values = _values(order, items) | {**_NOT_ASKED, **asked}
+    if kind in IN_THE_CATALOGUE and not order.customer.get("customerName"):
+        values["customerName"] = pgettext("of unknown name, after Dear", "customer")
     one_line = {name: " ".join(value.split()) for name, value in values.items()}
     return Draft(kind, recipient, fill(subject, one_line)[:LONGEST_SUBJECT], fill(body, values))
 
@@ -236,10 +205,8 @@ def _check(subject: str, body: str) -> None:
         raise TemplateRefused(_("The subject or the text is too long."))
     if not is_plain(subject):
         raise TemplateRefused(_("The subject must be one line of plain text."))
-    unknown = unknown_placeholders(f"{subject}\n{body}")
-    if unknown:
-        names = ", ".join(f"{{{name}}}" for name in unknown)
-        raise TemplateRefused(_("There is no placeholder %(names)s.") % {"names": names})
+    if refusal := placeholder_refusal(f"{subject}\n{body}"):
+        raise TemplateRefused(refusal)
 
 
 def _values(order: Order, known: Iterable[OrderItem] | None = None) -> dict[str, str]:

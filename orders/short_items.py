@@ -62,6 +62,24 @@ def _stays(item: OrderItem, units: Mapping[int, Decimal]) -> Decimal:
     return left - units.get(item.pk, ZERO)
 
 
+def cancel_besides(order: Order, units: Mapping[int, Decimal], *, check: bool = False) -> None:
+    """Cancel open units of an order's items, in the transaction of another remedy that settles it.
+
+    With `check` only look whether that can be done. Raises CannotRemedy.
+    """
+    items = {item.pk: item for item in OrderItem.objects.filter(order=order)}
+    _check_units(items, units)
+    if closed := bundle_refusal(items.values(), units):
+        raise CannotRemedy(closed)
+    for pk in () if check else sorted(units):
+        _cancel(items[pk], units[pk])
+
+
+def cancelled_data(units: Mapping[int, Decimal]) -> dict[str, Any]:
+    """Return the members of the event that says that units of items were cancelled."""
+    return {"cancelled": {str(pk): json_number(units[pk]) for pk in sorted(units)}}
+
+
 def cancel_short(
     *, order_id: int, units: Mapping[int, Decimal], actor: Actor, reason: str, now: datetime
 ) -> Order:
@@ -97,7 +115,7 @@ def cancel_short(
             actor=actor,
             reason=reason,
             now=now,
-            data=_units_by_item(units),
+            data=cancelled_data(units),
         )
         return order
 
@@ -169,10 +187,6 @@ def _cancel(item: OrderItem, units: Decimal) -> None:
         raise CannotRemedy(moved_on())
 
 
-def _units_by_item(units: Mapping[int, Decimal]) -> dict[str, Any]:
-    return {"cancelled": {str(pk): json_number(units[pk]) for pk in sorted(units)}}
-
-
 def _is_done(order: Order, units: Mapping[int, Decimal], actor: Actor, reason: str) -> bool:
     """Whether the last thing that happened to the order is this very cancellation."""
     last = order.events.order_by("-id").first()
@@ -180,5 +194,5 @@ def _is_done(order: Order, units: Mapping[int, Decimal], actor: Actor, reason: s
         last is not None
         and last.kind == EventKind.ITEMS_CANCELLED
         and (last.actor, last.reason) == (actor.name[:150], reason[:1000])
-        and last.data == _units_by_item(units)
+        and last.data == cancelled_data(units)
     )

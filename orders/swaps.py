@@ -68,7 +68,7 @@ class SwapKind(Generic[S]):
     refused: EventKind
     refusal_limit: int  # characters
     wanted: Callable[[S], Mapping[Key, Decimal]]  # what is off ATO, and must be reserved in full
-    lacking: Callable[[Sequence[Shortfall]], dict[str, Any]]  # columns that keep what OCI lacked
+    lacking: Callable[[S, Sequence[Shortfall]], dict[str, Any]]  # columns for what OCI lacked
     refused_data: Callable[[S], dict[str, Any]]  # members of the event that says it was refused
     event_data: Callable[[S], dict[str, Any]]  # members of each event
 
@@ -180,7 +180,7 @@ def give_back(
             rows.update(
                 state=SwapState.GIVING_BACK,
                 **reasons.columns("refusal", refusal, limit=kind.refusal_limit),
-                **kind.lacking(shortfalls),
+                **kind.lacking(mine, shortfalls),
             )
         )
 

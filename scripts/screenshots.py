@@ -1,12 +1,16 @@
 """Take the pictures of docs/guide from a demo that runs: `make screenshots`.
 
 Starts `manage.py demo --fast` on a free port with a folder of its own, signs in as the operator,
-and follows the story: the home page while orders wait, then every page of the guide. Pictures are
-reduced to 256 colours where ImageMagick is installed.
+and follows the story: every page of the guide, and then home during and after a practice outage.
+Home draws orders by minute, so this takes a quarter of an hour. The first run is taken
+from an installation with nothing in it; it and home are for docs/old-and-new.md as well. Pictures
+are reduced to 256 colours where ImageMagick is installed.
 """
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import re
 import shutil
@@ -16,16 +20,33 @@ import sys
 import tempfile
 import threading
 import time
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
+import requests
+from django.conf import settings
+from playwright.sync_api import Browser, FilePayload, Page, ViewportSize, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from coc_admin.demo import environment
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "guide" / "images"
+COMPARED = ROOT / "docs" / "images" / "old-and-new"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 CONVERT = shutil.which("convert")
 PATIENCE = 180.0
+USUAL: ViewportSize = {"width": 1280, "height": 860}
+NARROW: ViewportSize = {"width": 360, "height": 860}
+WIDE: ViewportSize = {"width": 1440, "height": 900}
+PASSWORD = "only for pictures"  # of an installation that lives for a minute
+# Lines of the set-up list that are done without a person.
+REACHED = 2
+# Minutes of orders before the practice outage, in it, and after it.
+BEFORE, LASTS, AFTER = 5, 4, 4
+MINUTES = BEFORE + LASTS + AFTER
+ORDERS_A_MINUTE = 20
 
 ORDERS = """orderNo,sku,quantity,basePrice,customerName,email
 N-2041,STMUG-OAT-1,2,12.50,Mina Keller,mina.keller@example.test
@@ -35,16 +56,16 @@ N-2043,OAKCB-PLU-1,0,34.00,Lea Sato,lea.sato@example.test
 """
 
 
-class Demo:
-    """The demo as a process, and its output."""
+class Program:
+    """A program of this repository as a process, and its output."""
 
-    def __init__(self, folder: str) -> None:
-        self.port = _free_port()
+    def __init__(self, *arguments: str, port: int, env: Mapping[str, str] = os.environ) -> None:
+        self.port = port
         self.lines: list[str] = []
         self._process = subprocess.Popen(
-            [sys.executable, "manage.py", "demo", "--fast", "--with-parent", "--folder", folder],
+            [sys.executable, *arguments],
             cwd=ROOT,
-            env={**os.environ, "PORT": str(self.port), "PYTHONUNBUFFERED": "1"},
+            env={**env, "PORT": str(self.port), "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -65,7 +86,7 @@ class Demo:
                 if found := re.search(pattern, line):
                     return found
             time.sleep(0.05)
-        raise SystemExit(f"The demo did not say {pattern!r}:\n" + "\n".join(self.lines))
+        raise SystemExit(f"It did not say {pattern!r}:\n" + "\n".join(self.lines))
 
     def stop(self) -> None:
         """End it and everything it has started."""
@@ -77,26 +98,70 @@ def main() -> int:
     """Take every picture; 0 if all exist."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        demo = Demo(folder)
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        _first_run(Path(folder) / "empty", browser)
+        arguments = ("demo", "--fast", "--with-parent", "--folder", f"{folder}/demo")
+        demo = Program("manage.py", *arguments, port=_free_port())
         try:
-            browser = playwright.chromium.launch(
-                executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-            )
             _follow(demo, browser)
-            browser.close()
         finally:
             demo.stop()
+        browser.close()
     print(f"{len(list(IMAGES.glob('*.png')))} pictures in {IMAGES.relative_to(ROOT)}")
     return 0
 
 
-def _follow(demo: Demo, browser: Browser) -> None:
-    password = demo.wait_for(r"log in as +operator +(\S+)|^ +operator +(\S+)")
-    page = _signed_in(demo, browser, next(word for word in password.groups() if word))
-    demo.wait_for("orders wait for a reservation")
-    _take(page, "/", "home-outage")
+def _first_run(folder: Path, browser: Browser) -> None:
+    """Take home of an installation that reaches OCI and has nothing else."""
+    folder.mkdir(mode=0o700)
+    env = environment.build(folder=folder, outer=os.environ)
+    env.pop(environment.READY)
+    env |= {"DJANGO_SUPERUSER_PASSWORD": PASSWORD}
+    user = ("createsuperuser", "--noinput", "--username", "operator", "--email", "")
+    for command in (("migrate", "--verbosity", "0"), user):
+        subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=env, check=True)
+    oci = Program(
+        "-m",
+        "reconciliation.simulator",
+        f"--port={env[environment.SIMULATOR_PORT]}",
+        f"--control-port={env[environment.CONTROL_PORT]}",
+        f"--tenant-group-id={environment.TENANT_GROUP_ID}",
+        f"--client-id={environment.CLIENT_ID}",
+        f"--client-secret={env['COC_OCI_CLIENT_SECRET']}",
+        "--with-parent",
+        port=0,
+    )
+    product = Program("manage.py", "serve", "--with-parent", port=_free_port(), env=env)
+    try:
+        _wait_until_ready(product)
+        page = _signed_in(product, browser, PASSWORD, size=WIDE)
+        done = page.locator(".first-run li").filter(has_text="Done")
+        deadline = time.monotonic() + PATIENCE
+        while done.count() < REACHED and time.monotonic() < deadline:
+            page.wait_for_timeout(1000)
+            page.goto("/")
+        _shoot(page, "first-run-new", COMPARED)
+    finally:
+        product.stop()
+        oci.stop()
+
+
+def _wait_until_ready(product: Program) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        with contextlib.suppress(requests.RequestException):
+            if requests.get(f"http://127.0.0.1:{product.port}/readyz", timeout=5).ok:
+                return
+        time.sleep(0.5)
+    raise SystemExit("It is not ready:\n" + "\n".join(product.lines))
+
+
+def _follow(demo: Program, browser: Browser) -> None:
+    words = demo.wait_for(r"operator +(operator-\w+)")
+    page = _signed_in(demo, browser, words[1])
     demo.wait_for("the day's reports are written")
-    _take(page, "/", "home")
     _open_order(page, "desk")
     _first(page, "/desk/", "main tbody th a", "order")
     _take(page, page.url.split(str(demo.port))[1] + "replace/", "replace")
@@ -115,8 +180,74 @@ def _follow(demo: Demo, browser: Browser) -> None:
     _take(page, "/settings/", "settings")
     dark = _signed_in(demo, browser, page_scheme="dark", cookies_of=page)
     _open_order(dark, "desk-dark")
-    narrow = _signed_in(demo, browser, width=360, cookies_of=page)
-    _take(narrow, "/", "home-narrow")
+    admin = _signed_in(demo, browser, demo.wait_for(r"admin +(admin-\w+)")[1], name="admin")
+    shoppers = Shoppers(demo.port, _token(admin))
+    try:
+        _practise_for_real(demo, browser, page)
+    finally:
+        shoppers.stop()
+
+
+class Shoppers:
+    """Place orders in the shops of the demo, more and less from minute to minute."""
+
+    def __init__(self, port: int, token: str) -> None:
+        self._address = f"http://127.0.0.1:{port}/api/v1/sites"
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        # The plan of the demo has words to translate; nothing else of Django is needed here.
+        settings.configure(USE_I18N=False)
+        from coc_admin.demo.plan import Posting, shop_plan
+
+        plan = shop_plan(orders=3 * ORDERS_A_MINUTE * MINUTES)
+        postings = [*plan.before, *plan.during, *plan.after]
+        for number, posting in enumerate(postings):
+            body = {**posting.payload, "orderNo": f"P-{number:05}"}
+            wave = 1 + 0.6 * math.sin(time.monotonic() / 70)
+            if self._ended.wait(60 / (ORDERS_A_MINUTE * wave)):
+                return
+            dated = Posting(posting.site_id, body).body(datetime.now(UTC))
+            with contextlib.suppress(requests.RequestException):
+                address = f"{self._address}/{posting.site_id}/orders"
+                requests.post(address, data=dated, headers=self._headers, timeout=15)
+
+    def stop(self) -> None:
+        """Place no more."""
+        self._ended.set()
+        self._thread.join()
+
+
+def _token(page: Page) -> str:
+    """Return a token that may place orders in every shop."""
+    page.goto("/settings/tokens/new/")
+    page.locator("[name=name]").fill("Shoppers of the pictures")
+    for box in page.locator("main input[name=site]").all():
+        box.check()
+    page.locator("main input[name=scopes][value='orders:write']").check()
+    page.locator("main form button[type=submit]").first.click()
+    return page.locator("#token").input_value()
+
+
+def _practise_for_real(demo: Program, browser: Browser, page: Page) -> None:
+    """Take home after some minutes of a practice, and some minutes after its end."""
+    page.wait_for_timeout(BEFORE * 60_000)
+    page.goto("/outages/practice/")
+    for name in ("Show what will happen", "Start the practice now"):
+        page.get_by_role("button", name=name).click()
+    page.wait_for_url(lambda address: "/practice/" not in address)
+    page.wait_for_timeout(LASTS * 60_000)
+    _take(page, "/", "home-outage")
+    page.get_by_role("button", name="End practice now").click()
+    page.wait_for_timeout(AFTER * 60_000)
+    _take(page, "/", "home")
+    for size, folder, name in ((WIDE, COMPARED, "home-new"), (NARROW, IMAGES, "home-narrow")):
+        other = _signed_in(demo, browser, size=size, cookies_of=page)
+        other.goto("/")
+        _shoot(other, name, folder)
 
 
 def _open_order(page: Page, name: str) -> None:
@@ -180,17 +311,18 @@ def _import_orders(page: Page) -> None:
 
 
 def _signed_in(
-    demo: Demo,
+    demo: Program,
     browser: Browser,
     password: str = "",
     *,
-    width: int = 1280,
+    name: str = "operator",
+    size: ViewportSize = USUAL,
     page_scheme: str = "light",
     cookies_of: Page | None = None,
 ) -> Page:
     context = browser.new_context(
         base_url=f"http://127.0.0.1:{demo.port}",
-        viewport={"width": width, "height": 860},
+        viewport=size,
         color_scheme="dark" if page_scheme == "dark" else "light",
         locale="en-GB",
     )
@@ -199,7 +331,7 @@ def _signed_in(
         context.add_cookies(cookies_of.context.cookies())  # type: ignore[arg-type]
         return page
     page.goto("/login/")
-    page.fill("#id_username", "operator")
+    page.fill("#id_username", name)
     page.fill("#id_password", password)
     page.click("button[type=submit]")
     # The form has a heading as well: only another address shows that the login has ended.
@@ -221,10 +353,10 @@ def _first(page: Page, path: str, link: str, name: str) -> None:
     _shoot(page, name)
 
 
-def _shoot(page: Page, name: str) -> None:
+def _shoot(page: Page, name: str, folder: Path = IMAGES) -> None:
     """Write the picture of the window as it is."""
     page.wait_for_selector("main h1")
-    path = IMAGES / f"{name}.png"
+    path = folder / f"{name}.png"
     page.screenshot(path=path, animations="disabled")
     if CONVERT:
         colours = ["+dither", "-colors", "256", "-strip", "-define", "png:compression-level=9"]

@@ -28,7 +28,7 @@ from orders.models.orders import (
 )
 from orders.models.promises import Promise
 from orders.models.refused import RefusedOrder
-from orders.models.replacements import Replacement, ReplacementState
+from orders.models.replacements import Replacement, ReplacementPart, ReplacementState
 from orders.models.search import OrderText, ProductText
 from orders.models.sites import (
     InventoryList,
@@ -80,6 +80,7 @@ __all__ = [
     "Promise",
     "RefusedOrder",
     "Replacement",
+    "ReplacementPart",
     "ReplacementState",
     "ReservationState",
     "Resolution",

@@ -19,6 +19,7 @@ class MessageKind(models.TextChoices):
     CANCELLED = "cancelled", _("Order cancelled")
     SHORT_CANCELLED = "short_cancelled", _("Short items cancelled")
     REPLACED = "replaced", _("Item replaced")
+    CHANGED = "changed", _("Replaced in part, the rest cancelled")
     RESERVED_AGAIN = "reserved_again", _("Reserved again")
     SETTLED_OUTSIDE = "settled_outside", _("Settled outside")
     ASK = "ask", _("Question to the customer")
@@ -74,7 +75,7 @@ class HandOver(models.TextChoices):
     """What became of a message on one way out."""
 
     NONE = "", _("Not requested")
-    WAITING = "waiting", _("Waits for the remedy")
+    WAITING = "waiting", _("Waits until the order is changed")
     PENDING = "pending", _("Being handed over")
     SENT = "sent", _("Handed over")
     FAILED = "failed", _("Not handed over")

@@ -76,3 +76,35 @@ class Replacement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.quantity} x {self.sku}, {self.state}"
+
+
+class ReplacementPart(models.Model):
+    """What a replacement does besides, in the same act: it replaces or cancels another short item.
+
+    With a `sku`, `quantity` units of it are off ATO and reserved like those of the replacement, and
+    `new_item` is part of the order once it is done. Without, so many units of `item` are cancelled
+    then. Its price is told like that of a replacement.
+    """
+
+    replacement = models.ForeignKey(Replacement, on_delete=models.PROTECT, related_name="parts")
+    item = models.ForeignKey(OrderItem, on_delete=models.PROTECT, related_name="+")
+    sku = models.CharField(max_length=250, blank=True)
+    product_name = models.CharField(max_length=500, blank=True)
+    quantity = QuantityField()
+    unit_price = MoneyField(null=True)
+    price_difference = MoneyField(null=True)
+    new_item = models.OneToOneField(
+        OrderItem, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["replacement", "item"], name="item_once_in_a_replacement"
+            ),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="replacement_part_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} x {self.sku or 'nothing'}"

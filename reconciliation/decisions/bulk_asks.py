@@ -8,7 +8,7 @@ transaction that writes its message.
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from django.contrib.auth.models import User
@@ -17,18 +17,14 @@ from django.utils.translation import gettext as _
 from orders import asks
 from orders.actors import Actor
 from orders.asks import Offer
-from orders.customer_messages import Draft, draft
 from orders.desk import shortages
 from orders.errors import CannotRemedy
-from orders.models import CustomerMessage, InventoryRecord, MessageKind, Order, OrderItem
+from orders.models import CustomerMessage, InventoryRecord, Order, OrderItem
 from reconciliation import remedies
 from reconciliation.decisions import proposals, questions
 from reconciliation.decisions.proposals import Remedy
 from reconciliation.models import BulkKind, BulkLine, BulkRemedy
 from reconciliation.remedies.bulk import ask_plans, execution
-
-# Then the order is back on the desk. On the order itself a person can choose.
-DAYS = 2
 
 
 def begin(*, user: User, order_ids: Collection[int], now: datetime) -> BulkRemedy:
@@ -58,14 +54,6 @@ def begin(*, user: User, order_ids: Collection[int], now: datetime) -> BulkRemed
     return made
 
 
-def question(
-    order: Order, offer: Offer, items: Collection[OrderItem], *, template: tuple[str, str]
-) -> Draft:
-    """Return the message that asks about an offer."""
-    words = questions.offer_text(order, offer)
-    return draft(order, MessageKind.ASK, items=list(items), template=template, offer=words)
-
-
 def offer_of(line: BulkLine) -> Offer:
     """Return the offer of a line. Raises CannotRemedy if its item is gone."""
     kept = line.offer
@@ -81,8 +69,26 @@ def offer_of(line: BulkLine) -> Offer:
     )
 
 
+def keep_days(lines: Collection[BulkLine], days: int) -> None:
+    """Keep with each line how many days its customer has to answer; the caller stores the lines."""
+    for line in lines:
+        line.offer["days"] = days
+
+
+def due_of(line: BulkLine, *, now: datetime) -> datetime:
+    """Return until when the customer of a line can answer, asked `now`."""
+    # A line that was confirmed by the version before has no number of days.
+    return questions.due_after(line.offer.get("days", questions.USUAL_DAYS), now=now)
+
+
 def record(
-    order: Order, offer: Offer, message: CustomerMessage, *, actor: Actor, now: datetime
+    line: BulkLine,
+    order: Order,
+    offer: Offer,
+    message: CustomerMessage,
+    *,
+    actor: Actor,
+    now: datetime,
 ) -> None:
     """Store the ask of a message just written. Raises CannotRemedy if the customer was asked."""
-    asks.record(order, offer, message, due_at=now + timedelta(days=DAYS), actor=actor, now=now)
+    asks.record(order, offer, message, due_at=due_of(line, now=now), actor=actor, now=now)

@@ -19,7 +19,7 @@ from orders.customer_messages import Draft, draft, templates_for
 from orders.errors import CannotRemedy
 from orders.models import MessageKind, MessageRoute, Order, OrderItem
 from reconciliation import message_handover
-from reconciliation.decisions import bulk_asks, drafts
+from reconciliation.decisions import bulk_asks, drafts, questions
 from reconciliation.models import BulkKind, BulkLine, BulkRemedy, BulkState, LetterState
 from reconciliation.queue import enqueue
 from reconciliation.remedies.bulk import execution
@@ -38,24 +38,44 @@ class TextsChanged(Exception):
     """The templates have changed since the person read the message."""
 
 
+# Each is drafted for its own order, by a query of its items.
+MOST_SAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class AskedTexts:
+    """What a person made of a question: subject and body by site, and the days to answer."""
+
+    texts: Mapping[str, tuple[str, str]]
+    days: int
+
+
 @dataclass(frozen=True, slots=True)
 class Letters:
-    """Whom a bulk remedy would tell: how many, how many not and why, and the first message.
+    """Whom a bulk remedy would tell: how many, how many not and why, and the first messages.
 
-    `first` is None if nobody can be told. `is_set_up` says whether a site has a sender. `mark` is a
-    fingerprint of the texts.
+    `samples` is empty if nobody can be told. `is_set_up` says whether a site has a sender. `mark`
+    is a fingerprint of the templates.
     """
 
     able: int
     unable: Sequence[tuple[LetterState, int]]
-    first_order: Order | None
-    first: Draft | None
+    samples: Sequence[tuple[Order, Draft]]
     is_set_up: bool
     mark: str
 
 
-def preview(bulk: BulkRemedy, to_do: Sequence[Planned]) -> Letters | None:
-    """Return whom a remedy would tell if it was confirmed now; None if its kind tells nobody."""
+def preview(
+    bulk: BulkRemedy,
+    to_do: Sequence[Planned],
+    *,
+    now: datetime,
+    asked: AskedTexts | None = None,
+) -> Letters | None:
+    """Return whom a remedy would tell if it was confirmed now; None if its kind tells nobody.
+
+    `asked` is what a question says instead of its templates.
+    """
     kind = KINDS.get(BulkKind(bulk.kind))
     if kind is None:
         return None
@@ -63,25 +83,29 @@ def preview(bulk: BulkRemedy, to_do: Sequence[Planned]) -> Letters | None:
     routes, texts = _routes(sites), templates_for(sorted(sites), kind)
     lacks = Counter(message_handover.lack_of(one.order, routes[one.order.site_id]) for one in to_do)
     able = lacks.pop(LetterState.NONE, 0)
-    first = next(
-        (
-            one
-            for one in to_do
-            if not message_handover.lack_of(one.order, routes[one.order.site_id])
-        ),
-        None,
-    )
+    told = [
+        one for one in to_do if not message_handover.lack_of(one.order, routes[one.order.site_id])
+    ]
+    mark = _mark(texts)
+    days = questions.USUAL_DAYS
+    if asked is not None:
+        texts, days = {**texts, **asked.texts}, asked.days
     return Letters(
         able=able,
         unable=sorted(lacks.items()),
-        first_order=first.order if first else None,
-        first=_draft_of(bulk, first, texts[first.order.site_id]) if first else None,
+        samples=[
+            (
+                one.order,
+                _draft_of(bulk, one, texts[one.order.site_id], questions.due_after(days, now=now)),
+            )
+            for one in told[:MOST_SAMPLES]
+        ],
         is_set_up=any(message_handover.is_set_up(route) for route in routes.values()),
-        mark=_mark(texts),
+        mark=mark,
     )
 
 
-def _draft_of(bulk: BulkRemedy, one: Planned, template: tuple[str, str]) -> Draft:
+def _draft_of(bulk: BulkRemedy, one: Planned, template: tuple[str, str], due_at: datetime) -> Draft:
     """Return the message for an order as it will be."""
     keys = [item.pk for item in one.items]
     found = OrderItem.objects.filter(pk__in=keys).select_related("replaces", "parent")
@@ -94,7 +118,7 @@ def _draft_of(bulk: BulkRemedy, one: Planned, template: tuple[str, str]) -> Draf
     if bulk.kind == BulkKind.SETTLE_OUTSIDE:
         return drafts.settled_outside(order, items, template=template)
     if one.offered is not None and one.offered.offer is not None:
-        return bulk_asks.question(order, one.offered.offer, items, template=template)
+        return questions.message(order, one.offered.offer, items, text=template, due_at=due_at)
     if one.replacing is None or one.replacing.item is None:
         raise AssertionError(bulk.kind)
     return drafts.replaced(
@@ -108,11 +132,12 @@ def _draft_of(bulk: BulkRemedy, one: Planned, template: tuple[str, str]) -> Draf
     )
 
 
-def request(bulk: BulkRemedy, *, seen: str) -> int:
+def request(bulk: BulkRemedy, *, seen: str, asked: AskedTexts | None = None) -> int:
     """Store that the customers of a remedy just confirmed are told; return how many can be.
 
-    Call in the transaction that confirms it. `seen` is the mark of the texts as they were shown.
-    Raises TextsChanged; the transaction must be rolled back then.
+    Call in the transaction that confirms it. `seen` is the mark of the templates as they were
+    shown; `asked` is what a question says instead. Raises TextsChanged; the transaction must be
+    rolled back then.
     """
     lines = list(bulk.lines.filter(state=BulkState.PENDING).select_related("order"))
     sites = {line.order.site_id for line in lines}
@@ -123,7 +148,10 @@ def request(bulk: BulkRemedy, *, seen: str) -> int:
     for line in lines:
         lack = message_handover.lack_of(line.order, routes[line.order.site_id])
         line.letter = lack or LetterState.DUE
-    BulkLine.objects.bulk_update(lines, ["letter"], batch_size=200)
+    if asked is not None:
+        texts = {site_id: asked.texts[site_id] for site_id in sites}
+        bulk_asks.keep_days(lines, asked.days)
+    BulkLine.objects.bulk_update(lines, ["letter", "offer"], batch_size=200)
     BulkRemedy.objects.filter(pk=bulk.pk).update(texts=texts)
     return sum(line.letter == LetterState.DUE for line in lines)
 
@@ -163,8 +191,14 @@ def write(bulk: BulkRemedy, line: BulkLine, order: Order, *, now: datetime) -> N
     subject, body = bulk.texts[order.site_id]
     offer = bulk_asks.offer_of(line) if is_question else None
     if offer is not None:
-        items = OrderItem.objects.filter(order=order).order_by("position")
-        written = bulk_asks.question(order, offer, list(items), template=(subject, body))
+        items = OrderItem.objects.filter(order=order).select_related("replaces", "parent")
+        written = questions.message(
+            order,
+            offer,
+            list(items),
+            text=(subject, body),
+            due_at=bulk_asks.due_of(line, now=now),
+        )
     else:
         written = draft(order, KINDS[BulkKind(bulk.kind)], template=(subject, body))
     message, _is_new = message_handover.write(
@@ -183,7 +217,7 @@ def write(bulk: BulkRemedy, line: BulkLine, order: Order, *, now: datetime) -> N
     )
     if offer is not None:
         asker = person(bulk.user.get_username())
-        bulk_asks.record(order, offer, message, actor=asker, now=now)
+        bulk_asks.record(line, order, offer, message, actor=asker, now=now)
     BulkLine.objects.filter(pk=line.pk, message=None).update(message=message)
     line.message = message
 

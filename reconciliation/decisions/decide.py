@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -23,6 +23,7 @@ from orders.models import (
     ReplacementState,
 )
 from orders.refusals import moved_on
+from orders.replacement_parts import Besides
 from reconciliation import message_handover, remedies
 from reconciliation.decisions.outlook import mark_of
 from reconciliation.decisions.proposals import ACTIONS, Remedy
@@ -38,13 +39,17 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A remedy with what it needs: open units by item, the replacement, or a reference."""
+    """A remedy with what it needs: open units by item, the replacement, or a reference.
+
+    A split replaces the item of `units` and does what `besides` says to the other short items.
+    """
 
     remedy: Remedy
     units: Mapping[int, Decimal]
     sku: str = ""
     unit_price: Decimal | None = None
     reference: str = ""
+    besides: Sequence[Besides] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ def decide(
     """
     teller = _Teller(letter, actor, clock, on_letter)
     replacement = None
-    if decision.remedy == Remedy.REPLACE:
+    if decision.remedy in (Remedy.REPLACE, Remedy.SPLIT):
         replacement = _replace(order_id, decision, teller, seen, reason=reason)
     else:
         with transaction.atomic():
@@ -162,15 +167,20 @@ def _require_seen(order: Order, remedy: Remedy, seen: str) -> None:
 def _replace(
     order_id: int, decision: Decision, teller: _Teller, seen: str, *, reason: str
 ) -> Replacement:
-    """Replace an item and write the message, or find both. Raises CannotRemedy."""
+    """Replace an item, or split the order, and write the message, or find both.
+
+    Raises CannotRemedy.
+    """
     ((item_id, units),) = decision.units.items()
     item = OrderItem.objects.select_related("order").filter(pk=item_id, order=order_id).first()
     if item is None:
         raise CannotRemedy(_("This item does not belong to the order."))
-    same = replacements.find_same(item=item, sku=decision.sku, units=units)
+    same = replacements.find_same(
+        item=item, sku=decision.sku, units=units, besides=decision.besides
+    )
     if same is not None:
         return _tell_of(same, teller)
-    _require_seen(item.order, Remedy.REPLACE, seen)
+    _require_seen(item.order, decision.remedy, seen)
     return remedies.replace_short(
         item_id=item_id,
         sku=decision.sku,
@@ -180,6 +190,7 @@ def _replace(
         reason=reason,
         clock=teller.clock,
         on_begun=lambda begun: teller.write(begun.order, begun),
+        besides=decision.besides,
     )
 
 

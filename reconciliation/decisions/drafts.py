@@ -7,12 +7,13 @@ instead of those that are set now.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from orders.customer_messages import Draft, draft
 from orders.fields import ZERO
 from orders.models import MessageKind, Order, OrderItem, OrderStatus
+from reconciliation.remedies import ReplacePreview
 
 Template = tuple[str, str] | None
 
@@ -70,6 +71,35 @@ def replaced(
         replaces=old,
     )
     return draft(order, MessageKind.REPLACED, items=[*after, new], template=template)
+
+
+def split(
+    order: Order,
+    items: Iterable[OrderItem],
+    parts: Sequence[ReplacePreview],
+    rest: Sequence[OrderItem],
+) -> Draft:
+    """Return the message that items are replaced as `parts` say, and the `rest` is cancelled."""
+    after = _copies(items)
+    by_key = {one.pk: one for one in after}
+    position = max(one.position for one in after)
+    for number, part in enumerate(parts, start=1):
+        old = by_key[part.item.pk]
+        old.replaced_quantity += part.units
+        after.append(
+            OrderItem(
+                order=order,
+                position=position + number,
+                sku=part.sku,
+                product_name=part.product_name,
+                quantity=part.units,
+                replaces=old,
+            )
+        )
+    for item in rest:
+        by_key[item.pk].cancelled_quantity += item.open_quantity
+    kind = MessageKind.CHANGED if rest else MessageKind.REPLACED
+    return draft(order, kind, items=after)
 
 
 def _copies(items: Iterable[OrderItem]) -> list[OrderItem]:

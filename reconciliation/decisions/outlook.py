@@ -16,12 +16,30 @@ from orders.customer_messages import Draft
 from orders.desk.shortages import Shortage
 from orders.fields import ZERO
 from orders.models import CustomerMessage, Order, OrderItem
+from orders.short_items import bundle_refusal
 from reconciliation import remedies
 from reconciliation.decisions import drafts
 from reconciliation.decisions.proposals import ACTIONS, Proposal, Remedy
 from reconciliation.remedies import ReplacePreview
 
-_ORDER = (Remedy.REPLACE, Remedy.CANCEL_ITEMS, Remedy.CANCEL_ORDER, Remedy.SETTLE)
+_ORDER = (Remedy.SPLIT, Remedy.REPLACE, Remedy.CANCEL_ITEMS, Remedy.CANCEL_ORDER, Remedy.SETTLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A proposal for several short items: some are replaced, the `rest` is cancelled, in one act.
+
+    `change` is what it all changes of the price; None where a price is not known.
+    """
+
+    parts: Sequence[ReplacePreview]
+    rest: Sequence[OrderItem]
+    change: Decimal | None
+
+    @property
+    def cancelled(self) -> list[tuple[OrderItem, Decimal | None]]:
+        """Return the items of the rest, with what cancelling each changes of the price."""
+        return [(item, _less(item)) for item in self.rest]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,46 +57,11 @@ class Option:
     message: Draft
     items: Sequence[OrderItem] = ()
     replacing: ReplacePreview | None = None
+    split: Split | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
-    """A proposal for several short items: some are replaced, the `rest` is decided afterwards.
-
-    `change` is what it all changes of the price, with the rest cancelled; None where a price is
-    not known.
-    """
-
-    parts: Sequence[ReplacePreview]
-    rest: Sequence[OrderItem]
-    change: Decimal | None
-
-
-def split_of(
-    order: Order, items: Sequence[OrderItem], proposal: Proposal, *, now: datetime
-) -> Split | None:
-    """Return the split that is proposed for `order` with all its items; None for another one."""
-    if proposal.remedy != Remedy.SPLIT:
-        return None
-    by, parts, rest = dict(proposal.parts), [], []
-    changes: list[Decimal | None] = []
-    for item in items:
-        if item.open_quantity <= 0:
-            continue
-        if item.sku not in by:
-            rest.append(item)
-            changes.append(
-                None if item.unit_price is None else -item.unit_price * item.open_quantity
-            )
-            continue
-        item.order = order
-        sku = by.pop(item.sku)
-        price = remedies.usual_price(item=item, sku=sku)
-        (preview,) = remedies.preview_replace([item], sku=sku, unit_price=price, now=now)
-        parts.append(preview)
-        changes.append(preview.price_difference)
-    known = [one for one in changes if one is not None]
-    return Split(parts, rest, sum(known, ZERO) if len(known) == len(changes) else None)
+def _less(item: OrderItem) -> Decimal | None:
+    return None if item.unit_price is None else -item.unit_price * item.open_quantity
 
 
 def mark_of(order: Order, items: Iterable[OrderItem]) -> str:
@@ -217,7 +200,52 @@ def _replace(
     )
 
 
+def _split(
+    order: Order,
+    items: Sequence[OrderItem],
+    shortage: Shortage,
+    proposal: Proposal,
+    sku: str,
+    now: datetime,
+) -> Option | None:
+    """Return the split that is proposed for an order; None for one without such a proposal."""
+    if proposal.remedy != Remedy.SPLIT:
+        return None
+    by, parts, rest = dict(proposal.parts), [], []
+    changes: list[Decimal | None] = []
+    for item in items:
+        if item.open_quantity <= 0:
+            continue
+        if item.sku not in by:
+            rest.append(item)
+            changes.append(_less(item))
+            continue
+        item.order = order
+        sku = by.pop(item.sku)
+        price = remedies.usual_price(item=item, sku=sku)
+        (preview,) = remedies.preview_replace([item], sku=sku, unit_price=price, now=now)
+        parts.append(preview)
+        changes.append(preview.price_difference)
+    known = [one for one in changes if one is not None]
+    change = sum(known, ZERO) if len(known) == len(changes) else None
+    units = {item.pk: item.open_quantity for item in rest}
+    refusals = (one.refusal for one in parts)
+    return Option(
+        remedy=Remedy.SPLIT,
+        is_proposed=True,
+        refusal=remedies.why_oci_is_away()
+        or next(filter(None, refusals), "")
+        or bundle_refusal(items, units),
+        units=shortage.units,
+        change=change,
+        message=drafts.split(order, items, parts, rest),
+        items=[item for item in items if item.open_quantity > 0],
+        split=Split(parts, rest, change),
+    )
+
+
 _MAKERS = {
+    Remedy.SPLIT: _split,
     Remedy.CANCEL_ITEMS: _cancel_items,
     Remedy.CANCEL_ORDER: _cancel_order,
     Remedy.SETTLE: _settle,

@@ -2,7 +2,7 @@
 
 In this order: reserve again, if last known stock is enough; replace its only short item by one
 of a similar name; split it: replace those of several short items that have one of a similar name,
-and decide about the others afterwards; cancel the short items and ship the rest; cancel the order.
+and cancel the others; cancel the short items and ship the rest; cancel the order.
 The first one that the order allows is proposed.
 """
 

@@ -1,7 +1,8 @@
 """Asking the customer of a short order first: the ask and its message, as one act.
 
-Nothing is reserved or promised. `proposal` says what can be offered and drafts the text; `ask`
-stores the ask with the message and sends it.
+Nothing is reserved or promised. `proposal` says what can be offered; `message` fills the text that
+a person has seen or edited, with its placeholders; `ask` stores the ask with the message and sends
+it. One order and many (`bulk_asks`) are asked by the same text.
 """
 
 from __future__ import annotations
@@ -28,27 +29,25 @@ from reconciliation.decisions.decide import Letter
 from reconciliation.decisions.outlook import Option, mark_of
 from reconciliation.decisions.proposals import Remedy
 
+# How long the customer has to answer, unless the person chooses.
+USUAL_DAYS = 2
+MOST_DAYS = 30
+_MOST_NAMED = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the customer can be asked, with the message. `offer` is None without anything to offer.
+    """What the customer can be asked. `offer` is None without anything to offer.
 
     `refusal` says why it can't be offered at the moment.
     """
 
     offer: Offer | None
-    message: Draft
     refusal: str = ""
 
 
-def proposal(
-    order: Order,
-    items: Sequence[OrderItem],
-    options: Sequence[Option],
-    *,
-    wait_until: datetime | None = None,
-) -> Question:
-    """Return the question about `order`: waiting until a moment, or else its replacement."""
+def proposal(options: Sequence[Option], *, wait_until: datetime | None = None) -> Question:
+    """Return the question about an order: waiting until a moment, or else its replacement."""
     offer, refusal = None, ""
     option = next((one for one in options if one.remedy == Remedy.REPLACE), None)
     if wait_until is not None:
@@ -63,8 +62,46 @@ def proposal(
             unit_price=preview.unit_price,
         )
         refusal = preview.refusal
-    text = offer_text(order, offer) if offer else "–"
-    return Question(offer, draft(order, MessageKind.ASK, items=items, offer=text), refusal)
+    return Question(offer, refusal)
+
+
+def due_after(days: int, *, now: datetime) -> datetime:
+    """Return until when a customer who is asked `now` can answer."""
+    return now + timedelta(days=days)
+
+
+def message(
+    order: Order,
+    offer: Offer,
+    items: Sequence[OrderItem],
+    *,
+    text: tuple[str, str] | None,
+    due_at: datetime,
+) -> Draft:
+    """Return the message that asks about an offer, as it is sent.
+
+    `text` is subject and body with placeholders; None for the template of the order's site.
+    """
+    short = [item for item in items if item.open_quantity > 0]
+    if offer.item is not None:
+        short = [offer.item]
+    names = [item.product_name or item.sku for item in short]
+    more = ["…"] if len(names) > _MOST_NAMED else []
+    asked = {
+        "offer": offer_text(order, offer),
+        "product": ", ".join(names[:_MOST_NAMED] + more) or "–",
+        "offeredProduct": offer.product_name or offer.sku or "–",
+        "deadline": deadline_text(order, due_at),
+    }
+    return draft(order, MessageKind.ASK, items=items, template=text, asked=asked)
+
+
+def deadline_text(order: Order, due_at: datetime) -> str:
+    """Return until when a customer can answer: the full hour before, in the site's time zone."""
+    moment = due_at.astimezone(order.site.zone).replace(minute=0, second=0, microsecond=0)
+    words = _("%(day)s, %(time)s")
+    day, hour = date_format(moment.date(), "DATE_FORMAT"), f"{moment:%H:%M}"
+    return words % {"day": day, "time": hour}
 
 
 def offer_text(order: Order, offer: Offer) -> str:
@@ -115,9 +152,9 @@ def ask(
 ) -> Ask:
     """Store the ask and its message in one transaction, then hand the message over.
 
-    `seen` is the order's mark (`outlook.mark_of`) as it was shown. `on_letter` is called in the
-    transaction that writes the message. The same token again finds the ask and sends nothing.
-    Raises CannotRemedy; nothing is stored or sent then.
+    The text of `letter` may have placeholders. `seen` is the order's mark (`outlook.mark_of`) as it
+    was shown. `on_letter` is called in the transaction that writes the message. The same token
+    again finds the ask and sends nothing. Raises CannotRemedy; nothing is stored or sent then.
     """
     with transaction.atomic():
         order = (
@@ -145,10 +182,23 @@ def _ask(
     if mark_of(order, OrderItem.objects.filter(order=order).order_by("position")) != seen:
         raise CannotRemedy(moved_on())
     offer = _offer(order, wanted, now=now)
-    message, is_new = message_handover.write(
+    values = letter.values
+    filled = message(
+        order,
+        offer,
+        list(OrderItem.objects.filter(order=order).select_related("replaces", "parent")),
+        text=(values["subject"], values["body"]),
+        due_at=wanted.due_at,
+    )
+    written, is_new = message_handover.write(
         order=order,
         token=letter.token,
-        values={**letter.values, "kind": MessageKind.ASK},
+        values={
+            "kind": MessageKind.ASK,
+            "recipient": values["recipient"],
+            "subject": filled.subject,
+            "body": filled.body,
+        },
         by_email=letter.by_email,
         by_webhook=letter.by_webhook,
         actor=actor,
@@ -156,8 +206,8 @@ def _ask(
     )
     if not is_new:
         raise CannotRemedy(moved_on())
-    on_letter(message)
-    return asks.record(order, offer, message, due_at=wanted.due_at, actor=actor, now=now)
+    on_letter(written)
+    return asks.record(order, offer, written, due_at=wanted.due_at, actor=actor, now=now)
 
 
 def _offer(order: Order, wanted: Wanted, *, now: datetime) -> Offer:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from django.db.models import Q, Sum
 
-from orders import open_remedies
+from orders import open_remedies, replacements
 from orders.adjustment_lines import kept_of
 from orders.adjustments import keeps_of
 from orders.fields import ZERO
@@ -60,14 +60,10 @@ def _remedies_against_rows() -> Iterator[Fault]:
     for hold in nobodys.select_related("order"):
         yield 3, hold.order, f"settled, and {hold.quantity} wait for an answer"
     for one in replaced.select_related("order"):
-        kept = waiting.filter(
-            order=one.order_id,
-            record__sku=one.sku,
-            record__inventory_list=one.inventory_list_id,
-            quantity=one.quantity,
-        )
-        if not kept.exists():
-            yield 3, one.order, f"its replacement ({one}) does not hold its units"
+        for (list_id, sku), units in replacements.KIND.wanted(one).items():
+            kept = waiting.filter(order=one.order_id, quantity=units)
+            if not kept.filter(record__sku=sku, record__inventory_list=list_id).exists():
+                yield 3, one.order, f"its replacement ({one}) does not hold its units"
     for adjustment in adjusted.select_related("order"):
         for (list_id, sku), units in kept_of(keeps_of(adjustment)).items():
             held = waiting.filter(order=adjustment.order_id, quantity=units)

@@ -19,16 +19,18 @@ from orders.actors import Actor, job
 from orders.errors import CannotReplace, ReplacementShort, Shortfall
 from orders.models import OrderItem, Replacement
 from orders.refusals import not_enough, promised_to_older, waited_for
+from orders.replacement_parts import Besides
 from reconciliation import reservation
 from reconciliation.models import Purpose, ReservationDocument
 from reconciliation.oci.client import OciClient
-from reconciliation.reasons import say
+from reconciliation.reasons import Reason, join, say
 from reconciliation.remedies import swap
 from reconciliation.remedies.preconditions import client_or
 from reconciliation.remedies.swap import Clock, Swap
 from reconciliation.reservation import fence
 
 OnBegun = Callable[[Replacement], object]
+_MOST_NAMED = 5
 
 
 class OciAway(CannotReplace):
@@ -45,17 +47,19 @@ def replace_short(
     reason: str,
     clock: Clock = timezone.now,
     on_begun: OnBegun = lambda replacement: None,
+    besides: Sequence[Besides] = (),
 ) -> Replacement:
     """Replace the open units of an order item by `sku` of the same list, reserved at OCI first.
 
     `units` is the open quantity as it was shown; `unit_price` what one of the replacement costs in
     this order, None if unknown. Returns the replacement: `done`, or `reserving` while OCI has not
     answered clearly; it is finished automatically. Calling again returns the same. `on_begun` is
-    called in the transaction that writes a new replacement down, before OCI is.
+    called in the transaction that writes a new replacement down, before OCI is. What is done
+    `besides` to other items of the order is part of it: all of it is reserved and done, or nothing.
     Raises ReplacementShort with the figures, or CannotReplace; the order is as it was then.
     """
     item = OrderItem.objects.select_related("order").get(pk=item_id)
-    same = replacements.find_same(item=item, sku=sku, units=units)
+    same = replacements.find_same(item=item, sku=sku, units=units, besides=besides)
     if same is not None:
         return same
     client, holder = _client(), SWAP.new_holder()
@@ -69,6 +73,7 @@ def replace_short(
         reason=reason,
         now=clock(),
         on_begun=on_begun,
+        besides=besides,
     )
     return swap.finish_now(SWAP, replacement, holder=holder, client=client, clock=clock)
 
@@ -142,12 +147,16 @@ def _begin(
     reason: str,
     now: datetime,
     on_begun: OnBegun = lambda replacement: None,
+    besides: Sequence[Besides] = (),
 ) -> Replacement:
     """Take the units off ATO and write the document down, both or neither."""
     replacements.check_begin(item, sku=sku, units=units)
-    if fence.is_waited_for([(item.inventory_list_id, sku)]):
-        raise CannotReplace(waited_for(sku))
-    _let_older_promises_go_first(item, sku, units, now=now)
+    others = replacements.check_besides(item, sku, besides)
+    wanted = [(others[one.item_id], one.sku, one.units) for one in besides if one.sku]
+    for each, by, number in ((item, sku, units), *wanted):
+        if fence.is_waited_for([(each.inventory_list_id, by)]):
+            raise CannotReplace(waited_for(by))
+        _let_older_promises_go_first(each, by, number, now=now)
 
     def take() -> Replacement:
         return replacements.begin(
@@ -160,10 +169,11 @@ def _begin(
             actor=actor,
             reason=reason,
             now=now,
+            besides=besides,
         )
 
     def write(replacement: Replacement) -> None:
-        reservation.write_replacement(replacement)
+        reservation.write_replacement(replacement.order_id, SWAP.kind.wanted(replacement))
         on_begun(replacement)
 
     return swap.begin(SWAP, take, write)
@@ -196,20 +206,27 @@ def _complete(
     return replacements.complete(replacement_id=mine.pk, holder=holder, now=now)
 
 
-def _too_few(shortfalls: Sequence[Shortfall]) -> str:
-    (one,) = shortfalls
-    return say(
-        "had_too_few",
-        held=f"{one.available.normalize():f}",
-        sku=one.sku,
-        needed=f"{one.requested.normalize():f}",
-    )
+def _too_few(shortfalls: Sequence[Shortfall]) -> Reason:
+    words = [
+        say(
+            "had_too_few",
+            held=f"{one.available.normalize():f}",
+            sku=one.sku,
+            needed=f"{one.requested.normalize():f}",
+        )
+        for one in shortfalls[:_MOST_NAMED]
+    ]
+    return words[0] if len(words) == 1 else join(*words)
 
 
 def _short(detail: str, shortfalls: Sequence[Shortfall]) -> ReplacementShort:
-    (one,) = shortfalls
+    one = shortfalls[0]
+    words = [
+        not_enough(each.sku, available=each.available, needed=each.requested)
+        for each in shortfalls[:_MOST_NAMED]
+    ]
     return ReplacementShort(
-        detail or not_enough(one.sku, available=one.available, needed=one.requested),
+        detail or " ".join(words),
         sku=one.sku,
         requested=one.requested,
         available=one.available,

@@ -18,7 +18,6 @@ from orders.models import (
     Order,
     OrderItem,
     OrderStatus,
-    Replacement,
 )
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
 from reconciliation.models.attempts import OF_REMEDIES
@@ -61,14 +60,19 @@ def prepare(*, order_id: int, holder: str, purpose: Purpose) -> list[Reservation
         return _write_down(order, split_lines(lines), generation=generation, purpose=purpose)
 
 
-def write_replacement(replacement: Replacement) -> ReservationDocument:
-    """Write down the document of a replacement, in the transaction that begins it."""
-    order = Order.objects.select_for_update().get(pk=replacement.order_id)
-    line = Line(_place(replacement.inventory_list), replacement.sku, replacement.quantity)
-    (document,) = _write_down(
-        order, [[line]], generation=_free_generation(order), purpose=Purpose.REPLACEMENT
+def write_replacement(order_id: int, wanted: Mapping[Key, Decimal]) -> None:
+    """Write down the document of a replacement, in the transaction that begins it.
+
+    Of more lines than one document takes there are several.
+    """
+    order = Order.objects.select_for_update().get(pk=order_id)
+    lines = _lines(wanted)
+    _write_down(
+        order,
+        split_lines(lines),
+        generation=_free_generation(order),
+        purpose=Purpose.REPLACEMENT,
     )
-    return document
 
 
 def write_kept(order_id: int, kept: Mapping[Key, Decimal]) -> ReservationDocument:
@@ -77,14 +81,17 @@ def write_kept(order_id: int, kept: Mapping[Key, Decimal]) -> ReservationDocumen
     `kept` has no more keys than the document that it comes from, which took them all in one.
     """
     order = Order.objects.select_for_update().get(pk=order_id)
-    lists = InventoryList.objects.in_bulk({list_id for list_id, _ in kept})
-    lines = sum_lines(
-        Line(_place(lists[list_id]), sku, units) for (list_id, sku), units in kept.items()
-    )
     (document,) = _write_down(
-        order, [lines], generation=_free_generation(order), purpose=Purpose.ADJUSTMENT
+        order, [_lines(kept)], generation=_free_generation(order), purpose=Purpose.ADJUSTMENT
     )
     return document
+
+
+def _lines(wanted: Mapping[Key, Decimal]) -> list[Line]:
+    lists = InventoryList.objects.in_bulk({list_id for list_id, _ in wanted})
+    return sum_lines(
+        Line(_place(lists[list_id]), sku, units) for (list_id, sku), units in wanted.items()
+    )
 
 
 def _free_generation(order: Order) -> int:

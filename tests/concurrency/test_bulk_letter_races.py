@@ -32,7 +32,7 @@ def confirmed(kind: BulkKind, orders: list[Order]) -> BulkRemedy:
     keys = [order.pk for order in orders]
     made = execution.draft(user=mia, kind=kind, order_ids=keys, now=timezone.now())
     planned = plan(made, now=timezone.now())
-    letters = bulk_letters.preview(made, planned)
+    letters = bulk_letters.preview(made, planned, now=timezone.now())
     assert letters is not None
     with transaction.atomic():
         execution.confirm(

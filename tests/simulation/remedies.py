@@ -6,13 +6,15 @@ otherwise never changes back is in `invariants` (see `_taken_back`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 from orders import settlement
 from orders.errors import OrderRefused
 from orders.models import Order, OrderItem, Resolution
+from orders.replacement_parts import Besides
 from reconciliation import connection, remedies
 from reconciliation.models import DocumentState, ReservationDocument
 from reconciliation.queue import enqueue
@@ -37,8 +39,11 @@ def replace(world: World) -> None:
         _replace(world, item, world.rng.choice(world.nature.skus))
 
 
-def _replace(world: World, item: OrderItem, sku: str) -> None:
-    world.note(f"replace {item.open_quantity.normalize():f} {item.sku} of {item.order} by {sku}")
+def _replace(world: World, item: OrderItem, sku: str, besides: Sequence[Besides] = ()) -> None:
+    also = "".join(f", {one.units.normalize():f} by {one.sku or 'nothing'}" for one in besides)
+    world.note(
+        f"replace {item.open_quantity.normalize():f} {item.sku} of {item.order} by {sku}{also}"
+    )
     _try(
         world,
         lambda: remedies.replace_short(
@@ -49,8 +54,26 @@ def _replace(world: World, item: OrderItem, sku: str) -> None:
             actor=MIA,
             reason="The customer agreed.",
             clock=world.clock,
+            besides=besides,
         ),
     )
+
+
+def _besides(world: World, item: OrderItem) -> list[Besides]:
+    """Return what a split does to the other short items of an order: replace some, cancel some.
+
+    It throws dice of its own: what happens in a world without splits stays as it is.
+    """
+    dice = Random(f"{world.seed} {item.pk} {item.open_quantity}")
+    others = OrderItem.objects.filter(order=item.order_id).exclude(pk=item.pk).order_by("pk")
+    short = [one for one in others if one.open_quantity > 0]
+    if not short or dice.random() < 0.3:
+        return []
+    skus = dice.sample(world.nature.skus, len(world.nature.skus))
+    return [
+        Besides(one.pk, one.open_quantity, sku if dice.random() < 0.5 else "", Decimal(3))
+        for one, sku in zip(short, skus, strict=False)
+    ]
 
 
 def replace_at_leisure(world: World) -> None:
@@ -60,7 +83,7 @@ def replace_at_leisure(world: World) -> None:
         sku = _fitting_sku(world, item)
         if world.rng.random() < 0.3:
             _sell_out(world, sku)
-        _replace(world, item, sku)
+        _replace(world, item, sku, _besides(world, item))
 
 
 def replace_later(world: World) -> None:

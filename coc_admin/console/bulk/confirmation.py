@@ -25,10 +25,12 @@ def confirm_as_shown(
     reason: str,
     reference: str = "",
     choice: ReplaceChoice | None = None,
+    asked: bulk_letters.AskedTexts | None = None,
 ) -> None:
     """Confirm a remedy for the orders as they were `seen`, and with it that customers are told.
 
-    Raises what `execution.confirm` and `bulk_letters.request` do; nothing is confirmed then.
+    `asked` is what a question says instead of its templates. Raises what `execution.confirm` and
+    `bulk_letters.request` do; nothing is confirmed then.
     """
     texts = wanted_texts(request)
     if made.kind == BulkKind.ASK and texts is None:
@@ -45,7 +47,9 @@ def confirm_as_shown(
             now=timezone.now(),
         )
         if confirmed is not None:
-            told = {} if texts is None else {"told": bulk_letters.request(made, seen=texts)}
+            told = {}
+            if texts is not None:
+                told["told"] = bulk_letters.request(made, seen=texts, asked=asked)
             audit.record(
                 request=request,
                 action="desk.bulk",

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from coc_admin.accounts.site_access import site_access
+from coc_admin.console.desk.ask_forms import QuestionForm
 from orders import lifecycle
-from orders.customer_messages import errors_of
-from orders.models import CustomerMessage, HandOver
+from orders.customer_messages import errors_of, templates_for
+from orders.models import CustomerMessage, HandOver, MessageKind
 from reconciliation.decisions import bulk_letters, bulk_sending
 from reconciliation.models import BulkKind, BulkLine, BulkRemedy, BulkState, LetterState
 from reconciliation.remedies.bulk.plans import Planned
@@ -34,7 +36,7 @@ class CustomerResult:
 
 _TOLD = gettext_lazy("Told")
 _NOT_TOLD = gettext_lazy("Not told")
-_WAITING = gettext_lazy("Waits for the remedy")
+_WAITING = gettext_lazy("Told once the order is changed")
 _SENDING = gettext_lazy("Being sent")
 
 
@@ -43,6 +45,14 @@ def wanted_texts(request: HttpRequest) -> str | None:
     if "tell" not in request.POST:
         return None
     return request.POST.get("texts", "")[:_LONGEST_MARK]
+
+
+def question_form(request: HttpRequest, made: BulkRemedy) -> QuestionForm:
+    """Return the form that says what the customers of a selection are asked, as it was sent."""
+    lines = site_access(request).permitted(made.lines.exclude(offer={}), "order__site")
+    sites = sorted(set(lines.values_list("order__site", flat=True)))
+    data = request.POST if request.method == "POST" else None
+    return QuestionForm(data, texts=templates_for(sites, MessageKind.ASK))
 
 
 def usual_reason(made: BulkRemedy, to_do: Sequence[Planned]) -> str:
@@ -57,10 +67,19 @@ def _are_short(to_do: Sequence[Planned]) -> bool:
 
 
 def letters_context(
-    request: HttpRequest, made: BulkRemedy, to_do: Sequence[Planned]
+    request: HttpRequest,
+    made: BulkRemedy,
+    to_do: Sequence[Planned],
+    *,
+    question: QuestionForm | None = None,
 ) -> dict[str, Any]:
-    """Return the context of the preview's part about the customers."""
-    letters = bulk_letters.preview(made, to_do) if to_do else None
+    """Return the context of the preview's part about the customers.
+
+    A `question` with a mistake in it has no messages to show.
+    """
+    letters, asked = None, question.asked if question is not None else None
+    if to_do:
+        letters = bulk_letters.preview(made, to_do, now=timezone.now(), asked=asked)
     if letters is None and made.kind != BulkKind.REOPEN:
         return {"letters": None}
     if letters is None:
@@ -72,8 +91,10 @@ def letters_context(
     tell = letters.is_set_up and letters.able > 0 and _are_short(to_do)
     if request.method == "POST":
         tell = "tell" in request.POST
+    is_mistaken = question is not None and asked is None
     return {
         "letters": letters,
+        "samples": () if is_mistaken else letters.samples,
         "tell": tell,
         "unable_number": sum(number for _lack, number in letters.unable),
         "unable": [(LetterState(lack).label, number) for lack, number in letters.unable],

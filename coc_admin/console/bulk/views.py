@@ -24,11 +24,14 @@ from coc_admin.console.bulk.letters import (
     CustomerResult,
     customer_result,
     letters_context,
+    question_form,
     results_context,
     usual_reason,
 )
 from coc_admin.console.bulk.selection import Choice, read_marks
 from coc_admin.console.bulk.selection_views import LISTS
+from coc_admin.console.desk.ask_forms import QuestionForm
+from coc_admin.console.desk.ask_views import PREVIEW
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.remedies.preview import form_class, preview_context
 from orders.actors import person
@@ -103,17 +106,25 @@ def bulk_tell_again(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return redirect("bulk", pk=made.pk)
 
 
+def _form(request: HttpRequest, made: BulkRemedy) -> ReasonForm | QuestionForm:
+    if made.kind == BulkKind.ASK:
+        return question_form(request, made)
+    data = request.POST if request.method == "POST" else None
+    return form_class(BulkKind(made.kind), is_one=False)(data)
+
+
 def _confirm(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
-    form = form_class(BulkKind(made.kind), is_one=False)(request.POST)
-    if not form.is_valid():
+    form = _form(request, made)
+    if not form.is_valid() or PREVIEW in request.POST:
         return _preview(request, made, form=form)
     try:
         confirm_as_shown(
             request,
             made,
             seen=read_marks(request),
-            reason=form.cleaned_data["reason"],
+            reason=form.cleaned_data.get("reason", ""),
             reference=form.cleaned_data.get("reference", ""),
+            asked=form.asked if isinstance(form, QuestionForm) else None,
         )
     except execution.PlanChanged as error:
         return _preview(request, made, form=form, moved=error.order_ids)
@@ -141,7 +152,7 @@ def _preview(
     request: HttpRequest,
     made: BulkRemedy,
     *,
-    form: ReasonForm | None,
+    form: ReasonForm | QuestionForm | None,
     moved: Collection[int] = (),
     reworded: bool = False,
 ) -> HttpResponse:
@@ -149,17 +160,21 @@ def _preview(
     context = preview_context(BulkKind(made.kind), planned)
     to_do = context["to_do"]
     if form is None:
-        made_form = form_class(BulkKind(made.kind), is_one=False)
-        form = made_form(initial={"reason": usual_reason(made, to_do)})
-    context |= letters_context(request, made, to_do) | {
+        form = _form(request, made)
+        form.initial = {"reason": usual_reason(made, to_do)}
+    question = form if isinstance(form, QuestionForm) else None
+    context |= letters_context(request, made, to_do, question=question) | {
         "bulk": made,
         "back": reverse("desk"),
         "moved": moved,
         "reworded": reworded,
         "form": form,
         "is_idle": not to_do,
+        "is_previewed": PREVIEW in request.POST,
     }
-    status = 409 if moved or reworded else 200
+    # A mistake in a text is at its field, which has the focus.
+    is_refused = bool(question is not None and question.errors)
+    status = 409 if moved or reworded else 400 if is_refused else 200
     return render(request, "console/bulk/bulk_preview.html", context, status=status)
 
 

@@ -1,7 +1,8 @@
-"""The forms of an ask: the offer with its message, and the customer's answer."""
+"""The forms of an ask: its deadline and text, for one order or many; the offer; the answer."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -13,12 +14,23 @@ from coc_admin.console.desk.decision_forms import letter_of
 from coc_admin.console.messages.forms import BodyField, SubjectField
 from coc_admin.console.remedies.forms import ItemsField, PriceField
 from coc_admin.console.remedies.promise_views import end_of
+from orders.customer_messages import placeholder_refusal
+from orders.message_texts import PLACEHOLDERS
 from orders.models import AskAnswer, MessageKind, MessageRoute, Order
+from reconciliation.decisions.bulk_letters import AskedTexts
 from reconciliation.decisions.decide import Letter
-from reconciliation.decisions.questions import Wanted
+from reconciliation.decisions.questions import MOST_DAYS, USUAL_DAYS, Wanted, due_after
 
-USUAL_DAYS = 2
-MOST_DAYS = 30
+# Those of a question, in the order in which a person looks for them.
+_OF_A_QUESTION = (
+    "customerName",
+    "orderNo",
+    "product",
+    "offer",
+    "offeredProduct",
+    "deadline",
+    "siteName",
+)
 _LATEST = timedelta(days=731)
 
 
@@ -37,18 +49,83 @@ class DayField(forms.DateField):
         return day
 
 
-class AskForm(forms.Form):
-    """What the customer is asked, the message as it was read, and for how long."""
+def _no_unknown_placeholders(text: str) -> None:
+    """Refuse a text that names a placeholder that does not exist."""
+    if refusal := placeholder_refusal(text):
+        raise ValidationError(refusal)
+
+
+class QuestionForm(forms.Form):
+    """How long the customers of one order or many can answer, and what they are asked.
+
+    `texts` has subject and body of each site. Sites that share a text share its two fields; what
+    is typed may have placeholders.
+    """
+
+    def __init__(self, data: Any, *, texts: Mapping[str, tuple[str, str]]) -> None:
+        """Take what was sent; None for a form as it is proposed."""
+        super().__init__(data)
+        self.fields["days"] = forms.IntegerField(
+            min_value=1, max_value=MOST_DAYS, initial=USUAL_DAYS
+        )
+        sites: dict[tuple[str, str], list[str]] = {}
+        for site_id, text in sorted(texts.items()):
+            sites.setdefault(text, []).append(site_id)
+        self._groups = [
+            (f"-{number}" if number else "", those) for number, those in enumerate(sites.values())
+        ]
+        for (suffix, _those), text in zip(self._groups, sites, strict=True):
+            for name, field, words in zip(
+                ("subject", "body"), (SubjectField(), BodyField()), text, strict=True
+            ):
+                field.validators.append(_no_unknown_placeholders)
+                field.initial = words
+                self.fields[name + suffix] = field
+
+    @property
+    def text_fields(self) -> list[tuple[list[str], forms.BoundField, forms.BoundField]]:
+        """Return the sites of each text, with its fields."""
+        return [
+            (sites, self["subject" + suffix], self["body" + suffix])
+            for suffix, sites in self._groups
+        ]
+
+    @property
+    def placeholders(self) -> list[tuple[str, Any]]:
+        """Return the placeholders that a question is written with, and what each stands for."""
+        return [(name, PLACEHOLDERS[name]) for name in _OF_A_QUESTION]
+
+    @property
+    def asked(self) -> AskedTexts | None:
+        """Return what the customers are asked: as typed or proposed; None with a mistake in it."""
+        if not self.is_bound:
+            values = {name: field.initial for name, field in self.fields.items()}
+        elif self.errors.keys() & self._own():
+            return None
+        else:
+            values = self.cleaned_data
+        texts = {
+            site_id: (values["subject" + suffix], values["body" + suffix])
+            for suffix, sites in self._groups
+            for site_id in sites
+        }
+        return AskedTexts(texts, values["days"])
+
+    def _own(self) -> set[str]:
+        """Return the names of the fields that the asked comes from."""
+        names = {name + suffix for suffix, _sites in self._groups for name in ("subject", "body")}
+        return {"days", *names}
+
+
+class AskForm(QuestionForm):
+    """What the customer of one order is asked, the message with it, and for how long."""
 
     seen = forms.CharField(max_length=16)
     token = forms.UUIDField()
-    subject = SubjectField()
-    body = BodyField()
-    days = forms.IntegerField(min_value=1, max_value=MOST_DAYS)
 
-    def __init__(self, data: Any, *, order: Order, now: datetime) -> None:
+    def __init__(self, data: Any, *, order: Order, text: tuple[str, str], now: datetime) -> None:
         """Take what was sent; with a day to wait for there is no replacement."""
-        super().__init__(data)
+        super().__init__(data, texts={order.site_id: text})
         self.order, self.now = order, now
         if data.get("wait"):
             self.fields["wait"] = DayField(order, now)
@@ -67,7 +144,7 @@ class AskForm(forms.Form):
             sku=values.get("sku", ""),
             unit_price=values.get("unit_price"),
             wait_until=end_of(values.get("wait"), self.order.site),
-            due_at=self.now + timedelta(days=values["days"]),
+            due_at=due_after(values["days"], now=self.now),
         )
 
     def letter(self, route: MessageRoute, recipient: str) -> Letter:

@@ -14,27 +14,39 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from coc_admin.console import audit
-from coc_admin.console.desk.ask_forms import USUAL_DAYS, AnswerForm, AskForm, DayField
+from coc_admin.console.desk.ask_forms import AnswerForm, AskForm, DayField, QuestionForm
 from coc_admin.console.desk.decision_forms import NotCarriedOut
 from coc_admin.console.messages.views import route_of
 from coc_admin.console.remedies.promise_views import end_of, likely_day
 from orders import asks, lifecycle
 from orders.actors import person
+from orders.customer_messages import Draft, template_for
 from orders.errors import CannotRemedy
 from orders.lifecycle import Action
-from orders.models import Ask, AskAnswer, CustomerMessage, HandOver, Order, OrderItem
+from orders.models import (
+    Ask,
+    AskAnswer,
+    CustomerMessage,
+    HandOver,
+    MessageKind,
+    Order,
+    OrderItem,
+)
 from reconciliation.decisions import questions
 from reconciliation.decisions.outlook import Option
 from reconciliation.message_handover import lack_of
 
 ASK = "ask"
 ANSWER = "answer"
+# The button that shows the message as it is typed, and sends nothing.
+PREVIEW = "preview"
 
 
 def ask(request: HttpRequest, order: Order) -> Ask:
-    """Ask the customer what the panel's form says. Raises NotCarriedOut."""
-    form = AskForm(request.POST, order=order, now=timezone.now())
-    if not form.is_valid():
+    """Ask the customer what the panel's form says. Raises NotCarriedOut, also for a preview."""
+    text = template_for(order.site_id, MessageKind.ASK)
+    form = AskForm(request.POST, order=order, text=text, now=timezone.now())
+    if not form.is_valid() or PREVIEW in request.POST:
         raise NotCarriedOut(form)
     recipient = str(order.customer.get("email") or "")[:254]
     letter = form.letter(route_of(order), recipient)
@@ -138,24 +150,20 @@ def question_context(
             until = end_of(DayField(order, now).clean(day), order.site)
         except ValidationError as error:
             mistake = error.messages[0]
-    question = questions.proposal(order, items, options, wait_until=until)
+    question = questions.proposal(options, wait_until=until)
     offer = question.offer
-    values: dict[str, Any] = {
-        "seen": seen,
-        "token": uuid.uuid4(),
-        "days": USUAL_DAYS,
-        "subject": question.message.subject,
-        "body": question.message.body,
-    }
-    if typed is not None:
-        values |= {name: typed.data.get(name, "") for name in ("days", "subject", "body", "token")}
+    text = {order.site_id: template_for(order.site_id, MessageKind.ASK)}
+    fields = typed or QuestionForm(None, texts=text)
     return {
         "question": question,
         "offer": questions.offer_text(order, offer) if offer else "",
         "unit": f"{offer.item.pk}:{offer.units}" if offer and offer.item else "",
         "lack": lack_of(order, route_of(order)),
-        "form": typed,
-        "values": values,
+        "form": fields,
+        "samples": _samples(order, items, offer, fields, now=now),
+        "is_previewed": PREVIEW in request.POST,
+        "seen": seen,
+        "token": typed.data.get("token", "") if typed else uuid.uuid4(),
         "wait": day if until else "",
         "kept": _kept(request),
         "mistake": mistake,
@@ -163,6 +171,25 @@ def question_context(
         "is_open": bool(day) or typed is not None,
         "replace_rather": bool(until) and any(one.replacing is not None for one in options),
     }
+
+
+def _samples(
+    order: Order,
+    items: Sequence[OrderItem],
+    offer: asks.Offer | None,
+    form: QuestionForm,
+    *,
+    now: datetime,
+) -> list[tuple[Order, Draft]]:
+    """Return the message as it would be sent; none without an offer, or with a mistake in it."""
+    asked = form.asked
+    if offer is None or asked is None:
+        return []
+    text, due_at = (
+        asked.texts[order.site_id],
+        questions.due_after(asked.days, now=now),
+    )
+    return [(order, questions.message(order, offer, items, text=text, due_at=due_at))]
 
 
 def _kept(request: HttpRequest) -> list[tuple[str, str]]:

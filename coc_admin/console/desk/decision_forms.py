@@ -10,12 +10,12 @@ from django.utils.translation import gettext_lazy as _
 
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.messages.forms import BodyField, SubjectField
-from coc_admin.console.remedies.forms import ItemsField, PriceField
+from coc_admin.console.remedies.forms import ItemsField, PartsField, PriceField
 from orders.models import MessageKind, MessageRoute
 from reconciliation.decisions.decide import Decision, Letter
 from reconciliation.decisions.proposals import Remedy
 
-_DECIDED = (Remedy.REPLACE, Remedy.CANCEL_ITEMS, Remedy.CANCEL_ORDER, Remedy.SETTLE)
+_DECIDED = (Remedy.SPLIT, Remedy.REPLACE, Remedy.CANCEL_ITEMS, Remedy.CANCEL_ORDER, Remedy.SETTLE)
 _WITH_ITEMS = (Remedy.REPLACE, Remedy.CANCEL_ITEMS)
 
 
@@ -26,6 +26,13 @@ class NotCarriedOut(Exception):
         super().__init__(detail)
         self.form = form
         self.detail = detail
+
+    @property
+    def status(self) -> int:
+        """Return the status of the page that shows the form again; 200 for a mere preview."""
+        if self.detail:
+            return 409
+        return 200 if self.form.is_valid() else 400
 
 
 class DecisionForm(ReasonForm):
@@ -46,6 +53,8 @@ class DecisionForm(ReasonForm):
         kind = data.get("kind", "")
         if kind in _WITH_ITEMS:
             self.fields["item"] = ItemsField()
+        if kind == Remedy.SPLIT:
+            self.fields["part"] = PartsField()
         if kind == Remedy.REPLACE:
             self.fields["sku"] = forms.CharField(max_length=250, strip=True)
             self.fields["unit_price"] = PriceField()
@@ -62,6 +71,15 @@ class DecisionForm(ReasonForm):
     def decision(self) -> Decision:
         """Return the remedy."""
         values = self.cleaned_data
+        if values["kind"] == Remedy.SPLIT:
+            first, *besides = values["part"]
+            return Decision(
+                remedy=Remedy.SPLIT,
+                units={first.item_id: first.units},
+                sku=first.sku,
+                unit_price=first.unit_price,
+                besides=besides,
+            )
         return Decision(
             remedy=Remedy(values["kind"]),
             units=values.get("item", {}),

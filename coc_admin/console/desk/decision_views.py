@@ -163,7 +163,8 @@ def _text(order: Order) -> str:
     if order.resolution == Resolution.SETTLED_OUTSIDE:
         return _("settled outside")
     if order.resolution == Resolution.REPLACED:
-        return _("replaced")
+        cancelled = OrderItem.objects.filter(order=order, cancelled_quantity__gt=0)
+        return _("replaced, and the rest cancelled") if cancelled.exists() else _("replaced")
     replacing = Replacement.objects.filter(order=order, state=ReplacementState.RESERVING)
     if replacing.exists():
         return _("being replaced; OCI has not answered clearly yet")

@@ -153,7 +153,6 @@ def _decisions(
     return {
         "shortage": shortage,
         "proposal": proposal,
-        "split": outlook.split_of(order, items, proposal, now=now),
         "reserve_again": lifecycle.check(order, Action.RESERVE_AGAIN) is None
         and request.user.has_perm("reconciliation.start_run"),
         "options": [
@@ -182,6 +181,20 @@ def _others(
     return [(one, address_without(request, "wait", sku_by=one.sku)) for one in others]
 
 
+def _parts(option: Option) -> list[str]:
+    """Return what a split does to each item, as its form sends it."""
+    if option.split is None:
+        return []
+    prices = ["" if one.unit_price is None else f"{one.unit_price:f}" for one in option.split.parts]
+    return [
+        *(
+            f"{part.item.pk}:{part.units}:{price}:{part.sku}"
+            for part, price in zip(option.split.parts, prices, strict=True)
+        ),
+        *(f"{item.pk}:{item.open_quantity}::" for item in option.split.rest),
+    ]
+
+
 def _values(
     option: Option,
     order: Order,
@@ -197,6 +210,7 @@ def _values(
         "seen": seen,
         "token": uuid.uuid4(),
         "units": [f"{item.pk}:{item.open_quantity}" for item in option.items],
+        "parts": _parts(option),
         "reason": _("Oversold: OCI has too few units"),
         "reference": "",
         "send": may_send,

@@ -64,7 +64,7 @@ def desk_orders(request: HttpRequest) -> HttpResponse:
         try:
             return decided(request, posted, wanted)
         except NotCarriedOut as error:
-            form, refused, status = error.form, error.detail, 409 if error.detail else 400
+            form, refused, status = error.form, error.detail, error.status
             order.refresh_from_db()
     panel = panel_context(request, order, form=form, refused=refused) if order else {}
     context = {"wanted": wanted, "panel": panel, "result": result_of(request)}

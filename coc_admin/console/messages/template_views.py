@@ -18,6 +18,7 @@ from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.messages.forms import RouteForm, TemplateForm
 from orders import customer_messages
 from orders.actors import person
+from orders.message_texts import PLACEHOLDERS
 from orders.models import MessageKind, MessageRoute, MessageTemplate, Site
 from reconciliation import message_handover
 
@@ -73,7 +74,7 @@ def template_edit(request: HttpRequest, site: str, kind: str) -> HttpResponse:
         "own": current is not None,
         "moved": moved,
         "seen": moved.version if moved else version if not form.is_bound else form["seen"].value(),
-        "placeholders": list(customer_messages.PLACEHOLDERS.items()),
+        "placeholders": list(PLACEHOLDERS.items()),
     }
     status = 409 if moved else 400 if form.errors else 200
     return render(request, "console/messages/message_template.html", context, status=status)

@@ -165,6 +165,9 @@ def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
         "items_left_out": max(0, len(items) - MOST_ITEMS),
         "sums": units_of(order, items),
         "being_replaced": being_replaced,
+        "being_replaced_parts": being_replaced.parts.select_related("item")
+        if being_replaced
+        else (),
         "being_adjusted": being_adjusted,
         "adjusted_how": adjusted_how(being_adjusted) if being_adjusted else (),
         "is_settled_outside": order.resolution == Resolution.SETTLED_OUTSIDE,

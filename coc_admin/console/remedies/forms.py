@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from coc_admin.console.formats import format_quantity
 from coc_admin.console.forms import ReasonForm
 from orders.fields import QuantityField
+from orders.replacement_parts import Besides
 
 _MOST_ITEMS = 1_000
 
@@ -38,6 +39,31 @@ class ItemsField(forms.Field):
         if not units:
             raise ValidationError(_("Choose at least one item."))
         return units
+
+
+class PartsField(forms.Field):
+    """What a split does to each short item, as it was shown: `item:units:price:sku`.
+
+    Without a SKU the item is cancelled; the price is empty where nobody knows it.
+    """
+
+    widget = forms.SelectMultiple
+
+    def clean(self, value: Any) -> list[Besides]:
+        """Return the parts, those that replace something first; there is one at least."""
+        found = [_part(str(text)) for text in (value or ())[:_MOST_ITEMS]]
+        found.sort(key=lambda part: not part.sku)
+        if not found or not found[0].sku:
+            raise ValidationError(_("Choose at least one item."))
+        return found
+
+
+def _part(text: str) -> Besides:
+    number, _colon, rest = text.partition(":")
+    shown, _colon, rest = rest.partition(":")
+    price, _colon, sku = rest.partition(":")
+    ((pk, units),) = ItemsField().clean([f"{number}:{shown}"]).items()
+    return Besides(pk, units, sku.replace("\0", "")[:250], PriceField().clean(price))
 
 
 class CancelItemsForm(ReasonForm):

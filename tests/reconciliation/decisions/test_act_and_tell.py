@@ -26,6 +26,7 @@ from orders.models import (
     Replacement,
     Site,
 )
+from orders.replacement_parts import Besides
 from reconciliation import remedies
 from reconciliation.decisions import decide as decisions
 from reconciliation.decisions import outlook, single_sending
@@ -69,11 +70,14 @@ class Act:
     letter: Letter
     seen: str
     units: dict[int, Any]
+    besides: tuple[Besides, ...] = ()
 
     def __call__(self, clock: Callable[[], Any], **more: Any) -> Decided:
         values: dict[str, Any] = {
             "order_id": self.order.pk,
-            "decision": Decision(self.remedy, self.units, sku="CUP", reference="PO-1"),
+            "decision": Decision(
+                self.remedy, self.units, sku="CUP", reference="PO-1", besides=self.besides
+            ),
             "letter": self.letter,
             "seen": self.seen,
             "actor": MIA,
@@ -148,7 +152,10 @@ def workers(engine: Engine) -> None:
 
 
 def die_at_each_read(
-    engine: Engine, remedy: Remedy, then: Callable[[Act, bool], object]
+    engine: Engine,
+    remedy: Remedy,
+    then: Callable[[Act, bool], object],
+    make: Callable[[Engine, Remedy, str], Act] = act_of,
 ) -> set[tuple[bool, int]]:
     """Do a decision again and again, each on an order of its own, dying one read later each time.
 
@@ -156,7 +163,7 @@ def die_at_each_read(
     """
     came_to = set()
     for read in range(1, MOST_READS):
-        act = act_of(engine, remedy, f"A{read}")
+        act = make(engine, remedy, f"A{read}")
         died = False
         try:
             act(MortalClock(engine.clock, dies_at=read, end=exits))

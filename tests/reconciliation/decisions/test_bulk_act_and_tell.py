@@ -52,7 +52,7 @@ def confirmed(engine: Engine, kind: BulkKind, order: Order) -> BulkRemedy:
         choice = ReplaceChoice("web", order.currency, "MUG", "CUP", D("7.50"))
         choice.put_into(made)
     planned = plan(made, now=now)
-    letters = bulk_letters.preview(made, planned)
+    letters = bulk_letters.preview(made, planned, now=now)
     assert letters is not None
     with transaction.atomic():
         execution.confirm(

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.db.models import Model
 from django.test import Client
 from django.utils import timezone
+from django.utils.formats import date_format
 
+from coc_admin.console.desk.ask_forms import QuestionForm
 from coc_admin.models import AuditEntry
 from orders.models import (
     Ask,
@@ -22,10 +25,12 @@ from orders.models import (
     MessageKind,
     MessageTemplate,
     Order,
+    OrderEvent,
 )
 from reconciliation.connection import clients
 from reconciliation.decisions import bulk_sending
-from reconciliation.models import AttemptOutcome
+from reconciliation.decisions.bulk_letters import AskedTexts
+from reconciliation.models import AttemptOutcome, BulkLine, BulkRemedy
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.bulk.test_bulk_letters import form, told
 from tests.coc_admin.console.bulk.test_desk_bulk import begin, chosen, results
@@ -163,6 +168,71 @@ def test_a_question_answered_on_the_desk_is_like_any_other(
     ask.refresh_from_db()
     assert ask.answer == AskAnswer.ACCEPTED
     assert "ask-0" in keys(merchandiser)
+
+
+TEXT = "{customerName}: {offeredProduct} for {product}, {orderNo}? Until {deadline}."
+
+
+def stored() -> dict[str, list[Any]]:
+    """Return all that asking writes, to see that nothing has changed."""
+    models: list[type[Model]] = [Ask, BulkLine, BulkRemedy, CustomerMessage, OrderEvent, AuditEntry]
+    return {one.__name__: list(one._default_manager.order_by("pk").values()) for one in models}
+
+
+def test_text_and_deadline_are_typed_refused_and_sent_as_previewed(
+    merchandiser: Client, outage: Scene, short: list[Order]
+) -> None:
+    path = begin(merchandiser, "ask", short)
+    before = stored()
+    typed = form(merchandiser, path, tell="on", days="5", subject="{orderNo}?", body=TEXT)
+    for wrong, why in (
+        ({"body": f"{TEXT} {{price}}"}, "There is no placeholder {price}."),
+        ({"subject": "{order}?"}, "There is no placeholder {order}."),
+        ({"body": ""}, "Enter a text."),
+        ({"days": "31"}, "31"),
+        ({"days": ""}, "This field is required."),
+    ):
+        refused = merchandiser.post(path, typed | wrong)
+        fields = refused.context["form"]
+        assert refused.status_code == 400
+        assert why in refused.content.decode()
+        # What was typed is kept, and nothing has changed.
+        for name in ("days", "subject", "body"):
+            assert fields[name].value() == (typed | wrong)[name]
+        assert stored() == before
+        assert mail.outbox == []
+
+    shown = merchandiser.post(path, typed | {"preview": "1"})
+    assert (shown.status_code, stored()) == (200, before)
+    samples = {order.order_no: text.body for order, text in shown.context["samples"]}
+    assert list(samples) == ["ask-0", "ask-1", "ask-2"]
+    day = date_format((timezone.now() + timedelta(days=5)).date(), "DATE_FORMAT")
+    assert f"Stoneware beaker for Stoneware CUP-02, ask-0? Until {day}, " in samples["ask-0"]
+    assert all(text in shown.content.decode() for text in samples.values())
+
+    assert merchandiser.post(path, typed).status_code == 302
+    for one in Ask.objects.select_related("order", "message"):
+        assert (one.message.subject, one.message.body) == (
+            f"{one.order.order_no}?",
+            samples[one.order.order_no],
+        )
+        waits = one.due_at - timezone.now()
+        assert timedelta(days=4, hours=23) < waits <= timedelta(days=5)
+    assert (Ask.objects.count(), send()) == (3, 3)
+
+
+def test_sites_that_share_a_text_share_its_fields() -> None:
+    texts = {"a": ("A?", "a"), "b": ("B?", "b"), "c": ("A?", "a")}
+    fields = QuestionForm(None, texts=texts)
+    assert [(sites, one.name, two.value()) for sites, one, two in fields.text_fields] == [
+        (["a", "c"], "subject", "a"),
+        (["b"], "subject-1", "b"),
+    ]
+    assert fields.asked == AskedTexts(texts, 2)
+    typed = {"days": "3", "subject": "S", "body": "x", "subject-1": "T", "body-1": "{deadline}"}
+    asked = QuestionForm(typed, texts=texts).asked
+    assert asked == AskedTexts({"a": ("S", "x"), "b": ("T", "{deadline}"), "c": ("S", "x")}, 3)
+    assert QuestionForm(typed | {"body-1": "{no}"}, texts=texts).asked is None
 
 
 def test_planning_takes_as_many_queries_for_many(

@@ -56,8 +56,9 @@ def question(client: Client, order: Order, query: str = "&sku_by=ALIKE") -> dict
     """Return what a browser sends of the question's form."""
     found = context(client, order, query)["question"]
     assert found is not None
-    values, offer = found["values"], found["question"].offer
-    form = {"decided": order.pk, "kind": "ask", **values}
+    offer, fields = found["question"].offer, found["form"]
+    form = {"decided": order.pk, "kind": "ask", "seen": found["seen"], "token": found["token"]}
+    form |= {name: fields[name].value() for name in ("days", "subject", "body")}
     if found["wait"]:
         return form | {"wait": found["wait"]}
     return form | {"item": found["unit"], "sku": offer.sku, "unit_price": offer.unit_price or ""}
@@ -86,15 +87,17 @@ def test_a_question_is_sent_and_decides_nothing(
     place = promises.places_of([order.pk], now=NOW)
     assert place == {order.pk: {"CUP-02": 1}}
     form = question(merchandiser, order)
-    assert "as long as it is available" in form["body"]
-    assert "ALIKE instead of" in form["body"]
+    ((_order, shown),) = context(merchandiser, order)["question"]["samples"]
+    assert "as long as it is available" in shown.body
+    assert "ALIKE instead of" in shown.body
+    assert "{" not in shown.subject + shown.body
     assert mail.outbox == []
 
     found = post(merchandiser, order, form, "&sku_by=ALIKE")
     ask = Ask.objects.select_related("message").get()
     told = f"/desk/?done={order.pk}&told={ask.message_id}&order={outage.partial.pk}"
     assert (found.status_code, found["Location"]) == (302, told)
-    assert [(one.to, one.body) for one in mail.outbox] == [(["ada@example.test"], form["body"])]
+    assert [(one.to, one.body) for one in mail.outbox] == [(["ada@example.test"], shown.body)]
     assert (ask.answer, ask.sku, ask.inventory_list_id) == ("waiting", "ALIKE", "NorthShop-stock")
     message = ask.message
     assert (message.kind, message.actor, message.email) == (MessageKind.ASK, "mia", "sent")
@@ -170,7 +173,9 @@ def test_an_accepted_offer_opens_its_replacement_at_its_price(
 def test_waiting_until_a_day_can_be_asked(merchandiser: Client, order: Order) -> None:
     day = (timezone.now() + timedelta(days=9)).date()
     form = question(merchandiser, order, f"&wait={day}")
-    assert "to deliver it by" in form["body"]
+    found = context(merchandiser, order, f"&wait={day}")
+    ((_order, shown),) = found["question"]["samples"]
+    assert "to deliver it by" in shown.body
     post(merchandiser, order, form, f"&wait={day}")
     ask = Ask.objects.get()
     assert (ask.sku, ask.item, ask.wait_until is not None) == ("", None, True)
@@ -315,8 +320,9 @@ def test_template_and_refusals(merchandiser: Client, viewer: Client, order: Orde
         kind="ask", subject="{orderNo}?", body="Hm: {offer}", changed_at=NOW, changed_by="x"
     )
     form = question(merchandiser, order)
-    assert form["subject"] == f"{order.order_no}?"
-    assert form["body"].startswith("Hm: ")
+    ((_order, shown),) = context(merchandiser, order)["question"]["samples"]
+    assert shown.subject == f"{order.order_no}?"
+    assert shown.body.startswith("Hm: ")
     assert viewer.post(f"/desk/?order={order.pk}", form).status_code == 403
     assert post(merchandiser, order, form | {"days": "31"}).status_code == 400
     assert post(merchandiser, order, form | {"body": ""}).status_code == 400
@@ -330,9 +336,30 @@ def test_template_and_refusals(merchandiser: Client, viewer: Client, order: Orde
     assert Ask.objects.count() == 1
 
 
+def test_a_typed_text_is_refused_previewed_and_sent(merchandiser: Client, order: Order) -> None:
+    text = "{customerName}: {offeredProduct} for {product}, until {deadline}?"
+    form = question(merchandiser, order) | {"days": "4", "body": text}
+    wrong = form | {"body": text + " {price}"}
+    refused = post(merchandiser, order, wrong, "&sku_by=ALIKE")
+    assert refused.status_code == 400
+    assert "There is no placeholder {price}." in refused.content.decode()
+    assert refused.context["panel"]["question"]["form"]["body"].value() == wrong["body"]
+    assert refused.context["panel"]["question"]["samples"] == []
+
+    shown = post(merchandiser, order, form | {"preview": "1"}, "&sku_by=ALIKE")
+    ((_order, message),) = shown.context["panel"]["question"]["samples"]
+    assert shown.status_code == 200
+    assert message.body.startswith("Ada Reed: ALIKE for Stoneware CUP-02, until ")
+    assert (mail.outbox, Ask.objects.count(), CustomerMessage.objects.count()) == ([], 0, 0)
+
+    assert post(merchandiser, order, form, "&sku_by=ALIKE").status_code == 302
+    assert [one.body for one in mail.outbox] == [message.body]
+    assert timedelta(days=3, hours=23) < Ask.objects.get().due_at - timezone.now()
+
+
 def test_the_text_is_in_the_language_of_the_person(merchandiser: Client, order: Order) -> None:
     merchandiser.defaults["HTTP_ACCEPT_LANGUAGE"] = "de"
-    form = question(merchandiser, order)
-    assert form["subject"].startswith("Eine Frage zu Ihrer Bestellung")
-    assert "solange es verfügbar ist" in form["body"]
-    assert "anstelle von" in form["body"]
+    ((_order, shown),) = context(merchandiser, order)["question"]["samples"]
+    assert shown.subject.startswith("Eine Frage zu Ihrer Bestellung")
+    assert "solange es verfügbar ist" in shown.body
+    assert "anstelle von" in shown.body

@@ -1,0 +1,76 @@
+"""The texts that we ship for messages to customers, and the placeholders that texts may have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy, gettext_noop
+
+from orders.models import MessageKind
+
+# Name, and what it stands for.
+PLACEHOLDERS: Mapping[str, Promise] = {
+    "orderNo": gettext_lazy("the number of the order"),
+    "siteName": gettext_lazy("the name of the site"),
+    "customerName": gettext_lazy("the customer's name, or “customer”"),
+    "orderTotal": gettext_lazy("the value of the order as placed, with its currency"),
+    "items": gettext_lazy("what is delivered, one item a line"),
+    "cancelledItems": gettext_lazy("what is not delivered, one item a line"),
+    "replacements": gettext_lazy("what is delivered instead, one item a line"),
+    "offer": gettext_lazy("what the customer is asked, in a question to the customer"),
+    "product": gettext_lazy("what is short, in a question to the customer"),
+    "offeredProduct": gettext_lazy("what is offered instead, in a question to the customer"),
+    "deadline": gettext_lazy("until when to answer, in a question to the customer"),
+}
+# A text in the catalogue is sent in the language of the person who sends it.
+SHIPPED: Mapping[MessageKind, tuple[str, str]] = {
+    MessageKind.CANCELLED: (
+        "Your order {orderNo} was cancelled",
+        "Dear {customerName},\n\nwe are sorry: your order {orderNo} could not be fulfilled, and we"
+        " have cancelled it. You will not be charged for it.\n\nKind regards\n{siteName}\n",
+    ),
+    MessageKind.SHORT_CANCELLED: (
+        "A part of your order {orderNo} was cancelled",
+        "Dear {customerName},\n\nwe are sorry: we cannot deliver these items of your order"
+        " {orderNo}:\n\n{cancelledItems}\n\nYou will not be charged for them. Everything else is"
+        " on its way:\n\n{items}\n\nKind regards\n{siteName}\n",
+    ),
+    MessageKind.REPLACED: (
+        "A change of your order {orderNo}",
+        "Dear {customerName},\n\nsome of what you ordered is not available any more. We have set"
+        " aside something like it for you:\n\n{replacements}\n\nIf you would rather not have it,"
+        " please tell us.\n\nKind regards\n{siteName}\n",
+    ),
+    MessageKind.CHANGED: (
+        gettext_noop("A change of your order {orderNo}"),
+        gettext_noop(
+            "Dear {customerName},\n\nsome of what you ordered is not available any more. We have"
+            " set aside something like it for you:\n\n{replacements}\n\nWe are sorry: we cannot"
+            " deliver these items, and you will not be charged for them:\n\n{cancelledItems}"
+            "\n\nYou will get:\n\n{items}\n\nIf you would rather not have it, please tell us."
+            "\n\nKind regards\n{siteName}\n"
+        ),
+    ),
+    MessageKind.RESERVED_AGAIN: (
+        "Your order {orderNo} is complete",
+        "Dear {customerName},\n\nevery item of your order {orderNo} is now set aside for you:\n\n"
+        "{items}\n\nKind regards\n{siteName}\n",
+    ),
+    MessageKind.SETTLED_OUTSIDE: (
+        "Your order {orderNo} is on its way",
+        "Dear {customerName},\n\nyour order {orderNo} is taken care of and will be delivered as you"
+        " placed it.\n\nKind regards\n{siteName}\n",
+    ),
+    MessageKind.ASK: (
+        gettext_noop("A question about your order {orderNo}"),
+        gettext_noop(
+            "Dear {customerName},\n\nwe are sorry: a part of your order {orderNo} is not available"
+            " at the moment. We can offer you:\n\n{offer}\n\nThe offer stands as long as it is"
+            " available. Nothing is set aside for you yet. Please reply by {deadline} and tell us"
+            " whether you would like it.\n\nKind regards\n{siteName}\n"
+        ),
+    ),
+}
+# Those that are.
+IN_THE_CATALOGUE = (MessageKind.CHANGED, MessageKind.ASK)
