@@ -207,7 +207,7 @@ def test_without_an_answer_the_order_says_so_and_offers_nothing_else(
     set_connection("ONLINE")
     page = answer.content.decode()
     assert "OCI has not answered clearly." in page
-    assert "2 CUP are being reserved to replace short units." in page
+    assert "OCI is asked to reserve 2 CUP in place of short units." in page
     for other in ("replace", "cancel-items", "settle"):
         assert f"/orders/{short.pk}/{other}/" not in page
     assert f"/orders/{short.pk}/cancel/" in page
