@@ -6,6 +6,7 @@ the bound on how long a change that another process has committed may stay unsee
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
@@ -15,6 +16,8 @@ V = TypeVar("V")
 
 # Of `seconds`: from then on one thread reads again, while the others go on with what is kept.
 _READ_AGAIN_AFTER = 0.8
+# Seconds to wait for a thread that reads: many that read at once only slow each other down.
+_PATIENCE = 0.1
 
 
 class Recent(Generic[K, V]):
@@ -24,30 +27,40 @@ class Recent(Generic[K, V]):
         self.seconds = 0.0
         self._most = most
         self._kept: dict[K, tuple[float, V]] = {}
-        self._read_now: set[K] = set()
+        self._reading = threading.Lock()
 
     def get(self, key: K, read: Callable[[], V | None]) -> V | None:
         """Return the value of `key`, read now or a moment ago; None is never remembered."""
         if not self.seconds:
             return read()
-        now = time.monotonic()
-        kept = self._kept.get(key)
-        if kept is not None and self._is_good(key, age=now - kept[0]):
-            return kept[1]
-        self._read_now.add(key)
+        kept = self._kept_for(key, self.seconds * _READ_AGAIN_AFTER)
+        if kept is not None:
+            return kept
+        is_ours = self._reading.acquire(blocking=False)
+        if not is_ours:
+            kept = self._kept_for(key, self.seconds)
+            if kept is not None:
+                return kept
+            is_ours = self._reading.acquire(timeout=_PATIENCE)
         try:
-            return self._keep(key, read(), at=now)
+            # Another thread may have read it meanwhile.
+            kept = self._kept_for(key, self.seconds * _READ_AGAIN_AFTER)
+            return self._read(key, read) if kept is None else kept
         finally:
-            self._read_now.discard(key)
+            if is_ours:
+                self._reading.release()
 
-    def _is_good(self, key: K, *, age: float) -> bool:
-        """Whether a value of this age will do; near its end, only while somebody reads it again."""
-        if age < self.seconds * _READ_AGAIN_AFTER:
-            return True
-        return age < self.seconds and key in self._read_now
+    def _kept_for(self, key: K, seconds: float) -> V | None:
+        """Return a value that is no older than that."""
+        kept = self._kept.get(key)
+        if kept is None or time.monotonic() - kept[0] >= seconds:
+            return None
+        return kept[1]
 
-    def _keep(self, key: K, value: V | None, *, at: float) -> V | None:
-        # `at` is from before the reading: what is committed meanwhile may not have been seen.
+    def _read(self, key: K, read: Callable[[], V | None]) -> V | None:
+        # From before the reading: what is committed meanwhile may not have been seen.
+        at = time.monotonic()
+        value = read()
         if value is None:
             self._kept.pop(key, None)
             return None

@@ -58,6 +58,36 @@ def test_while_one_thread_reads_again_the_others_keep_the_value_until_it_is_too_
     assert values.get("a", lambda: "read once more") == "new"
 
 
+def test_threads_that_find_a_value_too_old_wait_for_the_one_that_reads(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orders.recent._PATIENCE", 10)
+    values = values_of(10)
+    values.get("a", lambda: "old")
+    clock[0] += 11
+    is_reading, may_go_on, readings = threading.Event(), threading.Event(), []
+
+    def read_slowly() -> str:
+        readings.append(threading.get_ident())
+        is_reading.set()
+        assert may_go_on.wait(10)
+        return "new"
+
+    answers: list[str | None] = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(values.get("a", read_slowly)))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    assert is_reading.wait(10)
+    may_go_on.set()
+    for thread in threads:
+        thread.join(10)
+    assert answers == ["new"] * 4
+    assert len(readings) == 1
+
+
 def test_a_reading_that_fails_leaves_the_value_to_nobody_else(clock: list[float]) -> None:
     def fail() -> str:
         raise OSError("gone")
