@@ -9,6 +9,7 @@ from typing import Any
 from reconciliation import connection
 from reconciliation.connection import trials
 from reconciliation.models import OWN_FAULTS, CallKind, ConnectionChange, OfflineCause, Outage
+from reconciliation.reasons import say
 from tests.simulation import actions
 from tests.simulation.actions import Action
 from tests.simulation.rows import Broken
@@ -133,9 +134,15 @@ def check_changes() -> None:
 
 
 def _are_of_oci(*outages: Outage | None) -> bool:
-    """Whether these are outages that OCI caused: not a person, and not our settings."""
-    apart = (OfflineCause.FORCED, *OWN_FAULTS)
-    return all(outage is not None and outage.cause not in apart for outage in outages)
+    """Whether OCI caused these outages from their beginning: not a person, and not our settings.
+
+    A cause may be corrected later; the reason of the beginning stays.
+    """
+    apart, ours = (OfflineCause.FORCED, *OWN_FAULTS), say("credentials_or_tenant")
+    return all(
+        outage is not None and outage.cause not in apart and outage.reason != ours
+        for outage in outages
+    )
 
 
 _RELAPSE = timedelta(seconds=60)
