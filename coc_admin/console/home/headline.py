@@ -246,6 +246,7 @@ def _without_sites(rights: Rights) -> Headline:
         title=_("No site is set up, so no order can be taken yet"),
         lines=[_("An order needs a site with an inventory list, stock figures and an API token.")],
         action=action,
+        takes_orders=False,
     )
 
 
@@ -265,4 +266,5 @@ def _not_set_up(missing: Sequence[Missing], rights: Rights) -> Headline:
         title=_("No order can be taken yet"),
         lines=[lines[one] for one in missing],
         action=action,
+        takes_orders=False,
     )

@@ -32,6 +32,7 @@ class Headline:
 
     `lines` are sentences; `tab` goes before the title of the browser's tab; `percent` is the
     progress of a reconciliation, or None without one. `since_label` says what began at `since`.
+    `takes_orders` is False before the installation is set up: there is nothing to rerun or to hold.
     """
 
     tone: str
@@ -43,6 +44,7 @@ class Headline:
     since_label: str = ""
     percent: int | None = None
     tab: str = ""
+    takes_orders: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from tests.coc_admin.console.scene import (
     make_user,
     set_connection,
 )
-from tests.factories import know_stock
+from tests.factories import know_stock, make_site
 
 
 def test_home_shows_what_waits_and_what_happened(viewer: Client, outage: Scene) -> None:
@@ -128,6 +128,16 @@ def test_without_a_site_home_says_what_is_missing(viewer: Client, db: None) -> N
     title = "No site is set up, so no order can be taken yet"
     assert headline(viewer) == ("info", title, "")
     assert headline(administrator) == ("info", title, "Set up a site")
+
+
+def test_what_needs_orders_is_offered_once_orders_can_be_taken(operator: Client) -> None:
+    offers = ('href="/runs/new/">', 'href="/connection/force-offline/">')
+    page = operator.get("/live/home/").content.decode()
+    assert [offer in page for offer in offers] == [False, False]
+    make_site("shop", stock={"MUG": 5})
+    ApiToken.objects.create(name="t", token_hash="h", scopes=["orders:write"], every_site=True)
+    page = operator.get("/live/home/").content.decode()
+    assert [offer in page for offer in offers] == [True, True]
 
 
 def test_what_an_outage_cost_stays_on_home(viewer: Client, outage: Scene) -> None:
