@@ -118,7 +118,7 @@ def test_the_bar_floats_and_covers_nothing(
     expect(bar.locator(".chosen-acts button").first).to_be_focused()
     page.keyboard.press("Enter")
     page.wait_for_url("**/bulk/**")
-    page.locator("details summary", has_text="The message of the first order").click()
+    page.locator("details summary", has_text="The message of order").first.click()
     page.evaluate("window.scrollTo(0, document.querySelector('.tell')?.offsetTop - 200)")
     look(page, f"tell-{scheme}-{width}")
     if SHOTS:
