@@ -72,7 +72,14 @@ _FIND = """selector => {
   return window.fields.map(one => [one.type, one.name || one.id, one.getAttribute('maxlength'),
     one.options ? one.options.length : 0, one.form ? one.form.method + one.form.action : '']);
 }"""
-_FOCUS = "at => { const one = fields[at]; one.focus(); if (one.select) one.select(); }"
+# A box that is ticked in one menu closes the others, as a click does: people open them again.
+_FOCUS = """at => {
+  const one = fields[at];
+  for (let up = one.closest('details'); up; up = up.parentElement.closest('details'))
+    up.open = true;
+  one.focus();
+  if (one.select) one.select();
+}"""
 _HELD = """() => fields.map(one => one.type === 'checkbox' ? one.checked
   : one.type === 'file' ? one.files.length : one.options ? one.selectedIndex : one.value)"""
 
