@@ -17,6 +17,7 @@ FOR_PEOPLE = {
     "data-key-help",
     "data-failed",
     "data-tab",
+    "data-sort",
 }
 # These end in a text that is not a number, or in one without separators.
 SAFE_FILTERS = {
