@@ -36,6 +36,9 @@ class Recent(Generic[K, V]):
         kept = self._kept_for(key, self.seconds * _READ_AGAIN_AFTER)
         if kept is not None:
             return kept
+        if key not in self._kept:
+            # What nobody knows, as tokens that somebody makes up, keeps no other waiting.
+            return self._read(key, read)
         is_ours = self._reading.acquire(blocking=False)
         if not is_ours:
             kept = self._kept_for(key, self.seconds)

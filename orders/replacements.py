@@ -46,14 +46,12 @@ from orders.swaps import SwapKind, SwapState
 def find_same(
     *, item: OrderItem, sku: str, units: Decimal, besides: Sequence[parts.Besides] = ()
 ) -> Replacement | None:
-    """Return the replacement that a second click asks for: under way, or just done."""
+    """Return the replacement that a second click asks for: open, or just done."""
     found = Replacement.objects.filter(item=item, sku=sku, quantity=units)
-    under_way = found.filter(OPEN_REPLACEMENT).first()
-    if under_way is None and item.open_quantity == 0:
-        under_way = found.filter(state=ReplacementState.DONE).last()
-    if under_way is None:
-        return None
-    return under_way if parts.are_those_of(under_way, besides) else None
+    same = found.filter(OPEN_REPLACEMENT).first()
+    if same is None and item.open_quantity == 0:
+        same = found.filter(state=ReplacementState.DONE).last()
+    return same if same is not None and parts.are_those_of(same, besides) else None
 
 
 def begin(

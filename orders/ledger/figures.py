@@ -105,7 +105,7 @@ def _apply_chunk(figures: Mapping[Key, Figure], snapshot: _Snapshot) -> int | No
     with transaction.atomic():
         records = statements.lock(list(figures), taken_at=snapshot.taken_at, since=since)
         new = [fig for key, fig in figures.items() if key not in records and not fig.gone]
-        # After the locks: whoever waits for a new record of ours waits for nothing else of ours.
+        # After the locks: a process that waits for a record we add holds none that we still want.
         if new and _add(new, snapshot) != len(new):
             transaction.set_rollback(True)
             return None

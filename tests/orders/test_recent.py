@@ -98,3 +98,29 @@ def test_a_reading_that_fails_leaves_the_value_to_nobody_else(clock: list[float]
     with pytest.raises(OSError, match="gone"):
         values.get("a", fail)
     assert values.get("a", lambda: "new") == "new"
+
+
+def test_what_is_not_known_waits_for_no_reading(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orders.recent._PATIENCE", 10)
+    values = values_of(10)
+    values.get("a", lambda: "old")
+    clock[0] += 11
+    is_reading, may_go_on = threading.Event(), threading.Event()
+
+    def read_slowly() -> str:
+        is_reading.set()
+        assert may_go_on.wait(10)
+        return "new"
+
+    reader = threading.Thread(target=lambda: values.get("a", read_slowly))
+    reader.start()
+    assert is_reading.wait(10)
+    answers: list[str | None] = []
+    other = threading.Thread(target=lambda: answers.append(values.get("made up", lambda: None)))
+    other.start()
+    other.join(5)
+    assert answers == [None]
+    may_go_on.set()
+    reader.join(10)
