@@ -23,6 +23,7 @@ from reconciliation.connection.state import (
 )
 from reconciliation.connection.transitions import (
     RELAPSE,
+    came_back_lately,
     is_drained,
     lose_if_unanswered,
     mark_online_if_drained,
@@ -38,6 +39,7 @@ __all__ = [
     "Pace",
     "ReasonRequired",
     "StateObserver",
+    "came_back_lately",
     "current",
     "current_state",
     "force_offline",

@@ -144,15 +144,18 @@ def lose(
 
 def _hold(before: Connection, now: datetime) -> dict[str, Any]:
     """Return until when a connection that is lost now must stay lost, and how often it was."""
-    if not _came_back_lately(before, now):
+    if not came_back_lately(before.recovered_at, now):
         return {"relapses": 0, "held_until": None}
     relapses = before.relapses + 1
     return {"relapses": relapses, "held_until": now + HOLDS[min(relapses, len(HOLDS)) - 1]}
 
 
-def _came_back_lately(before: Connection, now: datetime) -> bool:
-    came_back = before.recovered_at
-    return came_back is not None and came_back <= now < came_back + RELAPSE
+def came_back_lately(came_back: datetime | None, now: datetime) -> bool:
+    """Return whether a loss now would be a relapse.
+
+    `now` may be earlier: it was read before another thread or process brought the connection back.
+    """
+    return came_back is not None and abs(now - came_back) < RELAPSE
 
 
 def _is_relapse(before: Connection, now: datetime, *, cause: OfflineCause) -> bool:
@@ -160,7 +163,7 @@ def _is_relapse(before: Connection, now: datetime, *, cause: OfflineCause) -> bo
 
     What somebody did on purpose, or a fault of our settings, is another matter.
     """
-    if not _came_back_lately(before, now):
+    if not came_back_lately(before.recovered_at, now):
         return False
     last = Outage.objects.order_by("-pk").first()
     apart = _OTHER_THAN_CALLS

@@ -53,6 +53,8 @@ class Keys:
     def press(self, *keys: str) -> None:
         for key in keys:
             self.keys += 1
+            # The scripts are deferred: a page that can be read may not listen yet.
+            self.page.wait_for_load_state("domcontentloaded")
             self.page.keyboard.press(key)
 
     def to(self, selector: str, *, most: int = 40) -> None:
@@ -124,7 +126,6 @@ def test_rerun_with_its_dry_run_by_keys(outage: scene.Scene, open_page: Open) ->
     keys = Keys(open_page("/"))
     find(keys, "rerun", "Rerun")
     keys.page.get_by_text("Nothing has been changed yet").wait_for()
-    expect(keys.page.locator("#shortcuts")).to_be_attached()
     keys.press("r")
     expect(keys.page.get_by_label("Reason")).to_be_focused()
     keys.page.keyboard.type("new delivery")

@@ -26,7 +26,7 @@ from reconciliation.alerts.rule import (
     span_of,
 )
 from reconciliation.alerts.site_figures import Sites
-from reconciliation.connection import ANSWERING, RELAPSE
+from reconciliation.connection import ANSWERING, RELAPSE, came_back_lately
 from reconciliation.connection.state import row
 from reconciliation.models import (
     OWN_FAULTS,
@@ -76,7 +76,7 @@ class OciOffline(Rule):
                 },
                 since=matter.began_at(status),
             )
-        elif status.connection in ANSWERING and _came_back_lately(facts):
+        elif status.connection in ANSWERING and came_back_lately(status.recovered_at, facts.now):
             yield from _while_it_may_relapse(status)
 
     def is_same(self, before: Data, after: Data) -> bool:
@@ -147,11 +147,6 @@ class OciOffline(Rule):
             message = _("A planned outage began at %(time)s and ends automatically at %(end)s.")
         since = message % words
         return marked(f"{since} {phrases.at_stake(sites.waiting)}", alert.data)
-
-
-def _came_back_lately(facts: Facts) -> bool:
-    came_back = facts.status.recovered_at
-    return came_back is not None and came_back <= facts.now < came_back + RELAPSE
 
 
 def _while_it_may_relapse(status: Status) -> Iterable[Found]:

@@ -109,6 +109,19 @@ def test_a_relapse_belongs_to_the_alert_of_the_outage() -> None:
     assert Outage.objects.count() == 1
 
 
+def test_a_refresh_that_began_before_the_recovery_keeps_the_alert() -> None:
+    """The monitor reads its clock before the probe that brings the connection back."""
+    connection.note_good(at(-1))
+    lose_reads(0)
+    refreshed(at(1))
+    come_back(10)
+    alert = refreshed(at(11.5))["oci_offline"]
+    assert "answering again since" in alert.message
+    lose_reads(30)
+    alert = refreshed(at(31))["oci_offline"]
+    assert kinds_of(alert) == ["raised", "relapsed"]
+
+
 def test_an_outage_that_stays_over_for_a_minute_resolves_and_ended_when_oci_answered() -> None:
     Site.objects.create(pk="shop", inventory_list=InventoryList.objects.create(pk="stock"))
     connection.note_good(at(-1))

@@ -223,6 +223,17 @@ def test_a_relapse_within_a_minute_is_the_same_outage_whatever_worked_meanwhile(
     assert set(ConnectionChange.objects.values_list("outage", flat=True)) == {outage.pk}
 
 
+def test_a_relapse_that_was_seen_before_the_recovery_was_written_is_the_same_outage() -> None:
+    """A process reads its clock, waits for the row's lock, and finds a later recovery in it."""
+    lose_writes()
+    online_after_a_proven_write(4)
+    Connection.objects.update(recovered_at=at(23))
+    for second in (20, 21, 22):
+        write_fails(second)
+    assert Outage.objects.get().is_open
+    assert connection.current().held_until == at(82)
+
+
 def test_a_loss_more_than_a_minute_after_the_recovery_is_an_outage_of_its_own() -> None:
     lose_writes()
     online_after_a_proven_write(4)
