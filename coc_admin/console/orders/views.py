@@ -192,6 +192,7 @@ def _open_actions(
         return lifecycle.check(order, action) is None
 
     return {
+        "may_decide": may_change and lifecycle.is_oversold(order),
         "may_cancel": may_change and is_open(Action.CANCEL),
         "may_cancel_items": may_change and is_open(Action.CANCEL_SHORT),
         "may_replace": may_change and is_open(Action.REPLACE),

@@ -56,6 +56,25 @@ def test_list_filters(viewer: Client, outage: Scene, query: str, numbers: list[s
     )
 
 
+def test_the_main_action_of_a_short_order_is_to_decide_on_the_desk(
+    operator: Client, viewer: Client, outage: Scene
+) -> None:
+    """The desk proposes a remedy and writes to the customer; until it is settled nothing else."""
+
+    def main_actions(client: Client, order: Order) -> list[str]:
+        page = client.get(f"/orders/{order.pk}/").content.decode()
+        return re.findall(r'class="btn btn-primary"\s+href="([^"]+)"', page)
+
+    reserve = f"scope=orders&amp;order={outage.nothing.pk}"
+    assert main_actions(operator, outage.nothing) == [f"/desk/?order={outage.nothing.pk}"]
+    assert reserve in operator.get(f"/orders/{outage.nothing.pk}/").content.decode()
+    assert main_actions(viewer, outage.nothing) == []
+    waiting = f"scope=orders&amp;order={outage.waiting.pk}"
+    assert [waiting in action for action in main_actions(operator, outage.waiting)] == [True]
+    Order.objects.filter(pk=outage.nothing.pk).update(resolution=Resolution.SETTLED_OUTSIDE)
+    assert f"/desk/?order={outage.nothing.pk}" not in main_actions(operator, outage.nothing)
+
+
 def test_search_for_a_number_opens_the_order(viewer: Client, outage: Scene) -> None:
     answer = viewer.get("/orders/?q=0000012342")
     assert (answer.status_code, answer["Location"]) == (302, f"/orders/{outage.nothing.pk}/")
