@@ -28,7 +28,7 @@ from reconciliation.runs import batches, lifecycle, order_worker
 from tests import factories, sampling
 from tests.factories import SHOP, Clock, Units
 from tests.orders.payloads import raw_order
-from tests.reconciliation.oci.simulator_process import SCOPE, SimulatorProcess
+from tests.reconciliation.oci.simulator_process import SimulatorProcess, use_simulator
 
 MIA = person("mia")
 GRAPH = {"groups": {"web": ["dc"], "outlet": ["dc2"]}, "locations": ["dc", "dc2", "store"]}
@@ -226,17 +226,8 @@ def engine(
 ) -> Iterator[Engine]:
     """Return the engine, one call at a time and in this thread, with an OCI that has nothing."""
     simulator.reset()
-    settings.COC_OCI_BASE_URL = simulator.base_url
-    settings.COC_OCI_TOKEN_URL = simulator.token_url
-    settings.COC_OCI_TENANT_GROUP_ID = simulator.tenant_group_id
-    settings.COC_OCI_CLIENT_ID = simulator.client_id
-    settings.COC_OCI_CLIENT_SECRET = simulator.client_secret
-    settings.COC_OCI_SCOPE = SCOPE
+    use_simulator(settings, simulator)
     settings.COC_OCI_CONCURRENCY = 1
-    # A busy machine answers late. A test of an OCI that does not answer sets what it waits for.
-    settings.COC_OCI_CONNECT_TIMEOUT = 5.0
-    settings.COC_OCI_LIVE_TIMEOUT = 5.0
-    settings.COC_OCI_TIMEOUT = 5.0
     clients.close_clients()
     made = Engine(simulator)
     yield made

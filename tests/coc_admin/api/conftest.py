@@ -16,13 +16,7 @@ from orders.models import Site
 from reconciliation.connection import clients
 from reconciliation.models import ConnectionState
 from tests.coc_admin.console import scene
-from tests.reconciliation.oci.simulator_process import (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    SCOPE,
-    TENANT_GROUP_ID,
-    SimulatorProcess,
-)
+from tests.reconciliation.oci.simulator_process import SimulatorProcess, use_simulator
 
 PROBLEM = "application/problem+json"
 
@@ -110,12 +104,7 @@ def oci(settings: Any) -> Iterator[SimulatorProcess]:
         ],
     }
     with SimulatorProcess(stock=stock) as simulator:
-        settings.COC_OCI_BASE_URL = simulator.base_url
-        settings.COC_OCI_TOKEN_URL = simulator.token_url
-        settings.COC_OCI_TENANT_GROUP_ID = TENANT_GROUP_ID
-        settings.COC_OCI_CLIENT_ID = CLIENT_ID
-        settings.COC_OCI_CLIENT_SECRET = CLIENT_SECRET
-        settings.COC_OCI_SCOPE = SCOPE
+        use_simulator(settings, simulator)
         clients.close_clients()
         yield simulator
         clients.close_clients()

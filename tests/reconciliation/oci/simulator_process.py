@@ -250,3 +250,17 @@ class SimulatorProcess:
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
         return found
+
+
+def use_simulator(settings: Any, simulator: SimulatorProcess) -> None:
+    """Make `settings` those of a product that calls this simulator."""
+    settings.COC_OCI_BASE_URL = simulator.base_url
+    settings.COC_OCI_TOKEN_URL = simulator.token_url
+    settings.COC_OCI_TENANT_GROUP_ID = simulator.tenant_group_id
+    settings.COC_OCI_CLIENT_ID = simulator.client_id
+    settings.COC_OCI_CLIENT_SECRET = simulator.client_secret
+    settings.COC_OCI_SCOPE = SCOPE
+    # A busy machine answers late. A test of an OCI that does not answer sets what it waits for.
+    settings.COC_OCI_CONNECT_TIMEOUT = 5.0
+    settings.COC_OCI_LIVE_TIMEOUT = 5.0
+    settings.COC_OCI_TIMEOUT = 5.0
