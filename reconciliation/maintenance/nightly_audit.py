@@ -1,4 +1,4 @@
-"""The audit with OCI once a day: off until people choose a time for it."""
+"""The daily audit with OCI: off until people choose a time for it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def is_wanted() -> bool:
 
 
 def start_if_due(now: datetime) -> bool:
-    """Start the audit of the day; True to one of those who ask."""
+    """Start the audit of the day; True for one of several simultaneous callers."""
     interval = intervals.interval_of(intervals.AUDIT)
     if interval.at is None or interval.paused:
         return False
@@ -42,7 +42,7 @@ def next_at() -> datetime | None:
 
 
 def follow_interval(now: datetime) -> None:
-    """Wait for the time of day that people have just chosen."""
+    """Wait for the newly chosen time of day."""
     interval = intervals.interval_of(intervals.AUDIT)
     if interval.at is not None:
         until = interval.next_time(now)

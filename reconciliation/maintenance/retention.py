@@ -1,4 +1,4 @@
-"""How long personal data of finished orders and old figures are kept, applied once a day."""
+"""How long to keep personal data of finished orders and old figures; applied once a day."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _LEASE = "retention"
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """Of how many orders the payload was reduced and the customer erased; SKUs added up.
+    """How many payloads were reduced, customers erased, and SKUs added up.
 
-    `is_unfinished` says that there is more to forget of what others keep (`also`).
+    `is_unfinished`: another package still has data to delete (`also`).
     """
 
     payloads: int = 0
@@ -39,13 +39,13 @@ class Applied:
         return self.is_unfinished or orders or self.figures >= folding.MOST
 
 
-# Takes the moment, forgets what is too old by its own setting, and says whether there is more.
+# Takes the time, deletes data too old by its own setting, and returns whether there is more.
 Forget = Callable[[datetime], bool]
 _others: list[Forget] = []
 
 
 def also(forget: Forget) -> None:
-    """Let retention forget what a package above this one keeps; once for each process."""
+    """Register a function that deletes old data of a higher package; once per process."""
     if forget not in _others:
         _others.append(forget)
 
@@ -61,13 +61,13 @@ def is_wanted() -> bool:
 
 
 def is_due(now: datetime) -> bool:
-    """Whether to apply it now: True once a day, to one of those who ask, if anything is limited."""
+    """Whether to apply it now: True once a day for one caller, if any limit is set."""
     if not is_wanted():
         return False
     interval = intervals.interval_of(intervals.RETENTION)
     if interval.paused:
         return False
-    # A lease that nobody gives back: who gets it does the day's work.
+    # A lease that is never released: the process that gets it does the day's work.
     seconds = (interval.next_time(now) - now).total_seconds()
     return leases.take(name=_LEASE, holder=uuid.uuid4().hex, seconds=seconds, now=now)
 
@@ -78,7 +78,7 @@ def next_at() -> datetime | None:
 
 
 def follow_interval(now: datetime) -> None:
-    """Wait for the time of day that people have chosen, instead of a day after the last time."""
+    """Apply at the chosen time of day, instead of a day after the last time."""
     interval = intervals.interval_of(intervals.RETENTION)
     if interval.at is not None:
         until = interval.next_time(now)
@@ -86,7 +86,7 @@ def follow_interval(now: datetime) -> None:
 
 
 def due(now: datetime) -> Applied:
-    """Return of how many finished orders there is something to erase now; reads only."""
+    """Return how many finished orders have data to erase now; reads only."""
     payloads = customers = 0
     if days := settings.COC_RETAIN_PAYLOAD_DAYS:
         payloads = privacy.payloads_to_reduce(captured_before=now - timedelta(days=days)).count()
@@ -98,10 +98,8 @@ def due(now: datetime) -> Applied:
 def apply(*, now: datetime) -> Applied:
     """Erase data older than COC_RETAIN_PAYLOAD_DAYS and COC_RETAIN_CUSTOMER_DAYS; 0 keeps it.
 
-    What others keep goes by settings of its own (`also`). Figures older than
-    COC_RETAIN_FIGURE_DAYS are added up.
-
-    The outbox of the reports rewrites reports that hold an erased customer.
+    Other packages' data has its own settings (`also`). Figures older than COC_RETAIN_FIGURE_DAYS
+    are added up. The reports' outbox rewrites reports that contain an erased customer.
     """
     payloads = customers = figures = 0
     if days := settings.COC_RETAIN_PAYLOAD_DAYS:

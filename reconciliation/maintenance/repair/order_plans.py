@@ -37,7 +37,7 @@ from reconciliation.models import DocumentState, ReservationDocument
 from reconciliation.reservation.release_rows import still_held
 
 _TELL_UNITS = (EventKind.SETTLED, EventKind.RESOLVED)
-# After one of these the quantities that the last settlement tells of are no longer the order's.
+# After one of these the last settlement's quantities are out of date.
 _CHANGE_UNITS = (
     EventKind.GIVEN_BACK,
     EventKind.ADJUSTMENT_DONE,
@@ -47,7 +47,7 @@ _CHANGE_UNITS = (
 
 
 def history(pk: int, work: Work) -> Plan | None:
-    """The event of the capture is missing: write it from the order itself."""
+    """The event of the capture is missing: recreate it from the order itself."""
     order = order_of(pk, work)
     if order is None:
         return None
@@ -68,7 +68,7 @@ def history(pk: int, work: Work) -> Plan | None:
 
 
 def outcome(pk: int, work: Work) -> Plan | None:
-    """The event of the settlement is missing: write it from the order's current state."""
+    """The event of the settlement is missing: recreate it from the order's current state."""
     order = order_of(pk, work)
     if order is None or order.reservation_state not in SETTLED_STATES:
         return None
@@ -122,7 +122,7 @@ def _by_history(order: Order) -> dict[int, Decimal] | None:
 
 
 def units(pk: int, work: Work) -> Plan | ByHand | None:
-    """Items and documents disagree: the items give way where documents and history agree."""
+    """Items and documents disagree: correct the items if documents and history agree."""
     order = order_of(pk, work)
     if order is None or order.status in (OrderStatus.CANCELLING, OrderStatus.CANCELLED):
         return None
@@ -159,7 +159,7 @@ def units(pk: int, work: Work) -> Plan | ByHand | None:
 
 
 def sum_of_units(pk: int, work: Work) -> Plan | None:
-    """The order has another sum of units than its items: add them up again."""
+    """The order's total units differ from its items: recompute the total."""
     order = order_of(pk, work)
     if order is None or order.units is None:
         return None
@@ -180,7 +180,7 @@ def sum_of_units(pk: int, work: Work) -> Plan | None:
 
 
 def open_units(pk: int, work: Work) -> Plan | None:
-    """Items of a short order keep other open units than they have: note them again."""
+    """Items of a short order have wrong open units: recompute them."""
     order = order_of(pk, work)
     if order is None or not is_short(
         reservation_state=order.reservation_state, resolution=order.resolution
@@ -203,7 +203,7 @@ def open_units(pk: int, work: Work) -> Plan | None:
 
 
 def state(pk: int, work: Work) -> Plan | ByHand | None:
-    """The state contradicts the items: it follows the items, if the documents agree."""
+    """The state contradicts the items: derive it from them, if the documents agree."""
     order = order_of(pk, work)
     if order is None or order.status not in (OrderStatus.NEW, OrderStatus.CREATED):
         return None
@@ -243,7 +243,7 @@ def _correct_state(order: Order, right: ReservationState, work: Work) -> None:
 
 
 def export(pk: int, work: Work) -> Plan | None:
-    """A settled order was kept from order management: offer it."""
+    """A settled order was withheld from order management: make it available."""
     order = order_of(pk, work)
     if (
         order is None
@@ -279,7 +279,7 @@ def no_items(pk: int, work: Work) -> ByHand | None:
 
 
 def parent(pk: int, work: Work) -> ByHand | None:
-    """A part is below an item of another order: its own bundle is unknown."""
+    """A part belongs to an item of another order: its own bundle is unknown."""
     if not OrderItem.objects.filter(order=pk, parent__isnull=False).exists():
         return None
     return ByHand(

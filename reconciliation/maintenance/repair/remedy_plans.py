@@ -1,4 +1,4 @@
-"""Repairs of what remedies have left behind in one order; see `remedies.integrity`."""
+"""Repairs of rows that remedies left behind in one order; see `remedies.integrity`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _Step = tuple[str, str, Callable[[], None]]
 
 
 def remedy(pk: int, work: Work) -> Plan | ByHand:
-    """Repair the safe cases; the rest is for a person."""
+    """Repair the safe cases; a person decides the rest."""
     order = order_of(pk, work)
     steps: list[_Step] = []
     if order is not None and (mark := _open_remedy(order)) is not None:
@@ -60,7 +60,7 @@ def remedy(pk: int, work: Work) -> Plan | ByHand:
 
 
 def _may_be_judged(order: Order) -> bool:
-    """Whether it has no open remedy, and its replacements exist as items."""
+    """Whether the order has no open remedy, and its replacements exist as items."""
     if lifecycle.open_remedy(order) != OpenRemedy.NONE:
         return False
     items = OrderItem.objects.filter(order=order).annotate(made=Sum("replacements__quantity"))
@@ -68,7 +68,7 @@ def _may_be_judged(order: Order) -> bool:
 
 
 def _open_remedy(order: Order) -> _Step | None:
-    """Let the order's column say what the rows of its remedies say, before anything else."""
+    """First make the order's column match the rows of its remedies."""
     found = open_remedies.mismatched([order.pk])
     if order.pk not in found:
         return None
