@@ -1,7 +1,7 @@
-"""Giving a reservation document back at OCI without cancelling its order.
+"""Give a reservation document back at OCI without cancelling its order.
 
-A document is given back whole here, by its cancel, or by releasing what is left of it if a part was
-released before (`part_release`): its cancel would give those units back twice (OCI contract 1.6).
+The whole document goes: by its cancel, or, if a part was released before (`part_release`), by
+releasing the rest, because its cancel would return those units twice (OCI contract 1.6).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from reconciliation.reservation.release_rows import held_by, still_held
 
 @dataclass(frozen=True, slots=True)
 class AdjustPreview:
-    """What giving a document back would do; `refusal` is empty when it may be done."""
+    """The effect of giving a document back; `refusal` is empty if it is allowed."""
 
     document: ReservationDocument
     held: Mapping[Key, Decimal]
@@ -48,7 +48,7 @@ class AdjustPreview:
 
 @dataclass(frozen=True, slots=True)
 class Adjusted:
-    """The order afterwards and OCI's answer: `released`, or that the call is retried."""
+    """The changed order and OCI's answer: `released`, or that the call is retried."""
 
     order: Order
     released: bool
@@ -56,7 +56,7 @@ class Adjusted:
 
 
 def preview_give_back(document: ReservationDocument) -> AdjustPreview:
-    """Return what giving `document` (with `order` at hand) back would do; at most two queries."""
+    """Return the effect of giving `document` (with `order` loaded) back; at most two queries."""
     refusal = document_refusal(document, Action.GIVE_BACK)
     return AdjustPreview(document=document, held=still_held(document), refusal=refusal)
 
@@ -70,9 +70,8 @@ def give_back(
 ) -> Adjusted:
     """Give a document of an order back at OCI; the order is short of its units, and stays.
 
-    That it is to be given back is written down first, and the order counts it no more from then
-    on: whatever becomes of the call, the document is cancelled in the end. The same again changes
-    nothing. Raises CannotAdjust.
+    The decision is stored first, and from then on the order no longer counts the document; whatever
+    happens to the call, the document is cancelled in the end. Idempotent. Raises CannotAdjust.
     """
     document = ReservationDocument.objects.select_related("order").get(pk=document_id)
     if not _was_given_back(document):
@@ -118,7 +117,7 @@ def _write_down(
         ).update(state=DocumentState.CANCELLING)
         if not won:
             raise CannotAdjust(moved_on())
-        # A rerun whose answer was never counted asked for less than is short now.
+        # A rerun with an uncounted answer asked for fewer units than are short now.
         release.mark_for_cancelling(document.order_id, states=release.UNCOUNTED)
     release.wake_for(document.order_id)
 
