@@ -1,4 +1,4 @@
-"""Forcing the connection offline and releasing it, each with a reason."""
+"""Force the connection offline and release it, each with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables as downloads: in the form that the reader chose, in one file or one a site."""
+"""Tables as downloads: in the format that the reader chose, in one file or one per site."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from orders import statement_limit
 from orders.tables import ENDINGS, Form, Reader, Table, table_file
 from reconciliation.reports.archives import zip_of
 
-# In the query of a download: one file for each site, all of them in a ZIP file.
+# Query parameter of a download: one file for each site, all of them in a ZIP file.
 PER_SITE = "per_site"
 
 
 def preferred_form(request: HttpRequest) -> Form:
-    """Return the form that the person has chosen on their page; else a workbook."""
+    """Return the format the person has chosen on their page; by default a workbook."""
     profile = profile_of(request)
     return Form(profile.table_form) if profile and profile.table_form in Form.values else Form.XLSX
 
 
 def form_or_404(form: str) -> Form:
-    """Return the form of an address. Raises Http404."""
+    """Return the format in an address. Raises Http404."""
     if form not in Form.values:
         raise Http404
     return Form(form)
@@ -56,5 +56,5 @@ def tables_response(
 
 
 def stamped(name: str) -> str:
-    """Return the name of a download with the moment, so that two do not have the same."""
+    """Return a download's name with the time, so that two names differ."""
     return f"{name}_{timezone.now():%Y%m%d_%H%M%S}"

@@ -99,7 +99,7 @@ _TITLES = {
 
 
 def money_by_currency(waiting: Waiting) -> str:
-    """Return the value of what waits, each currency on its own."""
+    """Return the value of waiting orders, separately for each currency."""
     return ", ".join(format_money(value, code) for code, value in waiting.value.items())
 
 
@@ -108,8 +108,8 @@ def connection_banner(
 ) -> Banner | None:
     """Return the banner of a connection that is not online; None if it is.
 
-    `limits` are those of the sites that are shown. `has_token` is False in a new installation
-    where nobody can place an order yet.
+    `limits` are those of the shown sites. `has_token` is False in a new installation, where nobody
+    can place an order yet.
     """
     if status.connection == ConnectionState.ONLINE:
         return None
@@ -233,8 +233,8 @@ def standing(
 ) -> Standing:
     """Return the state of `order` in words.
 
-    `waiting_before` counts the waiting orders captured earlier; `held` is what a failed order still
-    keeps off ATO, in units.
+    `waiting_before` counts the waiting orders captured earlier; `held` is the number of units that
+    a failed order still keeps off ATO.
     """
     if order.needs_review_since:
         return Standing(

@@ -1,4 +1,4 @@
-"""What pages say about a practice outage: its banner, and why none can begin."""
+"""Texts about a practice outage: its banner, and why none can begin."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ _OFFERED = (
 def bar_context(
     request: HttpRequest, choice: Choice, listing: str, *, shown: Collection[int]
 ) -> dict[str, Any]:
-    """Return the figures of the selection bar of a list whose page shows the orders `shown`."""
+    """Return the context of a list's selection bar; the page shows the orders `shown`."""
     sums = _sums(choice.orders(site_access(request)), listing) if len(choice) else None
     return {
         "chosen_elsewhere": len(choice.elsewhere(shown)),
@@ -66,7 +66,7 @@ def bar_context(
 
 
 def _forms(request: HttpRequest) -> list[Form]:
-    """Return the forms of an export, the person's own first."""
+    """Return the formats of an export, the person's own first."""
     own = preferred_form(request)
     return sorted(Form, key=lambda form: form != own)
 
@@ -82,7 +82,7 @@ def _sums(orders: QuerySet[Order], listing: str) -> shortages.Sums:
 def choose(request: HttpRequest, listing: str) -> HttpResponse:
     """Apply the ticks of a page of the list, then the action of the pressed button.
 
-    The filters of the list are in the query, so that all matching rows can be selected.
+    The query contains the list's filters, so that all matching rows can be selected.
     """
     if listing not in LISTS:
         raise Http404
@@ -179,7 +179,7 @@ _NEXT_STEPS: dict[str, Callable[[HttpRequest, Choice, str], HttpResponse]] = {
 
 @console_page("reconciliation.download_report")
 def chosen_export(request: HttpRequest, listing: str, form: str) -> HttpResponseBase:
-    """Send the chosen orders of a list in a Form."""
+    """Send the selected orders of a list in a Form."""
     if listing not in LISTS:
         raise Http404
     chosen = form_or_404(form)

@@ -41,13 +41,13 @@ from reconciliation.remedies.bulk import execution
 from reconciliation.remedies.bulk.plans import plan
 
 _TONES: dict[str, str] = {BulkState.DONE: "ok", BulkState.REFUSED: "bad", BulkState.PENDING: "info"}
-# What can be taken back, order by order.
+# Remedies that can be undone, order by order.
 _UNDOABLE = (BulkKind.CANCEL_SHORT, BulkKind.SETTLE_OUTSIDE)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One order of a remedy, the colour of its result, and whether its customer was told."""
+    """One order of a remedy, the colour of its result, and whether its customer was notified."""
 
     line: BulkLine
     tone: str
@@ -58,7 +58,7 @@ class Result:
 def bulk(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Show the effect on each order, apply it when confirmed, then show the result.
 
-    Only the person who selected the orders can open it. A second click finds it confirmed.
+    Only the person who selected the orders can open it. A second click shows it as confirmed.
     """
     made = get_object_or_404(BulkRemedy, pk=pk, user=request.user.pk)
     if made.kind == BulkKind.REPLACE:
@@ -92,7 +92,7 @@ def bulk_live(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @console_page("orders.change_order", methods=("POST",))
 def bulk_tell_again(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """Let the messages that were not sent be sent once more, and show the result."""
+    """Send the failed messages again, and show the result."""
     made = get_object_or_404(BulkRemedy, pk=pk, user=request.user.pk)
     with transaction.atomic():
         again = bulk_sending.send_again(made, site_ids=site_access(request).allowed)
@@ -172,7 +172,7 @@ def _preview(
         "is_idle": not to_do,
         "is_previewed": PREVIEW in request.POST,
     }
-    # A mistake in a text is at its field, which has the focus.
+    # The mistake is shown at its field, which has the focus.
     is_refused = bool(question is not None and question.errors)
     status = 409 if moved or reworded else 400 if is_refused else 200
     return render(request, "console/bulk/bulk_preview.html", context, status=status)

@@ -1,4 +1,4 @@
-"""Pages of the channels: the list, one with its log, making, changing, trying and deleting it."""
+"""Pages of the channels: the list, one with its log; create, change, test and delete."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def channel_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 @console_page(MAY, methods=READ_AND_POST)
 def channel_new(request: HttpRequest) -> HttpResponse:
-    """Make a channel."""
+    """Create a channel."""
     form = ChannelForm(request.POST or None, access=site_access(request))
     if request.method == "POST" and form.is_valid():
         channel = channel_changes.create(
@@ -63,7 +63,7 @@ def channel_new(request: HttpRequest) -> HttpResponse:
 
 @console_page(MAY, methods=READ_AND_POST)
 def channel_edit(request: HttpRequest, pk: int) -> HttpResponse:
-    """Change a channel; the loser of a race sees that it was changed and keeps the input."""
+    """Change a channel; after a conflict the person sees the other change and keeps their input."""
     channel = _channel_or_404(request, pk)
     form = ChannelForm(request.POST or None, access=site_access(request), channel=channel)
     if request.method == "POST" and form.is_valid():
@@ -116,7 +116,7 @@ def channel_delete(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def target_words(channel: Channel) -> str:
-    """Return where the messages go, as far as it may be shown: of a webhook only the host."""
+    """Return the destination of messages without secrets: of a webhook only the host."""
     if channel.kind == ChannelKind.EMAIL:
         return channel.target
     return urlsplit(channel.target).hostname or ""

@@ -1,4 +1,4 @@
-"""Asking the customer of the order in the desk's panel, and recording the answer."""
+"""Ask the customer of the order in the desk's panel, and record the answer."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ from reconciliation.message_handover import lack_of
 
 ASK = "ask"
 ANSWER = "answer"
-# The button that shows the message as it is typed, and sends nothing.
+# The button that previews the typed message and sends nothing.
 PREVIEW = "preview"
 
 
 def ask(request: HttpRequest, order: Order) -> Ask:
-    """Ask the customer what the panel's form says. Raises NotCarriedOut, also for a preview."""
+    """Ask the customer with the panel's form. Raises NotCarriedOut, also for a preview."""
     text = template_for(order.site_id, MessageKind.ASK)
     form = AskForm(request.POST, order=order, text=text, now=timezone.now())
     if not form.is_valid() or PREVIEW in request.POST:
@@ -80,7 +80,7 @@ def _record(request: HttpRequest, order: Order, message: CustomerMessage) -> Non
 
 
 def record_answer(request: HttpRequest, order: Order) -> Ask:
-    """Record the answer that the panel's form says. Raises NotCarriedOut."""
+    """Record the answer from the panel's form. Raises NotCarriedOut."""
     form = AnswerForm(request.POST)
     if not form.is_valid():
         raise NotCarriedOut(form)
@@ -100,7 +100,7 @@ def record_answer(request: HttpRequest, order: Order) -> Ask:
 
 
 def asked_context(order: Order, now: datetime) -> dict[str, Any] | None:
-    """Return what the panel shows of the latest ask; None without one, or once it is withdrawn."""
+    """Return the panel's context for the latest question; None without one, or if withdrawn."""
     found = asks.last_of(order)
     if found is None or found.answer == AskAnswer.WITHDRAWN:
         return None
@@ -193,14 +193,14 @@ def _samples(
 
 
 def _kept(request: HttpRequest) -> list[tuple[str, str]]:
-    """Return the address of the panel as fields of a form that changes the day to wait for."""
+    """Return the panel's address as fields of the form that changes the day to wait for."""
     mine = ("wait", "done", "told")
     lists = request.GET.lists()
     return [(name, str(one)) for name, found in lists if name not in mine for one in found]
 
 
 def _day_text(order: Order, until: datetime | None) -> str:
-    """Return the last day before a moment as an address names it, or ""."""
+    """Return the last day before a moment in the form for an address, or ""."""
     if until is None:
         return ""
     return (until - timedelta(microseconds=1)).astimezone(order.site.zone).date().isoformat()

@@ -1,4 +1,4 @@
-"""Deciding about the order in the desk's panel, undoing that, and what the result line says."""
+"""Decide about the order in the desk's panel, undo that, and show the result line."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ UNDO = "undo"
 
 
 def decided(request: HttpRequest, order: Order, wanted: DeskFilter) -> HttpResponse:
-    """Carry out what the panel's form says and go to the next order. Raises NotCarriedOut."""
+    """Apply the panel's form and go to the next order. Raises NotCarriedOut."""
     if not request.user.has_perm(CHANGE_ORDERS):
         raise PermissionDenied(CHANGE_ORDERS)
     if request.POST.get("kind") == UNDO:
@@ -112,7 +112,7 @@ def _next_address(
 
 
 def _undo(request: HttpRequest, order: Order) -> HttpResponse:
-    """Open the order of the last decision again and show it."""
+    """Reopen the order of the last decision and show it."""
     try:
         with transaction.atomic():
             settlement.reopen(
@@ -122,7 +122,7 @@ def _undo(request: HttpRequest, order: Order) -> HttpResponse:
                 now=timezone.now(),
             )
     except CannotSettle:
-        # The result line says how the order stands.
+        # The result line shows the order's state.
         return redirect(address_without(request, done=str(order.pk)))
     values = {"order": str(order.pk), "done": str(order.pk)}
     if message := _message_at(request, order):
@@ -131,7 +131,7 @@ def _undo(request: HttpRequest, order: Order) -> HttpResponse:
 
 
 def result_of(request: HttpRequest) -> dict[str, Any] | None:
-    """Return what the result line says of the order that was decided last, as it stands now."""
+    """Return the result line of the last decided order, with its current state."""
     order = permitted_order(request, request.GET.get("done", ""))
     if order is None:
         return None
@@ -150,7 +150,7 @@ def result_of(request: HttpRequest) -> dict[str, Any] | None:
 
 
 def _message_at(request: HttpRequest, order: Order) -> CustomerMessage | None:
-    """Return the message of the decision, as the address says; one of this order only."""
+    """Return the message of the decision named in the address; only of this order."""
     key = key_of(request.GET.get("told", ""))
     return None if key is None else CustomerMessage.objects.filter(order=order, pk=key).first()
 

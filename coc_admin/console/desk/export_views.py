@@ -56,8 +56,9 @@ DESK_COLUMNS = (
 
 @console_page("reconciliation.download_report")
 def desk_export(request: HttpRequest, form: str) -> HttpResponseBase:
-    """Send the short orders of the desk's URL, in its order, in a Form; with `per_site=1` a file
-    for each site. More than MOST_ROWS are refused.
+    """Send the short orders of the desk's URL, in its order, in a Form.
+
+    `per_site=1` sends a file for each site. More than MOST_ROWS are refused.
     """
     chosen = form_or_404(form)
     wanted = read_desk_filter(request)

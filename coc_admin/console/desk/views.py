@@ -1,4 +1,4 @@
-"""Pages of the oversold desk: its lists, and who looks after an order with which note."""
+"""Pages of the oversold desk: its lists, and assignee and note of an order."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ _LONGEST_NUMBER = 7
 
 @console_page("orders.view_order", methods=READ_AND_POST)
 def desk_orders(request: HttpRequest) -> HttpResponse:
-    """List the open short orders; beside them the order of the address, and decide about it.
+    """List the open short orders, with the panel of the addressed order, and decide about it.
 
-    With the header X-Part only the panel with that order is returned.
+    With the header X-Part only that panel is returned.
     """
     first = menu.first_view(request, SavedView.List.DESK)
     if first is not None:
@@ -75,7 +75,7 @@ def desk_orders(request: HttpRequest) -> HttpResponse:
 
 
 def _list(request: HttpRequest, wanted: DeskFilter) -> dict[str, Any]:
-    """Return the context of the list: its page, how many are left, and what is chosen."""
+    """Return the context of the list: its page, how many are left, and the selection."""
     found = wanted.orders()
     page = queries.page_of_short_orders(found, cursor=wanted.cursor, sort=wanted.sort_of_orders)
     number, sums = shortages.sums_up_to(found, MOST_COUNTED)
@@ -97,7 +97,7 @@ def _list(request: HttpRequest, wanted: DeskFilter) -> dict[str, Any]:
 
 
 def _began_with(request: HttpRequest) -> int:
-    """Return how many orders there were when a person began with them, as the address says."""
+    """Return the number of orders the person started with, from the address."""
     text = request.GET.get("of", "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < _LONGEST_NUMBER else 0
 
@@ -105,7 +105,7 @@ def _began_with(request: HttpRequest) -> int:
 @console_page("orders.view_order")
 def desk_skus(request: HttpRequest) -> HttpResponse:
     """List short units by SKU and list, to show the effect of a delivery."""
-    # A delivery serves those that wait for their customers as well: they keep their places.
+    # A delivery also serves orders that wait for their customers, which keep their places.
     wanted = read_desk_filter(request, asked="any")
     page = sku_queries.page_of_short_skus(
         wanted.orders(), sku=wanted.sku, cursor=wanted.cursor, sort=wanted.sort
@@ -150,7 +150,7 @@ class DeskEntryForm(forms.Form):
 
 
 def plain(text: str) -> str:
-    """Return text as browsers send it with plain line ends."""
+    """Return text from a browser with plain line ends."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

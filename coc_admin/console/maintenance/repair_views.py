@@ -1,4 +1,4 @@
-"""Repairing rows that the integrity check named: a preview first, then a reason."""
+"""Repair rows named by the integrity check: a preview first, then a reason."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ MOST_REPAIRS = 50
 
 @console_page("orders.change_site", methods=READ_AND_POST, every_site=True)
 def repair_page(request: HttpRequest) -> HttpResponse:
-    """Show the chosen repairs of the latest check (GET), or do them (POST).
+    """Show the chosen repairs of the latest check (GET), or apply them (POST).
 
-    Each repair looks at its row again: what has changed since is left out and named.
+    Each repair checks its row again; rows that changed meanwhile are left out and named.
     """
     asked = request.POST if request.method == "POST" else request.GET
     chosen = _chosen(asked.getlist("id")[:MOST_REPAIRS])
@@ -41,7 +41,7 @@ def repair_page(request: HttpRequest) -> HttpResponse:
 
 
 def _chosen(ids: list[str]) -> list[dict[str, Any]]:
-    """Return the proposals of the latest check that are named, in its order."""
+    """Return the chosen proposals of the latest check, in its order."""
     result = jobs.last_job(JobKind.CHECK, done=True)
     rows = result.rows if result else []
     return [row for row in rows if row["id"] and row["id"] in ids]

@@ -42,8 +42,8 @@ _TITLE = gettext_lazy("Orders")
 def export(request: HttpRequest, form: str) -> HttpResponseBase:
     """Send the orders of the list's URL, in its order, in a Form; two queries of orders.
 
-    With `per_site=1` there is a file for each site. More than MOST_ROWS are refused with a message:
-    a part of them would look like all.
+    `per_site=1` sends a file for each site. More than MOST_ROWS are refused with a message, because
+    a partial list would look complete.
     """
     chosen = form_or_404(form)
     wanted = read_filter(request)
@@ -65,7 +65,7 @@ def export(request: HttpRequest, form: str) -> HttpResponseBase:
 
 
 def orders_response(request: HttpRequest, orders: QuerySet[Order], form: Form) -> HttpResponseBase:
-    """Send orders as one table, or with `per_site=1` in the query as one a site."""
+    """Send orders as one table, or with `per_site=1` in the query as one per site."""
     if request.GET.get(PER_SITE) != "1":
         return table_response(_table(orders), form, stem=stamped("orders"))
     sites = sorted(set(orders.order_by().values_list("site", flat=True).distinct()))
@@ -78,7 +78,7 @@ def _table(orders: QuerySet[Order]) -> Table:
 
 
 def rows_of(orders: QuerySet[Order]) -> Iterator[list[Any]]:
-    """Yield a row an order, in the order of ORDER_COLUMNS; one query, a thousand at a time."""
+    """Yield a row per order with the values of ORDER_COLUMNS; one query, 1,000 rows at a time."""
     for order in with_units(orders)[:MOST_ROWS].iterator(chunk_size=_CHUNK):
         yield [
             order.site_id,

@@ -25,7 +25,7 @@ _OF_REPLACEMENTS = (EventKind.REPLACING, EventKind.REPLACED, EventKind.NOT_REPLA
 def notes_of(
     event: OrderEvent, items: Mapping[str, OrderItem], *, currency: str
 ) -> tuple[str, ...]:
-    """Return details of the event besides title and reason; `items` by primary key as text."""
+    """Return details of the event besides title and reason; `items` are by primary key as text."""
     if event.kind == EventKind.ITEMS_CANCELLED:
         return (_units(event.data.get("cancelled", {}), items),)
     if event.kind in _OF_REPLACEMENTS:

@@ -1,4 +1,4 @@
-"""Pages about orders: the list, one order with its story, and its cancellation."""
+"""Pages about orders: the list, one order with its history, and its cancellation."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ MOST_DOCUMENTS = 50
 
 @console_page("orders.view_order")
 def order_list(request: HttpRequest) -> HttpResponse:
-    """List orders by what read_filter knows; the search field leads here too."""
+    """List orders by the filters of read_filter; the search field leads here too."""
     first = menu.first_view(request, SavedView.List.ORDERS)
     if first is not None:
         return first
@@ -102,7 +102,7 @@ def _only_order(found: QuerySet[Order], text: str) -> Order | None:
 
 
 def _state_of(order: Order) -> str:
-    """Return a short text that is another one when where the order stands has changed."""
+    """Return a fingerprint of the order's state; changes when the state changes."""
     shown = (
         order.status,
         order.reservation_state,
@@ -119,7 +119,7 @@ def _state_of(order: Order) -> str:
 
 @console_page("orders.view_order")
 def order_live(request: HttpRequest, pk: int) -> HttpResponse:
-    """Return what moves around an order's page, and whether the order has changed since."""
+    """Return the live parts of an order's page, and whether the order has changed since."""
     order = order_or_404(request, pk)
     has_changed = request.GET.get("seen", "") != _state_of(order)
     context = {"order": order, "has_changed": has_changed}
@@ -138,7 +138,7 @@ def order_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def order_or_404(request: HttpRequest, pk: int) -> Order:
-    """Return the order with this key, or answer that there is none: so for another site's too."""
+    """Return the order with this key, or raise Http404, also for another site's order."""
     orders = site_access(request).permitted_orders().select_related("site")
     return get_object_or_404(orders, pk=min(pk, 2**63 - 1))
 
@@ -184,7 +184,7 @@ def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
 def _open_actions(
     request: HttpRequest, order: Order, items: Sequence[OrderItem]
 ) -> dict[str, bool]:
-    """Return which actions the pages of an order offer to this person."""
+    """Return the actions that the pages of an order offer to this person."""
     may_change = request.user.has_perm("orders.change_order")
     has_cancelled = any(item.cancelled_quantity for item in items)
 
@@ -213,7 +213,7 @@ def _open_actions(
 
 
 def _held_by_failed(order: Order) -> Decimal:
-    """Return the units that a failed order keeps off ATO; zero for any other order, unasked."""
+    """Return the units that a failed order keeps off ATO; zero, without a query, for any other."""
     if order.status != OrderStatus.FAILED:
         return ZERO
     kept = Hold.objects.filter(order=order, state__in=OPEN_HOLDS)
@@ -246,7 +246,7 @@ def _waiting_before(request: HttpRequest, order: Order) -> int:
 
 @console_page("orders.change_order", methods=READ_AND_POST)
 def end_review(request: HttpRequest, pk: int) -> HttpResponse:
-    """Give an order that needed review back to the automatic retries, with a reason."""
+    """Return an order that needed review to the automatic retries, with a reason."""
     order = order_or_404(request, pk)
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():

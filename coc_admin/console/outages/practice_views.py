@@ -61,7 +61,7 @@ def begin(request: HttpRequest) -> HttpResponse:
 
 @console_page("reconciliation.force_offline", methods=("POST",), every_site=True)
 def end(request: HttpRequest) -> HttpResponse:
-    """End the running practice; a second click changes nothing."""
+    """End the running practice. Idempotent."""
     with transaction.atomic():
         changed = practice.end(
             actor=person(request.user.get_username()),

@@ -43,14 +43,14 @@ class _Choice:
 
     @property
     def kept(self) -> Keep:
-        """The choice; the form must be valid."""
+        """The kept units; the form must be valid."""
         values = self.form.cleaned_data
         return Keep(values["list"], values["sku"], values["held"], values["keep"], values["to"])
 
 
 @console_page("reconciliation.adjust_reservation", methods=READ_AND_POST)
 def adjust(request: HttpRequest, pk: int, document_pk: int) -> HttpResponse:
-    """Let it be chosen what is kept, say what would happen, then do it; a second click is safe."""
+    """Let the person choose the kept units, show the effect, then apply it. Idempotent."""
     order = order_or_404(request, pk)
     documents = ReservationDocument.objects.select_related("order").filter(order=order)
     document = get_object_or_404(documents, pk=min(document_pk, 2**63 - 1))
@@ -61,7 +61,7 @@ def adjust(request: HttpRequest, pk: int, document_pk: int) -> HttpResponse:
         if not any(one.units for one in keeps):
             return redirect("order_give_back", pk=order.pk, document_pk=document.pk)
         do = _adjusted if "confirm" in request.POST else None
-        # What is confirmed is what the page said, even if the stock has changed meanwhile.
+        # Confirm what the page showed, even if the stock has changed meanwhile.
         do = _released if "release" in request.POST else do
         if do is not None:
             form = ReasonForm(request.POST)
@@ -72,7 +72,7 @@ def adjust(request: HttpRequest, pk: int, document_pk: int) -> HttpResponse:
                     refused = error.detail
         if "change" not in request.POST:
             preview = remedies.preview_adjustment(documents.get(pk=document.pk), keeps)
-    # What somebody else has done meanwhile must be seen together with the refusal.
+    # The refusal must come together with another person's change.
     order.refresh_from_db()
     document = documents.get(pk=document.pk)
     context = order_context(request, order) | {
@@ -132,7 +132,7 @@ def _released(
     keeps: Sequence[Keep],
     reason: str,
 ) -> HttpResponse:
-    """Release what is not kept of the document and show the order. Raises CannotAdjust."""
+    """Release the rest of the document and show the order. Raises CannotAdjust."""
     done = remedies.release_part(
         document_id=document.pk,
         keeps=keeps,
@@ -154,7 +154,7 @@ def _released(
 
 
 def _choices(request: HttpRequest, document: ReservationDocument) -> list[_Choice]:
-    """Return the lines of the document as they were sent, else as they are held."""
+    """Return the lines of the document as submitted, else as held."""
     held = remedies.still_held(document)
     sent = [request.POST.getlist(name) for name in _FIELDS]
     rows = [dict(zip(_FIELDS, row, strict=False)) for row in zip(*sent, strict=False)]
@@ -192,7 +192,7 @@ def _lists(
 ) -> dict[str, list[tuple[str, Decimal | None]]]:
     """Return by SKU the lists that know it, with ATO if counted.
 
-    Those that the order's site may sell from, as far as the person may see their stock.
+    Only lists that the order's site may sell from, and with stock that the person may see.
     """
     seen = site_access(request).permitted_lists()
     permitted = seen.filter(pk__in=lists_of(document.order.site))

@@ -32,7 +32,7 @@ def replace(request: HttpRequest, pk: int) -> HttpResponse:
     form = ReplaceForm(request.POST) if request.method == "POST" else None
     refused = ""
     if form is not None and "preview" in request.POST:
-        # Only the difference that another price makes is wanted.
+        # The person only wants to see the difference at another price.
         form.errors.pop("reason", None)
     elif form is not None and form.is_valid():
         try:
@@ -76,7 +76,7 @@ def _replaced(request: HttpRequest, order: Order, values: Mapping[str, Any]) -> 
 
 @console_page("reconciliation.adjust_reservation", methods=READ_AND_POST)
 def give_back(request: HttpRequest, pk: int, document_pk: int) -> HttpResponse:
-    """Explain giving a document back at OCI, then do it; a second click does nothing."""
+    """Explain giving a document back at OCI, then do it. Idempotent."""
     order = order_or_404(request, pk)
     documents = ReservationDocument.objects.select_related("order").filter(order=order)
     document = get_object_or_404(documents, pk=min(document_pk, 2**63 - 1))

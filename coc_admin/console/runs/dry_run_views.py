@@ -62,7 +62,7 @@ def preview(request: HttpRequest) -> HttpResponse:
 
 @console_page("reconciliation.start_run", methods=("POST",))
 def dry_run_start(request: HttpRequest) -> HttpResponse:
-    """Have a worker do the dry run; a second click finds the one that waits or runs."""
+    """Queue the dry run for a worker; a second click finds the open one."""
     form = _form(request)
     if form.is_valid():
         actor = person(request.user.get_username())
@@ -100,7 +100,7 @@ def dry_run_stop(request: HttpRequest) -> HttpResponse:
 
 @console_page("reconciliation.start_run")
 def dry_run_live(request: HttpRequest) -> HttpResponse:
-    """Return how far a dry run in the background is."""
+    """Return the progress of a background dry run."""
     form = _form(request)
     if not form.is_valid():
         raise Http404
@@ -109,7 +109,7 @@ def dry_run_live(request: HttpRequest) -> HttpResponse:
 
 
 def dry_runs_of(request: HttpRequest) -> list[tuple[BackgroundDryRun, str]]:
-    """Return the latest dry runs in the background that the person finds, with their queries."""
+    """Return the latest background dry runs visible to the person, with their queries."""
     if not request.user.has_perm("reconciliation.start_run"):
         return []
     allowed = site_access(request).allowed
@@ -187,7 +187,7 @@ def _preview_context(form: ScopeForm, access: SiteAccess) -> dict[str, Any]:
 
 
 def _background_context(form: ScopeForm, question: Question) -> dict[str, Any]:
-    """Return what the latest job knows; without one, that a dry run can be started."""
+    """Return the facts of the latest job; without one, that a dry run can be started."""
     context = _progress(form, question) | {
         "is_background": True,
         "most": scopes.ROUND,

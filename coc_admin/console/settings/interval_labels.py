@@ -1,4 +1,4 @@
-"""Scheduled jobs in plain words: what each does, and what another interval means."""
+"""Scheduled jobs in plain words: their purpose, and the effect of another interval."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def interval_page(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _input(request: HttpRequest, edited: tuple[str, ...]) -> Any:
-    """Return the input; with the button for it, that which means the environment's interval."""
+    """Return the input; the default button replaces it by the environment's interval."""
     if "default" not in request.POST:
         return request.POST or None
     data = request.POST.copy()

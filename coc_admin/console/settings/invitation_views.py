@@ -1,4 +1,4 @@
-"""Sending a person the link with which they choose a password, and what the link's page shows."""
+"""Send a person the link to choose a password, and show the link's page."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def person_invite(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def invite(request: HttpRequest, user: User) -> bool:
-    """Send the link, and report what came of it; False if it was not sent."""
+    """Send the link, and report the result; False if it was not sent."""
     try:
         until = invitations.invite(
             actor=person_of(request),
@@ -43,5 +43,5 @@ def invite(request: HttpRequest, user: User) -> bool:
 
 
 def link_context(user: User, link: str) -> dict[str, Any]:
-    """Return what the page with the link shows."""
+    """Return the context of the page with the link."""
     return {"person": user, "link": link, "expires_at": invitations.expires_at(timezone.now())}

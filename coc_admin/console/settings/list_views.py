@@ -80,7 +80,7 @@ def list_page(request: HttpRequest, pk: str) -> HttpResponse:
 
 @console_page("orders.add_inventorylist", methods=READ_AND_POST, every_site=True)
 def list_new(request: HttpRequest) -> HttpResponse:
-    """Make an inventory list."""
+    """Create an inventory list."""
     form = NewListForm(
         request.POST or None, initial={"offline_floor_units": 0, "offline_floor_percent": 0}
     )
@@ -100,7 +100,7 @@ def list_new(request: HttpRequest) -> HttpResponse:
 
 
 def records_at_floor(list_: InventoryList) -> QuerySet[InventoryRecord]:
-    """Return the counted SKUs that are not sold while offline: all their stock is kept back."""
+    """Return the counted SKUs not sold while offline, since all their stock is kept back."""
     whole = BigIntegerField()
     share = Cast(F("safety_stock"), whole) * list_.offline_floor_percent
     return InventoryRecord.objects.alias(left=Cast(F("ato"), whole) * 100, share=share).filter(

@@ -26,7 +26,7 @@ _BY_NAME = Keyset(Column("username", str))
 
 @console_page("auth.view_user", every_site=True)
 def person_list(request: HttpRequest) -> HttpResponse:
-    """List people by user name, those who fit a search alone; five queries at most."""
+    """List people by user name, or only search matches; five queries at most."""
     text = request.GET.get("q", "").strip()[:_LONGEST_SEARCH].replace("\x00", "")
     found = User.objects.prefetch_related("groups")
     if text:
@@ -50,7 +50,7 @@ def person_list(request: HttpRequest) -> HttpResponse:
 
 @console_page("auth.add_user", methods=READ_AND_POST, every_site=True)
 def person_new(request: HttpRequest) -> HttpResponse:
-    """Add a person, and send or show, once, the link with which they choose a password."""
+    """Add a person, and send or show, once, the link to choose a password."""
     form = NewPersonForm(request.POST or None)
     outcome: Outcome[User] = try_to(
         form,
@@ -72,7 +72,7 @@ def person_new(request: HttpRequest) -> HttpResponse:
 
 @console_page("auth.change_user", methods=READ_AND_POST, every_site=True)
 def person_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show a person, what may be done, and a form to change names, role and sites."""
+    """Show a person, the possible actions, and a form to change names, role and sites."""
     user = get_object_or_404(User, pk=min(pk, 2**31 - 1))
     form = PersonForm(request.POST or None, seen=people.seen(user))
     outcome = try_to(

@@ -28,7 +28,7 @@ _Words = str | Promise
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One thing to do, its words, and whether it does harm."""
+    """One action, its words, and whether it is harmful."""
 
     title: _Words
     text: _Words
@@ -118,7 +118,7 @@ ACTS = {
 
 @console_page("auth.change_user", methods=READ_AND_POST, every_site=True)
 def person_act(request: HttpRequest, pk: int, act: str) -> HttpResponse:
-    """Explain one of ACTS, then do it with a reason; a second click changes nothing."""
+    """Explain one of ACTS, then apply it with a reason. Idempotent."""
     if act not in ACTS:
         raise Http404
     user = get_object_or_404(User, pk=min(pk, 2**31 - 1))
@@ -144,7 +144,7 @@ def person_act(request: HttpRequest, pk: int, act: str) -> HttpResponse:
 
 @console_page("auth.change_user", methods=("POST",), every_site=True)
 def person_link(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show a link with which a person chooses a password: once, in this answer."""
+    """Show a link to choose a password: once, in this answer."""
     user = get_object_or_404(User, pk=min(pk, 2**31 - 1))
     try:
         return link_page(request, user)

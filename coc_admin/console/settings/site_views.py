@@ -32,10 +32,10 @@ class Limits:
 
     waiting_orders: int
     waiting_value: Decimal
-    away_minutes: int | None  # None while Omnichannel Inventory is not away
+    away_minutes: int | None  # None unless Omnichannel Inventory is away
 
     def value_left(self, site: Site) -> Decimal | None:
-        """Return what may still be captured offline; None without a limit."""
+        """Return the value that may still be captured offline; None without a limit."""
         if site.cap_total_value is None:
             return None
         left: Decimal = site.cap_total_value - self.waiting_value
@@ -61,7 +61,7 @@ def site_page(request: HttpRequest, pk: str) -> HttpResponse:
     if not site_access(request).permits(pk):
         raise Http404
     site = get_object_or_404(Site, pk=pk)
-    # Another list may be other people's stock.
+    # Another list may belong to other people.
     may_permit = not site_access(request).is_limited
     form = SiteForm(
         request.POST or None,
@@ -100,7 +100,7 @@ def site_page(request: HttpRequest, pk: str) -> HttpResponse:
 
 @console_page("orders.add_site", methods=READ_AND_POST, every_site=True)
 def site_new(request: HttpRequest) -> HttpResponse:
-    """Make a site."""
+    """Create a site."""
     form = NewSiteForm(
         request.POST or None,
         initial={
@@ -145,5 +145,5 @@ def limits_of(request: HttpRequest, site: Site) -> Limits:
 
 
 def _narrow(form: SiteForm, request: HttpRequest) -> None:
-    """Offer a person who sees some sites only the lists of those."""
+    """Offer a person who sees only some sites only the lists of those."""
     form.fields["inventory_list"].queryset = site_access(request).permitted_lists()  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The common parts of edit pages: the context, and the outcome of a POST."""
+"""Common parts of edit pages: the context, and the outcome of a POST."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Outcome(Generic[T]):
 
 
 def tell(request: HttpRequest, outcome: Outcome[bool], *, changed: str) -> None:
-    """Show on the next page whether anything was changed."""
+    """Notify the person on the next page whether anything was changed."""
     if outcome.result:
         messages.success(request, changed)
     else:
@@ -58,7 +58,7 @@ def tell(request: HttpRequest, outcome: Outcome[bool], *, changed: str) -> None:
 
 
 def try_to(form: EditForm, act: Callable[[], T]) -> Outcome[T]:
-    """Apply a valid form, or show why nothing was changed, and keep the input."""
+    """Apply a valid form; otherwise show why nothing was changed, and keep the input."""
     if not form.is_valid():
         return Outcome(form)
     try:
