@@ -1,4 +1,4 @@
-"""What came of the story: counts, alerts and files, and whether it is as it should be."""
+"""The outcome of the story: counts, alerts and files, and whether they are as planned."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def counts() -> dict[str, Counter[str]]:
 
 
 def lines(answers: Counter[str]) -> list[str]:
-    """Return what to print at the end of the story."""
+    """Return the closing lines of the story."""
     told = ["", "What the shoppers were told:"]
     told += [f"  {number:5d}  {answer}" for answer, number in sorted(answers.items())]
     for site, states in sorted(counts().items()):
@@ -50,17 +50,17 @@ def lines(answers: Counter[str]) -> list[str]:
 
 
 def an_order_that_went_short() -> Order | None:
-    """Return an example: partially reserved if possible."""
+    """Return an example of a short order, preferably a partially reserved one."""
     short = Order.objects.oversold().filter(captured_offline=True)
     partial = short.filter(reservation_state=ReservationState.PARTIAL).first()
     return partial or short.first()
 
 
 def faults(*, every_outcome: bool) -> list[str]:
-    """Return the differences from the planned outcome; empty when there are none.
+    """Return the differences from the planned outcome; empty if there are none.
 
-    With `every_outcome` each of the three must have happened: the shop's own story sees to that,
-    real orders may not.
+    `every_outcome`: each of the three outcomes must occur, as in the shop's own story; in real
+    orders one may be missing.
     """
     total: Counter[str] = Counter()
     for states in counts().values():
