@@ -14,8 +14,9 @@ from reconciliation.maintenance.findings import Fault
 from reconciliation.models import ReportType
 from reconciliation.reports import names
 from tests.simulation import bundles
+from tests.simulation.nature import Nature
 from tests.simulation.rows import Broken
-from tests.simulation.world import Nature, World
+from tests.simulation.world import World
 
 _QUANTITIES = ("reservedQuantity", "cancelledQuantity", "replacedQuantity")
 

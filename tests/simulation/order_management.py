@@ -16,8 +16,9 @@ from orders.models import ExportStatus, Order, Site
 from reconciliation import remedies
 from reconciliation.models import DocumentState, ReservationDocument
 from tests.simulation.handover import read
+from tests.simulation.nature import limits_of_site
 from tests.simulation.people import MIA, SHOP, some_order
-from tests.simulation.world import World, limits_of_site
+from tests.simulation.world import World
 
 
 def pull(world: World) -> None:
