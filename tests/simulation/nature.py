@@ -25,9 +25,9 @@ _ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Pacific/Kiritimati", "Aus
 
 @dataclass(frozen=True, slots=True)
 class Nature:
-    """What kind of world a seed makes; drawn before anything happens.
+    """The kind of world that a seed makes; drawn before anything happens.
 
-    In an `alone` world nobody but us touches the stock, so nothing may ever be oversold.
+    In an `alone` world only we use the stock, so nothing may ever be oversold.
     """
 
     begins: datetime
@@ -41,32 +41,31 @@ class Nature:
     busy: float
     oci: dict[str, Any]
     settings: dict[str, Any]
-    # People settle orders outside, and open them again; sites limit or refuse offline orders;
-    # operators adjust reservations; people replace and cancel short items, and give documents
-    # back; two workers are set to one reconciliation. Of seven seeds: so none of it shifts what
-    # happens in the other worlds.
+    # People settle and reopen orders; sites limit or refuse offline orders; operators adjust
+    # reservations; people replace and cancel short items, and give documents back; two workers get
+    # one reconciliation. Some of seven seeds each, so that other worlds stay unchanged.
     settles: bool = False
     strict: bool = False
     adjusts: bool = False
     remedies: bool = False
     doubles: bool = False
-    # Orders come up short again and again, and are replaced: two of eleven seeds.
+    # Orders become short again and again, and are replaced: two of eleven seeds.
     merchandises: bool = False
     # Orders hold bundles and options: two of five seeds.
     bundles: bool = False
-    # Sites sell SKUs that no list knows, always: one of 23 seeds.
+    # Sites always sell SKUs unknown to every list: one of 23 seeds.
     untracked: bool = False
-    # Reservations are lost now and then while OCI answers questions: three of thirteen seeds.
+    # Reservations are sometimes lost while OCI answers queries: three of thirteen seeds.
     grays: bool = False
-    # OCI's stock is followed by exports and deltas: two of thirteen seeds.
+    # Exports and deltas follow OCI's stock: two of thirteen seeds.
     follows: bool = False
     # Short orders keep their place, and goods arrive for them: one of thirteen seeds.
     promises: bool = False
     # Short orders are handed over after a while or when decided, and limits change: three of
     # seventeen seeds.
     hands_over: bool = False
-    # Two meet at one order: one cancels it while another calls OCI for it, or changes it between
-    # order management's reading and acknowledging (`crossings`): three of nineteen seeds.
+    # Two processes meet at one order: one cancels it while another calls OCI for it, or changes it
+    # between order management's reading and acknowledging (`crossings`): three of nineteen seeds.
     crosses: bool = False
 
     @classmethod
@@ -101,13 +100,13 @@ class Nature:
         )
 
     def with_grays(self, *, calm: bool) -> Nature:
-        """Return a world like this one whose orders seldom want the same SKU."""
+        """Return a world like this one with orders that seldom want the same SKU."""
         stock = {f"SKU-{n}": 5 + 2 * n for n in range(9)}
         more: dict[str, Any] = {"deadly": 0.0, "busy": 0.0} if calm else {}
         return dataclasses.replace(self, skus=tuple(stock), stock=stock, **more)
 
     def with_merchandisers(self, rng: random.Random) -> Nature:
-        """Return a world like this one with more to replace, and to replace it by."""
+        """Return a world like this one with more SKUs to replace and to replace by."""
         stock = {f"SKU-{n}": rng.randint(3, 22) for n in range(5)}
         return dataclasses.replace(
             self, merchandises=True, remedies=True, alone=False, skus=tuple(stock), stock=stock
@@ -115,7 +114,7 @@ class Nature:
 
 
 def limits_of_site(rng: random.Random) -> dict[str, Any]:
-    """Return what a site allows while OCI is away; one of them now and then everything."""
+    """Return a site's limits for offline selling, sometimes none."""
     return {
         "offline_capture": rng.random() < 0.6,
         "cap_units_per_order": rng.choice((None, 2, 4)),

@@ -1,4 +1,4 @@
-"""One simulated world: sites, stock, OCI, the processes of the product, and what they were told."""
+"""One simulated world: sites, stock, OCI, the product's processes, and the answers they got."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ from tests.simulation.processes import Death, Process, Processes
 _LISTS = {"web": "group", "store": "location"}
 
 
-# Of nineteen seeds, those whose worlds have crossings.
+# Of nineteen seeds, those with crossings.
 _CROSSING = (2, 11, 16)
 
 
 @dataclass
 class Wish:
-    """A task that waits in the queue; it may be taken from `due` on (seconds of true time)."""
+    """A task in the queue; it may be taken from `due` on (seconds of true time)."""
 
     due: float
     name: str
@@ -65,7 +65,7 @@ class InlineProber(Prober):
 
 @dataclass
 class World:
-    """Everything there is in one simulation, and the log of what happened in it."""
+    """The whole state of one simulation, and its log."""
 
     seed: int
     folder: Path
@@ -137,12 +137,12 @@ class World:
     # --- what goes on -------------------------------------------------------------------------
 
     def note(self, what: str) -> None:
-        """Add a line to the log; it is indented by how many processes are in the middle."""
+        """Add a line to the log, indented by the number of interrupted processes."""
         indent = "  " * self.processes.depth
         self.log.append(f"{self.clock.now:%d %H:%M:%S.%f} {indent}{what}")
 
     def run(self, name: str, work: Callable[[], Any], *, may_die: bool = True) -> Any:
-        """Let a process of its own do `work`; the result, or Death."""
+        """Run `work` in a new process; return the result, or Death."""
         rng = self.rng
         process = Process(name, began=last_event())
         if may_die and rng.random() < self.nature.deadly:
@@ -168,7 +168,7 @@ class World:
         return before
 
     def pause(self, seconds: float) -> None:
-        """Let time pass for a process that waits."""
+        """Let time pass for a waiting process."""
         self.clock.go(seconds)
         self.network.deliver_late()
         self.processes.point()
@@ -207,7 +207,7 @@ class World:
         return [wish for wish in self.queue if wish.due <= self.clock.true]
 
     def work_on(self, wish: Wish) -> Any:
-        """Let a worker take a task. One that dies is taken again, as the queue's broker does."""
+        """Let a worker take a task. The queue's broker delivers it again after a death."""
         self.queue.remove(wish)
         self.note(f"worker: {wish.name}{wish.ids}")
         task = getattr(tasks, wish.name)
@@ -219,7 +219,7 @@ class World:
     # --- the monitors -------------------------------------------------------------------------
 
     def tick(self, index: int = 0) -> None:
-        """Let a monitor tick; one that has died is started anew."""
+        """Tick a monitor; restart one that has died."""
         while len(self.monitors) <= index:
             self.monitors.append(self._new_monitor())
         monitor = self.monitors[index]
@@ -237,7 +237,7 @@ class World:
 
 
 class OciClientOf:
-    """The probing client of whichever process runs just now."""
+    """The probing client of the running process."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -259,7 +259,7 @@ def _stock_at_oci(stock: dict[str, int]) -> StockFile:
 
 @contextmanager
 def alive(world: World) -> Iterator[World]:
-    """Put the product into the world, and make its sites and their stock."""
+    """Put the product into the world, and create its sites and their stock."""
     with ExitStack() as stack:
         stack.enter_context(override_settings(**_settings(world)))
         stack.enter_context(clock.installed(world.clock))
@@ -310,7 +310,7 @@ def _settings(world: World) -> dict[str, Any]:
 
 def _make_sites(world: World) -> None:
     for number, zone in enumerate(world.nature.zones):
-        # Two sites share a list as often as not.
+        # About half of the second sites share a list.
         list_id = world.rng.choice(tuple(_LISTS)) if number else "web"
         list_, created = InventoryList.objects.get_or_create(
             pk=list_id, defaults={"list_type": _LISTS[list_id]}
