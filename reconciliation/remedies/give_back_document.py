@@ -12,7 +12,6 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils import timezone
 
@@ -23,11 +22,10 @@ from orders.ledger import Key
 from orders.lifecycle import Action
 from orders.models import EventKind, Order, OrderEvent
 from orders.refusals import moved_on
-from reconciliation import connection, reservation
-from reconciliation.connection.clients import shared_client
+from reconciliation import reservation
 from reconciliation.models import Attempt, DocumentState, Purpose, ReservationDocument
-from reconciliation.oci.errors import OciError
 from reconciliation.remedies.adjust_preview import document_refusal
+from reconciliation.remedies.preconditions import client_if_reachable
 from reconciliation.reservation import release, stock_refresh
 from reconciliation.reservation.release_rows import held_by, still_held
 
@@ -90,8 +88,8 @@ def give_back(
 
 
 def _was_given_back(document: ReservationDocument) -> bool:
-    told = OrderEvent.objects.filter(order=document.order_id, kind=EventKind.GIVEN_BACK)
-    return any(event.data.get("document") == document.pk for event in told)
+    events = OrderEvent.objects.filter(order=document.order_id, kind=EventKind.GIVEN_BACK)
+    return any(event.data.get("document") == document.pk for event in events)
 
 
 def _write_down(
@@ -124,22 +122,13 @@ def _write_down(
 
 def _cancel(document: ReservationDocument, *, actor: Actor, clock: Callable[[], datetime]) -> None:
     """Call OCI now, if possible; otherwise the sweep does it later."""
-    if not connection.may_call(connection.current()):
-        return
-    try:
-        client = shared_client()
-    except ImproperlyConfigured:
+    client = client_if_reachable()
+    if client is None:
         return
     timeout = settings.COC_OCI_LIVE_TIMEOUT
     stopped = reservation.cancel_document(
         document, client=client, clock=clock, actor=actor, read_timeout=timeout
     )
-    if stopped is not None:
-        return
-    try:
-        stock_refresh.refresh(
-            keys=list(held_by(document)), client=client, read_timeout=timeout, clock=clock
-        )
-    except OciError:
-        # The figures follow with the next snapshot.
-        return
+    if stopped is None:
+        keys = list(held_by(document))
+        stock_refresh.try_refresh(keys=keys, client=client, read_timeout=timeout, clock=clock)

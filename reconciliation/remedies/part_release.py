@@ -14,7 +14,6 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -27,8 +26,6 @@ from orders.fields import json_number
 from orders.ledger import Key
 from orders.models import Order
 from orders.refusals import moved_on
-from reconciliation import connection
-from reconciliation.connection.clients import shared_client
 from reconciliation.models import (
     Attempt,
     DocumentState,
@@ -38,9 +35,9 @@ from reconciliation.models import (
     ReservationDocument,
 )
 from reconciliation.models.releases import OPEN_RELEASE
-from reconciliation.oci.errors import OciError
 from reconciliation.queue import enqueue
 from reconciliation.remedies.adjust_preview import lines_of_document_refusal
+from reconciliation.remedies.preconditions import client_if_reachable
 from reconciliation.remedies.swap import Clock
 from reconciliation.reservation import Verdict, release, release_rows, stock_refresh
 from reconciliation.reservation.release_calls import Releasing
@@ -154,11 +151,8 @@ def _lines(less: Mapping[Key, Decimal]) -> list[dict[str, object]]:
 
 def _call(document: ReservationDocument, *, clock: Clock) -> None:
     """Call OCI now, if possible; otherwise the sweep does it later."""
-    if not connection.may_call(connection.current()):
-        return
-    try:
-        client = shared_client()
-    except ImproperlyConfigured:
+    client = client_if_reachable()
+    if client is None:
         return
     timeout = settings.COC_OCI_LIVE_TIMEOUT
     stopped = Releasing(client, clock, read_timeout=timeout).send(document)
@@ -173,8 +167,4 @@ def _call(document: ReservationDocument, *, clock: Clock) -> None:
             )
         return
     keys = sorted(release_rows.held_by(document))
-    try:
-        stock_refresh.refresh(keys=keys, client=client, read_timeout=timeout, clock=clock)
-    except OciError:
-        # The figures follow with the next snapshot.
-        return
+    stock_refresh.try_refresh(keys=keys, client=client, read_timeout=timeout, clock=clock)

@@ -28,6 +28,14 @@ def client_or(error: type[CannotRemedy], *, away: str) -> OciClient:
         raise error(words) from None
 
 
+def client_if_reachable() -> OciClient | None:
+    """Return the client, or None if OCI can't be called now."""
+    try:
+        return client_or(CannotRemedy, away="")
+    except CannotRemedy:
+        return None
+
+
 def check_documents(order_id: int, error: type[CannotRemedy]) -> None:
     """Raise `error` while OCI may hold more units for the order than the order knows of."""
     if uncounted_documents([order_id]).exists():

@@ -33,7 +33,6 @@ from reconciliation import connection, reservation
 from reconciliation.connection.clients import shared_client
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
 from reconciliation.oci.client import OciClient
-from reconciliation.oci.errors import OciError
 from reconciliation.queue import enqueue
 from reconciliation.remedies.preconditions import check_documents
 from reconciliation.reservation import Asked, Verdict, release, stock_refresh
@@ -296,13 +295,9 @@ def _let_go(swap: Swap[S], mine: S, caller: _Caller) -> None:
     if not caller.cancel(old):
         return
     keys = sorted({*swap.kind.wanted(mine), *was})
-    try:
-        stock_refresh.refresh(
-            keys=keys, client=caller.client, read_timeout=caller.read_timeout, clock=caller.clock
-        )
-    except OciError:
-        # The figures follow with the next snapshot.
-        return
+    stock_refresh.try_refresh(
+        keys=keys, client=caller.client, read_timeout=caller.read_timeout, clock=caller.clock
+    )
 
 
 def _give_back(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -118,6 +119,18 @@ def refresh(
             )
             applied += ask(due, client=client, read_timeout=read_timeout, clock=clock).applied
     return applied
+
+
+def try_refresh(
+    *,
+    keys: Iterable[Key],
+    client: OciClient,
+    read_timeout: float | None,
+    clock: Callable[[], datetime],
+) -> None:
+    """Renew the figures like `refresh`; without an answer they follow with the next snapshot."""
+    with suppress(OciError):
+        refresh(keys=keys, client=client, read_timeout=read_timeout, clock=clock)
 
 
 def next_due(*, now: datetime, limit: int = CHUNK, skip: Collection[str] = ()) -> Due:
