@@ -32,7 +32,7 @@ AGAIN = "Your request was not started"
 
 
 class Console:
-    """Answers with what it was asked; `/wait`, `/file`, `/parts` and `/cut` as they are named."""
+    """Echoes the request; `/wait`, `/file`, `/parts` and `/cut` behave as their names say."""
 
     def __init__(self) -> None:
         self.may_answer = threading.Event()

@@ -123,7 +123,7 @@ def test_no_header_names_another_client(start: Start) -> None:
     assert json.loads(answer.text)["address"] == "127.0.0.1"
     (seen,) = pair.app.seen
     assert seen["REMOTE_PORT"] != "0"
-    # As it came: what is believed of it, the settings say.
+    # Unchanged: the settings decide which of it to trust.
     assert seen["HTTP_X_FORWARDED_FOR"] == "203.0.113.9"
     assert seen["HTTP_CONNECTION"] == "close"
 

@@ -96,7 +96,7 @@ def taken(pair: Pair) -> socket.socket:
         link.settimeout(20)
         link.sendall(handover.GREETING)
         if not address:
-            # Only asks whether somebody is there.
+            # Only checks whether anyone is there.
             link.close()
             continue
         while b"\r\n\r\n" not in link.recv(65536):

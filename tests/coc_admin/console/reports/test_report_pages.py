@@ -1,4 +1,4 @@
-"""The calendar of reports, looking into a report, and having a day written anew."""
+"""The calendar of reports, the content of a report, and rebuilding a day."""
 
 from __future__ import annotations
 
