@@ -126,7 +126,7 @@ def make_tokens(plan: Plan) -> dict[str, str]:
     """Create an API token with every scope for each site; return them by site."""
     tokens = {}
     for site in plan.sites:
-        told = io.StringIO()
+        output = io.StringIO()
         name = f"storefront {timezone.now():%Y-%m-%d %H:%M:%S}"
         call_command(
             "create_api_token",
@@ -134,7 +134,7 @@ def make_tokens(plan: Plan) -> dict[str, str]:
             f"--site={site.id}",
             "--scope",
             *TokenScope.values,
-            stdout=told,
+            stdout=output,
         )
-        tokens[site.id] = told.getvalue().strip()
+        tokens[site.id] = output.getvalue().strip()
     return tokens

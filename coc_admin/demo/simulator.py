@@ -44,8 +44,8 @@ class SimulatorControl:
         sold = 0
         for location in sale.locations:
             if wanted - sold > 0:
-                told = {"sku": sale.sku, "quantity": wanted - sold, "location": location}
-                sold += int(self._post("sell", told)["sold"])
+                body = {"sku": sale.sku, "quantity": wanted - sold, "location": location}
+                sold += int(self._post("sell", body)["sold"])
         return sold
 
     def _get(self, what: str) -> Any:

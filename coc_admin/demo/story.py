@@ -73,11 +73,11 @@ class Story:
         self.say("OCI goes down (the shop does not know yet)")
         began = time.monotonic()
         self._simulator.fail("down")
-        told = threading.Event()
+        noticed = threading.Event()
 
         def watch(_sent: int) -> None:
-            if not told.is_set() and status.summary().connection == ConnectionState.OFFLINE:
-                told.set()
+            if not noticed.is_set() and status.summary().connection == ConnectionState.OFFLINE:
+                noticed.set()
                 self.say(
                     f"the product has noticed, after {time.monotonic() - began:.1f} s: orders are "
                     "captured offline on the last known stock"

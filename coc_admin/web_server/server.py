@@ -106,10 +106,10 @@ class Server(TcpWSGIServer):
         self._stopping = True
         self.pull_trigger()
 
-    def show_progress(self, *, loop_seconds: float, pool_seconds: float = POOL_SECONDS) -> None:
+    def show_progress(self, *, loop_seconds: float) -> None:
         """Report to the supervisor whether the loop, or all threads of the pool, are stuck."""
         liveness.watch("the loop", lambda: self._turns, patience=loop_seconds)
-        liveness.watch("all threads", self.pool_mark, patience=pool_seconds)
+        liveness.watch("all threads", self.pool_mark, patience=POOL_SECONDS)
 
     def pool_mark(self) -> int | None:
         """Return a number that changes with each answer; None if no request waits for a thread."""

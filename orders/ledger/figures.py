@@ -208,7 +208,7 @@ def _apply_one(
         now=now,
         snapshot_at=snapshot.taken_at,
         safety_stock=figure.safety_stock,
-        gone_at=_gone_at(record, figure, now),
+        gone_at=(record.gone_at or now) if figure.gone else None,
         recheck_at=_recheck_at(record, snapshot),
         **names,
     )
@@ -260,10 +260,6 @@ def _stored(quantity: Decimal) -> int:
     if abs(quantity) > QuantityField.max_abs or from_thousandths(stored) != quantity:
         raise ValueError(f"{quantity!r} does not fit {QuantityField.places} decimals")
     return stored
-
-
-def _gone_at(record: InventoryRecord, figure: Figure, now: datetime) -> datetime | None:
-    return (record.gone_at or now) if figure.gone else None
 
 
 def _recheck_at(record: InventoryRecord, snapshot: _Snapshot) -> datetime | None:

@@ -108,8 +108,8 @@ class Evidence:
         placed = None if intact is None else _placed(intact, self.order.site)
         found = list(self._of_trace(placed))
         if placed is not None:
-            told = {one.column for one in found}
-            found += [one for one in self._of_payload(placed) if one.column not in told]
+            columns = {one.column for one in found}
+            found += [one for one in self._of_payload(placed) if one.column not in columns]
             found += self._of_items(placed)
         return found
 

@@ -100,12 +100,12 @@ def _orders_without_history() -> Iterator[Broken]:
     """Promises 1 and 7: history records each order's capture and settlement, with an actor."""
     captured = Q(events__kind__in=[EventKind.CAPTURED, EventKind.CAPTURED_OFFLINE])
     settled = Q(events__kind__in=[EventKind.SETTLED, EventKind.RESOLVED])
-    told = Order.objects.annotate(
-        told=Count("events", filter=captured), cleared=Count("events", filter=settled)
+    orders = Order.objects.annotate(
+        captures=Count("events", filter=captured), cleared=Count("events", filter=settled)
     )
-    for order in told.filter(told=0).iterator():
+    for order in orders.filter(captures=0).iterator():
         yield _of(order, 7, Fault.HISTORY, "no event tells of its capture")
-    for order in told.filter(cleared=0, reservation_state__in=SETTLED_STATES).iterator():
+    for order in orders.filter(cleared=0, reservation_state__in=SETTLED_STATES).iterator():
         yield _of(order, 7, Fault.OUTCOME, "its state was cleared and no event tells by whom")
     offline = Order.objects.filter(captured_offline=True).exclude(
         events__kind=EventKind.CAPTURED_OFFLINE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,12 +11,12 @@ from django.conf import settings
 from orders import privacy
 from orders.actors import job
 from orders.ledger import folding
-from reconciliation.models import Lease
-from reconciliation.queue import intervals, leases
+from reconciliation.maintenance.daily_turn import DailyTurn
+from reconciliation.queue import intervals
 from reconciliation.reasons import say
 
 RETENTION = job("retention")
-_LEASE = "retention"
+TURN = DailyTurn("retention", intervals.RETENTION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +63,7 @@ def is_due(now: datetime) -> bool:
     """Whether to apply it now: True once a day for one caller, if any limit is set."""
     if not is_wanted():
         return False
-    interval = intervals.interval_of(intervals.RETENTION)
-    if interval.paused:
-        return False
-    # A lease that is never released: the process that gets it does the day's work.
-    seconds = (interval.next_time(now) - now).total_seconds()
-    return leases.take(name=_LEASE, holder=uuid.uuid4().hex, seconds=seconds, now=now)
-
-
-def next_at() -> datetime | None:
-    """Return when it is next due; None if at once."""
-    return Lease.objects.filter(pk=_LEASE).values_list("until", flat=True).first()
-
-
-def follow_interval(now: datetime) -> None:
-    """Apply at the chosen time of day, instead of a day after the last time."""
-    interval = intervals.interval_of(intervals.RETENTION)
-    if interval.at is not None:
-        until = interval.next_time(now)
-        Lease.objects.update_or_create(pk=_LEASE, defaults={"holder": "interval", "until": until})
+    return TURN.take(intervals.interval_of(intervals.RETENTION), now)
 
 
 def due(now: datetime) -> Applied:

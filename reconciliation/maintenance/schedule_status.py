@@ -102,7 +102,7 @@ def _retention(interval: Interval, now: datetime, grace: timedelta) -> Entry:
         return Entry(interval, interval.done_at, standing=Standing.OFF)
     if interval.paused:
         return Entry(interval, interval.done_at, standing=Standing.PAUSED)
-    at = retention.next_at() or now
+    at = retention.TURN.next_at() or now
     return _due(interval, interval.done_at, max(at, now), late=at < now - grace)
 
 
@@ -115,7 +115,7 @@ def _audit(interval: Interval, now: datetime, grace: timedelta) -> Entry:
         return Entry(interval, last_at, standing=Standing.PAUSED)
     if jobs.open_job(JobKind.AUDIT):
         return Entry(interval, last_at, standing=Standing.RUNNING)
-    at = nightly_audit.next_at() or now
+    at = nightly_audit.TURN.next_at() or now
     return _due(interval, last_at, max(at, now), late=at < now - grace)
 
 

@@ -73,9 +73,9 @@ def follow(name: str, *, now: datetime) -> None:
     if name in _FUNCS:
         ensure()
     elif name == intervals.RETENTION:
-        retention.follow_interval(now)
+        retention.TURN.follow_interval(now)
     elif name == intervals.AUDIT:
-        nightly_audit.follow_interval(now)
+        nightly_audit.TURN.follow_interval(now)
 
 
 def states(now: datetime) -> list[ScheduleState]:

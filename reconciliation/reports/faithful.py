@@ -48,10 +48,11 @@ def unfaithful_days() -> Iterator[Unfaithful]:
             continue
         for report in days.order_by("date", "report_type").iterator():
             yield from _of_report(report)
-        told = days.filter(report_type=ReportType.OFFLINE).aggregate(n=Sum("order_count"))["n"] or 0
+        offline = days.filter(report_type=ReportType.OFFLINE)
+        in_reports = offline.aggregate(n=Sum("order_count"))["n"] or 0
         captured = Order.objects.filter(site=site, captured_offline=True).count()
-        if told != captured:
-            detail = f"all days hold {told} orders, the database {captured}"
+        if in_reports != captured:
+            detail = f"all days hold {in_reports} orders, the database {captured}"
             yield Unfaithful(f"offline of {site.pk}", detail, site.pk)
 
 

@@ -239,8 +239,8 @@ def erase_customers(*, site: Site, order_nos: Collection[str]) -> None:
     """Erase the customers of these orders from kept files; raises OSError."""
     for path in names.kept_folder().glob(f"*_{names.escape(site.pk, also=b'_')}.json.kept-*"):
         with path.open("rb") as file:
-            told = any(one.order_no in order_nos for one in orders_named(file))
-        if told:
+            has_named = any(one.order_no in order_nos for one in orders_named(file))
+        if has_named:
             _write_without_customers(path, order_nos)
 
 

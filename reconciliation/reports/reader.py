@@ -66,8 +66,8 @@ class Wanted:
         return not self.customer or self._is_customer(order["customer"])
 
     def _is_customer(self, customer: Mapping[str, Any]) -> bool:
-        told = (customer.get("customerName"), customer.get("email"))
-        return any(self.customer.lower() in str(text).lower() for text in told if text)
+        texts = (customer.get("customerName"), customer.get("email"))
+        return any(self.customer.lower() in str(text).lower() for text in texts if text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,8 +176,8 @@ def members_of_rows(orders: Sequence[OrderRow]) -> list[dict[str, Any]]:
         item = _ItemRow._make(row)
         items[item.order_id].append(item)
     documents: dict[int, list[str]] = defaultdict(list)
-    told = ReservationDocument.objects.filter(order__in=ids, state__in=_TELLING)
-    for order_id, reservation_id in told.order_by("generation", "part").values_list(
+    answering = ReservationDocument.objects.filter(order__in=ids, state__in=_TELLING)
+    for order_id, reservation_id in answering.order_by("generation", "part").values_list(
         "order", "reservation_id"
     ):
         documents[order_id].append(str(reservation_id))

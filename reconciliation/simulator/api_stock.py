@@ -118,13 +118,13 @@ def _changes_between(books: Books, number: int, seen: int) -> list[tuple[int, fl
 
 def _disturbed(books: Books, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The records to send: some lost, all doubled, depending on the settings."""
-    told = []
+    sent = []
     for record in records:
         books.deltas_told += 1
         if books.settings.loseDeltas and not books.deltas_told % books.settings.loseDeltas:
             continue
-        told += [record, record] if books.settings.repeatDeltas == "yes" else [record]
-    return told
+        sent += [record, record] if books.settings.repeatDeltas == "yes" else [record]
+    return sent
 
 
 def _delta_records(books: Books, sku: str, scope: tuple[Kind, str] | None) -> list[dict[str, Any]]:

@@ -106,20 +106,11 @@ class Books:
     def check_places(self, places: Iterable[tuple[Kind, str]]) -> None:
         """Raise Refused (400) for the first place that is not in the graph."""
         for kind, place in places:
-            if kind == "group" and place not in self.graph.groups:
-                raise Refused(
-                    400,
-                    "GroupDoesNotExist",
-                    f"Group {place} is not in the location graph",
-                    group=place,
-                )
-            if kind == "location" and place not in self.graph.known_locations:
-                raise Refused(
-                    400,
-                    "LocationDoesNotExist",
-                    f"Location {place} is not in the location graph",
-                    location=place,
-                )
+            known = self.graph.groups if kind == "group" else self.graph.known_locations
+            if place not in known:
+                name = kind.capitalize()
+                words = f"{name} {place} is not in the location graph"
+                raise Refused(400, f"{name}DoesNotExist", words, **{kind: place})
 
     def put_document(self, reservation_id: str, request: Request) -> tuple[dict[str, Any], bool]:
         """Hold a document's units; return the 200 body and whether it was new.

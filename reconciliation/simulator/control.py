@@ -65,12 +65,12 @@ def answer(simulator: Simulator, request: Request) -> Answer:
         return json_answer(404, {"error": "There is no such control."})
     errors = (ControlRefused, FaultRefused, SettingRefused, StockRefused)
     try:
-        told = action(simulator, _form(request) if request.is_form else _json(request))
+        result = action(simulator, _form(request) if request.is_form else _json(request))
     except errors as error:
         return _refused(request, str(error))
     except Refused as refused:
         return _refused(request, f"{refused.message}.")
-    return _see_page(simulator, request, told) if request.is_form else json_answer(200, told)
+    return _see_page(simulator, request, result) if request.is_form else json_answer(200, result)
 
 
 def _refused(request: Request, text: str) -> Answer:
@@ -79,10 +79,10 @@ def _refused(request: Request, text: str) -> Answer:
     return json_answer(400, {"error": text})
 
 
-def _see_page(simulator: Simulator, request: Request, told: Any) -> Answer:
+def _see_page(simulator: Simulator, request: Request, result: Any) -> Answer:
     done = "Done."
-    if "sold" in told:
-        done = f"{told['sold']} sold elsewhere."
+    if "sold" in result:
+        done = f"{result['sold']} sold elsewhere."
     where = f"/_sim/?done={quote(done)}"
     # While the API port is closed, only the control port can show the page.
     if simulator.faults.refusing():

@@ -127,13 +127,13 @@ def _state(simulator: Simulator) -> str:
     rules = simulator.faults.as_list()
     names = [_NAMES.get(rule["mode"], rule["mode"].capitalize()) for rule in rules]
     title = " and ".join(names) or "Online"
-    told = " ".join(_rule_text(rule) for rule in rules) or "It answers as it should."
+    text = " ".join(_rule_text(rule) for rule in rules) or "It answers as it should."
     # Screen readers announce only the state's name, because the details may count down seconds.
     return (
         '<section aria-labelledby="h-state"><h2 id="h-state">Now</h2><div aria-live="polite">'
         f'<div id="state" data-live class="banner {"bad" if rules else "good"}">'
         f'<p class="state">{escape(title)}</p></div></div>'
-        f'<p id="state-told" data-live>{escape(told)}</p></section>'
+        f'<p id="state-told" data-live>{escape(text)}</p></section>'
     )
 
 
@@ -157,8 +157,8 @@ def _switches(simulator: Simulator) -> str:
         '<form method="post" action="/_sim/fault">'
         + "".join(f'<input type="hidden" name="{k}" value="{v}">' for k, v in fault.items())
         + f'<button id="switch-{fault["mode"]}" aria-pressed="{_bool(fault["mode"] in active)}" '
-        f'title="{escape(told)}">{escape(name)}</button></form>'
-        for name, told, fault in SWITCHES
+        f'title="{escape(text)}">{escape(name)}</button></form>'
+        for name, text, fault in SWITCHES
     )
     options = "".join(f"<option>{mode}</option>" for mode in MODES)
     fields = "".join(

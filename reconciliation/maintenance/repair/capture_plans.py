@@ -7,7 +7,14 @@ from typing import Any
 from orders.models import Order, OrderItem
 from reconciliation.maintenance import evidence
 from reconciliation.maintenance.evidence import Difference
-from reconciliation.maintenance.repair.plans import ByHand, Plan, Work, change, order_of, tell
+from reconciliation.maintenance.repair.plans import (
+    ByHand,
+    Plan,
+    Work,
+    change,
+    order_of,
+    record_repair,
+)
 from reconciliation.models import ReportDay
 from reconciliation.reports import names
 
@@ -46,7 +53,7 @@ def changed(pk: int, work: Work) -> Plan | ByHand | None:
             _restore(order, one)
         if any(one.column == "captured_at" for one in proven):
             _mark_day(order)
-        tell(order, work, f"As it was captured again: {', '.join(map(_name, proven))}.")
+        record_repair(order, work, f"As it was captured again: {', '.join(map(_name, proven))}.")
 
     return Plan(
         before="; ".join(f"{_name(one)} {_value(one, one.now)}" for one in proven),

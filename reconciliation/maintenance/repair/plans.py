@@ -72,16 +72,16 @@ def change(rows: QuerySet[Any], **values: Any) -> None:
     must(rows.update(**values))
 
 
-def tell(
+def record_repair(
     order: Order,
     work: Work,
-    said: str,
+    text: str,
     *,
     kind: EventKind = EventKind.REPAIRED,
     data: Mapping[str, Any] | None = None,
 ) -> None:
     """Append who repaired what, and why, to the order's history."""
-    reason = f"{said} {work.reason}".strip()
+    reason = f"{text} {work.reason}".strip()
     events.record(
         order=order, kind=kind, actor=work.actor, reason=reason, now=work.now, data=data or {}
     )
@@ -90,5 +90,5 @@ def tell(
 def units_text(units: Mapping[Any, Decimal]) -> str:
     """Return quantities in words; keys are SKUs or (list, SKU)."""
     names = {k: k[1] if isinstance(k, tuple) else str(k) for k in units}
-    told = [f"{units[k].normalize():f} of {names[k]}" for k in sorted(units) if units[k]]
-    return ", ".join(told) or "nothing"
+    parts = [f"{units[k].normalize():f} of {names[k]}" for k in sorted(units) if units[k]]
+    return ", ".join(parts) or "nothing"

@@ -20,7 +20,14 @@ from orders.models import (
     Resolution,
 )
 from orders.short_items import resolution_of, settled_as
-from reconciliation.maintenance.repair.plans import ByHand, Plan, Work, change, order_of, tell
+from reconciliation.maintenance.repair.plans import (
+    ByHand,
+    Plan,
+    Work,
+    change,
+    order_of,
+    record_repair,
+)
 from reconciliation.models import DocumentState, ReservationDocument
 from reconciliation.models.attempts import OF_REMEDIES
 from reconciliation.queue import enqueue
@@ -49,7 +56,7 @@ def remedy(pk: int, work: Work) -> Plan | ByHand:
     def act() -> None:
         for _, _, do in steps:
             do()
-        tell(order, work, f"Now: {'; '.join(after for _, after, _ in steps)}.")
+        record_repair(order, work, f"Now: {'; '.join(after for _, after, _ in steps)}.")
 
     return Plan(
         before="; ".join(before for before, _, _ in steps),

@@ -25,7 +25,7 @@ from reconciliation.maintenance.repair.plans import (
     Work,
     change,
     order_of,
-    tell,
+    record_repair,
     units_text,
 )
 from reconciliation.models import (
@@ -62,7 +62,7 @@ def document(pk: int, work: Work) -> Plan | None:
     def act() -> None:
         change(ReservationDocument.objects.filter(pk=pk, state=found.state), state=after)
         give_back_if_cancelled(order.pk, now=work.now)
-        tell(order, work, f"Reservation {found.reservation_id} is given back.")
+        record_repair(order, work, f"Reservation {found.reservation_id} is given back.")
         enqueue.soon("finish_cancellations")
 
     return Plan(
@@ -86,7 +86,7 @@ def entry(pk: int, work: Work) -> Plan | None:
     def act() -> None:
         rows = RunEntry.objects.filter(pk=pk, state=EntryState.PENDING)
         change(rows, state=after, finished_at=work.now)
-        tell(order, work, f"Run {found.run_id} has ended without it.")
+        record_repair(order, work, f"Run {found.run_id} has ended without it.")
 
     return Plan(
         before=f"run {found.run_id}: {EntryState.PENDING.label}",
@@ -119,12 +119,12 @@ def holds(pk: int, work: Work) -> Plan | ByHand | None:
     now = {(hold.record.inventory_list_id, hold.record.sku): hold.quantity for hold in kept}
     if now == wanted and all(hold.state == HoldState.WAITING for hold in kept):
         return None
-    if not _has_records(wanted):
+    if len(ledger.records_of(wanted)) != len(wanted):
         return None
 
     def act() -> None:
         repair.hold_exactly(order=order, wanted=wanted, now=work.now)
-        tell(order, work, f"It holds {units_text(wanted)} again.")
+        record_repair(order, work, f"It holds {units_text(wanted)} again.")
 
     return Plan(
         before=f"it holds {units_text(now)}" + _answered(any(h.answered_at for h in kept)),
@@ -143,10 +143,6 @@ def _wanted(order: Order) -> dict[Key, Decimal]:
     for item in OrderItem.objects.filter(order=order, quantity__gt=0):
         wanted[(item.inventory_list_id, item.sku)] += item.quantity
     return dict(wanted)
-
-
-def _has_records(wanted: dict[Key, Decimal]) -> bool:
-    return len(ledger.records_of(wanted)) == len(wanted)
 
 
 def record(pk: int, work: Work) -> Plan | None:
