@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
 
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from coc_admin.accounts.site_access import profile_of
+from coc_admin.console.formats import format_quantity
 from coc_admin.report_responses import file_response
 from orders import statement_limit
+from orders.models import Order
 from orders.tables import ENDINGS, Form, Reader, Table, table_file
+from reconciliation.reports import names
 from reconciliation.reports.archives import zip_of
 
 # Query parameter of a download: one file for each site, all of them in a ZIP file.
@@ -53,6 +61,29 @@ def tables_response(
             now=now,
         )
     return file_response(file, stem=stem, form="zip")
+
+
+def orders_response(
+    request: HttpRequest,
+    orders: QuerySet[Order],
+    table_of: Callable[[QuerySet[Order]], Table],
+    form: Form,
+    *,
+    stem: str,
+) -> HttpResponseBase:
+    """Send orders as one table, or with `per_site=1` in the query as one per site."""
+    if request.GET.get(PER_SITE) != "1":
+        return table_response(table_of(orders), form, stem=stamped(stem))
+    sites = sorted(set(orders.order_by().values_list("site", flat=True).distinct()))
+    tables = ((f"{stem}_{names.escape(pk)}", table_of(orders.filter(site=pk))) for pk in sites)
+    return tables_response(tables, form, stem=stamped(stem), now=timezone.now())
+
+
+def refuse_too_many(request: HttpRequest, page: str, most: int) -> HttpResponse:
+    """Return to the list `page` with its filters; a partial file would look complete."""
+    words = _("More than %(number)s orders match. Narrow the list before you export it.")
+    messages.error(request, words % {"number": format_quantity(most)})
+    return redirect(f"{reverse(page)}?{request.GET.urlencode()}")
 
 
 def stamped(name: str) -> str:

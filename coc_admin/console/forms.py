@@ -89,8 +89,8 @@ class _Period(forms.DateField):
         )
 
 
-class _Amount(forms.DecimalField):
-    """A value of a filter, as exact as order totals."""
+class AmountField(forms.DecimalField):
+    """An amount of 0 or more, as exact as order totals; may be empty."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -128,8 +128,8 @@ class OrderFilterForm(forms.Form):
         strip=True,
         error_messages={"max_length": gettext_lazy("Use at most 100 characters.")},
     )
-    value_from = _Amount()
-    value_to = _Amount()
+    value_from = AmountField()
+    value_to = AmountField()
     outage = forms.ModelChoiceField(Outage.objects.all(), required=False)
     zone = forms.ChoiceField(
         choices=[
@@ -324,6 +324,6 @@ class ScopeForm(forms.Form):
             return _("Order %(number)s") % {"number": made_visible(order.order_no)}
         if scope == Scope.ORDERS:
             chosen = len(values["order"])
-            told = ngettext("%(number)s chosen order", "%(number)s chosen orders", chosen)
-            return told % {"number": chosen}
+            text = ngettext("%(number)s chosen order", "%(number)s chosen orders", chosen)
+            return text % {"number": chosen}
         return str(scope.label)

@@ -91,12 +91,12 @@ def sign_out_elsewhere(request: HttpRequest) -> HttpResponse:
         reason="",
         now=timezone.now(),
     )
-    said = ngettext(
+    text = ngettext(
         "You were signed out in %(number)d other place.",
         "You were signed out in %(number)d other places.",
         ended,
     ) % {"number": ended}
-    messages.success(request, said if ended else _("You were not signed in anywhere else."))
+    messages.success(request, text if ended else _("You were not signed in anywhere else."))
     return redirect("me")
 
 

@@ -87,8 +87,8 @@ def state_of(alert: Alert, snoozed: Mapping[int, datetime]) -> str:
 
 def fingerprint_of(alerts: Iterable[Alert]) -> str:
     """Return a fingerprint of these alerts as a page shows them."""
-    told = [(alert.pk, alert.revision, alert.handled, str(alert.message)) for alert in alerts]
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+    facts = [(alert.pk, alert.revision, alert.handled, str(alert.message)) for alert in alerts]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
 class Inbox:

@@ -18,9 +18,9 @@ from coc_admin.console import audit
 from coc_admin.console.access import console_page
 from coc_admin.console.alerts.forms import HandleForm, InboxForm
 from coc_admin.console.alerts.queries import STATES, Inbox, fingerprint_of, inbox_of, state_of
+from coc_admin.console.audit import actor_of
 from coc_admin.console.channels.access import deliveries_of
 from coc_admin.console.outages.last_cost import last_cost
-from orders.actors import person
 from reconciliation.alerts import actions
 from reconciliation.alerts.rules import choices
 from reconciliation.alerts.text import note_of
@@ -106,7 +106,7 @@ def handle(request: HttpRequest) -> HttpResponse:
 
 def _do(request: HttpRequest, values: dict[str, Any], key: int, seen: int) -> None:
     """Act on one alert and record it in the audit log, unless that state is already set."""
-    actor, user_id = person(request.user.get_username()), int(request.user.pk or 0)
+    actor, user_id = actor_of(request), int(request.user.pk or 0)
     common: dict[str, Any] = {"alert_id": key, "seen": seen, "actor": actor, "now": timezone.now()}
     verbs: dict[str, Callable[[], Alert]] = {
         "acknowledge": lambda: actions.acknowledge(**common),
@@ -116,7 +116,7 @@ def _do(request: HttpRequest, values: dict[str, Any], key: int, seen: int) -> No
         "resolve": lambda: actions.resolve_by_hand(reason=values["reason"], **common),
     }
     action = values["action"]
-    told = {"snooze": ("until",), "assign": ("assignee",)}.get(action, ())
+    detail_names = {"snooze": ("until",), "assign": ("assignee",)}.get(action, ())
     with transaction.atomic():
         mine = AlertEvent.objects.filter(alert=key, actor=actor.name)
         before = mine.count()
@@ -126,7 +126,7 @@ def _do(request: HttpRequest, values: dict[str, Any], key: int, seen: int) -> No
                 request=request,
                 action=f"alert.{action}",
                 target=f"alert:{key}",
-                detail={name: values[name] for name in told},
+                detail={name: values[name] for name in detail_names},
                 reason=values["reason"] if action == "resolve" else "",
             )
 

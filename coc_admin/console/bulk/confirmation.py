@@ -47,9 +47,9 @@ def confirm_as_shown(
             now=timezone.now(),
         )
         if confirmed is not None:
-            told = {}
+            detail = {}
             if texts is not None:
-                told["told"] = bulk_letters.request(made, seen=texts, asked=asked)
+                detail["told"] = bulk_letters.request(made, seen=texts, asked=asked)
             audit.record(
                 request=request,
                 action="desk.bulk",
@@ -59,7 +59,7 @@ def confirm_as_shown(
                     "orders": confirmed.to_do,
                     "left_out": confirmed.left_out,
                     "reference": reference,
-                    **told,
+                    **detail,
                     **({"replaced": choice.short_sku, "by": choice.sku} if choice else {}),
                 },
                 reason=reason,

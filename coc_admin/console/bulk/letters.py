@@ -35,7 +35,7 @@ class CustomerResult:
 
 
 _TOLD = gettext_lazy("Told")
-_NOT_TOLD = gettext_lazy("Not told")
+_NOT_NOTIFIED = gettext_lazy("Not told")
 _WAITING = gettext_lazy("Told once the order is changed")
 _SENDING = gettext_lazy("Being sent")
 
@@ -88,14 +88,14 @@ def letters_context(
         sent = sent.exclude(email__in=_UNSENT, webhook__in=_UNSENT)
         return {"letters": None, "told_before": sent.values("order").distinct().count()}
     # As on the desk for one order. Other orders may be cancelled at the customer's request.
-    tell = letters.is_set_up and letters.able > 0 and _are_short(to_do)
+    notifies = letters.is_set_up and letters.able > 0 and _are_short(to_do)
     if request.method == "POST":
-        tell = "tell" in request.POST
+        notifies = "tell" in request.POST
     is_mistaken = question is not None and asked is None
     return {
         "letters": letters,
         "samples": () if is_mistaken else letters.samples,
-        "tell": tell,
+        "tell": notifies,
         "unable_number": sum(number for _lack, number in letters.unable),
         "unable": [(LetterState(lack).label, number) for lack, number in letters.unable],
     }
@@ -112,7 +112,7 @@ def results_context(
     if not made.texts:
         return {}
     numbers: Counter[str | Promise] = Counter(one.label for one in customers)
-    labels = (_TOLD, _NOT_TOLD, _WAITING, _SENDING)
+    labels = (_TOLD, _NOT_NOTIFIED, _WAITING, _SENDING)
     return {
         "customer_counts": [(label, numbers[label]) for label in labels if numbers[label]],
         "sending": numbers[_SENDING],
@@ -128,11 +128,11 @@ def customer_result(line: BulkLine) -> CustomerResult:
         return CustomerResult("info", _WAITING, "")
     if message is None:
         why = LetterState.NOT_DONE if state in _NO_REASON else state
-        return CustomerResult("quiet", _NOT_TOLD, str(why.label))
+        return CustomerResult("quiet", _NOT_NOTIFIED, str(why.label))
     errors = " ".join(errors_of(message))
     ways = (message.email, message.webhook)
     if HandOver.PENDING in ways:
         return CustomerResult("info", _SENDING, "")
     if HandOver.SENT in ways:
         return CustomerResult("ok", _TOLD, errors)
-    return CustomerResult("bad", _NOT_TOLD, errors if state in _NO_REASON else str(state.label))
+    return CustomerResult("bad", _NOT_NOTIFIED, errors if state in _NO_REASON else str(state.label))

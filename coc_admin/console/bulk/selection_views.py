@@ -20,8 +20,8 @@ from coc_admin.console.access import console_page, person_of
 from coc_admin.console.bulk.selection import MOST_CHOSEN, Choice, read_shown, read_ticked, tell_full
 from coc_admin.console.desk.assignment_views import assign_orders
 from coc_admin.console.desk.filters import read_desk_filter
-from coc_admin.console.downloads import form_or_404, preferred_form
-from coc_admin.console.orders.export_views import orders_response
+from coc_admin.console.downloads import form_or_404, orders_response, preferred_form
+from coc_admin.console.orders.export_views import orders_table
 from coc_admin.console.orders.filters import read_filter
 from orders.desk import shortages
 from orders.desk.entries import NOBODY
@@ -183,4 +183,5 @@ def chosen_export(request: HttpRequest, listing: str, form: str) -> HttpResponse
     if listing not in LISTS:
         raise Http404
     chosen = form_or_404(form)
-    return orders_response(request, Choice(request, listing).orders(site_access(request)), chosen)
+    orders = Choice(request, listing).orders(site_access(request))
+    return orders_response(request, orders, orders_table, chosen, stem="orders")

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.bulk import replace_result, replace_views
 from coc_admin.console.bulk.confirmation import confirm_as_shown
 from coc_admin.console.bulk.letters import (
@@ -34,7 +35,6 @@ from coc_admin.console.desk.ask_forms import QuestionForm
 from coc_admin.console.desk.ask_views import PREVIEW
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.remedies.preview import form_class, preview_context
-from orders.actors import person
 from reconciliation.decisions import bulk_letters, bulk_sending
 from reconciliation.models import BulkKind, BulkLine, BulkRemedy, BulkState
 from reconciliation.remedies.bulk import execution
@@ -68,7 +68,7 @@ def bulk(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return (
         _preview(request, made, form=None)
         if made.confirmed_at is None
-        else _result_page(request, made)
+        else render(request, "console/bulk/bulk_result.html", _result_context(request, made))
     )
 
 
@@ -138,7 +138,7 @@ def _confirm(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
 def _resume(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
     bulk_letters.resume(
         bulk=made,
-        actor=person(request.user.get_username()),
+        actor=actor_of(request),
         site_ids=site_access(request).allowed,
         now=timezone.now(),
     )
@@ -176,10 +176,6 @@ def _preview(
     is_refused = bool(question is not None and question.errors)
     status = 409 if moved or reworded else 400 if is_refused else 200
     return render(request, "console/bulk/bulk_preview.html", context, status=status)
-
-
-def _result_page(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
-    return render(request, "console/bulk/bulk_result.html", _result_context(request, made))
 
 
 def _result_context(request: HttpRequest, made: BulkRemedy) -> dict[str, Any]:

@@ -85,10 +85,10 @@ class ChannelForm(forms.Form):
         """Return the fields of a channel, and `sites`."""
         read = self.cleaned_data
         names = ("name", "kind", "least_priority", "descriptors", "every_site", "enabled")
-        told = {name: read[name] for name in names}
+        values = {name: read[name] for name in names}
         kept = "" if self._channel is None else self._channel.secret
-        told["secret"] = read["secret"] or kept if read["kind"] == ChannelKind.WEBHOOK else ""
-        return {**told, "target": read["target"], "sites": list(read["sites"])}
+        values["secret"] = read["secret"] or kept if read["kind"] == ChannelKind.WEBHOOK else ""
+        return {**values, "target": read["target"], "sites": list(read["sites"])}
 
     def _check_sites(self, values: Mapping[str, Any]) -> None:
         every_site, sites = values.get("every_site"), values.get("sites")

@@ -14,12 +14,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from coc_admin.console import audit
+from coc_admin.console.audit import actor_of
 from coc_admin.console.desk.ask_forms import AnswerForm, AskForm, DayField, QuestionForm
 from coc_admin.console.desk.decision_forms import NotCarriedOut
 from coc_admin.console.messages.views import route_of
 from coc_admin.console.remedies.promise_views import end_of, likely_day
 from orders import asks, lifecycle
-from orders.actors import person
 from orders.customer_messages import Draft, template_for
 from orders.errors import CannotRemedy
 from orders.lifecycle import Action
@@ -58,7 +58,7 @@ def ask(request: HttpRequest, order: Order) -> Ask:
             wanted=form.wanted,
             letter=letter,
             seen=form.cleaned_data["seen"],
-            actor=person(request.user.get_username()),
+            actor=actor_of(request),
             clock=timezone.now,
             on_letter=lambda message: _record(request, order, message),
         )
@@ -92,7 +92,7 @@ def record_answer(request: HttpRequest, order: Order) -> Ask:
             ask_id=values["ask"],
             answer=AskAnswer(values["answer"]),
             note=values["note"],
-            actor=person(request.user.get_username()),
+            actor=actor_of(request),
             now=timezone.now(),
         )
     except CannotRemedy as error:

@@ -17,9 +17,9 @@ from coc_admin.accounts.assignees import assignable, check_assignee
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console import audit
 from coc_admin.console.access import console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.bulk.selection import Choice, read_shown
 from coc_admin.edits import ChangeRefused
-from orders.actors import person
 from orders.desk import entries
 from orders.desk.entries import NOBODY
 from orders.models import DeskEntry
@@ -53,7 +53,7 @@ def assign(
         done = entries.assign(
             was=was,
             assignee=assignee.pk if assignee else NOBODY,
-            actor=person(request.user.get_username()),
+            actor=actor_of(request),
             now=timezone.now(),
         )
         if done.changed:

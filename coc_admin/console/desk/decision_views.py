@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from coc_admin.accounts.assignees import CHANGE_ORDERS
 from coc_admin.console import audit
+from coc_admin.console.audit import actor_of
 from coc_admin.console.desk import queries
 from coc_admin.console.desk.ask_views import ANSWER, ASK, ask, record_answer
 from coc_admin.console.desk.decision_forms import DecisionForm, NotCarriedOut
@@ -20,7 +21,6 @@ from coc_admin.console.desk.filters import DeskFilter
 from coc_admin.console.desk.panel import OF_PANEL, address_without, key_of, permitted_order
 from coc_admin.console.messages.views import route_of
 from orders import settlement
-from orders.actors import person
 from orders.customer_messages import errors_of
 from orders.errors import CannotSettle, OrderRefused
 from orders.models import (
@@ -62,7 +62,7 @@ def decided(request: HttpRequest, order: Order, wanted: DeskFilter) -> HttpRespo
             decision=form.decision,
             letter=letter,
             seen=form.cleaned_data["seen"],
-            actor=person(request.user.get_username()),
+            actor=actor_of(request),
             reason=form.cleaned_data["reason"],
             clock=timezone.now,
             on_letter=lambda message: _record(request, order, message),
@@ -117,7 +117,7 @@ def _undo(request: HttpRequest, order: Order) -> HttpResponse:
         with transaction.atomic():
             settlement.reopen(
                 order_id=order.pk,
-                actor=person(request.user.get_username()),
+                actor=actor_of(request),
                 reason=_("Undone on the desk"),
                 now=timezone.now(),
             )

@@ -54,11 +54,6 @@ NAMES = {
 }
 
 
-def order_at(request: HttpRequest) -> Order | None:
-    """Return the order in the address, if this person may see it."""
-    return permitted_order(request, request.GET.get("order", ""))
-
-
 def permitted_order(request: HttpRequest, key: str) -> Order | None:
     """Return the permitted order with a key as text, or None."""
     number = key_of(key)

@@ -19,6 +19,7 @@ from coc_admin.accounts.assignees import CHANGE_ORDERS, assignable
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.bulk.selection import Choice, read_shown
 from coc_admin.console.bulk.selection_views import bar_context
 from coc_admin.console.columns import OF_DESK, columns_of
@@ -27,7 +28,7 @@ from coc_admin.console.desk.assignment_views import assign, person_to_assign
 from coc_admin.console.desk.decision_forms import NotCarriedOut
 from coc_admin.console.desk.decision_views import decided, result_of
 from coc_admin.console.desk.filters import DeskFilter, read_desk_filter
-from coc_admin.console.desk.panel import order_at, panel_context, permitted_order
+from coc_admin.console.desk.panel import panel_context, permitted_order
 from coc_admin.console.desk.rows import rows_of
 from coc_admin.console.orders.views import order_or_404
 from coc_admin.console.queries import MOST_COUNTED
@@ -35,7 +36,6 @@ from coc_admin.console.row_addresses import filtered_maker
 from coc_admin.console.saved_views import menu
 from coc_admin.edits import ChangeRefused
 from coc_admin.models import SavedView
-from orders.actors import person
 from orders.desk import entries, shortages
 from orders.desk.entries import NOBODY, EntryMoved
 from orders.models import DeskEntry, Order
@@ -54,7 +54,8 @@ def desk_orders(request: HttpRequest) -> HttpResponse:
     first = menu.first_view(request, SavedView.List.DESK)
     if first is not None:
         return first
-    wanted, order = read_desk_filter(request), order_at(request)
+    wanted = read_desk_filter(request)
+    order = permitted_order(request, request.GET.get("order", ""))
     form, refused, status = None, "", 200
     if request.method == "POST":
         posted = permitted_order(request, request.POST.get("decided", ""))
@@ -187,7 +188,7 @@ def _save(request: HttpRequest, order: Order, values: Mapping[str, str]) -> None
             order_id=order.pk,
             was=seen,
             note=note,
-            actor=person(request.user.get_username()),
+            actor=actor_of(request),
             now=timezone.now(),
         )
         if is_changed:

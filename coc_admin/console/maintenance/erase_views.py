@@ -15,10 +15,10 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.maintenance.pages import maintenance_page
 from coc_admin.console.settings.edit_forms import StyledForm
 from orders import privacy, statement_limit
-from orders.actors import person
 from orders.models import Order, Site
 from orders.texts import is_plain
 from reconciliation.queue import enqueue
@@ -114,7 +114,7 @@ def erase_page(request: HttpRequest) -> HttpResponse:
 
 
 def _erase(request: HttpRequest, order_ids: list[int], reason: str) -> None:
-    actor = person(request.user.get_username())
+    actor = actor_of(request)
     with transaction.atomic():
         erased = privacy.erase(order_ids=order_ids, actor=actor, reason=reason, now=timezone.now())
         # Also if nothing was left to erase: the files may have failed the last time.

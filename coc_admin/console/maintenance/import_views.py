@@ -18,8 +18,8 @@ from django.utils.translation import gettext_lazy
 
 from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.maintenance.pages import maintenance_page
-from orders.actors import person
 from orders.imports.csv_files import lines_in_words
 from orders.imports.csv_profiles import PLAIN, PROFILES
 from orders.imports.found_orders import OrderFileRefused
@@ -95,7 +95,7 @@ def import_page(request: HttpRequest) -> HttpResponse:
                 values["file"],
                 name=values["file"].name,
                 site=values["site"],
-                actor=person(request.user.get_username()),
+                actor=actor_of(request),
                 now=timezone.now(),
                 profile=values["profile"],
                 dates=values["dates"],
@@ -174,7 +174,7 @@ def _progress(found: OrderImport) -> dict[str, Any]:
 
 
 def _confirm(request: HttpRequest, found: OrderImport) -> None:
-    actor = person(request.user.get_username())
+    actor = actor_of(request)
     try:
         with transaction.atomic():
             job = import_confirmation.confirm(import_id=found.pk, actor=actor, now=timezone.now())

@@ -14,9 +14,9 @@ from django.utils.translation import gettext_lazy
 
 from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.maintenance.pages import maintenance_page
 from coc_admin.console.settings.interval_views import shown
-from orders.actors import person
 from reconciliation.maintenance import jobs
 from reconciliation.maintenance.job_kinds import AUDIT_DAYS
 from reconciliation.maintenance.oci_audit import Difference
@@ -121,7 +121,7 @@ def _context(kind: JobKind) -> dict[str, Any]:
 
 
 def _start(request: HttpRequest, kind: JobKind, page: str) -> HttpResponse:
-    actor = person(request.user.get_username())
+    actor = actor_of(request)
     try:
         with transaction.atomic():
             job = jobs.start(kind=kind, actor=actor, now=timezone.now())

@@ -13,9 +13,9 @@ from django.utils.translation import ngettext
 
 from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.maintenance.pages import maintenance_page
-from orders.actors import person
 from reconciliation.maintenance import jobs, repair
 from reconciliation.models import JobKind
 
@@ -48,7 +48,7 @@ def _chosen(ids: list[str]) -> list[dict[str, Any]]:
 
 
 def _repair(request: HttpRequest, ids: list[str], reason: str) -> None:
-    actor, now = person(request.user.get_username()), timezone.now()
+    actor, now = actor_of(request), timezone.now()
     done = [
         one for one in ids if repair.apply(proposal_id=one, actor=actor, reason=reason, now=now)
     ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
+from django.utils.timezone import get_current_timezone
 
 from coc_admin.accounts.site_access import SiteAccess, site_access
 from coc_admin.console import queries
@@ -58,7 +58,7 @@ class OrderFilter:
     @property
     def zone(self) -> tzinfo:
         """The time zone of the days: the person's, or the site's if chosen."""
-        return self.site.zone if self.site and self.is_in_zone_of_site else _own_zone()
+        return self.site.zone if self.site and self.is_in_zone_of_site else get_current_timezone()
 
     @property
     def zone_name(self) -> str:
@@ -139,10 +139,6 @@ def read_filter(request: HttpRequest) -> OrderFilter:
         text=wanted.get("q", "") or ("" if "q" not in form.errors else request.GET["q"][:250]),
         outage=wanted.get("outage"),
     )
-
-
-def _own_zone() -> tzinfo:
-    return timezone.get_current_timezone()
 
 
 def usual_sort(state: str) -> str:

@@ -14,10 +14,10 @@ from django.utils.translation import ngettext
 
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.orders.views import order_context, order_or_404
 from orders import exports, handover, lifecycle
-from orders.actors import person
 from orders.errors import ExportRefused
 from orders.lifecycle import Action
 from orders.models import ExportStatus, Order
@@ -84,7 +84,7 @@ def _asked(
     form = ReasonForm(request.POST or None)
     refused = ""
     if request.method == "POST" and form.is_valid():
-        actor = person(request.user.get_username())
+        actor = actor_of(request)
         try:
             do(order_id=order.pk, actor=actor, now=timezone.now(), **form.cleaned_data)
         except ExportRefused as error:
@@ -109,7 +109,7 @@ def resubmit_all(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         number = exports.resubmit(
             order_ids=list(found.order_by("pk").values_list("pk", flat=True)[:MOST_RESUBMITTED]),
-            actor=person(request.user.get_username()),
+            actor=actor_of(request),
             now=timezone.now(),
             reason=form.cleaned_data["reason"],
         )

@@ -156,7 +156,7 @@ def _reserved_words(reserved: object, items: Mapping[str, OrderItem]) -> str:
     """Describe the units that each item got, short items first, at most five."""
     if not isinstance(reserved, Mapping):
         return "–"
-    told = []
+    lines = []
     for key, item in items.items():
         if not item.takes_stock or (item.replaces_id is not None and key not in reserved):
             continue  # its parts are listed instead, or it was added later
@@ -166,10 +166,10 @@ def _reserved_words(reserved: object, items: Mapping[str, OrderItem]) -> str:
             "ordered": format_quantity(item.quantity),
             "sku": item.sku,
         }
-        told.append((units >= item.quantity, words))
-    told.sort(key=lambda pair: pair[0])
-    words = "; ".join(text for _, text in told[:MOST_ITEMS])
-    more = len(told) - MOST_ITEMS
+        lines.append((units >= item.quantity, words))
+    lines.sort(key=lambda pair: pair[0])
+    words = "; ".join(text for _, text in lines[:MOST_ITEMS])
+    more = len(lines) - MOST_ITEMS
     if more > 0:
         return gettext("%(items)s; and %(number)d more") % {"items": words, "number": more}
     return words

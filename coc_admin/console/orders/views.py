@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console import queries
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.bulk.selection import Choice
 from coc_admin.console.bulk.selection_views import bar_context
 from coc_admin.console.columns import OF_ORDERS, columns_of
@@ -26,7 +27,7 @@ from coc_admin.console.forms import ReasonForm
 from coc_admin.console.frame import frame_of
 from coc_admin.console.labels import Standing, standing
 from coc_admin.console.orders.filters import read_filter
-from coc_admin.console.orders.item_timeline import adjusted_how
+from coc_admin.console.orders.item_timeline import kept_words
 from coc_admin.console.orders.item_tree import nested
 from coc_admin.console.orders.promise_text import promise_texts
 from coc_admin.console.orders.timeline import timeline
@@ -34,7 +35,7 @@ from coc_admin.console.saved_views import menu
 from coc_admin.console.sorting import Heads
 from coc_admin.models import SavedView
 from orders import asks, exports, handover, lifecycle, outcomes
-from orders.actors import person
+from orders.adjustments import event_lines
 from orders.fields import ZERO
 from orders.lifecycle import Action, OpenRemedy
 from orders.models import (
@@ -169,7 +170,7 @@ def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
         if being_replaced
         else (),
         "being_adjusted": being_adjusted,
-        "adjusted_how": adjusted_how(being_adjusted) if being_adjusted else (),
+        "adjusted_how": kept_words(event_lines(being_adjusted)) if being_adjusted else (),
         "is_settled_outside": order.resolution == Resolution.SETTLED_OUTSIDE,
         "standing": _standing(request, order, items, is_free=is_free, held=still_held),
         "still_held": still_held,
@@ -224,14 +225,14 @@ def _standing(
     request: HttpRequest, order: Order, items: Sequence[OrderItem], *, is_free: bool, held: Decimal
 ) -> Standing:
     """Return the order's state; a notice shows the next step of a running remedy."""
-    told = standing(
+    shown = standing(
         order,
         items=items,
         connection=frame_of(request).connection.state,
         waiting_before=_waiting_before(request, order),
         held=held,
     )
-    return told if is_free else replace(told, next_step="")
+    return shown if is_free else replace(shown, next_step="")
 
 
 def _waiting_before(request: HttpRequest, order: Order) -> int:
@@ -252,7 +253,7 @@ def end_review(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         if outcomes.end_review(
             order_id=order.pk,
-            actor=person(request.user.get_username()),
+            actor=actor_of(request),
             reason=form.cleaned_data["reason"],
             now=timezone.now(),
         ):

@@ -17,9 +17,9 @@ from django.utils.translation import gettext_lazy
 
 from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.formats import format_time
 from coc_admin.console.forms import ReasonForm
-from orders.actors import person
 from orders.members import iso
 from reconciliation.models import PlannedOutage
 from reconciliation.outages import planned
@@ -133,7 +133,7 @@ def end(request: HttpRequest, pk: int) -> HttpResponse:
         with transaction.atomic():
             changed = planned.end(
                 window.pk,
-                actor=person(request.user.get_username()),
+                actor=actor_of(request),
                 reason=reason,
                 now=timezone.now(),
             )
@@ -160,7 +160,7 @@ def _save(request: HttpRequest, form: PlanForm) -> bool:
         with transaction.atomic():
             window = planned.plan(
                 **form.cleaned_data,
-                actor=person(request.user.get_username()),
+                actor=actor_of(request),
                 now=timezone.now(),
             )
             audit.record(

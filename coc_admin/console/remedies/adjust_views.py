@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -14,20 +15,22 @@ from django.utils.translation import gettext as _
 
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.orders.timeline import attempt_words
 from coc_admin.console.orders.views import order_context, order_or_404
 from coc_admin.console.remedies.forms import KeepLineForm
-from orders.actors import person
 from orders.adjustment_lines import Keep
 from orders.errors import CannotAdjust
 from orders.models import InventoryRecord, Order, OrderItem
 from orders.permitted_lists import lists_of
 from orders.texts import made_visible
 from reconciliation import remedies
-from reconciliation.models import ReservationDocument
+from reconciliation.models import Attempt, ReservationDocument
 
 _FIELDS = ("list", "sku", "held", "keep", "to")
+# Whether OCI has confirmed everything, the text for the person, and the calls to quote in it.
+_Done = tuple[bool, str, Sequence[Attempt]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,10 @@ def adjust(request: HttpRequest, pk: int, document_pk: int) -> HttpResponse:
         if do is not None:
             form = ReasonForm(request.POST)
             if form.is_valid():
+                actor, reason = actor_of(request), form.cleaned_data["reason"]
                 try:
-                    return do(request, order, document, keeps, form.cleaned_data["reason"])
+                    done = do(document_id=document.pk, keeps=keeps, actor=actor, reason=reason)
+                    return _show(request, order, done)
                 except CannotAdjust as error:
                     refused = error.detail
         if "change" not in request.POST:
@@ -88,68 +93,46 @@ def adjust(request: HttpRequest, pk: int, document_pk: int) -> HttpResponse:
     )
 
 
-def _adjusted(
-    request: HttpRequest,
-    order: Order,
-    document: ReservationDocument,
-    keeps: Sequence[Keep],
-    reason: str,
-) -> HttpResponse:
-    """Adjust the document and show the order. Raises CannotAdjust."""
-    done = remedies.adjust_reservation(
-        document_id=document.pk,
-        keeps=keeps,
-        actor=person(request.user.get_username()),
-        reason=reason,
-    )
-    said = " ".join(attempt_words(call) for call in done.calls)
-    told = {"number": made_visible(order.order_no), "said": said or "–"}
+def _adjusted(**given: Any) -> _Done:
+    """Adjust the document. Raises CannotAdjust."""
+    done = remedies.adjust_reservation(**given)
     if done.done and done.released:
         words = _(
             "Order %(number)s: the units to keep are reserved, and OCI has released the old"
             " reservation. OCI's answer: %(said)s"
         )
-        messages.success(request, words % told)
     elif done.done:
         words = _(
             "Order %(number)s: the units to keep are reserved. OCI has not confirmed the release"
             " of the old reservation yet. This is retried automatically. OCI's answer: %(said)s"
         )
-        messages.warning(request, words % told)
     else:
         words = _(
             "Order %(number)s: OCI has not answered clearly. The order stays as it is until the"
             " units to keep are reserved. This is retried automatically. OCI's answer: %(said)s"
         )
-        messages.warning(request, words % told)
-    return redirect("order", pk=order.pk)
+    return done.done and done.released, words, done.calls
 
 
-def _released(
-    request: HttpRequest,
-    order: Order,
-    document: ReservationDocument,
-    keeps: Sequence[Keep],
-    reason: str,
-) -> HttpResponse:
-    """Release the rest of the document and show the order. Raises CannotAdjust."""
-    done = remedies.release_part(
-        document_id=document.pk,
-        keeps=keeps,
-        actor=person(request.user.get_username()),
-        reason=reason,
-    )
-    said = " ".join(attempt_words(call) for call in done.calls[-1:])
-    told = {"number": made_visible(order.order_no), "said": said or "–"}
+def _released(**given: Any) -> _Done:
+    """Release the rest of the document. Raises CannotAdjust."""
+    done = remedies.release_part(**given)
     if done.released:
         words = _("Order %(number)s: OCI has released the units. %(said)s")
-        messages.success(request, words % told)
     else:
         words = _(
             "Order %(number)s is short of the units that are released. OCI has not confirmed the"
             " release yet. This is retried automatically. %(said)s"
         )
-        messages.warning(request, words % told)
+    return done.released, words, done.calls[-1:]
+
+
+def _show(request: HttpRequest, order: Order, done: _Done) -> HttpResponse:
+    is_complete, words, calls = done
+    answers = " ".join(attempt_words(call) for call in calls) or "–"
+    level = messages.SUCCESS if is_complete else messages.WARNING
+    values = {"number": made_visible(order.order_no), "said": answers}
+    messages.add_message(request, level, words % values)
     return redirect("order", pk=order.pk)
 
 

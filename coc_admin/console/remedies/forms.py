@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from coc_admin.console.formats import format_quantity
-from coc_admin.console.forms import ReasonForm
+from coc_admin.console.forms import AmountField, ReasonForm
 from orders.fields import QuantityField
 from orders.replacement_parts import Besides
 
@@ -80,20 +80,12 @@ class ReplaceChoiceForm(forms.Form):
     q = forms.CharField(required=False, max_length=250, strip=True)
 
 
-class PriceField(forms.DecimalField):
+class PriceField(AmountField):
     """The price of one unit of a replacement; empty if unknown."""
 
     def __init__(self) -> None:
-        super().__init__(
-            required=False,
-            min_value=0,
-            max_digits=16,
-            decimal_places=4,
-            error_messages={
-                "invalid": gettext_lazy("Use a number like 49.90."),
-                "min_value": gettext_lazy("A price is 0 or more."),
-            },
-        )
+        super().__init__()
+        self.error_messages["min_value"] = gettext_lazy("A price is 0 or more.")
 
 
 class ReplaceForm(ReasonForm):

@@ -16,10 +16,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.bulk.selection import read_marks
 from coc_admin.console.orders.views import order_context, order_or_404
 from coc_admin.console.remedies.preview import form_class, preview_context
-from orders.actors import person
 from orders.errors import CannotRemedy, OrderRefused
 from orders.models import Order
 from orders.refusals import moved_on
@@ -82,8 +82,8 @@ def _remedy(request: HttpRequest, pk: int, kind: BulkKind) -> HttpResponse:
         except OrderRefused as error:
             refused = error.detail
         else:
-            told = {"number": made_visible(order.order_no), "status": order.get_status_display()}
-            messages.success(request, str(_DONE[kind]) % told)
+            values = {"number": made_visible(order.order_no), "status": order.get_status_display()}
+            messages.success(request, str(_DONE[kind]) % values)
             return redirect("order", pk=order.pk)
     # The refusal must come together with another person's change.
     order.refresh_from_db()
@@ -122,7 +122,7 @@ def _act(request: HttpRequest, kind: BulkKind, order: Order, values: Mapping[str
         order_id=order.pk,
         units=values.get("item"),
         reference=values.get("reference", ""),
-        actor=person(request.user.get_username()),
+        actor=actor_of(request),
         reason=values["reason"],
         now=timezone.now(),
     )

@@ -11,10 +11,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.forms import PromiseForm
 from coc_admin.console.orders.views import order_context, order_or_404
 from orders import deliveries, lifecycle, promises
-from orders.actors import person
 from orders.deliveries import Expected, Suggestion
 from orders.errors import CannotRemedy
 from orders.lifecycle import Action
@@ -47,7 +47,7 @@ def promise(request: HttpRequest, pk: int) -> HttpResponse:
             promises.set_date(
                 order_id=order.pk,
                 until=end_of(form.cleaned_data["until"], order.site),
-                actor=person(request.user.get_username()),
+                actor=actor_of(request),
                 reason=form.cleaned_data["reason"],
                 now=now,
             )

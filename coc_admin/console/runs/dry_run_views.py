@@ -16,9 +16,9 @@ from django.utils.translation import gettext as _
 from coc_admin.accounts.site_access import SiteAccess, site_access
 from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.forms import ReasonForm, ScopeForm
 from coc_admin.console.runs.queries import permitted_runs
-from orders.actors import person
 from orders.models import ReservationState
 from reconciliation.maintenance import dry_run_jobs, jobs
 from reconciliation.maintenance.dry_run_jobs import Question
@@ -65,7 +65,7 @@ def dry_run_start(request: HttpRequest) -> HttpResponse:
     """Queue the dry run for a worker; a second click finds the open one."""
     form = _form(request)
     if form.is_valid():
-        actor = person(request.user.get_username())
+        actor = actor_of(request)
         try:
             with transaction.atomic():
                 job = dry_run_jobs.start(
@@ -157,7 +157,7 @@ def _start_run(request: HttpRequest, form: ScopeForm, reason: str) -> Run:
     with transaction.atomic():
         run = lifecycle.start_run(
             trigger=Trigger.PERSON,
-            actor=person(request.user.get_username()),
+            actor=actor_of(request),
             scope=form.cleaned_data["scope"],
             scope_data=form.scope_data,
             reason=reason,

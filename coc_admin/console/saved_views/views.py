@@ -128,7 +128,7 @@ def _bounded(query: str) -> str:
 
 
 def _tell(request: HttpRequest, words: str, view: SavedView, *, is_cut: bool = False) -> None:
-    said = words % {"name": view.name}
+    text = words % {"name": view.name}
     if is_cut:
-        said += " " + _("Views keep no customers: what you searched for is not part of it.")
-    messages.success(request, said)
+        text += " " + _("Views keep no customers: what you searched for is not part of it.")
+    messages.success(request, text)

@@ -75,10 +75,10 @@ class EditForm(ReasonedForm):
     def was_texts(self) -> dict[str, str]:
         """Return the values that the person saw; empty if they were tampered with."""
         try:
-            told = json.loads(self.cleaned_data.get("was") or "{}")
+            sent = json.loads(self.cleaned_data.get("was") or "{}")
         except (ValueError, RecursionError):
             return {}
-        texts = told.items() if isinstance(told, dict) else ()
+        texts = sent.items() if isinstance(sent, dict) else ()
         return {storable(name): storable(text) for name, text in texts if isinstance(text, str)}
 
     @property

@@ -302,8 +302,3 @@ def texts_of_site(site: Site, *, may_permit: bool = True) -> dict[str, str]:
     """Return the editable values of a site in the form that its form compares."""
     found = texts_of(site, [name for name in SiteForm.edited if name != PERMITTED])
     return found | ({PERMITTED: permitted_text(site)} if may_permit else {})
-
-
-def texts_of_list(list_: InventoryList) -> dict[str, str]:
-    """Return the editable values of a list in the form that its form compares."""
-    return texts_of(list_, ListForm.edited)

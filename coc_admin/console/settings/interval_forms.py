@@ -18,10 +18,10 @@ def every(number: float, unit: int) -> str:
     """Return an interval in words: `every minute`, `every 20 seconds`."""
     if unit == MINUTE and number != int(number):
         number, unit = number * MINUTE, 1
-    told, few = f"{number:g}", 1 if number == 1 else 2
+    shown, few = f"{number:g}", 1 if number == 1 else 2
     if unit == MINUTE:
-        return ngettext("every minute", "every %(number)s minutes", few) % {"number": told}
-    return ngettext("every second", "every %(number)s seconds", few) % {"number": told}
+        return ngettext("every minute", "every %(number)s minutes", few) % {"number": shown}
+    return ngettext("every second", "every %(number)s seconds", few) % {"number": shown}
 
 
 class EveryForm(EditForm):

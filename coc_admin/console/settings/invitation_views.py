@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
@@ -40,8 +38,3 @@ def invite(request: HttpRequest, user: User) -> bool:
     words = _("A link to choose a password was sent to %(email)s. It is valid until %(time)s.")
     messages.success(request, words % {"email": user.email, "time": format_time(until)})
     return True
-
-
-def link_context(user: User, link: str) -> dict[str, Any]:
-    """Return the context of the page with the link."""
-    return {"person": user, "link": link, "expires_at": invitations.expires_at(timezone.now())}

@@ -16,10 +16,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from coc_admin.accounts import people
+from coc_admin.accounts import invitations, people
 from coc_admin.console.access import READ_AND_POST, console_page, person_of
 from coc_admin.console.forms import ReasonForm
-from coc_admin.console.settings.invitation_views import link_context
 from coc_admin.console.settings.views import settings_page
 from coc_admin.edits import ChangeRefused
 
@@ -155,6 +154,8 @@ def person_link(request: HttpRequest, pk: int) -> HttpResponse:
 
 def link_page(request: HttpRequest, user: User) -> HttpResponse:
     """Return the page with a new link to choose a password. Raises ChangeRefused."""
-    path = people.password_link(actor=person_of(request), user_id=user.pk, now=timezone.now())
-    context = link_context(user, request.build_absolute_uri(path))
+    now = timezone.now()
+    path = people.password_link(actor=person_of(request), user_id=user.pk, now=now)
+    link, expires_at = request.build_absolute_uri(path), invitations.expires_at(now)
+    context = {"person": user, "link": link, "expires_at": expires_at}
     return settings_page(request, "person_link.html", context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -16,11 +17,11 @@ from django.utils.translation import gettext as _
 from coc_admin import sites
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.frame import frame_of
 from coc_admin.console.settings.forms import NewSiteForm, SiteForm, texts_of_site
-from coc_admin.console.settings.views import settings_page, tell, try_to
+from coc_admin.console.settings.views import report_result, settings_page, try_to
 from orders import risk
-from orders.actors import person
 from orders.fields import ZERO
 from orders.models import InventoryList, Order, ShortHandover, Site
 from orders.models.sites import HANDOVER_MINUTES
@@ -69,21 +70,11 @@ def site_page(request: HttpRequest, pk: str) -> HttpResponse:
         may_permit=may_permit,
     )
     _narrow(form, request)
-    outcome = try_to(
-        form,
-        lambda: sites.change_site(
-            site_id=site.pk,
-            was=form.was_texts,
-            values=form.values,
-            confirmed=form.cleaned_data["confirm"],
-            actor=person(request.user.get_username()),
-            reason=form.cleaned_data["reason"],
-            now=timezone.now(),
-        ),
-    )
+    change = partial(sites.change_site, site_id=site.pk, actor=actor_of(request))
+    outcome = try_to(form, lambda **given: change(confirmed=form.cleaned_data["confirm"], **given))
     if outcome.done:
         words = _("Site %(site)s was changed.") % {"site": site.pk}
-        tell(request, outcome, changed=words)
+        report_result(request, outcome, changed=words)
         return redirect("settings_site", pk=site.pk)
     _narrow(outcome.form, request)
     limits = limits_of(request, site)
@@ -112,15 +103,7 @@ def site_new(request: HttpRequest) -> HttpResponse:
             "keeps_promises": True,
         },
     )
-    outcome = try_to(
-        form,
-        lambda: sites.add_site(
-            values=form.values,
-            actor=person(request.user.get_username()),
-            reason=form.cleaned_data["reason"],
-            now=timezone.now(),
-        ),
-    )
+    outcome = try_to(form, partial(sites.add_site, actor=actor_of(request)))
     if outcome.done and outcome.result:
         messages.success(request, _("Site %(site)s was added.") % {"site": outcome.result.pk})
         return redirect("settings_site", pk=outcome.result.pk)

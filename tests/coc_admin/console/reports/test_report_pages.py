@@ -53,7 +53,7 @@ def limit_to(name: str, *sites: str) -> None:
 
 
 def numbers(answer: Any) -> list[str]:
-    return [line.told["orderNo"] for line in answer.context["lines"]]
+    return [line.in_file["orderNo"] for line in answer.context["lines"]]
 
 
 def told(answer: Any) -> dict[date, list[tuple[str, int, int]]]:
