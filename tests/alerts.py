@@ -12,7 +12,7 @@ from reconciliation.models import Alert, Priority
 
 
 def _worded(name: str, words: Text) -> Rule:
-    """Return a rule like the one of that name, whose stored sentences are `words`."""
+    """Return a copy of the rule with that name that stores the sentences `words`."""
     kind = type(RULES[name])
 
     class Worded(kind):  # type: ignore[misc, valid-type]
@@ -40,7 +40,7 @@ def raise_alert(
     now: datetime,
     since: datetime | None = None,
 ) -> Alert:
-    """Raise what the rule of `descriptor` would have found, in these words."""
+    """Raise the alert of `descriptor` with these words."""
     found = Found(priority, link, data or {}, context, since)
     return lifecycle.raise_found(_worded(descriptor, Text(message, remedy)), found, now=now)
 

@@ -51,14 +51,14 @@ class Engine:
         self.captured_at = self.clock() - timedelta(minutes=30)
 
     def at_oci(self, stock: Mapping[str, Units], *, location: str = "dc") -> None:
-        """Set what is on hand at OCI; the ledger does not know of it."""
+        """Set the on-hand stock at OCI; the ledger does not know of it."""
         self.oci.set_stock(
             {"location": location, "sku": sku, "onHand": float(units)}
             for sku, units in stock.items()
         )
 
     def site(self, stock: Mapping[str, Units], site_id: str = "shop", **fields: Any) -> Site:
-        """Create a site whose list (`web`) has `stock`, here and at OCI."""
+        """Create a site with the list `web` that has `stock`, here and at OCI."""
         self.at_oci(stock)
         before = self.clock() - timedelta(hours=1)
         return factories.make_site(site_id, stock=stock, at=before, **fields)
@@ -130,7 +130,7 @@ class Engine:
         return held
 
     def documents(self, order_no: str) -> list[tuple[str, dict[str, Decimal]]]:
-        """The documents of an order at OCI, oldest first: state, and what is held by SKU."""
+        """The documents of an order at OCI, oldest first: state, and held units by SKU."""
         return [
             (
                 document["state"],
@@ -182,7 +182,7 @@ def quantities(order: Order) -> list[tuple[str, Decimal, Decimal]]:
 
 
 def ato(sku: str, list_id: str = "web") -> tuple[Decimal, Decimal]:
-    """ATO of a SKU, and what is held on top of OCI's figure."""
+    """ATO of a SKU, and the units held on top of OCI's figure."""
     record = InventoryRecord.objects.get(sku=sku, inventory_list=list_id)
     return record.ato, record.held
 

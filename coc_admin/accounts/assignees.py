@@ -1,4 +1,4 @@
-"""Who may look after short orders: people who may remedy them, and see their site."""
+"""Possible assignees of short orders: people who may remedy them, and see their site."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 def assignable(access: SiteAccess) -> QuerySet[User]:
-    """Return, by name, who may remedy orders of one of the sites that a person may see."""
+    """Return, by name, people who may remedy orders of one of the sites that a person may see."""
     people = User.objects.with_perm(CHANGE_ORDERS, backend=_BACKEND)
     if access.allowed is not None:
         people = people.filter(_sees_every_site() | Q(profile__sites__in=access.allowed))

@@ -1,8 +1,8 @@
 """The audit log: actions of people in the console, separate from the history of orders.
 
-An entry is written in the transaction of the change that it records, so that neither exists
-without the other: call `append` inside the `transaction.atomic()` of the change.
-Entries are never changed, and go only when they are older than COC_RETAIN_AUDIT_DAYS.
+An entry is written in the same transaction as its change, so neither exists without the other: call
+`append` inside the `transaction.atomic()` of the change. Entries never change, and are deleted only
+when older than COC_RETAIN_AUDIT_DAYS.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ HIDDEN = "(hidden)"
 _SECRET = re.compile(r"password|secret|token_hash|authorization|credential", re.IGNORECASE)
 _LONGEST_TEXT = 1000
 _MOST_MEMBERS = 200
-# Of one pass: a table of years must not be locked for long.
+# Entries per pass, so that a table of years is not locked for long.
 _MOST_FORGOTTEN = 5_000
 
 
 def forget_old(now: datetime) -> bool:
-    """Forget entries older than COC_RETAIN_AUDIT_DAYS (0 keeps all); True if there may be more."""
+    """Delete entries older than COC_RETAIN_AUDIT_DAYS (0 keeps all); True if there may be more."""
     days = settings.COC_RETAIN_AUDIT_DAYS
     if not days:
         return False
@@ -54,11 +54,11 @@ def append(
     detail: Mapping[str, object] = {},
     reason: str = "",
 ) -> AuditEntry:
-    """Append what `actor` did, in the caller's transaction.
+    """Append an action of `actor`, in the caller's transaction.
 
-    `action` is a word of what was done (`site.changed`, `user.disabled`), `target` the kind and key
-    of what it was done to (`site:shop`, `run:12`, or a kind alone). `detail` is kept as JSON; see
-    `changed` for the fields of a form. A member whose name speaks of a secret is hidden.
+    `action` names the action (`site.changed`, `user.disabled`), `target` the kind and key of its
+    object (`site:shop`, `run:12`, or only a kind). `detail` is stored as JSON; see `changed` for
+    the fields of a form. Members with a name that suggests a secret are hidden.
     """
     entry = AuditEntry(
         at=now,
@@ -83,7 +83,7 @@ def changed(before: Mapping[str, object], after: Mapping[str, object]) -> dict[s
 
 
 def _plain(value: object, name: str = "") -> Any:
-    """Return `value` as JSON can hold it, without secrets and of bounded length."""
+    """Return `value` in a form for JSON, without secrets and of limited length."""
     if name and _SECRET.search(name):
         return HIDDEN
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Inviting a person by e-mail: a link with which they choose their own password, once."""
+"""Invite a person by e-mail: the link lets them choose a password, once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from coc_admin.models import Profile
 from orders.reasons import in_words
 from reconciliation.alerts.channels.send import NotSent, mail_id, send_mail
 
-# These deliver to nobody; the second one prints what it is given, links included.
+# These deliver to nobody; the second one prints its messages, links included.
 _NO_SENDERS = (
     "reconciliation.alerts.channels.no_mail.NoMail",
     "django.core.mail.backends.console.EmailBackend",
@@ -31,7 +31,7 @@ def has_sender() -> bool:
 
 
 def no_sender_words() -> str:
-    """Return why no invitation can be sent without an e-mail server."""
+    """Return the reason shown without an e-mail server."""
     return _(
         "No e-mail server is set up. Set EMAIL_HOST (see docs/settings.md), or hand the link over"
         " yourself."
@@ -39,15 +39,15 @@ def no_sender_words() -> str:
 
 
 def expires_at(now: datetime) -> datetime:
-    """Return until when a link that is made now works."""
+    """Return the expiry time of a link made now."""
     return now + timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT)
 
 
 def invite(*, actor: User, user: User, address: str, now: datetime) -> datetime:
-    """Send a person a link to choose a password; return until when it works.
+    """Send a person a link to choose a password; return the link's expiry time.
 
-    `address` is that of the console, for the link, where no setting names it. Raises ChangeRefused,
-    also if the e-mail server did not take the message.
+    `address` is the console's address for the link, if no setting names it. Raises ChangeRefused,
+    also if the e-mail server refused the message.
     """
     if not has_sender():
         raise ChangeRefused(no_sender_words())
@@ -81,6 +81,6 @@ def _words(user: User, *, link: str, until: datetime) -> tuple[str, str]:
 
 
 def _language_of(user: User) -> str | None:
-    """Return the language that the person chose, else that of the person who invites."""
+    """Return the language that the person chose, else that of the inviting person."""
     chosen = Profile.objects.filter(user=user).values_list("language", flat=True).first()
     return chosen or translation.get_language()

@@ -1,7 +1,7 @@
-"""People: who may sign in, with which role, for which sites. Each change has a line in the log.
+"""People: who may sign in, with which role, for which sites. Every change is logged.
 
-Nobody takes the administrator role from themselves or disables themselves, the last administrator
-stays, an administrator sees every site, and only a superuser touches a superuser.
+Nobody removes their own administrator role or disables themselves, the last administrator stays, an
+administrator sees every site, and only a superuser changes a superuser.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def role_of(user: User) -> str:
 
 
 def sites_of(user: User) -> tuple[bool, list[str]]:
-    """Return whether a person sees every site, and else which."""
+    """Return whether a person sees every site, and otherwise which."""
     profile = Profile.objects.filter(user=user).first()
     if profile is None or profile.every_site:
         return True, []
@@ -46,7 +46,7 @@ def sites_of(user: User) -> tuple[bool, list[str]]:
 
 
 def seen(user: User) -> dict[str, str]:
-    """Return what can be changed of a person, as the texts that `change` compares."""
+    """Return the editable values of a person, in the form that `change` compares."""
     every_site, sites = sites_of(user)
     return texts_of(user, _OWN_FIELDS) | {
         "role": role_of(user),
@@ -58,7 +58,7 @@ def seen(user: User) -> dict[str, str]:
 def add(
     *, actor: User, username: str, values: Mapping[str, Any], reason: str, now: datetime
 ) -> User:
-    """Make a person who has no password yet; `password_link` lets them choose one.
+    """Create a person without a password; `password_link` lets them choose one.
 
     Raises ChangeRefused.
     """
@@ -83,7 +83,7 @@ def change(
     reason: str,
     now: datetime,
 ) -> bool:
-    """Change names, role and sites of a person who still matches `was`; False if none differs.
+    """Change names, role and sites of a person who still matches `was`; False if nothing differs.
 
     Raises EditedMeanwhile and ChangeRefused.
     """
@@ -110,7 +110,7 @@ def change(
 
 
 def set_active(*, actor: User, user_id: int, active: bool, reason: str, now: datetime) -> bool:
-    """Enable or disable a person's sign-in; sessions and links end for good.
+    """Enable or disable a person's sign-in; disabling ends their sessions and links for good.
 
     False if nothing changed. Raises ChangeRefused.
     """
@@ -141,7 +141,7 @@ def sign_out_everywhere(
 
 
 def unlock(*, actor: User, user_id: int, reason: str, now: datetime) -> int:
-    """Forget the wrong passwords of a person; return from how many places. Raises ChangeRefused."""
+    """Clear a person's wrong passwords; return from how many places. Raises ChangeRefused."""
     with transaction.atomic():
         user = _locked(actor, user_id)
         places = limits.forgive(user.get_username())
@@ -151,9 +151,9 @@ def unlock(*, actor: User, user_id: int, reason: str, now: datetime) -> int:
 
 
 def password_link(*, actor: User, user_id: int, now: datetime, sent_to: str = "") -> str:
-    """Return the path of a page on which a person chooses a password, once; it is kept nowhere.
+    """Return the path of a page to choose a password, once; it is not stored.
 
-    `sent_to` is the address that it is sent to, if it is. Raises ChangeRefused.
+    `sent_to` is the address that receives it, if any. Raises ChangeRefused.
     """
     with transaction.atomic():
         user = _locked(actor, user_id)
@@ -175,16 +175,16 @@ def may_touch(actor: User, user: User) -> bool:
 
 
 def administrators() -> Any:
-    """Return those who can manage people: active, and administrator or superuser."""
+    """Return people who can manage people: active, and administrator or superuser."""
     return User.objects.filter(
         Q(groups__name=ADMINISTRATOR) | Q(is_superuser=True), is_active=True
     ).distinct()
 
 
 def check_loss(*, actor: User, users: Collection[User], field: str | None = None) -> None:
-    """Raise ChangeRefused unless all of `users` may lose the right to manage people, or be deleted.
+    """Raise ChangeRefused unless all `users` may lose the right to manage people, or be deleted.
 
-    In the caller's transaction, which `lock_administrators` has begun.
+    Runs in the caller's transaction, after `lock_administrators`.
     """
     for user in users:
         _refuse_for_oneself(actor, user, field=field)
@@ -198,12 +198,12 @@ def check_loss(*, actor: User, users: Collection[User], field: str | None = None
 
 
 def lock_administrators() -> None:
-    """Let nobody become or cease to be an administrator until the end of the transaction."""
+    """Keep the set of administrators unchanged until the end of the transaction."""
     Group.objects.select_for_update().filter(name=ADMINISTRATOR).first()
 
 
 def check_sites(*, role: str, every_site: bool, sites: Collection[object]) -> None:
-    """Raise ChangeRefused unless these sites go with the role and with each other."""
+    """Raise ChangeRefused unless these sites fit the role and each other."""
     if every_site and sites:
         raise ChangeRefused(
             _("You chose every site and single sites. Choose one or the other."), field="sites"
@@ -218,10 +218,10 @@ def check_sites(*, role: str, every_site: bool, sites: Collection[object]) -> No
 
 
 def _locked(actor: User, user_id: int) -> User:
-    """Return a person whose row is locked, and the role of administrators with it.
+    """Return a person with their row locked, and the administrator role as well.
 
-    The role is always locked first: who is the last administrator must not change between
-    the check and the change.
+    The role is always locked first, so that the last administrator can't change between the check
+    and the change.
     """
     lock_administrators()
     user = User.objects.select_for_update().get(pk=user_id)

@@ -1,4 +1,4 @@
-"""Roles: groups of permissions. Each role may do what the ones before it may."""
+"""Roles: groups of permissions. Each role includes the permissions of the roles before it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _APPS = ("auth", "orders", "reconciliation", "coc_admin")
 
 
 def permissions_of_roles() -> dict[str, frozenset[str]]:
-    """Return what each role may do, as `app.codename`, the weakest role first."""
+    """Return the permissions of each role, as `app.codename`, the weakest role first."""
     roles: dict[str, frozenset[str]] = {}
     so_far: frozenset[str] = frozenset()
     for role, gained in _GAINS.items():
@@ -61,11 +61,11 @@ def permissions_of_roles() -> dict[str, frozenset[str]]:
 
 
 def make_roles(apps: Any, *, alias: str = "default") -> None:
-    """Make the groups and give them their permissions; safe twice, and takes nothing away.
+    """Create the groups and give them their permissions. Idempotent; removes nothing.
 
-    `apps` is the registry of a migration or the real one. Django makes permissions after all
-    migrations, so those that are missing are made first. A permission of a model that does not
-    exist yet is left out: the migration that brings it calls this again.
+    `apps` is the registry of a migration or the real one. Django creates permissions only after all
+    migrations, so missing ones are created first. Permissions of models that do not exist yet are
+    left out; the migration that adds the model calls this again.
     """
     _make_permissions(apps, alias)
     permission = apps.get_model("auth", "Permission")
@@ -82,7 +82,7 @@ def make_roles(apps: Any, *, alias: str = "default") -> None:
 def _make_permissions(apps: Any, alias: str) -> None:
     for label in _APPS:
         config = apps.get_app_config(label)
-        # A migration's app has no module of models, and would be passed over.
+        # An app of a migration has no models module, and Django would skip it.
         module = getattr(config, "models_module", None)
         config.models_module = module or True
         try:

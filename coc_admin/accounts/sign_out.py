@@ -1,8 +1,8 @@
-"""Sessions and password links that a person loses for good when they are disabled.
+"""End the sessions and password links of a person who is disabled, for good.
 
-Once enabled, they sign in again. It applies however the account is changed: by the console, the
-back office, or a command that saves the user. API tokens and alert channels belong to sites, not to
-people.
+Once enabled again, they must sign in. This applies however the account is changed: in the console,
+the back office, or by a command that saves the user. API tokens and alert channels belong to sites,
+not to people.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def end_sessions(user: User, *, now: datetime, keep: str | None = None) -> int:
 
 
 def cut_off(user: User, *, now: datetime) -> None:
-    """End what would open the console for a person without their password."""
+    """End everything that opens the console for a person without their password."""
     Profile.objects.update_or_create(user=user, defaults={"cut_off_at": now})
     end_sessions(user, now=now)
 
@@ -43,7 +43,7 @@ def cut_off_when_disabled(
 ) -> None:
     """End the sessions of a person who is saved as disabled, and again when enabled.
 
-    A session may have begun between the check of the account and its being disabled.
+    A session may begin between the account check and its disabling.
     """
     if raw or instance.pk is None or (update_fields and "is_active" not in update_fields):
         return
@@ -53,7 +53,7 @@ def cut_off_when_disabled(
 
 
 class _Links(PasswordResetTokenGenerator):
-    """Makes links to choose a password that a person who was disabled meanwhile cannot use."""
+    """Password links that stop working once the person has been disabled."""
 
     def _make_hash_value(self, user: Any, timestamp: int) -> str:
         found = Profile.objects.filter(user=user).values_list("cut_off_at", flat=True).first()

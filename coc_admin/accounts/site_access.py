@@ -1,4 +1,4 @@
-"""Which sites a person may see, and which one of them is chosen at the top of the page."""
+"""Which sites a person may see, and which of them is chosen at the top of the page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ M = TypeVar("M", bound=Model)
 
 @dataclass(frozen=True)
 class SiteAccess:
-    """What one person sees: `allowed` sites (None: every one) and the `chosen` one ("": all)."""
+    """The sites of one person: `allowed` sites (None: all) and the `chosen` one ("": all)."""
 
     allowed: tuple[str, ...] | None
     chosen: str = ""
@@ -33,11 +33,11 @@ class SiteAccess:
 
     @property
     def site_ids(self) -> tuple[str, ...] | None:
-        """The sites that a list shows now; None: every one."""
+        """The sites that a list shows now; None: all."""
         return (self.chosen,) if self.chosen else self.allowed
 
     def permits(self, site_id: str) -> bool:
-        """Whether the person may see anything of the site, chosen or not."""
+        """Whether the person may see data of the site, chosen or not."""
         return self.allowed is None or site_id in self.allowed
 
     @cached_property
@@ -54,11 +54,11 @@ class SiteAccess:
         return [site for site in self.sites if self.chosen in ("", site.pk)]
 
     def narrow(self, rows: QuerySet[M], site: str = "site") -> QuerySet[M]:
-        """Narrow `rows` to the sites that a list shows now; `site` is the way to their site."""
+        """Narrow `rows` to the sites that a list shows now; `site` is the lookup of their site."""
         return _of_sites(rows, site, self.site_ids)
 
     def permitted(self, rows: QuerySet[M], site: str = "site") -> QuerySet[M]:
-        """Narrow `rows` to what may be opened by its address, whichever site is chosen."""
+        """Narrow `rows` to those the person may open directly, whichever site is chosen."""
         return _of_sites(rows, site, self.allowed)
 
     def orders(self, orders: QuerySet[Order] | None = None) -> QuerySet[Order]:
@@ -66,7 +66,7 @@ class SiteAccess:
         return self.narrow(Order.objects.all() if orders is None else orders)
 
     def permitted_orders(self) -> QuerySet[Order]:
-        """Return the orders that may be opened by their address, whichever site is chosen."""
+        """Return the orders the person may open directly, whichever site is chosen."""
         return self.permitted(Order.objects.all())
 
     def lists(self) -> QuerySet[InventoryList]:
@@ -74,7 +74,7 @@ class SiteAccess:
         return _lists_of(self.site_ids)
 
     def permitted_lists(self) -> QuerySet[InventoryList]:
-        """Return the inventory lists whose stock may be opened, whichever site is chosen."""
+        """Return the inventory lists the person may open, whichever site is chosen."""
         return _lists_of(self.allowed)
 
 
@@ -91,7 +91,7 @@ def _lists_of(ids: Sequence[str] | None) -> QuerySet[InventoryList]:
 
 
 def profile_of(request: HttpRequest) -> Profile | None:
-    """Return the profile of the person behind `request`, asked for once; None without one."""
+    """Return the profile of the person behind `request`, queried once; None if there is none."""
     if not hasattr(request, "coc_profile"):
         user = request.user
         profile = Profile.objects.filter(user=user).first() if user.is_authenticated else None

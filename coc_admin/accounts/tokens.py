@@ -1,4 +1,4 @@
-"""API tokens: made once, known afterwards by their hash alone. A token is never logged."""
+"""API tokens: shown once, then stored only as a hash. A token is never logged."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from orders.recent import Recent
 from orders.texts import is_plain
 
 PREFIX = "coc_"
-# The time of the last use is written at most this often: reading must not cost a write each time.
+# The time of the last use is written at most this often, so that not every read costs a write.
 USE_NOTED_EVERY = timedelta(minutes=1)
 
-# Tokens with their sites, by hash. Web processes remember them for a second: an order costs a
-# statement less, and a token that is revoked, or a setting of a site, counts a second later.
+# Tokens with their sites, by hash. Web processes cache them for a second, which saves a statement
+# per order; a revoked token or a changed site setting takes effect a second later.
 recent: Recent[str, ApiToken] = Recent()
 REMEMBERED_SECONDS = 1.0
 
@@ -32,7 +32,7 @@ _SCHEME = "bearer "
 
 
 class TokenRefused(ValueError):
-    """A token cannot be made as asked."""
+    """A token can't be created as requested."""
 
 
 def make(
@@ -43,10 +43,10 @@ def make(
     sites: Collection[Site] = (),
     every_site: bool = False,
 ) -> str:
-    """Make a token and return it; this is the only time that anybody sees it.
+    """Create a token and return it; it can't be shown again.
 
-    It is good for `site`, for several `sites`, or for every one. Raises TokenRefused for a name
-    that is used already, and for scopes that are none.
+    It is valid for `site`, for several `sites`, or for all. Raises TokenRefused for a name already
+    in use, and for unknown scopes.
     """
     named = {one.pk: one for one in ([site] if site else sites)}
     if every_site == bool(named):
@@ -80,13 +80,13 @@ def build(*, name: str, site: Site | None, scopes: Collection[str]) -> tuple[str
         words = _("Site %(site)s already has a token named %(name)s. Use another name.")
         raise TokenRefused(words % {"site": site.pk, "name": repr(name)})
     token = PREFIX + secrets.token_urlsafe(32)
-    # In the order in which the scopes are declared, each once.
+    # In the order in which the scopes are declared, without duplicates.
     kept = [scope for scope in TokenScope.values if scope in scopes]
     return token, ApiToken(name=name, site=site, scopes=kept, token_hash=_hash(token))
 
 
 def site_for(token: ApiToken, site_id: str) -> Site | None:
-    """Return the site with that id if the token is good for it; no query for a token of one."""
+    """Return the site with this id if the token is valid for it; no query for a one-site token."""
     if token.site is not None:
         return token.site if token.site.pk == site_id else None
     found = Site.objects if token.every_site else token.sites
@@ -94,7 +94,7 @@ def site_for(token: ApiToken, site_id: str) -> Site | None:
 
 
 def site_ids_of(token: ApiToken) -> list[str]:
-    """Return the ids of the sites that the token is good for; no query for a token of one."""
+    """Return the ids of the token's sites; no query for a token of one site."""
     if token.site_id is not None:
         return [token.site_id]
     found = Site.objects if token.every_site else token.sites
@@ -102,15 +102,15 @@ def site_ids_of(token: ApiToken) -> list[str]:
 
 
 def sites_word(token: ApiToken) -> str:
-    """Return which sites a token is good for, as people read it."""
+    """Return the sites of a token in words."""
     return _("All sites") if token.every_site else ", ".join(site_ids_of(token))
 
 
 def authenticate(header: str | None, *, now: datetime) -> ApiToken | None:
-    """Return the token that an Authorization header presents, or None if it is none.
+    """Return the token in an Authorization header, or None if there is no valid one.
 
-    A revoked token is none; a web process may take it for one a second longer (`recent`). Notes
-    that the token was used, once a minute at most.
+    A web process may accept a revoked token for one more second (`recent`). Stores the time of use,
+    at most once a minute.
     """
     if not header or header[: len(_SCHEME)].lower() != _SCHEME:
         return None
@@ -132,7 +132,7 @@ def _read(digest: str, now: datetime) -> ApiToken | None:
 
 
 def revoke(tokens: Collection[int], *, now: datetime) -> int:
-    """Revoke tokens by their primary keys; return how many were not revoked before."""
+    """Revoke tokens by primary key; return how many were not revoked before."""
     recent.forget()
     return ApiToken.objects.filter(pk__in=tokens, revoked_at=None).update(revoked_at=now)
 

@@ -1,7 +1,7 @@
 """The HTTP API, version 1 (docs/api.md)."""
 
 ROOT = "/api/"
-# Of refusals (RFC 9457).
+# content type of refusals (RFC 9457)
 PROBLEM_TYPE = "application/problem+json"
-# Seconds: OCI's return is noticed within five, and a busy database has a moment to breathe.
+# Seconds: OCI's return is detected within five, and a busy database needs a moment.
 RETRY_AFTER = 5

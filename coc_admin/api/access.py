@@ -1,7 +1,7 @@
-"""Who may call what: a token is good for one site, for several or for all, and has scopes.
+"""Who may make which call: a token is valid for one site, several or all, and has scopes.
 
-First the token is looked at (401), then its scopes (403), then its sites: what belongs to another
-site is answered as what does not exist (404).
+The token is checked first (401), then its scopes (403), then its sites: another site's data looks
+as if it did not exist (404).
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class BearerToken(AuthBase):
 
 
 def token_of(request: HttpRequest) -> ApiToken:
-    """Return the token that the operation's rule has found."""
+    """Return the token that the operation's rule has authenticated."""
     token: ApiToken = request.auth  # type: ignore[attr-defined]
     return token
 
 
 def site_of(token: ApiToken, site_id: str) -> Site:
-    """Return the site with that id if the token is good for it; raises NotFound."""
+    """Return the site with this id if the token is valid for it; raises NotFound."""
     site = tokens.site_for(token, site_id)
     if site is None:
         raise NotFound("There is no such site, or the token is not good for it.")
@@ -52,10 +52,10 @@ def site_of(token: ApiToken, site_id: str) -> Site:
 
 
 def sites_of(token: ApiToken, only: str | None = None) -> list[str]:
-    """Return the ids of the token's sites, or of the `only` one asked for; raises NotFound."""
+    """Return the ids of the token's sites, or only the requested one (`only`); raises NotFound."""
     return tokens.site_ids_of(token) if only is None else [site_of(token, only).pk]
 
 
 def actor_of(token: ApiToken) -> Actor:
-    """Return who acts, as the history of orders names them."""
+    """Return the caller's name for the history of orders."""
     return api_client(token.name)

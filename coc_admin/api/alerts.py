@@ -1,7 +1,7 @@
-"""Open alerts, in the figures of the token's site alone.
+"""Open alerts, with figures of the token's site only.
 
 The console's alerts count the orders of all sites. A site must not learn of another one's orders,
-so alerts with figures use the site's own here, and are left out where it has none.
+so alerts with figures use the site's own here, and are left out if it has none.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The API put together: its operations, its refusals, its document."""
+"""The API as a whole: its operations, refusals and document."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _not_valid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 @api.exception_handler(HttpError)
 def _not_readable(request: HttpRequest, error: HttpError) -> HttpResponse:
-    # What the parser of bodies raises comes wrapped in one of these.
+    # Django-ninja wraps errors of the body parser in one of these.
     cause = error.__cause__
     return problems.answer(cause if isinstance(cause, ApiProblem) else ApiProblem(error.message))
 
@@ -95,7 +95,7 @@ def _not_found(request: HttpRequest, error: Http404) -> HttpResponse:
 
 
 def _path(location: Iterable[int | str]) -> str:
-    """Return where in the input a fault is: `limit`, `scopeData.orders[2]`."""
+    """Return the path of a fault in the input: `limit`, `scopeData.orders[2]`."""
     source, *rest = location
     if source == "body" or (len(rest) > 1 and source == "query"):
         rest = rest[1:]  # the name of our own parameter

@@ -18,15 +18,15 @@ from coc_admin.api.problems import (
 from orders import strict_json
 from orders.errors import Problem
 
-# Bodies of every call but the placing of orders.
+# Bodies of all calls except placing orders.
 MOST_BYTES = 64 * 1024
 
 
 def read(request: HttpRequest, *, limit: int) -> bytes:
     """Return the body of `request`, of at most `limit` bytes.
 
-    Raises NotJson, LengthRequired, BodyTooLarge (by the length that is claimed, or by what comes)
-    or ApiProblem.
+    Raises NotJson, LengthRequired, BodyTooLarge (by the declared or the actual length) or
+    ApiProblem.
     """
     charset = (request.content_params or {}).get("charset", "utf-8").lower()
     if request.content_type != "application/json" or charset not in ("utf-8", "utf8"):
@@ -46,7 +46,7 @@ def read(request: HttpRequest, *, limit: int) -> bytes:
 
 
 class StrictParser(Parser):
-    """Reads bodies for django-ninja: small, JSON, no member twice, no text that cannot be stored.
+    """Reads bodies for django-ninja: small JSON, no repeated members, only storable text.
 
     Its exceptions become answers: see coc_admin.api.app.
     """

@@ -1,4 +1,4 @@
-"""The OpenAPI document as a page of the console: no script, and nothing from another host."""
+"""The OpenAPI document as a page of the console: no scripts, and nothing from another host."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class PlainDocs(DocsBase):
     """Renders the document on the server."""
 
     def render_page(self, request: HttpRequest, api: NinjaAPI, **kwargs: Any) -> HttpResponse:
-        """Return the page."""
+        """Return the rendered page."""
         document = api.get_openapi_schema()
         schemas: dict[str, Schema] = document["components"]["schemas"]
         context = {

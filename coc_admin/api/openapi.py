@@ -20,7 +20,7 @@ SECURITY = "BearerToken"
 _PROBLEM = {"$ref": "#/components/schemas/ProblemAnswer"}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
-# Status: what it means in every operation that may answer it.
+# The meaning of a status in every operation that may return it.
 _REFUSALS = {
     400: "The request is not valid; problems names each field.",
     401: "No valid token.",
@@ -44,7 +44,7 @@ _CONFLICTS = {
 
 
 def complete(document: Any) -> Any:
-    """Return the document of django-ninja with placing orders, refusals and files added."""
+    """Return django-ninja's document plus placing orders, refusals and files."""
     schemas = document["components"]["schemas"]
     _add_answer_of_placement(schemas)
     schemas["ProblemAnswer"] = ProblemAnswer.model_json_schema()
@@ -69,7 +69,7 @@ def complete(document: Any) -> Any:
 
 
 def _add_answer_of_placement(schemas: dict[str, Any]) -> None:
-    """Add what only `placeOrder` answers: django-ninja does not know of it."""
+    """Add the special answers of `placeOrder`, which django-ninja does not know."""
     answer = OrderAnswer.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(answer.pop("$defs", {}))
     schemas["OrderAnswer"] = answer

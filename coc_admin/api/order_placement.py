@@ -1,6 +1,6 @@
 """`POST /api/v1/sites/{siteId}/orders`: the storefront places an order.
 
-A plain view, beside the other operations: it takes the body as it came, byte for byte.
+A plain view, unlike the other operations, because it takes the body unchanged, byte for byte.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Orders: reading them, their export status, cancelling."""
+"""Orders: read them, change their export status, cancel them."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from reconciliation.reservation import release
 
 router = Router(tags=["Orders"])
 
-# A page ends early when its orders have more lines than this together.
+# A page ends early if its orders together have more lines than this.
 MOST_ITEMS = 5_000
-# ... or were sent with more characters than this.
+# ... or were sent with more characters than this
 MOST_CHARACTERS = 8_000_000
 
 SiteId = Annotated[str, Path(alias="siteId")]
@@ -158,7 +158,7 @@ def change_order(
 
 
 def _order(site: Site, order_no: str) -> Order:
-    """Return the order; raises NotFound, also for what can be no order number."""
+    """Return the order; raises NotFound, also for an invalid order number."""
     found = None
     if is_plain(order_no) and len(order_no) <= 50:
         found = Order.objects.filter(site=site, order_no=order_no).first()

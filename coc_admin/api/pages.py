@@ -1,4 +1,4 @@
-"""Pages of the API's lists, and the query parameters that a call knows."""
+"""Pages of the API's lists, and the known query parameters of a call."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ T = TypeVar("T", bound=Model)
 
 
 class Paged(Protocol):
-    """Filters of a list, with the page that is wanted."""
+    """Filters of a list, and the requested page."""
 
     limit: Any
     cursor: Any
 
 
 def page_of(keyset: Keyset, rows: QuerySet[T], filters: Paged) -> Page[T]:
-    """Return the page of `rows` that `filters` ask for; one query. Raises InvalidRequest."""
+    """Return the requested page of `rows`; one query. Raises InvalidRequest."""
     try:
         return keyset.page(rows, filters.cursor or "", size=filters.limit, strict=True)
     except BadCursor:
@@ -32,8 +32,9 @@ def page_of(keyset: Keyset, rows: QuerySet[T], filters: Paged) -> Page[T]:
 
 
 def refuse_unknown(request: HttpRequest, filters: BaseModel | None = None) -> None:
-    """Raise InvalidRequest for a query parameter that nobody knows: a filter with a typing error
-    would be answered with everything.
+    """Raise InvalidRequest for an unknown query parameter.
+
+    A misspelt filter would otherwise return everything.
     """
     known = set(type(filters).model_fields) if filters is not None else set()
     unknown = sorted(set(request.GET) - known)

@@ -39,7 +39,7 @@ class ApiProblem(Exception):
 
 
 class InvalidRequest(ApiProblem):
-    """Something in the path, the query or the body cannot be; `problems` names each by its path."""
+    """The path, the query or the body is invalid; `problems` names each fault by its path."""
 
     type = "invalid-request"
 
@@ -70,7 +70,7 @@ class Unauthenticated(ApiProblem):
 
 
 class Forbidden(ApiProblem):
-    """The token is valid and is not allowed to do this; `scopes` would be, any one of them."""
+    """The token is valid but lacks a scope; any one of `scopes` would be enough."""
 
     status = 403
     type = "scope-missing"
@@ -81,7 +81,7 @@ class Forbidden(ApiProblem):
         self.scopes = list(scopes)
 
     def members(self) -> dict[str, Any]:
-        """Return the scopes, of which one is required."""
+        """Return the scopes; one of them is required."""
         return {"scopes": self.scopes}
 
     def headers(self) -> dict[str, str]:
@@ -90,7 +90,7 @@ class Forbidden(ApiProblem):
 
 
 class NotFound(ApiProblem):
-    """It does not exist, or belongs to a site that is not the token's: both look alike."""
+    """It does not exist, or belongs to another site than the token's; both look alike."""
 
     status = 404
     type = "not-found"
@@ -98,7 +98,7 @@ class NotFound(ApiProblem):
 
 
 class BodyTooLarge(ApiProblem):
-    """The body is longer than this call takes."""
+    """The body exceeds the limit of this call."""
 
     status = 413
     type = "body-too-large"
@@ -136,7 +136,7 @@ class NotJson(ApiProblem):
 
 
 class Unavailable(ApiProblem):
-    """It cannot be done at the moment, through no fault of the caller."""
+    """Not possible at the moment, through no fault of the caller."""
 
     status = 503
     type = "unavailable"
@@ -224,7 +224,7 @@ class ApiAnswersMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Answer 503 when the database is away or too busy: the caller should come again."""
+        """Answer 503 if the database is unavailable or too busy, so that the caller tries again."""
         if not request.path_info.startswith(ROOT):
             return None
         if not isinstance(error, OperationalError | InterfaceError | LedgerChanged):
@@ -242,7 +242,7 @@ class ApiAnswersMiddleware:
         )
 
 
-# Data is no page: a browser that is led to it may load nothing for it, and show it in no frame.
+# Data is not a page: a browser may load nothing for it, and show it in no frame.
 _DATA_TYPES = ("application/json", PROBLEM_TYPE)
 _OF_DATA = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",

@@ -1,4 +1,4 @@
-"""Daily reports: which there are, and their files."""
+"""Daily reports: the list, and their files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the API answers of reconciliations, and what it takes to start one."""
+"""The API's answers about reconciliations, and the request to start one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Reconciliations: starting one, looking at them.
+"""Reconciliations: start one, read them.
 
-A token sees the runs that may touch its sites, with the orders of these alone, and starts runs of
-its sites alone.
+A token sees the runs that may touch its sites, with only these sites' orders, and starts runs only
+for its sites.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _NEEDS = {Scope.ORDERS: "orders", Scope.RUN_FAILURES: "run", Scope.SKU: "sku"}
 
 
 class RunNotStarted(ApiProblem):
-    """A reconciliation cannot start; `active` is the one under way, if that is why."""
+    """A reconciliation can't start; `active` is the open run, if that is why."""
 
     status = 409
     type = "run-refused"
@@ -53,7 +53,7 @@ class RunNotStarted(ApiProblem):
         self._active = active
 
     def members(self) -> dict[str, Any]:
-        """Return the run under way, or null."""
+        """Return the open run, or null."""
         return {"activeRun": self._active}
 
 
@@ -160,7 +160,7 @@ def _counts(page: list[Run], site_ids: Collection[str]) -> dict[int, dict[str, i
 
 
 def _scope_data(site_ids: Sequence[str], body: RunRequest) -> dict[str, Any]:
-    """Return what narrows the scope, the token's sites always. Raises InvalidRequest."""
+    """Return the scope's fields, always with the token's sites. Raises InvalidRequest."""
     given = body.scopeData.model_dump(exclude_none=True)
     needed = _NEEDS.get(body.scope)
     if needed and needed not in given:
@@ -180,7 +180,7 @@ def _scope_data(site_ids: Sequence[str], body: RunRequest) -> dict[str, Any]:
 
 
 def _order_ids(site_ids: Sequence[str], numbers: list[str]) -> list[int]:
-    """Return the orders with these numbers; a number that several sites use names all of them."""
+    """Return the orders with these numbers; a number used by several sites means all of them."""
     found = Order.objects.filter(site__in=site_ids, order_no__in=numbers)
     known = list(found.values_list("order_no", "pk"))
     names = {number for number, _ in known}

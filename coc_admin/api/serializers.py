@@ -1,10 +1,8 @@
-"""Types that calls of the API share, and what they take of orders.
+"""Types that calls of the API share, and the order columns they need.
 
-Each thing that the API answers is defined once: orders in `orders.serializers` and
-`orders.documents`, the others beside their call. The OpenAPI document is made of these definitions.
-
-Member names are those of the API. Quantities and amounts are JSON numbers, moments are ISO 8601 in
-UTC with milliseconds.
+Each type is defined once: orders in `orders.serializers` and `orders.documents`, the others beside
+their call. The OpenAPI document is generated from these definitions. Member names are those of the
+API. Quantities and amounts are JSON numbers, times are ISO 8601 in UTC with milliseconds.
 """
 
 from __future__ import annotations
@@ -43,14 +41,14 @@ def _in_our_time(value: datetime) -> datetime:
 
 
 def _written_out(value: object) -> object:
-    """Return a date that is written out; a number would count as seconds since 1970."""
+    """Return a date given as text; a number would count as seconds since 1970."""
     if isinstance(value, str) and not _ISO_DAY.match(value):
         raise ValueError("use a date as 2026-02-02")
     return value
 
 
 _ISO_DAY = re.compile(r"\A\d{4}-\d{2}-\d{2}", re.ASCII)
-# The members named date would hide the type.
+# Members named date would hide the type.
 Day = Annotated[date, BeforeValidator(_written_out)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_our_time)]
 Limit = Annotated[int, Field(ge=1, le=MOST_ROWS, description="Rows of one page.")]

@@ -1,4 +1,4 @@
-"""Where things stand for the sites of a token."""
+"""Connection and backlog for the sites of a token."""
 
 from __future__ import annotations
 

@@ -19,12 +19,12 @@ View = Callable[..., HttpResponseBase]
 
 @csrf_exempt
 def not_found(request: HttpRequest) -> HttpResponse:
-    """Answer for every address under /api/ that is none."""
+    """Answer every unknown address under /api/."""
     return problems.answer(problems.NotFound("There is nothing under this address."))
 
 
 def _by_method(post: View, others: View) -> View:
-    """Return the view that has POST answered by `post` and every other method by `others`."""
+    """Return a view that sends POST to `post` and every other method to `others`."""
 
     @csrf_exempt
     def view(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
@@ -47,7 +47,7 @@ def _patterns() -> tuple[list[Any], str, str]:
         return order(request, **kwargs | {"orderNo": f"{kwargs['orderNo']}/cancel"})
 
     def cancel_by_method(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        """Answer other methods than POST: an order's number may end in /cancel."""
+        """Answer methods other than POST: an order number may end in /cancel."""
         response = order_named_so(request, **kwargs)
         if request.method == "PATCH" and response.status_code in (400, 404):
             return HttpResponseNotAllowed(["GET"])
@@ -55,7 +55,7 @@ def _patterns() -> tuple[list[Any], str, str]:
 
     first = [
         path("sites/<siteId>/orders", _by_method(place, views["list_orders"])),
-        # An order number may hold any character, and so may end in /cancel.
+        # An order number may contain any character, so it may end in /cancel.
         path(
             "sites/<siteId>/orders/<path:orderNo>/cancel",
             _by_method(views["cancel_order"], cancel_by_method),

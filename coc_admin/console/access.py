@@ -1,4 +1,4 @@
-"""Access to pages: every view of the console declares it with one decorator."""
+"""Access to pages: every console view declares it with one decorator."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ READ_AND_POST = ("GET", "HEAD", "POST")
 def console_page(
     permission: str, *, methods: Sequence[str] = READ, every_site: bool = False
 ) -> Callable[[View], View]:
-    """Let a view be called with `methods`, by people who are signed in and have `permission`.
+    """Allow a view with `methods` for people who are signed in and have `permission`.
 
-    With `every_site` only by those who see every site: what it does concerns all of them. Others
-    are sent to sign in, or get the 403 page. The view carries `console_permission`, so that a test
-    can find a page without a rule.
+    `every_site` limits it to people who see every site, for actions that concern all of them.
+    Others must sign in, or get the 403 page. The view carries `console_permission`, so a test can
+    find a page without a rule.
     """
 
     def decorate(view: View) -> View:
@@ -61,12 +61,12 @@ def console_page(
 
 
 def person_of(request: HttpRequest) -> User:
-    """Return the person behind a request that `console_page` has let through."""
+    """Return the person behind a request that passed `console_page`."""
     return cast(User, request.user)
 
 
 def not_allowed(request: HttpRequest, methods: Sequence[str]) -> HttpResponseBase:
-    """Return the page for an address that takes other methods only."""
+    """Return the page for an address that only accepts other methods."""
     page = render_to_string("405.html", request=request)
     return HttpResponseNotAllowed(list(methods), page)
 
@@ -74,7 +74,8 @@ def not_allowed(request: HttpRequest, methods: Sequence[str]) -> HttpResponseBas
 def page_to_show(address: str) -> str:
     """Return path and query of an address if they lead to a page, or "".
 
-    It never leads to another host, to sign-in or sign-out, or to addresses that only take forms.
+    The result never leads to another host, to sign-in or sign-out, or to addresses that only accept
+    forms.
     """
     try:
         parts = urlsplit(address)
@@ -94,7 +95,7 @@ def page_to_show(address: str) -> str:
 def _sign_in(request: HttpRequest, methods: Sequence[str]) -> HttpResponseBase:
     """Send a page to the sign-in page; a live fragment must send its whole page there.
 
-    A person who pressed a button returns to its page and reads that nothing was done.
+    A person who pressed a button returns to its page, which says that nothing was done.
     """
     if "HX-Request" in request.headers:
         shown = page_to_show(request.headers.get("HX-Current-URL", ""))

@@ -1,4 +1,4 @@
-"""Lines of the audit log that views write: the person and the time are those of the request."""
+"""Audit log entries written by views: person and time come from the request."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def record(
     detail: Mapping[str, object] = {},
     reason: str = "",
 ) -> AuditEntry:
-    """Append what the person behind `request` did, in the caller's transaction.
+    """Append an action of the person behind `request`, in the caller's transaction.
 
-    See `audit_log.append`, which services call.
+    Services call `audit_log.append` instead.
     """
     return audit_log.append(
         actor=actor_of(request),
@@ -35,6 +35,6 @@ def record(
 
 
 def actor_of(request: HttpRequest) -> Actor:
-    """Return the person behind `request`; the name is empty for one who is not signed in."""
+    """Return the person behind `request`; the name is empty without sign-in."""
     user = getattr(request, "user", None)
     return person(user.get_username() if user is not None and user.is_authenticated else "")

@@ -1,4 +1,4 @@
-"""Lines of a chart as coordinates of an SVG that is 100 wide and 100 high."""
+"""Lines of a chart as coordinates of an SVG, 100 wide and 100 high."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def polyline(values: Sequence[int], *, highest: int) -> str:
 
 
 def rounded_up(value: int) -> int:
-    """Return the next number from `value` up that reads well on an axis: 1, 2, 5 or 10 times 10."""
+    """Return the round number at or above `value`: 1, 2 or 5 times a power of ten."""
     size = 1
     while size * 10 <= value:
         size *= 10

@@ -1,4 +1,4 @@
-"""Which columns of a list a person sees: a part of its address, and so of a saved view."""
+"""The columns of a list: part of its address, and so of a saved view."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 PARAMETER = "col"
-# The parameters of the page that is shown, not of the list.
+# Parameters of the current page, not of the list.
 _OF_THE_PAGE = (PARAMETER, "cursor", "done", "told")
 
-# Those that may be left out, in their order; the others are always there.
+# Optional columns in their order; all others are always shown.
 OF_DESK: Mapping[str, Any] = {
     "promised": _("Promised"),
     "value": _("Value"),
@@ -41,21 +41,21 @@ _UNUSUAL_OF_ORDERS = ("customer", *_UNUSUAL)
 
 
 class ColumnsField(forms.MultipleChoiceField):
-    """The columns that an address names; none means the usual ones."""
+    """The columns named by an address; none means the default ones."""
 
     def __init__(self, known: Mapping[str, Any]) -> None:
         super().__init__(choices=known.items, required=False)
         self.known = known
 
     def validate(self, value: Any) -> None:
-        """Take any: what is no column is left out where it is read."""
+        """Accept any value: unknown columns are ignored when read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
     """The columns of a page: `shown` by name, and all that can be chosen with their labels.
 
-    `kept` are the other parameters of the address, which a choice leaves as they are.
+    A choice keeps the other parameters of the address, `kept`.
     """
 
     shown: frozenset[str]
@@ -65,7 +65,7 @@ class Columns:
 
 
 def columns_of(request: HttpRequest, known: Mapping[str, Any]) -> Columns:
-    """Return the columns that the address of a list asks for; without any, the usual ones."""
+    """Return the columns in the address of a list, by default the usual ones."""
     unusual = _UNUSUAL if known is OF_DESK else _UNUSUAL_OF_ORDERS
     usual = frozenset(name for name in known if name not in unusual)
     shown = frozenset(request.GET.getlist(PARAMETER)) & known.keys() or usual

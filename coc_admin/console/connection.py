@@ -1,4 +1,4 @@
-"""Forcing the connection offline and releasing it, each with a reason."""
+"""Force the connection offline and release it, each with a reason."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 
 from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.formats import format_time
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.frame import frame_of
-from orders.actors import person
 from orders.models import Site
 from reconciliation import connection
 from reconciliation.models import ConnectionState, PlannedOutage
@@ -29,7 +29,7 @@ def force(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             changed = connection.force_offline(
-                actor=person(request.user.get_username()),
+                actor=actor_of(request),
                 reason=form.cleaned_data["reason"],
                 now=timezone.now(),
             )
@@ -57,7 +57,7 @@ def release(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             ended = planned.release(
-                actor=person(request.user.get_username()),
+                actor=actor_of(request),
                 reason=form.cleaned_data["reason"],
                 now=timezone.now(),
             )

@@ -1,4 +1,4 @@
-"""Numbers, money and times as people read them."""
+"""Numbers, money and times in the form for people."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _STEPS = (
 
 
 def format_quantity(value: Decimal | int | None) -> str:
-    """Return a quantity without needless zeros: `1,200`, `2.5`; a dash for none."""
+    """Return a quantity without trailing zeros: `1,200`, `2.5`; a dash for none."""
     if value is None:
         return "–"
     exact = f"{Decimal(value):f}"
@@ -48,7 +48,7 @@ def format_quantity(value: Decimal | int | None) -> str:
 
 @lru_cache(maxsize=4096)
 def _grouped(exact: str, language: str | None) -> str:
-    """Return digits as the language groups them; a list shows the same few hundreds of times."""
+    """Return digits with the language's grouping; cached, because a list repeats a few hundred."""
     return str(number_format(Decimal(exact), use_l10n=True, force_grouping=True))
 
 
@@ -63,7 +63,7 @@ def format_money(value: Decimal | None, currency: str) -> str:
 
 
 def format_amounts(value: Mapping[str, Decimal]) -> str:
-    """Return amounts by currency, those of zero left out; a dash for none: `5.00 EUR, 3.00 USD`."""
+    """Return amounts by currency, without zeros; a dash for none: `5.00 EUR, 3.00 USD`."""
     amounts = [format_money(amount, code) for code, amount in value.items() if amount > 0]
     return ", ".join(amounts) or "–"
 
@@ -72,7 +72,7 @@ def format_cost(orders: int, units: Decimal, value: Mapping[str, Decimal]) -> st
     """Return a number of orders with their units and money: `2 orders · 3 units · 5.00 EUR`."""
     many = ngettext("%(number)s order", "%(number)s orders", orders)
     words = [many % {"number": format_quantity(orders)}]
-    # Units are not known of what an earlier version settled and people have rescued since.
+    # Units are unknown for orders that an earlier version settled and that were rescued since.
     if units > 0:
         lots = ngettext("%(units)s unit", "%(units)s units", 1 if units == 1 else 2)
         words.append(lots % {"units": format_quantity(units)})
@@ -87,7 +87,7 @@ def _amount(value: Decimal, language: str | None) -> str:
 
 
 def price_to_type(value: Decimal | None) -> str:
-    """Return a price as a field takes it: two decimals (more only if it has them), nothing else."""
+    """Return a price as a field accepts it: two decimals (more only if needed), nothing else."""
     return "" if value is None else f"{value:.{_decimals(value)}f}"
 
 
@@ -96,7 +96,7 @@ def _decimals(value: Decimal) -> int:
 
 
 def format_time(value: datetime, *, seconds: bool = False) -> str:
-    """Return a time in the zone of the reader to the minute, or to the second."""
+    """Return a time in the reader's zone to the minute, or to the second."""
     moment = timezone.localtime(value)
     clock = f"{moment:%H:%M:%S}" if seconds else f"{moment:%H:%M}"
     return f"{format_day(moment)}, {clock} {format_zone(moment)}"
@@ -114,7 +114,7 @@ def _day(value: date, language: str | None) -> str:
 
 
 def format_zone(moment: datetime) -> str:
-    """Return the short name of the zone of `moment`: `UTC`, `CET`; `UTC-03` where it has none."""
+    """Return the short name of the zone of `moment`: `UTC`, `CET`; `UTC-03` if it has none."""
     name = moment.tzname() or ""
     return f"UTC{name}" if name[:1] in ("+", "-") else name
 

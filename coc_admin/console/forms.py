@@ -1,4 +1,4 @@
-"""Forms of the console; each turns what came from the browser into checked values."""
+"""Forms of the console; each turns browser input into checked values."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ReasonForm(forms.Form):
 
 
 class SettleForm(ReasonForm):
-    """How a shortfall was secured outside: a reference that others can follow, and why."""
+    """How a shortfall was covered elsewhere: a reference for others, and why."""
 
     reference = forms.CharField(
         max_length=100,
@@ -89,8 +89,8 @@ class _Period(forms.DateField):
         )
 
 
-class _Amount(forms.DecimalField):
-    """A value of a filter, as exact as order totals are."""
+class AmountField(forms.DecimalField):
+    """An amount of 0 or more, as exact as order totals; may be empty."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -105,8 +105,8 @@ class _Amount(forms.DecimalField):
 class OrderFilterForm(forms.Form):
     """Filters of the order list.
 
-    A state, site, sorting or place in the list that makes no sense is left out. With any other
-    mistake (`has_mistakes`) nothing is found: everything would be no answer to it.
+    An invalid state, site, sorting or place in the list is ignored. Any other mistake
+    (`has_mistakes`) finds nothing, since a full list would not answer it.
     """
 
     state = forms.CharField(required=False, max_length=20)
@@ -128,8 +128,8 @@ class OrderFilterForm(forms.Form):
         strip=True,
         error_messages={"max_length": gettext_lazy("Use at most 100 characters.")},
     )
-    value_from = _Amount()
-    value_to = _Amount()
+    value_from = AmountField()
+    value_to = AmountField()
     outage = forms.ModelChoiceField(Outage.objects.all(), required=False)
     zone = forms.ChoiceField(
         choices=[
@@ -160,12 +160,12 @@ class OrderFilterForm(forms.Form):
 
     @property
     def has_mistakes(self) -> bool:
-        """Whether something was asked for that cannot be answered."""
+        """Whether a filter has a mistake, so that nothing can be found."""
         return not self.errors.keys() <= {"state", "site", "zone", "sort", "cursor"}
 
 
 class StockFilterForm(forms.Form):
-    """Filters of the inventory list; a list that is none of `lists` is left out."""
+    """Filters of the inventory list; a list outside `lists` is ignored."""
 
     list = forms.ModelChoiceField(InventoryList.objects.all(), required=False)
     sku = forms.CharField(
@@ -194,7 +194,7 @@ class StockFilterForm(forms.Form):
 
     @property
     def has_mistakes(self) -> bool:
-        """Whether something was asked for that cannot be answered."""
+        """Whether a filter has a mistake, so that nothing can be found."""
         return not self.errors.keys() <= {"list"}
 
 
@@ -211,7 +211,7 @@ class ReportFilterForm(forms.Form):
 
 
 class ScopeForm(forms.Form):
-    """Which orders a rerun takes: a scope and what narrows it."""
+    """The orders of a rerun: a scope and its fields."""
 
     scope = forms.ChoiceField(choices=Scope.choices, required=False)
     site = forms.ModelChoiceField(Site.objects.all(), required=False)
@@ -230,7 +230,7 @@ class ScopeForm(forms.Form):
         self.fields["list"].queryset = access.permitted_lists()  # type: ignore[attr-defined]
 
     def clean_scope(self) -> Scope:
-        """Return the scope; everything waiting if none is named."""
+        """Return the scope; by default everything waiting."""
         return Scope(self.cleaned_data["scope"] or Scope.MISSING)
 
     def clean_order(self) -> Sequence[int]:
@@ -258,7 +258,7 @@ class ScopeForm(forms.Form):
 
     @property
     def scope_data(self) -> dict[str, Any]:
-        """Return what narrows the scope, as reconciliation.runs wants it."""
+        """Return the scope's fields, in the form for reconciliation.runs."""
         values: dict[str, Any] = self.cleaned_data
         data: dict[str, Any] = {}
         if self.sites is not None:
@@ -274,9 +274,9 @@ class ScopeForm(forms.Form):
 
     @property
     def sites(self) -> tuple[str, ...] | None:
-        """The sites whose orders are taken (None: every one): the one named, or those shown now.
+        """The sites to take orders from (None: all): the one named, or those shown now.
 
-        Chosen orders may be of any site that the person sees.
+        Selected orders may belong to any site the person sees.
         """
         values = self.cleaned_data
         if values.get("site"):
@@ -287,12 +287,12 @@ class ScopeForm(forms.Form):
 
     @property
     def site_id(self) -> str:
-        """The site that the whole rerun is for; empty if it is for more."""
+        """The only site of the rerun; empty if there are several."""
         return self.sites[0] if self.sites is not None and len(self.sites) == 1 else ""
 
     @property
     def query(self) -> dict[str, str]:
-        """Return the fields that name the same orders again, whichever site is chosen then."""
+        """Return the fields that name the same orders again, whatever site is chosen later."""
         values = self.cleaned_data
         scope: Scope = values["scope"]
         named = {"scope": scope.value, "site": self.site_id}
@@ -324,6 +324,6 @@ class ScopeForm(forms.Form):
             return _("Order %(number)s") % {"number": made_visible(order.order_no)}
         if scope == Scope.ORDERS:
             chosen = len(values["order"])
-            told = ngettext("%(number)s chosen order", "%(number)s chosen orders", chosen)
-            return told % {"number": chosen}
+            text = ngettext("%(number)s chosen order", "%(number)s chosen orders", chosen)
+            return text % {"number": chosen}
         return str(scope.label)

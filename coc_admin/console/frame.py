@@ -1,4 +1,4 @@
-"""The frame around every page: navigation, banner, bell, and how soon to look again."""
+"""The frame around every page: navigation, banner, bell, and the refresh interval."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ class NavItem:
     url: str
     icon: str
     current: bool
-    # The key that leads there after `g`; none for a few.
+    # pressed after `g` it opens the page; a few have none
     key: str
 
 
 @dataclass(frozen=True, slots=True)
 class NavGroup:
-    """Entries that serve one task."""
+    """Entries for one task."""
 
     label: str
     items: tuple[NavItem, ...]
 
 
-# label, icon, URL name, permission (None: who may enter the back office)
+# label, icon, URL name, permission (None: people who may enter the back office)
 _GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str, str | None], ...]], ...] = (
     (
         _("Work"),
@@ -88,7 +88,7 @@ _GROUPS: tuple[tuple[Any, tuple[tuple[Any, str, str, str | None], ...]], ...] = 
 )
 
 
-# Lists whose entry opens the person's first view; links elsewhere open the whole list.
+# Lists that open the person's first view from the navigation; other links open the whole list.
 _WITH_VIEWS = ("desk", "orders")
 _FIRST_VIEW = "?view=first"
 _KEYS = {
@@ -117,12 +117,12 @@ class Frame:
 
     @property
     def access(self) -> SiteAccess:
-        """Which sites the person sees, and which one is chosen."""
+        """The person's sites, and the chosen one."""
         return site_access(self._request)
 
     @property
     def sees_every_site(self) -> bool:
-        """Whether the person may do what concerns all sites."""
+        """Whether the person may do things that concern all sites."""
         return not self.access.is_limited
 
     @property
@@ -132,7 +132,7 @@ class Frame:
 
     @property
     def zone_name(self) -> str:
-        """The time zone in which this page shows times."""
+        """The time zone of the times on this page."""
         return timezone.get_current_timezone_name()
 
     @cached_property
@@ -142,7 +142,7 @@ class Frame:
 
     @cached_property
     def status(self) -> status.Status:
-        """The summary of the sites that are shown now."""
+        """The summary of the sites shown now."""
         return status.summary(sites=self.access.site_ids)
 
     @property
@@ -153,7 +153,7 @@ class Frame:
 
     @cached_property
     def banner(self) -> Banner | None:
-        """What must be said on every page while the connection is not online."""
+        """The message on every page while the connection is not online."""
         if self.connection.state == ConnectionState.ONLINE:
             return None
         has_token = Order.objects.exists() or set_up.has_token()
@@ -175,7 +175,7 @@ class Frame:
 
     @cached_property
     def limits(self) -> list[SiteLimits]:
-        """What each of the shown sites takes while orders cannot be reserved."""
+        """The orders that each shown site accepts while it cannot reserve."""
         since = self.status.offline_since
         return limits_of(self.access.shown_sites, offline_since=since, now=timezone.now())
 
@@ -190,7 +190,7 @@ class Frame:
 
     @property
     def alerts_are_urgent(self) -> bool:
-        """Whether one of them needs action."""
+        """Whether any of them needs action."""
         return Priority.ACTION in self._alert_priorities
 
     @cached_property
@@ -201,23 +201,23 @@ class Frame:
 
     @property
     def guide_url(self) -> str:
-        """Where the guide explains this page."""
+        """The guide's section about this page."""
         match = self._request.resolver_match
         return guide.address_of((match and match.url_name) or "")
 
     @cached_property
     def table_form(self) -> str:
-        """What the person downloads tables as, one of orders.tables.Form."""
+        """The person's format for table downloads, one of orders.tables.Form."""
         return preferred_form(self._request).value
 
     @property
     def csv_form(self) -> str:
-        """Which CSV the person downloads: their language's, unless they chose that of programs."""
+        """The person's format for CSV: their language's, unless they chose the one for programs."""
         return Form.CSV.value if self.table_form == Form.CSV else Form.CSV_LOCAL.value
 
     @cached_property
     def live_seconds(self) -> int:
-        """Seconds until a visible page should look again: fewer while something moves."""
+        """Seconds until a visible page refreshes: fewer while the state is changing."""
         if self.connection.state != ConnectionState.ONLINE:
             return BUSY_SECONDS
         return BUSY_SECONDS if Run.objects.filter(state__in=ACTIVE_RUNS).exists() else QUIET_SECONDS
@@ -250,7 +250,7 @@ class Frame:
 
 
 def frame_of(request: HttpRequest) -> Frame:
-    """Return the frame of `request`, the same one however often it is asked for."""
+    """Return the frame of `request`; cached on the request."""
     frame: Frame | None = getattr(request, "coc_frame", None)
     if frame is None:
         frame = Frame(request)

@@ -23,24 +23,24 @@ _NAMES = {
     "schedule": gettext_lazy("schedule"),
     "sweep": gettext_lazy("sweep"),
 }
-# As `str` of a PlannedOutage.
+# The text of a PlannedOutage.
 _WINDOW = re.compile(r"planned outage (\d+)")
 
 
 class Done(Protocol):
-    """A row that says who did something."""
+    """A row with the name of the person or job that acted."""
 
     actor_kind: str
     actor: str
 
 
 def job_name(name: str) -> str:
-    """Return the name of a job in the active language; one that is not known stays as it is."""
+    """Return the name of a job in the active language; an unknown one stays unchanged."""
     if window := _WINDOW.fullmatch(name):
         return _("planned outage %(number)s") % {"number": window[1]}
     return str(_NAMES.get(name, name))
 
 
 def who(row: Done) -> str:
-    """Return who did something: people and API clients by their names, jobs in words."""
+    """Return who acted: people and API clients by name, jobs in words."""
     return job_name(row.actor) if row.actor_kind == ActorKind.JOB else row.actor

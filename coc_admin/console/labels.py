@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -99,7 +100,7 @@ _TITLES = {
 
 
 def money_by_currency(waiting: Waiting) -> str:
-    """Return the value of what waits, each currency on its own."""
+    """Return the value of waiting orders, separately for each currency."""
     return ", ".join(format_money(value, code) for code, value in waiting.value.items())
 
 
@@ -108,14 +109,14 @@ def connection_banner(
 ) -> Banner | None:
     """Return the banner of a connection that is not online; None if it is.
 
-    `limits` are those of the sites that are shown. `has_token` is False in a new installation
-    where nobody can place an order yet.
+    `limits` are those of the shown sites. `has_token` is False in a new installation, where nobody
+    can place an order yet.
     """
     if status.connection == ConnectionState.ONLINE:
         return None
-    at_stake = _at_stake(status.waiting)
+    banner = partial(Banner, at_stake=_at_stake(status.waiting))
     if status.connection == ConnectionState.RECOVERING:
-        return Banner(
+        return banner(
             tone="info",
             icon="refresh",
             title=_("Omnichannel Inventory answers again; the backlog is being reconciled"),
@@ -124,68 +125,49 @@ def connection_banner(
                 "New orders are reserved live again. One that needs the same stock as a waiting"
                 " order queues behind it."
             ),
-            at_stake=at_stake,
             next_step=_("The oldest orders are reserved first. You do not need to do anything."),
         )
     works = acceptance_words(limits, now=now)
     if limits and not has_token:
         works = _("No API token may place orders: the storefront needs one.")
+    banner = partial(banner, tone="warn", since=status.since, works=works)
     if status.window is not None:
-        return Banner(
-            tone="warn",
+        return banner(
             icon="hand-stop",
             title=_("Planned outage (%(who)s: %(reason)s)")
             % {"who": status.window.owner, "reason": status.window.note},
-            since=status.since,
-            works=works,
-            at_stake=at_stake,
             next_step=_("It ends automatically at %(time)s.")
             % {"time": format_time(status.window.ends_at)},
         )
     if status.connection == ConnectionState.FORCED_OFFLINE:
-        return Banner(
-            tone="warn",
+        return banner(
             icon="hand-stop",
             title=_("Taken offline by %(who)s: %(reason)s")
             % {"who": status.forced_by or _("an operator"), "reason": status.reason},
-            since=status.since,
-            works=works,
-            at_stake=at_stake,
             next_step=_("The connection stays offline until an operator releases it."),
         )
+    banner = partial(banner, tone="bad", since=status.offline_since or status.since)
     if status.cause == OfflineCause.CONFIGURATION:
-        return Banner(
-            tone="bad",
+        return banner(
             icon="alert-triangle",
             title=_("Omnichannel Inventory refuses our credentials"),
-            since=status.offline_since or status.since,
-            works=works,
-            at_stake=at_stake,
             next_step=_(
                 "That is no outage: check the token address, the client id and the secret, and"
                 " restart the processes. The waiting orders are reserved then."
             ),
         )
     if status.cause == OfflineCause.NOT_SET_UP:
-        return Banner(
-            tone="bad",
+        return banner(
             icon="alert-triangle",
             title=_("Omnichannel Inventory has never answered with these settings"),
-            since=status.offline_since or status.since,
-            works=works,
-            at_stake=at_stake,
             next_step=_(
                 "A wrong address is likelier than an outage. Check COC_OCI_BASE_URL, the tenant"
                 " group id and the token address, and restart the processes."
             ),
         )
-    return Banner(
-        tone="bad",
+    return banner(
         icon="plug-connected-x",
         title=str(_TITLES.get(status.cause) or _("Omnichannel Inventory is offline")),
-        since=status.offline_since or status.since,
-        works=works,
-        at_stake=at_stake,
         next_step=_(
             "The connection is checked continuously. When OCI answers, the waiting orders are"
             " reserved automatically, oldest first."
@@ -233,8 +215,8 @@ def standing(
 ) -> Standing:
     """Return the state of `order` in words.
 
-    `waiting_before` counts the waiting orders captured earlier; `held` is what a failed order still
-    keeps off ATO, in units.
+    `waiting_before` counts the waiting orders captured earlier; `held` is the number of units that
+    a failed order still keeps off ATO.
     """
     if order.needs_review_since:
         return Standing(

@@ -1,4 +1,4 @@
-"""Which sites take orders while Omnichannel Inventory is away, and for how long, in words."""
+"""Which sites accept orders while Omnichannel Inventory is away, and for how long, in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A choice among hundreds: Django's widget renders a template for each of its options."""
+"""A fast choice among hundreds: Django's widget renders a template for each option."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from django.utils.safestring import SafeString
 
 
 class LongSelect(forms.Select):
-    """A select without groups, whose options are written at once."""
+    """A select without groups that writes its options at once."""
 
     def render(
         self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None
     ) -> SafeString:
-        """Return the element as Django's widget does."""
+        """Return the same element as Django's widget."""
         chosen = set(self.format_value(value))
         options = format_html_join(
             "\n",

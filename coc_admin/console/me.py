@@ -1,4 +1,4 @@
-"""What belongs to the person: the site chosen at the top, how pages look, password and sessions."""
+"""The person's own settings: chosen site, display, password and sessions."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from coc_admin.models import Profile
 from coc_admin.personal import zone_names
 from orders.tables import Form
 
-# These name a site, or a place in a list of the site that was shown before.
+# Parameters of the previous site: the site itself, or a place in one of its lists.
 _OF_THE_OLD_SITE = ("site", "cursor", "holds")
 
 
 class PreferencesForm(forms.Form):
-    """How pages look to one person."""
+    """Display settings of one person."""
 
     time_zone = forms.ChoiceField(
         required=False,
@@ -83,7 +83,7 @@ def me(request: HttpRequest) -> HttpResponse:
 
 @console_page("orders.view_order", methods=("POST",))
 def sign_out_elsewhere(request: HttpRequest) -> HttpResponse:
-    """End every session of the person but this one."""
+    """End all other sessions of the person."""
     ended = people.sign_out_everywhere(
         actor=person_of(request),
         user_id=person_of(request).pk,
@@ -91,17 +91,17 @@ def sign_out_elsewhere(request: HttpRequest) -> HttpResponse:
         reason="",
         now=timezone.now(),
     )
-    said = ngettext(
+    text = ngettext(
         "You were signed out in %(number)d other place.",
         "You were signed out in %(number)d other places.",
         ended,
     ) % {"number": ended}
-    messages.success(request, said if ended else _("You were not signed in anywhere else."))
+    messages.success(request, text if ended else _("You were not signed in anywhere else."))
     return redirect("me")
 
 
 class _PasswordChange(auth.PasswordChangeView):
-    """A new password; every other session of the person ends with it."""
+    """A new password; ends all other sessions of the person."""
 
     template_name = "console/me_password.html"
     success_url = reverse_lazy("me")
@@ -120,7 +120,7 @@ class _PasswordChange(auth.PasswordChangeView):
             return wait_page(request, refusal.seconds)
 
     def form_invalid(self, form: Any) -> HttpResponse:
-        """Count a wrong old password like one that was tried to sign in."""
+        """Count a wrong old password like one at sign-in."""
         if form.has_error("old_password", "password_incorrect"):
             note_failure(
                 self.request,
@@ -131,8 +131,8 @@ class _PasswordChange(auth.PasswordChangeView):
         return super().form_invalid(form)
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Store the password with a line of the audit log, and keep this session."""
-        # The hash takes its time, and may have to wait; no lock is held meanwhile.
+        """Store the password with an audit log entry, and keep this session."""
+        # Hashing takes time, and may have to wait; no lock is held meanwhile.
         user = form.save(commit=False)
         with transaction.atomic():
             User.objects.filter(pk=user.pk).update(password=user.password)
@@ -156,7 +156,7 @@ change_password = console_page("orders.view_order", methods=READ_AND_POST)(
 
 @console_page("orders.view_order", methods=("POST",))
 def choose_site(request: HttpRequest) -> HttpResponse:
-    """Keep the site that lists show from now on, and go back to the page."""
+    """Choose the site that lists show from now on, and return to the page."""
     wanted = request.POST.get("site", "")
     if wanted and wanted not in {site.pk for site in site_access(request).sites}:
         raise Http404
@@ -165,12 +165,12 @@ def choose_site(request: HttpRequest) -> HttpResponse:
 
 
 def _page_to_show(request: HttpRequest) -> str:
-    """Return the page to go back to, without what belongs to the old site; home if it is none."""
+    """Return the page to go back to, without parameters of the old site; home if there is none."""
     given = request.POST.get("next", "")
     safe = url_has_allowed_host_and_scheme(
         given, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    # Without the slash it would be taken for the name of a page.
+    # Without the slash it would be read as the name of a page.
     if not safe or not given.startswith("/"):
         return reverse("home")
     parts = urlsplit(given)

@@ -1,9 +1,8 @@
-"""What pages say about a practice outage: its banner, and why none can begin."""
+"""Texts about a practice outage: its banner, and why none can begin."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -54,11 +53,6 @@ def refusal_words(refusal: Refusal) -> str:
     if more > 0:
         names = _("%(lists)s and %(more)s more") % {"lists": names, "more": more}
     return str(_REFUSALS[refusal.why]) % {"names": names}
-
-
-def all_refusal_words(refusals: Sequence[Refusal]) -> list[str]:
-    """Return a sentence for each reason."""
-    return [refusal_words(one) for one in refusals]
 
 
 def as_practice(banner: Banner, state: ConnectionState, window: PlannedOutage | None) -> Banner:

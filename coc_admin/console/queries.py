@@ -1,4 +1,4 @@
-"""What the console's lists read: filters, pages, and counts for a page of rows at once."""
+"""Queries of the console's lists: filters, pages, and counts for a page of rows at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_COUNTED = 10_000
 MOST_CUSTOMERS = 1_000
 MOST_FOUND = 1_000
 
-# Value in the URL, label, and whether the oldest come first (what waits for somebody).
+# value in the URL, label, and whether the oldest come first (states that wait for a person)
 ORDER_STATES = (
     ("all", _("All"), False),
     ("waiting", _("Waiting"), True),
@@ -32,7 +32,7 @@ ORDER_STATES = (
     ("reserved", _("Reserved"), False),
     ("cancelled", _("Cancelled"), False),
 )
-# By the value in the URL; equal ones by the sequence of their capture.
+# By the value in the URL; equal values in order of capture.
 ORDER_SORTS = {
     "newest": Keyset(Column("captured_at", datetime, True), Column("id", descending=True)),
     "oldest": Keyset(Column("captured_at", datetime), Column("id")),
@@ -54,7 +54,7 @@ SORT_COLUMNS = {
 
 
 def orders_in_state(state: str) -> QuerySet[Order]:
-    """Return the orders of one of ORDER_STATES; all of them for a value that is none."""
+    """Return the orders of one of ORDER_STATES; all of them for an unknown value."""
     orders = Order.objects.all()
     if state == "waiting":
         return orders.waiting()
@@ -78,15 +78,15 @@ def with_customer(orders: QuerySet[Order], text: str) -> QuerySet[Order]:
     first = list(known.filter(fit).values_list("pk", flat=True)[: MOST_CUSTOMERS + 1])
     if len(first) <= MOST_CUSTOMERS:
         return orders.filter(pk__in=first)
-    # So many that a walk through the list meets them all the time.
+    # So many matches that a walk through the list finds them quickly.
     return orders.alias(customer_name=CUSTOMER_NAME, customer_email=CUSTOMER_EMAIL).filter(fit)
 
 
 def search_orders(orders: QuerySet[Order], text: str, *, sites: Collection[str]) -> QuerySet[Order]:
-    """Narrow to the order with that number (one a site), to those with that SKU, or else to those
-    whose number or customer holds the text: the newest 1,000 of them.
+    """Narrow to the order with that number (one per site), that SKU, or else that text.
 
-    Only numbers of `sites` count, so other sites' order numbers are not disclosed.
+    The text matches a number or customer, among the newest 1,000 matches. Only numbers of `sites`
+    count, so other sites' order numbers are not disclosed.
     """
     # Naming the sites lets the unique index (site, order number) answer.
     numbered = Q(site__in=sites, order_no=text)
@@ -99,7 +99,7 @@ def search_orders(orders: QuerySet[Order], text: str, *, sites: Collection[str])
 
 
 def page_of_orders(orders: QuerySet[Order], *, cursor: str, sort: str) -> Page[Order]:
-    """Return the page at `cursor`, by one of ORDER_SORTS; what is no cursor is the start."""
+    """Return the page at `cursor`, by one of ORDER_SORTS; an invalid cursor means the start."""
     return ORDER_SORTS[sort].page(orders.select_related("site"), cursor, size=PAGE)
 
 
@@ -109,9 +109,9 @@ def sorted_orders(orders: QuerySet[Order], sort: str) -> QuerySet[Order]:
 
 
 def count_up_to(rows: QuerySet[Any], *, of_customer: bool = False) -> tuple[int, bool]:
-    """Return how many there are, at most 10,000, and whether there are more.
+    """Return the number of orders, at most 10,000, and whether there are more.
 
-    At most 1,000 `of_customer`: the names of many orders are read to count those that fit.
+    At most 1,000 if filtered `of_customer`, because counting matches reads many names.
     """
     most = MOST_CUSTOMERS if of_customer else MOST_COUNTED
     number = rows.order_by()[: most + 1].count()
@@ -133,5 +133,5 @@ def counts_of_runs(
 
 
 def short_of(counts: dict[str, int]) -> int:
-    """Return how many orders of a run did not get everything."""
+    """Return how many orders of a run were not fully reserved."""
     return counts.get(EntryState.PARTIAL, 0) + counts.get(EntryState.NOTHING, 0)

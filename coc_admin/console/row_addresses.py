@@ -1,4 +1,4 @@
-"""Addresses of the pages that the rows of a list lead to."""
+"""Addresses linked from the rows of a list."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ _SAMPLE = 987_654_321_987_654_321
 
 
 def address_maker(name: str) -> Callable[[int], str]:
-    """Return what gives the address of the page `name` by a key.
+    """Return a function from a key to the address of the page `name`.
 
-    Looking an address up takes longer than showing a cell of a table; here it is done once for all
-    rows.
+    Resolving an address takes longer than showing a table cell; here it is done once for all rows.
     """
     before, after = reverse(name, args=[_SAMPLE]).split(str(_SAMPLE))
     return lambda key: f"{before}{key}{after}"
 
 
 def filtered_maker(request: HttpRequest, name: str, parameter: str) -> Callable[[str], str]:
-    """Return what gives the address of a list by the value of `parameter`.
+    """Return a function from a value of `parameter` to the address of a filtered list.
 
-    The other filters stay as they are in the address of `request`; the list restarts.
+    The other filters in the address of `request` stay; the list restarts.
     """
     path, query = reverse(name), request.GET.copy()
     query.pop("cursor", None)

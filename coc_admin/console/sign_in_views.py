@@ -1,4 +1,4 @@
-"""Signing in and out, and choosing a password by a link, each with a line in the audit log."""
+"""Sign in, sign out, and choose a password by a link, each with an audit log entry."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from coc_admin.console.access import not_allowed, page_to_show
 
 
 def wait_page(request: HttpRequest, seconds: int) -> HttpResponse:
-    """Return the answer with the time to wait after wrong passwords."""
+    """Return the page with the time to wait after wrong passwords."""
     context = {"seconds": seconds, "minutes": -(-seconds // 60)}
     answer = render(request, "registration/wait.html", context, status=429)
     answer["Retry-After"] = str(seconds)
@@ -33,9 +33,9 @@ def wait_page(request: HttpRequest, seconds: int) -> HttpResponse:
 def note_failure(
     request: HttpRequest, tried: limits.Attempt, *, name: str, action: str = "session.refused"
 ) -> None:
-    """Count a wrong password, and note it in the audit log if it is time for a line again.
+    """Count a wrong password, with an audit log entry if one is due.
 
-    A database that is too slow for this keeps nobody waiting.
+    A slow database delays nobody here.
     """
     try:
         with counts.bounded(write=True):
@@ -56,7 +56,7 @@ class SignIn(views.LoginView):
     redirect_authenticated_user = True
 
     def get_redirect_url(self, request: HttpRequest | None = None) -> str:
-        """Return the page that was wanted; nothing for an address that only takes forms."""
+        """Return the requested page; empty for an address that only accepts forms."""
         return page_to_show(super().get_redirect_url())
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -74,7 +74,7 @@ class SignIn(views.LoginView):
             return wait_page(request, refusal.seconds)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        """Sign in, note it, and remember the browser."""
+        """Sign in, log it, and remember the browser."""
         answer = super().form_valid(form)
         detail = {"address": self._tried.address}
         audit.record(
@@ -85,7 +85,7 @@ class SignIn(views.LoginView):
         return answer
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        """Count the try and note it. A form without name or password was no try."""
+        """Count and log the attempt. A form without name or password does not count."""
         name = form.cleaned_data.get("username")
         if name is not None and form.cleaned_data.get("password"):
             note_failure(self.request, self._tried, name=name)
@@ -93,21 +93,21 @@ class SignIn(views.LoginView):
 
 
 class SignOut(views.LogoutView):
-    """Signing out; POST alone."""
+    """Signing out; POST only."""
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Answer that this address has no page."""
         return not_allowed(request, ("POST",))
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Note who leaves, and sign out."""
+        """Log who leaves, and sign out."""
         if request.user.is_authenticated:
             audit.record(request=request, action="session.signed_out", target="session")
         return super().post(request, *args, **kwargs)
 
 
 class SetPassword(views.PasswordResetConfirmView):
-    """Choosing a password by a link that works once; a disabled person's does not."""
+    """Choose a password by a link that works once; links of disabled people don't work."""
 
     template_name = "registration/set_password.html"
     success_url = reverse_lazy("login")
@@ -119,13 +119,13 @@ class SetPassword(views.PasswordResetConfirmView):
         return user if user is not None and user.is_active else None
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Keep the password, and note that it was chosen."""
-        # The hash takes its time, and may have to wait; no lock is held meanwhile.
+        """Store the password, and log that it was chosen."""
+        # Hashing takes time, and may have to wait; no lock is held meanwhile.
         was = form.user.password
         user = form.save(commit=False)
         with transaction.atomic():
             if not User.objects.filter(pk=user.pk, password=was).update(password=user.password):
-                # The link was used meanwhile.
+                # Another request has used the link meanwhile.
                 self.validlink = False
                 return self.render_to_response(self.get_context_data())
             audit.record(

@@ -1,4 +1,4 @@
-"""Heads of a list that sort it: which sorts a column has, and which one the page shows."""
+"""Sortable headings of a list: the sorts of each column, and the current one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """The two sorts of a column, by their values in the URL; the first one is tried first."""
+    """The two sorts of a column, by their values in the URL; the first one is the first click."""
 
     first: str
     second: str
-    # Whether the first one is ascending, as `aria-sort` calls it.
+    # Whether the first sort is ascending, as in `aria-sort`.
     is_ascending: bool = True
 
     def direction(self, sort: str) -> str:
@@ -23,13 +23,13 @@ class Column:
         return "ascending" if (sort == self.first) == self.is_ascending else "descending"
 
     def next(self, sort: str) -> str:
-        """Return the sort that a click leads to."""
+        """Return the sort that a click selects."""
         return self.second if sort == self.first else self.first
 
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """The heads of one page: its columns, the words for each sort, and the present sort."""
+    """The headings of one page: its columns, the words for each sort, and the current sort."""
 
     columns: Mapping[str, Column]
     words: Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""A believable shop's products, made from word lists of our own."""
+"""Products of a believable shop, made from our own word lists."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def products() -> list[Product]:
 
 
 def customer(number: int) -> dict[str, str]:
-    """Return the shopper of order `number`; nobody real."""
+    """Return the invented shopper of order `number`."""
     first = _FIRST_NAMES[number % len(_FIRST_NAMES)]
     last = _LAST_NAMES[number // len(_FIRST_NAMES) % len(_LAST_NAMES)]
     return {

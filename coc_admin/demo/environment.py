@@ -1,7 +1,7 @@
 """The environment of the demo: its own folder, database, key and inventory service.
 
-Django reads its settings once, so they are settled before: the command starts itself again in
-this environment (same process id, same parent).
+Django reads its settings once, so they must exist before: the command restarts itself in this
+environment (same process id, same parent).
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ def build(*, folder: Path, outer: Mapping[str, str]) -> dict[str, str]:
         "COC_OCI_CLIENT_ID": CLIENT_ID,
         "COC_OCI_CLIENT_SECRET": secrets.token_urlsafe(24),
         "COC_OCI_READ_LAG": str(READ_LAG_MS / 1000 + 1),
-        # What the console sends is to be seen in the log of the demo, and reaches nobody.
+        # E-mails of the console appear in the demo's log, and reach nobody.
         "EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend",
-        # A visitor does not wait twenty seconds for the first report.
+        # So that a visitor does not wait twenty seconds for the first report.
         "COC_MERGE_SECONDS": "3",
     }
 
 
 def free_port(wanted: int) -> int:
-    """Return `wanted` if nothing listens there, else a port that the system picks."""
+    """Return `wanted` if nothing listens there, else a free port."""
     for candidate in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -68,7 +68,7 @@ def free_port(wanted: int) -> int:
 
 
 def keep_secret_key(folder: Path) -> None:
-    """Write the key down, so that --keep finds sessions and queued tasks still valid."""
+    """Store the key, so that sessions and queued tasks stay valid with --keep."""
     path = folder / _KEY_FILE
     path.touch(mode=0o600)
     path.write_text(os.environ["SECRET_KEY"], encoding="utf-8")

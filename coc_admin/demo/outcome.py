@@ -1,4 +1,4 @@
-"""What came of the story: counts, alerts and files, and whether it is as it should be."""
+"""The outcome of the story: counts, alerts and files, and whether they are as planned."""
 
 from __future__ import annotations
 
@@ -30,37 +30,37 @@ def counts() -> dict[str, Counter[str]]:
 
 
 def lines(answers: Counter[str]) -> list[str]:
-    """Return what to print at the end of the story."""
-    told = ["", "What the shoppers were told:"]
-    told += [f"  {number:5d}  {answer}" for answer, number in sorted(answers.items())]
+    """Return the closing lines of the story."""
+    shown = ["", "What the shoppers were told:"]
+    shown += [f"  {number:5d}  {answer}" for answer, number in sorted(answers.items())]
     for site, states in sorted(counts().items()):
-        told.append(f"What became of the {states.total()} orders captured offline at {site}:")
-        told += [
+        shown.append(f"What became of the {states.total()} orders captured offline at {site}:")
+        shown += [
             f"  {states[state]:5d}  {state.label}" for state in ReservationState if states[state]
         ]
-    told.append("Open alerts:")
-    told += [f"  {alert.priority:6}  {alert.message}" for alert in lifecycle.open_alerts()]
-    told.append(f"Reports in {names.folder()}:")
-    told += [
+    shown.append("Open alerts:")
+    shown += [f"  {alert.priority:6}  {alert.message}" for alert in lifecycle.open_alerts()]
+    shown.append(f"Reports in {names.folder()}:")
+    shown += [
         f"  {names.name_of(day)}  ({day.order_count} orders)"
         for day in ReportDay.objects.order_by("site", "date", "report_type")
         if day.generated_at
     ]
-    return told
+    return shown
 
 
 def an_order_that_went_short() -> Order | None:
-    """Return an example: partially reserved if possible."""
+    """Return an example of a short order, preferably a partially reserved one."""
     short = Order.objects.oversold().filter(captured_offline=True)
     partial = short.filter(reservation_state=ReservationState.PARTIAL).first()
     return partial or short.first()
 
 
 def faults(*, every_outcome: bool) -> list[str]:
-    """Return the differences from the planned outcome; empty when there are none.
+    """Return the differences from the planned outcome; empty if there are none.
 
-    With `every_outcome` each of the three must have happened: the shop's own story sees to that,
-    real orders may not.
+    `every_outcome`: each of the three outcomes must occur, as in the shop's own story; in real
+    orders one may be missing.
     """
     total: Counter[str] = Counter()
     for states in counts().values():
@@ -81,11 +81,11 @@ def faults(*, every_outcome: bool) -> list[str]:
 def _broken_promises() -> list[str]:
     if "coc_check" not in get_commands():
         return []
-    told = io.StringIO()
+    output = io.StringIO()
     try:
-        call_command("coc_check", stdout=told, stderr=told)
+        call_command("coc_check", stdout=output, stderr=output)
     except (CommandError, SystemExit) as error:
         if isinstance(error, SystemExit) and not error.code:
             return []
-        return ["coc_check found broken promises:", *told.getvalue().splitlines(), str(error)]
+        return ["coc_check found broken promises:", *output.getvalue().splitlines(), str(error)]
     return []

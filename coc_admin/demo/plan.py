@@ -1,6 +1,6 @@
 """The plan of the demo: sites, stock, and orders before, during and after the outage.
 
-A plan is made before anything starts and never changes, so that a demo can be repeated.
+It is complete before anything starts and never changes, so that a demo can be repeated.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class DemoSite:
 
     @property
     def locations(self) -> tuple[str, ...]:
-        """Where the stock lies."""
+        """The locations of the stock."""
         return self.members or (self.list_id,)
 
 
@@ -46,7 +46,7 @@ class Stock:
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """One order in the shape of the API; without a creation date it is dated when it is sent."""
+    """One order in the shape of the API; without a creation date it gets the time of sending."""
 
     site_id: str
     payload: Mapping[str, Any]
@@ -59,7 +59,7 @@ class Posting:
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """What another channel takes: all units of a SKU that nobody holds, but `leave`."""
+    """Another channel's sale: all free units of a SKU except `leave`."""
 
     list_id: str
     locations: tuple[str, ...]
@@ -81,7 +81,7 @@ class Plan:
     notes: list[str] = field(default_factory=list)
 
     def ato(self) -> dict[tuple[str, str], int]:
-        """Return the units at the start by (list, SKU)."""
+        """Return the initial units by (list, SKU)."""
         units: Counter[tuple[str, str]] = Counter()
         for site in self.sites:
             for row in self.stock:
@@ -121,9 +121,9 @@ HOT_PER_SITE = 4
 Basket = list[tuple[Product, int]]
 
 
-def shop_plan(*, orders: int, seed: int = 7) -> Plan:
+def shop_plan(*, orders: int) -> Plan:
     """Return the plan of two sites; about `orders` orders, half of them during the outage."""
-    chance = random.Random(seed)  # noqa: S311 - a story, not a secret
+    chance = random.Random(7)  # noqa: S311 - a story, not a secret
     products = catalogue.products()
     hot = chance.sample(products, 2 * HOT_PER_SITE)
     hot_of = {US.id: hot[:HOT_PER_SITE], DE.id: hot[HOT_PER_SITE:]}
@@ -138,10 +138,10 @@ def shop_plan(*, orders: int, seed: int = 7) -> Plan:
     quarter = orders // 4
     during = baskets[quarter : 3 * quarter] + rush
     chance.shuffle(during)
-    told = [*baskets[:quarter], *during, *baskets[3 * quarter :]]
+    in_order = [*baskets[:quarter], *during, *baskets[3 * quarter :]]
     postings = [
         Posting(site.id, _payload(number, site, lines))
-        for number, (site, lines) in enumerate(told, start=1)
+        for number, (site, lines) in enumerate(in_order, start=1)
     ]
     return Plan(
         sites=[US, DE],
@@ -164,7 +164,7 @@ def _basket(chance: random.Random, products: list[Product]) -> Basket:
 
 
 def _rush(hot: Product, other: Product) -> list[Basket]:
-    # Seven units of a SKU of which two are left: the oldest gets its own, the last one nothing.
+    # Orders for seven units of a SKU with two left: the oldest is reserved, the last gets none.
     return [[(hot, 2)], [(hot, 3), (other, 1)], [(hot, 2)]]
 
 
@@ -179,7 +179,7 @@ def _shop_stock(products: list[Product], hot: list[Product], chance: random.Rand
 
 
 def _payload(number: int, site: DemoSite, lines: Basket) -> dict[str, Any]:
-    # Ten digits, as order numbers are configured in many shops.
+    # Ten digits, as in many shops.
     order_no = f"{number:010d}"
     return {
         "orderNo": order_no,
@@ -208,7 +208,7 @@ UK = DemoSite(
     currency=retail_csv.CURRENCY,
     members=("leeds", "bristol"),
 )
-# Of each of so many SKUs that sell best during the outage, another channel takes what it can.
+# Another channel takes what it can of this many SKUs, the best sellers during the outage.
 CONTESTED = 40
 
 
@@ -223,7 +223,7 @@ def replay_plan(path: Path) -> Plan:
         raise retail_csv.RetailFileError(f"{path} holds no order.{why}")
     postings = [Posting(UK.id, order.payload()) for order in found.orders]
     third = len(postings) // 3
-    # A file of few orders has at least one of them during the outage.
+    # A file of few orders has at least one order during the outage.
     end = max(2 * third, third + 1)
     wanted: Counter[str] = Counter()
     for order in found.orders[third:end]:
@@ -245,7 +245,7 @@ def replay_plan(path: Path) -> Plan:
 
 
 def _stock_for(demand: dict[str, int]) -> list[Stock]:
-    # Enough for the day and a little more; what goes short does so by the other channel.
+    # Enough for the day and a little more; shortages come from the other channel.
     rows = []
     for sku, units in sorted(demand.items()):
         enough = units + units // 10 + 2

@@ -27,13 +27,13 @@ from orders.models import InventoryList, ListType, MovementReason, Site
 
 STOCK_FILE = "stock.json"
 _MARK = ".coc-demo"
-# The roles are groups that a migration makes; see coc_admin.accounts.roles.
+# A migration creates the roles as groups; see coc_admin.accounts.roles.
 ROLES = ("viewer", "merchandiser", "operator", "administrator")
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A user of the demo and the password that is printed."""
+    """A user of the demo, and the password to print."""
 
     name: str
     password: str
@@ -41,9 +41,9 @@ class Login:
 
 
 def take_folder(folder: Path, *, keep: bool) -> TextIO:
-    """Make the folder this demo's own and, unless `keep`, empty. Raises NotReady.
+    """Reserve the folder for this demo and, unless `keep`, empty it. Raises NotReady.
 
-    The returned file holds the lock on the folder; it is to stay open as long as the demo runs.
+    The returned file holds the lock on the folder; keep it open while the demo runs.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = (folder.parent / f"{folder.name}.lock").open("w")
@@ -70,7 +70,7 @@ def write_stock(plan: Plan, folder: Path) -> Path:
 
 
 def make_users() -> list[Login]:
-    """Make one user per role with a new password, and return what to print."""
+    """Create one user per role with a new password; return the logins to print."""
     logins = []
     for role in ROLES:
         name = "admin" if role == "administrator" else role
@@ -85,7 +85,7 @@ def make_users() -> list[Login]:
 
 
 def make_sites(plan: Plan) -> None:
-    """Make the sites of the plan with their lists and the stock that OCI has at the start."""
+    """Create the sites of the plan with their lists and OCI's initial stock."""
     for site in plan.sites:
         stock, _ = InventoryList.objects.get_or_create(
             id=site.list_id,
@@ -123,10 +123,10 @@ def _learn_stock(plan: Plan, site: DemoSite) -> None:
 
 
 def make_tokens(plan: Plan) -> dict[str, str]:
-    """Make an API token with every scope for each site; return them by site."""
+    """Create an API token with every scope for each site; return them by site."""
     tokens = {}
     for site in plan.sites:
-        told = io.StringIO()
+        output = io.StringIO()
         name = f"storefront {timezone.now():%Y-%m-%d %H:%M:%S}"
         call_command(
             "create_api_token",
@@ -134,7 +134,7 @@ def make_tokens(plan: Plan) -> dict[str, str]:
             f"--site={site.id}",
             "--scope",
             *TokenScope.values,
-            stdout=told,
+            stdout=output,
         )
-        tokens[site.id] = told.getvalue().strip()
+        tokens[site.id] = output.getvalue().strip()
     return tokens

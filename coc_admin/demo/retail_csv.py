@@ -1,8 +1,8 @@
 """Orders from a CSV of invoice lines, as in the published data set *Online Retail*.
 
 Columns: InvoiceNo, StockCode, Description, Quantity, InvoiceDate (local time), UnitPrice,
-CustomerID, Country. Each line ends in exactly one place: an item of an order, or a refusal with
-its reason. Lines of one invoice need not stand together.
+CustomerID, Country. Each line ends in exactly one place: an item of an order, or a refusal with its
+reason. The lines of an invoice may be apart.
 
 What counts as an order line: a product code (five digits and perhaps letters), a whole quantity
 above 0 and a price of 0 or more. A price of 0 is legal: a gift takes stock like anything else.
@@ -45,11 +45,11 @@ _ORDER_NO = re.compile(r"[A-Za-z0-9-]{1,50}")
 
 
 class RetailFileError(Exception):
-    """The file can't be read; the message says what to do."""
+    """The file can't be read; the message gives the remedy."""
 
 
 class Reason(StrEnum):
-    """Why a line is no part of an order."""
+    """Why a line is not part of an order."""
 
     CANCELLATION = "cancellation"
     NOT_A_PRODUCT = "not a product"
@@ -59,7 +59,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One line that is no part of an order; `line` counts from 1, the heading included."""
+    """One line outside any order; `line` counts from 1, including the heading."""
 
     line: int
     invoice: str
@@ -136,7 +136,7 @@ class RetailFile:
     line_count: int  # without the heading
 
     def refused_by_reason(self) -> dict[Reason, int]:
-        """Return how many lines each reason took."""
+        """Return how many lines were refused for each reason."""
         return dict(Counter(refusal.reason for refusal in self.refusals))
 
     def demand(self) -> dict[str, int]:
@@ -148,7 +148,7 @@ class RetailFile:
         return dict(units)
 
     def product_names(self) -> dict[str, str]:
-        """Return the last non-empty name of each SKU ("" where there is none)."""
+        """Return the last non-empty name of each SKU ("" if there is none)."""
         names: dict[str, str] = {}
         for order in self.orders:
             for item in order.items:
@@ -157,7 +157,7 @@ class RetailFile:
 
 
 def load(path: Path) -> RetailFile:
-    """Read a .csv or .csv.gz file. Raises RetailFileError when it is no such file."""
+    """Read a .csv or .csv.gz file. Raises RetailFileError if it is neither."""
     try:
         if path.suffix == ".gz":
             with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as stream:
@@ -172,7 +172,7 @@ def load(path: Path) -> RetailFile:
 
 
 def parse(lines: Iterable[str]) -> RetailFile:
-    """Read CSV text with a heading. Raises RetailFileError when columns are missing."""
+    """Parse CSV text with a heading. Raises RetailFileError if columns are missing."""
     reader = csv.DictReader(lines)
     try:
         missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
@@ -238,6 +238,5 @@ def _parse_line(line: int, row: dict[str, Any]) -> Refusal | tuple[RetailOrder, 
 
 
 def _number(value: Decimal) -> int | float:
-    # The shortest text of a float of so few digits is the decimal itself, so JSON carries it
-    # exactly.
+    # A float with so few digits prints as the exact decimal, so JSON carries it exactly.
     return int(value) if value == value.to_integral_value() else float(value)

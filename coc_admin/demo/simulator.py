@@ -17,7 +17,7 @@ class SimulatorControl:
     def __init__(self, port: int) -> None:
         self.page = f"http://127.0.0.1:{port}/_sim/"
         self._session = requests.Session()
-        # A proxy of the surroundings is not to carry calls of this machine to itself.
+        # A configured proxy must not carry local calls.
         self._session.trust_env = False
 
     def is_up(self) -> bool:
@@ -29,23 +29,23 @@ class SimulatorControl:
         return True
 
     def fail(self, mode: str) -> None:
-        """Let every call meet a fault (`down`, `hang`, ...); `none` ends it."""
+        """Apply a fault (`down`, `hang`, ...) to every call; `none` ends it."""
         self._post("fault", {"mode": mode})
 
     def lag(self, milliseconds: int) -> None:
-        """Let figures lag behind reservations, as OCI's do (OCI contract 1.10)."""
+        """Make figures lag behind reservations, as OCI's do (OCI contract 1.10)."""
         self._post("settings", {"readLagMs": milliseconds})
 
     def sell(self, sale: Sale) -> int:
-        """Let another channel take what nobody holds, but `sale.leave`; return how many units."""
+        """Sell all free units except `sale.leave` to another channel; return how many."""
         (found,) = self._get(f"stock?sku={sale.sku}")["stock"]
         figures = found["groups"].get(sale.list_id) or found["locations"][sale.list_id]
         wanted = int(figures["ato"]) - sale.leave
         sold = 0
         for location in sale.locations:
             if wanted - sold > 0:
-                told = {"sku": sale.sku, "quantity": wanted - sold, "location": location}
-                sold += int(self._post("sell", told)["sold"])
+                body = {"sku": sale.sku, "quantity": wanted - sold, "location": location}
+                sold += int(self._post("sell", body)["sold"])
         return sold
 
     def _get(self, what: str) -> Any:

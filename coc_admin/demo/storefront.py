@@ -19,7 +19,7 @@ _TIMEOUT = 15.0
 
 
 class Storefront:
-    """Places orders at a steady pace and counts the answers."""
+    """Places orders at a steady rate and counts the answers."""
 
     def __init__(self, address: str, tokens: Mapping[str, str]) -> None:
         self._address = address
@@ -36,9 +36,9 @@ class Storefront:
         stop: threading.Event,
         each: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """Place `postings` in their order; `each` hears how many have been sent.
+        """Place `postings` in order; calls `each` with the number sent so far.
 
-        Calls overlap, as those of shoppers do, so a slow answer does not hold up the next order.
+        Calls overlap, like those of real shoppers, so a slow answer does not delay the next order.
         """
         began = time.monotonic()
         with ThreadPoolExecutor(_AT_ONCE) as pool:

@@ -1,4 +1,4 @@
-"""The story: orders, an outage, another channel, recovery, and what came of it."""
+"""The story: orders, an outage, another channel, recovery, and the outcome."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from reconciliation.runs.status import Status
 
 
 class StoryStopped(Exception):
-    """The visitor pressed Ctrl-C, or something that had to happen did not."""
+    """The visitor pressed Ctrl-C, or a required step did not happen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Orders a second while all is well, and how long to wait for what must happen (seconds)."""
+    """Orders per second in normal times, and the longest waits for required steps (seconds)."""
 
     per_second: float
-    # A connection that is lost again just after it came back stays lost for a minute.
+    # A connection lost again right after its return stays lost for a minute.
     patience: float = 180.0
 
 
 class Story:
-    """Plays one plan; every line carries the time since its beginning."""
+    """Plays one plan; every line shows the time since the beginning."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Story:
         self._began = time.monotonic()
 
     def run(self) -> None:
-        """Play it from beginning to end. Raises StoryStopped."""
+        """Play the plan from beginning to end. Raises StoryStopped."""
         plan = self._plan
         for note in plan.notes:
             self.say(note)
@@ -73,11 +73,11 @@ class Story:
         self.say("OCI goes down (the shop does not know yet)")
         began = time.monotonic()
         self._simulator.fail("down")
-        told = threading.Event()
+        noticed = threading.Event()
 
         def watch(_sent: int) -> None:
-            if not told.is_set() and status.summary().connection == ConnectionState.OFFLINE:
-                told.set()
+            if not noticed.is_set() and status.summary().connection == ConnectionState.OFFLINE:
+                noticed.set()
                 self.say(
                     f"the product has noticed, after {time.monotonic() - began:.1f} s: orders are "
                     "captured offline on the last known stock"
@@ -112,7 +112,7 @@ class Story:
 
     def _settle(self) -> None:
         self._wait("the backlog to be reconciled", self._is_drained)
-        # An order that came while the backlog was reconciled may have a run of its own.
+        # An order that arrived during the reconciliation may have its own run.
         for run in Run.objects.order_by("pk"):
             orders = sum(status.counts_of(run).values())
             self.say(f"run {run.pk} is over: {run.get_state_display()}, {orders} orders")

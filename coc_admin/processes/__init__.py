@@ -1,1 +1,1 @@
-"""Starts web, worker and monitor, starts them again when they end, and leaves nothing behind."""
+"""Start web, worker and monitor, restart them when they end, and leave nothing behind."""

@@ -1,4 +1,4 @@
-"""One supervised program: a process group of its own, with its output line by line."""
+"""One supervised program: its own process group, with its output line by line."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ Sink = Callable[[str, str], None]  # (name of the program, one line of its outpu
 class Program:
     """A program to start, and its name; `environment` is added to the supervisor's own.
 
-    `files` are descriptors that it inherits under the same numbers. A program that shows no signs
-    of life (`reconciliation.liveness`) says so with `beats`, and is not watched for silence.
+    `files` are descriptors that it inherits under the same numbers. `beats`: the program shows
+    signs of life (`reconciliation.liveness`); otherwise it is not watched for silence.
     """
 
     name: str
@@ -35,12 +35,12 @@ class Program:
 
 
 class Child:
-    """A running program. It leads a process group that ends with it, and with the supervisor."""
+    """A running program. Its process group ends with it, and with the supervisor."""
 
     def __init__(self, program: Program, sink: Sink) -> None:
         reader, writer = os.pipe()
         self._beats, beats = os.pipe()
-        # A supervisor that sleeps must keep nobody waiting, and nobody the supervisor.
+        # Neither the program nor the supervisor may block while the other one sleeps.
         os.set_blocking(self._beats, False)
         os.set_blocking(beats, False)
         try:
@@ -85,7 +85,7 @@ class Child:
         return self._process.pid
 
     def has_ended(self) -> bool:
-        """Whether the leader has ended. It stays unreaped, so that its id stays the group's."""
+        """Whether the leader has ended. It stays unreaped, so that its id still names the group."""
         if self._exit_code is not None:
             return True
         found = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -100,7 +100,7 @@ class Child:
         return list(liveness.read(bytes(found)))
 
     def terminate(self) -> None:
-        """Ask the program to end in good order."""
+        """Ask the program to end gracefully."""
         if not self.has_ended():
             # Not Popen.send_signal, which may reap the leader.
             os.kill(self.pid, signal.SIGTERM)
@@ -108,13 +108,13 @@ class Child:
     def end(self) -> int:
         """Kill whatever is left of the group, collect the leader, and return its exit code."""
         if self._exit_code is None:
-            # Nobody may be left; macOS says EPERM when only the dead leader is.
+            # The group may be empty; macOS reports EPERM if only the dead leader is left.
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
             self._exit_code = self._process.wait()
             os.close(self._lifeline)
             os.close(self._beats)
-            # The last lines may still be in the pipe; it has no writer any more.
+            # The last lines may still be in the pipe, which has no writer any more.
             self._pump.join(timeout=5)
         return self._exit_code
 

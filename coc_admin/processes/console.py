@@ -1,4 +1,4 @@
-"""Lines on the terminal, from several threads, each with the name of the program it is from."""
+"""Print lines on the terminal from several threads, each with its program's name."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
-# Lines that may wait for a terminal that is paused; later ones are dropped and counted.
+# Lines that may wait for a paused terminal; later ones are dropped and counted.
 MOST_WAITING = 10_000
 
 
 class Console:
     """Prints whole lines without making the programs wait for a slow reader.
 
-    A thread of its own writes: a paused terminal or a full pipe must not stop the programs, which
-    write their lines while they hold what others wait for. When nobody reads any more it goes on in
-    silence.
+    A separate thread writes: a paused terminal or a full pipe must not stop the programs, which may
+    hold locks while they write. Once nobody reads any more, it stops printing.
     """
 
     def __init__(self, descriptor: int = 1) -> None:
@@ -72,7 +71,7 @@ class Console:
                 self._write(text.encode("utf-8", "replace"))
 
     def _write(self, data: bytes) -> None:
-        # Not through sys.stdout: its lock, held by a thread that waits, would stop the end.
+        # Not through sys.stdout: a waiting thread may hold its lock and block the exit.
         while data:
             try:
                 data = data[os.write(self._descriptor, data) :]
@@ -81,7 +80,7 @@ class Console:
 
 
 class LogFolder:
-    """Keeps the output of each program in a file `NAME.log` of its own."""
+    """Stores the output of each program in its own file `NAME.log`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

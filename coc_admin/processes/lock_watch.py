@@ -1,7 +1,7 @@
-"""Who holds SQLite's write lock, read from the kernel's table of file locks (Linux).
+"""Find the process that holds SQLite's write lock, from the kernel's lock table (Linux).
 
-SQLite's own files are never opened here: closing one would drop all locks that this process holds
-on it (POSIX), and the supervisor has a connection of its own.
+This module never opens SQLite's own files: closing one would drop all locks of this process on it
+(POSIX), and the supervisor has its own connection.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from reconciliation.liveness import Stillness
 
 LOCKS = Path("/proc/locks")
 LOOK_SECONDS = 1.0
-# Writers wait for a moment all the time; the table shows one holder for longer when it is stuck.
+# Writers always wait for moments; a stuck holder stays in the table for longer.
 STUCK_SECONDS = 5.0
 REPEAT_SECONDS = 60.0
 # WAL_WRITE_LOCK in the -shm file, RESERVED_BYTE and SHARED_SIZE in the database file
@@ -29,14 +29,14 @@ _LAST_SHARED = 0x40000001 + 510
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The process that holds the write lock, and for how long it has committed nothing."""
+    """The process that holds the write lock, and how long it has committed nothing."""
 
     pid: int
     seconds: float
 
 
 class LockWatch:
-    """Finds the process that keeps others from writing to the database `file`."""
+    """Finds the process that blocks all other writers of the database `file`."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class LockWatch:
         self.holder: Holder | None = None
 
     def look(self) -> bool:
-        """Look again if a second has passed; return whether `holder` is new."""
+        """Check again if a second has passed; return whether `holder` is new."""
         now = self._clock()
         if now < self._next_look:
             return False
@@ -91,7 +91,7 @@ class LockWatch:
 def holder_of(file: Path) -> int | None:
     """Return the process that holds the write lock of the database `file`; None if none is seen.
 
-    0 stands for a process that is not visible from here, such as one of another container.
+    0 means a process that is invisible from here, for instance in another container.
     """
     try:
         lines = LOCKS.read_text().splitlines()
@@ -104,7 +104,7 @@ def holder_of(file: Path) -> int | None:
     )
     for line in lines:
         words = line.split()
-        # A waiting request stands behind an arrow and has one word more.
+        # A waiting request follows an arrow and has one more word.
         if len(words) != 8 or words[3] != "WRITE":
             continue
         pid, first = max(int(words[4]), 0), int(words[6])
@@ -124,7 +124,7 @@ def _is_file(identity: str, path: str, pid: int) -> bool:
     device, _, inode = identity.rpartition(":")
     if int(inode) != found.st_ino:
         return False
-    # Some file systems show stat another device than the kernel's table has (btrfs, overlayfs).
+    # On some file systems (btrfs, overlayfs) stat shows another device than the kernel's table.
     same = device == f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}"
     return same or processes.has_open(pid, path)
 

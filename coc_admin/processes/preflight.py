@@ -1,4 +1,4 @@
-"""Checks before the start; each fault is one line that says what to do."""
+"""Checks before the start; each fault is one line with the remedy."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from coc_admin.postgresql import pooler
 from orders import statement_limit
 from reconciliation.maintenance import schedules
 
-# Connections that wait to be accepted.
+# connections that may wait to be accepted
 BACKLOG = 1024
-# Any number will do that no other user of the database takes for its own advisory locks.
+# Any number that no other user of the database uses for its advisory locks.
 _MIGRATION_LOCK = 0x434F43
-# Seconds between two looks whether the one that migrates is through.
+# seconds between two checks whether the migrating process has finished
 _PAUSE = 0.2
 
 
 class NotReady(Exception):
-    """Something is missing; the message is one line for the person who starts the product."""
+    """A precondition is missing; the message is one line for the person who starts the product."""
 
 
 def check_settings() -> None:
@@ -48,7 +48,7 @@ def check_settings() -> None:
 def take_port(host: str, port: int) -> socket.socket:
     """Return a socket bound to `host`:`port`, for the web processes to share.
 
-    No client can connect before `listen`. Raises NotReady when the port is in use.
+    No client can connect before `listen`. Raises NotReady if the port is in use.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -62,7 +62,7 @@ def take_port(host: str, port: int) -> socket.socket:
 
 
 def listen(listener: socket.socket) -> None:
-    """Let connections wait for the web processes. Raises NotReady when another was faster."""
+    """Let connections queue for the web processes. Raises NotReady if the port is now in use."""
     host, port = listener.getsockname()[:2]
     try:
         listener.listen(BACKLOG)
@@ -79,7 +79,7 @@ def _port_is_not_free(host: str, port: int, error: OSError) -> NotReady:
 
 
 def check_folder(name: str, folder: Path) -> None:
-    """Raise NotReady unless files can be written in `folder`; it is made when missing."""
+    """Create the folder if needed; raise NotReady unless files can be written in it."""
     problem = folder_problem(folder)
     if problem:
         raise NotReady(
@@ -89,7 +89,7 @@ def check_folder(name: str, folder: Path) -> None:
 
 
 def folder_problem(folder: Path) -> str:
-    """Return why no file can be written in `folder` ("" when one can)."""
+    """Return why no file can be written in `folder` ("" if one can)."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -101,10 +101,10 @@ def folder_problem(folder: Path) -> str:
 def prepare_database() -> None:
     """Apply the migrations and repair the schedules. Raises NotReady without a database.
 
-    Files that every user could read are made private first.
+    First makes files private that every user could read.
     """
     private_files.tighten()
-    # Whatever it was opened for so far: a migration may take its time.
+    # Drop a connection with shorter time limits, because a migration may take long.
     connection.close()
     try:
         with statement_limit.acting_as(statement_limit.Kind.COMMAND):
@@ -146,13 +146,13 @@ def _only_migrator() -> Iterator[None]:
     if connection.vendor != "postgresql":
         yield
         return
-    # The lock is of a transaction, which a pooler gives a session of its own, and on a connection
-    # of its own, since migrations begin and end theirs.
+    # The lock belongs to a transaction, because a pooler gives each one its own session, and to a
+    # separate connection, because migrations begin and end their own transactions.
     guard = connection.copy()
     try:
         while not _locks(guard):
-            # Who waits inside a statement has a snapshot, and an index that is built online by the
-            # one that migrates waits for all of these to end.
+            # A process that waits inside a statement has a snapshot, and an online index build in
+            # the migrating process waits for all snapshots to end.
             time.sleep(_PAUSE)
         yield
     finally:
@@ -163,7 +163,7 @@ def _locks(guard: BaseDatabaseWrapper) -> bool:
     guard.ensure_connection()
     guard.set_autocommit(False)
     with guard.cursor() as cursor:
-        # It has nothing else to do until the migrations are through.
+        # It has nothing else to do until the migrations are finished.
         cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_MIGRATION_LOCK])
         mine = bool(cursor.fetchone()[0])
@@ -173,7 +173,7 @@ def _locks(guard: BaseDatabaseWrapper) -> bool:
 
 
 def prepare_static_files() -> None:
-    """Collect the static files when the collected ones are missing or older than their sources."""
+    """Collect the static files if they are missing or older than their sources."""
     if not static_files_are_stale():
         return
     try:

@@ -11,16 +11,16 @@ _MOST_CHARACTERS = 160
 
 
 def state(pid: int) -> str:
-    """Return the letter that ps shows for the state (T: stopped, Z: ended); "" for no process."""
+    """Return the state letter of ps for the process (T: stopped, Z: ended); "" if there is none."""
     try:
-        # The command's name stands in brackets and may hold anything.
+        # The command's name is in brackets and may contain any character.
         return (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
     except (OSError, IndexError):
         return "" if PROC.joinpath("self").exists() else _ask_ps(pid, "stat=")[:1]
 
 
 def command(pid: int) -> str:
-    """Return the command line, shortened; "" if it cannot be seen."""
+    """Return the command line, shortened; "" if it is not visible."""
     try:
         raw = (PROC / str(pid) / "cmdline").read_bytes().decode("utf-8", "replace")
         text = raw.rstrip("\0").replace("\0", " ")
@@ -46,7 +46,7 @@ def is_stopped(pid: int) -> bool:
 
 
 def has_open(pid: int, path: str) -> bool:
-    """Whether the process has opened the file at `path`; no if that cannot be seen (Linux only)."""
+    """Whether the process has opened the file at `path`; False if not visible (Linux only)."""
     real = os.path.realpath(path)
     try:
         return any(os.path.realpath(link) == real for link in (PROC / str(pid) / "fd").iterdir())

@@ -15,11 +15,11 @@ from coc_admin.web_server import handover
 
 NAMES = ("web", "worker", "monitor")
 
-# SQLite has one writer at a time, so a second process only adds waiting; PostgreSQL takes a
-# process a core. Measured, see docs/adr.
+# SQLite has one writer at a time, so a second process only adds waiting; PostgreSQL supports one
+# process per core. Measured, see docs/adr.
 SQLITE_THREADS = 12
 POSTGRESQL_THREADS = 4
-# As many pages are worked on at a time, and so ask the database.
+# Pages in progress at a time, each of which queries the database.
 CONSOLE_THREADS = 4
 
 
@@ -29,38 +29,38 @@ def uses_sqlite() -> bool:
 
 
 def lock_watch(say: Callable[[str], None]) -> LockWatch | None:
-    """Return the watch for SQLite's write lock; None with another database."""
+    """Return the watch for SQLite's write lock; None for other databases."""
     return (
         LockWatch(Path(settings.DATABASES["default"]["NAME"]), say=say) if uses_sqlite() else None
     )
 
 
 def web_workers() -> int:
-    """Return how many web processes to start: the setting, or what suits the database."""
+    """Return how many web processes to start: the setting, or the default for the database."""
     if settings.COC_WEB_WORKERS:
         return int(settings.COC_WEB_WORKERS)
     return 1 if uses_sqlite() else os.cpu_count() or 1
 
 
 def web_threads() -> int:
-    """Return how many requests one web process works on at a time."""
+    """Return how many requests one web process handles at a time."""
     if settings.COC_WEB_THREADS:
         return int(settings.COC_WEB_THREADS)
     return SQLITE_THREADS if uses_sqlite() else POSTGRESQL_THREADS
 
 
 def console_threads() -> int:
-    """Return how many requests the console process works on at a time."""
+    """Return how many requests the console process handles at a time."""
     return int(settings.COC_CONSOLE_THREADS) or CONSOLE_THREADS
 
 
 def web(listener: int) -> list[Program]:
     """Return the web processes, which share the bound socket with the descriptor `listener`.
 
-    And the console process, which answers what does not take orders. The supervisor keeps the
-    sockets open: a client that connects while a process restarts waits in its queue.
+    The list includes the console process, which answers everything except orders. The supervisor
+    keeps the sockets open: a client that connects during a restart waits in the queue.
     """
-    # Both stay open as long as the supervisor lives: nothing else refers to them.
+    # Both stay open for the life of the supervisor, because nothing else refers to them.
     outer, inner = (end.detach() for end in handover.pair())
     command = (sys.executable, "-m", "coc_admin.web_server", str(listener), str(outer))
     console = (sys.executable, "-m", "coc_admin.web_server.console", str(inner))
@@ -73,15 +73,15 @@ def web(listener: int) -> list[Program]:
 
 
 def command(name: str, *arguments: str) -> Program:
-    """Return a management command as a program of that name.
+    """Return a management command as a program of the same name.
 
-    The supervisor has run the checks; they load every page, which worker and monitor never need.
+    The supervisor has run the checks, which load every page; worker and monitor never need those.
     """
     return Program(name, (sys.executable, str(ROOT / "manage.py"), *arguments, "--skip-checks"))
 
 
 def chosen(*, names: list[str], listener: int | None) -> list[Program]:
-    """Return the programs with these names, in the order in which they are started.
+    """Return the programs with these names, in starting order.
 
     `listener` is the descriptor of a bound socket; web needs it.
     """

@@ -1,10 +1,10 @@
-"""Leads one group of processes, and ends all of it when the supervisor dies.
+"""Leads one process group, and ends all of it when the supervisor dies.
 
 `python -m coc_admin.processes.shim LIFELINE COMMAND...`, started as the leader of a new session.
-LIFELINE is the reading end of a pipe whose only writer is the supervisor: whatever way the
-supervisor ends, the pipe ends with it. A death signal alone would not do, since it reaches the
-direct child and not the children that a worker cluster forks. This module imports nothing that
-is large, so that it starts at once.
+LIFELINE is the reading end of a pipe with the supervisor as its only writer: however the supervisor
+ends, the pipe ends too. A death signal alone is not enough, since it reaches the direct child but
+not the children that a worker cluster forks. This module imports nothing large, so that it starts
+at once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PR_SET_PDEATHSIG = 1
 def ask_death_signal(number: int) -> None:
     """Ask the kernel to send this process the signal `number` when its parent ends.
 
-    Linux only; elsewhere nothing happens, and the lifeline does the work alone.
+    Linux only; elsewhere only the lifeline works.
     """
     try:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
@@ -34,11 +34,11 @@ def ask_death_signal(number: int) -> None:
 
 
 def hold(lifeline: int, command: list[str]) -> int:
-    """Run `command` until it ends and return its exit code, as a shell would tell it.
+    """Run `command` until it ends and return its exit code, in the form of a shell.
 
-    SIGTERM is passed on to the command alone: the command ends its own children in good order.
-    When the lifeline ends, the whole group is killed, this process with it. It shows the supervisor
-    signs of life, since a program whose shim is stopped would outlive the supervisor.
+    SIGTERM goes only to the command, which ends its own children gracefully. When the lifeline
+    ends, the whole group is killed, including this process. It sends signs of life, since a program
+    with a stopped shim would outlive the supervisor.
     """
     beats = liveness.given_pipe()
     os.set_inheritable(lifeline, False)
@@ -56,7 +56,7 @@ def hold(lifeline: int, command: list[str]) -> int:
     for ignored in (signal.SIGINT, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
 
-    # What the supervisor passes on is inheritable, and nothing else here is.
+    # Descriptors passed by the supervisor are inheritable, and no others here.
     with subprocess.Popen(  # noqa: S603
         command, preexec_fn=_prepare_child, close_fds=False
     ) as child:

@@ -1,4 +1,4 @@
-"""Which process of a program has been silent for too long, judged by its beats alone."""
+"""Detect a process of a program that is silent for too long, only by its beats."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from coc_admin.processes import processes
 from reconciliation.liveness import Beat, Stillness
 
-# Until the first beat: imports of a machine under load.
+# Until the first beat: imports take long on a loaded machine.
 START_SECONDS = 120.0
 
 
@@ -23,7 +23,7 @@ class _Heard:
 class Silence:
     """Listens to one program. `group` is the id of its process group, and of the group's leader.
 
-    `patience` is how long a process that has beaten may be silent, in seconds. Time in which the
+    `patience` is how many seconds a process may be silent after a beat. Time in which the
     supervisor itself was stopped does not count (`Stillness`).
     """
 
@@ -38,11 +38,11 @@ class Silence:
         self._patience = patience
         self._clock = clock
         self._heard: dict[int, _Heard] = {}
-        # The leader only holds the group, so its beats say nothing of the program.
+        # The leader only holds the group, so its beats say nothing about the program.
         self._start: Stillness | None = Stillness(clock)
 
     def look(self, beats: Iterable[Beat]) -> str:
-        """Take new beats; return why the program must be replaced, or ""."""
+        """Read new beats; return why the program must be replaced, or ""."""
         for beat in beats:
             self._take(beat)
         for pid, heard in list(self._heard.items()):
@@ -58,7 +58,7 @@ class Silence:
         return ""
 
     def seconds(self, pid: int) -> float:
-        """Return for how long the process has been silent; 0 if it has never beaten."""
+        """Return how long the process has been silent; 0 if it has never beaten."""
         heard = self._heard.get(pid)
         return heard.stillness.seconds if heard is not None else 0.0
 

@@ -1,6 +1,6 @@
-"""Keeps a set of programs running, with back-off, until it is told to stop.
+"""Keep a set of programs running, with back-off, until told to stop.
 
-A program that ends is started again, and so is one of which a process has been silent for too long.
+Restarts programs that end, and programs with a process that is silent for too long.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from coc_admin.processes.lock_watch import Holder, LockWatch
 from coc_admin.processes.silence import Silence
 
 BACK_OFF_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
-# A program that ran this long before it ended is started again as if it were the first time.
+# After running this long, a program restarts with the shortest delay.
 HEALTHY_SECONDS = 60.0
 STOP_SECONDS = 8.0
 SILENT_SECONDS = 10.0
-# One of ours that runs and keeps the database locked: longer than any task may take.
+# How long one of our own processes may lock the database: longer than any task may take.
 HOLD_SECONDS = 75.0
 
 
@@ -39,11 +39,11 @@ class _Place:
 class Supervisor:
     """Starts and stops web, worker and monitor (or any programs) together.
 
-    `sink` gets each line of output with the name of its program, `say` the supervisor's own
-    lines. `stop` closes `listener` first, so that nobody connects to what is ending. A program of
-    which a process is silent for `silent_seconds` is replaced. `lock_watch` looks for the process
-    that keeps the database locked; one of ours is replaced after half of that time in silence, or
-    after `hold_seconds`. Not thread-safe except for `restart` and `is_locked_out`.
+    `sink` gets each line of output with the name of its program, `say` the supervisor's own lines.
+    `stop` closes `listener` first, so that no client connects to an ending program. A program with
+    a process silent for `silent_seconds` is replaced. `lock_watch` finds the process that keeps the
+    database locked; one of ours is replaced after half of that time in silence, or after
+    `hold_seconds`. Not thread-safe except for `restart` and `is_locked_out`.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Supervisor:
                 self._start(place)
 
     def step(self) -> None:
-        """Replace silent programs; restart ended ones after their waiting time."""
+        """Replace silent programs; restart ended ones after their delay."""
         with self._lock:
             if self._stopped:
                 return
@@ -122,7 +122,7 @@ class Supervisor:
             self.stop()
 
     def stop(self) -> None:
-        """End every program: asked first, killed after a few seconds. Safe to call again."""
+        """End every program: asked first, killed after a few seconds. Idempotent."""
         with self._lock:
             self._stopped = True
             if self._listener is not None:
@@ -146,7 +146,7 @@ class Supervisor:
         try:
             place.child = Child(place.program, self._sink)
         except OSError as error:
-            # No memory or no process number is left; the others go on.
+            # No memory or no process id is left; the others continue.
             place.start_at = self._clock() + BACK_OFF_SECONDS[2]
             self._say(
                 f"{place.program.name}: cannot be started ({(error.strerror or str(error)).lower()}"
@@ -172,7 +172,7 @@ class Supervisor:
             self._replace(place, why)
 
     def _judge(self, holder: Holder | None, watch: LockWatch) -> None:
-        """Replace the program whose process keeps the database locked; name a stranger."""
+        """Replace the program that keeps the database locked; report a foreign process."""
         place = self._place_of(holder.pid) if holder is not None else None
         if holder is None or place is not None:
             watch.note_release()

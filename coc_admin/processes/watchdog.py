@@ -1,9 +1,8 @@
 """Detects a worker cluster that is alive but does nothing.
 
-A cluster whose idle worker was killed can hold its queue's lock for good: every process lives and
-no task runs. Process states don't show that, so the supervisor checks progress instead: it
-queues a beat, and when neither the beat nor any other work has come within the patience, the
-cluster counts as wedged.
+A cluster with a killed idle worker can hold its queue's lock for good: every process lives and no
+task runs. Process states don't show that, so the supervisor checks progress: it queues a beat, and
+if neither the beat nor any other work arrives within the patience, the cluster counts as wedged.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ BEAT_EVERY_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Marks that move when the worker works; only a change of them counts, not their clock."""
+    """Marks that change when the worker works; only changes count, not the marks' clock."""
 
     beat_at: datetime | None
     work: object
 
 
 class Watchdog:
-    """Decides when a worker is wedged; `check` is to be called every second or so.
+    """Decides whether a worker is wedged; call `check` about every second.
 
     `progress` reads the marks, `nudge` queues a beat, `patience` is in seconds.
     """
@@ -47,7 +46,7 @@ class Watchdog:
         self._nudged_at = float("-inf")
 
     def check(self) -> bool:
-        """Return whether the worker is wedged; after a yes, waiting starts from the beginning."""
+        """Return whether the worker is wedged; after a yes, the wait starts again."""
         now = self._clock()
         self._look(now)
         if self._due_since is None:
@@ -65,7 +64,7 @@ class Watchdog:
         return False
 
     def excuse(self) -> None:
-        """Restart the waiting time: the missing progress is not the worker's fault."""
+        """Restart the wait: the missing progress is not the worker's fault."""
         if self._due_since is not None:
             self._due_since = self._clock()
 
@@ -75,7 +74,7 @@ class Watchdog:
         if seen is None or found.beat_at != seen.beat_at:
             self._due_since = None
         elif found.work != seen.work and self._due_since is not None:
-            # Busy, and the beat waits its turn behind the work.
+            # Busy: the beat waits behind the work.
             self._due_since = now
 
     def _ask(self, now: float) -> None:

@@ -1,4 +1,4 @@
-"""The watchdog's queries to the database and the queue."""
+"""The watchdog's queries on the database and the queue."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def read() -> Progress:
-    """Return the marks that move while a worker works: its beat, and batches of the active run."""
+    """Return the marks of a working worker: its beat, and batches of the active run."""
     seen = _look()
     return Progress(beat_at=seen["beat"], work=(seen["started"], seen["finished"]))
 
@@ -39,8 +39,8 @@ _look = Look(_questions)
 def nudge() -> None:
     """Queue a beat.
 
-    A SQLite that somebody keeps locked for as long as writing waits is no excuse: it may be the
-    worker, halted in the middle of a transaction, and then nobody can write until it is replaced.
+    A database locked for the whole write timeout is no excuse on SQLite: the lock may belong to the
+    worker, halted in a transaction, and nobody can write until it is replaced.
     """
     try:
         enqueue.soon("beat")
@@ -63,5 +63,5 @@ def is_wedged(watchdog: Watchdog) -> bool:
         watchdog.excuse()
         return False
     finally:
-        # The next look asks first whether the server is still there: it may have been restarted.
+        # The next check first asks whether the server is still there: it may have been restarted.
         connection.close_if_unusable_or_obsolete()

@@ -1,6 +1,6 @@
-"""The web server: waitress, which takes whole requests before a thread sees them, with limits.
+"""The web server: waitress with limits; threads get only complete requests.
 
-waitress reads requests and writes answers in one loop, and gives threads whole requests only. What
-is added here: a time limit for a request, bounds that hold when somebody wants to use them up,
-refusals that reach their sender, and a stop that lets answers under way end.
+waitress reads requests and writes answers in one loop, and gives threads only complete requests.
+This package adds a time limit for requests, bounds that resist abuse, refusals that reach their
+sender, and a stop that lets open answers finish.
 """

@@ -1,7 +1,7 @@
 """`python -m coc_admin.web_server FD CONSOLE`: one web process.
 
-FD is the bound socket, CONSOLE the end of `handover.pair` for what the console process answers;
-both are inherited.
+FD is the bound socket, CONSOLE the end of `handover.pair` for requests of the console process; both
+are inherited.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from coc_admin.web_server.limits import ForwardingLimits, Limits
 from coc_admin.web_server.server import Server
 from coc_admin.wsgi import order_application
 
-# Only now: the application has set up Django.
+# After the application has set up Django.
 from coc_admin.accounts import tokens  # isort: skip
 from reconciliation.connection import state  # isort: skip
 
-# Longer than a request may take there: the console process is to say itself what was wrong.
+# Longer than the console process's own limit, so that it can report the error itself.
 _LONGER_SECONDS = 15.0
 
 

@@ -1,7 +1,7 @@
 """Refusals by the server itself, before any view.
 
-Below /api/ they are problem+json. Of a page that the console process cannot answer a small page
-says so, in the language that the browser asks for; everything else is a line of plain text.
+Below /api/ they are problem+json. If the console process can't answer a page, a small page says so
+in the browser's language; everything else is a line of plain text.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from waitress.utilities import Error
 
 from coc_admin.api import PROBLEM_TYPE, RETRY_AFTER, ROOT
 
-# As the API itself names them.
+# The same names as in the API.
 _TYPES = {413: "body-too-large", 503: "unavailable"}
 _HTML = "text/html; charset=utf-8"
 _LANGUAGES = 100
 
 
 class RequestTimeout(Error):
-    """The request did not come in full in time."""
+    """The complete request did not arrive in time."""
 
     code = HTTPStatus.REQUEST_TIMEOUT.value
     reason = "Request Timeout"
 
 
 class TooBusy(Error):
-    """Too much is being received at once."""
+    """The server is receiving too much data at once."""
 
     code = HTTPStatus.SERVICE_UNAVAILABLE.value
     reason = "Service Unavailable"
@@ -52,7 +52,7 @@ class PageRefused(Error):
 
 
 class ConsoleBusy(PageRefused):
-    """Too many requests wait for the console process already."""
+    """Too many requests already wait for the console process."""
 
     text = gettext_noop("Too many requests are waiting. This one was not started. Try again.")
 
@@ -66,7 +66,7 @@ class ConsoleAway(PageRefused):
 
 
 class ConsoleFailed(PageRefused):
-    """The console process ended before it had answered."""
+    """The console process ended before it answered."""
 
     text = gettext_noop(
         "The console stopped while it worked on your request. Check whether your change was saved "
@@ -86,7 +86,7 @@ class ConsoleSlow(PageRefused):
 
 
 class TooMuchWork(PageRefused):
-    """The request took more time than a request may."""
+    """The request exceeded its time limit."""
 
     text = gettext_noop(
         "Your request took too much time and was stopped. Choose a shorter period or more filters "
@@ -97,7 +97,7 @@ class TooMuchWork(PageRefused):
 def body_of(error: Error, *, path: str, languages: str) -> tuple[str, bytes]:
     """Return content type and body of a refusal.
 
-    `languages` is the header Accept-Language of its request.
+    `languages` is the Accept-Language header of its request.
     """
     if path.startswith(ROOT):
         problem = {
@@ -137,7 +137,7 @@ def _language(header: str) -> str:
 
 
 class Refusal(ErrorTask):
-    """Tells what is wrong with a request, and closes the connection."""
+    """Writes a refusal, and closes the connection."""
 
     def execute(self) -> None:
         """Write the answer."""

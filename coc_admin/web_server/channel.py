@@ -1,4 +1,4 @@
-"""One connection: its waiting time, and its refusal."""
+"""One connection: its age, and its refusal."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from waitress.utilities import Error
 from coc_admin.web_server.answers import Refusal
 from coc_admin.web_server.parser import Parser
 
-# Says nothing of how busy the process is, or of its database.
+# Independent of the load of the process and of its database.
 _ALIVE = "/healthz"
 
 
 class Channel(HTTPChannel):
     """A connection that can be refused, and measured against the limits.
 
-    All methods but `service` and `task_class` run in the thread of the loop; these two run there as
-    well when no thread of the pool is needed.
+    All methods except `service` and `task_class` run in the loop's thread; these two also run there
+    if no thread of the pool is needed.
     """
 
     parser_class = Parser
     error_task_class = Refusal
-    # The request that is being received.
+    # the request being received
     request: Any
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        # When the connection was opened, its request began, or its last answer was made.
+        # when the connection was opened, its request began, or its last answer was made
         self.since = time.monotonic()
         self._timed: HTTPRequestParser | None = None
         self._refused = False
@@ -41,7 +41,7 @@ class Channel(HTTPChannel):
         super().__init__(*arguments, **options)
 
     def received(self, data: bytes) -> bool:
-        """Read received data; note when a request begins."""
+        """Read received data; record when a request begins."""
         taken: bool = super().received(data)
         if self.request is not self._timed:
             self._timed = self.request
@@ -49,17 +49,17 @@ class Channel(HTTPChannel):
         return taken
 
     def task_class(self, channel: Channel, request: Any) -> Task:
-        """Return what answers a request: the application, unless it has an answer already."""
+        """Return the task for a request: the application, unless an answer already exists."""
         answered, self._answered = self._answered, None
         return answered if answered is not None else WSGITask(channel, request)
 
     def finish(self, answered: Task) -> None:
-        """End the first request, whose answer has been written by `answered`, in the loop."""
+        """Finish the first request, answered by `answered`, in the loop."""
         self._answered = answered
         self._serve()
 
     def fail(self, error: Error) -> None:
-        """Answer the first request, which is whole, with `error` in the loop and close."""
+        """Answer the first, complete request with `error` in the loop and close."""
         self.requests[0].error = error
         self._serve()
 
@@ -67,7 +67,7 @@ class Channel(HTTPChannel):
         """Answer one request, in a thread of the pool."""
         says_nothing_of_the_pool = self.asks_whether_alive
         self._serve()
-        # Answers of the loop, and to the probe, do not show that the pool works.
+        # Answers made in the loop, and probe answers, do not show that the pool works.
         if not says_nothing_of_the_pool:
             self.server.note_answer()
 
@@ -79,27 +79,27 @@ class Channel(HTTPChannel):
 
     @property
     def asks_whether_alive(self) -> bool:
-        """Whether the first request is answered by a thread of its own, which nothing can keep."""
+        """Whether the first request goes to the separate thread that nothing can block."""
         return getattr(self.requests[0], "path", "") == _ALIVE
 
     @property
     def is_receiving(self) -> bool:
-        """Whether a request has begun and is not whole."""
+        """Whether a request has begun and is incomplete."""
         return self.request is not None
 
     @property
     def is_draining(self) -> bool:
-        """Whether a refusal has been sent, and what comes is dropped."""
+        """Whether a refusal has been sent and further data is dropped."""
         return self._drained is not None
 
     def body_bytes(self) -> int:
-        """Return how much of bodies is kept for this connection."""
+        """Return the bytes of bodies stored for this connection."""
         with self.requests_lock:
             kept = [*self.requests, *([self.request] if self.request is not None else [])]
             return sum(request.body_bytes_received for request in kept)
 
     def refuse(self, error: Error) -> None:
-        """Answer the request that is not whole with `error` and close the connection."""
+        """Answer the incomplete request with `error` and close the connection."""
         with self.requests_lock:
             request = self.request
             if request is None or self.will_close or self.close_when_flushed:
@@ -113,18 +113,18 @@ class Channel(HTTPChannel):
                 self.server.add_task(self)
 
     def readable(self) -> bool:
-        """Whether to wait for more to read."""
+        """Whether to wait for more data."""
         return self.is_draining or bool(super().readable())
 
     def writable(self) -> bool:
-        """Whether to wait until something can be sent."""
+        """Whether to wait until data can be sent."""
         return not self.is_draining and bool(super().writable())
 
     def handle_write(self) -> None:
         """Send pending data. After a refusal, keep reading instead of closing.
 
-        A connection that is closed while its sender still sends is reset, and the reset may
-        overtake the answer (RFC 9112, 9.6).
+        Closing a connection while the peer still sends resets it, and the reset may overtake the
+        answer (RFC 9112, 9.6).
         """
         if not (self._refused and self.close_when_flushed) or self.will_close:
             super().handle_write()

@@ -1,6 +1,6 @@
 """`python -m coc_admin.web_server.console CONSOLE`: the process that answers all but orders.
 
-CONSOLE is the inherited end of `handover.pair` on which connections come from the web processes.
+CONSOLE is the inherited end of `handover.pair` for connections from the web processes.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from coc_admin.web_server.server import Application, Server
 from coc_admin.web_server.time_limits import TimeLimits
 from coc_admin.wsgi import application
 
-# Orders come first: where processors are short, this process gets about a third as much.
+# Orders come first: if processors are scarce, this process gets about a third as much.
 _NICE = 5
-# The web processes close what is silent, and know better: what waits here is a slow reader there.
+# The web processes close idle connections; a connection that waits here has a slow reader there.
 _NEVER = 10 * 365 * 86_400.0
 
 
 class ConsoleChannel(Channel):
-    """A connection from a web process, greeted when it is taken."""
+    """A connection from a web process, greeted when accepted."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -52,14 +52,14 @@ class ConsoleServer(Server):
         return ("127.0.0.1", str(settings.PORT))
 
     def accept_connections(self) -> None:
-        """Take connections from now on; there is nothing to listen on."""
+        """Accept connections from now on; there is no listening socket."""
         self.accepting = True
 
     def set_socket_options(self, connection: socket.socket) -> None:
-        """Set none: those of TCP have no meaning here."""
+        """Do nothing: TCP options have no meaning here."""
 
     def accept(self) -> tuple[socket.socket, handover.Address] | None:
-        """Return the next connection and its client's address; None when none waits."""
+        """Return the next connection and its client's address; None if none waits."""
         return handover.take_connection(self.socket)
 
 
@@ -81,9 +81,9 @@ def main(end: socket.socket) -> None:
 
 
 def give_way() -> None:
-    """Let every process of usual priority have the processors first."""
+    """Give processes of normal priority precedence on the processors."""
     os.nice(_NICE)
-    # Linux may weigh sessions before processes, and a supervised program is a session of its own.
+    # Linux may weigh sessions before processes, and a supervised program has its own session.
     with suppress(OSError):
         Path("/proc/self/autogroup").write_text(str(_NICE))
 

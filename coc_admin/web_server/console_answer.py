@@ -1,4 +1,4 @@
-"""Reading an answer of the console process: status, headers, and the body as it comes."""
+"""Parse an answer of the console process: status, headers, and the body in pieces."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from waitress.buffers import OverflowableBuffer
 from waitress.receiver import ChunkedReceiver
 
 _MOST_HEAD_BYTES = 256 * 1024
-# Never reached: what comes is taken out again at once.
+# Never reached, because data is removed at once.
 _CHUNK_MEMORY_BYTES = 8 * 1024 * 1024
-# They are about the connection between the two processes, not about the answer.
+# They concern the connection between the two processes, not the answer.
 _HOP_BY_HOP = frozenset(("connection", "keep-alive", "transfer-encoding", "trailer", "upgrade"))
 
 
 class BrokenAnswer(Exception):
-    """What came is no answer in HTTP, or ended too early."""
+    """The data is not a valid HTTP answer, or ended too early."""
 
 
 class AnswerReader:
@@ -31,7 +31,7 @@ class AnswerReader:
         self.length: int | None = None
 
     def feed(self, data: bytes) -> bytes:
-        """Take received data; return the part that belongs to the body. Raises BrokenAnswer."""
+        """Parse received data; return the part that belongs to the body. Raises BrokenAnswer."""
         if not self.has_head:
             self._head += data
             end = self._head.find(b"\r\n\r\n")
@@ -45,7 +45,7 @@ class AnswerReader:
         return self._body(data)
 
     def end(self) -> None:
-        """Note that nothing more comes. Raises BrokenAnswer when something is missing."""
+        """Mark the end of the data. Raises BrokenAnswer if some is missing."""
         if not self.is_complete:
             if not self.has_head or self._left or self._chunks is not None:
                 raise BrokenAnswer("the answer is cut off")

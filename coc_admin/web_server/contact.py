@@ -1,17 +1,17 @@
-"""When a web process last heard from the console process, for /readyz."""
+"""Last contact of a web process with the console process, for /readyz."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
 
-# Longer than two probes and what a busy process takes to answer them.
+# Longer than two probes plus the answering time of a busy process.
 _SILENT_SECONDS = 6.0
 
 
 @dataclass(slots=True)
 class _Contact:
-    """Moments of the monotonic clock. `is_kept` is true in a web process alone."""
+    """Times of the monotonic clock. Only web processes set `is_kept`."""
 
     is_kept: bool = False
     asked_at: float = 0.0

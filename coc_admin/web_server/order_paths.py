@@ -1,4 +1,4 @@
-"""Which requests the web process answers itself: those that take orders, and the health checks.
+"""The requests that the web process answers itself: placing orders, and the health checks.
 
 The paths are those of `coc_admin.api.urls`; a test compares both. Everything else goes to the
 console process.
@@ -15,9 +15,9 @@ _HEALTH = ("/healthz", "/readyz")
 
 
 def takes_orders(method: str, path: str) -> bool:
-    """Return whether a request takes orders. `path` is decoded, as in a request line.
+    """Return whether a request places orders. `path` is decoded, as in a request line.
 
-    A path with several slashes at its beginning means the one with a single slash, as for WSGI.
+    Several slashes at its beginning mean a single slash, as for WSGI.
     """
     path = "/" + path.lstrip("/")
     if path in _HEALTH or _ONE_ORDER.fullmatch(path):

@@ -11,8 +11,8 @@ from django.conf import settings
 
 from coc_admin.web_server.server import Server
 
-# Files that a connection may hold beside its socket: a body and an answer that are too large for
-# memory, and a connection to the other process. Some are for everything else.
+# Files per connection besides its socket: a body and an answer too large for memory, and a
+# connection to the other process. The rest is for everything else.
 _FILES_OF_A_CONNECTION = 4
 _OTHER_FILES = 200
 _SWITCH_SECONDS = 0.0005
@@ -24,11 +24,11 @@ def run(server: Server) -> None:
     server.show_progress(loop_seconds=settings.COC_SILENT_SECONDS)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())
-    # The loop needs the interpreter often and for moments; threads at work would keep it waiting
-    # for five milliseconds each time.
+    # The loop needs the interpreter often and briefly; busy threads would delay it by five
+    # milliseconds each time.
     sys.setswitchinterval(_SWITCH_SECONDS)
     server.run()
-    # A thread may still be at work for somebody who has gone; nothing waits for it.
+    # A thread may still work for a client that has gone; nothing waits for it.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

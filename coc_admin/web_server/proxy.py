@@ -1,8 +1,8 @@
 """Forwards requests to the console process, and returns its answers.
 
-All of it runs in the loop of the web process and takes no thread, so that neither a page that
-takes long nor a reader who is slow keeps an order waiting. A request waits here until one of the
-console's threads is free for it; so none is carried out after its sender was told to come again.
+All of it runs in the web process's loop without a thread, so neither a slow page nor a slow reader
+delays an order. A request waits here until one of the console's threads is free for it, so none is
+carried out after its sender was told to try again.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from coc_admin.web_server.contact import contact
 from coc_admin.web_server.limits import ForwardingLimits
 
 _PIECE = 64 * 1024
-# Without requests, the console process is asked so often whether it is there.
+# Without requests, the console process is probed this often.
 _PROBE_SECONDS = 2.0
-# About one connection, and never passed on (RFC 9110, 7.6.1). A length is set again; a peer that
-# expects to be asked for the body has been asked.
+# About one connection, and never forwarded (RFC 9110, 7.6.1). A length is set again; a peer that
+# expected to be asked for the body has been asked.
 _OWN = frozenset(
     (
         *("CONNECTION", "KEEP_ALIVE", "PROXY_CONNECTION", "TE", "TRAILER", "TRANSFER_ENCODING"),
@@ -39,7 +39,7 @@ _OWN = frozenset(
 
 
 class Forwarder:
-    """The requests of one web process that the console process answers."""
+    """The requests of one web process for the console process."""
 
     def __init__(self, console: socket.socket, limits: ForwardingLimits, sockets: Any) -> None:
         self.limits = limits
@@ -55,7 +55,7 @@ class Forwarder:
         self._arrived.append(channel)
 
     def turn(self) -> None:
-        """Let requests go where there is room, and refuse those for which there is none."""
+        """Forward requests while there is room, and refuse those beyond the queue."""
         while self._arrived:
             channel = self._arrived.popleft()
             if len(self._waiting) < self.limits.waiting:
@@ -70,7 +70,7 @@ class Forwarder:
                 channel.fail(ConsoleBusy())
 
     def look_after(self, now: float) -> None:
-        """Cancel requests that take too long, and check the console process."""
+        """Cancel requests that take too long, and probe the console process."""
         while self._waiting and now - self._waiting[0][0] > self.limits.waiting_seconds:
             self._waiting.popleft()[1].fail(ConsoleBusy())
         for link in list(self._open):
@@ -86,11 +86,11 @@ class Forwarder:
             link.close()
 
     def forget(self, link: _Link) -> None:
-        """Note that `link` is over."""
+        """Remove a link that has ended."""
         self._open.discard(link)
 
     def remember(self, link: _Link) -> None:
-        """Note that `link` has begun."""
+        """Add a link that has begun."""
         self._open.add(link)
 
     def _working(self) -> int:
@@ -112,14 +112,14 @@ class _Link(wasyncore.dispatcher):
     def __init__(self, forwarder: Forwarder, connection: socket.socket) -> None:
         self.forwarder = forwarder
         self.greeted = False
-        # Since when it waits for what it waits for.
+        # when its current wait began
         self.since = time.monotonic()
         super().__init__(connection, map=forwarder.sockets)
         forwarder.remember(self)
 
     @property
     def is_working(self) -> bool:
-        """Whether it takes one of the console process's threads."""
+        """Whether it occupies one of the console process's threads."""
         return False
 
     @property
@@ -134,21 +134,21 @@ class _Link(wasyncore.dispatcher):
         self.forwarder.forget(self)
 
     def readable(self) -> bool:
-        """Whether to wait for more to read."""
+        """Whether to wait for more data."""
         return True
 
     def writable(self) -> bool:
-        """Whether to wait until something can be sent."""
+        """Whether to wait until data can be sent."""
         return False
 
     def handle_close(self) -> None:
         """Do nothing: received data is read first, then the end."""
 
     def handle_expt(self) -> None:
-        """Nothing: sockets of this kind have no urgent data."""
+        """Do nothing: sockets of this kind have no urgent data."""
 
     def handle_error(self) -> None:
-        """Give up after a fault of ours."""
+        """Give up after an error of our own."""
         self.logger.error("Cannot forward a request.", exc_info=sys.exc_info())
         self.failed(ConsoleFailed())
 
@@ -171,15 +171,15 @@ class _Link(wasyncore.dispatcher):
         self.received(data)
 
     def look_after(self, now: float) -> None:
-        """Give up when the console process does not take the connection."""
+        """Give up if the console process does not accept the connection."""
         if not self.greeted and now - self.since > self.forwarder.limits.greeting_seconds:
             self.failed(ConsoleAway())
 
     def begin(self) -> None:
-        """Go on after the greeting."""
+        """Start after the greeting."""
 
     def received(self, data: bytes) -> None:
-        """Read the data after the greeting; none means the end."""
+        """Process data after the greeting; empty data means the end."""
 
     def failed(self, error: Error) -> None:
         """Give up."""
@@ -190,16 +190,16 @@ class _Probe(_Link):
     """Checks whether the console process is reachable."""
 
     def begin(self) -> None:
-        """Go away again."""
+        """Disconnect again."""
         self.close()
 
     def received(self, data: bytes) -> None:
-        """Go away: it has ended, or the greeting was longer than it is."""
+        """Disconnect: it has ended, or the greeting was too long."""
         self.close()
 
 
 class _Forward(_Link):
-    """One request on its way through the console process, and its answer on the way back."""
+    """One request to the console process, and its answer on the way back."""
 
     def __init__(self, forwarder: Forwarder, connection: socket.socket, channel: Any) -> None:
         self._channel = channel
@@ -212,7 +212,7 @@ class _Forward(_Link):
 
     @property
     def is_working(self) -> bool:
-        """Whether the answer has still to begin; how long a reader takes does not count."""
+        """Whether the answer has yet to begin; a slow reader does not count."""
         return not self._answer.has_head
 
     def begin(self) -> None:
@@ -230,13 +230,13 @@ class _Forward(_Link):
         return bool(self._unsent)
 
     def handle_write(self) -> None:
-        """Send as much of the request as goes."""
+        """Send as much of the request as possible."""
         try:
             sent = self.socket.send(self._unsent)
         except BlockingIOError:
             return
         except OSError:
-            # Something was answered before all was sent, or nothing is going to be.
+            # The answer began before all was sent, or the other side has closed.
             self._unsent = b""
             return
         self.since = time.monotonic()
@@ -262,7 +262,7 @@ class _Forward(_Link):
             self._complete()
 
     def look_after(self, now: float) -> None:
-        """Give up when the answer, or more of it, does not come."""
+        """Give up if the answer, or more of it, does not arrive."""
         super().look_after(now)
         if not self.greeted or self.is_over:
             return
@@ -272,7 +272,7 @@ class _Forward(_Link):
             self.failed(ConsoleSlow())
 
     def failed(self, error: Error) -> None:
-        """Refuse the request, or, when its answer has begun, end that where it is."""
+        """Refuse the request or, if its answer has begun, cut the answer off."""
         if self.is_over:
             return
         self.close()
@@ -299,7 +299,7 @@ class _Forward(_Link):
 
 
 class _Forwarded(Task):
-    """An answer of the console process, as the client is to have it."""
+    """An answer of the console process, in the form for the client."""
 
     complete = True
 
@@ -314,12 +314,12 @@ class _Forwarded(Task):
         """Write the rest after the body has been written."""
         if self.request.command == "HEAD":
             self.write(b"")
-            # No body, and so no end of one.
+            # without a body there is no end of one
             self.chunked_response = False
         self.finish()
 
     def service(self) -> None:
-        """Nothing: all has been written."""
+        """Do nothing: everything has been written."""
 
 
 def _head_of(request: Any) -> bytes:

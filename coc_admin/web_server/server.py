@@ -1,4 +1,4 @@
-"""The loop of one web process: accepts, looks after the connections, stops in good order."""
+"""The loop of one web process: accepts and monitors connections, and stops gracefully."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from reconciliation import liveness
 
 Application = Callable[..., Iterable[bytes]]
 
-# Seconds between two looks at the clock.
+# Seconds between two checks of the clock.
 _PAUSE = 1.0
-# A thread that waits for SQLite's write lock gives up after 30 s, a call to OCI much earlier. Not
-# one answer in three times that, from all threads, means that they hang.
+# A thread that waits for SQLite's write lock gives up after 30 s, a call to OCI much earlier. If no
+# thread answers in three times that, they hang.
 POOL_SECONDS = 90.0
 
 
 class Server(TcpWSGIServer):
-    """Serves `application` on a bound socket, with `threads` requests at work at a time.
+    """Serves `application` on a bound socket, with `threads` requests in progress at a time.
 
-    With `forward_to`, an end of `handover.pair`, only what takes orders is answered here.
+    With `forward_to`, an end of `handover.pair`, only order requests are answered here.
     """
 
     channel_class = Channel
@@ -74,7 +74,7 @@ class Server(TcpWSGIServer):
         return list(self.active_channels.values())
 
     def add_task(self, channel: Channel) -> None:
-        """Have the first request of `channel` answered, here or by the console process."""
+        """Queue the first request of `channel`, for a thread here or for the console process."""
         request = channel.requests[0]
         if self._forwarder is None or request.error or takes_orders(request.command, request.path):
             super().add_task(channel)
@@ -84,11 +84,11 @@ class Server(TcpWSGIServer):
             self.pull_trigger()
 
     def run(self) -> None:
-        """Serve until `stop` is called, and return when no answer is under way."""
+        """Serve until `stop` is called, and return when all answers are finished."""
         self._loop = threading.get_ident()
         while not self._stopping:
             self._turn()
-        # The socket is shared with other processes: closing it here ends nothing but our share.
+        # Other processes share the socket, so closing it here ends only our share.
         wasyncore.dispatcher.close(self)
         deadline = time.monotonic() + self.limits.stop_seconds
         while time.monotonic() < deadline and any(map(_is_at_work, self.channels)):
@@ -102,25 +102,25 @@ class Server(TcpWSGIServer):
             self._forwarder.close()
 
     def stop(self) -> None:
-        """Make `run` return soon. May be called from a signal handler."""
+        """Make `run` return soon. Signal handlers may call this."""
         self._stopping = True
         self.pull_trigger()
 
-    def show_progress(self, *, loop_seconds: float, pool_seconds: float = POOL_SECONDS) -> None:
-        """Tell the supervisor when the loop, or all threads of the pool, are stuck."""
+    def show_progress(self, *, loop_seconds: float) -> None:
+        """Report to the supervisor whether the loop, or all threads of the pool, are stuck."""
         liveness.watch("the loop", lambda: self._turns, patience=loop_seconds)
-        liveness.watch("all threads", self.pool_mark, patience=pool_seconds)
+        liveness.watch("all threads", self.pool_mark, patience=POOL_SECONDS)
 
     def pool_mark(self) -> int | None:
-        """Return a number that moves with each answer; None while no request waits for a thread."""
+        """Return a number that changes with each answer; None if no request waits for a thread."""
         return self._answered if self.task_dispatcher.queue else None
 
     def note_answer(self) -> None:
-        """Note that a thread has answered a request. Any thread may call it."""
+        """Count an answer of a pool thread. Any thread may call it."""
         self._answered = next(self._answers)
 
     def maintenance(self, now: float) -> None:
-        """Nothing: connections are looked after between two waits, when they may be closed."""
+        """Do nothing: connections are monitored between two waits, when they may be closed."""
 
     def _turn(self, pause: float = _PAUSE) -> None:
         self._turns += 1
@@ -135,7 +135,7 @@ class Server(TcpWSGIServer):
             self._look_after(now)
 
     def _look_after(self, now: float) -> None:
-        """Refuse what takes too long or too much, and close what nobody uses."""
+        """Refuse requests over their limits, and close idle connections."""
         silent_since = time.time() - self.limits.silent_seconds
         for channel in self.channels:
             lasted = now - channel.since
@@ -165,14 +165,14 @@ class Server(TcpWSGIServer):
                 total -= kept[channel]
 
     def _close_the_stalest(self) -> None:
-        """Close the connection that has waited for longest, of those that no thread works for."""
+        """Close the connection without progress for the longest time that no thread works for."""
         waiting = [channel for channel in self.channels if not channel.requests]
         if waiting:
             min(waiting, key=lambda channel: channel.since).handle_close()
 
 
 def without_body_of_head(application: Application) -> Application:
-    """Return `application` with answers to HEAD that have no body (Django leaves that to us)."""
+    """Return `application` without bodies in answers to HEAD, which Django leaves to the server."""
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         body = application(environ, start_response)
@@ -187,7 +187,7 @@ def without_body_of_head(application: Application) -> Application:
 
 
 def _waits_for_its_peer(channel: Channel) -> bool:
-    # With a request at work and nothing to send, it waits for us.
+    # With a request in progress and nothing to send, it waits for us.
     return not channel.requests or bool(channel.total_outbufs_len)
 
 
@@ -198,18 +198,18 @@ def _is_at_work(channel: Channel) -> bool:
 def _adjustments(threads: int, limits: Limits) -> Adjustments:
     return Adjustments(
         threads=threads,
-        # Never reached: it counts the listening socket and the trigger as well, and we close a
-        # connection when one too many has been accepted, where waitress would accept no more.
+        # Never reached: it also counts the listening socket and the trigger, and we close a
+        # connection after accepting one too many, where waitress would stop accepting.
         connection_limit=limits.connections + 10,
         max_request_header_size=limits.header_bytes,
         max_request_body_size=limits.body_bytes,
         inbuf_overflow=limits.body_memory_bytes,
         outbuf_overflow=limits.answer_memory_bytes,
         outbuf_high_watermark=limits.answer_bytes,
-        # More connections than select() can watch.
+        # more connections than select() can watch
         asyncore_use_poll=True,
-        # No name of a server in answers, and headers of proxies reach Django as they came: what is
-        # believed of them, the settings say.
+        # Answers contain no server name, and proxy headers reach Django unchanged: the settings
+        # decide which to trust.
         ident=None,
         clear_untrusted_proxy_headers=False,
         log_socket_errors=False,

@@ -10,7 +10,7 @@ from coc_admin.web_server.channel import Channel
 class Threads(ThreadedTaskDispatcher):
     """A pool of threads, and one more that only answers liveness checks.
 
-    The process stays alive even when every thread waits for a silent database.
+    The process stays alive even if every thread waits for an unresponsive database.
     """
 
     def __init__(self, number: int) -> None:
@@ -20,7 +20,7 @@ class Threads(ThreadedTaskDispatcher):
         self.set_thread_count(number)
 
     def add_task(self, task: Channel) -> None:
-        """Queue a connection whose first request is whole for a thread."""
+        """Queue a connection with a complete first request for a thread."""
         if task.asks_whether_alive:
             self._alive.add_task(task)
         else:

@@ -1,14 +1,12 @@
-"""Time limits of requests in the console process, and how they are enforced.
+"""Time limits of requests in the console process, and their enforcement.
 
-A thread looks at every request twice a second: how much processor time its thread has used, and
-how long it has lasted. Above a limit the request is interrupted: an exception that nothing but
-this module catches is raised in its thread, and its database statement is cancelled. Whatever it
-had begun is rolled back; the request is answered with 503. A thread that does not end within a few
-seconds all the same is stuck in something that cannot be interrupted, and the process ends; the
-supervisor starts another. Code that never lets go of the interpreter keeps this thread from
-looking as well; of that the supervisor hears by the silence of the process.
-
-Interrupting is no more than what a crash would do to a request, and its connection is given up.
+A thread checks every request twice a second: its thread's processor time and its duration. Above a
+limit the request is interrupted: an exception that only this module catches is raised in its
+thread, and its database statement is cancelled. Its changes are rolled back, and it gets a 503. If
+a thread still does not end within a few seconds, it can't be interrupted, and the process ends; the
+supervisor starts another. Code that never releases the interpreter also stops this thread; then the
+supervisor notices the silence of the process. For a request an interruption is like a crash, and
+its connection is discarded.
 """
 
 from __future__ import annotations
@@ -34,19 +32,19 @@ Application = Callable[..., Iterable[bytes]]
 logger = logging.getLogger(__name__)
 
 _PAUSE = 0.5
-# From the interruption until the process ends.
+# from the interruption until the process ends
 _GRACE_SECONDS = 10.0
 _CANCEL_SECONDS = 5.0
 EXIT_CODE = 75
 
 
 class Interrupted(BaseException):
-    """The request has taken too long. No code but this module's catches it."""
+    """The request took too long. Only this module catches it."""
 
 
 @dataclass(slots=True)
 class _Request:
-    """One request at work."""
+    """One request in progress."""
 
     thread: int
     cpu_clock: int | None
@@ -57,14 +55,14 @@ class _Request:
     interrupted_at: float | None = None
 
     def cpu_seconds(self) -> float:
-        """Return how much processor time its thread has used for it."""
+        """Return the processor time that its thread has used for it."""
         if self.cpu_clock is None:
             return 0.0
         return time.clock_gettime(self.cpu_clock) - self.began_cpu
 
 
 class TimeLimits:
-    """A WSGI application whose requests have limits of time."""
+    """A WSGI application with time limits for its requests."""
 
     def __init__(
         self,
@@ -85,7 +83,7 @@ class TimeLimits:
         threading.Thread(target=self._look_on, name="time-limits", daemon=True).start()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer one request, with 503 when it takes too long."""
+        """Answer one request; 503 if it takes too long."""
         request = self._enter(environ)
         try:
             try:
@@ -93,7 +91,7 @@ class TimeLimits:
             finally:
                 self._leave(request)
         except Interrupted:
-            # It may have come at any moment, within `_leave` too.
+            # It may arrive at any moment, even within `_leave`.
             self._leave_quietly(request)
             _give_up_connections()
             return _refuse(environ, start_response)
@@ -111,7 +109,7 @@ class TimeLimits:
     def _leave(self, request: _Request) -> None:
         self._leave_quietly(request)
         if request.interrupted_at is not None:
-            # The interruption may be on its way, and must not reach the next request.
+            # The interruption may still be pending, and must not reach the next request.
             for _ in range(100):
                 time.sleep(0)
 
@@ -165,7 +163,7 @@ def _cancel_statement(raw: Any) -> None:
 
 
 def _give_up_connections() -> None:
-    # Their state is not known: the interruption may have come between two steps of one of them.
+    # Their state is unknown: the interruption may have come between two steps of one of them.
     for alias in list(connections):
         with suppress(Exception):
             connections[alias].close()

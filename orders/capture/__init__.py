@@ -1,7 +1,7 @@
-"""Capturing orders: one transaction writes a list of orders and takes it off ATO (design 4).
+"""Capture orders: one transaction writes a list of orders and takes their stock (design 4).
 
-One order is a list of one. `capture_orders` answers each order of a list; `capture_order` lets the
-orders that one process is given at the same time share a transaction.
+`capture_orders` returns a result for each order of a list. `capture_order` takes one order, and
+puts those that one process receives at the same time into one transaction.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Requests to capture, and its answers."""
+"""Capture requests and their results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orders.payload import PlacedOrder
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who may call OCI for an order, until when."""
+    """Who may call OCI for an order, and until when."""
 
     holder: str
     until: datetime
@@ -23,7 +23,7 @@ class Claim:
 class Ask:
     """One order to capture.
 
-    Without a `claim` it is captured offline, for `offline_reason`; with one it waits for the
+    Without a `claim` it is captured offline, for `offline_reason`; with one it waits for the claim
     holder's live reservation. `offline_since` is when the outage began, if there is one.
     """
 
@@ -43,9 +43,9 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """The stored order; `created` is False when it had been captured before.
+    """The stored order; `created` is False if it had been captured before.
 
-    `items` are those of an order that was just created; of another one they are not read.
+    `items` are those of a new order; those of an existing one are not read.
     """
 
     order: Order

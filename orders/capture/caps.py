@@ -24,8 +24,8 @@ def check_caps(
 ) -> None:
     """Raise OfflineCapExceeded if an order exceeds the site's limits for offline selling.
 
-    `units` and `value` are the order's. Call inside the transaction that accepts it: captures of a
-    site with a cap on the total value queue here, so that two cannot pass it together.
+    `units` and `value` are the order's. Call this inside the transaction that accepts the order:
+    captures of a site with a cap on total value queue here, so two can't pass it together.
     """
     check_each(site=site, units=units, offline_since=offline_since, now=now)
     waiting = lock_waiting_value([site])
@@ -53,10 +53,10 @@ def check_total(*, site: Site, waiting: Decimal, value: Decimal) -> None:
 
 
 def lock_waiting_value(sites: Collection[Site]) -> dict[str, Decimal]:
-    """Return the value of waiting orders, for the sites that cap it.
+    """Return the value of waiting orders, for sites with a cap on it.
 
-    Captures of such a site queue here, in the order of the sites, before they lock any stock. The
-    lock lets others write rows that refer to the site: a live order has its stock locked by then.
+    Captures for such a site queue here, sorted by site, before they lock stock. The lock allows new
+    rows that refer to the site, because a live order has already locked its stock.
     """
     capped = sorted({site.pk for site in sites if site.cap_total_value is not None})
     if not capped:

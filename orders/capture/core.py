@@ -1,7 +1,7 @@
-"""The capture core: takes a list of orders, answers each, and runs a handful of statements.
+"""The capture core: decides a list of orders with a handful of statements.
 
-One transaction locks the needed records in (list, SKU) order, decides in the order of the list who
-gets the stock, and writes all accepted orders. A refusal writes nothing.
+One transaction locks the needed records in (list, SKU) order, assigns stock in the order of the
+list, and writes all accepted orders. A refusal writes nothing.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from orders.models import Order
 Answer = Captured | OrderRefused
 
 _TRIES = 5
-# Of one transaction: records stay locked for as long as it takes to write them.
+# Orders per transaction: records stay locked while they are written.
 MOST_ORDERS = 200
 _MOST_ITEMS = 5_000
 _MOST_CHARACTERS = 8_000_000
 
 
 def capture_orders(asks: Sequence[Ask]) -> list[Answer]:
-    """Capture a list of orders and return the answer to each: stored, found, or why it is refused.
+    """Capture a list of orders; return each order's result: stored, found, or the refusal.
 
-    Each order is answered as if the orders had been captured one by one. A long list takes
-    several transactions, in its order. Raises what the database raises, and orders.ledger's
-    LedgerChanged; the orders of the transactions before that are captured then.
+    The results are the same as if each order were captured alone. A long list takes several
+    transactions, in its order. Raises database errors, and orders.ledger's LedgerChanged; earlier
+    transactions stay committed.
     """
     answers: list[Answer] = []
     for part in _parts(asks):
@@ -56,7 +56,7 @@ def _parts(asks: Sequence[Ask]) -> Iterator[list[Ask]]:
 
 
 def _capture(asks: list[Ask]) -> list[Answer]:
-    # One order is hardly ever there already: the unique number tells, and then it is looked for.
+    # A repeated order is rare: the unique number detects it, and only then is it looked up.
     known: dict[tuple[str, str], Order] | None = None if len(asks) == 1 else {}
     for attempt in range(_TRIES):
         try:
@@ -68,7 +68,7 @@ def _capture(asks: list[Ask]) -> list[Answer]:
             if attempt == _TRIES - 1:
                 raise
         except IntegrityError:
-            # Another request captured a number meanwhile; the first to commit has the order.
+            # Another request has captured a number meanwhile; the first commit wins.
             if attempt == _TRIES - 1 or not stored.find(asks).keys() - (known or {}).keys():
                 raise
             known = {}
@@ -85,7 +85,7 @@ def _capture_once(asks: list[Ask], *, known: dict[tuple[str, str], Order] | None
     decider = Decider(taking, there, waiting)
     decisions = [decider.decide(place, ask) for place, ask in enumerate(asks)]
     if known is None and isinstance(decisions[0], OrderRefused):
-        # The same order again is found, not refused, whatever has become of its stock.
+        # A repeated order is found, not refused, whatever its stock is now.
         again = Decider(taking, stored.find(asks), waiting)
         decisions = [again.decide(0, asks[0])]
     captured = _write(asks, decisions, taking)
@@ -93,7 +93,7 @@ def _capture_once(asks: list[Ask], *, known: dict[tuple[str, str], Order] | None
 
 
 def _keep_back_promised(asks: Sequence[Ask], stock: Mapping[Key, ledger.Stock]) -> None:
-    """Let orders captured offline leave what is promised to short orders; mostly no query."""
+    """Keep stock promised to short orders from orders captured offline; usually no query."""
     keys = [key for key, one in stock.items() if one.has_promise]
     if not keys or all(ask.claim for ask in asks):
         return

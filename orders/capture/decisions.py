@@ -1,4 +1,4 @@
-"""Which orders of a list are captured: decided in their order, on locked stock, without a query."""
+"""Decide which orders of a list are captured, in their order, on locked stock. No queries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from orders.payload_items import PlacedItem, Takes
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An accepted order: the stock that it takes, by line."""
+    """An accepted order and the stock each line takes."""
 
     wanted: Mapping[Key, Decimal]
     takes: Sequence[bool]
@@ -29,7 +29,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Same:
-    """The same order as an earlier one of the list, by its place."""
+    """The same order as an earlier one of the list, by its index."""
 
     place: int
 
@@ -39,10 +39,10 @@ Decision = Accepted | Same | Order | OrderRefused
 
 @dataclass(slots=True)
 class Decider:
-    """Answers asks one after the other, each as if those before it were committed.
+    """Decides orders one after the other, each as if the earlier ones were committed.
 
-    `stored` are orders that exist under the numbers of the list, `waiting` the value that waits for
-    OCI of sites with a cap on it.
+    `stored` are existing orders with numbers of the list, `waiting` the value that waits for OCI at
+    sites with a cap on it.
     """
 
     taking: Taking
@@ -52,7 +52,7 @@ class Decider:
     _placed: dict[tuple[str, str], PlacedOrder] = field(default_factory=dict)
 
     def decide(self, place: int, ask: Ask) -> Decision:
-        """Return what becomes of the order at `place` of the list."""
+        """Return the decision for the order at index `place` of the list."""
         try:
             before = self._before(ask)
             if before is not None:
@@ -101,9 +101,9 @@ class Decider:
 
 
 def wanted_by_key(placed: PlacedOrder) -> dict[Key, Decimal]:
-    """Return the units per (inventory list, SKU), several items of one SKU summed.
+    """Return the units per (inventory list, SKU), summed over items.
 
-    With those of lines that take stock only where their list has a figure of the SKU.
+    Lines that take stock only where their list has a figure of the SKU are included.
     """
     return summed(item for item in placed.items if item.takes != Takes.NEVER)
 
@@ -119,10 +119,11 @@ def summed(items: Iterable[PlacedItem]) -> dict[Key, Decimal]:
 def takes_stock(
     item: PlacedItem, stock: Mapping[Key, Stock], *, skips_unknown: bool = False
 ) -> bool:
-    """Return whether a line takes stock: a bundle's own and an option only where it is counted.
+    """Return whether a line takes stock; some do only where their list counts the SKU.
 
-    With `skips_unknown` no line of a SKU that its list does not know does (Default In-Stock): it is
-    never reserved and never short. A record without a figure is one that an order made before.
+    With `skips_unknown` (Default In-Stock), a line of a SKU unknown to its list takes none: it is
+    never reserved and never short. An earlier order may have created a record without a figure; the
+    SKU still counts as unknown.
     """
     if item.takes == Takes.IF_COUNTED or (skips_unknown and item.takes == Takes.ALWAYS):
         one = stock.get((item.inventory_list_id, item.sku))
@@ -131,5 +132,5 @@ def takes_stock(
 
 
 def offline_floor(record: InventoryRecord, list_: InventoryList) -> Decimal:
-    """Return how much of a SKU of `list_` is kept back while selling offline."""
+    """Return how many units of a SKU of `list_` are kept back while selling offline."""
     return floor_of(record.safety_stock, list_.offline_floor_units, list_.offline_floor_percent)

@@ -1,11 +1,9 @@
-"""Orders that arrive together in one process share a transaction (group commit).
+"""Group commit: orders that arrive together in one process share a transaction.
 
-A thread that arrives while no other captures leads: it captures the queue, its own order first,
-and hands the lead to the next in the queue. While a transaction is under way others gather, so that
-groups grow with the load and a single order never waits. Each is answered after the commit.
-
-A group that fails is captured again one by one, so that the fault of one order is answered to that
-order alone.
+The first thread to arrive leads: it captures the queue, its own order first, and passes the lead to
+the next in the queue. Meanwhile others gather, so groups grow with the load and a single order
+never waits. Each caller gets its result after the commit. A failed group is captured again one by
+one, so only the order at fault gets an error.
 """
 
 from __future__ import annotations
@@ -24,20 +22,20 @@ from orders.capture.core import Answer, capture_orders
 from orders.models import Site
 from orders.payload import PlacedOrder
 
-# Orders of one group; records stay locked meanwhile.
+# Orders per group; records stay locked meanwhile.
 MOST_TOGETHER = 64
-# Orders that may wait for their turn in one process.
+# Orders that may queue in one process.
 ROOM = 256
-# Statements are cut off much earlier; nobody waits for a leader that has come to a halt.
+# Statement timeouts are much shorter; this only ends the wait for a leader that hangs.
 _WAIT_SECONDS = 60.0
-# On PostgreSQL a group that waits for a lock does not keep the others: one of them leads as well.
+# On PostgreSQL another group may proceed while one waits for a lock.
 _PATIENCE_SECONDS = 0.05
 
 CaptureMany = Callable[[Sequence[Ask]], list[Answer]]
 
 
 class CaptureBusy(Exception):
-    """More orders wait for their turn than this process takes; nothing was done for this one."""
+    """Too many orders are queued in this process; this one was not processed."""
 
 
 class _Seat:
@@ -73,10 +71,10 @@ class Group:
         self._leaders = 0
 
     def capture(self, ask: Ask, *, patience: float | None) -> Captured:
-        """Capture one order, together with what others ask for; returns after the commit.
+        """Capture one order, together with others waiting; returns after the commit.
 
-        An order that nobody has begun with after `patience` seconds leads a group of its own.
-        Raises what `capture_orders` answers or raises for it, and CaptureBusy.
+        An order still untouched after `patience` seconds leads its own group. Raises the refusal or
+        error of `capture_orders` for this order, and CaptureBusy.
         """
         seat = _Seat(ask)
         with self._lock:
@@ -98,7 +96,7 @@ class Group:
         raise answer
 
     def _wait(self, seat: _Seat, patience: float | None) -> None:
-        """Wait until the seat is answered or leads. Raises CaptureBusy if nobody begins with it."""
+        """Wait until the seat has a result or leads. Raises CaptureBusy after too long a wait."""
         until = time.monotonic() + self._wait_seconds
         if patience is not None and not seat.turn.wait(patience):
             with self._lock:
@@ -124,7 +122,7 @@ class Group:
         try:
             answers = self._answers([seat.ask for seat in group])
         finally:
-            # Whatever ends this thread, nobody waits for it.
+            # However this thread ends, it must leave no thread waiting.
             for place, seat in enumerate(group):
                 seat.answer = answers[place] if answers else _given_up()
                 seat.turn.set()
@@ -161,7 +159,7 @@ def _given_up() -> Exception:
 
 
 def _is_gone(error: Exception) -> bool:
-    """Whether the connection failed: then retrying one by one would fail as well."""
+    """Whether the connection failed, so that retrying one by one would also fail."""
     if not isinstance(error, OperationalError | InterfaceError):
         return False
     return connection.connection is None or not connection.is_usable()
@@ -180,11 +178,11 @@ def capture_order(
     actor: Actor,
     now: datetime,
 ) -> Captured:
-    """Store an order and take it off ATO, or refuse it and keep nothing; returns after the commit.
+    """Store an order and take its stock, or refuse it and store nothing; returns after the commit.
 
-    Shares its transaction with the orders that this process is given at the same time; in a
-    transaction of the caller it is captured there. See `Ask` for the arguments.
-    Raises ShortOnAto, UnknownSku, OrderNoTaken or OfflineCapExceeded, and CaptureBusy.
+    Shares a transaction with orders that arrive in this process at the same time; inside a caller's
+    transaction it is captured there. See `Ask` for the arguments. Raises ShortOnAto, UnknownSku,
+    OrderNoTaken or OfflineCapExceeded, and CaptureBusy.
     """
     ask = Ask(
         placed=placed,

@@ -1,4 +1,4 @@
-"""The rows of an order that is captured, as objects for the answer and as values to store."""
+"""The rows of a captured order, as objects for the result and as values to store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orders.instances import Maker
 from orders.models import EventKind, Order, OrderEvent, OrderItem, OrderStatus
 from orders.reasons import say
 
-# Columns of an order that hold what was placed, under the same name, with their type in PostgreSQL.
+# Columns of an order with the values as placed, under the same name, with their PostgreSQL type.
 PLACED_COLUMNS = {
     "creation_date": "text",
     "currency": "text",
@@ -28,7 +28,7 @@ _order_items = Maker(OrderItem)
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """An order that has no id yet, with all that is stored beside it."""
+    """An order without an id yet, with everything stored beside it."""
 
     order: Order
     body: str
@@ -37,7 +37,7 @@ class Rows:
 
 
 def build(ask: Ask, takes: Sequence[bool]) -> Rows:
-    """Return the rows of an accepted order; `takes` marks the lines that take stock."""
+    """Return the rows of an accepted order; `takes` marks lines that take stock."""
     placed, claim = ask.placed, ask.claim
     items = _items(ask, takes)
     order = _orders.make(
@@ -78,7 +78,7 @@ def _items(ask: Ask, takes: Sequence[bool]) -> list[OrderItem]:
             cancelled_quantity=ZERO,
             replaced_quantity=ZERO,
             unit_price=one.unit_price,
-            # The place of the parent in the order, until the items have their ids.
+            # The parent's position in the order, until items have ids.
             parent_id=None if one.parent is None else one.parent + 1,
         )
         for position, (one, takes_stock) in enumerate(

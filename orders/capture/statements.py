@@ -1,10 +1,8 @@
-"""The statements that look for a list of orders and store it.
+"""The statements that look up and store a list of orders.
 
-Storing takes one statement on PostgreSQL, and one for each table on SQLite.
-
-Rows travel as JSON, so that the statement has the same text and the same types of parameters for
-any number of them, and is prepared once per connection. A number that is taken raises
-IntegrityError; nothing of the list is stored then.
+Storing takes one statement on PostgreSQL, and one for each table on SQLite. Rows travel as JSON, so
+the statement has the same text and parameter types for any number of rows, and is prepared once per
+connection. A number that is taken raises IntegrityError; then nothing of the list is stored.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ from orders.fields import stored_money, thousandths
 from orders.ledger.statements import next_id_on_sqlite
 from orders.models import Order, OrderItem
 
-# `place` is where an order stands in the list; a parent is known by its position in the order.
+# `place` is an order's index in the list; a parent is identified by its position in the order.
 INSERT_POSTGRESQL = """\
 WITH placed AS MATERIALIZED (
     SELECT nextval('orders_order_id_seq') AS id, o.*
@@ -129,7 +127,7 @@ ORDER_SQLITE = _with_placed(ORDER_SQLITE)
 
 
 def insert(built: Sequence[Rows]) -> None:
-    """Store a list of orders and give them, and their items, the ids that they are stored under."""
+    """Store a list of orders; set the ids of the orders and their items."""
     if connection.vendor == "sqlite":
         _insert_on_sqlite(built)
         return
@@ -189,7 +187,7 @@ def _order(place: int, rows: Rows) -> dict[str, Any]:
 
 
 def _placed(order: Order) -> dict[str, Any]:
-    """Return the values of PLACED_COLUMNS, an amount as its column stores it."""
+    """Return the values of PLACED_COLUMNS; amounts in the unit of their column."""
     values = ((name, getattr(order, name)) for name in PLACED_COLUMNS)
     return {
         name: stored_money(value) if isinstance(value, Decimal) else value for name, value in values

@@ -1,4 +1,4 @@
-"""Orders that are stored already: the same order again, or another one under its number."""
+"""Orders already stored: the same order again, or another one with its number."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def check_same(order: Order, placed: PlacedOrder) -> None:
 
 
 def find(asks: Iterable[Ask]) -> dict[tuple[str, str], Order]:
-    """Return the stored orders under the numbers of a list.
+    """Return the stored orders with numbers of a list.
 
-    One short query while none is stored, as nearly always.
+    One short query if none is stored, which is the usual case.
     """
     numbers = {ask.number for ask in asks}
     if not statements.is_any_taken(numbers):

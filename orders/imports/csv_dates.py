@@ -1,4 +1,4 @@
-"""Dates as CSV files write them: read in the order and zone that is known, never guessed."""
+"""Dates in CSV files, read in a known order and zone and never guessed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ISO = re.compile(
     r"(?: ?(Z|UTC|GMT|[+-]\d\d:?\d\d))?\Z",
     re.ASCII,
 )
-# What is kept as it is written: other programs read it, too.
+# Kept as written, because other programs read this form too.
 _WRITTEN_OUT = re.compile(
     r"\A\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:\d\d)?)?\Z", re.ASCII
 )
@@ -29,8 +29,8 @@ _SERIAL = re.compile(r"\A\d{5}([.,]\d+)?\Z", re.ASCII)
 def iso_date(text: str, *, zone: tzinfo | None, month_first: bool | None) -> str:
     """Return a date and time in ISO 8601; raises ValueError with the fault.
 
-    `zone` is that of a time that names none; without one it stays as it is. `month_first` says what
-    12/1/2010 means; dates with dots have the day first.
+    `zone` applies to a time that names none; without it the time stays as written. `month_first`
+    decides what 12/1/2010 means; dates with dots start with the day.
     """
     if not is_plain(text) or len(text) > 64:
         raise ValueError(say("no_date"))
@@ -45,7 +45,7 @@ def iso_date(text: str, *, zone: tzinfo | None, month_first: bool | None) -> str
 
 
 def _with_dashes(text: str) -> str:
-    """Return 2024/1/25, which is no other date in any country, as 2024-01-25."""
+    """Return 2024/1/25, which means the same date in every country, as 2024-01-25."""
     return _YEAR_FIRST.sub(lambda found: f"{found[1]}-{found[3]:0>2}-{found[4]:0>2}", text)
 
 
@@ -53,7 +53,7 @@ def _iso(text: str) -> datetime | None:
     found = _ISO.match(text)
     try:
         if found is None:
-            # Other forms of ISO 8601; a bare number would be taken for one.
+            # Other forms of ISO 8601; a bare number would otherwise pass as one.
             return None if text.isdigit() else datetime.fromisoformat(text)
         day, time, offset = found.groups()
         offset = {"UTC": "+00:00", "GMT": "+00:00", "Z": "+00:00"}.get(offset or "", offset or "")

@@ -1,4 +1,4 @@
-"""CSV files as programs and spreadsheets write them: their separator, heading and rows by line."""
+"""CSV files from programs and spreadsheets: separator, heading and numbered rows."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ MOST_FAULTS = 1_000
 
 _SEPARATORS = (",", ";", "\t", "|")
 _EMPTY = WHITE + ',;|"'
-# As people and programs write it: in capitals, in quotes, or with the empty cells after it.
+# People and programs write it in capitals, in quotes, or followed by empty cells.
 _SEPARATOR_LINE = re.compile(r'\A"?sep=(.)"?[,;\t|]*[\r\n]*\Z', re.IGNORECASE)
 _BOM = "\ufeff"
-_NOTHING = WHITE + "\x1a"  # the last is what DOS programs write at the end of a file
-# A formula that keeps a text from being read as a number, which is how programs save zeros.
+_NOTHING = WHITE + "\x1a"  # DOS programs end a file with the last of these
+# Programs write a formula to keep leading zeros: it stops a spreadsheet reading a number.
 _TEXT_FORMULA = re.compile(r'\A="([^"]*)"\Z')
 _BYTES = re.compile("[\udc80-\udcff]+")
 _NO_UTF8 = re.compile(r"[\ud800-\udfff]")
@@ -31,7 +31,7 @@ NumberedRow = tuple[int, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line of the file that cannot be taken, by its number (the first line is 1).
+    """A line of the file that can't be imported, by its number (the first line is 1).
 
     The message is English; `lines_in_words` returns it in the reader's language.
     """
@@ -56,32 +56,33 @@ class Table:
 
     @property
     def has_commas(self) -> bool:
-        """Whether a number in it may have a decimal comma."""
+        """Whether its numbers may have a decimal comma."""
         return self.separator != ","
 
 
 def text_of(file: IO[bytes]) -> io.TextIOWrapper:
-    """Return the text of a file in UTF-8; detach it, or the file is closed with it.
+    """Return the file as UTF-8 text; detach it, or it closes the file.
 
-    Bytes that are no UTF-8 come through as what no SKU and no name may hold: the line is named.
+    Bytes that are not UTF-8 become characters that no SKU or name may contain, so the line at fault
+    is named.
     """
     return io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
 def cell_text(cell: str) -> str:
-    """Return the value of a cell: without white space at its ends, and for ="0012" its text."""
+    """Return the value of a cell, stripped of white space; ="0012" becomes 0012."""
     text = cell.strip(WHITE)
     found = _TEXT_FORMULA.match(text)
     return found[1].strip(WHITE) if found else text
 
 
 def is_utf8(text: str) -> bool:
-    """Whether a text of `text_of` was UTF-8 in its file."""
+    """Whether text read by `text_of` is valid UTF-8."""
     return not _NO_UTF8.search(text)
 
 
 def described(text: str) -> str:
-    """Return a text that only describes, its bytes that are no UTF-8 read as Windows-1252."""
+    """Return a descriptive text; bytes that are not UTF-8 are read as Windows-1252."""
 
     def readable(found: re.Match[str]) -> str:
         return found[0].encode("utf-8", "surrogateescape").decode("cp1252", "replace")
@@ -92,8 +93,8 @@ def described(text: str) -> str:
 def open_table(text: TextIO, bad: list[BadLine]) -> Table | None:
     """Return the table of a CSV file, or None without a heading; notes lines that are not CSV.
 
-    A first line `sep=;` and empty rows are skipped. Cells beyond the heading are dropped
-    while they are empty: a spreadsheet writes its unused columns, too.
+    A first line `sep=;` and empty rows are skipped. Empty cells beyond the heading are dropped,
+    because spreadsheets also write their unused columns.
     """
     start = 0
     separator = ""
@@ -117,7 +118,7 @@ def open_table(text: TextIO, bad: list[BadLine]) -> Table | None:
 
 
 def _separator_of(line: str) -> str:
-    """Return which separator makes the most columns of a heading."""
+    """Return the separator that splits a heading into the most columns."""
     counts = {}
     for separator in _SEPARATORS:
         try:
@@ -136,7 +137,7 @@ def _cut(row: list[str], width: int) -> list[str]:
 
 
 def _without_end(names: list[str]) -> list[str]:
-    """Return `names` without the empty ones at their end."""
+    """Return `names` without empty ones at the end."""
     while names and not names[-1]:
         names = names[:-1]
     return names
@@ -151,7 +152,7 @@ def _too_long(line: int) -> BadLine:
 
 
 def _lines(text: TextIO) -> Iterator[str]:
-    """Yield the lines, never more than LONGEST_LINE of one; raises _LineTooLong."""
+    """Yield the lines of a file; raises _LineTooLong beyond LONGEST_LINE."""
     while line := text.readline(LONGEST_LINE):
         if len(line) == LONGEST_LINE and not line.endswith("\n"):
             raise _LineTooLong
@@ -167,7 +168,7 @@ def _from(first: str, text: TextIO) -> Iterator[str]:
 def _numbered_rows(
     text: TextIO, first: str, bad: list[BadLine], *, start: int, separator: str
 ) -> Iterator[NumberedRow]:
-    """Yield rows with the number of their first line; notes what is no CSV and goes on."""
+    """Yield each row with its first line's number; notes lines that are not CSV and continues."""
     reader = csv.reader(_from(first, text), delimiter=separator, strict=True)
     number = start
     while len(bad) < MOST_FAULTS:

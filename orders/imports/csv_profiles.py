@@ -1,7 +1,7 @@
 """Order files of known shops and data sets: their columns, and lines that are not orders.
 
-A profile refuses cancelled or returned orders, and leaves out lines that take no stock. Both
-are decided by columns of the file; missing facts are not guessed.
+A profile refuses cancelled or returned orders, and leaves out lines that take no stock. Columns of
+the file decide both; missing facts are not guessed.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from orders.imports.own_tables import own_fault
 from orders.imports.reasons import say
 
-Cell = Callable[[str], str]  # the text of a column, "" where the file has none
+Cell = Callable[[str], str]  # the text of a column, "" if the file has none
 
 
 _MADE_OF_OTHERS = ("configurable", "bundle", "grouped")
-# How exports of a database write that there is nothing.
+# Database exports write an empty value like this.
 _NULLS = ("NULL", "\\N")
 
 
@@ -29,9 +29,9 @@ def _nothing(_cell: Cell) -> str:
 class Profile:
     """How to read the order files of one source.
 
-    `columns` gives each field the names that its column may have; `marks` are columns that tell the
-    source apart. `fault` returns why the order of a line can't be placed, `leaves_out` why a line
-    takes no stock. `zone` is that of its dates, where it is not the site's.
+    `columns` lists the possible column names of each field; `marks` are columns that identify the
+    source. `fault` returns why the order of a line can't be placed, `leaves_out` why a line takes
+    no stock. `zone` is that of its dates, if it differs from the site's.
     """
 
     name: str
@@ -39,23 +39,23 @@ class Profile:
     marks: Sequence[str] = ()
     fault: Callable[[Cell], str] = _nothing
     leaves_out: Callable[[Cell], str] = _nothing
-    # The kind of a product whose parts may have lines of their own, where the file doesn't say so.
+    # A product of this kind may have lines for its parts, although the file doesn't say so.
     made_of_others: Callable[[Cell], str] = _nothing
     zone: str = ""
     has_local_dates: bool = True
     month_first: bool | None = None
     currency: str = ""
-    # The parts of the customer's name, each by the names that its column may have.
+    # The parts of the customer's name, each with its possible column names.
     name_parts: Sequence[Sequence[str]] = ()
-    # Numbers that a program wrote with decimals although they are ids.
+    # Some programs write these ids with decimals.
     whole_fields: Sequence[str] = ()
 
     def only_faults(self) -> Profile:
-        """Return the profile for a file whose columns people name: it only refuses."""
+        """Return the profile for a file with columns named by people: it only refuses."""
         return Profile(self.name, fault=self.fault, has_local_dates=False)
 
     def overlaid(self, columns: Mapping[str, str]) -> Profile:
-        """Return the profile with the columns that people name instead of its own."""
+        """Return the profile with columns named by people in place of its own."""
         return replace(self, columns={**self.columns, **{k: (v,) for k, v in columns.items()}})
 
 
@@ -230,7 +230,7 @@ ONLINE_RETAIL = Profile(
     currency="GBP",
     whole_fields=("customerId",),
 )
-# Our own tables of items, as `own_tables` has read them.
+# Tables of items written by this product, as `own_tables` has read them.
 OWN = Profile(
     "coc",
     columns={
@@ -252,12 +252,12 @@ OWN = Profile(
 PROFILES: Mapping[str, Profile] = {
     one.name: one for one in (SHOPIFY, WOOCOMMERCE, MAGENTO, ONLINE_RETAIL, OWN)
 }
-# What a file is read as whose columns have the fields' own names.
+# The profile of a file with the fields' own names as columns.
 PLAIN = Profile("plain", has_local_dates=False)
 
 
 def detected(names: Iterable[str]) -> Profile | None:
-    """Return the profile whose marks are all among the names of a file's columns."""
+    """Return the profile that has all its marks among the names of a file's columns."""
     known = {name.casefold() for name in names}
     for profile in PROFILES.values():
         if all(any(m.casefold() in known for m in mark.split("|")) for mark in profile.marks):
@@ -272,5 +272,5 @@ def full_name(profile: Profile, cell: Cell) -> str:
 
 
 def whole(text: str) -> str:
-    """Return a whole number that was written with a decimal point without it."""
+    """Return a whole number without a decimal point that its program added."""
     return re.sub(r"\A(\d+)\.0+\Z", r"\1", text)

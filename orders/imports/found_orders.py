@@ -1,4 +1,4 @@
-"""Orders as they are found in a file, before anybody has checked them."""
+"""Orders found in a file, not yet checked."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from orders.imports.csv_files import BadLine
 
 @dataclass(frozen=True, slots=True)
 class FoundOrder:
-    """An order of a file, by the line at which it begins (the first line is 1).
+    """An order of a file, by the number of its first line (lines count from 1).
 
-    `body` is JSON of the API's shape; `item_lines` are the lines of its items where each has one
-    of its own. With a `fault` it is no order that could be placed. `left_out` are lines that take
-    no stock, with the reason; `raw` are the lines as they came, if they were to be kept.
+    `body` is JSON in the API's shape; `item_lines` are the lines of its items if each has its own.
+    An order with a `fault` can't be placed. `left_out` are lines that take no stock, with the
+    reason; `raw` are the original lines, if the caller wanted them kept.
     """
 
     line: int
@@ -29,7 +29,7 @@ class FoundOrder:
 
 
 class OrderFileRefused(Exception):
-    """The file cannot be read; the lines at fault are named."""
+    """The file can't be read; names the lines at fault."""
 
     def __init__(self, bad: list[BadLine]) -> None:
         super().__init__(f"{len(bad)} bad lines")

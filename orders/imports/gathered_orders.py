@@ -1,4 +1,4 @@
-"""Orders of a CSV file while their lines are read."""
+"""Orders of a CSV file, collected line by line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SAME_IN_ORDER = ("currency", "orderTotal")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the file: its values by field, and its profile's verdict."""
+    """A line of the file: its values by field, and what its profile says about it."""
 
     line: int
     values: Mapping[str, str]
@@ -50,7 +50,7 @@ class Reading:
 
 @dataclass(slots=True)
 class Gathered:
-    """The lines of one order, as far as they have been read."""
+    """The lines of one order read so far."""
 
     line: int
     order_no: str
@@ -67,7 +67,7 @@ class Gathered:
     has_simple: bool = False
 
     def add(self, row: Row) -> int:
-        """Add a line; return the additional size. Lines that are too large are not kept."""
+        """Add a line; return the additional size. Oversized lines are not kept."""
         self._compare(row)
         if fault := row.fault:
             is_first = row.line == self.line
@@ -133,7 +133,7 @@ class Gathered:
         return more
 
     def _read_numbers(self, item: dict[str, Any], line: int, values: Mapping[str, str]) -> None:
-        """Add the numbers; a quantity must be one, and a price that is none describes nothing."""
+        """Add the numbers of a line; only a bad quantity refuses the order."""
         for name in ("quantity", *_PRICES):
             text = values.get(name, "")
             if not text:
@@ -149,7 +149,7 @@ class Gathered:
                     self.has_odd_price = True
 
     def found(self) -> FoundOrder:
-        """Return the order as the API takes it."""
+        """Return the order in the API's shape."""
         document: dict[str, Any] = {"orderNo": self.order_no}
         if date := self._date():
             document["creationDate"] = date

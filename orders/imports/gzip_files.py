@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 from typing import IO, cast
 
-# What reading raises when a .gz file is no whole one.
+# Reading a damaged .gz file raises one of these.
 DAMAGED = (gzip.BadGzipFile, EOFError, zlib.error)
 
 

@@ -1,4 +1,4 @@
-"""The objects of a list in a JSON document, one after the other: only one is held in memory."""
+"""The objects of a list in a JSON document, read one at a time to save memory."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def elements(
 ) -> Iterator[tuple[int, bytes]]:
     """Yield the objects of a file with the line of each.
 
-    Those are the objects of a list at the top, or of a list that an object at the top has under one
-    of the names `wrappers`; an object without one is yielded itself. Raises OrderFileRefused for an
-    object that is longer than `most_bytes`, and for a document that ends too early.
+    The objects may be a top-level list, or a list under one of the names `wrappers` of a top-level
+    object; an object without such a list is itself yielded. Raises OrderFileRefused for an object
+    longer than `most_bytes`, and for a document that ends too early.
     """
     splitter = _Splitter(most_bytes, wrappers)
     while chunk := file.read(_CHUNK):
@@ -44,15 +44,15 @@ class _Splitter:
         self._in_text = False
         self._escaped = False
         self._line = 1
-        self._list_depth = 0  # of the list in which the objects stand; 0: none yet
+        self._list_depth = 0  # depth of the list of orders; 0: none yet
         self._kept = bytearray()
         self._kept_line = 0
-        self._before = b""  # what came last outside an object, to see a name in
-        self._top = bytearray()  # the object at the top, as long as it may be an order itself
+        self._before = b""  # the latest text outside an object, in which to find a name
+        self._top = bytearray()  # the top-level object, while it may itself be an order
         self._top_line = 0
 
     def feed(self, chunk: bytes) -> Iterator[tuple[int, bytes]]:
-        """Yield the objects that end in this chunk."""
+        """Yield the objects completed by this chunk."""
         place = 0
         while place < len(chunk):
             if self._escaped:
@@ -89,7 +89,7 @@ class _Splitter:
         raise OrderFileRefused([BadLine(line, message)])
 
     def _mark(self, mark: bytes) -> tuple[int, bytes] | None:
-        """Follow one mark; return the object that ends with it."""
+        """Process one mark; return the object that it completes."""
         if mark == b"\n":
             self._take(mark)
             self._line += 1
@@ -161,6 +161,6 @@ class _Splitter:
         return None
 
     def finish(self) -> None:
-        """Raise OrderFileRefused for a document that has not ended."""
+        """Raise OrderFileRefused for an incomplete document."""
         if self._open or self._in_text:
             self._refuse(self._line, say("json_ends"))

@@ -1,4 +1,4 @@
-"""Numbers as files write them: read exactly, or said to be none; never guessed."""
+"""Numbers in files: read exactly, or refused; never guessed."""
 
 from __future__ import annotations
 
@@ -9,29 +9,28 @@ from orders.imports.reasons import say
 
 _PLAIN = re.compile(r"\A[+-]?[0-9]{1,12}(\.[0-9]{1,20})?\Z")
 _COMMA = re.compile(r"\A[+-]?[0-9]{1,12},[0-9]{1,20}\Z")
-# 1.500 and 1,500 are one and a half to some and one thousand five hundred to others.
+# Readers disagree on 1.500 and 1,500: one and a half, or one thousand five hundred.
 _EITHER = re.compile(r"\A[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}\Z")
 _SHORTENED = re.compile(r"\A[+-]?[0-9]+([.,][0-9]+)?[eE][+-]?[0-9]+\Z")
 _GROUPED = re.compile(r"\A[+-]?[0-9]{1,3}([.,'’ \u00a0\u202f][0-9]{3})+([.,][0-9]+)?\Z")
 # #REF!, #NAME? and their like in every language: #WERT!, #BEZUG!, #¡VALOR!; and "not available".
 _CELL_ERROR = re.compile(r"\A#[¡¿]?[A-ZÀ-Þ0-9/.]{2,14}[!?]\Z|\A#(N/A|NV|N/D|N/B|N/V|I/T)\Z")
-# What a spreadsheet makes of a long number: one digit, its decimals, and an exponent with a sign.
+# Spreadsheets shorten a long number to one digit, decimals, and a signed exponent.
 _MANGLED = re.compile(r"\A[0-9]([.,][0-9]+)?[Ee]\+[0-9]{2,3}\Z")
-# How spreadsheets mark a number, or a formula that must not run, as text.
+# Spreadsheets mark a number, or a formula that must not run, as text like this.
 _MARKED_AS_TEXT = re.compile(r"\A'([0-9][0-9.,]*\Z|[=+@-])")
 _IN_QUOTES = re.compile(r'\A".*"\Z', re.DOTALL)
 
 _DECIMAL = re.compile(r"\A[+-]?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})\Z")
 _DOUBLE = re.compile(r"\A[+-]?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})([eE][+-]?[0-9]{1,2})?\Z")
-# What XML Schema takes off a number before it is read.
+# XML Schema strips these from a number before reading it.
 _XML_SPACE = " \t\r\n"
 
 
 def csv_number(text: str, *, has_commas: bool = False) -> Decimal:
     """Return the number in a cell; raises ValueError with the fault.
 
-    `has_commas` says that the file's numbers may have a decimal comma: its cells are separated by
-    something else.
+    `has_commas`: a comma may be a decimal sign, because another character separates the cells.
     """
     text = text.strip()
     if has_commas and _EITHER.match(text):
@@ -50,7 +49,7 @@ def csv_number(text: str, *, has_commas: bool = False) -> Decimal:
 
 
 def mangled(text: str) -> str:
-    """Return why a number or id in a CSV file is not the one that was meant, or ""."""
+    """Return how a program has damaged a number or id in a CSV file, or ""."""
     if _MANGLED.match(text):
         return say("cell_shortened")
     if _CELL_ERROR.match(text) or (len(text) > 2 and set(text) == {"#"}):
@@ -69,7 +68,7 @@ def xml_decimal(text: str) -> Decimal | None:
 
 
 def xml_double(text: str) -> Decimal | None:
-    """Return the finite xsd:double that `text` is, or None; exactly as it is written."""
+    """Return the finite xsd:double that `text` is, exactly as written, or None."""
     text = text.strip(_XML_SPACE)
     return Decimal(text) if _DOUBLE.match(text) else None
 

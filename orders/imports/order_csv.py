@@ -1,4 +1,4 @@
-"""Order files: CSV with a line for each item, which names its order."""
+"""CSV order files with one line per item; each line names its order."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from orders.imports.own_tables import own_table
 from orders.imports.reasons import say
 from orders.texts import WHITE
 
-# What a column can hold; its name in the file is the same, unless something else is said.
+# The fields of a CSV file; a column has the same name unless the caller says otherwise.
 FIELDS = (
     "orderNo",
     "creationDate",
@@ -54,7 +54,7 @@ MOST_OPEN = MOST_BYTES_OPEN
 
 _REQUIRED = ("orderNo", "sku", "quantity")
 _LONGEST_ORDER_NO = 50
-# What only describes; bytes in it that are no UTF-8 refuse nothing.
+# Descriptive fields: bytes that are not UTF-8 refuse nothing here.
 _DESCRIBES = ("customerId", "customerName", "email", "productName", "basePrice", "price")
 
 
@@ -62,15 +62,15 @@ _DESCRIBES = ("customerId", "customerName", "email", "productName", "basePrice",
 class CsvOptions:
     """How to read a CSV file, in addition to its heading.
 
-    `profile` is one of PROFILES or PLAIN's name; without one it is detected. `zone` is that of
-    dates without one, `month_first` the meaning of 12/1/2010.
+    `profile` is one of PROFILES or PLAIN's name; the default is to detect it. `zone` applies to
+    dates without one, `month_first` decides what 12/1/2010 means.
     """
 
     profile: str = ""
     zone: tzinfo | None = None
     month_first: bool | None = None
     keeps_raw: bool = False
-    # Tables of ours name the site of each order: those of another one are refused.
+    # This product's tables name the site of each order: other sites' orders are refused.
     site_id: str = ""
 
 
@@ -83,8 +83,8 @@ def read_order_csv(
 ) -> Iterator[FoundOrder]:
     """Yield the orders of a CSV file, each when its last line is read.
 
-    The lines of an order need not stand together: the file is read twice. Raises
-    OrderFileRefused with every bad line before the first order, as any could belong to any order.
+    The lines of an order may be apart, so the file is read twice. Raises OrderFileRefused with
+    every bad line before the first order, since any of them could belong to any order.
     """
     options = options or CsvOptions()
     last_lines = _last_lines(file, columns, options)
@@ -106,7 +106,7 @@ def read_order_csv(
 
 
 def profile_of(file: IO[bytes], *, columns: Mapping[str, str], options: CsvOptions) -> str:
-    """Return the name of the profile as which a CSV file is read, "" for the fields' own names."""
+    """Return the name of a CSV file's profile, "" for the fields' own names."""
     file.seek(0)
     text = text_of(file)
     try:
@@ -126,13 +126,13 @@ def _profile(names: list[str], columns: Mapping[str, str], options: CsvOptions) 
     if found is None or (is_plain and found is not OWN):
         return PLAIN.overlaid(columns)
     if columns:
-        # People say what the columns are; what was cancelled is refused all the same.
+        # People name the columns, but cancelled orders are still refused.
         return (PLAIN if found is ONLINE_RETAIL else found.only_faults()).overlaid(columns)
     return found
 
 
 def _opened(text: TextIO, bad: list[BadLine], options: CsvOptions) -> tuple[Table | None, str]:
-    """Return the table of a file and the zone that its headings name; ours as programs have it."""
+    """Return a file's table and the zone in its headings; our tables in their form for programs."""
     table = open_table(text, bad)
     if table is None or options.profile not in ("", OWN.name):
         return table, ""
@@ -182,7 +182,7 @@ class _Sheet:
         self._zone = ""
 
     def rows(self) -> Iterator[Row]:
-        """Yield the rows by field, with their lines."""
+        """Yield the rows by field, with their line numbers."""
         text = text_of(self._file)
         try:
             table, self._zone = _opened(text, self._bad, self._options)
@@ -246,7 +246,7 @@ class _Sheet:
         return say("order_of_site", site=ascii(site[:40])) if is_other else ""
 
     def _places(self, table: Table) -> dict[str, int]:
-        """Return the place of each field, or none when the heading does not name them."""
+        """Return the place of each field; empty if the heading does not name them."""
         names = [name.casefold() for name in table.names]
         places = {}
         before = len(self._bad)

@@ -1,4 +1,4 @@
-"""Order files of any kind: which one it is, and the orders in it, as the API takes them."""
+"""Order files of any kind: detect the kind and read the orders in the API's shape."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _BY_SUFFIX = {
 
 
 def kind_of(file: IO[bytes], *, name: str) -> FileKind:
-    """Return the kind of a file by its beginning, or else by its name.
+    """Return a file's kind from its beginning, or else from its name.
 
     Raises OrderFileRefused for any other file.
     """
@@ -57,10 +57,10 @@ def read_orders(
 ) -> Iterator[FoundOrder]:
     """Yield the orders of a seekable file, in its order and unchecked.
 
-    `columns` says how a CSV file names its columns (see order_csv.FIELDS), `currency` is that of
-    a CSV file which names none, `options` what else is known of it. What is needed of memory is
-    bounded, whatever the file holds. Raises OrderFileRefused where the file cannot be read any
-    further, or has no order at all.
+    `columns` names the columns of a CSV file (see order_csv.FIELDS), `currency` is the default of a
+    CSV file without one, `options` are other facts about it. Memory use is bounded, whatever the
+    file contains. Raises OrderFileRefused if the rest of the file can't be read, or the file has no
+    order.
     """
     file.seek(0)
     if kind == FileKind.XML:

@@ -1,8 +1,8 @@
-"""Order files: JSON, as lines of one order each or as one document with a list of orders.
+"""JSON order files: one order a line, or one document with a list of orders.
 
-An order has the shape of the API, which is that of the Commerce API (SCAPI): names as orderNo. One
-with names as order_no (OCAPI) is given those of the API. A list stands alone or as `data`, `hits`
-or `orders` of an object, as searches answer it.
+An order has the shape of the API, which is that of the Commerce API (SCAPI), with names like
+orderNo. Names like order_no (OCAPI) are converted. A list stands alone or, as in search responses,
+in an object's `data`, `hits` or `orders`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from orders.imports.json_documents import elements
 from orders.imports.reasons import say
 from orders.payload import MAX_BYTES
 
-_LONGEST_LINE = MAX_BYTES + 2  # with its end
+_LONGEST_LINE = MAX_BYTES + 2  # including the line end
 _PEEK = 64 * 1024
 _BOM = b"\xef\xbb\xbf"
 _WRAPPERS = ("data", "hits", "orders", "order")
-# The list comes before anything else that is nested.
+# The list comes before any other nested value.
 _WRAPPED = re.compile(rb'\A\{[^{\[]*"(?:data|hits|orders)"\s*:\s*\[')
 _STATUSES = frozenset(
     {"created", "new", "open", "completed", "cancelled", "replaced", "failed", "failed_with_reopen"}
@@ -44,13 +44,13 @@ def read_order_lines(file: IO[bytes]) -> Iterator[FoundOrder]:
 
 
 def _is_document(start: bytes) -> bool:
-    """Whether a file that begins so is one document instead of a line for each order."""
+    """Whether a file that begins like this is one document, not one order a line."""
     if start.startswith(b"[") or _WRAPPED.match(start):
         return True
     first, end, _rest = start.partition(b"\n")
     if not end and len(start) > _PEEK // 2:
         return start.startswith(b"{")  # one long line
-    # The first line of a document that is written over many lines.
+    # The first line of a document that spans many lines.
     return bool(end) and first.startswith(b"{") and first.rstrip().endswith((b"{", b"[", b","))
 
 
@@ -81,14 +81,14 @@ def _orders_in(line: int, body: bytes) -> Iterator[FoundOrder]:
 
 
 def _unwrapped(order: Any) -> Any:
-    """Return the order in a hit of a search, which has it as `data`."""
+    """Return the order in a search hit, which has it as `data`."""
     if isinstance(order, dict) and "orderNo" not in order and isinstance(order.get("data"), dict):
         return order["data"]
     return order
 
 
 def _found(line: int, document: Any, body: bytes) -> FoundOrder:
-    """Return an order; `body` is its text where it can be taken as it came."""
+    """Return an order; `body` is its original text where that needs no conversion."""
     if isinstance(document, dict) and "order_no" in document and "orderNo" not in document:
         document, body = _camel(document), b""
     number = document.get("orderNo") if isinstance(document, dict) else None
@@ -105,7 +105,7 @@ def _unknown_status(document: dict[str, Any]) -> str:
     if status is None or status == "":
         return ""
     if isinstance(status, str) and status.strip().lower() in _STATUSES:
-        return ""  # the check of orders knows which of them stand
+        return ""  # the check of orders knows which of them are valid
     return say("value_unknown", column="status", text=ascii(str(status)[:40]))
 
 
@@ -124,7 +124,7 @@ def _camel_name(name: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return `value` with numbers as JSON has them."""
+    """Return `value` with plain JSON numbers."""
     if isinstance(value, dict):
         return {name: _plain(own) for name, own in value.items()}
     if isinstance(value, list):

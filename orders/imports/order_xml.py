@@ -1,7 +1,6 @@
 """Order files: the order XML that B2C Commerce exports.
 
-Read as it comes, with nothing that XML can be made to do beside holding text: a document type, and
-with it every entity, is refused.
+Only plain XML is read: a document type, and with it every entity, is refused.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from orders.imports.reasons import say
 from orders.payload import MAX_ITEMS
 from orders.texts import WHITE
 
-# More than the schema allows in any text that is read.
+# Above the schema's limit for every text that is read.
 _LONGEST_TEXT = 4_100
 _DEEPEST = 50
 
@@ -38,7 +37,7 @@ _ORDER_FIELDS: dict[tuple[str, ...], str] = {
     (*_ORDER, "totals", "order-total", "gross-price"): "orderTotal",
     (*_ORDER, "totals", "order-total", "net-price"): "netTotal",
 }
-# Of a line; the lines below one are bundled products and options.
+# Members of a line; lines below one are bundled products and options.
 _LINE_FIELDS = {
     "product-id": "productId",
     "product-name": "productName",
@@ -55,7 +54,7 @@ _BELOW: dict[tuple[str, ...], str] = {
 _CUSTOMER = ("customerId", "customerName", "email")
 _NOT_STANDING = ("CANCELLED", "FAILED", "REPLACED")
 _STANDING = ("", "CREATED", "NEW", "OPEN", "COMPLETED")
-# B2C's schema knows delete alone; jobs say the others.
+# B2C's schema allows only delete; jobs use the others.
 _MODES = ("", "merge", "update", "replace")
 
 
@@ -81,7 +80,7 @@ def read_order_xml(file: IO[bytes]) -> Iterator[FoundOrder]:
 
 
 class _Reader:
-    """Collects the orders that have been read to their end."""
+    """Collects completed orders."""
 
     def __init__(self) -> None:
         self.parser = xml_files.new_parser()
@@ -102,7 +101,7 @@ class _Reader:
         self._field = ""
 
     def take(self) -> list[FoundOrder]:
-        """Return the orders that are complete, once."""
+        """Return the completed orders, once."""
         done, self._done = self._done, []
         return done
 
@@ -135,7 +134,7 @@ class _Reader:
         self._find_field()
 
     def _begin(self, lines: list[_Line]) -> None:
-        """Begin a line. One line too many is enough for the order to be refused."""
+        """Begin a line. One line too many is enough to refuse the order."""
         line = _Line(self._path)
         self._open.append(line)
         self._lines += 1
@@ -212,7 +211,7 @@ def _total(order: dict[str, str], items: list[dict[str, Any]]) -> int | float | 
 
 @dataclass(slots=True)
 class _Line:
-    """A line that is being read, with the lines below it by the member that has them."""
+    """A line being read, with the lines below it by member."""
 
     path: tuple[str, ...]
     values: dict[str, str] = field(default_factory=dict)
@@ -227,7 +226,7 @@ def _item(line: _Line, *, price: str) -> dict[str, Any]:
             item[name] = values[name]
     for name, source in (("quantity", "quantity"), ("basePrice", "basePrice"), ("price", price)):
         if source in values:
-            # An xsd:double may have an exponent, an xsd:decimal never has.
+            # An xsd:double allows an exponent, an xsd:decimal does not.
             read = xml_double if name == "quantity" else xml_decimal
             number = read(values[source])
             item[name] = values[source] if number is None else json_number(number)

@@ -1,6 +1,6 @@
-"""Tables of orders that this product wrote: read back, whatever language they are in.
+"""Read order tables written by this product, in any of its languages.
 
-A table for people has headings, dates, numbers and labels of a language. They become those of the
+A table for people has headings, dates, numbers and labels in one language. Here it becomes the
 table for programs, which is then read like any other file.
 """
 
@@ -19,7 +19,7 @@ from orders.imports.reasons import say
 from orders.tables import Kind, original
 from orders.tables.of_orders import ITEM_COLUMNS
 
-# Without them it is some other file.
+# A file without these is not ours.
 _NEEDED = frozenset({"orderNo", "sku", "quantity", "capturedAt", "reservationState"})
 _ZONE = re.compile(r"\A(.+?)(?: \(([A-Za-z0-9_+\-/]+)\))?\Z")
 _BY_NAME = {column.name: column for column in ITEM_COLUMNS}
@@ -27,20 +27,20 @@ _BY_NAME = {column.name: column for column in ITEM_COLUMNS}
 
 @dataclass(frozen=True, slots=True)
 class OwnTable:
-    """A table of ours: the fields of its columns, and the zone that its times are in, if any."""
+    """A table of this product: the fields of its columns, and the zone of its times, if any."""
 
     names: list[str]
     zone: str = ""
 
     def cells(self, row: Sequence[str]) -> list[str]:
-        """Return a row as a table for programs has it: codes for labels, no apostrophes."""
+        """Return a row in the form for programs: codes for labels, no apostrophes."""
         return [
             _code(name, original(text)) for name, text in zip(self.names, row, strict=False)
         ] + list(row[len(self.names) :])
 
 
 def own_table(headings: Sequence[str]) -> OwnTable | None:
-    """Return what the headings of one of our tables of items mean; None for another file."""
+    """Return the fields behind the headings of an items table of this product, else None."""
     if set(headings) >= _NEEDED:
         return OwnTable(list(headings))
     for fields in _fields_by_heading().values():
@@ -59,7 +59,7 @@ def own_table(headings: Sequence[str]) -> OwnTable | None:
 
 
 def own_fault(cell: Callable[[str], str]) -> str:
-    """Return why the order of a row of ours can't be placed again, or ""."""
+    """Return why the order of a row of this product's table can't be placed again, or ""."""
     if cell("reportType"):
         return say("several_reports")
     if cell("resolution") == "cancelled":
@@ -91,7 +91,7 @@ def _codes(name: str) -> Mapping[str, str]:
 
 @lru_cache(maxsize=1)
 def _fields_by_heading() -> Mapping[str, Mapping[str, str]]:
-    """Return by language which field a heading names."""
+    """Return for each language the field of each heading."""
     fields: dict[str, dict[str, str]] = {}
     for language, _name in settings.LANGUAGES:
         with translation.override(language):

@@ -1,6 +1,6 @@
 """Why a file of orders, one of its orders or lines is refused, by code; see `orders.reasons`.
 
-A reason that ends with `:` or a name goes on with another one: `join` puts them together.
+A reason that ends with `:` or a name continues with another one: `join` combines them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ register(
         "xml_doctype": _("contains a document type, which an order file never does"),
         "xml_other": _("is no order export: it begins with <%(tag)s>, not <orders>"),
         "xml_too_deep": _("is nested more than %(levels)s deep"),
-        # What a program says of an order.
+        # Faults that a program reports about an order.
         "order_ended": _("the order is %(status)s already"),
         "order_cancelled": _("the order was cancelled"),
         "order_cancelled_at": _("the order was cancelled at %(time)s"),
@@ -85,7 +85,7 @@ register(
         ),
         "order_too_long": _("an order has at most %(number)s bytes"),
         "no_total": _("has no orderTotal, and a price of its items is not a number"),
-        # Numbers and dates; what has them stands before.
+        # Numbers and dates; the name of the field comes first.
         "number_either": _("may have decimals or thousands; write it without a separator"),
         "number_shortened": _(
             "was shortened by a spreadsheet; format its column as text or number"
@@ -101,7 +101,7 @@ register(
         "date_serial": _("is a spreadsheet's number of a date; format its column as a date"),
         "date_unreadable": _("is no date that can be read; write 2026-02-02T12:00:00Z"),
         "date_either": _("may have the day or the month first; --dates says which"),
-        # What becomes of an order of a file.
+        # The outcome of an order of a file.
         "stock_changes": _("Its stock changes all the time; import again."),
     }
 )

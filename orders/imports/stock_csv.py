@@ -1,4 +1,4 @@
-"""Stock files: CSV with the columns sku, ato, and maybe name and price."""
+"""Stock files: CSV with the columns sku and ato, and optionally name and price."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COLUMNS = ("sku", "ato", "name", "price")
 
 
 class StockRefused(Exception):
-    """The file cannot be taken; every bad line is named, up to MOST_FAULTS of them."""
+    """The file can't be imported; names every bad line, up to MOST_FAULTS."""
 
     def __init__(self, bad: list[BadLine]) -> None:
         super().__init__(f"{len(bad)} bad lines")
@@ -39,8 +39,8 @@ class StockRefused(Exception):
 def read_stock(file: TextIO, *, list_id: str) -> list[Figure]:
     """Return the figures of a stock file, in its order. Raises StockRefused.
 
-    A name only describes, and a price is not kept: neither refuses a line. The file's use of
-    memory is bounded by MOST_SKUS; after MOST_FAULTS it is not read any further.
+    A name is only a description and a price is not kept, so neither refuses a line. MOST_SKUS
+    bounds memory; after MOST_FAULTS reading stops.
     """
     bad: list[BadLine] = []
     figures: list[Figure] = []
@@ -77,7 +77,7 @@ def too_many(line: int) -> BadLine:
 
 
 def check_sku(sku: str) -> None:
-    """Raise ValueError for what can be no SKU of a file."""
+    """Raise ValueError for a text that can't be a SKU."""
     if not is_sku(sku):
         raise ValueError(_("the SKU has %(rule)s") % {"rule": _(SKU_RULE)})
     if odd := name_refusal(sku):
@@ -85,7 +85,7 @@ def check_sku(sku: str) -> None:
 
 
 def _header(first: tuple[int, list[str]] | None, bad: list[BadLine]) -> list[str]:
-    """Return the names of the columns, or none when the first line does not name them."""
+    """Return the column names; empty if the first line does not contain them."""
     if first is None:
         if not bad:
             bad.append(

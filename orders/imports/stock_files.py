@@ -1,4 +1,4 @@
-"""Stock files of any kind: which one it is, its figures, and bringing them into the ledger."""
+"""Stock files of any kind: detect the kind, read the figures, apply them to the ledger."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _OTHER_KINDS = (
 
 
 class StockBusy(Exception):
-    """Some records keep changing; imported ones stay, and repeating is safe."""
+    """Some records keep changing; the imported ones stay, and repeating the import is safe."""
 
 
 def read_stock_file(
@@ -62,15 +62,15 @@ def read_stock_file(
 
 
 def other_kind(start: bytes) -> str:
-    """Return the kind of a file that can't be imported, by its beginning."""
-    # Without a byte order mark, every other byte of the first characters is 0.
+    """Return the kind of a file that can't be imported, from its beginning."""
+    # Without a byte order mark, every second byte of the first characters is 0.
     if 0 in start[:2] and len(start) > 3 and start[0] != start[1]:
         start = b"\xff\xfe"
     return next((say(code) for mark, code in _OTHER_KINDS if start.startswith(mark)), "")
 
 
 def first_mark(start: bytes) -> bytes:
-    """Return the first byte of a file that means something."""
+    """Return the first significant byte of a file."""
     return start.removeprefix(_BOM).lstrip()[:1]
 
 
@@ -80,10 +80,10 @@ def import_figures(
     taken_at: datetime,
     progress: Callable[[int], None] = lambda done: None,
 ) -> int:
-    """Bring figures of a file into the ledger; return how many records have a new snapshot.
+    """Apply the figures of a file to the ledger; return how many records have a new snapshot.
 
-    Chunk by chunk, each a transaction: shoppers go on ordering meanwhile. Repeated with the same
-    `taken_at` it goes on where it was broken off. Raises StockBusy.
+    Each chunk is one transaction, so that shoppers can order meanwhile. Repeating the call with the
+    same `taken_at` continues an interrupted import. Raises StockBusy.
     """
     changed = 0
     for start in range(0, len(figures), CHUNK):
@@ -93,7 +93,7 @@ def import_figures(
 
 
 def _apply(figures: Sequence[Figure], taken_at: datetime) -> int:
-    """Write one chunk, again if a record has just changed under it."""
+    """Write one chunk; retry if another process changes a record."""
     for _attempt in range(_TRIES):
         try:
             return ledger.apply_snapshot(

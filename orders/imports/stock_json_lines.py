@@ -1,7 +1,7 @@
 """Stock files: lines of JSON in OCI's layouts, one record of a place and SKU each.
 
-OCI's import has a `locationId` in every line. Its older layout names the location once, in a line
-of its own before the records. Its export does so with `locationId` or `groupId`, gives `ato` and
+OCI's import has a `locationId` in every line. Its older layout names the location once, in its own
+line before the records. Its export does the same with `locationId` or `groupId`, gives `ato` and
 `reserved`, and ends with a line that holds the delta token.
 """
 
@@ -31,9 +31,9 @@ _MODES = ("", "UPDATE")
 def read_stock_lines(file: IO[bytes], *, list_: InventoryList) -> list[Figure]:
     """Return the figures of a file of OCI's lines. Raises StockRefused.
 
-    The figure is `ato`, or else on-hand and future stock less reserved units and
-    the safety stock. The list of a location takes lines of that location and no other; that of a
-    group takes those of the group, or adds up those of locations.
+    The figure is `ato`, or else on-hand and future stock less reserved units and the safety stock.
+    A location's list takes only lines of that location; a group's list takes those of the group, or
+    adds up those of locations.
     """
     reader = _Reader(list_)
     for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE + 1), b""), start=1):
@@ -57,7 +57,7 @@ def read_stock_lines(file: IO[bytes], *, list_: InventoryList) -> list[Figure]:
 
 @dataclass(slots=True)
 class _Place:
-    """The place that a line names for its record, or for the following lines."""
+    """The place that a line names for its record, or for the lines below it."""
 
     kind: str
     place_id: str
@@ -91,7 +91,7 @@ class _Reader:
         if not self._is_ours(place):
             if named is None:
                 self.others.add(place.place_id)
-                return  # of a block that names another place
+                return  # a record in a block that names another place
             words = _("is of the location %(location)s, not of %(list)s")
             raise ValueError(words % {"location": repr(place.place_id), "list": self.list_.pk})
         units, kept = _figure(record)
@@ -159,7 +159,7 @@ def _object_in(line: bytes) -> Mapping[str, Any]:
         words = _("gives the member %(name)s twice")
         raise ValueError(words % {"name": repr(str(twice)[:60])}) from None
     except (ValueError, ArithmeticError, RecursionError):
-        # Decimal raises the second for an exponent of twenty digits.
+        # Decimal raises the second for a twenty-digit exponent.
         raise ValueError(_("is not a JSON object in UTF-8")) from None
     if not isinstance(record, dict):
         raise ValueError(_("is not a JSON object in UTF-8"))
@@ -167,7 +167,7 @@ def _object_in(line: bytes) -> Mapping[str, Any]:
 
 
 class _Twice(Exception):
-    """A member is given twice, so that one of the two is not meant."""
+    """A member occurs twice, and only one of them can be meant."""
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -180,7 +180,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _place_of(record: Mapping[str, Any]) -> _Place | None:
-    """Return the place that a line names; raises ValueError for what can be none, or two."""
+    """Return the place that a line names; raises ValueError for an invalid place, or two."""
     names = (("locationId", "location"), ("location", "location"), ("groupId", "group"))
     found = [(kind, record[name]) for name, kind in names if record.get(name) is not None]
     if not found:
@@ -196,7 +196,7 @@ def _place_of(record: Mapping[str, Any]) -> _Place | None:
 def _figure(record: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
     """Return ATO and safety stock of a record; raises ValueError.
 
-    UNLIMITED stays unlimited, whatever is added to it or taken off.
+    UNLIMITED stays unlimited in any sum.
     """
     if str(record.get("deltaType") or "").lower() == "delete":
         return ZERO, ZERO

@@ -1,7 +1,6 @@
 """Stock files: the inventory XML that B2C Commerce exports and imports.
 
-Read as it comes, with nothing that XML can be made to do beside holding text: a document type, and
-with it every entity, is refused.
+Only plain XML is read: a document type, and with it every entity, is refused.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _TAKEN = (
 )
 _OF_HEADER = ("default-instock", "use-bundle-inventory-only")
 _HANDLINGS = ("", "none", "preorder", "backorder")
-# B2C's schema knows delete alone; jobs and older files also say how to import.
+# B2C's schema allows only delete; jobs and older files also name an import mode.
 _MODES = ("", "delete", "merge", "replace", "update")
 
 
@@ -47,10 +46,10 @@ def read_stock_xml(
 ) -> list[Figure]:
     """Return the figures of the list in an inventory XML file. Raises StockRefused.
 
-    Records of other lists are skipped: a file never gives one list the stock of another. A
-    record's figure is its `ats`, else its parts: the allocation, and units that may be sold before
-    they arrive, less turnover and on order. A record to be deleted has a figure of 0. `notes`
-    gets settings of the header that are decided here.
+    Records of other lists are skipped: a file never gives one list the stock of another. A record's
+    figure is its `ats`, else its parts: the allocation, and units that may be sold before they
+    arrive, less turnover and on order. A record to be deleted has a figure of 0. `notes` gets
+    header settings that this product decides itself.
     """
     reader = _Reader(list_)
     parser = xml_files.new_parser()
@@ -89,7 +88,7 @@ class _Reader:
 
     list_: InventoryList
     bad: list[BadLine] = field(default_factory=list)
-    _lists: set[str] = field(default_factory=set)  # a few of those that the file holds
+    _lists: set[str] = field(default_factory=set)  # a few of the lists in the file
     _found: dict[str, tuple[int, Decimal]] = field(default_factory=dict)
     _header: dict[str, str] = field(default_factory=dict)
     _path: tuple[str, ...] = ()
@@ -185,7 +184,7 @@ class _Reader:
             raise ValueError(words % {"text": repr(handling[:40])})
         is_ahead = handling in ("preorder", "backorder")
         ahead = "preorder-backorder-allocation"
-        # A record of what will come may have nothing yet.
+        # A record of future stock may have nothing yet.
         is_future_only = is_ahead and ahead in self._values and "allocation" not in self._values
         total = ZERO if is_future_only else self._number("allocation")
         if is_ahead and ahead in self._values:
@@ -231,7 +230,7 @@ class _Reader:
         return words % {"others": others, "list": self.list_.pk}
 
     def notes(self) -> list[str]:
-        """Return the header's settings of the list that are decided elsewhere here."""
+        """Return the list's header settings that this product decides itself."""
         found = []
         alone = xml_boolean(self._header.get("use-bundle-inventory-only", ""))
         if alone is not None and alone != self.list_.use_bundle_inventory_only:

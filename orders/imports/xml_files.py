@@ -1,4 +1,4 @@
-"""Feeding an XML file to expat with bounded work for each byte, whatever the file holds."""
+"""Feed an XML file to expat with bounded work for each byte, whatever the file contains."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LONGEST_TAG = 1024 * 1024
 
 
 class TagTooLong(Exception):
-    """A tag, comment or section is longer than LONGEST_TAG; `line` is where it begins."""
+    """A tag, comment or section exceeds LONGEST_TAG; `line` is where it begins."""
 
     def __init__(self, line: int) -> None:
         super().__init__(f"a tag of more than {LONGEST_TAG} bytes")
@@ -19,10 +19,10 @@ class TagTooLong(Exception):
 
 
 def new_parser() -> expat.XMLParserType:
-    """Return a parser that leaves namespaces alone; see `tag_of`.
+    """Return a parser that ignores namespaces; see `tag_of`.
 
-    With namespaces expat writes the whole URI in front of every name, so a long URI and many short
-    tags take time and memory by their product.
+    With namespaces expat puts the whole URI in front of every name, so a long URI and many short
+    tags would multiply time and memory.
     """
     return expat.ParserCreate()
 
@@ -33,10 +33,10 @@ def tag_of(name: str) -> str:
 
 
 def feed(parser: expat.XMLParserType, file: IO[bytes]) -> Iterator[None]:
-    """Parse `file` chunk by chunk; yields after each. Raises TagTooLong and what expat raises.
+    """Parse `file` in chunks; yields after each. Raises TagTooLong and expat's errors.
 
-    Expat before 2.6 reads a tag from its beginning again with every chunk until it is complete;
-    LONGEST_TAG bounds how often.
+    Expat before 2.6 reads an incomplete tag from its beginning again with every chunk; LONGEST_TAG
+    limits how often.
     """
     fed = 0
     while True:

@@ -1,9 +1,9 @@
 """The ledger's statements for OCI's figures: a chunk of records in a few statements.
 
-Rows travel as one array a column on PostgreSQL, so that a statement has one text for any number of
-them. None is prepared: a first import fills an empty table, and the plan of an empty table reads it
-from end to end. SQLite executes the same step row by row, under the database's only write lock.
-Quantities are thousandths, as they are stored.
+Rows travel as one array a column on PostgreSQL, so a statement's text is the same for any number of
+rows. None is prepared, because a first import fills an empty table, and a plan made for an empty
+table scans all of it.  SQLite executes the same step row by row, under the database's only write
+lock. Quantities are thousandths, as they are stored.
 """
 
 from __future__ import annotations
@@ -50,8 +50,9 @@ INSERT INTO orders_movement (record_id, reason, ato_change, held_change, at)
 VALUES (%s, %s, %s, 0, %s)
 """
 
-# Byte by byte, as Python sorts: nobody who locks records in another order may meet us. One list:
-# while PostgreSQL has no statistics, it may read the list, but once and not for each SKU.
+# Byte order, as Python sorts, so that processes which lock records in another order can't deadlock
+# with us. One list: without statistics PostgreSQL may scan the list, but only once instead of once
+# per SKU.
 _LOCK_POSTGRESQL = """\
 SELECT r.id, r.inventory_list_id, r.sku, r.snapshot_ato, r.ato, r.held, r.safety_stock,
        coalesce(r.snapshot_at >= %(taken_at)s::timestamptz
@@ -115,11 +116,11 @@ WHERE id = %s AND held = 0
 
 
 class Known(NamedTuple):
-    """A locked record beside figures that were requested at some moment.
+    """A locked record compared with figures that were requested at some moment.
 
-    `is_late`: its own figure may be newer; `is_of_then`: it is of that very moment. `is_due`: OCI
-    is to be asked again for it; `is_answered`: from before that moment on, so that figures which
-    were asked for answer it.
+    `is_late`: its own figure may be newer; `is_of_then`: its figure is of the same moment.
+    `is_due`: OCI must be asked again for it; `is_answered`: the request is older, so figures of
+    this moment answer it.
     """
 
     id: int
@@ -164,21 +165,21 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """When figures were requested and written, and why."""
+    """When and why figures were requested and written."""
 
     taken_at: datetime
     now: datetime
     reason: str
 
     def values(self) -> dict[str, Any]:
-        """Return the parameters of a statement."""
+        """Return the SQL parameters."""
         return {"taken_at": _moment(self.taken_at), "now": _moment(self.now), "reason": self.reason}
 
 
 def add(records: Sequence[NewRecord], stamp: Stamp) -> int:
-    """Add records with their movements, in their order; return how many were not there.
+    """Add records with their movements, in order; return how many did not exist before.
 
-    If some were, the caller takes the others back.
+    If some did, the caller rolls back the others.
     """
     if _on_sqlite():
         return _add_on_sqlite(records, stamp)
@@ -295,5 +296,5 @@ def _keys(keys: Sequence[Key]) -> dict[str, Any]:
 
 
 def _array(values: Iterable[int]) -> str:
-    """Return a column as PostgreSQL writes an array: a list would have the type of its largest."""
+    """Return a column as an array literal: a list would get the type of its largest value."""
     return "{" + ",".join(map(str, values)) + "}"

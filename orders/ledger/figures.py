@@ -35,7 +35,7 @@ class _Snapshot:
 
     @property
     def stamp(self) -> statements.Stamp:
-        """What the statements write of it."""
+        """The part of it that the statements write."""
         return statements.Stamp(self.taken_at, self.now, str(self.reason))
 
 
@@ -52,11 +52,11 @@ def apply_snapshot(
 ) -> int:
     """Apply OCI's figures to the ledger; return how many records changed their snapshot.
 
-    `taken_at` is when the figures were requested, by our clock. A hold that OCI answered at least
-    `lag` before that is in the figure by now and is dropped; younger ones stay on top of it
-    (design 4), see `_without_settling`. A figure older than the one known is ignored, and one that
-    was asked for less than `apart` after it: OCI may have read it earlier. Makes unknown records.
-    Figures of one call are applied in chunks, each a transaction of its own.
+    `taken_at` is when the figures were requested, by our clock. The figure already counts a hold
+    that OCI answered at least `lag` earlier, so that hold is dropped; younger holds stay on top of
+    it (design 4), see `_without_settling`. A figure older than the known one is ignored, and so is
+    one requested less than `apart` after it, since OCI may have read it earlier. Unknown records
+    are created. Each chunk of figures is its own transaction.
 
     A feed (`is_feed`) reports each change once. Ignored changes are marked, so that OCI is asked
     for the SKU again `lag` later. `are_new` says that most SKUs have no record yet: the records are
@@ -82,9 +82,9 @@ def apply_snapshot(
 
 
 def _add_chunk(figures: Mapping[Key, Figure], snapshot: _Snapshot) -> bool:
-    """Add records, in (list, SKU) order; False, with nothing done, if one of them is known.
+    """Add records, in (list, SKU) order; False, with nothing done, if one already exists.
 
-    Takes no other lock, so that nobody who waits for a new record can keep it waiting.
+    Takes no other lock, so it can't block processes that wait for a new record.
     """
     if any(figure.gone for figure in figures.values()):
         return False
@@ -96,16 +96,16 @@ def _add_chunk(figures: Mapping[Key, Figure], snapshot: _Snapshot) -> bool:
 
 
 def _apply_chunk(figures: Mapping[Key, Figure], snapshot: _Snapshot) -> int | None:
-    """Apply figures in (list, SKU) order, in one transaction; return how many it took.
+    """Apply figures in (list, SKU) order, in one transaction; return how many it applied.
 
-    Return None, with nothing done, if another process has just added one of the records: it is
-    known the next time.
+    Return None, with nothing done, if another process has just added one of the records; the next
+    attempt sees it.
     """
     since = snapshot.taken_at - snapshot.apart
     with transaction.atomic():
         records = statements.lock(list(figures), taken_at=snapshot.taken_at, since=since)
         new = [fig for key, fig in figures.items() if key not in records and not fig.gone]
-        # After the locks: a process that waits for a record we add holds none that we still want.
+        # After the locks: a process that waits for a record we add then holds no lock we need.
         if new and _add(new, snapshot) != len(new):
             transaction.set_rollback(True)
             return None
@@ -113,7 +113,7 @@ def _apply_chunk(figures: Mapping[Key, Figure], snapshot: _Snapshot) -> int | No
 
 
 def _add(figures: Sequence[Figure], snapshot: _Snapshot) -> int:
-    """Add records with their first figure; return how many no other process had just added."""
+    """Add records with their first figure; return how many were added here."""
     rows = [
         statements.NewRecord(
             list_id=figure.list_id,
@@ -130,7 +130,7 @@ def _add(figures: Sequence[Figure], snapshot: _Snapshot) -> int:
 def _apply_known(
     records: Mapping[Key, Known], figures: Mapping[Key, Figure], snapshot: _Snapshot
 ) -> int:
-    """Apply figures of locked records; return how many it took."""
+    """Apply figures to locked records; return how many it applied."""
     late: list[int] = []
     free: list[tuple[Known, Figure]] = []
     held: dict[int, Figure] = {}
@@ -154,7 +154,7 @@ def _apply_known(
 
 
 def _forget_answers(record_ids: Sequence[int]) -> None:
-    """Note that the figures of records are others than those at which OCI was short for orders."""
+    """Reset OCI's answers to promises, because the figures of these records changed."""
     if not record_ids:
         return
     answered = Promise.objects.filter(
@@ -166,7 +166,7 @@ def _forget_answers(record_ids: Sequence[int]) -> None:
 
 
 def _apply_held(figures: Mapping[int, Figure], snapshot: _Snapshot) -> list[int]:
-    """Write locked records with holds, or whose name comes with the figure.
+    """Write locked records with holds, or with a name in the figure.
 
     Return those with another figure.
     """
@@ -198,7 +198,7 @@ def _apply_one(
     drops: Sequence[Hold],
     settling: Decimal,
 ) -> None:
-    """Write one record with holds, and drop the holds that the figure counts."""
+    """Write one record with holds, and drop the holds that the figure already counts."""
     now = snapshot.now
     names = {"product_name": figure.product_name} if figure.product_name else {}
     _write(
@@ -208,7 +208,7 @@ def _apply_one(
         now=now,
         snapshot_at=snapshot.taken_at,
         safety_stock=figure.safety_stock,
-        gone_at=_gone_at(record, figure, now),
+        gone_at=(record.gone_at or now) if figure.gone else None,
         recheck_at=_recheck_at(record, snapshot),
         **names,
     )
@@ -225,7 +225,7 @@ def _apply_one(
 def _apply_free(pairs: Sequence[tuple[Known, Figure]], snapshot: _Snapshot) -> list[int]:
     """Write all records without holds in two statements; return those with another figure.
 
-    Their ATO is the figure itself. Raises LedgerChanged if there are holds by now.
+    Their ATO equals the figure. Raises LedgerChanged if one has got a hold.
     """
     same: list[int] = []
     other: list[statements.Change] = []
@@ -255,19 +255,15 @@ def _apply_free(pairs: Sequence[tuple[Known, Figure]], snapshot: _Snapshot) -> l
 
 
 def _stored(quantity: Decimal) -> int:
-    """Return a figure as its column stores it; raises ValueError if it is not exact."""
+    """Return a figure in the unit of its column; raises ValueError if it is not exact."""
     stored = thousandths(quantity)
     if abs(quantity) > QuantityField.max_abs or from_thousandths(stored) != quantity:
         raise ValueError(f"{quantity!r} does not fit {QuantityField.places} decimals")
     return stored
 
 
-def _gone_at(record: InventoryRecord, figure: Figure, now: datetime) -> datetime | None:
-    return (record.gone_at or now) if figure.gone else None
-
-
 def _recheck_at(record: InventoryRecord, snapshot: _Snapshot) -> datetime | None:
-    """Return from when OCI is still to be asked again; a feed does not answer that question."""
+    """Return when OCI must be asked again; a feed does not answer that question."""
     due = record.recheck_at
     return due if due is not None and (snapshot.is_feed or due > snapshot.taken_at) else None
 
@@ -277,7 +273,7 @@ def _answered_holds(
 ) -> tuple[dict[int, list[Hold]], dict[int, Decimal]]:
     """Return by record the holds that a figure counts for certain, and the units it may count.
 
-    It may count what OCI answered after `before`, and what a process is asking it for.
+    It may count answers of OCI after `before`, and requests that are being sent.
     """
     droppable: dict[int, list[Hold]] = defaultdict(list)
     settling: dict[int, Decimal] = defaultdict(lambda: ZERO)
@@ -294,11 +290,12 @@ def _answered_holds(
 def _without_settling(
     record: InventoryRecord, figure: Decimal, drops: Sequence[Hold], settling: Decimal
 ) -> Decimal:
-    """Return `figure` as it would be without the units that are settling, where that is known.
+    """Return `figure` without the units that are settling, where they are known.
 
-    Their holds stay, so units that the figure counts already would be taken off twice. When the
-    known figure less what is dropped now explains the new one by settling units alone, it stands;
-    otherwise another channel has changed the stock and OCI's word is taken as it is.
+    Their holds stay, so units already in the figure would be subtracted twice. If settling units
+    alone explain the difference between the new figure and the known one less the dropped holds,
+    the known one stands; otherwise another channel has changed the stock and OCI's figure applies
+    unchanged.
     """
     if record.snapshot_ato is None or not settling:
         return figure

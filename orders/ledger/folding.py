@@ -1,7 +1,7 @@
-"""Adding up old figures of the ledger: many lines become one, and every sum stays.
+"""Add up old figures of the ledger: many lines become one, and every sum stays.
 
-The mirror of OCI's stock writes a line for each change of a figure. Long afterwards only their sum
-says something. What orders took and gave back stays line by line.
+The mirror of OCI's stock writes one line per change of a figure. Old lines matter only as a sum.
+Movements of orders stay line by line.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from django.db.models import Count, QuerySet
 from orders.fields import ZERO
 from orders.models import Movement, MovementReason
 
-# SKUs of one transaction, and of one call.
+# SKUs per transaction and per call.
 _CHUNK = 200
 MOST = 2_000
 _FIGURES = (MovementReason.SNAPSHOT, MovementReason.IMPORTED, MovementReason.FOLDED)
 
 
 class _Changed(Exception):
-    """Somebody else adds up the same lines."""
+    """Another process adds up the same lines."""
 
 
 def fold_figures(*, before: datetime) -> int:
-    """Add up the figures from before `before`, one line a SKU; return of how many SKUs, up to MOST.
+    """Add up figures before `before`, one line per SKU; return the number of SKUs, up to MOST.
 
-    The newest of these lines stays as the sum, in its place. Nothing is locked: lines are only ever
-    added, and one that another process has added up in the meantime undoes this chunk.
+    The newest of these lines becomes the sum. No lock is needed: lines are only ever added, and if
+    another process has added up one of these lines, this chunk rolls back.
     """
     records = list(
         _figures(before)

@@ -1,4 +1,4 @@
-"""What orders hold: taken with a new order, answered by OCI, given back."""
+"""Holds of orders: taken at capture, answered by OCI, given back."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class _Change:
 
 
 def release(*, order: Order, now: datetime, keys: Iterable[Key] | None = None) -> None:
-    """Give back the open holds of an order, all or those of `keys`; safe twice.
+    """Give back the open holds of an order, all or those of `keys`. Idempotent.
 
-    In the caller's transaction.
+    Runs in the caller's transaction.
     """
     holds = Hold.objects.filter(order=order, state__in=OPEN_HOLDS)
     if keys is not None:
@@ -45,12 +45,12 @@ def release(*, order: Order, now: datetime, keys: Iterable[Key] | None = None) -
 
 
 def mark_answered(*, order: Order, now: datetime) -> None:
-    """Note that OCI has answered for an order: a later snapshot may drop its holds."""
+    """Note that OCI has answered for an order, so a later snapshot may drop its holds."""
     mark_orders_answered(order_ids=[order.pk], now=now)
 
 
 def mark_orders_answered(*, order_ids: Collection[int], now: datetime) -> None:
-    """Note that OCI has answered for orders, which the caller has locked, in one statement."""
+    """Note OCI's answers for orders that the caller has locked, in one statement."""
     Hold.objects.filter(order__in=order_ids, state__in=OPEN_HOLDS).update(
         state=HoldState.ANSWERED, answered_at=now
     )
@@ -66,11 +66,11 @@ def hold_shortfall(
 ) -> None:
     """Hold the shortfall in ATO before a rerun asks OCI for it.
 
-    `until` is when OCI has heard of the call or never will: figures from then on count what it has
-    given, and end the hold, unless the answer comes first (`mark_answered`). An open hold of the
-    SKU, of a capture, a remedy or another rerun, covers what it has to spare; all of it if the same
-    was asked for before, under this id (`again`) or under one of which OCI may yet hear.
-    In the caller's transaction; raises LedgerChanged.
+    `until` is the time after which OCI has received the call or never will: later figures count its
+    units and end the hold, unless the answer comes first (`mark_answered`). Spare units of an open
+    hold of the SKU (a capture, a remedy or another rerun) count towards it; all units count if the
+    same shortfall was requested before, under this id (`again`) or under one that may still reach
+    OCI. Runs in the caller's transaction; raises LedgerChanged.
     """
     records = records_of(asked, lock=True)
     open_holds = {
@@ -110,11 +110,11 @@ def _reserved(order: Order) -> dict[Key, Decimal]:
 def _close(
     holds_of: QuerySet[Hold], *, state: HoldState, reason: MovementReason, now: datetime
 ) -> None:
-    """Close open holds and take them out of `held`, under the locks of their records."""
+    """Close open holds and subtract them from `held`; their records must be locked."""
     keys = set(holds_of.values_list("record__inventory_list", "record__sku"))
     records = {record.pk: record for record in records_of(keys, lock=True).values()}
     changes: dict[int, _Change] = defaultdict(_Change)
-    # Read under the locks: a hold may grow.
+    # Read under the locks, since a hold may grow.
     for hold in holds_of.filter(record__in=records).order_by("pk"):
         won = Hold.objects.filter(pk=hold.pk, state__in=OPEN_HOLDS).update(
             state=state, closed_at=now

@@ -1,8 +1,8 @@
 """Repairs of the ledger when its rows do not add up: a part of `orders.ledger`.
 
-The hold rows record promises to orders; `held`, ATO and the movements follow from them and from
-the last figure of OCI. Nothing is rewritten: what did not add up is balanced by a movement of its
-own. Call everything here in a transaction, with the order locked where there is one.
+Hold rows record promises to orders; `held`, ATO and the movements follow from them and from OCI's
+last figure. Nothing is rewritten: a new movement balances the difference. Call everything here in a
+transaction, with the order locked if there is one.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def sums_of(record: InventoryRecord) -> Sums:
 
 
 def recompute(*, keys: Iterable[Key], now: datetime) -> None:
-    """Make records follow from their holds and figures, and their movements add up to them.
+    """Recompute records from their holds and figures, and make their movements add up.
 
     Raises LedgerChanged if a record changes meanwhile.
     """
@@ -85,7 +85,7 @@ def recompute(*, keys: Iterable[Key], now: datetime) -> None:
 
 
 def hold_exactly(*, order: Order, wanted: Mapping[Key, Decimal], now: datetime) -> None:
-    """Make an order hold `wanted`, waiting for OCI, and nothing else; then `recompute`."""
+    """Set an order's holds to exactly `wanted`, waiting for OCI; then `recompute`."""
     holds = {
         (hold.record.inventory_list_id, hold.record.sku): hold for hold in open_holds_of(order)
     }
@@ -106,6 +106,6 @@ def hold_exactly(*, order: Order, wanted: Mapping[Key, Decimal], now: datetime) 
 
 
 def open_holds_of(order: Order) -> list[Hold]:
-    """Return the open holds of an order with their records, in the order of the ledger."""
+    """Return the open holds of an order with their records, in ledger order."""
     holds = Hold.objects.filter(order=order, state__in=OPEN_HOLDS).select_related("record")
     return list(holds.order_by("record__inventory_list", "record__sku"))

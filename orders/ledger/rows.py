@@ -1,4 +1,4 @@
-"""One record at a time: read in order, and written as it follows from its snapshot and holds."""
+"""One record at a time: read in ledger order, and computed from its snapshot and holds."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _CHUNK = 500
 class Figure:
     """OCI's (or a file's) available-to-order figure of one SKU of one list.
 
-    `gone`: the list does not have the SKU any more; one that was never known stays so.
-    `deliveries`: what OCI expects and when, of a feed only; `ato` counts these units.
+    `gone`: the list no longer has the SKU; an unknown SKU stays unknown. `deliveries`: OCI's
+    expected quantities and dates, from a feed only; `ato` already counts them.
     """
 
     list_id: str
@@ -39,7 +39,7 @@ class Figure:
 
     @property
     def key(self) -> Key:
-        """The record that the figure is about."""
+        """The key of the figure's record."""
         return (self.list_id, self.sku)
 
 
@@ -48,7 +48,7 @@ class LedgerChanged(Exception):
 
 
 def records_of(keys: Iterable[Key], *, lock: bool = False) -> dict[Key, InventoryRecord]:
-    """Return the known records of `keys`, read (and locked, where the database can) in order."""
+    """Return the known records of `keys`, read in order, with locks where the database has them."""
     by_list: dict[str, list[str]] = defaultdict(list)
     for list_id, sku in keys:
         by_list[list_id].append(sku)
@@ -70,7 +70,7 @@ def get_ato(list_id: str, sku: str) -> InventoryRecord | None:
 
 
 def add_untracked(keys: Iterable[Key]) -> None:
-    """Make records without a figure for SKUs that the ledger has never heard of."""
+    """Create records without a figure for SKUs unknown to the ledger."""
     rows = [InventoryRecord(inventory_list_id=list_id, sku=sku) for list_id, sku in sorted(keys)]
     InventoryRecord.objects.bulk_create(rows, ignore_conflicts=True)
 
@@ -87,9 +87,9 @@ def _write(
     snapshot: Decimal | None = None,
     **values: object,
 ) -> None:
-    """Write a record as it follows from its snapshot and holds, if it is still as it was read.
+    """Write a record from its snapshot and holds, unless it changed since it was read.
 
-    Leaves the change of ATO in `record.ato_change`. Raises LedgerChanged.
+    Sets `record.ato_change`. Raises LedgerChanged.
     """
     new_snapshot = record.snapshot_ato if snapshot is None else snapshot
     ato = _ato(new_snapshot, held)
@@ -121,6 +121,6 @@ def _move(
 
 
 def open_holds(record: InventoryRecord) -> Decimal:
-    """Return the sum of a record's open holds, from the rows."""
+    """Return the sum of the rows of a record's open holds."""
     total = Hold.objects.filter(record=record, state__in=OPEN_HOLDS).aggregate(n=Sum("quantity"))
     return total["n"] or ZERO

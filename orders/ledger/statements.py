@@ -1,8 +1,8 @@
 """The ledger's statements for every order: lock the records of a list of orders, and take stock.
 
 Each is one statement for the whole list on PostgreSQL. SQLite has no statement that writes several
-tables: there the same steps are a few statements that are executed for many rows. Rows travel as
-JSON, so that a statement has the same text and the same types of parameters for any number of them.
+tables, so there the same steps are a few statements executed for many rows. Rows travel as JSON, so
+a statement has the same text and parameter types for any number of rows.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from django.db import connection
 
 from orders.cursors import prepared_cursor
 
-# Nobody who locks records in another order may meet us: byte by byte, as Python sorts. `OFFSET 0`
-# keeps PostgreSQL from beginning with the lists, of which it reads all records while it has no
-# statistics: after the first import, a restore or an upgrade of the server; and from reading all
-# promises instead of those of a record.
+# Byte order, as Python sorts, so that processes which lock records in another order can't deadlock
+# with us. `OFFSET 0` stops PostgreSQL from starting with the lists: without statistics (after the
+# first import, a restore or a server upgrade) it would read all their records. It also stops it
+# from reading all promises instead of those of one record.
 LOCK_POSTGRESQL = """\
 SELECT r.id, r.inventory_list_id, r.sku, r.snapshot_ato IS NOT NULL, r.ato, r.held, r.safety_stock,
        l.offline_floor_units, l.offline_floor_percent,
@@ -34,7 +34,7 @@ ORDER BY r.inventory_list_id COLLATE "C", r.sku COLLATE "C"
 FOR NO KEY UPDATE OF r
 """
 
-# The transaction is an immediate one: it has the database's only lock already.
+# The transaction is immediate, so it already has the database's only lock.
 LOCK_SQLITE = """\
 SELECT r.id, r.inventory_list_id, r.sku, r.snapshot_ato IS NOT NULL, r.ato, r.held, r.safety_stock,
        l.offline_floor_units, l.offline_floor_percent,
@@ -45,7 +45,7 @@ WHERE (r.inventory_list_id, r.sku) IN (
     SELECT json_extract(k.value, '$[0]'), json_extract(k.value, '$[1]') FROM json_each(%s) AS k)
 """
 
-# A record is written only if it is still as it was when it was locked.
+# Write a record only if it is unchanged since it was locked.
 TAKE_POSTGRESQL = """\
 WITH wanted AS MATERIALIZED (
     SELECT nextval('orders_hold_id_seq') AS hold_id, w.*
@@ -104,7 +104,7 @@ def locked_records(keys: Collection[tuple[str, str]]) -> list[Row]:
 
 
 class NewHold(TypedDict):
-    """An order's hold on a record from `at` on; `ato` of its units come off ATO."""
+    """An order's hold on a record from `at` on; `ato` of its units are taken off ATO."""
 
     order_id: int
     record_id: int
@@ -114,7 +114,7 @@ class NewHold(TypedDict):
 
 
 class TakenRecord(TypedDict):
-    """The units that a list of orders takes from a record, and the record when locked."""
+    """The units that a list of orders takes from a record, and the record as locked."""
 
     id: int
     units: int
@@ -124,9 +124,9 @@ class TakenRecord(TypedDict):
 
 
 def take(holds: Sequence[NewHold], records: Sequence[TakenRecord], *, at: datetime) -> int:
-    """Write holds and movements, and take them off their records; return how many records it took.
+    """Write holds and movements, and update their records; return how many records it updated.
 
-    Each record is named once.
+    `taken` names each record once.
     """
     if connection.vendor == "sqlite":
         return _take_on_sqlite(holds, records, at=at)
@@ -149,7 +149,7 @@ def take(holds: Sequence[NewHold], records: Sequence[TakenRecord], *, at: dateti
 def _array(
     rows: Sequence[TakenRecord], name: Literal["id", "units", "ato", "was_ato", "was_held"]
 ) -> str:
-    """Return a column as PostgreSQL writes an array: a list would have the type of its largest."""
+    """Return a column as an array literal: a list would get the type of its largest value."""
     return "{" + ",".join(str(row[name]) for row in rows) + "}"
 
 
@@ -185,7 +185,7 @@ def _take_on_sqlite(
 
 
 def next_id_on_sqlite(cursor: Any, table: str) -> int:
-    """Return the id that the next row of `table` would have; under the write lock it stays ours."""
+    """Return the next row id of `table`; the write lock keeps other processes from using it."""
     cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [table])
     row = cursor.fetchone()
     return int(row[0]) + 1 if row else 1

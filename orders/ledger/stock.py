@@ -1,4 +1,4 @@
-"""Stock for a list of orders: locked, counted down in memory, then taken in one step."""
+"""Stock for a list of orders: locked, decided in memory, then taken in one step."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from orders.models import Order
 class Stock:
     """One locked record: the units left for undecided orders.
 
-    `has_promise` says that there is a promise for the SKU, kept or not; `promised` are the units
-    that kept promises want, where somebody has asked for them.
+    `has_promise`: there is a promise for the SKU, kept or not; `promised`: the units wanted by kept
+    promises, if they were looked up.
     """
 
     record_id: int
@@ -33,9 +33,9 @@ class Stock:
     promised: Decimal = ZERO
 
     def available(self, *, offline: bool) -> Decimal:
-        """Return what may be taken, of a tracked record.
+        """Return how many units of a tracked record may be taken.
 
-        Offline, the floor of the list and the promised units are kept back.
+        Offline, the list's floor and the promised units are kept back.
         """
         return max(ZERO, self.ato - max(self.floor, self.promised)) if offline else self.ato
 
@@ -43,7 +43,7 @@ class Stock:
 def lock_stock(keys: Collection[Key]) -> dict[Key, Stock]:
     """Return the known records of `keys`, locked in (list, SKU) order; one statement.
 
-    In the caller's transaction, which keeps the locks.
+    Runs in the caller's transaction, which keeps the locks.
     """
     if not keys:
         return {}
@@ -90,7 +90,7 @@ def shortfalls(
 
 @dataclass(frozen=True, slots=True)
 class Taker:
-    """A stored order, and the stock that it takes."""
+    """A stored order and the stock it takes."""
 
     order_id: int
     wanted: Mapping[Key, Decimal]
@@ -99,13 +99,13 @@ class Taker:
 
 @dataclass(slots=True)
 class Taking:
-    """Takes off locked stock in memory, order by order; `write` does it in the database."""
+    """Takes locked stock in memory, order by order; `write` stores the result."""
 
     stock: Mapping[Key, Stock]
     _units: dict[Key, Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
 
     def take(self, wanted: Mapping[Key, Decimal]) -> None:
-        """Count `wanted` down; there must be enough."""
+        """Subtract `wanted`; the caller has checked that there is enough."""
         for key, units in wanted.items():
             one = self.stock[key]
             if one.is_tracked:
@@ -113,7 +113,7 @@ class Taking:
             self._units[key] += units
 
     def write(self, takers: Sequence[Taker]) -> None:
-        """Write the taken units and their holds. Raises LedgerChanged."""
+        """Write holds and movements for the taken units. Raises LedgerChanged."""
         holds = [hold for taker in takers for hold in self._holds(taker)]
         if not holds:
             return
@@ -144,10 +144,10 @@ class Taking:
 
 
 def take(*, order: Order, wanted: Mapping[Key, Decimal], now: datetime) -> None:
-    """Hold `wanted` for one order and take it off ATO, in the caller's transaction.
+    """Take `wanted` off ATO and hold it for one order, in the caller's transaction.
 
-    Raises ShortOnAto with every shortfall, LedgerChanged if a record is gone; nothing is written
-    then.
+    Raises ShortOnAto with every shortfall, or LedgerChanged if a record is gone; then nothing is
+    written.
     """
     stock = lock_stock(wanted.keys())
     if wanted.keys() - stock.keys():

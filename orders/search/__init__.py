@@ -1,4 +1,4 @@
-"""Find orders and SKUs by any fragment of what people know of them."""
+"""Find orders and SKUs by any fragment of their texts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Look a fragment up in the texts of orders or of inventory records.
+"""Search the texts of orders and inventory records for a fragment.
 
-A fragment that many rows have is found among the newest rows, one that few have by the index, so
-that neither costs much however many orders there are. Nothing here reads a whole table.
+A common fragment is found among the newest rows, a rare one by the index, so neither costs much
+however many orders there are. Nothing here reads a whole table.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from orders.search_expressions import (
     customer_begins_with,
 )
 
-# Fewer are no fragment: an index of trigrams cannot answer them.
+# A trigram index can't answer shorter fragments.
 MIN_CHARACTERS = 3
 MOST_CHARACTERS = 100
 _MOST_WORDS = 6
-# Rows looked at from the newest on before the index is asked.
+# The newest rows to check before using the index.
 _NEWEST = 2_000
-# Hits that are read of the index before they are narrowed to sites.
+# The index hits to read before filtering by site.
 _MOST_READ = 20_000
-# Sites that are asked one by one for their newest orders.
+# Up to this many sites are queried one by one for their newest orders.
 _MOST_SITES = 20
 _MILLISECONDS = "2000"
 
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """Keys that fit, the newest first, whether there are more, and whether all could be read."""
+    """Matching keys, newest first; whether there are more, and whether all could be read."""
 
     keys: list[int]
     more: bool = False
@@ -45,16 +45,16 @@ class Hits:
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words to look for, all of which must be there; none if each is too short."""
+    """Return the words to search for, all of which must match; empty if each is too short."""
     words = text[:MOST_CHARACTERS].split()[:_MOST_WORDS]
     return words if any(len(word) >= MIN_CHARACTERS for word in words) else []
 
 
 def find_orders(text: str, *, sites: Sequence[str] | None, most: int) -> Hits:
-    """Return orders of `sites` (None: all) whose number, customer or e-mail holds every word.
+    """Return orders of `sites` (None: all) with every word in number, customer or e-mail.
 
-    Where the database has no index of fragments, customers are found by how their name or e-mail
-    address begins. Numbers in full are no business of this function.
+    Without an index of fragments, the search matches the beginning of a customer's name or e-mail
+    address. The caller looks up complete numbers.
     """
     if not (words := words_of(text)) or sites == []:
         return Hits([])
@@ -69,9 +69,9 @@ def find_orders(text: str, *, sites: Sequence[str] | None, most: int) -> Hits:
 
 
 def find_records(text: str, *, lists: Sequence[str] | None, most: int) -> Hits:
-    """Return records of `lists` (None: all) whose SKU or product name holds every word.
+    """Return records of `lists` (None: all) with every word in SKU or product name.
 
-    Without an index of fragments, by how the SKU begins.
+    Without an index of fragments, the search matches the beginning of a SKU.
     """
     if not (words := words_of(text)) or lists == []:
         return Hits([])
@@ -99,7 +99,7 @@ _RECORDS = _Table("orders_producttext", "record_id", "list_id")
 
 
 def _newest_orders(words: Sequence[str], sites: Sequence[str] | None, most: int) -> list[int]:
-    """Return up to `most` + 1 fitting orders among the newest; an index leads to those."""
+    """Return up to `most` + 1 matches among the newest orders, found by an index."""
     fits, values = _like(words)
     narrow: list[tuple[str, list[Any]]] = [("", [])]
     if sites is not None:
@@ -125,7 +125,7 @@ def _on_postgresql(
     *,
     known: Sequence[int] = (),
 ) -> Hits:
-    """Ask the trigram index; the materialized part is planned for all hits, hence by the index."""
+    """Query the trigram index; materializing makes the planner use it."""
     fits, values = _like(words)
     narrow = "" if scopes is None else f" AND {table.scope} = ANY(%s)"
     statement = (
@@ -134,7 +134,7 @@ def _on_postgresql(
     )
     scope = [] if scopes is None else [list(scopes)]
     try:
-        # The server ends the statement, which leaves the connection whole.
+        # A server-side timeout leaves the connection usable.
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT set_config('statement_timeout', %s, true)", [_MILLISECONDS])
             cursor.execute(statement, [*values, *scope, max(most, 1_000) + 1])
@@ -148,7 +148,7 @@ def _on_postgresql(
 def _on_sqlite(
     table: _Table, words: Sequence[str], scopes: Sequence[str] | None, most: int
 ) -> Hits:
-    """Ask FTS5, which yields its hits newest first and stops when there are enough."""
+    """Query FTS5, which yields hits newest first and stops when there are enough."""
     long = [word for word in words if len(word) >= MIN_CHARACTERS]
     short = [word for word in words if len(word) < MIN_CHARACTERS]
     match = " ".join('"{}"'.format(word.replace('"', '""')) for word in long)
@@ -169,7 +169,7 @@ def _on_sqlite(
 
 
 def _like(words: Sequence[str]) -> tuple[str, list[str]]:
-    """Return the condition that a text holds every word, and its parameters."""
+    """Return the SQL condition that a text contains every word, and its parameters."""
     conditions = ["text LIKE '%%' || lower(%s) || '%%' ESCAPE '\\'"] * len(words)
     escaped = [word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") for word in words]
     return " AND ".join(conditions) or "1 = 1", escaped
@@ -180,7 +180,7 @@ def _by_beginning(text: str, sites: Sequence[str] | None, most: int) -> Hits:
         customer_name=CUSTOMER_NAME, customer_email=CUSTOMER_EMAIL
     )
     found: set[int] = set()
-    # One at a time: an index answers each alone.
+    # One at a time, because an index can answer each alone.
     for name in ("customer_name", "customer_email"):
         fits = known.filter(customer_begins_with(name, text.strip()))
         if sites is not None:

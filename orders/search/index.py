@@ -1,9 +1,10 @@
 """Triggers and indexes behind the search, on both databases.
 
-Triggers write the texts, so capture pays no statement. On PostgreSQL a trigram index (`pg_trgm`)
-answers fragments. New texts wait in its pending list, which costs capture little; the sweep sorts
-them in (`tidy`). On SQLite FTS5 with its trigram tokenizer does the same. Where neither can be
-made, search knows whole numbers and beginnings only, and `manage.py check` says so (coc.W031).
+Triggers write the texts, so capture needs no extra statement. On PostgreSQL a trigram index
+(`pg_trgm`) answers fragments. New texts wait in its pending list, which costs capture little; the
+sweep merges them (`tidy`). On SQLite FTS5 with its trigram tokenizer does the same. Where neither
+is available, search matches only complete numbers and beginnings, and `manage.py check` reports it
+(coc.W031).
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ def _of(connection: Any) -> Any:
 
 
 def install(connection: Any) -> None:
-    """Create the triggers that are missing; waits for transactions that are writing orders."""
+    """Create missing triggers; waits for transactions that are writing orders."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         _of(connection).install_triggers(cursor)
 
 
 def install_index(connection: Any) -> bool:
-    """Create the index of fragments unless it exists; False where this database cannot have it."""
+    """Create the fragment index unless it exists; False if this database can't have one."""
     if has_index(connection):
         return True
     try:
@@ -43,20 +44,20 @@ def install_index(connection: Any) -> bool:
 
 
 def has_index(connection: Any) -> bool:
-    """Whether fragments can be looked for; one small query."""
+    """Whether fragments can be searched; one small query."""
     with connection.cursor() as cursor:
         return bool(_of(connection).has_index(cursor))
 
 
 def remove(connection: Any) -> None:
-    """Drop triggers and indexes, for the way back to an earlier version."""
+    """Drop triggers and indexes, for a downgrade to an earlier version."""
     with connection.cursor() as cursor:
         for statement in _of(connection).REMOVE:
             cursor.execute(statement)
 
 
 def fill(connection: Any, *, chunk: int = 5_000) -> None:
-    """Write the texts of orders and records that came before the triggers, a chunk at a time."""
+    """Write the texts of orders and records older than the triggers, in chunks."""
     for table, statement in _of(connection).FILL.items():
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT COALESCE(MIN(id), 1) - 1, COALESCE(MAX(id), 0) FROM {table}")
@@ -67,7 +68,7 @@ def fill(connection: Any, *, chunk: int = 5_000) -> None:
 
 
 def tidy(connection: Any) -> None:
-    """Sort new texts into PostgreSQL's index, so that no capture has to. SQLite needs nothing."""
+    """Merge new texts into PostgreSQL's index, so that captures need not. No effect on SQLite."""
     if connection.vendor != "postgresql" or not has_index(connection):
         return
     with connection.cursor() as cursor:
@@ -78,7 +79,7 @@ def tidy(connection: Any) -> None:
 def remove_before_migrate(*, using: str, **_: Any) -> None:
     """Drop SQLite's triggers (signal pre_migrate).
 
-    They name tables that a migration may rebuild, which SQLite refuses while they exist.
+    SQLite refuses to rebuild a table in a migration while a trigger names it.
     """
     connection = connections[using]
     if connection.vendor == "sqlite":

@@ -7,9 +7,9 @@ from typing import Any
 from django.db import transaction
 
 INDEXES = ("order_text_trigrams", "product_text_trigrams")
-# In kB. The insert that fills the pending list must sort it in; the sweep does it long before.
+# In kB. An insert that fills the pending list must merge it; the sweep merges it long before.
 _PENDING = 32_768
-# One more than the backlog of a busy minute must not make a shopper wait.
+# Above the backlog of a busy minute, so that shoppers never wait for a merge.
 _INDEX = (
     "CREATE INDEX {online} {name} ON {table} USING gin (text gin_trgm_ops)"
     f" WITH (fastupdate = on, gin_pending_list_limit = {_PENDING})"
@@ -57,7 +57,7 @@ BEGIN
     END IF;
     RETURN NULL;
 END$$""",
-    # The transaction that inserts an item holds the record's lock, so none waits here.
+    # The transaction that inserts an item holds the record's lock, so this never waits.
     """CREATE OR REPLACE FUNCTION orders_search_ordered() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE orders_producttext p
@@ -68,7 +68,7 @@ BEGIN
     RETURN NULL;
 END$$""",
 )
-# Name: table, when, and what it runs.
+# Name: table, event, and function.
 _TRIGGERS = {
     "orders_search_captured": (
         "orders_order",
@@ -126,7 +126,7 @@ FILL = {
 
 
 def install_triggers(cursor: Any) -> None:
-    """Create the triggers that are missing."""
+    """Create missing triggers."""
     cursor.execute("SELECT tgname FROM pg_trigger WHERE tgname = ANY(%s)", [list(_TRIGGERS)])
     there = {name for (name,) in cursor.fetchall()}
     if there == set(_TRIGGERS):
@@ -139,9 +139,9 @@ def install_triggers(cursor: Any) -> None:
 
 
 def install_index(connection: Any) -> None:
-    """Create extension and indexes, while others write unless a transaction is open.
+    """Create extension and indexes, without blocking writes unless a transaction is open.
 
-    Raises DatabaseError where the role may not create the extension, or the server has none.
+    Raises DatabaseError if the role may not create the extension, or the server lacks it.
     """
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
@@ -150,13 +150,13 @@ def install_index(connection: Any) -> None:
         with connection.cursor() as cursor:
             if _is_valid(cursor, [name]):
                 continue
-            # One that was broken off is left behind, and answers nothing.
+            # An interrupted build leaves an invalid index behind.
             cursor.execute(f"DROP INDEX IF EXISTS {name}")
             cursor.execute(_INDEX.format(online=online, name=name, table=table))
 
 
 def has_index(cursor: Any) -> bool:
-    """Whether both indexes answer."""
+    """Whether both indexes are usable."""
     return _is_valid(cursor, INDEXES)
 
 

@@ -1,4 +1,4 @@
-"""Search on SQLite: triggers for each row, and FTS5 tables over the texts."""
+"""Search on SQLite: row triggers, and FTS5 tables over the texts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _TEXTS = {"orders_ordertext": "order_id", "orders_producttext": "record_id"}
 
 
 def _fts_triggers(table: str, key: str) -> dict[str, str]:
-    """Return what keeps the index of a table: FTS5 is told the old text to forget it."""
+    """Return the triggers that update a table's index; FTS5 needs the old text to delete it."""
     forget = (
         f"INSERT INTO {table}_fts ({table}_fts, rowid, text) VALUES ('delete', OLD.{key}, OLD.text)"
     )
@@ -65,7 +65,7 @@ FILL = {
     f" {_RECORD.format(row='r')}, r.product_name <> '' FROM orders_inventoryrecord r"
     " WHERE r.id > %s AND r.id <= %s ORDER BY r.id",
 }
-# What was captured while `migrate` had dropped the triggers.
+# Orders captured while `migrate` had dropped the triggers.
 CATCH_UP = (
     "INSERT OR IGNORE INTO orders_ordertext (order_id, site_id, text)"
     f" SELECT o.id, o.site_id, {_ORDER.format(row='o')} FROM orders_order o"
@@ -74,14 +74,14 @@ CATCH_UP = (
 
 
 def install_triggers(cursor: Any) -> None:
-    """Create the triggers that are missing, those of the index where it exists."""
+    """Create missing triggers, including the index's triggers if the index exists."""
     wanted = _TRIGGERS | (_FTS_TRIGGERS if has_index(cursor) else {})
     for name, text in wanted.items():
         cursor.execute(f"CREATE TRIGGER IF NOT EXISTS {name} {text}")
 
 
 def install_index(connection: Any) -> None:
-    """Create the FTS5 tables and fill them. Raises DatabaseError where SQLite is too old."""
+    """Create and fill the FTS5 tables. Raises DatabaseError if SQLite is too old."""
     with connection.cursor() as cursor:
         for table, key in _TEXTS.items():
             cursor.execute(

@@ -1,4 +1,4 @@
-"""Columns of a table: what each holds, which decides how every format shows it."""
+"""Columns of a table; the kind of a column decides how every format shows it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.utils.functional import Promise
 from orders.fields import json_number
 from orders.serializers import iso
 
-# ISO 4217: currencies whose smallest unit is not a hundredth.
+# ISO 4217: currencies with a smallest unit other than a hundredth.
 _WITHOUT_DECIMALS = re.compile(
     r"\A(BIF|CLP|DJF|GNF|ISK|JPY|KMF|KRW|PYG|RWF|UGX|VND|VUV|XAF|XOF|XPF)\Z"
 )
@@ -25,9 +25,9 @@ Value = str | bool | int | float | Decimal | datetime | None
 
 
 class Kind(StrEnum):
-    """What the values of a column are."""
+    """The kind of a column's values."""
 
-    TEXT = "text"  # order numbers and SKUs as well: leading zeros stay
+    TEXT = "text"  # also order numbers and SKUs: leading zeros stay
     CHOICE = "choice"  # a code, shown by its label
     YES_NO = "yes_no"
     NUMBER = "number"
@@ -53,20 +53,20 @@ def heading(column: Column, zone: tzinfo) -> str:
 
 
 def decimals_of(currency: str) -> int:
-    """Return how many decimals an amount in `currency` has at least."""
+    """Return the minimum number of decimals of an amount in `currency`."""
     if _WITHOUT_DECIMALS.match(currency):
         return 0
     return 3 if _OF_THREE_DECIMALS.match(currency) else 2
 
 
 def currency_places(columns: Sequence[Column]) -> list[int | None]:
-    """Return for each column the place of its currency's column; None for those without."""
+    """Return for each column the place of its currency column, or None."""
     places = {column.name: place for place, column in enumerate(columns)}
     return [places.get(column.currency) if column.currency else None for column in columns]
 
 
 def moment_of(value: Any) -> datetime | None:
-    """Return a moment that is one, or one that is written in ISO 8601; None for other values."""
+    """Return a datetime, also from ISO 8601 text; None for other values."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
@@ -78,7 +78,7 @@ def moment_of(value: Any) -> datetime | None:
 
 
 def plain_value(value: Any) -> str | int | float | None:
-    """Return a value as programs read it."""
+    """Return a value in the form for programs."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):

@@ -1,6 +1,6 @@
-"""Tables for people, as files of the form that they choose.
+"""Tables for people, as files in the format they choose.
 
-A file is whole before the first byte of it is sent: a download is complete or does not begin.
+The file is complete before its first byte is sent, so a download never stops half-way.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from orders.tables.workbook import write_workbook
 
 
 class Form(TextChoices):
-    """What a table can be had as."""
+    """The formats of a table."""
 
     XLSX = "xlsx", gettext_lazy("XLSX workbook")
     CSV_LOCAL = "csv-local", gettext_lazy("CSV for Excel")
     CSV = "csv", gettext_lazy("CSV for programs")
 
 
-# How the names of their files end.
+# File name extensions.
 ENDINGS = {Form.XLSX: "xlsx", Form.CSV_LOCAL: "csv", Form.CSV: "csv"}
 
 
@@ -56,7 +56,7 @@ class Table:
 def table_file(form: str, table: Table, *, reader: Reader) -> IO[bytes]:
     """Return an open file in a Form, at its beginning, in constant memory.
 
-    Raises ValueError for another form.
+    Raises ValueError for an unknown form.
     """
     chosen = Form(form)
     file = tempfile.TemporaryFile()  # noqa: SIM115
@@ -93,7 +93,7 @@ def _local_rows(table: Table, reader: Reader) -> Iterator[list[Any]]:
 
 
 def _local(column: Column, value: Any, currency: str, reader: Reader) -> Any:
-    """Return a cell as a spreadsheet in the reader's language reads it."""
+    """Return a cell as a spreadsheet in the reader's language expects it."""
     if value is None or value == "":
         return ""
     if column.kind == Kind.MOMENT:

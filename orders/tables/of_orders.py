@@ -1,4 +1,4 @@
-"""The columns of tables about orders: a row an order, and a row an item."""
+"""The columns of tables about orders: one row per order, and one row per item."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables for programs: as they were from the first release on, byte for byte."""
+"""Tables for programs: byte for byte unchanged since the first release."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import IO, Any
 
 from orders.tables.guard import cell_of, is_formula, neutral
 
-# The format allows no more in a cell.
+# The format's limit for a cell.
 LONGEST_CELL = 32_767
 ROWS_A_SHEET = 1_000_000
-# Nothing that a file says is to become a formula, a link or a number; rows go to disk at once.
+# No value may become a formula, a link or a number; rows go to disk at once.
 BOOK_OPTIONS = {
     "constant_memory": True,
     "strings_to_formulas": False,
@@ -23,9 +23,9 @@ BOOK_OPTIONS = {
 
 
 def sheet_file(form: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> IO[bytes]:
-    """Return an open file in the form csv or xlsx, at its beginning; a row has a cell a column.
+    """Return an open file in the form csv or xlsx, at its beginning; rows have one cell per column.
 
-    After a million rows XLSX goes on in another sheet. Raises KeyError for another form.
+    After a million rows XLSX continues on another sheet. Raises KeyError for an unknown form.
     """
     write = {"csv": _write_csv, "xlsx": _write_xlsx}[form]
     file = tempfile.TemporaryFile()  # noqa: SIM115
@@ -45,8 +45,8 @@ def write_csv(
     *,
     separator: str = ",",
 ) -> None:
-    """Write a CSV file in UTF-8; every text of `rows` is neutral already."""
-    # Spreadsheets need the mark to see that it is UTF-8.
+    """Write a CSV file in UTF-8; all text in `rows` must already be neutral."""
+    # Spreadsheets need the mark to detect UTF-8.
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     writer = csv.writer(text, delimiter=separator)
     writer.writerow(columns)
@@ -61,12 +61,12 @@ def _write_csv(file: IO[bytes], columns: Sequence[str], rows: Iterable[Sequence[
 
 
 def _write_xlsx(file: IO[bytes], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    # Loaded when needed: few processes write a workbook, and each would start slower.
+    # Imported on demand: few processes write a workbook, and the import slows every start.
     import xlsxwriter
 
     with xlsxwriter.Workbook(file, BOOK_OPTIONS) as book:
         bold = book.add_format({"bold": True})
-        # Says that a cell is text, without a character of its own: a SKU stays as it is.
+        # Marks a cell as text without adding a character, so that a SKU stays unchanged.
         text = book.add_format({"quote_prefix": True})
         sheet = _new_sheet(book, columns, bold)
         for number, row in enumerate(rows):

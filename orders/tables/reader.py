@@ -1,4 +1,4 @@
-"""Who opens a file: the language and the time zone that headings, numbers and dates are in."""
+"""The language and time zone of the person who opens a file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils import timezone, translation
 
 @dataclass(frozen=True, slots=True)
 class _Habits:
-    """How a spreadsheet in a language reads a CSV file, and shows dates."""
+    """How spreadsheets in one language read CSV files and show dates."""
 
     separator: str
     decimal_mark: str
@@ -34,33 +34,33 @@ class Reader:
 
     @classmethod
     def now(cls) -> Reader:
-        """Return the reader of the request at work: the active language and zone."""
+        """Return the reader of the current request: the active language and zone."""
         return cls(translation.get_language() or "en", timezone.get_current_timezone())
 
     @property
     def separator(self) -> str:
-        """What separates the cells of a CSV file."""
+        """The character between the cells of a CSV file."""
         return self._habits.separator
 
     @property
     def sheet_date(self) -> str:
-        """The format of dates in a workbook."""
+        """The date format of a workbook."""
         return self._habits.sheet_date
 
     def moment(self, value: datetime) -> str:
-        """Return a moment to the second, in the zone of the reader."""
+        """Return a time to the second, in the reader's zone."""
         return value.astimezone(self.zone).strftime(self._habits.date)
 
     def local(self, value: datetime) -> datetime:
-        """Return a moment in the zone of the reader, without its zone: a workbook knows none."""
+        """Return a time in the reader's zone without its zone, which workbooks can't store."""
         return value.astimezone(self.zone).replace(tzinfo=None)
 
     def number(self, value: Decimal | int | float, *, decimals: int = 0) -> str:
-        """Return a number without grouping, with at least so many decimals."""
+        """Return a number without grouping, with at least this many decimals."""
         text = f"{Decimal(str(value)):f}"
         whole, _, fraction = text.partition(".")
         fraction = fraction.rstrip("0").ljust(decimals, "0")
-        # 1,125 is a thousand to some. Our import refuses it, and takes 1,1250.
+        # Some read 1,125 as a thousand. Our import refuses it, and accepts 1,1250.
         if len(fraction) == 3 and self._habits.decimal_mark == ",":
             fraction += "0"
         return f"{whole}{self._habits.decimal_mark}{fraction}" if fraction else whole

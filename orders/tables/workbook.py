@@ -1,6 +1,6 @@
 """XLSX for people: real dates and amounts, widths, a frozen heading, filters.
 
-Rows go to disk as they come; of all that was written only the widths are kept.
+Rows go to disk at once; only the widths stay in memory.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from orders.tables.guard import is_formula
 from orders.tables.plain import BOOK_OPTIONS, LONGEST_CELL, ROWS_A_SHEET
 from orders.tables.reader import Reader
 
-# A sheet's name has no more, and none of these.
+# The limits of a sheet's name: length and forbidden characters.
 _LONGEST_NAME = 31
 _NOT_IN_NAMES = re.compile(r"[\[\]:*?/\\]")
 _CURRENCY = re.compile(r"\A[A-Z]{3}\Z")
-# Later rows are hardly wider, and to measure a million takes time.
+# Later rows are rarely wider, and measuring a million rows takes time.
 _ROWS_MEASURED = 2_000
 _NARROWEST, _WIDEST = 8, 60
 _WIDTH_OF_FILTER = 3
-# Before it a workbook cannot say a date.
+# Workbooks have no earlier dates.
 _FIRST_YEAR = 1901
 
 
@@ -39,8 +39,8 @@ def write_workbook(
     *,
     reader: Reader,
 ) -> None:
-    """Write rows as a workbook; after a million of them it goes on in another sheet."""
-    # Loaded when needed: few processes write a workbook, and each would start slower.
+    """Write rows as a workbook; after a million it continues on another sheet."""
+    # Imported on demand: few processes write a workbook, and the import slows every start.
     import xlsxwriter
 
     with xlsxwriter.Workbook(file, BOOK_OPTIONS) as book:
@@ -65,12 +65,12 @@ class _Look:
             {"bold": True, "bottom": 1, "text_wrap": True, "valign": "top", "bg_color": "#E4F0FB"}
         )
         self.text = book.add_format({"num_format": "@"})
-        # The cell stays text when it is edited; the mark is not a character of the value.
+        # The cell stays text when edited, without an extra character in the value.
         self.quoted = book.add_format({"num_format": "@", "quote_prefix": True})
         self.moment = self.number(reader.sheet_date)
 
     def number(self, pattern: str) -> Any:
-        """Return the format of a pattern."""
+        """Return the format for a pattern."""
         if pattern not in self._formats:
             self._formats[pattern] = self._book.add_format({"num_format": pattern})
         return self._formats[pattern]
@@ -82,7 +82,7 @@ def _pattern(decimals: int, currency: str = "") -> str:
 
 
 class _Sheet:
-    """One sheet while it is written."""
+    """One sheet of the workbook being written."""
 
     def __init__(self, book: Any, look: _Look, *, title: str, columns: Sequence[Column]) -> None:
         number = len(book.worksheets()) + 1
@@ -93,7 +93,7 @@ class _Sheet:
         self._columns = columns
         self._currencies = currency_places(columns)
         self._widths = [0] * len(columns)
-        # Translated once, not for each cell.
+        # Translated once instead of for each cell.
         self._labels = [
             {code: str(label) for code, label in column.choices.items()} for column in columns
         ]
@@ -104,7 +104,7 @@ class _Sheet:
         for place, column in enumerate(columns):
             head = heading(column, look.reader.zone)
             self._sheet.write_string(0, place, head, look.head)
-            # A long heading is written in two lines.
+            # A long heading takes two lines.
             self._widths[place] = min(len(head), max(map(len, head.split(" ")), default=0) + 6)
 
     def add(self, row: Sequence[Any]) -> None:
@@ -119,13 +119,13 @@ class _Sheet:
                 self._widths[place] = width
 
     def finish(self) -> None:
-        """Set what depends on the rows: widths, filters, and where numbers are meant as text."""
+        """Set everything that depends on the rows: widths, filters, and number warnings off."""
         last = max(self.line, 1)
         for place, width in enumerate(self._widths):
             shown = max(_NARROWEST, min(width + _WIDTH_OF_FILTER, _WIDEST))
             self._sheet.set_column(place, place, shown)
         self._sheet.autofilter(0, 0, last, len(self._columns) - 1)
-        # An order number of digits is no mistake; without this each has a green corner.
+        # An order number made of digits is intended; without this each cell has a green corner.
         self._sheet.ignore_errors({"number_stored_as_text": self._range(last)})
 
     def _range(self, last: int) -> str:
@@ -135,7 +135,7 @@ class _Sheet:
         return str(xl_range(0, 0, last, len(self._columns) - 1))
 
     def _write(self, place: int, value: Any, row: Sequence[Any]) -> int:
-        """Write a cell; return how wide its text is."""
+        """Write a cell; return the width of its text."""
         column, look = self._columns[place], self._look
         kind = column.kind
         if kind == Kind.MOMENT:

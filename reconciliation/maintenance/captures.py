@@ -14,7 +14,7 @@ from reconciliation.reports import missing_orders
 
 
 def vanished_orders() -> Iterator[Broken]:
-    """Yield each order that has left a trace and is not in the database, once for each trace."""
+    """Yield each missing order that left a trace, once for each trace."""
     given_up = set(
         VanishedOrder.objects.exclude(given_up_at=None).values_list("site_id", "order_no")
     )
@@ -26,7 +26,7 @@ def vanished_orders() -> Iterator[Broken]:
 
 
 def key_of(site_id: str, order_no: str) -> str:
-    """Return site and number as one word; no site id has a slash."""
+    """Return site and number as one word; site ids contain no slash."""
     return f"{site_id}/{order_no}"
 
 
@@ -58,7 +58,7 @@ def _rows(rows: dict[str, int]) -> str:
 
 
 def _names_of(order_id: int) -> tuple[str, str]:
-    """Return site and number of an order that has left rows behind and has no trace."""
+    """Return site and number of an order known only from rows it left behind."""
     if trace := CaptureTrace.objects.filter(pk=order_id).first():
         return trace.site_id, trace.order_no
     return "(site unknown)", f"(id {order_id})"

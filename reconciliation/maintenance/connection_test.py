@@ -1,6 +1,6 @@
 """The connection test: a token, then figures of each list, step by step.
 
-Its results are shown but not counted: state, failures and figures stay unchanged.
+It shows its results but does not record them: state, failures and figures stay unchanged.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from reconciliation.reservation.stock_refresh import HARMLESS
 
 _CONNECT_SECONDS = 1.0
 _READ_SECONDS = 2.0
-# No list is asked about after this; a call may take three seconds more.
+# No list is requested after this; one call may take three seconds more.
 _BUDGET_SECONDS = 6.0
 _MOST_LISTS = 5
 _SKUS = 10
@@ -52,14 +52,14 @@ class Step:
 
 
 class CheckRefused(Exception):
-    """The test was not run; the text has the reason."""
+    """The test did not run; the text gives the reason."""
 
 
 def check(now: datetime) -> list[Step]:
     """Ask OCI for a token and for figures; returns within ten seconds, whatever OCI does.
 
-    Stops at the first step without an answer. Raises CheckRefused while OCI wants to be left alone
-    (429) or another test is under way.
+    Stops at the first step without an answer. Raises CheckRefused during a pause that OCI demanded
+    (429) or while another test runs.
     """
     wait_until = connection.current().wait_until
     if wait_until is not None and wait_until > now:
@@ -134,7 +134,7 @@ def _harmless(client: OciClient) -> str:
 
 
 def _words(error: OciError) -> str:
-    """Return what an error means and what to do; no error's text has an address or a secret."""
+    """Return an error's meaning and the next step; error texts contain no address or secret."""
     if isinstance(error, OciConfigurationFault):
         hint = (
             _("Check COC_OCI_CLIENT_ID, COC_OCI_CLIENT_SECRET and COC_OCI_SCOPE.")

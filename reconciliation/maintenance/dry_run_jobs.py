@@ -1,7 +1,7 @@
-"""Dry runs in the background: for backlogs that take longer to plan than a person waits.
+"""Background dry runs, for backlogs that take too long to plan while a person waits.
 
-Who asks for the same orders, and sees the same sites, finds the same job and its result. Nobody
-else does: the key of the job holds both.
+A person with the same question and the same sites gets the existing job and its result. The job's
+key contains both, so nobody else gets it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from reconciliation.models import BackgroundDryRun, JobKind, JobState, Maintenan
 from reconciliation.runs.dry_run import DryRun
 from reconciliation.runs.dry_run_results import restored
 
-# An older forecast says nothing about a rerun of today.
+# An older forecast says nothing about a rerun today.
 _SHOWN = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The orders of a dry run, and the sites whose orders it counts and lists (None: every one)."""
+    """The orders of a dry run, and the sites that limit it (None: all)."""
 
     scope: Scope
     scope_data: Mapping[str, Any]
@@ -43,7 +43,7 @@ class Question:
 
 
 def start(*, question: Question, actor: Actor, now: datetime) -> MaintenanceJob:
-    """Have a worker do a dry run. Raises jobs.AlreadyOpen with the one that waits or runs."""
+    """Queue a dry run for a worker. Raises jobs.AlreadyOpen with the one that waits or runs."""
     with transaction.atomic():
         job = jobs.start(kind=JobKind.DRY_RUN, key=question.key, actor=actor, now=now)
         BackgroundDryRun.objects.create(
@@ -73,7 +73,7 @@ def latest_result(question: Question, *, now: datetime) -> tuple[MaintenanceJob,
 
 
 def recent(sites: Collection[str] | None, *, now: datetime, most: int) -> list[BackgroundDryRun]:
-    """Return the latest dry runs of the last day that people with these sites find; one query."""
+    """Return the latest dry runs of the last day visible with these sites; one query."""
     found = BackgroundDryRun.objects.filter(job__created_at__gte=now - _SHOWN)
     same = Q(sites__isnull=True) if sites is None else Q(sites=sorted(sites))
     found = found.filter(same).select_related("job").defer("result", "job__rows")

@@ -1,4 +1,4 @@
-"""What a worker does for a dry run in the background."""
+"""A worker's part of a background dry run."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from reconciliation.runs.dry_run_results import stored
 
 
 def work(*, progress: Callable[[int, int], None], now: datetime) -> Iterator[dict[str, Any]]:
-    """Do the dry run of the running job and keep its result; yields nothing."""
+    """Do the dry run of the running job and store its result; yields nothing."""
     running = BackgroundDryRun.objects.filter(
         job__kind=JobKind.DRY_RUN, job__state=JobState.RUNNING
     )
-    # One runs at a time; none if it was stopped this moment.
+    # One runs at a time; none if it has just been stopped.
     for asked in running:
         would = whole_dry_run(
             scope=asked.scope,

@@ -1,9 +1,9 @@
 """Whether orders still equal their capture.
 
-Two sources are independent of an order's own columns: the trace that the database wrote
-when it got the order (`CaptureTrace`), and the payload as the storefront sent it, whose hash is
-known. Items that people added are no part of either. An order of an earlier release may lack parts
-of bundles; a payload that was reduced has no hash of its own and no customer.
+Two sources are independent of an order's own columns: the trace that the database wrote when it got
+the order (`CaptureTrace`), and the payload as the storefront sent it, verified by its stored hash.
+Neither covers items that people added. An order of an earlier release may lack parts of bundles; a
+reduced payload has no hash of its own and no customer.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from orders.payload_items import PlacedItem
 from orders.serializers import iso
 from reconciliation.models import Attempt, ReservationDocument, RunEntry
 
-# A whole item, where other differences name a column.
+# The item is missing or extra; other differences name a column.
 MISSING_ITEM = "missing item"
 ADDED_ITEM = "added item"
 
@@ -58,8 +58,8 @@ _BELONGS_TO_ORDER: tuple[Any, ...] = (
 class Difference:
     """A column that differs from the capture: `now`, and `then` by an independent `source`.
 
-    `item` is the order's item that it is a column of. `is_proven`: nothing contradicts the source,
-    and the column may be given its value back without touching anything else.
+    `item` is the item that has the column, if any. `is_proven`: nothing contradicts the source, so
+    the column can be restored without changing anything else.
     """
 
     column: str
@@ -82,7 +82,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """An order with all that is known of its capture."""
+    """An order with all evidence of its capture."""
 
     order: Order
     items: Sequence[OrderItem]
@@ -108,8 +108,8 @@ class Evidence:
         placed = None if intact is None else _placed(intact, self.order.site)
         found = list(self._of_trace(placed))
         if placed is not None:
-            told = {one.column for one in found}
-            found += [one for one in self._of_payload(placed) if one.column not in told]
+            columns = {one.column for one in found}
+            found += [one for one in self._of_payload(placed) if one.column not in columns]
             found += self._of_items(placed)
         return found
 
@@ -126,7 +126,7 @@ class Evidence:
         for column in ("site_id", "order_no", *_RESTORABLE):
             now, then = getattr(self.order, column), getattr(self.trace, column)
             sealed = by_payload.get(column, then) if self._is_sealed() else then
-            # Of an order that is older than its trace the payload is the better witness.
+            # The payload is the better evidence for an order older than its trace.
             if now not in (then, sealed):
                 is_proven = sealed == then and column in _RESTORABLE
                 yield Difference(column, now, then, "capture trace", is_proven=is_proven)
@@ -162,7 +162,7 @@ class Evidence:
             "unit_price": (item.unit_price, placed.unit_price),
         }
         if placed.kind == ItemKind.PRODUCT:
-            # The quantity of a part depends on rules of its list that people may have changed.
+            # A part's quantity depends on rules of its list that people may have changed.
             compared["quantity"] = (item.ordered_quantity, placed.quantity)
         for column, (now, then) in compared.items():
             if now != then:
@@ -171,7 +171,7 @@ class Evidence:
 
 
 def _placed(payload: OrderPayload, site: Site) -> PlacedOrder | None:
-    """Return the order that a payload places; None where today's rules would refuse it."""
+    """Return the order that a payload describes; None if today's rules would refuse it."""
     try:
         return parse_order(payload.body.encode(), site=site)
     except PayloadRefused:
@@ -193,7 +193,7 @@ def _columns_of(placed: PlacedOrder | None) -> dict[str, Any]:
 
 
 def shown(value: Any) -> str:
-    """Return a value of a column in words."""
+    """Return the value of a column as text for people."""
     if isinstance(value, Decimal):
         return f"{value.normalize():f}"
     if value is None:
@@ -229,7 +229,7 @@ def all_evidence() -> Iterator[Evidence]:
 
 
 def vanished_captures() -> Iterator[CaptureTrace]:
-    """Yield the traces of orders without a row, under their number or another one."""
+    """Yield the traces of orders that have no row under any number."""
     by_number = Order.objects.filter(site=OuterRef("site_id"), order_no=OuterRef("order_no"))
     by_key = Order.objects.filter(pk=OuterRef("pk"))
     lacking = CaptureTrace.objects.filter(~Exists(by_number.order_by()), ~Exists(by_key.order_by()))

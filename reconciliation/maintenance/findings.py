@@ -1,4 +1,4 @@
-"""What `coc_check` finds: a broken promise, the row that breaks it, and the kind of fault."""
+"""Findings of `coc_check`: a broken promise, the row that breaks it, and the kind of fault."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Fault(StrEnum):
-    """The faults of rows; `maintenance.repair` plans a repair for each."""
+    """Faults of rows; `maintenance.repair` plans a repair for each."""
 
     HISTORY = "history"
     OUTCOME = "outcome"
@@ -35,7 +35,7 @@ class Fault(StrEnum):
 class Broken:
     """One broken promise: its number, the row that breaks it, and how.
 
-    `fault` and `key` (the primary key of the row to correct) are for the repair.
+    The repair uses `fault` and `key` (the primary key of the row to correct).
     """
 
     promise: int

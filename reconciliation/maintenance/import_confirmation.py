@@ -17,14 +17,14 @@ class NotOpen(Exception):
 
 
 def confirm(*, import_id: int, actor: Actor, now: datetime) -> MaintenanceJob:
-    """Have a worker import a stored file, or continue one whose job failed.
+    """Queue the import of a stored file, or continue one that failed.
 
     Raises NotOpen if it was confirmed before, and jobs.AlreadyOpen while any import is open.
     """
     is_open = Q(confirmed_at=None) | Q(job__state=JobState.FAILED)
     waiting = OrderImport.objects.filter(is_open, pk=import_id, is_done=False)
     with transaction.atomic():
-        # One import at a time: the second of two clicks waits here for the first.
+        # One import at a time: a second click waits here for the first.
         job = jobs.start(kind=JobKind.IMPORT, actor=actor, now=now)
         if not waiting.update(confirmed_at=now, job=job):
             raise NotOpen

@@ -49,9 +49,9 @@ _LATE = timedelta(minutes=15)
 
 
 def check(progress: Callable[[int, int], None] | None = None) -> Iterator[Broken]:
-    """Yield every broken promise that can be seen in the database and the files.
+    """Yield every broken promise visible in the database and the files.
 
-    `progress` is told how many of how many checks are done.
+    `progress` gets the number of checks done and of all checks.
     """
     checks = (
         _orders_without_history,
@@ -97,15 +97,15 @@ def _of(order: Order, promise: int, fault: Fault, detail: str) -> Broken:
 
 
 def _orders_without_history() -> Iterator[Broken]:
-    """Promises 1 and 7: each order's capture and settlement are recorded with an actor."""
+    """Promises 1 and 7: history records each order's capture and settlement, with an actor."""
     captured = Q(events__kind__in=[EventKind.CAPTURED, EventKind.CAPTURED_OFFLINE])
     settled = Q(events__kind__in=[EventKind.SETTLED, EventKind.RESOLVED])
-    told = Order.objects.annotate(
-        told=Count("events", filter=captured), cleared=Count("events", filter=settled)
+    orders = Order.objects.annotate(
+        captures=Count("events", filter=captured), cleared=Count("events", filter=settled)
     )
-    for order in told.filter(told=0).iterator():
+    for order in orders.filter(captures=0).iterator():
         yield _of(order, 7, Fault.HISTORY, "no event tells of its capture")
-    for order in told.filter(cleared=0, reservation_state__in=SETTLED_STATES).iterator():
+    for order in orders.filter(cleared=0, reservation_state__in=SETTLED_STATES).iterator():
         yield _of(order, 7, Fault.OUTCOME, "its state was cleared and no event tells by whom")
     offline = Order.objects.filter(captured_offline=True).exclude(
         events__kind=EventKind.CAPTURED_OFFLINE
@@ -140,7 +140,7 @@ def _documents_against_items() -> Iterator[Broken]:
 
 
 def _documents_of_their_own() -> Iterator[Broken]:
-    """Promise 2: each id is the one derived for the order; none may hold for one that is over."""
+    """Promise 2: each id is derived from its order; an order that is over holds nothing."""
     for document in ReservationDocument.objects.select_related("order").iterator():
         order = document.order
         derived = reservation_id(
@@ -264,8 +264,10 @@ def _entries_without_run() -> Iterator[Broken]:
 
 
 def _exports_withheld() -> Iterator[Broken]:
-    """Design 4: an order is exportable when its state is cleared; a short one that nobody has
-    decided when its moment comes, and one without a moment when somebody decides.
+    """Design 4: an order can be exported once its state is clear.
+
+    A short order without a decision can be exported when its time comes, or, without a time, after
+    a decision.
     """
     late = Order.objects.filter(
         status=OrderStatus.NEW,

@@ -1,4 +1,4 @@
-"""What each kind of maintenance job does: the same calls as the commands make."""
+"""The work of each kind of maintenance job: the same calls as the commands make."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from reconciliation.maintenance import dry_run_work, oci_audit, order_imports, r
 from reconciliation.models import JobKind
 from reconciliation.oci.errors import MalformedAnswer, OciError
 
-# How far back an audit looks: as far as OCI exports without being asked for more.
+# How far back an audit goes: OCI's default range for an export.
 AUDIT_DAYS = 30
-# What ends a job with a reason that people can act on.
+# Errors that end a job with a reason people can act on.
 EXPECTED = (OciError, MalformedAnswer, oci_audit.AuditFailed, ImproperlyConfigured)
 
 Progress = Callable[[int, int], None]
@@ -24,7 +24,7 @@ Work = Callable[[Progress, datetime], Iterator[dict[str, Any]]]
 
 
 def work_of(kind: JobKind) -> Work:
-    """Return what does a job of `kind`: it yields what it finds."""
+    """Return the function for jobs of `kind`; it yields its findings."""
     return _WORK[kind]
 
 

@@ -1,8 +1,9 @@
 """Maintenance jobs: started by a person or a schedule, done by a worker, kept with their result.
 
-A job is a row; its task in the queue is a wake-up. At most one of a kind and key is open, and one
-of a kind runs. A job is never done twice: a worker takes it by a conditional update, and one whose
-worker is gone ends as failed. A worker whose job was stopped or given up notices and leaves it.
+A job is a row; its task in the queue is only a wake-up. At most one job of a kind and key is open,
+and one job of a kind runs. No job runs twice: a worker takes it by a conditional update, and a job
+ends as failed when its worker is gone. The worker of a stopped or abandoned job notices and leaves
+it.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ from reconciliation.reasons import Reason, columns, say
 logger = logging.getLogger(__name__)
 
 MOST_ROWS = 500
-# A worker gives up after this long; the queue's own limit is for short tasks.
+# A worker gives up after this long; the queue's own limit suits only short tasks.
 LONGEST_SECONDS = 2_700
-# A dry run takes minutes, and those of other people wait for it.
+# A dry run takes minutes, and other people's dry runs wait for it.
 _LONGEST = {JobKind.DRY_RUN: 600}
-# After the limit, and this, no worker can still be running it.
+# After the limit plus this, no worker can still be running the job.
 _ABANDONED = timedelta(seconds=60)
-# The wake-up of a job that waits longer was lost, or all workers are busy.
+# If a job waits longer, its wake-up was lost, or all workers are busy.
 _OVERDUE = timedelta(seconds=30)
-# Jobs of each kind that are kept.
+# Jobs to keep of each kind.
 _KEPT = 30
 _OPEN = (JobState.QUEUED, JobState.RUNNING)
 _ENDED = (JobState.DONE, JobState.FAILED, JobState.STOPPED)
@@ -43,11 +44,11 @@ _GONE = say("job_gone")
 
 
 class _NotRunning(Exception):
-    """The job was stopped or given up while it was worked on."""
+    """The job was stopped or abandoned while a worker ran it."""
 
 
 class AlreadyOpen(Exception):
-    """A job of this kind and key waits or runs; `job` is the one."""
+    """A job of this kind and key, `job`, already waits or runs."""
 
     def __init__(self, job: MaintenanceJob) -> None:
         super().__init__(str(job))
@@ -55,7 +56,7 @@ class AlreadyOpen(Exception):
 
 
 def start(*, kind: JobKind, actor: Actor, now: datetime, key: str = "") -> MaintenanceJob:
-    """Have a worker run a job of `kind`. Raises AlreadyOpen; call in the caller's transaction."""
+    """Queue a job of `kind`. Raises AlreadyOpen; call in the caller's transaction."""
     try:
         with transaction.atomic():
             job = MaintenanceJob.objects.create(
@@ -71,7 +72,7 @@ def start(*, kind: JobKind, actor: Actor, now: datetime, key: str = "") -> Maint
 
 
 def longest(kind: str) -> int:
-    """Return after how many seconds a worker gives a job of `kind` up."""
+    """Return how many seconds a worker may spend on a job of `kind`."""
     return _LONGEST.get(JobKind(kind), LONGEST_SECONDS)
 
 
@@ -81,7 +82,7 @@ def open_job(kind: JobKind, key: str = "") -> MaintenanceJob | None:
 
 
 def stop(job_id: int, *, now: datetime) -> bool:
-    """End a job that waits or runs; its worker leaves it in a moment. False if it had ended."""
+    """End a job that waits or runs; its worker soon leaves it. False if it had ended."""
     found = MaintenanceJob.objects.filter(pk=job_id, state__in=_OPEN)
     if not found.update(state=JobState.STOPPED, finished_at=now):
         return False
@@ -90,14 +91,14 @@ def stop(job_id: int, *, now: datetime) -> bool:
 
 
 def last_job(kind: JobKind, *, done: bool = False) -> MaintenanceJob | None:
-    """Return the latest job of `kind`, or the latest that was done."""
+    """Return the latest job of `kind`, or the latest completed one."""
     jobs = MaintenanceJob.objects.filter(kind=kind)
     return (jobs.filter(state=JobState.DONE) if done else jobs).order_by("-pk").first()
 
 
 @dataclass(slots=True)
 class _Progress:
-    """Writes how far a job is, a few times a second at most; raises _NotRunning if it was ended."""
+    """Writes a job's progress, at most a few times a second; raises _NotRunning if it was ended."""
 
     pk: int
     clock: Callable[[], datetime]
@@ -113,7 +114,7 @@ class _Progress:
 
 
 def work(job_id: int, *, clock: Callable[[], datetime]) -> bool:
-    """Run a waiting job; False if it no longer waits, or has to wait for one of its kind."""
+    """Run a waiting job; False if it no longer waits, or another job of its kind runs."""
     now = clock()
     if not _take(job_id, now):
         return False
@@ -138,7 +139,7 @@ def work(job_id: int, *, clock: Callable[[], datetime]) -> bool:
 
 
 def _reason_of(fault: Exception) -> str:
-    """Return why a job failed, with its codes if it has them."""
+    """Return why a job failed, with reason codes if there are any."""
     first = fault.args[0] if fault.args else ""
     return first if isinstance(first, Reason) else storable(str(fault)) or type(fault).__name__
 
@@ -149,7 +150,7 @@ def _take(job_id: int, now: datetime) -> bool:
         with transaction.atomic():
             return bool(waiting.update(state=JobState.RUNNING, started_at=now))
     except IntegrityError:
-        # Another job of this kind runs; it enqueues this one when it ends.
+        # Another job of this kind runs, and enqueues this one when it ends.
         return False
 
 
@@ -161,7 +162,7 @@ def _wake_next(kind: str) -> None:
 
 
 def _stored(value: Any) -> Any:
-    """Return a row as every database can keep it."""
+    """Return a row in a form that every database can store."""
     if isinstance(value, dict):
         return {name: _stored(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
@@ -197,7 +198,7 @@ def tend(now: datetime) -> list[str]:
         done.append(f"maintenance job {job.pk}")
     for kind in JobKind:
         ended = MaintenanceJob.objects.filter(kind=kind, state__in=_ENDED).order_by("-pk")
-        # The newest that was done stays in any case: pages and the alert rest on it.
+        # The newest completed job always stays: pages and the alert need it.
         last = last_job(kind, done=True)
         old = list(ended.values_list("pk", flat=True)[_KEPT : _KEPT + 100])
         kept = [last.pk] if last else []

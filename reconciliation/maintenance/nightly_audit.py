@@ -1,17 +1,17 @@
-"""The audit with OCI once a day: off until people choose a time for it."""
+"""The daily audit with OCI: off until people choose a time for it."""
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime
 
 from orders.actors import job
 from reconciliation.maintenance import jobs
-from reconciliation.models import JobKind, Lease
-from reconciliation.queue import intervals, leases
+from reconciliation.maintenance.daily_turn import DailyTurn
+from reconciliation.models import JobKind
+from reconciliation.queue import intervals
 
 SCHEDULE = job("schedule")
-_LEASE = "audit"
+TURN = DailyTurn("audit", intervals.AUDIT)
 
 
 def is_wanted() -> bool:
@@ -21,29 +21,12 @@ def is_wanted() -> bool:
 
 
 def start_if_due(now: datetime) -> bool:
-    """Start the audit of the day; True to one of those who ask."""
+    """Start the audit of the day; True for one of several simultaneous callers."""
     interval = intervals.interval_of(intervals.AUDIT)
-    if interval.at is None or interval.paused:
-        return False
-    # A lease that is never released: the process that gets it starts the day's audit.
-    seconds = (interval.next_time(now) - now).total_seconds()
-    if not leases.take(name=_LEASE, holder=uuid.uuid4().hex, seconds=seconds, now=now):
+    if interval.at is None or not TURN.take(interval, now):
         return False
     try:
         jobs.start(kind=JobKind.AUDIT, actor=SCHEDULE, now=now)
     except jobs.AlreadyOpen:
         return False
     return True
-
-
-def next_at() -> datetime | None:
-    """Return when it is next due; None if at once."""
-    return Lease.objects.filter(pk=_LEASE).values_list("until", flat=True).first()
-
-
-def follow_interval(now: datetime) -> None:
-    """Wait for the time of day that people have just chosen."""
-    interval = intervals.interval_of(intervals.AUDIT)
-    if interval.at is not None:
-        until = interval.next_time(now)
-        Lease.objects.update_or_create(pk=_LEASE, defaults={"holder": "interval", "until": until})

@@ -1,9 +1,8 @@
 """The audit: OCI's reservations for our orders, compared with our reservation documents.
 
-OCI has no call that reads a document; its export of reservations is the only way. Reads only.
-
-Whether OCI's document follows units that were released without it is not published (OCI contract
-1.6), so both readings are right: what it held at first, and that less what is released.
+OCI has no call that reads a document, so its export of reservations is the only source. The audit
+changes nothing. OCI does not publish whether a document changes when units are released without it
+(OCI contract 1.6), so the audit accepts both the original units and those minus the released ones.
 """
 
 from __future__ import annotations
@@ -35,14 +34,14 @@ LONGEST_EXPORT = 1800.0
 DOWNLOAD_SECONDS = 600.0
 ASK_EVERY = 0.5
 CHUNK = 500
-# Documents that are being made or cancelled while OCI writes its file prove nothing.
+# Documents created or cancelled while OCI writes its file prove nothing.
 MARGIN = timedelta(minutes=1)
 _HOLDING = (DocumentState.ANSWERED, DocumentState.COUNTED)
 _OVER = (DocumentState.CANCELLED, DocumentState.REFUSED)
 
 
 class AuditFailed(Exception):
-    """OCI made no usable export; the text has the reason."""
+    """OCI made no usable export; the text gives the reason."""
 
 
 class Difference(StrEnum):
@@ -56,13 +55,13 @@ class Difference(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One document about which OCI and we do not agree."""
+    """One document that differs between OCI and us."""
 
     difference: Difference
     reservation_id: str
     order: str
     detail: str
-    # Of our order; None where the document is not known here.
+    # our order; None if the document is not known here
     order_id: int | None = None
 
 
@@ -78,8 +77,8 @@ def audit(
 ) -> Iterator[Finding]:
     """Compare all documents from `since` on; raises OciError, MalformedAnswer and AuditFailed.
 
-    Documents of other systems are no finding, unless they name one of our orders. One that OCI has
-    closed, shipped for instance, is none either.
+    Documents of other systems are reported only if they name one of our orders. Documents that OCI
+    has closed, for instance by shipping, are not reported.
     """
     until = now - MARGIN
     seen: set[int] = set()
@@ -150,7 +149,7 @@ def _compare(chunk: Sequence[HeldDocument], *, until: datetime) -> Iterator[Find
 
 
 def _missing(seen: set[int], *, since: datetime, until: datetime) -> Iterator[Finding]:
-    """Find documents that hold something as far as we know, and that OCI does not have."""
+    """Find documents with units by our records that OCI does not have."""
     rows = ReservationDocument.objects.filter(
         state__in=_HOLDING, sent_at__gte=since + MARGIN, answered_at__lte=until
     ).select_related("order")
@@ -179,7 +178,7 @@ def _held(row: ReservationDocument) -> dict[Key, Decimal]:
 
 
 def _released(row: ReservationDocument, *, until: datetime) -> dict[Key, Decimal] | None:
-    """Return what OCI has released of a document without it; None while that is on its way."""
+    """Return the units OCI has released without the document; None while a release is open."""
     released: dict[Key, Decimal] = {}
     for one in row.releases.all():
         if one.state == ReleaseState.PREPARED or (one.answered_at and one.answered_at > until):
@@ -213,7 +212,7 @@ def _units(held: Mapping[Key, Decimal]) -> str:
 
 
 def _number(one: HeldDocument) -> int:
-    """Return the id as a number; one that is no UUID is not of ours, and gets its hash."""
+    """Return the id as a number; an id that is no UUID is not ours, and gets its hash."""
     try:
         return uuid.UUID(one.reservation_id).int
     except ValueError:

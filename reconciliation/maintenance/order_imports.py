@@ -1,7 +1,7 @@
 """Order files from the console: checked and stored, confirmed, then imported once by a worker.
 
-The import calls what the command `import_orders` calls. Orders that are there already are left as
-they are, so an import whose worker died is confirmed again and goes on.
+The import makes the same calls as the command `import_orders`. Existing orders stay unchanged, so
+if a worker dies, confirming the import again continues it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from reconciliation.reservation import imported_orders
 from reconciliation.reservation.intake import TOGETHER, place_orders
 
 MOST_BYTES = 5 * 1024 * 1024
-# The check of more would keep a web worker for too long; the command takes any number.
+# Checking more would block a web worker for too long; the command has no such limit.
 MOST_ORDERS = 5_000
 _KEPT_UNCONFIRMED = timedelta(hours=24)
 _KEPT = timedelta(days=30)
@@ -53,9 +53,9 @@ def keep(
     profile: str = "",
     dates: str = "",
 ) -> OrderImport:
-    """Check a file and store it for confirmation. Raises OrderFileRefused, and stores nothing then.
+    """Check a file and store it for confirmation. If refused, stores nothing (OrderFileRefused).
 
-    What the person uploaded before and did not confirm is forgotten.
+    Replaces this person's earlier upload unless that one was confirmed.
     """
     body = file.read(MOST_BYTES + 1)
     if len(body) > MOST_BYTES:
@@ -88,14 +88,14 @@ def keep(
 
 
 def _checked(found: OrderImport, file: IO[bytes]) -> tuple[Counter[str], list[_Refusal]]:
-    """Return the number of orders by what would become of them, and the refusals."""
+    """Return the number of orders by expected outcome, and the refusals."""
     counts: Counter[str] = Counter()
     refused: list[_Refusal] = []
     seen: set[str] = set()
     for many in _batches(_orders(found, file)):
         for order, end in _ends(many, lambda some: imported_orders.checked(some, site=found.site)):
             if end == "good" and order.order_no in seen:
-                # The first is captured; the second is then there already, or refused.
+                # The first is captured; the second then exists already, or is refused.
                 end = "twice"
             seen.add(order.order_no)
             counts[end if end in ("good", "there", "twice") else "refused"] += 1
@@ -143,7 +143,7 @@ def refusals(found: OrderImport, most: int | None = None) -> list[tuple[int, str
     """Return line, order number and reason of each refused order, in the reader's language."""
     rows = found.refused[:most]
     codes = found.refused_codes or []
-    # An import of an older version has no codes.
+    # Imports of older versions stored no codes.
     stored = codes if len(codes) == len(found.refused) else [None] * len(rows)
     return [
         (line, number, reasons.read(reason, code))
@@ -152,7 +152,7 @@ def refusals(found: OrderImport, most: int | None = None) -> list[tuple[int, str
 
 
 def forget(now: datetime) -> bool:
-    """Delete files that nobody confirmed or finished within a day, and results after 30 days."""
+    """Delete files not confirmed or finished within a day, and results after 30 days."""
     old = Q(created_at__lt=now - _KEPT_UNCONFIRMED, is_done=False) | Q(created_at__lt=now - _KEPT)
     gone = OrderImport.objects.filter(old).exclude(job__state__in=_OPEN)
     return bool(gone.delete()[0])
@@ -185,7 +185,7 @@ def _batches(orders: Iterator[FoundOrder]) -> Iterator[list[FoundOrder]]:
 def _ends(
     many: list[FoundOrder], act: Callable[[list[FoundOrder]], Iterator[str | OrderRefused]]
 ) -> Iterator[tuple[FoundOrder, str | OrderRefused]]:
-    """Yield each order of a list with its outcome; one with a fault is not acted on."""
+    """Yield each order of a list with its outcome; those with a fault are not placed."""
     ends = act([order for order in many if not order.fault])
     for order in many:
         yield order, order.fault or next(ends)
@@ -193,7 +193,7 @@ def _ends(
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """An order that is refused, its reason as text and as codes."""
+    """A refused order, with its reason as text and as codes."""
 
     line: int
     number: str

@@ -1,7 +1,7 @@
 """Practice outages: a few minutes offline on purpose, to see how orders are captured and reserved.
 
-A practice is a window (`PlannedOutage`) that begins at once. The orders are real: they are captured
-on the last known figures, and reserved after the end. It ends by the monitor, like any window.
+A practice is a window (`PlannedOutage`) that begins at once. Its orders are real: they are captured
+on the last known figures, and reserved afterwards. The monitor ends it like any window.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from reconciliation.reasons import say
 from reconciliation.stock_mirror import age
 
 SHORTEST, USUAL, LONGEST = 5, 10, 30
-# The connection is back some probes after the end; limits of time count until then.
+# The connection returns a few probes after the end; time limits count until then.
 RETURN = timedelta(minutes=1)
 _MONITOR_SILENT = timedelta(seconds=10)
 _MOST_LOOKED_AT = 10
@@ -34,7 +34,7 @@ NOTE = "Practice"
 
 
 class Why(StrEnum):
-    """Why no practice can begin."""
+    """Reasons why no practice can begin."""
 
     LENGTH = "length"
     OUTAGE = "outage"
@@ -49,7 +49,7 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One reason; `names` are the sites or lists that it is about, if any."""
+    """One reason; `names` are its sites or lists, if any."""
 
     why: Why
     names: Sequence[str] = ()
@@ -64,7 +64,7 @@ class PracticeRefused(ValueError):
 
 
 def refusals(*, minutes: int, now: datetime) -> list[Refusal]:
-    """Return every reason why a practice of so many minutes can't begin now; some small queries."""
+    """Return every reason why a practice of this many minutes can't begin; some small queries."""
     found = [*_about_the_moment(minutes, now), *_about_sites(minutes, now)]
     return found if SHORTEST <= minutes <= LONGEST else [Refusal(Why.LENGTH), *found]
 
@@ -103,7 +103,7 @@ def _about_sites(minutes: int, now: datetime) -> list[Refusal]:
 
 
 def begin(*, minutes: int, actor: Actor, now: datetime) -> PlannedOutage:
-    """Take the connection offline for so many minutes, from now on. Raises PracticeRefused."""
+    """Take the connection offline for this many minutes, from now on. Raises PracticeRefused."""
     connection.current()
     with transaction.atomic():
         _lock()
@@ -126,7 +126,7 @@ def begin(*, minutes: int, actor: Actor, now: datetime) -> PlannedOutage:
         if not connection.force_offline(
             actor=job(str(window)), reason=reason, now=now, is_practice=True
         ):
-            # Without this row's change, the outage is another one's.
+            # Without this row's change, the outage belongs to another window.
             raise PracticeRefused([Refusal(Why.OUTAGE)])
         return window
 
@@ -146,17 +146,17 @@ def end(*, actor: Actor, now: datetime) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Practised:
-    """How far the newest practice outages came."""
+    """How far the newest practice outages got."""
 
     is_running: bool
-    # One is over, and orders that it captured were reconciled.
+    # at least one is over, and its captured orders were reconciled
     is_done: bool
-    # One is over, and none of them captured an order.
+    # at least one is over, and none captured an order
     was_empty: bool
 
 
 def practised() -> Practised:
-    """Return how far the practice outages came; a look at each of the newest few."""
+    """Return how far the newest practice outages got; reads a few rows."""
     found = list(Outage.objects.filter(is_practice=True).order_by("-pk")[:_MOST_LOOKED_AT])
     over = [outage for outage in found if not outage.is_open]
     is_done = any(captured_during(outage).exists() for outage in over)

@@ -1,8 +1,7 @@
-"""How long personal data of finished orders and old figures are kept, applied once a day."""
+"""How long to keep personal data of finished orders and old figures; applied once a day."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,19 +11,19 @@ from django.conf import settings
 from orders import privacy
 from orders.actors import job
 from orders.ledger import folding
-from reconciliation.models import Lease
-from reconciliation.queue import intervals, leases
+from reconciliation.maintenance.daily_turn import DailyTurn
+from reconciliation.queue import intervals
 from reconciliation.reasons import say
 
 RETENTION = job("retention")
-_LEASE = "retention"
+TURN = DailyTurn("retention", intervals.RETENTION)
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """Of how many orders the payload was reduced and the customer erased; SKUs added up.
+    """How many payloads were reduced, customers erased, and SKUs added up.
 
-    `is_unfinished` says that there is more to forget of what others keep (`also`).
+    `is_unfinished`: another package still has data to delete (`also`).
     """
 
     payloads: int = 0
@@ -39,13 +38,13 @@ class Applied:
         return self.is_unfinished or orders or self.figures >= folding.MOST
 
 
-# Takes the moment, forgets what is too old by its own setting, and says whether there is more.
+# Takes the time, deletes data too old by its own setting, and returns whether there is more.
 Forget = Callable[[datetime], bool]
 _others: list[Forget] = []
 
 
 def also(forget: Forget) -> None:
-    """Let retention forget what a package above this one keeps; once for each process."""
+    """Register a function that deletes old data of a higher package; once per process."""
     if forget not in _others:
         _others.append(forget)
 
@@ -61,32 +60,14 @@ def is_wanted() -> bool:
 
 
 def is_due(now: datetime) -> bool:
-    """Whether to apply it now: True once a day, to one of those who ask, if anything is limited."""
+    """Whether to apply it now: True once a day for one caller, if any limit is set."""
     if not is_wanted():
         return False
-    interval = intervals.interval_of(intervals.RETENTION)
-    if interval.paused:
-        return False
-    # A lease that nobody gives back: who gets it does the day's work.
-    seconds = (interval.next_time(now) - now).total_seconds()
-    return leases.take(name=_LEASE, holder=uuid.uuid4().hex, seconds=seconds, now=now)
-
-
-def next_at() -> datetime | None:
-    """Return when it is next due; None if at once."""
-    return Lease.objects.filter(pk=_LEASE).values_list("until", flat=True).first()
-
-
-def follow_interval(now: datetime) -> None:
-    """Wait for the time of day that people have chosen, instead of a day after the last time."""
-    interval = intervals.interval_of(intervals.RETENTION)
-    if interval.at is not None:
-        until = interval.next_time(now)
-        Lease.objects.update_or_create(pk=_LEASE, defaults={"holder": "interval", "until": until})
+    return TURN.take(intervals.interval_of(intervals.RETENTION), now)
 
 
 def due(now: datetime) -> Applied:
-    """Return of how many finished orders there is something to erase now; reads only."""
+    """Return how many finished orders have data to erase now; reads only."""
     payloads = customers = 0
     if days := settings.COC_RETAIN_PAYLOAD_DAYS:
         payloads = privacy.payloads_to_reduce(captured_before=now - timedelta(days=days)).count()
@@ -98,10 +79,8 @@ def due(now: datetime) -> Applied:
 def apply(*, now: datetime) -> Applied:
     """Erase data older than COC_RETAIN_PAYLOAD_DAYS and COC_RETAIN_CUSTOMER_DAYS; 0 keeps it.
 
-    What others keep goes by settings of its own (`also`). Figures older than
-    COC_RETAIN_FIGURE_DAYS are added up.
-
-    The outbox of the reports rewrites reports that hold an erased customer.
+    Other packages' data has its own settings (`also`). Figures older than COC_RETAIN_FIGURE_DAYS
+    are added up. The reports' outbox rewrites reports that contain an erased customer.
     """
     payloads = customers = figures = 0
     if days := settings.COC_RETAIN_PAYLOAD_DAYS:

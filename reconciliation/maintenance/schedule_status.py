@@ -18,7 +18,7 @@ from reconciliation.models import JobKind, ReportDay, Run, Trigger
 from reconciliation.queue import heartbeats, intervals
 from reconciliation.queue.intervals import Interval
 
-# The queue looks twice a minute, and what is due may have to wait for the next sweep.
+# The queue polls twice a minute, and due work may wait for the next sweep.
 _GRACE = timedelta(minutes=2)
 
 
@@ -27,12 +27,12 @@ class Standing(StrEnum):
 
     GOOD = ""
     LATE = "late"
-    BROKEN = "broken"  # its schedule is not as it must be
+    BROKEN = "broken"  # its schedule differs from the code
     PAUSED = "paused"
     IDLE = "idle"  # there is nothing to do
     RUNNING = "running"
-    AWAY = "away"  # it waits for the connection
-    OFF = "off"  # the environment asks for nothing
+    AWAY = "away"  # waiting for the connection
+    OFF = "off"  # switched off by the environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Entry:
 
 
 def schedule_status(now: datetime) -> list[Entry]:
-    """Return the scheduled tasks, the most important first."""
+    """Return the scheduled tasks, most important first."""
     found = intervals.all_intervals()
     grace = _GRACE + 2 * found[intervals.SWEEP].length
     return [_ENTRIES[name](found[name], now, grace) for name in _ENTRIES]
@@ -57,7 +57,7 @@ def _due(interval: Interval, last: datetime | None, at: datetime, *, late: bool)
 
 
 def _retry(interval: Interval, now: datetime, grace: timedelta) -> Entry:
-    # There is one run at a time, so that the latest key is the latest run.
+    # Only one run is open at a time, so the latest key is the latest run.
     runs = Run.objects.order_by("-pk")
     scheduled = runs.filter(trigger=Trigger.SCHEDULE)
     last = scheduled.values_list("created_at", flat=True).first()
@@ -102,7 +102,7 @@ def _retention(interval: Interval, now: datetime, grace: timedelta) -> Entry:
         return Entry(interval, interval.done_at, standing=Standing.OFF)
     if interval.paused:
         return Entry(interval, interval.done_at, standing=Standing.PAUSED)
-    at = retention.next_at() or now
+    at = retention.TURN.next_at() or now
     return _due(interval, interval.done_at, max(at, now), late=at < now - grace)
 
 
@@ -115,7 +115,7 @@ def _audit(interval: Interval, now: datetime, grace: timedelta) -> Entry:
         return Entry(interval, last_at, standing=Standing.PAUSED)
     if jobs.open_job(JobKind.AUDIT):
         return Entry(interval, last_at, standing=Standing.RUNNING)
-    at = nightly_audit.next_at() or now
+    at = nightly_audit.TURN.next_at() or now
     return _due(interval, last_at, max(at, now), late=at < now - grace)
 
 

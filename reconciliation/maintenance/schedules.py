@@ -1,6 +1,6 @@
-"""Keeps the queue's table of schedules equal to the code and the chosen intervals, by name.
+"""Keep the queue's table of schedules equal to the code and the chosen intervals, by name.
 
-It runs when the processes start, when a person changes an interval, and regularly in the monitor.
+This happens when processes start, when a person changes an interval, and regularly in the monitor.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from reconciliation.queue.intervals import Interval
 logger = logging.getLogger(__name__)
 
 _FUNCS = {intervals.SWEEP: "reconciliation.tasks.sweep"}
-# The queue looks twice a minute; later than this means that no worker looks at all.
+# The queue polls twice a minute; a longer delay means that no worker polls at all.
 _LATE = timedelta(minutes=2)
 
 
 class Fault(StrEnum):
-    """What can be wrong with a schedule."""
+    """Faults of a schedule."""
 
     NONE = ""
     MISSING = "missing"
-    CHANGED = "changed"  # not what the code says
+    CHANGED = "changed"  # differs from the code
     UNREADABLE = "unreadable"  # the queue fails on it, and then on every schedule
     LATE = "late"
-    FOREIGN = "foreign"  # not of this product
+    FOREIGN = "foreign"  # not part of this product
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleState:
-    """One schedule as it is in the database."""
+    """One schedule as stored in the database."""
 
     name: str
     fault: Fault
@@ -52,7 +52,7 @@ class ScheduleState:
 
 
 def ensure() -> None:
-    """Make the schedules in the database those of the code; safe to call at any time."""
+    """Make the schedules in the database equal to the code. Idempotent."""
     for name in _FUNCS:
         with transaction.atomic():
             interval = intervals.interval_of(name)
@@ -68,18 +68,18 @@ def ensure() -> None:
 def follow(name: str, *, now: datetime) -> None:
     """Apply the changed interval of `name` at once; call in the transaction of the change.
 
-    Others are read each time (`intervals.interval_of`), and need no update.
+    Other intervals are read each time (`intervals.interval_of`), and need no update.
     """
     if name in _FUNCS:
         ensure()
     elif name == intervals.RETENTION:
-        retention.follow_interval(now)
+        retention.TURN.follow_interval(now)
     elif name == intervals.AUDIT:
-        nightly_audit.follow_interval(now)
+        nightly_audit.TURN.follow_interval(now)
 
 
 def states(now: datetime) -> list[ScheduleState]:
-    """Return every schedule of the code, and every other one in the table, with its fault."""
+    """Return every schedule, of the code or only in the table, with its fault."""
     rows: dict[str, list[Any]] = {}
     for row in Schedule.objects.order_by("pk"):
         rows.setdefault(row.name or "", []).append(row)
@@ -101,9 +101,9 @@ def states(now: datetime) -> list[ScheduleState]:
 def heal(now: datetime) -> list[str]:
     """Repair the schedules while everything runs; return the names of those repaired.
 
-    The monitor calls this: a deleted schedule of ours would never be missed by the queue, and one
-    row that the queue cannot read, whose ever it is, stops every schedule. Such a foreign row is
-    put to rest; people find it on the page of the schedules.
+    The monitor calls this, because the queue would never miss a deleted schedule, and one
+    unreadable row, even of another product, stops every schedule. Such a foreign row is disabled;
+    people find it on the page of the schedules.
     """
     healed, is_own = [], False
     for found in states(now):
@@ -121,7 +121,7 @@ def heal(now: datetime) -> list[str]:
 
 
 def remove_foreign(key: int) -> bool:
-    """Delete a schedule that is not of the code; False if there is none such."""
+    """Delete a schedule that is not in the code; False if there is none."""
     others = Schedule.objects.filter(pk=key).exclude(name__in=_FUNCS)
     return bool(others.delete()[0])
 
@@ -142,7 +142,7 @@ def _wanted(interval: Interval) -> dict[str, Any]:
 
 
 def _pull_forward(key: int, interval: Interval) -> None:
-    """Let a schedule run now that would not run for longer than its interval."""
+    """Run a schedule earlier if its next run is further away than its interval."""
     now = timezone.now()
     Schedule.objects.filter(pk=key, next_run__gt=now + interval.length).update(next_run=now)
     Schedule.objects.filter(pk=key, next_run=None).update(next_run=now)
@@ -170,7 +170,7 @@ def _state(
 
 
 def _is_readable(row: Any) -> bool:
-    """Whether the queue can read the row: one that it cannot read stops all the others."""
+    """Whether the queue can read the row: an unreadable one stops all the others."""
     try:
         if row.args:
             ast.literal_eval(row.args)

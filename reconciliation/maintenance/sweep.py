@@ -1,4 +1,4 @@
-"""Finding work that nobody does: what makes lost, late and double tasks harmless."""
+"""Find abandoned work, which makes lost, late and duplicate tasks harmless."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from reconciliation.reservation import release
 from reconciliation.runs import lifecycle
 
 SWEEP = job("sweep")
-# Kept small: the ids go into the run's row.
+# Small, because the run's row stores the ids.
 _MOST_HALF_RERUN = 500
 
 
@@ -97,10 +97,10 @@ def _wake_run(now: datetime) -> list[str]:
 
 
 def retry_if_due(now: datetime) -> Run | None:
-    """Start the next retry cycle if it is due and something waits; returns the run, or None.
+    """Start the next retry cycle if it is due and orders wait; return the run, or None.
 
-    The monitor asks once a second, so that a cycle may be a few seconds; the sweep as well, for
-    when no monitor runs.
+    The monitor calls this once a second, so a cycle may be a few seconds long; so does the sweep,
+    in case no monitor runs.
     """
     if not _what_waits()["order"] and not _what_is_half_done()["order"]:
         return None
@@ -120,7 +120,7 @@ def retry_if_due(now: datetime) -> Run | None:
         return None
 
 
-# Mostly nothing waits, and then nothing else is asked. The second question is the longer one.
+# Usually nothing waits, so the cheaper query comes first.
 _what_waits = Look(lambda: {"order": Order.objects.waiting()})
 _what_is_half_done = Look(lambda: {"order": _half_rerun()})
 
@@ -142,7 +142,7 @@ def _what_to_retry() -> tuple[Scope, dict[str, list[int]]]:
 def _half_rerun() -> QuerySet[Order]:
     """Return short orders for which OCI may hold uncounted units.
 
-    Their shortfall was requested, and the run ended before the answer was known or counted.
+    A run requested their shortfall and ended before the answer was known or counted.
     """
     uncounted = ReservationDocument.objects.filter(
         Q(state=DocumentState.ANSWERED) | Q(state=DocumentState.PREPARED, sends__gt=0),

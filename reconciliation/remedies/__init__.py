@@ -1,7 +1,7 @@
 """Remedies of short orders that involve OCI: actions, and their previews.
 
-Each verb is safe when asked for twice, and raises a subclass of orders.errors.OrderRefused when the
-order has moved on; nothing has changed then. Previews take many orders at once.
+Each action is idempotent, and raises a subclass of orders.errors.OrderRefused, with nothing
+changed, if the order has moved on. Previews take many orders at once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Keep a part of a reservation document, or move it: reserve again before the old one goes.
+"""Keep a part of a reservation document, or move it: reserve again before releasing the old one.
 
 `releases` and `transfers` act on the counts of a place and know no document (OCI contract 1.6), so
-what is kept becomes a document of its own, by a swap (`reconciliation.remedies.swap`).
+the kept units become a document of their own, by a swap (`reconciliation.remedies.swap`).
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from reconciliation.remedies.swap import Clock, Swap
 class AdjustmentResult:
     """The outcome: `done`, or `reserving` while OCI has not answered clearly.
 
-    `released`: OCI has already cancelled the old document; `calls` are the calls to OCI
-    and its answers, oldest first.
+    `released`: OCI has already cancelled the old document; `calls` are the calls to OCI and its
+    answers, oldest first.
     """
 
     adjustment: Adjustment
@@ -60,11 +60,11 @@ def adjust_reservation(
     reason: str,
     clock: Clock = timezone.now,
 ) -> AdjustmentResult:
-    """Keep the units of `keeps` of a document's lines, each in its list; release the rest.
+    """Keep the units `keeps` of a document's lines, each in its list; release the rest.
 
-    `keeps` names every line that the document holds, as it was shown. The same again returns the
-    same. Raises AdjustmentShort with the figures, or CannotAdjust; the order and what OCI holds for
-    it are as they were then.
+    `keeps` names every line that the document holds, as it was shown. Repeating the call returns
+    the same result. Raises AdjustmentShort with the figures, or CannotAdjust; then the order and
+    its units at OCI are unchanged.
     """
     document = ReservationDocument.objects.select_related("order").get(pk=document_id)
     same = adjustments.find_same(order_id=document.order_id, document_id=document.pk, keeps=keeps)
@@ -111,7 +111,7 @@ def _begin(
         counted = ReservationDocument.objects.filter(pk=document.pk, state=DocumentState.COUNTED)
         if not counted.exists():
             raise CannotAdjust(moved_on())
-        # Once more: an order may wait since that was looked at.
+        # Checked again: an order may have begun to wait meanwhile.
         if waiting := waited_for(kept_of(keeps)):
             raise CannotAdjust(waiting)
         reservation.write_kept(document.order_id, kept_of(keeps))

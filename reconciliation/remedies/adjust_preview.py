@@ -1,4 +1,4 @@
-"""What keeping a part of a document, or moving it, would do; changes nothing."""
+"""The effect of keeping a part of a document, or moving it; changes nothing."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from reconciliation.reservation.release_rows import still_held
 class KeepPreview:
     """The effect; `refusal` is empty if it is allowed.
 
-    `available` is ATO by list and SKU of the units to reserve again, None where stock is not
-    counted; OCI decides. `by_release`: the kept units can't be reserved again and stay where they
-    are; the rest is released from the document, which is then given back by releases only.
+    `available` is ATO by list and SKU of the units to reserve again, None if stock is not counted;
+    OCI decides. `by_release`: the kept units can't be reserved again and stay in place; the rest is
+    released from the document, which from then on is given back only by releases.
     """
 
     document: ReservationDocument
@@ -45,12 +45,12 @@ class KeepPreview:
 
     @property
     def moves(self) -> bool:
-        """Whether something would be moved to another list."""
+        """Whether any units would move to another list."""
         return any(one.moves for one in self.keeps)
 
 
 def preview_adjustment(document: ReservationDocument, keeps: Sequence[Keep]) -> KeepPreview:
-    """Return what keeping `keeps` of `document` (with `order` at hand) would do."""
+    """Return the effect of keeping `keeps` of `document` (with `order` loaded)."""
     kept = kept_of(keeps)
     records = ledger.records_of(kept)
     refusal = lines_of_document_refusal(document, keeps)
@@ -87,7 +87,7 @@ def adjust_refusal(document: ReservationDocument, keeps: Sequence[Keep]) -> str:
 
 
 def lines_of_document_refusal(document: ReservationDocument, keeps: Sequence[Keep]) -> str:
-    """Return why this cannot be done with a document, whatever stock there is, or nothing."""
+    """Return why a document can't be changed this way, whatever the stock, or None."""
     if closed := document_refusal(document):
         return closed
     shown = {one.key: one.held for one in keeps}
@@ -105,7 +105,7 @@ def lines_of_document_refusal(document: ReservationDocument, keeps: Sequence[Kee
 
 
 def waited_for(kept: Iterable[Key]) -> str:
-    """Name the SKUs for which orders wait that are served first; None if there are none."""
+    """Name the SKUs with waiting orders that come first; None if there are none."""
     for key in sorted(kept):
         if fence.is_waited_for([key]):
             words = _("Orders wait for %(sku)s in %(list)s. They are served first.")

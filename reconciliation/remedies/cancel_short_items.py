@@ -1,4 +1,4 @@
-"""Cancelling the short items of an order, and units that a lost rerun may hold."""
+"""Cancel the short items of an order, and units that a lost rerun may hold."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def cancel_short(
 ) -> Order:
     """Cancel the short items of a partially reserved order; its reserved units stay.
 
-    `units` are the open quantities of the chosen items by primary key, as they were shown. OCI is
-    not asked, but what a rerun may hold there whose answer was never counted is given back.
-    Raises orders.errors.CannotRemedy. `orders.settlement.reopen` takes it back.
+    `units` are the open quantities of the chosen items by primary key, as they were shown. Makes no
+    call to OCI, but units that a rerun with an uncounted answer may hold there are given back.
+    Raises orders.errors.CannotRemedy. `orders.settlement.reopen` undoes it.
     """
     with transaction.atomic():
         order = short_items.cancel_short(

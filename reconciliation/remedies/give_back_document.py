@@ -1,7 +1,7 @@
-"""Giving a reservation document back at OCI without cancelling its order.
+"""Give a reservation document back at OCI without cancelling its order.
 
-A document is given back whole here, by its cancel, or by releasing what is left of it if a part was
-released before (`part_release`): its cancel would give those units back twice (OCI contract 1.6).
+The whole document goes: by its cancel, or, if a part was released before (`part_release`), by
+releasing the rest, because its cancel would return those units twice (OCI contract 1.6).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils import timezone
 
@@ -23,18 +22,17 @@ from orders.ledger import Key
 from orders.lifecycle import Action
 from orders.models import EventKind, Order, OrderEvent
 from orders.refusals import moved_on
-from reconciliation import connection, reservation
-from reconciliation.connection.clients import shared_client
+from reconciliation import reservation
 from reconciliation.models import Attempt, DocumentState, Purpose, ReservationDocument
-from reconciliation.oci.errors import OciError
 from reconciliation.remedies.adjust_preview import document_refusal
+from reconciliation.remedies.preconditions import client_if_reachable
 from reconciliation.reservation import release, stock_refresh
 from reconciliation.reservation.release_rows import held_by, still_held
 
 
 @dataclass(frozen=True, slots=True)
 class AdjustPreview:
-    """What giving a document back would do; `refusal` is empty when it may be done."""
+    """The effect of giving a document back; `refusal` is empty if it is allowed."""
 
     document: ReservationDocument
     held: Mapping[Key, Decimal]
@@ -48,7 +46,7 @@ class AdjustPreview:
 
 @dataclass(frozen=True, slots=True)
 class Adjusted:
-    """The order afterwards and OCI's answer: `released`, or that the call is retried."""
+    """The changed order and OCI's answer: `released`, or that the call is retried."""
 
     order: Order
     released: bool
@@ -56,7 +54,7 @@ class Adjusted:
 
 
 def preview_give_back(document: ReservationDocument) -> AdjustPreview:
-    """Return what giving `document` (with `order` at hand) back would do; at most two queries."""
+    """Return the effect of giving `document` (with `order` loaded) back; at most two queries."""
     refusal = document_refusal(document, Action.GIVE_BACK)
     return AdjustPreview(document=document, held=still_held(document), refusal=refusal)
 
@@ -70,9 +68,8 @@ def give_back(
 ) -> Adjusted:
     """Give a document of an order back at OCI; the order is short of its units, and stays.
 
-    That it is to be given back is written down first, and the order counts it no more from then
-    on: whatever becomes of the call, the document is cancelled in the end. The same again changes
-    nothing. Raises CannotAdjust.
+    The decision is stored first, and from then on the order no longer counts the document; whatever
+    happens to the call, the document is cancelled in the end. Idempotent. Raises CannotAdjust.
     """
     document = ReservationDocument.objects.select_related("order").get(pk=document_id)
     if not _was_given_back(document):
@@ -91,8 +88,8 @@ def give_back(
 
 
 def _was_given_back(document: ReservationDocument) -> bool:
-    told = OrderEvent.objects.filter(order=document.order_id, kind=EventKind.GIVEN_BACK)
-    return any(event.data.get("document") == document.pk for event in told)
+    events = OrderEvent.objects.filter(order=document.order_id, kind=EventKind.GIVEN_BACK)
+    return any(event.data.get("document") == document.pk for event in events)
 
 
 def _write_down(
@@ -118,29 +115,20 @@ def _write_down(
         ).update(state=DocumentState.CANCELLING)
         if not won:
             raise CannotAdjust(moved_on())
-        # A rerun whose answer was never counted asked for less than is short now.
+        # A rerun with an uncounted answer asked for fewer units than are short now.
         release.mark_for_cancelling(document.order_id, states=release.UNCOUNTED)
     release.wake_for(document.order_id)
 
 
 def _cancel(document: ReservationDocument, *, actor: Actor, clock: Callable[[], datetime]) -> None:
     """Call OCI now, if possible; otherwise the sweep does it later."""
-    if not connection.may_call(connection.current()):
-        return
-    try:
-        client = shared_client()
-    except ImproperlyConfigured:
+    client = client_if_reachable()
+    if client is None:
         return
     timeout = settings.COC_OCI_LIVE_TIMEOUT
     stopped = reservation.cancel_document(
         document, client=client, clock=clock, actor=actor, read_timeout=timeout
     )
-    if stopped is not None:
-        return
-    try:
-        stock_refresh.refresh(
-            keys=list(held_by(document)), client=client, read_timeout=timeout, clock=clock
-        )
-    except OciError:
-        # The figures follow with the next snapshot.
-        return
+    if stopped is None:
+        keys = list(held_by(document))
+        stock_refresh.try_refresh(keys=keys, client=client, read_timeout=timeout, clock=clock)

@@ -32,14 +32,14 @@ Fault = tuple[int, Order, str]
 
 
 def faults() -> Iterator[Fault]:
-    """Yield what is wrong with replacements, adjustments and settled orders."""
+    """Yield the faults of replacements, adjustments and settled orders."""
     yield from _marks_against_rows()
     yield from _remedies_against_rows()
     yield from _orders_against_items()
 
 
 def _marks_against_rows() -> Iterator[Fault]:
-    """Promise 2: everything else waits for an open remedy, and for nothing that has ended."""
+    """Promise 2: an open remedy blocks all other changes; an ended one blocks nothing."""
     found = open_remedies.mismatched()
     for order in Order.objects.filter(pk__in=found).order_by("pk"):
         there = found[order.pk] or "none"
@@ -47,13 +47,13 @@ def _marks_against_rows() -> Iterator[Fault]:
 
 
 def _remedies_against_rows() -> Iterator[Fault]:
-    """Promises 2 and 3: an open remedy has a hold; no other has."""
+    """Promises 2 and 3: exactly the open remedies have a hold."""
     replaced = Replacement.objects.filter(OPEN_REPLACEMENT)
     adjusted = Adjustment.objects.filter(OPEN_ADJUSTMENT)
     waiting = Hold.objects.filter(
         state=HoldState.WAITING, order__reservation_state__in=SETTLED_STATES
     )
-    # An order that is being cancelled holds on until OCI has given everything back.
+    # An order that is being cancelled keeps its hold until OCI has released everything.
     nobodys = waiting.exclude(order__status=OrderStatus.CANCELLING)
     nobodys = nobodys.exclude(order__in=replaced.values("order"))
     nobodys = nobodys.exclude(order__in=adjusted.values("order"))
@@ -72,7 +72,7 @@ def _remedies_against_rows() -> Iterator[Fault]:
     unanswered = ReservationDocument.objects.filter(
         state__in=[DocumentState.PREPARED, DocumentState.ANSWERED]
     ).select_related("order")
-    # The process that called OCI for an order being cancelled may have died: it is undone when the
+    # The process that called OCI for a cancelled order may have died: the call is undone when the
     # claim ends.
     unanswered = unanswered.exclude(order__status=OrderStatus.CANCELLING)
     orders = {

@@ -1,9 +1,9 @@
 """Release a part of a reservation document, and keep the rest where it is.
 
-For units that can't be reserved again because none are free: `POST /releases` takes units off
-the counts of a place (OCI contract 1.6). The releases are stored, and the order no longer counts
-the units, before the first call; OCI is then asked with the same ids until it has released them.
-From then on the document is given back by releases only.
+This is for units that can't be reserved again because none are free: `POST /releases` takes units
+off the counts of a place (OCI contract 1.6). The releases are stored, and the order stops counting
+the units, before the first call; the calls repeat with the same ids until OCI has released them.
+From then on the document is given back only by releases.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -27,8 +26,6 @@ from orders.fields import json_number
 from orders.ledger import Key
 from orders.models import Order
 from orders.refusals import moved_on
-from reconciliation import connection
-from reconciliation.connection.clients import shared_client
 from reconciliation.models import (
     Attempt,
     DocumentState,
@@ -38,9 +35,9 @@ from reconciliation.models import (
     ReservationDocument,
 )
 from reconciliation.models.releases import OPEN_RELEASE
-from reconciliation.oci.errors import OciError
 from reconciliation.queue import enqueue
 from reconciliation.remedies.adjust_preview import lines_of_document_refusal
+from reconciliation.remedies.preconditions import client_if_reachable
 from reconciliation.remedies.swap import Clock
 from reconciliation.reservation import Verdict, release, release_rows, stock_refresh
 from reconciliation.reservation.release_calls import Releasing
@@ -48,9 +45,9 @@ from reconciliation.reservation.release_calls import Releasing
 
 @dataclass(frozen=True, slots=True)
 class PartReleased:
-    """The order after it, and whether OCI has released the units; else it is asked again.
+    """The changed order, and whether OCI has released the units; if not, the call is retried.
 
-    `calls` is what OCI was asked to release of the document and its answers, oldest first.
+    `calls` are the release calls to OCI for the document and its answers, oldest first.
     """
 
     order: Order
@@ -68,8 +65,8 @@ def release_part(
 ) -> PartReleased:
     """Release the units of a document that `keeps` omits; the order is short of them at once.
 
-    `keeps` names every line that the document holds, as it was shown, none in another list. The
-    same again returns the same. Raises CannotAdjust; nothing has changed then.
+    `keeps` names every line that the document holds, as it was shown, none in another list.
+    Idempotent. Raises CannotAdjust; then nothing has changed.
     """
     document = ReservationDocument.objects.select_related("order").get(pk=document_id)
     if not _was_asked(document, keeps):
@@ -99,7 +96,7 @@ def _less(keeps: Sequence[Keep]) -> dict[Key, Decimal]:
 
 
 def _was_asked(document: ReservationDocument, keeps: Sequence[Keep]) -> bool:
-    """Whether exactly this was the document's last release: a second click."""
+    """Whether exactly this was the document's last release, so this is a second click."""
     rows = Release.objects.filter(document=document).exclude(state=ReleaseState.REPEATED)
     last = rows.order_by("number").last()
     if last is None:
@@ -119,7 +116,7 @@ def _write_down(
     reason: str,
     now: datetime,
 ) -> None:
-    """Count the units less for the order and write their release down, both or neither."""
+    """Subtract the units and store their release, both or neither."""
     less = _less(keeps)
     with transaction.atomic():
         give_back.take_back(
@@ -134,13 +131,13 @@ def _write_down(
         counted = ReservationDocument.objects.select_for_update().filter(
             pk=document.pk, state=DocumentState.COUNTED
         )
-        # The order is locked: what the document holds stays as it is read here.
+        # The order is locked, so the document's units can't change after this read.
         if counted.first() is None or release_rows.still_held(document) != {
             one.key: one.held for one in keeps
         }:
             raise CannotAdjust(moved_on())
         release_rows.write(document, less, now=now)
-        # A rerun whose answer was never counted asked for less than is short now.
+        # A rerun with an uncounted answer asked for fewer units than are short now.
         release.mark_for_cancelling(document.order_id, states=release.UNCOUNTED)
     enqueue.soon("finish_cancellations")
 
@@ -153,12 +150,9 @@ def _lines(less: Mapping[Key, Decimal]) -> list[dict[str, object]]:
 
 
 def _call(document: ReservationDocument, *, clock: Clock) -> None:
-    """Ask OCI now, if it can be asked; else the sweep does it later."""
-    if not connection.may_call(connection.current()):
-        return
-    try:
-        client = shared_client()
-    except ImproperlyConfigured:
+    """Call OCI now, if possible; otherwise the sweep does it later."""
+    client = client_if_reachable()
+    if client is None:
         return
     timeout = settings.COC_OCI_LIVE_TIMEOUT
     stopped = Releasing(client, clock, read_timeout=timeout).send(document)
@@ -173,8 +167,4 @@ def _call(document: ReservationDocument, *, clock: Clock) -> None:
             )
         return
     keys = sorted(release_rows.held_by(document))
-    try:
-        stock_refresh.refresh(keys=keys, client=client, read_timeout=timeout, clock=clock)
-    except OciError:
-        # The figures follow with the next snapshot.
-        return
+    stock_refresh.try_refresh(keys=keys, client=client, read_timeout=timeout, clock=clock)

@@ -18,7 +18,7 @@ from reconciliation.reservation import release
 
 
 def client_or(error: type[CannotRemedy], *, away: str) -> OciClient:
-    """Return the client, or raise `error`: with the words `away` while OCI cannot be asked."""
+    """Return the client, or raise `error` with the words `away` if OCI can't be called."""
     if not connection.may_call(connection.current()):
         raise error(away)
     try:
@@ -28,16 +28,24 @@ def client_or(error: type[CannotRemedy], *, away: str) -> OciClient:
         raise error(words) from None
 
 
+def client_if_reachable() -> OciClient | None:
+    """Return the client, or None if OCI can't be called now."""
+    try:
+        return client_or(CannotRemedy, away="")
+    except CannotRemedy:
+        return None
+
+
 def check_documents(order_id: int, error: type[CannotRemedy]) -> None:
-    """Raise `error` while OCI may hold more for the order than it knows of."""
+    """Raise `error` while OCI may hold more units for the order than the order knows of."""
     if uncounted_documents([order_id]).exists():
         raise error(answer_not_counted())
-    # Written down by a worker that died before its call: nobody will send it.
+    # Stored by a worker that died before its call, so it will never be sent.
     release.mark_for_cancelling(order_id, states=release.UNCOUNTED)
 
 
 def uncounted_documents(order_ids: Collection[int]) -> QuerySet[ReservationDocument]:
-    """Return the documents of orders that OCI may have answered, and that no order counts yet."""
+    """Return documents of orders with possible answers from OCI that no order counts yet."""
     return ReservationDocument.objects.filter(
         Q(state=DocumentState.ANSWERED) | Q(state=DocumentState.PREPARED, sends__gt=0),
         order__in=order_ids,

@@ -31,9 +31,9 @@ from reconciliation.reservation import fence
 
 @dataclass(frozen=True, slots=True)
 class CancelShortPreview:
-    """What cancelling the short items of an order would do.
+    """The effect of cancelling the short items of an order.
 
-    `units` is what `cancel_short` takes for it; `refusal` is empty when it may be done.
+    `units` is the argument of `cancel_short`; `refusal` is empty if it is allowed.
     """
 
     order: Order
@@ -49,7 +49,7 @@ class CancelShortPreview:
 
 
 def preview_cancel_short(orders: Sequence[Order]) -> list[CancelShortPreview]:
-    """Return what cancelling the short items of each of `orders` would do; one query."""
+    """Return the effect of cancelling the short items of each of `orders`; one query."""
     items = _items_of(orders)
     previews = []
     for order in orders:
@@ -73,9 +73,9 @@ def preview_cancel_short(orders: Sequence[Order]) -> list[CancelShortPreview]:
 class ReplacePreview:
     """The effect of replacing the open units of one item by `sku`.
 
-    `ato` is what is left of it for this item, after those before it in the same preview have had
-    theirs; OCI decides. `price_difference` is for all units, None without both prices. Where only
-    the stock does not do for it, it `lacks_stock`.
+    `ato` is the stock left for this item after earlier ones in the same preview; OCI decides.
+    `price_difference` is for all units, None without both prices. `lacks_stock`: too little stock
+    is the only obstacle.
     """
 
     item: OrderItem
@@ -92,9 +92,9 @@ class ReplacePreview:
 def preview_replace(
     items: Sequence[OrderItem], *, sku: str, unit_price: Decimal | None, now: datetime
 ) -> list[ReplacePreview]:
-    """Return what replacing each of `items` (with `order` at hand) would do; six queries at most.
+    """Return the effect of replacing each of `items` (with `order` loaded); at most six queries.
 
-    They are served in the order given, each after the older orders that are promised the SKU.
+    They are served in the given order, each after the older orders with a promise for the SKU.
     """
     ahead = promises.usable({(item.inventory_list_id, sku) for item in items}, now=now)
     records = ledger.records_of({(item.inventory_list_id, sku) for item in items})
@@ -140,9 +140,10 @@ def preview_replace(
 
 
 def hindrances(order_ids: Collection[int], *, inventory_list_id: str, sku: str) -> dict[int, str]:
-    """Return why some orders cannot have `sku` as a replacement now, however much is in stock.
+    """Return why some orders can't take `sku` as a replacement now, whatever the stock.
 
-    Whether the order itself is open to a replacement is `lifecycle.check`'s. At most five queries.
+    `lifecycle.check` decides whether the order itself is open to a replacement. At most five
+    queries.
     """
     if fence.is_waited_for([(inventory_list_id, sku)]):
         return dict.fromkeys(order_ids, waited_for(sku))

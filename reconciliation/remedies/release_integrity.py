@@ -1,4 +1,4 @@
-"""What is wrong with units that were released without their document; a part of `coc_check`."""
+"""Faults of units released without their document; a part of `coc_check`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reconciliation.reservation import release_rows
 
 
 def faults() -> Iterator[Fault]:
-    """Yield what is wrong with the releases of documents; a few queries a touched document."""
+    """Yield the faults of documents' releases; a few queries for each touched document."""
     touched = Release.objects.order_by().values("document")
     documents = ReservationDocument.objects.filter(pk__in=touched).select_related("order")
     for document in documents.order_by("pk").iterator():
@@ -40,7 +40,7 @@ def _of(document: ReservationDocument) -> Iterator[Fault]:
     if is_over and (released != held or any(row.state == ReleaseState.PREPARED for row in rows)):
         detail = f"reservation {document.reservation_id} is over, and not all of it is released"
         yield 2, document.order, detail
-    # Units of it were released while it counted, so no cancel of it can have come before.
+    # Units of it were released while it counted, so no cancel can have come before.
     if Attempt.objects.filter(document=document, operation="cancel").exists():
         detail = f"units of reservation {document.reservation_id} were released, and it cancelled"
         yield 2, document.order, detail

@@ -1,6 +1,6 @@
-"""Replacing the short units of an item: reserved at OCI in full before anything is dropped.
+"""Replace the short units of an item: reserved at OCI in full before anything is dropped.
 
-A swap (`reconciliation.remedies.swap`) that lets no document go: what was short held nothing.
+A swap (`reconciliation.remedies.swap`) that releases no document: the short units held nothing.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ def replace_short(
 ) -> Replacement:
     """Replace the open units of an order item by `sku` of the same list, reserved at OCI first.
 
-    `units` is the open quantity as it was shown; `unit_price` what one of the replacement costs in
-    this order, None if unknown. Returns the replacement: `done`, or `reserving` while OCI has not
-    answered clearly; it is finished automatically. Calling again returns the same. `on_begun` is
-    called in the transaction that writes a new replacement down, before OCI is. What is done
-    `besides` to other items of the order is part of it: all of it is reserved and done, or nothing.
-    Raises ReplacementShort with the figures, or CannotReplace; the order is as it was then.
+    `units` is the open quantity as shown; `unit_price` is the price of one replacement unit in this
+    order, None if unknown. Returns the replacement: `done`, or `reserving` while OCI has not
+    answered clearly; it is then finished automatically. Idempotent. `on_begun` runs in the
+    transaction that stores a new replacement, before the call to OCI. Changes `besides` to other
+    items of the order belong to it: all of it is reserved and done, or nothing. Raises
+    ReplacementShort with the figures, or CannotReplace; then the order is unchanged.
     """
     item = OrderItem.objects.select_related("order").get(pk=item_id)
     same = replacements.find_same(item=item, sku=sku, units=units, besides=besides)
@@ -88,12 +88,12 @@ def begin_replacement(
     reason: str,
     now: datetime,
 ) -> Replacement:
-    """Begin what `replace_short` does, and leave asking OCI to `finish_replacements`.
+    """Begin what `replace_short` does, and leave the call to OCI to `finish_replacements`.
 
-    Its units are off ATO and its document is written down, or neither; no call to OCI. May be part
-    of a larger transaction; wake `finish_replacements` after it. The same again returns the same.
-    Raises OciAway, ReplacementShort with the figures, or CannotReplace; LedgerChanged when others
-    change the stock all the time. The order is as it was then.
+    Takes the units off ATO and stores the document, both or neither; makes no call to OCI. Can be
+    part of a larger transaction; wake `finish_replacements` after it. Idempotent. Raises OciAway,
+    ReplacementShort with the figures, or CannotReplace; LedgerChanged if other processes keep
+    changing the stock. Then the order is unchanged.
     """
     item = OrderItem.objects.select_related("order").get(pk=item_id)
     same = replacements.find_same(item=item, sku=sku, units=units)
@@ -149,7 +149,7 @@ def _begin(
     on_begun: OnBegun = lambda replacement: None,
     besides: Sequence[Besides] = (),
 ) -> Replacement:
-    """Take the units off ATO and write the document down, both or neither."""
+    """Take the units off ATO and store the document, both or neither."""
     replacements.check_begin(item, sku=sku, units=units)
     others = replacements.check_besides(item, sku, besides)
     wanted = [(others[one.item_id], one.sku, one.units) for one in besides if one.sku]
@@ -182,7 +182,7 @@ def _begin(
 def _let_older_promises_go_first(
     item: OrderItem, sku: str, units: Decimal, *, now: datetime
 ) -> None:
-    """Raise CannotReplace if older short orders are promised the units (oldest promise first)."""
+    """Raise CannotReplace if the units are promised to older short orders."""
     key = (item.inventory_list_id, sku)
     promised = promises.before(promises.usable([key], now=now), item.order, key)
     record = ledger.records_of([key]).get(key) if promised else None
@@ -191,7 +191,7 @@ def _let_older_promises_go_first(
 
 
 def has_open_replacements() -> bool:
-    """Whether a replacement waits to be finished."""
+    """Whether any replacement is unfinished."""
     return SWAP.open_rows().exists()
 
 

@@ -1,4 +1,4 @@
-"""What could replace a short SKU: of the same list, in stock now, like it in name and price."""
+"""Possible replacements for a short SKU: in the same list, in stock, similar in name and price."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from reconciliation.reservation.fence import WAITING
 
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _MOST_WORDS = 6
-# Ranked by name and ATO in the database; the price is looked at among these.
+# Ranked by name and ATO in the database; prices are compared among these.
 _CANDIDATES = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """One SKU that could replace another; `unit_price` is what its site's latest order paid."""
+    """One SKU that could replace another; `unit_price` is the price in its site's latest order."""
 
     sku: str
     product_name: str
@@ -46,9 +46,8 @@ class Suggestion:
 def suggest(*, item: OrderItem, units: Decimal | None = None, limit: int = 8) -> list[Suggestion]:
     """Return SKUs that could replace `units` (default: the open ones) of an item, best first.
 
-    Ranked by words of the name that they share, then by how near the price is, then by ATO; any
-    SKUs, if none shares a word. Those for which an order waits are left out. Two queries, however
-    many SKUs the list has.
+    Ranked by shared words of the name, then by similar price, then by ATO; if none shares a word,
+    any SKUs. SKUs with waiting orders are left out. Two queries, however many SKUs the list has.
     """
     words = _words(item.product_name)
     named = [
@@ -65,7 +64,7 @@ def suggest(*, item: OrderItem, units: Decimal | None = None, limit: int = 8) ->
 def search(
     *, item: OrderItem, text: str, units: Decimal | None = None, limit: int = 20
 ) -> list[Suggestion]:
-    """Return SKUs in stock that begin with `text`, or whose name has it in it; two queries."""
+    """Return SKUs in stock that begin with `text`, or contain it in their name; two queries."""
     begins = _in_stock(item, units).annotate(bytes=ByteOrder("sku"))
     wanted = begins_with("bytes", text) | Q(product_name__icontains=text)
     found = list(begins.filter(wanted).order_by("sku")[:_CANDIDATES])
@@ -93,7 +92,7 @@ def _in_stock(item: OrderItem, units: Decimal | None) -> QuerySet[InventoryRecor
 
 
 def _words(name: str) -> tuple[str, ...]:
-    """Return the words of a product's name in small letters, the longest first."""
+    """Return the lower-case words of a product's name, the longest first."""
     words = {word.lower() for word in _WORD.findall(name)}
     return tuple(sorted(words, key=lambda word: (-len(word), word))[:_MOST_WORDS])
 
@@ -142,7 +141,7 @@ def _prices(item: OrderItem, record_ids: Sequence[int]) -> dict[int, Decimal | N
 def _paid(item: OrderItem) -> QuerySet[OrderItem]:
     """Return items with a price in the currency of an item, the latest first.
 
-    Of its site only: each has its own prices, and who sees one site is told nothing of another.
+    Only items of its site: each site has its own prices, which people of other sites must not see.
     """
     order = item.order
     found = OrderItem.objects.filter(

@@ -1,13 +1,12 @@
-"""The one saga of replacing and adjusting: reserve the new in full, move the order over, let go.
+"""The saga of replacing and adjusting: reserve the new in full, move the order, release the old.
 
-`begin` writes the swap and its reservation document down, with its units off ATO, before the first
-call. `finish` asks OCI: with all of it reserved, one transaction lets the order count on the new
-document and marks the old one, if there is one, to be cancelled; with less, what OCI holds is
-cancelled and the order is as it was. Without an answer that can be trusted the swap stays *being
-reserved*, and `finish_all` asks again with the same id and bytes, even after a process died.
-
-`replace.SWAP` and `adjust.SWAP` say what differs; `orders.swaps` is the order's side and has the
-states.
+`begin` stores the swap and its reservation document, with its units off ATO, before the first call.
+`finish` calls OCI. If all of it is reserved, one transaction makes the order count on the new
+document and marks the old one, if any, to be cancelled. If less is reserved, the new document is
+cancelled and the order is as before. Without a trustworthy answer the swap stays *being reserved*,
+and `finish_all` repeats the call with the same id and bytes, even after a process died.
+`replace.SWAP` and `adjust.SWAP` define the differences; `orders.swaps` is the order's side and
+defines the states.
 """
 
 from __future__ import annotations
@@ -34,7 +33,6 @@ from reconciliation import connection, reservation
 from reconciliation.connection.clients import shared_client
 from reconciliation.models import DocumentState, Purpose, ReservationDocument
 from reconciliation.oci.client import OciClient
-from reconciliation.oci.errors import OciError
 from reconciliation.queue import enqueue
 from reconciliation.remedies.preconditions import check_documents
 from reconciliation.reservation import Asked, Verdict, release, stock_refresh
@@ -45,28 +43,28 @@ Clock = Callable[[], datetime]
 CLAIM = timedelta(seconds=60)
 _LATELY = timedelta(seconds=60)
 _TRIES = 5
-# OCI was not heard, or not clearly: the same document is sent again later.
+# OCI did not answer, or not clearly: the same document is sent again later.
 _ASK_AGAIN = (Verdict.OFFLINE, Verdict.CONFIGURATION, Verdict.THROTTLED, Verdict.LATER)
 _CHANGED = Asked(Verdict.LATER, "The order was just changed by another person or process.")
 
 
 @dataclass(frozen=True, slots=True)
 class Swap(Generic[S]):
-    """What differs between the swaps: a purpose, words, and a document that goes, or none."""
+    """The differences between swaps: a purpose, words, and a document to release, or none."""
 
     kind: SwapKind[S]
     purpose: Purpose
-    holder: str  # how the holders of its claims begin
+    holder: str  # prefix of its claim holders
     actor: Actor  # the job that finishes it
     complete: Complete[S]
-    old_id: Callable[[S], int | None]  # the document that goes
-    too_few: Callable[[Sequence[Shortfall]], str]  # why it is refused when OCI has less
+    old_id: Callable[[S], int | None]  # the document to release
+    too_few: Callable[[Sequence[Shortfall]], str]  # the refusal if OCI has less
     short: Callable[[str, Sequence[Shortfall]], CannotRemedy]  # the error with these figures
-    shortfalls: Callable[[S], Sequence[Shortfall]]  # what OCI had less of
+    shortfalls: Callable[[S], Sequence[Shortfall]]  # the shortage at OCI
     cancelled: Promise  # it ended with its order
 
     def new_holder(self) -> str:
-        """Return a name under which one worker takes the claim of an order."""
+        """Return a new name for a worker that claims an order."""
         return f"{self.holder}:{uuid.uuid4().hex}"
 
     def open_rows(self) -> QuerySet[S]:
@@ -75,7 +73,7 @@ class Swap(Generic[S]):
 
 
 class Complete(Protocol[S]):
-    """Moves the order over, in the caller's transaction; None if it is not `holder`'s any more."""
+    """Moves the order, in the caller's transaction; None if `holder` has lost it."""
 
     def __call__(
         self, mine: S, old: ReservationDocument | None, *, holder: str, now: datetime
@@ -83,10 +81,10 @@ class Complete(Protocol[S]):
 
 
 def begin(swap: Swap[S], take: Callable[[], S], write: Callable[[S], object]) -> S:
-    """Take the units off ATO (`take`) and write the document down (`write`), both or neither.
+    """Take the units off ATO (`take`) and store the document (`write`), both or neither.
 
-    Raises the kind's error, with figures where ATO is short; LedgerChanged when others change the
-    stock all the time.
+    Raises the kind's error, with figures if ATO is short; LedgerChanged if other processes keep
+    changing the stock.
     """
     for attempt in range(_TRIES):
         try:
@@ -104,14 +102,14 @@ def begin(swap: Swap[S], take: Callable[[], S], write: Callable[[S], object]) ->
 
 
 def finish_now(swap: Swap[S], mine: S, *, holder: str, client: OciClient, clock: Clock) -> S:
-    """Finish a swap for the person who waits, within the time of a live order.
+    """Finish a swap while a person waits, within the time of a live order.
 
-    Returns it `done`, or `reserving` while OCI has not answered clearly. Raises the kind's error
-    when OCI has refused it, or the order was cancelled meanwhile.
+    Returns it `done`, or `reserving` while OCI has not answered clearly. Raises the kind's error if
+    OCI has refused it, or the order was cancelled meanwhile.
     """
     timeout = settings.COC_OCI_LIVE_TIMEOUT
     finish(swap, mine.pk, holder=holder, client=client, clock=clock, read_timeout=timeout)
-    # It may be cancelled by now: the process that undoes it need not wait for the claim to end.
+    # If the order is being cancelled, the process that does so need not wait for the claim to end.
     outcomes.drop_claim(order_id=mine.order_id, holder=holder)
     mine.refresh_from_db()
     if mine.state == SwapState.CANCELLED:
@@ -129,15 +127,14 @@ def finish_all(
 ) -> int:
     """Resume abandoned swaps, at most `limit`, oldest first; return how many ended.
 
-    Those that OCI was asked for within the last minute come after the others. Each is worked on
-    under the claim of its order, so any number of workers may do this at once. None is begun when
-    `budget` is over. Calls OCI only while the connection is usable; ends early when OCI stops
-    answering.
+    Swaps sent to OCI within the last minute come after the others. Each runs under the claim of its
+    order, so any number of workers may do this at once. None begins after `budget` is over. Calls
+    OCI only while the connection is usable; ends early if OCI stops answering.
     """
     ended = 0
     began = clock()
     until = None if budget is None else began + budget
-    # Or many that OCI puts off would keep those behind them waiting for ever.
+    # Otherwise many swaps that OCI postpones would block those behind them for ever.
     lately = ReservationDocument.objects.filter(
         order=OuterRef("order"), state=DocumentState.PREPARED, sent_at__gt=began - _LATELY
     )
@@ -167,7 +164,7 @@ def _try(swap: Swap[S], pk: int, holder: str, clock: Clock) -> Asked | None:
     try:
         return finish(swap, pk, holder=holder, client=shared_client(), clock=clock)
     except LedgerChanged:
-        # One order that resists must not keep the others waiting.
+        # One failing order must not block the others.
         return _CHANGED
 
 
@@ -180,10 +177,10 @@ def finish(
     clock: Clock,
     read_timeout: float | None = None,
 ) -> Asked | None:
-    """Bring a swap as far as OCI answers; None when it has ended, else why not yet.
+    """Advance a swap as far as OCI answers; None if it has ended, else why not yet.
 
-    `holder` has the claim on its order; `read_timeout`, in seconds, replaces the client's. Safe to
-    call again after anything.
+    `holder` has the claim on its order; `read_timeout`, in seconds, replaces the client's. Can be
+    repeated at any time.
     """
     mine = swap.open_rows().filter(pk=swap_id).first()
     if mine is None:
@@ -242,7 +239,7 @@ class _Caller:
 
 
 def _documents(swap: Swap[S], mine: S, state: DocumentState) -> list[ReservationDocument]:
-    """Return the documents of this swap; one that it lets go may have the same purpose."""
+    """Return the documents of this swap; the one it releases may have the same purpose."""
     documents = ReservationDocument.objects.filter(
         order=mine.order_id, purpose=swap.purpose, state=state
     )
@@ -258,7 +255,7 @@ def _old(swap: Swap[S], mine: S) -> ReservationDocument | None:
 
 
 def _shortfalls(swap: Swap[S], mine: S) -> list[Shortfall]:
-    """Return of what OCI holds less than is wanted, by its answer."""
+    """Return the units missing in OCI's answer."""
     held: dict[Key, Decimal] = {}
     for document in _documents(swap, mine, DocumentState.ANSWERED):
         held |= held_by(document)
@@ -270,9 +267,9 @@ def _shortfalls(swap: Swap[S], mine: S) -> list[Shortfall]:
 
 
 def _complete(swap: Swap[S], mine: S, *, holder: str, now: datetime) -> bool:
-    """Let the order count on the new document and mark the old one, both or neither.
+    """Move the order to the new document and mark the old one, both or neither.
 
-    False if the order is not ours any more. Raises CannotRemedy if it does not fit any more.
+    False if the order is not ours any more. Raises CannotRemedy if the order has changed.
     """
     old = _old(swap, mine)
     with transaction.atomic():
@@ -290,7 +287,7 @@ def _complete(swap: Swap[S], mine: S, *, holder: str, now: datetime) -> bool:
 
 
 def _let_go(swap: Swap[S], mine: S, caller: _Caller) -> None:
-    """Cancel the old document at OCI now; what does not work is done later, by the sweep."""
+    """Cancel the old document at OCI now; the sweep does the rest later."""
     old = _old(swap, mine)
     if old is None:
         return
@@ -298,13 +295,9 @@ def _let_go(swap: Swap[S], mine: S, caller: _Caller) -> None:
     if not caller.cancel(old):
         return
     keys = sorted({*swap.kind.wanted(mine), *was})
-    try:
-        stock_refresh.refresh(
-            keys=keys, client=caller.client, read_timeout=caller.read_timeout, clock=caller.clock
-        )
-    except OciError:
-        # The figures follow with the next snapshot.
-        return
+    stock_refresh.try_refresh(
+        keys=keys, client=caller.client, read_timeout=caller.read_timeout, clock=caller.clock
+    )
 
 
 def _give_back(
@@ -317,7 +310,7 @@ def _give_back(
 
 
 def _undo(swap: Swap[S], mine: S, caller: _Caller) -> bool:
-    """Cancel at OCI what was reserved of it; False if something is left, which the sweep does."""
+    """Cancel its reservation at OCI; False if some is left for the sweep."""
     for document in _documents(swap, mine, DocumentState.CANCELLING):
         if not caller.cancel(document):
             enqueue.soon("finish_cancellations")
@@ -334,7 +327,7 @@ def _refuse(
     taken_at: datetime,
     now: datetime,
 ) -> None:
-    """End the swap, and let the figures count that OCI gave at `taken_at`, in one transaction."""
+    """End the swap and count OCI's figures of `taken_at`, in one transaction."""
     with transaction.atomic():
         if swaps.refuse(swap.kind, mine.pk, holder=holder, now=now) is not None and figures:
             ledger.apply_snapshot(

@@ -1,6 +1,6 @@
 """Several files as one ZIP file, made in constant memory: daily reports, texts, tables.
 
-The file is whole before the first byte of it is sent: a download is complete or does not begin.
+The file is complete before its first byte is sent, so a download never stops half-way.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from reconciliation.reports import downloads, names
 
 _BLOCK = 1 << 16
 
-# The name of a file in the archive, and how to open it.
+# A file's name in the archive, and how to open it.
 Entry = tuple[str, Callable[[], IO[bytes]]]
 
 
 def report_entries(reports: Iterable[ReportDay], *, texts: Mapping[str, str]) -> Iterator[Entry]:
-    """Yield the entries of `texts` by name, then those of `reports`, each opened when its turn is.
+    """Yield the entries of `texts` by name, then those of `reports`, each opened only when needed.
 
-    Opening one raises downloads.ReportUnavailable when its file cannot be had.
+    Opening one raises downloads.ReportUnavailable if its file isn't available.
     """
     for name, text in texts.items():
         yield name, partial(io.BytesIO, text.encode())
@@ -35,7 +35,7 @@ def report_entries(reports: Iterable[ReportDay], *, texts: Mapping[str, str]) ->
 
 
 def zip_of(entries: Iterable[Entry], *, now: datetime) -> IO[bytes]:
-    """Return an open ZIP file, at its beginning; each entry is opened and closed in its turn."""
+    """Return an open ZIP file, at its beginning; entries are opened one at a time."""
     file = tempfile.TemporaryFile()  # noqa: SIM115
     try:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
@@ -55,6 +55,6 @@ def zip_of(entries: Iterable[Entry], *, now: datetime) -> IO[bytes]:
 def _entry(name: str, now: datetime) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(name, date_time=now.timetuple()[:6])
     entry.compress_type = zipfile.ZIP_DEFLATED
-    # Readable by everybody, and a file; without it some programs unpack it without any right.
+    # A regular file that everyone can read; some programs would otherwise unpack it unreadable.
     entry.external_attr = 0o100644 << 16
     return entry

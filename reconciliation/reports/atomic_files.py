@@ -1,4 +1,4 @@
-"""Files that are there completely or not at all: a name of their own, flushed, then renamed."""
+"""Write files completely or not at all: a temporary name, flushed, then renamed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _LEFT_OVER_AFTER = 3600.0
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Yield a new file that takes the place of `path` when the block ends well.
+    """Yield a new file that replaces `path` if the block succeeds.
 
-    When the block raises, `path` stays as it was. Raises OSError when the folder cannot be written.
+    If the block raises, `path` stays unchanged. Raises OSError if the folder isn't writable.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{uuid.uuid4().hex}{_SUFFIX}"
@@ -35,7 +35,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames in `folder` last through a power cut."""
+    """Make renames in `folder` survive a power failure."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

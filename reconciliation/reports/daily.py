@@ -31,7 +31,7 @@ _BLOCK = 1 << 20
 
 
 class LeaseLost(Exception):
-    """Another process now writes the site's reports; nothing was replaced."""
+    """Another process now writes the site's reports; this one replaced nothing."""
 
 
 def mark(*, site: Site, kinds: set[tuple[date, ReportType]]) -> None:
@@ -50,11 +50,11 @@ def mark_left(*, site: Site, days: set[date]) -> None:
 
 
 def merge(report: ReportDay, *, keep_lease: Callable[[], bool], now: datetime) -> None:
-    """Rewrite the report's file and then remove the work files that it holds.
+    """Rewrite the report's file and then remove the work files of its orders.
 
-    The caller has the lease on the site's reports; `keep_lease` renews it and says whether it is
-    still ours. A file that names orders which the database lacks stays in the folder `kept`. Raises
-    OSError when the file cannot be written (the old one stays), LeaseLost.
+    The caller has the lease on the site's reports; `keep_lease` renews it and returns whether it is
+    still ours. A file with orders that the database lacks stays in the folder `kept`. Raises
+    OSError if the file can't be written (the old one stays), LeaseLost.
     """
     path = names.path_of(report)
     revision = report.revision + 1
@@ -75,7 +75,7 @@ def merge(report: ReportDay, *, keep_lease: Callable[[], bool], now: datetime) -
         last_error="",
     )
     if not won:
-        # Two writers after all: neither file can be trusted, so it is written once more.
+        # Two processes wrote the report: neither file can be trusted, so it is written once more.
         ReportDay.objects.filter(pk=report.pk).update(needs_merge=True)
         raise LeaseLost(path.name)
     _remove_work_files(report, path, now)
@@ -88,7 +88,7 @@ def _write(
     keep_lease: Callable[[], bool],
     now: datetime,
 ) -> int:
-    """Write the report and return how many orders it holds."""
+    """Write the report and return its number of orders."""
     head = {
         "schemaVersion": SCHEMA_VERSION,
         "reportType": report.report_type,
@@ -101,7 +101,7 @@ def _write(
     opening = json.dumps(head, ensure_ascii=False, separators=(",", ":"))[:-1]
     file.write(f'{opening},"orderCount":'.encode())
     place_of_count = file.tell()
-    # The count is known at the end only, and white space is free in JSON.
+    # The count is known only at the end, and JSON allows padding with spaces.
     file.write(b" " * _COUNT_PLACES + b',"orders":[')
     count = 0
     orders = orders_of(report.report_type, site=report.site, day=report.date)
@@ -119,7 +119,7 @@ def _write(
 
 
 def measure(file: BinaryIO) -> tuple[int, str]:
-    """Return the size in bytes and the SHA-256 of an open file, and go back to its start."""
+    """Return the size in bytes and the SHA-256 of an open file, and rewind it."""
     file.seek(0)
     digest = hashlib.sha256()
     size = 0
@@ -131,15 +131,15 @@ def measure(file: BinaryIO) -> tuple[int, str]:
 
 
 def orders_in(file: BinaryIO) -> Iterator[dict[str, Any]]:
-    """Yield the orders of a daily report as it was written, one line at a time."""
+    """Yield the orders of a daily report from its file, one line at a time."""
     for line in file:
-        # The head and the end are the only lines that are no order.
+        # All lines except the head and the end are orders.
         if line.startswith(missing_orders.ORDER_LINE):
             yield json.loads(line.rstrip(b",\n"))
 
 
 def _remove_work_files(report: ReportDay, path: Path, now: datetime) -> None:
-    """Remove the work files of orders that the report holds; those of vanished orders stay."""
+    """Remove the work files of the report's orders; those of missing orders stay."""
     folder = names.work_folder()
     if not folder.is_dir():
         return

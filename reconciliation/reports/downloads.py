@@ -1,4 +1,4 @@
-"""Reading a daily report: the JSON file itself, or its orders as CSV or XLSX."""
+"""Read a daily report: the JSON file itself, or its orders as CSV or XLSX."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _REPORT_COLUMNS = (
 
 
 class ReportUnavailable(Exception):
-    """The file of a report is missing or wrong and could not be written at the moment."""
+    """A report's file is missing or wrong and can't be rewritten at the moment."""
 
     def __init__(self, report: ReportDay) -> None:
         words = _(
@@ -44,7 +44,7 @@ class ReportUnavailable(Exception):
 
 
 def find(file_name: str) -> ReportDay | None:
-    """Return the report whose file has exactly this name; the disk is not asked."""
+    """Return the report with exactly this file name; does not read the disk."""
     match = _DAY.match(file_name)
     if match is None:
         return None
@@ -72,9 +72,9 @@ def open_json(report: ReportDay) -> BinaryIO:
 
 
 def open_as_written(report: ReportDay) -> tuple[ReportDay, BinaryIO | None]:
-    """Return the report as it is now and its open file, its content checked; rebuilds nothing.
+    """Return the current row of a report and its open file, content checked; rebuilds nothing.
 
-    Without a file: it is missing, was changed, or is being written.
+    The file is None if it is missing, was changed, or is being written.
     """
     for _try in range(_TRIES):
         report = ReportDay.objects.select_related("site").get(pk=report.pk)
@@ -109,32 +109,32 @@ def rows_of(file: BinaryIO) -> Iterator[list[Any]]:
                 "resolutionBy": resolution.get("by"),
                 "resolutionNote": resolution.get("note"),
             }
-            # A file of an earlier release lacks what was added since.
+            # Files of earlier releases lack newer members.
             yield [flat.get(column) for column in COLUMNS]
 
 
 def open_sheet(report: ReportDay, form: str) -> IO[bytes]:
     """Return the orders of a report as an open file in the form csv or xlsx.
 
-    Raises ReportUnavailable, KeyError for another form.
+    Raises ReportUnavailable, or KeyError for an unknown form.
     """
     with open_json(report) as file:
         return sheet_file(form, COLUMNS, rows_of(file))
 
 
 def report_table(reports: Iterable[ReportDay]) -> Table:
-    """Return the items of reports as a table, whose rows open one file after the other.
+    """Return the items of reports as a table; its rows open one file after the other.
 
-    Reading the rows raises ReportUnavailable when a file cannot be had.
+    Reading the rows raises ReportUnavailable if a file isn't available.
     """
     rows = (row for report in reports for row in _rows_of_report(report))
     return Table(gettext_lazy("Report"), ITEM_COLUMNS, rows)
 
 
 def joint_table(reports: Iterable[ReportDay]) -> Table:
-    """Return the same with the day and the kind of the report before each row.
+    """Return the same table with each report's day and kind in front of the row.
 
-    An order is in one report or more, so that without them its items would seem to be doubled.
+    An order may be in several reports; without these columns its items would look duplicated.
     """
     rows = (
         [report.date.isoformat(), report.report_type, *row]

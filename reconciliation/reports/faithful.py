@@ -16,13 +16,13 @@ from reconciliation.reports import daily, missing_orders, names
 from reconciliation.reports.report_types import orders_of
 
 _CHUNK = 500
-# Of what is the same for many orders some are named.
+# Facts shared by many orders are reported with a few examples.
 _MOST_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Unfaithful:
-    """A report that does not agree with the database, or (id 0) those of a site together.
+    """A report that contradicts the database, or (id 0) those of a site together.
 
     With `order_id`, an order that differs from the report.
     """
@@ -35,9 +35,9 @@ class Unfaithful:
 
 
 def unfaithful_days() -> Iterator[Unfaithful]:
-    """Yield each report, and each order of one, that does not agree with the database.
+    """Yield each report, and each order in one, that contradicts the database.
 
-    Reports that are behind are left out: their changes are merged soon.
+    Outdated reports are left out: their changes are merged soon.
     """
     behind = set(
         OrderEvent.objects.filter(projected=False).values_list("order__site", flat=True).distinct()
@@ -48,10 +48,11 @@ def unfaithful_days() -> Iterator[Unfaithful]:
             continue
         for report in days.order_by("date", "report_type").iterator():
             yield from _of_report(report)
-        told = days.filter(report_type=ReportType.OFFLINE).aggregate(n=Sum("order_count"))["n"] or 0
+        offline = days.filter(report_type=ReportType.OFFLINE)
+        in_reports = offline.aggregate(n=Sum("order_count"))["n"] or 0
         captured = Order.objects.filter(site=site, captured_offline=True).count()
-        if told != captured:
-            detail = f"all days hold {told} orders, the database {captured}"
+        if in_reports != captured:
+            detail = f"all days hold {in_reports} orders, the database {captured}"
             yield Unfaithful(f"offline of {site.pk}", detail, site.pk)
 
 
@@ -69,9 +70,9 @@ def _of_report(report: ReportDay) -> Iterator[Unfaithful]:
 
 
 def _by_number(report: ReportDay) -> Iterator[Unfaithful]:
-    """Compare the orders of the file with the rows, both ways.
+    """Compare the orders of the file with the rows, in both directions.
 
-    Orders that no row has are left to `missing_orders.in_files`.
+    `missing_orders.in_files` covers orders without a row.
     """
     belong = orders_of(report.report_type, site=report.site, day=report.date)
     in_file: set[str] = set()

@@ -1,4 +1,4 @@
-"""Why a file cannot be read or written, as a reason with a code."""
+"""Why a file can't be read or written, as a reason code."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ _CODES = {
 
 
 def reason_of(error: OSError) -> str:
-    """Return the fault by the system's number; a rare one stays in the system's words."""
+    """Return the reason for the system's error number; rare errors keep the system's text."""
     code = _CODES.get(error.errno or 0)
     return say(code) if code else error.strerror or type(error).__name__

@@ -1,9 +1,9 @@
-"""Orders that report files name and the database does not have: found, kept, noted.
+"""Orders in report files that the database does not have: found, kept, noted.
 
-A published report may be the last trace of such an order. Before it is replaced its order numbers
-are compared with the database, some hundred at a time. If it knows more, the file stays under
-another name in the folder `kept`. Whether an order exists decides, and not whether it belongs in
-that report: an order may leave a report when its units are given back.
+A published report may be the last trace of such an order. Before a report is replaced, its order
+numbers are compared with the database, a few hundred at a time. If it contains more, the file stays
+under another name in the folder `kept`. Only the order's existence decides: an order may leave a
+report when its units are given back.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from reconciliation.reports import atomic_files, names
 
 ORDER_LINE = b'{"siteId":'
 _NUMBER = ',"orderNo":'
-# Site id and number are at the beginning, and a line may be long.
+# Site id and number come first, and a line may be long.
 _BEGINNING = 1_024
 _CHUNK = 500
 _MOST_UNMET = 5_000
@@ -53,7 +53,7 @@ class Named:
         return self.site_id, self.order_no
 
     def members(self) -> dict[str, Any]:
-        """Return the file's members of the order; empty if it is damaged."""
+        """Return the order's members in the file; empty if it is damaged."""
         with suppress(ValueError):
             found = json.loads(self.text)
             if isinstance(found, dict):
@@ -79,9 +79,9 @@ def _named(line: bytes) -> Named:
 
 
 def without_order(named: Iterable[Named]) -> Iterator[Named]:
-    """Yield those that the database does not have; one query for some hundred of a site.
+    """Yield the orders that the database lacks; one query per few hundred orders of a site.
 
-    Damaged ones are among them: nobody knows which orders they were.
+    Damaged ones are included, because nobody knows which orders they were.
     """
     for chunk in in_chunks(named):
         by_site: dict[str, set[str]] = defaultdict(set)
@@ -100,20 +100,20 @@ def without_order(named: Iterable[Named]) -> Iterator[Named]:
 
 
 def in_chunks(named: Iterable[Named]) -> Iterator[list[Named]]:
-    """Yield them some hundred at a time."""
+    """Yield the orders in chunks of a few hundred."""
     rest = iter(named)
     while chunk := list(islice(rest, _CHUNK)):
         yield chunk
 
 
 def _site_has_another_id(named: Named) -> bool:
-    """Return whether the order exists at a site that had the id of the file before."""
+    """Return whether the order exists at a site that used the file's site id before."""
     if not named.order_no or Site.objects.filter(pk=named.site_id).exists():
         return False
     with suppress(KeyError, TypeError, ValueError):
         at = datetime.fromisoformat(named.members()["capturedAt"])
         same = Order.objects.filter(order_no=named.order_no, captured_at__gte=at)
-        # Files give a moment to the millisecond.
+        # Files round times to the millisecond.
         return same.filter(captured_at__lt=at + timedelta(milliseconds=1)).exists()
     return False
 
@@ -121,7 +121,7 @@ def _site_has_another_id(named: Named) -> bool:
 def _not_among(before: Iterable[Named], after: Iterable[Named]) -> Iterator[Named]:
     """Yield those of `before` missing in `after`, and perhaps some more; in constant memory.
 
-    Both are sorted by capture, so that mostly nothing is left to ask the database for.
+    Both are sorted by capture, so usually no order is left to look up in the database.
     """
     nothing: list[Named] = []
     unmet: dict[tuple[str, str], Named] = {}
@@ -146,10 +146,10 @@ def _not_among(before: Iterable[Named], after: Iterable[Named]) -> Iterator[Name
 def keep_if_it_knows_more(
     path: Path, *, written: BinaryIO, report: ReportDay, now: datetime
 ) -> bool:
-    """Keep the file of a report that is about to be replaced if the database lacks orders of it.
+    """Keep a report's file before it is replaced, if the database lacks some of its orders.
 
-    `written` is the open file that is to replace it, at its beginning. Returns whether it was kept.
-    Raises OSError when it cannot be read or kept; the caller must not replace it then.
+    `written` is the open new file, at its beginning. Returns whether the old one was kept. Raises
+    OSError if it can't be read or kept; the caller must not replace it then.
     """
     kept = None
     with suppress(FileNotFoundError), path.open("rb") as file:
@@ -161,11 +161,11 @@ def keep_if_it_knows_more(
 
 
 def _keep(path: Path, now: datetime) -> Path:
-    """Give the file a second name in the folder `kept`; it is copied where a disk has no links."""
+    """Give the file a second name in the folder `kept`; copy it if the disk has no hard links."""
     folder = names.kept_folder()
     folder.mkdir(parents=True, exist_ok=True)
     for there in folder.glob("*"):
-        # A merge that died after this step has kept the very same file already.
+        # A merge that died after this step has already kept this file.
         if there.samefile(path):
             return there
     copy = 1
@@ -181,7 +181,7 @@ def _keep(path: Path, now: datetime) -> Path:
 
 
 def note(lost: Iterable[Named], *, day: date, file: str, now: datetime) -> None:
-    """Note vanished orders for the alert; those that were noted before stay as they are."""
+    """Note missing orders for the alert; existing notes stay unchanged."""
     VanishedOrder.objects.bulk_create(
         [
             VanishedOrder(
@@ -199,21 +199,21 @@ def note(lost: Iterable[Named], *, day: date, file: str, now: datetime) -> None:
 
 
 def note_work_files(paths: Iterable[Path], *, day: date, now: datetime) -> None:
-    """Note orders whose work files no report will ever hold; the files stay where they are."""
+    """Note orders with work files that no report will ever contain; the files stay."""
     for path in paths:
         for one in without_order(orders_in(path)):
             note([one], day=day, file=f"{path.parent.name}/{path.name}", now=now)
 
 
 def still_vanished() -> QuerySet[VanishedOrder]:
-    """Return noted orders that the database still lacks and that nobody has given up."""
+    """Return noted orders that the database still lacks and nobody has given up."""
     there = Order.objects.filter(site_id=OuterRef("site_id"), order_no=OuterRef("order_no"))
     lacking = VanishedOrder.objects.filter(~Exists(there.order_by()), given_up_at=None)
     return lacking.order_by("site_id", "date", "order_no")
 
 
 def orders_in(path: Path) -> Iterator[Named]:
-    """Yield the orders in a report, a kept report or a work file; none if it is missing."""
+    """Return the orders in a report, a kept report or a work file; none if it is missing."""
     try:
         with path.open("rb") as file:
             if path.parent == names.work_folder():
@@ -227,7 +227,7 @@ def orders_in(path: Path) -> Iterator[Named]:
 
 
 def in_files() -> Iterator[tuple[str, Named]]:
-    """Yield each order that a file below the folder of the reports names and no row has."""
+    """Yield each order in a file of the report folders that has no row."""
     for folder in (names.folder(), names.kept_folder(), names.work_folder()):
         for path in sorted(folder.glob("[!.]*.json")):
             for one in without_order(orders_in(path)):
@@ -236,11 +236,11 @@ def in_files() -> Iterator[tuple[str, Named]]:
 
 
 def erase_customers(*, site: Site, order_nos: Collection[str]) -> None:
-    """Take the customers of these orders out of kept files; raises OSError."""
+    """Erase the customers of these orders from kept files; raises OSError."""
     for path in names.kept_folder().glob(f"*_{names.escape(site.pk, also=b'_')}.json.kept-*"):
         with path.open("rb") as file:
-            told = any(one.order_no in order_nos for one in orders_named(file))
-        if told:
+            has_named = any(one.order_no in order_nos for one in orders_named(file))
+        if has_named:
             _write_without_customers(path, order_nos)
 
 
@@ -250,7 +250,7 @@ def _write_without_customers(path: Path, order_nos: Collection[str]) -> None:
             named = _named(line.rstrip(b",\n")) if line.startswith(ORDER_LINE) else None
             if named is not None and named.order_no in order_nos:
                 members = named.members()
-                # Of a line that cannot be read nobody can say what is personal.
+                # In an unreadable line nobody can tell which data is personal.
                 kept = members and json.dumps(
                     members | {"customer": {}}, ensure_ascii=False, separators=(",", ":")
                 )

@@ -1,8 +1,8 @@
-"""Names of report files: a function of the order, safe as a part of a path, never parsed for truth.
+"""Names of report files: derived from the order, safe in a path, never parsed for data.
 
-An order number may hold any character. What is not an ASCII letter, digit, `-` or `.` is written
-as %XX of its UTF-8, so that two numbers never share a name; so is `_` in an order number, which
-keeps `{site}_{date}_{time}_{orderNo}` unambiguous for site ids that hold `_`.
+An order number may contain any character. Characters other than ASCII letters, digits, `-` and `.`
+are written as %XX of their UTF-8, so two numbers never share a name. So is `_` in an order number,
+which keeps `{site}_{date}_{time}_{orderNo}` unambiguous for site ids with `_`.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from orders.models import Order, Site
 from reconciliation.models import ReportDay, ReportType
 
 _SAFE = frozenset((string.ascii_letters + string.digits + "-.").encode())
-# File systems allow 255 bytes for a whole name; two escaped ids must fit.
+# File systems allow 255 bytes for a name, which must fit two escaped ids.
 _LONGEST = 90
 _KEPT = 60
 
 
 def escape(text: str, *, also: bytes = b"") -> str:
-    """Return `text` as part of a file name; `also` names further bytes that may stay as they are.
+    """Return `text` as part of a file name; `also` names further bytes to keep unescaped.
 
-    A result that would be too long is cut and ends in `~` and a digest of the whole.
+    Too long a result is cut and ends in `~` and a digest of the whole.
     """
     raw = text.encode("utf-8", "surrogatepass")
     escaped = "".join(chr(b) if b in _SAFE or b in also else f"%{b:02X}" for b in raw)
@@ -36,24 +36,24 @@ def escape(text: str, *, also: bytes = b"") -> str:
 
 
 def folder() -> Path:
-    """Return where the daily reports are."""
+    """Return the folder of the daily reports."""
     return Path(settings.COC_IMPEX_DIR) / "src" / "continuous_order_capture"
 
 
 def work_folder() -> Path:
-    """Return where the work files are until their day's report holds them."""
+    """Return the folder of work files, which stay until their day's report contains them."""
     return folder() / "work"
 
 
 def kept_folder() -> Path:
-    """Return where reports are kept that named orders which the database did not have."""
+    """Return the folder of reports with orders that the database did not have."""
     return folder() / "kept"
 
 
 def kept_name(name: str, now: datetime, copy: int = 1) -> str:
-    """Return the name under which the report `name` is kept; `copy` tells those of a second apart.
+    """Return the name for keeping the report `name`; `copy` distinguishes several versions.
 
-    It holds the whole name of the report, in a folder of its own that nobody reads reports from.
+    It contains the full name of the report; nobody reads reports from this folder.
     """
     suffix = "" if copy == 1 else f"-{copy}"
     return f"{name}.kept-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}{suffix}.json"
@@ -65,9 +65,9 @@ def day_of(moment: datetime, site: Site) -> date:
 
 
 def bounds(day: date, site: Site) -> tuple[datetime, datetime]:
-    """Return the first moment of the site's `day` and that of the next one; 23 to 25 hours apart.
+    """Return the first moment of the site's `day` and of the next day; 23 to 25 hours apart.
 
-    Both are in UTC: moments of one zone are compared by their clock faces, not by what they are.
+    Both are in UTC, because Python compares times of one zone by their clock faces.
     """
 
     def start(of: date) -> datetime:
@@ -83,7 +83,7 @@ def work_name(kind: ReportType, *, order_no: str, captured_at: datetime, site: S
 
 
 def work_names_of(report: ReportDay) -> str:
-    """Return how the names of the work files begin that belong to `report`."""
+    """Return the prefix of the names of work files that belong to `report`."""
     return f"{report.report_type}_{escape(report.site_id, also=b'_')}_{report.date:%Y%m%d}_"
 
 
@@ -100,15 +100,15 @@ def daily_name(kind: str, site_id: str, day: date) -> str:
 
 
 def name_of(report: ReportDay) -> str:
-    """Return the name of the file of `report`."""
+    """Return the file name of `report`."""
     return daily_name(report.report_type, report.site_id, report.date)
 
 
 def stem_of(report: ReportDay) -> str:
-    """Return the name of the file of `report` without its ending."""
+    """Return the file name of `report` without its extension."""
     return name_of(report).removesuffix(".json")
 
 
 def path_of(report: ReportDay) -> Path:
-    """Return the path of the file of `report`."""
+    """Return the file path of `report`."""
     return folder() / name_of(report)

@@ -1,8 +1,8 @@
-"""Bringing files up to date: work files from the outbox, then daily reports.
+"""Publish reports: work files from the outbox, then daily reports.
 
 The events of an order are the outbox (`OrderEvent.projected`). One process at a time writes the
-reports of a site, under a lease. Every step may be repeated: files are written from the rows as
-they are now, and an event counts as projected only when its order's files are in place.
+reports of a site, under a lease. Every step can be repeated: files are written from the current
+rows, and an event counts as projected only when its order's files are in place.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from reconciliation.reports.serializers import in_chunks, members_of, work_file
 
 logger = logging.getLogger(__name__)
 
-# After these less may be reserved of an order than before.
+# After these events less may be reserved of an order.
 _GIVES_BACK = (EventKind.GIVEN_BACK, EventKind.ADJUSTMENT_DONE)
 _EVENTS = 500
 _LEASE_SECONDS = 60.0
-# Rewriting a day costs time in proportion to its orders, so long days are written less often.
+# Rewriting a day takes time in proportion to its orders, so long days are written less often.
 _ORDERS_A_SECOND = 500
-# Files of these days are looked at each time; older ones by `merge_reports` and downloads.
+# These days' files are checked each time; older ones by `merge_reports` and downloads.
 _WATCHED = timedelta(days=3)
 
 
 @dataclass(slots=True)
 class Done:
-    """The result: work files, daily reports, and sites that could not be written."""
+    """The result: work files, daily reports, and sites with unwritable files."""
 
     work_files: int = 0
     reports: int = 0
@@ -65,7 +65,7 @@ def rebuild(
 ) -> Done:
     """Rebuild missing, torn or outdated reports, of one site or day or of all.
 
-    With `day` that day's reports are made from the orders, whatever their rows say.
+    With `day`, that day's reports are rebuilt from the orders, whatever their rows say.
     """
     sites = Site.objects.order_by("pk") if site is None else Site.objects.filter(pk=site.pk)
 
@@ -84,9 +84,9 @@ def rebuild_one(report: ReportDay, *, now: datetime) -> Done:
 
 
 def ask_for_day(*, site: Site, day: date) -> int:
-    """Have a worker rewrite a day's reports from the orders soon; return how many.
+    """Queue a rebuild of a day's reports from the orders; return how many.
 
-    Safe to repeat: a queued report is written once.
+    Idempotent: a queued report is written once.
     """
     reports = ReportDay.objects.filter(site=site, date=day)
     with transaction.atomic():
@@ -107,7 +107,7 @@ def _reports_of(site: Site) -> QuerySet[ReportDay]:
 
 
 def _behind(site: Site, now: datetime) -> Iterable[ReportDay]:
-    """Choose reports that are behind, and missing or torn ones of the last days."""
+    """Choose outdated reports, and missing or torn ones of the last days."""
     watched = names.day_of(now - _WATCHED, site)
     return [
         report
@@ -117,7 +117,7 @@ def _behind(site: Site, now: datetime) -> Iterable[ReportDay]:
 
 
 def _due(site: Site, now: datetime) -> Iterable[ReportDay]:
-    """Choose reports that have been behind for long enough."""
+    """Choose reports that have been outdated for long enough."""
     chosen = []
     pause = intervals.interval_of(intervals.MERGE).seconds
     for report in ReportDay.objects.filter(site=site, needs_merge=True).select_related("site"):
@@ -181,7 +181,7 @@ def _write_site(
 
 
 def _project_site(site: Site, keep_lease: Callable[[], bool], done: Done) -> bool:
-    """Empty the site's outbox into work files; False when they cannot be written."""
+    """Empty the site's outbox into work files; False if they can't be written."""
     while events := list(
         OrderEvent.objects.filter(projected=False, order__site=site)
         .order_by("id")
@@ -195,7 +195,7 @@ def _project_site(site: Site, keep_lease: Callable[[], bool], done: Done) -> boo
                 for order in orders
                 for kind in kinds_of(order)
             }
-            # Before the files: a report that is marked in vain is only written once more.
+            # Before the files: an unnecessary mark only costs one more write.
             daily.mark(site=site, kinds=kinds)
             left = [one for one in orders if one.pk in given_back and one.captured_offline]
             daily.mark_left(site=site, days={names.day_of(one.captured_at, site) for one in left})
@@ -216,7 +216,7 @@ def _project_site(site: Site, keep_lease: Callable[[], bool], done: Done) -> boo
 
 
 def _remove_what_they_left(given_back: Iterable[Order]) -> None:
-    """Remove work files that no merge would find: their orders are no longer reserved."""
+    """Remove work files that no merge would find, because their orders are no longer reserved."""
     for order in given_back:
         if ReportType.RESERVED not in kinds_of(order):
             names.work_path(ReportType.RESERVED, order).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""Looking into a daily report: some of its orders at a time, from the file as it was written.
+"""Read some orders of a daily report at a time, from the file as it was written.
 
-The file holds one order per line, so a page of it is read from the byte where it begins, and memory
-does not grow with the day.
+The file has one order per line, so a page is read from the byte where it begins, and memory does
+not grow with the day.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, BinaryIO
 
-# A line that is an order begins so; the head and the end of the file do not.
+# The prefix of a line with an order; the head and the end of the file lack it.
 _ORDER = b'{"siteId":'
-# And one that nobody has settled ends so: its last member is the resolution.
+# The suffix of an unsettled order's line: its last member is the resolution.
 _OPEN = b',"resolution":null}'
-# A page takes a second at most; a search for something rare continues from there.
+# A page takes a second at most; a rare search continues from there.
 MOST_LINES = 100_000
 MOST_PARSED = 15_000
 
@@ -25,8 +25,8 @@ MOST_PARSED = 15_000
 class Wanted:
     """The filter for orders of a report; empty fields don't filter.
 
-    `order_no` is how the number begins; `customer` is in the name or the e-mail address, in any
-    case; `is_settled` asks for a resolution, or for none.
+    `order_no` matches the beginning of the number; `customer` is part of the name or e-mail
+    address, in any case; `is_settled` filters by a resolution, or none.
     """
 
     sku: str = ""
@@ -37,7 +37,7 @@ class Wanted:
 
     @property
     def is_narrow(self) -> bool:
-        """Whether anything is left out."""
+        """Whether any filter is set."""
         return self != Wanted()
 
     def needles(self) -> list[bytes]:
@@ -54,7 +54,7 @@ class Wanted:
         return [text.encode() for text in texts]
 
     def fits(self, order: Mapping[str, Any]) -> bool:
-        """Whether an order of the file is one of those."""
+        """Whether an order of the file matches."""
         if self.sku and all(item["sku"] != self.sku for item in order["items"]):
             return False
         if not order["orderNo"].startswith(self.order_no):
@@ -66,15 +66,15 @@ class Wanted:
         return not self.customer or self._is_customer(order["customer"])
 
     def _is_customer(self, customer: Mapping[str, Any]) -> bool:
-        told = (customer.get("customerName"), customer.get("email"))
-        return any(self.customer.lower() in str(text).lower() for text in told if text)
+        texts = (customer.get("customerName"), customer.get("email"))
+        return any(self.customer.lower() in str(text).lower() for text in texts if text)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """Orders of a report as in the file, and the byte where the search continues.
 
-    `was_cut` says that it ended after MOST_LINES or MOST_PARSED and not because the page is full.
+    `was_cut`: it ended at MOST_LINES or MOST_PARSED, not at the end of a page.
     """
 
     orders: list[dict[str, Any]]
@@ -83,9 +83,9 @@ class Found:
 
 
 def look(file: BinaryIO, *, wanted: Wanted, place: int, size: int) -> Found:
-    """Return up to `size` orders that fit, from the byte `place` on.
+    """Return up to `size` matching orders from the byte `place` on.
 
-    A place at which no line begins is the start.
+    A place inside a line counts as the start.
     """
     _go_to(file, place)
     needles = wanted.needles()

@@ -15,8 +15,8 @@ from reconciliation.reports.names import bounds
 def kinds_of(order: Order) -> list[ReportType]:
     """Return the reports that include `order`; none unless it was captured offline.
 
-    A short order stays in *oversold*, and is in *reserved* as well once it was reserved
-    again. One that was cancelled stays where its outcome had put it, with its resolution.
+    A short order stays in *oversold*, and is also in *reserved* once it is reserved again. A
+    cancelled order stays where its outcome put it, with its resolution.
     """
     if not order.captured_offline:
         return []

@@ -1,4 +1,4 @@
-"""The JSON Schemas of the report files, made from `.serializers`.
+"""The JSON Schemas of the report files, generated from `.serializers`.
 
 `manage.py write_report_schemas` writes them to schemas/; a test compares.
 """
@@ -20,7 +20,7 @@ from reconciliation.reports.serializers import (
 FOLDER = Path(__file__).parent / "schemas"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _RESOLVED = "An order must not be acted upon again when it has a resolution."
-# What every release wrote. A file of an earlier one lacks what was added since.
+# Members of every release; files of earlier ones lack the newer members.
 _ALWAYS = frozenset(
     {
         *("siteId", "orderNo", "capturedAt", "reconciledAt", "reservationState", "reservationId"),
@@ -89,7 +89,7 @@ def _order() -> dict[str, Any]:
 
 
 def _plain(schema: Any, parts: dict[str, Any], names: dict[str, str]) -> Any:
-    """Return `schema` as the files have it: no titles, enumerations in place, null as a type."""
+    """Return `schema` in the form of the files: no titles, inline enumerations, null as a type."""
     if isinstance(schema, list):
         return [_plain(one, parts, names) for one in schema]
     if not isinstance(schema, dict):

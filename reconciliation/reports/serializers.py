@@ -1,6 +1,6 @@
-"""What report files say of an order (design 7).
+"""The content of report files about an order (design 7).
 
-The columns of CSV and XLSX, and the JSON Schemas in schemas/, are made from these definitions
+The columns of CSV and XLSX, and the JSON Schemas in schemas/, are generated from these definitions
 (`.schema`, `.downloads`).
 """
 
@@ -34,7 +34,7 @@ from reconciliation.models import DocumentState, ReportType, ReservationDocument
 SCHEMA_VERSION = 1
 CHUNK = 2_000
 
-# Of a waiting order the document that was sent; of others what OCI has answered.
+# A waiting order shows the document that was sent, others OCI's answer.
 _TELLING = (
     DocumentState.PREPARED,
     DocumentState.ANSWERED,
@@ -88,7 +88,7 @@ class ReportOrder(OrderMembers):
 
 
 class OrderRow(NamedTuple):
-    """What the files need of an order; `order_total` is as its column stores it."""
+    """The files' data of an order; `order_total` is in the unit of its column."""
 
     pk: int
     site_id: str
@@ -106,7 +106,7 @@ class OrderRow(NamedTuple):
 
 
 class _ItemRow(NamedTuple):
-    """What the files need of an item; quantities and price are as their columns store them."""
+    """The files' data of an item; quantities and price are in the units of their columns."""
 
     pk: int
     order_id: int
@@ -138,7 +138,7 @@ def in_chunks(orders: OrderQuerySet) -> Iterator[list[Order]]:
     while chunk:
         yield chunk
         last = chunk[-1]
-        # Compared as a pair, which the index of both columns answers.
+        # Compared as a pair, which the index on both columns can answer.
         later = orders.filter(captured_at__gte=last.captured_at).exclude(
             captured_at=last.captured_at, pk__lte=last.pk
         )
@@ -148,7 +148,7 @@ def in_chunks(orders: OrderQuerySet) -> Iterator[list[Order]]:
 def rows_in_chunks(orders: OrderQuerySet) -> Iterator[list[OrderRow]]:
     """Yield the rows of `orders` by capture, 2,000 at a time, each read once, in constant memory.
 
-    A day of a million orders spends its time here: rows cost a fifth of what models do.
+    A day of a million orders spends its time here: rows cost a fifth of model instances.
     """
     columns = [_COLUMNS.get(name, name) for name in OrderRow._fields]
     found: QuerySet[Any] = orders.order_by("captured_at", "id")
@@ -176,12 +176,12 @@ def members_of_rows(orders: Sequence[OrderRow]) -> list[dict[str, Any]]:
         item = _ItemRow._make(row)
         items[item.order_id].append(item)
     documents: dict[int, list[str]] = defaultdict(list)
-    told = ReservationDocument.objects.filter(order__in=ids, state__in=_TELLING)
-    for order_id, reservation_id in told.order_by("generation", "part").values_list(
+    answering = ReservationDocument.objects.filter(order__in=ids, state__in=_TELLING)
+    for order_id, reservation_id in answering.order_by("generation", "part").values_list(
         "order", "reservation_id"
     ):
         documents[order_id].append(str(reservation_id))
-    # Sorted, so that the latest run that settled the order is the one that stays.
+    # Sorted, so that the latest run that settled the order wins.
     runs = dict(
         RunEntry.objects.filter(order__in=ids, state__in=SETTLED_STATES)
         .order_by("id")

@@ -1,7 +1,7 @@
-"""Reservation documents: written down before the first call, repeated as they are, counted once.
+"""Reservation documents: stored before the first call, repeated unchanged, counted once.
 
-The caller holds the claim on the order (`orders.outcomes.take_claim`, or capture's own). Nothing
-here holds a database transaction while it talks to OCI.
+The caller holds the claim on the order (`orders.outcomes.take_claim`, or capture's own). No
+database transaction is open during a call to OCI.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Counting OCI's answers in the order, once."""
+"""Count OCI's answers in the order, once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from reconciliation.reasons import say
 
 
 def answered_units(order_id: int) -> dict[int, Decimal]:
-    """Return what OCI's answers give each order item (primary key), first item first."""
+    """Return how OCI's answers are divided over order items (primary key), first item first."""
     got: dict[tuple[str, str], Decimal] = defaultdict(lambda: ZERO)
     for document in _answered(order_id):
         for line in document.held:
@@ -69,7 +69,7 @@ def count(
 
 
 def _answered(order_id: int) -> QuerySet[ReservationDocument]:
-    """Return the documents that count for the order's own items; a remedy counts its own."""
+    """Return the documents of the order's own items; remedies count their own documents."""
     answered = ReservationDocument.objects.filter(order_id=order_id, state=DocumentState.ANSWERED)
     return answered.exclude(purpose__in=OF_REMEDIES)
 

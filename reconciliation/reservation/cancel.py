@@ -1,7 +1,7 @@
 """Units that OCI may still hold for an order, and the follow-up once it holds nothing.
 
 A failed order keeps its holds meanwhile: its call may reach OCI late, and ATO must not promise the
-same units to somebody else.
+same units to another order.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _HOLDS_NOTHING = (DocumentState.CANCELLED, DocumentState.REFUSED)
 
 
 def not_yet_cancelled() -> QuerySet[ReservationDocument]:
-    """Return the documents, of whatever order, under which OCI may hold something."""
+    """Return the documents, of any order, under which OCI may hold units."""
     return ReservationDocument.objects.exclude(state__in=_HOLDS_NOTHING)
 
 
@@ -28,11 +28,13 @@ def note_cancelled(
 ) -> None:
     """Record that OCI holds nothing under a cancelled document.
 
-    In the same transaction a failed order whose last one it was gives its stock back: nobody would
-    look for it afterwards. `marked_at` is when OCI has only marked the cancel (202).
+    If it was the last document of a failed order, the same transaction gives the stock back,
+    because no later step would. `marked_at` is the time of an answer 202, by which OCI only
+    accepted the cancel.
     """
     with transaction.atomic():
-        # The order first: of two who cancel its last two documents, the later one sees both.
+        # Lock the order first: of two processes that cancel its last two documents, the later sees
+        # both.
         Order.objects.select_for_update().get(pk=document.order_id)
         ReservationDocument.objects.filter(pk=document.pk, state=DocumentState.CANCELLING).update(
             state=DocumentState.CANCELLED, marked_at=marked_at
@@ -41,7 +43,7 @@ def note_cancelled(
 
 
 def give_back_if_cancelled(order_id: int, *, now: datetime) -> bool:
-    """Give the stock of a failed order back, unless OCI may hold something for it."""
+    """Give the stock of a failed order back, unless OCI may hold units for it."""
     with transaction.atomic():
         Order.objects.select_for_update().get(pk=order_id)
         if not_yet_cancelled().filter(order_id=order_id).exists():

@@ -1,4 +1,4 @@
-"""Raw SQL on reservation documents: one statement where the ORM would write a long CASE."""
+"""Raw SQL on reservation documents: one statement in place of the ORM's long CASE."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ WHERE document.id = answer.id AND document.state = %(prepared)s::text
 
 
 def mark_counted(held: Mapping[int, Sequence[Mapping[str, object]]], *, now: datetime) -> int:
-    """Write down what OCI holds under documents that wait for an answer; return how many did.
+    """Store the units that OCI holds under unanswered documents; return how many were updated.
 
-    `held` is by primary key. The caller has locked the orders, so that the order of the rows does
-    not matter.
+    `held` is by primary key. The caller has locked the orders, so row order doesn't matter.
     """
     if not held:
         return 0
@@ -50,7 +49,7 @@ def _mark_on_postgresql(
 
 
 def _mark_one_by_one(held: Mapping[int, Sequence[Mapping[str, object]]], *, now: datetime) -> int:
-    """SQLite is in this process: a statement costs no round trip."""
+    """SQLite runs in this process, so a statement has no round trip."""
     waiting = ReservationDocument.objects.filter(state=DocumentState.PREPARED)
     return sum(
         waiting.filter(pk=pk).update(state=DocumentState.COUNTED, answered_at=now, held=lines)

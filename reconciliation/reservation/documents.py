@@ -1,4 +1,4 @@
-"""Writing reservation documents down before the first call, and their successors."""
+"""Store reservation documents before the first call, and their successors."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ _ACTIVE = (DocumentState.PREPARED, DocumentState.ANSWERED)
 
 
 def prepare(*, order_id: int, holder: str, purpose: Purpose) -> list[ReservationDocument] | None:
-    """Store and return the documents to send to OCI; open ones are returned as they are.
+    """Store and return the documents to send to OCI; open ones are returned unchanged.
 
-    A remedy's document is never written here, but with it (`write_replacement`, `write_kept`).
-    An empty list means that nothing is missing, None that `holder` may not ask for the order (any
-    more): a worker that was thought dead must not reserve for an order that has been cancelled.
+    A remedy stores its own document (`write_replacement`, `write_kept`). An empty list means that
+    nothing is missing. None means that `holder` may not reserve for the order any more: a worker
+    that was presumed dead must not reserve for a cancelled order.
     """
     with transaction.atomic():
         order = Order.objects.select_for_update().filter(pk=order_id, claim=holder).first()
@@ -61,9 +61,9 @@ def prepare(*, order_id: int, holder: str, purpose: Purpose) -> list[Reservation
 
 
 def write_replacement(order_id: int, wanted: Mapping[Key, Decimal]) -> None:
-    """Write down the document of a replacement, in the transaction that begins it.
+    """Store the documents of a replacement, in the transaction that begins it.
 
-    Of more lines than one document takes there are several.
+    There are several if the lines exceed one document's limit.
     """
     order = Order.objects.select_for_update().get(pk=order_id)
     lines = _lines(wanted)
@@ -76,9 +76,9 @@ def write_replacement(order_id: int, wanted: Mapping[Key, Decimal]) -> None:
 
 
 def write_kept(order_id: int, kept: Mapping[Key, Decimal]) -> ReservationDocument:
-    """Write down the document of what an adjustment keeps, in the transaction that begins it.
+    """Store the document of the units an adjustment keeps, in the transaction that begins it.
 
-    `kept` has no more keys than the document that it comes from, which took them all in one.
+    `kept` has at most the keys of the original document, which fitted into one.
     """
     order = Order.objects.select_for_update().get(pk=order_id)
     (document,) = _write_down(
@@ -155,8 +155,8 @@ def replace(
 ) -> None:
     """Record, before any further call, that the next generation takes over the lines.
 
-    `code` is OCI's refusal of the id; a `spent` id holds nothing, another one is to be cancelled.
-    Nothing happens if somebody else has changed the document.
+    `code` is OCI's refusal of the id; a `spent` id holds nothing, any other must be cancelled. If
+    another process has changed the document, nothing happens.
     """
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=document.order_id)

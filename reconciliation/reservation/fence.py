@@ -1,7 +1,7 @@
-"""The fence: nobody takes what an order before him needs.
+"""The fence: no order takes units that an earlier order needs.
 
 Orders that wait for their reservation come first (the recovery fence), and so do short orders that
-keep their place for stock that arrives (`orders.promises`).
+keep their place for arriving stock (`orders.promises`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from orders.lifecycle import Action
 from orders.models import Hold, HoldState, Promise
 from reconciliation.models import Connection
 
-# Of holds: those of accepted orders that are reserved by themselves, oldest first.
+# The holds of accepted orders that are reserved automatically, oldest first.
 WAITING = Q(state=HoldState.WAITING) & lifecycle.open_to(Action.RESERVE, "order__")
 
 
@@ -32,12 +32,12 @@ class Ahead(Enum):
 def ahead_of(keys: Collection[Key], *, now: datetime) -> Ahead | None:
     """Return the orders ahead of a live order for `keys`, or None.
 
-    One query while nothing waits and none of the SKUs is promised. Looks at orders, not at how much
-    there is: a figure that arrives between this and the capture changes nothing.
+    One query if nothing waits and none of the SKUs is promised. Compares orders, not stock, so a
+    figure that arrives before the capture changes nothing.
     """
     waiting = Hold.objects.filter(WAITING)
     promised = Promise.objects.filter(promises.of_keys(keys))
-    # Both questions in one statement, asked of the table that has one row.
+    # Both questions in one statement, on a table with a single row.
     asked = Connection.objects.order_by().values_list(Exists(waiting), Exists(promised)).first()
     may_wait, may_be_promised = asked or (True, True)
     if may_wait and is_waited_for(keys):

@@ -1,4 +1,4 @@
-"""The outcome of orders that come from a file: what each became, or would become."""
+"""The outcome of orders from a file: actual, or expected."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ITEM = re.compile(r"\AproductItems\[(\d+)\]")
 
 
 def outcome(placement: Placement | OrderRefused | LedgerChanged) -> str | OrderRefused:
-    """Return `reserved`, `offline` or `there`; a refusal; or a sentence that says what to do."""
+    """Return `reserved`, `offline` or `there`; a refusal; or a sentence with the next step."""
     if isinstance(placement, OrderRefused):
         return placement
     if isinstance(placement, LedgerChanged):
@@ -57,7 +57,7 @@ def _compared(placed: PlacedOrder, stored: dict[str, Order]) -> str | OrderRefus
 
 
 def reason(refused: OrderRefused, found: FoundOrder) -> str:
-    """Return why an order is refused, with the line of the item that is at fault."""
+    """Return why an order is refused, with the line of the item at fault."""
     first = refused.problems[0].field if isinstance(refused, PayloadRefused) else ""
     item = _ITEM.match(first)
     if item is None or int(item[1]) >= len(found.item_lines):

@@ -1,4 +1,4 @@
-"""Placing many orders: while OCI is away they are captured as lists, otherwise one by one."""
+"""Place many orders: in lists while OCI is away, otherwise one by one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reconciliation import connection
 from reconciliation.reservation import placement
 from reconciliation.reservation.placement import Clock, Placement
 
-# Orders that share a transaction.
+# Orders per transaction.
 TOGETHER = capture.MOST_ORDERS
 
 
@@ -29,8 +29,8 @@ def place_orders(
 ) -> Iterator[Answer]:
     """Place a list of orders (JSON) and yield the outcome of each, as `place_order` would.
 
-    An order that is reserved at OCI waits for its answer, so those go one by one. What the database
-    raises is raised; what of the list was committed before is found when it is placed again.
+    An order that is reserved at OCI waits for its answer, so those go one by one. Database errors
+    propagate; placing the list again finds the orders committed before.
     """
     state = connection.current()
     if connection.may_call(state) or not site.offline_capture:

@@ -1,4 +1,4 @@
-"""Placing an order: captured first, then reserved at OCI within a short time limit (design 4)."""
+"""Place an order: captured first, then reserved at OCI within a short time limit (design 4)."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ from reconciliation.reservation.sets import Answered, Prepared
 logger = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
-# Seconds that storing a live order and its outcome take at most, beside what OCI takes.
+# The most seconds for storing a live order and its outcome, on top of OCI's time.
 _OWN_WORK = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The stored order; `created` is False when the same order had been placed before."""
+    """The stored order; `created` is False if the same order had been placed before."""
 
     order: Order
     created: bool
@@ -60,11 +60,11 @@ class Placement:
 
 
 def place_order(*, raw: bytes, site: Site, actor: Actor, clock: Clock = timezone.now) -> Placement:
-    """Place the order that `raw` (JSON) describes; the answer is given after the commit.
+    """Place the order that `raw` (JSON) describes; returns after the commit.
 
-    Raises a subclass of orders.errors.OrderRefused. Nothing is kept then, but a FAILED order where
-    OCI was asked and said short (ShortAtOci), or did not answer and the site does not accept the
-    order without a reservation (OfflineCaptureRefused, OfflineCapExceeded).
+    Raises a subclass of orders.errors.OrderRefused. Then nothing is stored, except a FAILED order
+    if OCI was short (ShortAtOci), or did not answer and the site does not accept the order without
+    a reservation (OfflineCaptureRefused, OfflineCapExceeded).
     """
     placed = parse_order(raw, site=site)
     try:
@@ -92,7 +92,7 @@ def _place(placed: PlacedOrder, *, site: Site, actor: Actor, clock: Clock) -> Pl
             refusal.is_offline = True
             raise
     now = clock()
-    # Longer than every call of the live path together: nobody else may ask OCI meanwhile.
+    # Longer than all calls of the live path together: meanwhile no other process may call OCI.
     claim = Claim(
         holder=f"live:{uuid.uuid4().hex}",
         until=now + timedelta(seconds=4 * settings.COC_OCI_LIVE_TIMEOUT + 15),
@@ -114,10 +114,10 @@ def _place(placed: PlacedOrder, *, site: Site, actor: Actor, clock: Clock) -> Pl
 def placed_before(order: Order, clock: Clock) -> Placement:
     """Return an order that was placed before, once its outcome is known.
 
-    The same order may be in another request at this moment: answering before that one
-    knows could accept to one caller what is refused to the other. One that has been on its way for
-    longer than that takes was left by a process that died or lost the database; waiting for it
-    would only hold a thread.
+    Another request may be placing the same order right now. An answer before its outcome could
+    accept the order for one caller and refuse it for the other. An order older than such a request
+    can take was left by a process that died or lost the database, and waiting for it would only
+    block a thread.
     """
     age = (clock() - order.captured_at).total_seconds()
     until = time.monotonic() + settings.COC_OCI_LIVE_TIMEOUT + _OWN_WORK - max(0.0, age)
@@ -144,13 +144,13 @@ def _offline_reason(state: Connection, placed: PlacedOrder, *, now: datetime) ->
     try:
         shared_client()
     except ImproperlyConfigured as fault:
-        # Before the order is stored: a live order must not be left without anybody to reserve it.
+        # Before the order is stored: a live order must not be left without a process to reserve it.
         return say("connection_not_set_up", fault=str(fault).rstrip("."))
     return ""
 
 
 def why_offline(state: Connection) -> str:
-    """Return why orders are captured offline in a state in which OCI is not called."""
+    """Return why orders are captured offline while OCI must not be called."""
     forced = state.state == ConnectionState.FORCED_OFFLINE
     return say("connection_forced_offline" if forced else "connection_offline")
 
@@ -161,7 +161,7 @@ def fenced(placed: PlacedOrder, *, now: datetime) -> Ahead | None:
 
 
 def _check_promises(placed: PlacedOrder, *, now: datetime) -> None:
-    """Raise ShortOnAto if an order would take units that are promised to others; three queries."""
+    """Raise ShortOnAto if an order would take units promised to others; three queries."""
     wanted = capture.wanted_by_key(placed)
     promised, records = promises.promised_units(wanted, now=now), ledger.records_of(wanted)
     shortfalls = []
@@ -208,9 +208,9 @@ def _capture_offline(
 
 
 def offline_since(state: Connection, site: Site) -> datetime | None:
-    """Return when the outage began; coming back for a moment does not begin a new one.
+    """Return when the outage began; a moment online does not start a new one.
 
-    None as well where the site does not care how long it lasts: no query then.
+    Returns None, without a query, if the site sets no limit on its duration.
     """
     if site.cap_offline_minutes is None:
         return None
@@ -224,8 +224,8 @@ def _reserve_live(
     captured: Captured, *, site: Site, claim: Claim, actor: Actor, clock: Clock
 ) -> Placement:
     order = captured.order
-    # What OCI may take of a shopper's time, however many calls the order needs; what is left then
-    # is left to the sweep.
+    # The most of a shopper's time that OCI may take, over all calls for the order; the sweep does
+    # the rest.
     client = shared_client().within(settings.COC_OCI_LIVE_TIMEOUT)
     asked = _ask_live(captured, claim=claim, client=client, actor=actor, clock=clock)
     if asked is None:
@@ -242,7 +242,7 @@ def _reserve_live(
         )
     else:
         _refuse_short(order, claim=claim, client=client, actor=actor, clock=clock)
-    # It may be cancelled by now: the process that undoes it need not wait for the claim to end.
+    # If the order is being cancelled, the process that does so need not wait for the claim to end.
     outcomes.drop_claim(order_id=order.pk, holder=claim.holder)
     order.refresh_from_db()
     return Placement(order, created=True)
@@ -253,7 +253,7 @@ def _ask_live(
 ) -> Asked | None:
     """Reserve a new order at OCI; None if it is reserved in full and counted, the usual case.
 
-    The objects of `captured` say so then, too.
+    The objects in `captured` are updated.
     """
     order = captured.order
     with transaction.atomic():
@@ -273,7 +273,7 @@ def _ask_live(
         )
         if isinstance(answer, PutAnswer):
             return Asked(Verdict.ANSWERED)
-    # More documents than one, or OCI wants another id.
+    # Several documents, or OCI wants another id.
     return asked or reservation.ask(
         order_id=order.pk,
         holder=claim.holder,
@@ -345,7 +345,7 @@ def _check_acceptable(order: Order, *, site: Site, reason: str, now: datetime) -
 def _refuse_short(
     order: Order, *, claim: Claim, client: OciClient, actor: Actor, clock: Clock
 ) -> None:
-    """Tell a live shopper that OCI is short, give back what it holds, and renew the figures."""
+    """Refuse a live order because OCI is short, give back its units, and renew the figures."""
     shortfalls = _shortfalls(order)
     answers = release.give_back_live(order.pk, holder=claim.holder, client=client, clock=clock)
     taken_at = clock()

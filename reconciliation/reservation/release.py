@@ -1,9 +1,9 @@
-"""Releasing the units of cancelled and failed orders at OCI.
+"""Release the units of cancelled and failed orders at OCI.
 
-`orders.cancellation` takes the order out of every queue; here its documents are cancelled, and only
-then is the order *cancelled* and its ATO given back. An order whose call is still under way is left
-alone until the claim on it ends. A failed order is final for its shopper at once; its ATO, too, is
-given back when its documents are cancelled.
+`orders.cancellation` removes the order from every queue. This module cancels its documents; only
+then is the order *cancelled* and its ATO given back. An order with a call still open waits until
+the claim on it ends. A failed order is final for its shopper at once, but its ATO too is given back
+only when its documents are cancelled.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ from reconciliation.reservation import (
 from reconciliation.reservation.release_calls import Releasing
 
 _CLAIM = timedelta(seconds=60)
-# What OCI may hold under a document in one of these states.
+# In these states OCI may hold units under a document.
 UNCOUNTED = (DocumentState.PREPARED, DocumentState.ANSWERED)
 MAY_HOLD = (*UNCOUNTED, DocumentState.COUNTED)
-# The call was answered, if not as hoped: the next one may do better.
+# OCI answered the call, though not as expected, so another call may succeed.
 _OCI_ANSWERS = (Verdict.LATER, Verdict.REVIEW)
 RELEASES = job("releases")
 SIGNS = ("cancelling", "to_cancel", "to_release")
 
 
 def cancel_order(*, order_id: int, actor: Actor, reason: str, now: datetime) -> Order:
-    """Cancel an order; finished at once if OCI does not know it, else soon.
+    """Cancel an order; finishes at once if OCI does not know it, else soon.
 
-    Returns the order as it stands: `cancelled`, or `cancelling` while something must be undone at
-    OCI. Raises orders.errors.CannotCancel.
+    Returns the order: `cancelled`, or `cancelling` while units must be released at OCI. Raises
+    orders.errors.CannotCancel.
     """
     order = cancellation.request_cancellation(
         order_id=order_id, actor=actor, reason=reason, now=now
@@ -69,7 +69,7 @@ def cancel_order(*, order_id: int, actor: Actor, reason: str, now: datetime) -> 
 def finish_cancellations(*, clock: Callable[[], datetime], limit: int = 200) -> int:
     """Continue pending cancellations, oldest first; return how many orders finished.
 
-    Calls OCI only while the connection is usable; ends early when OCI stops answering.
+    Calls OCI only while the connection is usable; ends early if OCI stops answering.
     """
     usable = connection.is_usable(connection.current(), now=clock())
     finished = 0
@@ -86,14 +86,14 @@ def something_to_undo() -> bool:
     """Whether an order is being cancelled, or OCI may hold units that no order wants."""
     if _cancelling().exists():
         return True
-    # Asked each second: mostly there is no such document, and a join is a long question.
+    # Runs each second: usually there is no such document, and a join is slow.
     if _to_cancel().exists() and _left_over().exists():
         return True
     return release_rows.has_open()
 
 
 def signs_of_work() -> dict[str, QuerySet[Any]]:
-    """Return questions to which the answers are no when there is nothing to undo, by name."""
+    """Return queries by name; all are empty if there is nothing to release."""
     return dict(zip(SIGNS, (_cancelling(), _to_cancel(), release_rows.unsent()), strict=True))
 
 
@@ -108,7 +108,7 @@ def _cancelling() -> QuerySet[Order]:
 def _left_over() -> QuerySet[ReservationDocument]:
     """Return documents to cancel of orders that no process works on.
 
-    Those of refused live orders; and those whose call reached OCI after they had been cancelled.
+    They belong to refused live orders, or their call reached OCI after the order was cancelled.
     """
     over = Q(order__status__in=[OrderStatus.FAILED, OrderStatus.CANCELLED])
     settled = Q(order__status=OrderStatus.NEW, order__reservation_state__in=SETTLED_STATES)
@@ -140,7 +140,7 @@ def _finish_order(
 
 
 def _take(order_id: int, holder: str, now: datetime) -> bool:
-    """Claim the order and record, in the same transaction, the documents to undo."""
+    """Claim the order and record, in the same transaction, the documents to cancel."""
     with transaction.atomic():
         taken = cancellation.take_release_claim(
             order_id=order_id, holder=holder, until=now + _CLAIM, now=now
@@ -153,10 +153,10 @@ def _take(order_id: int, holder: str, now: datetime) -> bool:
 def settle_outside(
     *, order_id: int, reference: str, actor: Actor, reason: str, now: datetime
 ) -> Order:
-    """Record that a short order was settled outside, and give back what OCI may hold beside it.
+    """Record that a short order was settled outside, and release extra units that OCI may hold.
 
-    A rerun whose answer was never counted may have reserved units that the order does not know of;
-    nobody will count them now. Raises orders.errors.CannotSettle.
+    A rerun with an uncounted answer may have reserved units that the order does not know of;
+    nothing will count them now. Raises orders.errors.CannotSettle.
     """
     with transaction.atomic():
         order = settlement.settle_outside(
@@ -168,7 +168,7 @@ def settle_outside(
 
 
 def wake_for(order_id: int) -> None:
-    """Wake what cancels documents, if the order has any to be cancelled."""
+    """Queue the cancelling of documents, if the order has any to cancel."""
     if _documents_to_undo(order_id).exists():
         enqueue.soon("finish_cancellations")
 
@@ -203,9 +203,9 @@ def _finish(order_id: int, holder: str, now: datetime) -> bool:
 
 
 def _undo_left_over(*, clock: Callable[[], datetime], limit: int) -> bool:
-    """Cancel units that OCI may still hold for no order; False when OCI stops answering.
+    """Cancel units that OCI may still hold for no order; False if OCI stops answering.
 
-    A document that resists does not stop the rest.
+    A document that can't be cancelled does not stop the rest.
     """
     return all(
         _goes_on(document, _undo([document], clock=clock), now=clock())
@@ -214,7 +214,7 @@ def _undo_left_over(*, clock: Callable[[], datetime], limit: int) -> bool:
 
 
 def _release_open(*, clock: Callable[[], datetime], limit: int) -> bool:
-    """Release the units that were given back of documents that stay, as above."""
+    """Release units that were given back from documents that stay; False like `_undo_left_over`."""
     return all(
         _goes_on(document, Releasing(shared_client(), clock).send_again(document), now=clock())
         for document in list(release_rows.open_documents().select_related("order")[:limit])
@@ -222,7 +222,7 @@ def _release_open(*, clock: Callable[[], datetime], limit: int) -> bool:
 
 
 def _goes_on(document: ReservationDocument, asked: Asked | None, *, now: datetime) -> bool:
-    """Put the order to review if OCI has refused; False when OCI does not answer."""
+    """Set the order to review if OCI has refused; False if OCI does not answer."""
     if asked is None:
         return True
     if asked.verdict == Verdict.REVIEW:
@@ -233,10 +233,10 @@ def _goes_on(document: ReservationDocument, asked: Asked | None, *, now: datetim
 
 
 def fail_live(*, order_id: int, holder: str, actor: Actor, reason: str, now: datetime) -> bool:
-    """Refuse a live order; False, with no change, if it is not `holder`'s to refuse.
+    """Refuse a live order; False, with no change, if `holder` may not refuse it.
 
-    Its stock is given back at once when OCI surely holds nothing for it, else when its documents
-    are cancelled there: a call without an answer may still reach OCI.
+    Its stock is given back at once if OCI certainly holds nothing for it, otherwise when its
+    documents are cancelled there: an unanswered call may still reach OCI.
     """
     with transaction.atomic():
         failed = outcomes.fail_live(
@@ -254,8 +254,8 @@ def give_back_live(
 ) -> bool:
     """Cancel the documents of a live order that is short; False if OCI does not answer.
 
-    What does not work now is done later, when the order has failed. Nothing happens unless `holder`
-    still has the claim: the order may have been taken over by a reconciliation.
+    Remaining documents are cancelled later, when the order has failed. Nothing happens unless
+    `holder` still has the claim, because a reconciliation may have taken the order over.
     """
     with transaction.atomic():
         mine = Order.objects.select_for_update().filter(

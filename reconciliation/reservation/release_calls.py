@@ -1,4 +1,4 @@
-"""Calls that release units of a touched document at OCI; each record is repeated with its id."""
+"""Calls that release units of a touched document at OCI; repeated records keep their id."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from reconciliation.reservation.cancel import note_cancelled
 from reconciliation.reservation.results import Asked, Verdict, explain
 
 Clock = Callable[[], datetime]
-# OCI is working on the same counts: nothing was done, and the id is not spent.
+# OCI is working on the same counts: nothing happened, and the id is still unused.
 
 
 @dataclass(frozen=True, slots=True)
 class Releasing:
-    """Makes the calls and writes down what came back; `read_timeout` is in seconds."""
+    """Makes the calls and stores the answers; `read_timeout` is in seconds."""
 
     client: OciClient
     clock: Clock
@@ -42,7 +42,7 @@ class Releasing:
     def send(self, document: ReservationDocument) -> Asked | None:
         """Send a document's stored releases; None once OCI has made them, else the reason.
 
-        Safe to call again after anything, and by any number of workers: the ids stay the same.
+        Any number of workers can repeat this at any time, because the ids stay the same.
         """
         rows = Release.objects.filter(document=document, state=ReleaseState.PREPARED)
         unanswered = list(rows.order_by("number", "list_id", "sku"))

@@ -1,8 +1,8 @@
-"""Which units of a reservation document are given back by `POST /releases`, written down first.
+"""Units of a reservation document given back by `POST /releases`, stored before the call.
 
-A release acts on the counts of a place and leaves its document as it is (OCI contract 1.6): the
-document's cancel would return the same units twice. A document that has a release here is *touched*
-and is never cancelled again; what is left of it is released as well (`release_calls`).
+A release changes the counts of a place but not its document (OCI contract 1.6), so the document's
+cancel would return the same units twice. A document with a release here is *touched*: it is never
+cancelled again, and its remaining units are released as well (`release_calls`).
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from reconciliation.models.releases import COUNTED_RELEASE, OPEN_RELEASE
 
 
 def is_touched(document: ReservationDocument) -> bool:
-    """Whether a unit of a document was, or is to be, given back without it."""
+    """Whether any unit of a document was, or will be, released without it."""
     return Release.objects.filter(document=document).exists()
 
 
 def held_by(document: ReservationDocument) -> dict[Key, Decimal]:
-    """Return what OCI has answered for a document, by list and SKU; no query."""
+    """Return the units OCI has answered for a document, by list and SKU; no query."""
     held: dict[Key, Decimal] = defaultdict(lambda: ZERO)
     for line in document.held:
         held[(line["id"], line["sku"])] += Decimal(str(line["quantity"]))
@@ -36,14 +36,14 @@ def held_by(document: ReservationDocument) -> dict[Key, Decimal]:
 
 
 def still_held(document: ReservationDocument) -> dict[Key, Decimal]:
-    """Return what a document is counted for: what OCI has answered less what is given back."""
+    """Return the units for which a document counts: OCI's answer less the units given back."""
     released = released_by([document.pk]).get(document.pk, {})
     left = {key: units - released.get(key, ZERO) for key, units in held_by(document).items()}
     return {key: units for key, units in left.items() if units}
 
 
 def released_by(document_ids: Collection[int]) -> dict[int, dict[Key, Decimal]]:
-    """Return by document what is given back of it, answered or not; one query."""
+    """Return by document the units given back, answered or not; one query."""
     found: dict[int, dict[Key, Decimal]] = {}
     rows = Release.objects.filter(COUNTED_RELEASE, document__in=document_ids).order_by()
     for pk, list_id, sku, units in rows.values_list("document", "list_id", "sku", "quantity"):
@@ -53,9 +53,9 @@ def released_by(document_ids: Collection[int]) -> dict[int, dict[Key, Decimal]]:
 
 
 def open_documents() -> QuerySet[ReservationDocument]:
-    """Return the counted documents of which OCI is still to release units, oldest first.
+    """Return the counted documents with units that OCI must still release, oldest first.
 
-    Those of orders in review are left out: a person handles them.
+    Orders in review are left out: a person handles them.
     """
     unsent = Release.objects.filter(OPEN_RELEASE, document=OuterRef("pk"))
     return ReservationDocument.objects.filter(
@@ -64,13 +64,13 @@ def open_documents() -> QuerySet[ReservationDocument]:
 
 
 def unsent() -> QuerySet[Release]:
-    """Return the units that OCI is still to release, whatever has become of their documents."""
+    """Return the units that OCI must still release, whatever the state of their documents."""
     return Release.objects.filter(OPEN_RELEASE)
 
 
 def has_open() -> bool:
-    """Whether OCI is still to release units of a document that stays."""
-    # Asked each second: mostly there is none at all.
+    """Whether OCI must still release units of a document that stays."""
+    # Runs each second, and usually there is none.
     if not unsent().exists():
         return False
     rows = Release.objects.filter(
@@ -82,7 +82,7 @@ def has_open() -> bool:
 
 
 def write(document: ReservationDocument, units: Mapping[Key, Decimal], *, now: datetime) -> None:
-    """Write down that `units` of a document are to be released; its order must be locked."""
+    """Store that `units` of a document are to be released; its order must be locked."""
     places = {line["id"]: line["place"] for line in document.held}
     held = still_held(document)
     number = _next_number(document)
@@ -101,9 +101,9 @@ def write(document: ReservationDocument, units: Mapping[Key, Decimal], *, now: d
 
 
 def write_rest(document: ReservationDocument, *, now: datetime) -> None:
-    """Write down that all that is left of a document is to be released; its order must be locked.
+    """Store that the rest of a document is to be released; its order must be locked.
 
-    What OCI has refused before is asked for under another id: the same id gets the same answer.
+    Units that OCI has refused get another id, because the same id gets the same answer.
     """
     repeat_refused(document, now=now)
     if left := still_held(document):
@@ -111,7 +111,7 @@ def write_rest(document: ReservationDocument, *, now: datetime) -> None:
 
 
 def repeat_refused(document: ReservationDocument, *, now: datetime) -> None:
-    """Give the records that OCI has refused new ids; the order of the document must be locked."""
+    """Give the records that OCI refused new ids; the order of the document must be locked."""
     number = _next_number(document)
     refused = Release.objects.filter(document=document, state=ReleaseState.REFUSED)
     for row in list(refused.order_by("pk")):
@@ -128,7 +128,7 @@ def repeat_refused(document: ReservationDocument, *, now: datetime) -> None:
 
 
 def record_id(document: ReservationDocument, number: int, key: Key) -> uuid.UUID:
-    """Return the id that a release always has, in every process (promise 2)."""
+    """Return the id of a release, the same in every process (promise 2)."""
     name = json.dumps([number, *key], separators=(",", ":"))
     return uuid.uuid5(document.reservation_id, name)
 

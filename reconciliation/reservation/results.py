@@ -1,4 +1,4 @@
-"""How asking OCI for an order can end, in words for people."""
+"""How calls to OCI for an order can end, in words for people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reconciliation.reasons import say
 
 
 class Verdict(StrEnum):
-    """How asking OCI for one order ended."""
+    """How the calls to OCI for one order ended."""
 
     ANSWERED = "answered"  # every document is answered and waits to be counted
     OFFLINE = "offline"
@@ -26,14 +26,14 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The verdict, with words for people; `reason` is empty when OCI has answered."""
+    """The verdict, with words for people; `reason` is empty if OCI has answered."""
 
     verdict: Verdict
     reason: str = ""
 
 
 def explain(error: OciError) -> Asked:
-    """Return the verdict that fits a call without a trustworthy answer, in words for people."""
+    """Return the verdict for a call without a trustworthy answer, in words for people."""
     if isinstance(error, OciConfigurationFault):
         return Asked(Verdict.CONFIGURATION, say("oci_credentials"))
     if isinstance(error, OciThrottled):

@@ -1,4 +1,4 @@
-"""Calls to OCI for one order: each written down before and after."""
+"""Calls to OCI for one order, each recorded before and after."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ from reconciliation.reservation.sets import held_lines, outcome_of
 
 Clock = Callable[[], datetime]
 
-# OCI contract 1.7: something is held under the id and cannot be read.
+# OCI contract 1.7: units are held under the id and can't be read.
 _HELD_UNREADABLE = {
     "EntityExists",
     "EntityAlreadyExists",
     "ReservationAlreadyFinalized",
     "ReservationInvalidState",
 }
-# The id is spent and holds nothing.
+# The id is used up and holds nothing.
 _SPENT = {"ReservationCancelled", "PreviousRequestCancelled", "PreviousRequestAborted"}
 
 _MOST_GENERATIONS_AT_ONCE = 5
-# A cancel that found nothing is believed when no call can be under way any more.
+# A cancel that found nothing is trusted once no call can be open any more.
 _CALL_SURELY_OVER = timedelta(seconds=60)
 
 
@@ -61,8 +61,8 @@ def ask(
 ) -> Asked:
     """Ask OCI for every document of an order; one pass, no waiting.
 
-    `holder` has the claim on the order. Documents to be cancelled come first, then the ones to be
-    placed. Safe to call again after anything: what has been answered is not asked again.
+    `holder` has the claim on the order. Documents to cancel come first, then those to place. Can be
+    repeated at any time: answered documents are not sent again.
     """
     caller = _Caller(
         client=client, clock=clock, actor=actor, run_id=run_id, read_timeout=read_timeout
@@ -76,7 +76,7 @@ def ask(
             if stopped is not None:
                 return stopped
         if purpose == Purpose.SHORTFALL:
-            # Or OCI would be asked for units that it is still to release for the same order.
+            # Otherwise OCI would reserve units that it must still release for the same order.
             for document in list(release_rows.open_documents().filter(order=order_id)):
                 stopped = caller.releasing().send(document)
                 if stopped is not None:
@@ -97,9 +97,9 @@ def ask(
 
 
 def _counts_follow(order_id: int, *, now: datetime) -> bool:
-    """Whether OCI may still count a reservation whose cancel it has only marked (contract 1.2).
+    """Whether OCI may still count a reservation after only accepting its cancel (contract 1.2).
 
-    Asking again meanwhile would find the order's own units taken.
+    A new reservation would then find the order's own units taken.
     """
     lag = timedelta(seconds=settings.COC_OCI_READ_LAG)
     return ReservationDocument.objects.filter(order_id=order_id, marked_at__gt=now - lag).exists()
@@ -113,9 +113,9 @@ def cancel_document(
     actor: Actor,
     read_timeout: float | None = None,
 ) -> Asked | None:
-    """Give one document back at OCI; None once it holds nothing, else the reason.
+    """Release one document at OCI; None once it holds nothing, else the reason.
 
-    By its cancel; one of which units were released before by releasing what is left of it.
+    Cancels it, or, if some of its units were released before, releases the rest.
     """
     caller = _Caller(
         client=client, clock=clock, actor=actor, run_id=None, read_timeout=read_timeout
@@ -132,9 +132,9 @@ def note_answer(
     actor: Actor,
     run_id: int | None = None,
 ) -> Asked | None:
-    """Write down what came of a call for `document` that was made elsewhere.
+    """Store the result of a call for `document` that was made elsewhere.
 
-    None if the order goes on: to be counted, or to be asked for under another id.
+    None if the order continues: to be counted, or sent again under another id.
     """
     caller = _Caller(client=client, clock=clock, actor=actor, run_id=run_id, read_timeout=None)
     if isinstance(answer, OciError):
@@ -145,7 +145,7 @@ def note_answer(
 
 @dataclass(frozen=True, slots=True)
 class _Caller:
-    """Makes the calls for one order and writes down what came back."""
+    """Makes the calls for one order and stores the results."""
 
     client: OciClient
     clock: Clock
@@ -154,7 +154,7 @@ class _Caller:
     read_timeout: float | None
 
     def releasing(self) -> Releasing:
-        """Return what makes the calls that release units without a document."""
+        """Return the object that releases units without a document."""
         return Releasing(self.client, self.clock, self.run_id, self.read_timeout)
 
     def put(self, document: ReservationDocument, *, holder: str) -> Asked | None:
@@ -173,7 +173,7 @@ class _Caller:
         return None
 
     def failed(self, document: ReservationDocument, error: OciError) -> Asked | None:
-        """Write down that a call failed; None if a new document has taken over."""
+        """Store that a call failed; None if a new document has taken over."""
         if isinstance(error, OciRefused):
             return self._refused(document, error)
         return self._unanswered(document, error)
@@ -181,15 +181,17 @@ class _Caller:
     def _write_sent(self, document: ReservationDocument, *, holder: str) -> bool:
         """Record that a document is about to be sent; False if it is not ours to send.
 
-        What a rerun asks for is promised to nobody from here on: all others have taken theirs off
-        ATO before. `document` stays as it was.
+        From now on no other order can take the units that a rerun asks for, because ATO already
+        excludes all others' units. `document` itself stays unchanged.
         """
         now = self.clock()
         with transaction.atomic():
-            # The order first, like everybody who changes its documents, and takes holds for it.
+            # Lock the order first, like every process that changes its documents and takes holds
+            # for it.
             orders = Order.objects.select_for_update()
             order = orders.filter(pk=document.order_id, claim=holder).first()
-            # The document alone: an update with a join would not look again at a row it waited for.
+            # Update the document alone: PostgreSQL does not check a join again after waiting for a
+            # row.
             won = order is not None and ReservationDocument.objects.filter(
                 pk=document.pk, state=DocumentState.PREPARED
             ).update(sends=F("sends") + 1, sent_at=now)
@@ -211,7 +213,7 @@ class _Caller:
             state=DocumentState.ANSWERED, answered_at=self.clock(), held=held_lines(judged)
         )
         if not won:
-            # It was cancelled before this call reached OCI, which holds it now after all.
+            # It was cancelled before this call reached OCI, so OCI now holds it after all.
             rows.filter(state=DocumentState.CANCELLED).update(state=DocumentState.CANCELLING)
         self._note(
             document,
@@ -247,7 +249,7 @@ class _Caller:
         return Asked(Verdict.REVIEW, join(reason, error.message))
 
     def cancel(self, document: ReservationDocument) -> Asked | None:
-        """Give one document back; None once it holds nothing, else the reason to stop."""
+        """Release one document; None once it holds nothing, else the reason to stop."""
         if release_rows.is_touched(document):
             return self.releasing().give_back(document)
         try:

@@ -1,8 +1,8 @@
-"""Reservation documents of many orders: written down and counted in a few statements.
+"""Reservation documents of many orders, stored and counted in a few statements.
 
-For the plain case, which nearly all orders are: an order that waits, one document, one answer.
-`prepare` leaves out all others, and `count` those that have changed meanwhile; they go through
-`reservation.ask` and `reservation.count`, one at a time.
+This covers the common case: a waiting order with one document and one answer. `prepare` leaves out
+all others, and `count` those that have changed meanwhile; they go through `reservation.ask` and
+`reservation.count`, one at a time.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from reconciliation.reservation import document_rows
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What documents and outcomes need of an order item; quicker to read than the whole row."""
+    """The columns of an order item that documents and outcomes need; faster than the whole row."""
 
     pk: int
     sku: str
@@ -66,7 +66,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An order whose only document is written down, with its items; ready to be sent."""
+    """An order with its only document stored, and its items; ready to send."""
 
     order: Order
     document: ReservationDocument
@@ -75,7 +75,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What OCI answered to a prepared document."""
+    """OCI's answer to a prepared document."""
 
     prepared: Prepared
     answer: PutAnswer
@@ -86,11 +86,10 @@ class _Changed(Exception):
 
 
 def prepare(orders: Sequence[Order], *, now: datetime, are_new: bool = False) -> list[Prepared]:
-    """Write down one document for each order, as about to be sent; return those that have one.
+    """Store one document per order, marked as about to be sent; return the orders that have one.
 
-    The caller has claimed the orders and locked them in its transaction, which must be committed
-    before the first call. A document that waits for its answer is sent again as it is; orders that
-    `are_new` have none.
+    The caller has claimed and locked the orders in its transaction, and must commit it before the
+    first call. An unanswered document is sent again unchanged; orders that `are_new` have none.
     """
     by_id = {order.pk: order for order in orders}
     before: dict[int, list[ReservationDocument]] = defaultdict(list)
@@ -115,7 +114,7 @@ def prepare(orders: Sequence[Order], *, now: datetime, are_new: bool = False) ->
         prepared.append(Prepared(order, document, items[pk]))
     insert_all(new)
     if again:
-        # Of one order each, and its row is locked.
+        # Each belongs to one order, and its row is locked.
         ReservationDocument.objects.filter(pk__in=again, state=DocumentState.PREPARED).update(
             sends=F("sends") + 1, sent_at=now
         )
@@ -166,8 +165,8 @@ def count(
 ) -> list[Settlement]:
     """Count answers in their orders, once; return the settled orders.
 
-    Orders that `holder` has no more are left out. So are all, if one of the documents has changed.
-    Call inside a transaction to commit something else with it.
+    Orders that `holder` has lost are left out. If one of the documents has changed, nothing is
+    counted. Call inside a transaction to commit something else with it.
     """
     by_order = {answered.prepared.order.pk: answered for answered in answers}
     try:
@@ -217,7 +216,7 @@ def _settlement(answered: Answered) -> Settlement:
 
 
 def _units(items: Sequence[Item], judged: Judgement) -> dict[int, Decimal]:
-    """Return what an answer gives each order item (primary key), first item first."""
+    """Return how an answer is divided over order items (primary key), first item first."""
     got: dict[tuple[str, str], Decimal] = defaultdict(lambda: ZERO)
     for (place, sku), units in judged.held.items():
         got[(place.id, sku)] += units
@@ -238,7 +237,7 @@ def is_complete(answered: Answered) -> bool:
 
 
 def held_lines(judged: Judgement) -> list[dict[str, object]]:
-    """Return what OCI holds, as a document keeps it."""
+    """Return the units OCI holds, in the form stored in a document."""
     return [
         {"place": place.kind, "id": place.id, "sku": sku, "quantity": json_number(units)}
         for (place, sku), units in sorted(judged.held.items())
@@ -247,7 +246,7 @@ def held_lines(judged: Judgement) -> list[dict[str, object]]:
 
 
 def outcome_of(judged: Judgement) -> AttemptOutcome:
-    """Return the outcome of the attempt that an answer makes."""
+    """Return the outcome of the attempt with this answer."""
     if judged.complete:
         return AttemptOutcome.COMPLETE
     return AttemptOutcome.NOTHING if judged.nothing else AttemptOutcome.PARTIAL

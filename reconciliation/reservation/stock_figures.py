@@ -1,4 +1,4 @@
-"""Figures of OCI that were asked for, or that a feed brought, into the ledger."""
+"""Apply OCI's figures, requested or from a feed, to the ledger."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from reconciliation.models import StockFeed
 
 logger = logging.getLogger(__name__)
 
-# From so many SKUs on it is not believed that all of them have just been sold out.
+# From this many SKUs on, selling out at the same time is not believed.
 SUSPICIOUS = 20
 _TRIES = 5
 _FEED_TRIES = 20
 
 
 def apply(figures: Sequence[Figure], *, taken_at: datetime, clock: Callable[[], datetime]) -> int:
-    """Bring figures into the ledger, again if a record has just changed; return how many it took.
+    """Apply figures, again if a record has just changed; return how many were applied.
 
-    `taken_at` is when they were asked for: OCI cannot have counted anything later. Where a feed
-    follows the list, a figure that may be older than the feed's last word is left alone: the feed
-    would not repeat it.
+    `taken_at` is when they were requested: OCI can't have counted anything later. If a feed follows
+    the list, a figure that may be older than the feed's last one is ignored, because the feed would
+    not repeat its own.
     """
     lag = timedelta(seconds=settings.COC_OCI_READ_LAG)
     applied = 0
@@ -51,16 +51,16 @@ def apply(figures: Sequence[Figure], *, taken_at: datetime, clock: Callable[[], 
 
 
 def _apart(feed: StockFeed | None, *, taken_at: datetime, lag: timedelta) -> timedelta:
-    """Return how long before `taken_at` a feed's figure may be and still be the newer one.
+    """Return how long before `taken_at` a feed's figure may be and still be newer.
 
-    OCI may have written the line of an export at any time until it was imported.
+    OCI may have written a line of an export at any time until its import.
     """
     if feed is None or not (feed.delta_token or feed.export_id):
         return timedelta(0)
     asked_at = feed.export_asked_at if feed.export_id else None
     if feed.imported_at is not None and taken_at < feed.imported_at + lag:
         asked_at = min(filter(None, (asked_at, feed.exported_at)), default=None)
-    # One microsecond more: the export's own figures bear the very moment.
+    # One microsecond more: the export's own figures have exactly this time.
     since = taken_at - asked_at + timedelta(microseconds=1) if asked_at else lag
     return max(lag, since)
 
@@ -72,10 +72,10 @@ def apply_feed(
     clock: Callable[[], datetime],
     are_new: bool = False,
 ) -> int:
-    """Bring the figures of a feed into the ledger; return how many it took.
+    """Apply the figures of a feed to the ledger; return how many were applied.
 
     `are_new`: most of these SKUs are not known yet. Raises LedgerChanged if records are too busy:
-    the feed must bring these figures once more.
+    the feed must deliver these figures again.
     """
     lag = timedelta(seconds=settings.COC_OCI_READ_LAG)
     for attempt in range(_FEED_TRIES):
@@ -95,9 +95,9 @@ def apply_feed(
 
 
 def sold_out_at_once(list_id: str, figures: Sequence[Figure]) -> int:
-    """Return how many SKUs had stock and have none now, if that must be a fault at OCI; else 0.
+    """Return how many SKUs lost all stock, if so many that OCI must be at fault; else 0.
 
-    It is if 9 of 10 SKUs with stock, and enough of them, lose all of it in one answer.
+    That is the case if 9 of 10 SKUs with stock, and enough of them, lose all of it in one answer.
     """
     gone = {figure.sku for figure in figures if figure.ato <= ZERO}
     if len(gone) < SUSPICIOUS:

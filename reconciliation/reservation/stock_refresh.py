@@ -1,6 +1,6 @@
-"""Figures from OCI into the ledger: asked for by get-availability, applied with the hold rule.
+"""Renew the ledger's figures by get-availability, applied with the hold rule.
 
-Probes of the connection are such calls, so that probing keeps the figures fresh.
+Connection probes are such calls, so probing keeps the figures fresh.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,15 +33,15 @@ logger = logging.getLogger(__name__)
 
 # OCI contract 2.2: SKUs times places of one get-availability call.
 CHUNK = 100
-# Figures of a list that a feed keeps up to date are not asked for more often than this.
+# Figures that a feed keeps up to date are not requested more often than this.
 ROUND = timedelta(seconds=10)
-# Asked for when there is nothing to refresh: any answer shows that OCI is there.
+# Requested if there is nothing to refresh: any answer shows that OCI is reachable.
 HARMLESS = "coc-probe"
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The next request: SKUs of one place, or a harmless one when nothing is known yet."""
+    """The next request: SKUs of one place, or a harmless one if no SKU is known yet."""
 
     place: Place
     list_id: str = ""
@@ -49,7 +50,7 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """What became of one call: `applied` records were renewed; `suspicious` figures were not."""
+    """The result of one call: `applied` records were renewed; `suspicious` figures were not."""
 
     applied: int = 0
     suspicious: bool = False
@@ -62,10 +63,10 @@ def fetch_figures(
     client: OciClient,
     read_timeout: float | None = None,
 ) -> list[Figure]:
-    """Return OCI's figures of SKUs of one list, asked for 100 at a time.
+    """Return OCI's figures of SKUs of one list, requested 100 at a time.
 
-    A SKU that we count and two answers of OCI for the list leave out has none to sell: ATO 0.
-    `read_timeout`, in seconds, replaces the client's for each call. Raises OciError.
+    A SKU that we count has ATO 0 if two of OCI's answers for the list leave it out. `read_timeout`,
+    in seconds, replaces the client's for each call. Raises OciError.
     """
     place = Place(PlaceKind(list_.list_type), list_.pk)
     return _fetch(place, list_.pk, sorted(set(skus)), client, read_timeout)
@@ -103,8 +104,8 @@ def refresh(
 ) -> int:
     """Renew the figures of `keys` in the ledger; return how many records have a new snapshot.
 
-    `read_timeout`, in seconds, replaces the client's for each call. Raises OciError; what was
-    applied before it stays applied.
+    `read_timeout`, in seconds, replaces the client's for each call. Raises OciError; figures
+    applied before the error stay.
     """
     applied = 0
     by_list = _by_list(keys)
@@ -120,13 +121,25 @@ def refresh(
     return applied
 
 
+def try_refresh(
+    *,
+    keys: Iterable[Key],
+    client: OciClient,
+    read_timeout: float | None,
+    clock: Callable[[], datetime],
+) -> None:
+    """Renew the figures like `refresh`; without an answer they follow with the next snapshot."""
+    with suppress(OciError):
+        refresh(keys=keys, client=client, read_timeout=read_timeout, clock=clock)
+
+
 def next_due(*, now: datetime, limit: int = CHUNK, skip: Collection[str] = ()) -> Due:
-    """Return up to `limit` SKUs of one list, whose figures need renewing most.
+    """Return up to `limit` SKUs of one list with the most urgent figures.
 
     First those with a hold that OCI answered longer than COC_OCI_READ_LAG ago: the new figure
-    counts it, and the hold goes. Then those of which a feed left it uncertain which figure is the
-    newest. Then the oldest figures, which goes round through all lists: what a feed lost is found
-    that way. Lists in `skip` are left out, and young figures that a feed keeps.
+    counts it, and the hold ends. Then those for which a feed left it uncertain which figure is the
+    newest. Then the oldest figures, which covers all lists in turn and finds changes that a feed
+    lost. Lists in `skip` are left out, and recent figures from a feed.
     """
     lag = timedelta(seconds=settings.COC_OCI_READ_LAG)
     young = now - max(lag, ROUND)
@@ -163,15 +176,15 @@ def next_due(*, now: datetime, limit: int = CHUNK, skip: Collection[str] = ()) -
 def _in_turn(young: Any) -> QuerySet[InventoryRecord]:
     """Return the records with a figure, the oldest first.
 
-    Without those since `young`, a moment or an expression, that a feed keeps: they would be asked
-    for again and again in a small shop, and be left alone.
+    Leaves out figures from a feed since `young` (a moment or an expression): in a small shop they
+    would be requested again and again.
     """
     kept = Q(snapshot_at__gt=young, inventory_list__feed__state=FeedState.FOLLOWING)
     known = InventoryRecord.objects.filter(snapshot_at__isnull=False).exclude(kept)
     return known.order_by("snapshot_at", "id")
 
 
-# Asked at each probe, and mostly no figure is more urgent than the oldest.
+# Runs at each probe, and usually no figure is more urgent than the oldest.
 _look = Look(
     lambda: {
         "answered": Hold.objects.filter(
@@ -201,7 +214,7 @@ def _due_in_turn(young: datetime) -> Due:
 
 
 def _harmless() -> Due:
-    """Return what can be asked for always; a place that OCI does not know is an answer as well."""
+    """Return a request that always works; an unknown place also gives an answer."""
     for list_id, list_type in _first_list():
         return Due(place=Place(PlaceKind(list_type), list_id))
     return Due(place=Place(PlaceKind.GROUP, HARMLESS))
@@ -214,7 +227,7 @@ def ask(
     read_timeout: float | None = None,
     clock: Callable[[], datetime] = timezone.now,
 ) -> Refreshed:
-    """Make one call and apply its figures, if the connection may be trusted and they can be.
+    """Make one call and apply its figures, if the connection and the figures can be trusted.
 
     Raises OciError.
     """
@@ -237,21 +250,21 @@ def ask(
         return Refreshed()
     if HeldFigures.objects.filter(pk=due.list_id).exists():
         HeldFigures.objects.filter(pk=due.list_id).delete()
-    # While OFFLINE one good answer proves little; while forced offline nobody wants the figures.
+    # While OFFLINE one good answer proves little; while forced offline no figures are needed.
     if not connection.may_call(connection.current()):
         return Refreshed()
     return Refreshed(applied=stock_figures.apply(figures, taken_at=taken_at, clock=clock))
 
 
 def hold_figures(due: Due, *, why: HeldFigures.Why, skus: int, now: datetime) -> None:
-    """Note that OCI's figures of a list cannot be right; an alert follows from it."""
+    """Note that OCI's figures of a list can't be right, which raises an alert."""
     HeldFigures.objects.get_or_create(
         pk=due.list_id, defaults={"why": why, "since": now, "skus": skus}
     )
 
 
 def is_known(due: Due) -> bool:
-    """Whether OCI had stock of these SKUs: a list that it no longer knows has vanished."""
+    """Whether OCI had stock of these SKUs, so that a missing list has vanished."""
     known = InventoryRecord.objects.filter(
         inventory_list=due.list_id, sku__in=due.skus, snapshot_ato__gt=ZERO
     )
@@ -274,7 +287,7 @@ def _fetch(
 
 @dataclass(frozen=True, slots=True)
 class _Questions:
-    """Questions for the counts of one list."""
+    """Requests for the counts of one list."""
 
     place: Place
     list_id: str
@@ -285,7 +298,7 @@ class _Questions:
         """Return one call's figures, and zero for SKUs that OCI no longer lists."""
         found = self._call(chunk)
         left_out = sorted(set(chunk) - set(found))
-        # An answer without anything about the place proves nothing about its SKUs.
+        # An answer with nothing about the place proves nothing about its SKUs.
         if not (found and left_out and self.list_id):
             return list(found.values())
         records = InventoryRecord.objects.filter(
@@ -304,10 +317,10 @@ class _Questions:
     def _unlisted(
         self, records: Sequence[InventoryRecord], found: Mapping[str, Figure]
     ) -> list[InventoryRecord]:
-        """Return the records that a second answer leaves out as well.
+        """Return the records that a second answer also leaves out.
 
-        An answer that lost a few lines must not sell a SKU out. The second question is another one,
-        and has one SKU in it that OCI has just listed: an answer without that one proves nothing.
+        An answer that lost a few lines must not sell a SKU out. The second request is different,
+        and includes one SKU that OCI has just listed: an answer without that one proves nothing.
         """
         if not records:
             return []

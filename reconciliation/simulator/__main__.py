@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serve until a signal comes; gives the exit code: 0, or 1 when it could not start."""
+    """Serve until a signal comes; return the exit code: 0, or 1 if it could not start."""
     try:
         stock = read_file(options.stock) if options.stock else StockFile()
     except StockRefused as error:
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
             "Choose others with --port and --control-port.\n"
         )
         return 1
-    # Before anybody is told where it is, who may end it at once.
+    # Before the address is printed, since a reader may end the process at once.
     end = _end_on_signals()
     if not options.quiet:
         _say(f"OCI simulator on http://{options.host}:{servers.api.number}")

@@ -12,11 +12,11 @@ _STEP = Decimal("0.001")
 
 
 class NotAnAmount(ValueError):
-    """A value that is no quantity in steps of 0.001 within the limits."""
+    """A value that is not a quantity in steps of 0.001 within the limits."""
 
 
 def thousandths(value: object, *, least: int = 0) -> int:
-    """Turn a JSON number into whole thousandths, exactly.
+    """Convert a JSON number to whole thousandths, exactly.
 
     ``least`` is in thousandths. Numbers with more than three places, text, true, false and anything
     above a thousand million units raise NotAnAmount.
@@ -35,12 +35,12 @@ def thousandths(value: object, *, least: int = 0) -> int:
 
 
 def number_of(amount: int) -> int | float:
-    """Give thousandths back as the JSON number that prints exactly as the decimal would."""
+    """Convert thousandths to a JSON number that prints exactly like the decimal."""
     return amount // 1000 if amount % 1000 == 0 else amount / 1000
 
 
 def read_json(raw: bytes) -> Any:
-    """Read strict JSON with decimals kept exact; raises ValueError for anything else."""
+    """Parse strict JSON with exact decimals; raises ValueError for anything else."""
     try:
         return json.loads(raw.decode("utf-8"), parse_float=Decimal, parse_constant=_no_constant)
     except RecursionError:
@@ -52,12 +52,12 @@ def _no_constant(name: str) -> object:
 
 
 def iso(moment: float) -> str:
-    """Write seconds since the epoch as an RFC 3339 time in UTC."""
+    """Format seconds since the epoch as an RFC 3339 time in UTC."""
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def epoch(text: object) -> float:
-    """Read an RFC 3339 time with its zone; raises ValueError otherwise."""
+    """Parse an RFC 3339 time with its zone; raises ValueError otherwise."""
     if not isinstance(text, str):
         raise ValueError("must be a date and time")
     moment = datetime.fromisoformat(text)

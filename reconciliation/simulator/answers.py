@@ -1,4 +1,4 @@
-"""Answers as they go over the wire."""
+"""HTTP answers of the simulator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _GATEWAY = "https://api.commercecloud.salesforce.com/documentation/error/v1/erro
 
 @dataclass(slots=True)
 class Answer:
-    """Status, headers and bytes; ``changed`` says that the call was carried out."""
+    """Status, headers and bytes; ``changed`` means that the call was carried out."""
 
     status: int
     body: bytes = b""
@@ -44,7 +44,7 @@ def oci_problem(refused: Refused, *, content_type: str = PROBLEM) -> Answer:
 
 
 def gateway_problem(status: int, slug: str, title: str, detail: str, **headers: str) -> Answer:
-    """An error of the gateway before OCI: plain problem details (contract 1.7)."""
+    """An error of the gateway in front of OCI: plain problem details (contract 1.7)."""
     body = {"type": _GATEWAY + slug, "title": title, "detail": detail}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return json_answer(status, body, content_type=PROBLEM, headers=named)

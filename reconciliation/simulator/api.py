@@ -1,4 +1,4 @@
-"""Every operation of the described API: from a request to an answer, faults aside."""
+"""Every operation of the described API: from a request to an answer, without faults."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ _IMPEX_WRITES = frozenset({"sfcc.inventory.impex-inventory.rw"})
 _GRAPHS = frozenset({"sfcc.inventory.impex-graphs", "sfcc.inventory.impex-graphs.rw"})
 _EVENTS = frozenset({"sfcc.inventory.impex-event-log"})
 _AVAILABILITY_READS = frozenset({"sfcc.inventory.availability", "sfcc.inventory.availability.rw"})
-# The scopes of which a token needs one, by operation; the rest writes stock.
+# A token needs one of these scopes, by operation; all other operations write stock.
 _SCOPES: dict[str, frozenset[str]] = {
     **dict.fromkeys(
         ("put", "patch", "transfers", "releases", "fulfillments"),
@@ -90,7 +90,7 @@ _SCOPES: dict[str, frozenset[str]] = {
     ),
     "export-graph": _GRAPHS,
     "export-events": _EVENTS,
-    # The kind of export decides: a scope for one kind reads that kind.
+    # The scopes depend on the kind of export.
     **dict.fromkeys(
         ("export-status", "export-file", "export-delete"), _IMPEX_READS | _GRAPHS | _EVENTS
     ),
@@ -109,8 +109,8 @@ class Call:
 
 
 def route(method: str, path: str) -> Call | None:
-    """Find the operation of a request; None when the API has none there."""
-    # Links are appended to an address with or without a slash.
+    """Find the operation of a request; None if the API has none at this path."""
+    # A base address may end in a slash, so the path may begin with two.
     path = "/" + path.partition("?")[0].lstrip("/")
     if path in TOKEN_PATHS:
         return Call("token", method, path, {}) if method == "POST" else None
@@ -140,7 +140,7 @@ class Api:
 
     @contextmanager
     def in_flight(self, call: Call) -> Iterator[bool]:
-        """Mark a document as being worked on; gives False if another call is working on it."""
+        """Mark a document as in progress; False if another call is working on it."""
         key = call.parts.get("document", "")
         if not key:
             yield True
@@ -195,7 +195,7 @@ class Api:
         return self._over_rate()
 
     def not_provisioned(self) -> Answer:
-        """403 for a tenant group that OCI does not serve this client."""
+        """403 for a tenant group that this client may not use."""
         text = "This client has no access to that tenant group"
         return oci_problem(Refused(403, "TenantNotProvisioned", text))
 

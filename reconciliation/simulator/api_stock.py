@@ -70,14 +70,14 @@ def _place(books: Books, kind: Kind, place: str, skus: list[str]) -> dict[str, A
 
 
 def delta_token(number: int, moment: float, scope: tuple[Kind, str] | None = None) -> str:
-    """A token that stands after the change with this number; without a scope, of all places."""
+    """A token for the position after this change; without a scope, for all places."""
     return base64.urlsafe_b64encode(json.dumps([number, moment, scope]).encode()).decode()
 
 
 def get_deltas(books: Books, raw: bytes) -> Answer:
     """POST get-deltas: changes since a token; 410 once the token is too old.
 
-    Like every read it lags ``readLagMs`` behind: a change is not told of before its figures are.
+    Like every read it lags ``readLagMs`` behind: a change appears only when its figures do.
     """
     number, moment, scope = _read_token(request_reader.body_object(raw).get("deltaToken"))
     with books.lock:
@@ -106,7 +106,7 @@ def get_deltas(books: Books, raw: bytes) -> Answer:
 
 
 def _changes_between(books: Books, number: int, seen: int) -> list[tuple[int, float, str]]:
-    """Changes after ``number`` up to ``seen``, oldest first; walks back from the newest."""
+    """Changes after ``number`` up to ``seen``, oldest first; reads backwards from the newest."""
     found = []
     for change in reversed(books.changes):
         if change[0] <= number:
@@ -117,14 +117,14 @@ def _changes_between(books: Books, number: int, seen: int) -> list[tuple[int, fl
 
 
 def _disturbed(books: Books, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The records to send: some lost, all doubled, by the settings."""
-    told = []
+    """The records to send: some lost, all doubled, depending on the settings."""
+    sent = []
     for record in records:
         books.deltas_told += 1
         if books.settings.loseDeltas and not books.deltas_told % books.settings.loseDeltas:
             continue
-        told += [record, record] if books.settings.repeatDeltas == "yes" else [record]
-    return told
+        sent += [record, record] if books.settings.repeatDeltas == "yes" else [record]
+    return sent
 
 
 def _delta_records(books: Books, sku: str, scope: tuple[Kind, str] | None) -> list[dict[str, Any]]:
@@ -153,7 +153,7 @@ def _read_token(value: object) -> tuple[int, float, tuple[Kind, str] | None]:
 
 
 def batch_update(books: Books, raw: bytes) -> Answer:
-    """POST batch-update: members left out stay; a pair named twice fails the second time."""
+    """POST batch-update: omitted members keep their value; a repeated pair fails."""
     records = request_reader.records(request_reader.body_object(raw))
     rows = []
     for record in records:
@@ -187,7 +187,7 @@ def batch_update(books: Books, raw: bytes) -> Answer:
 
 
 def put_record(books: Books, location: str, sku: str, raw: bytes) -> Answer:
-    """PUT a stock record: members left out fall back to zero."""
+    """PUT a stock record: omitted members become zero."""
     where, what = _address(location, sku)
     change = _stock_members(request_reader.body_object(raw))
     books.check_places([("location", where)])
@@ -196,7 +196,7 @@ def put_record(books: Books, location: str, sku: str, raw: bytes) -> Answer:
 
 
 def patch_record(books: Books, location: str, sku: str, raw: bytes) -> Answer:
-    """PATCH a stock record: only the members given."""
+    """PATCH a stock record: changes only the given members."""
     where, what = _address(location, sku)
     change = _stock_members(request_reader.body_object(raw))
     books.check_places([("location", where)])

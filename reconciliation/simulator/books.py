@@ -1,7 +1,7 @@
 """The books of the simulator: stock, promises and documents behind one lock.
 
-Nothing here knows of HTTP or of faults. Quantities are whole thousandths; the clock (seconds since
-the epoch) is handed in.
+This module knows nothing of HTTP or faults. Quantities are whole thousandths; callers pass the
+clock (seconds since the epoch).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Books:
         self.clear()
 
     def clear(self) -> None:
-        """Forget stock, places and documents."""
+        """Delete stock, places and documents."""
         with self.lock:
             self.graph = Graph((), {})
             self.skus: dict[str, SkuBook] = {}
@@ -39,7 +39,7 @@ class Books:
             self.outcomes: dict[tuple[str, str, str], tuple[object, str | None]] = {}
             self.changes: deque[tuple[int, float, str]] = deque(maxlen=DELTAS_KEPT)
             self.change_number = 0
-            # Delta tokens that were given out before this moment count no more.
+            # Delta tokens from before this moment are no longer valid.
             self.deltas_since = 0.0
             self.deltas_told = 0
             self._past: dict[str, deque[tuple[float, SkuBook]]] = {}
@@ -47,7 +47,7 @@ class Books:
             self._ticket = count()
 
     def forget_reservations(self) -> None:
-        """Drop every document and reserved count; stock and places stay."""
+        """Delete every document and reserved count; stock and places stay."""
         with self.lock:
             stock, graph = self.skus, self.graph
             self.clear()
@@ -58,14 +58,14 @@ class Books:
                 self.skus[sku] = SkuBook(book.records)
 
     def set_graph(self, locations: Iterable[str], groups: Mapping[str, Iterable[str]]) -> None:
-        """Replace the location graph; promises are distributed again on it."""
+        """Replace the location graph and redistribute the promises on it."""
         with self.lock:
             self.graph = Graph(locations, groups)
             for book in self.skus.values():
                 book.settle(self.graph)
 
     def edit(self, sku: str) -> SkuBook:
-        """The live book of a SKU, about to be changed: what it was is kept for lagging reads."""
+        """The live book of a SKU, to be changed; keeps its old state for lagging reads."""
         book = self.skus.get(sku)
         if book is None:
             book = self.skus[sku] = SkuBook()
@@ -81,12 +81,12 @@ class Books:
         return book
 
     def expire_deltas(self) -> None:
-        """Make every delta token given out so far an expired one."""
+        """Invalidate every delta token issued so far."""
         with self.lock:
             self.deltas_since = self.clock()
 
     def seen_number(self) -> int:
-        """The number of the last change that a reader sees, ``readLagMs`` ago."""
+        """The number of the last change visible to a reader, ``readLagMs`` ago."""
         seen_at = self.clock() - self.settings.readLagMs / 1000
         if not self.settings.readLagMs:
             return self.change_number
@@ -106,23 +106,14 @@ class Books:
     def check_places(self, places: Iterable[tuple[Kind, str]]) -> None:
         """Raise Refused (400) for the first place that is not in the graph."""
         for kind, place in places:
-            if kind == "group" and place not in self.graph.groups:
-                raise Refused(
-                    400,
-                    "GroupDoesNotExist",
-                    f"Group {place} is not in the location graph",
-                    group=place,
-                )
-            if kind == "location" and place not in self.graph.known_locations:
-                raise Refused(
-                    400,
-                    "LocationDoesNotExist",
-                    f"Location {place} is not in the location graph",
-                    location=place,
-                )
+            known = self.graph.groups if kind == "group" else self.graph.known_locations
+            if place not in known:
+                name = kind.capitalize()
+                words = f"{name} {place} is not in the location graph"
+                raise Refused(400, f"{name}DoesNotExist", words, **{kind: place})
 
     def put_document(self, reservation_id: str, request: Request) -> tuple[dict[str, Any], bool]:
-        """Hold a document's units; gives the 200 body and whether it was new.
+        """Hold a document's units; return the 200 body and whether it was new.
 
         Raises Refused 409 for an id that is taken (contract 1.7) and 400 for an unknown place, with
         nothing held.
@@ -206,7 +197,7 @@ class Books:
         return held
 
     def give_back(self, kind: Kind, place: str, sku: str, quantity: int) -> int:
-        """Take up to ``quantity`` off a place's holds; gives the units taken off."""
+        """Take up to ``quantity`` off a place's holds; return the units taken."""
         if not quantity:
             return 0
         book = self.edit(sku)
@@ -215,9 +206,9 @@ class Books:
         return book.give_back_at(place, quantity, self.graph)
 
     def cancel_document(self, reservation_id: str) -> int:
-        """Cancel a document; gives the status, 204 (counts are back) or 202 (they follow).
+        """Cancel a document; return the status, 204 (counts are back) or 202 (they follow).
 
-        Raises Refused 404, or 400 when ``unknownCancel`` says so, and 409 (contract 1.5).
+        Raises Refused 404, or 400 if ``unknownCancel`` says so, and 409 (contract 1.5).
         """
         with self.lock:
             self.sweep()
@@ -265,7 +256,7 @@ class Books:
                     self._return_counts(document)
 
     def figures(self, kind: Kind, place: str, sku: str) -> Figures | None:
-        """The counts of one SKU at one place as get-availability tells them, or None."""
+        """The counts of one SKU at one place in the form of get-availability, or None."""
         with self.lock:
             self.sweep()
             book = self.read(sku)
@@ -274,7 +265,7 @@ class Books:
             return book.location_figures(place, sku)
 
     def write_stock(self, place: str, sku: str, record: Record | None) -> None:
-        """Put (or with None remove) the stock record; what is held there stays held."""
+        """Write (with None: remove) the stock record; units held there stay held."""
         with self.lock:
             book = self.edit(sku)
             old = book.records.pop(place, None)
@@ -286,9 +277,9 @@ class Books:
     def sell(
         self, sku: str, quantity: int, place: str | None = None, *, force: bool = False
     ) -> int:
-        """Let another channel take free stock; gives the units that it got.
+        """Sell free stock through another channel; return the units sold.
 
-        Without a place every location is tried in order. ``force`` takes what is reserved as well.
+        Without a place every location is tried in order. ``force`` also takes reserved units.
         """
         with self.lock:
             self.sweep()
@@ -307,7 +298,7 @@ class Books:
             return sold
 
     def reserved(self) -> list[dict[str, object]]:
-        """Each place's holds of each SKU, by the counts."""
+        """Each place's holds of each SKU, according to the counts."""
         with self.lock:
             self.sweep()
             rows: list[dict[str, object]] = []

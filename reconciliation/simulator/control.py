@@ -1,4 +1,4 @@
-"""The control API under ``/_sim/``: for the demo, the tests and practice drills; loopback only."""
+"""The control API under ``/_sim/`` for the demo, the tests and practice drills; loopback only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PARTS = ("faults", "settings", "requests", "books")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A control request as it came; ``client`` is the address of the caller."""
+    """A control request; ``client`` is the caller's address."""
 
     method: str
     target: str
@@ -38,18 +38,18 @@ class Request:
 
     @property
     def query(self) -> dict[str, str]:
-        """Query parameters; the last of a name counts."""
+        """Query parameters; the last value of a name counts."""
         return {k: v[-1] for k, v in parse_qs(urlsplit(self.target).query).items()}
 
     @property
     def is_form(self) -> bool:
-        """Whether a browser form was sent, which gets a redirect for an answer."""
+        """Whether a browser form was sent, which is answered by a redirect."""
         kind = self.headers.get("Content-Type") or ""
         return kind.startswith("application/x-www-form-urlencoded")
 
 
 class ControlRefused(ValueError):
-    """A control request that cannot be done, with one sentence."""
+    """A control request that can't be carried out, with the reason in one sentence."""
 
 
 def answer(simulator: Simulator, request: Request) -> Answer:
@@ -65,12 +65,12 @@ def answer(simulator: Simulator, request: Request) -> Answer:
         return json_answer(404, {"error": "There is no such control."})
     errors = (ControlRefused, FaultRefused, SettingRefused, StockRefused)
     try:
-        told = action(simulator, _form(request) if request.is_form else _json(request))
+        result = action(simulator, _form(request) if request.is_form else _json(request))
     except errors as error:
         return _refused(request, str(error))
     except Refused as refused:
         return _refused(request, f"{refused.message}.")
-    return _see_page(simulator, request, told) if request.is_form else json_answer(200, told)
+    return _see_page(simulator, request, result) if request.is_form else json_answer(200, result)
 
 
 def _refused(request: Request, text: str) -> Answer:
@@ -79,12 +79,12 @@ def _refused(request: Request, text: str) -> Answer:
     return json_answer(400, {"error": text})
 
 
-def _see_page(simulator: Simulator, request: Request, told: Any) -> Answer:
+def _see_page(simulator: Simulator, request: Request, result: Any) -> Answer:
     done = "Done."
-    if "sold" in told:
-        done = f"{told['sold']} sold elsewhere."
+    if "sold" in result:
+        done = f"{result['sold']} sold elsewhere."
     where = f"/_sim/?done={quote(done)}"
-    # While the API port is closed only the control port can show the page.
+    # While the API port is closed, only the control port can show the page.
     if simulator.faults.refusing():
         host = urlsplit(f"//{request.headers.get('Host') or ''}").hostname or "127.0.0.1"
         shown = f"[{host}]" if ":" in host else host
@@ -93,7 +93,7 @@ def _see_page(simulator: Simulator, request: Request, told: Any) -> Answer:
 
 
 def _is_local(request: Request) -> bool:
-    """Loopback address, loopback Host, and no page of another host behind the call."""
+    """Loopback address and Host, and no request from another host's page."""
     hosts = [request.client, urlsplit(f"//{request.headers.get('Host') or ''}").hostname]
     origin = request.headers.get("Origin")
     if origin is not None:
@@ -120,7 +120,7 @@ def _json(request: Request) -> Any:
 
 
 def _form(request: Request) -> Any:
-    """Form fields as JSON values: numbers where they look like numbers, empty ones left out."""
+    """Form fields as JSON values: numeric text becomes a number, empty fields are left out."""
     fields = parse_qs(request.raw.decode("utf-8", "replace"))
     return {name: page.form_value(name, values[-1]) for name, values in fields.items()}
 

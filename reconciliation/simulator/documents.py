@@ -36,7 +36,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The body of PUT reservation-documents, read and checked (OCI contract 1.3)."""
+    """The body of PUT reservation-documents, parsed and checked (OCI contract 1.3)."""
 
     asks: tuple[Ask, ...]
     external_ref: str = ""
@@ -68,7 +68,7 @@ class Line:
 
 @dataclass(slots=True)
 class Document:
-    """One stored document; ``answer`` is the 200 body that its first call got."""
+    """One stored document; ``answer`` is the 200 body of its first call."""
 
     reservation_id: str
     request: Request
@@ -109,10 +109,10 @@ class Store:
         sku: str,
         quantity: int,
     ) -> None:
-        """Let the open documents of an order follow quantity that was moved or taken by record.
+        """Apply quantity moved or taken by record to the open documents of an order.
 
-        The record calls act on counts and name no document (contract 1.6). Following the external
-        reference keeps a later cancel from giving back what the order no longer holds there.
+        The record calls act on counts and name no document (contract 1.6). Matching by external
+        reference keeps a later cancel from returning units that the order no longer holds there.
         """
         for document in self.by_reference.get(reference, []) if reference else []:
             if document.state != "OPEN":
@@ -136,7 +136,7 @@ def answer_of(
     now: float,
     expires: float | None,
 ) -> dict[str, Any]:
-    """Write the 200 body of PUT (OCI contract 1.4): details are what is held, nothing else."""
+    """The 200 body of PUT (OCI contract 1.4): its details list only the held units."""
     short_everywhere = not any(held.values())
     refused = not request.allow_partial and any(held[ask] < ask.quantity for ask in request.asks)
     body: dict[str, Any] = {

@@ -16,7 +16,7 @@ from .api_stock import delta_token
 from .books import Books
 from .documents import Document, Kind, Refused
 
-# How long a file may be downloaded, in seconds.
+# How long a file can be downloaded, in seconds.
 LINK_SECONDS = 3600
 _MEMBERS: dict[str, Kind] = {"groups": "group", "locations": "location"}
 
@@ -31,7 +31,7 @@ class Export:
     due: float
     fails: bool
     truncated: bool
-    # Writes the lines of what is no stock.
+    # writes the lines of exports other than stock
     write: Callable[[], list[dict[str, Any]]] | None = None
     ended: float = 0.0
     lines: int = 0
@@ -39,7 +39,7 @@ class Export:
 
 
 class Exports:
-    """Every export that was started; not forgotten before the process ends."""
+    """Every export that was started; kept until the process ends."""
 
     def __init__(self, books: Books) -> None:
         self._books = books
@@ -60,7 +60,7 @@ class Exports:
         return self._started(path, kind, places, None)
 
     def start_documents(self, path: str, raw: bytes) -> Answer:
-        """POST reservations/exports: the documents that are open, or closed, of a span of time."""
+        """POST reservations/exports: the documents that are open, or closed, in a period."""
         body = request_reader.body_object(raw)
         if body.get("status") not in ("open", "closed"):
             raise request_reader.refuse(
@@ -77,7 +77,7 @@ class Exports:
         return self.start_lines(path, lambda: self._documents(is_open, since, until))
 
     def start_graph(self, path: str) -> Answer:
-        """POST location-graph exports: the locations, and the groups with theirs, in one line."""
+        """POST location-graph exports: all locations, and all groups with theirs, in one line."""
         graph = self._books.graph
         groups = [{"id": name, "locations": list(own)} for name, own in graph.groups.items()]
         line = {"locations": sorted(graph.known_locations), "groups": groups}
@@ -98,11 +98,11 @@ class Exports:
         return self.start_lines(path, lambda: self._events(sku, *span))
 
     def start_lines(self, path: str, write: Callable[[], list[dict[str, Any]]]) -> Answer:
-        """Start an export whose lines ``write`` gives once it is due."""
+        """Start an export; ``write`` produces its lines once it is due."""
         return self._started(path, "group", [], write)
 
     def delete(self, export_id: str) -> Answer:
-        """DELETE an export: 204, or 404 for one that is not there."""
+        """DELETE an export: 204, or 404 if there is none."""
         if self._exports.pop(export_id, None) is None:
             raise Refused(404, "EntityNotFound", "There is no such export")
         return Answer(204, changed=True)
@@ -129,7 +129,7 @@ class Exports:
         return json_answer(200, {"exportId": export_id, "exportStatusLink": link}, changed=True)
 
     def status(self, path: str, export_id: str) -> Answer:
-        """GET status: where an export is, and once it is done how to check the file."""
+        """GET status: the state of an export, and once it is done, how to check the file."""
         export = self._ready(export_id)
         body: dict[str, Any] = {"id": export_id, "status": self._status(export)}
         if body["status"] == "COMPLETED":
@@ -152,7 +152,7 @@ class Exports:
         return json_answer(200, body)
 
     def content(self, export_id: str) -> Answer:
-        """GET file-content: the lines of the file; 409 before it is done, 410 after its time."""
+        """GET file-content: the lines of the file; 409 before it is done, 410 after it expires."""
         export = self._ready(export_id)
         if self._status(export) != "COMPLETED":
             raise Refused(409, "ExportInProcess", "The export is not done")
@@ -176,7 +176,7 @@ class Exports:
         return export
 
     def _write(self, export: Export) -> None:
-        """Write the file as a reader sees the books now, with the token that goes on from there."""
+        """Write the file as a reader sees the books now, with the token to continue from."""
         self._books.sweep()
         if export.write is None:
             lines = self._stock(export)
@@ -184,7 +184,7 @@ class Exports:
             lines = export.write()
             export.lines = len(lines)
         texts = [json.dumps(line, separators=(",", ":")) + "\n" for line in lines]
-        # A file that lost its end and looks whole all the same: its hash is that of the rest.
+        # A truncated file that still looks complete: its hash is that of the rest.
         kept = texts[: len(texts) // 2] if export.truncated else texts
         export.content = "".join(kept).encode()
 

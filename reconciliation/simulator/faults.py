@@ -1,4 +1,4 @@
-"""Faults on request: which are active, and which one a request meets."""
+"""Faults on request: which are active, and which one applies to a request."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _ALL = frozenset(OPERATIONS)
 _NO_TOKEN = _ALL - {"token"}
 _LYING = frozenset({"put", "availability"})
 
-# Each mode, with the operations it meets when the caller names none.
+# Each mode, with the operations it affects by default.
 MODES: dict[str, frozenset[str]] = {
     "none": frozenset(),
     "down": _ALL,
@@ -79,12 +79,12 @@ _NAMES = {*_WHOLE, "mode", "seconds", "probability", "operations", "style", "com
 
 
 class FaultRefused(ValueError):
-    """A fault that makes no sense, with the reason."""
+    """An invalid fault, with the reason."""
 
 
 @dataclass(slots=True, eq=False)
 class Rule:
-    """One active fault. ``seen`` counts the requests it could have met."""
+    """One active fault. ``seen`` counts the requests it could have affected."""
 
     mode: str
     operations: frozenset[str]
@@ -114,7 +114,7 @@ class Rule:
 
 
 def parse_rule(raw: object, *, now: float) -> Rule:
-    """Read one fault of the control API; raises FaultRefused with one clear sentence."""
+    """Parse one fault of the control API; raises FaultRefused with the reason in one sentence."""
     if not isinstance(raw, dict):
         raise FaultRefused("Send a JSON object with a mode.")
     strange = sorted(str(name) for name in raw if name not in _NAMES)
@@ -202,24 +202,24 @@ def _when(value: object) -> str:
 
 
 class Faults:
-    """The active rules. Replaced as a whole, so that a waiting request sees that its own ended."""
+    """The active rules, replaced as a whole: a waiting request notices the end of its own rule."""
 
     def __init__(self, *, clock: Callable[[], float], seed: int = 0) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        # Repeatable choices are the point; nothing secret depends on them.
+        # Repeatable choices are intended; nothing secret depends on them.
         self._random = random.Random(seed)  # noqa: S311
         self._rules: tuple[Rule, ...] = ()
 
     def replace(self, raw: object) -> None:
-        """Replace all rules by these; raises FaultRefused and changes nothing when one is wrong."""
+        """Replace all rules by these; raises FaultRefused and changes nothing if one is invalid."""
         items = raw if isinstance(raw, list) else [raw]
         rules = [parse_rule(item, now=self._clock()) for item in items]
         with self._lock:
             self._rules = tuple(rule for rule in rules if rule.mode != "none")
 
     def meet(self, operation: str) -> list[tuple[str, Rule]]:
-        """The faults this request meets, in order: (what to do, the rule)."""
+        """The faults that apply to this request, in order: (effect, rule)."""
         now = self._clock()
         met = []
         with self._lock:
@@ -234,7 +234,7 @@ class Faults:
         return met
 
     def still_active(self, rule: Rule) -> bool:
-        """Whether a rule met earlier still acts."""
+        """Whether an earlier rule still acts."""
         return rule in self._rules and rule.acting_mode(self._clock()) != "none"
 
     def refusing(self) -> bool:

@@ -1,6 +1,6 @@
 """Imports of stock and of product segmentation over HTTP (OCI contract 2.5).
 
-Submitted, uploaded as a form with one file, then done: nothing is waited for.
+Submitted, uploaded as a form with one file, then done at once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BOUNDARY = re.compile(r'multipart/form-data;.*boundary="?([^";]+)"?', re.IGNORE
 
 @dataclass(slots=True)
 class Import:
-    """One import; ``failures`` are the records that failed, as the result file has them."""
+    """One import; ``failures`` are the failed records as in the result file."""
 
     subject: str
     started: float
@@ -38,12 +38,12 @@ class Import:
 
     @property
     def status(self) -> str:
-        """Where it is, in the words of the API."""
+        """Its state, in the API's words."""
         return "COMPLETED" if self.ended else "STAGING"
 
 
 class Imports:
-    """Every import that was started, and what was imported of product segmentation."""
+    """Every import that was started, and the imported product segmentation."""
 
     def __init__(self, books: Books) -> None:
         self._books = books
@@ -51,7 +51,7 @@ class Imports:
         self._segmentation: list[dict[str, Any]] = []
 
     def start(self, path: str, subject: str, raw: bytes) -> Answer:
-        """POST imports: the links to upload to and to ask after; a body may be left out."""
+        """POST imports: the links for the upload and the status; the body is optional."""
         body = request_reader.body_object(raw) if raw.strip() else {}
         minutes = body.get("linkDuration", 60)
         if type(minutes) is not int or minutes < 1:
@@ -68,7 +68,7 @@ class Imports:
         return json_answer(200, links, changed=True)
 
     def upload(self, import_id: str, content_type: str, raw: bytes) -> Answer:
-        """POST to the upload link: a form with one file of JSON lines, as it is or in gzip."""
+        """POST to the upload link: a form with one file of JSON lines, plain or gzipped."""
         found = self._found(import_id)
         for line in _file_of(content_type, raw).splitlines():
             if line.strip():
@@ -89,7 +89,7 @@ class Imports:
         return json_answer(200, {"imports": rows})
 
     def status(self, path: str, import_id: str) -> Answer:
-        """GET status: where an import is, and where its results are once it is done."""
+        """GET status: the state of an import, and the link to its results once it is done."""
         found = self._found(import_id)
         body: dict[str, Any] = {"id": import_id, "status": found.status}
         if found.ended:
@@ -103,7 +103,7 @@ class Imports:
         return json_answer(200, body)
 
     def result(self, import_id: str) -> Answer:
-        """GET file-content: how it ended, then a line for each record that failed."""
+        """GET file-content: the overall result, then a line for each failed record."""
         found = self._found(import_id)
         if not found.ended:
             raise Refused(409, "ImportInProcess", "The import is not done")
@@ -116,13 +116,13 @@ class Imports:
         return Answer(200, text.encode(), "application/json")
 
     def delete(self, import_id: str) -> Answer:
-        """DELETE an import, whatever it is of."""
+        """DELETE an import of any kind."""
         self._found(import_id)
         del self._imports[import_id]
         return Answer(204, changed=True)
 
     def segmentation(self) -> list[dict[str, Any]]:
-        """The lines of product segmentation that were imported; their layout is not published."""
+        """The imported lines of product segmentation, which has no published layout."""
         return list(self._segmentation)
 
     def _found(self, import_id: str) -> Import:
@@ -132,7 +132,7 @@ class Imports:
         return found
 
     def _record(self, subject: str, line: bytes) -> dict[str, Any] | None:
-        """Carry one line out; gives the line of the result file if it failed."""
+        """Process one line; return its line in the result file if it failed."""
         body: dict[str, Any] = {}
         try:
             body = request_reader.body_object(line)
@@ -166,7 +166,7 @@ class Imports:
 
 
 def _file_of(content_type: str, raw: bytes) -> bytes:
-    """The file of a form, unpacked."""
+    """The uncompressed file in a form."""
     match = _BOUNDARY.search(content_type)
     if match is None:
         raise request_reader.refuse("Send a form (multipart/form-data) with one file")

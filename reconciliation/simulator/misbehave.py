@@ -22,7 +22,7 @@ TICK = 0.02
 
 @dataclass(slots=True)
 class Outcome:
-    """An answer (None when there is none) and the way it leaves.
+    """An answer (None if there is none) and how it is sent.
 
     ``pause`` waits: between the bytes of a drip, or for the end of a hang.
     """
@@ -57,7 +57,7 @@ class Work:
         return Outcome(answer, fault=fault, committed=answer.changed)
 
     def wait(self, rule: Rule, seconds: float | None, *, even_if_gone: bool = False) -> None:
-        """Wait (with None: without end) while the fault is on and a client waits for the answer."""
+        """Wait (None: without limit) while the fault is on and a client waits for the answer."""
         end = None if seconds is None else time.monotonic() + seconds
         simulator = self.simulator
         while simulator.faults.still_active(rule) and not simulator.stopping.is_set():
@@ -75,7 +75,7 @@ def handle(
     *,
     client_gone: Callable[[], bool],
 ) -> Outcome:
-    """Carry a call out under the faults that are on now."""
+    """Carry a call out under the active faults."""
     met = simulator.faults.meet(call.operation)
     slow = [rule for mode, rule in met if mode == "slow"]
     hard = next(((mode, rule) for mode, rule in met if mode != "slow"), None)
@@ -83,7 +83,7 @@ def handle(
         work = Work(simulator, call, headers, raw, mine, client_gone)
         if not mine and hard is None:
             return work.carry_out()
-        # A slow service carries the call out in the end, even if the caller has given up.
+        # A slow service still carries the call out after the caller has given up.
         for rule in (rule for rule in slow if rule.when == "before"):
             work.wait(rule, rule.delay_ms / 1000, even_if_gone=True)
         outcome = _under(work, *hard) if hard else work.carry_out("slow" if slow else "")
@@ -132,7 +132,7 @@ def _instead(simulator: Simulator, mode: str, rule: Rule) -> Answer:
 
 
 def _bent(answer: Answer | None, mode: str, style: str) -> Answer | None:
-    """Twist a good JSON answer; anything else stays as it is."""
+    """Corrupt a good JSON answer; anything else stays unchanged."""
     if answer is None or answer.status != 200:
         return answer
     body = json.loads(answer.body)
@@ -151,7 +151,7 @@ def _bent(answer: Answer | None, mode: str, style: str) -> Answer | None:
 
 
 def _emptied(body: dict[str, Any], style: str) -> dict[str, Any]:
-    """Leave out what makes an answer one: a part of it, or all."""
+    """Leave out some or all of the essential members of an answer."""
     none: dict[str, Any] = {name: [] for name in ("groups", "locations") if name in body}
     match style:
         case "object":

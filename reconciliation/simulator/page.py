@@ -1,4 +1,4 @@
-"""The control page: the fault switch, the stock and the requests. Works without script."""
+"""The control page: the fault switch, the stock and the requests. Works without scripts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .simulator import Simulator
 SKUS_SHOWN = 25
 REQUESTS_SHOWN = 50
 
-# Name, what it does, and the fault that the button sends.
+# Name, effect, and the fault that the button sends.
 SWITCHES: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("Online", "answers as it should", {"mode": "none"}),
     ("Down", "every connection is reset", {"mode": "down"}),
@@ -56,7 +56,7 @@ _DECIMAL = frozenset({"seconds", "probability", "quantity", "onHand", "safetySto
 
 
 def form_value(name: str, text: str) -> Any:
-    """A form field as the JSON value that the control API expects; odd input stays text."""
+    """A form field as the JSON value that the control API expects; invalid input stays text."""
     text = text.strip()
     if name in _WHOLE and text.isascii() and text.isdigit() and len(text) < 12:
         return int(text)
@@ -71,7 +71,7 @@ def form_value(name: str, text: str) -> Any:
 
 
 def stock_rows(simulator: Simulator, skus: list[str]) -> list[dict[str, Any]]:
-    """Live figures (no read lag) of the SKUs that are known, by location and by group."""
+    """Live figures (no read lag) of known SKUs, by location and by group."""
     books = simulator.books
     rows = []
     with books.lock:
@@ -127,13 +127,13 @@ def _state(simulator: Simulator) -> str:
     rules = simulator.faults.as_list()
     names = [_NAMES.get(rule["mode"], rule["mode"].capitalize()) for rule in rules]
     title = " and ".join(names) or "Online"
-    told = " ".join(_rule_text(rule) for rule in rules) or "It answers as it should."
-    # Only the name of the state is announced; the details may count seconds down.
+    text = " ".join(_rule_text(rule) for rule in rules) or "It answers as it should."
+    # Screen readers announce only the state's name, because the details may count down seconds.
     return (
         '<section aria-labelledby="h-state"><h2 id="h-state">Now</h2><div aria-live="polite">'
         f'<div id="state" data-live class="banner {"bad" if rules else "good"}">'
         f'<p class="state">{escape(title)}</p></div></div>'
-        f'<p id="state-told" data-live>{escape(told)}</p></section>'
+        f'<p id="state-told" data-live>{escape(text)}</p></section>'
     )
 
 
@@ -157,8 +157,8 @@ def _switches(simulator: Simulator) -> str:
         '<form method="post" action="/_sim/fault">'
         + "".join(f'<input type="hidden" name="{k}" value="{v}">' for k, v in fault.items())
         + f'<button id="switch-{fault["mode"]}" aria-pressed="{_bool(fault["mode"] in active)}" '
-        f'title="{escape(told)}">{escape(name)}</button></form>'
-        for name, told, fault in SWITCHES
+        f'title="{escape(text)}">{escape(name)}</button></form>'
+        for name, text, fault in SWITCHES
     )
     options = "".join(f"<option>{mode}</option>" for mode in MODES)
     fields = "".join(
@@ -304,7 +304,7 @@ def _field(
 
 
 def _short(path: str) -> str:
-    """A path without the part that is the same for every call."""
+    """A path without the prefix common to all calls."""
     return path.rpartition("/organizations/")[2].partition("/")[2] or path
 
 

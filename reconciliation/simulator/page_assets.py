@@ -1,4 +1,4 @@
-"""Style and script of the control page; inline, so that the page needs nothing else."""
+"""Style and script of the control page; inline, so the page loads nothing else."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Move:
 
 
 def transfer(books: Books, moves: Sequence[Move], *, atomic: bool) -> list[tuple[Move, str]]:
-    """Move reserved quantity between places; gives the records that failed, with a code each."""
+    """Move reserved quantity between places; return the failed records with a code each."""
     with books.lock:
         books.sweep()
         if not atomic:
@@ -56,9 +56,9 @@ def release(books: Books, moves: Sequence[Move]) -> list[tuple[Move, str]]:
 
 
 def fulfill(books: Books, moves: Sequence[Move]) -> list[tuple[Move, str]]:
-    """Ship reserved quantity: reserved and on hand go down together.
+    """Ship reserved quantity: reserved and on hand decrease together.
 
-    Raises Refused 409 before anything is done when an id was used for something else.
+    Raises Refused 409 before any change if an id was used for something else.
     """
     with books.lock:
         books.sweep()
@@ -103,7 +103,7 @@ def _transfer_one(books: Books, move: Move) -> str | None:
     if move.sku not in books.skus:
         return "EntityNotFound"
     book = books.edit(move.sku)
-    # Tried on a copy first, so that a refusal leaves every count as it was.
+    # Tried on a copy first, so that a refusal changes no count.
     code = _move_counts(books, book.copy(), move)
     if code is None:
         _move_counts(books, book, move)
@@ -112,7 +112,7 @@ def _transfer_one(books: Books, move: Move) -> str | None:
 
 
 def _move_counts(books: Books, book: SkuBook, move: Move) -> str | None:
-    """Do one transfer on a book; gives an error code, or None when it went through."""
+    """Apply one transfer to a book; return an error code, or None on success."""
     if move.target is None:
         return "EntityNotFound"
     (kind, place), (target_kind, target_place) = move.source, move.target
@@ -171,7 +171,7 @@ def _fulfill_one(books: Books, move: Move) -> str | None:
     stale = bool(move.when and record.effective and epoch(move.when) < epoch(record.effective))
     if record.reserved < move.quantity or (not stale and record.on_hand < move.quantity):
         return "InsufficientQuantity"
-    # Counted before the last full count of the shelf: that count already knows (contract 1.6).
+    # Shipped before the shelf's last full count, which already includes it (contract 1.6).
     if not stale:
         record.on_hand -= move.quantity
     book.give_back_at(move.source[1], move.quantity, books.graph)

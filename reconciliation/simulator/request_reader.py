@@ -1,4 +1,4 @@
-"""Reading request bodies (OCI contract 1.3, 1.6, 2); whatever is wrong is a Refused 400."""
+"""Parse request bodies (OCI contract 1.3, 1.6, 2); every fault is a Refused 400."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def body_object(raw: bytes) -> dict[str, Any]:
 
 
 def text(value: object, pattern: re.Pattern[str], parameter: str) -> str:
-    """A string that fits a pattern as a whole."""
+    """A string that matches a pattern completely."""
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise refuse(f"{parameter} is missing or not allowed", parameter, "InvalidRequestParameter")
     return value
@@ -65,7 +65,7 @@ def flag(body: dict[str, Any], name: str, default: bool) -> bool:
 
 
 def moment(value: object, parameter: str) -> str | None:
-    """An optional RFC 3339 time, kept as it was written."""
+    """An optional RFC 3339 time, kept as written."""
     if value is None:
         return None
     try:

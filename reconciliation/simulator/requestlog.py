@@ -14,7 +14,7 @@ KEPT = 100_000
 
 
 class RequestLog:
-    """Thread-safe; numbers go on over a reset so that ``since`` stays meaningful."""
+    """Thread-safe; numbers continue after a reset so that ``since`` stays meaningful."""
 
     def __init__(self, *, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -35,7 +35,7 @@ class RequestLog:
         fault: str,
         dropped: bool,
     ) -> None:
-        """Note one request; status 0 means that no status was sent."""
+        """Log one request; status 0 means that no status was sent."""
         with self._lock:
             self._number += 1
             self._entries.append(

@@ -32,7 +32,7 @@ class _Server(http.server.ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 256
     allow_reuse_address = True
-    # Asked for a connection only when one is there.
+    # Called only when a connection is waiting.
     timeout = 0
 
     def __init__(self, sock: socket.socket, simulator: Simulator) -> None:
@@ -45,7 +45,7 @@ class _Server(http.server.ThreadingHTTPServer):
         self._stop, self._stopper = socket.socketpair()
 
     def run(self) -> None:
-        """Accept connections until `end`. Costs nothing while there are none."""
+        """Accept connections until `end`. Uses no CPU while there are none."""
         with selectors.DefaultSelector() as selector:
             selector.register(self.socket, selectors.EVENT_READ)
             selector.register(self._stop, selectors.EVENT_READ)
@@ -53,7 +53,7 @@ class _Server(http.server.ThreadingHTTPServer):
                 self.handle_request()
 
     def end(self) -> None:
-        """Let `run` return at once."""
+        """Make `run` return at once."""
         self._stopper.close()
 
     def close_sockets(self) -> None:
@@ -77,7 +77,7 @@ class _Server(http.server.ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
     def break_connections(self, keep: socket.socket | None) -> None:
-        """Cut every open connection but one."""
+        """Cut all open connections but one."""
         with self.guard:
             others = [sock for sock in self.connections if sock is not keep]
         for sock in others:
@@ -86,7 +86,7 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 class Port:
-    """One port that can stop listening, so that connects are refused, and start again."""
+    """One port that can stop listening, so that connections are refused, and start again."""
 
     def __init__(self, host: str, port: int, simulator: Simulator) -> None:
         self._simulator = simulator
@@ -102,7 +102,7 @@ class Port:
         return self._server is not None
 
     def open(self) -> None:
-        """Listen; does nothing when the port listens already."""
+        """Listen; does nothing if the port already listens."""
         with self._lock:
             if self._server is not None:
                 return
@@ -115,7 +115,7 @@ class Port:
             self._server = server
 
     def close(self, keep: socket.socket | None = None) -> None:
-        """Stop listening and cut the connections, but keep the port for ourselves."""
+        """Stop listening and cut the connections, but keep the port reserved."""
         with self._lock:
             server, thread = self._server, self._thread
             if server is None or thread is None:
@@ -124,7 +124,7 @@ class Port:
             thread.join()
             server.close_sockets()
             self._server = None
-            # Bound and not listening: nobody else gets the port, and connects are refused.
+            # Bound but not listening: no other process gets the port, and connections are refused.
             self._spare = _bound(self.host, self.number, patience=5)
             server.break_connections(keep)
 
@@ -155,7 +155,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     connection: socket.socket
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Keep quiet: the request log is the record."""
+        """Log nothing: the request log is the record."""
 
     def _serve(self) -> None:
         is_control = self.path == "/_sim" or self.path.startswith(("/_sim/", "/_sim?"))
@@ -211,7 +211,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self._send(json_answer(status, {"type": "about:blank", "title": text}))
 
     def _note(self, operation: str, outcome: Outcome) -> None:
-        # Logged before it leaves, so that a caller who has the answer finds it in the log.
+        # Logged before it is sent, so a caller that has the answer finds it in the log.
         path = self.path.partition("?")[0]
         self.server.simulator.log.add(
             method=self.command,
@@ -243,7 +243,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(bytes([byte]))
                 outcome.pause()
         if outcome.delivery == "reset":
-            # The plain close of the server shuts the connection down politely first.
+            # The server's normal close shuts the connection down cleanly first.
             self.connection.close()
 
     def _head(self, answer: Answer) -> bytes:
@@ -295,7 +295,7 @@ class Servers:
         self.api.open()
 
     def keep_in_line(self, keep: socket.socket | None = None) -> None:
-        """Close or open the API port by the faults; ``keep`` is not cut."""
+        """Close or open the API port according to the faults; ``keep`` is not cut."""
         with self._lock:
             if self.simulator.faults.refusing():
                 self.api.close(keep)

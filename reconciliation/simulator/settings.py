@@ -1,4 +1,4 @@
-"""What can be changed while the simulator runs."""
+"""Settings that can change while the simulator runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _RANGES = {
 
 
 class SettingRefused(ValueError):
-    """A setting that does not exist, or a value that it does not take."""
+    """An unknown setting, or an invalid value."""
 
 
 @dataclass(slots=True)
@@ -36,10 +36,10 @@ class Settings:
     """Names are those of the control API.
 
     Times are milliseconds, except ``tokenExpiresIn`` (seconds). A ``rateLimitPerMinute`` of 0 means
-    that there is no limit. ``loseDeltas`` n leaves out every n-th record of get-deltas for good.
-    ``documentsFollow`` says whether documents follow units that are moved, released or shipped
-    without naming them: OCI's own description says that a release does not touch its document, so
-    with "no" a later cancel returns the same units again (OCI contract 1.6).
+    no limit. ``loseDeltas`` n drops every n-th record of get-deltas for good. ``documentsFollow``:
+    whether documents change when units are moved, released or shipped without naming them. OCI's
+    own description says that a release does not change its document, so with "no" a later cancel
+    returns the same units again (OCI contract 1.6).
     """
 
     partialStyle: str = "silent"
@@ -60,7 +60,7 @@ class Settings:
     documentsFollow: str = "yes"
 
     def change(self, changes: object) -> None:
-        """Take over a JSON object of settings, all or none; raises SettingRefused."""
+        """Apply a JSON object of settings, all or none; raises SettingRefused."""
         if not isinstance(changes, dict):
             raise SettingRefused("Send a JSON object of settings.")
         checked = {name: _checked(name, value) for name, value in changes.items()}

@@ -1,4 +1,4 @@
-"""All parts of one simulator, put together."""
+"""All parts of one simulator, combined."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Simulator:
             settings=self.settings,
             tenant_group_id=tenant_group_id,
         )
-        # Set by the server: brings the port in line with the faults, and says where it is.
+        # Set by the server: applies the faults to the port, and returns its address.
         self.listening_changed: Callable[[Any], None] = lambda keep: None
         self.is_listening: Callable[[], bool] = lambda: True
         self.api_port = 0
@@ -53,7 +53,7 @@ class Simulator:
         stock.fill(self.books)
 
     def reset(self, what: list[str]) -> None:
-        """Put the named parts back to how they were at the start."""
+        """Restore the named parts to their state at the start."""
         if "faults" in what:
             self.faults.replace([])
         if "settings" in what:

@@ -1,7 +1,7 @@
 """The arithmetic of one SKU over locations and groups (OCI contract 1.10), in whole thousandths.
 
-A group promise is laid on the locations of the group, the least shared first. What one group has
-laid on a shared location is what the other groups see as ``sharedGroupReserved``.
+A group promise is assigned to locations of the group, the least shared first. Other groups see
+units that one group assigned to a shared location as ``sharedGroupReserved``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Figures = dict[str, object]
 
 @dataclass(slots=True)
 class Record:
-    """Stock of one SKU at one location; ``reserved`` counts what is held at the location itself."""
+    """Stock of one SKU at one location; ``reserved`` counts units held at the location itself."""
 
     on_hand: int = 0
     safety: int = 0
@@ -26,12 +26,12 @@ class Record:
 
     @property
     def to_fulfill(self) -> int:
-        """What could be shipped now, before any group promise."""
+        """Units that could be shipped now, before any group promise."""
         return max(0, self.on_hand - self.reserved - self.safety)
 
     @property
     def to_order(self) -> int:
-        """What could be promised, before any group promise."""
+        """Units that could be promised, before any group promise."""
         coming = sum(quantity for quantity, _ in self.futures)
         return max(0, self.on_hand + coming - self.reserved - self.safety)
 
@@ -56,15 +56,15 @@ class Graph:
 
 @dataclass(slots=True)
 class SkuBook:
-    """Everything known of one SKU. Not thread-safe: Books holds the lock."""
+    """All data about one SKU. Not thread-safe: Books holds the lock."""
 
     records: dict[str, Record] = field(default_factory=dict)
     laid: dict[str, dict[str, int]] = field(default_factory=dict)
-    # Promises that lost their stock (it was sold or removed under them).
+    # Promises that lost their stock, because it was sold or removed.
     uncovered: dict[str, int] = field(default_factory=dict)
 
     def copy(self) -> SkuBook:
-        """An independent copy, for answers that lag behind."""
+        """An independent copy, for lagging answers."""
         return SkuBook(
             {place: replace(record) for place, record in self.records.items()},
             {group: dict(parts) for group, parts in self.laid.items()},
@@ -72,20 +72,20 @@ class SkuBook:
         )
 
     def promised(self, group: str) -> int:
-        """Everything held for the group itself, wherever it lies."""
+        """All units held for the group itself, at any location."""
         return sum(self.laid.get(group, {}).values()) + self.uncovered.get(group, 0)
 
     def laid_on(self, place: str) -> int:
-        """Group promises that lie on one location."""
+        """Group promises assigned to one location."""
         return sum(parts.get(place, 0) for parts in self.laid.values())
 
     def free_at(self, place: str) -> int:
-        """What no reservation of any kind needs at one location."""
+        """Units at one location that no reservation of any kind needs."""
         record = self.records.get(place)
         return max(0, record.to_order - self.laid_on(place)) if record else 0
 
     def free_in(self, group: str, graph: Graph) -> int:
-        """What may still be promised from a group: its ATO."""
+        """Units that can still be promised from a group: its ATO."""
         return sum(self.free_at(place) for place in graph.groups.get(group, ()))
 
     def knows(self, group: str, graph: Graph) -> bool:
@@ -93,13 +93,13 @@ class SkuBook:
         return any(place in self.records for place in graph.groups.get(group, ()))
 
     def hold_in_group(self, group: str, quantity: int, graph: Graph) -> int:
-        """Promise up to ``quantity`` from the group; gives the held units."""
+        """Promise up to ``quantity`` from the group; return the held units."""
         held = min(quantity, self.free_in(group, graph))
         self._lay(group, held, graph)
         return held
 
     def give_back_to_group(self, group: str, quantity: int, graph: Graph) -> int:
-        """Take up to ``quantity`` off the promises of the group; gives the units taken off."""
+        """Take up to ``quantity`` off the promises of the group; return the units taken."""
         total = self.promised(group)
         taken = min(quantity, total)
         self._relay(group, total - taken, graph)
@@ -107,7 +107,7 @@ class SkuBook:
         return taken
 
     def room_at(self, place: str, graph: Graph, *, fulfill_only: bool = False) -> int:
-        """What a location may still hold, once group promises that fit elsewhere are moved."""
+        """Units that a location can still hold once movable group promises have moved away."""
         record = self.records.get(place)
         if record is None:
             return 0
@@ -117,12 +117,12 @@ class SkuBook:
         return min(free, max(0, record.to_fulfill - self.laid_on(place))) if fulfill_only else free
 
     def hold_at(self, place: str, quantity: int, graph: Graph) -> None:
-        """Hold at a location. The caller has asked for the room, or means to overrule it."""
+        """Hold at a location. The caller has checked the room, or deliberately exceeds it."""
         self.records.setdefault(place, Record()).reserved += quantity
         self.settle(graph)
 
     def give_back_at(self, place: str, quantity: int, graph: Graph) -> int:
-        """Take up to ``quantity`` off a location's holds; gives the units taken off."""
+        """Take up to ``quantity`` off a location's holds; return the units taken."""
         record = self.records.get(place)
         taken = min(quantity, record.reserved) if record else 0
         if record:
@@ -131,7 +131,7 @@ class SkuBook:
         return taken
 
     def settle(self, graph: Graph) -> None:
-        """Distribute every promise again after a change, the least shared locations first."""
+        """Redistribute every promise after a change, least shared locations first."""
         for group in sorted({*self.laid, *self.uncovered}):
             self._relay(group, self.promised(group), graph)
 
@@ -159,7 +159,7 @@ class SkuBook:
                 parts[other] = parts.get(other, 0) + part
 
     def location_figures(self, place: str, sku: str) -> Figures | None:
-        """The counts of get-availability for a location; None when it does not carry the SKU."""
+        """The counts of get-availability for a location; None if it does not carry the SKU."""
         record = self.records.get(place)
         if record is None:
             return None
@@ -178,7 +178,7 @@ class SkuBook:
         return figures
 
     def group_figures(self, group: str, sku: str, graph: Graph) -> Figures | None:
-        """The counts of get-availability for a group; None when no location carries the SKU."""
+        """The counts of get-availability for a group; None if no location carries the SKU."""
         members = graph.groups.get(group, ())
         records = [self.records[place] for place in members if place in self.records]
         if not records:

@@ -1,4 +1,4 @@
-"""The stock a simulator starts with: a JSON or CSV file, and rows as the control API takes them."""
+"""The initial stock of a simulator: a JSON or CSV file, and the rows of the control API."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Row = tuple[str, str, Record]
 
 
 class StockRefused(ValueError):
-    """Unreadable stock, with one sentence about the place and the fault."""
+    """Unreadable stock; the text names the place and the fault."""
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class StockFile:
 
 
 def write_rows(books: Books, rows: Iterable[Row]) -> None:
-    """Replace stock records; a location that is new joins the graph."""
+    """Replace stock records; a new location joins the graph."""
     rows = list(rows)
     with books.lock:
         graph = books.graph
@@ -53,7 +53,7 @@ def write_rows(books: Books, rows: Iterable[Row]) -> None:
 
 
 def read_file(path: Path) -> StockFile:
-    """Read a stock file by its ending, .csv or else JSON; raises StockRefused."""
+    """Read a stock file by its extension, .csv or else JSON; raises StockRefused."""
     try:
         raw = path.read_bytes()
     except OSError as error:

@@ -1,7 +1,7 @@
 """The token endpoint: OAuth 2.0 client credentials (OCI contract 1.1).
 
-A client names itself by HTTP Basic (client_secret_basic) or in the form (client_secret_post), as an
-API client in Account Manager is set up to.
+A client authenticates by HTTP Basic (client_secret_basic) or in the form (client_secret_post), as
+configured for an API client in Account Manager.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ KNOWN_SCOPES = frozenset(
         "sfcc.inventory.admin.rw",
     }
 )
-# The same scopes as an org token spells them.
+# The same scopes in the spelling of an org token.
 _TWINS = {re.sub(r"[.-]", "_", scope): scope for scope in KNOWN_SCOPES}
 _TENANT_SCOPE = "SALESFORCE_COMMERCE_API:"
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
 class Tokens:
-    """Issues tokens and knows which still count, and for what."""
+    """Issues tokens and checks their validity and scopes."""
 
     def __init__(
         self, *, client_id: str, client_secret: str, clock: Callable[[], float], settings: Settings
@@ -103,7 +103,7 @@ class Tokens:
         return entry[1]
 
     def expire_all(self) -> int:
-        """Invalidate every token; gives how many there were."""
+        """Invalidate every token; return how many there were."""
         with self._lock:
             number = len(self._issued)
             self._issued = {}
@@ -111,7 +111,7 @@ class Tokens:
 
     def _is_client(self, authorization: str, form: Mapping[str, list[str]]) -> bool:
         posted = [form[name][0] for name in ("client_id", "client_secret") if name in form]
-        # The form alone: a request may name its client in one way only (RFC 6749, 2.3).
+        # In the form only: a request may use only one method (RFC 6749, 2.3).
         if len(posted) == 2:
             sent, known = ("\0".join(pair).encode() for pair in (posted, self._client))
             return not authorization and hmac.compare_digest(sent, known)

@@ -59,7 +59,7 @@ def operator(transactional_db: None) -> User:
 
 
 class Watched:
-    """A page whose console errors, failed requests and uncaught exceptions are collected."""
+    """A page that collects console errors, failed requests and uncaught exceptions."""
 
     def __init__(self, page: Page) -> None:
         self.page = page

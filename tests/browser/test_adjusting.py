@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 def put_a_second_list(outage: scene.Scene) -> str:
-    """Let another list know what the order holds; return the path of the page."""
+    """Let another list know the order's SKUs; return the path of the page."""
     document = ReservationDocument.objects.get(order=outage.partial)
     InventoryList.objects.get_or_create(pk="outlet")
     factories.permit_lists(outage.site, "outlet")

@@ -89,7 +89,7 @@ def test_a_short_sku_is_replaced_in_all_its_orders(
 
 
 def assert_replaced(page: Page) -> None:
-    """Wait until the page says so of three orders; with JavaScript it does by itself."""
+    """Wait until the page shows three replaced orders; JavaScript refreshes it."""
     expect(page.locator("td .pill.tone-ok", has_text="Replaced")).to_have_count(3)
     expect(page.get_by_text("being reserved at OCI")).to_have_count(0)
 

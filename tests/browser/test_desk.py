@@ -109,7 +109,7 @@ def test_numbers_of_orders_and_filters_are_not_cut(
     page.get_by_role("link", name="0000000070", exact=True).wait_for()
     cut = "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.innerText)"
     assert page.locator(".desk-table tbody th .cut").evaluate_all(cut) == []
-    # A select does not tell its text's width, so a span in its font does.
+    # A select does not expose its text's width, so measure a span in its font.
     wide = """all => all.filter(one => {
         const text = document.createElement("span"), look = getComputedStyle(one)
         text.style.cssText = "position: absolute; white-space: pre"
@@ -122,7 +122,7 @@ def test_numbers_of_orders_and_filters_are_not_cut(
         return cut
     }).map(one => `${one.name} ${one.clientWidth}`)"""
     assert page.locator(".filters-dense select").evaluate_all(wide) == []
-    # Beside an open order the list still names what is short.
+    # Beside an open order the list still names the short SKUs.
     page.locator("a.desk-open").first.click()
     page.locator("#panel").wait_for()
     box = page.locator("a.desk-open").first.bounding_box()

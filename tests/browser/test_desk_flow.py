@@ -22,7 +22,7 @@ TWENTY = 20
 
 
 class Counted:
-    """A page whose clicks and document loads are counted."""
+    """A page that counts its clicks and document loads."""
 
     def __init__(self, page: Page) -> None:
         self.page = page

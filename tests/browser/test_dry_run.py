@@ -82,7 +82,7 @@ def test_a_large_dry_run_is_started_left_and_rerun_from(
 
 
 def show_progress(page: Page, *, javascript: bool) -> None:
-    """Let the job be half done; with JavaScript the page sees it by itself."""
+    """Complete half of the job; with JavaScript the page refreshes itself."""
     MaintenanceJob.objects.filter(state=JobState.QUEUED).update(
         state=JobState.RUNNING, started_at=scene.NOW, steps=41_250, steps_done=18_000
     )

@@ -39,7 +39,7 @@ def begin(page: Page) -> None:
 
 
 def reconcile() -> None:
-    """Do what the monitor and the worker do: prove OCI, and reserve what waits."""
+    """Act as monitor and worker: prove OCI, and reserve the waiting orders."""
     Order.objects.update(reservation_state=ReservationState.COMPLETE)
     for _ in range(5):
         connection.note_good_probe(timezone.now())

@@ -51,7 +51,7 @@ def administrated(operator: User) -> User:
 
 @pytest.fixture
 def lindner(outage: scene.Scene) -> Order:
-    """Return an order whose customer's surname no other has."""
+    """Return an order with a unique customer surname."""
     Order.objects.filter(pk=outage.partial.pk).update(
         customer={"customerName": "Theo Lindner", "email": "theo@lindner.test"}
     )

@@ -60,13 +60,13 @@ PAGES = {
 
 @pytest.fixture
 def operator(transactional_db: None) -> User:
-    """Return whoever opens the pages: somebody who may do everything here."""
+    """Return the person who opens the pages, with every permission."""
     return User.objects.create_superuser("ada", "ada@example.test", "a long password")
 
 
 @pytest.fixture
 def person(outage: scene.Scene) -> User:
-    """Return somebody to look at, with a schedule, a token and a log around them."""
+    """Return a person to show, with a schedule, a token and log entries."""
     now = timezone.now()
     schedules.ensure()
     heartbeats.beat(component=heartbeats.WORKER, instance="host:1", now=now)

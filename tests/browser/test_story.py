@@ -71,7 +71,7 @@ class Person:
         return self.page
 
     def until(self, path: str, text: str) -> Page:
-        """Open a page until it says `text`; without JavaScript it does not move by itself."""
+        """Open a page until it shows `text`; without JavaScript it does not refresh."""
 
         def says() -> bool:
             self.page.goto(path)
@@ -268,7 +268,7 @@ def has_state(mia: Person, order_no: str, words: str) -> bool:
 
 
 def resolutions(stack: Stack) -> dict[str, str]:
-    """Return what the oversold report says of each order; an open one has no word."""
+    """Return the resolutions in the oversold report; an open order has none."""
     for name, report in stack.reports().items():
         if name.startswith("oversold"):
             return {
@@ -289,7 +289,7 @@ def seen_by(person: Person) -> tuple[list[str], list[str], bool]:
 
 
 def two_people_collide(mia: Person, sam: Person, stack: Stack) -> None:
-    """Both decide on A5: the second one sees what the first did, and keeps what was typed."""
+    """Both decide on A5: the second person sees the first decision, and keeps their input."""
     page = sam.order("A5")
     sam.follow("Settled outside")
     page.fill("#reference", "PO 4711")

@@ -34,7 +34,7 @@ FIELDS = "input, textarea, select:not([data-submits])"
 
 @pytest.fixture
 def operator(transactional_db: None) -> User:
-    """Return somebody who may do everything here."""
+    """Return a person with every permission."""
     return User.objects.create_superuser("otto", "otto@example.test", "a long password")
 
 

@@ -88,7 +88,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "desk_order": ("/desk/orders/{order}/", _MERCHANDISER_OF),
     "choose": ("POST /chosen/desk/", "in 403 -> -> -> -> -> ->"),
     "chosen_export": ("/chosen/desk/export.csv", _VIEWER),
-    # A bulk remedy belongs to whoever began it.
+    # A bulk remedy belongs to the person who began it.
     "bulk": ("/bulk/{bulk}/", "in 403 403 404 404 404 404 404"),
     "bulk_undo": ("POST /bulk/{bulk}/undo/", "in 403 403 404 404 404 404 404"),
     "bulk_tell_again": ("POST /bulk/{bulk}/tell-again/", "in 403 403 404 404 404 404 404"),

@@ -131,7 +131,7 @@ def _channel() -> Channel:
 
 
 def ask(client: Client, row: str, objects: dict[str, Any]) -> Any:
-    """Ask for a row's address; what it changes is undone."""
+    """Request a row's address; its effects are undone."""
     method, address, *data = row.split() if row.startswith("POST ") else ("GET", row)
     values = dict(one.split("=") for one in data)
     with transaction.atomic():
@@ -152,7 +152,7 @@ def told(answer: Any) -> str:
 def faults(
     answers: dict[str, str], table: dict[str, tuple[str, str]], column: int
 ) -> dict[str, tuple[str, str]]:
-    """Return each answer that is not as the table says, with what it says."""
+    """Return each answer that differs from the table, with its text."""
     said = {name: cells.split()[column] for name, (_, cells) in table.items()}
     return {name: (one, said[name]) for name, one in answers.items() if one != said[name]}
 

@@ -198,7 +198,7 @@ def test_every_page_file_answer_and_message_bears_every_order(
 
 
 def customer_on_the_desk(admin: Client, order: Order) -> str:
-    """Return what the desk shows of the customer of an order."""
+    """Return the customer of an order as the desk shows it."""
     rows = text_of(admin.get("/desk/?q=x")).split("<tr")
     (row,) = [one for one in rows if f'href="/orders/{order.pk}/"' in one]
     found = re.search(r'data-label="Customer">\s*<span class="wrap cut">(.*?)</span>', row)

@@ -1,4 +1,4 @@
-"""What the queue stores of a failed task tells no row of a customer."""
+"""The queue's record of a failed task contains no row of a customer."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ def test_they_only_answer_to_reading(client: Client, path: str) -> None:
 def test_ready_without_the_console_process(
     db: None, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Orders are taken without it, so who sends them is to go on; what is wrong stands there."""
+    """Orders are accepted without it, so senders should continue; the answer names the fault."""
     beat()
     monkeypatch.setattr(contact, "is_kept", True)
     monkeypatch.setattr(contact, "heard_at", 0.0)

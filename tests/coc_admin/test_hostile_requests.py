@@ -89,7 +89,7 @@ def names_of(page: str, path: str) -> set[str]:
 
 
 def ask(client: Client, path: str, **headers: str) -> int:
-    """Ask for an address, read all of the answer, and undo what it did."""
+    """Request an address, read the whole answer, and undo its effects."""
     with fuzzing.undone():
         answer = client.get(path, headers=headers)
         text_of(answer)
@@ -293,7 +293,7 @@ def answer_of(path: str, **environ: str) -> tuple[str, str]:
     ],
 )
 def test_no_kind_of_content_breaks_the_way_in(objects: dict[str, Any], kind: str) -> None:
-    """In some of these encodings the query is half of a surrogate pair, others are none."""
+    """In some of these encodings the query is half of a surrogate pair, others do not exist."""
     for path in ("/login/?next=%2B2AA-%5Cud800", "/api/v1/docs?x=%2B2AA-"):
         assert answer_of(path, CONTENT_TYPE=kind)[0] == "200 OK"
     status, body = answer_of("/api/v1/status?site=%2B2AA-", CONTENT_TYPE=kind)

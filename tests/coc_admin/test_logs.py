@@ -54,7 +54,7 @@ def test_a_row_that_postgresql_refuses_is_not_logged() -> None:
         with pytest.raises(IntegrityError) as caught, transaction.atomic():
             cursor.execute("INSERT INTO boom VALUES (%s)", [EMAIL])
     error = caught.value
-    # The control: the message itself tells it.
+    # The control: the message itself contains it.
     assert EMAIL in str(error)
     shown = (type(error), error, error.__traceback__)
     record = logging.LogRecord("x", logging.ERROR, "", 0, "no: %s", (error,), shown)

@@ -55,7 +55,7 @@ def test_rows_that_come_and_go_neither_repeat_nor_hide_others() -> None:
     Outage.objects.filter(pk__in=rows[1:3]).delete()
     second: Page[Outage] = NEWEST_FIRST.page(Outage.objects.all(), first.next_cursor, size=2)
     assert [row.pk for row in first.rows + second.rows] == [*rows[:2], *rows[3:5]]
-    # The page before is not full of what is new alone: it is the first page, as it is now.
+    # New rows alone do not fill the page before: it is the first page, as it is now.
     before: Page[Outage] = NEWEST_FIRST.page(Outage.objects.all(), second.previous_cursor, size=2)
     assert ([row.pk for row in before.rows], before.is_first) == ([newer.pk, rows[0]], True)
     Outage.objects.all().delete()

@@ -51,7 +51,7 @@ FIRST_KEY = 1_000_000
 MANY = 12_345
 GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d)")
 NUMBERS = {"maxlength", "minlength", "min", "max", "step", "size", "rows", "cols", "tabindex"}
-# Made anew for each page.
+# Created for each page.
 _FRESH = re.compile(r"csrfmiddlewaretoken|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}")
 
 
@@ -181,7 +181,7 @@ def test_no_attribute_has_a_number_with_separators(large: dict[str, Any]) -> Non
             answer = admin.get(path)
             assert answer.status_code < 500 or path == "/readyz", path
             if answer.status_code == 302:
-                # What it tells on the next page is not of that page.
+                # Its message on the next page does not belong to that page.
                 admin.get("/help/glossary/")
             if not is_page(answer):
                 continue

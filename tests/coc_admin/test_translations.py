@@ -1,4 +1,4 @@
-"""German says everything that English says, and what is shipped is what was translated."""
+"""German covers everything that English says, and the shipped files equal the translation."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_pages_speak_the_language_of_their_reader_and_the_api_does_not(client: C
     page = client.get("/orders/", headers=german).content.decode()
     assert '<html lang="de"' in page
     assert ">Bestellungen</h1>" in page
-    # What the person has chosen counts more than what the browser asks for.
+    # The person's choice outranks the browser's language.
     Profile.objects.create(user=user, language="en")
     assert ">Orders</h1>" in client.get("/orders/", headers=german).content.decode()
     refused = client.get("/api/v1/status", headers=german).json()

@@ -40,7 +40,7 @@ WORKERS = 8
 
 
 def reserved_orders(count: int, *, reserved: int = 3) -> list[Order]:
-    """Orders of 3 MUG, of which OCI has reserved some, and whose figures count them."""
+    """Orders of 3 MUG, partly reserved by OCI and counted in its figures."""
     site = make_site(stock={"MUG": 1000, "CUP": 1000})
     orders = answered_orders(site, count, reserved=reserved)
     know_stock({"MUG": 1000 - reserved * count}, at=START + MINUTE)
@@ -182,7 +182,7 @@ def test_adjusting_and_giving_back_at_once_does_one_of_them() -> None:
 
 
 def answered(order: Order, holder: str) -> Adjustment:
-    """An adjustment whose document OCI has answered in full, with `holder` about to count it."""
+    """An adjustment with a document that OCI answered in full; `holder` is about to count it."""
     begin(order)
     ReservationDocument.objects.filter(order=order, purpose=Purpose.ADJUSTMENT).update(
         state=DocumentState.ANSWERED,

@@ -98,7 +98,7 @@ def test_people_who_snooze_at_once_each_get_their_own() -> None:
 
 @pytest.fixture
 def due(receiver: Receiver) -> Delivery:
-    """Return what is due to one webhook."""
+    """Return the deliveries due to one webhook."""
     Channel.objects.create(
         name="Pager",
         kind=ChannelKind.WEBHOOK,

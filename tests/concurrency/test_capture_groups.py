@@ -49,7 +49,7 @@ def ask(site: Site, number: str, items: list[tuple[str, float]]) -> Ask:
 
 
 class Gathered:
-    """A group whose first transaction waits until so many more orders are queued."""
+    """A group that delays its first transaction until this many more orders are queued."""
 
     def __init__(self, behind: int, capture: Callable[..., list[Answer]] = capture_orders) -> None:
         self.sizes: list[int] = []
@@ -166,7 +166,7 @@ def test_control_a_record_that_is_not_locked_is_sold_twice_or_noticed(
         return "sold"
 
     results = at_once(8, act)
-    # All eight were told that there are five; only the check of the table stands behind.
+    # All eight read that there are five; only the table's constraint prevents more.
     assert "noticed by the constraint" in results
 
 
@@ -288,7 +288,7 @@ def test_no_answer_comes_before_the_commit(site: Site, monkeypatch: pytest.Monke
 
     def answers(self: Group, asks: list[Ask]) -> list[Any]:
         found = real(self, asks)
-        # Another connection sees what was answered.
+        # Another connection sees the answered orders.
         thread = threading.Thread(target=lambda: (seen.append(Order.objects.count()), close()))
         thread.start()
         thread.join()

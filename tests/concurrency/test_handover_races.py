@@ -1,4 +1,4 @@
-"""Handing over what is due against holding it, on PostgreSQL; with a control without the guard."""
+"""Handing due orders over against holding them, on PostgreSQL; with a control without the guard."""
 
 from __future__ import annotations
 

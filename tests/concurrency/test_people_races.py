@@ -73,7 +73,7 @@ def test_control_records_locked_in_the_order_of_the_items_deadlock() -> None:
 
 
 def test_a_capture_between_reading_and_writing_a_snapshot_is_not_forgotten() -> None:
-    """The snapshot waits for the capture's row and then takes what it finds, or tries again."""
+    """The snapshot waits for the capture's row and then uses its values, or tries again."""
     site = make_site(stock={"MUG": 9})
 
     def snapshot() -> str:

@@ -27,7 +27,7 @@ KEY = ("web", "MUG")
 
 
 def short_order() -> Order:
-    """Return an order that keeps its place for two mugs, of which there are none."""
+    """Return an order that keeps its place for two mugs, with none in stock."""
     site = make_site(stock={"MUG": 2}, keeps_promises=True)
     order = capture(site, "P1", [("MUG", 2)])
     Order.objects.filter(pk=order.pk).update(reservation_state=ReservationState.NOTHING)

@@ -270,7 +270,7 @@ def test_control_without_the_condition_a_batch_goes_to_all() -> None:
 
 
 def overtaken(run: Run) -> Callable[[], object]:
-    """Return what takes the batch of `run`, whose lease has ended, over from its holder."""
+    """Return a function that takes the expired batch of `run` over from its holder."""
     Batch.objects.create(
         run=run, lane=0, sequence=0, state=BatchState.RUNNING, holder="slow", leased_until=NOW
     )

@@ -198,7 +198,7 @@ def test_control_without_the_claim_a_count_comes_behind_the_cancellation() -> No
         short_items.cancel_short(
             order_id=order.pk, units={item.pk: D(2)}, actor=MIA, reason="race", now=NOW
         )
-        # By what was read before, whoever has the order now.
+        # By the values read before, whichever process has the order now.
         Order.objects.filter(pk=order.pk).update(
             reservation_state=outcomes.state_of({item.pk: item.quantity}, {item.pk: D(3)})
         )

@@ -57,7 +57,7 @@ def prepare_rerun(order: Order) -> None:
 
 
 def short_order_with_an_answer() -> Order:
-    """An order short of a mug, whose rerun OCI has answered; the worker's claim has run out."""
+    """An order short of a mug, with an answered rerun; the worker's claim has expired."""
     order = short_order()
     prepare_rerun(order)
     held = [{"place": "group", "id": "web", "sku": "MUG", "quantity": 1}]
@@ -169,7 +169,7 @@ def test_settling_outside_and_a_rerun_at_once_have_one_winner() -> None:
     ]
     results = at_once(8, lambda n: acts[n % 2](order))
     order.refresh_from_db()
-    # Whoever comes second is told; the same settlement again changes nothing.
+    # The second person is notified; the same settlement again changes nothing.
     if order.resolution == "settled_outside":
         assert results == ["lost"] * 4 + ["settled outside"] * 4
     else:

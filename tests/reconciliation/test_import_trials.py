@@ -17,7 +17,7 @@ from django.core.management import CommandError, call_command
 from orders.models import InventoryList, InventoryRecord, ListType, OrderItem
 from tests import factories
 from tests.engine import D, set_connection
-from tests.reconciliation.test_import_orders import run
+from tests.reconciliation.import_command import run
 
 pytestmark = pytest.mark.django_db
 

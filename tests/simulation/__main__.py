@@ -48,7 +48,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _followed(results: Iterable[Result], chosen: argparse.Namespace, began: float) -> Any:
-    """Tell how far it is, and what came of all in the end; returns the figures."""
+    """Print the progress and the final result; return the figures."""
     failed: dict[int, str] = {}
     seen: Counter[str] = Counter()
     number, busy = 0, 0.0

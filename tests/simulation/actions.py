@@ -1,4 +1,4 @@
-"""What may happen in a world: what shoppers, other channels, OCI and time do; see also `people`."""
+"""Possible events in a world: shoppers, other channels, OCI and time; see also `people`."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _SOME: tuple[Fault, ...] = (
 
 
 def place(world: World) -> None:
-    """A shopper orders one to three SKUs, and maybe others do."""
+    """A shopper orders one to three SKUs; other shoppers may follow."""
     for _ in range(world.rng.choice((1, 1, 2, 4))):
         if len(world.placed) < world.nature.orders:
             place_one(world)
@@ -88,13 +88,13 @@ def place_one(world: World) -> None:
 
 
 def place_again(world: World) -> None:
-    """A storefront that had no answer, or lost it, sends the same order again."""
+    """A storefront that got no answer sends the same order again."""
     if world.placed:
         send(world, *world.rng.choice(world.placed))
 
 
 def send(world: World, site: Site, raw: bytes) -> None:
-    """Place an order as the storefront does, and remember what it was told."""
+    """Place an order like the storefront, and remember the answer."""
     number = json.loads(raw)["orderNo"]
 
     def work() -> Any:
@@ -139,7 +139,7 @@ def work(world: World) -> None:
 
 
 def work_twice(world: World) -> None:
-    """The queue hands the reconciliation that a worker is at to another worker as well."""
+    """The queue gives a reconciliation to a second worker while the first works on it."""
     run = lifecycle.active_run()
     if run is not None:
         again = Wish(world.clock.true, "work_run", (run.pk,))
@@ -159,7 +159,7 @@ def pass_time(world: World, seconds: float) -> None:
 
 
 def wait(world: World) -> None:
-    """Time passes: a moment, a minute, now and then hours."""
+    """Time passes: a moment, a minute, sometimes hours."""
     rng = world.rng
     span = rng.choice((0.3, 2.0, 2.0, 10.0, 30.0, 70.0, 70.0, 3600.0))
     seconds = rng.uniform(0, span)
@@ -168,7 +168,7 @@ def wait(world: World) -> None:
 
 
 def correct_clock(world: World) -> None:
-    """Our wall clock is corrected; a host that is an hour wrong cannot be understood."""
+    """Our wall clock is corrected; nobody can interpret a host that is an hour wrong."""
     seconds = world.rng.uniform(-2.0, 0.2)
     world.note(f"the clock is corrected by {seconds:.2f} s")
     world.clock.set_wrong(seconds)
@@ -188,19 +188,19 @@ def trouble(world: World, faults: Sequence[Fault] = ()) -> None:
 
 
 def trouble_sometimes(world: World) -> None:
-    """OCI misbehaves, and is not away."""
+    """OCI misbehaves, but is reachable."""
     trouble(world, _SOME)
 
 
 def no_trouble(world: World) -> None:
-    """OCI is well."""
+    """OCI works normally."""
     world.note("OCI is well")
     world.simulator.faults.replace([])
     world.network.held_up = 0.0
 
 
 def outage(world: World) -> None:
-    """OCI goes away, the monitor notices, and shoppers go on ordering."""
+    """OCI goes away, the monitor notices, and shoppers continue to order."""
     trouble(world, _ALL_DOWN)
     tick_until(world, lambda state: not connection.may_call(state))
     place(world)
@@ -208,7 +208,7 @@ def outage(world: World) -> None:
 
 
 def recovery(world: World) -> None:
-    """OCI is back, if not always as it should be; the monitor notices, and a worker begins."""
+    """OCI is back, sometimes with faults; the monitor notices, and a worker begins."""
     no_trouble(world)
     tick_until(world, connection.may_call)
     if world.rng.random() < 0.5:
@@ -218,13 +218,13 @@ def recovery(world: World) -> None:
 
 
 def adjust_reservation(world: World) -> None:
-    """An operator adjusts a reservation, mostly while OCI is there and its figures are fresh."""
+    """An operator adjusts a reservation, usually while OCI is there and its figures are fresh."""
     mostly_fresh(world, trouble=0.5)
     adjust(world)
 
 
 def mostly_fresh(world: World, *, trouble: float) -> None:
-    """Mostly let OCI be there and its figures be fresh; it may misbehave then (`trouble`)."""
+    """Usually make OCI available and its figures fresh; it may still misbehave (`trouble`)."""
     if world.rng.random() < 0.8:
         no_trouble(world)
         tick_until(world, connection.may_call)
@@ -235,7 +235,7 @@ def mostly_fresh(world: World, *, trouble: float) -> None:
 
 
 def tick_until(world: World, reached: Callable[[Connection], bool]) -> None:
-    """Let a monitor tick until the connection is there, four times at most."""
+    """Tick a monitor until the connection is online, at most four times."""
     for _ in range(4):
         tick(world)
         if reached(connection.current()):
@@ -243,7 +243,7 @@ def tick_until(world: World, reached: Callable[[Connection], bool]) -> None:
 
 
 def sell_elsewhere(world: World) -> None:
-    """Another channel sells what nobody holds."""
+    """Another channel sells free units."""
     if world.nature.alone:
         return
     rng = world.rng
@@ -269,7 +269,7 @@ def restock(world: World) -> None:
 
 
 def switch_tasks(world: World) -> None:
-    """The queue begins, or ceases, to lose, double and delay tasks."""
+    """The queue starts or stops losing, doubling and delaying tasks."""
     world.losing_tasks = not world.losing_tasks
     world.note(f"tasks are lost: {world.losing_tasks}")
 
@@ -298,7 +298,7 @@ ACTIONS: dict[Action, int] = {
     review: 2,
     switch_tasks: 2,
 }
-# What may happen while another process is in the middle of something.
+# Events while another process is in the middle of its work.
 OVERTAKING: dict[Action, int] = {
     place: 10,
     place_again: 4,
@@ -312,21 +312,21 @@ OVERTAKING: dict[Action, int] = {
     trouble: 5,
     no_trouble: 2,
 }
-# What people do beside in worlds whose nature `settles`.
+# Additional actions of people in worlds whose nature `settles`.
 SETTLING: dict[Action, float] = {settle_outside: 9.0, open_again: 3.0}
 
-# What operators do beside in worlds whose nature `adjusts`.
+# Additional actions of operators in worlds whose nature `adjusts`.
 ADJUSTING: dict[Action, float] = {adjust_reservation: 25.0}
 
-# What happens beside in worlds whose nature is `promises`: goods arrive, and figures are renewed.
+# Additional events in worlds whose nature is `promises`: goods arrive, figures are renewed.
 PROMISING: dict[Action, float] = {restock: 14.0, tick: 14.0}
 
-# What may happen beside, to processes in the middle, in worlds whose nature `doubles`.
+# Additional events, in the middle of a process, in worlds whose nature `doubles`.
 DOUBLING: dict[Action, float] = {work_twice: 100.0}
 
 
 def weighed(rng: random.Random, actions: dict[Action, int]) -> dict[Action, float]:
-    """Return the weights of one world: each has its own, and some things never happen in it."""
+    """Return the weights of one world: each has its own, and some events never happen in it."""
     weights = {action: weight * rng.choice((0, 0.3, 1, 1, 3)) for action, weight in actions.items()}
     return weights | {
         action: max(weights[action], actions[action] / 2)

@@ -1,4 +1,4 @@
-"""Orders with bundles and options: how a storefront writes them, and what they must take."""
+"""Orders with bundles and options: how a storefront writes them, and which stock they must take."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 from orders.models import Order, OrderItem, Site
 from tests.simulation.rows import Broken
 
-# A bundle and an option that no list knows.
+# A bundle and an option unknown to every list.
 KIT, ENGRAVING = "KIT", "ENGRAVING"
-# A SKU that no list knows, ordered at sites that sell such SKUs (Default In-Stock).
+# A SKU unknown to every list, ordered at sites that sell such SKUs (Default In-Stock).
 UNTRACKED = "ALWAYS"
 
 
 def with_untracked(raw: bytes, rng: random.Random) -> bytes:
-    """Return the order with a line more, of an untracked SKU."""
+    """Return the order with an extra line of an untracked SKU."""
     order = json.loads(raw)
     lines = order["productItems"]
     more = {"productId": UNTRACKED, "itemId": "untracked", "quantity": rng.choice((1, 2, 7))}
@@ -50,7 +50,7 @@ def _kit(parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def check(placed: list[tuple[Site, bytes]]) -> None:
-    """Raise Broken unless each stored order takes what its document asks for, part by part."""
+    """Raise Broken unless each stored order takes the stock of its document, part by part."""
     for site, raw in placed:
         sent = json.loads(raw)
         order = Order.objects.filter(site=site, order_no=sent["orderNo"]).first()
@@ -65,7 +65,7 @@ def check(placed: list[tuple[Site, bytes]]) -> None:
 
 
 def _units(lines: list[dict[str, Any]]) -> dict[str, float]:
-    """Return the units by SKU of all that is stocked, at whatever depth."""
+    """Return the units of all stocked items by SKU, at any depth."""
     units: dict[str, float] = defaultdict(float)
     for line in lines:
         if line["productId"] not in (KIT, ENGRAVING, UNTRACKED):

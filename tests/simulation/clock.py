@@ -1,4 +1,4 @@
-"""Time that passes only when the simulation lets it."""
+"""Time that passes only when the simulation advances it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
-# Modules of the product that ask the `time` module for anything.
+# Product modules that use the `time` module.
 _TELL_TIME = (
     "reconciliation.reservation.placement",
     "reconciliation.connection.call_observer",
@@ -22,7 +22,7 @@ _TELL_TIME = (
 
 @dataclass
 class VirtualClock:
-    """Our wall clock (`now`), and the true time in seconds that OCI goes by."""
+    """Our wall clock (`now`), and the true time in seconds that OCI uses."""
 
     now: datetime
     true: float = 0.0
@@ -34,12 +34,12 @@ class VirtualClock:
         return self.now
 
     def go(self, seconds: float) -> None:
-        """Let time pass, for everyone."""
+        """Advance time, for everyone."""
         self.now += timedelta(seconds=seconds)
         self.true += seconds
 
     def set_wrong(self, seconds: float) -> None:
-        """Let somebody correct our wall clock, while no time passes."""
+        """Set our wall clock to a wrong time, while no time passes."""
         self.now += timedelta(seconds=seconds)
 
     def monotonic(self) -> float:
@@ -53,7 +53,7 @@ class VirtualClock:
 
 @contextmanager
 def installed(clock: VirtualClock) -> Iterator[None]:
-    """Make `clock` the time of the product."""
+    """Make `clock` the product's time."""
 
     class Virtual(datetime):
         @classmethod
@@ -61,7 +61,7 @@ def installed(clock: VirtualClock) -> Iterator[None]:
             return clock.now.astimezone(tz)
 
     with ExitStack() as stack:
-        # `timezone.now` itself stays: it was bound as a default argument in places.
+        # `timezone.now` itself stays: some functions bound it as a default argument.
         stack.enter_context(patch("django.utils.timezone.datetime", Virtual))
         for module in _TELL_TIME:
             stack.enter_context(patch(f"{module}.time", clock))

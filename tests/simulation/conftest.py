@@ -11,7 +11,7 @@ from django.db import connection
 
 @pytest.fixture
 def world_of_its_own(db: None) -> Iterator[None]:
-    """Give a seed a database that nobody else uses, and keep the product's log quiet."""
+    """Give each seed its own database, and silence the product's log."""
     if connection.vendor != "sqlite":
         pytest.skip("the simulation is about one database, SQLite; races on PostgreSQL have tests")
     logging.disable(logging.CRITICAL)

@@ -1,9 +1,10 @@
-"""Two who meet at one order, in worlds whose nature `crosses`.
+"""Two processes that meet at one order, in worlds whose nature `crosses`.
 
 Chance seldom brings them together: in seven of 119 other worlds an update of an order came too
-late, and mostly the documents stopped the loser as well. In none of 19 that hand orders over did
-one change between being read and being acknowledged. Here somebody cancels an order for which
-another process may call OCI, and people change what order management has read.
+late, and usually the documents stopped the losing request as well. In none of the 19 that hand
+orders over did an order change between being read and being acknowledged. Here one person cancels
+an order for which another process may call OCI, and people change orders that order management has
+read.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _OPEN = (OrderStatus.NEW, OrderStatus.CREATED)
 
 
 def cancel_under_way(world: World) -> None:
-    """A merchandiser cancels an order that somebody has claimed; a worker goes on at once."""
+    """A merchandiser cancels a claimed order; a worker continues at once."""
     claimed = Order.objects.filter(claimed_until__gt=world.clock.now, status__in=_OPEN)
     orders = list(claimed.order_by("pk"))
     if not orders:
@@ -55,7 +56,7 @@ _CHANGES: dict[actions.Action, float] = {
     remedies.reopen: 1.0,
     remedies.give_back: 1.0,
 }
-# Beside the usual events.
+# In addition to the usual events.
 CROSSING: dict[actions.Action, float] = {acknowledge_what_has_changed: 20.0}
-# While another process is in the middle of something.
+# While another process is in the middle of its work.
 MEETING: dict[actions.Action, float] = {cancel_under_way: 60.0}

@@ -1,4 +1,4 @@
-"""What must be true when all is done: books, items, files and promises agree."""
+"""Checks at the end: books, items, files and promises agree."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from reconciliation.maintenance.findings import Fault
 from reconciliation.models import ReportType
 from reconciliation.reports import names
 from tests.simulation import bundles
+from tests.simulation.nature import Nature
 from tests.simulation.rows import Broken
-from tests.simulation.world import Nature, World
+from tests.simulation.world import World
 
 _QUANTITIES = ("reservedQuantity", "cancelledQuantity", "replacedQuantity")
 
 
 def calm(nature: Nature) -> Nature:
-    """The same world without deaths and overtaking."""
+    """The same world without deaths and interruptions."""
     return dataclasses.replace(nature, deadly=0.0, busy=0.0)
 
 
 def settled() -> list[tuple[Any, ...]]:
-    """Return what may not change by running anything again."""
+    """Return the state that repeating any work must not change."""
     orders = Order.objects.order_by("pk").values_list(
         "site_id", "order_no", "status", "reservation_state", "export_status", "captured_offline"
     )
@@ -42,11 +43,11 @@ def settled() -> list[tuple[Any, ...]]:
 
 
 def broken(world: World) -> list[Finding]:
-    """Return the broken promises that the rows show."""
+    """Return the broken promises visible in the rows."""
     found = integrity_check.check()
     if not world.nature.hands_over:
         return list(found)
-    # Whether a hand-over is late is told by the database's clock, which is not the world's.
+    # The database's clock decides whether a hand-over is late, and it differs from the world's.
     return [one for one in found if one.fault != Fault.EXPORT]
 
 

@@ -1,4 +1,4 @@
-"""Gray outages: OCI answers questions, and leaves reservations without an answer."""
+"""Gray outages: OCI answers queries, but not reservations."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ _FAULTS: tuple[Mapping[str, Any], ...] = (
     {"mode": "down"},
     {"mode": "429", "retryAfter": 2},
 )
-# Orders, one a second, in which a gray outage must be noticed, and those that must not wait then.
+# Orders, one a second, until a gray outage must be noticed, and those that must not wait then.
 _NOTICED_IN = 6
 _AFTER = 4
-# So many orders that are tried so soon are enough to tell.
+# This many attempts in this time are enough to decide.
 _FEW, _EARLY = 2, 3
-# Seconds of the clock in which a service that is back must be noticed: probes, a trial, a hold.
+# Seconds of the clock until a recovered service must be noticed: probes, a trial, a hold.
 _BACK_IN = 15
 
 
 def gray_outage(world: World) -> None:
-    """Reservations alone are lost, while an order comes each second; then they work again."""
+    """Only reservations are lost, with an order each second; then they work again."""
     actions.no_trouble(world)
     world.network.held_up = 0.0
     actions.tick_until(world, connection.may_call)
     fault = {**world.rng.choice(_FAULTS), "operations": ["put"]}
     world.note(f"gray outage: {fault}")
     world.seen["gray outages"] += 1
-    # What comes in between, or kills a process, is for the other actions.
+    # Interruptions and deaths are left to the other actions.
     calm = world.nature.deadly == 0 and world.nature.busy == 0
     was_usable = connection.is_usable(connection.current(), now=world.clock.now, patience=0)
     outages = set(Outage.objects.values_list("pk", flat=True))
     changes = ConnectionChange.objects.count()
-    # Reservations that were lost just before are a part of it.
+    # Reservations lost just before count as part of it.
     lost_at = connection.healths()[CallKind.RESERVE].unanswered_since
     began = min(world.clock.now, lost_at or world.clock.now)
     tried = world.puts["web"]
@@ -86,9 +86,9 @@ def _order(world: World) -> None:
 
 
 def _check_noticed(before: set[int], changes: int, began: Any) -> None:
-    """Raise Broken unless the connection went offline, after so many `changes`.
+    """Raise Broken unless the connection went offline, after this many `changes`.
 
-    It may be back: where no order waits, as sites refuse them, probes suffice to try again.
+    It may be back: if no order waits, because sites refuse them, probes are enough to try again.
     """
     if not _went_offline(changes):
         raise Broken(f"a gray outage is not noticed in {_NOTICED_IN} orders")
@@ -116,7 +116,7 @@ def _come_back(world: World) -> None:
 
 
 def check_changes() -> None:
-    """Raise Broken if the connection came back too soon, or a relapse has an outage of its own."""
+    """Raise Broken if the connection came back too soon, or a relapse counts as a new outage."""
     lost_at = back_at = ended = None
     for change in ConnectionChange.objects.select_related("outage").order_by("id"):
         if change.new_state == "OFFLINE" and change.old_state in ("ONLINE", "RECOVERING"):
@@ -127,16 +127,16 @@ def check_changes() -> None:
         elif change.new_state == "FORCED_OFFLINE":
             lost_at = None
         elif change.new_state == "RECOVERING":
-            # Our wall clock is corrected by up to two seconds now and then.
+            # Our wall clock is sometimes corrected by up to two seconds.
             if lost_at is not None and change.at - lost_at < _RELAPSE - timedelta(seconds=3):
                 raise Broken("the connection flaps")
             back_at, ended = change.at, change.outage
 
 
 def _are_of_oci(*outages: Outage | None) -> bool:
-    """Whether OCI caused these outages from their beginning: not a person, and not our settings.
+    """Whether OCI caused these outages from the start, and not a person or our settings.
 
-    A cause may be corrected later; the reason of the beginning stays.
+    A cause may be corrected later; the first reason stays.
     """
     apart, ours = (OfflineCause.FORCED, *OWN_FAULTS), say("credentials_or_tenant")
     return all(
@@ -149,7 +149,7 @@ _RELAPSE = timedelta(seconds=60)
 
 
 def slow_shortage(world: World) -> None:
-    """OCI is short, and takes its time: giving back and fresh figures are calls of their own."""
+    """OCI is short and slow: releases and fresh figures need calls of their own."""
     actions.no_trouble(world)
     actions.tick_until(world, connection.may_call)
     for _ in range(4):

@@ -1,6 +1,6 @@
-"""The product's guards, each switched off in turn, to show that the simulation would notice.
+"""The product's guards, each switched off in turn, to show that the simulation notices.
 
-Nothing of this is in the product: functions are replaced while a seed is played.
+The product contains none of this: functions are replaced while a seed is played.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _replaced(*replacements: tuple[str, Any]) -> Iterator[None]:
 
 
 def no_stored_id() -> Any:
-    """Forget the id of a call that brought no answer, and reserve under the next one."""
+    """Forget the id of a call without an answer, and reserve under the next one."""
     real, real_set = documents.prepare, sets.prepare
 
     def forget(order_ids: Any) -> None:
@@ -56,7 +56,7 @@ def no_stored_id() -> Any:
 
 
 def no_hold_rule() -> Any:
-    """Let any snapshot drop the holds that OCI has answered, however young they are."""
+    """Let any snapshot drop the answered holds, however recent they are."""
 
     def answered_holds(record_ids: Any, *, before: datetime) -> Any:
         droppable: dict[int, list[Hold]] = {pk: [] for pk in record_ids}
@@ -75,7 +75,7 @@ def no_fence() -> Any:
 
 
 def no_lease() -> Any:
-    """Take batches although another worker has them under leases, and work on without looking."""
+    """Take batches that other workers have under leases, and continue without checking."""
 
     def claim_batches(run: Any, *, holder: str, now: datetime, most: int) -> list[Batch]:
         unfinished = run.batches.exclude(state=BatchState.DONE).exclude(holder=holder)
@@ -100,7 +100,7 @@ def no_lease() -> Any:
 
 
 def no_row_count() -> Any:
-    """Believe that every claim on an order, and every change made under one, has won."""
+    """Assume that every claim on an order, and every change made under one, succeeds."""
 
     def update(self: OrderQuerySet, **values: Any) -> int:
         return max(1, QuerySet.update(self, **values))
@@ -109,7 +109,7 @@ def no_row_count() -> Any:
 
 
 def no_claim() -> Any:
-    """Become the one who may call OCI for an order although somebody else is."""
+    """Claim an order although another process holds the claim."""
 
     def take_claim(*, order_id: int, holder: str, until: datetime, now: datetime) -> bool:
         orders = Order.objects.filter(pk=order_id, status=OrderStatus.NEW)
@@ -129,7 +129,7 @@ def no_claim() -> Any:
 
 
 def no_fence_of_replacements() -> Any:
-    """Replace by a SKU for which orders wait."""
+    """Replace by a SKU with waiting orders."""
     return _replaced(("reconciliation.remedies.replace.fence.is_waited_for", lambda keys: False))
 
 
@@ -157,7 +157,7 @@ def no_holds_of_the_refused() -> Any:
 
 
 def no_holds_of_reruns() -> Any:
-    """Ask OCI for what an order lacks without taking it off ATO first."""
+    """Ask OCI for an order's missing units without taking them off ATO first."""
     return _replaced(("orders.ledger.hold_shortfall", lambda **arguments: None))
 
 
@@ -167,7 +167,7 @@ def no_kinds_of_calls() -> Any:
 
 
 def no_good_answers_of_others() -> Any:
-    """Believe that OCI hangs since a call of this process failed, whatever others were answered."""
+    """Assume that OCI hangs after a failed call of this process, whatever answers others got."""
     return _replaced(
         ("reconciliation.connection.call_counts._no_earlier_than_last_good", lambda since: since)
     )
@@ -179,7 +179,7 @@ def no_time_limit_in_all() -> Any:
 
 
 def no_window() -> Any:
-    """Hand short orders over at the next sweep, whatever their moment."""
+    """Hand short orders over at the next sweep, whenever they are due."""
     real = handover.hand_over_due
 
     def at_once(*, now: datetime, **arguments: Any) -> int:
@@ -189,12 +189,12 @@ def no_window() -> Any:
 
 
 def no_rows_of_the_refused() -> Any:
-    """Refuse orders without writing down that they were requested."""
+    """Refuse orders without recording the request."""
     return _replaced(("orders.refused_orders.note", lambda **arguments: None))
 
 
 def no_versions() -> Any:
-    """Let order management acknowledge whatever version it has read."""
+    """Let order management acknowledge any version it has read."""
     real = exports.change_export_status
 
     def any_version(*, version: int | None = None, **arguments: Any) -> Order:
@@ -204,7 +204,7 @@ def no_versions() -> Any:
 
 
 def no_untracked() -> Any:
-    """Take stock for every line, though no list knows its SKU."""
+    """Take stock for every line, even for SKUs unknown to every list."""
     real = rows.build
 
     def build(ask: Any, takes: Any) -> Any:
@@ -233,6 +233,6 @@ GUARDS: dict[str, Callable[[], Any]] = {
     "untracked SKUs": no_untracked,
 }
 
-# No seed was found that misses this one: only the worker who has the batch comes so far, and an
-# answer is counted by row count.
+# No seed was found that misses this one: only the worker with the batch gets this far, and answers
+# are counted by row count.
 BACKED_UP: dict[str, Callable[[], Any]] = {"claim on an order": no_claim}

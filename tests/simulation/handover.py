@@ -1,7 +1,7 @@
-"""What must hold of hand-over and of refused orders, in worlds whose nature `hands_over`.
+"""Checks of hand-over and of refused orders, in worlds whose nature `hands_over`.
 
-No short order is handed over before its moment unless somebody decides; a version that was
-acknowledged never changes; each request that was answered is accepted or counted as refused.
+No short order is handed over before its moment unless a person decides; an acknowledged version
+never changes; each answered request is accepted or counted as refused.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 REFUSALS = frozenset(refusal.type for refusal in refused_orders.REFUSALS)
-# What in a document belongs to no version (see orders.documents).
+# Members of a document outside any version (see orders.documents).
 _OF_NO_VERSION = ("exportStatus", "acknowledgedVersion", "handoverAt")
-# Short orders nobody has decided, that order management may see, and what their site says.
+# Undecided short orders visible to order management, and their site's settings.
 _OFFERED = """
 SELECT o.id, o.site_id || ' ' || o.order_no, s.short_handover, s.handover_minutes, o.reconciled_at
 FROM orders_order o JOIN orders_site s ON s.id = o.site_id
@@ -58,19 +58,19 @@ def site_fields(rng: random.Random) -> dict[str, Any]:
 
 
 class Handover:
-    """What was asked for and answered, pulled and acknowledged, and what must hold of it."""
+    """Requests and answers, pulls and acknowledgements, and their rules."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._latest = datetime.min.replace(tzinfo=UTC)
         self._due: dict[int, datetime] = {}
-        # Of each request that was answered: how often it was refused, 0 once it was accepted.
+        # For each answered request: how often it was refused, 0 once it was accepted.
         self._refused: dict[tuple[str, str], int] = {}
         self.pulled: dict[int, tuple[int, str]] = {}
         self.acknowledged: dict[int, tuple[int, str]] = {}
 
     def answered(self, key: tuple[str, str], refusal: str) -> None:
-        """Note what a shopper was told; `refusal` is its type, empty if accepted."""
+        """Record a shopper's answer; `refusal` is its type, empty if accepted."""
         if not refusal:
             self._refused[key] = 0
         elif refusal in REFUSALS and self._refused.get(key) != 0:
@@ -117,7 +117,7 @@ class Handover:
 
 
 def _is_there(key: tuple[str, str]) -> bool:
-    """Whether the order was accepted after all, by a request that was never answered."""
+    """Whether the order was accepted after all, by a request without an answer."""
     sql = "SELECT 1 FROM orders_order WHERE site_id = ? AND order_no = ? AND status <> 'failed'"
     return bool(rows(sql, *key))
 
@@ -127,7 +127,7 @@ def _time(stored: datetime) -> datetime:
 
 
 def read(*pks: int) -> dict[int, tuple[int, str]]:
-    """Return the version of each order's document, and what belongs to that version."""
+    """Return the version of each order's document, and the members that belong to it."""
     found = {}
     for order in with_documents(Order.objects.filter(pk__in=pks)).order_by("pk"):
         document = order_document(order)

@@ -1,4 +1,4 @@
-"""What OCI holds, beside what the rows say that it may."""
+"""Units that OCI holds, compared with those the rows allow."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Units = dict[int, dict[str, int]]
 
 
 class _Ours(NamedTuple):
-    """What we know of a reservation document; see _DOCUMENTS."""
+    """Our knowledge of a reservation document; see _DOCUMENTS."""
 
     reservation_id: Any
     order_id: int
@@ -52,21 +52,21 @@ def _units() -> Units:
 
 @dataclass(slots=True)
 class _Holdings:
-    """What OCI holds."""
+    """Units that OCI holds."""
 
     held: Units = field(default_factory=_units)
-    # What is held twice for a moment while an adjustment goes from one document to the next.
+    # Held twice for a moment while an adjustment moves from one document to the next.
     beside: Units = field(default_factory=_units)
-    # That of `beside` and of replacements for which the order's holds wait.
+    # Of `beside` and of replacements: the part for which the order's holds wait.
     being_asked: Units = field(default_factory=_units)
-    # By order and SKU; each document that is being cancelled by itself.
+    # By order and SKU; each document that is cancelled on its own.
     replacing: Counter[tuple[int, str, str]] = field(default_factory=Counter)
 
     def add(self, ours: _Ours, sku: str, units: int, *, status: str) -> None:
         """Add a line of a document of an order with `status`."""
         order_id = ours.order_id
         undone = str(ours.reservation_id) if ours.state == "cancelling" else ""
-        # The holds of a cancelled order stand until all that they asked for is undone.
+        # The holds of a cancelled order stay until all their reservations are undone.
         stands = status == "cancelling" and not ours.former
         if (ours.beside or ours.replacing) and (stands or not undone):
             self.being_asked[order_id][sku] += units
@@ -79,7 +79,7 @@ class _Holdings:
 
 
 def check_books(world: World, items: Items, orders: dict[int, tuple[Any, ...]]) -> None:
-    """Check that OCI never holds more for an order than was ordered, and knows only ours."""
+    """Check that OCI never holds more units than ordered, and only our orders' units."""
     holdings = _Holdings()
     for ours, sku, units in _lines(world):
         holdings.add(ours, sku, units, status=orders[ours.order_id][3])
@@ -109,7 +109,7 @@ def _lines(world: World) -> Iterator[tuple[_Ours, str, int]]:
 
 
 def _check_replacing(replacing: Counter[tuple[int, str, str]]) -> None:
-    """Check that OCI holds no more than one replacement asks for, done or given back."""
+    """Check that OCI holds at most one replacement's units, done or given back."""
     asked = {(order_id, sku): units for order_id, sku, units in rows(_REPLACEMENTS)}
     for (order_id, sku, _), units in replacing.items():
         if units > asked.get((order_id, sku), 0):
@@ -117,9 +117,9 @@ def _check_replacing(replacing: Counter[tuple[int, str, str]]) -> None:
 
 
 def _check_order(order: tuple[Any, ...], items: dict[str, list[int]], holdings: _Holdings) -> None:
-    """Check that OCI holds what was ordered once, and while an adjustment lasts at most twice."""
+    """Check that OCI holds ordered units once, and during an adjustment at most twice."""
     held, beside = holdings.held[order[0]], holdings.beside[order[0]]
-    # Sorted: what is found first must not depend on how this process hashes.
+    # Sorted: the first fault found must not depend on this process's hashing.
     for sku in sorted(held.keys() | beside.keys()):
         wanted, both = items[sku][0], held.get(sku, 0) + beside.get(sku, 0)
         if held.get(sku, 0) > wanted or both > 2 * wanted:
@@ -130,10 +130,10 @@ def _check_order(order: tuple[Any, ...], items: dict[str, list[int]], holdings: 
 
 
 def _check_ato(world: World, asked: Units) -> None:
-    """Check that ATO promises nothing that OCI has not free, or that a waiting order needs.
+    """Check that ATO promises only units that are free at OCI and that no waiting order needs.
 
-    True only where nobody else sells. `asked` is what OCI holds of that for which the holds of
-    orders wait; what a rerun asks for is off ATO before it is sent.
+    True only if nobody else sells. `asked` are OCI's units for which the orders' holds wait; a
+    rerun's units are off ATO before it is sent.
     """
     promised: dict[tuple[str, str], list[int]] = {}
     for list_id, sku, ato, order_id, units in rows(_WAITING):

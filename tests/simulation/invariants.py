@@ -1,4 +1,4 @@
-"""What must be true at every moment, whatever has happened."""
+"""Checks that must hold at every moment, whatever has happened."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ WHERE sku = ? AND quantity + reserved_quantity + cancelled_quantity + replaced_q
 UNION ALL SELECT id, ato, held, 0, 0 FROM orders_inventoryrecord WHERE sku = ?
 """
 _ITEMS = "SELECT order_id, sku, quantity, reserved_quantity, id FROM orders_orderitem"
-# What is short of an item is open, cancelled or replaced, each unit once.
+# An item's short units are open, cancelled or replaced, each unit once.
 _ITEM_SUMS = """
 SELECT i.id, i.sku, i.quantity, i.reserved_quantity, i.cancelled_quantity, i.replaced_quantity
 FROM orders_orderitem i
@@ -71,10 +71,10 @@ WHERE i.reserved_quantity + i.cancelled_quantity + i.replaced_quantity > i.quant
    OR i.replaced_quantity < (SELECT COALESCE(SUM(n.quantity), 0) FROM orders_orderitem n
                              WHERE n.replaces_id = i.id)
 """
-# What was given up by hand, by order: the reserved units of its items may fall by that.
+# Units given up by hand, by order: the reserved units of its items may fall by that many.
 _RELEASED = "SELECT order_id, data FROM orders_orderevent WHERE kind IN ('rearranged', 'adjusted')"
 _BEGUN = "SELECT MAX(id) FROM orders_orderevent WHERE order_id = ? AND kind = 'rearranging'"
-# Orders that were waiting for the SKU of replacement :mine when somebody set about it.
+# Orders that were waiting for the SKU of replacement :mine when it began.
 _AHEAD_OF_REPLACEMENT = """
 SELECT a.site_id || ' ' || a.order_no, i.sku, e.id
 FROM orders_replacement r
@@ -153,31 +153,31 @@ _SHORT = ("PARTIALLY_RESERVED", "NOTHING_RESERVED")
 
 
 def last_event() -> int:
-    """Return the number of the last event: a time that no clock can set back."""
+    """Return the number of the last event, a time that no clock can set back."""
     return int(rows("SELECT COALESCE(MAX(id), 0) FROM orders_orderevent")[0][0])
 
 
 class Invariants:
-    """Looks at the database and at OCI's books, and remembers what may not change any more."""
+    """Checks the database and OCI's books, and remembers facts that may not change any more."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self.accepted: set[tuple[str, str]] = set()
         self._settled: dict[int, tuple[str, dict[str, int], dict[str, int]]] = {}
-        # When each run was made, as `last_event`.
+        # The creation of each run, as `last_event`.
         self._runs: dict[int, int] = {}
-        # The same of each replacement: when the process began that wrote it down.
+        # The same for each replacement: when the process that stored it began.
         self._replacements: dict[int, int] = {}
-        # Promises that had their turn when nobody was in the middle of anything; the same by run,
+        # Promises whose turn came while no process was in the middle of its work; the same by run,
         # when it began.
         self._promised: set[tuple[Any, ...]] = set()
         self._promised_at: dict[int, set[tuple[Any, ...]]] = {}
-        # SKUs of which units were given up by hand. Other orders are promised these, and the one
-        # that gave them up may ask for them again: it is older, and may have them first.
+        # SKUs with units given up by hand. These are promised to other orders, and the order that
+        # gave them up may ask for them again: it is older, and may get them first.
         self._given_up: set[str] = set()
 
     def written(self, sql: str) -> None:
-        """Note what has just been written; a new run may take no order that comes after it."""
+        """Record the rows just written; a new run may take no order that comes after it."""
         if sql.startswith('INSERT INTO "reconciliation_run" '):
             ((run_id,),) = rows("SELECT MAX(id) FROM reconciliation_run")
             self._runs[run_id] = last_event()
@@ -187,12 +187,12 @@ class Invariants:
             self._replacements[pk] = self._world.processes.running.began
 
     def waited(self, seconds: float) -> None:
-        """Raise Broken if a shopper waited for OCI longer than the limit, whatever it took."""
+        """Raise Broken if a shopper waited for OCI longer than the limit, for any reason."""
         if seconds > settings.COC_OCI_LIVE_TIMEOUT + 0.1:
             self._world.broken.append(Broken(f"a shopper waited {seconds:.1f} s for OCI"))
 
     def check(self) -> None:
-        """Raise Broken if something is not as it must be."""
+        """Raise Broken if a check fails."""
         if not self._world.processes.depth:
             self._promised = set(rows(_PROMISED))
         for broken in rows(_LEDGER):
@@ -224,7 +224,7 @@ class Invariants:
             self._world.handover.check()
 
     def _check_untracked(self) -> None:
-        """Check that SKUs that no list knows are never counted, reserved, or asked of OCI."""
+        """Check that SKUs unknown to every list are never counted, reserved, or sent to OCI."""
         for broken in rows(_UNTRACKED, UNTRACKED, UNTRACKED):
             raise Broken(f"an untracked SKU is counted (..., taken, reserved, ...): {broken}")
         for document in self._world.simulator.books.documents.by_id.values():
@@ -240,7 +240,7 @@ class Invariants:
     def _check_order(
         self, order: tuple[Any, ...], items: dict[str, list[int]], released: dict[str, int]
     ) -> None:
-        """Check one order; `released` is what adjustments have given up of it, by SKU."""
+        """Check one order; `released` are its units given up by adjustments, by SKU."""
         pk, site, number, status, state, _, resolution, export = order
         reserved = {sku: sums[1] for sku, sums in items.items()}
         name = f"order {site} {number}"
@@ -271,17 +271,17 @@ class Invariants:
             raise Broken(f"{name} counts as reserved again and is {state}")
 
     def _may_wait(self, state: str) -> bool:
-        """Whether an order may be kept from order management; see `handover` when it may not."""
+        """Whether an order may be kept from order management; `handover` checks when it may not."""
         return self._world.nature.hands_over and state in _SHORT
 
     def _may_be_short(self, status: str, items: dict[str, list[int]]) -> bool:
-        """Only of what was given up by hand; what a cancelled order was short of is not known."""
+        """Only units given up by hand; the shortage of a cancelled order is not known."""
         if status != "new":
             return bool(items.keys() & self._given_up)
         return all(has >= wanted or sku in self._given_up for sku, (wanted, has) in items.items())
 
     def reserved(self, reservation_id: str) -> None:
-        """OCI has just taken a reservation: check that nobody was passed over (oldest first)."""
+        """OCI has just taken a reservation: check that no older order was passed over."""
         found = rows(
             "SELECT d.order_id, o.site_id, o.order_no, o.claim, d.purpose"
             " FROM reconciliation_reservationdocument d JOIN orders_order o ON o.id = d.order_id"
@@ -305,7 +305,7 @@ class Invariants:
         else:
             ahead = rows(_AHEAD, pk, began)
             run_id = int(claim.split(":")[1]) if claim.startswith("run:") else 0
-            # A person may replace by what is promised, and a trial takes it if nothing else waits.
+            # A person may replace by promised units, and a trial takes them if nothing else waits.
             if purpose in ("order", "shortfall") and not claim.startswith("trial:"):
                 self._check_promises(pk, f"order {site} {number}", got, run_id)
         for earlier, sku, _ in ahead:
@@ -313,9 +313,9 @@ class Invariants:
                 raise Broken(f"order {site} {number} got {sku}, for which {earlier} waits longer")
 
     def _check_promises(self, pk: int, name: str, got: set[str], run_id: int) -> None:
-        """Raise Broken if an order got a SKU that was promised before it came, or its run did."""
+        """Raise Broken if an order got a SKU that was promised before it or its run came."""
         promised = self._promised_at[run_id] if run_id else self._promised
-        # Sorted: what is found first must not depend on how this process hashes.
+        # Sorted: the first fault found must not depend on this process's hashing.
         still = sorted(promised.intersection(rows(_PROMISED))) if promised else ()
         for earlier, list_id, sku in still:
             if sku not in got:

@@ -1,4 +1,4 @@
-"""The way to OCI without sockets: the simulator's own handling of requests, called directly."""
+"""The way to OCI without sockets: calls the simulator's own request handling directly."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from reconciliation.simulator.misbehave import Outcome, handle
 from reconciliation.simulator.simulator import Simulator
 from tests.simulation.clock import VirtualClock
 
-# A request that was held up arrives before anybody may rely on its being lost.
+# A delayed request arrives before anyone may treat it as lost.
 LONGEST_DELAY = 40.0
 
 
 @dataclass
 class Network:
-    """What lies between us and OCI. `held_up` is the share of requests that arrive late.
+    """The network between us and OCI. `held_up` is the share of requests that arrive late.
 
-    `note` is told of everything, `waited` how long each call took, `before` of each call before it
-    leaves, `committed` of each reservation that OCI takes, unless it was held up.
+    `note` gets every event, `waited` the duration of each call, `before` each call before it
+    leaves, `committed` each reservation that OCI takes, unless it was delayed.
     """
 
     simulator: Simulator
@@ -48,12 +48,12 @@ class Network:
         try:
             return self._exchange(request)
         finally:
-            # Nobody waits beyond the deadline, however long OCI goes on.
+            # Nobody waits beyond the deadline, however long OCI takes.
             seconds = max(0.0, min(self.clock.true, request.deadline) - began)
             self.waited(request.operation, seconds)
 
     def _exchange(self, request: HttpRequest) -> HttpAnswer:
-        # The process may have been overtaken for longer than it may take.
+        # The process may have been interrupted for longer than its limit.
         self.clock.go(self.rng.choice((0.004, 0.02, 0.02, 0.08)))
         if self.clock.true >= request.deadline:
             raise OciNoAnswer(operation=request.operation, kind="connect")
@@ -68,7 +68,7 @@ class Network:
         return self._received(request, outcome)
 
     def deliver_late(self) -> None:
-        """Let requests arrive whose time has come, whoever has given up on them."""
+        """Deliver requests that are due, even if the caller has given up."""
         while self._late and self._late[0][0] <= self.clock.true:
             self._handle(heapq.heappop(self._late)[2], late=True)
 
@@ -114,7 +114,7 @@ def _told(request: HttpRequest) -> str:
 
 
 class InProcessTransport(Transport):
-    """A transport whose calls go over a `Network`."""
+    """A transport that sends its calls over a `Network`."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -126,4 +126,4 @@ class InProcessTransport(Transport):
         return answer
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing."""

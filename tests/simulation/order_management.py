@@ -1,7 +1,7 @@
 """Hand-over, limits and releases of parts, as events of worlds whose nature `hands_over`.
 
-Sites hand short orders over at once, after a while or when somebody decides; operators change what
-they take offline. Order management reads orders and acknowledges what it has read, sooner or later.
+Sites hand short orders over at once, after a while or after a decision; operators change offline
+limits. Order management reads orders and acknowledges them sooner or later.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from orders.models import ExportStatus, Order, Site
 from reconciliation import remedies
 from reconciliation.models import DocumentState, ReservationDocument
 from tests.simulation.handover import read
+from tests.simulation.nature import limits_of_site
 from tests.simulation.people import MIA, SHOP, some_order
-from tests.simulation.world import World, limits_of_site
+from tests.simulation.world import World
 
 
 def pull(world: World) -> None:
-    """Order management reads the orders that are ready."""
+    """Order management reads the ready orders."""
     ready = Order.objects.filter(export_status=ExportStatus.READY).order_by("pk")
     pks = list(ready.values_list("pk", flat=True)[:3])
     if pks:
@@ -30,7 +31,7 @@ def pull(world: World) -> None:
 
 
 def acknowledge(world: World) -> None:
-    """Order management acknowledges what it has read, which may have changed since."""
+    """Order management acknowledges orders it has read, which may have changed since."""
     if world.handover.pulled:
         acknowledge_one(world, world.rng.choice(sorted(world.handover.pulled)))
 
@@ -80,7 +81,7 @@ def _decide(world: World, what: str, verb: Callable[..., Order]) -> None:
 
 
 def change_limits(world: World) -> None:
-    """An operator changes what a site takes while OCI is away."""
+    """An operator changes a site's limits for offline selling."""
     site = world.rng.choice(list(Site.objects.order_by("pk").values_list("pk", flat=True)))
     fields = limits_of_site(world.rng)
     world.note(f"{site} takes {fields}")

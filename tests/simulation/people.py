@@ -1,4 +1,4 @@
-"""What people do in a world: merchandisers, operators, and order management."""
+"""Actions of people in a world: merchandisers, operators, and order management."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def cancel_one(world: World, order: Order) -> None:
 
 
 def settle_outside(world: World) -> None:
-    """A merchandiser has secured elsewhere what an order is short of."""
+    """A merchandiser has covered an order's shortage elsewhere."""
     order = some_order(world, *Order.objects.oversold().values_list("pk", flat=True))
     if order is None:
         return
@@ -68,7 +68,7 @@ def settle_outside(world: World) -> None:
 
 
 def open_again(world: World) -> None:
-    """It was not, after all."""
+    """A merchandiser reopens an order that was not covered after all."""
     settled = Order.objects.filter(resolution=Resolution.SETTLED_OUTSIDE).order_by("pk")
     order = some_order(world, *settled.values_list("pk", flat=True))
     if order is None:
@@ -87,7 +87,7 @@ def open_again(world: World) -> None:
 
 
 def rerun(world: World) -> None:
-    """A merchandiser starts a reconciliation of some scope."""
+    """A merchandiser starts a reconciliation of a scope."""
     rng = world.rng
     scope = rng.choice((Scope.MISSING, Scope.OVERSOLD, Scope.RUN_FAILURES, Scope.ORDERS, Scope.SKU))
     data: dict[str, Any] = {}
@@ -106,7 +106,7 @@ def rerun(world: World) -> None:
 
 
 def start(world: World, scope: Scope, data: dict[str, Any]) -> Any:
-    """Start a run as a person does; the run, RunRefused or Death."""
+    """Start a run like a person; returns the run, RunRefused or Death."""
 
     def work() -> Any:
         try:
@@ -131,14 +131,14 @@ def force_offline(world: World) -> None:
 
 
 def release_forced(world: World) -> None:
-    """An operator ends that."""
+    """An operator releases the forced connection."""
     world.note("release")
     now = world.clock.now
     world.run("web", lambda: planned.release(actor=MIA, reason="Over.", now=now))
 
 
 def export(world: World) -> None:
-    """Order management takes an order that is ready."""
+    """Order management takes a ready order."""
     order = some_order(world)
     if order is None:
         return
@@ -189,7 +189,7 @@ def adjust(world: World) -> None:
 
 
 def review(world: World) -> None:
-    """A merchandiser has looked at the orders that need it."""
+    """A merchandiser has checked the orders in review."""
     for pk in list(Order.objects.needing_review().values_list("pk", flat=True)):
         world.note(f"end review of {pk}")
 
@@ -202,7 +202,7 @@ def review(world: World) -> None:
 
 
 def some_order(world: World, *likely: int) -> Order | None:
-    """Return an order, mostly one of `likely`."""
+    """Return an order, usually one of `likely`."""
     if likely and world.rng.random() < 0.8:
         return Order.objects.get(pk=world.rng.choice(likely))
     pks = list(Order.objects.order_by("pk").values_list("pk", flat=True))

@@ -1,4 +1,4 @@
-"""Playing many seeds, in this process or in several."""
+"""Play many seeds, in this process or in several."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
-# So many seeds are handed to a process at a time.
+# Seeds per chunk for a process.
 _HANDFUL = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a seed: `what` is the promise that it broke, if any, `story` all of it."""
+    """The result of a seed: `what` is the broken promise, if any, `story` the full log."""
 
     seed: int
     seen: Counter[str] = field(default_factory=Counter)
@@ -29,12 +29,12 @@ class Result:
 
 
 def played(seeds: range, jobs: int) -> Iterator[Result]:
-    """Yield what came of each seed, in order."""
+    """Yield the result of each seed, in order."""
     if jobs == 1:
         _make_ready()
         yield from map(_play, seeds)
         return
-    # Each has a database of its own in memory, which no fork may share.
+    # Each process has its own in-memory database, which forks must not share.
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=fresh, initializer=_make_ready) as processes:
         try:
@@ -59,7 +59,7 @@ def _make_ready() -> None:
         migrated.fill_memory()
     else:
         call_command("migrate", verbosity=0)
-    # Collecting garbage as it comes costs a tenth of the time.
+    # Automatic garbage collection takes a tenth of the time.
     gc.disable()
 
 

@@ -1,8 +1,8 @@
-"""Processes of ours that take turns, are overtaken in the middle, and die.
+"""Simulated processes that take turns, interrupt each other, and die.
 
 The database sees one statement after the other. Before a statement outside a transaction, and
-while a call to OCI is under way, another process may do something of its own; at any statement or
-call a process may die: what it had not committed is rolled back, and nothing of it runs any more.
+during a call to OCI, another process may do its own work. At any statement or call a process may
+die: its uncommitted changes are rolled back, and none of its code runs any more.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
-# Deeper than this no process is overtaken in the middle.
+# At this depth no process is interrupted any more.
 DEEPEST = 3
 
 _READS = re.compile(r"\s*(SELECT|EXPLAIN|PRAGMA)\b")
@@ -23,15 +23,15 @@ _ENDS = ("RELEASE", "ROLLBACK")
 
 
 class Death(BaseException):
-    """The process is killed; no `except Exception` may see it."""
+    """The process is killed; no `except Exception` may catch it."""
 
 
 @dataclass
 class Process:
-    """One process. It dies at its `dies_at`-th event, is overtaken at its `overtaken_at`-th point.
+    """One process. It dies at event `dies_at` and is interrupted at point `overtaken_at`.
 
     Events are calls to OCI and statements that write, or begin or end a transaction; points are
-    calls and statements outside transactions. `began` is the last event of any order by then.
+    calls and statements outside transactions. `began` is the last order event at its start.
     """
 
     name: str
@@ -40,12 +40,12 @@ class Process:
     overtaken_at: int = 0
     events: int = 0
     points: int = 0
-    # Seconds that it has waited for OCI.
+    # Seconds spent waiting for OCI.
     waited: float = 0.0
     dead: bool = False
 
     def event(self) -> None:
-        """Die if it is time to."""
+        """Die if it is time."""
         self.events += 1
         if self.dead or self.events == self.dies_at:
             self.dead = True
@@ -57,14 +57,14 @@ class Process:
 
 
 class Processes:
-    """The stack of processes: the last one runs, the others wait in the middle of something."""
+    """The stack of processes: the last one runs, the others are interrupted."""
 
     def __init__(self, *, overtake: Callable[[], None], written: Callable[[str], None]) -> None:
-        """`written` is told of each statement that wrote, or took back what was written."""
+        """`written` gets each statement that wrote or rolled back."""
         self._overtake = overtake
         self._written = written
         self._stack: list[Process] = []
-        # Not `connection` itself, a proxy that looks for it at each use.
+        # Not `connection` itself, a proxy that looks the connection up at each use.
         self._database = connections[DEFAULT_DB_ALIAS]
         self._base = len(self._database.savepoint_ids)
 
@@ -81,12 +81,12 @@ class Processes:
         return len(self._database.savepoint_ids) > self._base
 
     def run(self, process: Process, work: Callable[[], Any]) -> Any:
-        """Let `process` do `work`; returns its result, or Death if it died."""
+        """Run `work` in `process`; return its result, or Death if it died."""
         self._stack.append(process)
         try:
             return work()
         except Death:
-            # Nothing of ours may outlive a transaction that was not committed.
+            # Nothing may survive a transaction that was not committed.
             self._database.needs_rollback = False
             return Death
         finally:
@@ -94,14 +94,14 @@ class Processes:
             assert not self.in_transaction, f"{process.name} left a transaction open"
 
     def calling(self) -> None:
-        """Note that the running process calls OCI, and what may come of that."""
+        """Record that the running process calls OCI; it may die or be interrupted."""
         assert not self.in_transaction, "a call to OCI inside a transaction"
         if self._stack:
             self._stack[-1].event()
             self.point()
 
     def point(self) -> None:
-        """Let another process overtake, if it is time to."""
+        """Let another process interrupt, if it is time."""
         process = self._stack[-1]
         if not process.dead and process.reaches_overtaking() and self.depth < DEEPEST:
             self._overtake()
@@ -122,7 +122,7 @@ class Processes:
             result = execute(sql, params, many, context)
             if sql.startswith("ROLLBACK"):
                 self._written(sql)
-            # A transaction that was committed just before is there to stay.
+            # A transaction committed just before stays.
             elif not process.dead:
                 process.event()
             return result

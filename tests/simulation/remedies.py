@@ -1,7 +1,7 @@
-"""What merchandisers and operators do about short orders in worlds whose nature `remedies`.
+"""Remedies of merchandisers and operators in worlds whose nature `remedies`.
 
-A further remedy is an action here, with its weight in `REMEDYING`; what it may change that
-otherwise never changes back is in `invariants` (see `_taken_back`).
+Add a remedy as an action here, with its weight in `REMEDYING`; list irreversible changes that it
+may revert in `invariants` (see `_taken_back`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tests.simulation.world import World
 
 
 def replace(world: World) -> None:
-    """A merchandiser replaces what is short of an item by another SKU."""
+    """A merchandiser replaces an item's short units by another SKU."""
     item = _short_item(world)
     if item is not None:
         _replace(world, item, world.rng.choice(world.nature.skus))
@@ -60,9 +60,9 @@ def _replace(world: World, item: OrderItem, sku: str, besides: Sequence[Besides]
 
 
 def _besides(world: World, item: OrderItem) -> list[Besides]:
-    """Return what a split does to the other short items of an order: replace some, cancel some.
+    """Return the effect of a split on the order's other short items: replace some, cancel some.
 
-    It throws dice of its own: what happens in a world without splits stays as it is.
+    It uses its own random numbers, so that worlds without splits stay unchanged.
     """
     dice = Random(f"{world.seed} {item.pk} {item.open_quantity}")
     others = OrderItem.objects.filter(order=item.order_id).exclude(pk=item.pk).order_by("pk")
@@ -77,7 +77,7 @@ def _besides(world: World, item: OrderItem) -> list[Besides]:
 
 
 def replace_at_leisure(world: World) -> None:
-    """A merchandiser replaces what is short, mostly while OCI is there and figures are fresh."""
+    """A merchandiser replaces short units, usually while OCI is there and figures are fresh."""
     mostly_fresh(world, trouble=0.3)
     for item in _open_items(world)[:1]:
         sku = _fitting_sku(world, item)
@@ -87,7 +87,7 @@ def replace_at_leisure(world: World) -> None:
 
 
 def replace_later(world: World) -> None:
-    """A merchandiser replaces what is short of many orders; workers reserve it."""
+    """A merchandiser replaces the short units of many orders; workers reserve them."""
     for item in _open_items(world)[: world.rng.choice((1, 2, 4))]:
         _begin(world, item, _fitting_sku(world, item))
 
@@ -130,7 +130,7 @@ def _sell_out(world: World, sku: str) -> None:
 
 
 def cancel_short(world: World) -> None:
-    """A merchandiser cancels what is short of one item, or of all."""
+    """A merchandiser cancels the short units of one item, or of all."""
     item = _short_item(world)
     if item is None:
         return
@@ -152,7 +152,7 @@ def cancel_short(world: World) -> None:
 
 
 def reopen(world: World) -> None:
-    """A merchandiser takes back that short items were cancelled."""
+    """A merchandiser reopens an order with cancelled short items."""
     cancelled = Order.objects.filter(resolution=Resolution.SHORT_CANCELLED).order_by("pk")
     order = some_order(world, *cancelled.values_list("pk", flat=True))
     if order is None:
@@ -168,7 +168,7 @@ def reopen(world: World) -> None:
 
 def give_back(world: World) -> None:
     """An operator gives a reservation document back at OCI."""
-    # Where nobody else sells nothing may ever be short, and this makes it so.
+    # If nobody else sells, nothing may ever be short, but this makes it so.
     if world.nature.alone:
         return
     documents = ReservationDocument.objects.order_by("pk")
@@ -196,7 +196,7 @@ def _short_item(world: World) -> OrderItem | None:
 
 
 def _open_items(world: World) -> list[OrderItem]:
-    """Return the items of oversold orders that are short of something, in any order."""
+    """Return the items of oversold orders with short units, in any order."""
     items = OrderItem.objects.filter(order__in=Order.objects.oversold()).select_related("order")
     short = [item for item in items.order_by("pk") if item.open_quantity > 0]
     world.rng.shuffle(short)
@@ -204,14 +204,14 @@ def _open_items(world: World) -> list[OrderItem]:
 
 
 def _fitting_sku(world: World, item: OrderItem) -> str:
-    """Return a SKU, mostly one that the order does not have."""
+    """Return a SKU, usually one that the order does not have."""
     had = set(OrderItem.objects.filter(order=item.order_id).values_list("sku", flat=True))
     others = [sku for sku in world.nature.skus if sku not in had]
     return world.rng.choice(others if others and world.rng.random() < 0.9 else world.nature.skus)
 
 
 def _try(world: World, remedy: Callable[[], Any]) -> None:
-    """Do it as a person in a browser does; it may be refused."""
+    """Act like a person in a browser; the act may be refused."""
 
     def work() -> Any:
         try:
@@ -224,7 +224,7 @@ def _try(world: World, remedy: Callable[[], Any]) -> None:
         world.note(f"  refused: {result.detail}")
 
 
-# There must be something short to be put right, and something to put it right with.
+# There must be a shortage to fix, and stock to fix it with.
 REMEDYING: dict[Callable[[World], None], float] = {
     sell_elsewhere: 20.0,
     restock: 10.0,
@@ -234,7 +234,7 @@ REMEDYING: dict[Callable[[World], None], float] = {
     give_back: 8.0,
 }
 
-# What happens most in worlds whose nature `merchandises`: orders come up short, and are replaced.
+# The most frequent events in worlds whose nature `merchandises`: shortages and replacements.
 MERCHANDISING: dict[Callable[[World], None], float] = {
     come_up_short: 20.0,
     replace_at_leisure: 60.0,

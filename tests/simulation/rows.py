@@ -1,4 +1,4 @@
-"""Looking at the rows of a world while nobody watches, and saying what is wrong."""
+"""Read the rows of a world unobserved, and describe faults."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from django.db import connection
 
 
 class Broken(AssertionError):
-    """A promise is broken; the world's log tells how it came to it."""
+    """A promise is broken; the world's log shows how."""
 
 
 def rows(sql: str, *params: Any) -> list[tuple[Any, ...]]:
-    """Return what `sql` finds, with nobody watching: past Django, straight from SQLite."""
+    """Return the rows of `sql`, unobserved: past Django, straight from SQLite."""
     found: list[tuple[Any, ...]] = connection.connection.execute(sql, params).fetchall()
     return found

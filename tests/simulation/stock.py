@@ -1,4 +1,4 @@
-"""Worlds in which OCI's stock is followed by exports and deltas, with what goes wrong with them."""
+"""Worlds in which exports and deltas follow OCI's stock, with their faults."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _STYLES = ("whole", "whole", "truncated", "fails")
 
 
 def follow(world: World) -> None:
-    """A poller takes a turn; it may die in the middle of it, and be overtaken."""
+    """A poller takes a turn; it may die in the middle, or be interrupted."""
     world.run("stock mirror", lambda: _turn(world))
 
 
 def disturb(world: World) -> None:
-    """Deltas are lost or doubled from now on, exports fail, or every token expires."""
+    """From now on deltas are lost or doubled, exports fail, or every token expires."""
     rng, oci = world.rng, world.simulator
     oci.settings.change(
         {
@@ -39,11 +39,11 @@ FOLLOWING = {follow: 16.0, disturb: 3.0}
 
 
 def check(world: World) -> None:
-    """Let the feeds be well and time pass; every figure must be OCI's then."""
+    """Let the feeds recover and time pass; then every figure must equal OCI's."""
     world.simulator.settings.change(
         {"loseDeltas": 0, "repeatDeltas": "no", "exportStyle": "whole", "impex": "offered"}
     )
-    # A feed that was not offered is tried again after ten minutes.
+    # An unavailable feed is tried again after ten minutes.
     for _ in range(8):
         world.clock.go(120.0)
         world.network.deliver_late()

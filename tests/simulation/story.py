@@ -1,4 +1,4 @@
-"""One seed from its beginning to its end: things happen, then OCI is well and all must drain."""
+"""One seed from its beginning to its end: events, then OCI recovers and the backlog must drain."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from tests.simulation.remedies import MERCHANDISING, REMEDYING
 from tests.simulation.rows import Broken, rows
 from tests.simulation.world import World, alive
 
-# More than every lease, claim, retry and second look together needs.
+# Longer than every lease, claim, retry and second check together.
 _LONGEST_DRAIN = 40
 _MEMORY = Path("/dev/shm")
 
 
 class Failure(AssertionError):
-    """A seed that broke a promise: what, and all that happened before."""
+    """A seed that broke a promise: the promise, and the full log."""
 
     def __init__(self, seed: int, what: str, log: list[str]) -> None:
         super().__init__(
@@ -48,7 +48,7 @@ class Failure(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a seed came to: how often what happened, and a digest of everything."""
+    """The result of a seed: the number of each kind of event, and a digest of everything."""
 
     seen: Counter[str]
     digest: str
@@ -116,7 +116,7 @@ def _play(world: World) -> Told:
 
 
 def _seen(world: World) -> Counter[str]:
-    """Count what happened, to tell whether the seeds reach what they should."""
+    """Count the events, to show whether the seeds reach what they should."""
     seen = world.seen + Counter({"calls to OCI": world.network.calls})
     for name, sql in (
         ("order", "SELECT status || ' ' || reservation_state FROM orders_order"),
@@ -136,7 +136,7 @@ def _do(world: World, weights: dict[actions.Action, float]) -> None:
         actions.chosen(world.rng, weights)(world)
         world.invariants.check()
     except Exception as error:
-        # Whoever was overtaken must neither hide what was found nor cover it with another error.
+        # Cleaning up after an interrupted process must neither hide a finding nor replace it.
         world.broken.append(error)
         raise
     if world.broken:
@@ -150,7 +150,7 @@ def _keep_promises(world: World) -> None:
 
 
 def _drain(world: World) -> None:
-    """Let OCI be well and time pass until nothing is left to do."""
+    """Let OCI recover and time pass until nothing is left to do."""
     world.note("--- all is well from here on")
     world.nature = endings.calm(world.nature)
     world.losing_tasks = False
@@ -217,7 +217,7 @@ def _something_left(world: World) -> str:
 
 
 def _rerun_changes_nothing(world: World, settled: object) -> None:
-    """Run everything again: what was settled stays as it is (promise 5)."""
+    """Run everything again: settled orders stay unchanged (promise 5)."""
     for scope, data in (
         (Scope.MISSING, {}),
         (Scope.ORDERS, {"orders": list(Order.objects.values_list("pk", flat=True))}),

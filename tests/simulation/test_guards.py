@@ -57,7 +57,7 @@ def test_a_guard_is_missed(name: str) -> None:
 
 
 def _caught(name: str, recorded: int) -> tuple[int, str]:
-    """Return the first seed that notices that the guard is off, and what it says."""
+    """Return the first seed that notices the missing guard, with its message."""
     for seed in (recorded, *(OTHERS if sampling.LONG else ())):
         try:
             with GUARDS[name]():

@@ -1,7 +1,7 @@
-"""Whatever a seed brings, the promises hold, and all drains in the end (docs/reliability.md).
+"""For every seed the promises hold, and the backlog drains (docs/reliability.md).
 
-The short form plays some of the first seeds, other ones each day; `make simulate SEEDS=1000` plays
-as many as one likes. A failure prints its seed and everything that happened.
+The short form plays some of the first seeds, different ones each day; `make simulate SEEDS=1000`
+plays any number. A failure prints its seed and the full log.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.simulation.rows import Broken
 from tests.simulation.story import simulate
 
 SEEDS = range(1, 49)
-# Neighbours differ in what joins them (see `World`), so a part has some of each kind.
+# Neighbours differ in their additional events (see `World`), so a part has some of each kind.
 ONE_IN = 8
 
 
@@ -53,7 +53,7 @@ def test_a_seed_decides_everything_in_any_process() -> None:
 
 
 def _played(hash_seed: str) -> str:
-    """Return the line about seed 8, from a process of its own."""
+    """Return the line about seed 8, from a separate process."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.simulation", "--first", "8", "--seeds", "1", "--log"],
         env=os.environ | {"PYTHONHASHSEED": hash_seed},

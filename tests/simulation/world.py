@@ -1,4 +1,4 @@
-"""One simulated world: sites, stock, OCI, the processes of the product, and what they were told."""
+"""One simulated world: sites, stock, OCI, the product's processes, and the answers they got."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -35,118 +35,20 @@ from tests.simulation.clock import VirtualClock
 from tests.simulation.exclusive import Exclusive
 from tests.simulation.handover import Handover, site_fields
 from tests.simulation.invariants import Invariants, last_event
+from tests.simulation.nature import Nature, limits_of_site
 from tests.simulation.network import InProcessTransport, Network
 from tests.simulation.processes import Death, Process, Processes
 
-# Days of 23 and of 25 hours begin soon after some of these.
-_BEGINNINGS = (
-    datetime(2026, 2, 2, 12, tzinfo=UTC),
-    datetime(2026, 3, 8, 4, 50, tzinfo=UTC),
-    datetime(2026, 11, 1, 3, 50, tzinfo=UTC),
-    datetime(2026, 3, 28, 22, 55, tzinfo=UTC),
-    datetime(2026, 10, 24, 21, 55, tzinfo=UTC),
-    datetime(2026, 12, 31, 23, 50, tzinfo=UTC),
-)
-_ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Pacific/Kiritimati", "Australia/Lord_Howe")
 _LISTS = {"web": "group", "store": "location"}
-# Of nineteen seeds, those whose worlds have crossings.
+
+
+# Of nineteen seeds, those with crossings.
 _CROSSING = (2, 11, 16)
-
-
-@dataclass(frozen=True, slots=True)
-class Nature:
-    """What kind of world a seed makes; drawn before anything happens.
-
-    In an `alone` world nobody but us touches the stock, so nothing may ever be oversold.
-    """
-
-    begins: datetime
-    skus: tuple[str, ...]
-    stock: dict[str, int]
-    zones: tuple[str, ...]
-    orders: int
-    steps: int
-    alone: bool
-    deadly: float
-    busy: float
-    oci: dict[str, Any]
-    settings: dict[str, Any]
-    # People settle orders outside, and open them again; sites limit or refuse offline orders;
-    # operators adjust reservations; people replace and cancel short items, and give documents
-    # back; two workers are set to one reconciliation. Of seven seeds: so none of it shifts what
-    # happens in the other worlds.
-    settles: bool = False
-    strict: bool = False
-    adjusts: bool = False
-    remedies: bool = False
-    doubles: bool = False
-    # Orders come up short again and again, and are replaced: two of eleven seeds.
-    merchandises: bool = False
-    # Orders hold bundles and options: two of five seeds.
-    bundles: bool = False
-    # Sites sell SKUs that no list knows, always: one of 23 seeds.
-    untracked: bool = False
-    # Reservations are lost now and then while OCI answers questions: three of thirteen seeds.
-    grays: bool = False
-    # OCI's stock is followed by exports and deltas: two of thirteen seeds.
-    follows: bool = False
-    # Short orders keep their place, and goods arrive for them: one of thirteen seeds.
-    promises: bool = False
-    # Short orders are handed over after a while or when decided, and limits change: three of
-    # seventeen seeds.
-    hands_over: bool = False
-    # Two meet at one order: one cancels it while another calls OCI for it, or changes it between
-    # order management's reading and acknowledging (`crossings`): three of nineteen seeds.
-    crosses: bool = False
-
-    @classmethod
-    def drawn(cls, rng: random.Random) -> Nature:
-        skus = tuple(f"SKU-{n}" for n in range(rng.randint(1, 4)))
-        alone = rng.random() < 0.35
-        oci: dict[str, Any] = {
-            "readLagMs": rng.choice((0, 900, 2000, 2000)),
-            "partialStyle": rng.choice(("silent", "errors")),
-            "replay": rng.choice(("same", "same", "exists", "finalized")),
-            "unknownCancel": rng.choice(("404", "400")),
-            "cancelStyle": "204" if alone else rng.choice(("204", "204", "202")),
-            "cancelDelayMs": 2000,
-            "tokenExpiresIn": rng.choice((1800, 120)),
-        }
-        return cls(
-            begins=rng.choice(_BEGINNINGS),
-            skus=skus,
-            stock={sku: rng.randint(3, 22) for sku in skus},
-            zones=tuple(rng.choice(_ZONES) for _ in range(rng.randint(1, 2))),
-            orders=rng.randint(8, 24),
-            steps=rng.randint(20, 60),
-            alone=alone,
-            deadly=rng.choice((0.0, 0.05, 0.2)),
-            busy=rng.choice((0.0, 0.2, 0.6)),
-            oci=oci,
-            settings={
-                "COC_BATCH_SIZE": rng.choice((1, 2, 3, 50)),
-                "COC_FAILURES_TO_OFFLINE": rng.choice((1, 2, 3)),
-                "COC_GOOD_PROBES_TO_RECOVER": rng.choice((1, 2, 3)),
-            },
-        )
-
-    def with_grays(self, *, calm: bool) -> Nature:
-        """Return a world like this one whose orders seldom want the same SKU."""
-        stock = {f"SKU-{n}": 5 + 2 * n for n in range(9)}
-        more: dict[str, Any] = {"deadly": 0.0, "busy": 0.0} if calm else {}
-        return dataclasses.replace(self, skus=tuple(stock), stock=stock, **more)
-
-    def with_merchandisers(self, rng: random.Random) -> Nature:
-        """Return a world like this one with more to replace, and to replace it by."""
-        stock = {f"SKU-{n}": rng.randint(3, 22) for n in range(5)}
-        return dataclasses.replace(
-            self, merchandises=True, remedies=True, alone=False, skus=tuple(stock), stock=stock
-        )
 
 
 @dataclass
 class Wish:
-    """A task that waits in the queue; it may be taken from `due` on (seconds of true time)."""
+    """A task in the queue; it may be taken from `due` on (seconds of true time)."""
 
     due: float
     name: str
@@ -163,7 +65,7 @@ class InlineProber(Prober):
 
 @dataclass
 class World:
-    """Everything there is in one simulation, and the log of what happened in it."""
+    """The whole state of one simulation, and its log."""
 
     seed: int
     folder: Path
@@ -235,12 +137,12 @@ class World:
     # --- what goes on -------------------------------------------------------------------------
 
     def note(self, what: str) -> None:
-        """Add a line to the log; it is indented by how many processes are in the middle."""
+        """Add a line to the log, indented by the number of interrupted processes."""
         indent = "  " * self.processes.depth
         self.log.append(f"{self.clock.now:%d %H:%M:%S.%f} {indent}{what}")
 
     def run(self, name: str, work: Callable[[], Any], *, may_die: bool = True) -> Any:
-        """Let a process of its own do `work`; the result, or Death."""
+        """Run `work` in a new process; return the result, or Death."""
         rng = self.rng
         process = Process(name, began=last_event())
         if may_die and rng.random() < self.nature.deadly:
@@ -266,7 +168,7 @@ class World:
         return before
 
     def pause(self, seconds: float) -> None:
-        """Let time pass for a process that waits."""
+        """Let time pass for a waiting process."""
         self.clock.go(seconds)
         self.network.deliver_late()
         self.processes.point()
@@ -305,7 +207,7 @@ class World:
         return [wish for wish in self.queue if wish.due <= self.clock.true]
 
     def work_on(self, wish: Wish) -> Any:
-        """Let a worker take a task. One that dies is taken again, as the queue's broker does."""
+        """Let a worker take a task. The queue's broker delivers it again after a death."""
         self.queue.remove(wish)
         self.note(f"worker: {wish.name}{wish.ids}")
         task = getattr(tasks, wish.name)
@@ -317,7 +219,7 @@ class World:
     # --- the monitors -------------------------------------------------------------------------
 
     def tick(self, index: int = 0) -> None:
-        """Let a monitor tick; one that has died is started anew."""
+        """Tick a monitor; restart one that has died."""
         while len(self.monitors) <= index:
             self.monitors.append(self._new_monitor())
         monitor = self.monitors[index]
@@ -335,7 +237,7 @@ class World:
 
 
 class OciClientOf:
-    """The probing client of whichever process runs just now."""
+    """The probing client of the running process."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -357,7 +259,7 @@ def _stock_at_oci(stock: dict[str, int]) -> StockFile:
 
 @contextmanager
 def alive(world: World) -> Iterator[World]:
-    """Put the product into the world, and make its sites and their stock."""
+    """Put the product into the world, and create its sites and their stock."""
     with ExitStack() as stack:
         stack.enter_context(override_settings(**_settings(world)))
         stack.enter_context(clock.installed(world.clock))
@@ -408,7 +310,7 @@ def _settings(world: World) -> dict[str, Any]:
 
 def _make_sites(world: World) -> None:
     for number, zone in enumerate(world.nature.zones):
-        # Two sites share a list as often as not.
+        # About half of the second sites share a list.
         list_id = world.rng.choice(tuple(_LISTS)) if number else "web"
         list_, created = InventoryList.objects.get_or_create(
             pk=list_id, defaults={"list_type": _LISTS[list_id]}
@@ -428,13 +330,3 @@ def _make_sites(world: World) -> None:
             )
     for site in Site.objects.all():
         permit_only(site, InventoryList.objects.all())
-
-
-def limits_of_site(rng: random.Random) -> dict[str, Any]:
-    """Return what a site allows while OCI is away; one of them now and then everything."""
-    return {
-        "offline_capture": rng.random() < 0.6,
-        "cap_units_per_order": rng.choice((None, 2, 4)),
-        "cap_total_value": rng.choice((None, None, Decimal(60))),
-        "cap_offline_minutes": rng.choice((None, None, 1, 30)),
-    }

@@ -1,1 +1,1 @@
-"""Calls that OCI carries out and whose answers are lost, for minutes at a time; `make unknowns`."""
+"""Calls that OCI carries out but whose answers are lost, for minutes at a time; `make unknowns`."""

@@ -9,7 +9,7 @@ from tests.unknowns.unknowns import Unknowns
 
 
 def main() -> int:
-    """Play on each database asked for; 0 when everything healed and agreed, else 1, or 2."""
+    """Play on each requested database; 0 if everything healed and agreed, else 1, or 2."""
     return play_on_each(
         Unknowns, arguments(__doc__, minutes=3.0, seed="what shoppers and people do")
     )

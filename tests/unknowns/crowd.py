@@ -15,7 +15,7 @@ from tests.orders.payloads import raw_order
 from tests.processes.stack import SITE, Stack
 
 STRICT = "strict"
-# Other channels sell the first of these as well; the second are ours alone.
+# Other channels also sell the first of these; the second are only ours.
 SHARED = tuple(f"SHARED-{n:02}" for n in range(12))
 OURS = tuple(f"OURS-{n:02}" for n in range(8))
 _PATIENCE = 30.0
@@ -24,7 +24,7 @@ _JSON = {"Content-Type": "application/json"}
 
 @dataclass
 class Crowd:
-    """Sends orders of both sites without a pause; keeps what it was told of each.
+    """Sends orders to both sites without a pause; stores the answer to each.
 
     `tokens` are those of the sites. An order number begins with its site.
     """
@@ -58,7 +58,7 @@ class Crowd:
             thread.start()
 
     def close(self) -> None:
-        """Send nothing new; return when everything sent has its answer."""
+        """Stop sending; return when every request has its answer."""
         self._stop.set()
         for thread in self._threads:
             thread.join()
@@ -82,7 +82,7 @@ class Crowd:
     def _until_answered(
         self, session: requests.Session, site: str, order_no: str, body: bytes
     ) -> None:
-        """Send the same order again until the answer is final, as a storefront does."""
+        """Repeat the same order until the answer is final, like a storefront."""
         url = self.stack.url(f"/sites/{site}/orders")
         while True:
             try:

@@ -1,4 +1,4 @@
-"""What is read from the product's database and from OCI's books, beside the API."""
+"""Queries on the product's database and on OCI's books, in addition to the API."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import psycopg
 from tests.processes.stack import LIST, Stack
 from tests.unknowns.crowd import OURS
 
-# Looks in a row that must find it before it counts: the two sides are not read at one moment.
+# Consecutive checks that must find it: the two sides are not read at one moment.
 _LOOKS = 6
 _UNDONE = {
     "orders under way": (
@@ -42,7 +42,7 @@ _UNDONE = {
 
 
 def rows(stack: Stack, sql: str) -> list[tuple[Any, ...]]:
-    """Return what `sql` finds in the product's database."""
+    """Return the rows of `sql` in the product's database."""
     url = stack.env["DATABASE_URL"]
     if url.startswith("postgres"):
         with psycopg.connect(url) as link:
@@ -53,7 +53,7 @@ def rows(stack: Stack, sql: str) -> list[tuple[Any, ...]]:
 
 
 def undone(stack: Stack) -> dict[str, list[tuple[Any, ...]]]:
-    """Return what has not come to its end yet, by what it is; empty when all is over."""
+    """Return unfinished work, by kind; empty when everything is done."""
     found = {what: rows(stack, sql) for what, sql in _UNDONE.items()}
     return {what: some for what, some in found.items() if some}
 
@@ -65,13 +65,13 @@ def ato(stack: Stack) -> dict[str, Decimal]:
 
 
 def free(stack: Stack, skus: tuple[str, ...]) -> dict[str, Decimal]:
-    """Return what OCI has free of some SKUs, in units."""
+    """Return OCI's free units of some SKUs."""
     found = stack.oci.all_stock()
     return {sku: Decimal(str(found[sku]["locations"][LIST]["ato"])) for sku in skus}
 
 
 class Watch:
-    """Looks again and again whether ATO promises more than OCI has free of what is ours alone."""
+    """Checks repeatedly whether ATO promises more of our own stock than OCI has free."""
 
     def __init__(self, stack: Stack) -> None:
         self.looks = 0
@@ -82,11 +82,11 @@ class Watch:
         self._thread = threading.Thread(target=self._look_on)
 
     def begin(self) -> None:
-        """Begin to look."""
+        """Begin to check."""
         self._thread.start()
 
     def end(self) -> None:
-        """Look no more."""
+        """Stop checking."""
         self._stop.set()
         self._thread.join()
 

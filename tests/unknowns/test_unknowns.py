@@ -26,7 +26,7 @@ COMMAND = ("tests.unknowns", f"--minutes={SECONDS / 60}", "--per-second=12", "--
 def test_everything_heals_and_agrees_after_answers_were_lost() -> None:
     on_postgres = os.environ.get("DATABASE_URL", "").startswith("postgres")
     figures = Unknowns(seconds=SECONDS, per_second=12).run() if on_postgres else _by_command()
-    # It was what it says: calls that OCI carried out and did not answer, and nothing in review.
+    # The play contained such calls: carried out by OCI and unanswered, and nothing is in review.
     assert figures["calls"]["reserve OCI_OFFLINE"] > 0
     assert figures["captured offline"] > 0
     assert figures["looks at ATO"] > 0

@@ -1,4 +1,4 @@
-"""One play: OCI carries calls out and drops their answers while everything goes on; then peace."""
+"""One play: OCI carries calls out and drops their answers under full load; then peace."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tests.unknowns.crowd import OURS, SHARED, STRICT, Crowd
 from tests.unknowns.rows import Watch, ato, free, rows, undone
 
 HEALING = 300.0
-# Whose answers are dropped, and what OCI says to the same reservation again: not known of the
-# real service (OCI contract 1.7).
+# The dropped answers, and OCI's reply to a repeated reservation, which is not known of the real
+# service (OCI contract 1.7).
 PHASES: tuple[dict[str, Any], ...] = (
     {"operations": ["put"]},
     {"operations": ["patch"]},
@@ -35,9 +35,9 @@ _SCOPES = ("orders:read", "orders:write", "inventory:read", "status:read", "reco
 
 @dataclass
 class Unknowns:
-    """How many seconds of unknown outcomes in all, and on which database.
+    """The seconds of unknown outcomes in all, and the database.
 
-    Without `on_postgres` (a PostgreSQL of its own) the database is that of `running_stack`.
+    Without `on_postgres` (a separate PostgreSQL) the database is that of `running_stack`.
     """
 
     seconds: float
@@ -47,7 +47,7 @@ class Unknowns:
     figures: dict[str, Any] = field(default_factory=dict)
 
     def run(self) -> dict[str, Any]:
-        """Play it; return the figures. Raises AssertionError when anything disagrees."""
+        """Play it; return the figures. Raises AssertionError if anything disagrees."""
         with ExitStack() as open_until_the_end:
             folder = Path(open_until_the_end.enter_context(tempfile.TemporaryDirectory()))
             folder.chmod(0o755)
@@ -63,7 +63,7 @@ class Unknowns:
                     database_url=url,
                     COC_BATCH_SIZE="10",
                     COC_LEASE_SECONDS="5",
-                    # Lost answers look like an outage soon; the more calls are made, the better.
+                    # Lost answers soon look like an outage; the more calls, the better.
                     COC_FAILURES_TO_OFFLINE="8",
                     COC_GOOD_PROBES_TO_RECOVER="1",
                 )
@@ -72,7 +72,7 @@ class Unknowns:
         return self.figures
 
     def _stock(self) -> dict[str, int]:
-        """Enough of what is ours alone, and too little of what others sell as well."""
+        """Enough of our own stock, and too little of the stock that others sell as well."""
         ordered = int(self.seconds * self.per_second)
         return dict.fromkeys(OURS, ordered) | dict.fromkeys(SHARED, ordered // 6 + 20)
 

@@ -1,1 +1,1 @@
-"""Signing in under attack: few hashes at a time, and slower and slower for those who guess."""
+"""Signing in under attack: few hashes at a time, and growing delays after wrong passwords."""

@@ -1,8 +1,8 @@
-"""Counts of failed sign-ins, in the database for all processes and hosts, and in memory as well.
+"""Counts of failed sign-ins, in the database for all processes and hosts, and in memory.
 
-A count is a level that goes up by one with each failure and down with time. Only a password that
-was hashed and found wrong is written down, so nobody causes more writes than hashes. When the
-database is too slow for a count, the memory of this process counts alone.
+A count is a level that rises by one with each failure and falls with time. Only a hashed and wrong
+password is stored, so nobody causes more writes than hashes. If the database is too slow for a
+count, only the memory of this process counts it.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ ON CONFLICT ("key") DO UPDATE SET
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many failures something has against it, at a moment in seconds since the epoch.
+    """The level of failures at a moment in seconds since the epoch.
 
-    `leak` is how many of them a second forgives. `name_hash` and `address` help people to find it.
-    With `alone` the database could not take it, and only this process knows.
+    `leak` is how many failures a second forgives. `name_hash` and `address` help people to find the
+    count. `alone`: the database could not store it, so only this process knows it.
     """
 
     key: str
@@ -58,7 +58,7 @@ class Count:
     alone: bool = False
 
     def left(self, at: float) -> float:
-        """Return the level that is left at a moment."""
+        """Return the level remaining at a moment."""
         return max(0.0, self.level - max(0.0, at - self.at) * self.leak)
 
     def plus_one(self, before: Count | None) -> Count:
@@ -69,7 +69,7 @@ class Count:
 
 
 class Memory:
-    """The counts that this process has seen last, a bounded number of them."""
+    """The counts last seen by this process, limited in number."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -82,7 +82,7 @@ class Memory:
         return count if count is not None and seen_at > newer_than else None
 
     def put(self, count: Count) -> None:
-        """Remember a count; the one that was not touched for longest makes room."""
+        """Remember a count; evicts the least recently changed one."""
         with self._lock:
             self._counts[count.key] = count, time.monotonic()
             self._counts.move_to_end(count.key)
@@ -90,13 +90,13 @@ class Memory:
                 self._counts.popitem(last=False)
 
     def forget(self, keys: Collection[str]) -> None:
-        """Forget some counts."""
+        """Forget these counts."""
         with self._lock:
             for key in keys:
                 self._counts.pop(key, None)
 
     def clear(self) -> None:
-        """Forget every count, as a process does that has just started."""
+        """Forget every count, as after a process start."""
         with self._lock:
             self._counts.clear()
 
@@ -110,9 +110,9 @@ _pruned_at = float("-inf")
 
 @contextmanager
 def bounded(*, write: bool) -> Iterator[None]:
-    """Let the database take DATABASE_SECONDS for each statement of the block, a transaction.
+    """Limit each statement of the block, a transaction, to DATABASE_SECONDS.
 
-    Inside another transaction the block is a part of it, and has its bounds.
+    Inside another transaction the block is part of it, and uses its limits.
     """
     if connection.in_atomic_block:
         with transaction.atomic():
@@ -134,11 +134,11 @@ def bounded(*, write: bool) -> Iterator[None]:
         finally:
             _set_busy_timeout(settings.DATABASES["default"]["OPTIONS"].get("timeout", 5))
     else:
-        yield  # readers of SQLite wait for nobody
+        yield  # SQLite readers never wait
 
 
 def read(keys: Sequence[str]) -> dict[str, Count]:
-    """Return the counts of `keys` that all processes share; those of this one if it must be."""
+    """Return the shared counts of `keys`, or this process's own if the database fails."""
     try:
         with bounded(write=False):
             rows = list(SignInCount.objects.filter(pk__in=keys))
@@ -151,7 +151,7 @@ def read(keys: Sequence[str]) -> dict[str, Count]:
 def add(failures: Sequence[Count]) -> dict[str, float]:
     """Count one failure for each key; return the new levels. Call in `bounded(write=True)`."""
     table = connection.ops.quote_name(SignInCount._meta.db_table)
-    # Locked in one order, so that two processes do not wait for each other.
+    # Locked in sorted order, so that two processes can't deadlock.
     rows = sorted(failures, key=lambda count: count.key)
     statement = _ADD.format(table=table, rows=", ".join(["(%s, 1, %s, %s, %s, %s)"] * len(rows)))
     values = [v for c in rows for v in (c.key, c.at, c.leak, c.name_hash, c.address)]
@@ -165,19 +165,19 @@ def add(failures: Sequence[Count]) -> dict[str, float]:
 
 
 def add_alone(failures: Sequence[Count]) -> None:
-    """Count failures in the memory of this process, which the database could not take."""
+    """Count failures only in this process's memory, because the database could not store them."""
     for count in failures:
         memory.put(replace(count.plus_one(memory.get(count.key)), alone=True))
 
 
 def forget(keys: Sequence[str]) -> None:
-    """Forget the failures of `keys`; call in `bounded(write=True)`."""
+    """Delete the failures of `keys`; call in `bounded(write=True)`."""
     SignInCount.objects.filter(pk__in=keys).delete()
     memory.forget(keys)
 
 
 def prune(now: float) -> int:
-    """Delete counts that are old, and the oldest above MOST_ROWS, once in a while; how many."""
+    """Delete old counts, and the oldest above MOST_ROWS, from time to time; return how many."""
     global _pruned_at
     if time.monotonic() - _pruned_at < _PRUNE_EVERY:
         return 0
@@ -185,7 +185,7 @@ def prune(now: float) -> int:
     with bounded(write=True):
         rows = SignInCount.objects.all()
         gone = rows.filter(at__lt=now - KEEP_SECONDS).delete()[0]
-        # Those of the audit log (coc_admin.accounts.sign_in.notes) are few, and must last.
+        # Counts of the audit log (coc_admin.accounts.sign_in.notes) are few, and must stay.
         rows = rows.exclude(pk__startswith="note:")
         last = rows.order_by("-at").values_list("at", flat=True)[MOST_ROWS : MOST_ROWS + 1]
         for at in last:
@@ -194,7 +194,7 @@ def prune(now: float) -> int:
 
 
 def _remember(keys: Sequence[str], shared: dict[str, Count]) -> dict[str, Count]:
-    """Keep the counts that were read; return them, or this process's own where they are higher."""
+    """Cache the counts that were read; return them, or this process's own if higher."""
     now, found = time.time(), dict(shared)
     for key in keys:
         own = memory.get(key)

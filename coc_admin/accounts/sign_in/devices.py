@@ -1,7 +1,7 @@
 """The cookie of a browser in which a person has signed in before.
 
-It grants no access. A person who sends it is counted separately, so that people
-who guess their password, from this address or from thousands, do not slow them down.
+It grants no access. A person who sends it is counted separately, so guesses of their password, from
+this address or from thousands, do not slow them down.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def device_of(request: HttpRequest, name_hash: str) -> str:
 
 
 def remember(request: HttpRequest, response: HttpResponse, name_hash: str) -> None:
-    """Make the browser one that knows the person, who has just signed in."""
+    """Mark the browser as known for the person, who has just signed in."""
     device = device_of(request, name_hash) or secrets.token_urlsafe(12)
     others = [one for one in _known(request) if one[0] != name_hash[:_SHORT]]
     kept = [(name_hash[:_SHORT], device), *others][:_MOST_PEOPLE]
@@ -51,7 +51,7 @@ def _known(request: HttpRequest) -> list[tuple[str, str]]:
         found: Any = signing.loads(
             request.COOKIES.get(DEVICE_COOKIE, ""), salt=_SALT, max_age=_SECONDS
         )
-        # Only this module signs with the salt, so what was signed has this shape.
+        # Only this module signs with the salt, so signed values have this shape.
         return [(str(short), str(device)) for short, device in found]
     except signing.BadSignature:
         return []

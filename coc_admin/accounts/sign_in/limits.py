@@ -34,15 +34,15 @@ from coc_admin.accounts.sign_in.passwords import PasswordsBusy
 from coc_admin.client_address import place_of
 from coc_admin.models import SignInCount
 
-# Tries of one place, or one device, that a process looks at together.
+# Attempts per origin or device that a process handles at the same time.
 MOST_AT_ONCE = 2
-# For so long a process refuses by what it has seen, and asks nobody.
+# For this long a process refuses by its cached counts, without a query.
 _BELIEVE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`free` failures cost nothing; each one more doubles the wait from `first` to `longest`.
+    """`free` failures cost nothing; each further one doubles the wait from `first` to `longest`.
 
     One failure is forgiven every `forgive` seconds.
     """
@@ -70,7 +70,7 @@ RULES = {
 
 
 class TooManyTries(Exception):
-    """The next try has to wait for `seconds`; nothing was checked."""
+    """The next attempt must wait for `seconds`; nothing was checked."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"wait {seconds:.0f} s")
@@ -87,7 +87,7 @@ class Attempt:
     seen: frozenset[str]
 
     def failures(self, now: float) -> list[Count]:
-        """Return the counts that a failure adds."""
+        """Return the counts to which a failure adds."""
         return [
             Count(
                 key,
@@ -106,14 +106,14 @@ _lock = threading.Lock()
 
 
 def hash_of(name: str) -> str:
-    """Return a keyed hash of a name as it was typed; what nobody is called may be a password."""
+    """Return a keyed hash of a typed name, since an unknown name may be a password."""
     text = unicodedata.normalize("NFKC", name[:1000])
     return salted_hmac("coc_admin.accounts.sign_in", text, algorithm="sha256").hexdigest()
 
 
 @contextmanager
 def attempt(meta: Mapping[str, Any], *, name_hash: str, device: str) -> Iterator[Attempt]:
-    """Begin a try that ends with the block. Raises TooManyTries or PasswordsBusy."""
+    """Begin an attempt that ends with the block. Raises TooManyTries or PasswordsBusy."""
     place, block = place_of(meta)
     if device:
         keys = {"device": f"device:{device}"}
@@ -131,7 +131,7 @@ def attempt(meta: Mapping[str, Any], *, name_hash: str, device: str) -> Iterator
 def fail(tried: Attempt, *also: Count) -> dict[str, float]:
     """Count a wrong password, and `also`; return the levels of all.
 
-    Call in `counts.bounded(write=True)`, and `fail_alone` if that did not work.
+    Call in `counts.bounded(write=True)`, and `fail_alone` if that failed.
     """
     return counts.add([*tried.failures(time.time()), *also])
 
@@ -154,7 +154,7 @@ def succeed(tried: Attempt) -> None:
 
 
 def slowed(username: str) -> list[tuple[str, int, datetime]]:
-    """Return from where a person has to wait: address, wrong passwords, when the last came."""
+    """Return where a person must wait: address, wrong passwords, time of the last."""
     now = time.time()
     rows = SignInCount.objects.filter(name_hash=hash_of(username)).order_by("-at")[:100]
     return [
@@ -165,9 +165,9 @@ def slowed(username: str) -> list[tuple[str, int, datetime]]:
 
 
 def forgive(username: str) -> int:
-    """Forget every wrong password of a person and of where they came from; return how many places.
+    """Delete every wrong password of a person and of their origins; return how many places.
 
-    In the caller's transaction. Other processes go on refusing for a few seconds.
+    Runs in the caller's transaction. Other processes continue to refuse for a few seconds.
     """
     rows = list(SignInCount.objects.filter(name_hash=hash_of(username)))
     places = {row.address for row in rows if row.address}
@@ -176,7 +176,7 @@ def forgive(username: str) -> int:
 
 
 def _check(keys: Mapping[str, str]) -> list[str]:
-    """Return which keys have failures against them. Raises TooManyTries."""
+    """Return the keys with failures. Raises TooManyTries."""
     since = time.monotonic() - _BELIEVE_SECONDS
     known = {key: c for key in keys.values() if (c := counts.memory.get(key, newer_than=since))}
     _refuse(keys, known)
@@ -194,7 +194,7 @@ def _refuse(keys: Mapping[str, str], found: Mapping[str, Count]) -> None:
 
 @contextmanager
 def _one_of_few(who: str) -> Iterator[None]:
-    """Have one of the few places for tries of the same origin. Raises PasswordsBusy."""
+    """Take one of the few slots for attempts of the same origin. Raises PasswordsBusy."""
     with _lock:
         if _under_way.get(who, 0) >= MOST_AT_ONCE:
             raise PasswordsBusy

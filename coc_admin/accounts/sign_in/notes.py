@@ -1,8 +1,8 @@
-"""Which failed sign-ins get a line in the audit log, so that guessing can't fill it.
+"""Decide which failed sign-ins get a line in the audit log, so that guessing can't fill it.
 
-Of each person, and of all unknown names together, the 1st, 2nd, 4th, 8th, ... failure of a day in
-UTC gets a line, which says how many there were. After MOST_LINES failures of a day people are not
-told apart any more, and lines come for all failures together.
+For each person, and for all unknown names together, the 1st, 2nd, 4th, 8th, ... failure of a UTC
+day gets a line with the number of failures. After MOST_LINES failures in a day, lines no longer
+distinguish people and count all failures together.
 """
 
 from __future__ import annotations

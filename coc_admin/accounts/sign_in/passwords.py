@@ -1,8 +1,8 @@
-"""Hashing passwords, a few at a time.
+"""Hash passwords, a few at a time.
 
-One hash takes a quarter of a second of CPU. However many people sign in, a process computes
-one for anyone and one more for known devices; a few wait for a moment, and everyone else is
-asked at once to try again.
+One hash takes a quarter of a second of CPU. However many people sign in, a process computes one
+hash for anyone and one more for known devices; a few callers wait for a moment, and all others must
+try again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class PasswordsBusy(Exception):
 
 
 class Lane:
-    """One hash at a time, with a bounded number of threads that wait for a bounded time."""
+    """One hash at a time; a limited number of threads wait for a limited time."""
 
     def __init__(self, *, waiting: int, seconds: float) -> None:
         self.seconds = seconds
@@ -34,7 +34,7 @@ class Lane:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait for a turn, and have it. Raises PasswordsBusy."""
+        """Wait for the lane and use it for the block. Raises PasswordsBusy."""
         if not self._places.acquire(blocking=False):
             raise PasswordsBusy
         try:
@@ -48,7 +48,7 @@ class Lane:
             self._places.release()
 
 
-# At most four threads wait or hash: a web process on PostgreSQL has no more than that.
+# At most four threads wait or hash: a web process on PostgreSQL has no more threads.
 ANYBODY = Lane(waiting=1, seconds=2.0)
 KNOWN = Lane(waiting=1, seconds=4.0)
 _lane: ContextVar[Lane] = ContextVar("lane", default=ANYBODY)
@@ -56,7 +56,7 @@ _lane: ContextVar[Lane] = ContextVar("lane", default=ANYBODY)
 
 @contextmanager
 def known_person(is_known: bool = True) -> Iterator[None]:
-    """Let the hashes of the block use the lane that strangers cannot fill."""
+    """Let hashes in the block use the lane that strangers can't fill."""
     token = _lane.set(KNOWN if is_known else ANYBODY)
     try:
         yield
@@ -65,7 +65,7 @@ def known_person(is_known: bool = True) -> Iterator[None]:
 
 
 class BoundedHasher(PBKDF2PasswordHasher):
-    """Django's own hasher in a lane: every check and every new password goes through `encode`."""
+    """Django's own hasher in a lane: every check and every new password calls `encode`."""
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
         """Return the hash. Raises PasswordsBusy."""

@@ -1,1 +1,1 @@
-"""Alerts: the inbox, one alert, and what each person wants to see of them."""
+"""Alerts: the inbox, one alert, and each person's preferences."""

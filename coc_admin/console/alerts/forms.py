@@ -36,7 +36,7 @@ _NAMED_SNOOZES = ("hour", "morning")
 
 
 class InboxForm(forms.Form):
-    """Filters of the inbox; a value that makes no sense is left out."""
+    """Filters of the inbox; invalid values are ignored."""
 
     state = forms.ChoiceField(choices=STATES, required=False)
     priority = forms.ChoiceField(choices=[("", _("Any")), *Priority.choices], required=False)
@@ -62,7 +62,7 @@ class InboxForm(forms.Form):
 
 
 class HandleForm(forms.Form):
-    """What to do with one alert or several; each is named as `key.handled`, as it was seen."""
+    """An action on one alert or several; each is named as `key.handled`, as it was shown."""
 
     action = forms.ChoiceField(
         choices=ACTIONS, error_messages={"required": _("Choose what to do.")}
@@ -78,7 +78,7 @@ class HandleForm(forms.Form):
     reason = forms.CharField(required=False, max_length=500, strip=True)
 
     def clean_alert(self) -> list[tuple[int, int]]:
-        """Return the chosen alerts: key, and count of handlings that was seen."""
+        """Return the chosen alerts: key, and count of handlings as shown."""
         chosen = []
         for part in self.cleaned_data["alert"].split(","):
             key, _dot, seen = part.partition(".")
@@ -115,7 +115,7 @@ class HandleForm(forms.Form):
 
 
 def _is_soon(until: datetime, now: datetime) -> bool:
-    # The year first: not every zone can do sums with the first and last ones.
+    # The year first: not every time zone supports arithmetic with the first and last ones.
     return 2000 < until.year < 2200 and now < until <= now + LONGEST_SNOOZE
 
 

@@ -1,4 +1,4 @@
-"""The page with a person's own view of alerts."""
+"""The page with a person's preferences for alerts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from reconciliation.models import Priority
 
 @console_page("reconciliation.view_alert", methods=READ_AND_POST)
 def preferences(request: HttpRequest) -> HttpResponse:
-    """Show and save hidden alerts and own priorities; saving twice changes nothing more."""
+    """Show and save hidden alerts and own priorities. Saving is idempotent."""
     if request.method == "POST":
         _save(request)
         messages.success(request, _("Your view of the alerts was saved."))
@@ -30,7 +30,7 @@ def preferences(request: HttpRequest) -> HttpResponse:
 
 
 def _save(request: HttpRequest) -> None:
-    """Save the choices. Raises BadRequest for one that the page does not offer."""
+    """Save the choices. Raises BadRequest for one not offered by the page."""
     hidden = set(request.POST.getlist("hidden"))
     priorities = {name: request.POST.get(f"priority-{name}", "") for name in RULES}
     if hidden - set(RULES) or set(priorities.values()) - {"", *Priority.values}:

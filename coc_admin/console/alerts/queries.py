@@ -55,7 +55,7 @@ class Wanted:
 
 
 def snoozes_of(user_id: int | None, now: datetime) -> QuerySet[AlertSnooze]:
-    """Return the person's snoozes that have not ended, by time or because the alert grew."""
+    """Return the person's active snoozes; one ends by time or when its alert grows."""
     return AlertSnooze.objects.filter(
         user=user_id, until__gt=now, turn=F("alert__turn"), alert__state=AlertState.OPEN
     )
@@ -64,7 +64,7 @@ def snoozes_of(user_id: int | None, now: datetime) -> QuerySet[AlertSnooze]:
 def in_state(
     alerts: QuerySet[Any], state: str, *, user_id: int | None, now: datetime
 ) -> QuerySet[Any]:
-    """Narrow to one of STATES, as this person has it: only their own snoozes count."""
+    """Narrow to one of STATES as the person sees it: only their own snoozes count."""
     if state == RESOLVED:
         return alerts.filter(state=AlertState.RESOLVED)
     still = alerts.filter(state=AlertState.OPEN)
@@ -77,7 +77,7 @@ def in_state(
 
 
 def state_of(alert: Alert, snoozed: Mapping[int, datetime]) -> str:
-    """Return which of STATES an alert is in for the person whose snoozes these are."""
+    """Return an alert's state (one of STATES) for the person with these snoozes."""
     if alert.state == AlertState.RESOLVED:
         return RESOLVED
     if alert.handling == Handling.ACKNOWLEDGED:
@@ -86,9 +86,9 @@ def state_of(alert: Alert, snoozed: Mapping[int, datetime]) -> str:
 
 
 def fingerprint_of(alerts: Iterable[Alert]) -> str:
-    """Return a short text that differs when what a page says of these alerts differs."""
-    told = [(alert.pk, alert.revision, alert.handled, str(alert.message)) for alert in alerts]
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+    """Return a fingerprint of these alerts as a page shows them."""
+    facts = [(alert.pk, alert.revision, alert.handled, str(alert.message)) for alert in alerts]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
 class Inbox:
@@ -101,22 +101,22 @@ class Inbox:
 
     @cached_property
     def preferences(self) -> dict[str, AlertPreference]:
-        """The person's own preferences, by alert type."""
+        """The person's preferences, by alert type."""
         rows = AlertPreference.objects.filter(user=self._user_id)
         return {row.descriptor: row for row in rows}
 
     @cached_property
     def snoozed(self) -> dict[int, datetime]:
-        """Until when the person does not want to see an alert, by its key."""
+        """The end of the person's snooze of an alert, by its key."""
         return dict(snoozes_of(self._user_id, self._now).values_list("alert", "until"))
 
     @property
     def hidden(self) -> list[str]:
-        """Kinds of alerts that the person does not want to see."""
+        """Kinds of alerts that the person has hidden."""
         return sorted(name for name, row in self.preferences.items() if row.hidden)
 
     def alerts(self, wanted: Wanted) -> QuerySet[Any]:
-        """Return what is wanted, in the person's order; `shown` is the person's own priority."""
+        """Return matching alerts in the person's order; `shown` is the person's own priority."""
         found = in_state(
             self._all(hidden=wanted.hidden), wanted.state, user_id=self._user_id, now=self._now
         )
@@ -126,13 +126,13 @@ class Inbox:
             found = found.filter(descriptor=wanted.descriptor)
         if wanted.assignee:
             found = found.filter(assignee=wanted.assignee)
-        # What an alert says to all sites is no question for those who may see some of them.
+        # The text for all sites must not be searchable for people who see only some of them.
         if wanted.text and self._access.site_ids is None:
             found = found.filter(message__icontains=wanted.text)
         return _order_of(wanted).sorted(found)
 
     def page(self, wanted: Wanted, cursor: str) -> Page[Alert]:
-        """Return the alerts at `cursor`; what is no cursor is the start."""
+        """Return the alerts at `cursor`; an invalid cursor means the start."""
         page: Page[Alert] = _order_of(wanted).page(self.alerts(wanted), cursor, size=PAGE)
         shown = self.shown_to_person(page.rows, with_snoozes=wanted.state == "snoozed")
         if wanted.text and self._access.site_ids is not None:
@@ -142,9 +142,9 @@ class Inbox:
     def shown_to_person(
         self, alerts: Iterable[Alert], *, permitted: bool = False, with_snoozes: bool = False
     ) -> list[Alert]:
-        """Return alerts in this person's words and figures, without those of other sites.
+        """Return alerts with the text and figures for this person, without those of other sites.
 
-        `permitted` takes all sites that the person may see, whichever is chosen. The rows are
+        `permitted` uses all sites that the person may see, whichever is chosen. The rows are only
         for showing and are never saved.
         """
         rows = list(alerts)
@@ -163,7 +163,7 @@ class Inbox:
         return shown
 
     def unhandled(self, most: int = MOST_COUNTED) -> list[Alert]:
-        """Return what nobody has acknowledged and the person has not snoozed, urgent first."""
+        """Return alerts neither acknowledged nor snoozed by the person, urgent first."""
         return self.shown_to_person(self.alerts(Wanted())[:MOST_LOOKED_AT])[:most]
 
     def priorities(self) -> list[str]:
@@ -189,7 +189,7 @@ class Inbox:
 
 
 def inbox_of(request: HttpRequest) -> Inbox:
-    """Return the alerts as the person behind `request` sees them, the same object each time."""
+    """Return the alerts as the person behind `request` sees them; cached on the request."""
     inbox: Inbox | None = getattr(request, "coc_inbox", None)
     if inbox is None:
         inbox = Inbox(request.user.pk, site_access(request))

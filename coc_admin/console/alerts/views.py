@@ -1,4 +1,4 @@
-"""Pages of alerts: the inbox, one alert with its history, and what people do with them."""
+"""Pages of alerts: the inbox, one alert with its history, and actions on alerts."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from coc_admin.console import audit
 from coc_admin.console.access import console_page
 from coc_admin.console.alerts.forms import HandleForm, InboxForm
 from coc_admin.console.alerts.queries import STATES, Inbox, fingerprint_of, inbox_of, state_of
+from coc_admin.console.audit import actor_of
 from coc_admin.console.channels.access import deliveries_of
 from coc_admin.console.outages.last_cost import last_cost
-from orders.actors import person
 from reconciliation.alerts import actions
 from reconciliation.alerts.rules import choices
 from reconciliation.alerts.text import note_of
 from reconciliation.models import Alert, AlertEvent, Priority
 
-# Alerts after an outage; their pages show what it cost.
+# Alerts after an outage; their pages show its cost.
 _AFTER_RECOVERY = ("reconciliation_finished", "reconciliation_shortages")
 MOST_EVENTS = 100
 MOST_DELIVERIES = 50
@@ -34,7 +34,7 @@ MOST_DELIVERIES = 50
 
 @console_page("reconciliation.view_alert")
 def alert_list(request: HttpRequest) -> HttpResponse:
-    """List alerts by what InboxForm knows."""
+    """List alerts by the filters of InboxForm."""
     form = InboxForm(request.GET)
     inbox, wanted = inbox_of(request), form.wanted
     page = inbox.page(wanted, str(form.cleaned_data.get("cursor", "")))
@@ -55,7 +55,7 @@ def alert_list(request: HttpRequest) -> HttpResponse:
 
 @console_page("reconciliation.view_alert")
 def alert_list_live(request: HttpRequest) -> HttpResponse:
-    """Return the frame, and whether the list has changed since the page was made."""
+    """Return the frame, and whether the list has changed since the page was shown."""
     form = InboxForm(request.GET)
     page = inbox_of(request).page(form.wanted, str(form.cleaned_data.get("cursor", "")))
     return _live(request, page.rows)
@@ -63,7 +63,7 @@ def alert_list_live(request: HttpRequest) -> HttpResponse:
 
 @console_page("reconciliation.view_alert")
 def alert_page_live(request: HttpRequest, pk: int) -> HttpResponse:
-    """Return the frame, and whether the alert has changed since the page was made."""
+    """Return the frame, and whether the alert has changed since the page was shown."""
     return _live(request, _permitted(inbox_of(request), [pk]))
 
 
@@ -81,7 +81,7 @@ def alert_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 @console_page("reconciliation.change_alert", methods=("POST",))
 def handle(request: HttpRequest) -> HttpResponse:
-    """Do one thing with the chosen alerts; what others did in the meantime is shown first."""
+    """Act on the chosen alerts; if others acted meanwhile, show their changes first."""
     data = request.POST.copy()
     data["alert"] = ",".join(request.POST.getlist("alert"))
     form = HandleForm(data)
@@ -105,8 +105,8 @@ def handle(request: HttpRequest) -> HttpResponse:
 
 
 def _do(request: HttpRequest, values: dict[str, Any], key: int, seen: int) -> None:
-    """Do it with one alert and note it in the audit log, unless it is so already."""
-    actor, user_id = person(request.user.get_username()), int(request.user.pk or 0)
+    """Act on one alert and record it in the audit log, unless that state is already set."""
+    actor, user_id = actor_of(request), int(request.user.pk or 0)
     common: dict[str, Any] = {"alert_id": key, "seen": seen, "actor": actor, "now": timezone.now()}
     verbs: dict[str, Callable[[], Alert]] = {
         "acknowledge": lambda: actions.acknowledge(**common),
@@ -116,7 +116,7 @@ def _do(request: HttpRequest, values: dict[str, Any], key: int, seen: int) -> No
         "resolve": lambda: actions.resolve_by_hand(reason=values["reason"], **common),
     }
     action = values["action"]
-    told = {"snooze": ("until",), "assign": ("assignee",)}.get(action, ())
+    detail_names = {"snooze": ("until",), "assign": ("assignee",)}.get(action, ())
     with transaction.atomic():
         mine = AlertEvent.objects.filter(alert=key, actor=actor.name)
         before = mine.count()
@@ -126,13 +126,13 @@ def _do(request: HttpRequest, values: dict[str, Any], key: int, seen: int) -> No
                 request=request,
                 action=f"alert.{action}",
                 target=f"alert:{key}",
-                detail={name: values[name] for name in told},
+                detail={name: values[name] for name in detail_names},
                 reason=values["reason"] if action == "resolve" else "",
             )
 
 
 def _permitted(inbox: Inbox, keys: list[int]) -> list[Alert]:
-    """Return alerts as this person may see them; one that is not theirs is not there."""
+    """Return alerts as this person may see them; others' alerts count as missing."""
     wanted = {min(key, 2**63 - 1) for key in keys}
     found = inbox.shown_to_person(
         Alert.objects.filter(pk__in=wanted).order_by("pk"), permitted=True
@@ -145,7 +145,7 @@ def _permitted(inbox: Inbox, keys: list[int]) -> list[Alert]:
 def _ask_again(
     request: HttpRequest, form: HandleForm, *, status: int, moved: list[int] | None = None
 ) -> HttpResponse:
-    """Show the chosen alerts as they are now, with the input as it was."""
+    """Show the chosen alerts as they are now, with the input unchanged."""
     keys = moved or [key for key, _seen in form.cleaned_data.get("alert", [])]
     alerts = _permitted(inbox_of(request), keys) if keys else []
     last = {
@@ -165,7 +165,7 @@ def _ask_again(
 
 
 def _back(request: HttpRequest) -> str:
-    """Return where the person came from, if it is a page of alerts."""
+    """Return the page the person came from, if it is a page of alerts."""
     back = request.POST.get("back", "")
     safe = url_has_allowed_host_and_scheme(back, allowed_hosts=None)
     return back if safe and back.startswith("/alerts/") else resolve_url("alerts")
@@ -177,7 +177,7 @@ def _note(event: AlertEvent, alert: Alert) -> str:
 
 def _page_context(request: HttpRequest, alert: Alert) -> dict[str, Any]:
     events = list(AlertEvent.objects.filter(alert=alert).order_by("-pk")[:MOST_EVENTS])
-    # Notes may tell of sites that this person must not see.
+    # Notes may mention sites that this person must not see.
     limited, name = site_access(request).is_limited, request.user.get_username()
     snoozed = inbox_of(request).snoozed
     state = state_of(alert, snoozed)

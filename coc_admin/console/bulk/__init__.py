@@ -1,1 +1,1 @@
-"""Choosing rows across pages, and one remedy for all that are chosen."""
+"""Select rows across pages, and apply one remedy to all of them."""

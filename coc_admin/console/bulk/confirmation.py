@@ -1,4 +1,4 @@
-"""Confirming a bulk remedy, with its line in the audit log."""
+"""Confirm a bulk remedy, with its entry in the audit log."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def confirm_as_shown(
     choice: ReplaceChoice | None = None,
     asked: bulk_letters.AskedTexts | None = None,
 ) -> None:
-    """Confirm a remedy for the orders as they were `seen`, and with it that customers are told.
+    """Confirm a remedy for the orders as they were `seen`, and the messages to their customers.
 
-    `asked` is what a question says instead of its templates. Raises what `execution.confirm` and
-    `bulk_letters.request` do; nothing is confirmed then.
+    `asked` is the text of a question in place of its templates. Raises the errors of
+    `execution.confirm` and `bulk_letters.request`; then nothing is confirmed.
     """
     texts = wanted_texts(request)
     if made.kind == BulkKind.ASK and texts is None:
-        # A question without its message asks nobody.
+        # A question without its message reaches nobody.
         raise bulk_letters.TextsChanged
     with transaction.atomic():
         confirmed = execution.confirm(
@@ -47,9 +47,9 @@ def confirm_as_shown(
             now=timezone.now(),
         )
         if confirmed is not None:
-            told = {}
+            detail = {}
             if texts is not None:
-                told["told"] = bulk_letters.request(made, seen=texts, asked=asked)
+                detail["told"] = bulk_letters.request(made, seen=texts, asked=asked)
             audit.record(
                 request=request,
                 action="desk.bulk",
@@ -59,7 +59,7 @@ def confirm_as_shown(
                     "orders": confirmed.to_do,
                     "left_out": confirmed.left_out,
                     "reference": reference,
-                    **told,
+                    **detail,
                     **({"replaced": choice.short_sku, "by": choice.sku} if choice else {}),
                 },
                 reason=reason,

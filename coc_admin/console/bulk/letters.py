@@ -27,7 +27,7 @@ _LONGEST_MARK = 16
 
 @dataclass(frozen=True, slots=True)
 class CustomerResult:
-    """Whether the customer of an order was told: a tone and a word, and why not."""
+    """Whether an order's customer was notified: a tone and a word, and why not."""
 
     tone: str
     label: str | Promise
@@ -35,20 +35,20 @@ class CustomerResult:
 
 
 _TOLD = gettext_lazy("Told")
-_NOT_TOLD = gettext_lazy("Not told")
+_NOT_NOTIFIED = gettext_lazy("Not told")
 _WAITING = gettext_lazy("Told once the order is changed")
 _SENDING = gettext_lazy("Being sent")
 
 
 def wanted_texts(request: HttpRequest) -> str | None:
-    """Return the mark of the texts as they were shown; None if nobody is to be told."""
+    """Return the fingerprint of the texts as shown; None if nobody is to be notified."""
     if "tell" not in request.POST:
         return None
     return request.POST.get("texts", "")[:_LONGEST_MARK]
 
 
 def question_form(request: HttpRequest, made: BulkRemedy) -> QuestionForm:
-    """Return the form that says what the customers of a selection are asked, as it was sent."""
+    """Return the submitted form of a question to the customers of a selection."""
     lines = site_access(request).permitted(made.lines.exclude(offer={}), "order__site")
     sites = sorted(set(lines.values_list("order__site", flat=True)))
     data = request.POST if request.method == "POST" else None
@@ -56,7 +56,7 @@ def question_form(request: HttpRequest, made: BulkRemedy) -> QuestionForm:
 
 
 def usual_reason(made: BulkRemedy, to_do: Sequence[Planned]) -> str:
-    """Return the reason that a preview proposes, as for one order; "" where none fits all."""
+    """Return the reason that a preview proposes, as for one order; "" if none fits all."""
     if made.kind == BulkKind.REOPEN:
         return _("Undone on the desk")
     return _("Oversold: OCI has too few units") if _are_short(to_do) else ""
@@ -75,7 +75,7 @@ def letters_context(
 ) -> dict[str, Any]:
     """Return the context of the preview's part about the customers.
 
-    A `question` with a mistake in it has no messages to show.
+    An invalid `question` has no messages to show.
     """
     letters, asked = None, question.asked if question is not None else None
     if to_do:
@@ -87,15 +87,15 @@ def letters_context(
         sent = CustomerMessage.objects.filter(order__in=keys, bulk_line__isnull=False)
         sent = sent.exclude(email__in=_UNSENT, webhook__in=_UNSENT)
         return {"letters": None, "told_before": sent.values("order").distinct().count()}
-    # As on the desk for one order. Other orders may be cancelled at the customer's own wish.
-    tell = letters.is_set_up and letters.able > 0 and _are_short(to_do)
+    # As on the desk for one order. Other orders may be cancelled at the customer's request.
+    notifies = letters.is_set_up and letters.able > 0 and _are_short(to_do)
     if request.method == "POST":
-        tell = "tell" in request.POST
+        notifies = "tell" in request.POST
     is_mistaken = question is not None and asked is None
     return {
         "letters": letters,
         "samples": () if is_mistaken else letters.samples,
-        "tell": tell,
+        "tell": notifies,
         "unable_number": sum(number for _lack, number in letters.unable),
         "unable": [(LetterState(lack).label, number) for lack, number in letters.unable],
     }
@@ -108,11 +108,11 @@ _UNSENT = (HandOver.NONE, HandOver.PENDING, HandOver.FAILED)
 def results_context(
     request: HttpRequest, made: BulkRemedy, customers: Collection[CustomerResult]
 ) -> dict[str, Any]:
-    """Return the context of the result's part about the customers; nothing if none is told."""
+    """Return the context of the result's part about the customers; empty if none is notified."""
     if not made.texts:
         return {}
     numbers: Counter[str | Promise] = Counter(one.label for one in customers)
-    labels = (_TOLD, _NOT_TOLD, _WAITING, _SENDING)
+    labels = (_TOLD, _NOT_NOTIFIED, _WAITING, _SENDING)
     return {
         "customer_counts": [(label, numbers[label]) for label in labels if numbers[label]],
         "sending": numbers[_SENDING],
@@ -121,18 +121,18 @@ def results_context(
 
 
 def customer_result(line: BulkLine) -> CustomerResult:
-    """Return whether the customer of a line was told; `line` has its message at hand."""
+    """Return whether the customer of a line was notified; `line` has its message loaded."""
     message, state = line.message, LetterState(line.letter)
     waits = line.state == BulkState.PENDING and state == LetterState.NONE
     if message is None and (waits or state == LetterState.DUE):
         return CustomerResult("info", _WAITING, "")
     if message is None:
         why = LetterState.NOT_DONE if state in _NO_REASON else state
-        return CustomerResult("quiet", _NOT_TOLD, str(why.label))
+        return CustomerResult("quiet", _NOT_NOTIFIED, str(why.label))
     errors = " ".join(errors_of(message))
     ways = (message.email, message.webhook)
     if HandOver.PENDING in ways:
         return CustomerResult("info", _SENDING, "")
     if HandOver.SENT in ways:
         return CustomerResult("ok", _TOLD, errors)
-    return CustomerResult("bad", _NOT_TOLD, errors if state in _NO_REASON else str(state.label))
+    return CustomerResult("bad", _NOT_NOTIFIED, errors if state in _NO_REASON else str(state.label))

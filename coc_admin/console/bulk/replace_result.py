@@ -1,4 +1,4 @@
-"""How the replacements of a bulk remedy end: the page of its result, and its moving part."""
+"""Results of a bulk replacement: the page, and its live part."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Result:
 
     @property
     def units(self) -> Decimal | None:
-        """Units of the replacement; None where there is none."""
+        """Units of the replacement; None if there is none."""
         return self.line.replacement.quantity if self.line.replacement is not None else None
 
     @property
@@ -53,17 +53,17 @@ class Result:
 
     @property
     def tone(self) -> str:
-        """The colour of the words."""
+        """The colour of the text."""
         return _TONES.get(self.state, "quiet")
 
 
 def result_page(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
-    """Show the result of each replacement, or that it is running."""
+    """Show the result of each replacement, or that it is still running."""
     return render(request, "console/bulk/bulk_replace_result.html", _context(request, made))
 
 
 def result_live(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
-    """Return the moving part of the same."""
+    """Return the live part of the result page."""
     return render(request, "console/bulk/bulk_replace_live.html", _context(request, made))
 
 

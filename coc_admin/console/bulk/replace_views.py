@@ -1,4 +1,4 @@
-"""Replacing one short SKU for many orders: choosing what replaces it, and the preview."""
+"""Replace one short SKU in many orders: choose the replacement, then preview."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class BulkChoiceForm(forms.Form):
 
 
 class BulkReplaceForm(ReasonForm):
-    """For how much, and why; `shown_price` is the price that the preview reckons with."""
+    """Price and reason; `shown_price` is the price used in the preview."""
 
     unit_price = PriceField()
     shown_price = PriceField()
@@ -56,7 +56,7 @@ def confirm(request: HttpRequest, made: BulkRemedy) -> HttpResponse | None:
     """Store the confirmed plan; return None, or the page with the reason for a refusal."""
     form = BulkReplaceForm(request.POST)
     if "preview" in request.POST:
-        # Only the difference that another price makes is wanted.
+        # The person only wants to see the difference at another price.
         form.errors.pop("reason", None)
         return preview(request, made, request.POST, form=form)
     choice = _read_choice(request.POST, form) if form.is_valid() else None
@@ -155,7 +155,7 @@ def _group(groups: Sequence[ShortGroup], wanted: Mapping[str, str]) -> ShortGrou
 
 
 def _replacements(group: ShortGroup, text: str) -> dict[str, Any]:
-    """Return what could replace the SKU, each with how many orders it would do for."""
+    """Return possible replacements, each with the number of orders it would cover."""
     found = replacements_context(group.items[0], text, units=group.least, served_by=group.served_by)
     keep = {"list": group.list_id, "short": group.sku, "currency": group.currency}
     return found | {"keep": keep, "currency": group.currency, "all_orders": len(group.items)}
@@ -182,17 +182,17 @@ def _units(planned: Sequence[Planned]) -> Decimal:
 
 
 def _difference(planned: Sequence[Planned]) -> Decimal | None:
-    """Return what all together cost more; None where that of one is not known."""
+    """Return the price difference of all orders; None if one is unknown."""
     known = [one.replacing.difference for one in planned if one.replacing is not None]
     return None if None in known else sum((one for one in known if one is not None), ZERO)
 
 
 @console_page("orders.change_order", methods=("POST",))
 def replace_sku(request: HttpRequest) -> HttpResponse:
-    """Begin to replace one SKU in every order of the desk that is short of it, oldest first.
+    """Begin to replace one SKU in all orders of the desk that are short of it, oldest first.
 
-    `row` is its list and the SKU (`list~sku`), the filters of the desk are the query of the
-    address; at most MOST_CHOSEN orders are taken.
+    `row` is its list and the SKU (`list~sku`), the query contains the desk's filters; at most
+    MOST_CHOSEN orders are taken.
     """
     list_id, _tilde, sku = request.POST.get("row", "").replace("\0", "").partition("~")
     items = shortages.open_items().filter(inventory_list=list_id, sku=sku)

@@ -1,8 +1,8 @@
 """Selection of rows of a list, across its pages.
 
-A selection is kept in the session, one for each list. A form around the
-page's rows tells which were shown (`shown`, with whom each was seen) and which are ticked
-(`order`): what is ticked joins the choice, and what was unticked leaves it.
+The session keeps one selection per list. A form around the page's rows sends the rows shown
+(`shown`, with their assignees) and the ticked ones (`order`): ticked rows join the selection,
+unticked ones leave it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from coc_admin.console.forms import MOST_ORDERS
 from orders.desk.entries import NOBODY
 from orders.models import Order
 
-# As many as one reconciliation takes.
+# The limit of one reconciliation.
 MOST_CHOSEN = MOST_ORDERS
 SESSION_KEY = "chosen"
 _LONGEST_KEY = 18
@@ -42,20 +42,20 @@ class Choice:
         return len(self.seen)
 
     def orders(self, access: SiteAccess) -> QuerySet[Order]:
-        """Return the chosen orders, as far as the person may see them."""
+        """Return the selected orders that the person may see."""
         return (
             access.permitted_orders().filter(pk__in=list(self.seen)).order_by("captured_at", "id")
         )
 
     def follow(self, *, shown: Mapping[int, int], ticked: Iterable[int]) -> bool:
-        """Take over the ticks of a page; False if there was no room for all of them."""
+        """Apply the ticks of a page; False if there was no room for all of them."""
         wanted = [pk for pk in ticked if pk in shown]
         left_out = shown.keys() - set(wanted)
         self.seen = {pk: user for pk, user in self.seen.items() if pk not in left_out}
         return self.add({pk: shown[pk] for pk in wanted})
 
     def add(self, orders: Mapping[int, int]) -> bool:
-        """Choose orders too, up to MOST_CHOSEN; False if there was no room for all of them."""
+        """Select more orders, up to MOST_CHOSEN; False if there was no room for all of them."""
         for pk, user in orders.items():
             if pk not in self.seen and len(self.seen) >= MOST_CHOSEN:
                 self._save()
@@ -80,7 +80,7 @@ class Choice:
         return self.seen.keys() - set(shown)
 
     def clear(self) -> None:
-        """Choose nothing."""
+        """Clear the selection."""
         self.seen = {}
         self._save()
 
@@ -91,7 +91,7 @@ class Choice:
 
 
 def tell_full(request: HttpRequest) -> None:
-    """Tell a person that not all of their rows were selected."""
+    """Notify a person that not all of their rows were selected."""
     messages.info(
         request,
         _("At most %(most)s orders can be selected. The rest were left out.")
@@ -113,12 +113,12 @@ def read_shown(request: HttpRequest) -> dict[int, int]:
 
 
 def read_ticked(request: HttpRequest) -> list[int]:
-    """Return the orders that are ticked on the page that was sent."""
+    """Return the ticked orders of the submitted page."""
     return [int(pk) for pk in request.POST.getlist("order") if _is_key(pk)]
 
 
 def read_marks(request: HttpRequest) -> dict[int, str]:
-    """Return how a preview showed each order (`key:mark`); nonsense is left out."""
+    """Return how a preview showed each order (`key:mark`); invalid ones are ignored."""
     marks = {}
     for text in request.POST.getlist("mark"):
         pk, _, mark = text.partition(":")

@@ -20,8 +20,8 @@ from coc_admin.console.access import console_page, person_of
 from coc_admin.console.bulk.selection import MOST_CHOSEN, Choice, read_shown, read_ticked, tell_full
 from coc_admin.console.desk.assignment_views import assign_orders
 from coc_admin.console.desk.filters import read_desk_filter
-from coc_admin.console.downloads import form_or_404, preferred_form
-from coc_admin.console.orders.export_views import orders_response
+from coc_admin.console.downloads import form_or_404, orders_response, preferred_form
+from coc_admin.console.orders.export_views import orders_table
 from coc_admin.console.orders.filters import read_filter
 from orders.desk import shortages
 from orders.desk.entries import NOBODY
@@ -48,7 +48,7 @@ _OFFERED = (
 def bar_context(
     request: HttpRequest, choice: Choice, listing: str, *, shown: Collection[int]
 ) -> dict[str, Any]:
-    """Return the figures of the selection bar of a list whose page shows the orders `shown`."""
+    """Return the context of a list's selection bar; the page shows the orders `shown`."""
     sums = _sums(choice.orders(site_access(request)), listing) if len(choice) else None
     return {
         "chosen_elsewhere": len(choice.elsewhere(shown)),
@@ -66,7 +66,7 @@ def bar_context(
 
 
 def _forms(request: HttpRequest) -> list[Form]:
-    """Return the forms of an export, the person's own first."""
+    """Return the formats of an export, the person's own first."""
     own = preferred_form(request)
     return sorted(Form, key=lambda form: form != own)
 
@@ -82,7 +82,7 @@ def _sums(orders: QuerySet[Order], listing: str) -> shortages.Sums:
 def choose(request: HttpRequest, listing: str) -> HttpResponse:
     """Apply the ticks of a page of the list, then the action of the pressed button.
 
-    The filters of the list are in the query, so that all matching rows can be selected.
+    The query contains the list's filters, so that all matching rows can be selected.
     """
     if listing not in LISTS:
         raise Http404
@@ -179,8 +179,9 @@ _NEXT_STEPS: dict[str, Callable[[HttpRequest, Choice, str], HttpResponse]] = {
 
 @console_page("reconciliation.download_report")
 def chosen_export(request: HttpRequest, listing: str, form: str) -> HttpResponseBase:
-    """Send the chosen orders of a list in a Form."""
+    """Send the selected orders of a list in a Form."""
     if listing not in LISTS:
         raise Http404
     chosen = form_or_404(form)
-    return orders_response(request, Choice(request, listing).orders(site_access(request)), chosen)
+    orders = Choice(request, listing).orders(site_access(request))
+    return orders_response(request, orders, orders_table, chosen, stem="orders")

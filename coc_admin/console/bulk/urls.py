@@ -1,4 +1,4 @@
-"""URLs of the pages on which people do one thing to many orders."""
+"""URLs of the pages for actions on many orders."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.bulk import replace_result, replace_views
 from coc_admin.console.bulk.confirmation import confirm_as_shown
 from coc_admin.console.bulk.letters import (
@@ -34,20 +35,19 @@ from coc_admin.console.desk.ask_forms import QuestionForm
 from coc_admin.console.desk.ask_views import PREVIEW
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.remedies.preview import form_class, preview_context
-from orders.actors import person
 from reconciliation.decisions import bulk_letters, bulk_sending
 from reconciliation.models import BulkKind, BulkLine, BulkRemedy, BulkState
 from reconciliation.remedies.bulk import execution
 from reconciliation.remedies.bulk.plans import plan
 
 _TONES: dict[str, str] = {BulkState.DONE: "ok", BulkState.REFUSED: "bad", BulkState.PENDING: "info"}
-# What can be taken back, order by order.
+# Remedies that can be undone, order by order.
 _UNDOABLE = (BulkKind.CANCEL_SHORT, BulkKind.SETTLE_OUTSIDE)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One order of a remedy, the colour of its result, and whether its customer was told."""
+    """One order of a remedy, the colour of its result, and whether its customer was notified."""
 
     line: BulkLine
     tone: str
@@ -58,7 +58,7 @@ class Result:
 def bulk(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Show the effect on each order, apply it when confirmed, then show the result.
 
-    Only the person who selected the orders can open it. A second click finds it confirmed.
+    Only the person who selected the orders can open it. A second click shows it as confirmed.
     """
     made = get_object_or_404(BulkRemedy, pk=pk, user=request.user.pk)
     if made.kind == BulkKind.REPLACE:
@@ -68,7 +68,7 @@ def bulk(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return (
         _preview(request, made, form=None)
         if made.confirmed_at is None
-        else _result_page(request, made)
+        else render(request, "console/bulk/bulk_result.html", _result_context(request, made))
     )
 
 
@@ -92,7 +92,7 @@ def bulk_live(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @console_page("orders.change_order", methods=("POST",))
 def bulk_tell_again(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """Let the messages that were not sent be sent once more, and show the result."""
+    """Send the failed messages again, and show the result."""
     made = get_object_or_404(BulkRemedy, pk=pk, user=request.user.pk)
     with transaction.atomic():
         again = bulk_sending.send_again(made, site_ids=site_access(request).allowed)
@@ -138,7 +138,7 @@ def _confirm(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
 def _resume(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
     bulk_letters.resume(
         bulk=made,
-        actor=person(request.user.get_username()),
+        actor=actor_of(request),
         site_ids=site_access(request).allowed,
         now=timezone.now(),
     )
@@ -172,14 +172,10 @@ def _preview(
         "is_idle": not to_do,
         "is_previewed": PREVIEW in request.POST,
     }
-    # A mistake in a text is at its field, which has the focus.
+    # The mistake is shown at its field, which has the focus.
     is_refused = bool(question is not None and question.errors)
     status = 409 if moved or reworded else 400 if is_refused else 200
     return render(request, "console/bulk/bulk_preview.html", context, status=status)
-
-
-def _result_page(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
-    return render(request, "console/bulk/bulk_result.html", _result_context(request, made))
 
 
 def _result_context(request: HttpRequest, made: BulkRemedy) -> dict[str, Any]:

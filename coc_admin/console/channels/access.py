@@ -1,4 +1,4 @@
-"""Which channels a person may see: those that report only permitted sites."""
+"""Channels that a person may see: those that report only permitted sites."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reconciliation.models import Channel, Delivery
 
 
 def channels_of(request: HttpRequest) -> QuerySet[Channel]:
-    """Return the channels that may be seen and changed, by name."""
+    """Return the channels that the person may see and change, by name."""
     channels = Channel.objects.order_by("name")
     allowed = site_access(request).allowed
     if allowed is None:

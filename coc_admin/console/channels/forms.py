@@ -1,4 +1,4 @@
-"""The form of a channel. Secrets are never shown again: left empty, they stay unchanged."""
+"""The form of a channel. Secrets are never shown again: an empty field keeps them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from reconciliation.alerts.rules import choices
 from reconciliation.models import Channel, ChannelKind, Priority
 
 MOST_ADDRESSES = 20
-# That a channel fails is told in the console only.
+# A failing channel is reported only in the console.
 CARRIED = choices(over_channels=True)
 
 _NO_ADDRESSES = _("Webhooks take no e-mail addresses. Clear this field or choose “E-mail”.")
@@ -28,7 +28,7 @@ _NO_SIGNATURE = _("This kind of webhook is not signed. Clear this field or choos
 
 
 class ChannelForm(forms.Form):
-    """A channel: its address, and the alerts that it sends."""
+    """A channel: its address, and its alerts."""
 
     name = forms.CharField(max_length=100, strip=True)
     kind = forms.ChoiceField(choices=ChannelKind.choices)
@@ -66,7 +66,7 @@ class ChannelForm(forms.Form):
         return name
 
     def clean(self) -> dict[str, Any]:
-        """Check the address by the kind, and the sites. Contradictions are refused."""
+        """Check address and sites for the kind of channel; refuse contradictions."""
         values = super().clean() or self.cleaned_data
         if values.get("kind") == ChannelKind.EMAIL:
             values["target"] = self._checked("addresses", _check_addresses)
@@ -85,10 +85,10 @@ class ChannelForm(forms.Form):
         """Return the fields of a channel, and `sites`."""
         read = self.cleaned_data
         names = ("name", "kind", "least_priority", "descriptors", "every_site", "enabled")
-        told = {name: read[name] for name in names}
+        values = {name: read[name] for name in names}
         kept = "" if self._channel is None else self._channel.secret
-        told["secret"] = read["secret"] or kept if read["kind"] == ChannelKind.WEBHOOK else ""
-        return {**told, "target": read["target"], "sites": list(read["sites"])}
+        values["secret"] = read["secret"] or kept if read["kind"] == ChannelKind.WEBHOOK else ""
+        return {**values, "target": read["target"], "sites": list(read["sites"])}
 
     def _check_sites(self, values: Mapping[str, Any]) -> None:
         every_site, sites = values.get("every_site"), values.get("sites")
@@ -101,7 +101,7 @@ class ChannelForm(forms.Form):
             self.add_error("sites", _("Choose at least one site."))
 
     def _refuse(self, fields: Sequence[str], words: Any) -> None:
-        """Refuse input that belongs to another kind of channel: it would be lost in silence."""
+        """Refuse input for another kind of channel, which would be lost without notice."""
         for name in fields:
             if self.cleaned_data.get(name):
                 self.add_error(name, words)

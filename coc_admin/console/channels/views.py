@@ -1,4 +1,4 @@
-"""Pages of the channels: the list, one with its log, making, changing, trying and deleting it."""
+"""Pages of the channels: the list, one with its log; create, change, test and delete."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from django.utils.translation import gettext as _
 from coc_admin import channel_changes
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.channels.access import channels_of, deliveries_of
 from coc_admin.console.channels.forms import ChannelForm
 from coc_admin.pager import NEWEST_FIRST
-from orders.actors import person
 from orders.reasons import read
 from reconciliation.alerts.channels.delivery import send_test
 from reconciliation.models import Channel, ChannelKind, DeliveryState
@@ -50,11 +50,11 @@ def channel_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 @console_page(MAY, methods=READ_AND_POST)
 def channel_new(request: HttpRequest) -> HttpResponse:
-    """Make a channel."""
+    """Create a channel."""
     form = ChannelForm(request.POST or None, access=site_access(request))
     if request.method == "POST" and form.is_valid():
         channel = channel_changes.create(
-            values=form.values, actor=person(request.user.get_username()), now=timezone.now()
+            values=form.values, actor=actor_of(request), now=timezone.now()
         )
         messages.success(request, _("The channel was created. Send a test."))
         return redirect("channel", pk=channel.pk)
@@ -63,7 +63,7 @@ def channel_new(request: HttpRequest) -> HttpResponse:
 
 @console_page(MAY, methods=READ_AND_POST)
 def channel_edit(request: HttpRequest, pk: int) -> HttpResponse:
-    """Change a channel; the loser of a race sees that it was changed and keeps the input."""
+    """Change a channel; after a conflict the person sees the other change and keeps their input."""
     channel = _channel_or_404(request, pk)
     form = ChannelForm(request.POST or None, access=site_access(request), channel=channel)
     if request.method == "POST" and form.is_valid():
@@ -72,7 +72,7 @@ def channel_edit(request: HttpRequest, pk: int) -> HttpResponse:
                 channel=channel,
                 seen=form.cleaned_data["version"] or 0,
                 values=form.values,
-                actor=person(request.user.get_username()),
+                actor=actor_of(request),
                 now=timezone.now(),
             )
         except channel_changes.ChannelMoved as error:
@@ -102,9 +102,7 @@ def channel_delete(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("channels")
     channel = _channel_or_404(request, pk)
     if request.method == "POST":
-        channel_changes.delete(
-            channel=channel, actor=person(request.user.get_username()), now=timezone.now()
-        )
+        channel_changes.delete(channel=channel, actor=actor_of(request), now=timezone.now())
         messages.success(request, _("The channel was deleted."))
         return redirect("channels")
     context = {
@@ -116,7 +114,7 @@ def channel_delete(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def target_words(channel: Channel) -> str:
-    """Return where the messages go, as far as it may be shown: of a webhook only the host."""
+    """Return the destination of messages without secrets: of a webhook only the host."""
     if channel.kind == ChannelKind.EMAIL:
         return channel.target
     return urlsplit(channel.target).hostname or ""

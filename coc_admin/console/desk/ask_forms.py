@@ -1,4 +1,4 @@
-"""The forms of an ask: its deadline and text, for one order or many; the offer; the answer."""
+"""The forms of a question: its deadline and text, for one order or many; the offer; the answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from reconciliation.decisions.bulk_letters import AskedTexts
 from reconciliation.decisions.decide import Letter
 from reconciliation.decisions.questions import MOST_DAYS, USUAL_DAYS, Wanted, due_after
 
-# Those of a question, in the order in which a person looks for them.
+# The placeholders of a question, in the order in which a person looks for them.
 _OF_A_QUESTION = (
     "customerName",
     "orderNo",
@@ -50,20 +50,20 @@ class DayField(forms.DateField):
 
 
 def _no_unknown_placeholders(text: str) -> None:
-    """Refuse a text that names a placeholder that does not exist."""
+    """Refuse a text with an unknown placeholder."""
     if refusal := placeholder_refusal(text):
         raise ValidationError(refusal)
 
 
 class QuestionForm(forms.Form):
-    """How long the customers of one order or many can answer, and what they are asked.
+    """The deadline for the customers' answers, and the question to them, for one order or many.
 
-    `texts` has subject and body of each site. Sites that share a text share its two fields; what
-    is typed may have placeholders.
+    `texts` has subject and body of each site. Sites with the same text share two fields; typed text
+    may contain placeholders.
     """
 
     def __init__(self, data: Any, *, texts: Mapping[str, tuple[str, str]]) -> None:
-        """Take what was sent; None for a form as it is proposed."""
+        """Take submitted data; None for the proposed form."""
         super().__init__(data)
         self.fields["days"] = forms.IntegerField(
             min_value=1, max_value=MOST_DAYS, initial=USUAL_DAYS
@@ -92,12 +92,12 @@ class QuestionForm(forms.Form):
 
     @property
     def placeholders(self) -> list[tuple[str, Any]]:
-        """Return the placeholders that a question is written with, and what each stands for."""
+        """Return the placeholders of a question with their meanings."""
         return [(name, PLACEHOLDERS[name]) for name in _OF_A_QUESTION]
 
     @property
     def asked(self) -> AskedTexts | None:
-        """Return what the customers are asked: as typed or proposed; None with a mistake in it."""
+        """Return the question as typed or proposed; None if it has a mistake."""
         if not self.is_bound:
             values = {name: field.initial for name, field in self.fields.items()}
         elif self.errors.keys() & self._own():
@@ -112,19 +112,19 @@ class QuestionForm(forms.Form):
         return AskedTexts(texts, values["days"])
 
     def _own(self) -> set[str]:
-        """Return the names of the fields that the asked comes from."""
+        """Return the names of the fields that make up the question."""
         names = {name + suffix for suffix, _sites in self._groups for name in ("subject", "body")}
         return {"days", *names}
 
 
 class AskForm(QuestionForm):
-    """What the customer of one order is asked, the message with it, and for how long."""
+    """The offer to the customer of one order, the message with it, and the deadline."""
 
     seen = forms.CharField(max_length=16)
     token = forms.UUIDField()
 
     def __init__(self, data: Any, *, order: Order, text: tuple[str, str], now: datetime) -> None:
-        """Take what was sent; with a day to wait for there is no replacement."""
+        """Take submitted data; with a day to wait for there is no replacement."""
         super().__init__(data, texts={order.site_id: text})
         self.order, self.now = order, now
         if data.get("wait"):
@@ -148,7 +148,7 @@ class AskForm(QuestionForm):
         )
 
     def letter(self, route: MessageRoute, recipient: str) -> Letter:
-        """Return the message; it leaves by every way of its site."""
+        """Return the message; it is sent on all channels of its site."""
         return letter_of(self.cleaned_data, MessageKind.ASK, route, recipient)
 
 

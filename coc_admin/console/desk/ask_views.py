@@ -1,4 +1,4 @@
-"""Asking the customer of the order in the desk's panel, and recording the answer."""
+"""Ask the customer of the order in the desk's panel, and record the answer."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from coc_admin.console import audit
+from coc_admin.console.audit import actor_of
 from coc_admin.console.desk.ask_forms import AnswerForm, AskForm, DayField, QuestionForm
 from coc_admin.console.desk.decision_forms import NotCarriedOut
 from coc_admin.console.messages.views import route_of
 from coc_admin.console.remedies.promise_views import end_of, likely_day
 from orders import asks, lifecycle
-from orders.actors import person
 from orders.customer_messages import Draft, template_for
 from orders.errors import CannotRemedy
 from orders.lifecycle import Action
@@ -38,12 +38,12 @@ from reconciliation.message_handover import lack_of
 
 ASK = "ask"
 ANSWER = "answer"
-# The button that shows the message as it is typed, and sends nothing.
+# The button that previews the typed message and sends nothing.
 PREVIEW = "preview"
 
 
 def ask(request: HttpRequest, order: Order) -> Ask:
-    """Ask the customer what the panel's form says. Raises NotCarriedOut, also for a preview."""
+    """Ask the customer with the panel's form. Raises NotCarriedOut, also for a preview."""
     text = template_for(order.site_id, MessageKind.ASK)
     form = AskForm(request.POST, order=order, text=text, now=timezone.now())
     if not form.is_valid() or PREVIEW in request.POST:
@@ -58,7 +58,7 @@ def ask(request: HttpRequest, order: Order) -> Ask:
             wanted=form.wanted,
             letter=letter,
             seen=form.cleaned_data["seen"],
-            actor=person(request.user.get_username()),
+            actor=actor_of(request),
             clock=timezone.now,
             on_letter=lambda message: _record(request, order, message),
         )
@@ -80,7 +80,7 @@ def _record(request: HttpRequest, order: Order, message: CustomerMessage) -> Non
 
 
 def record_answer(request: HttpRequest, order: Order) -> Ask:
-    """Record the answer that the panel's form says. Raises NotCarriedOut."""
+    """Record the answer from the panel's form. Raises NotCarriedOut."""
     form = AnswerForm(request.POST)
     if not form.is_valid():
         raise NotCarriedOut(form)
@@ -92,7 +92,7 @@ def record_answer(request: HttpRequest, order: Order) -> Ask:
             ask_id=values["ask"],
             answer=AskAnswer(values["answer"]),
             note=values["note"],
-            actor=person(request.user.get_username()),
+            actor=actor_of(request),
             now=timezone.now(),
         )
     except CannotRemedy as error:
@@ -100,7 +100,7 @@ def record_answer(request: HttpRequest, order: Order) -> Ask:
 
 
 def asked_context(order: Order, now: datetime) -> dict[str, Any] | None:
-    """Return what the panel shows of the latest ask; None without one, or once it is withdrawn."""
+    """Return the panel's context for the latest question; None without one, or if withdrawn."""
     found = asks.last_of(order)
     if found is None or found.answer == AskAnswer.WITHDRAWN:
         return None
@@ -193,14 +193,14 @@ def _samples(
 
 
 def _kept(request: HttpRequest) -> list[tuple[str, str]]:
-    """Return the address of the panel as fields of a form that changes the day to wait for."""
+    """Return the panel's address as fields of the form that changes the day to wait for."""
     mine = ("wait", "done", "told")
     lists = request.GET.lists()
     return [(name, str(one)) for name, found in lists if name not in mine for one in found]
 
 
 def _day_text(order: Order, until: datetime | None) -> str:
-    """Return the last day before a moment as an address names it, or ""."""
+    """Return the last day before a moment in the form for an address, or ""."""
     if until is None:
         return ""
     return (until - timedelta(microseconds=1)).astimezone(order.site.zone).date().isoformat()

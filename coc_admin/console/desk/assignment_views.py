@@ -1,4 +1,4 @@
-"""Giving short orders to a person, from the list or from the page of one order."""
+"""Assign short orders to a person, from the list or from the page of one order."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from coc_admin.accounts.assignees import assignable, check_assignee
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console import audit
 from coc_admin.console.access import console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.bulk.selection import Choice, read_shown
 from coc_admin.edits import ChangeRefused
-from orders.actors import person
 from orders.desk import entries
 from orders.desk.entries import NOBODY
 from orders.models import DeskEntry
 
 
 def person_to_assign(request: HttpRequest, text: str, *, was: int = NOBODY) -> User | None:
-    """Return the person that a form names by key (None: nobody); raises ChangeRefused for others.
+    """Return the person with a key (None: nobody); raises ChangeRefused for others.
 
-    The person who already has the order (`was`) may keep it.
+    The current assignee (`was`) may stay.
     """
     if not text:
         return None
@@ -44,7 +44,7 @@ def person_to_assign(request: HttpRequest, text: str, *, was: int = NOBODY) -> U
 def assign(
     request: HttpRequest, *, was: Mapping[int, int], assignee: User | None
 ) -> entries.Assigned:
-    """Give orders to one person, or to nobody, with a line in the audit log; see `entries.assign`.
+    """Assign orders to one person, or to nobody, with an audit log entry; see `entries.assign`.
 
     Raises ChangeRefused for a person who may not remedy orders, or may not see one of the sites.
     """
@@ -53,7 +53,7 @@ def assign(
         done = entries.assign(
             was=was,
             assignee=assignee.pk if assignee else NOBODY,
-            actor=person(request.user.get_username()),
+            actor=actor_of(request),
             now=timezone.now(),
         )
         if done.changed:
@@ -79,7 +79,7 @@ def desk_assign(request: HttpRequest) -> HttpResponse:
 def assign_orders(
     request: HttpRequest, was: Mapping[int, int], *, back: str = "", text: str | None = None
 ) -> HttpResponse:
-    """Assign orders; ask about those that another person has assigned meanwhile."""
+    """Assign orders; ask for confirmation if another person has assigned some meanwhile."""
     wanted = request.POST.get("assignee", "") if text is None else text
     permitted = site_access(request).permitted_orders().filter(pk__in=list(was))
     orders = {order.pk: order for order in permitted.order_by("captured_at", "id")}

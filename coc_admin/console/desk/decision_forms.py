@@ -1,4 +1,4 @@
-"""The form of a decision: one remedy, and the message to the customer that goes with it."""
+"""The form of a decision: one remedy, and its message to the customer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WITH_ITEMS = (Remedy.REPLACE, Remedy.CANCEL_ITEMS)
 
 
 class NotCarriedOut(Exception):
-    """A form of the panel that changed nothing: the form with its mistakes, and why."""
+    """The panel's form changed nothing: the form with its mistakes, and why."""
 
     def __init__(self, form: forms.Form, detail: str = "") -> None:
         super().__init__(detail)
@@ -29,16 +29,16 @@ class NotCarriedOut(Exception):
 
     @property
     def status(self) -> int:
-        """Return the status of the page that shows the form again; 200 for a mere preview."""
+        """Return the status of the page that shows the form again; 200 for a preview."""
         if self.detail:
             return 409
         return 200 if self.form.is_valid() else 400
 
 
 class DecisionForm(ReasonForm):
-    """A remedy with its reason and, where `send` is ticked, the message as it was read.
+    """A remedy with its reason and, if `send` is ticked, the message as shown.
 
-    Fields of the remedies that were not chosen are not in the form, so nothing is dropped.
+    The form contains only the fields of the chosen remedy, so nothing is dropped.
     """
 
     kind = forms.ChoiceField(choices=[(remedy.value, "") for remedy in _DECIDED])
@@ -48,7 +48,7 @@ class DecisionForm(ReasonForm):
     message_kind = forms.ChoiceField(choices=MessageKind.choices, required=False)
 
     def __init__(self, data: Any) -> None:
-        """Take what was sent; which fields it needs depends on the remedy and on `send`."""
+        """Take submitted data; the remedy and `send` decide which fields are required."""
         super().__init__(data)
         kind = data.get("kind", "")
         if kind in _WITH_ITEMS:
@@ -89,7 +89,7 @@ class DecisionForm(ReasonForm):
         )
 
     def letter(self, route: MessageRoute, recipient: str) -> Letter | None:
-        """Return the message, or None if none is wanted; it leaves by every way of its site."""
+        """Return the message, or None if none is wanted; it is sent on all channels of its site."""
         values = self.cleaned_data
         if not values["send"]:
             return None
@@ -97,7 +97,7 @@ class DecisionForm(ReasonForm):
 
 
 def letter_of(values: Mapping[str, Any], kind: str, route: MessageRoute, recipient: str) -> Letter:
-    """Return the message of a checked form; it leaves by every way of its site."""
+    """Return the message of a checked form; it is sent on all channels of its site."""
     return Letter(
         token=values["token"],
         values={

@@ -1,4 +1,4 @@
-"""Deciding about the order in the desk's panel, undoing that, and what the result line says."""
+"""Decide about the order in the desk's panel, undo that, and show the result line."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from coc_admin.accounts.assignees import CHANGE_ORDERS
 from coc_admin.console import audit
+from coc_admin.console.audit import actor_of
 from coc_admin.console.desk import queries
 from coc_admin.console.desk.ask_views import ANSWER, ASK, ask, record_answer
 from coc_admin.console.desk.decision_forms import DecisionForm, NotCarriedOut
@@ -20,7 +21,6 @@ from coc_admin.console.desk.filters import DeskFilter
 from coc_admin.console.desk.panel import OF_PANEL, address_without, key_of, permitted_order
 from coc_admin.console.messages.views import route_of
 from orders import settlement
-from orders.actors import person
 from orders.customer_messages import errors_of
 from orders.errors import CannotSettle, OrderRefused
 from orders.models import (
@@ -41,7 +41,7 @@ UNDO = "undo"
 
 
 def decided(request: HttpRequest, order: Order, wanted: DeskFilter) -> HttpResponse:
-    """Carry out what the panel's form says and go to the next order. Raises NotCarriedOut."""
+    """Apply the panel's form and go to the next order. Raises NotCarriedOut."""
     if not request.user.has_perm(CHANGE_ORDERS):
         raise PermissionDenied(CHANGE_ORDERS)
     if request.POST.get("kind") == UNDO:
@@ -62,7 +62,7 @@ def decided(request: HttpRequest, order: Order, wanted: DeskFilter) -> HttpRespo
             decision=form.decision,
             letter=letter,
             seen=form.cleaned_data["seen"],
-            actor=person(request.user.get_username()),
+            actor=actor_of(request),
             reason=form.cleaned_data["reason"],
             clock=timezone.now,
             on_letter=lambda message: _record(request, order, message),
@@ -112,17 +112,17 @@ def _next_address(
 
 
 def _undo(request: HttpRequest, order: Order) -> HttpResponse:
-    """Open the order of the last decision again and show it."""
+    """Reopen the order of the last decision and show it."""
     try:
         with transaction.atomic():
             settlement.reopen(
                 order_id=order.pk,
-                actor=person(request.user.get_username()),
+                actor=actor_of(request),
                 reason=_("Undone on the desk"),
                 now=timezone.now(),
             )
     except CannotSettle:
-        # The result line says how the order stands.
+        # The result line shows the order's state.
         return redirect(address_without(request, done=str(order.pk)))
     values = {"order": str(order.pk), "done": str(order.pk)}
     if message := _message_at(request, order):
@@ -131,7 +131,7 @@ def _undo(request: HttpRequest, order: Order) -> HttpResponse:
 
 
 def result_of(request: HttpRequest) -> dict[str, Any] | None:
-    """Return what the result line says of the order that was decided last, as it stands now."""
+    """Return the result line of the last decided order, with its current state."""
     order = permitted_order(request, request.GET.get("done", ""))
     if order is None:
         return None
@@ -150,7 +150,7 @@ def result_of(request: HttpRequest) -> dict[str, Any] | None:
 
 
 def _message_at(request: HttpRequest, order: Order) -> CustomerMessage | None:
-    """Return the message of the decision, as the address says; one of this order only."""
+    """Return the message of the decision named in the address; only of this order."""
     key = key_of(request.GET.get("told", ""))
     return None if key is None else CustomerMessage.objects.filter(order=order, pk=key).first()
 

@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
-from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import redirect
-from django.urls import reverse
-from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from coc_admin.console import audit
 from coc_admin.console.access import console_page
 from coc_admin.console.desk import queries
 from coc_admin.console.desk.filters import read_desk_filter
-from coc_admin.console.downloads import (
-    PER_SITE,
-    form_or_404,
-    stamped,
-    table_response,
-    tables_response,
-)
-from coc_admin.console.formats import format_quantity
+from coc_admin.console.downloads import form_or_404, orders_response, refuse_too_many
 from orders.desk.shortages import Shortage, shortages_of
 from orders.models import Order, ReservationState
 from orders.tables import Column, Kind, Table
-from reconciliation.reports import names
 
 MOST_ROWS = 50_000
 _CHUNK = 500
@@ -56,28 +44,17 @@ DESK_COLUMNS = (
 
 @console_page("reconciliation.download_report")
 def desk_export(request: HttpRequest, form: str) -> HttpResponseBase:
-    """Send the short orders of the desk's URL, in its order, in a Form; with `per_site=1` a file
-    for each site. More than MOST_ROWS are refused.
+    """Send the short orders of the desk's URL, in its order, in a Form.
+
+    `per_site=1` sends a file for each site. More than MOST_ROWS are refused.
     """
     chosen = form_or_404(form)
     wanted = read_desk_filter(request)
     found = wanted.orders()
     if found[: MOST_ROWS + 1].count() > MOST_ROWS:
-        messages.error(
-            request,
-            _("More than %(number)s orders match. Narrow the list before you export it.")
-            % {"number": format_quantity(MOST_ROWS)},
-        )
-        return redirect(f"{reverse('desk')}?{request.GET.urlencode()}")
-    if request.GET.get(PER_SITE) == "1":
-        sites = sorted(set(found.order_by().values_list("site", flat=True).distinct()))
-        tables = (
-            (f"short_{names.escape(pk)}", _table(found.filter(site=pk), wanted.sort_of_orders))
-            for pk in sites
-        )
-        answer = tables_response(tables, chosen, stem=stamped("short"), now=timezone.now())
-    else:
-        answer = table_response(_table(found, wanted.sort_of_orders), chosen, stem=stamped("short"))
+        return refuse_too_many(request, "desk", MOST_ROWS)
+    table_of = partial(_table, sort=wanted.sort_of_orders)
+    answer = orders_response(request, found, table_of, chosen, stem="short")
     audit.record(
         request=request, action="orders.exported", target="desk", detail=request.GET.dict()
     )

@@ -22,7 +22,7 @@ from orders.models import Order, ReservationState, Site
 from reconciliation.models import Outage
 from reconciliation.outages.demand import orders_of as orders_of_outage
 
-# Sorts of both views and, at the end, those of SKUs alone: by the value in the URL.
+# Sorts of both views and, at the end, of SKUs only: by the value in the URL.
 SORTS = {
     "oldest": _("Oldest promise first"),
     "newest": _("Newest promise first"),
@@ -47,7 +47,7 @@ _SHORT_STATES = {"part": ReservationState.PARTIAL, "nothing": ReservationState.N
 
 
 class DeskFilterForm(forms.Form):
-    """Filters of the desk. What makes no sense is left out; a person who is none finds nothing."""
+    """Filters of the desk. Invalid values are ignored; an unknown person finds nothing."""
 
     site = forms.ModelChoiceField(Site.objects.none(), required=False)
     sku = forms.CharField(required=False, max_length=250, strip=True)
@@ -96,26 +96,26 @@ class DeskFilter:
 
     @property
     def heads(self) -> Heads:
-        """The heads of the list of orders."""
+        """The sortable column headings of the list of orders."""
         return Heads(_COLUMNS, SORTS, self.sort_of_orders)
 
     @property
     def sku_heads(self) -> Heads:
-        """The heads of the list of SKUs."""
+        """The sortable column headings of the list of SKUs."""
         return Heads(_SKU_COLUMNS, SORTS, self.sort)
 
     @property
     def sort_of_orders(self) -> str:
-        """The sort of the list of orders; what sorts SKUs alone leaves it as usual."""
+        """The sort of the list of orders; sorts for SKUs only mean the default."""
         return "oldest" if self.sort in _OF_SKUS_ALONE else self.sort
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether anything but a sorting was asked for."""
+        """Whether any filter is set; sorting does not count."""
         return any(self.form.data.get(name) for name in _NARROWING)
 
     def orders(self) -> QuerySet[Order]:
-        """Return the open short orders that fit, not sorted."""
+        """Return the matching open short orders, not sorted."""
         found = self.access.orders(Order.objects.oversold().order_by())
         if self.site:
             found = found.filter(site=self.site)
@@ -134,7 +134,7 @@ class DeskFilter:
         return found if self.asked == "any" else found.filter(~is_waiting)
 
     def number_asked(self) -> int:
-        """Return how many orders wait for their customers, whatever else is filtered; one query."""
+        """Return how many orders wait for their customers, ignoring other filters; one query."""
         orders = self.access.orders(Order.objects.oversold().order_by())
         return asks.waiting(timezone.now()).filter(order__in=orders.values("pk")).count()
 
@@ -149,7 +149,7 @@ class DeskFilter:
 
 
 def read_desk_filter(request: HttpRequest, *, asked: str = "") -> DeskFilter:
-    """Return the filters of the URL; `asked` is the one where the URL names none."""
+    """Return the filters of the URL; `asked` is the default where the URL names none."""
     access = site_access(request)
     form = DeskFilterForm(request.GET, sites=access.permitted(Site.objects.all(), "pk"))
     form.is_valid()

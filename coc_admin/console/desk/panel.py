@@ -1,4 +1,4 @@
-"""The panel beside the desk's list: one order with its cause, and what can be decided about it."""
+"""The panel beside the desk's list: one order with its cause, and the possible decisions."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from reconciliation.message_handover import lack_of, messages_of
 from reconciliation.models import LetterState
 
 _LONGEST_KEY = 18
-# What the address says of the panel: its order, the chosen replacement, the day to wait for.
+# The panel's part of the address: order, chosen replacement, day to wait for.
 OF_PANEL = ("order", "sku_by", "wait")
 _MOST_SUGGESTED = 2
 
-# Why the customer of an order can't be told.
+# Why the customer of an order can't be notified.
 NO_WAY = {
     LetterState.ERASED: gettext_lazy("The customer's data was erased, so no message can be sent."),
     LetterState.NO_WAY: gettext_lazy(
@@ -54,13 +54,8 @@ NAMES = {
 }
 
 
-def order_at(request: HttpRequest) -> Order | None:
-    """Return the order that the address names, if this person may see it."""
-    return permitted_order(request, request.GET.get("order", ""))
-
-
 def permitted_order(request: HttpRequest, key: str) -> Order | None:
-    """Return the order with a key as text, or None."""
+    """Return the permitted order with a key as text, or None."""
     number = key_of(key)
     if number is None:
         return None
@@ -69,7 +64,7 @@ def permitted_order(request: HttpRequest, key: str) -> Order | None:
 
 
 def key_of(text: str) -> int | None:
-    """Return a primary key that was written as text, or None."""
+    """Return a primary key from text, or None."""
     is_key = text.isascii() and text.isdecimal() and len(text) <= _LONGEST_KEY
     return int(text) if is_key else None
 
@@ -88,7 +83,7 @@ def address_without(request: HttpRequest, *names: str, **values: str) -> str:
 def panel_context(
     request: HttpRequest, order: Order, *, form: forms.Form | None = None, refused: str = ""
 ) -> dict[str, Any]:
-    """Return the context of the panel; `form` is the one that was refused."""
+    """Return the context of the panel; `form` is the refused one, if any."""
     items = list(
         OrderItem.objects.filter(order=order)
         .select_related("replaces", "parent")
@@ -112,7 +107,7 @@ def panel_context(
 def _causes(
     request: HttpRequest, order: Order, items: Sequence[OrderItem]
 ) -> list[tuple[Cause, list[causes.Earlier], int]]:
-    """Return each cause with the earlier orders that this person may see, and the other ones."""
+    """Return each cause with the earlier orders that this person may see, and the others."""
     found = causes.causes_of(order, items)
     keys = [one.order.pk for cause in found for one in cause.earlier]
     orders = site_access(request).permitted_orders()
@@ -146,7 +141,7 @@ def _decisions(
     question = None
     if not is_asked:
         question = question_context(request, order, items, options, seen=seen, form=form, now=now)
-    # Of the forms one is open.
+    # One of the forms is open.
     is_open = is_asked or (question is not None and question["is_open"])
     is_proposed = bool(options) and options[0].is_proposed and not is_open
     first = mine or (options[0].remedy if is_proposed else None)
@@ -182,7 +177,7 @@ def _others(
 
 
 def _parts(option: Option) -> list[str]:
-    """Return what a split does to each item, as its form sends it."""
+    """Return the effect of a split on each item, in the form's format."""
     if option.split is None:
         return []
     prices = ["" if one.unit_price is None else f"{one.unit_price:f}" for one in option.split.parts]
@@ -202,7 +197,7 @@ def _values(
     seen: str,
     form: forms.Form | None,
 ) -> Mapping[str, Any]:
-    """Return what the fields of a form hold: what was typed, or what is proposed."""
+    """Return the values of a form's fields: as typed, or proposed."""
     message = option.message
     lack = lack_of(order, route)
     may_send = not lack

@@ -1,4 +1,4 @@
-"""The pages of the oversold desk: short orders by their place in the list."""
+"""The pages of the oversold desk: short orders sorted by the chosen column."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SORTS = {
 }
 _BY_VALUE = ("highest", "lowest")
 
-# Tone and word for what stock says of an order.
+# Tone and word for the effect of stock on an order.
 STOCK_WORDS: dict[str, tuple[str, Any]] = {
     "enough": ("ok", _("Enough")),
     "part": ("warn", _("A part")),
@@ -33,9 +33,9 @@ STOCK_WORDS: dict[str, tuple[str, Any]] = {
 
 
 def page_of_short_orders(orders: QuerySet[Order], *, cursor: str, sort: str) -> Page[Order]:
-    """Return the page at `cursor`, by one of _SORTS; what is no cursor is the start.
+    """Return the page at `cursor`, by one of _SORTS; an invalid cursor means the start.
 
-    Each order comes with its desk entry and that one's assignee.
+    Each order comes with its desk entry and assignee.
     """
     if sort in _BY_VALUE:
         return _SORTS[sort].page(with_value(orders), cursor, size=PAGE, read=_valued)
@@ -43,7 +43,7 @@ def page_of_short_orders(orders: QuerySet[Order], *, cursor: str, sort: str) -> 
 
 
 def sorted_short_orders(orders: QuerySet[Order], sort: str) -> QuerySet[Order]:
-    """Return orders by one of _SORTS, each with its desk entry and that one's assignee."""
+    """Return orders by one of _SORTS, each with its desk entry and assignee."""
     return _SORTS[sort].sorted(_placed(_with_entries(orders), sort))
 
 
@@ -59,10 +59,10 @@ def _with_entries(orders: QuerySet[Order]) -> QuerySet[Order]:
 
 
 def _valued(turn: QuerySet[Any]) -> list[Order]:
-    """Return the orders of `turn`, the part of a list by value that a page shows.
+    """Return the orders of `turn`, the shown part of a list by value.
 
-    Such a sort reads the key of every open order from an index. Only the orders
-    that are shown are read.
+    The sort reads the key of every open order from an index, but whole rows only of the shown
+    orders.
     """
     places = list(turn.values_list("pk", "short_value"))
     found = _with_entries(Order.objects.all()).in_bulk([pk for pk, value in places])
@@ -73,9 +73,9 @@ def _valued(turn: QuerySet[Any]) -> list[Order]:
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """The order after another one in a list; none (`pk` is None) if that was the only one.
+    """The order after another one in a list; `pk` is None if that was the only one.
 
-    After the last one comes the first one again (`is_first`).
+    After the last order comes the first one again (`is_first`).
     """
 
     pk: int | None

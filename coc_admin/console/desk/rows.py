@@ -1,4 +1,4 @@
-"""The rows of the desk's list: each order with what its cells show."""
+"""The rows of the desk's list: each order with the content of its cells."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from orders.desk.shortages import Shortage
 from orders.models import DeskEntry, Order
 from reconciliation.decisions.proposals import propose
 
-# Templates look for members of None at length.
+# Templates are slow to look up members of None.
 _NO_ENTRY = DeskEntry()
 
 
@@ -26,7 +26,7 @@ _NO_ENTRY = DeskEntry()
 class Row:
     """One short order: `place` is its place in the queue, `proposed` the name of the best remedy.
 
-    `address`, `note_address` and `panel_address` are those of its page, its note and its panel.
+    `address`, `note_address` and `panel_address` lead to its page, its note and its panel.
     """
 
     order: Order
@@ -46,7 +46,7 @@ class Row:
 def rows_of(
     request: HttpRequest, orders: Sequence[Order], choice: Choice, began_with: int
 ) -> list[Row]:
-    """Return the rows of a page; `began_with` is how many orders a person began with."""
+    """Return the rows of a page; `began_with` is the number of orders the person started with."""
     found = shortages.shortages_of([order.pk for order in orders])
     promised = promise_texts(orders, now=timezone.now())
     proposals = propose(orders, found)

@@ -25,7 +25,7 @@ from orders.desk.shortages import (
 from orders.fields import ZERO
 from orders.models import Order
 
-# What short SKUs are sorted by. Without a place of their own they come by the oldest promise.
+# Sorts of short SKUs; SKUs with equal values are sorted by the oldest promise.
 _PLACES = {
     "oldest": Min("captured_at"),
     "worth": Coalesce(Sum(OPEN_VALUE_OF_ORDER), Value(0.0)),
@@ -63,12 +63,12 @@ def page_of_short_skus(
 ) -> Page[ShortSku]:
     """Return the short SKUs of `orders`, or the one named, after `cursor`; three queries.
 
-    They come by one of _SORTS.
+    They are sorted by one of _SORTS.
     """
     keyset = _SORTS[sort]
     place = keyset.columns[0].name if keyset.columns[0].name in _PLACES else "oldest"
     items = open_items_of(orders)
-    # All SKUs are read for their place alone: counting orders apart would have them sorted first.
+    # Reads only the sort values of all SKUs: counting orders separately would sort them first.
     groups = (
         (items.filter(sku=sku) if sku else items)
         .values("list_id", "sku")
@@ -96,7 +96,7 @@ def _short_skus(keys: Sequence[Key], items: Any) -> list[ShortSku]:
         .order_by("currency")
     ):
         parts[(part["list_id"], part["sku"])].append(part)
-    # What was settled since the first query is left out.
+    # Orders settled since the first query are left out.
     return [_short_sku(key, parts[key], stock.get(key)) for key in keys if key in parts]
 
 

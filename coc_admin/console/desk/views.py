@@ -1,4 +1,4 @@
-"""Pages of the oversold desk: its lists, and who looks after an order with which note."""
+"""Pages of the oversold desk: its lists, and assignee and note of an order."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from coc_admin.accounts.assignees import CHANGE_ORDERS, assignable
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.bulk.selection import Choice, read_shown
 from coc_admin.console.bulk.selection_views import bar_context
 from coc_admin.console.columns import OF_DESK, columns_of
@@ -27,7 +28,7 @@ from coc_admin.console.desk.assignment_views import assign, person_to_assign
 from coc_admin.console.desk.decision_forms import NotCarriedOut
 from coc_admin.console.desk.decision_views import decided, result_of
 from coc_admin.console.desk.filters import DeskFilter, read_desk_filter
-from coc_admin.console.desk.panel import order_at, panel_context, permitted_order
+from coc_admin.console.desk.panel import panel_context, permitted_order
 from coc_admin.console.desk.rows import rows_of
 from coc_admin.console.orders.views import order_or_404
 from coc_admin.console.queries import MOST_COUNTED
@@ -35,7 +36,6 @@ from coc_admin.console.row_addresses import filtered_maker
 from coc_admin.console.saved_views import menu
 from coc_admin.edits import ChangeRefused
 from coc_admin.models import SavedView
-from orders.actors import person
 from orders.desk import entries, shortages
 from orders.desk.entries import NOBODY, EntryMoved
 from orders.models import DeskEntry, Order
@@ -47,14 +47,15 @@ _LONGEST_NUMBER = 7
 
 @console_page("orders.view_order", methods=READ_AND_POST)
 def desk_orders(request: HttpRequest) -> HttpResponse:
-    """List the open short orders; beside them the order of the address, and decide about it.
+    """List the open short orders, with the panel of the addressed order, and decide about it.
 
-    With the header X-Part only the panel with that order is returned.
+    With the header X-Part only that panel is returned.
     """
     first = menu.first_view(request, SavedView.List.DESK)
     if first is not None:
         return first
-    wanted, order = read_desk_filter(request), order_at(request)
+    wanted = read_desk_filter(request)
+    order = permitted_order(request, request.GET.get("order", ""))
     form, refused, status = None, "", 200
     if request.method == "POST":
         posted = permitted_order(request, request.POST.get("decided", ""))
@@ -75,7 +76,7 @@ def desk_orders(request: HttpRequest) -> HttpResponse:
 
 
 def _list(request: HttpRequest, wanted: DeskFilter) -> dict[str, Any]:
-    """Return the context of the list: its page, how many are left, and what is chosen."""
+    """Return the context of the list: its page, how many are left, and the selection."""
     found = wanted.orders()
     page = queries.page_of_short_orders(found, cursor=wanted.cursor, sort=wanted.sort_of_orders)
     number, sums = shortages.sums_up_to(found, MOST_COUNTED)
@@ -97,7 +98,7 @@ def _list(request: HttpRequest, wanted: DeskFilter) -> dict[str, Any]:
 
 
 def _began_with(request: HttpRequest) -> int:
-    """Return how many orders there were when a person began with them, as the address says."""
+    """Return the number of orders the person started with, from the address."""
     text = request.GET.get("of", "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < _LONGEST_NUMBER else 0
 
@@ -105,7 +106,7 @@ def _began_with(request: HttpRequest) -> int:
 @console_page("orders.view_order")
 def desk_skus(request: HttpRequest) -> HttpResponse:
     """List short units by SKU and list, to show the effect of a delivery."""
-    # A delivery serves those that wait for their customers as well: they keep their places.
+    # A delivery also serves orders that wait for their customers, which keep their places.
     wanted = read_desk_filter(request, asked="any")
     page = sku_queries.page_of_short_skus(
         wanted.orders(), sku=wanted.sku, cursor=wanted.cursor, sort=wanted.sort
@@ -150,7 +151,7 @@ class DeskEntryForm(forms.Form):
 
 
 def plain(text: str) -> str:
-    """Return text as browsers send it with plain line ends."""
+    """Return text from a browser with plain line ends."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -187,7 +188,7 @@ def _save(request: HttpRequest, order: Order, values: Mapping[str, str]) -> None
             order_id=order.pk,
             was=seen,
             note=note,
-            actor=person(request.user.get_username()),
+            actor=actor_of(request),
             now=timezone.now(),
         )
         if is_changed:

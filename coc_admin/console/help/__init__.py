@@ -1,1 +1,1 @@
-"""Help inside the console: what the words mean."""
+"""Help inside the console: the guide and the glossary."""

@@ -21,12 +21,12 @@ _GLOSSARY = "glossary.md#"
 
 
 def languages() -> list[str]:
-    """Return the languages that the guide is there in, the original first."""
+    """Return the languages of the guide, the original first."""
     return [code for code, _name in settings.LANGUAGES if file_of(code).is_file()]
 
 
 def file_of(language: str) -> Path:
-    """Return the file of a language."""
+    """Return the guide's file in a language."""
     is_original = language == settings.LANGUAGE_CODE.partition("-")[0]
     return (FOLDER if is_original else FOLDER / language) / "README.md"
 
@@ -41,7 +41,7 @@ def language_of(wanted: str = "") -> str:
 
 
 def document(language: str) -> Document:
-    """Return the guide in a language; rendered again when its file has changed."""
+    """Return the guide in a language; rendered again after its file has changed."""
     path = file_of(language)
     return _rendered(language, path.stat().st_mtime_ns)
 
@@ -53,20 +53,20 @@ def _rendered(language: str, _changed_ns: int) -> Document:
 
 
 def address_of(page: str) -> str:
-    """Return where the guide explains the page with that URL name; its beginning if nowhere."""
+    """Return the guide's address for the page with that URL name; by default its beginning."""
     section = SECTION_OF.get(page, "")
     return reverse("guide") + (f"#{section}" if section else "")
 
 
 def sections_named(text: str) -> list[Section]:
-    """Return the sections in the reader's language whose heading holds every word of `text`."""
+    """Return sections in the reader's language with every word of `text` in their heading."""
     words = text.casefold().split()
     found = document(language_of()).sections
     return [one for one in found if words and all(word in one.name.casefold() for word in words)]
 
 
 def _address(href: str) -> str | None:
-    """Return where a link of the guide leads inside the console; None for files it lacks."""
+    """Return the console address for a link of the guide; None for files it lacks."""
     if href.startswith("#"):
         return href
     name = href.removeprefix("../")
@@ -80,7 +80,7 @@ def _address(href: str) -> str | None:
 
 
 def _picture(source: str) -> Picture | None:
-    """Return a picture of the guide's own folder, a PNG."""
+    """Return a picture from the guide's own folder, a PNG."""
     name = source.removeprefix("../").removeprefix("images/")
     path = FOLDER / "images" / name
     if "/" in name or not path.is_file():

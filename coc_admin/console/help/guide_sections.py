@@ -1,4 +1,4 @@
-"""The section of the guide that explains each page: one table, by the URL name of the page.
+"""The guide section for each page: one table, by the URL name of the page.
 
 The sections are the anchors in docs/guide, the same in every language.
 """

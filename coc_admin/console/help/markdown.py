@@ -1,8 +1,8 @@
-"""Render the Markdown that the guide is written in: a small part of the language, safely.
+"""Render the guide's Markdown: a small part of the language, safely.
 
-Headings, paragraphs, lists, tables, pictures, links, bold, emphasis, code, keys, and anchors
-(`<a id="name"></a>` on a line of its own before a block). Everything else is text: all of it is
-escaped, and no file can bring its own HTML.
+Headings, paragraphs, lists, tables, pictures, links, bold, emphasis, code, keys, and anchors (`<a
+id="name"></a>` on its own line before a block). Everything else is text: all of it is escaped, and
+no file can bring its own HTML.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _INLINE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Where a picture is, and its size in pixels."""
+    """The address of a picture, and its size in pixels."""
 
     url: str
     width: int
@@ -49,7 +49,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A rendered file; `anchors` are all of them, those of headings included."""
+    """A rendered file; `anchors` contains all of them, including those of headings."""
 
     title: str
     html: SafeString
@@ -58,7 +58,7 @@ class Document:
 
 
 class Renderer:
-    """Renders one file; `link` and `picture` say where its addresses lead, None for nowhere."""
+    """Renders one file; `link` and `picture` return the target of an address, None for none."""
 
     def __init__(
         self, *, link: Callable[[str], str | None], picture: Callable[[str], Picture | None]
@@ -187,5 +187,5 @@ def _cells(line: str) -> list[str]:
 
 
 def _joined(between: str, parts: Sequence[SafeString | str]) -> SafeString:
-    """Join parts; what is no HTML of ours is escaped."""
+    """Join parts; escapes everything except our own HTML."""
     return format_html_join(between, "{}", ((part,) for part in parts))

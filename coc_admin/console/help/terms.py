@@ -1,4 +1,4 @@
-"""The terms of docs/glossary.md that pages use, for the people who read the pages."""
+"""The terms of docs/glossary.md that pages use, explained for their readers."""
 
 from __future__ import annotations
 

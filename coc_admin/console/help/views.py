@@ -19,7 +19,7 @@ def glossary(request: HttpRequest) -> HttpResponse:
 
 @console_page("orders.view_order")
 def guide(request: HttpRequest) -> HttpResponse:
-    """Show the guide in the reader's language, or in the one that a link of it asks for."""
+    """Show the guide in the reader's language, or in the one named by a link."""
     language = guides.language_of(request.GET.get("language", ""))
     context = {"guide": guides.document(language), "guide_language": language}
     return render(request, "console/help/guide.html", context)

@@ -17,22 +17,22 @@ from reconciliation.outages.minutes import MINUTE, Minute, minutes_since
 
 USUAL = timedelta(hours=1)
 LONGEST = timedelta(hours=24)
-# Of an installation that has begun to sample lately.
+# For an installation that has only recently begun to sample.
 SHORTEST = timedelta(minutes=15)
-# Minutes before an outage, so that its beginning is seen.
+# Minutes before an outage, so that its beginning is visible.
 BEFORE = timedelta(minutes=5)
 _MOST_STEPS = 60
 _STEPS = (1, 2, 5, 10, 15, 30)
 _MOST_OUTAGES = 10
-# What the name of a mark takes of the width of a chart, as a percentage.
+# The width of a mark's name, as a percentage of a chart.
 _ROOM_OF_NAME = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of the curve: rates in orders a minute, and what was open at its end.
+    """One step of the curve: rates in orders a minute, and open orders at its end.
 
-    The rates of a step that goes on (`is_running`) are those of its minutes so far.
+    The rates of an unfinished step (`is_running`) are those of its minutes so far.
     """
 
     at: datetime
@@ -76,7 +76,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """What home draws. Without `steps` nothing has been sampled yet."""
+    """The curve on the home page. Without `steps`, nothing has been sampled yet."""
 
     start: datetime
     end: datetime
@@ -113,9 +113,10 @@ def curve_of(access: SiteAccess, outage: Outage | None, *, now: datetime) -> Cur
 def _steps(
     found: Sequence[Minute], start: datetime, *, length: timedelta, now: datetime
 ) -> Iterator[Step]:
-    """Yield the steps of which minutes are known.
+    """Yield the steps with known minutes.
 
-    What left the backlog in a minute is what waited before it and came, less what waits after it.
+    Orders that left the backlog in a minute are those waiting before it plus arrivals, less those
+    waiting after it.
     """
     before = {one.at + MINUTE: one for one in found}
     groups: dict[datetime, list[Minute]] = {}
@@ -151,7 +152,7 @@ def _charts(
         ("flow", _("Orders per minute"), flow),
         ("backlog", _("Open orders"), backlog),
     ):
-        # An unfinished minute would look like a fall.
+        # An unfinished minute would look like a drop.
         shown = [one for one in steps if key == "backlog" or not one.is_running]
         top = max((read(one) for _key, _name, read in lines for one in shown), default=0)
         highest = rounded_up(max(2, -int(-top // 1)))
@@ -171,7 +172,7 @@ def _pieces(
     highest: int,
     gap: timedelta,
 ) -> list[str]:
-    """Return the points of a line; minutes that nobody sampled leave a gap."""
+    """Return the points of a line; minutes without a sample leave a gap."""
     pieces: list[list[str]] = []
     last: datetime | None = None
     for one in steps:
@@ -192,7 +193,7 @@ def _place(at: datetime, axis: tuple[datetime, datetime]) -> float:
 def _marks(axis: tuple[datetime, datetime]) -> Iterator[Mark]:
     """Yield when OCI was lost and came back, the newest first.
 
-    A mark beside a newer one of its kind has no name, which would be written over that one's.
+    A mark close to a newer one of its kind has no name, since the names would overlap.
     """
     start, end = axis
     named = {"lost": 200.0, "back": 200.0}

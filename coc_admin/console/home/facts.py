@@ -1,4 +1,4 @@
-"""The facts behind the headline of the home page; each is read only if the headline says it."""
+"""The facts behind the headline of the home page; each is read only if the headline uses it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from reconciliation.stock_mirror import age
 def facts_of(frame: Frame, run: LastRun | None, *, now: datetime) -> Facts:
     """Return what the headline needs of the reader's sites; `run` is the active one."""
     status, access = frame.status, frame.access
-    # A shop that has orders has set up what it needs.
+    # A shop with orders has everything it needs.
     missing = () if _has_worked(status) else set_up.missing()
     return Facts(
         status=status,

@@ -18,7 +18,7 @@ from orders.refused_orders import Refused
 from reconciliation.models import ConnectionState
 from reconciliation.runs.status import LastRun, Status
 
-# Below this share of a run its pace says nothing about the rest.
+# Below this share of a run its speed says nothing about the rest.
 _TOO_EARLY = 5
 
 
@@ -142,7 +142,7 @@ def _reconciling(facts: Facts, run: LastRun, rights: Rights, now: datetime) -> H
 
 
 def _seconds_left(run: LastRun, percent: int, now: datetime) -> float | None:
-    """Return how long the run takes if it goes on at its pace, or None if that is unknown."""
+    """Return the seconds that the run still needs at its current speed, or None if unknown."""
     if run.run.started_at is None or percent < _TOO_EARLY:
         return None
     took = (now - run.run.started_at).total_seconds()

@@ -1,4 +1,4 @@
-"""The parts of the headline: what it is made of, what it says, and what the reader may do."""
+"""The parts of the headline: its facts, its text, and the reader's actions."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ class Action:
 class Headline:
     """The headline of the home page.
 
-    `lines` are sentences; `tab` goes before the title of the browser's tab; `percent` is the
-    progress of a reconciliation, or None without one. `since_label` says what began at `since`.
-    `takes_orders` is False before the installation is set up: there is nothing to rerun or to hold.
+    `lines` are sentences; `tab` is put before the title of the browser's tab; `percent` is the
+    progress of a reconciliation, or None without one. `since_label` names what began at `since`.
+    `takes_orders` is False before the installation is set up, when there is nothing to rerun or to
+    hold.
     """
 
     tone: str
@@ -62,16 +63,17 @@ class Facts:
     short: Sums
     oldest_short: datetime | None
     has_sites: bool
-    # What an order needs and nobody has set up yet.
+    # missing set-up that an order needs
     missing: Sequence[Missing] = ()
-    # Short orders whose customers have been written to.
+    # short orders whose customers have been written to
     told: int = 0
-    # What the active run has left short so far.
+    # left short by the active run so far
     run_short: Sums = NO_SUMS
-    # The first site that refuses orders now, and what was refused since the outage began.
+    # the first site that refuses orders now, and its refusals since the outage began
     refusing_site: str = ""
     refused: Refused = NOTHING_REFUSED
-    # How quiet days go: orders since midnight, OCI's time for a reservation, age of the figures.
+    # Figures of a quiet day: orders since midnight, OCI's time for a reservation, age of the
+    # figures.
     today: int = 0
     latency_ms: int | None = None
     stock_seconds: float | None = None

@@ -1,4 +1,4 @@
-"""URLs of the home page and of what moves on every page."""
+"""URLs of the home page and of the live parts of every page."""
 
 from __future__ import annotations
 

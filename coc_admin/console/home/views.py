@@ -38,7 +38,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if request.user.has_perm("reconciliation.view_run"):
         context["last_outage"] = last_cost(site_access(request))
     steps = context["first_run"] = _first_run(request)
-    # A shop that sells sees its headline first.
+    # A shop that already sells sees its headline first.
     context["has_orders"] = any(step.key == "order" and step.is_done for step in steps)
     return render(request, "console/home/home.html", context)
 
@@ -53,7 +53,7 @@ def first_run_hide(request: HttpRequest) -> HttpResponse:
 
 
 def _first_run(request: HttpRequest) -> list[first_run.Step]:
-    """Return the set-up list for people who can do something about it, until all is done."""
+    """Return the set-up list for people who can complete it, until everything is done."""
     profile, access = profile_of(request), site_access(request)
     if not request.user.has_perm("orders.add_site") or access.is_limited:
         return []
@@ -65,13 +65,13 @@ def _first_run(request: HttpRequest) -> list[first_run.Step]:
 
 @console_page("orders.view_order")
 def home_live(request: HttpRequest) -> HttpResponse:
-    """Return the moving part of the home page."""
+    """Return the live part of the home page."""
     return render(request, "console/home/home_live.html", _context(request))
 
 
 @console_page("orders.view_order")
 def frame_live(request: HttpRequest) -> HttpResponse:
-    """Return what moves on every other page: the banner and the bell."""
+    """Return the live parts of all other pages: the banner and the bell."""
     return render(request, "includes/frame_live.html")
 
 

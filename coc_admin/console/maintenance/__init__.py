@@ -1,1 +1,1 @@
-"""Maintenance: what else exists only as commands."""
+"""Maintenance: pages for what otherwise needs commands."""

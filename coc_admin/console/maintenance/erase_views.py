@@ -1,4 +1,4 @@
-"""Erasing a customer: who, which orders, then once and for all."""
+"""Erase a customer: choose whom, preview the orders, then erase for good."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.maintenance.pages import maintenance_page
 from coc_admin.console.settings.edit_forms import StyledForm
 from orders import privacy, statement_limit
-from orders.actors import person
 from orders.models import Order, Site
 from orders.texts import is_plain
 from reconciliation.queue import enqueue
@@ -28,7 +28,7 @@ _WAYS = ("email", "customer_id", "order_no")
 
 
 class WhoForm(StyledForm):
-    """Whom to erase: by exactly one of three."""
+    """Whom to erase: exactly one of three."""
 
     email = forms.CharField(label=gettext_lazy("E-mail address"), required=False, max_length=254)
     customer_id = forms.CharField(
@@ -52,7 +52,7 @@ class WhoForm(StyledForm):
     )
 
     def clean(self) -> dict[str, Any]:
-        """Return the values; more than one way, or none, is refused."""
+        """Return the values; refuses more than one way, or none."""
         values: dict[str, Any] = super().clean() or self.cleaned_data
         given = [name for name in _WAYS if values.get(name)]
         if len(given) != 1 and not self.errors:
@@ -64,7 +64,7 @@ class WhoForm(StyledForm):
         return values
 
     def orders(self) -> Any:
-        """Return the orders meant, oldest first."""
+        """Return the matching orders, oldest first."""
         values = self.cleaned_data
         if values["email"]:
             return privacy.orders_of_email(values["email"])
@@ -74,7 +74,7 @@ class WhoForm(StyledForm):
 
 
 class SureForm(forms.Form):
-    """Why, and that the person means it."""
+    """The reason, and the person's confirmation."""
 
     reason = forms.CharField(
         max_length=500, error_messages={"required": gettext_lazy("Enter a reason.")}
@@ -86,7 +86,7 @@ class SureForm(forms.Form):
 
 @console_page("orders.change_site", methods=READ_AND_POST, every_site=True)
 def erase_page(request: HttpRequest) -> HttpResponse:
-    """Ask whom to erase, show the orders, and erase. A POST throughout: no address names anyone."""
+    """Ask whom to erase, show the orders, and erase. Only POST, so no address names anyone."""
     form = WhoForm(request.POST or None)
     if not form.is_valid():
         return maintenance_page(request, "erase.html", {"form": form})
@@ -114,12 +114,12 @@ def erase_page(request: HttpRequest) -> HttpResponse:
 
 
 def _erase(request: HttpRequest, order_ids: list[int], reason: str) -> None:
-    actor = person(request.user.get_username())
+    actor = actor_of(request)
     with transaction.atomic():
         erased = privacy.erase(order_ids=order_ids, actor=actor, reason=reason, now=timezone.now())
-        # Also when nothing was left to erase: the files may have failed the last time.
+        # Also if nothing was left to erase: the files may have failed the last time.
         enqueue.soon("merge_reports")
-        # Whose they were is what was erased.
+        # The audit log must not store whose orders they were: that was erased.
         audit.record(
             request=request,
             action="maintenance.erased",

@@ -32,7 +32,7 @@ _LONGEST_ERROR = 300
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """What runs."""
+    """The running versions."""
 
     product: str
     django: str
@@ -42,7 +42,7 @@ class Versions:
 
 @console_page("orders.change_site", every_site=True)
 def health_page(request: HttpRequest) -> HttpResponse:
-    """Show whether everything that must run runs, the failures of the queue, and the versions."""
+    """Show the health of all processes, the queue's failures, and the versions."""
     now = timezone.now()
     missing = _migrations_missing()
     states = schedules.states(now)
@@ -72,7 +72,7 @@ def _versions() -> Versions:
 
 @cache
 def _product_version() -> str:
-    """Return the version of the installed package, or of the checkout that runs."""
+    """Return the version of the installed package, or of the running checkout."""
     try:
         return metadata.version(_PACKAGE)
     except metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Importing orders from a file: upload, preview, confirmation, progress, result and refusals."""
+"""Import orders from a file: upload, preview, confirmation, progress, result and refusals."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from django.utils.translation import gettext_lazy
 
 from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.maintenance.pages import maintenance_page
-from orders.actors import person
 from orders.imports.csv_files import lines_in_words
 from orders.imports.csv_profiles import PLAIN, PROFILES
 from orders.imports.found_orders import OrderFileRefused
@@ -48,7 +48,7 @@ def _profiles() -> list[tuple[str, Any]]:
 
 
 class OrderFileForm(forms.Form):
-    """An order file, its site, and how a CSV file is read."""
+    """An order file, its site, and the format of a CSV file."""
 
     site = forms.ModelChoiceField(
         Site.objects.order_by("pk"),
@@ -84,7 +84,7 @@ class OrderFileForm(forms.Form):
 
 @console_page("orders.change_site", methods=READ_AND_POST, every_site=True)
 def import_page(request: HttpRequest) -> HttpResponse:
-    """Take an order file and check all of it; nothing is imported yet."""
+    """Check an uploaded order file completely; nothing is imported yet."""
     given = (request.POST, request.FILES) if request.method == "POST" else ()
     form = OrderFileForm(*given)
     bad, total = [], 0
@@ -95,7 +95,7 @@ def import_page(request: HttpRequest) -> HttpResponse:
                 values["file"],
                 name=values["file"].name,
                 site=values["site"],
-                actor=person(request.user.get_username()),
+                actor=actor_of(request),
                 now=timezone.now(),
                 profile=values["profile"],
                 dates=values["dates"],
@@ -139,7 +139,7 @@ def import_file(request: HttpRequest, pk: int) -> HttpResponse:
 
 @console_page("orders.change_site", every_site=True)
 def import_live(request: HttpRequest, pk: int) -> HttpResponse:
-    """Return how far an import is."""
+    """Return the progress of an import."""
     context = _progress(_found(pk)) | {"is_live": True}
     return render(request, "console/maintenance/import_live.html", context)
 
@@ -152,7 +152,7 @@ def import_download(request: HttpRequest, pk: int) -> HttpResponse:
     writer = csv.writer(text)
     rows = order_imports.refusals(found)
     writer.writerows([("line", "orderNo", "reason"), *(map(neutral, row) for row in rows)])
-    # Spreadsheets need the mark to see that it is UTF-8.
+    # Spreadsheets need the mark to detect UTF-8.
     answer = HttpResponse(text.getvalue().encode("utf-8-sig", "replace"), content_type="text/csv")
     answer["Content-Disposition"] = f'attachment; filename="refused-orders-{found.pk}.csv"'
     return answer
@@ -174,7 +174,7 @@ def _progress(found: OrderImport) -> dict[str, Any]:
 
 
 def _confirm(request: HttpRequest, found: OrderImport) -> None:
-    actor = person(request.user.get_username())
+    actor = actor_of(request)
     try:
         with transaction.atomic():
             job = import_confirmation.confirm(import_id=found.pk, actor=actor, now=timezone.now())

@@ -1,4 +1,4 @@
-"""The index of maintenance, and the pages of the jobs that a worker does."""
+"""The index of maintenance, and the pages of jobs done by a worker."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from django.utils.translation import gettext_lazy
 
 from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.maintenance.pages import maintenance_page
 from coc_admin.console.settings.interval_views import shown
-from orders.actors import person
 from reconciliation.maintenance import jobs
 from reconciliation.maintenance.job_kinds import AUDIT_DAYS
 from reconciliation.maintenance.oci_audit import Difference
@@ -26,7 +26,7 @@ from reconciliation.queue import intervals
 
 _HISTORY = 10
 
-# What a difference is called, and what to do about it.
+# The name of each difference, and its remedy.
 _DIFFERENCES: dict[str, tuple[Any, Any]] = {
     Difference.MISSING_THERE: (
         gettext_lazy("missing at OCI"),
@@ -68,7 +68,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @console_page("orders.change_site", methods=READ_AND_POST, every_site=True)
 def check_page(request: HttpRequest) -> HttpResponse:
-    """Show what the integrity check found, with a repair of each row; POST starts a check."""
+    """Show the findings of the integrity check, with a repair of each row; POST starts a check."""
     if request.method == "POST":
         return _start(request, JobKind.CHECK, "maintenance_check")
     return maintenance_page(request, "check.html", _context(JobKind.CHECK))
@@ -76,7 +76,7 @@ def check_page(request: HttpRequest) -> HttpResponse:
 
 @console_page("orders.change_site", methods=READ_AND_POST, every_site=True)
 def audit_page(request: HttpRequest) -> HttpResponse:
-    """Show how OCI and our documents differ, and what to do; POST starts an audit."""
+    """Show the differences between OCI and our documents, with remedies; POST starts an audit."""
     if request.method == "POST":
         return _start(request, JobKind.AUDIT, "maintenance_audit")
     context = _context(JobKind.AUDIT)
@@ -93,14 +93,14 @@ def audit_page(request: HttpRequest) -> HttpResponse:
 
 @console_page("orders.change_site", every_site=True)
 def job_live(request: HttpRequest, kind: str) -> HttpResponse:
-    """Return how far the latest job of a kind is."""
+    """Return the progress of the latest job of a kind."""
     if kind not in JobKind.values:
         raise Http404
     return render(request, "console/maintenance/job_live.html", _progress(JobKind(kind)))
 
 
 def _progress(kind: JobKind) -> dict[str, Any]:
-    """Return the latest jobs of a kind, without what they found."""
+    """Return the latest jobs of a kind, without their findings."""
     latest = list(MaintenanceJob.objects.filter(kind=kind).defer("rows").order_by("-pk")[:_HISTORY])
     open_states = (JobState.QUEUED, JobState.RUNNING)
     return {
@@ -121,7 +121,7 @@ def _context(kind: JobKind) -> dict[str, Any]:
 
 
 def _start(request: HttpRequest, kind: JobKind, page: str) -> HttpResponse:
-    actor = person(request.user.get_username())
+    actor = actor_of(request)
     try:
         with transaction.atomic():
             job = jobs.start(kind=kind, actor=actor, now=timezone.now())

@@ -1,4 +1,4 @@
-"""What the pages of maintenance share."""
+"""Common parts of the maintenance pages."""
 
 from __future__ import annotations
 

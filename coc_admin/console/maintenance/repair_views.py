@@ -1,4 +1,4 @@
-"""Repairing rows that the integrity check named: a preview first, then a reason."""
+"""Repair rows named by the integrity check: a preview first, then a reason."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from django.utils.translation import ngettext
 
 from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.maintenance.pages import maintenance_page
-from orders.actors import person
 from reconciliation.maintenance import jobs, repair
 from reconciliation.models import JobKind
 
@@ -24,9 +24,9 @@ MOST_REPAIRS = 50
 
 @console_page("orders.change_site", methods=READ_AND_POST, every_site=True)
 def repair_page(request: HttpRequest) -> HttpResponse:
-    """Show the chosen repairs of the latest check (GET), or do them (POST).
+    """Show the chosen repairs of the latest check (GET), or apply them (POST).
 
-    Each repair looks at its row again: what has changed since is left out and named.
+    Each repair checks its row again; rows that changed meanwhile are left out and named.
     """
     asked = request.POST if request.method == "POST" else request.GET
     chosen = _chosen(asked.getlist("id")[:MOST_REPAIRS])
@@ -41,14 +41,14 @@ def repair_page(request: HttpRequest) -> HttpResponse:
 
 
 def _chosen(ids: list[str]) -> list[dict[str, Any]]:
-    """Return the proposals of the latest check that are named, in its order."""
+    """Return the chosen proposals of the latest check, in its order."""
     result = jobs.last_job(JobKind.CHECK, done=True)
     rows = result.rows if result else []
     return [row for row in rows if row["id"] and row["id"] in ids]
 
 
 def _repair(request: HttpRequest, ids: list[str], reason: str) -> None:
-    actor, now = person(request.user.get_username()), timezone.now()
+    actor, now = actor_of(request), timezone.now()
     done = [
         one for one in ids if repair.apply(proposal_id=one, actor=actor, reason=reason, now=now)
     ]

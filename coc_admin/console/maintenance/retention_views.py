@@ -1,4 +1,4 @@
-"""How long personal data is kept, what is due, and having it erased now."""
+"""How long personal data is kept, what is due, and erasing it now."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from reconciliation.queue import enqueue, intervals
 
 
 class SureForm(forms.Form):
-    """That the person means it."""
+    """The person's confirmation."""
 
     sure = forms.BooleanField(
         error_messages={"required": gettext_lazy("Tick this box: it cannot be undone.")}
@@ -32,7 +32,7 @@ class SureForm(forms.Form):
 
 @console_page("orders.change_site", methods=READ_AND_POST, every_site=True)
 def retention_page(request: HttpRequest) -> HttpResponse:
-    """Show what the environment limits and what is due; POST has a worker erase it now."""
+    """Show the environment's limits and the data due; POST queues the erasure for a worker."""
     now = timezone.now()
     form = SureForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid() and retention.is_wanted():

@@ -1,1 +1,1 @@
-"""The list of orders, one order with its story, and exports."""
+"""The list of orders, one order with its history, and exports."""

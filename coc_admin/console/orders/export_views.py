@@ -5,33 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import redirect
-from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from coc_admin.console import audit
 from coc_admin.console.access import console_page
-from coc_admin.console.downloads import (
-    PER_SITE,
-    form_or_404,
-    stamped,
-    table_response,
-    tables_response,
-)
-from coc_admin.console.formats import format_quantity
+from coc_admin.console.downloads import form_or_404, orders_response, refuse_too_many
 from coc_admin.console.orders.filters import read_filter
 from coc_admin.console.queries import sorted_orders
 from orders.models import Order
-from orders.tables import Form, Table
+from orders.tables import Table
 from orders.tables.of_orders import ORDER_COLUMNS
 from orders.units import with_units
-from reconciliation.reports import names
 
 MOST_ROWS = 50_000
 _CHUNK = 1_000
@@ -42,8 +30,8 @@ _TITLE = gettext_lazy("Orders")
 def export(request: HttpRequest, form: str) -> HttpResponseBase:
     """Send the orders of the list's URL, in its order, in a Form; two queries of orders.
 
-    With `per_site=1` there is a file for each site. More than MOST_ROWS are refused with a message:
-    a part of them would look like all.
+    `per_site=1` sends a file for each site. More than MOST_ROWS are refused with a message, because
+    a partial list would look complete.
     """
     chosen = form_or_404(form)
     wanted = read_filter(request)
@@ -51,34 +39,22 @@ def export(request: HttpRequest, form: str) -> HttpResponseBase:
         raise BadRequest(_("The filters of this export are not valid."))
     found = wanted.orders()
     if found.order_by()[: MOST_ROWS + 1].count() > MOST_ROWS:
-        messages.error(
-            request,
-            _("More than %(number)s orders match. Narrow the list before you export it.")
-            % {"number": format_quantity(MOST_ROWS)},
-        )
-        return redirect(f"{reverse('orders')}?{request.GET.urlencode()}")
-    answer = orders_response(request, sorted_orders(found, wanted.sort), chosen)
+        return refuse_too_many(request, "orders", MOST_ROWS)
+    found = sorted_orders(found, wanted.sort)
+    answer = orders_response(request, found, orders_table, chosen, stem="orders")
     audit.record(
         request=request, action="orders.exported", target="orders", detail=request.GET.dict()
     )
     return answer
 
 
-def orders_response(request: HttpRequest, orders: QuerySet[Order], form: Form) -> HttpResponseBase:
-    """Send orders as one table, or with `per_site=1` in the query as one a site."""
-    if request.GET.get(PER_SITE) != "1":
-        return table_response(_table(orders), form, stem=stamped("orders"))
-    sites = sorted(set(orders.order_by().values_list("site", flat=True).distinct()))
-    tables = ((f"orders_{names.escape(site)}", _table(orders.filter(site=site))) for site in sites)
-    return tables_response(tables, form, stem=stamped("orders"), now=timezone.now())
-
-
-def _table(orders: QuerySet[Order]) -> Table:
+def orders_table(orders: QuerySet[Order]) -> Table:
+    """Return orders as a table, a row per order."""
     return Table(_TITLE, ORDER_COLUMNS, rows_of(orders))
 
 
 def rows_of(orders: QuerySet[Order]) -> Iterator[list[Any]]:
-    """Yield a row an order, in the order of ORDER_COLUMNS; one query, a thousand at a time."""
+    """Yield a row per order with the values of ORDER_COLUMNS; one query, 1,000 rows at a time."""
     for order in with_units(orders)[:MOST_ROWS].iterator(chunk_size=_CHUNK):
         yield [
             order.site_id,

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
+from django.utils.timezone import get_current_timezone
 
 from coc_admin.accounts.site_access import SiteAccess, site_access
 from coc_admin.console import queries
@@ -36,38 +36,38 @@ class OrderFilter:
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether more than a state was asked for."""
+        """Whether any filter besides the state is set."""
         return any(self.form.data.get(name) for name in _NARROWING)
 
     @property
     def is_detailed(self) -> bool:
-        """Whether a time or a value was asked for."""
+        """Whether a time or a value is set."""
         return any(self.form.data.get(name) for name in _DETAILS)
 
     @property
     def is_of_customer(self) -> bool:
-        """Whether a customer was asked for."""
+        """Whether a customer is set."""
         return bool(self.form.data.get("customer"))
 
     @property
     def is_search_alone(self) -> bool:
-        """Whether nothing but a number or SKU was asked for."""
+        """Whether only a number or SKU is set."""
         others = [name for name in _NARROWING if name != "q" and self.form.data.get(name)]
         return bool(self.text) and self.state == "all" and not others
 
     @property
     def zone(self) -> tzinfo:
-        """The time zone of the days: the person's, or the site's where that was asked for."""
-        return self.site.zone if self.site and self.is_in_zone_of_site else _own_zone()
+        """The time zone of the days: the person's, or the site's if chosen."""
+        return self.site.zone if self.site and self.is_in_zone_of_site else get_current_timezone()
 
     @property
     def zone_name(self) -> str:
-        """The time zone of the days, as people call it."""
+        """The time zone of the days, as people write it."""
         return str(self.zone)
 
     @property
     def is_in_zone_of_site(self) -> bool:
-        """Whether the days were asked for in the time zone of the site."""
+        """Whether the days are in the site's time zone."""
         return bool(self.site) and self.form.cleaned_data.get("zone") == "site"
 
     @property
@@ -76,11 +76,11 @@ class OrderFilter:
 
     @property
     def cursor(self) -> str:
-        """Where the page begins."""
+        """The beginning of the page."""
         return str(self.form.cleaned_data.get("cursor", ""))
 
     def orders(self) -> QuerySet[Order]:
-        """Return the orders that fit, not sorted; none if the filters hold a mistake."""
+        """Return the matching orders, not sorted; none if a filter has a mistake."""
         found = queries.orders_in_state(self.state)
         if self.form.has_mistakes:
             return found.none()
@@ -120,7 +120,7 @@ class OrderFilter:
 def read_filter(request: HttpRequest) -> OrderFilter:
     """Return the filters of the URL; see OrderFilterForm for mistakes.
 
-    A site of the URL goes before the one chosen at the top, and must be permitted like that one.
+    A site in the URL overrides the one chosen at the top, and must be permitted like that one.
     """
     access = site_access(request)
     form = OrderFilterForm(request.GET, sites=access.permitted(Site.objects.all(), "pk"))
@@ -139,10 +139,6 @@ def read_filter(request: HttpRequest) -> OrderFilter:
         text=wanted.get("q", "") or ("" if "q" not in form.errors else request.GET["q"][:250]),
         outage=wanted.get("outage"),
     )
-
-
-def _own_zone() -> tzinfo:
-    return timezone.get_current_timezone()
 
 
 def usual_sort(state: str) -> str:

@@ -1,4 +1,4 @@
-"""Pages on which a person hands an order over to order management, holds it, or resubmits it."""
+"""Pages to hand an order over to order management, hold it, or resubmit it."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from django.utils.translation import ngettext
 
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.orders.views import order_context, order_or_404
 from orders import exports, handover, lifecycle
-from orders.actors import person
 from orders.errors import ExportRefused
 from orders.lifecycle import Action
 from orders.models import ExportStatus, Order
 from orders.texts import made_visible
 
-# Of one click; the page says how many are left.
+# Orders per click; the page shows how many are left.
 MOST_RESUBMITTED = 500
 
 
 @console_page("orders.change_order", methods=READ_AND_POST)
 def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
-    """Explain the handover, then do it with a reason; a second click changes nothing."""
+    """Explain the handover, then hand over with a reason. Idempotent."""
     return _asked(
         request,
         order_or_404(request, pk),
@@ -42,7 +42,7 @@ def hand_over(request: HttpRequest, pk: int) -> HttpResponse:
 
 @console_page("orders.change_order", methods=READ_AND_POST)
 def hold(request: HttpRequest, pk: int) -> HttpResponse:
-    """Keep a short order from order management, with a reason; a second click changes nothing."""
+    """Keep a short order from order management, with a reason. Idempotent."""
     return _asked(
         request,
         order_or_404(request, pk),
@@ -57,7 +57,7 @@ def hold(request: HttpRequest, pk: int) -> HttpResponse:
 
 @console_page("orders.change_order", methods=READ_AND_POST)
 def resubmit(request: HttpRequest, pk: int) -> HttpResponse:
-    """Offer one order again that order management could not take, with a reason."""
+    """Offer one order again after order management rejected it, with a reason."""
     return _asked(
         request,
         order_or_404(request, pk),
@@ -84,7 +84,7 @@ def _asked(
     form = ReasonForm(request.POST or None)
     refused = ""
     if request.method == "POST" and form.is_valid():
-        actor = person(request.user.get_username())
+        actor = actor_of(request)
         try:
             do(order_id=order.pk, actor=actor, now=timezone.now(), **form.cleaned_data)
         except ExportRefused as error:
@@ -103,13 +103,13 @@ def _asked(
 
 @console_page("orders.change_order", methods=READ_AND_POST)
 def resubmit_all(request: HttpRequest) -> HttpResponse:
-    """Offer every order again that order management could not take, of the sites shown."""
+    """Offer every order of the shown sites again that order management rejected."""
     found = site_access(request).orders(exports.failed())
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         number = exports.resubmit(
             order_ids=list(found.order_by("pk").values_list("pk", flat=True)[:MOST_RESUBMITTED]),
-            actor=person(request.user.get_username()),
+            actor=actor_of(request),
             now=timezone.now(),
             reason=form.cleaned_data["reason"],
         )

@@ -10,8 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from coc_admin.console.formats import format_change, format_day, format_money, format_quantity
-from orders.adjustments import event_lines
-from orders.models import Adjustment, AskAnswer, EventKind, OrderEvent, OrderItem
+from orders.models import AskAnswer, EventKind, OrderEvent, OrderItem
 
 _MOST_ITEMS = 5
 _OF_ADJUSTMENTS = (
@@ -25,7 +24,7 @@ _OF_REPLACEMENTS = (EventKind.REPLACING, EventKind.REPLACED, EventKind.NOT_REPLA
 def notes_of(
     event: OrderEvent, items: Mapping[str, OrderItem], *, currency: str
 ) -> tuple[str, ...]:
-    """Return details of the event besides title and reason; `items` by primary key as text."""
+    """Return details of the event besides title and reason; `items` are by primary key as text."""
     if event.kind == EventKind.ITEMS_CANCELLED:
         return (_units(event.data.get("cancelled", {}), items),)
     if event.kind in _OF_REPLACEMENTS:
@@ -46,7 +45,7 @@ def kept_words(lines: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     notes = []
     for line in lines:
         kept, held = Decimal(str(line["kept"])), Decimal(str(line["held"]))
-        told = {
+        values = {
             "kept": format_quantity(kept),
             "held": format_quantity(held),
             "sku": line["sku"],
@@ -54,22 +53,22 @@ def kept_words(lines: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
             "to": line["toListId"],
         }
         if not kept:
-            notes.append(_("%(held)s × %(sku)s of %(list)s released") % told)
+            notes.append(_("%(held)s × %(sku)s of %(list)s released") % values)
         elif line["toListId"] != line["inventoryListId"]:
             words = _("%(kept)s of %(held)s × %(sku)s moved from %(list)s to %(to)s")
-            notes.append(words % told)
+            notes.append(words % values)
         elif kept < held:
-            notes.append(_("%(kept)s of %(held)s × %(sku)s kept in %(list)s") % told)
+            notes.append(_("%(kept)s of %(held)s × %(sku)s kept in %(list)s") % values)
     if len(notes) > _MOST_ITEMS:
         more = len(notes) - _MOST_ITEMS
         notes = [*notes[:_MOST_ITEMS], _("and %(more)d more") % {"more": more}]
     return tuple(notes)
 
 
-def _units(told: Mapping[str, Any], items: Mapping[str, OrderItem]) -> str:
+def _units(units_by_item: Mapping[str, Any], items: Mapping[str, OrderItem]) -> str:
     words = [
         f"{format_quantity(Decimal(str(units)))} × {items[pk].sku}"
-        for pk, units in told.items()
+        for pk, units in units_by_item.items()
         if pk in items
     ]
     more = len(words) - _MOST_ITEMS
@@ -102,14 +101,9 @@ def _offer(data: Mapping[str, Any], currency: str) -> tuple[str, ...]:
         day = format_day(date.fromisoformat(data["lastDay"]))
         return (_("Offered: delivery by %(day)s") % {"day": day},)
     units = format_quantity(Decimal(str(data.get("quantity") or 0)))
-    told = {"units": units, "old": data.get("replaced", ""), "new": data.get("sku", "")}
-    notes = [_("Offered: %(units)s × %(old)s by %(new)s") % told]
+    values = {"units": units, "old": data.get("replaced", ""), "new": data.get("sku", "")}
+    notes = [_("Offered: %(units)s × %(old)s by %(new)s") % values]
     if data.get("unitPrice") is not None:
         price = format_money(Decimal(str(data["unitPrice"])), currency)
         notes.append(_("at %(price)s each") % {"price": price})
     return tuple(notes)
-
-
-def adjusted_how(adjustment: Adjustment) -> tuple[str, ...]:
-    """Describe an adjustment's effect on each line; one query."""
-    return kept_words(event_lines(adjustment))

@@ -20,7 +20,7 @@ class Node:
 
     @cached_property
     def is_short(self) -> bool:
-        """Whether it, or anything below it, is short and not settled."""
+        """Whether it, or any item below it, is short and not settled."""
         return self.item.open_quantity > 0 or any(node.is_short for node in self.below)
 
     @cached_property
@@ -30,12 +30,12 @@ class Node:
 
     @property
     def indent(self) -> int:
-        """How far it is set in, in a narrow table."""
+        """Its indentation in a narrow table."""
         return min(self.depth, 3)
 
 
 def nested(items: Sequence[OrderItem]) -> list[Node]:
-    """Return the items with each part behind its parent; what replaces a part is one too."""
+    """Return the items with each part behind its parent; a replacement of a part is also a part."""
     below: dict[int | None, list[OrderItem]] = defaultdict(list)
     keys = {item.pk for item in items}
     for item in items:

@@ -1,4 +1,4 @@
-"""The page that shows an order as the storefront sent it."""
+"""The page with an order as the storefront sent it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_CHARACTERS = 200_000
 
 @console_page("orders.view_orderpayload")
 def payload(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show the payload of an order as text, indented and as it was kept; who looked is noted."""
+    """Show the payload of an order as stored, indented; records who viewed it."""
     order = order_or_404(request, pk)
     kept = OrderPayload.objects.filter(order=order).first()
     with transaction.atomic():
@@ -37,9 +37,9 @@ def payload(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _indented(body: str) -> str:
-    """Return the indented text, no further than it is shown.
+    """Return the indented text, only as far as it is shown.
 
-    A million numbers in nine hundred brackets would be two gigabytes of spaces.
+    Indenting a million numbers in nine hundred brackets would take two gigabytes of spaces.
     """
     pieces, length = [], 0
     try:
@@ -50,5 +50,5 @@ def _indented(body: str) -> str:
                 break
     except (ValueError, RecursionError):
         return body
-    # Half of a surrogate pair can be written in JSON by its number, but not in a page.
+    # JSON can contain half of a surrogate pair as an escape, but a page can't.
     return "".join(pieces).encode("utf-8", "backslashreplace").decode()

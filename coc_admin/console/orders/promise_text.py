@@ -16,9 +16,10 @@ _MOST_SKUS = 3
 
 
 def promise_texts(orders: Collection[Order], *, now: datetime) -> dict[int, str]:
-    """Return what people read of each order's place, by key; two queries for all of them.
+    """Return the text about each order's place, by key; two queries for all of them.
 
-    Orders come with their sites. One that is decided, or keeps no place and has no date, has none.
+    The orders have their sites loaded. A decided order, or one with neither place nor date, has no
+    text.
     """
     short = [order for order in orders if is_oversold(order)]
     places = promises.places_of([order.pk for order in short], now=now) if short else {}

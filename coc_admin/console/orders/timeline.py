@@ -1,4 +1,4 @@
-"""What happened to an order, line by line: its events and its calls to OCI in order of time."""
+"""The history of an order, line by line: its events and its calls to OCI by time."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ _OPERATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of an order's story: when, who, what, why, what each item got, and details."""
+    """One line of an order's history: when, who, what, why, units per item, and details."""
 
     at: datetime
     tone: str
@@ -111,7 +111,7 @@ def timeline(order: Order, items: Sequence[OrderItem]) -> list[Line]:
     attempts = (
         Attempt.objects.filter(order=order).select_related("document").order_by("-id")[:MOST_LINES]
     )
-    # An answer and what it led to may bear the same time: the answer comes first, unless the
+    # An answer and the resulting event may have the same time: the answer comes first, unless the
     # event is the capture, which comes before everything.
     keyed = [((event.at, _rank(event), event.pk), _event_line(event, by_key)) for event in events]
     keyed += [((attempt.at, 1, attempt.pk), _attempt_line(attempt)) for attempt in attempts]
@@ -156,20 +156,20 @@ def _reserved_words(reserved: object, items: Mapping[str, OrderItem]) -> str:
     """Describe the units that each item got, short items first, at most five."""
     if not isinstance(reserved, Mapping):
         return "–"
-    told = []
+    lines = []
     for key, item in items.items():
         if not item.takes_stock or (item.replaces_id is not None and key not in reserved):
-            continue  # it is told by its parts, or came later
+            continue  # its parts are listed instead, or it was added later
         units = Decimal(str(reserved.get(key, 0)))
         words = gettext("%(reserved)s of %(ordered)s × %(sku)s") % {
             "reserved": format_quantity(units),
             "ordered": format_quantity(item.quantity),
             "sku": item.sku,
         }
-        told.append((units >= item.quantity, words))
-    told.sort(key=lambda pair: pair[0])
-    words = "; ".join(text for _, text in told[:MOST_ITEMS])
-    more = len(told) - MOST_ITEMS
+        lines.append((units >= item.quantity, words))
+    lines.sort(key=lambda pair: pair[0])
+    words = "; ".join(text for _, text in lines[:MOST_ITEMS])
+    more = len(lines) - MOST_ITEMS
     if more > 0:
         return gettext("%(items)s; and %(number)d more") % {"items": words, "number": more}
     return words

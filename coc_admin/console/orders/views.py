@@ -1,4 +1,4 @@
-"""Pages about orders: the list, one order with its story, and its cancellation."""
+"""Pages about orders: the list, one order with its history, and its cancellation."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console import queries
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.bulk.selection import Choice
 from coc_admin.console.bulk.selection_views import bar_context
 from coc_admin.console.columns import OF_ORDERS, columns_of
@@ -26,7 +27,7 @@ from coc_admin.console.forms import ReasonForm
 from coc_admin.console.frame import frame_of
 from coc_admin.console.labels import Standing, standing
 from coc_admin.console.orders.filters import read_filter
-from coc_admin.console.orders.item_timeline import adjusted_how
+from coc_admin.console.orders.item_timeline import kept_words
 from coc_admin.console.orders.item_tree import nested
 from coc_admin.console.orders.promise_text import promise_texts
 from coc_admin.console.orders.timeline import timeline
@@ -34,7 +35,7 @@ from coc_admin.console.saved_views import menu
 from coc_admin.console.sorting import Heads
 from coc_admin.models import SavedView
 from orders import asks, exports, handover, lifecycle, outcomes
-from orders.actors import person
+from orders.adjustments import event_lines
 from orders.fields import ZERO
 from orders.lifecycle import Action, OpenRemedy
 from orders.models import (
@@ -62,7 +63,7 @@ MOST_DOCUMENTS = 50
 
 @console_page("orders.view_order")
 def order_list(request: HttpRequest) -> HttpResponse:
-    """List orders by what read_filter knows; the search field leads here too."""
+    """List orders by the filters of read_filter; the search field leads here too."""
     first = menu.first_view(request, SavedView.List.ORDERS)
     if first is not None:
         return first
@@ -102,7 +103,7 @@ def _only_order(found: QuerySet[Order], text: str) -> Order | None:
 
 
 def _state_of(order: Order) -> str:
-    """Return a short text that is another one when where the order stands has changed."""
+    """Return a fingerprint of the order's state; changes when the state changes."""
     shown = (
         order.status,
         order.reservation_state,
@@ -119,7 +120,7 @@ def _state_of(order: Order) -> str:
 
 @console_page("orders.view_order")
 def order_live(request: HttpRequest, pk: int) -> HttpResponse:
-    """Return what moves around an order's page, and whether the order has changed since."""
+    """Return the live parts of an order's page, and whether the order has changed since."""
     order = order_or_404(request, pk)
     has_changed = request.GET.get("seen", "") != _state_of(order)
     context = {"order": order, "has_changed": has_changed}
@@ -138,7 +139,7 @@ def order_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def order_or_404(request: HttpRequest, pk: int) -> Order:
-    """Return the order with this key, or answer that there is none: so for another site's too."""
+    """Return the order with this key, or raise Http404, also for another site's order."""
     orders = site_access(request).permitted_orders().select_related("site")
     return get_object_or_404(orders, pk=min(pk, 2**63 - 1))
 
@@ -169,7 +170,7 @@ def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
         if being_replaced
         else (),
         "being_adjusted": being_adjusted,
-        "adjusted_how": adjusted_how(being_adjusted) if being_adjusted else (),
+        "adjusted_how": kept_words(event_lines(being_adjusted)) if being_adjusted else (),
         "is_settled_outside": order.resolution == Resolution.SETTLED_OUTSIDE,
         "standing": _standing(request, order, items, is_free=is_free, held=still_held),
         "still_held": still_held,
@@ -184,7 +185,7 @@ def order_context(request: HttpRequest, order: Order) -> dict[str, Any]:
 def _open_actions(
     request: HttpRequest, order: Order, items: Sequence[OrderItem]
 ) -> dict[str, bool]:
-    """Return which actions the pages of an order offer to this person."""
+    """Return the actions that the pages of an order offer to this person."""
     may_change = request.user.has_perm("orders.change_order")
     has_cancelled = any(item.cancelled_quantity for item in items)
 
@@ -214,7 +215,7 @@ def _open_actions(
 
 
 def _held_by_failed(order: Order) -> Decimal:
-    """Return the units that a failed order keeps off ATO; zero for any other order, unasked."""
+    """Return the units that a failed order keeps off ATO; zero, without a query, for any other."""
     if order.status != OrderStatus.FAILED:
         return ZERO
     kept = Hold.objects.filter(order=order, state__in=OPEN_HOLDS)
@@ -225,14 +226,14 @@ def _standing(
     request: HttpRequest, order: Order, items: Sequence[OrderItem], *, is_free: bool, held: Decimal
 ) -> Standing:
     """Return the order's state; a notice shows the next step of a running remedy."""
-    told = standing(
+    shown = standing(
         order,
         items=items,
         connection=frame_of(request).connection.state,
         waiting_before=_waiting_before(request, order),
         held=held,
     )
-    return told if is_free else replace(told, next_step="")
+    return shown if is_free else replace(shown, next_step="")
 
 
 def _waiting_before(request: HttpRequest, order: Order) -> int:
@@ -247,13 +248,13 @@ def _waiting_before(request: HttpRequest, order: Order) -> int:
 
 @console_page("orders.change_order", methods=READ_AND_POST)
 def end_review(request: HttpRequest, pk: int) -> HttpResponse:
-    """Give an order that needed review back to the automatic retries, with a reason."""
+    """Return an order that needed review to the automatic retries, with a reason."""
     order = order_or_404(request, pk)
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         if outcomes.end_review(
             order_id=order.pk,
-            actor=person(request.user.get_username()),
+            actor=actor_of(request),
             reason=form.cleaned_data["reason"],
             now=timezone.now(),
         ):

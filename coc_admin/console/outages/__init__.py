@@ -1,1 +1,1 @@
-"""Outages: the list, and one with its figures, story and files."""
+"""Outages: the list, and one with its figures, history and files."""

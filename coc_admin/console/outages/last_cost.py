@@ -1,4 +1,4 @@
-"""What the newest finished outage cost the sites that a person sees."""
+"""The cost of the newest finished outage for the person's sites."""
 
 from __future__ import annotations
 

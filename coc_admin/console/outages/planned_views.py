@@ -1,4 +1,4 @@
-"""Planning an outage with a preview of its effect on each site, extending and ending one."""
+"""Plan an outage with a preview of its effect on each site; extend and end one."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from django.utils.translation import gettext_lazy
 
 from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.formats import format_time
 from coc_admin.console.forms import ReasonForm
-from orders.actors import person
 from orders.members import iso
 from reconciliation.models import PlannedOutage
 from reconciliation.outages import planned
@@ -52,7 +52,7 @@ class PlanForm(forms.Form):
         values = super().clean() or {}
         starts_at, ends_at = values.get("starts_at"), values.get("ends_at")
         if starts_at and ends_at:
-            # Times of one zone are compared and added by the clock on the wall otherwise.
+            # Otherwise Python compares and adds times of one zone by their clock faces.
             values["starts_at"] = starts_at = starts_at.astimezone(UTC)
             values["ends_at"] = ends_at = ends_at.astimezone(UTC)
             try:
@@ -73,7 +73,7 @@ class ExtendForm(ReasonForm):
         self._window = window
 
     def clean_ends_at(self) -> datetime:
-        """Refuse an end that the window can't have."""
+        """Refuse an invalid end of the window."""
         ends_at: datetime = self.cleaned_data["ends_at"].astimezone(UTC)
         try:
             planned.check_extension(self._window, ends_at=ends_at, now=timezone.now())
@@ -125,7 +125,7 @@ def extend(request: HttpRequest, pk: int) -> HttpResponse:
 
 @console_page("reconciliation.force_offline", methods=READ_AND_POST, every_site=True)
 def end(request: HttpRequest, pk: int) -> HttpResponse:
-    """End a running window early or cancel a coming one; a second click changes nothing."""
+    """End a running window early or cancel a future one. Idempotent."""
     window = get_object_or_404(PlannedOutage, pk=min(pk, 2**63 - 1))
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -133,7 +133,7 @@ def end(request: HttpRequest, pk: int) -> HttpResponse:
         with transaction.atomic():
             changed = planned.end(
                 window.pk,
-                actor=person(request.user.get_username()),
+                actor=actor_of(request),
                 reason=reason,
                 now=timezone.now(),
             )
@@ -160,7 +160,7 @@ def _save(request: HttpRequest, form: PlanForm) -> bool:
         with transaction.atomic():
             window = planned.plan(
                 **form.cleaned_data,
-                actor=person(request.user.get_username()),
+                actor=actor_of(request),
                 now=timezone.now(),
             )
             audit.record(

@@ -16,8 +16,8 @@ from django.utils.translation import gettext_lazy
 
 from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
-from coc_admin.console.practice_words import all_refusal_words
-from orders.actors import person
+from coc_admin.console.audit import actor_of
+from coc_admin.console.practice_words import refusal_words
 from orders.models import Site
 from reconciliation.maintenance import practice
 from reconciliation.models import Outage
@@ -55,16 +55,16 @@ def begin(request: HttpRequest) -> HttpResponse:
                 return redirect("home")
         if not refusals:
             context |= _preview(minutes)
-    context["refusals"] = all_refusal_words(refusals)
+    context["refusals"] = [refusal_words(one) for one in refusals]
     return render(request, "console/outages/practice.html", context)
 
 
 @console_page("reconciliation.force_offline", methods=("POST",), every_site=True)
 def end(request: HttpRequest) -> HttpResponse:
-    """End the running practice; a second click changes nothing."""
+    """End the running practice. Idempotent."""
     with transaction.atomic():
         changed = practice.end(
-            actor=person(request.user.get_username()),
+            actor=actor_of(request),
             now=timezone.now(),
         )
         if changed:
@@ -81,9 +81,7 @@ def end(request: HttpRequest) -> HttpResponse:
 
 def _begin(request: HttpRequest, minutes: int) -> None:
     with transaction.atomic():
-        practice.begin(
-            minutes=minutes, actor=person(request.user.get_username()), now=timezone.now()
-        )
+        practice.begin(minutes=minutes, actor=actor_of(request), now=timezone.now())
         _note(request, "outage.practice_begun", f"{minutes} min")
     messages.success(request, _("The practice has begun. Place an order in the storefront now."))
 

@@ -1,4 +1,4 @@
-"""What an outage's page shows of the orders that were refused."""
+"""The refused orders on an outage's page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reconciliation.outages.demand import refused_of
 
 @dataclass(frozen=True, slots=True)
 class RefusedRow:
-    """One refused order, with why in words."""
+    """One refused order, with the reason in words."""
 
     at: datetime
     site_id: str
@@ -31,7 +31,7 @@ class RefusedRow:
 
 
 def refused_rows(outage: Outage, *, access: SiteAccess, most: int) -> list[RefusedRow]:
-    """Return the newest orders that were refused during `outage`, of the sites shown; one query."""
+    """Return the newest orders refused during `outage`, of the shown sites; one query."""
     rows = access.narrow(RefusedOrder.objects.filter(refused_of(outage)))
     return [
         RefusedRow(
@@ -56,7 +56,7 @@ def _skus(row: RefusedOrder) -> str:
 
 
 def refusal_word(name: str) -> str:
-    """Return why an order was refused, as people read it."""
+    """Return why an order was refused, in words for people."""
     words = {
         "offline-capture-off": _("Offline capture is off"),
         "offline-cap:unitsPerOrder": _("Too many units for one order"),

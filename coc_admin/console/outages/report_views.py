@@ -1,4 +1,4 @@
-"""The daily reports of an outage: which there are, and all of them as one ZIP file."""
+"""The daily reports of an outage: the list, and all of them as one ZIP file."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def reports_of_outage(outage: Outage, *, access: SiteAccess, now: datetime) -> Q
 def outage_zip(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Send the reports of an outage and its summary as one file; all of them or none.
 
-    With a Form as `tables` in the query it holds their items as a table too: one of all sites, or
-    with `per_site=1` one a report.
+    With a Form as `tables` in the query it also contains their items as a table: one of all sites,
+    or with `per_site=1` one per report.
     """
     form = form_or_404(request.GET["tables"]) if request.GET.get("tables") else None
     if not request.user.has_perm("reconciliation.view_run"):
@@ -75,7 +75,7 @@ def outage_zip(request: HttpRequest, pk: int) -> HttpResponseBase:
         return redirect("outage", pk=outage.pk)
     runs = list(shown_runs(access).filter(outage=outage).order_by("-pk")[:MOST_RUNS])
     seen_runs(runs, access)
-    # What files hold does not depend on who asks.
+    # The content of files does not depend on the reader.
     with translation.override(settings.LANGUAGE_CODE):
         summary = timeline.summary(
             outage,

@@ -50,7 +50,7 @@ _TITLES_BY_NEW = {
 
 
 def timeline(outage: Outage, connection: Connection) -> list[Line]:
-    """Return the story of `outage`, newest last; of a longer one the newest lines; 2 queries."""
+    """Return the history of `outage`, newest last; a long one shows its newest lines; 2 queries."""
     changes = list(ConnectionChange.objects.filter(outage=outage).order_by("-id")[:MOST_LINES])
     every = intervals.interval_of(intervals.PROBE).seconds
     lines = []
@@ -90,13 +90,13 @@ def _line(change: ConnectionChange) -> Line:
     states = (ConnectionState(change.old_state), ConnectionState(change.new_state))
     tone, title = _TITLES.get(states) or _TITLES_BY_NEW[states[1]]
     why = reasons.read(change.reason, change.reason_codes)
-    # Only jobs write reasons as codes; a person may have the name of one.
+    # Only jobs write reasons as codes, and a person may have the name of a job.
     actor = change.actor if change.reason_codes is None else job_name(change.actor)
     return Line(change.at, tone, str(title), actor, why)
 
 
 def span(start: datetime | None, end: datetime | None) -> str:
-    """Return the time between two moments; a dash while one of them is not there."""
+    """Return the time between two moments; a dash while one of them is missing."""
     return "–" if start is None or end is None else format_span((end - start).total_seconds())
 
 
@@ -108,7 +108,7 @@ def summary(
     reports: Sequence[ReportDay],
     now: datetime,
 ) -> str:
-    """Return the outage as plain text, complete enough to be read without the console."""
+    """Return the outage as plain text, complete enough to read without the console."""
     return "\n".join(
         [
             _("Outage %(outage)s of Omnichannel Inventory") % {"outage": outage.pk},

@@ -92,7 +92,7 @@ def outage_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class _Chart:
-    """Two lines over time, the points that they go through, and the top and middle of the axis."""
+    """Two lines over time, their points, and the top and middle of the axis."""
 
     points: list[Point]
     captured: str
@@ -115,9 +115,9 @@ def _chart(points: list[Point]) -> _Chart:
 
 
 def _alerts(outage: Outage, runs: list[Run], now: datetime) -> QuerySet[Alert]:
-    """Return alerts that were open during the outage or are about its runs, the newest first.
+    """Return alerts that were open during the outage or concern its runs, the newest first.
 
-    A row is used again for the next occurrence, so alerts of an outage long ago are not listed.
+    A row is reused for the next occurrence, so alerts of old outages are not listed.
     """
     during = Q(since__lte=outage.drained_at or now) & (
         Q(state=AlertState.OPEN) | Q(resolved_at__gte=outage.lost_at)

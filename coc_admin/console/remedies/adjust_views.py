@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -14,20 +15,22 @@ from django.utils.translation import gettext as _
 
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.orders.timeline import attempt_words
 from coc_admin.console.orders.views import order_context, order_or_404
 from coc_admin.console.remedies.forms import KeepLineForm
-from orders.actors import person
 from orders.adjustment_lines import Keep
 from orders.errors import CannotAdjust
 from orders.models import InventoryRecord, Order, OrderItem
 from orders.permitted_lists import lists_of
 from orders.texts import made_visible
 from reconciliation import remedies
-from reconciliation.models import ReservationDocument
+from reconciliation.models import Attempt, ReservationDocument
 
 _FIELDS = ("list", "sku", "held", "keep", "to")
+# Whether OCI has confirmed everything, the text for the person, and the calls to quote in it.
+_Done = tuple[bool, str, Sequence[Attempt]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +46,14 @@ class _Choice:
 
     @property
     def kept(self) -> Keep:
-        """The choice; the form must be valid."""
+        """The kept units; the form must be valid."""
         values = self.form.cleaned_data
         return Keep(values["list"], values["sku"], values["held"], values["keep"], values["to"])
 
 
 @console_page("reconciliation.adjust_reservation", methods=READ_AND_POST)
 def adjust(request: HttpRequest, pk: int, document_pk: int) -> HttpResponse:
-    """Let it be chosen what is kept, say what would happen, then do it; a second click is safe."""
+    """Let the person choose the kept units, show the effect, then apply it. Idempotent."""
     order = order_or_404(request, pk)
     documents = ReservationDocument.objects.select_related("order").filter(order=order)
     document = get_object_or_404(documents, pk=min(document_pk, 2**63 - 1))
@@ -61,18 +64,20 @@ def adjust(request: HttpRequest, pk: int, document_pk: int) -> HttpResponse:
         if not any(one.units for one in keeps):
             return redirect("order_give_back", pk=order.pk, document_pk=document.pk)
         do = _adjusted if "confirm" in request.POST else None
-        # What is confirmed is what the page said, even if the stock has changed meanwhile.
+        # Confirm what the page showed, even if the stock has changed meanwhile.
         do = _released if "release" in request.POST else do
         if do is not None:
             form = ReasonForm(request.POST)
             if form.is_valid():
+                actor, reason = actor_of(request), form.cleaned_data["reason"]
                 try:
-                    return do(request, order, document, keeps, form.cleaned_data["reason"])
+                    done = do(document_id=document.pk, keeps=keeps, actor=actor, reason=reason)
+                    return _show(request, order, done)
                 except CannotAdjust as error:
                     refused = error.detail
         if "change" not in request.POST:
             preview = remedies.preview_adjustment(documents.get(pk=document.pk), keeps)
-    # What somebody else has done meanwhile must be seen together with the refusal.
+    # The refusal must come together with another person's change.
     order.refresh_from_db()
     document = documents.get(pk=document.pk)
     context = order_context(request, order) | {
@@ -88,73 +93,51 @@ def adjust(request: HttpRequest, pk: int, document_pk: int) -> HttpResponse:
     )
 
 
-def _adjusted(
-    request: HttpRequest,
-    order: Order,
-    document: ReservationDocument,
-    keeps: Sequence[Keep],
-    reason: str,
-) -> HttpResponse:
-    """Adjust the document and show the order. Raises CannotAdjust."""
-    done = remedies.adjust_reservation(
-        document_id=document.pk,
-        keeps=keeps,
-        actor=person(request.user.get_username()),
-        reason=reason,
-    )
-    said = " ".join(attempt_words(call) for call in done.calls)
-    told = {"number": made_visible(order.order_no), "said": said or "–"}
+def _adjusted(**given: Any) -> _Done:
+    """Adjust the document. Raises CannotAdjust."""
+    done = remedies.adjust_reservation(**given)
     if done.done and done.released:
         words = _(
             "Order %(number)s: the units to keep are reserved, and OCI has released the old"
             " reservation. OCI's answer: %(said)s"
         )
-        messages.success(request, words % told)
     elif done.done:
         words = _(
             "Order %(number)s: the units to keep are reserved. OCI has not confirmed the release"
             " of the old reservation yet. This is retried automatically. OCI's answer: %(said)s"
         )
-        messages.warning(request, words % told)
     else:
         words = _(
             "Order %(number)s: OCI has not answered clearly. The order stays as it is until the"
             " units to keep are reserved. This is retried automatically. OCI's answer: %(said)s"
         )
-        messages.warning(request, words % told)
-    return redirect("order", pk=order.pk)
+    return done.done and done.released, words, done.calls
 
 
-def _released(
-    request: HttpRequest,
-    order: Order,
-    document: ReservationDocument,
-    keeps: Sequence[Keep],
-    reason: str,
-) -> HttpResponse:
-    """Release what is not kept of the document and show the order. Raises CannotAdjust."""
-    done = remedies.release_part(
-        document_id=document.pk,
-        keeps=keeps,
-        actor=person(request.user.get_username()),
-        reason=reason,
-    )
-    said = " ".join(attempt_words(call) for call in done.calls[-1:])
-    told = {"number": made_visible(order.order_no), "said": said or "–"}
+def _released(**given: Any) -> _Done:
+    """Release the rest of the document. Raises CannotAdjust."""
+    done = remedies.release_part(**given)
     if done.released:
         words = _("Order %(number)s: OCI has released the units. %(said)s")
-        messages.success(request, words % told)
     else:
         words = _(
             "Order %(number)s is short of the units that are released. OCI has not confirmed the"
             " release yet. This is retried automatically. %(said)s"
         )
-        messages.warning(request, words % told)
+    return done.released, words, done.calls[-1:]
+
+
+def _show(request: HttpRequest, order: Order, done: _Done) -> HttpResponse:
+    is_complete, words, calls = done
+    answers = " ".join(attempt_words(call) for call in calls) or "–"
+    level = messages.SUCCESS if is_complete else messages.WARNING
+    values = {"number": made_visible(order.order_no), "said": answers}
+    messages.add_message(request, level, words % values)
     return redirect("order", pk=order.pk)
 
 
 def _choices(request: HttpRequest, document: ReservationDocument) -> list[_Choice]:
-    """Return the lines of the document as they were sent, else as they are held."""
+    """Return the lines of the document as submitted, else as held."""
     held = remedies.still_held(document)
     sent = [request.POST.getlist(name) for name in _FIELDS]
     rows = [dict(zip(_FIELDS, row, strict=False)) for row in zip(*sent, strict=False)]
@@ -192,7 +175,7 @@ def _lists(
 ) -> dict[str, list[tuple[str, Decimal | None]]]:
     """Return by SKU the lists that know it, with ATO if counted.
 
-    Those that the order's site may sell from, as far as the person may see their stock.
+    Only lists that the order's site may sell from, and with stock that the person may see.
     """
     seen = site_access(request).permitted_lists()
     permitted = seen.filter(pk__in=lists_of(document.order.site))

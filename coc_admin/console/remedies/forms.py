@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from coc_admin.console.formats import format_quantity
-from coc_admin.console.forms import ReasonForm
+from coc_admin.console.forms import AmountField, ReasonForm
 from orders.fields import QuantityField
 from orders.replacement_parts import Besides
 
@@ -20,7 +20,7 @@ _MOST_ITEMS = 1_000
 
 
 class ItemsField(forms.Field):
-    """Items with the quantities that were shown of them: values like `12:2.000`."""
+    """Items with their quantities as shown: values like `12:2.000`."""
 
     widget = forms.SelectMultiple
 
@@ -42,15 +42,15 @@ class ItemsField(forms.Field):
 
 
 class PartsField(forms.Field):
-    """What a split does to each short item, as it was shown: `item:units:price:sku`.
+    """The effect of a split on each short item, as shown: `item:units:price:sku`.
 
-    Without a SKU the item is cancelled; the price is empty where nobody knows it.
+    Without a SKU the item is cancelled; the price is empty if unknown.
     """
 
     widget = forms.SelectMultiple
 
     def clean(self, value: Any) -> list[Besides]:
-        """Return the parts, those that replace something first; there is one at least."""
+        """Return the parts, replacements first; there is at least one."""
         found = [_part(str(text)) for text in (value or ())[:_MOST_ITEMS]]
         found.sort(key=lambda part: not part.sku)
         if not found or not found[0].sku:
@@ -67,7 +67,7 @@ def _part(text: str) -> Besides:
 
 
 class CancelItemsForm(ReasonForm):
-    """Which short items are cancelled, as they were shown, and why."""
+    """The short items to cancel, as shown, and why."""
 
     item = ItemsField()
 
@@ -80,24 +80,16 @@ class ReplaceChoiceForm(forms.Form):
     q = forms.CharField(required=False, max_length=250, strip=True)
 
 
-class PriceField(forms.DecimalField):
-    """What one of a replacement costs; empty where nobody knows it."""
+class PriceField(AmountField):
+    """The price of one unit of a replacement; empty if unknown."""
 
     def __init__(self) -> None:
-        super().__init__(
-            required=False,
-            min_value=0,
-            max_digits=16,
-            decimal_places=4,
-            error_messages={
-                "invalid": gettext_lazy("Use a number like 49.90."),
-                "min_value": gettext_lazy("A price is 0 or more."),
-            },
-        )
+        super().__init__()
+        self.error_messages["min_value"] = gettext_lazy("A price is 0 or more.")
 
 
 class ReplaceForm(ReasonForm):
-    """An item, what replaces it and for how much, the units that were shown, and why."""
+    """An item, its replacement and price, the units as shown, and why."""
 
     item = forms.IntegerField(min_value=1, max_value=2**63 - 1)
     sku = forms.CharField(max_length=250, strip=True)
@@ -106,7 +98,7 @@ class ReplaceForm(ReasonForm):
 
 
 class KeepLineForm(forms.Form):
-    """One line of a document: how many of its units are kept, and in which inventory list."""
+    """One line of a document: how many of its units to keep, and in which inventory list."""
 
     list = forms.CharField(max_length=128)
     sku = forms.CharField(max_length=250, strip=False)
@@ -124,19 +116,19 @@ class KeepLineForm(forms.Form):
     to = forms.CharField(max_length=128)
 
     def __init__(self, data: Any, *, lists: Collection[str]) -> None:
-        """Take the submitted values of one line; `lists` may hold its units."""
+        """Take the submitted values of one line; `lists` are the allowed lists."""
         super().__init__(data)
         self._lists = lists
 
     def clean_to(self) -> str:
-        """Return the list, which must be one of those that were offered."""
+        """Return the list, which must be an offered one."""
         wanted: str = self.cleaned_data["to"]
         if wanted not in self._lists:
             raise ValidationError(_("Choose one of the lists."))
         return wanted
 
     def clean(self) -> dict[str, Any] | None:
-        """Check that no more is kept than is held."""
+        """Refuse to keep more units than the line holds."""
         values = super().clean()
         held, keep = self.cleaned_data.get("held"), self.cleaned_data.get("keep")
         if held is not None and keep is not None and keep > held:

@@ -13,11 +13,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.orders.views import order_context, order_or_404
 from coc_admin.console.remedies.forms import ReplaceChoiceForm, ReplaceForm
 from coc_admin.console.remedies.preview import replacements_context
-from orders.actors import person
 from orders.errors import CannotRemedy
 from orders.models import Order, OrderItem, ReplacementState
 from orders.texts import made_visible
@@ -32,7 +32,7 @@ def replace(request: HttpRequest, pk: int) -> HttpResponse:
     form = ReplaceForm(request.POST) if request.method == "POST" else None
     refused = ""
     if form is not None and "preview" in request.POST:
-        # Only the difference that another price makes is wanted.
+        # The person only wants to see the difference at another price.
         form.errors.pop("reason", None)
     elif form is not None and form.is_valid():
         try:
@@ -56,12 +56,12 @@ def _replaced(request: HttpRequest, order: Order, values: Mapping[str, Any]) -> 
         sku=values["sku"],
         units=values["units"],
         unit_price=values["unit_price"],
-        actor=person(request.user.get_username()),
+        actor=actor_of(request),
         reason=values["reason"],
     )
-    told = {"number": made_visible(order.order_no), "old": done.item.sku, "new": done.sku}
+    values = {"number": made_visible(order.order_no), "old": done.item.sku, "new": done.sku}
     if done.state == ReplacementState.DONE:
-        messages.success(request, _("Order %(number)s: %(old)s is replaced by %(new)s.") % told)
+        messages.success(request, _("Order %(number)s: %(old)s is replaced by %(new)s.") % values)
     else:
         messages.warning(
             request,
@@ -69,14 +69,14 @@ def _replaced(request: HttpRequest, order: Order, values: Mapping[str, Any]) -> 
                 "Order %(number)s: OCI has not answered clearly. %(new)s replaces %(old)s"
                 " automatically once OCI has reserved all of it."
             )
-            % told,
+            % values,
         )
     return redirect("order", pk=order.pk)
 
 
 @console_page("reconciliation.adjust_reservation", methods=READ_AND_POST)
 def give_back(request: HttpRequest, pk: int, document_pk: int) -> HttpResponse:
-    """Explain giving a document back at OCI, then do it; a second click does nothing."""
+    """Explain giving a document back at OCI, then do it. Idempotent."""
     order = order_or_404(request, pk)
     documents = ReservationDocument.objects.select_related("order").filter(order=order)
     document = get_object_or_404(documents, pk=min(document_pk, 2**63 - 1))
@@ -86,7 +86,7 @@ def give_back(request: HttpRequest, pk: int, document_pk: int) -> HttpResponse:
         try:
             done = remedies.give_back(
                 document_id=document.pk,
-                actor=person(request.user.get_username()),
+                actor=actor_of(request),
                 reason=form.cleaned_data["reason"],
             )
         except CannotRemedy as error:
@@ -107,12 +107,10 @@ def give_back(request: HttpRequest, pk: int, document_pk: int) -> HttpResponse:
 
 
 def _tell_given_back(request: HttpRequest, done: remedies.Adjusted) -> None:
-    told = {"number": made_visible(done.order.order_no), "said": done.said or "–"}
+    values = {"number": made_visible(done.order.order_no), "said": done.said or "–"}
     if done.released:
-        messages.success(
-            request,
-            _("Order %(number)s: OCI has released the reservation. OCI's answer: %(said)s.") % told,
-        )
+        words = _("Order %(number)s: OCI has released the reservation. OCI's answer: %(said)s.")
+        messages.success(request, words % values)
     else:
         messages.warning(
             request,
@@ -120,7 +118,7 @@ def _tell_given_back(request: HttpRequest, done: remedies.Adjusted) -> None:
                 "Order %(number)s: OCI has not confirmed the release yet. This is retried"
                 " automatically. OCI's answer: %(said)s"
             )
-            % told,
+            % values,
         )
 
 

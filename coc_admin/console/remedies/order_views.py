@@ -1,4 +1,4 @@
-"""The remedies of one order: the preview of many for one, then the act and the order's page.
+"""The remedies of one order: the bulk preview for one order, then the action and the order's page.
 
 Replacing and adjusting, which call OCI at once, have pages of their own.
 """
@@ -16,10 +16,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.bulk.selection import read_marks
 from coc_admin.console.orders.views import order_context, order_or_404
 from coc_admin.console.remedies.preview import form_class, preview_context
-from orders.actors import person
 from orders.errors import CannotRemedy, OrderRefused
 from orders.models import Order
 from orders.refusals import moved_on
@@ -49,19 +49,19 @@ _DONE: Mapping[BulkKind, str | Promise] = {
 
 @console_page("orders.change_order", methods=READ_AND_POST)
 def cancel(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show what cancelling the order does, then cancel it; a second click changes nothing."""
+    """Show the effect of cancelling the order, then cancel it. Idempotent."""
     return _remedy(request, pk, BulkKind.CANCEL)
 
 
 @console_page("orders.change_order", methods=READ_AND_POST)
 def cancel_items(request: HttpRequest, pk: int) -> HttpResponse:
-    """Let the person choose short items and cancel them; a second click changes nothing."""
+    """Let the person choose short items and cancel them. Idempotent."""
     return _remedy(request, pk, BulkKind.CANCEL_SHORT)
 
 
 @console_page("orders.change_order", methods=READ_AND_POST)
 def settle_outside(request: HttpRequest, pk: int) -> HttpResponse:
-    """Record that the short units were secured outside OCI; a second click changes nothing."""
+    """Record that the short units were secured outside OCI. Idempotent."""
     return _remedy(request, pk, BulkKind.SETTLE_OUTSIDE)
 
 
@@ -82,10 +82,10 @@ def _remedy(request: HttpRequest, pk: int, kind: BulkKind) -> HttpResponse:
         except OrderRefused as error:
             refused = error.detail
         else:
-            told = {"number": made_visible(order.order_no), "status": order.get_status_display()}
-            messages.success(request, str(_DONE[kind]) % told)
+            values = {"number": made_visible(order.order_no), "status": order.get_status_display()}
+            messages.success(request, str(_DONE[kind]) % values)
             return redirect("order", pk=order.pk)
-    # What somebody else has done meanwhile must be seen together with the refusal.
+    # The refusal must come together with another person's change.
     order.refresh_from_db()
     planned = plan_one(kind, order, now=timezone.now())
     context = order_context(request, order) | preview_context(kind, [planned])
@@ -103,10 +103,10 @@ def _remedy(request: HttpRequest, pk: int, kind: BulkKind) -> HttpResponse:
 
 
 def _require_seen(request: HttpRequest, kind: BulkKind, order: Order) -> None:
-    """Raise CannotRemedy if the order is open to the remedy and not as the page showed it.
+    """Raise CannotRemedy if the remedy is open to the order but the page showed another state.
 
-    The items to cancel bring the units that were shown. An order that is not open to the remedy
-    any more is refused by the act, with the reason.
+    For cancelled items the shown units are compared instead. If the remedy is not open any more,
+    the action itself refuses it, with the reason.
     """
     seen = read_marks(request).get(order.pk)
     if seen is None or kind == BulkKind.CANCEL_SHORT:
@@ -122,7 +122,7 @@ def _act(request: HttpRequest, kind: BulkKind, order: Order, values: Mapping[str
         order_id=order.pk,
         units=values.get("item"),
         reference=values.get("reference", ""),
-        actor=person(request.user.get_username()),
+        actor=actor_of(request),
         reason=values["reason"],
         now=timezone.now(),
     )

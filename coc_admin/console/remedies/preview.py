@@ -1,4 +1,4 @@
-"""What a remedy would do to its orders, for the page of one order and for that of many."""
+"""The effect of a remedy on its orders, for the page of one order and for that of many."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reconciliation.remedies.bulk.plans import Planned, sums_of
 
 
 def preview_context(kind: BulkKind, planned: Sequence[Planned]) -> dict[str, Any]:
-    """Return the context of a preview: the orders that it changes or leaves out, and their sums."""
+    """Return the context of a preview: changed orders, omitted orders, and their sums."""
     to_do = [one for one in planned if not one.closed]
     return {
         "kind": kind,
@@ -29,7 +29,7 @@ def preview_context(kind: BulkKind, planned: Sequence[Planned]) -> dict[str, Any
 
 
 def form_class(kind: BulkKind, *, is_one: bool) -> type[ReasonForm]:
-    """Return the form of a remedy; of one order (`is_one`) single items can be cancelled."""
+    """Return the form of a remedy; for one order (`is_one`) single items can be cancelled."""
     if kind == BulkKind.SETTLE_OUTSIDE:
         return SettleForm
     return CancelItemsForm if is_one and kind == BulkKind.CANCEL_SHORT else ReasonForm
@@ -42,9 +42,9 @@ def replacements_context(
     units: Decimal | None = None,
     served_by: Callable[[Decimal], int] = lambda ato: 1,
 ) -> dict[str, Any]:
-    """Return what could replace `units` (default: the open ones) of an item, and what `text` finds.
+    """Return possible replacements for `units` (default: open) of an item, and matches of `text`.
 
-    Each comes with the number of orders that its ATO would do for.
+    Each comes with the number of orders that its ATO would cover.
     """
     found = {"suggestions": remedies.suggest(item=item, units=units)}
     if text:

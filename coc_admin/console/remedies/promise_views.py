@@ -1,4 +1,4 @@
-"""The page on which a merchandiser promises a date for a short order, or takes it back."""
+"""The page to promise a date for a short order, or withdraw it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.forms import PromiseForm
 from coc_admin.console.orders.views import order_context, order_or_404
 from orders import deliveries, lifecycle, promises
-from orders.actors import person
 from orders.deliveries import Expected, Suggestion
 from orders.errors import CannotRemedy
 from orders.lifecycle import Action
@@ -22,13 +22,13 @@ from orders.models import Order, Site
 from orders.texts import made_visible
 
 _MOST_SKUS = 10
-# Two years, less the hours that a time zone may add.
+# Two years, less the possible offset of a time zone.
 _LATEST = timedelta(days=730)
 
 
 @console_page("orders.change_order", methods=READ_AND_POST)
 def promise(request: HttpRequest, pk: int) -> HttpResponse:
-    """Explain a promised date, then set or remove it; a second click changes nothing."""
+    """Explain a promised date, then set or remove it. Idempotent."""
     order = order_or_404(request, pk)
     now = timezone.now()
     suggestion = deliveries.suggest(order, now=now)
@@ -47,7 +47,7 @@ def promise(request: HttpRequest, pk: int) -> HttpResponse:
             promises.set_date(
                 order_id=order.pk,
                 until=end_of(form.cleaned_data["until"], order.site),
-                actor=person(request.user.get_username()),
+                actor=actor_of(request),
                 reason=form.cleaned_data["reason"],
                 now=now,
             )
@@ -80,7 +80,7 @@ def last_day(order: Order) -> date | None:
 
 
 def _suggested_day(order: Order, suggestion: Suggestion, now: datetime) -> date | None:
-    """Return the day by which enough is delivered, if the form takes it."""
+    """Return the day by which enough is delivered, if the form accepts it."""
     if suggestion.at is None or suggestion.at > now + _LATEST:
         return None
     return suggestion.at.astimezone(order.site.zone).date()
@@ -97,12 +97,12 @@ def _row(one: Expected, site: Site) -> dict[str, object]:
 
 
 def likely_day(order: Order, *, now: datetime) -> date | None:
-    """Return the day that is promised for an order, or by which enough is delivered for it."""
+    """Return the day promised for an order, or else the day by which enough is delivered."""
     return last_day(order) or _suggested_day(order, deliveries.suggest(order, now=now), now)
 
 
 def end_of(day: date | None, site: Site) -> datetime | None:
-    """Return the first moment after a day in the time zone of a site."""
+    """Return the first moment after a day in a site's time zone."""
     if day is None:
         return None
     return datetime.combine(day + timedelta(days=1), time(), tzinfo=site.zone)

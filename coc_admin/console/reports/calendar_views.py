@@ -1,4 +1,4 @@
-"""The daily reports as a month: per day the kinds that there are, with their orders."""
+"""The daily reports as a month: the kinds of reports on each day, with their orders."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from reconciliation.models import ReportDay, ReportType
 
 @dataclass(frozen=True, slots=True)
 class KindOfDay:
-    """The reports of one kind and day, of all sites that are shown."""
+    """The reports of one kind and day, of all shown sites."""
 
     kind: ReportType
     orders: int
@@ -42,7 +42,7 @@ class Day:
 
 @console_page("reconciliation.download_report")
 def calendar(request: HttpRequest) -> HttpResponse:
-    """Show a month of reports, of all sites that are shown or of one of them."""
+    """Show a month of reports, of all shown sites or of one of them."""
     access = site_access(request)
     form = CalendarForm(request.GET)
     form.is_valid()
@@ -68,7 +68,7 @@ def calendar(request: HttpRequest) -> HttpResponse:
 
 
 def weeks_of(month: date, reports: QuerySet[ReportDay]) -> list[list[Day]]:
-    """Return the weeks that hold days of `month`, from Monday to Sunday; one query."""
+    """Return the weeks with days of `month`, from Monday to Sunday; one query."""
     weeks = months.Calendar().monthdatescalendar(month.year, month.month)
     known = _kinds(month, reports)
     return [

@@ -21,7 +21,7 @@ from reconciliation.reports import daily, downloads, names, publish
 from reconciliation.reports.reader import Found, look
 
 PAGE = 50
-# A place in the file of one revision: the byte at which an order begins.
+# A place in the file of one revision: the byte where an order begins.
 _IN_FILE = Keyset(Column("revision"), Column("place"))
 
 
@@ -70,7 +70,7 @@ def _siblings(report: ReportDay) -> list[ReportDay]:
 
 @console_page("reconciliation.start_run", methods=("POST",))
 def rebuild(request: HttpRequest, pk: int) -> HttpResponse:
-    """Rebuild the reports of this one's site and day; safe when clicked twice."""
+    """Rebuild the reports of this report's site and day. Idempotent."""
     report = report_or_404(request, pk)
     publish.ask_for_day(site=report.site, day=report.date)
     messages.success(

@@ -21,7 +21,7 @@ class CalendarForm(forms.Form):
     site = forms.CharField(required=False, max_length=32)
 
     def clean_month(self) -> date | None:
-        """Return the first day of the month, or None if none was asked for."""
+        """Return the first day of the month, or None if no month was given."""
         text = self.cleaned_data["month"]
         if not text:
             return None
@@ -35,7 +35,7 @@ class CalendarForm(forms.Form):
 
 
 class ReportLineForm(forms.Form):
-    """Which orders of a report are looked for."""
+    """Filters for the orders of a report."""
 
     sku = forms.CharField(required=False, max_length=250, strip=True)
     order = forms.CharField(required=False, max_length=50, strip=True)

@@ -27,85 +27,85 @@ def shown_reports(access: SiteAccess) -> QuerySet[ReportDay]:
 
 
 def report_or_404(request: HttpRequest, pk: int) -> ReportDay:
-    """Return a report that the person may open by its address, or answer that there is none."""
+    """Return a report that the person may open, or raise Http404."""
     reports = site_access(request).permitted(ReportDay.objects.select_related("site"))
     return get_object_or_404(reports, pk=min(pk, 2**63 - 1))
 
 
 def open_orders(report: ReportDay) -> Sums:
-    """Return what the orders of an oversold report's day lack that nobody has settled."""
+    """Return the open units and value in the orders of an oversold report's day."""
     day = orders_of(ReportType.OVERSOLD, site=report.site, day=report.date).order_by()
     return sums_of(Order.objects.oversold().order_by().filter(pk__in=day.values("pk")))
 
 
 @dataclass(frozen=True, slots=True)
 class ReportItem:
-    """One item of an order as the file has it."""
+    """One item of an order as in the file."""
 
-    told: Mapping[str, Any]
-    is_short: bool = True  # whether what is open of its order is short
+    in_file: Mapping[str, Any]
+    is_short: bool = True  # whether its order's open units count as short
 
     @property
     def cancelled(self) -> Decimal:
         """Units that will not be delivered; unknown in files of older revisions."""
-        return Decimal(str(self.told.get("cancelledQuantity", 0)))
+        return Decimal(str(self.in_file.get("cancelledQuantity", 0)))
 
     @property
     def replaced(self) -> Decimal:
-        """How much of it is delivered as another item."""
-        return Decimal(str(self.told.get("replacedQuantity", 0)))
+        """Units that are delivered as another item."""
+        return Decimal(str(self.in_file.get("replacedQuantity", 0)))
 
     @property
     def short(self) -> Decimal:
-        """How much of it was short and still open, by the file."""
+        """Short and still open units, according to the file."""
         if not self.is_short:
             return ZERO
-        unreserved = Decimal(str(self.told["shortQuantity"]))
+        unreserved = Decimal(str(self.in_file["shortQuantity"]))
         return units.left_of(unreserved, cancelled=self.cancelled, replaced=self.replaced)
 
 
 @dataclass(frozen=True, slots=True)
 class ReportLine:
-    """One order as the file has it, and as it is now in the database."""
+    """One order as in the file, and its current state in the database."""
 
-    told: Mapping[str, Any]
+    in_file: Mapping[str, Any]
     order: Order | None
 
     @property
     def captured_at(self) -> datetime:
         """When it was captured."""
-        return datetime.fromisoformat(self.told["capturedAt"])
+        return datetime.fromisoformat(self.in_file["capturedAt"])
 
     @property
     def items(self) -> list[ReportItem]:
-        """Its items as the file has them."""
+        """Its items as in the file."""
         is_short = units.is_short(
-            reservation_state=self.told["reservationState"],
+            reservation_state=self.in_file["reservationState"],
             resolution=self.resolution.get("what", ""),
         )
-        return [ReportItem(item, is_short) for item in self.told["items"]]
+        return [ReportItem(item, is_short) for item in self.in_file["items"]]
 
     @property
     def total(self) -> Decimal | None:
-        """The total in the file, where a whole amount is written without decimals."""
-        told = self.told["orderTotal"]
-        return None if told is None else Decimal(told)
+        """The total in the file, which omits the decimals of a whole amount."""
+        total = self.in_file["orderTotal"]
+        return None if total is None else Decimal(total)
 
     @property
     def customer(self) -> str:
         """Name, or else e-mail address, of the customer."""
-        customer = self.told["customer"]
+        customer = self.in_file["customer"]
         return str(customer.get("customerName") or customer.get("email") or "")
 
     @property
     def resolution(self) -> Mapping[str, Any]:
-        """How it was settled, by the file; empty if it was not."""
-        return self.told["resolution"] or {}
+        """How it was settled, according to the file; empty if it was not."""
+        return self.in_file["resolution"] or {}
 
     @property
     def state_label(self) -> str:
-        """Its state, by the file, as people call it."""
-        state = self.told["reservationState"]
+        """Its state in the file, as a label."""
+        state = self.in_file["reservationState"]
         return str(dict(ReservationState.choices).get(state, state))
 
     @property
@@ -119,12 +119,12 @@ class ReportLine:
         """Whether the order has changed since the file was written."""
         if self.order is None:
             return True
-        told = (self.told["reservationState"], self.resolution.get("what", ""))
-        return told != (self.order.reservation_state, self.order.resolution)
+        reported = (self.in_file["reservationState"], self.resolution.get("what", ""))
+        return reported != (self.order.reservation_state, self.order.resolution)
 
 
 def lines_of(report: ReportDay, orders: Sequence[Mapping[str, Any]]) -> list[ReportLine]:
-    """Put the orders of a page of the file beside those of the database; one query."""
+    """Combine the orders of a page of the file with those of the database; one query."""
     numbers = [order["orderNo"] for order in orders]
     known = {
         order.order_no: order

@@ -57,7 +57,7 @@ def report_list(request: HttpRequest) -> HttpResponse:
 
 @console_page("reconciliation.download_report")
 def reports_live(request: HttpRequest) -> HttpResponse:
-    """Return the moving part of the list."""
+    """Return the live part of the list."""
     return render(request, "console/reports/reports_live.html", _list_context(request))
 
 
@@ -79,7 +79,7 @@ def _list_context(request: HttpRequest) -> dict[str, Any]:
 
 
 def _filtered(request: HttpRequest) -> tuple[ReportFilterForm, QuerySet[ReportDay]]:
-    """Return the filters of the list and the reports that they find, the latest day first."""
+    """Return the filters of the list and the matching reports, the latest day first."""
     access = site_access(request)
     form = ReportFilterForm(request.GET)
     form.is_valid()
@@ -94,8 +94,9 @@ def _filtered(request: HttpRequest) -> tuple[ReportFilterForm, QuerySet[ReportDa
 
 @console_page("reconciliation.download_report")
 def export(request: HttpRequest, form: str) -> HttpResponseBase:
-    """Send the reports that the filters of the list find, in a Form: all in one table, or with
-    `per_site=1` a file for each of them. More than MOST_REPORTS are refused.
+    """Send the reports that match the list's filters, in a Form: all in one table.
+
+    `per_site=1` sends a file for each of them. More than MOST_REPORTS are refused.
     """
     chosen = form_or_404(form)
     _form, found = _filtered(request)
@@ -128,7 +129,7 @@ def export(request: HttpRequest, form: str) -> HttpResponseBase:
 
 
 def _answer(report: ReportDay, form: str) -> HttpResponseBase:
-    # For programs, the same as the API answers.
+    # For programs, identical to the API's answer.
     if form in ("json", Form.CSV):
         return report_response(report, form)
     return table_response(report_table([report]), form_or_404(form), stem=names.stem_of(report))

@@ -34,13 +34,13 @@ PAGE = 50
 CHANGED = "changed"
 _BY_ROUND = Keyset(Column("lane"), Column("sequence"))
 
-# An order that a run only passed by, or has not reached, has no outcome to compare.
+# An order that a run skipped, or has not reached, has no outcome to compare.
 _NO_OUTCOME = (EntryState.PENDING, EntryState.SKIPPED)
 _ENDED_WELL = (RunState.COMPLETED, RunState.SHORTAGES)
 
 
 class RunFilterForm(forms.Form):
-    """Filters of the list of reconciliations; what makes no sense is left out."""
+    """Filters of the list of reconciliations; invalid values are ignored."""
 
     trigger = forms.ChoiceField(required=False, choices=[("", _("Anything")), *Trigger.choices])
     state = forms.ChoiceField(required=False, choices=[("", _("Any outcome")), *RunState.choices])
@@ -50,8 +50,8 @@ class RunFilterForm(forms.Form):
     def narrow(self, runs: QuerySet[Run], access: SiteAccess) -> QuerySet[Run]:
         """Return the `runs` that match.
 
-        A filter never reveals facts that the page of a run hides: names, and whether it was an
-        order of another site that was short.
+        A filter never reveals facts that a run's page hides: names, and whether an order of another
+        site was short.
         """
         self.is_valid()
         values = self.cleaned_data
@@ -68,7 +68,7 @@ class RunFilterForm(forms.Form):
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether anything was asked for."""
+        """Whether any filter is set."""
         return any(self.data.get(name) for name in self.fields)
 
 
@@ -89,7 +89,7 @@ def with_outcome_before(entries: QuerySet[RunEntry]) -> QuerySet[RunEntry]:
 
 
 def changed_since_before(entries: QuerySet[RunEntry]) -> QuerySet[RunEntry]:
-    """Narrow `with_outcome_before` to orders that this run left otherwise than the one before."""
+    """Narrow `with_outcome_before` to orders with another outcome than in the run before."""
     return (
         entries.exclude(state__in=_NO_OUTCOME)
         .filter(before_state__isnull=False)  # type: ignore[misc]  # an annotation
@@ -107,7 +107,7 @@ class BatchRow:
 
 @console_page("reconciliation.view_run")
 def batches(request: HttpRequest, pk: int) -> HttpResponse:
-    """List the batches of a run, in the order of their rounds, with what became of their orders."""
+    """List the batches of a run by round, with the outcomes of their orders."""
     run, _counts_seen = seen_run(run_or_404(request, pk), site_access(request))
     found = Batch.objects.filter(run=run)
     page: Page[Batch] = _BY_ROUND.page(found, request.GET.get("cursor", ""), size=PAGE)
@@ -132,7 +132,7 @@ def _counts(batch_ids: Collection[int], access: SiteAccess) -> dict[int, dict[st
 
 @console_page("reconciliation.view_run")
 def attempts(request: HttpRequest, pk: int) -> HttpResponse:
-    """List the calls that a run made to OCI, the newest first, with how each ended."""
+    """List a run's calls to OCI, the newest first, with their results."""
     run, _counts_seen = seen_run(run_or_404(request, pk), site_access(request))
     calls = Attempt.objects.filter(run=run).select_related("order")
     found = site_access(request).permitted(calls, "order__site")

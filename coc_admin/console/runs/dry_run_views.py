@@ -16,9 +16,9 @@ from django.utils.translation import gettext as _
 from coc_admin.accounts.site_access import SiteAccess, site_access
 from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.forms import ReasonForm, ScopeForm
 from coc_admin.console.runs.queries import permitted_runs
-from orders.actors import person
 from orders.models import ReservationState
 from reconciliation.maintenance import dry_run_jobs, jobs
 from reconciliation.maintenance.dry_run_jobs import Question
@@ -62,10 +62,10 @@ def preview(request: HttpRequest) -> HttpResponse:
 
 @console_page("reconciliation.start_run", methods=("POST",))
 def dry_run_start(request: HttpRequest) -> HttpResponse:
-    """Have a worker do the dry run; a second click finds the one that waits or runs."""
+    """Queue the dry run for a worker; a second click finds the open one."""
     form = _form(request)
     if form.is_valid():
-        actor = person(request.user.get_username())
+        actor = actor_of(request)
         try:
             with transaction.atomic():
                 job = dry_run_jobs.start(
@@ -100,7 +100,7 @@ def dry_run_stop(request: HttpRequest) -> HttpResponse:
 
 @console_page("reconciliation.start_run")
 def dry_run_live(request: HttpRequest) -> HttpResponse:
-    """Return how far a dry run in the background is."""
+    """Return the progress of a background dry run."""
     form = _form(request)
     if not form.is_valid():
         raise Http404
@@ -109,7 +109,7 @@ def dry_run_live(request: HttpRequest) -> HttpResponse:
 
 
 def dry_runs_of(request: HttpRequest) -> list[tuple[BackgroundDryRun, str]]:
-    """Return the latest dry runs in the background that the person finds, with their queries."""
+    """Return the latest background dry runs visible to the person, with their queries."""
     if not request.user.has_perm("reconciliation.start_run"):
         return []
     allowed = site_access(request).allowed
@@ -157,7 +157,7 @@ def _start_run(request: HttpRequest, form: ScopeForm, reason: str) -> Run:
     with transaction.atomic():
         run = lifecycle.start_run(
             trigger=Trigger.PERSON,
-            actor=person(request.user.get_username()),
+            actor=actor_of(request),
             scope=form.cleaned_data["scope"],
             scope_data=form.scope_data,
             reason=reason,
@@ -187,7 +187,7 @@ def _preview_context(form: ScopeForm, access: SiteAccess) -> dict[str, Any]:
 
 
 def _background_context(form: ScopeForm, question: Question) -> dict[str, Any]:
-    """Return what the latest job knows; without one, that a dry run can be started."""
+    """Return the facts of the latest job; without one, that a dry run can be started."""
     context = _progress(form, question) | {
         "is_background": True,
         "most": scopes.ROUND,

@@ -1,8 +1,8 @@
 """Which reconciliations a person sees, and which part of one for several sites.
 
-A run is visible to people who see one of its orders or for whose sites it was started. It is
-counted over the sites that the person sees. Reasons and names of people are shown
-if the run was only for those sites.
+A run is visible to people who see one of its orders or one of the sites it was started for. Its
+counts cover the sites that the person sees. Reasons and names of people are shown only if the run
+was for no other sites.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ def shown_runs(access: SiteAccess) -> QuerySet[Run]:
 
 
 def run_or_404(request: HttpRequest, pk: int) -> Run:
-    """Return a run that the person may open by its address, or answer that there is none."""
+    """Return a run that the person may open, or raise Http404."""
     return get_object_or_404(permitted_runs(site_access(request)), pk=min(pk, 2**63 - 1))
 
 
 def permitted_runs(access: SiteAccess) -> QuerySet[Run]:
-    """Return the runs that may be opened by their address, whichever site is chosen."""
+    """Return the runs that the person may open, whichever site is chosen."""
     return _runs_of(access.allowed)
 
 
@@ -45,7 +45,7 @@ def seen_runs(runs: Sequence[Run], access: SiteAccess) -> list[Seen]:
 
 
 def seen_run(run: Run, access: SiteAccess) -> Seen:
-    """Return a run that was opened by its address as the person sees it, with its counts."""
+    """Return an opened run as the person sees it, with its counts."""
     counts = counts_of_runs([run.pk], sites=access.allowed)[run.pk]
     return _as_seen(run, counts, access), counts
 
@@ -60,7 +60,7 @@ def _runs_of(sites: Collection[str] | None) -> QuerySet[Run]:
 
 
 def _as_seen(run: Run, counts: dict[str, int], access: SiteAccess) -> Run:
-    """Limit `run`, which is never saved afterwards, to the person's sites."""
+    """Limit `run` to the person's sites; it must not be saved afterwards."""
     if not access.is_limited:
         return run
     if not _is_for(run, access):
@@ -75,7 +75,7 @@ def _as_seen(run: Run, counts: dict[str, int], access: SiteAccess) -> Run:
 
 
 def _is_for(run: Run, access: SiteAccess) -> bool:
-    """Whether the run was started for no other sites than the person sees."""
+    """Whether the run was started only for sites that the person sees."""
     data = run.scope_data
     meant = [data["site"]] if data.get("site") else data.get("sites", [])
     return bool(meant) and all(access.permits(site) for site in meant)

@@ -1,4 +1,4 @@
-"""Pages about reconciliations: the list, and one run while it works."""
+"""Pages about reconciliations: the list, and one run with its progress."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def run_list(request: HttpRequest) -> HttpResponse:
 
 @console_page("reconciliation.view_run")
 def run_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show one reconciliation: progress, counts, its orders, and calls that went wrong."""
+    """Show one reconciliation: progress, counts, its orders, and failed calls."""
     return render(request, "console/runs/run.html", _run_context(request, pk))
 
 
 @console_page("reconciliation.view_run")
 def run_live(request: HttpRequest, pk: int) -> HttpResponse:
-    """Return the moving part of a run's page."""
+    """Return the live part of a run's page."""
     return render(request, "console/runs/run_live.html", _run_context(request, pk))
 
 
@@ -102,7 +102,7 @@ def _run_context(request: HttpRequest, pk: int) -> dict[str, Any]:
 
 
 def _still_open(run: Run, access: SiteAccess) -> Sums:
-    """Return what the orders that a run left short lack now, as the oversold desk counts."""
+    """Return the shortages that a run left and that are still open, as the oversold desk counts."""
     left = RunEntry.objects.filter(run=run, state__in=[EntryState.PARTIAL, EntryState.NOTHING])
     mine = access.permitted(left, "order__site").order_by().values("order")
     return sums_of(Order.objects.oversold().filter(pk__in=mine))

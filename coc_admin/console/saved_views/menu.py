@@ -1,4 +1,4 @@
-"""The menu of saved views beside a list, and what an opened view names that is gone."""
+"""The menu of saved views beside a list, and missing objects in an opened view."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _FORMS: Mapping[str, type[forms.Form]] = {
     SavedView.List.DESK_SKUS: DeskFilterForm,
     SavedView.List.ORDERS: OrderFilterForm,
 }
-# Not kept: they name customers, whose data would outlive an erasure here; `q` may be a SKU.
+# Not stored: they name customers, so a copy here would survive an erasure; `q` may be a SKU.
 _OF_CUSTOMERS = ("customer", "q")
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The part of an address that a view keeps, and whether a search for customers was left out."""
+    """The part of an address that a view stores, and whether a customer search was left out."""
 
     query: str
     is_cut: bool
@@ -53,12 +53,12 @@ class Menu:
 
     @property
     def is_changed(self) -> bool:
-        """Whether the list shows something else than the open view."""
+        """Whether the list differs from the open view."""
         return self.current is not None and self.current.query != self.query
 
 
 def kept_of(listing: str, given: QueryDict) -> Kept:
-    """Return what a view of `listing` keeps of the parameters `given`, in the form's order."""
+    """Return the parameters of `given` that a view of `listing` stores, in the form's order."""
     kept, is_cut = QueryDict(mutable=True), False
     for name, field in _FORMS[listing].base_fields.items():
         if isinstance(field, ColumnsField):
@@ -89,9 +89,9 @@ def address_of(view: SavedView) -> str:
 
 
 def first_view(request: HttpRequest, listing: str) -> HttpResponse | None:
-    """Return the way from the navigation to the person's first view, or else to the whole list.
+    """Return the address of the person's first view from the navigation, or else of the whole list.
 
-    None for an address that asks for anything else.
+    None for an address with other parameters.
     """
     if request.GET.dict() != {PARAMETER: FIRST}:
         return None
@@ -114,7 +114,7 @@ def menu_of(request: HttpRequest, listing: str, form: forms.Form) -> Menu:
 
 
 def _gone(form: forms.Form) -> list[str]:
-    """Return a sentence for each filter that names something which is no more."""
+    """Return a sentence for each filter with a value that no longer exists."""
     asked: Mapping[str, str] = {
         name: form.data.get(name, "").strip()
         for name in form.fields

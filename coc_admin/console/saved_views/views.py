@@ -1,4 +1,4 @@
-"""The page on which a person manages their saved views."""
+"""The page to manage a person's saved views."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LONGEST_QUERY = 1_000
 
 
 class ViewForm(forms.Form):
-    """What the forms about views send; `act` says which others are needed."""
+    """Input of the forms about views; `act` decides which other fields are required."""
 
     act = forms.ChoiceField(
         choices=[(name, name) for name in ("add", "rename", "replace", "first", "usual", "delete")]
@@ -38,11 +38,11 @@ class ViewForm(forms.Form):
     query = forms.CharField(required=False, max_length=5_000)
 
     def clean_name(self) -> str:
-        """Return the name with single blanks."""
+        """Return the name with single spaces."""
         return " ".join(str(self.cleaned_data["name"]).split())
 
     def clean(self) -> None:
-        """Refuse a missing name where one is needed."""
+        """Refuse a missing name where one is required."""
         super().clean()
         values = self.cleaned_data
         if values.get("act") in ("add", "rename") and "name" in values and not values["name"]:
@@ -82,7 +82,7 @@ def saved_views(request: HttpRequest) -> HttpResponse:
 
 
 def _done(request: HttpRequest, form: ViewForm) -> HttpResponse:
-    """Do what a form asks. Raises ChangeRefused and DoesNotExist."""
+    """Apply the form. Raises ChangeRefused and DoesNotExist."""
     values, actor = form.cleaned_data, person_of(request)
     if values["act"] == "add":
         return _added(request, listing=values["listing"], name=values["name"])
@@ -128,7 +128,7 @@ def _bounded(query: str) -> str:
 
 
 def _tell(request: HttpRequest, words: str, view: SavedView, *, is_cut: bool = False) -> None:
-    said = words % {"name": view.name}
+    text = words % {"name": view.name}
     if is_cut:
-        said += " " + _("Views keep no customers: what you searched for is not part of it.")
-    messages.success(request, said)
+        text += " " + _("Views keep no customers: what you searched for is not part of it.")
+    messages.success(request, text)

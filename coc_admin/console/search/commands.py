@@ -16,7 +16,7 @@ from coc_admin.console.settings.sections import sections_of
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A page or an action: its name, and where it is done."""
+    """A page or an action: its name and address."""
 
     label: str
     url: str
@@ -44,7 +44,7 @@ _ACTIONS: tuple[tuple[Any, str, str, str, bool], ...] = (
 
 
 def pages_of(request: HttpRequest, text: str) -> list[Command]:
-    """Return the pages whose name holds `text`, in any case; those of the menu without a text."""
+    """Return the pages with `text` in their name, in any case; without a text those of the menu."""
     menu = [
         Command(item.label, item.url)
         for group in frame_of(request).navigation
@@ -56,7 +56,7 @@ def pages_of(request: HttpRequest, text: str) -> list[Command]:
 
 
 def actions_of(request: HttpRequest, text: str) -> list[Command]:
-    """Return the actions whose name holds `text` and that the person may do."""
+    """Return permitted actions with `text` in their name."""
     user, sees_all = request.user, frame_of(request).sees_every_site
     may = [
         Command(str(label), reverse(name) + query)
@@ -67,7 +67,7 @@ def actions_of(request: HttpRequest, text: str) -> list[Command]:
 
 
 def guide_of(text: str) -> list[Command]:
-    """Return the sections of the guide whose heading holds `text`."""
+    """Return the sections of the guide with `text` in their heading."""
     url = reverse("guide")
     return [Command(one.name, f"{url}#{one.key}") for one in guide.sections_named(text)]
 

@@ -1,4 +1,4 @@
-"""Pasted order numbers: which exist as orders, and which do not."""
+"""Pasted order numbers: which are orders, and which are not."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def looks_like_numbers(text: str) -> bool:
 
 
 def orders_of_numbers(request: HttpRequest, numbers: list[str]) -> Pasted:
-    """Return what was found of the first 200 numbers; another site's order is not found."""
+    """Return the results for the first 200 numbers; another site's order is not found."""
     asked = numbers[:MOST_NUMBERS]
     access = site_access(request)
     sites = [site.pk for site in access.shown_sites]

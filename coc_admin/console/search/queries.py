@@ -1,4 +1,4 @@
-"""Answers to a fragment, in groups: what the person may see of the sites that are shown."""
+"""Search results in groups: what the person may see of the shown sites."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from orders.texts import made_visible
 from reconciliation.models import Outage
 
 SHOWN = 8
-# Orders that are ranked; the list shows the rest.
+# Orders to rank; the list shows the rest.
 _RANKED = 50
 _CUSTOMERS = 5
 _LONGEST_NUMBER = 50
@@ -34,7 +34,7 @@ _LONGEST_NUMBER = 50
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer: where it leads, its name, what is said beside it, and the order, if it is one."""
+    """One result: its address, its name, the text beside it, and the order, if it is one."""
 
     url: str
     label: str
@@ -44,7 +44,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Answers of one kind, and where the rest of them is."""
+    """Results of one kind, and the address of the rest."""
 
     name: str
     title: str
@@ -54,7 +54,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """All groups that have an answer; `is_complete` is false where the search ran out of time."""
+    """All groups with results; `is_complete` is False if the search ran out of time."""
 
     groups: list[Group]
     is_short: bool
@@ -62,7 +62,7 @@ class Answer:
 
     @property
     def number(self) -> int:
-        """How many answers are shown."""
+        """The number of results shown."""
         return sum(len(group.hits) for group in self.groups)
 
 
@@ -73,7 +73,7 @@ def the_only_order(request: HttpRequest, text: str) -> Order | None:
 
 
 def answer(request: HttpRequest, text: str) -> Answer:
-    """Return everything that fits `text`. Fragments need three characters; names of pages one."""
+    """Return everything that matches `text`. Fragments need three characters; page names one."""
     access, may = site_access(request), request.user.has_perm
     groups: list[Group] = []
     is_complete = True
@@ -106,7 +106,7 @@ def _numbered(access: SiteAccess, text: str) -> list[Order]:
 
 
 def _orders(access: SiteAccess, text: str) -> tuple[list[Order], bool, bool]:
-    """Return orders, best first, whether there are more, and whether all could be looked at."""
+    """Return orders, best first, whether there are more, and whether all could be checked."""
     exact = _numbered(access, text)
     sites = None if access.site_ids is None else list(access.site_ids)
     hits = find_orders(text, sites=sites, most=_RANKED)
@@ -118,7 +118,7 @@ def _orders(access: SiteAccess, text: str) -> tuple[list[Order], bool, bool]:
 
 
 def _rank(text: str, texts: Callable[[Order], Iterable[str]]) -> Callable[[Order], int]:
-    """Return how well a row fits: its number begins so, a word of it does, or it holds it."""
+    """Return the rank of a match: beginning of the number, beginning of a word, or anywhere."""
     wanted = text.casefold()
 
     def rank(row: Order) -> int:
@@ -149,7 +149,7 @@ def _order_group(orders: list[Order], text: str, more: bool) -> Group:
 
 
 def _customer_group(access: SiteAccess, orders: list[Order], text: str) -> Group:
-    """Return the customers of the orders found whose own name or address holds the words."""
+    """Return the customers of the found orders with the words in their own name or address."""
     names: dict[str, tuple[str, str]] = {}
     wanted = [word.casefold() for word in words_of(text)]
     for order in orders:
@@ -211,7 +211,7 @@ def _sku_group(access: SiteAccess, text: str) -> Group:
 
 
 def _run_group(access: SiteAccess, text: str) -> Group:
-    """Return the run and the outage with the number that `text` ends in, by its first word."""
+    """Return the run and the outage with the number at the end of `text`, by its first word."""
     number = text.split()[-1]
     if not re.fullmatch("[1-9][0-9]{0,17}", number):
         return Group("runs", "", [])

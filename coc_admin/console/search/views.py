@@ -1,4 +1,4 @@
-"""The page of the search, and the same answers for the dialog."""
+"""The search page, and the same results for the dialog."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _text(request: HttpRequest) -> str:
 
 @console_page("orders.view_order")
 def search(request: HttpRequest) -> HttpResponse:
-    """Answer a fragment, grouped; a whole order number opens its order, many become a list."""
+    """Show grouped results; a complete order number opens its order, several become a list."""
     text = _text(request)
     context: dict[str, Any] = {"text": text, "most_characters": MOST_CHARACTERS}
     if request.GET.get("numbers") or looks_like_numbers(text):
@@ -35,7 +35,7 @@ def search(request: HttpRequest) -> HttpResponse:
 
 @console_page("orders.view_order")
 def search_live(request: HttpRequest) -> HttpResponse:
-    """Return the answers alone, for the dialog."""
+    """Return only the results, for the dialog."""
     text = _text(request)
     context: dict[str, Any] = {"text": text}
     if looks_like_numbers(text):

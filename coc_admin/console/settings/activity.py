@@ -1,4 +1,4 @@
-"""What people did, from the audit log and the history of orders, as one timeline."""
+"""People's actions, from the audit log and the history of orders, as one timeline."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from orders import reasons
 from orders.models import ActorKind, EventKind, Order, OrderEvent, Site
 
 PAGE = 50
-# Rows that an export reads at a time. A cursor of the server would end with its transaction, which
-# a pooler gives to somebody else.
+# Rows that an export reads at a time. A server-side cursor would end with its transaction, after
+# which a pooler gives the connection away.
 _CHUNK = 1_000
-# Of two activities at one moment those of the audit log come first.
+# At equal times, activities of the audit log come first.
 _AUDIT, _ORDER = 1, 0
 _NEWEST_FIRST = Keyset(
     Column("at", datetime, True),
@@ -28,7 +28,7 @@ _NEWEST_FIRST = Keyset(
     Column("id", descending=True, attribute="key"),
 )
 _LABELS = dict(EventKind.choices)
-# The kinds of things of the audit log; an object is found by its key under each.
+# Kinds of objects in the audit log; an object is found by its key under each.
 KINDS = (
     "site",
     "list",
@@ -80,7 +80,7 @@ class Wanted:
 
 
 def page_of_activities(wanted: Wanted, *, cursor: str) -> Page[Activity]:
-    """Return the page at `cursor`, the newest first; what is no cursor is the start."""
+    """Return the page at `cursor`, the newest first; an invalid cursor means the start."""
 
     def fetch(place: Place | None, most: int) -> list[Activity]:
         return list(islice(_merged(wanted, place, most=most), most))
@@ -97,7 +97,7 @@ def activities(wanted: Wanted, *, most: int) -> Iterator[Activity]:
 def _in_pages(
     read: Callable[[Any], Activity], rows: QuerySet[Any], *, most: int
 ) -> Iterator[Activity]:
-    """Yield up to `most` rows, the newest first, and hold no more than one page of them."""
+    """Yield up to `most` rows, the newest first, with only one page of them in memory."""
     place = None
     for start in range(0, most, _CHUNK):
         wanted = min(_CHUNK, most - start)
@@ -122,7 +122,7 @@ def _sources(wanted: Wanted) -> tuple[tuple[Callable[[Any], Activity], QuerySet[
 
 
 def _turn(rows: QuerySet[Any], place: Place | None, *, most: int) -> QuerySet[Any]:
-    """Return up to `most` rows of a source from a place on, in its direction."""
+    """Return up to `most` rows of a source after a place, in its direction."""
     backwards = place is not None and place.backwards
     beyond = rows if place is None else rows.filter(_NEWEST_FIRST.beyond(place))
     return beyond.order_by(*(("at", "id") if backwards else ("-at", "-id")))[:most]
@@ -141,7 +141,7 @@ def _entries(wanted: Wanted) -> QuerySet[AuditEntry]:
 
 def _events(wanted: Wanted) -> QuerySet[OrderEvent]:
     found = OrderEvent.objects.filter(actor_kind=ActorKind.PERSON).select_related("order")
-    # An export of 100,000 lines reads as many orders, of which it says two things.
+    # An export of 100,000 lines reads as many orders but needs two columns of them.
     found = found.only(
         "at", "actor", "kind", "reason", "reason_codes", "order__site_id", "order__order_no"
     )
@@ -163,7 +163,7 @@ def _within(rows: QuerySet[Any], wanted: Wanted) -> QuerySet[Any]:
 
 
 def _orders_numbered(order_no: str) -> list[int]:
-    """Return the orders with that number, one a site; naming the sites lets the index answer."""
+    """Return the orders with that number, one per site; naming the sites lets the index answer."""
     sites = list(Site.objects.values_list("pk", flat=True))
     orders = Order.objects.filter(site__in=sites, order_no=order_no)
     return list(orders.order_by().values_list("pk", flat=True))

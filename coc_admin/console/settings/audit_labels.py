@@ -1,4 +1,4 @@
-"""The audit log in plain words. An action that is not listed is shown as it was written."""
+"""The audit log in plain words. Unlisted actions are shown as stored."""
 
 from __future__ import annotations
 
@@ -109,5 +109,5 @@ def action_words(action: str) -> str:
 
 
 def kind_words(kind: str) -> str:
-    """Return the kind of what something was done to."""
+    """Return the kind of an action's object in words."""
     return str(_KINDS.get(kind, kind.replace("_", " ").capitalize()))

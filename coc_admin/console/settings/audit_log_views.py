@@ -48,7 +48,7 @@ _PAGES = {"site": "settings_site", "list": "settings_list", "run": "run", "outag
 
 
 class _DayInput(forms.DateInput):
-    """A date field that shows days alone: browsers complain of any other text."""
+    """A date field that only ever contains a day, because browsers reject any other text."""
 
     def __init__(self) -> None:
         super().__init__(attrs={"type": "date"})
@@ -69,7 +69,7 @@ def _day(label: Any) -> forms.DateField:
 
 
 class AuditFilterForm(StyledForm):
-    """Filters of the audit log; the days are those of UTC."""
+    """Filters of the audit log; days are in UTC."""
 
     person = forms.CharField(label=gettext_lazy("Person"), required=False, max_length=150)
     kind = forms.ChoiceField(label=gettext_lazy("About"), required=False, choices=lambda: _kinds())
@@ -87,7 +87,7 @@ class AuditFilterForm(StyledForm):
 
     @property
     def wanted(self) -> Wanted:
-        """Return what was asked for."""
+        """Return the valid filters."""
         values = self.cleaned_data
         return Wanted(
             person=values["person"],
@@ -120,7 +120,7 @@ class Line:
 
 @console_page("coc_admin.view_auditentry", every_site=True)
 def audit_list(request: HttpRequest) -> HttpResponse:
-    """Show what people did, the newest first; three queries at most for the timeline."""
+    """Show people's actions, the newest first; three queries at most for the timeline."""
     form = AuditFilterForm(request.GET)
     lines: list[Line] = []
     page = None
@@ -139,7 +139,7 @@ def audit_list(request: HttpRequest) -> HttpResponse:
 
 @console_page("coc_admin.view_auditentry", every_site=True)
 def audit_export(request: HttpRequest, form: str) -> HttpResponseBase:
-    """Send what the filters of the page find in a Form, the newest MOST_ROWS at most."""
+    """Send the matches of the page's filters in a Form, the newest MOST_ROWS at most."""
     chosen = form_or_404(form)
     wanted = AuditFilterForm(request.GET)
     if not wanted.is_valid():

@@ -19,7 +19,7 @@ _LONGEST_SEEN = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """Changes that another person made while a form was open, in words."""
+    """Changes by another person while a form was open, in words."""
 
     label: str
     was: str
@@ -54,7 +54,7 @@ class ReasonedForm(StyledForm):
 
 
 class EditForm(ReasonedForm):
-    """Values of one thing. `seen` is how it is now, or None for a new one."""
+    """Editable values of one object. `seen` is its current state, or None for a new one."""
 
     edited: tuple[str, ...] = ()
 
@@ -73,12 +73,12 @@ class EditForm(ReasonedForm):
 
     @property
     def was_texts(self) -> dict[str, str]:
-        """Return what its author saw; nothing if that was tampered with."""
+        """Return the values that the person saw; empty if they were tampered with."""
         try:
-            told = json.loads(self.cleaned_data.get("was") or "{}")
+            sent = json.loads(self.cleaned_data.get("was") or "{}")
         except (ValueError, RecursionError):
             return {}
-        texts = told.items() if isinstance(told, dict) else ()
+        texts = sent.items() if isinstance(sent, dict) else ()
         return {storable(name): storable(text) for name, text in texts if isinstance(text, str)}
 
     @property
@@ -114,11 +114,11 @@ class EditForm(ReasonedForm):
         return form, clashes
 
     def again(self, data: Any, *, seen: Mapping[str, str]) -> EditForm:
-        """Return such a form for other data."""
+        """Return the same kind of form for other data."""
         return type(self)(data, seen=seen)
 
     def word(self, name: str, text: str) -> str:
-        """Return a value as people read it."""
+        """Return a value in words for people."""
         field = self.fields[name]
         if isinstance(field, forms.BooleanField):
             return _("on") if text else _("off")

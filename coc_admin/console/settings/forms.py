@@ -48,7 +48,7 @@ def _whole_number(
 
 
 class SiteForm(EditForm):
-    """A site: the stock that it sells from, and its limits while OCI is offline."""
+    """A site: the stock it sells from, and its limits while OCI is offline."""
 
     edited: tuple[str, ...] = (
         "name",
@@ -154,7 +154,7 @@ class SiteForm(EditForm):
     )
 
     def __init__(self, *args: Any, may_permit: bool = True, **kwargs: Any) -> None:
-        """`may_permit` says whether the person may let the site sell from other lists."""
+        """`may_permit`: whether the person may let the site sell from other lists."""
         super().__init__(*args, **kwargs)
         self.may_permit = may_permit
         if not may_permit:
@@ -165,7 +165,7 @@ class SiteForm(EditForm):
         self.fields["time_zone"].choices = [(name, name) for name in zones]  # type: ignore[attr-defined]
 
     def again(self, data: Any, *, seen: Mapping[str, str]) -> EditForm:
-        """Return such a form for other data and the same person."""
+        """Return the same form for other data and the same person."""
         return type(self)(data, seen=seen, may_permit=self.may_permit)
 
     def clean(self) -> dict[str, Any]:
@@ -179,7 +179,7 @@ class SiteForm(EditForm):
         return values
 
     def clean_short_handover(self) -> str:
-        """Return when; a page of before that does not ask changes nothing."""
+        """Return the handover setting; an older page without the field changes nothing."""
         usual = (self.seen or {}).get("short_handover", ShortHandover.AFTER_MINUTES)
         return self.cleaned_data["short_handover"] or usual
 
@@ -188,14 +188,14 @@ class SiteForm(EditForm):
         return self.cleaned_data["handover_minutes"] or HANDOVER_MINUTES
 
     def clean_currency(self) -> str:
-        """Return the currency in capital letters, checked as the site's own column is."""
+        """Return the currency in capital letters, checked like the site's own column."""
         value = str(self.cleaned_data["currency"]).upper()
         Site._meta.get_field("currency").clean(value, None)
         return value
 
 
 class NewSiteForm(SiteForm):
-    """A site that is not there yet."""
+    """A new site."""
 
     edited = ("id", *SiteForm.edited)
 
@@ -208,12 +208,12 @@ class NewSiteForm(SiteForm):
     field_order = ("id",)
 
     def clean_id(self) -> str:
-        """Return an id that no other site has, whatever its capital letters."""
+        """Return an id that no other site has, ignoring case."""
         return _new_id(Site, "iexact", self.cleaned_data["id"])
 
 
 class ListForm(EditForm):
-    """An inventory list, and its stock kept back while selling offline."""
+    """An inventory list, and the stock kept back while selling offline."""
 
     edited: tuple[str, ...] = (
         "name",
@@ -272,7 +272,7 @@ class ListForm(EditForm):
 
 
 class NewListForm(ListForm):
-    """An inventory list that is not there yet."""
+    """A new inventory list."""
 
     edited = ("id", *ListForm.edited)
 
@@ -299,11 +299,6 @@ def _new_id(model: Any, lookup: str, value: str) -> str:
 
 
 def texts_of_site(site: Site, *, may_permit: bool = True) -> dict[str, str]:
-    """Return what can be changed of a site, as its form compares it."""
+    """Return the editable values of a site in the form that its form compares."""
     found = texts_of(site, [name for name in SiteForm.edited if name != PERMITTED])
     return found | ({PERMITTED: permitted_text(site)} if may_permit else {})
-
-
-def texts_of_list(list_: InventoryList) -> dict[str, str]:
-    """Return what can be changed of a list, as its form compares it."""
-    return texts_of(list_, ListForm.edited)

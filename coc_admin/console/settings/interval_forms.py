@@ -18,14 +18,14 @@ def every(number: float, unit: int) -> str:
     """Return an interval in words: `every minute`, `every 20 seconds`."""
     if unit == MINUTE and number != int(number):
         number, unit = number * MINUTE, 1
-    told, few = f"{number:g}", 1 if number == 1 else 2
+    shown, few = f"{number:g}", 1 if number == 1 else 2
     if unit == MINUTE:
-        return ngettext("every minute", "every %(number)s minutes", few) % {"number": told}
-    return ngettext("every second", "every %(number)s seconds", few) % {"number": told}
+        return ngettext("every minute", "every %(number)s minutes", few) % {"number": shown}
+    return ngettext("every second", "every %(number)s seconds", few) % {"number": shown}
 
 
 class EveryForm(EditForm):
-    """So many seconds or minutes between two runs."""
+    """The number of seconds or minutes between two runs."""
 
     kind: Kind
     edited = ("every",)
@@ -57,7 +57,7 @@ class EveryForm(EditForm):
 
 
 class DailyForm(EditForm):
-    """Once a day, at a time of a time zone, or not at all for a while."""
+    """Once a day, at a time in a time zone, or paused."""
 
     kind: Kind
     edited = ("at", "zone", "paused")
@@ -95,11 +95,11 @@ class DailyForm(EditForm):
         return values
 
     def word(self, name: str, text: str) -> str:
-        """Return a value as people read it; a time without its seconds."""
+        """Return a value in words; a time without its seconds."""
         return super().word(name, text[:5] if name == "at" else text)
 
 
 def form_of(kind: Kind) -> type[EditForm]:
-    """Return the form in which the interval of `kind` is changed."""
+    """Return the form that changes the interval of `kind`."""
     base = DailyForm if kind.daily else EveryForm
     return type(base.__name__, (base,), {"kind": kind})

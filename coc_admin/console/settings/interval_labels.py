@@ -1,4 +1,4 @@
-"""Scheduled jobs in plain words: what each does, and what another interval means."""
+"""Scheduled jobs in plain words: their purpose, and the effect of another interval."""
 
 from __future__ import annotations
 
@@ -121,15 +121,10 @@ STANDINGS = {
 def interval_words(interval: Interval) -> str:
     """Return an interval in words: `every minute`, `once a day at 03:00 (Europe/Berlin)`."""
     if interval.at is not None:
-        told = {"time": f"{interval.at:%H:%M}", "zone": interval.zone}
-        return _("once a day at %(time)s (%(zone)s)") % told
+        values = {"time": f"{interval.at:%H:%M}", "zone": interval.zone}
+        return _("once a day at %(time)s (%(zone)s)") % values
     if interval.kind.off_without_time:
         return _("off")
     if interval.kind.daily:
         return _("once a day")
     return every(interval.seconds / interval.kind.unit, interval.kind.unit)
-
-
-def default_words(interval: Interval) -> str:
-    """Return the environment's interval in words."""
-    return interval_words(Interval(interval.kind, interval.kind.default))

@@ -1,8 +1,6 @@
-"""Sending a person the link with which they choose a password, and what the link's page shows."""
+"""Send a person the link to choose a password, and show the link's page."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.models import User
@@ -26,7 +24,7 @@ def person_invite(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def invite(request: HttpRequest, user: User) -> bool:
-    """Send the link, and report what came of it; False if it was not sent."""
+    """Send the link, and report the result; False if it was not sent."""
     try:
         until = invitations.invite(
             actor=person_of(request),
@@ -40,8 +38,3 @@ def invite(request: HttpRequest, user: User) -> bool:
     words = _("A link to choose a password was sent to %(email)s. It is valid until %(time)s.")
     messages.success(request, words % {"email": user.email, "time": format_time(until)})
     return True
-
-
-def link_context(user: User, link: str) -> dict[str, Any]:
-    """Return what the page with the link shows."""
-    return {"person": user, "link": link, "expires_at": invitations.expires_at(timezone.now())}

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 
 from django.contrib import messages
 from django.db.models import BigIntegerField, Count, F, Q, QuerySet
 from django.db.models.functions import Cast
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from coc_admin import sites
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import READ_AND_POST, console_page
-from coc_admin.console.settings.forms import ListForm, NewListForm, texts_of_list
-from coc_admin.console.settings.views import settings_page, tell, try_to
-from orders.actors import person
+from coc_admin.console.audit import actor_of
+from coc_admin.console.settings.forms import ListForm, NewListForm
+from coc_admin.console.settings.views import report_result, settings_page, try_to
+from coc_admin.edits import texts_of
 from orders.fields import quantity
 from orders.models import InventoryList, InventoryRecord, Site
 
@@ -50,22 +51,12 @@ def list_page(request: HttpRequest, pk: str) -> HttpResponse:
     is_shared = not all(access.permits(site.pk) for site in users)
     if is_shared and request.method == "POST":
         raise Http404
-    form = ListForm(request.POST or None, seen=texts_of_list(list_))
-    outcome = try_to(
-        form,
-        lambda: sites.change_list(
-            list_id=list_.pk,
-            was=form.was_texts,
-            values=form.values,
-            confirmed=form.cleaned_data["confirm"],
-            actor=person(request.user.get_username()),
-            reason=form.cleaned_data["reason"],
-            now=timezone.now(),
-        ),
-    )
+    form = ListForm(request.POST or None, seen=texts_of(list_, ListForm.edited))
+    change = partial(sites.change_list, list_id=list_.pk, actor=actor_of(request))
+    outcome = try_to(form, lambda **given: change(confirmed=form.cleaned_data["confirm"], **given))
     if outcome.done:
         words = _("List %(list)s was changed.") % {"list": list_.pk}
-        tell(request, outcome, changed=words)
+        report_result(request, outcome, changed=words)
         return redirect("settings_list", pk=list_.pk)
     records = InventoryRecord.objects.filter(inventory_list=list_)
     context = outcome.context | {
@@ -80,19 +71,11 @@ def list_page(request: HttpRequest, pk: str) -> HttpResponse:
 
 @console_page("orders.add_inventorylist", methods=READ_AND_POST, every_site=True)
 def list_new(request: HttpRequest) -> HttpResponse:
-    """Make an inventory list."""
+    """Create an inventory list."""
     form = NewListForm(
         request.POST or None, initial={"offline_floor_units": 0, "offline_floor_percent": 0}
     )
-    outcome = try_to(
-        form,
-        lambda: sites.add_list(
-            values=form.values,
-            actor=person(request.user.get_username()),
-            reason=form.cleaned_data["reason"],
-            now=timezone.now(),
-        ),
-    )
+    outcome = try_to(form, partial(sites.add_list, actor=actor_of(request)))
     if outcome.done and outcome.result:
         messages.success(request, _("List %(list)s was added.") % {"list": outcome.result.pk})
         return redirect("settings_list", pk=outcome.result.pk)
@@ -100,7 +83,7 @@ def list_new(request: HttpRequest) -> HttpResponse:
 
 
 def records_at_floor(list_: InventoryList) -> QuerySet[InventoryRecord]:
-    """Return the counted SKUs that are not sold while offline: all their stock is kept back."""
+    """Return the counted SKUs not sold while offline, since all their stock is kept back."""
     whole = BigIntegerField()
     share = Cast(F("safety_stock"), whole) * list_.offline_floor_percent
     return InventoryRecord.objects.alias(left=Cast(F("ato"), whole) * 100, share=share).filter(

@@ -23,7 +23,7 @@ from reconciliation.models import CallHealth, CallKind, OfflineCause
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One variable of the environment; `shown` is empty if it is not set."""
+    """One environment variable; `shown` is empty if it is not set."""
 
     label: str
     variable: str
@@ -32,7 +32,7 @@ class Setting:
 
 @console_page("reconciliation.force_offline", methods=READ_AND_POST, every_site=True)
 def oci_page(request: HttpRequest) -> HttpResponse:
-    """Show the connection (GET), or test it and show what came of that (POST)."""
+    """Show the connection (GET), or test it and show the result (POST)."""
     steps, refused = [], ""
     if request.method == "POST":
         try:
@@ -60,7 +60,7 @@ def oci_page(request: HttpRequest) -> HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class KindOfCall:
-    """How calls of one kind fare, in plain words."""
+    """Performance of one kind of call, in plain words."""
 
     label: str
     tone: str
@@ -115,6 +115,6 @@ def _settings() -> list[Setting]:
 
 
 def _bare(address: str) -> str:
-    """Return an address without the name and password that it may hold."""
+    """Return an address without any name and password in it."""
     parts = urlsplit(address)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

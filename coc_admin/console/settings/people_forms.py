@@ -46,7 +46,7 @@ class TokenForm(ReasonedForm):
     )
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a token of no site, and one of some sites and of all."""
+        """Refuse a token with no site, and one with both some sites and all."""
         values = super().clean() or self.cleaned_data
         if "site" in values and bool(values["site"]) == bool(values["every_site"]):
             self.add_error("site", _("Choose sites, or all sites."))
@@ -62,7 +62,7 @@ _ROLE_WORDS = {
 
 
 def role_word(role: str) -> str:
-    """Return a role as people read it."""
+    """Return a role in words for people."""
     return str(_ROLE_WORDS.get(role, _("No role: sees nothing")))
 
 
@@ -99,7 +99,7 @@ class PersonForm(EditForm):
 
 
 class NewPersonForm(PersonForm):
-    """A person who is not there yet."""
+    """A new person."""
 
     username = forms.CharField(
         label=gettext_lazy("User name"),
@@ -117,7 +117,7 @@ class NewPersonForm(PersonForm):
     field_order = ("username",)
 
     def clean(self) -> dict[str, Any]:
-        """Refuse an invitation that could not be sent, before the person is added."""
+        """Refuse an invitation that can't be sent, before the person is added."""
         values = super().clean() or self.cleaned_data
         if values.get("invite") and not invitations.has_sender():
             self.add_error("invite", invitations.no_sender_words())
@@ -126,7 +126,7 @@ class NewPersonForm(PersonForm):
         return values
 
     def clean_username(self) -> str:
-        """Return a name that nobody has, whatever its capital letters."""
+        """Return a name that nobody has, ignoring case."""
         name: str = User.normalize_username(self.cleaned_data["username"])
         User._meta.get_field("username").clean(name, None)
         if User.objects.filter(username__iexact=name).exists():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.contrib.auth.models import User
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from coc_admin.accounts import invitations, people
@@ -16,7 +17,7 @@ from coc_admin.console.queries import PAGE
 from coc_admin.console.settings.invitation_views import invite
 from coc_admin.console.settings.people_forms import NewPersonForm, PersonForm, role_word
 from coc_admin.console.settings.person_action_views import link_page
-from coc_admin.console.settings.views import Outcome, settings_page, tell, try_to
+from coc_admin.console.settings.views import report_result, settings_page, try_to
 from coc_admin.models import Profile
 from coc_admin.pager import Column, Keyset, Page
 
@@ -26,7 +27,7 @@ _BY_NAME = Keyset(Column("username", str))
 
 @console_page("auth.view_user", every_site=True)
 def person_list(request: HttpRequest) -> HttpResponse:
-    """List people by user name, those who fit a search alone; five queries at most."""
+    """List people by user name, or only search matches; five queries at most."""
     text = request.GET.get("q", "").strip()[:_LONGEST_SEARCH].replace("\x00", "")
     found = User.objects.prefetch_related("groups")
     if text:
@@ -50,18 +51,10 @@ def person_list(request: HttpRequest) -> HttpResponse:
 
 @console_page("auth.add_user", methods=READ_AND_POST, every_site=True)
 def person_new(request: HttpRequest) -> HttpResponse:
-    """Add a person, and send or show, once, the link with which they choose a password."""
+    """Add a person, and send or show, once, the link to choose a password."""
     form = NewPersonForm(request.POST or None)
-    outcome: Outcome[User] = try_to(
-        form,
-        lambda: people.add(
-            actor=person_of(request),
-            username=form.cleaned_data["username"],
-            values=form.values,
-            reason=form.cleaned_data["reason"],
-            now=timezone.now(),
-        ),
-    )
+    add = partial(people.add, actor=person_of(request))
+    outcome = try_to(form, lambda **given: add(username=form.cleaned_data["username"], **given))
     if outcome.done and outcome.result:
         user = outcome.result
         if form.cleaned_data["invite"] and invite(request, user):
@@ -72,23 +65,13 @@ def person_new(request: HttpRequest) -> HttpResponse:
 
 @console_page("auth.change_user", methods=READ_AND_POST, every_site=True)
 def person_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show a person, what may be done, and a form to change names, role and sites."""
+    """Show a person, the possible actions, and a form to change names, role and sites."""
     user = get_object_or_404(User, pk=min(pk, 2**31 - 1))
     form = PersonForm(request.POST or None, seen=people.seen(user))
-    outcome = try_to(
-        form,
-        lambda: people.change(
-            actor=person_of(request),
-            user_id=user.pk,
-            was=form.was_texts,
-            values=form.values,
-            reason=form.cleaned_data["reason"],
-            now=timezone.now(),
-        ),
-    )
+    outcome = try_to(form, partial(people.change, actor=person_of(request), user_id=user.pk))
     if outcome.done:
         words = _("%(name)s was changed.") % {"name": user.get_username()}
-        tell(request, outcome, changed=words)
+        report_result(request, outcome, changed=words)
         return redirect("settings_person", pk=user.pk)
     context = outcome.context | {
         "person": user,

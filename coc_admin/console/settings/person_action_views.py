@@ -16,10 +16,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from coc_admin.accounts import people
+from coc_admin.accounts import invitations, people
 from coc_admin.console.access import READ_AND_POST, console_page, person_of
 from coc_admin.console.forms import ReasonForm
-from coc_admin.console.settings.invitation_views import link_context
 from coc_admin.console.settings.views import settings_page
 from coc_admin.edits import ChangeRefused
 
@@ -28,7 +27,7 @@ _Words = str | Promise
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One thing to do, its words, and whether it does harm."""
+    """One action, its words, and whether it is harmful."""
 
     title: _Words
     text: _Words
@@ -118,7 +117,7 @@ ACTS = {
 
 @console_page("auth.change_user", methods=READ_AND_POST, every_site=True)
 def person_act(request: HttpRequest, pk: int, act: str) -> HttpResponse:
-    """Explain one of ACTS, then do it with a reason; a second click changes nothing."""
+    """Explain one of ACTS, then apply it with a reason. Idempotent."""
     if act not in ACTS:
         raise Http404
     user = get_object_or_404(User, pk=min(pk, 2**31 - 1))
@@ -144,7 +143,7 @@ def person_act(request: HttpRequest, pk: int, act: str) -> HttpResponse:
 
 @console_page("auth.change_user", methods=("POST",), every_site=True)
 def person_link(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show a link with which a person chooses a password: once, in this answer."""
+    """Show a link to choose a password: once, in this answer."""
     user = get_object_or_404(User, pk=min(pk, 2**31 - 1))
     try:
         return link_page(request, user)
@@ -155,6 +154,8 @@ def person_link(request: HttpRequest, pk: int) -> HttpResponse:
 
 def link_page(request: HttpRequest, user: User) -> HttpResponse:
     """Return the page with a new link to choose a password. Raises ChangeRefused."""
-    path = people.password_link(actor=person_of(request), user_id=user.pk, now=timezone.now())
-    context = link_context(user, request.build_absolute_uri(path))
+    now = timezone.now()
+    path = people.password_link(actor=person_of(request), user_id=user.pk, now=now)
+    link, expires_at = request.build_absolute_uri(path), invitations.expires_at(now)
+    context = {"person": user, "link": link, "expires_at": expires_at}
     return settings_page(request, "person_link.html", context)

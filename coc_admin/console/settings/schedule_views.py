@@ -1,4 +1,4 @@
-"""The page of scheduled jobs: schedules, intervals, and the last sign of each."""
+"""The page of scheduled jobs: schedules, intervals, and the last sign of life of each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from reconciliation.maintenance.schedules import Fault
 from reconciliation.models import Heartbeat
 from reconciliation.queue import enqueue, heartbeats
 
-# Each looks for due work and may run twice or never.
+# Each of these looks for due work, and may run twice or never without harm.
 RUNNABLE = {
     "sweep": gettext_lazy("Recover abandoned work, and retry waiting orders"),
     "merge_reports": gettext_lazy("Write overdue daily reports"),
@@ -36,7 +36,7 @@ _MOST_BEATS = 50
 
 @console_page("orders.change_site", methods=READ_AND_POST, every_site=True)
 def schedule_page(request: HttpRequest) -> HttpResponse:
-    """Show what runs when; POST runs one now, or repairs the schedules."""
+    """Show the schedules; POST runs a job now, or repairs the schedules."""
     if request.method == "POST":
         return _act(request)
     now = timezone.now()
@@ -54,7 +54,7 @@ def schedule_page(request: HttpRequest) -> HttpResponse:
 
 
 def beats_now(now: datetime) -> list[tuple[Heartbeat, bool]]:
-    """Return the signs of life of the processes, and whether each of them is silent."""
+    """Return the processes' signs of life, and whether each of them is silent."""
     beats = Heartbeat.objects.order_by("component", "-beat_at")[:_MOST_BEATS]
     return [(beat, _is_silent(beat, now)) for beat in beats]
 

@@ -1,4 +1,4 @@
-"""The settings as one list that a word filters, and the sub-navigation of their pages."""
+"""The settings as one searchable list, and the sub-navigation of their pages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from coc_admin.console.access import console_page
 
 _MOST_CHARACTERS = 100
 
-# label, URL name, permission, whether it is only for people who see every site
+# label, URL name, permission, whether only for people who see every site
 SECTIONS = (
     (_("Sites"), "settings_sites", "orders.view_site", False),
     (_("Inventory lists"), "settings_lists", "orders.view_inventorylist", False),
@@ -29,7 +29,7 @@ SECTIONS = (
     (_("Audit log"), "settings_audit", "coc_admin.view_auditentry", True),
 )
 
-# What a section holds, and its other pages: label, URL name, permission, what is there.
+# The content of a section, and its other pages: label, URL name, permission, content.
 _NOTES = {
     "settings_sites": _(
         "Offline capture and its limits, time zone, currency, places in the queue, hand-over."
@@ -101,7 +101,7 @@ _PAGES: dict[str, tuple[tuple[Any, str, str, Any], ...]] = {
 }
 
 
-# Pages that are only for people who see every site, of sections that others may open.
+# Pages only for people who see every site, in sections that others may open.
 _FOR_ALL_SITES = ("settings_site_new", "settings_list_new")
 
 
@@ -117,7 +117,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One page of the list: its name, where it is, what is there."""
+    """One page of the list: its name, address and content."""
 
     label: str
     url: str
@@ -125,7 +125,7 @@ class Entry:
 
 
 def sections_of(request: HttpRequest) -> list[Section]:
-    """Return the sections that the person may open and that exist."""
+    """Return the existing sections that the person may open."""
     sees_all = not site_access(request).is_limited
     found = []
     for label, name, permission, for_all_sites in SECTIONS:
@@ -140,7 +140,7 @@ def sections_of(request: HttpRequest) -> list[Section]:
 
 
 def entries_of(request: HttpRequest, text: str) -> list[tuple[Entry, list[Entry]]]:
-    """Return the sections that the person may open, each with its pages; with `text` what fits."""
+    """Return the sections that the person may open, with their pages; `text` filters them."""
     words, sees_all = text.casefold().split(), not site_access(request).is_limited
 
     def fits(entry: Entry) -> bool:

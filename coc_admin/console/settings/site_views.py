@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -16,11 +17,11 @@ from django.utils.translation import gettext as _
 from coc_admin import sites
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console.access import READ_AND_POST, console_page
+from coc_admin.console.audit import actor_of
 from coc_admin.console.frame import frame_of
 from coc_admin.console.settings.forms import NewSiteForm, SiteForm, texts_of_site
-from coc_admin.console.settings.views import settings_page, tell, try_to
+from coc_admin.console.settings.views import report_result, settings_page, try_to
 from orders import risk
-from orders.actors import person
 from orders.fields import ZERO
 from orders.models import InventoryList, Order, ShortHandover, Site
 from orders.models.sites import HANDOVER_MINUTES
@@ -32,10 +33,10 @@ class Limits:
 
     waiting_orders: int
     waiting_value: Decimal
-    away_minutes: int | None  # None while Omnichannel Inventory is not away
+    away_minutes: int | None  # None unless Omnichannel Inventory is away
 
     def value_left(self, site: Site) -> Decimal | None:
-        """Return what may still be captured offline; None without a limit."""
+        """Return the value that may still be captured offline; None without a limit."""
         if site.cap_total_value is None:
             return None
         left: Decimal = site.cap_total_value - self.waiting_value
@@ -61,7 +62,7 @@ def site_page(request: HttpRequest, pk: str) -> HttpResponse:
     if not site_access(request).permits(pk):
         raise Http404
     site = get_object_or_404(Site, pk=pk)
-    # Another list may be other people's stock.
+    # Another list may belong to other people.
     may_permit = not site_access(request).is_limited
     form = SiteForm(
         request.POST or None,
@@ -69,21 +70,11 @@ def site_page(request: HttpRequest, pk: str) -> HttpResponse:
         may_permit=may_permit,
     )
     _narrow(form, request)
-    outcome = try_to(
-        form,
-        lambda: sites.change_site(
-            site_id=site.pk,
-            was=form.was_texts,
-            values=form.values,
-            confirmed=form.cleaned_data["confirm"],
-            actor=person(request.user.get_username()),
-            reason=form.cleaned_data["reason"],
-            now=timezone.now(),
-        ),
-    )
+    change = partial(sites.change_site, site_id=site.pk, actor=actor_of(request))
+    outcome = try_to(form, lambda **given: change(confirmed=form.cleaned_data["confirm"], **given))
     if outcome.done:
         words = _("Site %(site)s was changed.") % {"site": site.pk}
-        tell(request, outcome, changed=words)
+        report_result(request, outcome, changed=words)
         return redirect("settings_site", pk=site.pk)
     _narrow(outcome.form, request)
     limits = limits_of(request, site)
@@ -100,7 +91,7 @@ def site_page(request: HttpRequest, pk: str) -> HttpResponse:
 
 @console_page("orders.add_site", methods=READ_AND_POST, every_site=True)
 def site_new(request: HttpRequest) -> HttpResponse:
-    """Make a site."""
+    """Create a site."""
     form = NewSiteForm(
         request.POST or None,
         initial={
@@ -112,15 +103,7 @@ def site_new(request: HttpRequest) -> HttpResponse:
             "keeps_promises": True,
         },
     )
-    outcome = try_to(
-        form,
-        lambda: sites.add_site(
-            values=form.values,
-            actor=person(request.user.get_username()),
-            reason=form.cleaned_data["reason"],
-            now=timezone.now(),
-        ),
-    )
+    outcome = try_to(form, partial(sites.add_site, actor=actor_of(request)))
     if outcome.done and outcome.result:
         messages.success(request, _("Site %(site)s was added.") % {"site": outcome.result.pk})
         return redirect("settings_site", pk=outcome.result.pk)
@@ -145,5 +128,5 @@ def limits_of(request: HttpRequest, site: Site) -> Limits:
 
 
 def _narrow(form: SiteForm, request: HttpRequest) -> None:
-    """Offer a person who sees some sites only the lists of those."""
+    """Offer a person who sees only some sites only the lists of those."""
     form.fields["inventory_list"].queryset = site_access(request).permitted_lists()  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Pages about API tokens: the list, making one (shown once), and revoking."""
+"""Pages about API tokens: list, create (shown once), and revoke."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST = 200
 
 @console_page("coc_admin.view_apitoken", every_site=True)
 def token_list(request: HttpRequest) -> HttpResponse:
-    """List the tokens, the revoked ones last; nothing of a token itself is known."""
+    """List the tokens, revoked ones last; the tokens themselves are not known."""
     found = ApiToken.objects.order_by("site", "name")
     words = dict(TokenScope.choices)
     live, revoked = found.filter(revoked_at=None), found.exclude(revoked_at=None)
@@ -41,7 +41,7 @@ def token_list(request: HttpRequest) -> HttpResponse:
 
 @console_page("coc_admin.add_apitoken", methods=READ_AND_POST, every_site=True)
 def token_new(request: HttpRequest) -> HttpResponse:
-    """Make a token and show it in the answer itself: it is kept nowhere."""
+    """Create a token and show it in this answer: it is not stored."""
     form = TokenForm(request.POST or None)
     refused = False
     if request.method == "POST" and form.is_valid():
@@ -77,7 +77,7 @@ def token_new(request: HttpRequest) -> HttpResponse:
 
 @console_page("coc_admin.change_apitoken", methods=READ_AND_POST, every_site=True)
 def token_revoke(request: HttpRequest, pk: int) -> HttpResponse:
-    """Explain the revocation, then do it with a reason; a second click changes nothing."""
+    """Explain the revocation, then revoke with a reason. Idempotent."""
     token = get_object_or_404(ApiToken, pk=min(pk, 2**63 - 1))
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():

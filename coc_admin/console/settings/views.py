@@ -1,4 +1,4 @@
-"""The common parts of edit pages: the context, and the outcome of a POST."""
+"""Common parts of edit pages: the context, and the outcome of a POST."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from coc_admin.console.settings.edit_forms import Clash, EditForm
@@ -49,20 +50,26 @@ class Outcome(Generic[T]):
         return {"form": self.form, "clashes": self.clashes, "confirm": self.confirm}
 
 
-def tell(request: HttpRequest, outcome: Outcome[bool], *, changed: str) -> None:
-    """Show on the next page whether anything was changed."""
+def report_result(request: HttpRequest, outcome: Outcome[bool], *, changed: str) -> None:
+    """Notify the person on the next page whether anything was changed."""
     if outcome.result:
         messages.success(request, changed)
     else:
         messages.info(request, _("You made no changes, so nothing was saved."))
 
 
-def try_to(form: EditForm, act: Callable[[], T]) -> Outcome[T]:
-    """Apply a valid form, or show why nothing was changed, and keep the input."""
+def try_to(form: EditForm, act: Callable[..., T]) -> Outcome[T]:
+    """Apply a valid form; otherwise show why nothing was changed, and keep the input.
+
+    `act` gets the form's `values` and `reason`, the time `now`, and, for a change, the values that
+    the person saw (`was`).
+    """
     if not form.is_valid():
         return Outcome(form)
     try:
-        return Outcome(form, done=True, result=act())
+        given = {"values": form.values, "reason": form.cleaned_data["reason"]}
+        seen = {} if form.seen is None else {"was": form.was_texts}
+        return Outcome(form, done=True, result=act(**given, **seen, now=timezone.now()))
     except EditedMeanwhile as lost:
         newer, clashes = form.after_loss(lost.now)
         return Outcome(newer, clashes=clashes)

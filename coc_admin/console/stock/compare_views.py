@@ -1,4 +1,4 @@
-"""Pages that compare our stock with Omnichannel Inventory, and take a fresh snapshot of it."""
+"""Pages that compare our stock with Omnichannel Inventory, and take a new snapshot of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from reconciliation.stock_mirror import comparison
 
 @console_page("orders.view_inventoryrecord")
 def compare_list(request: HttpRequest) -> HttpResponse:
-    """Put the SKUs of a page of the list beside OCI's figures of this moment."""
+    """Compare the SKUs of a page of the list with OCI's current figures."""
     shown = stock_page_of(request)
     context = {
         "told": comparison.compare(shown.page.rows, now=timezone.now()),
@@ -34,7 +34,7 @@ def compare_list(request: HttpRequest) -> HttpResponse:
 
 @console_page("orders.view_inventoryrecord")
 def compare_sku(request: HttpRequest, pk: int) -> HttpResponse:
-    """Put one SKU beside OCI's figure of this moment."""
+    """Compare one SKU with OCI's current figure."""
     record = record_or_404(request, pk)
     context = {
         "told": comparison.compare([record], now=timezone.now()),
@@ -47,14 +47,14 @@ def compare_sku(request: HttpRequest, pk: int) -> HttpResponse:
 
 @console_page("reconciliation.start_run", methods=("POST",))
 def refresh_list(request: HttpRequest) -> HttpResponse:
-    """Take a fresh snapshot of the SKUs of a page of the list."""
+    """Take a new snapshot of the SKUs of a page of the list."""
     _refresh(request, stock_page_of(request).page.rows)
     return redirect(f"{reverse('stock_compare')}?{request.GET.urlencode()}")
 
 
 @console_page("reconciliation.start_run", methods=("POST",))
 def refresh_sku(request: HttpRequest, pk: int) -> HttpResponse:
-    """Take a fresh snapshot of one SKU."""
+    """Take a new snapshot of one SKU."""
     record = record_or_404(request, pk)
     _refresh(request, [record])
     return redirect("sku_compare", pk=record.pk)

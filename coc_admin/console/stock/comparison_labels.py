@@ -28,7 +28,7 @@ _WORDS: dict[Cause, Promise] = {
 
 
 def reasons_of(difference: Difference) -> list[str]:
-    """Return why the figures of a SKU differ, in plain words; none if they do not."""
+    """Return why the figures of a SKU differ, in plain words; empty if they do not."""
     return [_in_words(cause, units) for cause, units in difference.causes]
 
 

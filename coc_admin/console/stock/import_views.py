@@ -30,7 +30,7 @@ SHOWN_FAULTS = 50
 
 
 class StockUploadForm(forms.Form):
-    """A stock file, and the list that it is for."""
+    """A stock file, and its list."""
 
     list = forms.ModelChoiceField(
         InventoryList.objects.all(),
@@ -55,7 +55,7 @@ class StockUploadForm(forms.Form):
 
 @console_page("orders.change_inventorylist", methods=READ_AND_POST)
 def upload(request: HttpRequest) -> HttpResponse:
-    """Take a stock file and check all of it; nothing is imported yet."""
+    """Check an uploaded stock file completely; nothing is imported yet."""
     lists = site_access(request).permitted_lists()
     form = StockUploadForm(*_given(request), lists=lists)
     bad, total = [], 0

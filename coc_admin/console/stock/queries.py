@@ -28,11 +28,11 @@ def records(
     lists: Collection[InventoryList] | None = None,
     name: str = "",
 ) -> QuerySet[InventoryRecord]:
-    """Return the records of `list_`, or else of `lists` (None: all), that fit, not sorted.
+    """Return the matching records of `list_`, or else of `lists` (None: all), not sorted.
 
-    `prefix` is how the SKU begins, capital and small letters apart. `most` leaves tracked SKUs
-    whose ATO is at most that, `name` those whose product name holds it, in any case; it is no index
-    that answers these but a walk through the list.
+    `prefix` is the beginning of the SKU, case-sensitive. `most` keeps tracked SKUs with at most
+    that ATO, `name` those with it in their product name, in any case; no index answers these two,
+    only a walk through the list.
     """
     found = InventoryRecord.objects.alias(sku_bytes=ByteOrder("sku"))
     if list_ is not None:
@@ -52,7 +52,7 @@ def records(
 
 
 def page_of_records(found: QuerySet[InventoryRecord], *, cursor: str) -> Page[InventoryRecord]:
-    """Return the page of `records` at `cursor`; what is no cursor is the start."""
+    """Return the page of `records` at `cursor`; an invalid cursor means the start."""
     return _BY_SKU.page(found, cursor, size=PAGE)
 
 
@@ -75,9 +75,9 @@ def _open_holds(record: InventoryRecord, sites: Collection[str] | None) -> Query
 def makeup_of(
     record: InventoryRecord, *, now: datetime, sites: Collection[str] | None = None
 ) -> Makeup:
-    """Return what orders (of `sites`) hold of `record` and why.
+    """Return the holds of orders (of `sites`) on `record`, by reason.
 
-    A short order that OCI is asked for again waits for an answer too. `deficit` is what all orders
+    A short order that is asked for again also waits for an answer. `deficit` is what all orders
     hold beyond OCI's figure.
     """
     waiting = Q(state=HoldState.WAITING) | Q(answered_at__gt=now)
@@ -110,7 +110,7 @@ def page_of_movements(
 ) -> Page[Movement]:
     """Return lines of the ledger with their orders, the newest first; one query.
 
-    With `sites` those of other sites' orders are left out.
+    `sites` leaves out lines of other sites' orders.
     """
     movements = Movement.objects.filter(record=record).select_related("hold__order")
     if sites is not None:

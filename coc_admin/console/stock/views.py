@@ -1,4 +1,4 @@
-"""Pages about stock as last known: the list, and one SKU with what its figure is made of."""
+"""Pages about stock as last known: the list, and one SKU with the parts of its figure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LARGEST_KEY = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class StockPage:
-    """The SKUs that a URL of the list asks for, and the filters that do."""
+    """The SKUs matching the list's URL, and its filters."""
 
     page: Page[InventoryRecord]
     form: StockFilterForm
@@ -32,18 +32,18 @@ class StockPage:
 
     @property
     def list(self) -> InventoryList | None:
-        """The list that was chosen."""
+        """The chosen list."""
         chosen: InventoryList | None = self.form.cleaned_data.get("list")
         return chosen
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether anything was asked for."""
+        """Whether any filter is set."""
         return any(self.form.data.get(name) for name in self.form.fields)
 
 
 def stock_page_of(request: HttpRequest) -> StockPage:
-    """Return the page of SKUs that the URL asks for, of the lists that the person sees."""
+    """Return the page of SKUs for the URL, of the lists that the person sees."""
     access = site_access(request)
     form = StockFilterForm(request.GET, lists=access.permitted_lists())
     form.is_valid()
@@ -80,10 +80,10 @@ def stock_list(request: HttpRequest) -> HttpResponse:
 
 @console_page("orders.view_inventoryrecord")
 def stock_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show one SKU of one list: its figure, the orders that hold units, and the ledger.
+    """Show one SKU of one list: its figure, the orders with holds on it, and the ledger.
 
-    A list can serve several sites. Somebody who does not see all of them reads what orders hold and
-    have moved of their own sites; the figure itself is the list's.
+    A list can serve several sites. A person who does not see all of them sees the holds and
+    movements of their own sites; the figure itself belongs to the list.
     """
     access, record = site_access(request), record_or_404(request, pk)
     sites = access.allowed
@@ -105,7 +105,7 @@ def stock_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def record_or_404(request: HttpRequest, pk: int) -> InventoryRecord:
-    """Return a SKU of a list that the person may see, or answer that there is none."""
+    """Return a SKU of a list that the person may see, or raise Http404."""
     access = site_access(request)
     records = InventoryRecord.objects.select_related("inventory_list")
     if access.is_limited:

@@ -1,7 +1,7 @@
 """Repairs for findings of the integrity check: proposed first, applied only on request.
 
-A proposal's id names the fault, the row, and what would change: when the row has changed since, the
-id is no longer found and nothing is done. A repeated repair does nothing.
+A proposal's id names the fault, the row and the change: if the row has changed since, the id no
+longer exists and nothing happens. Repeating a repair does nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from reconciliation.models import VanishedOrder
 
 logger = logging.getLogger(__name__)
 
-# In the order in which repairs are done: what others rely on comes first, files come last.
+# Repairs run in this order: those that others depend on first, files last.
 _PLANNERS: dict[Fault, Planner] = {
     Fault.VANISHED: capture_plans.vanished,
     Fault.PAYLOAD: capture_plans.payload,
@@ -52,7 +52,7 @@ _NOBODY = job("dry run")
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """The fault of a row, and its repair; without an `id` there is no safe one."""
+    """The fault of a row, and its repair; without an `id` there is no safe repair."""
 
     id: str
     row: str
@@ -65,7 +65,7 @@ class Proposal:
 
 
 def _ignore_progress(done: int, steps: int) -> None:
-    """Ignore the progress."""
+    """Ignore progress."""
 
 
 def proposals(
@@ -73,7 +73,7 @@ def proposals(
 ) -> list[Proposal]:
     """Return a proposal for each row that breaks a promise; reads only.
 
-    `progress` is told how many of how many checks are done.
+    `progress` gets the number of checks done and of all checks.
     """
     return list(_propose(_by_row(progress), now))
 
@@ -136,7 +136,7 @@ def apply(*, proposal_id: str, actor: Actor, reason: str, now: datetime) -> bool
 
 
 def give_up(*, key: str, actor: Actor, reason: str, now: datetime) -> bool:
-    """Stop asking for an order that cannot be restored; `key` is its site and number.
+    """Abandon an order that cannot be restored; `key` is its site and number.
 
     False if no trace of it is known, or the order exists. Its traces stay.
     """

@@ -7,7 +7,14 @@ from typing import Any
 from orders.models import Order, OrderItem
 from reconciliation.maintenance import evidence
 from reconciliation.maintenance.evidence import Difference
-from reconciliation.maintenance.repair.plans import ByHand, Plan, Work, change, order_of, tell
+from reconciliation.maintenance.repair.plans import (
+    ByHand,
+    Plan,
+    Work,
+    change,
+    order_of,
+    record_repair,
+)
 from reconciliation.models import ReportDay
 from reconciliation.reports import names
 
@@ -15,7 +22,7 @@ _FROM_A_BACKUP = "Restore its row from a backup, or correct it by hand."
 
 
 def vanished(key: str, work: Work) -> ByHand:
-    """An order that the database does not have: nothing that still names it is touched."""
+    """A missing order: nothing that still refers to it may change."""
     return ByHand(
         "Restore the order with all its rows from a backup. Else place it again: let the storefront"
         " send it, or import it with manage.py import_orders. If it cannot be restored, settle it"
@@ -46,7 +53,7 @@ def changed(pk: int, work: Work) -> Plan | ByHand | None:
             _restore(order, one)
         if any(one.column == "captured_at" for one in proven):
             _mark_day(order)
-        tell(order, work, f"As it was captured again: {', '.join(map(_name, proven))}.")
+        record_repair(order, work, f"As it was captured again: {', '.join(map(_name, proven))}.")
 
     return Plan(
         before="; ".join(f"{_name(one)} {_value(one, one.now)}" for one in proven),
@@ -74,14 +81,14 @@ def _restore(order: Order, one: Difference) -> None:
         rows = OrderItem.objects.filter(pk=one.item.pk, **{one.column: one.now})
         change(rows, **values)
     elif one.column == "customer":
-        # JSON is not compared alike by both databases; the row is locked.
+        # The databases compare JSON differently; the row is locked.
         change(Order.objects.filter(pk=order.pk, customer_erased_at=None), **values)
     else:
         change(Order.objects.filter(pk=order.pk, **{one.column: one.now}), **values)
 
 
 def _mark_day(order: Order) -> None:
-    """Have the reports written in which the order was because of its wrong time."""
+    """Mark the reports that contained the order because of its wrong time."""
     day = names.day_of(order.captured_at, order.site)
     ReportDay.objects.filter(site=order.site_id, date=day).update(needs_merge=True)
 

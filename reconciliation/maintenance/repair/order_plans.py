@@ -30,14 +30,14 @@ from reconciliation.maintenance.repair.plans import (
     Work,
     change,
     order_of,
-    tell,
+    record_repair,
     units_text,
 )
 from reconciliation.models import DocumentState, ReservationDocument
 from reconciliation.reservation.release_rows import still_held
 
 _TELL_UNITS = (EventKind.SETTLED, EventKind.RESOLVED)
-# After one of these the quantities that the last settlement tells of are no longer the order's.
+# After one of these the last settlement's quantities are out of date.
 _CHANGE_UNITS = (
     EventKind.GIVEN_BACK,
     EventKind.ADJUSTMENT_DONE,
@@ -47,44 +47,44 @@ _CHANGE_UNITS = (
 
 
 def history(pk: int, work: Work) -> Plan | None:
-    """The event of the capture is missing: write it from the order itself."""
+    """The event of the capture is missing: recreate it from the order itself."""
     order = order_of(pk, work)
     if order is None:
         return None
     offline = order.captured_offline
     kind = EventKind.CAPTURED_OFFLINE if offline else EventKind.CAPTURED
-    told = OrderEvent.objects.filter(order=order)
+    noted = OrderEvent.objects.filter(order=order)
     kinds = [kind] if offline else [EventKind.CAPTURED, EventKind.CAPTURED_OFFLINE]
-    if told.filter(kind__in=kinds).exists():
+    if noted.filter(kind__in=kinds).exists():
         return None
-    said = f"The event of its capture was missing; it was captured at {iso(order.captured_at)}."
+    text = f"The event of its capture was missing; it was captured at {iso(order.captured_at)}."
     return Plan(
         before="no event tells of its capture",
         after=f"an event '{kind.label}', written now"
         + (", and the reports are told" if offline else ""),
         why="The order itself says when and how it was captured.",
-        act=partial(tell, order, work, said, kind=kind),
+        act=partial(record_repair, order, work, text, kind=kind),
     )
 
 
 def outcome(pk: int, work: Work) -> Plan | None:
-    """The event of the settlement is missing: write it from the order's current state."""
+    """The event of the settlement is missing: recreate it from the order's current state."""
     order = order_of(pk, work)
     if order is None or order.reservation_state not in SETTLED_STATES:
         return None
     if OrderEvent.objects.filter(order=order, kind__in=_TELL_UNITS).exists():
         return None
     reserved = dict(OrderItem.objects.filter(order=order).values_list("pk", "reserved_quantity"))
-    said = "The event of its settlement was missing; who settled it is not known."
+    text = "The event of its settlement was missing; who settled it is not known."
     return Plan(
         before="no event tells who cleared its state",
         after=f"an event '{EventKind.SETTLED.label}', written now, which says that",
         why="The order and its items say what it came to.",
         act=partial(
-            tell,
+            record_repair,
             order,
             work,
-            said,
+            text,
             kind=EventKind.SETTLED,
             data={
                 "state": order.reservation_state,
@@ -111,9 +111,9 @@ def _sums(items: list[OrderItem], reserved: Mapping[int, Decimal]) -> dict[Key, 
 
 def _by_history(order: Order) -> dict[int, Decimal] | None:
     """Return the units by item of the last settlement; None if they have changed."""
-    told = OrderEvent.objects.filter(order=order).order_by("-id")
-    settled = next((e for e in told.filter(kind__in=_TELL_UNITS) if "reserved" in e.data), None)
-    later = told.filter(kind__in=_CHANGE_UNITS)
+    history = OrderEvent.objects.filter(order=order).order_by("-id")
+    settled = next((e for e in history.filter(kind__in=_TELL_UNITS) if "reserved" in e.data), None)
+    later = history.filter(kind__in=_CHANGE_UNITS)
     if settled is None:
         return None if later.exists() else {}
     if later.filter(pk__gt=settled.pk).exists():
@@ -122,7 +122,7 @@ def _by_history(order: Order) -> dict[int, Decimal] | None:
 
 
 def units(pk: int, work: Work) -> Plan | ByHand | None:
-    """Items and documents disagree: the items give way where documents and history agree."""
+    """Items and documents disagree: correct the items if documents and history agree."""
     order = order_of(pk, work)
     if order is None or order.status in (OrderStatus.CANCELLING, OrderStatus.CANCELLED):
         return None
@@ -131,8 +131,8 @@ def units(pk: int, work: Work) -> Plan | ByHand | None:
     by_documents = _by_documents(order)
     if by_items == by_documents:
         return None
-    told = _by_history(order)
-    if told is None or _sums(items, told) != by_documents:
+    settled = _by_history(order)
+    if settled is None or _sums(items, settled) != by_documents:
         return ByHand(
             f"Its items say {units_text(by_items)}, its documents {units_text(by_documents)}, and"
             " its history does not tell which is right. Look in OCI what its reservations hold."
@@ -141,14 +141,16 @@ def units(pk: int, work: Work) -> Plan | ByHand | None:
 
     def act() -> None:
         for item in items:
-            right = told.get(item.pk, ZERO)
+            right = settled.get(item.pk, ZERO)
             if item.reserved_quantity != right:
                 rows = OrderItem.objects.filter(pk=item.pk)
                 rows = rows.filter(reserved_quantity=item.reserved_quantity)
                 change(rows, reserved_quantity=right)
         if order.reservation_state in SHORT_STATES:
             note_open(OrderItem.objects.filter(order=order))
-        tell(order, work, f"Its items say again what OCI holds: {units_text(by_documents)}.")
+        record_repair(
+            order, work, f"Its items say again what OCI holds: {units_text(by_documents)}."
+        )
 
     return Plan(
         before=f"its items have {units_text(by_items)} reserved",
@@ -159,7 +161,7 @@ def units(pk: int, work: Work) -> Plan | ByHand | None:
 
 
 def sum_of_units(pk: int, work: Work) -> Plan | None:
-    """The order has another sum of units than its items: add them up again."""
+    """The order's total units differ from its items: recompute the total."""
     order = order_of(pk, work)
     if order is None or order.units is None:
         return None
@@ -169,7 +171,7 @@ def sum_of_units(pk: int, work: Work) -> Plan | None:
 
     def act() -> None:
         change(Order.objects.filter(pk=order.pk, units=order.units), units=right)
-        tell(order, work, f"It has {right.normalize():f} units again, as its items say.")
+        record_repair(order, work, f"It has {right.normalize():f} units again, as its items say.")
 
     return Plan(
         before=f"{order.units.normalize():f} units",
@@ -180,7 +182,7 @@ def sum_of_units(pk: int, work: Work) -> Plan | None:
 
 
 def open_units(pk: int, work: Work) -> Plan | None:
-    """Items of a short order keep other open units than they have: note them again."""
+    """Items of a short order have wrong open units: recompute them."""
     order = order_of(pk, work)
     if order is None or not is_short(
         reservation_state=order.reservation_state, resolution=order.resolution
@@ -192,7 +194,7 @@ def open_units(pk: int, work: Work) -> Plan | None:
 
     def act() -> None:
         note_open(OrderItem.objects.filter(order=order))
-        tell(order, work, "Its items keep again what is open of them.")
+        record_repair(order, work, "Its items keep again what is open of them.")
 
     return Plan(
         before=", ".join(f"{(item.open_short or ZERO):f} of {item.sku} open" for item in wrong),
@@ -203,7 +205,7 @@ def open_units(pk: int, work: Work) -> Plan | None:
 
 
 def state(pk: int, work: Work) -> Plan | ByHand | None:
-    """The state contradicts the items: it follows the items, if the documents agree."""
+    """The state contradicts the items: derive it from them, if the documents agree."""
     order = order_of(pk, work)
     if order is None or order.status not in (OrderStatus.NEW, OrderStatus.CREATED):
         return None
@@ -239,11 +241,11 @@ def _correct_state(order: Order, right: ReservationState, work: Work) -> None:
     if right in SHORT_STATES:
         note_open(OrderItem.objects.filter(order=order))
     ledger.mark_answered(order=order, now=work.now)
-    tell(order, work, f"Its state is {right.label} again, as its items say.")
+    record_repair(order, work, f"Its state is {right.label} again, as its items say.")
 
 
 def export(pk: int, work: Work) -> Plan | None:
-    """A settled order was kept from order management: offer it."""
+    """A settled order was withheld from order management: make it available."""
     order = order_of(pk, work)
     if (
         order is None
@@ -258,7 +260,7 @@ def export(pk: int, work: Work) -> Plan | None:
             pk=pk, status=OrderStatus.NEW, export_status=ExportStatus.NOT_EXPORTED
         )
         change(rows, export_status=ExportStatus.READY)
-        tell(order, work, "It is offered to order management.")
+        record_repair(order, work, "It is offered to order management.")
 
     return Plan(
         before=f"export {ExportStatus.NOT_EXPORTED.label}",
@@ -279,7 +281,7 @@ def no_items(pk: int, work: Work) -> ByHand | None:
 
 
 def parent(pk: int, work: Work) -> ByHand | None:
-    """A part is below an item of another order: its own bundle is unknown."""
+    """A part belongs to an item of another order: its own bundle is unknown."""
     if not OrderItem.objects.filter(order=pk, parent__isnull=False).exists():
         return None
     return ByHand(

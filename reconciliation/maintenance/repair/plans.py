@@ -16,7 +16,7 @@ from orders.models import EventKind, Order
 
 
 class RepairLost(Exception):
-    """The row changed between looking and writing; nothing was changed by the repair."""
+    """The row changed between check and repair; the repair changed nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class Work:
 class Plan:
     """A safe repair: the row before and after, the reason, and the action.
 
-    `act` writes by conditional updates in the transaction of its caller and raises RepairLost; with
-    `in_transaction` false it works on files, and must not be in one.
+    `act` writes by conditional updates in its caller's transaction and raises RepairLost; with
+    `in_transaction` false it works on files and must run outside any transaction.
     """
 
     before: str
@@ -46,7 +46,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class ByHand:
-    """No safe repair: what a person should do."""
+    """No safe repair: what a person should do instead."""
 
     advice: str
 
@@ -56,13 +56,13 @@ Planner = Callable[[Any, Work], "Plan | ByHand | None"]
 
 
 def order_of(pk: int, work: Work) -> Order | None:
-    """Return an order, locked when it is about to be written."""
+    """Return an order, locked if it is about to be written."""
     orders = Order.objects.filter(pk=pk)
     return (orders.select_for_update() if work.lock else orders).first()
 
 
 def must(won: int) -> None:
-    """Raise RepairLost when a conditional update has found nothing to change."""
+    """Raise RepairLost if a conditional update matched no row."""
     if not won:
         raise RepairLost
 
@@ -72,16 +72,16 @@ def change(rows: QuerySet[Any], **values: Any) -> None:
     must(rows.update(**values))
 
 
-def tell(
+def record_repair(
     order: Order,
     work: Work,
-    said: str,
+    text: str,
     *,
     kind: EventKind = EventKind.REPAIRED,
     data: Mapping[str, Any] | None = None,
 ) -> None:
-    """Append to the order's history who put what right, and why."""
-    reason = f"{said} {work.reason}".strip()
+    """Append who repaired what, and why, to the order's history."""
+    reason = f"{text} {work.reason}".strip()
     events.record(
         order=order, kind=kind, actor=work.actor, reason=reason, now=work.now, data=data or {}
     )
@@ -90,5 +90,5 @@ def tell(
 def units_text(units: Mapping[Any, Decimal]) -> str:
     """Return quantities in words; keys are SKUs or (list, SKU)."""
     names = {k: k[1] if isinstance(k, tuple) else str(k) for k in units}
-    told = [f"{units[k].normalize():f} of {names[k]}" for k in sorted(units) if units[k]]
-    return ", ".join(told) or "nothing"
+    parts = [f"{units[k].normalize():f} of {names[k]}" for k in sorted(units) if units[k]]
+    return ", ".join(parts) or "nothing"

@@ -1,4 +1,4 @@
-"""Repairs of what remedies have left behind in one order; see `remedies.integrity`."""
+"""Repairs of rows that remedies left behind in one order; see `remedies.integrity`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ from orders.models import (
     Resolution,
 )
 from orders.short_items import resolution_of, settled_as
-from reconciliation.maintenance.repair.plans import ByHand, Plan, Work, change, order_of, tell
+from reconciliation.maintenance.repair.plans import (
+    ByHand,
+    Plan,
+    Work,
+    change,
+    order_of,
+    record_repair,
+)
 from reconciliation.models import DocumentState, ReservationDocument
 from reconciliation.models.attempts import OF_REMEDIES
 from reconciliation.queue import enqueue
@@ -30,7 +37,7 @@ _Step = tuple[str, str, Callable[[], None]]
 
 
 def remedy(pk: int, work: Work) -> Plan | ByHand:
-    """Repair the safe cases; the rest is for a person."""
+    """Repair the safe cases; a person decides the rest."""
     order = order_of(pk, work)
     steps: list[_Step] = []
     if order is not None and (mark := _open_remedy(order)) is not None:
@@ -49,7 +56,7 @@ def remedy(pk: int, work: Work) -> Plan | ByHand:
     def act() -> None:
         for _, _, do in steps:
             do()
-        tell(order, work, f"Now: {'; '.join(after for _, after, _ in steps)}.")
+        record_repair(order, work, f"Now: {'; '.join(after for _, after, _ in steps)}.")
 
     return Plan(
         before="; ".join(before for before, _, _ in steps),
@@ -60,7 +67,7 @@ def remedy(pk: int, work: Work) -> Plan | ByHand:
 
 
 def _may_be_judged(order: Order) -> bool:
-    """Whether it has no open remedy, and its replacements exist as items."""
+    """Whether the order has no open remedy, and its replacements exist as items."""
     if lifecycle.open_remedy(order) != OpenRemedy.NONE:
         return False
     items = OrderItem.objects.filter(order=order).annotate(made=Sum("replacements__quantity"))
@@ -68,7 +75,7 @@ def _may_be_judged(order: Order) -> bool:
 
 
 def _open_remedy(order: Order) -> _Step | None:
-    """Let the order's column say what the rows of its remedies say, before anything else."""
+    """First make the order's column match the rows of its remedies."""
     found = open_remedies.mismatched([order.pk])
     if order.pk not in found:
         return None

@@ -25,7 +25,7 @@ from reconciliation.maintenance.repair.plans import (
     Work,
     change,
     order_of,
-    tell,
+    record_repair,
     units_text,
 )
 from reconciliation.models import (
@@ -44,7 +44,7 @@ _OVER = (OrderStatus.CANCELLED, OrderStatus.FAILED)
 
 
 def foreign_id(pk: int, work: Work) -> ByHand:
-    """A document with an id that is not its order's: only OCI knows what it holds."""
+    """A document has an id of another order: only OCI knows what it holds."""
     return ByHand(
         "Nobody can tell from here under which id OCI holds something. Look in OCI for both, the"
         " one named here and the order's own; cancel the one too many there, then the order here."
@@ -52,7 +52,7 @@ def foreign_id(pk: int, work: Work) -> ByHand:
 
 
 def document(pk: int, work: Work) -> Plan | None:
-    """An order that is over, for which OCI may hold something: have it cancelled there."""
+    """OCI may hold units for an order that is over: queue the cancel."""
     found = ReservationDocument.objects.filter(pk=pk).select_related("order").first()
     if found is None or found.state not in MAY_HOLD or found.order.status not in _OVER:
         return None
@@ -62,7 +62,7 @@ def document(pk: int, work: Work) -> Plan | None:
     def act() -> None:
         change(ReservationDocument.objects.filter(pk=pk, state=found.state), state=after)
         give_back_if_cancelled(order.pk, now=work.now)
-        tell(order, work, f"Reservation {found.reservation_id} is given back.")
+        record_repair(order, work, f"Reservation {found.reservation_id} is given back.")
         enqueue.soon("finish_cancellations")
 
     return Plan(
@@ -74,7 +74,7 @@ def document(pk: int, work: Work) -> Plan | None:
 
 
 def entry(pk: int, work: Work) -> Plan | None:
-    """An order that is pending in a run that has ended: close the entry."""
+    """An order is pending in a run that has ended: close the entry."""
     pending = RunEntry.objects.filter(pk=pk, state=EntryState.PENDING, run__is_active=False)
     found = pending.select_related("order").first()
     if found is None:
@@ -86,7 +86,7 @@ def entry(pk: int, work: Work) -> Plan | None:
     def act() -> None:
         rows = RunEntry.objects.filter(pk=pk, state=EntryState.PENDING)
         change(rows, state=after, finished_at=work.now)
-        tell(order, work, f"Run {found.run_id} has ended without it.")
+        record_repair(order, work, f"Run {found.run_id} has ended without it.")
 
     return Plan(
         before=f"run {found.run_id}: {EntryState.PENDING.label}",
@@ -97,10 +97,10 @@ def entry(pk: int, work: Work) -> Plan | None:
 
 
 def holds(pk: int, work: Work) -> Plan | ByHand | None:
-    """An order's holds are wrong: a waiting order holds its units, any other none.
+    """An order has wrong holds: a waiting order holds its units, any other none.
 
-    Only orders that wait or are over; of the others OCI's figures decide when a hold goes. A failed
-    order holds on while OCI may hold something for it.
+    Applies only to orders that wait or are over; for the others OCI's figures decide when a hold
+    ends. A failed order keeps its hold while OCI may hold units for it.
     """
     order = order_of(pk, work)
     if order is None:
@@ -119,12 +119,12 @@ def holds(pk: int, work: Work) -> Plan | ByHand | None:
     now = {(hold.record.inventory_list_id, hold.record.sku): hold.quantity for hold in kept}
     if now == wanted and all(hold.state == HoldState.WAITING for hold in kept):
         return None
-    if not _has_records(wanted):
+    if len(ledger.records_of(wanted)) != len(wanted):
         return None
 
     def act() -> None:
         repair.hold_exactly(order=order, wanted=wanted, now=work.now)
-        tell(order, work, f"It holds {units_text(wanted)} again.")
+        record_repair(order, work, f"It holds {units_text(wanted)} again.")
 
     return Plan(
         before=f"it holds {units_text(now)}" + _answered(any(h.answered_at for h in kept)),
@@ -145,12 +145,8 @@ def _wanted(order: Order) -> dict[Key, Decimal]:
     return dict(wanted)
 
 
-def _has_records(wanted: dict[Key, Decimal]) -> bool:
-    return len(ledger.records_of(wanted)) == len(wanted)
-
-
 def record(pk: int, work: Work) -> Plan | None:
-    """A record does not add up: it follows from its holds and OCI's figure, by a movement."""
+    """A record does not add up: recompute it from its holds and OCI's figure, with a movement."""
     records = InventoryRecord.objects.filter(pk=pk)
     found = (records.select_for_update() if work.lock else records).first()
     if found is None:
@@ -169,7 +165,7 @@ def record(pk: int, work: Work) -> Plan | None:
 
 
 def report(pk: int, work: Work) -> Plan | None:
-    """A report that is missing, torn, changed or miscounted: write it from the database."""
+    """A report is missing, torn, changed or miscounted: write it from the database."""
     found = ReportDay.objects.filter(pk=pk).select_related("site").first()
     if found is None:
         return None
@@ -183,7 +179,7 @@ def report(pk: int, work: Work) -> Plan | None:
 
 
 def reports_of_site(pk: str, work: Work) -> Plan | None:
-    """Days of a site have no report: make all that its orders ask for."""
+    """Days of a site have no report: create all reports for its orders."""
     site = Site.objects.filter(pk=pk).first()
     if site is None:
         return None

@@ -1,1 +1,1 @@
-"""One remedy for up to 500 orders: what it would do to each, and doing it once confirmed."""
+"""One remedy for up to 500 orders: preview, then execution once confirmed."""

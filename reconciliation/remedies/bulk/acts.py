@@ -1,4 +1,4 @@
-"""Applying a remedy to one order, whether it was chosen alone or with others."""
+"""Apply a remedy to one order, whether it was chosen alone or with others."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def act(
     units: Mapping[int, Decimal] | None = None,
     reference: str = "",
 ) -> Order:
-    """Apply a remedy, any but replacing, to an order; return the order after it. Idempotent.
+    """Apply a remedy, any but replacing, to an order; return the changed order. Idempotent.
 
     `units` are those of the items (by key) to cancel, as they were shown; `reference` is for
-    settling outside. Makes no call to OCI. Raises OrderRefused; the order is as it was then.
+    settling outside. Makes no call to OCI. Raises OrderRefused; then the order is unchanged.
     """
     common: dict[str, Any] = {"order_id": order_id, "actor": actor, "reason": reason, "now": now}
     if kind == BulkKind.CANCEL:

@@ -1,6 +1,6 @@
-"""What each order of a bulk question offers its customer at the moment; changes nothing.
+"""The current offer to the customer of each order in a bulk question; changes nothing.
 
-Each line keeps its own offer, the replacement that was proposed when the orders were chosen.
+Each line keeps its own offer, the replacement proposed when the orders were chosen.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from reconciliation.models import BulkLine
 class Offered:
     """The offer to the customer of one order; `closed` says why there is none.
 
-    `difference` is what it changes of the price, None where a price is not known.
+    `difference` is the price change, None if a price is not known.
     """
 
     offer: Offer | None
@@ -35,7 +35,7 @@ class Offered:
 
 
 def offer_data(item: OrderItem, *, sku: str, name: str, price: Decimal | None) -> dict[str, Any]:
-    """Return an offer as a line keeps it: the open units of an item as another SKU."""
+    """Return an offer in the form stored with a line: the open units of an item as another SKU."""
     return {
         "item": item.pk,
         "units": str(item.open_quantity),
@@ -52,7 +52,7 @@ def judge(
     *,
     now: datetime,
 ) -> dict[int, Offered]:
-    """Return the offer of each order by key; six queries for each SKU that is offered."""
+    """Return the offer of each order by key; six queries for each SKU on offer."""
     waiting = Ask.objects.filter(order__in=[one.pk for one in orders], answer=AskAnswer.WAITING)
     asked = set(waiting.values_list("order", flat=True))
     found: dict[int, Offered] = {}

@@ -2,8 +2,8 @@
 
 A draft stores the selection. Confirming it stores the plan exactly as the person saw it; if an
 order changed since the preview, nothing runs and the new plan is shown. Each order runs in its own
-transaction, together with its result line, so that double clicks and a broken connection repeat
-nothing and lose nothing.
+transaction, together with its result line, so double clicks and a broken connection repeat nothing
+and lose nothing.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from reconciliation.remedies.bulk.acts import act
 from reconciliation.remedies.bulk.plans import Planned, check, plan, settled_words
 from reconciliation.remedies.bulk.replace_plans import ReplaceChoice
 
-# Each takes some ten statements, replacing forty; a request must not last.
+# Each takes about ten statements, replacing forty; a request must stay short.
 AT_ONCE = 100
 _REPLACED_AT_ONCE = 50
 _DRAFT_LIFE = timedelta(days=1)
 
-# Called in the transaction in which the remedy of an order has succeeded, with the order after it.
+# Called with the changed order, in the transaction in which its remedy succeeded.
 OnDone = Callable[[BulkLine, Order], object]
 
 
 class PlanChanged(Exception):
-    """Orders have moved on since the plan was looked at; `order_ids` are those."""
+    """Orders `order_ids` have changed since the preview."""
 
     def __init__(self, order_ids: Collection[int]) -> None:
         super().__init__("The chosen orders have moved on.")
@@ -49,7 +49,7 @@ class PlanChanged(Exception):
 
 
 class NotNow(Exception):
-    """Nothing can be done to any order at the moment; `detail` says why. Later it may."""
+    """No order can be changed at the moment; `detail` says why. A later attempt may succeed."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -62,14 +62,14 @@ class NothingToDo(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """How many orders a confirmed remedy is to be done to, and how many it leaves out."""
+    """How many orders a confirmed remedy changes, and how many it leaves out."""
 
     to_do: int
     left_out: int
 
 
 def draft(*, user: User, kind: BulkKind, order_ids: Collection[int], now: datetime) -> BulkRemedy:
-    """Store a person's selection of orders for a remedy; nothing is done to them yet."""
+    """Store a person's selection of orders for a remedy; the orders stay unchanged."""
     with transaction.atomic():
         BulkRemedy.objects.filter(
             user=user, confirmed_at=None, created_at__lt=now - _DRAFT_LIFE
@@ -89,12 +89,11 @@ def confirm(
     site_ids: Collection[str] | None = None,
     choice: ReplaceChoice | None = None,
 ) -> Confirmed | None:
-    """Write down what is to be done to each order; None if it was confirmed before, and stays so.
+    """Store the plan for each order; None if it was confirmed before, which stays unchanged.
 
-    `seen` are the marks (Planned.mark) of the orders as they were shown; replacing needs a `choice`
-    of what replaces what. Orders of other sites than `site_ids` (None: all) are left as they are.
-    Raises PlanChanged when one order has moved on, NotNow while OCI is away
-    that a replacement is reserved at, and NothingToDo.
+    `seen` are the marks (Planned.mark) of the orders as shown; replacing needs a `choice` of the
+    replacement. Orders of sites outside `site_ids` (None: all) stay unchanged. Raises PlanChanged
+    if one order has moved on, NotNow while OCI is away and a replacement needs it, and NothingToDo.
     """
     with transaction.atomic():
         bulk = BulkRemedy.objects.select_for_update().get(pk=bulk_id)
@@ -139,7 +138,7 @@ def _decided(planned: Planned) -> BulkLine:
 
 
 def at_once(bulk: BulkRemedy) -> int:
-    """Return to how many orders a remedy is done in one request."""
+    """Return how many orders one request may change."""
     return min(AT_ONCE, _REPLACED_AT_ONCE) if bulk.kind == BulkKind.REPLACE else AT_ONCE
 
 
@@ -153,8 +152,8 @@ def resume(
 ) -> int:
     """Apply the plan to up to `at_once` orders; return how many are left. Makes no call to OCI.
 
-    The oldest orders come first, of `site_ids` alone (None: all). What replaces is begun here, and
-    finished by workers, so that `on_done` is not called for it.
+    The oldest orders of `site_ids` (None: all) come first. Replacements only begin here and are
+    finished by workers, so they don't call `on_done`.
     """
     pending = bulk.lines.filter(state=BulkState.PENDING)
     if site_ids is not None:
@@ -164,7 +163,7 @@ def resume(
         try:
             _do(line_id, bulk, actor=actor, now=now, on_done=on_done)
         except remedies.OciAway:
-            # What is left stays to be done.
+            # The rest waits for the next call.
             break
     if bulk.kind == BulkKind.REPLACE:
         enqueue.soon("finish_replacements")
@@ -190,7 +189,7 @@ def _do(line_id: int, bulk: BulkRemedy, *, actor: Actor, now: datetime, on_done:
             with transaction.atomic():
                 order = _remedy(bulk, line, actor=actor, now=now)
                 _note(line, BulkState.DONE, _done_words(order))
-                # A question is asked here, and may be refused.
+                # The question is asked here, and may be refused.
                 on_done(line, order)
         except OrderRefused as error:
             _note(line, BulkState.REFUSED, error.detail)

@@ -1,4 +1,4 @@
-"""The effect of a bulk remedy on each of its orders at the moment; changes nothing."""
+"""The current effect of a bulk remedy on each of its orders; changes nothing."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ class _Closed(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One selected order and the remedy's effect on it; none when it is `closed`."""
+    """One selected order and the remedy's effect on it; none if it is `closed`."""
 
     line: BulkLine
     order: Order
     items: list[OrderItem]
-    closed: str  # why nothing would be done, in the reader's language
-    why: str  # a code of the same
-    already: bool  # because that was done before
-    held: Decimal  # units that its holds keep back from ATO
-    documents: int  # that OCI may hold something under
-    replacing: Replacing | None = None  # of which item, where the remedy replaces
-    choice: tuple[str, ...] = ()  # what is replaced by what, for how much
-    offered: Offered | None = None  # what its customer is asked, where that is the remedy
+    closed: str  # why it stays unchanged, in the reader's language
+    why: str  # the same as a code
+    already: bool  # because the remedy was applied before
+    held: Decimal  # units that its holds keep off ATO
+    documents: int  # under which OCI may hold units
+    replacing: Replacing | None = None  # the item to replace, for replacing
+    choice: tuple[str, ...] = ()  # the replacement and its price
+    offered: Offered | None = None  # the customer's question, for asking
 
     @property
     def open_items(self) -> list[OrderItem]:
@@ -63,7 +63,7 @@ class Planned:
 
     @property
     def reserved(self) -> Decimal:
-        """Units that OCI holds for it."""
+        """Units that OCI holds for the order."""
         return units_of(self.order, self.items).reserved
 
     @property
@@ -78,7 +78,7 @@ class Planned:
             *self.choice,
         ]
         lacks_stock = self.replacing is not None and self.replacing.lacks_stock
-        # How much there is of a SKU changes all the time; that it does not do is what was seen.
+        # A SKU's stock changes all the time; the page showed only that there is too little.
         facts.append("stock" if lacks_stock else self.why)
         facts += [
             f"{item.pk}:{item.reserved_quantity}:{item.cancelled_quantity}:{item.replaced_quantity}"
@@ -90,9 +90,9 @@ class Planned:
 def plan(
     bulk: BulkRemedy, *, site_ids: Collection[str] | None = None, now: datetime
 ) -> list[Planned]:
-    """Return what would be done to each order, oldest promise first; a bounded number of queries.
+    """Return the effect on each order, oldest promise first; a bounded number of queries.
 
-    Orders of other sites than `site_ids` (None: all) are left out.
+    Orders of sites outside `site_ids` (None: all) are left out.
     """
     lines = {line.order_id: line for line in bulk.lines.all()}
     found = Order.objects.filter(pk__in=list(lines))
@@ -116,7 +116,7 @@ def plan(
 
 
 def plan_one(kind: BulkKind, order: Order, *, now: datetime) -> Planned:
-    """Return what a remedy, any but replacing, would do to one order; stores nothing."""
+    """Return the effect of a remedy, any but replacing, on one order; stores nothing."""
     items = list(
         OrderItem.objects.filter(order=order).select_related("parent").order_by("position")
     )
@@ -175,7 +175,7 @@ def _plan_replacing(
 
 
 def sums_of(planned: Sequence[Planned]) -> Units:
-    """Return the units of the orders of a plan together; no query."""
+    """Return the total units of the orders of a plan; no query."""
     all_units = [units_of(one.order, one.items) for one in planned]
     return Units(
         ordered=sum((units.ordered for units in all_units), ZERO),

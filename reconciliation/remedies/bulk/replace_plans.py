@@ -1,7 +1,7 @@
-"""Replacing one short SKU in many orders: their shortages, and the effect on each.
+"""Replace one short SKU in many orders: their shortages, and the effect on each.
 
-One remedy replaces one SKU of one list by another one at one price; so orders of one currency share
-it. Those with other prices, or short of it in several items, are left out with the reason.
+One remedy replaces one SKU of one list by another at one price, so its orders share a currency.
+Orders with other prices, or short of the SKU in several items, are left out with the reason.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ReplaceChoice:
     unit_price: Decimal | None
 
     def put_into(self, bulk: BulkRemedy) -> BulkRemedy:
-        """Set the columns of a remedy, in memory alone; return it."""
+        """Set the columns of a remedy, in memory only; return it."""
         for name, value in self.columns.items():
             setattr(bulk, name, value)
         return bulk
@@ -55,7 +55,7 @@ class ReplaceChoice:
 
 @dataclass(slots=True)
 class ShortGroup:
-    """What chosen orders of one currency are short of: one SKU of one list, oldest order first."""
+    """The shortage of one SKU of one list in chosen orders of one currency, oldest order first."""
 
     list_id: str
     currency: str
@@ -64,7 +64,7 @@ class ShortGroup:
 
     @property
     def name(self) -> str:
-        """The product's name, as the oldest order has it."""
+        """The product's name in the oldest order."""
         return self.items[0].product_name
 
     @property
@@ -74,16 +74,16 @@ class ShortGroup:
 
     @property
     def units(self) -> Decimal:
-        """Units that are short in all of them together."""
+        """Units short in all the orders together."""
         return sum((item.open_quantity for item in self.items), ZERO)
 
     @property
     def least(self) -> Decimal:
-        """Units that are short in the order that is short of the fewest."""
+        """The smallest shortage of any order."""
         return min(item.open_quantity for item in self.items)
 
     def served_by(self, ato: Decimal) -> int:
-        """Return for how many items `ato` units would do, the oldest order first."""
+        """Return how many items `ato` units would cover, the oldest order first."""
         served = 0
         for item in self.items:
             if item.open_quantity <= ato:
@@ -93,13 +93,13 @@ class ShortGroup:
 
 
 def chosen_orders(bulk: BulkRemedy, *, site_ids: Collection[str] | None = None) -> QuerySet[Order]:
-    """Return the orders that a remedy was drafted for, of `site_ids` alone (None: all)."""
+    """Return the orders of a remedy's draft, of `site_ids` only (None: all)."""
     orders = Order.objects.filter(pk__in=bulk.lines.values("order"))
     return orders if site_ids is None else orders.filter(site__in=site_ids)
 
 
 def groups_of(bulk: BulkRemedy, *, site_ids: Collection[str] | None = None) -> list[ShortGroup]:
-    """Return what the chosen orders that are open to it are short of; one query.
+    """Return the shortages of chosen orders that are open to the remedy; one query.
 
     The SKU that most orders are short of comes first. Only orders of `site_ids` count (None: all).
     """
@@ -117,14 +117,14 @@ def groups_of(bulk: BulkRemedy, *, site_ids: Collection[str] | None = None) -> l
 
 @dataclass(frozen=True, slots=True)
 class Replacing:
-    """What replacing would do to one order; nothing when it is `closed`."""
+    """The effect of replacing on one order; nothing if it is `closed`."""
 
     item: OrderItem | None
-    difference: Decimal | None  # of the price, for all units; None without both prices
+    difference: Decimal | None  # price difference for all units; None without both prices
     closed: str  # in the reader's language
-    why: str = ""  # a code of the same
+    why: str = ""  # the same as a code
     already: bool = False
-    lacks_stock: bool = False  # nothing else is in the way
+    lacks_stock: bool = False  # no other reason prevents it
     product_name: str = ""  # of the replacement
 
     @property
@@ -140,7 +140,7 @@ def judge(
     *,
     now: datetime,
 ) -> dict[int, Replacing]:
-    """Return the remedy's effect on each of `orders`, which are served in that sequence.
+    """Return the effect on each of `orders`, served in this sequence.
 
     Uses a bounded number of queries. An order that needs more than is left is skipped.
     """
@@ -176,7 +176,7 @@ def judge(
 
 
 def _of_order(bulk: BulkRemedy, order: Order, items: Collection[OrderItem]) -> Replacing:
-    """Return the item of an order that is meant, or why there is none; no query."""
+    """Return the order's item to replace, or why there is none; no query."""
     meant = [
         item
         for item in items

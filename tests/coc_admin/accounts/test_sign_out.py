@@ -1,4 +1,4 @@
-"""A disabled person stays out with what they had, also when they are enabled again."""
+"""A disabled person's old sessions and links stay invalid, even after they are enabled again."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_sessions_and_links_do_not_come_back_with_the_account(
     assert User.objects.get(pk=vera.pk).is_active is True
     assert old.get("/orders/").status_code == 302
     assert not Client().get(link, follow=True).context["validlink"]
-    # Nobody else is out, and the password is what it was.
+    # Nobody else is signed out, and the password is unchanged.
     assert other.get("/orders/").status_code == 200
     fresh = Client()
     assert fresh.post("/login/", {"username": "vera", "password": "a long password"}).url == "/"

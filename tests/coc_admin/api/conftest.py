@@ -52,7 +52,7 @@ class Api:
 
 
 def problem(answer: Any, status: int, type_: str) -> dict[str, Any]:
-    """Return the problem that `answer` tells of, checked for its form."""
+    """Return the problem in `answer`, after checking its form."""
     assert (answer.status_code, answer["Content-Type"]) == (status, PROBLEM), answer.content
     body: dict[str, Any] = json.loads(answer.content)
     assert body["status"] == status

@@ -1,4 +1,4 @@
-"""GET /alerts: what is true now, in the figures of the token's site."""
+"""GET /alerts: the open alerts, in the figures of the token's site."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def site(db: None) -> Iterator[Site]:
 
 
 def cases(schema: Any, operation_id: str, mode: GenerationMode) -> st.SearchStrategy[Case]:
-    """Return calls of an operation; most are about what is there."""
+    """Return calls of an operation; most refer to existing rows."""
     operation = schema.find_operation_by_id(operation_id)
     of_path = {parameter.name for parameter in operation.path_parameters}
     known: dict[str, Any] = {n: v for n, v in KNOWN.items() if n in of_path}

@@ -16,8 +16,8 @@ from tests.orders.payloads import order_document
 from tests.reconciliation.oci.simulator_process import SimulatorProcess
 
 ORDERS = "sites/NorthShop/orders"
-# Capture 3, the fence 1, lock, read and write down what OCI is asked for 3, the answer 7. SQLite
-# stores an order with 8 more.
+# Capture 3, the fence 1, lock, read and store the request to OCI 3, the answer 7. SQLite stores an
+# order with 8 more.
 STATEMENTS = {"postgresql": 14, "sqlite": 22}
 
 
@@ -41,7 +41,7 @@ def test_statements_and_commits_of_a_live_order(oci: SimulatorProcess, api: Api)
     state.recent.forget()
 
     assert answer.status_code == 201
-    # The answer is made from memory; what is stored says the same.
+    # The answer comes from memory, and equals the stored rows.
     again = api.post(ORDERS, place("A-2"))
     assert (again.status_code, again.json()) == (200, answer.json())
     assert answer.json()["reservationState"] == "COMPLETELY_RESERVED"

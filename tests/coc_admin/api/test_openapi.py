@@ -1,4 +1,4 @@
-"""The OpenAPI document and its page: complete, and true to what the API does."""
+"""The OpenAPI document and its page are complete, and match the API."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OPERATIONS = {
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    # Without the database: the document tells of the program alone.
+    # Without the database: the document depends only on the code.
     answer = Client().get("/api/v1/openapi.json")
     assert answer.status_code == 200
     found: dict[str, Any] = json.loads(answer.content)

@@ -127,7 +127,7 @@ def north() -> Site:
 
 @pytest.fixture
 def names(north: Site) -> dict[str, Any]:
-    """Return what the other site has: an order, a run of its own and a report."""
+    """Return the other site's names: an order, a run of its own and a report."""
     south = scene.make_shop(SOUTH)
     factories.know_stock({"SOUTH-ONLY": 9}, list_id=LIST, at=scene.NOW)
     order = scene.place(south, "S-1", items=[("SOUTH-ONLY", 2), ("MUG-01", 1)])
@@ -158,7 +158,7 @@ def rows() -> list[Any]:
 
 
 def told(answer: Any, *own: str) -> tuple[Any, ...]:
-    """Return an answer without the words that its question had in it."""
+    """Return an answer without the words of its request."""
     body = answer.content.decode()
     for word in own:
         body = body.replace(word, "?")

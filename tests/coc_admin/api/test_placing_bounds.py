@@ -45,7 +45,7 @@ class TestBounds:
 
     def test_what_comes_is_counted_whatever_was_claimed(self, api: Api) -> None:
         raw = self.padded(MAX_BYTES + 1)
-        # Django reads no further than the claim; what is cut is no JSON.
+        # Django reads no further than the declared length; the cut text is no JSON.
         answer = api.post(ORDERS, raw, **{"Content-Length": "10"})
         problem(answer, 400, "order-invalid")
         assert not Order.objects.exists()

@@ -25,7 +25,7 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 @pytest.fixture
 def outage(db: None, settings: Any, tmp_path: Path) -> Scene:
-    """Return an outage whose reports are written."""
+    """Return an outage with written reports."""
     settings.COC_IMPEX_DIR = tmp_path
     made = scene.build_scene()
     ReportDay.objects.all().delete()

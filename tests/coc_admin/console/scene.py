@@ -154,7 +154,7 @@ def set_connection(state: ConnectionState, *, cause: OfflineCause = OfflineCause
 
 
 def make_channel() -> Channel:
-    """Create, once, a channel that has told of an alert, and failed to tell of another."""
+    """Create, once, a channel that has delivered one alert, and failed to deliver another."""
     channel, made = Channel.objects.get_or_create(
         name="On call", kind=ChannelKind.WEBHOOK, target="https://hooks.example.com/x"
     )

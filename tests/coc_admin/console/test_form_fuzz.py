@@ -185,7 +185,7 @@ def forms_of(admin: Client, objects: dict[str, Any]) -> list[Form]:
 
 
 def filled(form: Form, chance: random.Random) -> dict[str, Any]:
-    """Return what is sent: hostile values, and now and then what the page offers."""
+    """Return the data to send: hostile values, and sometimes those that the page offers."""
     values: dict[str, Any] = {}
     for name, offered in form.fields.items():
         real = [value for value in offered if value] or [""]
@@ -202,7 +202,7 @@ def filled(form: Form, chance: random.Random) -> dict[str, Any]:
 
 
 def sent(admin: Client, form: Form, values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Send the form and yield the answer; what it did is undone, to the session as well."""
+    """Send the form and yield the answer; its effects are undone, in the session too."""
     session = admin.cookies[settings.SESSION_COOKIE_NAME].value
     counts.memory.clear()
     with fuzzing.undone():
@@ -231,7 +231,7 @@ def rows() -> dict[str, Any]:
 
 
 def faults_of(method: str, answer: Any, before: Any) -> Iterator[str]:
-    """Yield what is wrong with an answer."""
+    """Yield the faults of an answer."""
     text = text_of(answer)
     if answer.status_code >= 500:
         yield f"is answered with {answer.status_code}"
@@ -264,5 +264,5 @@ def test_every_form_bears_every_value(admin: Client, objects: dict[str, Any]) ->
                     told = f"{method} {form.action} of {form.page} {fault}"
                     faults.setdefault(told, f"seed {SEED}: {values!r:.1000}")
     assert faults == {}
-    # Not everything was refused: some forms did what they are for.
+    # Not everything was refused: some forms worked.
     assert min(good.values()) > (10 if sampling.LONG or fuzzing.FACTOR else 1)

@@ -1,4 +1,4 @@
-"""The curve on home: what is drawn of sampled minutes, with marks for OCI lost and back."""
+"""The curve on home: drawn from sampled minutes, with marks for OCI lost and back."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_what_left_the_backlog_is_settled() -> None:
         (1, 1, 3, 2),
     ]
     assert curve.minutes == 1
-    # The minute that goes on is in the chart of what is open only.
+    # The unfinished minute is only in the chart of open orders.
     assert [piece.count(",") for piece in points(curve, "captured")] == [4]
     assert [piece.count(",") for piece in points(curve, "waiting")] == [5]
     assert [chart.highest for chart in curve.charts] == [10, 10]
@@ -76,7 +76,7 @@ def test_minutes_without_a_sample_leave_a_gap() -> None:
     assert [piece.count(",") for piece in found] == [2, 2]
     # The last piece is one point, drawn as a dot.
     assert len(set(found[1].split())) == 1
-    # What waited before a gap says nothing about what was settled after it.
+    # Orders waiting before a gap say nothing about orders settled after it.
     assert drawn().steps[-1].settled == 4
 
 

@@ -1,4 +1,4 @@
-"""Every page over rows whose texts are hostile, and with secrets that no page may tell."""
+"""Every page over rows with hostile texts, and with secrets that no page may show."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def test_times_and_days_are_in_the_zone_of_the_person(viewer: Client, outage: sc
     assert "in your time zone, Europe/Berlin." in " ".join(answer.content.decode().split())
     exported = b"".join(viewer.get("/orders/export.csv").streaming_content).decode()
     assert "2026-07-01T22:30:00.000Z" in exported
-    # The next request on this thread is somebody else's.
+    # The next request on this thread belongs to another person.
     assert timezone.get_current_timezone_name() == "UTC"
 
 

@@ -1,4 +1,4 @@
-"""What somebody sees who may see some sites only: these, and no trace of the others."""
+"""A person who may see some sites sees only these, and no trace of the others."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_somebody_without_a_site_sees_nothing(outage: scene.Scene, south: Order)
 def test_a_number_of_another_site_is_searched_like_one_that_does_not_exist(
     northerner: Client, outage: scene.Scene
 ) -> None:
-    # The other site's order bears what is a SKU here: whether it exists must not be told.
+    # The other site's order has a number that is a SKU here: its existence must not be disclosed.
     foreign = scene.place(Site.objects.get(pk="South Shop & Co"), "MUG-01")
     before = numbers(northerner.get("/orders/?q=MUG-01"))
     Order.objects.filter(pk=foreign.pk).update(order_no="gone")
@@ -162,7 +162,7 @@ def test_stock_of_a_shared_list_tells_of_ones_own_orders(outage: scene.Scene) ->
 
 @pytest.fixture
 def shared_run(outage: scene.Scene, south: Order) -> Run:
-    """Return a run over both sites, short at the north alone, that somebody has explained."""
+    """Return a run over both sites, short only at the north, with a person's explanation."""
     Run.objects.filter(pk=outage.run.pk).update(
         trigger=Trigger.PERSON, actor="mia", reason="for the south"
     )
@@ -180,7 +180,7 @@ def test_a_run_over_several_sites_is_counted_over_ones_own(
         answer = client.get(path)
         (run, counts), *_ = answer.context["rows" if path == "/runs/" else "runs"]
         assert counts == {EntryState.COMPLETE: 1}
-        # It was short elsewhere, and that is nothing to be told of here.
+        # It was short elsewhere, which must not be shown here.
         assert run.state == RunState.COMPLETED
         assert "mia" not in answer.content.decode()
     answer = client.get(f"/runs/{shared_run.pk}/")
@@ -227,7 +227,7 @@ def test_somebody_of_two_sites_reruns_both(outage: scene.Scene, south: Order) ->
 
 
 def test_earlier_orders_of_other_sites_go_along_unseen(outage: scene.Scene) -> None:
-    """A narrower rerun takes them along (promise 4); who may not see them is not told."""
+    """A narrower rerun includes them (promise 4); others who may not see them do not learn it."""
     east = Site.objects.create(id="EastShop", inventory_list_id="NorthShop-stock", currency="EUR")
     scene.place(east, "E-0", items=[("JUG-03", 7)], minutes_ago=50)
     scene.place(outage.site, "N-1", items=[("JUG-03", 2)], minutes_ago=5)

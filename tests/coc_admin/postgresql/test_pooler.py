@@ -1,4 +1,4 @@
-"""Whether a pooler stands before the database is found out, and what it takes is respected."""
+"""A pooler in front of the database is detected, and its limits are respected."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_idle_transactions_should_be_limited_for_the_role(
 
 @pytest.mark.parametrize("declared", ["", "transaction"])
 def test_rows_in_chunks_need_no_session(link: Open, declared: str) -> None:
-    """Not declared, the control: somebody else's transaction takes the session with the cursor."""
+    """The control, not declared: another transaction takes the session with the cursor."""
     opened = link(declared, "transaction", ignore="options")
     other = opened.copy()
     disabled = opened.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]

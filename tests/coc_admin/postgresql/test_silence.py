@@ -1,4 +1,4 @@
-"""A server that falls silent: the connection is given up, and whoever waited goes on."""
+"""A server that falls silent: the connection is given up, and waiting callers continue."""
 
 from __future__ import annotations
 
@@ -240,7 +240,7 @@ def units() -> list[Any]:
 
 @pytest.fixture
 def shop(through_the_hole: BlackHole) -> Api:
-    """Return a storefront whose orders are captured offline."""
+    """Return a storefront with orders captured offline."""
     site = scene.make_shop()
     scene.set_connection(scene.ConnectionState.OFFLINE)
     return api_for(site)

@@ -1,4 +1,4 @@
-"""Preparing to start: what is stale is renewed, what is there is left alone."""
+"""Preparing to start: stale files are renewed, existing ones stay."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def test_what_ends_is_started_again_after_a_wait_that_grows(
 
     assert said[0].startswith("family: ended with exit code 3 after ")
     assert said[0].endswith("starting it again in 1 s")
-    # The leader ended by itself; its orphan went with the group.
+    # The leader ended on its own; its orphan went with the group.
     first = output.pids()[0]
     wait_for(lambda: all(is_gone(pid) for pid in first), "the orphan to be gone")
     wait_for(lambda: supervisor.step() is None and len(said) == 2, "the second end")

@@ -23,7 +23,7 @@ LARGE = 40_000_000
 
 
 class App:
-    """Answers with what it was asked; `/wait`, `/large` and `/file` as their names say."""
+    """Echoes the request; `/wait`, `/large` and `/file` behave as their names say."""
 
     def __init__(self) -> None:
         self.may_answer = threading.Event()

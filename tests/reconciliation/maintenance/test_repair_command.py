@@ -12,8 +12,8 @@ from django.utils import timezone
 from orders.models import Order, OrderEvent
 from reconciliation.maintenance import integrity_check, repair
 from tests.engine import D, Engine, ato
+from tests.reconciliation.maintenance.planted_faults import SAFE, everything, wrong_hold
 from tests.reconciliation.maintenance.test_integrity_check import of
-from tests.reconciliation.maintenance.test_repair import SAFE, everything, wrong_hold
 
 pytestmark = pytest.mark.django_db
 

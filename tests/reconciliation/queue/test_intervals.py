@@ -174,7 +174,7 @@ def test_retention_waits_for_its_time_and_comes_once_a_day() -> None:
     put("retention", at=time(3), zone="UTC")
     schedules.follow("retention", now=noon)
     night = datetime(2026, 2, 3, 3, tzinfo=UTC)
-    assert retention.next_at() == night
+    assert retention.TURN.next_at() == night
     assert not retention.is_due(night - timedelta(seconds=1))
     # A sweep that comes late does not shift the next day's.
     assert [retention.is_due(night + timedelta(minutes=m)) for m in (2, 3)] == [True, False]

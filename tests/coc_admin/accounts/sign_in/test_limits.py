@@ -215,7 +215,7 @@ def test_many_failures_leave_few_rows(vera: None, monkeypatch: pytest.MonkeyPatc
     entries = list(AuditEntry.objects.order_by("id").values_list("target", "detail__tries"))
     doubling = [1, 2, 4, 8, 16, 32, 64]
     assert [tries for target, tries in entries if target == "user:vera"] == doubling
-    # From some number on people are not told apart.
+    # Above this number, lines no longer distinguish people.
     assert [tries for target, tries in entries if target == "session"] == [*doubling, 256, 512]
     assert "nobody" not in str(list(AuditEntry.objects.values()))
 

@@ -1,4 +1,4 @@
-"""Hashes are made a few at a time; who cannot wait is told to come back, and nothing changed."""
+"""Hashes are made a few at a time; callers that can't wait must try again, with nothing changed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def real_hasher(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def taken(lane: Lane) -> Iterator[None]:
-    """Let somebody else hash in this lane."""
+    """Let another person hash in this lane."""
     with lane.turn():
         yield
 

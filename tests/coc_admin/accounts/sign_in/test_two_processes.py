@@ -1,4 +1,4 @@
-"""Processes share what they count, none is lost between them, and each asks the others' counts."""
+"""Processes share their counts, lose none between them, and read each other's."""
 
 from __future__ import annotations
 

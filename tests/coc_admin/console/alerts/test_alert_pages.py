@@ -1,4 +1,4 @@
-"""The inbox: what is in it for whom, and what people do with alerts."""
+"""The inbox: its alerts for each person, and the actions on them."""
 
 from __future__ import annotations
 

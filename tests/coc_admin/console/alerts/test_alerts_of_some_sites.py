@@ -1,4 +1,4 @@
-"""What a rule without a text for some sites tells people of some sites: nothing, anywhere."""
+"""A rule without a text for some sites shows people of some sites nothing, anywhere."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SECRET = "Said-to-all-sites"
 
 @pytest.fixture
 def northerner(outage: scene.Scene) -> Client:
-    """Return a browser of an operator who sees one site, to whom nothing has been told yet."""
+    """Return a browser of an operator who sees one site and has received no alert yet."""
     Alert.objects.all().delete()
     # Both have just beaten, so that the home page raises no alert of its own.
     for component in (heartbeats.WORKER, heartbeats.MONITOR):
@@ -110,7 +110,7 @@ def told_by_api(api: Api) -> list[str]:
 
 
 class Forgetful(Rule):
-    """A rule whose author has forgotten the text for some sites."""
+    """A rule without a text for some sites."""
 
     title = gettext_lazy("Alerts")
 
@@ -148,7 +148,7 @@ def test_a_rule_without_a_site_text_is_told_to_nobody_of_some_sites(
     alert.refresh_from_db()
     assert (alert.state, alert.handling) == ("open", "")
 
-    # Those who see every site are told, by every channel but the one that may be failing.
+    # People who see every site are notified, by every channel but the one that may be failing.
     assert shown_on_pages(viewer) == [
         "/", "/live/home/", "/live/frame/", "/orders/", "/alerts/", "/alerts/?hidden=on",
         f"/alerts/?q={SECRET}",

@@ -1,4 +1,4 @@
-"""Short orders whose SKU is replaced in bulk, for tests: how people choose, confirm and look."""
+"""Helpers for bulk replacement: short orders, and how people choose, confirm and check."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def confirm(client: Client, path: str, **more: Any) -> Any:
 
 
 def told(client: Client, path: str) -> dict[str, tuple[str, str]]:
-    """Return how each replacement stands on the page of the result, with why."""
+    """Return the state of each replacement on the result page, with the reason."""
     return {
         row.line.order.order_no: (row.label, row.why) for row in client.get(path).context["rows"]
     }

@@ -158,7 +158,7 @@ def test_oci_lost_in_the_middle_leaves_the_rest_to_be_done(
     words = text_of(page)
     assert "It continues when OCI answers again" in words
     assert "2 orders are still to be done" in words
-    # It must not go on by itself for ever.
+    # It must not refresh for ever.
     assert "data-carry-on" not in words
     merchandiser.post(path)
     assert Replacement.objects.count() == 1

@@ -83,7 +83,8 @@ def test_the_figure_of_the_ato_is_no_move_of_an_order(
 ) -> None:
     path = begin(merchandiser, "replace", [short[1], short[3]])
     form = form_of(picked(merchandiser, path))
-    # Of 6 the fourth still gets 2 of 3; of 4 it gets none of 1: its words differ, not what is done.
+    # With 6 units the fourth order still gets 2 of 3, with 4 none of 1: the words differ, the
+    # effect does not.
     engine.place(short[0].site, "S1", [("CUP", 2)])
     answer = merchandiser.post(path, form)
     assert (answer.status_code, set(answer.context["moved"])) == (409, {short[3].pk})
@@ -96,7 +97,7 @@ def test_the_figure_of_the_ato_is_no_move_of_an_order(
 
 @pytest.mark.parametrize(
     ("name", "status"),
-    # Of a list or currency of which nothing is short, what is short is to be chosen anew.
+    # If nothing of the chosen list or currency is short, the person must choose again.
     [("list", 200), ("currency", 200), ("short", 409), ("sku", 409), ("shown_price", 409)],
 )
 def test_the_marks_cover_what_is_chosen(

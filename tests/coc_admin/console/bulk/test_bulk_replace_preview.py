@@ -1,4 +1,4 @@
-"""What replacing one short SKU in many orders offers, and what its preview tells."""
+"""The options for replacing one short SKU in many orders, and the preview."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from tests.sources import ROOT
 
 LANGUAGES = [code for code, _name in settings.LANGUAGES]
 CATALOGUE = ROOT / "coc_admin" / "locale" / "de" / "LC_MESSAGES" / "django.mo"
-# Kinds of report as their files are named, and what is only stressed.
+# Kinds of report as in file names, and emphasised words.
 NO_NAMES = {"offline", "oversold", "reserved", "reserviert"}
 
 _EMPHASIS = re.compile(r"(?<![*\w])\*([^*]+)\*(?![*\w])")
@@ -25,7 +25,7 @@ _ANY = "…"
 
 @lru_cache
 def texts(language: str) -> frozenset[str]:
-    """Return the console's texts in a language, with `…` for what they are filled with."""
+    """Return the console's texts in a language, with `…` for the placeholders."""
     with CATALOGUE.open("rb") as file:
         found = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
     pairs = [(key[0] if isinstance(key, tuple) else key, text) for key, text in found.items()]

@@ -1,4 +1,4 @@
-"""The renderer of the guide: what it knows, and that everything else is text."""
+"""The renderer of the guide: the supported syntax; everything else is text."""
 
 from __future__ import annotations
 

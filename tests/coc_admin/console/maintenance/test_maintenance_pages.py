@@ -40,14 +40,14 @@ def operator(db: None) -> Client:
 
 @pytest.fixture
 def broken(db: None) -> Order:
-    """Return an order whose capture no event tells of."""
+    """Return an order without an event of its capture."""
     order = scene.place(scene.make_shop(), "A-1")
     OrderEvent.objects.filter(order=order, kind=EventKind.CAPTURED_OFFLINE).delete()
     return order
 
 
 def checked(operator: Client) -> list[dict[str, Any]]:
-    """Check in the console, and return what was found."""
+    """Run the check in the console, and return its findings."""
     assert operator.post(CHECK)["Location"] == CHECK
     job = MaintenanceJob.objects.latest("pk")
     tasks.maintenance_job(job.pk)

@@ -1,4 +1,4 @@
-"""The page of a payload takes work by what it shows."""
+"""The page of a payload takes work in proportion to the part it shows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def deep(count: int) -> str:
 
 def test_a_payload_is_indented_no_further_than_it_is_shown() -> None:
     few, many = (calls_of(lambda n=n: payload_views._indented(deep(n))) for n in (2_000, 8_000))
-    # Four times the items; what the collector of garbage calls in between is counted as well.
+    # Four times the items; calls made by garbage collection in between also count.
     assert many < few * 1.1
     assert len(payload_views._indented(deep(8_000))) < payload_views.MOST_CHARACTERS + 2_000
 

@@ -1,4 +1,4 @@
-"""Orders from before whose numbers look like others: worked on like any, and shown as they are."""
+"""Older orders with look-alike numbers work like any other, and are shown unchanged."""
 
 from __future__ import annotations
 

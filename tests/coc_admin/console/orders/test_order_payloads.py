@@ -16,7 +16,7 @@ from tests.coc_admin.console.scene import Scene
 
 @pytest.fixture
 def reader(db: None) -> Client:
-    """Return a browser of somebody who may read payloads."""
+    """Return a browser of a person who may read payloads."""
     client = Client()
     client.force_login(
         scene.make_user("rob", *scene.VIEWER, "orders.view_orderpayload"),

@@ -106,7 +106,7 @@ def test_window_is_extended_only_after_its_preview(operator: Client, outage: Sce
     answer = operator.post(address, ends(2))
     assert "limit of 90 minutes" in answer.content.decode()
     previewed = answer.context["previewed"]
-    # Another end, or an end that somebody changed meanwhile, is shown first.
+    # Another end, or an end changed by another person, is shown first.
     answer = operator.post(address, {**ends(3), "previewed": previewed})
     assert answer.status_code == 200
     PlannedOutage.objects.update(ends_at=start + timedelta(minutes=70))

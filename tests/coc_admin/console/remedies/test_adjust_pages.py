@@ -49,7 +49,7 @@ def order(engine: Engine) -> Order:
 
 
 def count_it(engine: Engine) -> None:
-    """Let OCI's figures count what it has answered."""
+    """Let OCI's figures count its answers."""
     keys = InventoryRecord.objects.values_list("inventory_list", "sku")
     stock_refresh.refresh(keys=keys, client=clients.shared_client(), clock=engine.clock)
 

@@ -1,4 +1,4 @@
-"""Cancelling and replacing what is short, as people do it; OCI is the simulator."""
+"""Cancelling and replacing short items, as people do it; OCI is the simulator."""
 
 from __future__ import annotations
 

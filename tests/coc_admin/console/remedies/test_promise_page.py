@@ -38,7 +38,7 @@ def order(db: None) -> Order:
 
 @pytest.fixture
 def mia(merchandiser: Client) -> Client:
-    """Return the browser of somebody who may change orders."""
+    """Return the browser of a person who may change orders."""
     return merchandiser
 
 

@@ -1,4 +1,4 @@
-"""The calendar of reports, looking into a report, and having a day written anew."""
+"""The calendar of reports, the content of a report, and rebuilding a day."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def limit_to(name: str, *sites: str) -> None:
 
 
 def numbers(answer: Any) -> list[str]:
-    return [line.told["orderNo"] for line in answer.context["lines"]]
+    return [line.in_file["orderNo"] for line in answer.context["lines"]]
 
 
 def told(answer: Any) -> dict[date, list[tuple[str, int, int]]]:

@@ -174,7 +174,7 @@ def test_a_person_of_another_site_sees_nothing_of_it(viewer: Client, outage: Sce
     assert [attempt.order.order_no for attempt, _ in rows] == ["S1"]
     rows = viewer.get(f"/runs/{outage.run.pk}/batches/").context["rows"]
     assert [row.counts for row in rows] == [{"COMPLETELY_RESERVED": 1}]
-    # Shortages of another site are not told, nor found by the filter.
+    # Shortages of another site are neither shown nor found by the filter.
     assert [run.pk for run, _ in viewer.get("/runs/?state=completed").context["rows"]] == [
         outage.run.pk
     ]

@@ -1,4 +1,4 @@
-"""Saved views: what they keep, how they open, and that they belong to one person."""
+"""Saved views: their content, how they open, and that they belong to one person."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ SignIn = Callable[..., Client]
 
 @pytest.fixture
 def sign_in(db: None) -> SignIn:
-    """Return a function that gives a browser with somebody of a role, limited to `sites` if any."""
+    """Return a function that returns a browser for a role, limited to `sites` if any."""
     make_roles(apps)
 
     def signed_in(role: str, name: str = "", sites: list[Site] | None = None) -> Client:

@@ -1,4 +1,4 @@
-"""The audit log in the console: one timeline of the log and of what people did to orders."""
+"""The audit log in the console: one timeline of the log and of people's changes to orders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often things run by themselves, changed in the console."""
+"""The intervals of scheduled jobs, changed in the console."""
 
 from __future__ import annotations
 

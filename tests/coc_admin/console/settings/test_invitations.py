@@ -75,7 +75,7 @@ def test_without_a_sender_nothing_is_added_or_sent(
     answer = administrator.post(f"{page_of(vera)}invite/", follow=True)
     assert "No e-mail was sent. No e-mail server is set up." in answer.content.decode()
     assert not AuditEntry.objects.filter(action="user.invited").exists()
-    # By hand it goes on working.
+    # The manual way still works.
     by_hand = {name: value for name, value in INVITED.items() if name != "invite"}
     assert b"/set-password/" in administrator.post(f"{LIST}new/", by_hand).content
 

@@ -1,4 +1,4 @@
-"""Testing the connection by hand, against a real simulator: told in words, and nothing counted."""
+"""Testing the connection by hand, against a real simulator: results in words, and no counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""People: added, changed, disabled, unlocked; and what nobody can do to themselves."""
+"""People: added, changed, disabled, unlocked; and the actions that nobody can do to themselves."""
 
 from __future__ import annotations
 

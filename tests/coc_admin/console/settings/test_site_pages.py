@@ -147,7 +147,7 @@ def test_loser_of_a_race_sees_what_changed_and_keeps_the_input(
         ("Currency", "EUR", "CHF"),
     ]
     assert not AuditEntry.objects.exists()
-    # The own input stays; what was not touched is what it is now. Saving again is a choice.
+    # The person's input stays; untouched fields show current values. Saving again is a choice.
     again = inputs_of(lost)
     assert (again["name"], again["currency"]) == ("mine", "CHF")
     assert operator.post(PAGE, again).status_code == 302
@@ -289,7 +289,7 @@ def test_lists_are_permitted_with_a_line_of_the_log(operator: Client, site: Site
     changed = {"before": "", "after": "east\nwest"}
     assert audited() == [("site.changed", "site:NorthShop", changed)]
 
-    # Who still has the old page open is told.
+    # A person with the old page open is notified.
     late = operator.post(PAGE, sent | {"permitted_lists": ["west"]})
     assert late.status_code == 409
     assert "east, west" in late.content.decode()
@@ -335,7 +335,7 @@ def test_a_new_site_is_made_with_its_lists(sign_in: SignIn, site: Site) -> None:
 
 
 class TestRiskOfOverselling:
-    """Offline capture is turned on by somebody who accepts its risk, with the text they read."""
+    """A person who accepts the risk, as in the text they read, turns offline capture on."""
 
     def sent(self, client: Client, **changes: object) -> dict[str, object]:
         return inputs_of(client.get(PAGE)) | changes

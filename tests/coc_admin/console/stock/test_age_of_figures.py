@@ -25,7 +25,7 @@ LIST = "NorthShop-stock"
 
 
 def feed(list_id: str, *, seconds: float, **values: Any) -> StockFeed:
-    """Make the feed of a list whose figures are as old as this."""
+    """Create the feed of a list with figures of this age."""
     at = timezone.now() - timedelta(seconds=seconds)
     fields = {"records": 3, "p50_at": at, "p95_at": at, "oldest_at": at, "current_at": None}
     list_ = InventoryList.objects.get(pk=list_id)

@@ -30,7 +30,7 @@ LIST = "NorthShop-stock"
 
 
 class FakeOci:
-    """An OCI that tells what it was told to tell, and notes what it was asked."""
+    """An OCI with prepared answers that records its requests."""
 
     def __init__(self, stock: dict[str, int]) -> None:
         self.stock = stock
