@@ -58,12 +58,6 @@ OUTCOMES = (
 
 
 @register.filter
-def language_name(language: str) -> str:
-    """Return the name of a language as its reader writes it."""
-    return str(translation.get_language_info(language)["name_translated"])
-
-
-@register.filter
 def not_mine(language: str) -> str:
     """Return a language that is not the reader's; "" for theirs, and for none."""
     return "" if language == (translation.get_language() or "").partition("-")[0] else language
