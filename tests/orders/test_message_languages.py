@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.utils import translation
 
 from orders import customer_messages, privacy
@@ -97,6 +98,17 @@ def test_a_site_that_has_chosen_nothing_writes_english(site: Site, language: str
         # A language that we shipped once.
         speaks(site, "xx")
         assert draft(order, MessageKind.CANCELLED).language == "en"
+
+
+def test_a_row_of_the_version_before_writes_english(site: Site) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO orders_messageroute (site_id, email, sender, webhook, secret, version)"
+            " VALUES (%s, %s, '', '', '', 1)",
+            [site.pk, True],
+        )
+    assert MessageRoute.objects.get().language == "en"
+    assert draft(captured(site), MessageKind.CANCELLED).language == "en"
 
 
 def test_the_values_are_in_the_language_of_the_text(site: Site) -> None:

@@ -206,6 +206,8 @@ def test_questions_to_many_are_typed_once_for_each_language(
     InventoryRecord.objects.filter(sku="CUP-02").update(snapshot_ato=0, ato=0)
     path = begin(person, "ask", orders)
     fields = person.get(path).context["form"].text_fields
+    words = {"en": "For the site NorthShop", "de": "Für den Shop NorthShop"}
+    assert text_of(person, path).count(words[reader]) == 2
     assert [(one.sites, one.languages) for one in fields] == [
         (["NorthShop"], ["de"]),
         (["NorthShop"], ["en"]),
