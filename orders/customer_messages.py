@@ -7,19 +7,20 @@ anything: it is not a program, and values of an order are never parsed as a temp
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.utils import translation
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
 
 from orders.actors import Actor
-from orders.fields import ZERO
-from orders.message_texts import IN_THE_CATALOGUE, PLACEHOLDERS, SHIPPED
+from orders.message_languages import Languages, Template, languages_of, languages_of_sites
+from orders.message_texts import PLACEHOLDERS, SHIPPED
+from orders.message_values import LONGEST_BODY, values_of
 from orders.models import (
     CustomerMessage,
     EventKind,
@@ -33,12 +34,8 @@ from orders.models import (
 )
 from orders.reasons import read
 from orders.texts import is_plain
-from orders.units import to_deliver_of
 
 LONGEST_SUBJECT = 200
-LONGEST_BODY = 10_000
-# There are three lists to choose from, and the text around them.
-_LONGEST_LIST = LONGEST_BODY // 4
 
 # What placeholders of a question stand for in a message that asks nothing.
 _NOT_ASKED: Mapping[str, str] = dict.fromkeys(
@@ -70,12 +67,13 @@ class TemplateMoved(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A message as it is proposed to the person who sends it."""
+    """A message as it is proposed to the person who sends it; an empty one has no language."""
 
     kind: MessageKind | None
     recipient: str
     subject: str
     body: str
+    language: str = ""
 
 
 def errors_of(message: CustomerMessage) -> list[str]:
@@ -102,24 +100,47 @@ def placeholder_refusal(text: str) -> str:
     return _("There is no placeholder %(names)s.") % {"names": names}
 
 
-def template_for(site_id: str, kind: MessageKind) -> tuple[str, str]:
-    """Return subject and body of the site's own template, else the default, else what we ship."""
-    return templates_for([site_id], kind)[site_id]
+def template_for(site_id: str, kind: MessageKind, *, language: str = "") -> Template:
+    """Return the site's own template, else the default, else what we ship in its language.
+
+    `language` is that of the site if the caller knows it; "" to look it up.
+    """
+    language = language or languages_of_sites().get(site_id, settings.LANGUAGE_CODE)
+    return _choose(_own_templates(kind), site_id, kind, Languages(language))
 
 
-def templates_for(site_ids: Iterable[str], kind: MessageKind) -> dict[str, tuple[str, str]]:
-    """Return `template_for` of each site; one query."""
-    rows = {
-        row.site_id: (row.subject, row.body) for row in MessageTemplate.objects.filter(kind=kind)
-    }
-    shared = rows.get(None) or shipped(kind)
-    return {site_id: rows.get(site_id, shared) for site_id in site_ids}
+def template_of(order: Order, kind: MessageKind) -> Template:
+    """Return `template_for` of the order's site; what we ship is in the order's own language."""
+    return templates_of([order], kind)[order.pk]
 
 
-def shipped(kind: MessageKind) -> tuple[str, str]:
-    """Return subject and body of the template that we ship, in the language of the reader."""
+def templates_of(orders: Sequence[Order], kind: MessageKind) -> dict[int, Template]:
+    """Return `template_of` of each order, by its key; two queries."""
+    own, languages = _own_templates(kind), languages_of(orders)
+    return {order.pk: _choose(own, order.site_id, kind, languages[order.pk]) for order in orders}
+
+
+def _own_templates(kind: MessageKind) -> dict[str | None, tuple[str, str]]:
+    """Return the templates that people wrote, by site; None for that of every site."""
+    found = MessageTemplate.objects.filter(kind=kind)
+    return {row.site_id: (row.subject, row.body) for row in found}
+
+
+def _choose(
+    own: Mapping[str | None, tuple[str, str]], site_id: str, kind: MessageKind, languages: Languages
+) -> Template:
+    # People write a template in the language of their site, for all its customers.
+    written = own.get(site_id) or own.get(None)
+    if written is not None:
+        return Template(*written, languages.site)
+    return shipped(kind, languages.own or languages.site)
+
+
+def shipped(kind: MessageKind, language: str) -> Template:
+    """Return the template that we ship, in a language of settings.LANGUAGES."""
     subject, body = SHIPPED[kind]
-    return _(subject), _(body)
+    with translation.override(language):
+        return Template(_(subject), _(body), language)
 
 
 def save_template(
@@ -173,24 +194,26 @@ def draft(
     kind: MessageKind | None,
     *,
     items: Iterable[OrderItem] | None = None,
-    template: tuple[str, str] | None = None,
+    template: Template | None = None,
     asked: Mapping[str, str] = _NOT_ASKED,
 ) -> Draft:
     """Return the message that is proposed for an order; an empty one without a kind.
 
     `items` are those of the order as it will be, for a message that is written before the act.
     `asked` are the values of the placeholders that a question to the customer has besides.
-    `template` is the subject and body to fill instead of those that are set now.
+    `template` is filled instead of the one that is set now. The language is that of the template,
+    whichever is active.
     """
     recipient = str(order.customer.get("email") or "")[:254]
     if kind is None:
         return Draft(kind, recipient, "", "")
-    subject, body = template or template_for(order.site_id, kind)
-    values = _values(order, items) | {**_NOT_ASKED, **asked}
-    if kind in IN_THE_CATALOGUE and not order.customer.get("customerName"):
-        values["customerName"] = pgettext("of unknown name, after Dear", "customer")
+    subject, body, language = template or template_of(order, kind)
+    with translation.override(language):
+        values = values_of(order, items)
+    values |= {**_NOT_ASKED, **asked}
     one_line = {name: " ".join(value.split()) for name, value in values.items()}
-    return Draft(kind, recipient, fill(subject, one_line)[:LONGEST_SUBJECT], fill(body, values))
+    subject = fill(subject, one_line)[:LONGEST_SUBJECT]
+    return Draft(kind, recipient, subject, fill(body, values), language)
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
@@ -207,63 +230,3 @@ def _check(subject: str, body: str) -> None:
         raise TemplateRefused(_("The subject must be one line of plain text."))
     if refusal := placeholder_refusal(f"{subject}\n{body}"):
         raise TemplateRefused(refusal)
-
-
-def _values(order: Order, known: Iterable[OrderItem] | None = None) -> dict[str, str]:
-    if known is None:
-        known = OrderItem.objects.filter(order=order).select_related("replaces", "parent")
-    items = list(known)
-    items.sort(key=lambda item: item.position)
-    gone = order.status in (OrderStatus.CANCELLING, OrderStatus.CANCELLED)
-    return {
-        "orderNo": order.order_no,
-        "siteName": order.site.name or order.site_id,
-        "customerName": str(order.customer.get("customerName") or "customer"),
-        "orderTotal": f"{round(order.order_total, 2):,f} {order.currency}",
-        "items": "–" if gone else _lines(items, to_deliver_of),
-        "cancelledItems": _lines(items, _ordered if gone else _dropped),
-        "replacements": _listed([_instead(i) for i in items if _stands_in(i)]),
-    }
-
-
-def _ordered(item: OrderItem) -> Decimal:
-    """Return the ordered units of a line; bundles count for parts, items for their replacements."""
-    was_ordered = item.parent_id is None and item.replaces_id is None
-    return item.ordered_quantity if was_ordered else ZERO
-
-
-def _dropped(item: OrderItem) -> Decimal:
-    dropped: Decimal = item.cancelled_quantity
-    return dropped
-
-
-def _stands_in(item: OrderItem) -> bool:
-    return item.replaces is not None and to_deliver_of(item) > 0
-
-
-def _lines(items: Iterable[OrderItem], units_of: Callable[[OrderItem], Decimal]) -> str:
-    return _listed([_line(item, units) for item in items if (units := units_of(item)) > 0])
-
-
-def _listed(lines: Sequence[str]) -> str:
-    """Return lines below each other, as many as fit a message; the last one counts the rest."""
-    length, shown = 0, list(lines)
-    for number, line in enumerate(lines):
-        length += len(line) + 1
-        if length > _LONGEST_LIST:
-            shown[number:] = [f"… and {len(lines) - number:,} more"]
-            break
-    return "\n".join(shown) or "–"
-
-
-def _line(item: OrderItem, units: Decimal) -> str:
-    name = item.product_name or item.sku
-    if item.parent is not None:
-        name = f"{name} ({item.parent.product_name or item.parent.sku})"
-    return f"{units.normalize():f} × {name}"
-
-
-def _instead(item: OrderItem) -> str:
-    old = item.replaces
-    name = "" if old is None else old.product_name or old.sku
-    return f"{_line(item, to_deliver_of(item))} (instead of {name})"

@@ -23,44 +23,54 @@ PLACEHOLDERS: Mapping[str, Promise] = {
     "offeredProduct": gettext_lazy("what is offered instead, in a question to the customer"),
     "deadline": gettext_lazy("until when to answer, in a question to the customer"),
 }
-# A text in the catalogue is sent in the language of the person who sends it.
+# In English; the catalogue has them in every other language that we ship.
 SHIPPED: Mapping[MessageKind, tuple[str, str]] = {
     MessageKind.CANCELLED: (
-        "Your order {orderNo} was cancelled",
-        "Dear {customerName},\n\nwe are sorry: your order {orderNo} could not be fulfilled, and we"
-        " have cancelled it. You will not be charged for it.\n\nKind regards\n{siteName}\n",
+        gettext_noop("Your order {orderNo} was cancelled"),
+        gettext_noop(
+            "Dear {customerName},\n\nwe are sorry: your order {orderNo} could not be fulfilled, and"
+            " we have cancelled it. You will not be charged for it.\n\nKind regards\n{siteName}\n"
+        ),
     ),
     MessageKind.SHORT_CANCELLED: (
-        "A part of your order {orderNo} was cancelled",
-        "Dear {customerName},\n\nwe are sorry: we cannot deliver these items of your order"
-        " {orderNo}:\n\n{cancelledItems}\n\nYou will not be charged for them. Everything else is"
-        " on its way:\n\n{items}\n\nKind regards\n{siteName}\n",
+        gettext_noop("Part of your order {orderNo} was cancelled"),
+        gettext_noop(
+            "Dear {customerName},\n\nwe are sorry: we cannot deliver these items of your order"
+            " {orderNo}:\n\n{cancelledItems}\n\nYou will not be charged for them. Everything else"
+            " is on its way:\n\n{items}\n\nKind regards\n{siteName}\n"
+        ),
     ),
     MessageKind.REPLACED: (
-        "A change of your order {orderNo}",
-        "Dear {customerName},\n\nsome of what you ordered is not available any more. We have set"
-        " aside something like it for you:\n\n{replacements}\n\nIf you would rather not have it,"
-        " please tell us.\n\nKind regards\n{siteName}\n",
+        gettext_noop("A change to your order {orderNo}"),
+        gettext_noop(
+            "Dear {customerName},\n\nsome of what you ordered is no longer available. We have set"
+            " something similar aside for you:\n\n{replacements}\n\nIf you would rather not have"
+            " it, please let us know.\n\nKind regards\n{siteName}\n"
+        ),
     ),
     MessageKind.CHANGED: (
-        gettext_noop("A change of your order {orderNo}"),
+        gettext_noop("A change to your order {orderNo}"),
         gettext_noop(
-            "Dear {customerName},\n\nsome of what you ordered is not available any more. We have"
-            " set aside something like it for you:\n\n{replacements}\n\nWe are sorry: we cannot"
+            "Dear {customerName},\n\nsome of what you ordered is no longer available. We have set"
+            " something similar aside for you:\n\n{replacements}\n\nWe are sorry: we cannot"
             " deliver these items, and you will not be charged for them:\n\n{cancelledItems}"
-            "\n\nYou will get:\n\n{items}\n\nIf you would rather not have it, please tell us."
-            "\n\nKind regards\n{siteName}\n"
+            "\n\nYou will get:\n\n{items}\n\nIf you would rather not have the replacement, please"
+            " let us know.\n\nKind regards\n{siteName}\n"
         ),
     ),
     MessageKind.RESERVED_AGAIN: (
-        "Your order {orderNo} is complete",
-        "Dear {customerName},\n\nevery item of your order {orderNo} is now set aside for you:\n\n"
-        "{items}\n\nKind regards\n{siteName}\n",
+        gettext_noop("Your order {orderNo} is complete"),
+        gettext_noop(
+            "Dear {customerName},\n\nevery item of your order {orderNo} is now set aside for you:"
+            "\n\n{items}\n\nKind regards\n{siteName}\n"
+        ),
     ),
     MessageKind.SETTLED_OUTSIDE: (
-        "Your order {orderNo} is on its way",
-        "Dear {customerName},\n\nyour order {orderNo} is taken care of and will be delivered as you"
-        " placed it.\n\nKind regards\n{siteName}\n",
+        gettext_noop("Your order {orderNo} is on its way"),
+        gettext_noop(
+            "Dear {customerName},\n\nyour order {orderNo} will be delivered as you placed it. There"
+            " is nothing you need to do.\n\nKind regards\n{siteName}\n"
+        ),
     ),
     MessageKind.ASK: (
         gettext_noop("A question about your order {orderNo}"),
@@ -72,5 +82,3 @@ SHIPPED: Mapping[MessageKind, tuple[str, str]] = {
         ),
     ),
 }
-# Those that are.
-IN_THE_CATALOGUE = (MessageKind.CHANGED, MessageKind.ASK)

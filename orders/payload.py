@@ -48,6 +48,7 @@ from orders.payload_values import (
     Email,
     Identifier,
     ListId,
+    Locale,
     Name,
     Price,
     Quantity,
@@ -59,8 +60,9 @@ from orders.payload_values import (
 from orders.texts import name_refusal
 
 MAX_BYTES = 2 * 1024 * 1024
-# A storefront that repeats an order may stamp it again.
-_STAMPS = frozenset({"creationDate", "lastModified"})
+# A storefront that repeats an order may stamp it again; a file that was imported by the version
+# before was read without the locale.
+_STAMPS = frozenset({"creationDate", "lastModified", "customerLocale"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,7 @@ class _Order(BaseModel):
     customerInfo: Annotated[_Customer, BeforeValidator(object_or_nothing)] = Field(
         default_factory=_Customer
     )
+    customerLocale: Locale = ""  # read by orders.message_languages
     productItems: Annotated[list[_Item], Field(min_length=1, max_length=MAX_ITEMS)]
     orderTotal: Total
 
@@ -193,8 +196,8 @@ def parse_order(raw: bytes, *, site: Site) -> PlacedOrder:
 def is_same(order: Order, *, payload_hash: str, body: str) -> bool:
     """Whether a stored order is the one that `body` places, sent again.
 
-    A storefront that repeats an order may stamp it again: the stamps are not compared. Of an order
-    whose payload was reduced only the hash is left to compare. At most one query.
+    A storefront that repeats an order may stamp it again: stamps and locale are not compared. Of an
+    order whose payload was reduced only the hash is left to compare. At most one query.
     """
     if order.payload_hash == payload_hash:
         return True
@@ -205,7 +208,7 @@ def is_same(order: Order, *, payload_hash: str, body: str) -> bool:
 
 
 def differ_by_stamps(one: str, other: str) -> bool:
-    """Whether two bodies place the same order, stamped at another time at most; no query."""
+    """Whether two bodies place the same order, but for stamps and locale; no query."""
     try:
         return _without_stamps(one) == _without_stamps(other)
     except strict_json.NotStrictJson:

@@ -208,3 +208,14 @@ _SHOWN = WithJsonSchema({"type": ["string", "null"], "description": "Cleaned to 
 CustomerId = Annotated[str, _described(100), _SHOWN]
 CustomerName = Annotated[str, _described(256), _SHOWN]
 Email = Annotated[str, _described(320), _SHOWN]
+Locale = Annotated[
+    str,
+    _described(64),
+    WithJsonSchema(
+        {
+            "type": ["string", "null"],
+            "description": "Such as de or de_AT: messages to the customer are written in it, if it"
+            " is English or German. Not part of what makes two orders the same.",
+        }
+    ),
+]

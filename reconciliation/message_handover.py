@@ -180,7 +180,12 @@ def save_route(
 
 
 def _shown(route: MessageRoute) -> dict[str, object]:
-    return {"email": route.email, "sender": route.sender, "has_webhook": bool(route.webhook)}
+    return {
+        "language": route.language,
+        "email": route.email,
+        "sender": route.sender,
+        "has_webhook": bool(route.webhook),
+    }
 
 
 def _outcome(way: str, call: Callable[[], None]) -> dict[str, Any]:

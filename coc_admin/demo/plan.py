@@ -28,6 +28,7 @@ class DemoSite:
     time_zone: str
     currency: str
     members: tuple[str, ...] = ()
+    language: str = "en"  # of the messages to its customers
 
     @property
     def locations(self) -> tuple[str, ...]:
@@ -115,6 +116,7 @@ DE = DemoSite(
     list_id="berlin",
     time_zone="Europe/Berlin",
     currency="EUR",
+    language="de",
 )
 HOT_PER_SITE = 4
 

@@ -23,7 +23,7 @@ from coc_admin.models import TokenScope
 from coc_admin.processes.preflight import NotReady
 from orders import ledger
 from orders.ledger import Figure
-from orders.models import InventoryList, ListType, MovementReason, Site
+from orders.models import InventoryList, ListType, MessageRoute, MovementReason, Site
 
 STOCK_FILE = "stock.json"
 _MARK = ".coc-demo"
@@ -103,6 +103,7 @@ def make_sites(plan: Plan) -> None:
                 "currency": site.currency,
             },
         )
+        MessageRoute.objects.get_or_create(site_id=site.id, defaults={"language": site.language})
         _learn_stock(plan, site)
 
 

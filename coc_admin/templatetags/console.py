@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db.models import Model
 from django.templatetags.static import static
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -55,6 +55,12 @@ OUTCOMES = (
     (EntryState.SKIPPED, _("skipped"), "quiet"),
     (EntryState.PENDING, _("to do"), "info"),
 )
+
+
+@register.filter
+def not_mine(language: str) -> str:
+    """Return a language that is not the reader's; "" for theirs, and for none."""
+    return "" if language == (translation.get_language() or "").partition("-")[0] else language
 
 
 @register.simple_tag

@@ -29,6 +29,7 @@ _ITEM = (*_ORDER, "product-lineitems", "product-lineitem")
 _ORDER_FIELDS: dict[tuple[str, ...], str] = {
     (*_ORDER, "order-date"): "creationDate",
     (*_ORDER, "currency"): "currency",
+    (*_ORDER, "customer-locale"): "customerLocale",
     (*_ORDER, "taxation"): "taxation",
     (*_ORDER, "status", "order-status"): "status",
     (*_ORDER, "customer", "customer-no"): "customerId",
@@ -167,6 +168,8 @@ class _Reader:
         document: dict[str, Any] = {name: order[name] for name in kept if name in order}
         if customer:
             document["customerInfo"] = customer
+        if "customerLocale" in order:
+            document["customerLocale"] = order["customerLocale"]
         price = "net" if order.get("taxation", "").lower() == "net" else "gross"
         document["productItems"] = items = [_item(line, price=price) for line in self._items]
         total = _total(order, items)

@@ -53,7 +53,7 @@ class MessageTemplate(models.Model):
 
 
 class MessageRoute(models.Model):
-    """How a site's messages leave: the sender of its e-mail, and a webhook of its own.
+    """How a site's messages leave: their language, the sender of its e-mail, and its webhook.
 
     The address of the webhook is as secret as `secret`, the key of its signatures.
     """
@@ -65,6 +65,8 @@ class MessageRoute(models.Model):
     sender = models.CharField(max_length=254, blank=True)  # blank: DEFAULT_FROM_EMAIL
     webhook = models.CharField(max_length=2000, blank=True)
     secret = models.CharField(max_length=200, blank=True)
+    # One of settings.LANGUAGES. The default in the database serves a version without the column.
+    language = models.CharField(max_length=10, default="en", db_default="en")
     version = models.PositiveIntegerField(default=1)
 
     def __str__(self) -> str:

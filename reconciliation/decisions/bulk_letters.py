@@ -15,8 +15,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orders.actors import Actor, person
-from orders.customer_messages import Draft, draft, templates_for
+from orders.customer_messages import Draft, draft, templates_of
 from orders.errors import CannotRemedy
+from orders.message_languages import (
+    Template,
+    languages_of,
+    site_and_language,
+    stored_text,
+    text_key,
+)
 from orders.models import MessageKind, MessageRoute, Order, OrderItem
 from reconciliation import message_handover
 from reconciliation.decisions import bulk_asks, drafts, questions
@@ -44,7 +51,7 @@ MOST_SAMPLES = 3
 
 @dataclass(frozen=True, slots=True)
 class AskedTexts:
-    """What a person made of a question: subject and body by site, and the days to answer."""
+    """What a person made of a question: subject and body by `text_key`, and the days to answer."""
 
     texts: Mapping[str, tuple[str, str]]
     days: int
@@ -55,7 +62,7 @@ class Letters:
     """Whom a bulk remedy would tell: how many, how many not and why, and the first messages.
 
     `samples` is empty if nobody can be told. `is_set_up` says whether a site has a sender. `mark`
-    is a fingerprint of the templates.
+    is a fingerprint of the texts in their languages.
     """
 
     able: int
@@ -80,7 +87,9 @@ def preview(
     if kind is None:
         return None
     sites = {one.order.site_id for one in to_do}
-    routes, texts = _routes(sites), templates_for(sorted(sites), kind)
+    orders = [one.order for one in to_do]
+    routes, templates = _routes(sites), templates_of(orders, kind)
+    texts = texts_of(orders, templates)
     lacks = Counter(message_handover.lack_of(one.order, routes[one.order.site_id]) for one in to_do)
     able = lacks.pop(LetterState.NONE, 0)
     told = [
@@ -90,13 +99,18 @@ def preview(
     days = questions.USUAL_DAYS
     if asked is not None:
         texts, days = {**texts, **asked.texts}, asked.days
+
+    def text_for(order: Order) -> Template:
+        language = templates[order.pk].language
+        return Template(*texts[text_key(order.site_id, language)], language)
+
     return Letters(
         able=able,
         unable=sorted(lacks.items()),
         samples=[
             (
                 one.order,
-                _draft_of(bulk, one, texts[one.order.site_id], questions.due_after(days, now=now)),
+                _draft_of(bulk, one, text_for(one.order), questions.due_after(days, now=now)),
             )
             for one in told[:MOST_SAMPLES]
         ],
@@ -105,7 +119,15 @@ def preview(
     )
 
 
-def _draft_of(bulk: BulkRemedy, one: Planned, template: tuple[str, str], due_at: datetime) -> Draft:
+def texts_of(
+    orders: Collection[Order], templates: Mapping[int, Template]
+) -> dict[str, tuple[str, str]]:
+    """Return subject and body of the templates of orders, by `text_key`."""
+    found = ((order.site_id, templates[order.pk]) for order in orders)
+    return {text_key(site_id, one.language): (one.subject, one.body) for site_id, one in found}
+
+
+def _draft_of(bulk: BulkRemedy, one: Planned, template: Template, due_at: datetime) -> Draft:
     """Return the message for an order as it will be."""
     keys = [item.pk for item in one.items]
     found = OrderItem.objects.filter(pk__in=keys).select_related("replaces", "parent")
@@ -141,7 +163,8 @@ def request(bulk: BulkRemedy, *, seen: str, asked: AskedTexts | None = None) -> 
     """
     lines = list(bulk.lines.filter(state=BulkState.PENDING).select_related("order"))
     sites = {line.order.site_id for line in lines}
-    texts = templates_for(sorted(sites), KINDS[BulkKind(bulk.kind)])
+    orders = [line.order for line in lines]
+    texts = texts_of(orders, templates_of(orders, KINDS[BulkKind(bulk.kind)]))
     if _mark(texts) != seen:
         raise TextsChanged
     routes = _routes(sites)
@@ -149,10 +172,12 @@ def request(bulk: BulkRemedy, *, seen: str, asked: AskedTexts | None = None) -> 
         lack = message_handover.lack_of(line.order, routes[line.order.site_id])
         line.letter = lack or LetterState.DUE
     if asked is not None:
-        texts = {site_id: asked.texts[site_id] for site_id in sites}
+        texts = {key: asked.texts[key] for key in texts}
         bulk_asks.keep_days(lines, asked.days)
     BulkLine.objects.bulk_update(lines, ["letter", "offer"], batch_size=200)
-    BulkRemedy.objects.filter(pk=bulk.pk).update(texts=texts)
+    # A worker of the version before knows one text of each site.
+    before = {site_and_language(key)[0]: texts[key] for key in sorted(texts)}
+    BulkRemedy.objects.filter(pk=bulk.pk).update(texts=before | texts)
     return sum(line.letter == LetterState.DUE for line in lines)
 
 
@@ -188,7 +213,7 @@ def write(bulk: BulkRemedy, line: BulkLine, order: Order, *, now: datetime) -> N
             raise CannotRemedy(str(LetterState(lack).label))
         end(line, lack)
         return
-    subject, body = bulk.texts[order.site_id]
+    text = stored_text(bulk.texts, order.site_id, languages_of([order])[order.pk])
     offer = bulk_asks.offer_of(line) if is_question else None
     if offer is not None:
         items = OrderItem.objects.filter(order=order).select_related("replaces", "parent")
@@ -196,11 +221,11 @@ def write(bulk: BulkRemedy, line: BulkLine, order: Order, *, now: datetime) -> N
             order,
             offer,
             list(items),
-            text=(subject, body),
+            text=text,
             due_at=bulk_asks.due_of(line, now=now),
         )
     else:
-        written = draft(order, KINDS[BulkKind(bulk.kind)], template=(subject, body))
+        written = draft(order, KINDS[BulkKind(bulk.kind)], template=text)
     message, _is_new = message_handover.write(
         order=order,
         token=uuid.uuid5(bulk.pk, str(line.pk)),

@@ -12,14 +12,13 @@ from decimal import Decimal
 
 from orders.customer_messages import Draft, draft
 from orders.fields import ZERO
+from orders.message_languages import Template
 from orders.models import MessageKind, Order, OrderItem, OrderStatus
 from reconciliation.remedies import ReplacePreview
 
-Template = tuple[str, str] | None
-
 
 def cancelled_order(
-    order: Order, items: Iterable[OrderItem], *, template: Template = None
+    order: Order, items: Iterable[OrderItem], *, template: Template | None = None
 ) -> Draft:
     """Return the message that the whole order is cancelled."""
     gone = copy.copy(order)
@@ -32,7 +31,7 @@ def cancelled_items(
     items: Iterable[OrderItem],
     units: Mapping[int, Decimal],
     *,
-    template: Template = None,
+    template: Template | None = None,
 ) -> Draft:
     """Return the message that `units` of the items (by key) are cancelled."""
     after = _copies(items)
@@ -42,7 +41,7 @@ def cancelled_items(
 
 
 def settled_outside(
-    order: Order, items: Iterable[OrderItem], *, template: Template = None
+    order: Order, items: Iterable[OrderItem], *, template: Template | None = None
 ) -> Draft:
     """Return the message that the order is delivered as placed."""
     return draft(order, MessageKind.SETTLED_OUTSIDE, items=items, template=template)
@@ -56,7 +55,7 @@ def replaced(
     units: Decimal,
     sku: str,
     name: str,
-    template: Template = None,
+    template: Template | None = None,
 ) -> Draft:
     """Return the message that `units` of an item are delivered as another SKU with this name."""
     after = _copies(items)

@@ -13,15 +13,18 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
+from django.utils import translation
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from orders import asks, lifecycle
 from orders.actors import Actor
 from orders.asks import Offer
-from orders.customer_messages import Draft, draft
+from orders.customer_messages import Draft, draft, template_of
 from orders.errors import CannotRemedy
 from orders.lifecycle import Action
+from orders.message_languages import Template
+from orders.message_values import amount_text, units_text
 from orders.models import Ask, CustomerMessage, MessageKind, Order, OrderItem
 from orders.refusals import moved_on
 from reconciliation import message_handover, remedies
@@ -75,29 +78,30 @@ def message(
     offer: Offer,
     items: Sequence[OrderItem],
     *,
-    text: tuple[str, str] | None,
+    text: Template,
     due_at: datetime,
 ) -> Draft:
-    """Return the message that asks about an offer, as it is sent.
-
-    `text` is subject and body with placeholders; None for the template of the order's site.
-    """
+    """Return the message that asks about an offer, as it is sent, in the language of `text`."""
     short = [item for item in items if item.open_quantity > 0]
     if offer.item is not None:
         short = [offer.item]
     names = [item.product_name or item.sku for item in short]
     more = ["…"] if len(names) > _MOST_NAMED else []
-    asked = {
-        "offer": offer_text(order, offer),
-        "product": ", ".join(names[:_MOST_NAMED] + more) or "–",
-        "offeredProduct": offer.product_name or offer.sku or "–",
-        "deadline": deadline_text(order, due_at),
-    }
+    with translation.override(text.language):
+        asked = {
+            "offer": offer_text(order, offer),
+            "product": ", ".join(names[:_MOST_NAMED] + more) or "–",
+            "offeredProduct": offer.product_name or offer.sku or "–",
+            "deadline": deadline_text(order, due_at),
+        }
     return draft(order, MessageKind.ASK, items=items, template=text, asked=asked)
 
 
 def deadline_text(order: Order, due_at: datetime) -> str:
-    """Return until when a customer can answer: the full hour before, in the site's time zone."""
+    """Return until when a customer can answer: the full hour before, in the site's time zone.
+
+    In the active language, like the texts below.
+    """
     moment = due_at.astimezone(order.site.zone).replace(minute=0, second=0, microsecond=0)
     words = _("%(day)s, %(time)s")
     day, hour = date_format(moment.date(), "DATE_FORMAT"), f"{moment:%H:%M}"
@@ -112,15 +116,14 @@ def offer_text(order: Order, offer: Offer) -> str:
     if item is None or units is None:
         raise AssertionError(offer)
     told = {
-        "units": f"{units.normalize():f}",
+        "units": units_text(units),
         "name": offer.product_name or offer.sku,
         "old": item.product_name or item.sku,
     }
     if offer.unit_price is None:
         return _("%(units)s × %(name)s instead of %(old)s") % told
-    price = f"{round(offer.unit_price, 2):,f} {order.currency}"
     words = _("%(units)s × %(name)s instead of %(old)s, at %(price)s each")
-    return words % (told | {"price": price})
+    return words % (told | {"price": amount_text(offer.unit_price, order.currency)})
 
 
 def last_day(order: Order, until: datetime) -> str:
@@ -183,11 +186,13 @@ def _ask(
         raise CannotRemedy(moved_on())
     offer = _offer(order, wanted, now=now)
     values = letter.values
+    # The person has changed the words of the template, not its language.
+    template = template_of(order, MessageKind.ASK)
     filled = message(
         order,
         offer,
         list(OrderItem.objects.filter(order=order).select_related("replaces", "parent")),
-        text=(values["subject"], values["body"]),
+        text=template._replace(subject=values["subject"], body=values["body"]),
         due_at=wanted.due_at,
     )
     written, is_new = message_handover.write(

@@ -30,7 +30,7 @@ class BulkRemedy(models.Model):
     Written by `reconciliation.remedies.bulk`. Its id is the address of the draft and of the result,
     so that a second click finds the first one's result. A replacement, with its price (None: not
     known), is written when it is confirmed; so are `texts`, the subject and body of the messages of
-    each site. Without any, no customer is written to.
+    each site and language (`orders.message_languages`). Without any, no customer is written to.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

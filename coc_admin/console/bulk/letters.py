@@ -16,8 +16,8 @@ from django.utils.translation import gettext_lazy
 from coc_admin.accounts.site_access import site_access
 from coc_admin.console.desk.ask_forms import QuestionForm
 from orders import lifecycle
-from orders.customer_messages import errors_of, templates_for
-from orders.models import CustomerMessage, HandOver, MessageKind
+from orders.customer_messages import errors_of, templates_of
+from orders.models import CustomerMessage, HandOver, MessageKind, Order
 from reconciliation.decisions import bulk_letters, bulk_sending
 from reconciliation.models import BulkKind, BulkLine, BulkRemedy, BulkState, LetterState
 from reconciliation.remedies.bulk.plans import Planned
@@ -50,9 +50,10 @@ def wanted_texts(request: HttpRequest) -> str | None:
 def question_form(request: HttpRequest, made: BulkRemedy) -> QuestionForm:
     """Return the submitted form of a question to the customers of a selection."""
     lines = site_access(request).permitted(made.lines.exclude(offer={}), "order__site")
-    sites = sorted(set(lines.values_list("order__site", flat=True)))
+    orders = list(Order.objects.filter(pk__in=lines.values("order")).order_by("pk"))
+    templates = templates_of(orders, MessageKind.ASK)
     data = request.POST if request.method == "POST" else None
-    return QuestionForm(data, texts=templates_for(sites, MessageKind.ASK))
+    return QuestionForm(data, texts=bulk_letters.texts_of(orders, templates))
 
 
 def usual_reason(made: BulkRemedy, to_do: Sequence[Planned]) -> str:

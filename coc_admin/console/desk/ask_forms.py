@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -15,6 +15,7 @@ from coc_admin.console.messages.forms import BodyField, SubjectField
 from coc_admin.console.remedies.forms import ItemsField, PriceField
 from coc_admin.console.remedies.promise_views import end_of
 from orders.customer_messages import placeholder_refusal
+from orders.message_languages import Template, site_and_language, text_key
 from orders.message_texts import PLACEHOLDERS
 from orders.models import AskAnswer, MessageKind, MessageRoute, Order
 from reconciliation.decisions.bulk_letters import AskedTexts
@@ -55,11 +56,20 @@ def _no_unknown_placeholders(text: str) -> None:
         raise ValidationError(refusal)
 
 
+class TextFields(NamedTuple):
+    """The fields of one text, the sites that share it, and the languages it is filled in in."""
+
+    sites: Sequence[str]
+    languages: Sequence[str]
+    subject: forms.BoundField
+    body: forms.BoundField
+
+
 class QuestionForm(forms.Form):
     """The deadline for the customers' answers, and the question to them, for one order or many.
 
-    `texts` has subject and body of each site. Sites with the same text share two fields; typed text
-    may contain placeholders.
+    `texts` has subject and body by `text_key`. Sites with the same text share two fields; typed
+    text may contain placeholders.
     """
 
     def __init__(self, data: Any, *, texts: Mapping[str, tuple[str, str]]) -> None:
@@ -69,8 +79,8 @@ class QuestionForm(forms.Form):
             min_value=1, max_value=MOST_DAYS, initial=USUAL_DAYS
         )
         sites: dict[tuple[str, str], list[str]] = {}
-        for site_id, text in sorted(texts.items()):
-            sites.setdefault(text, []).append(site_id)
+        for key, text in sorted(texts.items()):
+            sites.setdefault(text, []).append(key)
         self._groups = [
             (f"-{number}" if number else "", those) for number, those in enumerate(sites.values())
         ]
@@ -83,11 +93,16 @@ class QuestionForm(forms.Form):
                 self.fields[name + suffix] = field
 
     @property
-    def text_fields(self) -> list[tuple[list[str], forms.BoundField, forms.BoundField]]:
-        """Return the sites of each text, with its fields."""
+    def text_fields(self) -> list[TextFields]:
+        """Return each text with its sites."""
         return [
-            (sites, self["subject" + suffix], self["body" + suffix])
-            for suffix, sites in self._groups
+            TextFields(
+                sites=[site_and_language(key)[0] for key in keys],
+                languages=sorted({site_and_language(key)[1] for key in keys}),
+                subject=self["subject" + suffix],
+                body=self["body" + suffix],
+            )
+            for suffix, keys in self._groups
         ]
 
     @property
@@ -105,9 +120,9 @@ class QuestionForm(forms.Form):
         else:
             values = self.cleaned_data
         texts = {
-            site_id: (values["subject" + suffix], values["body" + suffix])
-            for suffix, sites in self._groups
-            for site_id in sites
+            key: (values["subject" + suffix], values["body" + suffix])
+            for suffix, keys in self._groups
+            for key in keys
         }
         return AskedTexts(texts, values["days"])
 
@@ -123,9 +138,9 @@ class AskForm(QuestionForm):
     seen = forms.CharField(max_length=16)
     token = forms.UUIDField()
 
-    def __init__(self, data: Any, *, order: Order, text: tuple[str, str], now: datetime) -> None:
+    def __init__(self, data: Any, *, order: Order, text: Template, now: datetime) -> None:
         """Take submitted data; with a day to wait for there is no replacement."""
-        super().__init__(data, texts={order.site_id: text})
+        super().__init__(data, texts=texts_for(order, text))
         self.order, self.now = order, now
         if data.get("wait"):
             self.fields["wait"] = DayField(order, now)
@@ -150,6 +165,11 @@ class AskForm(QuestionForm):
     def letter(self, route: MessageRoute, recipient: str) -> Letter:
         """Return the message; it is sent on all channels of its site."""
         return letter_of(self.cleaned_data, MessageKind.ASK, route, recipient)
+
+
+def texts_for(order: Order, text: Template) -> dict[str, tuple[str, str]]:
+    """Return the one text of a question about an order, as QuestionForm takes it."""
+    return {text_key(order.site_id, text.language): (text.subject, text.body)}
 
 
 class AnswerForm(forms.Form):

@@ -15,14 +15,21 @@ from django.utils.translation import gettext as _
 
 from coc_admin.console import audit
 from coc_admin.console.audit import actor_of
-from coc_admin.console.desk.ask_forms import AnswerForm, AskForm, DayField, QuestionForm
+from coc_admin.console.desk.ask_forms import (
+    AnswerForm,
+    AskForm,
+    DayField,
+    QuestionForm,
+    texts_for,
+)
 from coc_admin.console.desk.decision_forms import NotCarriedOut
 from coc_admin.console.messages.views import route_of
 from coc_admin.console.remedies.promise_views import end_of, likely_day
 from orders import asks, lifecycle
-from orders.customer_messages import Draft, template_for
+from orders.customer_messages import Draft, template_of
 from orders.errors import CannotRemedy
 from orders.lifecycle import Action
+from orders.message_languages import Template, text_key
 from orders.models import (
     Ask,
     AskAnswer,
@@ -44,7 +51,7 @@ PREVIEW = "preview"
 
 def ask(request: HttpRequest, order: Order) -> Ask:
     """Ask the customer with the panel's form. Raises NotCarriedOut, also for a preview."""
-    text = template_for(order.site_id, MessageKind.ASK)
+    text = template_of(order, MessageKind.ASK)
     form = AskForm(request.POST, order=order, text=text, now=timezone.now())
     if not form.is_valid() or PREVIEW in request.POST:
         raise NotCarriedOut(form)
@@ -152,15 +159,15 @@ def question_context(
             mistake = error.messages[0]
     question = questions.proposal(options, wait_until=until)
     offer = question.offer
-    text = {order.site_id: template_for(order.site_id, MessageKind.ASK)}
-    fields = typed or QuestionForm(None, texts=text)
+    text = template_of(order, MessageKind.ASK)
+    fields = typed or QuestionForm(None, texts=texts_for(order, text))
     return {
         "question": question,
         "offer": questions.offer_text(order, offer) if offer else "",
         "unit": f"{offer.item.pk}:{offer.units}" if offer and offer.item else "",
         "lack": lack_of(order, route_of(order)),
         "form": fields,
-        "samples": _samples(order, items, offer, fields, now=now),
+        "samples": _samples(order, items, offer, fields, text.language, now=now),
         "is_previewed": PREVIEW in request.POST,
         "seen": seen,
         "token": typed.data.get("token", "") if typed else uuid.uuid4(),
@@ -178,6 +185,7 @@ def _samples(
     items: Sequence[OrderItem],
     offer: asks.Offer | None,
     form: QuestionForm,
+    language: str,
     *,
     now: datetime,
 ) -> list[tuple[Order, Draft]]:
@@ -185,10 +193,8 @@ def _samples(
     asked = form.asked
     if offer is None or asked is None:
         return []
-    text, due_at = (
-        asked.texts[order.site_id],
-        questions.due_after(asked.days, now=now),
-    )
+    text = Template(*asked.texts[text_key(order.site_id, language)], language)
+    due_at = questions.due_after(asked.days, now=now)
     return [(order, questions.message(order, offer, items, text=text, due_at=due_at))]
 
 

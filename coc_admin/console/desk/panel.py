@@ -214,6 +214,7 @@ def _values(
         "recipient": message.recipient,
         "subject": message.subject,
         "body": message.body,
+        "language": message.language,
     }
     if form is not None:
         typed = ("reason", "reference", "subject", "body", "token")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils.translation import gettext_lazy as _
 
-from orders.customer_messages import LONGEST_BODY, LONGEST_SUBJECT
+from orders.customer_messages import LONGEST_SUBJECT
+from orders.message_values import LONGEST_BODY
 from orders.models import MessageKind, MessageRoute
 from orders.texts import is_plain
 from reconciliation.alerts.channels.addresses import check_webhook
@@ -91,13 +93,18 @@ class TemplateForm(forms.Form):
 
 
 class RouteForm(forms.Form):
-    """The message settings of a site; secrets stay unchanged when left empty."""
+    """The message settings of a site; secrets and language stay unchanged when left empty."""
 
     email = forms.BooleanField(required=False)
     sender = forms.CharField(required=False, max_length=254, strip=True)
     webhook = forms.CharField(required=False, max_length=2000, strip=True)
     secret = forms.CharField(required=False, max_length=200, strip=True)
     no_webhook = forms.BooleanField(required=False)
+    language = forms.ChoiceField(
+        choices=settings.LANGUAGES,
+        required=False,
+        error_messages={"invalid_choice": _("Choose a language from the list.")},
+    )
     version = forms.IntegerField(min_value=0, max_value=2**31 - 1)
 
     def clean_sender(self) -> str:
@@ -129,7 +136,11 @@ class RouteForm(forms.Form):
     def values(self, route: MessageRoute) -> dict[str, Any]:
         """Return the fields of a route, with what `route` keeps."""
         read = self.cleaned_data
-        told = {"email": read["email"], "sender": read["sender"]}
+        told = {
+            "email": read["email"],
+            "sender": read["sender"],
+            "language": read["language"] or route.language,
+        }
         if read["no_webhook"]:
             return {**told, "webhook": "", "secret": ""}
         return {

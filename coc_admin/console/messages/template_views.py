@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
@@ -18,6 +19,7 @@ from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.messages.forms import RouteForm, TemplateForm
 from orders import customer_messages
 from orders.actors import person
+from orders.message_languages import languages_of_sites
 from orders.message_texts import PLACEHOLDERS
 from orders.models import MessageKind, MessageRoute, MessageTemplate, Site
 from reconciliation import message_handover
@@ -25,6 +27,8 @@ from reconciliation import message_handover
 MAY = "orders.change_messagetemplate"
 # Stands in the address where a site would.
 EVERY_SITE = "-"
+# Of the messages of a site that has not chosen one.
+LANGUAGE = settings.LANGUAGE_CODE
 
 
 @console_page(MAY)
@@ -35,7 +39,9 @@ def template_list(request: HttpRequest) -> HttpResponse:
     for row in MessageTemplate.objects.exclude(site=None).order_by("site"):
         if row.site_id is not None and access.permits(row.site_id):
             own.setdefault(row.kind, []).append(row.site_id)
+    languages = languages_of_sites()
     context = {
+        "site_languages": [(site, languages.get(site.pk, LANGUAGE)) for site in access.sites],
         "rows": [(value, label, own.get(value, [])) for value, label in MessageKind.choices],
         "sites": access.sites,
         "may_default": not access.is_limited,
@@ -51,7 +57,11 @@ def template_edit(request: HttpRequest, site: str, kind: str) -> HttpResponse:
     if kind not in MessageKind.values:
         raise Http404
     current = MessageTemplate.objects.filter(site=site_id, kind=kind).first()
-    subject, body = customer_messages.template_for(site_id or "", MessageKind(kind))
+    languages = _languages(request, site_id)
+    language = languages[0] if len(languages) == 1 else LANGUAGE
+    subject, body, _language = customer_messages.template_for(
+        site_id or "", MessageKind(kind), language=language
+    )
     version = 0 if current is None else current.version
     form = TemplateForm(
         request.POST or None, initial={"subject": subject, "body": body, "seen": version}
@@ -72,6 +82,8 @@ def template_edit(request: HttpRequest, site: str, kind: str) -> HttpResponse:
         "site": site_id,
         "label": MessageKind(kind).label,
         "own": current is not None,
+        "languages": languages,
+        "language": language,
         "moved": moved,
         "seen": moved.version if moved else version if not form.is_bound else form["seen"].value(),
         "placeholders": list(PLACEHOLDERS.items()),
@@ -87,7 +99,7 @@ def route_edit(request: HttpRequest, site: str) -> HttpResponse:
     if site_id is None:
         raise Http404
     route = MessageRoute.objects.filter(pk=site_id).first() or MessageRoute(pk=site_id)
-    form = RouteForm(request.POST or None, initial={"email": route.email, "sender": route.sender})
+    form = RouteForm(request.POST or None, initial=_initial(route))
     moved = False
     if request.method == "POST" and form.is_valid():
         try:
@@ -100,9 +112,26 @@ def route_edit(request: HttpRequest, site: str) -> HttpResponse:
         else:
             messages.success(request, _("The message settings of the site were saved."))
             return redirect("message_templates")
-    context = {"form": form, "site": site_id, "route": route, "moved": moved}
+    context = {
+        "form": form,
+        "site": site_id,
+        "route": route,
+        "languages": settings.LANGUAGES,
+        "moved": moved,
+    }
     status = 409 if moved else 400 if form.errors else 200
     return render(request, "console/messages/message_route.html", context, status=status)
+
+
+def _initial(route: MessageRoute) -> dict[str, Any]:
+    return {"email": route.email, "sender": route.sender, "language": route.language}
+
+
+def _languages(request: HttpRequest, site_id: str | None) -> list[str]:
+    """Return the languages of the sites that a template is for."""
+    known = languages_of_sites()
+    keys = [site.pk for site in site_access(request).sites] if site_id is None else [site_id]
+    return sorted({known.get(key, LANGUAGE) for key in keys})
 
 
 def _save_route(request: HttpRequest, site_id: str, *, seen: int, values: dict[str, Any]) -> None:

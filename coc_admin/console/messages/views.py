@@ -18,7 +18,7 @@ from coc_admin.console.messages.forms import MessageForm
 from coc_admin.console.orders.views import order_or_404
 from orders import asks
 from orders.actors import person
-from orders.customer_messages import draft, errors_of, kind_of
+from orders.customer_messages import draft, errors_of, kind_of, template_of
 from orders.models import CustomerMessage, HandOver, MessageKind, MessageRoute, Order
 from reconciliation import message_handover
 
@@ -127,10 +127,17 @@ def _page(
         "moved": moved,
         "seen": _seen(order) if moved else form["seen"].value(),
         "last": message_handover.messages_of(order)[:1],
+        "language": _language(order, form),
         "may_email": route.email,
         "may_webhook": bool(route.webhook),
     }
     return render(request, "console/messages/order_message.html", context, status=status)
+
+
+def _language(order: Order, form: MessageForm) -> str:
+    """Return the language of the draft that a form began with; "" for a message of no kind."""
+    kind = form["kind"].value()
+    return template_of(order, MessageKind(kind)).language if kind in MessageKind.values else ""
 
 
 def _tell(request: HttpRequest, message: CustomerMessage) -> None:

@@ -9,9 +9,17 @@ import pytest
 from django.contrib.auth.models import User
 from django.core import mail
 from django.db import transaction
+from django.utils import translation
 
 from orders.errors import OrderRefused
-from orders.models import Ask, CustomerMessage, InventoryRecord, Order, OrderItem
+from orders.models import (
+    Ask,
+    CustomerMessage,
+    InventoryRecord,
+    MessageRoute,
+    Order,
+    OrderItem,
+)
 from reconciliation import message_handover, remedies
 from reconciliation.decisions import (
     bulk_letters,
@@ -99,6 +107,26 @@ def test_wherever_a_worker_dies_each_customer_is_told_once(engine: Engine, kind:
         if not died:
             return
     raise AssertionError("The clock is read more often than this test assumes.")
+
+
+@pytest.mark.parametrize("worker", ["en", "de"])
+@pytest.mark.parametrize("kind", sorted(bulk_letters.KINDS))
+def test_a_worker_writes_in_the_language_that_the_person_saw(
+    engine: Engine, kind: BulkKind, worker: str
+) -> None:
+    order = short_order(engine, "A1")
+    MessageRoute.objects.create(site=order.site, language="de")
+    made = confirmed(engine, kind, order)
+    with translation.override(worker):
+        bulk_letters.resume(bulk=made, actor=MIA, now=engine.clock())
+        # Chosen after the confirmation: the text stays as it was seen, and so does its language.
+        MessageRoute.objects.update(language="en")
+        work(engine.clock)
+    (message,) = mail.outbox
+    body = str(message.body)
+    assert body.startswith("Guten Tag ")
+    assert ("anstelle von" in body) == (kind in (BulkKind.REPLACE, BulkKind.ASK))
+    assert "instead of" not in body
 
 
 def test_nobody_is_told_of_a_bulk_replacement_that_oci_refused(engine: Engine) -> None:

@@ -7,9 +7,10 @@ import json
 import pytest
 from django.utils import timezone
 
-from orders import cancellation, customer_messages, privacy
+from orders import cancellation, privacy
 from orders.adjustment_lines import Keep
 from orders.errors import CannotRemedy, CannotReplace
+from orders.message_values import values_of
 from orders.models import Hold, Order, OrderItem, OrderPayload
 from orders.serializers import order_answer
 from reconciliation import remedies
@@ -200,7 +201,7 @@ def test_shoppers_read_of_bundles_and_of_their_parts(short: Order) -> None:
     remedies.cancel_short(
         order_id=short.pk, units=keys, actor=MIA, reason="Sold out.", now=timezone.now()
     )
-    values = customer_messages._values(Order.objects.select_related("site").get(pk=short.pk))
+    values = values_of(Order.objects.select_related("site").get(pk=short.pk))
     assert values["items"].splitlines() == ["10 × PART1", "144 × PART1 (Kit)", "1 × PART2 (Kit)"]
     assert values["cancelledItems"] == "105 × PART1 (Kit)"
 
@@ -211,7 +212,7 @@ def test_a_cancelled_bundle_is_one_line_to_its_shopper(engine: Engine) -> None:
     cancellation.request_cancellation(
         order_id=order.pk, actor=MIA, reason="Asked for.", now=engine.clock()
     )
-    values = customer_messages._values(Order.objects.select_related("site").get(pk=order.pk))
+    values = values_of(Order.objects.select_related("site").get(pk=order.pk))
     assert values["cancelledItems"] == "1 × Kit"
 
 

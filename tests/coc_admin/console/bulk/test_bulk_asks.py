@@ -224,7 +224,7 @@ def test_text_and_deadline_are_typed_refused_and_sent_as_previewed(
 def test_sites_that_share_a_text_share_its_fields() -> None:
     texts = {"a": ("A?", "a"), "b": ("B?", "b"), "c": ("A?", "a")}
     fields = QuestionForm(None, texts=texts)
-    assert [(sites, one.name, two.value()) for sites, one, two in fields.text_fields] == [
+    assert [(one.sites, one.subject.name, one.body.value()) for one in fields.text_fields] == [
         (["a", "c"], "subject", "a"),
         (["b"], "subject-1", "b"),
     ]

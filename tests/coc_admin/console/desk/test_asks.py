@@ -357,8 +357,12 @@ def test_a_typed_text_is_refused_previewed_and_sent(merchandiser: Client, order:
     assert timedelta(days=3, hours=23) < Ask.objects.get().due_at - timezone.now()
 
 
-def test_the_text_is_in_the_language_of_the_person(merchandiser: Client, order: Order) -> None:
-    merchandiser.defaults["HTTP_ACCEPT_LANGUAGE"] = "de"
+@pytest.mark.parametrize("reader", ["de", "en"])
+def test_the_text_is_in_the_language_of_the_site(
+    merchandiser: Client, order: Order, reader: str
+) -> None:
+    MessageRoute.objects.create(site=order.site, language="de")
+    merchandiser.defaults["HTTP_ACCEPT_LANGUAGE"] = reader
     ((_order, shown),) = context(merchandiser, order)["question"]["samples"]
     assert shown.subject.startswith("Eine Frage zu Ihrer Bestellung")
     assert "solange es verfügbar ist" in shown.body

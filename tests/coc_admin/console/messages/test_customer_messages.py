@@ -15,6 +15,7 @@ from django.utils import timezone
 from coc_admin.models import AuditEntry, Profile
 from orders import customer_messages, settlement
 from orders.actors import person
+from orders.message_values import values_of
 from orders.models import CustomerMessage, MessageKind, MessageRoute, MessageTemplate, Order, Site
 from reconciliation import message_handover
 from tests.coc_admin.console.scene import NOW, Scene
@@ -224,7 +225,7 @@ def test_items_are_told_by_what_became_of_them(outage: Scene) -> None:
     cup.cancelled_quantity = 1
     cup.save()
     text = "{items}|{cancelledItems}|{replacements}|{orderTotal}"
-    values = customer_messages._values(Order.objects.get(pk=outage.partial.pk))
+    values = values_of(Order.objects.get(pk=outage.partial.pk))
     assert customer_messages.fill(text, values) == (
         f"2 × {mug.product_name}|1 × {cup.product_name}|–|28.50 EUR"
     )
