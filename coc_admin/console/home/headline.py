@@ -34,7 +34,7 @@ def headline_of(facts: Facts, *, rights: Rights, now: datetime) -> Headline:
     ):
         return _reconciling(facts, facts.run, rights, now)
     if not facts.has_sites:
-        return _without_sites(rights)
+        return _without_sites(facts.missing, rights)
     if facts.banner is not None:
         return _not_online(facts, facts.banner, rights)
     if status.oversold:
@@ -236,16 +236,13 @@ def _waiting(status: Status, rights: Rights) -> Headline:
     )
 
 
-def _without_sites(rights: Rights) -> Headline:
-    action = None
-    if rights.manage_sites:
-        action = Action(_("Set up a site"), reverse("settings"), "settings")
+def _without_sites(missing: Sequence[Missing], rights: Rights) -> Headline:
     return Headline(
         tone="info",
         icon="settings",
         title=_("No site is set up, so no order can be taken yet"),
         lines=[_("An order needs a site with an inventory list, stock figures and an API token.")],
-        action=action,
+        action=_next_part(missing, rights),
         takes_orders=False,
     )
 
@@ -257,14 +254,26 @@ def _not_set_up(missing: Sequence[Missing], rights: Rights) -> Headline:
         Missing.STOCK: _("No stock figure is known: every order would be refused."),
         Missing.TOKEN: _("No API token may place orders: the storefront needs one."),
     }
-    action = None
-    if rights.manage_sites:
-        action = Action(_("Open the settings"), reverse("settings"), "settings")
     return Headline(
         tone="info",
         icon="settings",
         title=_("No order can be taken yet"),
         lines=[lines[one] for one in missing],
-        action=action,
+        action=_next_part(missing, rights),
         takes_orders=False,
     )
+
+
+def _next_part(missing: Sequence[Missing], rights: Rights) -> Action | None:
+    """Return the way to add the first missing part that the reader may add."""
+    ways = {
+        Missing.LIST: (_("Add an inventory list"), "settings_list_new"),
+        Missing.SITE: (_("Add a site"), "settings_site_new"),
+        Missing.STOCK: (_("Import a file"), "stock_import"),
+        Missing.TOKEN: (_("Create a token"), "settings_token_new"),
+    }
+    for part in missing:
+        if part in rights.set_up:
+            label, page = ways[part]
+            return Action(label, reverse(page), "settings")
+    return None

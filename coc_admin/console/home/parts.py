@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -85,5 +85,6 @@ class Rights:
 
     view_runs: bool
     start_runs: bool
-    manage_sites: bool
+    # parts of the set-up that the reader may add
+    set_up: Collection[Missing] = ()
     change_limits: bool = False

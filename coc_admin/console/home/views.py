@@ -23,9 +23,17 @@ from coc_admin.console.outages.last_cost import last_cost
 from coc_admin.console.reports.views import latest_days
 from coc_admin.console.runs.queries import Seen, seen_runs, shown_runs
 from coc_admin.models import Profile
+from coc_admin.set_up import Missing
 from reconciliation.models import EntryState
 from reconciliation.runs.status import LastRun
 
+# The permission to add each part of the set-up.
+_TO_ADD = {
+    Missing.LIST: "orders.add_inventorylist",
+    Missing.SITE: "orders.add_site",
+    Missing.STOCK: "orders.change_inventorylist",
+    Missing.TOKEN: "coc_admin.add_apitoken",
+}
 RUNS = 5
 ALERTS = 8
 REPORT_DAYS = 3
@@ -109,7 +117,14 @@ def _headline(request: HttpRequest, runs: Sequence[Seen]) -> Headline:
     rights = Rights(
         view_runs=user.has_perm("reconciliation.view_run"),
         start_runs=user.has_perm("reconciliation.start_run"),
-        manage_sites=user.has_perm("orders.add_site"),
+        set_up=_addable(request),
         change_limits=user.has_perm("orders.change_site"),
     )
     return headline_of(facts, rights=rights, now=timezone.now())
+
+
+def _addable(request: HttpRequest) -> list[Missing]:
+    """Return the parts of the set-up that the reader may add."""
+    if site_access(request).is_limited:
+        return []
+    return [part for part, name in _TO_ADD.items() if request.user.has_perm(name)]

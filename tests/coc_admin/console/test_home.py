@@ -12,7 +12,14 @@ from django.test import Client
 from django.utils import timezone
 
 from coc_admin.models import ApiToken
-from orders.models import CustomerMessage, InventoryList, Order, RefusedOrder, Site
+from orders.models import (
+    CustomerMessage,
+    InventoryList,
+    InventoryRecord,
+    Order,
+    RefusedOrder,
+    Site,
+)
 from reconciliation.models import (
     CallHealth,
     Connection,
@@ -119,15 +126,31 @@ def test_a_reconciliation_shows_its_progress_and_its_shortages(
     )
 
 
-def test_without_a_site_home_says_what_is_missing(viewer: Client, db: None) -> None:
-    administrator = Client()
-    administrator.force_login(
-        make_user("ada", *VIEWER, "orders.add_site"),
-        backend="django.contrib.auth.backends.ModelBackend",
-    )
+def test_home_leads_to_the_first_missing_part_that_the_reader_may_add(
+    viewer: Client, db: None
+) -> None:
+    every = ("add_inventorylist", "add_site", "change_inventorylist")
+    administrator, keeper = Client(), Client()
+    for client, name, may in (
+        (administrator, "ada", (*every, "coc_admin.add_apitoken")),
+        (keeper, "kim", ("add_site",)),
+    ):
+        rights = [one if "." in one else f"orders.{one}" for one in may]
+        client.force_login(
+            make_user(name, *VIEWER, *rights),
+            backend="django.contrib.auth.backends.ModelBackend",
+        )
     title = "No site is set up, so no order can be taken yet"
     assert headline(viewer) == ("info", title, "")
-    assert headline(administrator) == ("info", title, "Set up a site")
+    assert headline(administrator) == ("info", title, "Add an inventory list")
+    assert headline(keeper) == ("info", title, "Add a site")
+    make_site("shop", stock={})
+    title = "No order can be taken yet"
+    assert headline(administrator) == ("info", title, "Import a file")
+    assert headline(keeper) == ("info", title, "")
+    InventoryRecord.objects.create(inventory_list=InventoryList.objects.get(), sku="MUG", ato=1)
+    shown = administrator.get("/").context["headline"].action
+    assert (shown.label, shown.url) == ("Create a token", "/settings/tokens/new/")
 
 
 def test_what_needs_orders_is_offered_once_orders_can_be_taken(operator: Client) -> None:
