@@ -24,6 +24,9 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 
 from reconciliation.oci import names
 
+# A transport has to do with OCI, its tokens and its exports; more hosts are looked up again.
+_MOST_HOSTS = 4
+
 
 @dataclass(slots=True)
 class Attempt:
@@ -227,13 +230,53 @@ class _TlsPool(_Pool, HTTPSConnectionPool):
 
 
 class TimedAdapter(HTTPAdapter):
-    """Gives `requests` these connections."""
+    """Gives `requests` these connections, and answers as `urllib3` reads them.
+
+    `verify` and `proxies` are the same in all its calls, so the pool of a host is looked up once.
+    """
 
     def init_poolmanager(self, *args: Any, **named: Any) -> None:
         super().init_poolmanager(*args, **named)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        self._found: dict[str, Any] = {}
 
     def proxy_manager_for(self, proxy: Any, **named: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **named)
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
         return manager
+
+    def get_connection_with_tls_context(
+        self, request: Any, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> Any:
+        host, _ = _split(request.url)
+        pool = self._found.get(host)
+        if pool is None:
+            pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            super().cert_verify(pool, request.url, verify, cert)  # type: ignore[no-untyped-call]
+            if len(self._found) >= _MOST_HOSTS:
+                self._found.clear()
+            self._found[host] = pool
+        return pool
+
+    def cert_verify(self, *_: Any) -> None:
+        """Leave a pool as it is: it was told what to verify when it was made."""
+
+    def request_url(self, request: Any, proxies: Any) -> str:
+        if proxies:
+            return super().request_url(request, proxies)
+        return _split(request.url)[1]
+
+    def build_response(self, _: Any, response: Any) -> Any:
+        """Return the answer as it is, without looking for cookies and character sets in it."""
+        return response
+
+    def close(self) -> None:
+        self._found.clear()
+        super().close()
+
+
+def _split(url: str) -> tuple[str, str]:
+    """Return scheme and host of a prepared address, and what is asked of the host."""
+    scheme, _, rest = url.partition("://")
+    host, _, path = rest.partition("/")
+    return f"{scheme}://{host}", f"/{path}".partition("#")[0]

@@ -17,6 +17,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import requests
 import urllib3
@@ -126,7 +127,7 @@ class Transport:
     def _exchange(self, request: HttpRequest, attempt: Attempt) -> HttpAnswer:
         ready = prepared(request.method, request.url, headers=request.headers, body=request.body)
         left = attempt.left()
-        response = self._adapter.send(
+        response: Any = self._adapter.send(
             ready,
             stream=True,
             timeout=(min(request.connect_timeout, left), left),
@@ -135,10 +136,10 @@ class Transport:
         )
         try:
             body = bytearray()
-            sink = request.sink if response.status_code == http.HTTPStatus.OK else None
+            sink = request.sink if response.status == http.HTTPStatus.OK else None
             take, most = (sink, request.most) if sink else (body.extend, MAX_ANSWER)
             size = 0
-            while chunk := response.raw.read(_CHUNK, decode_content=True):
+            while chunk := response.read(_CHUNK, decode_content=True):
                 size += len(chunk)
                 if size > most:
                     raise _TooLong
@@ -146,7 +147,8 @@ class Transport:
         finally:
             # Read to its end, the connection is back in the pool already; else this cuts it.
             response.close()
-        return HttpAnswer(response.status_code, response.headers, bytes(body))
+            response.release_conn()
+        return HttpAnswer(response.status, response.headers, bytes(body))
 
 
 def _was_stale(attempt: Attempt, error: Exception) -> bool:

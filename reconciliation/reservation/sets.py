@@ -21,6 +21,7 @@ from orders.actors import Actor
 from orders.cursors import among
 from orders.fields import ZERO, json_number
 from orders.inserts import insert_all
+from orders.instances import Maker
 from orders.models import Order, OrderItem
 from orders.outcome_sets import Settlement
 from orders.units import open_units
@@ -45,6 +46,8 @@ from reconciliation.oci.documents import (
 )
 from reconciliation.reasons import columns, join, say
 from reconciliation.reservation import document_rows
+
+_documents, _attempts = Maker(ReservationDocument), Maker(Attempt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,7 @@ def _document(order: Order, items: Iterable[Item], *, now: datetime) -> Reservat
     )
     if not 0 < len(lines) <= MAX_LINES:
         return None
-    return ReservationDocument(
+    return _documents.make(
         order_id=order.pk,
         generation=order.generation,
         reservation_id=reservation_id(
@@ -192,7 +195,7 @@ def _count_documents(answers: Collection[Answered], *, now: datetime, run_id: in
         raise _Changed
     insert_all(
         [
-            Attempt(
+            _attempts.make(
                 order_id=answered.prepared.order.pk,
                 run_id=run_id,
                 document_id=answered.prepared.document.pk,

@@ -38,12 +38,16 @@ Pause = Callable[[float], None]
 
 # How long work on an order may go on waiting when the worker's time is over.
 _OVERTIME = timedelta(seconds=15)
-# Prepared documents for each call that may be under way.
-_ROOM = 4
+# Prepared documents for each call that may be under way; more while the last ones were sent fast:
+# an order in a large set costs less, and none of them waits long.
+_ROOM, _ROOM_WHEN_FAST = 4, 8
+_FAST = timedelta(seconds=1)
+# The largest set, in batches.
+_BATCHES_IN_SET = 4
 # How often the leases are renewed, at most.
 _KEEP_EVERY = timedelta(seconds=1)
 # How long an answer may wait to be counted together with others.
-_MOST_AGE = timedelta(seconds=0.1)
+_MOST_AGE = timedelta(seconds=0.25)
 # How old the state of the connection may be that is gone by, and how long results are waited for.
 _LOOK_EVERY = timedelta(seconds=0.1)
 _COLLECT_FOR = 0.05
@@ -95,7 +99,7 @@ class Dispatcher:
         # In which state the run must end, with RUN_OVER.
         self.run_state: RunState | None = None
         self._leases = BatchLeases(run, holder=holder, clock=clock)
-        self._kept_at = self._looked_at = self._oldest_answer = clock()
+        self._kept_at = self._looked_at = self._oldest_answer = self._filled_at = clock()
         self._frontier = Frontier(run, leases=self._leases)
         self._one_by_one = settings.COC_OCI_CONCURRENCY == 1
         self._calls: Calls[_Result] = (
@@ -107,6 +111,7 @@ class Dispatcher:
         self._wait = 0.0
         self._stopped = self._is_counting = False
         self._must_look = True
+        self._is_fast = False
 
     def work(self) -> Ending:
         """Work on the run as long as there is something to do and time left."""
@@ -154,13 +159,19 @@ class Dispatcher:
     @property
     def _room(self) -> int:
         """How many prepared documents may wait to be sent: enough for while a set is written."""
-        most: int = _ROOM * min(self._speed.limit, settings.COC_BATCH_SIZE)
+        room = _ROOM_WHEN_FAST if self._is_fast else _ROOM
+        most: int = room * min(self._speed.limit, settings.COC_BATCH_SIZE)
+        return most
+
+    @property
+    def _largest_set(self) -> int:
+        most: int = _BATCHES_IN_SET * settings.COC_BATCH_SIZE
         return most
 
     def _count_is_due(self) -> bool:
         if self._is_counting or not self._answers:
             return False
-        if self._one_by_one or len(self._answers) >= settings.COC_BATCH_SIZE:
+        if self._one_by_one or len(self._answers) >= self._largest_set:
             return True
         return self.clock() - self._oldest_answer >= _MOST_AGE or self._calls.is_idle()
 
@@ -201,7 +212,7 @@ class Dispatcher:
     def _fill(self) -> None:
         """Claim ready orders and write their documents down; once committed they may be sent."""
         self._extend()
-        most = min(settings.COC_BATCH_SIZE, self._room - self._calls.waiting())
+        most = min(self._largest_set, self._room - self._calls.waiting())
         order_ids = self._frontier.take(most)
         if not order_ids:
             return
@@ -209,6 +220,7 @@ class Dispatcher:
             self._stopped = True
             return
         now = self.clock()
+        self._is_fast, self._filled_at = now - self._filled_at < _FAST, now
         # No longer than the leases, so a worker that takes over never waits for dead claims.
         until = self._kept_at + lease_time()
         with transaction.atomic():

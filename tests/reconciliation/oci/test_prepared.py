@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from reconciliation.oci.prepared import prepared
+from reconciliation.oci.sockets import TimedAdapter
 from reconciliation.oci.transport import Transport
 from tests.reconciliation.oci.raw_server import RawServer
 from tests.reconciliation.oci.single_requests import OK, send
@@ -21,26 +22,26 @@ def as_requests_does(url: str) -> requests.PreparedRequest:
     return requests.Session().prepare_request(request)
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://oci.example/inventory/v1/documents/6f9c",
-        "https://oci.example/a b/ü/documents/6f9c",
-        "https://oci.example/a%2/%7e/6f9c",
-        "https://oci.example/a/../6f9c",
-        "https://oci.example/a/..",
-        "https://oci.example/a//6f9c",
-        "https://oci.example/6f9c",
-        "https://oci.example",
-        "https://oci.example/",
-        "HTTPS://OCI.Example:443/A/6f9c",
-        "https://bücher.example/a/6f9c",
-        "https://me:secret@oci.example/a/6f9c",
-        "https://oci.example/a?b=/6f9c",
-        "https://oci.example/a#b/6f9c",
-        "http://[::1]:80/a/6f9c",
-    ],
-)
+ADDRESSES = [
+    "https://oci.example/inventory/v1/documents/6f9c",
+    "https://oci.example/a b/ü/documents/6f9c",
+    "https://oci.example/a%2/%7e/6f9c",
+    "https://oci.example/a/../6f9c",
+    "https://oci.example/a/..",
+    "https://oci.example/a//6f9c",
+    "https://oci.example/6f9c",
+    "https://oci.example",
+    "https://oci.example/",
+    "HTTPS://OCI.Example:443/A/6f9c",
+    "https://bücher.example/a/6f9c",
+    "https://me:secret@oci.example/a/6f9c",
+    "https://oci.example/a?b=/6f9c",
+    "https://oci.example/a#b/6f9c",
+    "http://[::1]:80/a/6f9c",
+]
+
+
+@pytest.mark.parametrize("url", ADDRESSES)
 def test_a_request_is_what_requests_makes_of_it(url: str) -> None:
     for _ in range(2):
         made, usual = prepared("PUT", url, headers=HEADERS, body=b"{}"), as_requests_does(url)
@@ -73,6 +74,30 @@ def test_an_address_is_prepared_once_for_all_documents(monkeypatch: pytest.Monke
     for number in range(50):
         prepared("PUT", f"https://once.example/documents/{number}", headers=HEADERS, body=b"{}")
     assert len(made) == 1
+
+
+@pytest.mark.parametrize("url", ADDRESSES)
+@pytest.mark.parametrize("proxies", [{}, {"http": "http://proxy:3128"}])
+def test_a_host_is_asked_for_what_requests_asks_for(url: str, proxies: dict[str, str]) -> None:
+    request = as_requests_does(url)
+    usual = requests.adapters.HTTPAdapter().request_url(request, proxies)
+    assert TimedAdapter().request_url(request, proxies) == usual
+
+
+def test_the_connections_of_a_host_are_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[str] = []
+    look_up = requests.adapters.HTTPAdapter.get_connection_with_tls_context
+
+    def counted(self: Any, request: Any, *args: Any) -> Any:
+        found.append(request.url)
+        return look_up(self, request, *args)
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "get_connection_with_tls_context", counted)
+    with RawServer(OK, OK, OK) as server:
+        transport = Transport(pool_size=1)
+        for _ in range(3):
+            assert send(server.url, transport=transport).status == 200
+    assert len(found) == 1
 
 
 def test_head_and_body_are_sent_in_one_step(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,6 +123,31 @@ def test_a_slow_oci_has_as_many_calls_under_way_as_are_configured(
     assert engine.held() == reserved_by_items()
 
 
+@pytest.mark.parametrize(("seconds", "largest"), [(0, 64), (2, 32)])
+@pytest.mark.django_db(transaction=True)
+def test_sets_are_larger_while_documents_are_sent_fast(
+    engine: Engine, settings: Any, monkeypatch: pytest.MonkeyPatch, seconds: int, largest: int
+) -> None:
+    """A document that waits long before it is sent has to be claimed again."""
+    settings.COC_OCI_CONCURRENCY, settings.COC_BATCH_SIZE = 8, 20
+    set_connection("ONLINE")
+    orders = spread(200, skus=600)
+    backlog(engine, stock_of(orders), orders)
+    sizes: list[int] = []
+    prepare = sets.prepare
+
+    def measured(claimed: Any, **arguments: Any) -> Any:
+        sizes.append(len(claimed))
+        engine.clock.go(seconds)
+        return prepare(claimed, **arguments)
+
+    monkeypatch.setattr(sets, "prepare", measured)
+    assert engine.reconcile().state == "completed"
+    # Eight or four prepared documents for each of eight calls; half of them are left by then.
+    assert largest // 2 <= max(sizes) <= largest
+    assert engine.held() == reserved_by_items()
+
+
 @pytest.mark.parametrize("size", [1, 7, 50])
 @pytest.mark.django_db(transaction=True)
 def test_scarce_stock_goes_to_the_oldest_with_many_calls_under_way(
