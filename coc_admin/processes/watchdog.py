@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-BEAT_EVERY_SECONDS = 5.0
+# A beat goes through the queue, and costs what every task does.
+BEAT_EVERY_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Progress:
 
 
 class Watchdog:
-    """Decides when a worker is wedged; `check` is to be called every second or so.
+    """Decides when a worker is wedged; `check` is to be called every few seconds.
 
     `progress` reads the marks, `nudge` queues a beat, `patience` is in seconds.
     """

@@ -1,4 +1,4 @@
-"""What a tick asks first: two statements that tell whether anything is to be done at all.
+"""What a tick asks first: one statement that tells whether anything is to be done at all.
 
 Each question may be answered yes too often, never no: what is due looks again for itself.
 """
@@ -21,16 +21,11 @@ from reconciliation.reservation import release
 Questions = dict[str, QuerySet]  # type: ignore[type-arg]
 
 
-def _before_the_probe() -> Questions:
+def _questions() -> Questions:
     return {
         "window": planned.due(Given("now")),
         "pause": row().filter(wait_until__gt=Given("now")),
         "probe_interval": IntervalSetting.objects.filter(pk=intervals.PROBE),
-    }
-
-
-def _after_the_probe() -> Questions:
-    return {
         "state": row().values_list("state"),
         "trouble": verdict.troubled(),
         "waiting": Order.objects.waiting(),
@@ -44,7 +39,6 @@ def _after_the_probe() -> Questions:
     }
 
 
-before_the_probe = Look(_before_the_probe)
-after_the_probe = Look(_after_the_probe)
+look = Look(_questions)
 # The answers that are work for the queue, or make some (`recovery.Wakes`).
 MAY_WAKE = ("events", "reports", "run", "waiting", "promises", "handover", *release.SIGNS)

@@ -41,6 +41,36 @@ _take = Change(_free_to_take)
 
 
 @dataclass(slots=True)
+class Renewal:
+    """A lease that its holder renews once in `every` seconds, and not each time it is asked.
+
+    `every` is well below `seconds`, so that it never runs out meanwhile. It ends as long after the
+    death of its holder as before: at most `seconds`.
+    """
+
+    name: str
+    seconds: float
+    every: float
+    _renewed_at: datetime | None = None
+
+    def take(self, *, holder: str, now: datetime) -> bool:
+        """Take or renew the lease if that is due; True while `holder` has it."""
+        if self.is_fresh(now):
+            return True
+        has = take(name=self.name, holder=holder, seconds=self.seconds, now=now)
+        self._renewed_at = now if has else None
+        return has
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether it need not be renewed yet. A clock that was put back makes it due."""
+        if self._renewed_at is None:
+            return False
+        # A turn that comes a moment early must not skip a renewal.
+        due = timedelta(seconds=self.every - 0.1)
+        return timedelta(0) <= now - self._renewed_at < due
+
+
+@dataclass(slots=True)
 class Watch:
     """Watches another process's lease, and takes it over when it is no longer renewed.
 

@@ -44,6 +44,7 @@ def _questions() -> dict[str, QuerySet[Any]]:
         "pause": row().filter(wait_until__gt=now),
         "new_lists": _without_feed(),
         "changes": due_for_changes(now),
+        "not_followed": StockFeed.objects.filter(Q(delta_token="") | Q(next_at__gt=now)),
         "export": _wanting_export(now, Given("now", less=_export_age)),
     }
 
