@@ -32,7 +32,7 @@ from reconciliation.reports import names, publish
 from reconciliation.reservation import release
 from tests.engine import D, Engine, ato, reserved_by_items
 from tests.reconciliation.maintenance.test_integrity_check import ORDERS as PLANTED
-from tests.reconciliation.maintenance.test_integrity_check import clone_document, of
+from tests.reconciliation.maintenance.test_integrity_check import clone_document, of, write_items
 
 pytestmark = pytest.mark.django_db
 
@@ -114,6 +114,10 @@ SAFE: dict[str, tuple[Plant, set[Fault]]] = {
         lambda: OrderItem.objects.filter(**of("partial")).update(open_short=D(9)),
         {Fault.OPEN},
     ),
+    "open sums written past": (
+        lambda: Order.objects.filter(order_no="partial").update(open_units=None, open_value=7.0),
+        {Fault.OPEN},
+    ),
     "waiting, items written": (
         lambda: OrderItem.objects.filter(**of("waits")).update(reserved_quantity=1),
         {Fault.UNITS, Fault.STATE},
@@ -163,9 +167,7 @@ SAFE: dict[str, tuple[Plant, set[Fault]]] = {
     "a reservation for no replacement": (lambda: stray("replace"), {Fault.REMEDY}),
     "a reservation for no adjustment": (lambda: stray("rearrange"), {Fault.REMEDY}),
     "nothing open, not settled": (
-        lambda: OrderItem.objects.filter(**of("nothing")).update(
-            cancelled_quantity=D(2), open_short=None
-        ),
+        lambda: write_items("nothing", cancelled_quantity=D(2)),
         {Fault.REMEDY},
     ),
     "short, not marked": (
@@ -276,9 +278,7 @@ UNSAFE: dict[str, tuple[Plant, str, list[str]]] = {
         [RESTORE, "Its items say nothing, its documents 1 of MUG," + NOT_TOLD],
     ),
     "replaced by nothing": (
-        lambda: OrderItem.objects.filter(**of("partial"), sku="CUP").update(
-            replaced_quantity=D(1), open_short=None
-        ),
+        lambda: write_items("partial", sku="CUP", replaced_quantity=D(1)),
         "partial",
         [BY_HAND],
     ),

@@ -15,6 +15,7 @@ from coc_admin.console.desk import queries, sku_queries, views
 from coc_admin.models import AuditEntry, Profile
 from orders.desk import shortages
 from orders.models import DeskEntry, InventoryRecord, Order, OrderItem
+from orders.units import note_open
 from reconciliation.models import AttemptOutcome
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.scene import NOW, Scene
@@ -129,7 +130,8 @@ def test_sums_are_those_of_the_whole_filter(
     settled = make_short(outage, "settled", [("JUG-03", 50)])
     Order.objects.filter(pk=settled.pk).update(resolution="settled_outside")
     bare = make_short(outage, "bare", [("JUG-03", 4)])
-    OrderItem.objects.filter(order=bare).update(cancelled_quantity=4, open_short=0)
+    OrderItem.objects.filter(order=bare).update(cancelled_quantity=4)
+    note_open(OrderItem.objects.filter(order=bare))
     monkeypatch.setattr(queries, "PAGE", 1)
     everything = "Short in total: 4 orders · 7.5 units · 47.50 EUR, 23.75 USD"
     assert sums(viewer.get("/desk/")) == everything
