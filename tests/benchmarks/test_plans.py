@@ -102,7 +102,7 @@ def nodes_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def indexes_alone(read: Callable[[], object]) -> list[set[str]]:
-    """Return which indexes each statement of `read` can be answered from without reading orders."""
+    """Return what each statement of `read` is answered from: indexes, and tables by their names."""
     with CaptureQueriesContext(connection) as asked:
         read()
     found = []
@@ -111,10 +111,13 @@ def indexes_alone(read: Callable[[], object]) -> list[set[str]]:
             cursor.execute(f"EXPLAIN (FORMAT JSON) {query['sql']}")
             plan = cursor.fetchone()[0]
         plan = json.loads(plan) if isinstance(plan, str) else plan
-        nodes = [node for node in nodes_of(plan[0]["Plan"]) if "Index Name" in node]
-        alone = {node["Index Name"] for node in nodes if node["Node Type"] == "Index Only Scan"}
-        assert len(nodes) == sum(node["Node Type"] == "Index Only Scan" for node in nodes), query
-        found.append(alone)
+        nodes = [node for node in nodes_of(plan[0]["Plan"]) if "Relation Name" in node]
+        found.append(
+            {
+                node["Index Name" if node["Node Type"] == "Index Only Scan" else "Relation Name"]
+                for node in nodes
+            }
+        )
     return found
 
 
@@ -157,9 +160,12 @@ def test_large_sums_read_an_index_and_no_order() -> None:
         pytest.skip("SQLite's plans are those of tests/orders/test_indexes.py")
     busy_shop.fill(orders=150, skus=30)
     begin_outage()
+    # As this version captures and settles them.
+    Order.objects.update(units=1, lacked_units=1, lacked_value=1)
     outage = Outage.objects.get(is_open=True)
     short = Order.objects.oversold()
     with connection.cursor() as cursor:
+        cursor.execute("ANALYZE orders_order")
         # What is left when an index has not all that is asked for is a scan of the table.
         for setting in ("enable_seqscan", "enable_indexscan", "enable_bitmapscan", "enable_sort"):
             cursor.execute(f"SET LOCAL {setting} = off")
