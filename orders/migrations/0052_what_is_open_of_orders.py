@@ -4,7 +4,7 @@ Null, so that neither database writes the table anew. What the version before se
 is found by the nightly check (fault `open`), and corrected by `coc_repair`.
 """
 
-from django.db import migrations, models
+from django.db import migrations, models, transaction
 from django.db.models import F, FloatField, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Cast, Coalesce
 
@@ -28,11 +28,14 @@ def add_up(apps, schema_editor):
     found = orders_.filter(_UNSETTLED, open_units=None).order_by("pk")
     last = 0
     while ids := list(found.filter(pk__gt=last).values_list("pk", flat=True)[:_CHUNK]):
-        # Those that are settled meanwhile are the concern of whoever settles them.
-        orders_.filter(_UNSETTLED, pk__in=ids, open_units=None).update(
-            open_units=Coalesce(units, Value(0), output_field=orders.fields.QuantityField()),
-            open_value=Coalesce(value, Value(0.0)),
-        )
+        with transaction.atomic(using=alias):
+            # Locked in the order in which everybody locks them. Those that were settled meanwhile
+            # have their sums from that.
+            locked = found.filter(pk__in=ids).select_for_update()
+            orders_.filter(pk__in=list(locked.values_list("pk", flat=True))).update(
+                open_units=Coalesce(units, Value(0), output_field=orders.fields.QuantityField()),
+                open_value=Coalesce(value, Value(0.0)),
+            )
         last = ids[-1]
 
 
