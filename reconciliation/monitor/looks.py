@@ -5,7 +5,7 @@ Each question may be answered yes too often, never no: what is due looks again f
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from django.db.models import CharField, QuerySet
 
 from orders import handover
 from orders.models import Order, OrderEvent, Promise
@@ -15,14 +15,17 @@ from reconciliation.connection.state import row
 from reconciliation.models import IntervalSetting, ReportDay, Run
 from reconciliation.monitor import stock_arrivals
 from reconciliation.outages import planned
-from reconciliation.queue import intervals
+from reconciliation.queue import intervals, leases
 from reconciliation.reservation import release
+
+LEASE = "monitor"
 
 Questions = dict[str, QuerySet]  # type: ignore[type-arg]
 
 
 def _questions() -> Questions:
     return {
+        "leads": leases.held_by(LEASE, Given("holder", CharField())),
         "window": planned.due(Given("now")),
         "pause": row().filter(wait_until__gt=Given("now")),
         "probe_interval": IntervalSetting.objects.filter(pk=intervals.PROBE),

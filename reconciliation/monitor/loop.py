@@ -16,6 +16,7 @@ from reconciliation.alerts import lifecycle, refresh
 from reconciliation.maintenance import schedules, sweep
 from reconciliation.models import ConnectionState
 from reconciliation.monitor import looks, recovery, stock_arrivals
+from reconciliation.monitor.looks import LEASE
 from reconciliation.monitor.probe import Prober
 from reconciliation.outages import minutes, planned
 from reconciliation.queue import heartbeats, intervals, leases
@@ -25,7 +26,6 @@ logger = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
 
-LEASE = "monitor"
 LEASE_SECONDS = 5.0
 # Also how often it beats: silence is an alert after ten seconds.
 RENEW_SECONDS = 2.0
@@ -86,15 +86,19 @@ class Monitor:
         self._note_leadership(self._takes_lead(now))
         if not self.leads:
             return False
+        seen = self._look(now)
+        if not seen["leads"]:
+            self._lease.forget()
+            self._note_leadership(False)
+            return False
         if is_renewal:
             heartbeats.beat(component=heartbeats.MONITOR, now=now)
-        seen = _look(now)
         if seen["window"]:
             planned.keep_times(now)
         self._probe(now, is_changed=seen["probe_interval"], asked_to_wait=seen["pause"])
         if seen["window"] or seen["trouble"] or seen["state"] != ConnectionState.ONLINE:
             # The window or the probe may have begun or ended something, which must not wait.
-            seen = _look(now)
+            seen = self._look(now)
         self._act(now, seen)
         if self._next_sample is None or now >= self._next_sample:
             self._next_sample = now + SAMPLE_EVERY
@@ -108,6 +112,10 @@ class Monitor:
             lifecycle.forget_old(now)
             refused_orders.forget_old(before=now - KEEP_REFUSED)
         return True
+
+    def _look(self, now: datetime) -> Mapping[str, Any]:
+        lately = now - stock_arrivals.LATECOMERS
+        return looks.look(holder=self.holder, now=now, lately=lately)
 
     def _act(self, now: datetime, seen: Mapping[str, Any]) -> None:
         """Do what is due by what was `seen`."""
@@ -184,7 +192,3 @@ class Monitor:
                 "This monitor leads now." if leads else "Another monitor leads; standing by."
             )
         self.leads = leads
-
-
-def _look(now: datetime) -> Mapping[str, Any]:
-    return looks.look(now=now, lately=now - stock_arrivals.LATECOMERS)

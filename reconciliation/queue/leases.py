@@ -24,6 +24,11 @@ def take(*, name: str, holder: str, seconds: float, now: datetime) -> bool:
     return created
 
 
+def held_by(name: str, holder: Given) -> QuerySet[Lease]:
+    """Return the lease `name` if `holder` has it, as a question of a `Look`."""
+    return Lease.objects.filter(name=name, holder=holder)
+
+
 def give_back(*, name: str, holder: str, now: datetime) -> bool:
     """End the lease early if `holder` has it, so that another need not wait for its end."""
     return bool(Lease.objects.filter(name=name, holder=holder).update(holder="", until=now))
@@ -44,8 +49,9 @@ _take = Change(_free_to_take)
 class Renewal:
     """A lease that its holder renews once in `every` seconds, and not each time it is asked.
 
-    `every` is well below `seconds`, so that it never runs out meanwhile. It ends as long after the
-    death of its holder as before: at most `seconds`.
+    `every` is well below `seconds`, so that it never runs out meanwhile; it ends at most `seconds`
+    after the death of its holder. In between, the holder asks `held_by` with its other questions:
+    somebody whose clock is ahead may have taken the lease.
     """
 
     name: str
@@ -60,6 +66,10 @@ class Renewal:
         has = take(name=self.name, holder=holder, seconds=self.seconds, now=now)
         self._renewed_at = now if has else None
         return has
+
+    def forget(self) -> None:
+        """Note that another has it."""
+        self._renewed_at = None
 
     def is_fresh(self, now: datetime) -> bool:
         """Whether it need not be renewed yet. A clock that was put back makes it due."""

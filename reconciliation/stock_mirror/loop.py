@@ -19,10 +19,10 @@ from reconciliation.queue import leases
 from reconciliation.queue.loops import Turns
 from reconciliation.reasons import say
 from reconciliation.stock_mirror import age, changes, feeds, full_export
+from reconciliation.stock_mirror.feeds import LEASE
 
 logger = logging.getLogger(__name__)
 
-LEASE = "stock_mirror"
 LEASE_SECONDS = 15.0
 RENEW_SECONDS = 5.0
 # Between two turns while OCI has no changes: so old are the figures then, of five seconds promised.
@@ -92,7 +92,11 @@ class StockMirror:
         self.leads = self._lease.take(holder=self.holder, now=now)
         if not self.leads:
             return False
-        seen = feeds.look(now=now)
+        seen = feeds.look(holder=self.holder, now=now)
+        if not seen["leads"]:
+            self._lease.forget()
+            self.leads = False
+            return False
         if seen["new_lists"]:
             feeds.ensure_rows()
         # While OFFLINE one good answer proves little, and nobody wants what is forced offline.
