@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Aggregate, Count, F, FloatField, Q, QuerySet, Sum
+from django.db.models import (
+    Aggregate,
+    BooleanField,
+    Count,
+    ExpressionWrapper,
+    F,
+    FloatField,
+    Q,
+    QuerySet,
+    Sum,
+)
 from django.db.models.functions import Cast
 
 from orders.desk.shortages import OPEN_VALUE_OF_ORDER, money_of
@@ -66,25 +76,36 @@ class Missed:
 
 
 def sums() -> dict[str, Aggregate]:
-    """Return what `missed_in` needs of groups of orders by currency, to be annotated."""
+    """Return what `missed_in` needs of groups of orders, to be annotated.
+
+    The groups are by currency and by whether orders were `ever_short`: to find that out once for
+    each order takes less time than once for each sum.
+    """
     return {
-        "missed_units": Sum("lacked_units", filter=EVER_SHORT),
-        "missed_value": Sum("lacked_value", filter=EVER_SHORT),
-        "missed_unknown": Count("pk", filter=EVER_SHORT & Q(lacked_units=None)),
+        "missed_units": Sum("lacked_units"),
+        "missed_value": Sum("lacked_value"),
+        "missed_known": Count("lacked_units"),
     }
 
 
-def missed_in(groups: Iterable[Mapping[str, Any]], *, orders: QuerySet[Order]) -> Missed:
-    """Return what groups of `orders` with `sums` and a currency were short of; mostly no query.
+def with_ever_short(orders: QuerySet[Order]) -> QuerySet[Any]:
+    """Return `orders` with `ever_short`."""
+    return orders.annotate(ever_short=ExpressionWrapper(EVER_SHORT, output_field=BooleanField()))
 
-    Of orders that an earlier version settled one query reads what OCI has not reserved until now.
+
+def missed_in(groups: Iterable[Mapping[str, Any]], *, orders: QuerySet[Order]) -> Missed:
+    """Return what groups of `orders` with `sums` and their `number` were short of.
+
+    Mostly no query: of orders that an earlier version settled one reads what OCI has not reserved.
     """
     units, value, unknown = ZERO, dict[str, Decimal](), 0
     for group in groups:
+        if not group["ever_short"]:
+            continue
         units += group["missed_units"] or ZERO
         code = group["currency"]
         value[code] = value.get(code, ZERO) + (group["missed_value"] or ZERO)
-        unknown += group["missed_unknown"]
+        unknown += group["number"] - group["missed_known"]
     if unknown:
         for row in _unreserved(orders):
             units += row["missing"] or ZERO

@@ -19,12 +19,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from math import isclose
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
-from django.db.models import Aggregate, Count, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models import (
+    Aggregate,
+    Count,
+    F,
+    FloatField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+)
 from django.db.models.expressions import CombinedExpression
-from django.db.models.functions import NullIf
+from django.db.models.functions import Cast, Coalesce, NullIf
 
 from orders.fields import ZERO, QuantityField
 
@@ -65,14 +77,37 @@ def open_units(items: str = "") -> CombinedExpression:
 
 
 def note_open(items: QuerySet[OrderItem]) -> None:
-    """Let `items` keep what is open of them (`open_short`); one statement.
+    """Let all items of some orders keep what is open of them, and the orders the sums of that.
 
-    Everything that changes the units of an order which OCI has answered calls it in the same
-    transaction, after its writes; it has locked the order.
+    Two statements. Everything that changes the units of an order which OCI has answered calls it in
+    the same transaction, after its writes; it has locked the order.
     """
     wrongly_noted(items.order_by()).update(
         open_short=NullIf(open_units(), Value(ZERO, output_field=QuantityField()))
     )
+    short = _items().filter(order=OuterRef("pk"), open_short__gt=0).order_by().values("order")
+    worth = Cast(F("open_short"), FloatField()) * Cast(F("unit_price"), FloatField())
+    orders = apps.get_model("orders", "Order")._default_manager
+    orders.filter(pk__in=items.order_by().values("order")).update(
+        open_units=Coalesce(
+            Subquery(short.annotate(n=Sum("open_short")).values("n")),
+            Value(ZERO),
+            output_field=QuantityField(),
+        ),
+        open_value=Coalesce(
+            Subquery(short.annotate(n=Sum(worth)).values("n"), output_field=FloatField()),
+            Value(0.0),
+        ),
+    )
+
+
+def keeps_sums(order: Order, items: Iterable[OrderItem]) -> bool:
+    """Whether a loaded order keeps the sums of its open units that `note_open` would write."""
+    short = [(open_of(item), item.unit_price or ZERO) for item in items]
+    units = sum((left for left, _ in short if left > ZERO), ZERO)
+    worth = sum(float(left.scaleb(3)) * float(price.scaleb(4)) for left, price in short if left > 0)
+    # Above 2^53 small units a sum depends on the order in which it is added up.
+    return order.open_units == units and isclose(order.open_value or 0.0, worth)
 
 
 def wrongly_noted(items: QuerySet[OrderItem]) -> QuerySet[OrderItem]:

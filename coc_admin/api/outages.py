@@ -77,8 +77,8 @@ def list_outages(request: HttpRequest, filters: Query[OutageFilters]) -> Any:
     }
 
 
-def outage_answer(outage: Outage, *, site_ids: Collection[str]) -> dict[str, Any]:
-    """Return the API's answer about an outage for a token of these sites; three queries."""
+def outage_answer(outage: Outage, *, site_ids: Collection[str] | None) -> dict[str, Any]:
+    """Return the API's answer about an outage for a token of these sites, or all; three queries."""
     demand = demand_of(outage, site_ids=site_ids)
     return OutageAnswer.of(
         outage,

@@ -136,8 +136,8 @@ def runs_of_sites(site_ids: Collection[str]) -> QuerySet[Run]:
     return Run.objects.filter(of_all | narrowed | taken).order_by("-pk")
 
 
-def run_answer(run: Run, site_ids: Collection[str]) -> dict[str, Any]:
-    """Return the API's answer about a run for a token of these sites; one query."""
+def run_answer(run: Run, site_ids: Collection[str] | None) -> dict[str, Any]:
+    """Return the API's answer about a run for a token of these sites, or all; one query."""
     return _run(run, _counts([run], site_ids).get(run.pk, {}))
 
 
@@ -145,13 +145,14 @@ def _run(run: Run, counts: dict[str, int]) -> dict[str, Any]:
     return RunAnswer.of(run, orders=sum(counts.values()), outcomes=counts)
 
 
-def _counts(page: list[Run], site_ids: Collection[str]) -> dict[int, dict[str, int]]:
-    """Return how many orders of these sites are in each state, by run."""
+def _counts(page: list[Run], site_ids: Collection[str] | None) -> dict[int, dict[str, int]]:
+    """Return how many orders of these sites, or of all, are in each state, by run."""
+    entries = RunEntry.objects.filter(run__in=[run.pk for run in page])
+    if site_ids is not None:
+        entries = entries.filter(order__site__in=site_ids)
     rows = (
-        RunEntry.objects.filter(run__in=[run.pk for run in page], order__site__in=site_ids)
-        .order_by("run", "state")
-        .values_list("run", "state")
-        .annotate(number=Count("pk"))
+        # Of an entry nothing is read but what `entries_by_state` has.
+        entries.order_by("run", "state").values_list("run", "state").annotate(number=Count("*"))
     )
     counts: dict[int, dict[str, int]] = {}
     for run_id, state, number in rows:

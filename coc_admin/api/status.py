@@ -148,8 +148,11 @@ class StatusAnswer(Members):
 def get_status(request: HttpRequest) -> Any:
     """Read the state of the connection to OCI and what waits for it at the token's sites."""
     refuse_unknown(request)
-    site_ids = sites_of(token_of(request))
-    found, now = status.summary(sites=site_ids), timezone.now()
+    token = token_of(request)
+    site_ids, now = sites_of(token), timezone.now()
+    # To ask of each of 100,000 orders whether it is of one of all sites takes time as well.
+    narrowed = None if token.every_site else site_ids
+    found = status.summary(sites=narrowed)
     last = runs_of_sites(site_ids).first()
     window = planned.running_or_next(now)
     return StatusAnswer.of(
@@ -159,17 +162,19 @@ def get_status(request: HttpRequest) -> Any:
             for kind, calls in connection.healths().items()
         ],
         waiting=WaitingAnswer.of(found.waiting),
-        short=ShortAnswer.of(_short(site_ids, found.oversold)),
-        lastRun=None if last is None else run_answer(last, site_ids),
+        short=ShortAnswer.of(_short(narrowed, found.oversold)),
+        lastRun=None if last is None else run_answer(last, narrowed),
         sites=_acceptance(site_ids, found, now),
-        outage=outage_answer(found.outage, site_ids=site_ids) if found.outage else None,
+        outage=outage_answer(found.outage, site_ids=narrowed) if found.outage else None,
         plannedOutage=None if window is None else PlannedOutageAnswer.of(window),
         stock=[StockAgeAnswer.of(one) for one in age.of_sites(site_ids, now)],
     )
 
 
-def _short(site_ids: Collection[str], number: int) -> Sums:
-    orders = Order.objects.oversold().filter(site__in=site_ids)
+def _short(site_ids: Collection[str] | None, number: int) -> Sums:
+    orders = Order.objects.oversold()
+    if site_ids is not None:
+        orders = orders.filter(site__in=site_ids)
     return sums_of(orders, number=number) if number else Sums(0, ZERO, {})
 
 

@@ -19,8 +19,9 @@ from orders import statement_limit
 
 # What a connection that is there, or has just been made, has to answer within.
 GREETING_SECONDS = 2.0
-# A connection in use is asked whether it is there this often.
-_ASKED_EVERY = 1.0
+# A connection that has answered as lately as this is not asked whether it is there. A little over
+# the second between two turns of a loop.
+_LATELY = 1.5
 
 
 class _Driver:
@@ -58,7 +59,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     Database: Any = _Driver()
     ops_class = DatabaseOperations
-    _answered_at = float("-inf")
 
     @property
     def pooler(self) -> str:
@@ -103,20 +103,19 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def is_usable(self) -> bool:
         """Whether the connection answers a small question soon."""
         with statement_limit.at_most(GREETING_SECONDS):
-            usable = bool(super().is_usable())
-        self._answered_at = time.monotonic()
-        return usable
+            return bool(super().is_usable())
 
     def close_if_health_check_failed(self) -> None:
         """Close a connection that does not answer, once a request as Django does it.
 
-        One that has answered within the last second, and at whose other end nobody has hung up, is
-        not asked: at a hundred orders a second the question would be a sixth of all statements.
+        One that has just answered a statement, and at whose other end nobody has hung up, is not
+        asked: at a hundred orders a second the question would be a sixth of all statements, and a
+        loop would ask it each second.
         """
         link: Any = self
         if link.connection is None or link.health_check_done or not link.health_check_enabled:
             return
-        if time.monotonic() - self._answered_at < _ASKED_EVERY and self._is_quiet():
+        if time.monotonic() - link.connection.answered_at < _LATELY and self._is_quiet():
             link.health_check_done = True
             return
         super().close_if_health_check_failed()

@@ -32,6 +32,9 @@ class SilentServer(psycopg.OperationalError):
 class Connection(psycopg.Connection[Any]):
     """Closes itself, with SilentServer, when a statement gets no answer within its limit."""
 
+    # When it answered last, by `time.monotonic`.
+    answered_at = float("-inf")
+
     def wait(
         self,
         gen: Generator[Any, Any, Any],
@@ -43,7 +46,9 @@ class Connection(psycopg.Connection[Any]):
             return super().wait(gen, interval, timeout)
         limit = statement_limit.seconds()
         try:
-            return super().wait(_watched(gen, limit), min(interval, _INTERVAL))
+            found = super().wait(_watched(gen, limit), min(interval, _INTERVAL))
+            self.answered_at = time.monotonic()
+            return found
         except _Silent:
             self.pgconn.finish()
             raise SilentServer(

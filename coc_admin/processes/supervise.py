@@ -109,7 +109,7 @@ class Supervisor:
             place = self._place_of(holder.pid)
         return place is None or place.program.name != name
 
-    def run(self, stop: threading.Event, *, pause: float = 0.2) -> None:
+    def run(self, stop: threading.Event, *, pause: float = 0.5) -> None:
         """Start everything, keep it running until `stop` is set, then stop everything."""
         try:
             self.start()

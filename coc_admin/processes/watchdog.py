@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-BEAT_EVERY_SECONDS = 5.0
+# A beat goes through the queue, and costs what every task does.
+BEAT_EVERY_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Progress:
 
 
 class Watchdog:
-    """Decides whether a worker is wedged; call `check` about every second.
+    """Decides whether a worker is wedged; call `check` every few seconds.
 
     `progress` reads the marks, `nudge` queues a beat, `patience` is in seconds.
     """

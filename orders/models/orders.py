@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, FloatField, Func, Q
 from django.utils.translation import gettext_lazy as _
 
 from orders.fields import MoneyField, QuantityField
@@ -129,6 +129,11 @@ class Order(models.Model):
     # Null of an order that was never short, or that an earlier version settled.
     lacked_units = QuantityField(null=True)
     lacked_value = MoneyField(null=True)
+    # What is open of its items now, in all and at their prices in small units: kept with them by
+    # `orders.units.note_open`, so that the desk adds up and sorts orders without their items.
+    # Null of an order that never was short.
+    open_units = QuantityField(null=True)
+    open_value = models.FloatField(null=True)
     # Until then a short order keeps its place in the queue for its SKUs; for good without a date.
     promised_until = models.DateTimeField(null=True)
     currency = models.CharField(max_length=3)
@@ -199,6 +204,21 @@ class Order(models.Model):
                 condition=UNSETTLED,
                 name="oversold_by_capture",
             ),
+            # ... and what they are worth (`orders.desk.shortages.KEPT_VALUE`).
+            models.Index(
+                Func(
+                    F("open_value"),
+                    template="COALESCE(%(expressions)s, 0.0)",
+                    output_field=FloatField(),
+                ),
+                F("id"),
+                F("site"),
+                F("currency"),
+                F("open_units"),
+                F("open_value"),
+                condition=UNSETTLED,
+                name="oversold_by_value",
+            ),
             models.Index(
                 fields=["id"],
                 condition=UNFINISHED,
@@ -234,11 +254,27 @@ class Order(models.Model):
             ),
             # What people sort and search by.
             models.Index(fields=["captured_at", "id"], name="orders_by_capture"),
-            # With what was accepted during an outage, by site.
+            # All that is summed up of an outage: what was accepted during it, by site, and what has
+            # become of it. An order that was reserved live is not in it.
             models.Index(
-                fields=["captured_at", "id", "site", "currency", "order_total", "units"],
+                fields=[
+                    "captured_at",
+                    "id",
+                    "site",
+                    "currency",
+                    "order_total",
+                    "units",
+                    "status",
+                    "reservation_state",
+                    "needs_review_since",
+                    "reconciled_at",
+                    "resolution_at",
+                    "short_at",
+                    "lacked_units",
+                    "lacked_value",
+                ],
                 condition=Q(captured_offline=True),
-                name="accepted_offline",
+                name="accepted_with_outcome",
             ),
             # Counted for every page while the connection is not online.
             models.Index(

@@ -12,9 +12,13 @@ from datetime import datetime, timedelta
 from reconciliation.connection.verdict import SLOW_FOR
 from reconciliation.models import CallKind
 
-# A service that answered within the last second does not hang, so calls need not be counted as they
-# are sent; and nothing that is well is written more often.
+# What is well is written no more often.
 EVERY = timedelta(seconds=1)
+# A service that answered as lately as this does not hang, so calls need not be counted as they are
+# sent. A little over the second between two probes, of which one may come a moment late.
+LATELY = timedelta(seconds=1.2)
+# While it does not answer, calls are counted as often. A little under that second.
+HANGING_EVERY = timedelta(seconds=0.9)
 # The durations that are kept: of so many calls, of the last while.
 _KEPT_CALLS = 40
 _KEPT_FOR = SLOW_FOR
@@ -74,7 +78,9 @@ class Tally:
                 return None
             self._last_subject = call.subject
             self._uncounted.append(call)
-            if _within(self._last_good, call.at) or _within(self._sent_written, call.at):
+            if _within(self._last_good, call.at, LATELY):
+                return None
+            if _within(self._sent_written, call.at, HANGING_EVERY):
                 return None
             due = Uncounted(len(self._uncounted), self._first)
             self._uncounted, self._sent_written, self._is_dirty = [], call.at, True
@@ -86,7 +92,7 @@ class Tally:
             self._note(call, _Took(now, seconds))
             self._last_good, self._sent_written = now, None
             self._uncounted, self._first, self._last_subject = [], None, ""
-            if not self._is_dirty and _within(self._good_written, now):
+            if not self._is_dirty and _within(self._good_written, now, EVERY):
                 return False
             self._good_written, self._is_dirty = now, False
             return True
@@ -146,5 +152,5 @@ class Tally:
         return [one for one in self._took if newest - one.at <= _KEPT_FOR]
 
 
-def _within(moment: datetime | None, now: datetime) -> bool:
-    return moment is not None and moment <= now < moment + EVERY
+def _within(moment: datetime | None, now: datetime, length: timedelta) -> bool:
+    return moment is not None and moment <= now < moment + length

@@ -47,7 +47,7 @@ def take(now: datetime) -> int | None:
     if found is None:
         return None
     if found.state in ANSWERING:
-        if not _failing().exists() or Run.objects.filter(is_active=True).exists():
+        if not failing().exists() or Run.objects.filter(is_active=True).exists():
             return None
     elif found.state != ConnectionState.OFFLINE:
         return None
@@ -59,12 +59,13 @@ def take(now: datetime) -> int | None:
     return found.trials if taken else None
 
 
-def _failing() -> QuerySet[CallHealth]:
+def failing() -> QuerySet[CallHealth]:
+    """Return the reservations' health if one failed and none has worked since."""
     return CallHealth.objects.filter(pk=CallKind.RESERVE, failures__gt=0)
 
 
 # Asked at each probe: mostly no trial is due.
-_look = Look(lambda: {"state": row().values_list("state"), "failing": _failing()})
+_look = Look(lambda: {"state": row().values_list("state"), "failing": failing()})
 
 
 def orders_to_try() -> Sequence[int]:

@@ -31,7 +31,7 @@ from orders.models import (
     ReservationState,
 )
 from orders.models.inventory import OPEN_HOLDS
-from orders.units import is_short, open_of, units_of
+from orders.units import is_short, keeps_sums, open_of, units_of
 from reconciliation.maintenance import captures
 from reconciliation.maintenance.findings import Broken as Broken
 from reconciliation.maintenance.findings import Fault as Fault
@@ -188,12 +188,17 @@ def _states_against_items() -> Iterator[Broken]:
                 )
                 if state != order.reservation_state:
                     yield _of(order, 1, Fault.STATE, f"its items say {state}")
-                if is_short(
-                    reservation_state=order.reservation_state, resolution=order.resolution
-                ) and any(open_of(item) != (item.open_short or ZERO) for item in mine):
-                    yield _of(
-                        order, 1, Fault.OPEN, "its items keep other open units than they have"
-                    )
+                yield from _open_units(order, mine)
+
+
+def _open_units(order: Order, items: list[OrderItem]) -> Iterator[Broken]:
+    """Yield what a short order, or an item of it, keeps wrongly of its open units."""
+    if not is_short(reservation_state=order.reservation_state, resolution=order.resolution):
+        return
+    if any(open_of(item) != (item.open_short or ZERO) for item in items):
+        yield _of(order, 1, Fault.OPEN, "its items keep other open units than they have")
+    elif not keeps_sums(order, items):
+        yield _of(order, 1, Fault.OPEN, "it keeps other sums than its open items have")
 
 
 def _records_against_rows() -> Iterator[Broken]:

@@ -1,11 +1,11 @@
-"""What a tick asks first: two statements that tell whether anything is to be done at all.
+"""What a tick asks first: one statement that tells whether anything is to be done at all.
 
 Each question may be answered yes too often, never no: what is due looks again for itself.
 """
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from django.db.models import CharField, QuerySet
 
 from orders import handover
 from orders.models import Order, OrderEvent, Promise
@@ -15,22 +15,20 @@ from reconciliation.connection.state import row
 from reconciliation.models import IntervalSetting, ReportDay, Run
 from reconciliation.monitor import stock_arrivals
 from reconciliation.outages import planned
-from reconciliation.queue import intervals
+from reconciliation.queue import intervals, leases
 from reconciliation.reservation import release
+
+LEASE = "monitor"
 
 Questions = dict[str, QuerySet]  # type: ignore[type-arg]
 
 
-def _before_the_probe() -> Questions:
+def _questions() -> Questions:
     return {
+        "leads": leases.held_by(LEASE, Given("holder", CharField())),
         "window": planned.due(Given("now")),
         "pause": row().filter(wait_until__gt=Given("now")),
         "probe_interval": IntervalSetting.objects.filter(pk=intervals.PROBE),
-    }
-
-
-def _after_the_probe() -> Questions:
-    return {
         "state": row().values_list("state"),
         "trouble": verdict.troubled(),
         "waiting": Order.objects.waiting(),
@@ -44,7 +42,6 @@ def _after_the_probe() -> Questions:
     }
 
 
-before_the_probe = Look(_before_the_probe)
-after_the_probe = Look(_after_the_probe)
+look = Look(_questions)
 # The answers that are work for the queue, or make some (`recovery.Wakes`).
 MAY_WAKE = ("events", "reports", "run", "waiting", "promises", "handover", *release.SIGNS)

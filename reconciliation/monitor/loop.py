@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from orders import handover, refused_orders, statement_limit
 from reconciliation import connection, liveness
@@ -15,6 +16,7 @@ from reconciliation.alerts import lifecycle, refresh
 from reconciliation.maintenance import schedules, sweep
 from reconciliation.models import ConnectionState
 from reconciliation.monitor import looks, recovery, stock_arrivals
+from reconciliation.monitor.looks import LEASE
 from reconciliation.monitor.probe import Prober
 from reconciliation.outages import minutes, planned
 from reconciliation.queue import heartbeats, intervals, leases
@@ -24,8 +26,9 @@ logger = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
 
-LEASE = "monitor"
 LEASE_SECONDS = 5.0
+# Also how often it beats: silence is an alert after ten seconds.
+RENEW_SECONDS = 2.0
 TICK_SECONDS = 1.0
 ALERTS_EVERY = timedelta(seconds=2)
 # While OCI answers and no alert is open; a state change does not wait for it.
@@ -52,6 +55,9 @@ class Monitor:
     leads: bool = False
     turns: int = 0
     _wakes: recovery.Wakes = field(default_factory=recovery.Wakes)
+    _lease: leases.Renewal = field(
+        default_factory=lambda: leases.Renewal(LEASE, LEASE_SECONDS, every=RENEW_SECONDS)
+    )
     _watch: leases.Watch = field(default_factory=lambda: leases.Watch(LEASE))
     _last_probe: datetime | None = None
     _next_alerts: datetime | None = None
@@ -76,15 +82,24 @@ class Monitor:
     def tick(self) -> bool:
         """Run due work if this monitor leads; True if it does."""
         now = self.clock()
+        is_renewal = not self._lease.is_fresh(now)
         self._note_leadership(self._takes_lead(now))
         if not self.leads:
             return False
-        heartbeats.beat(component=heartbeats.MONITOR, now=now)
-        first = looks.before_the_probe(now=now)
-        if first["window"]:
+        seen = self._look(now)
+        if not seen["leads"]:
+            self._lease.forget()
+            self._note_leadership(False)
+            return False
+        if is_renewal:
+            heartbeats.beat(component=heartbeats.MONITOR, now=now)
+        if seen["window"]:
             planned.keep_times(now)
-        self._probe(now, is_changed=first["probe_interval"], asked_to_wait=first["pause"])
-        self._act(now)
+        self._probe(now, is_changed=seen["probe_interval"], asked_to_wait=seen["pause"])
+        if seen["window"] or seen["trouble"] or seen["state"] != ConnectionState.ONLINE:
+            # The window or the probe may have begun or ended something, which must not wait.
+            seen = self._look(now)
+        self._act(now, seen)
         if self._next_sample is None or now >= self._next_sample:
             self._next_sample = now + SAMPLE_EVERY
             minutes.sample_if_changed(now)
@@ -98,9 +113,12 @@ class Monitor:
             refused_orders.forget_old(before=now - KEEP_REFUSED)
         return True
 
-    def _act(self, now: datetime) -> None:
-        """Do what is due. A probe may have begun a recovery, which must not wait."""
-        seen = looks.after_the_probe(now=now, lately=now - stock_arrivals.LATECOMERS)
+    def _look(self, now: datetime) -> Mapping[str, Any]:
+        lately = now - stock_arrivals.LATECOMERS
+        return looks.look(holder=self.holder, now=now, lately=lately)
+
+    def _act(self, now: datetime, seen: Mapping[str, Any]) -> None:
+        """Do what is due by what was `seen`."""
         state = seen["state"] or connection.current().state
         if seen["trouble"]:
             connection.lose_if_unanswered(now)
@@ -151,7 +169,7 @@ class Monitor:
         sweep.retry_if_due(now)
 
     def _takes_lead(self, now: datetime) -> bool:
-        if leases.take(name=LEASE, holder=self.holder, seconds=LEASE_SECONDS, now=now):
+        if self._lease.take(holder=self.holder, now=now):
             return True
         return self._watch.take_over(holder=self.holder, seconds=LEASE_SECONDS, now=now)
 

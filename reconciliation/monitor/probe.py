@@ -88,7 +88,10 @@ class Prober:
 
     def probe_and_try(self) -> None:
         """Probe; if OCI answers, see whether a waiting order's reservation is due to be tried."""
-        if self.probe() and trials.try_one(client=self.client, clock=self.clock):
+        due = self._next_due()
+        if not self._ask(due) or due.is_calm:
+            return
+        if trials.try_one(client=self.client, clock=self.clock):
             # The proof, and the probe before it, may be all that a recovery wants.
             connection.mark_recovering(self.clock())
 
@@ -107,9 +110,15 @@ class Prober:
 
     def probe(self) -> bool:
         """Ask OCI for the figures that need renewing most; True if it answered as it should."""
+        return self._ask(self._next_due())
+
+    def _next_due(self) -> stock_refresh.Due:
+        now = self.clock()
+        self._skip = {list_id: until for list_id, until in self._skip.items() if until > now}
+        return stock_refresh.next_due(now=now, skip=list(self._skip))
+
+    def _ask(self, due: stock_refresh.Due) -> bool:
         sent_at = self.clock()
-        self._skip = {list_id: until for list_id, until in self._skip.items() if until > sent_at}
-        due = stock_refresh.next_due(now=sent_at, skip=list(self._skip))
         try:
             suspicious = stock_refresh.ask(due, client=self.client, clock=self.clock).suspicious
         except OciThrottled:
@@ -132,5 +141,6 @@ class Prober:
             self._skip[due.list_id] = sent_at + SKIP_REFUSED
             connection.note_bad_probe(sent_at=sent_at)
             return False
-        connection.note_good_probe(self.clock())
+        if not due.is_calm:
+            connection.note_good_probe(self.clock())
         return True

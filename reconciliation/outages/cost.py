@@ -33,7 +33,7 @@ class Cost:
 def cost_of(
     outage: Outage, *, site_ids: Collection[str] | None = None, figures: Figures | None = None
 ) -> Cost:
-    """Return what `outage` cost these sites, or all; five queries, two if nothing was short."""
+    """Return what `outage` cost these sites, or all; four queries, two if nothing was short."""
     if figures is None:
         figures = figures_of(outage, site_ids=site_ids)
     rescued: Mapping[str, Decimal] = {}

@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import accumulate
 
-from django.db.models import Count, DateTimeField, F, IntegerField, QuerySet, Sum, Value
+from django.db.models import Count, DateTimeField, IntegerField, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce, Trunc
 from django.utils.translation import gettext as _
 
@@ -73,12 +74,12 @@ def figures_of(outage: Outage, *, site_ids: Collection[str] | None = None) -> Fi
     """Return what was captured during `outage`, at these sites or at all; usually one query."""
     orders = captured_during(outage, site_ids=site_ids).order_by()
     groups = list(
-        orders.values("site", "currency", "status", "reservation_state")
+        first_shortage.with_ever_short(orders)
+        .values("site", "currency", "status", "reservation_state", "ever_short")
         .annotate(
             number=Count("pk"),
             reviewed=Count("needs_review_since"),
             value=Sum("order_total"),
-            oversold=Count("pk", filter=EVER_SHORT),
             **first_shortage.sums(),
             **unit_sums(),
         )
@@ -96,7 +97,7 @@ def figures_of(outage: Outage, *, site_ids: Collection[str] | None = None) -> Fi
         value[group["currency"]] += group["value"]
         if state == ReservationState.COMPLETE:
             reserved_value[group["currency"]] += group["value"]
-        oversold += group["oversold"]
+        oversold += group["number"] if group["ever_short"] else 0
         if state in _SETTLED:
             outcomes[str(state.label)] += group["number"]
         elif group["status"] in (OrderStatus.CANCELLING, OrderStatus.CANCELLED):
@@ -135,23 +136,40 @@ def course_of(
 ) -> list[Point]:
     """Return how the backlog grew and went, at POINTS equal steps; two queries.
 
-    The rows are counted by seconds, minutes, hours or days, so that a long outage costs no more.
+    What was drained is counted by seconds, minutes, hours or days, so that a long outage costs no
+    more.
     """
     start, end = outage.lost_at, outage.drained_at or now
     step = max((end - start) / POINTS, timedelta(microseconds=1))
-    unit = _unit(step)
     orders = captured_during(outage, site_ids=site_ids)
-    captured = _by_time(orders.annotate(moment=F("captured_at")), unit)
     # An order that was cancelled while it waited was never reconciled.
     left = orders.annotate(moment=Coalesce("reconciled_at", "resolution_at"))
-    drained = _by_time(left.filter(moment__lte=end), unit)
+    drained = _by_time(left.filter(moment__lte=end), _unit(step))
     moments = [start + step * number for number in range(POINTS)] + [end]
     return [
         Point(at, captured_by, drained_by)
         for at, captured_by, drained_by in zip(
-            moments, _sums(captured, moments), _sums(drained, moments), strict=True
+            moments, _captured_by(orders, moments), _sums(drained, moments), strict=True
         )
     ]
+
+
+def _captured_by(orders: QuerySet[Order], moments: Sequence[datetime]) -> list[int]:
+    """Return how many orders had been captured at each of `moments`; the last one has them all.
+
+    Each span between two moments is a count of its own, in one query: grouping orders by the time
+    of their capture takes three times as long as counting them.
+    """
+    starts, ends = [None, *moments[:-1]], [*moments[:-1], None]
+    spans = []
+    for place, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        span = orders if start is None else orders.filter(captured_at__gte=start)
+        span = span if end is None else span.filter(captured_at__lt=end)
+        named = span.values(place=Value(place, output_field=IntegerField()))
+        spans.append(named.annotate(number=Count("pk")))
+    rows = spans[0].union(*spans[1:], all=True)
+    numbers = {row["place"]: row["number"] for row in rows}
+    return list(accumulate(numbers.get(place, 0) for place in range(len(moments))))
 
 
 def _unit(step: timedelta) -> str:

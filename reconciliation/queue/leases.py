@@ -24,6 +24,11 @@ def take(*, name: str, holder: str, seconds: float, now: datetime) -> bool:
     return created
 
 
+def held_by(name: str, holder: Given) -> QuerySet[Lease]:
+    """Return the lease `name` if `holder` has it, as a question of a `Look`."""
+    return Lease.objects.filter(name=name, holder=holder)
+
+
 def give_back(*, name: str, holder: str, now: datetime) -> bool:
     """End the lease early if `holder` has it, so that another need not wait for its end."""
     return bool(Lease.objects.filter(name=name, holder=holder).update(holder="", until=now))
@@ -38,6 +43,41 @@ def _free_to_take() -> tuple[QuerySet[Lease], dict[str, Any]]:
 
 # Asked each second by each monitor.
 _take = Change(_free_to_take)
+
+
+@dataclass(slots=True)
+class Renewal:
+    """A lease that its holder renews once in `every` seconds, and not each time it is asked.
+
+    `every` is well below `seconds`, so that it never runs out meanwhile; it ends at most `seconds`
+    after the death of its holder. In between, the holder asks `held_by` with its other questions:
+    somebody whose clock is ahead may have taken the lease.
+    """
+
+    name: str
+    seconds: float
+    every: float
+    _renewed_at: datetime | None = None
+
+    def take(self, *, holder: str, now: datetime) -> bool:
+        """Take or renew the lease if that is due; True while `holder` has it."""
+        if self.is_fresh(now):
+            return True
+        has = take(name=self.name, holder=holder, seconds=self.seconds, now=now)
+        self._renewed_at = now if has else None
+        return has
+
+    def forget(self) -> None:
+        """Note that another has it."""
+        self._renewed_at = None
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether it need not be renewed yet. A clock that was put back makes it due."""
+        if self._renewed_at is None:
+            return False
+        # A turn that comes a moment early must not skip a renewal.
+        due = timedelta(seconds=self.every - 0.1)
+        return timedelta(0) <= now - self._renewed_at < due
 
 
 @dataclass(slots=True)

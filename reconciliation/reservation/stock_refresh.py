@@ -9,7 +9,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,7 +22,9 @@ from orders.ledger import Figure, Key
 from orders.models import Hold, HoldState, InventoryList, InventoryRecord
 from orders.standing_queries import Given, Look, Rows
 from reconciliation import connection
-from reconciliation.models import FeedState, HeldFigures
+from reconciliation.connection import trials
+from reconciliation.connection.state import row
+from reconciliation.models import ConnectionState, FeedState, HeldFigures
 from reconciliation.oci.client import OciClient
 from reconciliation.oci.documents import Place, PlaceKind
 from reconciliation.oci.errors import OciError
@@ -41,11 +43,15 @@ HARMLESS = "coc-probe"
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The next request: SKUs of one place, or a harmless one if no SKU is known yet."""
+    """The next request: SKUs of one place, or a harmless one if no SKU is known yet.
+
+    `is_calm`: the connection was online and no reservation had failed when it was looked for.
+    """
 
     place: Place
     list_id: str = ""
     skus: Sequence[str] = field(default=(HARMLESS,))
+    is_calm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +149,11 @@ def next_due(*, now: datetime, limit: int = CHUNK, skip: Collection[str] = ()) -
     """
     lag = timedelta(seconds=settings.COC_OCI_READ_LAG)
     young = now - max(lag, ROUND)
-    if not skip and limit == CHUNK and not any(_look(now=now, counted=now - lag).values()):
-        return _due_in_turn(young)
+    if not skip and limit == CHUNK:
+        seen = _look(now=now, counted=now - lag, young=young)
+        if not seen["answered"] and not seen["uncertain"]:
+            is_calm = seen["state"] == ConnectionState.ONLINE and not seen["failing"]
+            return replace(_due_in_turn(seen, young), is_calm=is_calm)
     answered = Hold.objects.filter(
         state=HoldState.ANSWERED,
         answered_at__lte=now - lag,
@@ -163,7 +172,8 @@ def next_due(*, now: datetime, limit: int = CHUNK, skip: Collection[str] = ()) -
     )
     list_ = InventoryList.objects.filter(pk=list_id).first() if list_id else None
     if list_ is None:
-        return _harmless()
+        first = _first().values_list("pk", "list_type").first() or (None, None)
+        return _harmless(*first)
     held = answered.filter(record__inventory_list=list_).order_by("answered_at")
     skus = list(dict.fromkeys(held.values_list("record__sku", flat=True)[: 10 * limit]))[:limit]
     for others in (uncertain, oldest):
@@ -184,6 +194,10 @@ def _in_turn(young: Any) -> QuerySet[InventoryRecord]:
     return known.order_by("snapshot_at", "id")
 
 
+def _first() -> QuerySet[InventoryList]:
+    return InventoryList.objects.order_by("pk")
+
+
 # Runs at each probe, and usually no figure is more urgent than the oldest.
 _look = Look(
     lambda: {
@@ -191,33 +205,36 @@ _look = Look(
             state=HoldState.ANSWERED, answered_at__lte=Given("counted")
         ),
         "uncertain": InventoryRecord.objects.filter(recheck_at__lte=Given("now")),
+        "list": _in_turn(Given("young")).values_list("inventory_list"),
+        "state": row().values_list("state"),
+        "failing": trials.failing(),
+        "first": _first().values_list("pk"),
+        "type_of_first": _first().values_list("list_type"),
     }
-)
-_list_in_turn = Rows(
-    lambda: _in_turn(Given("young")).values_list("inventory_list", "inventory_list__list_type")[:1]
 )
 _skus_in_turn = Rows(
     lambda: (
         _in_turn(Given("young"))
         .filter(inventory_list=Given("list_id", CharField()))
-        .values_list("sku")[:CHUNK]
+        .values_list("sku", "inventory_list__list_type")[:CHUNK]
     )
 )
-_first_list = Rows(lambda: InventoryList.objects.order_by("pk").values_list("pk", "list_type")[:1])
 
 
-def _due_in_turn(young: datetime) -> Due:
-    for list_id, list_type in _list_in_turn(young=young):
-        skus = [sku for (sku,) in _skus_in_turn(young=young, list_id=list_id)]
-        return Due(place=Place(PlaceKind(list_type), list_id), list_id=list_id, skus=skus)
-    return _harmless()
+def _due_in_turn(seen: Mapping[str, Any], young: datetime) -> Due:
+    list_id = seen["list"]
+    found = _skus_in_turn(young=young, list_id=list_id) if list_id is not None else []
+    if not found:
+        return _harmless(seen["first"], seen["type_of_first"])
+    place = Place(PlaceKind(found[0][1]), list_id)
+    return Due(place=place, list_id=list_id, skus=[sku for sku, _ in found])
 
 
-def _harmless() -> Due:
+def _harmless(list_id: str | None, list_type: str | None) -> Due:
     """Return a request that always works; an unknown place also gives an answer."""
-    for list_id, list_type in _first_list():
-        return Due(place=Place(PlaceKind(list_type), list_id))
-    return Due(place=Place(PlaceKind.GROUP, HARMLESS))
+    if list_id is None or list_type is None:
+        return Due(place=Place(PlaceKind.GROUP, HARMLESS))
+    return Due(place=Place(PlaceKind(list_type), list_id))
 
 
 def ask(

@@ -220,8 +220,8 @@ def _ahead(
     earlier = waiting.order_by().filter(captured_at__lte=max(last.values())[0])
     for rows in _walk(earlier, skus, known):
         # What a waiting order wants, and what a short one lacks.
-        rows = rows.alias(open_units=open_units("items__")).filter(
-            Q(reservation_state=ReservationState.MISSING) | Q(open_units__gt=0)
+        rows = rows.alias(lacking=open_units("items__")).filter(
+            Q(reservation_state=ReservationState.MISSING) | Q(lacking__gt=0)
         )
         wanted = rows.values_list("captured_at", "pk", "items__inventory_list", "items__sku")
         for at, pk, list_id, sku in wanted.iterator():

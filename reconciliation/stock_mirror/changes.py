@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
@@ -26,11 +27,25 @@ MOST_ANSWERS = 5
 CHUNK = 250
 
 
-def follow(feed: StockFeed, *, client: FeedClient, clock: Callable[[], datetime]) -> bool:
-    """Bring what changed into the ledger, up to MOST_ANSWERS answers; True if OCI has more.
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What came of following a list for a while.
+
+    `has_more`: OCI has more changes. `is_current`: it has none left, and nothing went wrong.
+    `figures` is how many figures it had.
+    """
+
+    has_more: bool = False
+    is_current: bool = False
+    figures: int = 0
+
+
+def follow(feed: StockFeed, *, client: FeedClient, clock: Callable[[], datetime]) -> Followed:
+    """Bring what changed into the ledger, up to MOST_ANSWERS answers.
 
     Raises no OciError.
     """
+    number = 0
     for _ in range(MOST_ANSWERS):
         asked_at = clock()
         try:
@@ -38,28 +53,29 @@ def follow(feed: StockFeed, *, client: FeedClient, clock: Callable[[], datetime]
         except OciRefused as refusal:
             # Expired, unreadable, or of a place that is not there any more.
             feeds.note_token_lost(feed, why=refusal.reason)
-            return False
+            return Followed(figures=number)
         except OciError as error:
             feeds.note_error(feed, error, now=clock(), exporting=False)
-            return False
+            return Followed(figures=number)
         figures = list(figures_of(feed.inventory_list, answer.lines))
+        number += len(figures)
         lost = stock_figures.sold_out_at_once(feed.pk, figures)
         if lost:
             feeds.note_token_lost(feed, why=say("feed_sold_out", skus=lost))
-            return False
+            return Followed(figures=number)
         try:
             for chunk in chunks(figures):
                 bring_in(chunk, taken_at=asked_at, clock=clock)
         except LedgerChanged:
             # The token stays where it is: the next turn brings the same changes.
             logger.info("Busy records of list %s; its changes are asked for again.", feed.pk)
-            return False
+            return Followed(figures=number)
         moved = feeds.note_changes(
             feed, token=answer.token, asked_at=asked_at, is_all=not answer.again
         )
         if not moved or not answer.again:
-            return False
-    return True
+            return Followed(is_current=moved, figures=number)
+    return Followed(has_more=True, figures=number)
 
 
 def figures_of(list_: InventoryList, lines: Iterable[StockLine]) -> Iterator[Figure]:

@@ -15,10 +15,12 @@ from reconciliation.connection.state import row
 from reconciliation.models import FeedState, StockFeed
 from reconciliation.oci.documents import Place, PlaceKind
 from reconciliation.oci.errors import OciConfigurationFault, OciError, OciThrottled
+from reconciliation.queue import leases
 from reconciliation.reasons import columns
 
 logger = logging.getLogger(__name__)
 
+LEASE = "stock_mirror"
 LONGEST_PAUSE = timedelta(seconds=30)
 # An export costs OCI more than a request for changes.
 LONGEST_EXPORT_PAUSE = timedelta(minutes=5)
@@ -40,10 +42,12 @@ def _without_feed() -> QuerySet[InventoryList]:
 def _questions() -> dict[str, QuerySet[Any]]:
     now = Given("now")
     return {
+        "leads": leases.held_by(LEASE, Given("holder", CharField())),
         "state": row().values_list("state"),
         "pause": row().filter(wait_until__gt=now),
         "new_lists": _without_feed(),
         "changes": due_for_changes(now),
+        "not_followed": StockFeed.objects.filter(Q(delta_token="") | Q(next_at__gt=now)),
         "export": _wanting_export(now, Given("now", less=_export_age)),
     }
 

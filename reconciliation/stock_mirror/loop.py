@@ -19,12 +19,17 @@ from reconciliation.queue import leases
 from reconciliation.queue.loops import Turns
 from reconciliation.reasons import say
 from reconciliation.stock_mirror import age, changes, feeds, full_export
+from reconciliation.stock_mirror.feeds import LEASE
 
 logger = logging.getLogger(__name__)
 
-LEASE = "stock_mirror"
 LEASE_SECONDS = 15.0
+RENEW_SECONDS = 5.0
+# Between two turns while OCI has no changes: so old are the figures then, of five seconds promised.
+QUIET_SECONDS = 2.0
 MEASURE_EVERY = timedelta(seconds=5)
+# While no figure changes, its age is known from when its list was last current.
+QUIET_MEASURE_EVERY = timedelta(seconds=30)
 # One turn asks for the changes of every list, each for as long as a call may take.
 STUCK_SECONDS = 300.0
 LONGEST_PAUSE = 10.0
@@ -45,10 +50,17 @@ class StockMirror:
     leads: bool = False
     # Whether a list has more changes than it was given time for: the next turn comes at once.
     is_behind: bool = False
+    # Whether the last turn found every list current and nothing new.
+    is_quiet: bool = False
     turns: int = 0
     _stop: threading.Event = field(default_factory=threading.Event)
     _export: threading.Thread | None = None
-    _next_measure: datetime | None = None
+    _lease: leases.Renewal = field(
+        default_factory=lambda: leases.Renewal(LEASE, LEASE_SECONDS, every=RENEW_SECONDS)
+    )
+    _measured_at: datetime | None = None
+    _pause_of_measures: timedelta = MEASURE_EVERY
+    _has_news: bool = True
     _turns: Turns = field(default_factory=lambda: Turns("stock mirror", logger))
 
     def run(self, stop: threading.Event) -> None:
@@ -59,38 +71,54 @@ class StockMirror:
             while not stop.is_set():
                 started = time.monotonic()
                 self._turns.take(self.turn)
-                usual = 0.0 if self.is_behind else settings.COC_STOCK_FEED_SECONDS
-                pause = self._turns.pause(usual, longest=LONGEST_PAUSE)
+                pause = self._turns.pause(self.pause(), longest=LONGEST_PAUSE)
                 stop.wait(max(0.05, pause - (time.monotonic() - started)))
             self.stand_down()
         finally:
             connections.close_all()
 
+    def pause(self) -> float:
+        """Return the seconds from the last turn to the next."""
+        if self.is_behind:
+            return 0.0
+        seconds: float = settings.COC_STOCK_FEED_SECONDS
+        return max(seconds, QUIET_SECONDS) if self.is_quiet else seconds
+
     def turn(self) -> bool:
         """Ask for the changes of every list that is due; True if this poller leads."""
         self.turns += 1
-        self.is_behind = False
+        self.is_behind = self.is_quiet = False
         now = self.clock()
-        self.leads = leases.take(name=LEASE, holder=self.holder, seconds=LEASE_SECONDS, now=now)
+        self.leads = self._lease.take(holder=self.holder, now=now)
         if not self.leads:
             return False
-        seen = feeds.look(now=now)
+        seen = feeds.look(holder=self.holder, now=now)
+        if not seen["leads"]:
+            self._lease.forget()
+            self.leads = False
+            return False
         if seen["new_lists"]:
             feeds.ensure_rows()
         # While OFFLINE one good answer proves little, and nobody wants what is forced offline.
         state = seen["state"] or connection.current().state
         if state in connection.ANSWERING and not seen["pause"]:
             self._follow(now, is_due=seen["changes"])
+            self.is_quiet = self.is_quiet and not seen["not_followed"]
             if seen["export"] or seen["new_lists"]:
                 self._start_export(now)
         self._measure(now)
         return True
 
     def _follow(self, now: datetime, *, is_due: bool) -> None:
+        found = []
         for feed in feeds.in_turn(now) if is_due else ():
-            has_more = changes.follow(feed, client=self.client, clock=self.clock)
-            self.is_behind = self.is_behind or has_more
+            found.append(changes.follow(feed, client=self.client, clock=self.clock))
             self.turns += 1
+        self.is_behind = any(one.has_more for one in found)
+        is_alone = self._export is None or not self._export.is_alive()
+        news = sum(one.figures for one in found)
+        is_current = bool(found) and all(one.is_current for one in found)
+        self.is_quiet = is_alone and is_current and not news
 
     def stand_down(self) -> None:
         """End the export under way and let another poller take over at once."""
@@ -142,11 +170,14 @@ class StockMirror:
             raise full_export.Interrupted
 
     def _measure(self, now: datetime) -> None:
-        if self._next_measure is not None and now < self._next_measure:
+        self._has_news = self._has_news or not self.is_quiet
+        pause = self._pause_of_measures if self._has_news else QUIET_MEASURE_EVERY
+        if self._measured_at is not None and now < self._measured_at + pause:
             return
         started = time.monotonic()
         for feed in StockFeed.objects.order_by("pk"):
             age.measure(feed)
         # Many SKUs take longer to count, and are counted less often.
         spent = timedelta(seconds=time.monotonic() - started)
-        self._next_measure = now + max(MEASURE_EVERY, 20 * spent)
+        self._pause_of_measures = max(MEASURE_EVERY, 20 * spent)
+        self._measured_at, self._has_news = now, False

@@ -28,6 +28,7 @@ from orders.models import (
     OrderPayload,
     Site,
 )
+from orders.units import note_open
 from reconciliation.models import (
     Attempt,
     Batch,
@@ -71,6 +72,7 @@ def fill(*, orders: int, skus: int, seed: int = 1) -> None:
     runs = _runs(outages, rng)
     made = _add(Order, (_order(number, orders, sites, rng) for number in range(orders)))
     items = _add(OrderItem, (item for order in made for item in _items(order, records, rng)))
+    note_open(OrderItem.objects.filter(open_short__isnull=False))
     _add(OrderPayload, (OrderPayload(order=order, body='{"orderNo":"?"}') for order in made))
     _add(OrderEvent, (event for order in made for event in _events(order)))
     holds = _add(Hold, (_hold(item, records) for item in _held(made, items)))

@@ -186,6 +186,14 @@ FROM (
 ) x
 """
 
+KEPT = """\
+UPDATE orders_order o SET open_units = i.units, open_value = i.worth
+FROM (SELECT order_id, sum(open_short) AS units,
+          sum(open_short::float8 * unit_price::float8) AS worth
+      FROM orders_orderitem WHERE open_short > 0 GROUP BY order_id) i
+WHERE i.order_id = o.id
+"""
+
 EVENTS = """\
 INSERT INTO orders_orderevent (order_id, at, kind, actor_kind, actor, reason, data, projected)
 SELECT id, at, CASE WHEN waits OR offline OR state <> 'COMPLETELY_RESERVED' THEN 'captured_offline'
@@ -279,6 +287,7 @@ STATEMENTS = (
     TRACES,
     PAYLOADS,
     ITEMS,
+    KEPT,
     EVENTS,
     HOLDS,
     MOVEMENTS,

@@ -17,11 +17,16 @@ import pytest
 from django.db import connection
 from django.db.models import Sum
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from coc_admin.accounts.tokens import make
 from coc_admin.models import TokenScope
-from orders.models import OrderItem
-from reconciliation.models import Connection, ConnectionState, Outage
+from orders.desk.shortages import sums_of, with_value
+from orders.models import Order, OrderItem
+from reconciliation.models import Connection, ConnectionState, Outage, Run
+from reconciliation.outages.demand import demand_of
+from reconciliation.outages.figures import course_of, figures_of
+from reconciliation.runs.status import counts_of
 from tests.benchmarks import busy_shop
 from tests.benchmarks.test_console_speed import addresses, only_posted, person
 
@@ -90,6 +95,32 @@ def explained(found: dict[str, str], page: Callable[[], str]) -> Iterator[None]:
         yield
 
 
+def nodes_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from nodes_of(part)
+
+
+def indexes_alone(read: Callable[[], object]) -> list[set[str]]:
+    """Return what each statement of `read` is answered from: indexes, and tables by their names."""
+    with CaptureQueriesContext(connection) as asked:
+        read()
+    found = []
+    for query in asked.captured_queries:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN (FORMAT JSON) {query['sql']}")
+            plan = cursor.fetchone()[0]
+        plan = json.loads(plan) if isinstance(plan, str) else plan
+        nodes = [node for node in nodes_of(plan[0]["Plan"]) if "Relation Name" in node]
+        found.append(
+            {
+                node["Index Name" if node["Node Type"] == "Index Only Scan" else "Relation Name"]
+                for node in nodes
+            }
+        )
+    return found
+
+
 def begin_outage() -> None:
     since = busy_shop.NOW - timedelta(hours=3)
     Outage.objects.create(is_open=True, cause="unreachable", lost_at=since, detected_at=since)
@@ -122,3 +153,29 @@ def test_no_page_scans_a_table_that_grows_with_the_orders() -> None:
     for known in STOPS_SOON:
         assert "LIMIT 10001" in found.pop(known)
     assert not found, "\n".join(f"{where}\n    {sql}" for where, sql in sorted(found.items()))
+
+
+def test_large_sums_read_an_index_and_no_order() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite's plans are those of tests/orders/test_indexes.py")
+    busy_shop.fill(orders=150, skus=30)
+    begin_outage()
+    # As this version captures and settles them.
+    Order.objects.update(units=1, lacked_units=1, lacked_value=1)
+    outage = Outage.objects.get(is_open=True)
+    short = Order.objects.oversold()
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE orders_order")
+        # As after a VACUUM, which a transaction cannot do: then an index alone is the cheapest.
+        cursor.execute("UPDATE pg_class SET relallvisible = relpages WHERE relkind = 'r'")
+        for setting in ("enable_seqscan", "enable_bitmapscan", "enable_sort"):
+            cursor.execute(f"SET LOCAL {setting} = off")
+    by_value = with_value(short).order_by("-short_value", "-id").values_list("pk", "short_value")
+    assert indexes_alone(lambda: list(by_value[:51])) == [{"oversold_by_value"}]
+    assert indexes_alone(lambda: sums_of(short)) == [{"oversold_by_value"}]
+    assert indexes_alone(lambda: figures_of(outage)) == [{"accepted_with_outcome"}]
+    course = indexes_alone(lambda: course_of(outage, now=busy_shop.NOW))
+    assert course == [{"accepted_with_outcome"}] * 2
+    assert indexes_alone(lambda: demand_of(outage))[0] == {"accepted_with_outcome"}
+    run = Run.objects.order_by("-pk")[0]
+    assert indexes_alone(lambda: counts_of(run)) == [{"entries_by_state"}]

@@ -9,7 +9,9 @@ from decimal import Decimal
 import pytest
 from django.test import Client
 
+from orders.desk.shortages import sums_of
 from orders.models import Order, OrderItem, Site
+from orders.units import note_open
 from reconciliation import remedies
 from reconciliation.alerts.channels import outbox
 from reconciliation.alerts.channels.text import mail_body, slack_body, webhook_body
@@ -170,3 +172,15 @@ def test_what_an_earlier_version_settled_is_counted_by_its_items(
     )
     figures = viewer.get(f"/outages/{outage.pk}/").context["figures"]
     assert (figures.short.units, figures.short.value) == (7, FIRST)
+
+
+def test_orders_that_keep_no_sums_are_added_up_by_their_items(short: Run) -> None:
+    orders = Order.objects.oversold()
+    kept = sums_of(orders)
+    assert (kept.orders, kept.units, kept.value) == (5, UNITS, VALUE)
+    Order.objects.filter(order_no__in=["PART", "DOLLARS"]).update(open_units=None, open_value=None)
+    assert sums_of(orders) == kept
+    # The next remedy writes them.
+    note_open(OrderItem.objects.filter(order__in=orders.order_by()))
+    assert not Order.objects.filter(pk__in=orders.order_by(), open_units=None).exists()
+    assert sums_of(orders) == kept

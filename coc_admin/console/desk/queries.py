@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from coc_admin.console.queries import PAGE
 from coc_admin.pager import Column, Keyset, Page, Place
-from orders.desk.shortages import value_of_order, with_value
+from orders.desk.shortages import with_value
 from orders.models import Order
 
 # By the value in the URL; an index serves each (`docs/performance.md`).
@@ -49,9 +49,7 @@ def sorted_short_orders(orders: QuerySet[Order], sort: str) -> QuerySet[Order]:
 
 def _placed(orders: QuerySet[Order], sort: str) -> QuerySet[Any]:
     """Return whole orders with what `sort` compares."""
-    if sort in _BY_VALUE:
-        return orders.annotate(short_value=value_of_order())
-    return orders
+    return with_value(orders) if sort in _BY_VALUE else orders
 
 
 def _with_entries(orders: QuerySet[Order]) -> QuerySet[Order]:
@@ -61,8 +59,7 @@ def _with_entries(orders: QuerySet[Order]) -> QuerySet[Order]:
 def _valued(turn: QuerySet[Any]) -> list[Order]:
     """Return the orders of `turn`, the shown part of a list by value.
 
-    The sort reads the key of every open order from an index, but whole rows only of the shown
-    orders.
+    Their keys and values come from an index. Only the orders that are shown are read.
     """
     places = list(turn.values_list("pk", "short_value"))
     found = _with_entries(Order.objects.all()).in_bulk([pk for pk, value in places])

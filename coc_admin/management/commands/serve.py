@@ -18,6 +18,8 @@ from coc_admin.processes.supervise import Supervisor
 from coc_admin.processes.watchdog import Watchdog
 
 NOT_READY = 2
+# Between two looks at the progress of the worker.
+_WATCH_SECONDS = 2.5
 
 
 class Command(BaseCommand):
@@ -127,7 +129,7 @@ def _watch(supervisor: Supervisor, done: threading.Event) -> None:
         nudge=worker_progress.nudge,
         clock=time.monotonic,
     )
-    while not done.wait(min(1.0, patience / 4)):
+    while not done.wait(min(_WATCH_SECONDS, patience / 4)):
         if is_worker_wedged(supervisor, watchdog):
             supervisor.restart("worker", f"no sign of work for {patience:g} s")
 

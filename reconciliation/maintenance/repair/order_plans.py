@@ -23,7 +23,7 @@ from orders.models import (
     ReservationState,
 )
 from orders.serializers import iso
-from orders.units import is_short, note_open, units_of, wrongly_noted
+from orders.units import is_short, keeps_sums, note_open, units_of, wrongly_noted
 from reconciliation.maintenance.repair.plans import (
     ByHand,
     Plan,
@@ -182,23 +182,26 @@ def sum_of_units(pk: int, work: Work) -> Plan | None:
 
 
 def open_units(pk: int, work: Work) -> Plan | None:
-    """Items of a short order have wrong open units: recompute them."""
+    """A short order or its items have wrong open units: recompute them."""
     order = order_of(pk, work)
     if order is None or not is_short(
         reservation_state=order.reservation_state, resolution=order.resolution
     ):
         return None
-    wrong = list(wrongly_noted(OrderItem.objects.filter(order=order)).order_by("position"))
-    if not wrong:
+    items = OrderItem.objects.filter(order=order)
+    wrong = list(wrongly_noted(items).order_by("position"))
+    if not wrong and keeps_sums(order, items):
         return None
 
     def act() -> None:
-        note_open(OrderItem.objects.filter(order=order))
+        note_open(items)
         record_repair(order, work, "Its items keep again what is open of them.")
 
+    before = [f"{(item.open_short or ZERO):f} of {item.sku} open" for item in wrong]
+    after = [f"{item.open_quantity:f} of {item.sku} open" for item in wrong]
     return Plan(
-        before=", ".join(f"{(item.open_short or ZERO):f} of {item.sku} open" for item in wrong),
-        after=", ".join(f"{item.open_quantity:f} of {item.sku} open" for item in wrong),
+        before=", ".join(before or ["other sums than its open items have"]),
+        after=", ".join(after or ["the sums of its open items"]),
         why="What is open follows from the item's other figures; it is only kept beside them.",
         act=act,
     )

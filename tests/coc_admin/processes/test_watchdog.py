@@ -43,14 +43,14 @@ class World:
         self.beat += timedelta(seconds=1)
 
 
-def test_a_worker_that_beats_is_asked_again_every_five_seconds_and_left_alone() -> None:
+def test_a_worker_that_beats_is_asked_again_every_ten_seconds_and_left_alone() -> None:
     world = World()
     for _ in range(40):
         assert world.after(1) is False
         if world.asked[-1] == world.now:
             world.beats()
 
-    assert world.asked[:4] == [1, 6, 11, 16]
+    assert world.asked[:4] == [1, 11, 21, 31]
 
 
 def test_a_silent_worker_is_wedged_after_the_patience_and_waited_for_anew() -> None:

@@ -18,7 +18,7 @@ from reconciliation.oci.documents import reservation_id
 from reconciliation.reports import names
 from tests.engine import D, Engine
 from tests.reconciliation.maintenance.test_integrity_check import ORDERS as PLANTED
-from tests.reconciliation.maintenance.test_integrity_check import of
+from tests.reconciliation.maintenance.test_integrity_check import of, write_items
 
 OPS = person("ops")
 
@@ -100,6 +100,10 @@ SAFE: dict[str, tuple[Plant, set[Fault]]] = {
         lambda: OrderItem.objects.filter(**of("partial")).update(open_short=D(9)),
         {Fault.OPEN},
     ),
+    "open sums written past": (
+        lambda: Order.objects.filter(order_no="partial").update(open_units=None, open_value=7.0),
+        {Fault.OPEN},
+    ),
     "waiting, items written": (
         lambda: OrderItem.objects.filter(**of("waits")).update(reserved_quantity=1),
         {Fault.UNITS, Fault.STATE},
@@ -149,9 +153,7 @@ SAFE: dict[str, tuple[Plant, set[Fault]]] = {
     "a reservation for no replacement": (lambda: stray("replace"), {Fault.REMEDY}),
     "a reservation for no adjustment": (lambda: stray("rearrange"), {Fault.REMEDY}),
     "nothing open, not settled": (
-        lambda: OrderItem.objects.filter(**of("nothing")).update(
-            cancelled_quantity=D(2), open_short=None
-        ),
+        lambda: write_items("nothing", cancelled_quantity=D(2)),
         {Fault.REMEDY},
     ),
     "short, not marked": (

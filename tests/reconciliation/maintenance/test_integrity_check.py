@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -21,6 +22,7 @@ from orders.models import (
     OrderEvent,
     OrderItem,
 )
+from orders.units import note_open
 from reconciliation.maintenance import integrity_check
 from reconciliation.maintenance.integrity_check import Broken
 from reconciliation.models import ReportDay, ReservationDocument, RunEntry
@@ -42,6 +44,13 @@ def record_name(sku: str) -> str:
 
 def of(order_no: str) -> dict[str, str]:
     return {"order__order_no": order_no}
+
+
+def write_items(order_no: str, sku: str = "", **values: Any) -> None:
+    """Write items of an order past everything, but for what is kept of its open units."""
+    items = OrderItem.objects.filter(**of(order_no))
+    (items.filter(sku=sku) if sku else items).update(**values)
+    note_open(items)
 
 
 def clone_document() -> None:
@@ -68,7 +77,7 @@ ORDERS: list[tuple[Plant, str, list[tuple[int, str]]]] = [
         [(1, "captured offline, and no event has told the reports")],
     ),
     (
-        lambda: OrderItem.objects.filter(**of("nothing")).update(reserved_quantity=1, open_short=1),
+        lambda: write_items("nothing", reserved_quantity=1),
         "nothing",
         [
             (2, "its items and its reservation documents hold different units"),
@@ -112,14 +121,22 @@ ORDERS: list[tuple[Plant, str, list[tuple[int, str]]]] = [
         [(1, "its items keep other open units than they have")],
     ),
     (
+        lambda: Order.objects.filter(order_no="partial").update(open_units=quantity(9)),
+        "partial",
+        [(1, "it keeps other sums than its open items have")],
+    ),
+    (
+        lambda: Order.objects.filter(order_no="nothing").update(open_value=0.0),
+        "nothing",
+        [(1, "it keeps other sums than its open items have")],
+    ),
+    (
         lambda: Hold.objects.filter(**of("done")).update(state="waiting"),
         "done",
         [(3, "settled, and 2.000 wait for an answer")],
     ),
     (
-        lambda: OrderItem.objects.filter(**of("partial"), sku="CUP").update(
-            cancelled_quantity=quantity(1), open_short=None
-        ),
+        lambda: write_items("partial", sku="CUP", cancelled_quantity=quantity(1)),
         "partial",
         [(1, "nothing of it is open, and it is not settled")],
     ),

@@ -16,7 +16,7 @@ from reconciliation.reports import names, publish
 from tests.engine import D, Engine
 from tests.reconciliation.maintenance.planted_faults import OPS, SAFE, Plant, everything, rounds
 from tests.reconciliation.maintenance.test_integrity_check import ORDERS as PLANTED
-from tests.reconciliation.maintenance.test_integrity_check import clone_document, of
+from tests.reconciliation.maintenance.test_integrity_check import clone_document, of, write_items
 
 pytestmark = pytest.mark.django_db
 
@@ -115,9 +115,7 @@ UNSAFE: dict[str, tuple[Plant, str, list[str]]] = {
         [RESTORE, "Its items say nothing, its documents 1 of MUG," + NOT_TOLD],
     ),
     "replaced by nothing": (
-        lambda: OrderItem.objects.filter(**of("partial"), sku="CUP").update(
-            replaced_quantity=D(1), open_short=None
-        ),
+        lambda: write_items("partial", sku="CUP", replaced_quantity=D(1)),
         "partial",
         [BY_HAND],
     ),

@@ -100,7 +100,7 @@ def test_so_many_queries_and_no_more(
         limit("vera", site)
     viewer.get(path)
     # The alert about short orders has the figures of the person's sites, and their value.
-    with django_assert_num_queries(queries + (2 if site else 0)):
+    with django_assert_num_queries(queries + (1 if site else 0)):
         viewer.get(path)
 
 

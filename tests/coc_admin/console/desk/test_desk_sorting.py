@@ -12,6 +12,7 @@ from django.test import Client
 
 from coc_admin.console.desk import queries, sku_queries, views
 from orders.models import DeskEntry, Order, OrderItem
+from orders.units import note_open
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.desk.short_orders import make_short, numbers, user
 from tests.coc_admin.console.scene import NOW, Scene
@@ -59,7 +60,8 @@ def test_sums_are_those_of_the_whole_filter(
     settled = make_short(outage, "settled", [("JUG-03", 50)])
     Order.objects.filter(pk=settled.pk).update(resolution="settled_outside")
     bare = make_short(outage, "bare", [("JUG-03", 4)])
-    OrderItem.objects.filter(order=bare).update(cancelled_quantity=4, open_short=0)
+    OrderItem.objects.filter(order=bare).update(cancelled_quantity=4)
+    note_open(OrderItem.objects.filter(order=bare))
     monkeypatch.setattr(queries, "PAGE", 1)
     everything = "Short in total: 4 orders · 7.5 units · 47.50 EUR, 23.75 USD"
     assert sums(viewer.get("/desk/")) == everything

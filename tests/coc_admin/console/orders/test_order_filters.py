@@ -242,7 +242,7 @@ def test_indexes_answer_customers_and_sortings(db: None) -> None:
         (queries.sorted_orders(Order.objects.all(), "highest"), "orders_by_value"),
         (
             queries.sorted_orders(Order.objects.filter(captured_offline=True), "newest"),
-            "accepted_offline",
+            "accepted_with_outcome",
         ),
     ):
         plan = found.explain()
