@@ -8,7 +8,7 @@ from __future__ import annotations
 from django.db.models import QuerySet
 
 from orders import handover
-from orders.models import Order, OrderEvent, Promise
+from orders.models import InventoryList, Order, OrderEvent, Promise
 from orders.standing_queries import Given, Look
 from reconciliation.connection import verdict
 from reconciliation.connection.state import row
@@ -25,6 +25,7 @@ def _before_the_probe() -> Questions:
     return {
         "window": planned.due(Given("now")),
         "pause": row().filter(wait_until__gt=Given("now")),
+        "list": InventoryList.objects.all(),
         "probe_interval": IntervalSetting.objects.filter(pk=intervals.PROBE),
     }
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from orders import handover, refused_orders, statement_limit
 from reconciliation import connection, liveness
 from reconciliation.alerts import lifecycle, refresh
+from reconciliation.connection.state import has_answered
 from reconciliation.maintenance import schedules, sweep
 from reconciliation.models import ConnectionState
 from reconciliation.monitor import looks, recovery, stock_arrivals
@@ -36,6 +37,8 @@ RETRY_LOOK = timedelta(seconds=10)
 # Long enough to compare one peak season with the next.
 KEEP_REFUSED = timedelta(days=400)
 HEAL_EVERY = timedelta(seconds=30)
+# Between two probes until there is a list, once OCI has answered.
+WITHOUT_A_LIST = timedelta(minutes=1)
 # A statement that waits for SQLite's write lock gives up after 30 s, and the tick with it.
 STUCK_SECONDS = 90.0
 # Also how long loss and recovery may go unnoticed when the database comes back.
@@ -83,7 +86,8 @@ class Monitor:
         first = looks.before_the_probe(now=now)
         if first["window"]:
             planned.keep_times(now)
-        self._probe(now, is_changed=first["probe_interval"], asked_to_wait=first["pause"])
+        if first["list"] or not self._may_be_quiet(now):
+            self._probe(now, is_changed=first["probe_interval"], asked_to_wait=first["pause"])
         self._act(now)
         if self._next_sample is None or now >= self._next_sample:
             self._next_sample = now + SAMPLE_EVERY
@@ -154,6 +158,18 @@ class Monitor:
         if leases.take(name=LEASE, holder=self.holder, seconds=LEASE_SECONDS, now=now):
             return True
         return self._watch.take_over(holder=self.holder, seconds=LEASE_SECONDS, now=now)
+
+    def _may_be_quiet(self, now: datetime) -> bool:
+        """Whether OCI answers, and was asked not long ago; matters while there is no list.
+
+        There is nothing to ask for then but a place that OCI does not know and refuses.
+        """
+        if self._last_probe is None or now >= self._last_probe + WITHOUT_A_LIST:
+            return False
+        link = connection.current()
+        if link.state != ConnectionState.ONLINE or not has_answered(link):
+            return False
+        return not connection.has_trouble()
 
     def _probe(self, now: datetime, *, is_changed: bool, asked_to_wait: bool) -> None:
         # A little under the interval: a tick that comes a moment early must not skip a probe. Ticks
