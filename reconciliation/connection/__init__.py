@@ -24,6 +24,7 @@ from reconciliation.connection.state import (
 from reconciliation.connection.transitions import (
     RELAPSE,
     came_back_lately,
+    goes_on_at_a_relapse,
     is_drained,
     lose_if_unanswered,
     mark_online_if_drained,
@@ -43,6 +44,7 @@ __all__ = [
     "current",
     "current_state",
     "force_offline",
+    "goes_on_at_a_relapse",
     "has_trouble",
     "healths",
     "is_drained",

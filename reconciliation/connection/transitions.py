@@ -163,11 +163,20 @@ def _is_relapse(before: Connection, now: datetime, *, cause: OfflineCause) -> bo
 
     What somebody did on purpose, or a fault of our settings, is another matter.
     """
-    if not came_back_lately(before.recovered_at, now):
+    if not came_back_lately(before.recovered_at, now) or cause in _OTHER_THAN_CALLS:
         return False
+    return _last_outage_of_oci() is not None
+
+
+def _last_outage_of_oci() -> int | None:
+    """Return the newest outage, unless a person or our settings have caused it."""
     last = Outage.objects.order_by("-pk").first()
-    apart = _OTHER_THAN_CALLS
-    return last is not None and cause not in apart and last.cause not in apart
+    return None if last is None or last.cause in _OTHER_THAN_CALLS else last.pk
+
+
+def goes_on_at_a_relapse(outage: int | None) -> bool:
+    """Return whether OCI, lost again soon after it came back, would continue this outage."""
+    return outage is not None and outage == _last_outage_of_oci()
 
 
 def _just_came_back_unproven(before: Connection, now: datetime) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from django.db.models import CharField, QuerySet
 
 from orders import handover
-from orders.models import Order, OrderEvent, Promise
+from orders.models import InventoryList, Order, OrderEvent, Promise
 from orders.standing_queries import Given, Look
 from reconciliation.connection import verdict
 from reconciliation.connection.state import row
@@ -28,6 +28,7 @@ def _questions() -> Questions:
         "leads": leases.held_by(LEASE, Given("holder", CharField())),
         "window": planned.due(Given("now")),
         "pause": row().filter(wait_until__gt=Given("now")),
+        "list": InventoryList.objects.all(),
         "probe_interval": IntervalSetting.objects.filter(pk=intervals.PROBE),
         "state": row().values_list("state"),
         "trouble": verdict.troubled(),

@@ -13,6 +13,7 @@ from typing import Any
 from orders import handover, refused_orders, statement_limit
 from reconciliation import connection, liveness
 from reconciliation.alerts import lifecycle, refresh
+from reconciliation.connection.state import has_answered
 from reconciliation.maintenance import schedules, sweep
 from reconciliation.models import ConnectionState
 from reconciliation.monitor import looks, recovery, stock_arrivals
@@ -39,6 +40,8 @@ RETRY_LOOK = timedelta(seconds=10)
 # Long enough to compare one peak season with the next.
 KEEP_REFUSED = timedelta(days=400)
 HEAL_EVERY = timedelta(seconds=30)
+# Between two probes until there is a list, once OCI has answered.
+WITHOUT_A_LIST = timedelta(minutes=1)
 # A statement that waits for SQLite's write lock gives up after 30 s, and the tick with it.
 STUCK_SECONDS = 90.0
 # Also how long loss and recovery may go unnoticed when the database comes back.
@@ -95,7 +98,8 @@ class Monitor:
             heartbeats.beat(component=heartbeats.MONITOR, now=now)
         if seen["window"]:
             planned.keep_times(now)
-        self._probe(now, is_changed=seen["probe_interval"], asked_to_wait=seen["pause"])
+        if seen["list"] or not self._may_be_quiet(now):
+            self._probe(now, is_changed=seen["probe_interval"], asked_to_wait=seen["pause"])
         if seen["window"] or seen["trouble"] or seen["state"] != ConnectionState.ONLINE:
             # The window or the probe may have begun or ended something, which must not wait.
             seen = self._look(now)
@@ -172,6 +176,18 @@ class Monitor:
         if self._lease.take(holder=self.holder, now=now):
             return True
         return self._watch.take_over(holder=self.holder, seconds=LEASE_SECONDS, now=now)
+
+    def _may_be_quiet(self, now: datetime) -> bool:
+        """Whether OCI answers, and was asked not long ago; matters while there is no list.
+
+        There is nothing to ask for then but a place that OCI does not know and refuses.
+        """
+        if self._last_probe is None or now >= self._last_probe + WITHOUT_A_LIST:
+            return False
+        link = connection.current()
+        if link.state != ConnectionState.ONLINE or not has_answered(link):
+            return False
+        return not connection.has_trouble()
 
     def _probe(self, now: datetime, *, is_changed: bool, asked_to_wait: bool) -> None:
         # A little under the interval: a tick that comes a moment early must not skip a probe. Ticks

@@ -14,6 +14,7 @@ from orders import outcomes
 from orders.adjustment_lines import Keep
 from orders.errors import ShortAtOci
 from orders.models import Order, OrderItem, OrderStatus, Site
+from orders.replacement_parts import Besides
 from orders.settlement import settle_outside
 from orders.short_items import cancel_short
 from reconciliation import remedies
@@ -62,12 +63,39 @@ EXPECTED = {
     "REPLACED-AND-SHORT-CANCELLED": Row(4, 3, 0, cancelled=1, replaced=1),
     "REPLACED-AND-CANCELLED": Row(4, 0, UNKNOWN, replaced=1),
     "REPLACED-IN-BUNDLE": Row(4, 4, 0, replaced=1),
+    "SPLIT": Row(8, 7, 0, cancelled=1, replaced=1),
+    "SPLIT-REPLACED": Row(8, 8, 0, replaced=2),
+    "SPLIT-AND-GIVEN-BACK": Row(8, 6, 1, cancelled=1, replaced=1),
+    "SPLIT-AND-CANCELLED": Row(8, 0, UNKNOWN, cancelled=1, replaced=1),
     "BUNDLE": Row(4, 3, 1),
     "ADJUSTED": Row(4, 3, 1),
     "SETTLED-OUTSIDE": Row(4, 3, 0, outside=1),
     "RESERVED-AGAIN": Row(4, 4, 0),
     "LIVE": Row(4, 4, 0),
     "REFUSED": Row(4, 0, UNKNOWN),
+}
+# The state that people read, where it is not that of one short unit or more.
+STATES = {
+    "COMPLETE": "Completely Reserved",
+    "NOTHING": "Nothing Reserved",
+    "WAITING": "Reservation Missing",
+    "REVIEW": "Needs review",
+    "CANCELLED-WAITING": "Cancelled",
+    "CANCELLED": "Cancelled",
+    "BEING-CANCELLED": "Being cancelled",
+    "SHORT-CANCELLED": "Short items cancelled",
+    "REPLACED": "Replaced",
+    "REPLACED-TWICE": "Replaced",
+    "REPLACED-AND-SHORT-CANCELLED": "Short items cancelled",
+    "REPLACED-AND-CANCELLED": "Cancelled",
+    "REPLACED-IN-BUNDLE": "Replaced",
+    "SPLIT": "Replaced",
+    "SPLIT-REPLACED": "Replaced",
+    "SPLIT-AND-CANCELLED": "Cancelled",
+    "SETTLED-OUTSIDE": "Settled outside",
+    "RESERVED-AGAIN": "Completely Reserved",
+    "LIVE": "Completely Reserved",
+    "REFUSED": "Failed",
 }
 ALL_AT_OCI = ("COMPLETE", "ADJUSTED", "LIVE")
 LATER = ("WAITING", "REVIEW", "CANCELLED-WAITING")
@@ -84,8 +112,9 @@ def impex(tmp_path: Path, settings: Any) -> Path:
 @pytest.fixture
 def shop(engine: Engine, impex: Path) -> Engine:
     """Play an outage, its run and every remedy; return the engine."""
-    skus = [*EXPECTED, "OTHER"]
-    site = engine.site(dict.fromkeys(skus, 9) | {"NEW": 99, "NEWER": 99})
+    seconds = [second_of(name) for name in EXPECTED if name.startswith("SPLIT")]
+    skus = [*EXPECTED, "OTHER", *seconds]
+    site = engine.site(dict.fromkeys(skus, 9) | {"NEW": 99, "NEWER": 99, "NEWEST": 99})
     orders: dict[str, Order] = {}
     for name in [name for name in OFFLINE if name not in LATER]:
         orders[name] = capture(engine, site, name)
@@ -116,14 +145,28 @@ def capture(engine: Engine, site: Site, name: str) -> Order:
         line = bundle("KIT", {name: 4}, quantity=2)
         return factories.capture(site, name, [], at=engine.captured_at, productItems=[line])
     extra = [("OTHER", 4)] if name == "REPLACED-IN-PART" else []
+    if name.startswith("SPLIT"):
+        extra = [(second_of(name), 4)]
     return engine.capture(site, name, [(name, 4), *extra])
+
+
+def second_of(name: str) -> str:
+    """Return the other SKU of an order that is split."""
+    return f"{name}-2"
 
 
 def remedy(engine: Engine, orders: Mapping[str, Order]) -> None:
     """Do to each order what its name says."""
     for name in (name for name in orders if name.startswith("REPLACED")):
         replace(engine, orders[name], name, "NEW")
-    for name in ("REPLACED-AND-GIVEN-BACK", "REPLACED-TWICE", "REPLACED-AND-SHORT-CANCELLED"):
+    for name in (name for name in orders if name.startswith("SPLIT")):
+        split(engine, orders[name], name, "NEWER" if name == "SPLIT-REPLACED" else "")
+    for name in (
+        "REPLACED-AND-GIVEN-BACK",
+        "REPLACED-TWICE",
+        "REPLACED-AND-SHORT-CANCELLED",
+        "SPLIT-AND-GIVEN-BACK",
+    ):
         give_back(engine, orders[name])
     replace(engine, orders["REPLACED-TWICE"], "NEW", "NEWER")
     for name in ("SHORT-CANCELLED", "REPLACED-AND-SHORT-CANCELLED"):
@@ -145,7 +188,7 @@ def remedy(engine: Engine, orders: Mapping[str, Order]) -> None:
     lower(engine, orders["ADJUSTED"])
     engine.at_oci({"RESERVED-AGAIN": 4})
     engine.reconcile(Scope.ORDERS, orders=[orders["RESERVED-AGAIN"].pk])
-    for name in ("CANCELLED", "REPLACED-AND-CANCELLED"):
+    for name in ("CANCELLED", "REPLACED-AND-CANCELLED", "SPLIT-AND-CANCELLED"):
         cancel(engine, orders[name])
     assert not Order.objects.filter(status=OrderStatus.CANCELLING).exists()
     release.cancel_order(
@@ -162,6 +205,22 @@ def replace(engine: Engine, order: Order, old: str, new: str) -> None:
         actor=MIA,
         reason="Agreed.",
         clock=engine.clock,
+    )
+    assert done.state == "done"
+
+
+def split(engine: Engine, order: Order, old: str, second_sku: str) -> None:
+    """Replace one short item, and replace or cancel the other, in one act."""
+    second = OrderItem.objects.get(order=order, sku=second_of(old))
+    done = remedies.replace_short(
+        item_id=OrderItem.objects.get(order=order, sku=old).pk,
+        sku="NEWEST",
+        units=D(1),
+        unit_price=None,
+        actor=MIA,
+        reason="Agreed.",
+        clock=engine.clock,
+        besides=[Besides(second.pk, D(1), second_sku)],
     )
     assert done.state == "done"
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from orders.standing_queries import Given
 from reconciliation import connection
+from reconciliation.alerts.relapse import open_of
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.alerts.site_figures import Sites
 from reconciliation.connection import verdict
@@ -28,11 +29,16 @@ class OciImpaired(Rule):
         return [verdict.troubled()]
 
     def find(self, facts: Facts) -> Iterable[Found]:
-        """Yield it while the verdict is online; an outage has an alert of its own."""
-        if facts.status.connection != ConnectionState.ONLINE:
-            return
+        """Yield it while the verdict is online; an outage has an alert of its own.
+
+        One that is open lives through an outage, for the kinds that are still lost.
+        """
         healths = connection.healths()
         kinds = [kind for kind, calls in healths.items() if connection.is_lost(calls, facts.now)]
+        if facts.status.connection != ConnectionState.ONLINE:
+            # What an outage does to the others is not news; what was impaired before goes on.
+            known = {kind for alert in open_of(self) for kind in alert.data.get("kinds", ())}
+            kinds = [kind for kind in kinds if kind in known]
         if kinds:
             since = [healths[kind].unanswered_since for kind in kinds]
             yield Found(

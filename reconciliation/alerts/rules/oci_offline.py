@@ -13,12 +13,12 @@ from django.utils.translation import gettext_lazy
 
 from orders.standing_queries import Given
 from reconciliation.alerts import matter, phrases
+from reconciliation.alerts.relapse import ANSWERS_SINCE, OFFLINE, OfOutage, answers_again
 from reconciliation.alerts.rule import (
     UNTIL,
     Data,
     Facts,
     Found,
-    Rule,
     Text,
     marked,
     moment_of,
@@ -26,7 +26,6 @@ from reconciliation.alerts.rule import (
     span_of,
 )
 from reconciliation.alerts.site_figures import Sites
-from reconciliation.connection import ANSWERING, RELAPSE, came_back_lately
 from reconciliation.connection.state import row
 from reconciliation.models import (
     OWN_FAULTS,
@@ -38,17 +37,12 @@ from reconciliation.models import (
 )
 from reconciliation.runs.status import Status
 
-_OFFLINE = (ConnectionState.OFFLINE, ConnectionState.FORCED_OFFLINE)
 _OPEN_WINDOWS = gettext_lazy("Open the planned outages")
-# Causes of OCI's own: not what a person has done on purpose.
-_BY_OCI = ("no_answer", "reservations", "slow", "throttled")
-# The member of the data that says when OCI answered again.
-_ANSWERS_SINCE = "answersSince"
 # What the data hold of a window.
 _OF_WINDOW = ("window", "by", "reason", "endsAt")
 
 
-class OciOffline(Rule):
+class OciOffline(OfOutage):
     """One alert from the first call without an answer until OCI answers again, and goes on to.
 
     A relapse within `RELAPSE` belongs to the outage, so the alert stays open for that long.
@@ -59,12 +53,12 @@ class OciOffline(Rule):
 
     def signs(self, now: Given) -> Sequence[QuerySet[Any]]:
         """Return the connection while it is offline; an open alert is looked at anyway."""
-        return [row().filter(state__in=_OFFLINE)]
+        return [row().filter(state__in=OFFLINE)]
 
     def find(self, facts: Facts) -> Iterable[Found]:
         """Yield the outage. A fault of our settings has an ACTION alert of its own instead."""
         status = facts.status
-        if status.connection in _OFFLINE and status.cause not in OWN_FAULTS:
+        if status.connection in OFFLINE and status.cause not in OWN_FAULTS:
             yield Found(
                 priority=Priority.WARN,
                 link="/outages/#planned-title" if _is_planned(status) else "/",
@@ -76,8 +70,8 @@ class OciOffline(Rule):
                 },
                 since=matter.began_at(status),
             )
-        elif status.connection in ANSWERING and came_back_lately(status.recovered_at, facts.now):
-            yield from _while_it_may_relapse(status)
+        else:
+            yield from self.may_go_on(facts, fresh=phrases.waiting_data(status.waiting))
 
     def is_same(self, before: Data, after: Data) -> bool:
         """Keep apart what someone did on purpose and what OCI does."""
@@ -89,24 +83,13 @@ class OciOffline(Rule):
             after = {**after, **{name: before[name] for name in _OF_WINDOW}}
         return matter.carry_hold(before, after)
 
-    def has_relapsed(self, before: Data, after: Data) -> bool:
-        """Return whether OCI answered again, and has been lost once more."""
-        return _ANSWERS_SINCE in before and _ANSWERS_SINCE not in after
-
-    def final(self, data: Data) -> Data:
-        """End when OCI answered again, not when that was sure."""
-        if _ANSWERS_SINCE not in data:
-            return data
-        kept = {name: value for name, value in data.items() if name != _ANSWERS_SINCE}
-        return {**kept, UNTIL: data[_ANSWERS_SINCE]}
-
     def button_for(self, data: Data) -> Promise:
         """Lead to the window that holds the connection."""
         return _OPEN_WINDOWS if data.get("why") == "planned" else self.button
 
     def text(self, data: Data) -> Text:
         """Describe since when, why, and the waiting orders."""
-        if _ANSWERS_SINCE in data:
+        if ANSWERS_SINCE in data:
             return _answers_again(data)
         message, remedy = _sentences(data)
         words = {"time": _began(data), "who": data["by"], "reason": data["reason"]}
@@ -138,8 +121,8 @@ class OciOffline(Rule):
             words = {"time": phrases.moment(alert.since), "until": until}
             past = _("Omnichannel Inventory was offline from %(time)s to %(until)s.") % words
             return marked(past, alert.data)
-        if _ANSWERS_SINCE in alert.data:
-            return f"{_answers_again_words(alert.data)} {phrases.at_stake(sites.waiting)}"
+        if ANSWERS_SINCE in alert.data:
+            return f"{answers_again(alert.data)} {phrases.at_stake(sites.waiting)}"
         words = {"time": phrases.moment(alert.since)}
         message = _("Omnichannel Inventory has been offline since %(time)s.")
         if alert.data.get("why") == "planned":
@@ -149,42 +132,15 @@ class OciOffline(Rule):
         return marked(f"{since} {phrases.at_stake(sites.waiting)}", alert.data)
 
 
-def _while_it_may_relapse(status: Status) -> Iterable[Found]:
-    """Yield the open alert of an outage of OCI that has just ended; one small query."""
-    alert = Alert.objects.filter(descriptor="oci_offline", state=AlertState.OPEN).first()
-    if alert is None or alert.data.get("why") not in _BY_OCI or status.recovered_at is None:
-        return
-    yield Found(
-        priority=Priority(alert.priority),
-        link=alert.link,
-        data={
-            **alert.data,
-            **phrases.waiting_data(status.waiting),
-            _ANSWERS_SINCE: status.recovered_at.isoformat(),
-        },
-        since=alert.since,
-    )
-
-
 def _ended_at(alert: Alert) -> datetime:
     if UNTIL in alert.data:
         return datetime.fromisoformat(alert.data[UNTIL])
     return alert.resolved_at or alert.updated_at
 
 
-def _answers_again_words(data: Data) -> str:
-    until = datetime.fromisoformat(data[_ANSWERS_SINCE]) + RELAPSE
-    message = _(
-        "Omnichannel Inventory has been answering again since %(time)s. This alert resolves"
-        " at %(until)s unless OCI is lost again."
-    )
-    words = {"time": moment_of(data, _ANSWERS_SINCE), "until": phrases.moment(until)}
-    return message % words
-
-
 def _answers_again(data: Data) -> Text:
     stake = phrases.at_stake(phrases.waiting_of(data))
-    return Text(f"{_answers_again_words(data)} {stake}", _("You don't need to do anything."))
+    return Text(f"{answers_again(data)} {stake}", _("You don't need to do anything."))
 
 
 def _began(data: Data) -> str:

@@ -16,11 +16,11 @@ from orders.models import Site
 from orders.offline_limits import Acceptance, SiteLimits, limits_of
 from orders.standing_queries import Given
 from reconciliation.alerts import matter, phrases
+from reconciliation.alerts.relapse import ANSWERS_SINCE, OFFLINE, OfOutage, answers_again
 from reconciliation.alerts.rule import (
     Data,
     Facts,
     Found,
-    Rule,
     Text,
     moment_of,
     of_practice,
@@ -28,25 +28,27 @@ from reconciliation.alerts.rule import (
 )
 from reconciliation.alerts.site_figures import Sites
 from reconciliation.connection.state import row
-from reconciliation.models import Alert, ConnectionState, Priority
-
-_OFFLINE = (ConnectionState.OFFLINE, ConnectionState.FORCED_OFFLINE)
+from reconciliation.models import Alert, Priority
 
 
-class OrdersRefused(Rule):
-    """One alert a site, from the moment that an outage turns into refused orders."""
+class OrdersRefused(OfOutage):
+    """One alert a site, from the moment that an outage turns into refused orders.
+
+    It lives through a relapse, as the outage does.
+    """
 
     title = gettext_lazy("Orders are refused")
     button = gettext_lazy("Open the site's limits")
 
     def signs(self, now: Given) -> Sequence[QuerySet[Any]]:
         """Return the connection while it is offline."""
-        return [row().filter(state__in=_OFFLINE)]
+        return [row().filter(state__in=OFFLINE)]
 
     def find(self, facts: Facts) -> Iterable[Found]:
         """Yield each site that refuses orders now; three small queries at most."""
         status = facts.status
-        if status.connection not in _OFFLINE:
+        if status.connection not in OFFLINE:
+            yield from self.may_go_on(facts)
             return
         lost_at = status.offline_since or status.since
         limited = ~Q(cap_offline_minutes=None) | ~Q(cap_total_value=None)
@@ -82,6 +84,11 @@ class OrdersRefused(Rule):
 
     def text(self, data: Data) -> Text:
         """Name the site, the time, and the limit."""
+        if ANSWERS_SINCE in data:
+            return Text(
+                f"{self.past(self.final(data))} {answers_again(data)}",
+                _("You don't need to do anything."),
+            )
         words = {"site": data["site"], "time": moment_of(data)}
         if data["why"] == "off":
             message = _(

@@ -12,11 +12,19 @@ from django.utils.translation import gettext_lazy
 from orders.models import Order
 from orders.standing_queries import Given
 from reconciliation.alerts import phrases
+from reconciliation.alerts.relapse import (
+    ANSWERS_SINCE,
+    OFFLINE,
+    OfOutage,
+    answers_again,
+    going_on,
+    lost_again,
+    open_of,
+)
 from reconciliation.alerts.rule import (
     Data,
     Facts,
     Found,
-    Rule,
     Text,
     marked,
     moment_of,
@@ -26,8 +34,11 @@ from reconciliation.alerts.site_figures import Sites
 from reconciliation.models import Alert, AlertState, Priority, RunState
 
 
-class StillOffline(Rule):
-    """Open while orders wait for the next retry cycle."""
+class StillOffline(OfOutage):
+    """Open while orders wait for the next retry cycle, and through a relapse.
+
+    While a retry cycle tries them, the outage that has stopped the last one goes on.
+    """
 
     title = gettext_lazy("Inventory service offline again")
     button = gettext_lazy("Open the reconciliation")
@@ -53,6 +64,18 @@ class StillOffline(Rule):
                 },
                 since=at,
             )
+        elif waiting.orders and facts.status.connection in OFFLINE:
+            yield from self._while_it_lasts(facts)
+        else:
+            yield from self.may_go_on(facts, fresh=phrases.waiting_data(waiting))
+
+    def _while_it_lasts(self, facts: Facts) -> Iterable[Found]:
+        """Yield the open alert of the outage while no run has stopped again; one small query."""
+        outage = facts.status.outage
+        for alert in open_of(self):
+            if outage is not None and alert.data.get("outage") == outage.pk:
+                fresh = phrases.waiting_data(facts.status.waiting)
+                yield going_on(alert, {**lost_again(alert.data), **fresh})
 
     def is_same(self, before: Data, after: Data) -> bool:
         """Keep two outages apart; one may stop several reconciliations."""
@@ -60,12 +83,18 @@ class StillOffline(Rule):
 
     def text(self, data: Data) -> Text:
         """Name the stopped reconciliation, and describe the waiting orders."""
+        stake = phrases.at_stake(phrases.waiting_of(data))
+        if ANSWERS_SINCE in data:
+            return Text(
+                f"{self.past(data)} {answers_again(data)} {stake}",
+                _("You don't need to do anything."),
+            )
         message = _(
             "Reconciliation %(run)s stopped at %(time)s because Omnichannel Inventory remains"
             " offline."
         ) % {"run": data["run"], "time": moment_of(data, "at")}
         return Text(
-            f"{message} {phrases.at_stake(phrases.waiting_of(data))}",
+            f"{message} {stake}",
             _(
                 "You don't need to do anything. The next retry cycle tries the waiting orders"
                 " again."
@@ -84,6 +113,8 @@ class StillOffline(Rule):
         """Return a text while orders of the sites are waiting."""
         if alert.state != AlertState.OPEN or not sites.waiting.orders:
             return None
+        if ANSWERS_SINCE in alert.data:
+            return f"{answers_again(alert.data)} {phrases.at_stake(sites.waiting)}"
         message = _(
             "A reconciliation stopped at %(time)s because Omnichannel Inventory remains offline."
         )

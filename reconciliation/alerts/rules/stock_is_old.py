@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from orders.standing_queries import Given
 from reconciliation.alerts import phrases
+from reconciliation.alerts.relapse import going_on, open_of
 from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
 from reconciliation.alerts.site_figures import Sites
 from reconciliation.models import Alert, ConnectionState, FeedState, Priority
@@ -31,15 +32,20 @@ class StockIsOld(Rule):
         return [age.too_old(now)]
 
     def find(self, facts: Facts) -> Iterable[Found]:
-        """Yield the lists whose figures are too old, once OCI has been back for long enough."""
+        """Yield the lists whose figures are too old, once OCI has been back for long enough.
+
+        Until then an alert that is open goes on, if one of its lists is still too old.
+        """
         status = facts.status
-        # After an outage the figures need as long as promised to become young again.
-        if status.connection != ConnectionState.ONLINE:
-            return
-        if facts.now - status.since <= age.promise():
-            return
         old = age.broken(facts.now)
-        if old:
+        # After an outage the figures need as long as promised to become young again.
+        is_online = status.connection == ConnectionState.ONLINE
+        if not is_online or facts.now - status.since <= age.promise():
+            # Those that were old before the outage are no news after it.
+            lists = {"lists": [one.list_id for one in old]}
+            known = [alert for alert in open_of(self) if old and self.is_same(alert.data, lists)]
+            yield from (going_on(alert, alert.data) for alert in known)
+        elif old:
             yield Found(
                 priority=Priority.WARN,
                 link="/inventory/",

@@ -134,6 +134,28 @@ def test_probes_are_at_least_a_second_apart_and_obey_retry_after(clock: Clock) -
     assert len(one.prober.started) == 5
 
 
+def test_oci_is_left_alone_until_there_is_a_list(clock: Clock) -> None:
+    """Each probe would be a refused call: OCI knows no place that we could ask for."""
+    one = monitor(clock, does=lambda: connection.note_good(clock.now))
+    for _ in range(60):
+        one.tick()
+        clock.go(1)
+    assert len(one.prober.started) == 1
+    for _ in range(2):
+        one.tick()
+        clock.go(1)
+    assert len(one.prober.started) == 2
+    # Trouble is looked into at once, and so is the first list.
+    connection.note_sent(clock.now)
+    one.tick()
+    assert len(one.prober.started) == 3
+    InventoryList.objects.create(pk="shop")
+    for _ in range(3):
+        clock.go(1)
+        one.tick()
+    assert len(one.prober.started) == 6
+
+
 def test_calls_that_hang_are_noticed_by_a_tick(clock: Clock) -> None:
     one = monitor(clock, does=lambda: connection.note_sent(clock.now))
     connection.note_good(clock.now)
