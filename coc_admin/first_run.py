@@ -72,7 +72,10 @@ def steps() -> list[Step]:
             "stock",
             _("Stock figures"),
             found["has_stock"],
-            _("Figures come from OCI within minutes once a list is known. Or import a file."),
+            _(
+                "Once a list is known, figures arrive from OCI within minutes. You can also"
+                " import a file."
+            ),
             "stock_import",
         ),
         _step(
@@ -93,7 +96,7 @@ def steps() -> list[Step]:
             "token",
             _("Token for the storefront"),
             set_up.has_token(),
-            _("Make a token that may place orders, and enter it in the storefront."),
+            _("Create a token that may place orders, and enter it in the storefront."),
             "settings_token_new",
         ),
         _step(
@@ -125,9 +128,11 @@ def _practice_step() -> Step:
     found = practice.practised()
     text = _("Take OCI offline on purpose for some minutes, and see what happens to an order.")
     if found.is_running:
-        text = _("It is under way, until its orders are reconciled.")
+        text = _("The practice is running until its orders are reconciled.")
     elif found.was_empty:
-        text = _("The last practice captured no order. Practise again, and place one meanwhile.")
+        text = _(
+            "The last practice captured no order. Practise again, and place an order meanwhile."
+        )
     return _step("practice", _("Practised an outage"), found.is_done, text, "practice_outage")
 
 
@@ -187,14 +192,14 @@ def _oci_steps() -> list[Step]:
                 " COC_OCI_BASE_URL, COC_OCI_TOKEN_URL and the network."
             )
             if is_lost
-            else _("No call was made yet. Test the connection.")
+            else _("No call has been made yet. Test the connection.")
         )
         known_text = _("Known once OCI answers.")
     elif now.state == ConnectionState.OFFLINE:
         state = State.WRONG
         text = _(
-            "OCI answered before and does not now: an outage. Address and credentials are right,"
-            " and nothing needs to be done here."
+            "OCI answered before but does not answer now: this is an outage. Address and"
+            " credentials are correct; you do not need to do anything here."
         )
     return [
         Step("oci", reached, state, text, "settings_oci"),

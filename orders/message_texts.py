@@ -28,14 +28,14 @@ SHIPPED: Mapping[MessageKind, tuple[str, str]] = {
     MessageKind.CANCELLED: (
         gettext_noop("Your order {orderNo} was cancelled"),
         gettext_noop(
-            "Dear {customerName},\n\nwe are sorry: your order {orderNo} could not be fulfilled, and"
+            "Dear {customerName},\n\nWe are sorry: your order {orderNo} could not be fulfilled, and"
             " we have cancelled it. You will not be charged for it.\n\nKind regards\n{siteName}\n"
         ),
     ),
     MessageKind.SHORT_CANCELLED: (
         gettext_noop("Part of your order {orderNo} was cancelled"),
         gettext_noop(
-            "Dear {customerName},\n\nwe are sorry: we cannot deliver these items of your order"
+            "Dear {customerName},\n\nWe are sorry: we cannot deliver these items of your order"
             " {orderNo}:\n\n{cancelledItems}\n\nYou will not be charged for them. Everything else"
             " is on its way:\n\n{items}\n\nKind regards\n{siteName}\n"
         ),
@@ -43,7 +43,7 @@ SHIPPED: Mapping[MessageKind, tuple[str, str]] = {
     MessageKind.REPLACED: (
         gettext_noop("A change to your order {orderNo}"),
         gettext_noop(
-            "Dear {customerName},\n\nsome of what you ordered is no longer available. We have set"
+            "Dear {customerName},\n\nSome of what you ordered is no longer available. We have set"
             " something similar aside for you:\n\n{replacements}\n\nIf you would rather not have"
             " it, please let us know.\n\nKind regards\n{siteName}\n"
         ),
@@ -51,7 +51,7 @@ SHIPPED: Mapping[MessageKind, tuple[str, str]] = {
     MessageKind.CHANGED: (
         gettext_noop("A change to your order {orderNo}"),
         gettext_noop(
-            "Dear {customerName},\n\nsome of what you ordered is no longer available. We have set"
+            "Dear {customerName},\n\nSome of what you ordered is no longer available. We have set"
             " something similar aside for you:\n\n{replacements}\n\nWe are sorry: we cannot"
             " deliver these items, and you will not be charged for them:\n\n{cancelledItems}"
             "\n\nYou will get:\n\n{items}\n\nIf you would rather not have the replacement, please"
@@ -61,24 +61,28 @@ SHIPPED: Mapping[MessageKind, tuple[str, str]] = {
     MessageKind.RESERVED_AGAIN: (
         gettext_noop("Your order {orderNo} is complete"),
         gettext_noop(
-            "Dear {customerName},\n\nevery item of your order {orderNo} is now set aside for you:"
+            "Dear {customerName},\n\nEvery item of your order {orderNo} is now set aside for you:"
             "\n\n{items}\n\nKind regards\n{siteName}\n"
         ),
     ),
     MessageKind.SETTLED_OUTSIDE: (
         gettext_noop("Your order {orderNo} is on its way"),
         gettext_noop(
-            "Dear {customerName},\n\nyour order {orderNo} will be delivered as you placed it. There"
+            "Dear {customerName},\n\nYour order {orderNo} will be delivered as you placed it. There"
             " is nothing you need to do.\n\nKind regards\n{siteName}\n"
         ),
     ),
     MessageKind.ASK: (
         gettext_noop("A question about your order {orderNo}"),
         gettext_noop(
-            "Dear {customerName},\n\nwe are sorry: a part of your order {orderNo} is not available"
-            " at the moment. We can offer you:\n\n{offer}\n\nThe offer stands as long as it is"
-            " available. Nothing is set aside for you yet. Please reply by {deadline} and tell us"
-            " whether you would like it.\n\nKind regards\n{siteName}\n"
+            "Dear {customerName},\n\n"
+            "We are sorry: part of your order {orderNo} is not available at the moment. We can"
+            " offer you:\n\n"
+            "{offer}\n\n"
+            "The offer is valid while stocks last. Nothing is set aside for you yet. Please reply"
+            " by {deadline} and tell us whether you would like it.\n\n"
+            "Kind regards\n"
+            "{siteName}\n"
         ),
     ),
 }

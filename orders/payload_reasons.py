@@ -41,7 +41,7 @@ register(
         "three_decimals": _("at most 3 decimals"),
         "not_standing": _("the order is %(status)s already"),
         "given_twice": _("is given twice"),
-        "list_not_permitted": _("is no inventory list that the site may sell from"),
+        "list_not_permitted": _("is not an inventory list that the site may sell from"),
         "items_with_parts": _(
             "at most %(number)s items, with the parts of bundles and the options"
         ),
@@ -61,7 +61,9 @@ register(
             "Order %(order)s exists with other content; nothing was changed. Use a new number."
         ),
         "being_placed": _("Order %(order)s is being placed. Send it again in a moment."),
-        "refused_before": _("Order %(order)s was refused before and stays so; use a new number."),
+        "refused_before": _(
+            "Order %(order)s was refused before, and the refusal is final. Use a new number."
+        ),
         "unknown_skus": _("Not in the inventory list: %(skus)s."),
     }
 )

@@ -24,15 +24,17 @@ Codes = dict[str, Any]
 
 _SENTENCES: dict[str, str] = {
     "stock_taken": _("Stock was taken off ATO."),
-    "cap_units": _("While OCI is away an order may have %(units)s units."),
-    "cap_minutes": _("OCI has been away for more than %(minutes)s minutes; orders are refused."),
+    "cap_units": _("While OCI is unreachable, an order can have at most %(units)s units."),
+    "cap_minutes": _(
+        "OCI has been unreachable for more than %(minutes)s minutes; orders are refused."
+    ),
     "cap_value": _("The value of orders that wait for OCI has reached the site's limit."),
     "process_ended": _("The process that was reserving it ended before OCI's answer was known."),
     "export_changed": _("Export status %(before)s became %(to)s."),
     "handover_due": _(
         "Nobody decided within the time set for the site. Order management may take the order."
     ),
-    "stock_arrived": _("OCI's figure shows units of %(skus)s; the order has its turn."),
+    "stock_arrived": _("OCI's figure shows stock of %(skus)s; it is this order's turn."),
     "retention": _("Personal data is kept for %(days)s days."),
 }
 

@@ -74,11 +74,11 @@ _SENTENCES: Mapping[Code, Promise] = {
     Code.FAILED: gettext_lazy("The order has failed."),
     Code.NOT_BEING_CANCELLED: gettext_lazy("The order is not being cancelled."),
     Code.WAITING: gettext_lazy(
-        "The order is waiting for its reservation. What is short is not known yet."
+        "The order is waiting for its reservation. The short units are not known yet."
     ),
     Code.ANSWERED: gettext_lazy("OCI has already answered for the order."),
-    Code.NOT_SHORT: gettext_lazy("Nothing of the order is short."),
-    Code.ALL_SHORT: gettext_lazy("Nothing of the order is reserved. Cancel the whole order."),
+    Code.NOT_SHORT: gettext_lazy("No item of the order is short."),
+    Code.ALL_SHORT: gettext_lazy("No item of the order is reserved. Cancel the whole order."),
     Code.EXPORTED: gettext_lazy("Order management has taken the order. Change it there."),
     Code.EXPORT_STEP: gettext_lazy("The export status cannot go from %(before)s to %(after)s."),
     Code.EXPORT_FAILED: gettext_lazy(
@@ -102,7 +102,7 @@ _NOTHING_COUNTED = gettext_lazy(
     "The order is waiting for its reservation. There is nothing to give back yet."
 )
 _MAY_BE_SHIPPING = gettext_lazy(
-    "Order management has taken the order and may be shipping what is reserved for it."
+    "Order management has taken the order and may be shipping the reserved items."
 )
 _EXPORT_LATER = gettext_lazy(
     "The order is waiting for its reservation. It can be exported after that."

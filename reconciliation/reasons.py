@@ -20,7 +20,7 @@ register(
         ),
         "behind_promise": _("Arriving stock goes to earlier orders first; this one queues behind."),
         "stock_for_promises": _("Stock has arrived for orders that are short."),
-        "short_at_oci": _("OCI has less than was ordered. The shopper was told."),
+        "short_at_oci": _("OCI has less than was ordered. The shopper was informed."),
         "site_takes_none": _("Site %(site)s does not accept orders without a reservation."),
         "nothing_stored": _("Nothing was stored. Try again later."),
         "failed_for_good": _(
@@ -42,8 +42,8 @@ register(
         "oci_refused_cancel": _("OCI refused to cancel a reservation: %(code)s."),
         "oci_refused_releases": _("OCI refused to release units: %(code)s."),
         "not_released": _(
-            "OCI does not release %(units)s of %(sku)s: %(code)s. Look in OCI what is reserved for"
-            " the order, then end the review: it is asked again under a new id."
+            "OCI does not release %(units)s of %(sku)s: %(code)s. Check in OCI what is reserved"
+            " for the order, then end the review: OCI is asked again under a new id."
         ),
         "oci_busy_with_order": _("OCI is still working on an earlier call for this order."),
         "oci_busy": _("OCI is still working on an earlier call."),
@@ -102,7 +102,7 @@ register(
         "feed_sold_out": _(
             "All of %(skus)s changes say that a SKU with stock is sold out; a full export decides."
         ),
-        "feed_own_fault": _("A fault of our own: %(fault)s."),
+        "feed_own_fault": _("Internal error: %(fault)s."),
         "two_answers": _("It has two answers for one SKU."),
         "line_not_asked": _("It lists %(what)s, which was not requested."),
         "more_than_asked": _("It lists %(told)s of %(what)s, and %(asked)s was requested."),
@@ -113,7 +113,7 @@ register(
         "not_a_text": _("%(what)s is not text."),
         "not_a_number": _("%(what)s is not a number."),
         "not_a_quantity": _("%(what)s is not a quantity."),
-        "too_many_places": _("%(what)s has more than three places."),
+        "too_many_places": _("%(what)s has more than three decimals."),
         # Outages and reconciliations.
         "unanswered_calls": _("OCI has left %(limit)s or more calls in a row without an answer."),
         "reservations_unanswered": _(
@@ -161,7 +161,7 @@ register(
         ),
         # Why a job of maintenance ended.
         "export_other_documents": _("The export has %(lines)s documents; OCI wrote %(records)s."),
-        "job_gone": _("The worker that did it was stopped. Start it again."),
+        "job_gone": _("The worker was stopped before the job was finished. Start the job again."),
         # What is wrong with the file of a report; it stands before this.
         "report_unreadable": _("cannot be read:"),
         "report_changed": _("is not what was written"),

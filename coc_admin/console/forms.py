@@ -249,9 +249,9 @@ class ScopeForm(forms.Form):
         values = super().clean() or self.cleaned_data
         scope = values.get("scope")
         if scope == Scope.RUN_FAILURES and not values.get("run"):
-            self.add_error("run", _("Choose the run whose orders are to be retried."))
+            self.add_error("run", _("Choose the run whose orders you want to retry."))
         if scope == Scope.SKU and not values.get("sku"):
-            self.add_error("sku", _("Name the SKU."))
+            self.add_error("sku", _("Enter the SKU."))
         if scope == Scope.ORDERS and not values.get("order"):
             self.add_error("order", _("Choose at least one order."))
         return values

@@ -152,8 +152,8 @@ def connection_banner(
             icon="alert-triangle",
             title=_("Omnichannel Inventory refuses our credentials"),
             next_step=_(
-                "That is no outage: check the token address, the client id and the secret, and"
-                " restart the processes. The waiting orders are reserved then."
+                "This is not an outage. Check the token address, the client id and the secret,"
+                " then restart the processes. After that, the waiting orders are reserved."
             ),
         )
     if status.cause == OfflineCause.NOT_SET_UP:
@@ -161,8 +161,8 @@ def connection_banner(
             icon="alert-triangle",
             title=_("Omnichannel Inventory has never answered with these settings"),
             next_step=_(
-                "A wrong address is likelier than an outage. Check COC_OCI_BASE_URL, the tenant"
-                " group id and the token address, and restart the processes."
+                "A wrong address is more likely than an outage. Check COC_OCI_BASE_URL, the"
+                " tenant group id and the token address, then restart the processes."
             ),
         )
     return banner(
@@ -271,8 +271,10 @@ def _unusual(order: Order) -> Standing:
 
 
 def _failed(*, connection: str, held: Decimal) -> Standing:
-    title = _("Failed: refused to the shopper")
-    told = _("It was not accepted, and the shopper was told. Its history below shows why.")
+    title = _("Failed: the order was refused")
+    told = _(
+        "The order was not accepted, and the shopper was informed. The history below shows why."
+    )
     if not held:
         return Standing("quiet", "ban", title, f"{told} {_('Nothing is held for it.')}")
     kept = _(
@@ -327,7 +329,7 @@ def _settled(order: Order, items: Sequence[OrderItem]) -> Standing:
     else:
         title = _("Oversold: nothing reserved")
         text = _("OCI holds none of its items.")
-    following = _("Replace or cancel what is short, or reserve it again once there is stock.")
+    following = _("Replace or cancel the short items, or reserve them again once there is stock.")
     return Standing("bad", "alert-circle", title, f"{text} {export}", following)
 
 

@@ -52,7 +52,7 @@ class PreferencesForm(forms.Form):
         required=False,
         label=gettext_lazy("Downloads"),
         choices=Form.choices,
-        error_messages={"invalid_choice": gettext_lazy("Choose a form of the list.")},
+        error_messages={"invalid_choice": gettext_lazy("Choose a format from the list.")},
     )
     shortcuts = forms.BooleanField(required=False, label=gettext_lazy("Keyboard shortcuts"))
 

@@ -16,7 +16,7 @@ _MOST_NAMED = 5
 _REFUSALS = {
     Why.LENGTH: gettext_lazy("Choose 5 to 30 minutes."),
     Why.OUTAGE: gettext_lazy(
-        "An outage is under way: Omnichannel Inventory is offline, or orders are still being"
+        "An outage is in progress: Omnichannel Inventory is offline, or orders are still being"
         " reconciled. Practise when it is over."
     ),
     Why.WINDOW: gettext_lazy(
@@ -28,8 +28,7 @@ _REFUSALS = {
     ),
     Why.NO_SITE: gettext_lazy("There is no site yet, so no order can be captured. Add a site."),
     Why.CAPTURE_OFF: gettext_lazy(
-        "Offline capture is off at %(names)s: orders would be refused there. Turn it on, and"
-        " practise then."
+        "Offline capture is off at %(names)s: orders would be refused there. Turn it on first."
     ),
     Why.LIMIT: gettext_lazy(
         "The practice is longer than the limit of minutes at %(names)s: orders would be refused"
@@ -60,7 +59,7 @@ def as_practice(banner: Banner, state: ConnectionState, window: PlannedOutage | 
     if state == ConnectionState.FORCED_OFFLINE:
         following = _("The orders are real. They are reserved after the practice.")
         if window is not None:
-            words = _("The practice ends on its own at %(time)s.")
+            words = _("The practice ends automatically at %(time)s.")
             following = f"{words % {'time': format_time(window.ends_at)}} {following}"
         title = _("Practice outage: Omnichannel Inventory is offline on purpose")
         icon = "hand-stop"

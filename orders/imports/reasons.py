@@ -35,15 +35,15 @@ register(
             " are called"
         ),
         "not_json_object": _("is not a JSON object"),
-        "no_json": _("is no JSON"),
-        "json_goes_on": _("holds more after its list of orders"),
-        "json_brackets": _("is no JSON: its brackets do not match"),
-        "json_ends": _("is no JSON: it ends too early"),
+        "no_json": _("is not JSON"),
+        "json_goes_on": _("continues after its list of orders"),
+        "json_brackets": _("is not JSON: its brackets do not match"),
+        "json_ends": _("is not JSON: it ends too early"),
         "no_xml": _("is not XML: %(fault)s"),
         "xml_encoding": _("is in an encoding that cannot be read; use UTF-8"),
         "xml_tag_too_long": _("holds a tag or comment of more than %(number)s bytes"),
         "xml_doctype": _("contains a document type, which an order file never does"),
-        "xml_other": _("is no order export: it begins with <%(tag)s>, not <orders>"),
+        "xml_other": _("is not an order export: it begins with <%(tag)s>, not <orders>"),
         "xml_too_deep": _("is nested more than %(levels)s deep"),
         # Faults that a program reports about an order.
         "order_ended": _("the order is %(status)s already"),
@@ -68,7 +68,7 @@ register(
         "not_shipped": _("has no SKU and is not shipped"),
         "takes_no_stock": _("is %(kind)s and takes no stock"),
         "has_own_lines": _("is %(kind)s: its products have lines of their own"),
-        "code_no_product": _("the stock code %(text)s is no product"),
+        "code_no_product": _("the stock code %(text)s is not a product"),
         "may_count_twice": _(
             "the product in line %(line)s is %(kind)s, and other lines may be its parts, which"
             " would count twice; export the column item_id as well"
@@ -96,10 +96,10 @@ register(
         "cell_shortened": _("was shortened by a spreadsheet; format its column as text"),
         "cell_error": _("is an error of a spreadsheet"),
         "cell_apostrophe": _("begins with the apostrophe of a spreadsheet; save it without"),
-        "cell_in_quotes": _("stands in quotes that belong to it; write no space before a quote"),
-        "no_date": _("is no date"),
-        "date_serial": _("is a spreadsheet's number of a date; format its column as a date"),
-        "date_unreadable": _("is no date that can be read; write 2026-02-02T12:00:00Z"),
+        "cell_in_quotes": _("includes its quotation marks; write no space before a quote"),
+        "no_date": _("is not a date"),
+        "date_serial": _("is a spreadsheet's number for a date; format its column as a date"),
+        "date_unreadable": _("is not a readable date; write 2026-02-02T12:00:00Z"),
         "date_either": _("may have the day or the month first; --dates says which"),
         # The outcome of an order of a file.
         "stock_changes": _("Its stock changes all the time; import again."),

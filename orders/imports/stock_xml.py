@@ -191,7 +191,7 @@ class _Reader:
             total += self._number(ahead)
         turnover = self._number("turnover", least=None) if "turnover" in self._values else ZERO
         if turnover < 0:
-            raise ValueError(_("has a turnover below 0 and no ats, which alone says what is left"))
+            raise ValueError(_("has a turnover below 0 and no ats; only ats shows what is left"))
         on_order = self._number("on-order", least=None) if "on-order" in self._values else ZERO
         return max(ZERO, total - turnover - max(ZERO, on_order))
 

@@ -76,7 +76,7 @@ class Rule(ABC):
 
     title: Promise
     # The button that leads to `Found.link`.
-    button: Promise = gettext_lazy("Open the page for it")
+    button: Promise = gettext_lazy("Open the related page")
     # An alert about something that happened once; all others are about something that is so.
     is_news = False
     # Shown in the console only, and sent over no channel.

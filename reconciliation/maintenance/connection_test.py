@@ -64,7 +64,7 @@ def check(now: datetime) -> list[Step]:
     wait_until = connection.current().wait_until
     if wait_until is not None and wait_until > now:
         raise CheckRefused(
-            _("Omnichannel Inventory asks us to wait until %(time)s UTC. Test it after that.")
+            _("Omnichannel Inventory asks us to wait until %(time)s UTC. Test again after that.")
             % {"time": f"{wait_until:%H:%M:%S}"}
         )
     holder = uuid.uuid4().hex

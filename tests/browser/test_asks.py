@@ -56,8 +56,8 @@ def test_a_customer_is_asked_and_accepts(
     expect(page.get_by_text("Asking holds nothing and promises nothing.")).to_be_visible()
     look_at(page, f"{name}-form", width, javascript=javascript)
     button.click()
-    expect(page.locator("#result")).to_contain_text("asked first; nothing is decided")
-    expect(page.locator("#result")).to_contain_text("The customer was told.")
+    expect(page.locator("#result")).to_contain_text("customer asked; nothing is decided yet")
+    expect(page.locator("#result")).to_contain_text("The customer was notified.")
 
     page.goto("/desk/")
     page.get_by_role("link", name="Waiting for the customer: 1 order").click()
@@ -91,5 +91,5 @@ def test_another_day_is_drafted(outage: scene.Scene, open_page: Open) -> None:
     page.get_by_role("button", name="Draft the question").click()
     expect(page.get_by_text("Offer: to deliver it by")).to_be_visible()
     look_at(page, "ask-wait", 1440)
-    page.get_by_role("link", name="Rather offer the replacement").click()
-    expect(page.get_by_text("Rather offer the replacement")).to_have_count(0)
+    page.get_by_role("link", name="Offer the replacement instead").click()
+    expect(page.get_by_text("Offer the replacement instead")).to_have_count(0)

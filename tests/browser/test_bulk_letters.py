@@ -60,7 +60,7 @@ def test_ten_ticked_orders_are_settled_and_told(outage: scene.Scene, open_page: 
     counted.click("#chosen [value=cancel]")
     page.wait_for_url("**/bulk/**")
     expect(page.locator("[name=tell]")).to_be_checked()
-    expect(page.get_by_text("10 customers can be told.")).to_be_visible()
+    expect(page.get_by_text("10 customers can be notified.")).to_be_visible()
     counted.click("main form button.btn-danger")
     expect(page.locator("td .pill", has_text="Being sent")).to_have_count(TEN)
     assert counted.clicks <= MOST_CLICKS

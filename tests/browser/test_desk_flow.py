@@ -64,7 +64,7 @@ def test_twenty_orders_are_settled_and_told(outage: scene.Scene, open_page: Open
     assert not scrolls_sideways(page)
     for left in range(TWENTY - 1, -1, -1):
         counted.click("details[open] [data-do]")
-        expect(page.locator("#result")).to_contain_text("The customer was told.")
+        expect(page.locator("#result")).to_contain_text("The customer was notified.")
         if left:
             expect(page.locator(".page-note")).to_contain_text(f"{left} of {TWENTY} left.")
             expect(page.locator("#result")).to_be_focused()
@@ -96,5 +96,5 @@ def test_the_same_by_keys_and_without_javascript(outage: scene.Scene, open_page:
     plain.locator(".desk-open").last.click()
     plain.locator("details[open] [name=body]").fill("Typed without a script")
     plain.locator("details[open] [data-do]").click()
-    expect(plain.locator("#result")).to_contain_text("The customer was told.")
+    expect(plain.locator("#result")).to_contain_text("The customer was notified.")
     assert mail.outbox[-1].body == "Typed without a script"

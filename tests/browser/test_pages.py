@@ -281,7 +281,7 @@ def test_orders_are_filtered_and_exported_without_javascript(
     numbers = page.locator("tbody th").all_inner_texts()
     assert numbers == [f"00000123{number}" for number in range(40, 46)]
     expect(page.get_by_label("Value from")).to_be_visible()
-    page.get_by_text("Other forms").first.click()
+    page.get_by_text("Other formats").first.click()
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV for programs").click()
     rows = download.value.path().read_text(encoding="utf-8-sig").splitlines()[1:]

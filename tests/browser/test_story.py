@@ -229,7 +229,7 @@ def replace(mia: Person, order_no: str) -> None:
     page.locator("main").get_by_role("link", name="MUG-03").first.click()
     page.fill("#unit_price", "9.50")
     page.fill("#reason", "The shopper takes the large one.")
-    mia.press("Reserve it and replace")
+    mia.press("Reserve and replace")
     wait_until_it_says(mia, order_no, "Replaced")
     expect(page.locator("main")).to_contain_text("MUG-03")
 

@@ -98,7 +98,7 @@ def test_ten_orders_are_settled_and_told_by_keys(outage: scene.Scene, open_page:
     expect(page.locator("#panel")).to_be_focused()
     for left in range(TEN - 1, -1, -1):
         keys.press("d", "Enter")
-        expect(page.locator("#result")).to_contain_text("The customer was told.")
+        expect(page.locator("#result")).to_contain_text("The customer was notified.")
         if left:
             expect(page.locator(".page-note")).to_contain_text(f"{left} of {TEN} left.")
     expect(page.locator("#panel")).to_have_count(0)
@@ -298,7 +298,7 @@ def test_first_run_to_the_first_order_by_keys(
     keys.to("[name=accepts_risk]")
     keys.press("Space", "Enter")
     page.wait_for_url(re.compile(r"/settings/sites/(?!new)"))
-    find(keys, "api token", "Make an API token")
+    find(keys, "api token", "Create an API token")
     expect(page.get_by_label("Name")).to_be_focused()
     page.keyboard.type("Storefront")
     keys.to("[name=site]")

@@ -70,7 +70,7 @@ def test_a_list_that_is_unknown_and_an_id_that_is_there_already_are_refused(site
         ("productItems[0].bundledProductItems[0].itemId", "is given twice"),
         (
             "productItems[0].bundledProductItems[0].inventoryId",
-            "is no inventory list that the site may sell from",
+            "is not an inventory list that the site may sell from",
         ),
     ]
 

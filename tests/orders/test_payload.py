@@ -152,7 +152,7 @@ def test_it_refuses_an_unknown_list_and_an_item_id_given_twice(site: Site) -> No
     document["productItems"][1] |= {"itemId": "item-0", "inventoryId": "nowhere"}
     assert problems(json.dumps(document).encode(), site) == [
         ("productItems[1].itemId", "is given twice"),
-        ("productItems[1].inventoryId", "is no inventory list that the site may sell from"),
+        ("productItems[1].inventoryId", "is not an inventory list that the site may sell from"),
     ]
 
 

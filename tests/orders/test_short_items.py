@@ -145,7 +145,7 @@ def test_what_is_reserved_later_settles_an_order_with_cancelled_items_as_that() 
         ({"export_status": "exported"}, "Order management has taken the order"),
         ({"needs_review_since": NOW}, "End the review first"),
         ({"resolution": "settled_outside", "resolution_by": "otto"}, "“Settled outside” by otto"),
-        ({"reservation_state": "COMPLETELY_RESERVED"}, "Nothing of the order is short"),
+        ({"reservation_state": "COMPLETELY_RESERVED"}, "No item of the order is short"),
         ({"reservation_state": "NOTHING_RESERVED"}, "Cancel the whole order"),
         ({"claim": "run", "claimed_until": NOW + timedelta(seconds=1)}, "is being reserved"),
     ],

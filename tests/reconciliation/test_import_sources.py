@@ -108,12 +108,12 @@ def test_a_profile_is_told_and_what_takes_no_stock_is_counted(
         "Read with the profile online-retail.\n2 orders: 1 captured offline, 1 refused.\n"
         "1 line takes no stock and were left out.\n".replace("were", "was"),
     )
-    why = "none of its lines takes stock: line 2 the stock code 'MUG' is no product"
+    why = "none of its lines takes stock: line 2 the stock code 'MUG' is not a product"
     assert err == f"line 2: order 1: {why}\n"
     assert rejects.read_text("utf-8-sig").splitlines() == [
         "line,orderNo,reason,raw",
         f'2,1,{why},"1,MUG,Mug,1,12/1/2010 8:26,2,1,UK"',
-        "4,2,left out: the stock code 'POST' is no product,"
+        "4,2,left out: the stock code 'POST' is not a product,"
         '"2,POST,Postage,1,12/1/2010 8:26,2,1,UK"',
     ]
 

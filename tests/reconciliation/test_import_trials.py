@@ -27,7 +27,7 @@ PLACED = {"1": {"A": 2}}
 SHORTENED = "was shortened by a spreadsheet; format its column as text"
 SHOWN_AS_ERROR = "is an error of a spreadsheet"
 APOSTROPHE = "begins with the apostrophe of a spreadsheet; save it without"
-IN_QUOTES = "stands in quotes that belong to it; write no space before a quote"
+IN_QUOTES = "includes its quotation marks; write no space before a quote"
 UTF_16 = "is in UTF-16; save it in UTF-8"
 
 

@@ -34,9 +34,9 @@ class CustomerResult:
     why: str
 
 
-_TOLD = gettext_lazy("Told")
-_NOT_NOTIFIED = gettext_lazy("Not told")
-_WAITING = gettext_lazy("Told once the order is changed")
+_TOLD = gettext_lazy("Notified")
+_NOT_NOTIFIED = gettext_lazy("Not notified")
+_WAITING = gettext_lazy("To be notified once the order is changed")
 _SENDING = gettext_lazy("Being sent")
 
 

@@ -200,7 +200,7 @@ def replace_sku(request: HttpRequest) -> HttpResponse:
     oldest_first = orders.order_by("captured_at", "id").values_list("pk", flat=True)
     found = list(oldest_first[: MOST_CHOSEN + 1])
     if not found:
-        messages.info(request, _("No order is short of it any more."))
+        messages.info(request, _("No order is short of this SKU any more."))
         return redirect("desk_skus")
     if len(found) > MOST_CHOSEN:
         tell_full(request)

@@ -58,7 +58,7 @@ def ask(request: HttpRequest, order: Order) -> Ask:
     recipient = str(order.customer.get("email") or "")[:254]
     letter = form.letter(route_of(order), recipient)
     if not (letter.by_email or letter.by_webhook):
-        raise NotCarriedOut(form, _("The customer can't be told from here."))
+        raise NotCarriedOut(form, _("You can't notify the customer from here."))
     try:
         return questions.ask(
             order_id=order.pk,

@@ -54,7 +54,7 @@ def decided(request: HttpRequest, order: Order, wanted: DeskFilter) -> HttpRespo
     recipient = str(order.customer.get("email") or "")[:254]
     letter = form.letter(route_of(order), recipient)
     if letter is not None and not (letter.by_email or letter.by_webhook):
-        raise NotCarriedOut(form, _("The customer can't be told from here. Untick the message."))
+        raise NotCarriedOut(form, _("You can't notify the customer from here. Untick the message."))
     next_order = queries.next_short_order(wanted.orders(), order, sort=wanted.sort_of_orders)
     try:
         done = decide(
@@ -169,5 +169,5 @@ def _text(order: Order) -> str:
     if replacing.exists():
         return _("being replaced; OCI has not answered clearly yet")
     if Ask.objects.filter(order=order, answer=AskAnswer.WAITING).exists():
-        return _("asked first; nothing is decided")
+        return _("customer asked; nothing is decided yet")
     return _("open again")

@@ -30,14 +30,14 @@ _ALL = (
         "ato",
         _("Available to order (ATO)"),
         _(
-            "The units of a SKU that the shop may still sell: OCI's last figure less what captured"
-            " orders hold."
+            "The units of a SKU that the shop may still sell: OCI's last figure minus the units"
+            " held for captured orders."
         ),
     ),
     Term(
         "capture",
         _("Capture"),
-        _("Storing an order and taking its units off ATO, in one step that cannot be lost."),
+        _("Storing an order and taking its units off ATO, in one transaction."),
     ),
     Term(
         "captured-offline",
@@ -56,14 +56,14 @@ _ALL = (
         "oversold",
         _("Oversold"),
         _(
-            "An accepted order that OCI could not reserve in full. Somebody decides on it: replace,"
+            "An accepted order that OCI could not reserve in full. A person decides: replace,"
             " ask, wait or cancel."
         ),
     ),
     Term(
         "short",
         _("Short"),
-        _("The units of an item that were ordered and not reserved."),
+        _("Units of an item that were ordered but not reserved."),
     ),
     Term(
         "review",
@@ -86,7 +86,7 @@ _ALL = (
     Term(
         "rerun",
         _("Rerun"),
-        _("Asking OCI once more for what is still short."),
+        _("Another request to OCI for the units that are still short."),
     ),
     Term(
         "outage",

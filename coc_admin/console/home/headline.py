@@ -162,7 +162,7 @@ def _short(facts: Facts) -> Headline:
         title=title,
         lines=[
             _missing_units(facts.short),
-            _("Told so far: %(told)s of %(number)s customers.")
+            _("Notified so far: %(told)s of %(number)s customers.")
             % {"told": format_quantity(facts.told), "number": format_quantity(number)},
             *_review_lines(facts.status),
         ],
@@ -199,7 +199,12 @@ def _review(status: Status) -> Headline:
         tone="bad",
         icon="alert-triangle",
         title=title,
-        lines=[_("OCI's answers don't say what it holds for them. They are not retried.")],
+        lines=[
+            _(
+                "OCI's answers don't show what it holds for these orders. They are not retried"
+                " automatically."
+            )
+        ],
         action=Action(_("Review them"), f"{reverse('orders')}?state=review", "chevron-right"),
         tab=_("(%(number)s) To review") % {"number": format_quantity(status.review)},
     )

@@ -44,7 +44,7 @@ class WhoForm(StyledForm):
         empty_label="",
     )
     unfinished = forms.BooleanField(
-        label=gettext_lazy("Erase orders that are not finished as well"),
+        label=gettext_lazy("Also erase the customer from orders that are not finished"),
         required=False,
         help_text=gettext_lazy(
             "People who work on these orders can no longer contact the customer."
@@ -56,7 +56,9 @@ class WhoForm(StyledForm):
         values: dict[str, Any] = super().clean() or self.cleaned_data
         given = [name for name in _WAYS if values.get(name)]
         if len(given) != 1 and not self.errors:
-            raise forms.ValidationError(_("Fill in one of the three: who is to be erased?"))
+            raise forms.ValidationError(
+                _("Fill in exactly one of the three fields, so that it is clear whom to erase.")
+            )
         if any(not is_plain(values[name]) for name in given):
             self.add_error(given[0], _("Control characters are not allowed."))
         if given == ["order_no"] and not values.get("site"):

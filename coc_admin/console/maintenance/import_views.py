@@ -41,7 +41,7 @@ _NAMES = {
 def _profiles() -> list[tuple[str, Any]]:
     known = [(name, _NAMES.get(name, name)) for name in PROFILES]
     return [
-        ("", gettext_lazy("Recognise it")),
+        ("", gettext_lazy("Detect automatically")),
         (PLAIN.name, gettext_lazy("Columns as in our own files")),
         *known,
     ]
@@ -73,7 +73,7 @@ class OrderFileForm(forms.Form):
     dates = forms.ChoiceField(
         label=gettext_lazy("12/1/2026 in a CSV file means"),
         choices=[
-            ("", gettext_lazy("What is usual there")),
+            ("", gettext_lazy("As usual for this source")),
             ("dmy", gettext_lazy("12 January")),
             ("mdy", gettext_lazy("December 1")),
         ],

@@ -39,7 +39,7 @@ def retention_page(request: HttpRequest) -> HttpResponse:
         with transaction.atomic():
             enqueue.soon("retain")
             audit.record(request=request, action="maintenance.retained", target="retention")
-        messages.success(request, _("It is in the queue. A worker takes it in a moment."))
+        messages.success(request, _("The task is queued. A worker will start it shortly."))
         return redirect("maintenance_retention")
     with statement_limit.for_work():
         due = retention.due(now)

@@ -80,7 +80,7 @@ def _units(units_by_item: Mapping[str, Any], items: Mapping[str, OrderItem]) -> 
 
 def _replacement(data: Mapping[str, Any], currency: str) -> tuple[str, ...]:
     notes = [
-        _("%(units)s × %(old)s by %(new)s")
+        _("%(new)s instead of %(units)s × %(old)s")
         % {
             "units": format_quantity(Decimal(str(data.get("quantity", 0)))),
             "old": data.get("replaced", ""),
@@ -102,7 +102,7 @@ def _offer(data: Mapping[str, Any], currency: str) -> tuple[str, ...]:
         return (_("Offered: delivery by %(day)s") % {"day": day},)
     units = format_quantity(Decimal(str(data.get("quantity") or 0)))
     values = {"units": units, "old": data.get("replaced", ""), "new": data.get("sku", "")}
-    notes = [_("Offered: %(units)s × %(old)s by %(new)s") % values]
+    notes = [_("Offered: %(new)s instead of %(units)s × %(old)s") % values]
     if data.get("unitPrice") is not None:
         price = format_money(Decimal(str(data["unitPrice"])), currency)
         notes.append(_("at %(price)s each") % {"price": price})

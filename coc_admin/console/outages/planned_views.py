@@ -30,7 +30,7 @@ _REFUSALS = {
     "overlap": gettext_lazy("Another planned outage overlaps these times. Choose other times."),
     "over": gettext_lazy("The planned outage is over."),
     "shorter": gettext_lazy("Enter a time after the present end."),
-    "moved": gettext_lazy("Somebody has just changed the end. Check the new one."),
+    "moved": gettext_lazy("Another person has just changed the end time. Check the new time."),
 }
 _NEEDS_TIME = gettext_lazy("Enter a date and a time.")
 

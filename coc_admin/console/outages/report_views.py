@@ -70,7 +70,7 @@ def outage_zip(request: HttpRequest, pk: int) -> HttpResponseBase:
     reports = list(found.filter(revision__gt=0)[: MOST_FILES + 1])
     if len(reports) > MOST_FILES:
         messages.error(
-            request, _("These are too many files for one download. Choose a site above.")
+            request, _("There are too many files for one download. Choose a site above.")
         )
         return redirect("outage", pk=outage.pk)
     runs = list(shown_runs(access).filter(outage=outage).order_by("-pk")[:MOST_RUNS])

@@ -61,7 +61,7 @@ def timeline(outage: Outage, connection: Connection) -> list[Line]:
     if outage.is_open and connection.state == _OFFLINE:
         lines.append(_probing_now(connection))
     if outage.lost_at < outage.detected_at:
-        why = _("From here on OCI gave no good answer. This was not detected yet.")
+        why = _("From here on, OCI gave no good answer. The outage had not been detected yet.")
         lines.insert(0, Line(outage.lost_at, "warn", _("First call without an answer"), "", why))
     return lines
 

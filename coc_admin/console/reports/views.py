@@ -106,7 +106,7 @@ def export(request: HttpRequest, form: str) -> HttpResponseBase:
     if len(reports) > MOST_REPORTS:
         messages.error(
             request,
-            _("More than %(number)s reports fit. Choose a day, a site or a kind first.")
+            _("More than %(number)s reports match. Choose a day, a site or a kind first.")
             % {"number": format_quantity(MOST_REPORTS)},
         )
         return redirect(f"{reverse('reports')}?{request.GET.urlencode()}")

@@ -43,7 +43,9 @@ def preview(request: HttpRequest) -> HttpResponse:
             run = _start_run(request, form, reason.cleaned_data["reason"])
         except lifecycle.RunRefused as error:
             if _is_permitted(error.active_run, access):
-                messages.info(request, _("A reconciliation is already running. This is it."))
+                messages.info(
+                    request, _("A reconciliation is already running. This page shows it.")
+                )
                 return redirect("run", pk=error.active_run.pk)  # type: ignore[union-attr]
             refused = error.detail
         else:

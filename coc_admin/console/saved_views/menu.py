@@ -122,7 +122,10 @@ def _gone(form: forms.Form) -> list[str]:
     }
     found = []
     if asked.get("site") and "site" in form.errors:
-        words = _("Site %(name)s is gone, or you may not see it: all your sites are shown.")
+        words = _(
+            "Site %(name)s no longer exists, or you do not have access to it. All your sites"
+            " are shown."
+        )
         found.append(words % {"name": asked["site"]})
     if asked.get("outage") and "outage" in form.errors:
         found.append(_("Outage %(name)s no longer exists.") % {"name": asked["outage"]})

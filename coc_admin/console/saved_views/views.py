@@ -130,5 +130,5 @@ def _bounded(query: str) -> str:
 def _tell(request: HttpRequest, words: str, view: SavedView, *, is_cut: bool = False) -> None:
     text = words % {"name": view.name}
     if is_cut:
-        text += " " + _("Views keep no customers: what you searched for is not part of it.")
+        text += " " + _("Views do not store customer data, so your search text was not saved.")
     messages.success(request, text)

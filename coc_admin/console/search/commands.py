@@ -32,7 +32,7 @@ _ACTIONS: tuple[tuple[Any, str, str, str, bool], ...] = (
     (_("Add a person"), "settings_person_new", "", "auth.add_user", True),
     (_("Add a site"), "settings_site_new", "", "orders.add_site", True),
     (_("Add an inventory list"), "settings_list_new", "", "orders.add_inventorylist", True),
-    (_("Make an API token"), "settings_token_new", "", "coc_admin.add_apitoken", True),
+    (_("Create an API token"), "settings_token_new", "", "coc_admin.add_apitoken", True),
     (_("Test the OCI connection"), "settings_oci", "", "reconciliation.force_offline", True),
     (_("Waiting orders"), "orders", "?state=waiting", "orders.view_order", False),
     (_("Orders that need review"), "orders", "?state=review", "orders.view_order", False),

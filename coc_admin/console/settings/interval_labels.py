@@ -38,7 +38,7 @@ ABOUT = {
             " person can start a reconciliation at any time."
         ),
         gettext_lazy(
-            "It cannot be paused, since orders would wait without end. To stop calls to"
+            "It cannot be paused, because orders would wait indefinitely. To stop calls to"
             " Omnichannel Inventory, force the connection offline. Every page then shows it."
         ),
     ),
@@ -47,14 +47,14 @@ ABOUT = {
         gettext_lazy(
             "Finds work that a stopped or killed process left behind: half-captured orders,"
             " stalled reconciliations and cancellations, overdue reports and messages. It also"
-            " starts the retries and shows that the workers work."
+            " starts the retries and shows that the workers are running."
         ),
         gettext_lazy(
             "After a crash it takes longer until another process takes over, and a retry can be"
             " late by the same time. A silent worker is noticed later too."
         ),
         gettext_lazy(
-            "It cannot be paused, since it recovers lost work. It can be slowed down to five"
+            "It cannot be paused, because it recovers lost work. It can be slowed down to five"
             " minutes."
         ),
     ),
@@ -69,7 +69,7 @@ ABOUT = {
             " second, a loss is no longer detected within five seconds. Until a loss is"
             " detected, each shopper waits for an answer that does not come."
         ),
-        gettext_lazy("It cannot be paused, since the end of an outage would not be detected."),
+        gettext_lazy("It cannot be paused, because the end of an outage would not be detected."),
     ),
     intervals.MERGE: About(
         gettext_lazy("Merge of the daily reports"),
@@ -80,7 +80,7 @@ ABOUT = {
             "Report files lag further behind the database and are written less often. Nothing is"
             " lost: the console always shows the current state."
         ),
-        gettext_lazy("It cannot be paused, since report files would stay behind the database."),
+        gettext_lazy("It cannot be paused, because report files would fall behind the database."),
     ),
     intervals.RETENTION: About(
         gettext_lazy("Erasure of personal data"),
@@ -96,9 +96,10 @@ ABOUT = {
     intervals.AUDIT: About(
         gettext_lazy("Audit with OCI"),
         gettext_lazy(
-            "Exports OCI’s reservation documents of the last 30 days, compares them with ours, and"
-            " raises an alert if they differ. It changes nothing. It is off until you choose a time"
-            " of day, best one with few orders; it needs a scope of its own (COC_OCI_AUDIT_SCOPE)."
+            "Exports OCI’s reservation documents of the last 30 days, compares them with ours,"
+            " and raises an alert if they differ. It changes nothing. It is off until you choose"
+            " a time of day, ideally one with few orders. It needs a scope of its own"
+            " (COC_OCI_AUDIT_SCOPE)."
         ),
         gettext_lazy(
             "While it is paused, differences are found only when a person starts an audit."
@@ -111,7 +112,7 @@ STANDINGS = {
     Standing.BROKEN: ("bad", gettext_lazy("broken")),
     Standing.PAUSED: ("warn", gettext_lazy("paused")),
     Standing.IDLE: ("quiet", gettext_lazy("nothing to do")),
-    Standing.RUNNING: ("info", gettext_lazy("under way")),
+    Standing.RUNNING: ("info", gettext_lazy("running")),
     Standing.AWAY: ("warn", gettext_lazy("waits for the connection")),
     Standing.OFF: ("quiet", gettext_lazy("off")),
     Standing.GOOD: ("ok", gettext_lazy("on time")),

@@ -39,7 +39,7 @@ class TokenForm(ReasonedForm):
         help_text=gettext_lazy("Sites that are added later are included."),
     )
     scopes = forms.MultipleChoiceField(
-        label=gettext_lazy("What it may do"),
+        label=gettext_lazy("Permissions"),
         choices=TokenScope.choices,
         widget=forms.CheckboxSelectMultiple,
         error_messages={"required": gettext_lazy("Choose at least one.")},
@@ -108,7 +108,7 @@ class NewPersonForm(PersonForm):
         help_text=gettext_lazy("Letters, digits and @ . + - _ only. It cannot be changed later."),
     )
     invite = forms.BooleanField(
-        label=gettext_lazy("Send them a link by e-mail, to choose their password"),
+        label=gettext_lazy("E-mail them a link to choose their password"),
         required=False,
         help_text=gettext_lazy(
             "Otherwise the next page shows the link once, for you to hand over."

@@ -70,8 +70,8 @@ ACTS = {
     "disable": Act(
         gettext_lazy("Disable this person?"),
         gettext_lazy(
-            "They are signed out with their next page and cannot sign in until they are enabled"
-            " again. What they did stays in every history."
+            "They are signed out at their next request and cannot sign in until they are enabled"
+            " again. Their actions stay in every history."
         ),
         gettext_lazy("Disable"),
         gettext_lazy("This person is disabled."),

@@ -75,7 +75,7 @@ def _act(request: HttpRequest) -> HttpResponse:
         with transaction.atomic():
             enqueue.soon(name)
             _note(request, "schedule.run", name)
-        messages.success(request, _("It is in the queue. A worker takes it in a moment."))
+        messages.success(request, _("The task is queued. A worker will start it shortly."))
     elif act == "repair":
         with transaction.atomic():
             schedules.ensure()
@@ -107,7 +107,7 @@ def _fault_words(fault: Fault) -> str:
         Fault.CHANGED: _("The schedule was changed. Repair the schedules to restore it."),
         Fault.UNREADABLE: _(
             "The queue cannot read this schedule and runs no schedule because of it. Repair the"
-            " schedules. If it is still listed then, remove it."
+            " schedules. If this one is still listed afterwards, remove it."
         ),
         Fault.LATE: _("It is overdue. Check below whether a worker runs."),
         Fault.FOREIGN: _("It does not belong to this product. Remove it if it is not needed."),

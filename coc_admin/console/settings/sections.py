@@ -35,11 +35,13 @@ _NOTES = {
         "Offline capture and its limits, time zone, currency, places in the queue, hand-over."
     ),
     "settings_lists": _("Stock by location or group, stock feeds, limits of what may be sold."),
-    "settings_schedules": _("How often retries, stock, alerts and reports are worked on."),
-    "settings_oci": _("Address, credentials, and a test that tells wrong ones from an outage."),
-    "channels": _("Who is told of which alerts: e-mail, webhook, Slack."),
-    "message_templates": _("What customers read, and how messages are sent."),
-    "maintenance": _("Look after the installation."),
+    "settings_schedules": _("How often retries, stock updates, alerts and reports run."),
+    "settings_oci": _(
+        "Address, credentials, and a test that distinguishes wrong settings from an outage."
+    ),
+    "channels": _("Who receives which alerts: e-mail, webhook, Slack."),
+    "message_templates": _("Texts of the messages to customers, and how they are sent."),
+    "maintenance": _("Check and maintain the installation."),
     "settings_tokens": _("Access of storefronts and programs: sites, scopes, revocation."),
     "settings_people": _("Accounts, roles, sites, links to choose a password."),
     "settings_audit": _("Who did what, when and why."),
@@ -51,7 +53,12 @@ _PAGES: dict[str, tuple[tuple[Any, str, str, Any], ...]] = {
     ),
     "channels": (
         (_("Add an alert channel"), "channel_new", "reconciliation.change_channel", ""),
-        (_("Deliveries"), "deliveries", "reconciliation.change_channel", _("What was sent.")),
+        (
+            _("Deliveries"),
+            "deliveries",
+            "reconciliation.change_channel",
+            _("Log of the messages to all channels."),
+        ),
     ),
     "maintenance": (
         (
@@ -64,7 +71,7 @@ _PAGES: dict[str, tuple[tuple[Any, str, str, Any], ...]] = {
             _("Integrity check and repair"),
             "maintenance_check",
             "orders.change_site",
-            _("Whether orders, stock, reservations and reports agree."),
+            _("Checks that orders, stock, reservations and reports agree."),
         ),
         (
             _("Audit with OCI"),
@@ -95,7 +102,7 @@ _PAGES: dict[str, tuple[tuple[Any, str, str, Any], ...]] = {
         ),
     ),
     "settings_tokens": (
-        (_("Make an API token"), "settings_token_new", "coc_admin.add_apitoken", ""),
+        (_("Create an API token"), "settings_token_new", "coc_admin.add_apitoken", ""),
     ),
     "settings_people": ((_("Add a person"), "settings_person_new", "auth.add_user", ""),),
 }

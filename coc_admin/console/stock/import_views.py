@@ -120,8 +120,8 @@ def confirm(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(
             request,
             _(
-                "Some SKUs are being sold all the time and could not be written. Import the file"
-                " again: what has been written stays, and the rest follows."
+                "Some SKUs change too often and could not be written. Import the file again: SKUs"
+                " that were already written stay, and the rest is added."
             ),
         )
         return redirect("stock_import_confirm", pk=kept.pk)

@@ -36,7 +36,7 @@ def check_webhook(address: str) -> None:
         raise ValidationError(_("Leave the part after # out of the address."))
     is_local = host in _LOCAL_NAMES and settings.COC_WEBHOOKS_LOCAL
     if url.scheme == "http" and not is_local:
-        raise ValidationError(_("Use https; what is sent could be read on the way otherwise."))
+        raise ValidationError(_("Use https. Otherwise messages could be read in transit."))
     if not is_local and not _may_be_host(host):
         raise ValidationError(
             _("That address belongs to this machine or to a private network; see docs/channels.md.")

@@ -52,7 +52,7 @@ class AuditDiffers(Rule):
             "%(number)d reservation documents differ from what OCI holds, found at %(time)s.",
             data["documents"],
         ) % {"number": data["documents"], "time": moment_of(data)}
-        return Text(message, _("Open the audit. It names what to do with each of them."))
+        return Text(message, _("Open the audit. It explains what to do about each document."))
 
     def past(self, data: Data) -> str:
         """Describe the period."""

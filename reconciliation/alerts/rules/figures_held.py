@@ -19,7 +19,7 @@ from reconciliation.models import Alert, HeldFigures, Priority
 class FiguresHeld(Rule):
     """One alert a list, until OCI gives figures that can be taken over."""
 
-    title = gettext_lazy("Figures of OCI not imported")
+    title = gettext_lazy("OCI's figures not imported")
     button = gettext_lazy("Open the inventory")
 
     def signs(self, now: Given) -> Sequence[QuerySet[Any]]:
@@ -56,7 +56,7 @@ class FiguresHeld(Rule):
             )
         remedy = _(
             "Check the list at OCI. If the figures are right, import them from a file. Figures"
-            " from a file count."
+            " from a file are accepted."
         )
         return Text(message % {"time": moment_of(data), **_words(data)}, remedy)
 

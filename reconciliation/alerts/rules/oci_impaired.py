@@ -64,14 +64,14 @@ class OciImpaired(Rule):
             ),
             CallKind.RESERVE: _("OCI has answered no reservation since %(time)s."),
             CallKind.RELEASE: _(
-                "OCI has taken back no reservation since %(time)s. Cancelled orders are given"
-                " back later."
+                "OCI has released no reservation since %(time)s. The stock of cancelled orders is"
+                " given back later."
             ),
         }
         words = [sentences[CallKind(kind)] % {"time": moment_of(data)} for kind in data["kinds"]]
         remedy = _(
-            "You don't need to do anything. Reservations are retried until they work. If"
-            " this lasts, ask Salesforce."
+            "You don't need to do anything. Reservations are retried until they work. If this"
+            " continues, contact Salesforce."
         )
         return Text(" ".join(words), remedy)
 

@@ -195,7 +195,7 @@ def _sentences(data: Data) -> tuple[str, str]:
     if why == "practice":
         return (
             _("Omnichannel Inventory was taken offline on purpose at %(time)s."),
-            _("You don't need to do anything. The practice ends on time."),
+            _("You don't need to do anything. The practice ends automatically."),
         )
     # Stored by an earlier version only.
     if why == "credentials":

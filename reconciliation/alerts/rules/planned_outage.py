@@ -112,8 +112,8 @@ def _refusing(site_ids: Sequence[str]) -> str:
     if (more := len(site_ids) - MOST_NAMED) > 0:
         named = _("%(sites)s and %(more)s more") % {"sites": named, "more": phrases.figure(more)}
     message = ngettext(
-        "%(number)s site refuses orders during a part of it: %(sites)s.",
-        "%(number)s sites refuse orders during a part of it: %(sites)s.",
+        "%(number)s site refuses orders for part of that time: %(sites)s.",
+        "%(number)s sites refuse orders for part of that time: %(sites)s.",
         len(site_ids),
     )
     return message % {"number": phrases.figure(len(site_ids)), "sites": named}

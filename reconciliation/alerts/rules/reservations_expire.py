@@ -84,7 +84,9 @@ class ReservationsExpire(Rule):
 
     def past(self, data: Data) -> str:
         """Describe the period."""
-        return _("Orders were near OCI's 30 days from %(time)s to %(until)s.") % span_of(data)
+        return _("Orders were close to OCI's 30-day limit from %(time)s to %(until)s.") % span_of(
+            data
+        )
 
     def site_text(self, sites: Sites, alert: Alert) -> str | None:
         """Use the figures of the sites; None if none of their orders is that old."""

@@ -226,7 +226,7 @@ def test_stock_of_a_permitted_list_is_sold_and_of_another_never(
     assert refused.json()["problems"] == [
         {
             "field": "productItems[0].inventoryId",
-            "message": "is no inventory list that the site may sell from",
+            "message": "is not an inventory list that the site may sell from",
         }
     ]
     assert rows() == before

@@ -49,7 +49,7 @@ def test_without_a_choice_the_usual_columns_are_shown(
     for query in ("", "?col=evil&col="):
         answer = viewer.get(path + query)
         assert heads(answer) == cells(answer) == USUAL[path]
-        assert "Show the usual columns" not in answer.content.decode()
+        assert "Show the default columns" not in answer.content.decode()
 
 
 @pytest.mark.parametrize(
@@ -84,4 +84,4 @@ def test_a_choice_stays_with_filters_sorts_and_pages(
         ("sort", "highest"),
         ("site", "NorthShop"),
     ]
-    assert "Show the usual columns" in menu[0]
+    assert "Show the default columns" in menu[0]

@@ -22,7 +22,7 @@ from tests.coc_admin.console.scene import NOW, Scene, make_user
 from tests.factories import Clock
 from tests.reconciliation.alerts.channels.test_delivery import deliver, lost, make_channel
 
-GONE = "Der Worker, der daran arbeitete, wurde angehalten. Starten Sie den Vorgang erneut."
+GONE = "Der Worker wurde angehalten, bevor der Vorgang fertig war. Starten Sie den Vorgang erneut."
 UNREACHED = "Der E-Mail-Server war nicht erreichbar."
 
 
@@ -56,7 +56,7 @@ def test_error_of_an_abandoned_job_and_of_one_that_failed(
     dead = job(state=JobState.RUNNING, started_at=NOW)
     jobs.tend(NOW + timedelta(hours=2))
     dead.refresh_from_db()
-    assert dead.error == "The worker that did it was stopped. Start it again."
+    assert dead.error == "The worker was stopped before the job was finished. Start the job again."
     assert GONE in german(client, "/settings/maintenance/audit/")
 
     def fails(*_: Any) -> Any:

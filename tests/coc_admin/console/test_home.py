@@ -330,7 +330,7 @@ def test_all_well_says_how_the_day_goes(viewer: Client, outage: Scene) -> None:
 
 
 def test_short_orders_say_how_many_customers_know(viewer: Client, outage: Scene) -> None:
-    told = "Told so far: {} of 2 customers."
+    told = "Notified so far: {} of 2 customers."
     assert told.format(0) in viewer.get("/").context["headline"].lines
     CustomerMessage.objects.create(
         order=outage.partial, subject="s", body="b", actor="mia", at=timezone.now()

@@ -238,5 +238,5 @@ def test_the_form_of_downloads_is_kept(viewer: Client) -> None:
     assert viewer.post("/me/", {"table_form": "csv-local"}).status_code == 302
     assert Profile.objects.get(user__username="vera").table_form == "csv-local"
     page = viewer.post("/me/", {"table_form": "ods"})
-    assert "Choose a form of the list." in page.content.decode()
+    assert "Choose a format from the list." in page.content.decode()
     assert Profile.objects.get(user__username="vera").table_form == "csv-local"

@@ -126,7 +126,7 @@ ITEM = OrderItem(quantity=Decimal(3), reserved_quantity=Decimal(1))
             ("quiet", "Cancelled"),
             "Cancelled by mia",
         ),
-        ({"status": OrderStatus.FAILED}, ("quiet", "Failed"), "Failed: refused to the shopper"),
+        ({"status": OrderStatus.FAILED}, ("quiet", "Failed"), "Failed: the order was refused"),
         (
             {"reservation_state": ReservationState.COMPLETE},
             ("ok", "Completely Reserved"),

@@ -92,13 +92,13 @@ def test_a_status_that_nobody_knows_is_named() -> None:
 @pytest.mark.parametrize(
     ("content", "bad"),
     [
-        (json.dumps([ORDER])[:-1], (1, "is no JSON: it ends too early")),
-        (json.dumps([ORDER], indent=1)[:-20], (6, "is no JSON: it ends too early")),
+        (json.dumps([ORDER])[:-1], (1, "is not JSON: it ends too early")),
+        (json.dumps([ORDER], indent=1)[:-20], (6, "is not JSON: it ends too early")),
         ("[1, 2]", (1, "is not a JSON object")),
         ("[[]]", (1, "is not a JSON object")),
         ('["x"]', (1, "is not a JSON object")),
-        (json.dumps([ORDER]) + json.dumps([ORDER]), (1, "holds more after its list of orders")),
-        ("[{]}", (1, "is no JSON: its brackets do not match")),
+        (json.dumps([ORDER]) + json.dumps([ORDER]), (1, "continues after its list of orders")),
+        ("[{]}", (1, "is not JSON: its brackets do not match")),
         ('[{"a":"' + "x" * 3_000_000 + '"}]', (1, "is longer than 2,097,152 bytes")),
     ],
 )

@@ -281,7 +281,7 @@ def test_xml_orders_that_do_not_stand_are_not_placed(status: str) -> None:
             (1, "contains a document type, which an order file never does"),
         ),
         (export(""), (1, "the file holds no order")),
-        ("<html/>", (1, "is no order export: it begins with <html>, not <orders>")),
+        ("<html/>", (1, "is not an order export: it begins with <html>, not <orders>")),
         (export(order(item()))[: -len("</orders>")], (5, "is not XML: no element found")),
         ("<orders>\n<order>&b;</order></orders>", (2, "is not XML: undefined entity")),
         ("<orders>" + "<a>" * 100, (1, "is nested more than 50 deep")),

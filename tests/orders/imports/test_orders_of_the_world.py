@@ -64,10 +64,10 @@ def test_plain_csv_that_is_read(content: str, items: list[Any], total: float) ->
         ("1,A,1,5,5,12/1/2010 8:26,",
          "the creationDate '12/1/2010 8:26' may have the day or the month first;"
          " --dates says which"),
-        ("1,A,1,5,5,40513.35,", "the creationDate '40513.35' is a spreadsheet's number of a"
+        ("1,A,1,5,5,40513.35,", "the creationDate '40513.35' is a spreadsheet's number for a"
                                 " date; format its column as a date"),
-        ("1,A,1,5,5,yesterday,", "the creationDate 'yesterday' is no date that can be read;"
-                                 " write 2026-02-02T12:00:00Z"),
+        ("1,A,1,5,5,yesterday,", "the creationDate 'yesterday' is not a readable date; write"
+                                 " 2026-02-02T12:00:00Z"),
     ],
 )  # fmt: skip
 def test_plain_csv_that_is_refused_says_why(row: str, why: str) -> None:

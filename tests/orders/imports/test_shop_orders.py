@@ -200,10 +200,10 @@ def test_the_online_retail_set_as_it_is_published() -> None:
         "A600004,B,Adjust bad debt,1,7/1/11 8:26,-11062.06,,UK\n"
     )
     sold, adjusted = read(RETAIL + rows)
-    assert sold.left_out == [(2, "the stock code 'POST' is no product")]
+    assert sold.left_out == [(2, "the stock code 'POST' is not a product")]
     assert json.loads(sold.body)["customerInfo"] == {"customerId": "17850"}
     assert json.loads(sold.body)["creationDate"] == "2011-07-01T08:26:00+01:00"
-    why = "none of its lines takes stock: line 4 the stock code 'B' is no product"
+    why = "none of its lines takes stock: line 4 the stock code 'B' is not a product"
     assert adjusted.fault == why
 
 

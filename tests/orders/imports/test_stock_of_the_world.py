@@ -181,7 +181,7 @@ def test_a_record_of_xml_that_is_read(record: str, figure: Any) -> None:
         ("<ats>5</ats><perpetual>yes</perpetual>",
          "perpetual is 'yes', neither true nor false"),
         ("<allocation>5</allocation><turnover>-2</turnover>",
-         "has a turnover below 0 and no ats, which alone says what is left"),
+         "has a turnover below 0 and no ats; only ats shows what is left"),
         ("<allocation>5</allocation><turnover>x</turnover>", f"the turnover 'x' {NOT_A_NUMBER}"),
         ("<allocation>5</allocation><preorder-backorder-handling>soon"
          "</preorder-backorder-handling>", "the preorder-backorder-handling 'soon' is unknown"),

@@ -166,7 +166,7 @@ def test_the_example_of_the_guide_is_a_whole_alert(
 
 def test_an_alert_of_a_newer_release_is_shown_by_its_name() -> None:
     assert title_of("not_yet_known") == "not_yet_known"
-    assert button_for(Alert(descriptor="not_yet_known")) == "Open the page for it"
+    assert button_for(Alert(descriptor="not_yet_known")) == "Open the related page"
 
 
 @pytest.mark.django_db

@@ -146,7 +146,7 @@ def test_a_kind_of_call_that_fails_while_online_is_told_and_resolves() -> None:
     alert = refreshed()["oci_impaired"]
     assert (alert.priority, alert.since) == ("WARN", NOW)
     assert "OCI has returned no figures since 1 Mar 2026, 12:00 UTC" in alert.message
-    assert "OCI has taken back no reservation since" in alert.message
+    assert "OCI has released no reservation since" in alert.message
     assert "OCI liefert seit" in german(alert)
     assert "oci_offline" not in refreshed()
     connection.note_good(NOW)

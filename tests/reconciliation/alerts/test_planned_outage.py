@@ -101,11 +101,11 @@ def test_notice_names_sites_that_refuse_orders_to_those_who_see_them() -> None:
     (alert,) = notices(0)
     times = "A planned outage begins at 1 Mar 2026, 13:00 UTC and ends at 1 Mar 2026, 14:00 UTC"
     assert alert.message == (
-        f"{times} (Ops: Move). 2 sites refuse orders during a part of it: north, south."
+        f"{times} (Ops: Move). 2 sites refuse orders for part of that time: north, south."
     )
     assert alert.remedy.startswith("Raise the limits of sites that must not refuse orders")
     for site, text in {
-        "north": f"{times}. 1 site refuses orders during a part of it: north.",
+        "north": f"{times}. 1 site refuses orders for part of that time: north.",
         "east": f"{times}.",
     }.items():
         assert site_texts([alert], site_ids=[site]) == {alert.pk: text}

@@ -98,7 +98,7 @@ def test_previews_of_many_orders_share_the_stock(
         cancels = remedies.preview_cancel_short([item.order for item in items])
     assert [(one.short, one.reserved, one.refusal) for one in cancels] == [
         (D(1), D(1), ""),
-        (D(2), D(0), "Nothing of the order is reserved. Cancel the whole order."),
-        (D(2), D(0), "Nothing of the order is reserved. Cancel the whole order."),
+        (D(2), D(0), "No item of the order is reserved. Cancel the whole order."),
+        (D(2), D(0), "No item of the order is reserved. Cancel the whole order."),
     ]
     assert [one.order for one in cancels] == orders

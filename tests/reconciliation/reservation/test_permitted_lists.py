@@ -96,7 +96,7 @@ def test_a_file_of_orders_takes_from_permitted_lists_alone(tmp_path: Path, kind:
 
     before = everything()
     code, said = run()
-    assert (code, "is no inventory list that the site may sell from" in said) == (1, True), said
+    assert (code, "is not an inventory list that the site may sell from" in said) == (1, True), said
     assert everything() == before
     factories.permit_lists(site, "east")
     assert run()[0] == 0

@@ -165,7 +165,7 @@ def test_a_snooze_is_the_person_s_own_and_hides_no_work(
         page = " ".join(merchandiser.get(path).content.decode().split())
         assert "Nothing needs attention" not in page
         assert "No alert is left for you" in page
-        assert "Open orders all the same: 2 oversold, 1 waiting, 1 to review." in page
+        assert "There are still open orders: 2 oversold, 1 waiting, 1 to review." in page
     home = merchandiser.get("/")
     assert b"Alerts: 0 open" in home.content
     assert home.context["headline"].title.startswith("2 orders are oversold")

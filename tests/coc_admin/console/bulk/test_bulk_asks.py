@@ -97,7 +97,7 @@ def test_each_customer_is_asked_for_the_proposed_replacement(
     assert keys(merchandiser) >= {"ask-0"}
     assert (send(), send(), len(mail.outbox)) == (3, 0, 3)
     assert keys(merchandiser).isdisjoint(found)
-    assert told(merchandiser, path)["ask-1"] == ("Told", "")
+    assert told(merchandiser, path)["ask-1"] == ("Notified", "")
     entry = AuditEntry.objects.get(action="desk.bulk")
     assert (entry.detail["remedy"], entry.detail["told"]) == ("ask", 3)
 
@@ -143,7 +143,7 @@ def test_who_cannot_be_told_is_not_asked_and_says_why(
         "ask-2": ("done", ""),
     }
     assert not Ask.objects.filter(order=short[0]).exists()
-    assert told(merchandiser, path)["ask-0"][0] == "Not told"
+    assert told(merchandiser, path)["ask-0"][0] == "Not notified"
 
 
 def test_what_changed_since_the_preview_is_shown_first(

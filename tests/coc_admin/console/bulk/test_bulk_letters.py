@@ -90,7 +90,7 @@ def test_each_customer_is_told_once_after_the_remedy(
         (one, MessageKind.CANCELLED) for one in two
     ]
     assert letters.samples[0][1].body in page.content.decode().replace("&#x27;", "'")
-    assert "2 customers can be told." in page.content.decode()
+    assert "2 customers can be notified." in page.content.decode()
     assert page.context["form"]["reason"].value() == "Oversold: OCI has too few units"
 
     sent = form(merchandiser, path)
@@ -110,7 +110,7 @@ def test_each_customer_is_told_once_after_the_remedy(
     message = CustomerMessage.objects.get(order=two[0])
     assert (message.kind, message.actor, message.email) == ("cancelled", "mia", "sent")
     assert message.body == letters.samples[0][1].body
-    assert set(told(merchandiser, path).values()) == {("Told", "")}
+    assert set(told(merchandiser, path).values()) == {("Notified", "")}
     assert AuditEntry.objects.get(action="desk.bulk").detail["told"] == 2
 
 
@@ -126,15 +126,15 @@ def test_who_cannot_be_told_is_named_and_the_remedy_is_done_all_the_same(
         ("The customer's data was erased.", 1),
         ("The order has no e-mail address.", 1),
     ]
-    assert "2 customers can't be told:" in page.content.decode()
+    assert "2 customers can't be notified:" in page.content.decode()
     # One of them only waits: nobody is told unless the person ticks it, and no reason is proposed.
     assert (page.context["tell"], page.context["form"]["reason"].value()) == (False, "")
     merchandiser.post(path, form(merchandiser, path, tell="on"))
     assert send() == 1
     assert told(merchandiser, path) == {
-        "0000012341": ("Told", ""),
-        "0000012342": ("Not told", "The customer's data was erased."),
-        "0000012345": ("Not told", "The order has no e-mail address."),
+        "0000012341": ("Notified", ""),
+        "0000012342": ("Not notified", "The customer's data was erased."),
+        "0000012345": ("Not notified", "The order has no e-mail address."),
     }
     assert {line.state for line in BulkLine.objects.all()} == {"done"}
     assert len(mail.outbox) == 1
@@ -152,11 +152,11 @@ def test_nobody_is_told_of_what_was_not_done_or_not_wanted(
     Order.objects.filter(pk=two[0].pk).update(status=OrderStatus.CANCELLED, resolution="cancelled")
     merchandiser.post(path)
     send()
-    nothing = ("Not told", "Nothing was done, so there is nothing to tell.")
+    nothing = ("Not notified", "Nothing was done, so there is nothing to tell.")
     assert told(merchandiser, path) == {
         "0000012340": nothing,
         "0000012341": nothing,
-        "0000012342": ("Told", ""),
+        "0000012342": ("Notified", ""),
     }
     assert len(mail.outbox) == 1
 
@@ -164,7 +164,7 @@ def test_nobody_is_told_of_what_was_not_done_or_not_wanted(
     merchandiser.post(path, form(merchandiser, path))
     send()
     assert len(mail.outbox) == 1
-    assert b"Told" not in merchandiser.get(path).content
+    assert b"Notified" not in merchandiser.get(path).content
 
 
 def test_remedy_and_message_are_written_both_or_neither(
@@ -218,7 +218,7 @@ def test_a_worker_that_dies_between_remedy_and_message_loses_and_repeats_none(
 
     later = timezone.now() + timedelta(minutes=2)
     assert bulk_sending.send_due(clock=lambda: later) == 1
-    interrupted = ("Not told", "The sending was interrupted. The message may have arrived.")
+    interrupted = ("Not notified", "The sending was interrupted. The message may have arrived.")
     assert told(merchandiser, path)["0000012341"] == interrupted
     assert len(mail.outbox) == 1
 
@@ -229,7 +229,7 @@ def test_a_worker_that_dies_between_remedy_and_message_loses_and_repeats_none(
         assert merchandiser.post(f"{path}tell-again/").status_code == 302
     assert send() == 1
     assert [len(of(f"{name}@example.test")) for name in ("ada", "bert")] == [1, 1]
-    assert told(merchandiser, path)["0000012341"] == ("Told", "")
+    assert told(merchandiser, path)["0000012341"] == ("Notified", "")
     assert AuditEntry.objects.filter(action="customer.written_again").count() == 1
 
 
@@ -243,15 +243,15 @@ def test_an_undo_keeps_back_what_was_not_sent_and_names_what_was(
     assert send(limit=1) == 1
     undo = merchandiser.post(f"{path}undo/")["Location"]
     page = merchandiser.get(undo)
-    assert "1 customer was already told of the remedy." in page.content.decode()
+    assert "1 customer was already notified of the remedy." in page.content.decode()
     assert b'name="tell"' not in page.content
     assert page.context["form"]["reason"].value() == "Undone on the desk"
     merchandiser.post(undo, WHY | {"mark": marks(page)})
     assert send() == 1
     assert len(mail.outbox) == 1
     assert sorted(told(merchandiser, path).values()) == [
-        ("Not told", "The remedy was undone before the message was sent."),
-        ("Told", ""),
+        ("Not notified", "The remedy was undone before the message was sent."),
+        ("Notified", ""),
     ]
     resolutions = set(Order.objects.filter(pk__in=done).values_list("resolution", flat=True))
     assert resolutions == {Resolution.NONE}
@@ -289,7 +289,7 @@ def test_the_box_is_off_without_a_sender_and_failures_can_be_sent_again(
     merchandiser.post(path, form(merchandiser, path, tell="on"))
     send()
     label, why = told(merchandiser, path)["0000012342"]
-    assert (label, why[:28]) == ("Not told", "No e-mail server is set; set")
+    assert (label, why[:28]) == ("Not notified", "No e-mail server is set; set")
     assert send() == 0
     settings.EMAIL_BACKEND = backend
     merchandiser.post(f"{path}tell-again/")
@@ -311,7 +311,7 @@ def test_a_message_that_waited_for_a_day_is_left_to_a_person(
     CustomerMessage.objects.update(at=timezone.now() - timedelta(hours=25))
     send()
     assert mail.outbox == []
-    late = ("Not told", "The message could not be sent for a day.")
+    late = ("Not notified", "The message could not be sent for a day.")
     assert set(told(merchandiser, path).values()) == {late}
     merchandiser.post(f"{path}tell-again/")
     send()
@@ -333,8 +333,8 @@ def test_a_replacement_is_told_of_once_it_is_done(
     engine.at_oci({"CUP": 5})
     merchandiser.post(path, form_of(page, texts=texts, tell="on"))
     assert send() == 0
-    waits = ("Told once the order is changed", "")
-    nothing = ("Not told", "Nothing was done, so there is nothing to tell.")
+    waits = ("To be notified once the order is changed", "")
+    nothing = ("Not notified", "Nothing was done, so there is nothing to tell.")
     assert told(merchandiser, path) == {"A0": waits, "A1": waits, "A2": waits, "A3": nothing}
 
     # The worker that finished the replacements is gone; the sweep finds their messages.
@@ -345,8 +345,8 @@ def test_a_replacement_is_told_of_once_it_is_done(
     assert send() == 3
     assert send() == 0
     assert told(merchandiser, path) == {
-        "A0": ("Told", ""),
-        "A1": ("Told", ""),
+        "A0": ("Notified", ""),
+        "A1": ("Notified", ""),
         "A2": nothing,
         "A3": nothing,
     }

@@ -202,7 +202,7 @@ def test_orders_to_which_it_cannot_be_done_are_left_out_with_why(
         "A3": "A replacement is being reserved for the order. Try again when that has finished.",
         "B1": "Several of its items are short of MUG. Replace them on the page of the order.",
         "B2": "The order is not short of MUG.",
-        "B3": "Nothing of the order is short.",
+        "B3": "No item of the order is short.",
     }
     assert "None of the selected orders allows this" in text_of(page)
     assert 'name="reason"' not in text_of(page)

@@ -217,7 +217,7 @@ def test_short_items_are_cancelled_and_opened_again(merchandiser: Client, outage
     path = begin(merchandiser, "cancel_short", [outage.partial, outage.nothing])
     page = merchandiser.get(path)
     assert [one.closed for one in page.context["left_out"]] == [
-        "Nothing of the order is reserved. Cancel the whole order."
+        "No item of the order is reserved. Cancel the whole order."
     ]
     confirm(merchandiser, path, WHY)
     assert results(merchandiser, path)["0000012341"] == ("done", "")

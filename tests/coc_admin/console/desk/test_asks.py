@@ -88,7 +88,7 @@ def test_a_question_is_sent_and_decides_nothing(
     assert place == {order.pk: {"CUP-02": 1}}
     form = question(merchandiser, order)
     ((_order, shown),) = context(merchandiser, order)["question"]["samples"]
-    assert "as long as it is available" in shown.body
+    assert "while stocks last" in shown.body
     assert "ALIKE instead of" in shown.body
     assert "{" not in shown.subject + shown.body
     assert mail.outbox == []
@@ -329,7 +329,7 @@ def test_template_and_refusals(merchandiser: Client, viewer: Client, order: Orde
     assert post(merchandiser, order, form | {"sku": "NONE"}).status_code == 409
     route = MessageRoute.objects.create(site_id=order.site_id, email=False)
     assert post(merchandiser, order, form).status_code == 409
-    assert "nobody can ask" in merchandiser.get(f"/desk/?order={order.pk}").content.decode()
+    assert "ask either" in merchandiser.get(f"/desk/?order={order.pk}").content.decode()
     assert (mail.outbox, Ask.objects.count(), CustomerMessage.objects.count()) == ([], 0, 0)
     route.delete()
     assert post(merchandiser, order, form).status_code == 302
@@ -365,5 +365,5 @@ def test_the_text_is_in_the_language_of_the_site(
     merchandiser.defaults["HTTP_ACCEPT_LANGUAGE"] = reader
     ((_order, shown),) = context(merchandiser, order)["question"]["samples"]
     assert shown.subject.startswith("Eine Frage zu Ihrer Bestellung")
-    assert "solange es verfügbar ist" in shown.body
+    assert "solange der Vorrat reicht" in shown.body
     assert "anstelle von" in shown.body

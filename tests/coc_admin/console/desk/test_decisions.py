@@ -65,7 +65,7 @@ def test_one_post_cancels_items_tells_the_customer_and_goes_on(
     page = merchandiser.get(told).content.decode()
     assert "1 of 2 left." in page
     assert "short items cancelled" in page
-    assert "The customer was told." in page
+    assert "The customer was notified." in page
 
     # A second click changes nothing and sends nothing.
     events = order.events.count()

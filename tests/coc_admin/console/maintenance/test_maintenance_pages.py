@@ -57,7 +57,7 @@ def checked(operator: Client) -> list[dict[str, Any]]:
 
 
 def test_a_job_is_started_once_and_its_progress_is_shown(operator: Client) -> None:
-    assert "Never done yet." in operator.get("/settings/maintenance/").content.decode()
+    assert "Never run yet." in operator.get("/settings/maintenance/").content.decode()
     for _twice in range(2):
         assert operator.post(CHECK).status_code == 302
     (job,) = MaintenanceJob.objects.all()
@@ -162,8 +162,8 @@ def test_unfinished_orders_are_left_alone_unless_wanted(operator: Client) -> Non
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        ({"email": "a@b", "customer_id": "1"}, "Fill in one of the three"),
-        ({"site": "NorthShop"}, "Fill in one of the three"),
+        ({"email": "a@b", "customer_id": "1"}, "Fill in exactly one of the three"),
+        ({"site": "NorthShop"}, "Fill in exactly one of the three"),
         ({"order_no": "A-1"}, "Choose the site of the order."),
         ({"email": "a\x01b"}, "Control characters are not allowed."),
         ({"email": "nobody@example.test"}, "No order names this customer."),

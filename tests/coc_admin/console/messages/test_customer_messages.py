@@ -52,7 +52,7 @@ def test_the_draft_follows_the_resolution_and_is_sent_as_it_was_edited(
     data = draft_of(merchandiser, outage.partial)
     assert data["recipient"] == "ada@example.test"
     assert data["subject"] == f"Your order {outage.partial.order_no} is on its way"
-    assert data["body"].startswith("Dear Ada Reed,\n\nyour order ")
+    assert data["body"].startswith("Dear Ada Reed,\n\nYour order ")
     assert mail.outbox == []
     data["body"] = "Dear Ada,\n\nit comes tomorrow.\n"
     answer = send(merchandiser, outage.partial, data)

@@ -44,7 +44,7 @@ def test_the_page_shows_parts_below_their_bundle(merchandiser: Client, order: Or
     page = merchandiser.get(f"/orders/{order.pk}/").content
     rows = [(row[0], row[1].partition("from web ")[2], *row[3:]) for row in rows_of(page)[:-1]]
     assert rows == [
-        ("BUNDLE", "", "1", "by its parts", "not whole"),
+        ("BUNDLE", "", "1", "by its parts", "incomplete"),
         ("PART1", "part of BUNDLE", "5", "3", "2"),
         ("PART2", "part of BUNDLE", "1", "1", "0"),
         ("WRAP", "option of BUNDLE", "1", "takes no stock", "–"),

@@ -271,7 +271,7 @@ def test_a_refused_order_says_what_is_still_held_and_why(
 ) -> None:
     set_connection(state)
     page = viewer.get(f"/orders/{refused.pk}/").content.decode()
-    assert "Failed: refused to the shopper" in page
+    assert "Failed: the order was refused" in page
     assert "Units still held for it and not in ATO: 3." in page
     assert following in page
     assert (
@@ -283,7 +283,7 @@ def test_a_refused_order_says_what_is_still_held_and_why(
 def test_a_refused_order_says_when_nothing_is_held_any_more(viewer: Client, refused: Order) -> None:
     outcomes.give_back_failed(order_id=refused.pk, now=NOW)
     page = viewer.get(f"/orders/{refused.pk}/").content.decode()
-    assert "the shopper was told. Its history below shows why. Nothing is held for it." in page
+    assert "the shopper was informed. The history below shows why. Nothing is held for it." in page
     assert "still held" not in page
 
 

@@ -59,7 +59,7 @@ def test_what_is_no_json_is_shown_as_it_is(
 def test_order_without_a_payload(reader: Client, outage: Scene) -> None:
     OrderPayload.objects.filter(order=outage.partial).delete()
     page = reader.get(f"/orders/{outage.partial.pk}/payload/").content.decode()
-    assert "No payload of this order is kept any longer." in page
+    assert "The payload of this order is no longer kept." in page
 
 
 def test_only_those_allowed_read_it(merchandiser: Client, reader: Client, outage: Scene) -> None:

@@ -121,7 +121,7 @@ def test_list_ticks_once_an_order_of_a_practice_was_reconciled(
 ) -> None:
     assert (step().state, step().page) == (State.TO_DO, "practice_outage")
     start(operator)
-    assert "under way" in step().text
+    assert "is running until" in step().text
     operator.post("/outages/practice/end/")
     come_back()
     assert "captured no order" in step().text
@@ -129,7 +129,7 @@ def test_list_ticks_once_an_order_of_a_practice_was_reconciled(
     scene.place(shop, "1", minutes_ago=0, now=timezone.now())
     planned.keep_times(timezone.now() + timedelta(minutes=10))
     assert Connection.objects.get().state == "OFFLINE"
-    assert "under way" in step().text
+    assert "is running until" in step().text
     Order.objects.update(reservation_state=ReservationState.COMPLETE)
     Connection.objects.update(proved_at=timezone.now())
     come_back()

@@ -153,7 +153,7 @@ def test_a_scarce_sku_is_refused_with_the_figure(
     answer = confirm(operator, order, to="outlet")
     assert answer.status_code == 409
     page = answer.content.decode()
-    assert "Not adjusted. The order counts on its old reservation." in page
+    assert "Not adjusted. The order keeps its old reservation." in page
     assert "Alternatively, give the whole document back" in page
     assert f'value="{REASON}"' in page
     assert rows() == before
@@ -167,7 +167,7 @@ def test_a_part_of_a_scarce_sku_is_released_where_it_is(
     count_it(engine)
     path, before = path_of(order), rows()
     shown = operator.post(path, filled(mug="2")).content.decode()
-    assert "releases only the rest. Nobody can take what is kept." in shown
+    assert "releases only the rest, so nobody else can take them." in shown
     assert 'name="release"' in shown
     assert 'name="confirm"' not in shown
     # A page from before the SKU was scarce is refused, and shows what can be done.
@@ -283,7 +283,7 @@ def test_what_must_stay_is_refused_with_the_reason(operator: Client, order: Orde
     Order.objects.update(export_status="exported")
     before = rows()
     page = operator.get(path_of(order)).content
-    assert b"may be shipping what is reserved for it" in page
+    assert b"may be shipping the reserved items" in page
     assert b"<form method" not in page.split(b"<main")[1].split(b"</main>")[0]
     assert confirm(operator, order, mug="2").status_code == 409
     assert rows() == before
@@ -296,4 +296,4 @@ def test_in_german(operator: Client, order: Order) -> None:
     )
     page = operator.post(path_of(order), filled(to="outlet")).content.decode()
     assert "Was geschehen wird" in page
-    assert 'ziehen von <span class="code">web</span> nach' in page
+    assert 'werden von <span class="code">web</span> nach' in page

@@ -168,7 +168,10 @@ def test_a_replacement_is_chosen_previewed_and_reserved_once(
     assert engine.held() == {"MUG": D(1), "JUG": D(2), "CUP": D(2)}
     shown_after = merchandiser.get(f"/orders/{short.pk}/")
     last = shown_after.context["story"][-1]
-    assert (last.title, last.notes) == ("Replaced", ("2 × MUG by CUP", "Price difference: +3 USD"))
+    assert (last.title, last.notes) == (
+        "Replaced",
+        ("CUP instead of 2 × MUG", "Price difference: +3 USD"),
+    )
     assert shown_after.context["sums"].short == 0
     assert b'replaces <span class="code">MUG</span>' in shown_after.content
     assert b"5 of 5 units are reserved" in shown_after.content
@@ -258,7 +261,7 @@ def test_what_must_stay_is_refused_with_the_reason(operator: Client, short: Orde
     before = rows()
     answer = operator.post(path, {"reason": REASON})
     assert answer.status_code == 409
-    assert b"may be shipping what is reserved for it" in answer.content
+    assert b"may be shipping the reserved items" in answer.content
     assert rows() == before
     assert operator.get(f"/orders/{short.pk}/documents/{10**9}/give-back/").status_code == 404
 

@@ -20,7 +20,7 @@ def test_settling_outside_says_what_it_means_and_records_it_once(
     order_page = f"/orders/{outage.partial.pk}/"
     assert path.encode() in merchandiser.get(order_page).content
     page = merchandiser.get(path).content
-    assert b"the 2 short units were secured outside OCI" in page
+    assert b"The 2 short units are recorded as secured outside OCI" in page
     assert b"It is not shown as reserved" in page
 
     for _ in range(2):
@@ -84,7 +84,7 @@ def test_viewers_may_not(viewer: Client, outage: Scene, what: str) -> None:
 
 def test_a_complete_order_has_nothing_to_settle(merchandiser: Client, outage: Scene) -> None:
     path = f"/orders/{outage.complete.pk}/settle/"
-    assert b"Nothing of the order is short." in merchandiser.get(path).content
+    assert b"No item of the order is short." in merchandiser.get(path).content
     assert merchandiser.post(path, FILLED).status_code == 409
     assert not OrderEvent.objects.filter(kind=EventKind.RESOLVED).exists()
 

@@ -104,7 +104,7 @@ def test_an_order_is_compared_with_the_attempt_before(viewer: Client, outage: Sc
     assert (entry.before_state, entry.before_run) == ("OCI_OFFLINE", first)
     none = viewer.get(f"/runs/{first}/?outcome=changed")
     assert none.context["entries"] == []
-    assert "No order ended differently from the attempt before." in none.content.decode()
+    assert "No order ended differently from its previous attempt." in none.content.decode()
 
 
 def test_batches_tell_what_became_of_their_orders(viewer: Client, db: None) -> None:

@@ -128,7 +128,7 @@ def test_starting_twice_starts_one_run(
     assert (second.status_code, second["Location"]) == (302, f"/runs/{run.pk}/")
     assert Run.objects.count() == 2
     page = merchandiser.get(f"/runs/{run.pk}/").content.decode()
-    assert "A reconciliation is already running. This is it." in page
+    assert "A reconciliation is already running. This page shows it." in page
 
 
 def test_starting_needs_a_reason(merchandiser: Client, outage: Scene, stock_unknown: None) -> None:

@@ -69,7 +69,7 @@ def test_a_view_keeps_filter_and_sort_but_no_customer(
     assert opened.context["saved"].gone == []
     assert not opened.context["saved"].is_changed
     is_cut = "customer" in query or "ada" in query
-    assert ("Views keep no customers" in words(opened)) == is_cut
+    assert ("Views do not store customer data" in words(opened)) == is_cut
 
 
 def test_the_open_view_shows_its_count_and_takes_changes(viewer: Client, outage: Scene) -> None:
@@ -169,12 +169,13 @@ def test_a_view_of_what_is_gone_opens_and_says_so(viewer: Client, outage: Scene)
     answer = viewer.get(address)
     assert answer.status_code == 200
     assert answer.context["saved"].gone == [
-        "Site NorthShop is gone, or you may not see it: all your sites are shown.",
+        "Site NorthShop no longer exists, or you do not have access to it. All your sites are"
+        " shown.",
         f"Outage {made.pk + 1} no longer exists.",
         "The assignee of this view no longer exists.",
         "No product has the SKU JUG-03 any more.",
     ]
-    assert "This view names something that is gone." in words(answer)
+    assert "This view refers to something that no longer exists." in words(answer)
     assert "is gone" not in words(viewer.get(f"/desk/?{query}"))
 
 

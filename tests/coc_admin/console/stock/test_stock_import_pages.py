@@ -170,7 +170,7 @@ def test_a_broken_import_goes_on_where_it_was_broken_off(
     monkeypatch.setattr(stock_files.ledger, "apply_snapshot", busy)
     assert importer.post(path)["Location"] == path
     assert figures() == KNOWN | {"CUP-02": 1}
-    assert "what has been written stays" in importer.get(path).content.decode()
+    assert "SKUs that were already written stay" in importer.get(path).content.decode()
     monkeypatch.setattr(stock_files.ledger, "apply_snapshot", real)
     assert importer.post(path)["Location"] == f"/inventory/?list={LIST}"
     assert figures() == {"CUP-02": 1, "JUG-03": 2, "MUG-01": 3}

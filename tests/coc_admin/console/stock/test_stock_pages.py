@@ -251,7 +251,7 @@ def test_sku_page_shows_what_the_caps_leave(viewer: Client, outage: Scene) -> No
     answer = viewer.get(f"/inventory/{record.pk}/")
     assert (answer.context["floor"], answer.context["sellable_offline"]) == (10, 78)
     page = answer.content.decode()
-    assert "78 may be sold while OCI is away" in page
+    assert "78 may be sold while OCI is unreachable" in page
     assert "at most 3 units an order" in page
     assert "at most 90 min offline" in page
     assert "at most 4 units" not in page
