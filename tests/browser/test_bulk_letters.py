@@ -69,7 +69,7 @@ def test_ten_ticked_orders_are_settled_and_told(outage: scene.Scene, open_page: 
 
     # What a worker does; the page follows without a click.
     assert bulk_sending.send_due(clock=timezone.now) == TEN
-    expect(page.locator("td .pill", has_text=re.compile("^Told$"))).to_have_count(TEN)
+    expect(page.locator("td .pill", has_text=re.compile("^Notified$"))).to_have_count(TEN)
     assert not Order.objects.oversold().exists()
     assert CustomerMessage.objects.filter(email="sent").count() == len(mail.outbox) == TEN
 

@@ -32,16 +32,17 @@ def test_a_tick_and_the_place_in_a_list_are_seen(
     away = "(one) => one.removeAttribute('aria-current')"
     assert len(set(looks_of(row, away))) == 2
     for current in (".side a[aria-current]", ".tabs a[aria-current]"):
-        element = page.locator(current).first
-        # The weight of the letters is no sign that everybody sees.
-        element.evaluate("(one) => { one.style.fontWeight = 400; }")
-        assert len(set(looks_of(element, away))) == 2, current
+        held = page.locator(current).first.element_handle()
+        line = "(one) => getComputedStyle(one).outlineStyle"
+        assert held.evaluate(line) == "solid", current
+        held.evaluate(away)
+        assert held.evaluate(line) == "none", current
 
 
 def test_nothing_changes_in_a_picture_by_itself(outage: scene.Scene, open_page: Open) -> None:
     """The control of the test above: a change that nobody can see makes no other picture."""
     page = open_page(f"/desk/?order={outage.nothing.pk}", still=True, width=1440)
     page.emulate_media(forced_colors="active")
-    for one in (".desk-table tbody .form-check-input", "tr[aria-current]", ".side a[aria-current]"):
+    for one in (".desk-table tbody .form-check-input", "tr[aria-current]"):
         same = looks_of(page.locator(one).first, "(one) => { one.dataset.unseen = ''; }")
         assert len(set(same)) == 1, one

@@ -303,6 +303,7 @@ def two_people_collide(mia: Person, sam: Person, stack: Stack) -> None:
 
 
 REMEDIES = [
+    "Decide on the desk",
     "Reserve again",
     "Hand over now",
     "Hold",

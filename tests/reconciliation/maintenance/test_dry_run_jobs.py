@@ -236,7 +236,7 @@ def test_one_whose_worker_is_gone_fails_and_results_go_with_their_jobs(
     job.refresh_from_db()
     check.refresh_from_db()
     assert check.state == JobState.RUNNING
-    assert (job.state, "Start it again" in job.error) == (JobState.FAILED, True)
+    assert (job.state, "Start the job again" in job.error) == (JobState.FAILED, True)
     for _again in range(4):
         ended(dry_run_jobs.start(question=ALL, actor=ADA, now=now))
     assert BackgroundDryRun.objects.count() == 5

@@ -125,7 +125,7 @@ def test_lost_wake_ups_are_repeated_and_lost_workers_end(woken: Any) -> None:
     assert "abandoned maintenance jobs" in jobs.tend(late)
     running.refresh_from_db()
     assert (running.state, running.finished_at) == (JobState.FAILED, late)
-    assert "Start it again" in running.error
+    assert "Start the job again" in running.error
 
 
 def test_old_jobs_go_and_the_last_result_stays(woken: Any, monkeypatch: pytest.MonkeyPatch) -> None:

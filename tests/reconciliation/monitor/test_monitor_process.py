@@ -67,6 +67,7 @@ def wait_for(folder: Path, query: str, expected: object) -> None:
     raise AssertionError(f"{query} gives {found!r}, not {expected!r}")
 
 
+A_LIST = "from orders.models import InventoryList; InventoryList.objects.create(pk='web')"
 STATE = "select state from reconciliation_connection"
 
 
@@ -75,6 +76,9 @@ def test_it_notices_loss_and_recovery_hands_over_and_ends_when_told(
 ) -> None:
     env = environment(tmp_path, oci)
     migrated.copy_sqlite(tmp_path / "coc.sqlite3")
+    # Without a list there is hardly anything to ask, and nothing to lose.
+    made = manage("shell", "--no-imports", "-c", A_LIST, env=env)
+    assert made.wait(PATIENCE) == 0
     first = manage("watch_oci", env=env)
     second = None
     try:
