@@ -21,7 +21,7 @@ from orders import statement_limit
 GREETING_SECONDS = 2.0
 # A connection that has answered as lately as this is not asked whether it is there. A little over
 # the second between two turns of a loop.
-_LATELY = 1.5
+LATELY = 1.5
 
 
 class _Driver:
@@ -115,7 +115,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         link: Any = self
         if link.connection is None or link.health_check_done or not link.health_check_enabled:
             return
-        if time.monotonic() - link.connection.answered_at < _LATELY and self._is_quiet():
+        if time.monotonic() - link.connection.answered_at < LATELY and self._is_quiet():
             link.health_check_done = True
             return
         super().close_if_health_check_failed()

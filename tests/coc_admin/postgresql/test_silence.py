@@ -15,7 +15,7 @@ from django.db import OperationalError, close_old_connections, connection, trans
 from pytest_django.fixtures import Settings
 
 from coc_admin.postgresql import silence
-from coc_admin.postgresql.base import DatabaseWrapper
+from coc_admin.postgresql.base import LATELY, DatabaseWrapper
 from coc_admin.postgresql.silence import Connection, SilentServer
 from orders import statement_limit
 from orders.models import Hold, InventoryList, InventoryRecord, Order
@@ -186,8 +186,8 @@ def test_a_connection_that_fell_silent_while_it_was_idle_is_replaced(
     assert one() == 1
     first = connection.connection
     through_the_hole.drop()
-    # One that has answered within a second is taken for granted.
-    time.sleep(1.1)
+    # One that has just answered is taken for granted.
+    time.sleep(LATELY + 0.1)
     close_old_connections()
     assert one() == 1
     assert connection.connection is not first
