@@ -136,6 +136,16 @@ class Channel(HTTPChannel):
             self._drained = 0
             self.since = time.monotonic()
 
+    def _flush_some_if_lockable(self, do_close: bool = True) -> None:
+        """Send pending data of a running request, unless its thread is sending just now."""
+        if not self.outbuf_lock.acquire(blocking=False):
+            self.server.give_way()
+            return
+        try:
+            super()._flush_some_if_lockable(do_close)
+        finally:
+            self.outbuf_lock.release()
+
     def handle_expt(self) -> None:
         """Close: urgent data has no meaning here, and would wake the loop for ever."""
         self.handle_close()

@@ -25,6 +25,8 @@ Application = Callable[..., Iterable[bytes]]
 
 # Seconds between two checks of the clock.
 _PAUSE = 1.0
+# How long the loop leaves the interpreter to a thread that is sending.
+WAY_SECONDS = 0.001
 # A thread that waits for SQLite's write lock gives up after 30 s, a call to OCI much earlier. If no
 # thread answers in three times that, they hang.
 POOL_SECONDS = 90.0
@@ -49,8 +51,8 @@ class Server(TcpWSGIServer):
         forwarding: ForwardingLimits | None = None,
     ) -> None:
         self.limits = limits
-        self._stopping = False
-        self._turns = 0
+        self._stopping = self._gives_way = False
+        self.turns = 0
         self._answers = itertools.count(1)
         self._answered = 0
         self._looked_at = 0.0
@@ -108,12 +110,20 @@ class Server(TcpWSGIServer):
 
     def show_progress(self, *, loop_seconds: float) -> None:
         """Report to the supervisor whether the loop, or all threads of the pool, are stuck."""
-        liveness.watch("the loop", lambda: self._turns, patience=loop_seconds)
+        liveness.watch("the loop", lambda: self.turns, patience=loop_seconds)
         liveness.watch("all threads", self.pool_mark, patience=POOL_SECONDS)
 
     def pool_mark(self) -> int | None:
         """Return a number that changes with each answer; None if no request waits for a thread."""
         return self._answered if self.task_dispatcher.queue else None
+
+    def give_way(self) -> None:
+        """Let the loop pause after this turn, because a thread is sending what it would send.
+
+        The peer can take more, so the loop would turn again at once, thousands of times a second.
+        Each turn takes the interpreter's lock before the thread that needs it to finish gets it.
+        """
+        self._gives_way = True
 
     def note_answer(self) -> None:
         """Count an answer of a pool thread. Any thread may call it."""
@@ -123,8 +133,11 @@ class Server(TcpWSGIServer):
         """Do nothing: connections are monitored between two waits, when they may be closed."""
 
     def _turn(self, pause: float = _PAUSE) -> None:
-        self._turns += 1
+        self.turns += 1
         wasyncore.loop(timeout=pause, use_poll=True, map=self._map, count=1)
+        if self._gives_way:
+            self._gives_way = False
+            time.sleep(WAY_SECONDS)
         now = time.monotonic()
         if self._forwarder is not None:
             self._forwarder.turn()

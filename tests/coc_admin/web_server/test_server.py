@@ -6,6 +6,7 @@ import io
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 
 from coc_admin.processes.preflight import take_port
 from coc_admin.web_server.limits import Limits
-from coc_admin.web_server.server import Server
+from coc_admin.web_server.server import WAY_SECONDS, Server
 from tests.processes.product import wait_for
 from tests.raw_http import connect, dripping, exchange, has_something_to_read, head, read_answer
 
@@ -131,6 +132,26 @@ def test_it_says_that_it_is_alive_while_every_thread_is_at_work(start: Start) ->
         assert server.server.pool_mark() == mark
         server.app.may_answer.set()
         assert [read_answer(link).status for link in (one, two, third)] == [200] * 3
+
+
+def test_the_loop_leaves_the_interpreter_to_a_thread_that_is_sending(start: Start) -> None:
+    """The peer can take more all the time, so that without a pause the loop would never rest."""
+    server = start()
+    with connect(server.port) as link:
+        link.sendall(head("GET", "/wait"))
+        assert server.app.waiting.acquire(timeout=20)
+        (channel,) = server.server.channels
+        with channel.outbuf_lock:
+            channel.total_outbufs_len += 1
+            server.server.pull_trigger()
+            turns, began = server.server.turns, time.monotonic()
+            wait_for(lambda: server.server.turns > turns + 20, "the loop to turn")
+            turns, most = server.server.turns - turns, (time.monotonic() - began) / WAY_SECONDS
+            channel.total_outbufs_len -= 1
+        # A turn each pause at the most, but for the one that was under way.
+        assert turns <= most + 1
+        server.app.may_answer.set()
+        assert read_answer(link).status == 200
 
 
 # --- limits ---------------------------------------------------------------------------------------
