@@ -11,8 +11,9 @@ from coc_admin.processes.console import MOST_WAITING, Console
 def test_a_terminal_that_nobody_reads_keeps_no_program_waiting() -> None:
     reader, writer = os.pipe()
     console = Console(writer)
+    # As many as the writing thread may have taken at once, as many as may wait, and some more.
     writing = threading.Thread(
-        target=lambda: [console.say("x" * 100) for _ in range(2 * MOST_WAITING)]
+        target=lambda: [console.say("x" * 100) for _ in range(3 * MOST_WAITING)]
     )
     writing.start()
     writing.join(20)
