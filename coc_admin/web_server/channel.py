@@ -137,7 +137,7 @@ class Channel(HTTPChannel):
             self.since = time.monotonic()
 
     def _flush_some_if_lockable(self, do_close: bool = True) -> None:
-        """Send pending data of a running request, unless its thread is sending just now."""
+        """Send pending data of a running request, unless its thread is sending."""
         if not self.outbuf_lock.acquire(blocking=False):
             self.server.give_way()
             return

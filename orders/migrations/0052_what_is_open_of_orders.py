@@ -1,7 +1,7 @@
-"""What is open of short orders as columns of them, with an index by value; a wider one of outages.
+"""Store the open units and value of short orders, with an index by value; widen that of outages.
 
-Null, so that neither database writes the table anew. What the version before settles while both run
-is found by the nightly check (fault `open`), and corrected by `coc_repair`.
+The columns are nullable, so neither database rewrites the table. If the previous version settles
+orders while both run, the nightly check finds them (fault `open`) and `coc_repair` corrects them.
 """
 
 from django.db import migrations, models, transaction

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from reconciliation.alerts import phrases
 from reconciliation.alerts.rule import UNTIL, Data, Facts, Found, Rule, moment_of
-from reconciliation.connection import ANSWERING, RELAPSE, came_back_lately, goes_on_at_a_relapse
+from reconciliation.connection import ANSWERING, RELAPSE, came_back_lately, last_outage_of_oci
 from reconciliation.models import Alert, AlertState, ConnectionState, Priority
 
 OFFLINE = (ConnectionState.OFFLINE, ConnectionState.FORCED_OFFLINE)
@@ -33,9 +33,13 @@ class OfOutage(Rule):
         came_back = status.recovered_at
         if status.connection not in ANSWERING or not came_back_lately(came_back, facts.now):
             return
+        outage = last_outage_of_oci()
+        if came_back is None or outage is None:
+            return
+        since = {ANSWERS_SINCE: came_back.isoformat()}
         for alert in open_of(self):
-            if came_back is not None and _is_of_last_outage(alert):
-                since = {ANSWERS_SINCE: came_back.isoformat()}
+            # An outage that a person caused ended apart from this one.
+            if alert.data.get("outage") == outage and not alert.data.get("onPurpose"):
                 yield going_on(alert, {**alert.data, **(fresh or {}), **since})
 
     def has_relapsed(self, before: Data, after: Data) -> bool:
@@ -80,8 +84,3 @@ def answers_again(data: Data) -> str:
     )
     words = {"time": moment_of(data, ANSWERS_SINCE), "until": phrases.moment(until)}
     return message % words
-
-
-def _is_of_last_outage(alert: Alert) -> bool:
-    """Whether a loss now would continue the outage of the alert; what a person did ends apart."""
-    return not alert.data.get("onPurpose") and goes_on_at_a_relapse(alert.data.get("outage"))

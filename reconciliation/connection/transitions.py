@@ -165,18 +165,16 @@ def _is_relapse(before: Connection, now: datetime, *, cause: OfflineCause) -> bo
     """
     if not came_back_lately(before.recovered_at, now) or cause in _OTHER_THAN_CALLS:
         return False
-    return _last_outage_of_oci() is not None
+    return last_outage_of_oci() is not None
 
 
-def _last_outage_of_oci() -> int | None:
-    """Return the newest outage, unless a person or our settings have caused it."""
+def last_outage_of_oci() -> int | None:
+    """Return the newest outage, which OCI continues if it is lost again soon after it came back.
+
+    None if a person or our settings caused that outage.
+    """
     last = Outage.objects.order_by("-pk").first()
     return None if last is None or last.cause in _OTHER_THAN_CALLS else last.pk
-
-
-def goes_on_at_a_relapse(outage: int | None) -> bool:
-    """Return whether OCI, lost again soon after it came back, would continue this outage."""
-    return outage is not None and outage == _last_outage_of_oci()
 
 
 def _just_came_back_unproven(before: Connection, now: datetime) -> bool:

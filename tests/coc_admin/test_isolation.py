@@ -243,7 +243,7 @@ def test_nothing_of_another_site_is_read_anywhere(shops: tuple[Engine, Site, Sit
         *("/orders/export.xlsx", "/live/home/", "/settings/sites/edit/Nordwind-shop/"),
     }
     assert foreign_words(pages) == []
-    # A control: whoever may see the second site reads its words.
+    # A control: a person who may see the second site reads its words.
     other = person_of(south, "viewer")
     assert foreign_words({"orders": body_of(other.get("/orders/"))}) != []
 

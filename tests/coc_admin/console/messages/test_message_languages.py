@@ -1,4 +1,4 @@
-"""Whoever works in the console, customers are written to in their language or their shop's."""
+"""Customers get messages in their language or their shop's, whatever the console's language."""
 
 from __future__ import annotations
 
