@@ -56,3 +56,11 @@ def record(
 def record_all(built: Iterable[OrderEvent]) -> None:
     """Append events made by `build`, in the caller's transaction, in one statement."""
     insert_all(list(built))
+
+
+def publish_again(order_id: int) -> None:
+    """Put an order captured offline into the outbox again: its files change without an event."""
+    newest = OrderEvent.objects.filter(order=order_id, order__captured_offline=True)
+    OrderEvent.objects.filter(pk__in=newest.order_by("-pk").values("pk")[:1]).update(
+        projected=False
+    )

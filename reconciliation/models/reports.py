@@ -18,7 +18,10 @@ class ReportType(models.TextChoices):
 
 
 class ReportDay(models.Model):
-    """One daily report. `needs_merge`: orders changed since `revision` was written."""
+    """One daily report. `needs_merge`: orders changed since `revision` was written.
+
+    Then `changed_since` is the first event whose changes the file lacks; null: write all its lines.
+    """
 
     site = models.ForeignKey(Site, on_delete=models.PROTECT)
     date = models.DateField()
@@ -29,6 +32,7 @@ class ReportDay(models.Model):
     sha256 = models.CharField(max_length=64, blank=True)
     generated_at = models.DateTimeField(null=True)
     needs_merge = models.BooleanField(default=True)
+    changed_since = models.BigIntegerField(null=True)
     last_error = models.CharField(max_length=500, blank=True)
     last_error_codes = models.JSONField(null=True)  # orders.reasons
 

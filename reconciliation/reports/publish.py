@@ -35,7 +35,7 @@ _GIVES_BACK = (EventKind.GIVEN_BACK, EventKind.ADJUSTMENT_DONE)
 _EVENTS = 500
 _LEASE_SECONDS = 60.0
 # Rewriting a day takes time in proportion to its orders, so long days are written less often.
-_ORDERS_A_SECOND = 500
+_ORDERS_A_SECOND = 4_000
 # These days' files are checked each time; older ones by `merge_reports` and downloads.
 _WATCHED = timedelta(days=3)
 
@@ -91,7 +91,7 @@ def ask_for_day(*, site: Site, day: date) -> int:
     reports = ReportDay.objects.filter(site=site, date=day)
     with transaction.atomic():
         _mark_from_orders(site, day)
-        reports.update(needs_merge=True)
+        reports.update(needs_merge=True, changed_since=None)
         enqueue.soon("merge_reports")
     return reports.count()
 
@@ -196,9 +196,11 @@ def _project_site(site: Site, keep_lease: Callable[[], bool], done: Done) -> boo
                 for kind in kinds_of(order)
             }
             # Before the files: an unnecessary mark only costs one more write.
-            daily.mark(site=site, kinds=kinds)
+            since = events[0][0]
+            daily.mark(site=site, kinds=kinds, since=since)
             left = [one for one in orders if one.pk in given_back and one.captured_offline]
-            daily.mark_left(site=site, days={names.day_of(one.captured_at, site) for one in left})
+            days = {names.day_of(one.captured_at, site) for one in left}
+            daily.mark_left(site=site, days=days, since=since)
             erased = {pk for _, pk, event in events if event == EventKind.ERASED}
             try:
                 _erase_in_kept_files(site, [one for one in orders if one.pk in erased])
@@ -206,8 +208,8 @@ def _project_site(site: Site, keep_lease: Callable[[], bool], done: Done) -> boo
                 done.work_files += _write_work_files(orders)
             except OSError as error:
                 done.failed += 1
-                days = ReportDay.objects.filter(site=site, date__in={day for day, _ in kinds})
-                _note_failure(days.values_list("pk", flat=True), error)
+                behind = ReportDay.objects.filter(site=site, date__in={day for day, _ in kinds})
+                _note_failure(behind.values_list("pk", flat=True), error)
                 return False
         if not keep_lease():
             raise daily.LeaseLost("work files")

@@ -150,9 +150,7 @@ def rows_in_chunks(orders: OrderQuerySet) -> Iterator[list[OrderRow]]:
 
     A day of a million orders spends its time here: rows cost a fifth of model instances.
     """
-    columns = [_COLUMNS.get(name, name) for name in OrderRow._fields]
-    found: QuerySet[Any] = orders.order_by("captured_at", "id")
-    rows: QuerySet[Any, Any] = found.annotate(_total=stored("order_total")).values_list(*columns)
+    rows = _rows(orders)
     chunk = [OrderRow._make(row) for row in rows[:CHUNK]]
     while chunk:
         yield chunk
@@ -161,6 +159,18 @@ def rows_in_chunks(orders: OrderQuerySet) -> Iterator[list[OrderRow]]:
             captured_at=last.captured_at, pk__lte=last.pk
         )
         chunk = [OrderRow._make(row) for row in later[:CHUNK]]
+
+
+def rows_among(orders: OrderQuerySet, ids: Sequence[int]) -> list[OrderRow]:
+    """Return the rows of those of `orders` that have one of these ids, by capture; one query."""
+    return [OrderRow._make(row) for row in _rows(orders).filter(pk__in=among(ids))]
+
+
+def _rows(orders: OrderQuerySet) -> QuerySet[Any, Any]:
+    columns = [_COLUMNS.get(name, name) for name in OrderRow._fields]
+    found: QuerySet[Any] = orders.order_by("captured_at", "id")
+    rows: QuerySet[Any, Any] = found.annotate(_total=stored("order_total")).values_list(*columns)
+    return rows
 
 
 def members_of(orders: Sequence[Order]) -> list[dict[str, Any]]:

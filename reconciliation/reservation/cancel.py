@@ -11,7 +11,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import QuerySet
 
-from orders import outcomes
+from orders import events, outcomes
 from orders.models import Order
 from reconciliation.models import DocumentState, ReservationDocument
 
@@ -39,6 +39,8 @@ def note_cancelled(
         ReservationDocument.objects.filter(pk=document.pk, state=DocumentState.CANCELLING).update(
             state=DocumentState.CANCELLED, marked_at=marked_at
         )
+        # Reports name the documents under which OCI may hold units.
+        events.publish_again(document.order_id)
         give_back_if_cancelled(document.order_id, now=now)
 
 

@@ -11,8 +11,9 @@ from orders.models import Order, OrderItem, Site
 from reconciliation.maintenance import integrity_check
 from reconciliation.maintenance.findings import Broken as Finding
 from reconciliation.maintenance.findings import Fault
-from reconciliation.models import ReportType
-from reconciliation.reports import names
+from reconciliation.models import ReportDay, ReportType
+from reconciliation.reports import lines, names
+from reconciliation.reports.missing_orders import ORDER_LINE
 from tests.simulation import bundles
 from tests.simulation.nature import Nature
 from tests.simulation.rows import Broken
@@ -61,6 +62,7 @@ def check(world: World) -> None:
     _books_equal_items(world)
     for site in Site.objects.order_by("pk"):
         _files_equal_orders(site)
+        _lines_are_current(site)
     work = names.work_folder()
     left = sorted(path.name for path in work.iterdir()) if work.is_dir() else []
     if left:
@@ -93,6 +95,20 @@ def _books_equal_items(world: World) -> None:
         items[(item.inventory_list_id, item.sku)] += int(item.reserved_quantity * 1000)
     if held != items:
         raise Broken(f"OCI holds {dict(held)}, the items say {dict(items)}")
+
+
+def _lines_are_current(site: Site) -> None:
+    """Check that what merges have copied is what they would write of all orders now."""
+    for report in ReportDay.objects.filter(site=site).select_related("site"):
+        with names.path_of(report).open("rb") as file:
+            there = [line.rstrip(b",\n") for line in file if line.startswith(ORDER_LINE)]
+        now = list(lines.all_lines(report, lambda row: None))
+        captured = [json.loads(line)["capturedAt"] for line in there]
+        if captured != sorted(captured):
+            raise Broken(f"{names.name_of(report)} is not sorted by capture")
+        for old, new in zip(sorted(there), sorted(now), strict=True):
+            if old != new:
+                raise Broken(f"{names.name_of(report)} holds {old!r}, and should hold {new!r}")
 
 
 def _files_equal_orders(site: Site) -> None:

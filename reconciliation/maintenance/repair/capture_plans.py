@@ -90,7 +90,9 @@ def _restore(order: Order, one: Difference) -> None:
 def _mark_day(order: Order) -> None:
     """Mark the reports that contained the order because of its wrong time."""
     day = names.day_of(order.captured_at, order.site)
-    ReportDay.objects.filter(site=order.site_id, date=day).update(needs_merge=True)
+    ReportDay.objects.filter(site=order.site_id, date=day).update(
+        needs_merge=True, changed_since=None
+    )
 
 
 def _name(one: Difference) -> str:

@@ -13,7 +13,7 @@ import pytest
 from orders.models import OrderEvent, Site
 from reconciliation.models import ReportDay
 from reconciliation.queue import leases
-from reconciliation.reports import atomic_files, daily, faithful, publish
+from reconciliation.reports import atomic_files, daily, faithful, lines, publish
 from tests.coc_admin.console.scene import NOW, place
 from tests.reconciliation.reports.test_publish import Files, merge, read, three_orders
 
@@ -113,7 +113,7 @@ def test_a_writer_that_fails_half_way_leaves_the_old_file(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(daily, "line_of", full)
+        patch.setattr(lines, "line_of", full)
         assert merge().failed == 1
     assert (impex / "20260202_offline_NorthShop.json").read_bytes() == before
     assert [name for name in files() if name.endswith(".tmp")] == []
