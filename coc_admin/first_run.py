@@ -12,6 +12,7 @@ from django.db.models import Exists, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from coc_admin import set_up
+from orders import reasons
 from orders.models import InventoryList, InventoryRecord, Order, RiskAcceptance, Site
 from reconciliation import connection
 from reconciliation.maintenance import practice
@@ -20,6 +21,7 @@ from reconciliation.models import (
     Channel,
     ConnectionState,
     OfflineCause,
+    StockFeed,
 )
 from reconciliation.models import Connection as ConnectionRow
 
@@ -30,6 +32,9 @@ _OCI_SETTINGS = (
     "COC_OCI_CLIENT_ID",
     "COC_OCI_CLIENT_SECRET",
 )
+
+# More lists than these that OCI refuses are not looked at.
+_MOST_FEEDS = 20
 
 
 class State(StrEnum):
@@ -68,16 +73,7 @@ def steps() -> list[Step]:
             _("Add the location or group of locations at OCI that the shop sells from."),
             "settings_list_new",
         ),
-        _step(
-            "stock",
-            _("Stock figures"),
-            found["has_stock"],
-            _(
-                "Once a list is known, figures arrive from OCI within minutes. You can also"
-                " import a file."
-            ),
-            "stock_import",
-        ),
+        _stock_step(has_list=found["has_list"], has_stock=found["has_stock"]),
         _step(
             "site",
             _("Site"),
@@ -103,7 +99,10 @@ def steps() -> list[Step]:
             "order",
             _("First order"),
             found["has_order"],
-            _("Place one in the storefront. It appears here within seconds."),
+            _(
+                "Place one in the storefront, or with the command on the next page. It appears"
+                " here within seconds."
+            ),
             "orders",
         ),
         _step(
@@ -122,6 +121,36 @@ def steps() -> list[Step]:
         ),
         _practice_step(),
     ]
+
+
+def _stock_step(*, has_list: bool, has_stock: bool) -> Step:
+    title = _("Stock figures")
+    refused = _refused_feed() if has_list else None
+    if refused is not None:
+        words = {
+            "list": refused.pk,
+            "reason": reasons.read(refused.last_error, refused.last_error_codes),
+        }
+        text = _(
+            "OCI refuses the list %(list)s. %(reason)s Check its id, and whether it is a location"
+            " or a group. If the id is wrong, add a list with the right one."
+        )
+        return Step("stock", title, State.WRONG, text % words, "settings_lists")
+    text = _("OCI sends the figures within a minute of adding a list. You can also import a file.")
+    return _step("stock", title, has_stock, text, "stock_import")
+
+
+def _refused_feed() -> StockFeed | None:
+    """Return a list that a site needs, or may need, and that OCI doesn't know; one query."""
+    without_figures = StockFeed.objects.exclude(last_error="").filter(
+        exported_at=None, inventory_list__inventoryrecord=None
+    )
+    used = Q(inventory_list__site__isnull=False) | ~Exists(Site.objects.all())
+    for feed in without_figures.filter(used).distinct().order_by("pk")[:_MOST_FEEDS]:
+        parts = (feed.last_error_codes or {}).get("parts", [])
+        if any(part.get("code") == "oci_refused_call" for part in parts):
+            return feed
+    return None
 
 
 def _practice_step() -> Step:
@@ -180,8 +209,8 @@ def _oci_steps() -> list[Step]:
     if now.cause == OfflineCause.CONFIGURATION:
         known = State.WRONG
         known_text = _(
-            "OCI answers and refuses our credentials. Check COC_OCI_CLIENT_ID,"
-            " COC_OCI_CLIENT_SECRET and COC_OCI_TENANT_GROUP_ID."
+            "OCI answers and refuses our credentials. Test the connection: the result names the"
+            " settings to check."
         )
     elif not has_answered:
         is_lost = now.state == ConnectionState.OFFLINE

@@ -41,7 +41,7 @@ class OrderHandler(Handler):
     """Answers requests that take orders, and no others: it runs ORDER_MIDDLEWARE alone."""
 
     def load_middleware(self, is_async: bool = False) -> None:
-        """Load ORDER_MIDDLEWARE; Django knows one list."""
+        """Load the middleware of ORDER_MIDDLEWARE; Django supports a single list."""
         everything = settings.MIDDLEWARE
         settings.MIDDLEWARE = settings.ORDER_MIDDLEWARE
         try:

@@ -21,10 +21,11 @@ from django.db.models import (
     Q,
     QuerySet,
     Sum,
+    Value,
 )
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Coalesce
 
-from orders.desk.shortages import OPEN_VALUE_OF_ORDER, money_of
+from orders.desk.shortages import OPEN_UNITS_OF_ORDER, money_of
 from orders.fields import ZERO, ScaledDecimalField
 from orders.models import SHORT_STATES, Order, OrderItem, OrderStatus
 from orders.models.orders import SHORT
@@ -36,7 +37,10 @@ EVER_SHORT = SHORT | Q(short_at__isnull=False)
 _CENT = Decimal("0.0001")
 _UNRESERVED = F("items__quantity") - F("items__reserved_quantity")
 _PRICE = Cast(F("items__unit_price"), FloatField())
-_CANCELLED_VALUE = Cast(F("items__cancelled_quantity"), FloatField()) * _PRICE
+# An item without open units keeps NULL (`orders.units.note_open`). Without a 0 in its place the sum
+# would skip the item, and its cancelled units would count as rescued.
+_OPEN_OR_NONE = Coalesce(Cast(OPEN_UNITS_OF_ORDER, FloatField()), Value(0.0))
+_LOST_VALUE = (_OPEN_OR_NONE + Cast(F("items__cancelled_quantity"), FloatField())) * _PRICE
 
 
 def note(order_ids: Collection[int]) -> None:
@@ -134,7 +138,7 @@ def rescued_of(orders: QuerySet[Order], missed: Missed) -> dict[str, Decimal]:
         orders.order_by()
         .filter(EVER_SHORT, status=OrderStatus.NEW)
         .values("currency")
-        .annotate(lost=Sum(OPEN_VALUE_OF_ORDER + _CANCELLED_VALUE))
+        .annotate(lost=Sum(_LOST_VALUE))
         .order_by("currency")
     )
     cancelled = orders.order_by().filter(EVER_SHORT).exclude(status=OrderStatus.NEW)

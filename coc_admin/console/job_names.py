@@ -23,8 +23,9 @@ _NAMES = {
     "schedule": gettext_lazy("schedule"),
     "sweep": gettext_lazy("sweep"),
 }
-# The text of a PlannedOutage.
+# The names that end in the number of a PlannedOutage or of a Run.
 _WINDOW = re.compile(r"planned outage (\d+)")
+_RUN = re.compile(r"reconciliation run (\d+)")
 
 
 class Done(Protocol):
@@ -38,6 +39,8 @@ def job_name(name: str) -> str:
     """Return the name of a job in the active language; an unknown one stays unchanged."""
     if window := _WINDOW.fullmatch(name):
         return _("planned outage %(number)s") % {"number": window[1]}
+    if run := _RUN.fullmatch(name):
+        return _("reconciliation run %(number)s") % {"number": run[1]}
     return str(_NAMES.get(name, name))
 
 

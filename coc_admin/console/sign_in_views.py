@@ -6,15 +6,13 @@ import time
 from typing import Any
 
 import django.db
-from django.contrib import messages
 from django.contrib.auth import views
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.urls import reverse_lazy
-from django.utils.translation import gettext as _
+from django.urls import reverse
 
 from coc_admin.accounts.sign_in import counts, devices, limits, notes, passwords
 from coc_admin.accounts.sign_out import links
@@ -110,7 +108,6 @@ class SetPassword(views.PasswordResetConfirmView):
     """Choose a password by a link that works once; links of disabled people don't work."""
 
     template_name = "registration/set_password.html"
-    success_url = reverse_lazy("login")
     token_generator = links
 
     def get_user(self, uidb64: str) -> Any:
@@ -134,5 +131,4 @@ class SetPassword(views.PasswordResetConfirmView):
                 target=f"user:{user.get_username()}",
             )
         del self.request.session[views.INTERNAL_RESET_SESSION_TOKEN]
-        messages.success(self.request, _("Your password is kept. Sign in with it."))
-        return HttpResponseRedirect(self.get_success_url())
+        return HttpResponseRedirect(f"{reverse('login')}?password=saved")

@@ -47,7 +47,7 @@ class Watchdog:
         self._nudged_at = float("-inf")
 
     def check(self) -> bool:
-        """Return whether the worker is wedged; after a yes, the wait starts again."""
+        """Return whether the worker is wedged. If it is, the wait starts again."""
         now = self._clock()
         self._look(now)
         if self._due_since is None:

@@ -78,7 +78,7 @@ def split(
     parts: Sequence[ReplacePreview],
     rest: Sequence[OrderItem],
 ) -> Draft:
-    """Return the message that items are replaced as `parts` say, and the `rest` is cancelled."""
+    """Return the message for items that are replaced as in `parts` and a cancelled `rest`."""
     after = _copies(items)
     by_key = {one.pk: one for one in after}
     position = max(one.position for one in after)

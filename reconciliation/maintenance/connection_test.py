@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext as _
@@ -136,11 +137,7 @@ def _harmless(client: OciClient) -> str:
 def _words(error: OciError) -> str:
     """Return an error's meaning and the next step; error texts contain no address or secret."""
     if isinstance(error, OciConfigurationFault):
-        hint = (
-            _("Check COC_OCI_CLIENT_ID, COC_OCI_CLIENT_SECRET and COC_OCI_SCOPE.")
-            if error.operation == "token"
-            else _("Check COC_OCI_TENANT_GROUP_ID, and that the client may read availability.")
-        )
+        hint = _fault_hint(error)
     elif isinstance(error, OciThrottled):
         hint = _("It answers but asks for fewer calls. You do not need to do anything.")
     elif isinstance(error, OciRefused):
@@ -150,3 +147,11 @@ def _words(error: OciError) -> str:
     else:
         hint = _("It may be down. Check its status page, and test again later.")
     return f"{error} {hint}"
+
+
+def _fault_hint(error: OciConfigurationFault) -> str:
+    if error.operation != "token":
+        return _("Check COC_OCI_TENANT_GROUP_ID, and that the client may read availability.")
+    if error.status == HTTPStatus.NOT_FOUND:
+        return _("Nothing issues tokens at this address. Check COC_OCI_TOKEN_URL.")
+    return _("Check COC_OCI_CLIENT_ID, COC_OCI_CLIENT_SECRET and COC_OCI_SCOPE.")

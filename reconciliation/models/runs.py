@@ -21,7 +21,7 @@ class Trigger(models.TextChoices):
 
 
 class Scope(models.TextChoices):
-    """Which orders a run takes."""
+    """The orders that a run includes."""
 
     MISSING = "missing", _("Everything that is waiting")
     OVERSOLD = "oversold", _("Oversold orders")

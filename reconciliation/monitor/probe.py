@@ -87,7 +87,7 @@ class Prober:
         return False
 
     def probe_and_try(self) -> None:
-        """Probe; if OCI answers, see whether a waiting order's reservation is due to be tried."""
+        """Probe OCI. If it answers, check whether a trial with a waiting order is due."""
         due = self._next_due()
         if not self._ask(due) or due.is_calm:
             return

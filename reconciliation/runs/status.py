@@ -38,7 +38,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """The newest run and how many of its orders are in each state, as the rows say now."""
+    """The newest run and the current number of its orders in each state."""
 
     run: Run
     counts: Mapping[EntryState, int]

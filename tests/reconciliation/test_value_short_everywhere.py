@@ -27,6 +27,7 @@ from reconciliation.models import (
     ReservationDocument,
     Run,
 )
+from reconciliation.outages.cost import cost_of
 from reconciliation.reports import publish
 from tests.coc_admin.api.conftest import api_for
 from tests.coc_admin.console import scene
@@ -184,3 +185,23 @@ def test_orders_that_keep_no_sums_are_added_up_by_their_items(short: Run) -> Non
     note_open(OrderItem.objects.filter(order__in=orders.order_by()))
     assert not Order.objects.filter(pk__in=orders.order_by(), open_units=None).exists()
     assert sums_of(orders) == kept
+
+
+def test_items_that_were_cancelled_are_not_rescued(short: Run, engine: Engine) -> None:
+    part = Order.objects.get(order_no="PART")
+    outage = Outage.objects.create(
+        is_open=False,
+        lost_at=engine.captured_at - timedelta(minutes=1),
+        detected_at=engine.captured_at,
+        drained_at=engine.clock() + timedelta(hours=1),
+    )
+    before = cost_of(outage)
+    item = OrderItem.objects.get(order=part)
+    remedies.cancel_short(
+        order_id=part.pk, units={item.pk: D(1)}, actor=MIA, reason="Sold out.", now=engine.clock()
+    )
+    after = cost_of(outage)
+
+    assert before.rescued == after.rescued == {"EUR": D(5)}
+    assert after.still_open.value == {"EUR": D(7), "USD": D(15)}
+    assert after.figures.short == before.figures.short

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from coc_admin.console.formats import format_quantity
 from coc_admin.console.job_names import job_name
 from coc_admin.console.orders.item_timeline import notes_of
+from coc_admin.console.orders.oci_answers import answer_in_words
 from orders import reasons
 from orders.models import (
     ActorKind,
@@ -203,7 +204,8 @@ def _attempt_words(attempt: Attempt) -> tuple[str, str]:
     if attempt.operation in _OPERATIONS and not attempt.outcome:
         if not message:
             return "quiet", gettext("OCI answered.")
-        return "quiet", gettext("OCI's answer: %(message)s.") % {"message": message}
+        answer = gettext("OCI's answer: %(message)s.")
+        return "quiet", answer % {"message": answer_in_words(message)}
     if attempt.outcome not in AttemptOutcome.values:
         return "quiet", message
     tone, words = _ASKED[AttemptOutcome(attempt.outcome)]

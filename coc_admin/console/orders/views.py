@@ -26,6 +26,7 @@ from coc_admin.console.columns import OF_ORDERS, columns_of
 from coc_admin.console.forms import ReasonForm
 from coc_admin.console.frame import frame_of
 from coc_admin.console.labels import Standing, standing
+from coc_admin.console.orders import first_order
 from coc_admin.console.orders.filters import read_filter
 from coc_admin.console.orders.item_timeline import kept_words
 from coc_admin.console.orders.item_tree import nested
@@ -92,6 +93,7 @@ def order_list(request: HttpRequest) -> HttpResponse:
         "may_resubmit": request.user.has_perm("orders.change_order")
         and site_access(request).orders(exports.failed()).exists(),
         "chosen_keys": set(choice.seen),
+        "first_order": "" if page.rows else first_order.of_empty_installation(request),
         **bar_context(request, choice, "orders", shown=[order.pk for order in page.rows]),
     }
     return render(request, "console/orders/orders.html", context)

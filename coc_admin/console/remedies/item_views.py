@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.audit import actor_of
 from coc_admin.console.forms import ReasonForm
+from coc_admin.console.orders.oci_answers import answer_in_words
 from coc_admin.console.orders.views import order_context, order_or_404
 from coc_admin.console.remedies.forms import ReplaceChoiceForm, ReplaceForm
 from coc_admin.console.remedies.preview import replacements_context
@@ -107,7 +108,10 @@ def give_back(request: HttpRequest, pk: int, document_pk: int) -> HttpResponse:
 
 
 def _tell_given_back(request: HttpRequest, done: remedies.Adjusted) -> None:
-    values = {"number": made_visible(done.order.order_no), "said": done.said or "–"}
+    values = {
+        "number": made_visible(done.order.order_no),
+        "said": answer_in_words(done.said) or "–",
+    }
     if done.released:
         words = _("Order %(number)s: OCI has released the reservation. OCI's answer: %(said)s.")
         messages.success(request, words % values)

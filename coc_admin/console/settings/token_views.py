@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.contrib import messages
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
@@ -14,9 +17,11 @@ from coc_admin.accounts import tokens
 from coc_admin.console import audit
 from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.forms import ReasonForm
+from coc_admin.console.orders import first_order
 from coc_admin.console.settings.people_forms import TokenForm
 from coc_admin.console.settings.views import settings_page
 from coc_admin.models import ApiToken, TokenScope
+from orders.models import Site
 
 MOST = 200
 
@@ -70,7 +75,12 @@ def token_new(request: HttpRequest) -> HttpResponse:
             refused = True
         else:
             sites = _("all sites") if values["every_site"] else word
-            context = {"made": made, "name": values["name"], "sites": sites}
+            context = {
+                "made": made,
+                "name": values["name"],
+                "sites": sites,
+                "first_order": _first_order(request, values, token=made),
+            }
             return settings_page(request, "token_made.html", context)
     return settings_page(request, "token_new.html", {"form": form}, status=409 if refused else 200)
 
@@ -104,6 +114,14 @@ def token_revoke(request: HttpRequest, pk: int) -> HttpResponse:
         "back": reverse("settings_tokens"),
     }
     return settings_page(request, "token_revoke.html", context)
+
+
+def _first_order(request: HttpRequest, values: Mapping[str, Any], *, token: str) -> str:
+    """Return a command that places an order with this token; "" if the token may not."""
+    if TokenScope.ORDERS_WRITE not in values["scopes"]:
+        return ""
+    site = Site.objects.order_by("pk").first() if values["every_site"] else values["site"][0]
+    return first_order.command(request, site=site, token=token)
 
 
 def _named(token: ApiToken) -> str:

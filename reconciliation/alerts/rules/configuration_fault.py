@@ -59,8 +59,8 @@ class ConfigurationFault(Rule):
             " them."
         )
         remedy = _(
-            "Check COC_OCI_CLIENT_ID, COC_OCI_CLIENT_SECRET, COC_OCI_SCOPE and"
-            " COC_OCI_TENANT_GROUP_ID, then restart the processes."
+            "Settings › OCI connection › Test connection names the settings to check. Correct them"
+            " in the environment, then stop and start the product."
         )
         return Text(message % {"time": moment_of(data)}, remedy)
 

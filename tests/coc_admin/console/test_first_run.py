@@ -12,8 +12,17 @@ from django.utils import timezone
 from coc_admin import first_run
 from coc_admin.first_run import State
 from coc_admin.models import Profile
-from orders.models import RiskAcceptance, Site
-from reconciliation.models import CallHealth, CallKind, Channel, ConnectionState, OfflineCause
+from orders.models import InventoryList, RiskAcceptance, Site
+from reconciliation.models import (
+    CallHealth,
+    CallKind,
+    Channel,
+    ConnectionState,
+    OfflineCause,
+    StockFeed,
+)
+from reconciliation.oci.errors import OciNoAnswer, OciRefused
+from reconciliation.stock_mirror import feeds
 from tests.coc_admin.console import scene
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -102,3 +111,32 @@ def test_the_glossary_is_linked_from_every_page_and_from_terms(
     assert 'class="term" href="/help/glossary/#oversold"' in page
     glossary = viewer.get("/help/glossary/").content.decode()
     assert '<dt id="oversold">Oversold</dt>' in glossary
+
+
+def test_a_list_that_oci_does_not_know_is_wrong_until_a_site_has_another(
+    administrator: Client,
+) -> None:
+    typo = InventoryList.objects.create(id="web-stok", list_type="group")
+    feed = StockFeed.objects.create(inventory_list=typo)
+    assert states()["stock"] == State.TO_DO
+    feeds.note_error(
+        feed,
+        OciRefused(operation="export", status=400, error_code="GroupDoesNotExist"),
+        now=timezone.now(),
+        exporting=True,
+    )
+    assert states()["stock"] == State.WRONG
+    page = administrator.get("/").content.decode()
+    assert "OCI refuses the list web-stok." in page
+    assert "GroupDoesNotExist" in page
+    scene.make_shop()
+    assert states()["stock"] == State.DONE
+
+
+def test_no_answer_about_a_list_is_not_its_fault(administrator: Client) -> None:
+    feed = StockFeed.objects.create(
+        inventory_list=InventoryList.objects.create(id="web", list_type="group")
+    )
+    error = OciNoAnswer(operation="export", kind="connect")
+    feeds.note_error(feed, error, now=timezone.now(), exporting=True)
+    assert states()["stock"] == State.TO_DO

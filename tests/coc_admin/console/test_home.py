@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -370,3 +371,18 @@ def test_a_site_that_refuses_says_what_that_costs_and_where_to_change_it(
         "Raise the limit",
         f"/settings/sites/edit/{outage.site.pk}/",
     )
+
+
+def test_home_shows_no_cost_during_an_outage_or_for_wrong_settings(
+    viewer: Client, outage: Scene
+) -> None:
+    made = make_outage(outage.run)
+    later = made.lost_at + timedelta(hours=1)
+    running = Outage.objects.create(
+        cause=OfflineCause.UNREACHABLE, lost_at=later, detected_at=later
+    )
+    assert viewer.get("/").context["last_outage"] is None
+    Outage.objects.filter(pk=running.pk).update(is_open=False, drained_at=later)
+    assert viewer.get("/").context["last_outage"]["outage"] == running
+    Outage.objects.filter(pk=running.pk).update(cause=OfflineCause.CONFIGURATION)
+    assert viewer.get("/").context["last_outage"] is None

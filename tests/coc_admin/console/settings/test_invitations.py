@@ -46,7 +46,7 @@ def test_new_person_gets_a_link_that_works_once(administrator: Client) -> None:
     visitor = Client()
     path = visitor.get(link, follow=True).redirect_chain[-1][0]
     choice = {"new_password1": "a brand new secret", "new_password2": "a brand new secret"}
-    assert visitor.post(path, choice)["Location"] == "/login/"
+    assert visitor.post(path, choice)["Location"] == "/login/?password=saved"
     assert b"This link does not work" in Client().get(link, follow=True).content
     entry = AuditEntry.objects.get(action="user.invited")
     assert (entry.target, entry.detail) == ("user:nora", {"email": "nora@example.test"})

@@ -84,6 +84,16 @@ def test_wrong_secret_stops_at_the_token(operator: Client, engine: Engine, setti
     assert connection() == before
 
 
+def test_wrong_token_address_is_told_apart_from_a_wrong_secret(
+    operator: Client, engine: Engine, settings: Any
+) -> None:
+    settings.COC_OCI_TOKEN_URL = settings.COC_OCI_TOKEN_URL + "-elsewhere"
+    (step,) = operator.post(PAGE).context["steps"]
+    assert not step.ok
+    assert "Check COC_OCI_TOKEN_URL" in step.text
+    assert "COC_OCI_CLIENT_SECRET" not in step.text
+
+
 def test_list_that_oci_does_not_know_is_told_and_the_others_wait(
     operator: Client, engine: Engine
 ) -> None:

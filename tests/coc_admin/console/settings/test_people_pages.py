@@ -67,7 +67,7 @@ def test_new_person_chooses_a_password_by_a_link_that_works_once(administrator: 
     assert b"nora" in form.content
     choice = {"new_password1": "a brand new secret", "new_password2": "a brand new secret"}
     done = visitor.post(form.redirect_chain[-1][0], choice)
-    assert (done.status_code, done["Location"]) == (302, "/login/")
+    assert (done.status_code, done["Location"]) == (302, "/login/?password=saved")
     signed = {"username": "nora", "password": "a brand new secret"}
     assert visitor.post("/login/", signed).status_code == 302
 
