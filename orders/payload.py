@@ -64,6 +64,9 @@ MAX_BYTES = 2 * 1024 * 1024
 # before was read without the locale.
 _STAMPS = frozenset({"creationDate", "lastModified", "customerLocale"})
 
+# Each client takes these out of an address, so nobody could ask for the order.
+_STEPS = (".", "..")
+
 
 @dataclass(frozen=True, slots=True)
 class PlacedOrder:
@@ -168,7 +171,7 @@ def parse_order(raw: bytes, *, site: Site) -> PlacedOrder:
     except ValidationError as error:
         raise PayloadRefused(_problems(error)) from None
     payload_hash = _meaning_hash(document)
-    body = raw.decode("utf-8")
+    body = raw.decode("utf-8-sig")
 
     def stored() -> bool:
         known = Order.objects.filter(site=site, order_no=order.orderNo).first()
@@ -196,8 +199,9 @@ def parse_order(raw: bytes, *, site: Site) -> PlacedOrder:
 def is_same(order: Order, *, payload_hash: str, body: str) -> bool:
     """Whether a stored order is the one that `body` places, sent again.
 
-    A storefront that repeats an order may stamp it again: stamps and locale are not compared. Of an
-    order whose payload was reduced only the hash is left to compare. At most one query.
+    A storefront that repeats an order may stamp it again, and another of its servers may write null
+    for what this one leaves out: stamps, locale and nulls are not compared. Of an order whose
+    payload was reduced only the hash is left to compare. At most one query.
     """
     if order.payload_hash == payload_hash:
         return True
@@ -208,7 +212,7 @@ def is_same(order: Order, *, payload_hash: str, body: str) -> bool:
 
 
 def differ_by_stamps(one: str, other: str) -> bool:
-    """Whether two bodies place the same order, but for stamps and locale; no query."""
+    """Whether two bodies place the same order, but for stamps, locale and nulls; no query."""
     try:
         return _without_stamps(one) == _without_stamps(other)
     except strict_json.NotStrictJson:
@@ -221,7 +225,15 @@ def _without_stamps(body: str) -> str:
     )
     if not isinstance(document, dict):
         raise strict_json.NotStrictJson
-    return _meaning_hash({name: own for name, own in document.items() if name not in _STAMPS})
+    kept = {name: own for name, own in document.items() if name not in _STAMPS}
+    return _meaning_hash(_without_nulls(kept))
+
+
+def _without_nulls(value: Any) -> Any:
+    """Return `value` without members that are null, which means that they are absent."""
+    if isinstance(value, dict):
+        return {name: _without_nulls(own) for name, own in value.items() if own is not None}
+    return [_without_nulls(own) for own in value] if isinstance(value, list) else value
 
 
 def meaning_hash(raw: bytes) -> str:
@@ -244,7 +256,9 @@ def _load(raw: bytes) -> dict[str, Any]:
 def _problems(error: ValidationError) -> list[Problem]:
     return [
         Problem(_path(fault["loc"]), _message(fault["type"], fault["msg"], fault.get("ctx", {})))
-        for fault in error.errors(include_url=False, include_input=False)[:50]
+        if fault["input"] is not None
+        else Problem(_path(fault["loc"]), say("required"))
+        for fault in error.errors(include_url=False)[:50]
     ]
 
 
@@ -262,7 +276,12 @@ def _message(kind: str, message: str, context: dict[str, Any]) -> str:
     if "too_long" in kind:
         return say(f"most_{what}", number=int(context["max_length"]))
     if "too_short" in kind:
-        return say(f"least_{what}", number=int(context["min_length"]))
+        least = int(context["min_length"])
+        return say("empty") if least == 1 else say(f"least_{what}", number=least)
+    if kind == "list_type":
+        return say("use_list")
+    if kind == "model_type":
+        return say("use_object")
     if kind == "value_error":
         fault = context.get("error")
         return why(fault) if isinstance(fault, Exception) else message
@@ -270,7 +289,9 @@ def _message(kind: str, message: str, context: dict[str, Any]) -> str:
 
 
 def _look_alikes(order: _Order) -> list[Problem]:
-    """Return which numbers and ids look like others, the first 50."""
+    """Return which numbers and ids look like others, or like no number at all, the first 50."""
+    if order.orderNo in _STEPS:
+        return [Problem("orderNo", say("only_dots"))]
     names = itertools.chain(
         [("orderNo", order.orderNo)],
         (

@@ -34,7 +34,7 @@ def loads(raw: bytes, *, is_bounded: bool = True, keeps_odd_numbers: bool = Fals
     """
     try:
         value = json.loads(
-            raw.decode("utf-8"),
+            raw.decode("utf-8-sig"),  # some clients put a byte order mark before it
             parse_float=_finite_or_odd if keeps_odd_numbers else _finite,
             parse_int=_int_or_odd if keeps_odd_numbers else int,
             parse_constant=_no_constant,

@@ -105,10 +105,31 @@ def _path(location: Iterable[int | str]) -> str:
     return path
 
 
+def _of_length(context: dict[str, Any]) -> str:
+    what = "items" if context.get("field_type") == "List" else "characters"
+    if "max_length" in context:
+        return f"at most {context['max_length']:,} {what}"
+    least = context["min_length"]
+    return "must not be empty" if least == 1 else f"at least {least:,} {what}"
+
+
+# What pydantic says of these names no next step. The one pattern is that of texts that are not
+# blank.
+_SENTENCES = {
+    "string_pattern_mismatch": "must not be blank",
+    "timezone_aware": "name the UTC offset, as in 2026-02-02T12:00:00Z",
+}
+
+
 def _message(fault: dict[str, Any]) -> str:
     if fault["type"] == "missing":
         return "is required"
     if fault["type"] == "extra_forbidden":
         return "is no member of this call"
+    context = fault.get("ctx") or {}
+    if fault["type"] in _SENTENCES:
+        return _SENTENCES[fault["type"]]
+    if fault["type"] in ("too_long", "too_short"):
+        return _of_length(context)
     message = str(fault["msg"]).removeprefix("Value error, ")
     return message[:1].lower() + message[1:]

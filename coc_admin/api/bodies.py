@@ -11,6 +11,7 @@ from ninja.parser import Parser
 from coc_admin.api.problems import (
     ApiProblem,
     BodyTooLarge,
+    Encoded,
     InvalidRequest,
     LengthRequired,
     NotJson,
@@ -25,12 +26,10 @@ MOST_BYTES = 64 * 1024
 def read(request: HttpRequest, *, limit: int) -> bytes:
     """Return the body of `request`, of at most `limit` bytes.
 
-    Raises NotJson, LengthRequired, BodyTooLarge (by the declared or the actual length) or
+    Raises NotJson, Encoded, LengthRequired, BodyTooLarge (by the declared or the actual length) or
     ApiProblem.
     """
-    charset = (request.content_params or {}).get("charset", "utf-8").lower()
-    if request.content_type != "application/json" or charset not in ("utf-8", "utf8"):
-        raise NotJson
+    _check_type(request)
     length = request.headers.get("Content-Length", "")
     if not length and request.headers.get("Transfer-Encoding"):
         raise LengthRequired
@@ -45,6 +44,15 @@ def read(request: HttpRequest, *, limit: int) -> bytes:
     return body
 
 
+def _check_type(request: HttpRequest) -> None:
+    """Raise NotJson or Encoded unless the body is declared as plain JSON in UTF-8."""
+    charset = (request.content_params or {}).get("charset", "utf-8").lower()
+    if request.content_type != "application/json" or charset not in ("utf-8", "utf8"):
+        raise NotJson
+    if request.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
+        raise Encoded
+
+
 class StrictParser(Parser):
     """Reads bodies for django-ninja: small JSON, no repeated members, only storable text.
 
@@ -53,8 +61,7 @@ class StrictParser(Parser):
 
     def parse_body(self, request: HttpRequest) -> Any:
         """Return the JSON value of the body; raises ApiProblem."""
-        if request.content_type != "application/json":
-            raise NotJson
+        _check_type(request)
         if len(request.body) > MOST_BYTES:
             raise BodyTooLarge(MOST_BYTES)
         try:

@@ -32,13 +32,15 @@ def page_of(keyset: Keyset, rows: QuerySet[T], filters: Paged) -> Page[T]:
 
 
 def refuse_unknown(request: HttpRequest, filters: BaseModel | None = None) -> None:
-    """Raise InvalidRequest for an unknown query parameter.
+    """Raise InvalidRequest for an unknown query parameter, or one that is given twice.
 
-    A misspelt filter would otherwise return everything.
+    A misspelt filter would otherwise return everything, and of two values one would be dropped.
     """
     known = set(type(filters).model_fields) if filters is not None else set()
-    unknown = sorted(set(request.GET) - known)
-    if unknown:
-        raise InvalidRequest(
-            [Problem(name[:60], "is no parameter of this call") for name in unknown[:20]]
-        )
+    problems = [
+        Problem(name[:60], "is given twice" if name in known else "is no parameter of this call")
+        for name, values in sorted(request.GET.lists())
+        if name not in known or len(values) > 1
+    ]
+    if problems:
+        raise InvalidRequest(problems[:20])

@@ -135,6 +135,21 @@ class NotJson(ApiProblem):
         super().__init__("Send the header Content-Type: application/json (UTF-8).")
 
 
+class Encoded(ApiProblem):
+    """The body is compressed, or coded in another way that nothing here undoes."""
+
+    status = 415
+    type = "unsupported-media-type"
+    title = "The body must not be compressed"
+
+    def __init__(self) -> None:
+        super().__init__("Send the body as it is, without the header Content-Encoding.")
+
+    def headers(self) -> dict[str, str]:
+        """Return what is accepted (RFC 9110, 12.5.3)."""
+        return {"Accept-Encoding": "identity"}
+
+
 class Unavailable(ApiProblem):
     """Not possible at the moment, through no fault of the caller."""
 
@@ -193,7 +208,11 @@ def problem_response(
 
 
 _PLAIN = {
-    400: ("bad-request", "The server could not make sense of the request."),
+    400: (
+        "bad-request",
+        "The server could not make sense of the request. Its header Host must be one of"
+        " ALLOWED_HOSTS.",
+    ),
     404: ("not-found", "There is nothing under this address; /api/v1/docs tells what there is."),
     405: ("method-not-allowed", "This address does not take that method; see the header Allow."),
     500: (

@@ -44,10 +44,13 @@ def _written_out(value: object) -> object:
     """Return a date given as text; a number would count as seconds since 1970."""
     if isinstance(value, str) and not _ISO_DAY.match(value):
         raise ValueError("use a date as 2026-02-02")
+    if isinstance(value, str) and _LOST_PLUS.search(value):
+        raise ValueError("write the + of a UTC offset as %2B in an address")
     return value
 
 
 _ISO_DAY = re.compile(r"\A\d{4}-\d{2}-\d{2}", re.ASCII)
+_LOST_PLUS = re.compile(r":\d{2}(\.\d+)? \d{2}:?\d{2}\Z", re.ASCII)
 # Members named date would hide the type.
 Day = Annotated[date, BeforeValidator(_written_out)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_our_time)]
@@ -105,6 +108,13 @@ class OrderChange(Strict):
             " order-changed if the order has another one by now: read it again.",
         ),
     ] = None
+
+    @field_validator("version", mode="before")
+    @classmethod
+    def _version_is_a_number(cls, value: object) -> object:
+        if isinstance(value, bool):  # true would count as 1
+            raise ValueError("use a number")
+        return value
 
     @field_validator("version")
     @classmethod

@@ -22,6 +22,8 @@ from coc_admin.api import PROBLEM_TYPE, RETRY_AFTER, ROOT
 
 # The same names as in the API.
 _TYPES = {413: "body-too-large", 503: "unavailable"}
+# What waitress says of these is not for a caller.
+_DETAILS = {413: "Send a smaller body. /api/v1/docs has the limits."}
 _HTML = "text/html; charset=utf-8"
 _LANGUAGES = 100
 
@@ -104,7 +106,7 @@ def body_of(error: Error, *, path: str, languages: str) -> tuple[str, bytes]:
             "type": _TYPES.get(error.code) or error.reason.lower().replace(" ", "-"),
             "title": error.reason,
             "status": error.code,
-            "detail": error.body,
+            "detail": _DETAILS.get(error.code, error.body),
         }
         return PROBLEM_TYPE, json.dumps(problem).encode()
     if isinstance(error, PageRefused):

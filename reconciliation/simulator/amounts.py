@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 MAX_UNITS = 1_000_000_000
 _STEP = Decimal("0.001")
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
 class NotAnAmount(ValueError):
@@ -40,11 +45,17 @@ def number_of(amount: int) -> int | float:
 
 
 def read_json(raw: bytes) -> Any:
-    """Parse strict JSON with exact decimals; raises ValueError for anything else."""
+    """Parse strict JSON with exact decimals; raises ValueError for anything else.
+
+    Half of a surrogate pair (``\\ud800``) is refused as well: it can't be sent back as UTF-8.
+    """
     try:
-        return json.loads(raw.decode("utf-8"), parse_float=Decimal, parse_constant=_no_constant)
+        value = json.loads(raw.decode("utf-8"), parse_float=Decimal, parse_constant=_no_constant)
+        if b"\\u" in raw:
+            json.dumps(value, ensure_ascii=False, default=str).encode()
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    return value
 
 
 def _no_constant(name: str) -> object:
@@ -58,9 +69,9 @@ def iso(moment: float) -> str:
 
 def epoch(text: object) -> float:
     """Parse an RFC 3339 time with its zone; raises ValueError otherwise."""
-    if not isinstance(text, str):
-        raise ValueError("must be a date and time")
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("must name its time zone")
-    return moment.timestamp()
+    if not isinstance(text, str) or not _RFC_3339.fullmatch(text):
+        raise ValueError("must be a date and time with its zone, as 2026-02-02T12:00:00Z")
+    try:
+        return datetime.fromisoformat(text.upper()).timestamp()
+    except (ValueError, OverflowError):
+        raise ValueError("is no date and time that exists") from None

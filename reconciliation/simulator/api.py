@@ -100,26 +100,36 @@ _WRITES_STOCK = frozenset({"sfcc.inventory.availability.rw"})
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A routed request. ``parts`` are the decoded pieces of the path."""
+    """A routed request. ``parts`` are the decoded pieces of the path, ``query`` is undecoded."""
 
     operation: str
     method: str
     path: str
     parts: Mapping[str, str]
+    query: str = ""
 
 
 def route(method: str, path: str) -> Call | None:
     """Find the operation of a request; None if the API has none at this path."""
     # A base address may end in a slash, so the path may begin with two.
-    path = "/" + path.partition("?")[0].lstrip("/")
+    path, _, query = path.partition("?")
+    path = "/" + path.lstrip("/")
     if path in TOKEN_PATHS:
-        return Call("token", method, path, {}) if method == "POST" else None
+        return Call("token", method, path, {}, query) if method == "POST" else None
     for wanted, pattern, operation in _ROUTES:
         match = pattern.fullmatch(path) if method == wanted else None
         if match:
-            parts = {name: unquote(value) for name, value in match.groupdict().items()}
-            return Call(operation, method, path, parts)
+            parts = _decoded(match.groupdict())
+            return None if parts is None else Call(operation, method, path, parts, query)
     return None
+
+
+def _decoded(parts: Mapping[str, str]) -> dict[str, str] | None:
+    """Decode the pieces of a path; None if they are not UTF-8."""
+    try:
+        return {name: unquote(value, errors="strict") for name, value in parts.items()}
+    except UnicodeDecodeError:
+        return None
 
 
 class Api:
@@ -165,7 +175,7 @@ class Api:
     def answer(self, call: Call, headers: Mapping[str, str], raw: bytes) -> Answer:
         """Carry a call out."""
         if call.operation == "token":
-            return self.tokens.issue(headers, raw)
+            return self.tokens.issue(headers, raw, call.query)
         refusal = self._gate(call, headers)
         if refusal is not None:
             return refusal

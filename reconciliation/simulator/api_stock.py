@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import request_reader
-from .amounts import epoch
+from .amounts import epoch, iso
 from .answers import Answer, json_answer
 from .books import Books
 from .documents import Kind, Refused
@@ -80,6 +80,7 @@ def get_deltas(books: Books, raw: bytes) -> Answer:
     Like every read it lags ``readLagMs`` behind: a change appears only when its figures do.
     """
     number, moment, scope = _read_token(request_reader.body_object(raw).get("deltaToken"))
+    books.check_places([scope] if scope else [])
     with books.lock:
         books.sweep()
         now = books.clock()
@@ -143,12 +144,16 @@ def _delta_records(books: Books, sku: str, scope: tuple[Kind, str] | None) -> li
 
 def _read_token(value: object) -> tuple[int, float, tuple[Kind, str] | None]:
     try:
-        number, moment, *rest = json.loads(base64.urlsafe_b64decode(str(value)))
+        if not isinstance(value, str):
+            raise TypeError
+        number, moment, *rest = json.loads(base64.urlsafe_b64decode(value))
         kind, place = (rest and rest[0]) or (None, None)
-        if kind not in (None, "group", "location"):
+        if kind not in (None, "group", "location") or type(number) is not int:
             raise ValueError
-        return int(number), float(moment), (kind, str(place)) if kind else None
-    except (ValueError, TypeError):
+        # Neither infinity nor NaN is a moment.
+        epoch(iso(moment))
+        return number, float(moment), (kind, str(place)) if kind else None
+    except (ValueError, TypeError, OverflowError, RecursionError):
         raise _wrong("Unreadable token", "deltaToken") from None
 
 

@@ -87,7 +87,12 @@ class Exports:
         """POST event-log exports: when counts of a SKU changed; its layout is not published."""
         body = request_reader.body_object(raw)
         sku = request_reader.sku(body.get("sku"))
-        for place in body.get("locations") or []:
+        places = body.get("locations") or []
+        if not isinstance(places, list):
+            raise request_reader.refuse(
+                "locations must be a list", "locations", "InvalidRequestParameter"
+            )
+        for place in places:
             self._books.check_places([("location", request_reader.place(place, "locations"))])
         span = []
         for name in ("startsOn", "endsOn"):

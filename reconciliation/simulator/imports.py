@@ -23,23 +23,30 @@ from .documents import Refused
 from .stock import Record
 
 MOST_BYTES = 100_000_000
+MOST_MINUTES = 7 * 24 * 60
 _BOUNDARY = re.compile(r'multipart/form-data;.*boundary="?([^";]+)"?', re.IGNORECASE)
+_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(slots=True)
 class Import:
-    """One import; ``failures`` are the failed records as in the result file."""
+    """One import; ``failures`` are the failed records as in the result file.
+
+    Its file can be uploaded once, before ``expires``.
+    """
 
     subject: str
     started: float
+    expires: float
     ended: float = 0.0
     records: int = 0
     failures: list[dict[str, Any]] = field(default_factory=list)
 
-    @property
-    def status(self) -> str:
+    def status(self, now: float) -> str:
         """Its state, in the API's words."""
-        return "COMPLETED" if self.ended else "STAGING"
+        if self.ended:
+            return "COMPLETED"
+        return "STAGING" if now <= self.expires else "EXPIRED"
 
 
 class Imports:
@@ -54,35 +61,46 @@ class Imports:
         """POST imports: the links for the upload and the status; the body is optional."""
         body = request_reader.body_object(raw) if raw.strip() else {}
         minutes = body.get("linkDuration", 60)
-        if type(minutes) is not int or minutes < 1:
-            raise request_reader.refuse("linkDuration is a number of minutes", "linkDuration")
+        if type(minutes) is not int or not 1 <= minutes <= MOST_MINUTES:
+            raise request_reader.refuse(
+                f"linkDuration takes 1 to {MOST_MINUTES} minutes", "linkDuration"
+            )
         import_id, now = str(uuid.uuid4()), self._books.clock()
-        self._imports[import_id] = Import(subject, started=now)
+        expires = now + minutes * 60
+        self._imports[import_id] = Import(subject, started=now, expires=expires)
         links = {
             "importId": import_id,
             "importStatusLink": f"{path}/{import_id}/status",
             "uploadLink": f"{path}/uploadlink/{import_id}",
             "uploadMethod": "POST",
-            "uploadLinkExpirationUTC": iso(now + minutes * 60),
+            "uploadLinkExpirationUTC": iso(expires),
         }
         return json_answer(200, links, changed=True)
 
     def upload(self, import_id: str, content_type: str, raw: bytes) -> Answer:
-        """POST to the upload link: a form with one file of JSON lines, plain or gzipped."""
+        """POST to the upload link: a form with one file of JSON lines, plain or gzipped.
+
+        A second file is refused, and so is one that comes after the link has expired.
+        """
         found = self._found(import_id)
-        for line in _file_of(content_type, raw).splitlines():
+        if found.ended:
+            raise Refused(409, "FileAlreadyReceived", "The import has its file already")
+        if found.status(self._books.clock()) == "EXPIRED":
+            raise Refused(410, "ExpiredUploadLink", "The link is no longer available")
+        for line in _file_of(content_type, raw).removeprefix(_BOM).splitlines():
             if line.strip():
                 found.records += 1
                 problem = self._record(found.subject, line)
                 if problem is not None:
                     found.failures.append(problem)
         found.ended = self._books.clock()
-        return json_answer(200, {"importId": import_id, "status": found.status}, changed=True)
+        return json_answer(200, {"importId": import_id, "status": "COMPLETED"}, changed=True)
 
     def listed(self, subject: str) -> Answer:
         """GET imports: those of stock, or of product segmentation."""
+        now = self._books.clock()
         rows = [
-            {"importId": import_id, "status": one.status, "startTimeUTC": iso(one.started)}
+            {"importId": import_id, "status": one.status(now), "startTimeUTC": iso(one.started)}
             for import_id, one in self._imports.items()
             if one.subject == subject
         ]
@@ -91,7 +109,7 @@ class Imports:
     def status(self, path: str, import_id: str) -> Answer:
         """GET status: the state of an import, and the link to its results once it is done."""
         found = self._found(import_id)
-        body: dict[str, Any] = {"id": import_id, "status": found.status}
+        body: dict[str, Any] = {"id": import_id, "status": found.status(self._books.clock())}
         if found.ended:
             body["import"] = {
                 "startTimeUTC": iso(found.started),
@@ -170,11 +188,12 @@ def _file_of(content_type: str, raw: bytes) -> bytes:
     match = _BOUNDARY.search(content_type)
     if match is None:
         raise request_reader.refuse("Send a form (multipart/form-data) with one file")
-    parts = raw.split(b"--" + match[1].encode())
+    # A delimiter begins a line; the same text within a line belongs to the file.
+    parts = (b"\r\n" + raw).split(b"\r\n--" + match[1].encode())
     heads = [part.partition(b"\r\n\r\n") for part in parts[1:-1]]
     if len(heads) != 1 or not heads[0][1]:
         raise request_reader.refuse("Send a form (multipart/form-data) with one file")
-    content = heads[0][2].removesuffix(b"\r\n")
+    content = heads[0][2]
     if not content.startswith(b"\x1f\x8b"):
         return content
     try:

@@ -11,11 +11,12 @@ import struct
 import sys
 import threading
 import time
+import traceback
 from http import HTTPStatus
 from typing import Any
 
-from . import control
-from .answers import Answer, json_answer, oci_problem
+from . import bodies, control
+from .answers import PROBLEM, Answer, json_answer, oci_problem
 from .api import route
 from .documents import Refused
 from .misbehave import Outcome, handle
@@ -170,12 +171,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
             missing = Refused(404, "ResourceNotFound", "The API has nothing there")
             self._note("unknown", Outcome(oci_problem(missing)))
             return
-        outcome = handle(
-            self.server.simulator, call, self._named(), raw, client_gone=self._client_gone
-        )
+        try:
+            outcome = handle(
+                self.server.simulator, call, self._named(), raw, client_gone=self._client_gone
+            )
+        except Exception:
+            # A caller must not take a fault of the simulator for a lost connection.
+            traceback.print_exc()
+            fault = Refused(500, "Unknown", "The simulator has a fault of its own")
+            outcome = Outcome(oci_problem(fault))
         self._note(call.operation, outcome)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _serve
 
     def _serve_control(self, raw: bytes) -> None:
         simulator = self.server.simulator
@@ -192,23 +199,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return {name.title(): value for name, value in self.headers.items()}
 
     def _body(self, most: int) -> bytes | None:
-        length = self.headers.get("Content-Length", "0").strip()
-        if self.headers.get("Transfer-Encoding"):
-            self._reject(411, "Send a Content-Length")
-        elif not (length.isascii() and length.isdigit()):
-            self._reject(400, "Content-Length is not a number")
-        elif len(length) > 12 or int(length) > most:
-            self._reject(413, "The body is too large")
-        else:
-            raw = self.rfile.read(int(length))
-            if len(raw) == int(length):
-                return raw
-            self.close_connection = True
-        return None
+        try:
+            raw = bodies.read(self.rfile, self.headers, most=most)
+        except bodies.BodyRefused as refused:
+            self._reject(refused.status, str(refused))
+            return None
+        self.close_connection = self.close_connection or raw is None
+        return raw
 
     def _reject(self, status: int, text: str) -> None:
         self.close_connection = True
-        self._send(json_answer(status, {"type": "about:blank", "title": text}))
+        body = {"type": "about:blank", "title": text}
+        self._send(json_answer(status, body, content_type=PROBLEM))
 
     def _note(self, operation: str, outcome: Outcome) -> None:
         # Logged before it is sent, so a caller that has the answer finds it in the log.

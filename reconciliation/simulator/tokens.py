@@ -35,6 +35,7 @@ KNOWN_SCOPES = frozenset(
 # The same scopes in the spelling of an org token.
 _TWINS = {re.sub(r"[.-]", "_", scope): scope for scope in KNOWN_SCOPES}
 _TENANT_SCOPE = "SALESFORCE_COMMERCE_API:"
+_IN_THE_QUERY = ("grant_type", "scope")
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -50,9 +51,16 @@ class Tokens:
         self._lock = threading.Lock()
         self._issued: dict[str, tuple[float, frozenset[str]]] = {}
 
-    def issue(self, headers: Mapping[str, str], raw: bytes) -> Answer:
-        """Answer a token request: 200, 400 for a wrong form or scope, 401 for a wrong client."""
+    def issue(self, headers: Mapping[str, str], raw: bytes, query: str = "") -> Answer:
+        """Answer a token request: 200, 400 for a wrong form or scope, 401 for a wrong client.
+
+        Some clients send `grant_type` and `scope` in the query and no body. Credentials count in
+        the form only, since an address is logged (RFC 6749, 2.3.1).
+        """
         form = parse_qs(raw.decode("utf-8", "replace"))
+        for name, values in parse_qs(query).items():
+            if name in _IN_THE_QUERY:
+                form.setdefault(name, values)
         if not self._is_client(headers.get("Authorization", ""), form):
             challenge = _NO_STORE | {"WWW-Authenticate": 'Basic realm="simulator"'}
             return _oauth_error(
@@ -72,7 +80,8 @@ class Tokens:
             return _oauth_error(
                 "400", "invalid_scope", f"The scope must name {_TENANT_SCOPE}<tenant>", _NO_STORE
             )
-        if not rest or not rest <= KNOWN_SCOPES:
+        # The tenant alone is a good scope, though no call accepts a token without another.
+        if not rest <= KNOWN_SCOPES:
             return _oauth_error(
                 "400", "invalid_scope", "Ask for scopes of sfcc.inventory that exist", _NO_STORE
             )

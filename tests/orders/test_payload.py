@@ -89,7 +89,7 @@ def test_it_takes_what_is_nested_as_deeply_as_is_allowed(site: Site) -> None:
         (1_000_001, "must be at most 1,000,000"),
         ("1", "use a number"),
         (True, "use a number"),
-        (None, "use a number"),
+        (None, "is required"),
         ([], "use a number"),
     ],
 )
@@ -100,8 +100,8 @@ def test_it_refuses_quantities(site: Site, quantity: object, message: str) -> No
 @pytest.mark.parametrize(
     ("members", "field", "message"),
     [
-        ({"orderNo": None}, "orderNo", "use text"),
-        ({"orderNo": ""}, "orderNo", "at least 1 characters"),
+        ({"orderNo": None}, "orderNo", "is required"),
+        ({"orderNo": ""}, "orderNo", "must not be empty"),
         ({"orderNo": "x" * 51}, "orderNo", "at most 50 characters"),
         ({"orderNo": "a\x00b"}, "orderNo", f"{CONTROL}: character 2 is U+0000"),
         ({"orderNo": "a\nb"}, "orderNo", f"{CONTROL}: character 2 is U+000A"),
@@ -115,7 +115,7 @@ def test_it_refuses_quantities(site: Site, quantity: object, message: str) -> No
         (
             {"productItems": []},
             "productItems",
-            "at least 1 items",
+            "must not be empty",
         ),
     ],
 )

@@ -192,8 +192,23 @@ def test_management_command_runs_the_same_thing() -> None:
             b"413",
         ),
         (
-            b"POST /_sim/fault HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n",
-            b"411",
+            b"POST /_sim/fault HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: gzip\r\n\r\n",
+            b"400",
+        ),
+        (
+            b"POST /_sim/fault HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n"
+            b"Content-Length: 2\r\n\r\n",
+            b"400",
+        ),
+        (
+            b"POST /_sim/fault HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"x\r\n",
+            b"400",
+        ),
+        (
+            b"POST /_sim/fault HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"ffffffff\r\n",
+            b"413",
         ),
     ],
 )
