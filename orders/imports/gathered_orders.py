@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from decimal import Decimal
@@ -10,7 +10,6 @@ from typing import Any
 
 from orders.fields import ZERO, json_number
 from orders.imports.csv_dates import iso_date
-from orders.imports.csv_profiles import whole
 from orders.imports.found_orders import FoundOrder, body_of
 from orders.imports.numbers import csv_number, mangled
 from orders.imports.reasons import join, say, why
@@ -35,6 +34,8 @@ class Row:
     fault: str
     left_out: str
     made_of_others: str = ""
+    may_repeat: bool = False
+    line_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,6 @@ class Reading:
     has_commas: bool
     zone: tzinfo | None
     month_first: bool | None
-    whole_fields: Sequence[str]
 
 
 @dataclass(slots=True)
@@ -65,6 +65,8 @@ class Gathered:
     fault: str = ""
     made_of_others: tuple[int, str] | None = None
     has_simple: bool = False
+    line_ids: dict[str, int] = field(default_factory=dict)
+    skus: dict[str, int] = field(default_factory=dict)
 
     def add(self, row: Row) -> int:
         """Add a line; return the additional size. Oversized lines are not kept."""
@@ -74,9 +76,7 @@ class Gathered:
             self._refuse(fault if is_first else join(fault, say("in_line", line=row.line)))
         if fault := mangled(self.order_no):
             self._refuse(join(say("the_order_number"), fault))
-        values = dict(row.values)
-        for name in self.reading.whole_fields:
-            values[name] = whole(values.get(name, ""))
+        values = row.values
         for name in ("creationDate", *_SAME_IN_ORDER, *_CUSTOMER):
             if not self.order.get(name):
                 self.order[name] = values.get(name, "")
@@ -116,12 +116,12 @@ class Gathered:
         self.size += more
         if row.raw:
             self.raw.append((row.line, row.raw))
+        self._check_line_id(row)
         if row.left_out:
             if len(self.left_out) <= MAX_ITEMS:
                 self.left_out.append((row.line, row.left_out))
             return more
-        if fault := mangled(values.get("sku", "")):
-            self._refuse(join(say("the_sku_in_line", line=row.line), fault))
+        self._check_sku(row, values.get("sku", ""))
         if not row.made_of_others:
             self.has_simple = True
         elif self.made_of_others is None:
@@ -132,11 +132,27 @@ class Gathered:
         self.lines.append(row.line)
         return more
 
+    def _check_sku(self, row: Row, sku: str) -> None:
+        """Refuse a line without a usable SKU, and one that may be another line again."""
+        if not sku:
+            self._refuse(say("line_no_sku", line=row.line))
+        elif fault := mangled(sku):
+            self._refuse(join(say("the_sku_in_line", line=row.line), fault))
+        if (before := self.skus.setdefault(sku, row.line)) != row.line and row.may_repeat:
+            self._refuse(say("sku_without_type", before=before, line=row.line))
+
+    def _check_line_id(self, row: Row) -> None:
+        if row.line_id and (before := self.line_ids.setdefault(row.line_id, row.line)) != row.line:
+            text = ascii(row.line_id[:40])
+            self._refuse(say("line_twice", text=text, before=before, line=row.line))
+
     def _read_numbers(self, item: dict[str, Any], line: int, values: Mapping[str, str]) -> None:
         """Add the numbers of a line; only a bad quantity refuses the order."""
         for name in ("quantity", *_PRICES):
             text = values.get(name, "")
             if not text:
+                if name == "quantity":
+                    self._refuse(say("line_no_quantity", line=line))
                 continue
             try:
                 item[name] = self._number(text)
