@@ -29,12 +29,14 @@ class Profile:
     marks: Sequence[str] = ()
     fault: Callable[[Cell], str] = rules.nothing
     leaves_out: Callable[[Cell], str] = rules.nothing
-    # A product of this kind may have lines for its parts, although the file doesn't say so.
+    # The kind of a product that may have lines for its parts.
     made_of_others: Callable[[Cell], str] = rules.nothing
     # Whether a second line of the same SKU may be the same units again.
     may_repeat: Callable[[Cell], bool] = rules.never
     # The column that numbers the lines of all orders: none stands twice.
     line_id: str = ""
+    # The column that names the line of the product that a line is a part of.
+    parent_id: str = ""
     zone: str = ""
     has_local_dates: bool = True
     month_first: bool | None = None
@@ -53,6 +55,7 @@ class Profile:
             made_of_others=self.made_of_others,
             may_repeat=self.may_repeat,
             line_id=self.line_id,
+            parent_id=self.parent_id,
             has_local_dates=False,
         )
 
@@ -127,6 +130,7 @@ MAGENTO = Profile(
     made_of_others=rules.magento_made_of_others,
     may_repeat=rules.magento_has_no_type,
     line_id="item_id",
+    parent_id="parent_item_id",
     name_parts=(("customer_firstname",), ("customer_lastname",)),
     zone="UTC",
 )

@@ -36,6 +36,7 @@ class Row:
     made_of_others: str = ""
     may_repeat: bool = False
     line_id: str = ""
+    parent_id: str | None = None  # None: the file doesn't name the lines of products
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,9 @@ class Gathered:
     raw: list[tuple[int, str]] = field(default_factory=list)
     has_odd_price: bool = False
     fault: str = ""
-    made_of_others: tuple[int, str] | None = None
-    has_simple: bool = False
+    # Products that may have lines for their parts, by their place among the items.
+    made_of_others: dict[int, Row] = field(default_factory=dict)
+    parents: set[str] = field(default_factory=set)
     line_ids: dict[str, int] = field(default_factory=dict)
     skus: dict[str, int] = field(default_factory=dict)
 
@@ -117,15 +119,15 @@ class Gathered:
         if row.raw:
             self.raw.append((row.line, row.raw))
         self._check_line_id(row)
+        if row.parent_id:
+            self.parents.add(row.parent_id)
         if row.left_out:
             if len(self.left_out) <= MAX_ITEMS:
                 self.left_out.append((row.line, row.left_out))
             return more
         self._check_sku(row, values.get("sku", ""))
-        if not row.made_of_others:
-            self.has_simple = True
-        elif self.made_of_others is None:
-            self.made_of_others = row.line, row.made_of_others
+        if row.made_of_others:
+            self.made_of_others[len(self.items)] = row
         item: dict[str, Any] = {name: values[name] for name in _ITEM if values.get(name)}
         self._read_numbers(item, row.line, values)
         self.items.append(item)
@@ -166,6 +168,7 @@ class Gathered:
 
     def found(self) -> FoundOrder:
         """Return the order in the API's shape."""
+        self._leave_out_products()
         document: dict[str, Any] = {"orderNo": self.order_no}
         if date := self._date():
             document["creationDate"] = date
@@ -177,9 +180,6 @@ class Gathered:
         total = self._total()
         if total is not None:
             document["orderTotal"] = json_number(total)
-        if self.made_of_others and self.has_simple:
-            line, kind = self.made_of_others
-            self._refuse(say("may_count_twice", line=line, kind=kind))
         if self.left_out and not self.items:
             line, fault = self.left_out[0]
             self._refuse(join(say("no_line_takes_stock", line=line), fault))
@@ -192,6 +192,18 @@ class Gathered:
             left_out=self.left_out,
             raw=self.raw,
         )
+
+    def _leave_out_products(self) -> None:
+        """Leave out products whose parts have lines; refuse what may count twice."""
+        has_simple = len(self.items) > len(self.made_of_others)
+        for place, row in sorted(self.made_of_others.items(), reverse=True):
+            kind = row.made_of_others
+            if row.line_id and row.line_id in self.parents:
+                del self.items[place], self.lines[place]
+                self.left_out.append((row.line, say("has_own_lines", kind=kind)))
+            elif has_simple and not (row.line_id and row.parent_id is not None):
+                self._refuse(say("may_count_twice", line=row.line, kind=kind))
+        self.left_out.sort()
 
     def _date(self) -> str:
         text = self.order["creationDate"]

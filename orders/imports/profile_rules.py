@@ -13,10 +13,11 @@ from orders.imports.reasons import say
 
 Cell = Callable[[str], str]  # the text of a column, "" if the file has none
 
-_MADE_OF_OTHERS = ("configurable", "bundle", "grouped")
+# The lines of a grouped product are its parts already.
+_MADE_OF_OTHERS = ("configurable", "bundle")
 # Database exports write an empty value like this.
 _NULLS = ("NULL", "\\N")
-_ZERO = re.compile(r"-?0+([.,]0+)?")
+_ZERO = re.compile(r"-?0+([.,]0+)?|\[\]")
 # Columns that a table without a profile may have beside those that are read.
 _STATUS_COLUMNS = ("status", "orderStatus", "order_status", "Order Status")
 _STANDS = (
@@ -46,8 +47,11 @@ def never(_cell: Cell) -> bool:
 
 
 def _status(cell: Cell, column: str, *, stands: Iterable[str], ended: Iterable[str]) -> str:
-    status = re.sub(r"[\s_]+", "-", value(cell, column).lower().removeprefix("wc-"))
-    if not status or status in stands:
+    text = value(cell, column)
+    if not text:
+        return ""
+    status = re.sub(r"[\s_]+", "-", text.lower().removeprefix("wc-"))
+    if status in stands:
         return ""
     if status in ended:
         return say("order_ended", status=status)
@@ -72,7 +76,8 @@ def shopify_fault(cell: Cell) -> str:
     """Refuse what was cancelled or refunded; the file and its documentation spell differently."""
     if ended_at := cell("Cancelled at") or cell("Canceled at"):
         return say("order_cancelled_at", time=ended_at[:40])
-    if cell("Lineitem fulfillment status").lower() == "restocked":
+    states = (cell("Lineitem fulfillment status"), cell("Fulfillment Status"))
+    if any(state.lower() == "restocked" for state in states):
         return say("item_restocked")
     fault = _status(
         cell,
@@ -107,7 +112,7 @@ def woocommerce_fault(cell: Cell) -> str:
     money = ("item_refunded", "refunded_total", "Order Line Total Refunded", "Order Refund Amount")
     return (
         fault
-        or _given_back(cell, ["item_refunded_qty"])
+        or _given_back(cell, ["item_refunded_qty", "refunds", "refund_items"])
         or _given_back(cell, money, code="money_back")
     )
 
@@ -132,12 +137,10 @@ def magento_fault(cell: Cell) -> str:
 
 
 def magento_leaves_out(cell: Cell) -> str:
-    """Leave out what takes no stock, and products whose parts have lines of their own."""
+    """Leave out what takes no stock."""
     kind = cell("product_type").lower()
-    if kind in ("virtual", "downloadable", "giftcard"):
-        return say("takes_no_stock", kind=kind)
-    has_parts = value(cell, "item_id") and kind in _MADE_OF_OTHERS
-    return say("has_own_lines", kind=kind) if has_parts else ""
+    is_digital = kind in ("virtual", "downloadable", "giftcard")
+    return say("takes_no_stock", kind=kind) if is_digital else ""
 
 
 def magento_made_of_others(cell: Cell) -> str:

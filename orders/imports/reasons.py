@@ -83,7 +83,7 @@ register(
         "code_no_product": _("the stock code %(text)s is not a product"),
         "may_count_twice": _(
             "the product in line %(line)s is %(kind)s, and other lines may be its parts, which"
-            " would count twice; export the column item_id as well"
+            " would count twice; export the columns item_id and parent_item_id as well"
         ),
         "part_without_type": _(
             "the line is a part of another product, and both may be counted; export the column"

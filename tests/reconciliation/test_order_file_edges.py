@@ -39,6 +39,7 @@ ADVANCED = (
 ADVANCED_ROW = "1,Processing,2026-01-25 13:23,1,A,Mug,2,10,0,20\n"
 MAGENTO = "increment_id,state,item_id,product_type,sku,qty_ordered,qty_returned,total_refunded\n"
 MAGENTO_ROW = "1,new,7,simple,A,2.0000,0.0000,0.0000\n"
+MAGENTO_PARTS = "increment_id,state,item_id,parent_item_id,product_type,sku,qty_ordered,price\n"
 UNTYPED = "increment_id,state,item_id,parent_item_id,sku,qty_ordered,price\n"
 RETAIL = "Invoice,StockCode,Description,Quantity,InvoiceDate,Price,Customer ID\n"
 
@@ -48,11 +49,21 @@ TABLES: dict[str, tuple[str | bytes, Any, str]] = {
         {}, "the order was cancelled at 2026-01-26"),
     "Shopify, a line that names no item": (
         SHOPIFY + SOLD + "1,,,,2026-01-25 13:23:17 +0100,,,,,,,\n", TWO, ""),
+    "Shopify, restocked as a whole": (
+        SHOPIFY.replace("Currency", "Fulfillment Status") + SOLD.replace("EUR", "restocked"),
+        {}, "units were given back: the item was restocked"),
     "Shopify, two files in one": (SHOPIFY + SOLD + SHOPIFY + SOLD, {}, AGAIN),
     "two plain tables in one": (HEAD + ROW + HEAD + "2,A,1,5\n", {}, AGAIN),
     "WooCommerce, money back": (
         WOO + WOO_ROW.replace("0.00,0\n", "5.00,0\n"),
         {}, "money was given back: item_refunded is '5.00'"),
+    "WooCommerce, a list of refunds": (
+        WOO.replace("item_refunded,", "refund_items,")
+        + WOO_ROW.replace("0.00,0\n", "sku:A|qty:1,0\n"),
+        {}, "units were given back: refund_items is 'sku:A|qty:1'"),
+    "WooCommerce, an empty list of refunds": (
+        WOO.replace("item_refunded,", "refunds,") + WOO_ROW.replace("0.00,0\n", "[],0\n"),
+        TWO, ""),
     "WooCommerce, another name of the status": (
         WOO.replace("status", "order_status") + WOO_ROW.replace("processing", "wc-cancelled"),
         {}, "the order is cancelled already"),
@@ -92,6 +103,18 @@ TABLES: dict[str, tuple[str | bytes, Any, str]] = {
         {}, "lines 2 and 3 have the same SKU and may be a product and its variant"),
     "Magento, several products without their kind": (
         UNTYPED + "1,new,1,NULL,A,2,50\n1,new,2,NULL,B,1,0\n", {"1": {"A": 2, "B": 1}}, ""),
+    "Magento, a product without lines of its parts": (
+        MAGENTO_PARTS + "1,new,1,NULL,configurable,A,2,5\n1,new,2,NULL,simple,B,1,5\n",
+        {"1": {"A": 2, "B": 1}}, ""),
+    "Magento, a product with lines of its parts": (
+        MAGENTO_PARTS + "1,new,1,NULL,configurable,A,2,5\n1,new,2,1,simple,A,2,5\n", TWO, ""),
+    "Magento, parts that are no goods": (
+        MAGENTO_PARTS + "1,new,1,NULL,bundle,B,2,5\n1,new,2,1,virtual,B,2,5\n"
+        "1,new,3,1,simple,A,2,5\n",
+        TWO, ""),
+    "Magento, the parts of a grouped product": (
+        MAGENTO_PARTS + "1,new,1,NULL,grouped,A,2,5\n1,new,2,NULL,grouped,B,1,5\n",
+        {"1": {"A": 2, "B": 1}}, ""),
     "the retail set as a program of floats wrote it": (
         RETAIL + "1.0,85048.0,LIGHTS,12,12/1/09 7:45,6.95,13085.0\n", {"1": {"85048": 12}}, ""),
     "typographic quotes": (
