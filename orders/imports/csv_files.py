@@ -112,9 +112,23 @@ def open_table(text: TextIO, bad: list[BadLine]) -> Table | None:
     for line, row in rows:
         names = _without_end([name.strip() for name in row])
         if names:
-            width = len(names)
-            return Table(line, names, separator, ((n, _cut(row, width)) for n, row in _full(rows)))
+            return Table(line, names, separator, _below(names, rows, bad))
     return None
+
+
+def _below(
+    names: list[str], rows: Iterator[NumberedRow], bad: list[BadLine]
+) -> Iterator[NumberedRow]:
+    """Yield the rows below a heading; notes where the heading stands again."""
+    for line, row in _full(rows):
+        if row[0].strip(_NOTHING + _BOM) == names[0] and _is_heading(row, names):
+            bad.append(BadLine(line, say("heading_again")))
+        else:
+            yield line, _cut(row, len(names))
+
+
+def _is_heading(row: list[str], names: list[str]) -> bool:
+    return _without_end([cell.strip(_NOTHING + _BOM) for cell in row]) == names
 
 
 def _separator_of(line: str) -> str:

@@ -10,19 +10,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from orders.imports import profile_rules as rules
 from orders.imports.own_tables import own_fault
-from orders.imports.reasons import say
-
-Cell = Callable[[str], str]  # the text of a column, "" if the file has none
-
-
-_MADE_OF_OTHERS = ("configurable", "bundle", "grouped")
-# Database exports write an empty value like this.
-_NULLS = ("NULL", "\\N")
-
-
-def _nothing(_cell: Cell) -> str:
-    return ""
+from orders.imports.profile_rules import Cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +27,16 @@ class Profile:
     name: str
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     marks: Sequence[str] = ()
-    fault: Callable[[Cell], str] = _nothing
-    leaves_out: Callable[[Cell], str] = _nothing
-    # A product of this kind may have lines for its parts, although the file doesn't say so.
-    made_of_others: Callable[[Cell], str] = _nothing
+    fault: Callable[[Cell], str] = rules.nothing
+    leaves_out: Callable[[Cell], str] = rules.nothing
+    # The kind of a product that may have lines for its parts.
+    made_of_others: Callable[[Cell], str] = rules.nothing
+    # Whether a second line of the same SKU may be the same units again.
+    may_repeat: Callable[[Cell], bool] = rules.never
+    # The column that numbers the lines of all orders: none stands twice.
+    line_id: str = ""
+    # The column that names the line of the product that a line is a part of.
+    parent_id: str = ""
     zone: str = ""
     has_local_dates: bool = True
     month_first: bool | None = None
@@ -50,103 +46,22 @@ class Profile:
     # Some programs write these ids with decimals.
     whole_fields: Sequence[str] = ()
 
-    def only_faults(self) -> Profile:
-        """Return the profile for a file with columns named by people: it only refuses."""
-        return Profile(self.name, fault=self.fault, has_local_dates=False)
+    def without_columns(self) -> Profile:
+        """Return the profile for a file with columns named by people: it names none itself."""
+        return Profile(
+            self.name,
+            fault=self.fault,
+            leaves_out=self.leaves_out,
+            made_of_others=self.made_of_others,
+            may_repeat=self.may_repeat,
+            line_id=self.line_id,
+            parent_id=self.parent_id,
+            has_local_dates=False,
+        )
 
     def overlaid(self, columns: Mapping[str, str]) -> Profile:
         """Return the profile with columns named by people in place of its own."""
         return replace(self, columns={**self.columns, **{k: (v,) for k, v in columns.items()}})
-
-
-def _status(cell: Cell, column: str, *, stands: Iterable[str], ended: Iterable[str]) -> str:
-    status = re.sub(r"[\s_]+", "-", cell(column).lower().removeprefix("wc-"))
-    if not status or status in stands:
-        return ""
-    if status in ended:
-        return say("order_ended", status=status)
-    return say("value_unknown", column=column, text=ascii(cell(column)[:40]))
-
-
-def _units_back(cell: Cell, columns: Iterable[str], *, code: str = "units_back") -> str:
-    for column in columns:
-        text = cell(column)
-        if text and text not in _NULLS and not re.fullmatch(r"0+([.,]0+)?", text):
-            return say(code, column=column, text=ascii(text[:40]))
-    return ""
-
-
-def _shopify_fault(cell: Cell) -> str:
-    if cell("Cancelled at"):
-        return say("order_cancelled_at", time=cell("Cancelled at")[:40])
-    if cell("Lineitem fulfillment status").lower() == "restocked":
-        return say("item_restocked")
-    fault = _status(
-        cell,
-        "Financial Status",
-        stands=("paid", "pending", "authorized", "partially-paid", "unpaid"),
-        ended=("refunded", "voided", "expired", "partially-refunded"),
-    )
-    return fault or _units_back(cell, ["Refunded Amount"], code="money_back")
-
-
-def _shopify_leaves_out(cell: Cell) -> str:
-    is_sent = cell("Lineitem requires shipping").lower() != "false"
-    return "" if cell("Lineitem sku") or is_sent else say("not_shipped")
-
-
-def _woocommerce_fault(cell: Cell) -> str:
-    column = "status" if cell("status") else "Order Status"
-    fault = _status(
-        cell,
-        column,
-        stands=("pending", "pending-payment", "processing", "on-hold", "completed"),
-        ended=("cancelled", "refunded", "failed", "trash", "checkout-draft", "draft"),
-    )
-    kept = cell("Quantity (- Refund)")
-    if kept and kept != cell("Quantity"):
-        return fault or say("units_left", text=ascii(kept[:40]))
-    return fault or _units_back(cell, ["item_refunded_qty"])
-
-
-def _magento_fault(cell: Cell) -> str:
-    fault = _status(
-        cell,
-        "state" if cell("state") else "status",
-        stands=(
-            *("new", "pending", "pending-payment", "processing", "complete"),
-            *("holded", "payment-review", "fraud"),
-        ),
-        ended=("canceled", "cancelled", "closed"),
-    )
-    return fault or _units_back(cell, ["qty_canceled", "qty_refunded"])
-
-
-def _magento_leaves_out(cell: Cell) -> str:
-    kind = cell("product_type").lower()
-    if kind in ("virtual", "downloadable", "giftcard"):
-        return say("takes_no_stock", kind=kind)
-    has_parts = cell("item_id") and kind in _MADE_OF_OTHERS
-    return say("has_own_lines", kind=kind) if has_parts else ""
-
-
-def _magento_made_of_others(cell: Cell) -> str:
-    kind = cell("product_type").lower()
-    return kind if kind in _MADE_OF_OTHERS else ""
-
-
-def _retail_fault(cell: Cell) -> str:
-    invoice = cell("InvoiceNo") or cell("Invoice")
-    return say("invoice_cancels") if invoice[:1].upper() == "C" else ""
-
-
-def _retail_leaves_out(cell: Cell) -> str:
-    code = cell("StockCode")
-    return (
-        ""
-        if re.fullmatch(r"\d{5}[A-Za-z]*", code)
-        else say("code_no_product", text=ascii(code[:40]))
-    )
 
 
 SHOPIFY = Profile(
@@ -164,16 +79,16 @@ SHOPIFY = Profile(
         "customerName": ("Billing Name",),
     },
     marks=("Name", "Lineitem quantity", "Lineitem sku"),
-    fault=_shopify_fault,
-    leaves_out=_shopify_leaves_out,
+    fault=rules.shopify_fault,
+    leaves_out=rules.shopify_leaves_out,
 )
 WOOCOMMERCE = Profile(
     "woocommerce",
     columns={
         "orderNo": ("order_number", "Order Number", "order_id"),
         "sku": ("item_sku", "SKU"),
-        "quantity": ("item_quantity", "Quantity"),
-        "productName": ("item_name", "Item Name"),
+        "quantity": ("item_quantity", "Quantity", "Quantity (- Refund)"),
+        "productName": ("item_name", "Item Name", "Product Name", "Name"),
         "basePrice": ("item_price", "Item Cost"),
         "price": ("item_total",),
         "currency": ("order_currency", "Order Currency"),
@@ -182,8 +97,13 @@ WOOCOMMERCE = Profile(
         "customerId": ("customer_id",),
         "email": ("billing_email", "customer_email", "Email (Billing)"),
     },
-    marks=("order_number|Order Number", "item_sku|SKU", "item_quantity|Item Name"),
-    fault=_woocommerce_fault,
+    marks=(
+        "order_number|Order Number",
+        "item_sku|SKU",
+        "item_quantity|Item Name|Quantity (- Refund)",
+    ),
+    fault=rules.woocommerce_fault,
+    line_id="item_id",
     name_parts=(
         ("billing_first_name", "First Name (Billing)"),
         ("billing_last_name", "Last Name (Billing)"),
@@ -205,9 +125,12 @@ MAGENTO = Profile(
         "email": ("customer_email",),
     },
     marks=("increment_id", "sku", "qty_ordered"),
-    fault=_magento_fault,
-    leaves_out=_magento_leaves_out,
-    made_of_others=_magento_made_of_others,
+    fault=rules.magento_fault,
+    leaves_out=rules.magento_leaves_out,
+    made_of_others=rules.magento_made_of_others,
+    may_repeat=rules.magento_has_no_type,
+    line_id="item_id",
+    parent_id="parent_item_id",
     name_parts=(("customer_firstname",), ("customer_lastname",)),
     zone="UTC",
 )
@@ -223,12 +146,12 @@ ONLINE_RETAIL = Profile(
         "customerId": ("CustomerID", "Customer ID"),
     },
     marks=("InvoiceNo|Invoice", "StockCode", "InvoiceDate"),
-    fault=_retail_fault,
-    leaves_out=_retail_leaves_out,
+    fault=rules.retail_fault,
+    leaves_out=rules.retail_leaves_out,
     zone="Europe/London",
     month_first=True,
     currency="GBP",
-    whole_fields=("customerId",),
+    whole_fields=("orderNo", "sku", "customerId"),
 )
 # Tables of items written by this product, as `own_tables` has read them.
 OWN = Profile(
@@ -253,7 +176,7 @@ PROFILES: Mapping[str, Profile] = {
     one.name: one for one in (SHOPIFY, WOOCOMMERCE, MAGENTO, ONLINE_RETAIL, OWN)
 }
 # The profile of a file with the fields' own names as columns.
-PLAIN = Profile("plain", has_local_dates=False)
+PLAIN = Profile("plain", fault=rules.plain_fault, has_local_dates=False)
 
 
 def detected(names: Iterable[str]) -> Profile | None:
@@ -263,6 +186,13 @@ def detected(names: Iterable[str]) -> Profile | None:
         if all(any(m.casefold() in known for m in mark.split("|")) for mark in profile.marks):
             return profile
     return None
+
+
+def items_column(names: Sequence[str]) -> str:
+    """Return the column that holds several items in a cell, if no column holds their SKUs."""
+    if any(name.endswith("sku") for name in names):
+        return ""
+    return next((name for name in names if re.fullmatch(r"line_items?(_\d+)?", name)), "")
 
 
 def full_name(profile: Profile, cell: Cell) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orders.imports.csv_files import BadLine
+from orders.imports.reasons import say
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +40,9 @@ class OrderFileRefused(Exception):
 def body_of(document: Mapping[str, Any]) -> bytes:
     """Return an order as JSON; the same order gives the same bytes."""
     return json.dumps(document).encode()
+
+
+def other_site(named: Any, wanted: str) -> str:
+    """Return why an order of the site `named` can't be placed at the site `wanted`, or ""."""
+    is_other = named not in (None, "") and wanted and named != wanted
+    return say("order_of_site", site=ascii(str(named)[:40])) if is_other else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from decimal import Decimal
@@ -10,7 +10,6 @@ from typing import Any
 
 from orders.fields import ZERO, json_number
 from orders.imports.csv_dates import iso_date
-from orders.imports.csv_profiles import whole
 from orders.imports.found_orders import FoundOrder, body_of
 from orders.imports.numbers import csv_number, mangled
 from orders.imports.reasons import join, say, why
@@ -35,6 +34,9 @@ class Row:
     fault: str
     left_out: str
     made_of_others: str = ""
+    may_repeat: bool = False
+    line_id: str = ""
+    parent_id: str | None = None  # None: the file doesn't name the lines of products
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,6 @@ class Reading:
     has_commas: bool
     zone: tzinfo | None
     month_first: bool | None
-    whole_fields: Sequence[str]
 
 
 @dataclass(slots=True)
@@ -63,8 +64,11 @@ class Gathered:
     raw: list[tuple[int, str]] = field(default_factory=list)
     has_odd_price: bool = False
     fault: str = ""
-    made_of_others: tuple[int, str] | None = None
-    has_simple: bool = False
+    # Products that may have lines for their parts, by their place among the items.
+    made_of_others: dict[int, Row] = field(default_factory=dict)
+    parents: set[str] = field(default_factory=set)
+    line_ids: dict[str, int] = field(default_factory=dict)
+    skus: dict[str, int] = field(default_factory=dict)
 
     def add(self, row: Row) -> int:
         """Add a line; return the additional size. Oversized lines are not kept."""
@@ -74,9 +78,7 @@ class Gathered:
             self._refuse(fault if is_first else join(fault, say("in_line", line=row.line)))
         if fault := mangled(self.order_no):
             self._refuse(join(say("the_order_number"), fault))
-        values = dict(row.values)
-        for name in self.reading.whole_fields:
-            values[name] = whole(values.get(name, ""))
+        values = row.values
         for name in ("creationDate", *_SAME_IN_ORDER, *_CUSTOMER):
             if not self.order.get(name):
                 self.order[name] = values.get(name, "")
@@ -116,27 +118,43 @@ class Gathered:
         self.size += more
         if row.raw:
             self.raw.append((row.line, row.raw))
+        self._check_line_id(row)
+        if row.parent_id:
+            self.parents.add(row.parent_id)
         if row.left_out:
             if len(self.left_out) <= MAX_ITEMS:
                 self.left_out.append((row.line, row.left_out))
             return more
-        if fault := mangled(values.get("sku", "")):
-            self._refuse(join(say("the_sku_in_line", line=row.line), fault))
-        if not row.made_of_others:
-            self.has_simple = True
-        elif self.made_of_others is None:
-            self.made_of_others = row.line, row.made_of_others
+        self._check_sku(row, values.get("sku", ""))
+        if row.made_of_others:
+            self.made_of_others[len(self.items)] = row
         item: dict[str, Any] = {name: values[name] for name in _ITEM if values.get(name)}
         self._read_numbers(item, row.line, values)
         self.items.append(item)
         self.lines.append(row.line)
         return more
 
+    def _check_sku(self, row: Row, sku: str) -> None:
+        """Refuse a line without a usable SKU, and one that may be another line again."""
+        if not sku:
+            self._refuse(say("line_no_sku", line=row.line))
+        elif fault := mangled(sku):
+            self._refuse(join(say("the_sku_in_line", line=row.line), fault))
+        if (before := self.skus.setdefault(sku, row.line)) != row.line and row.may_repeat:
+            self._refuse(say("sku_without_type", before=before, line=row.line))
+
+    def _check_line_id(self, row: Row) -> None:
+        if row.line_id and (before := self.line_ids.setdefault(row.line_id, row.line)) != row.line:
+            text = ascii(row.line_id[:40])
+            self._refuse(say("line_twice", text=text, before=before, line=row.line))
+
     def _read_numbers(self, item: dict[str, Any], line: int, values: Mapping[str, str]) -> None:
         """Add the numbers of a line; only a bad quantity refuses the order."""
         for name in ("quantity", *_PRICES):
             text = values.get(name, "")
             if not text:
+                if name == "quantity":
+                    self._refuse(say("line_no_quantity", line=line))
                 continue
             try:
                 item[name] = self._number(text)
@@ -150,6 +168,7 @@ class Gathered:
 
     def found(self) -> FoundOrder:
         """Return the order in the API's shape."""
+        self._leave_out_products()
         document: dict[str, Any] = {"orderNo": self.order_no}
         if date := self._date():
             document["creationDate"] = date
@@ -161,9 +180,6 @@ class Gathered:
         total = self._total()
         if total is not None:
             document["orderTotal"] = json_number(total)
-        if self.made_of_others and self.has_simple:
-            line, kind = self.made_of_others
-            self._refuse(say("may_count_twice", line=line, kind=kind))
         if self.left_out and not self.items:
             line, fault = self.left_out[0]
             self._refuse(join(say("no_line_takes_stock", line=line), fault))
@@ -176,6 +192,18 @@ class Gathered:
             left_out=self.left_out,
             raw=self.raw,
         )
+
+    def _leave_out_products(self) -> None:
+        """Leave out products whose parts have lines; refuse what may count twice."""
+        has_simple = len(self.items) > len(self.made_of_others)
+        for place, row in sorted(self.made_of_others.items(), reverse=True):
+            kind = row.made_of_others
+            if row.line_id and row.line_id in self.parents:
+                del self.items[place], self.lines[place]
+                self.left_out.append((row.line, say("has_own_lines", kind=kind)))
+            elif has_simple and not (row.line_id and row.parent_id is not None):
+                self._refuse(say("may_count_twice", line=row.line, kind=kind))
+        self.left_out.sort()
 
     def _date(self) -> str:
         text = self.order["creationDate"]

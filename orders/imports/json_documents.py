@@ -45,6 +45,7 @@ class _Splitter:
         self._escaped = False
         self._line = 1
         self._list_depth = 0  # depth of the list of orders; 0: none yet
+        self._is_wrapped = False  # the list is a member of an object
         self._kept = bytearray()
         self._kept_line = 0
         self._before = b""  # the latest text outside an object, in which to find a name
@@ -78,11 +79,14 @@ class _Splitter:
                 self._refuse(self._kept_line, say("bytes_too_long", number=self._most))
             return
         self._before = (self._before + piece)[-_LONGEST_BETWEEN:]
+        is_in_list = len(self._open) == self._list_depth > 0
+        if is_in_list and piece.strip(_BLANK):
+            self._refuse(self._line, say("not_json_object"))
         if self._top_line:
             self._top += piece
             if len(self._top) > self._most:
                 self._refuse(self._top_line, say("bytes_too_long", number=self._most))
-        elif (self._list_depth == 1 or not self._open) and piece.removeprefix(_BOM).strip(_BLANK):
+        elif not self._open and piece.removeprefix(_BOM).strip(_BLANK):
             self._refuse(self._line, say("not_json_object"))
 
     def _refuse(self, line: int, message: str) -> None:
@@ -111,29 +115,40 @@ class _Splitter:
     def _begin(self, mark: bytes) -> None:
         if not self._kept_line:
             if not self._open and self._list_depth == _ENDED:
-                self._refuse(self._line, say("json_goes_on"))
+                if mark == b"[" or not self._is_wrapped:
+                    self._refuse(self._line, say("json_goes_on"))
+                self._list_depth = 0  # pages of a search, one after the other
             self._find_list(mark)
-            is_object = mark == b"{" and self._list_depth == len(self._open) > 0
-            if is_object:
+            is_in_list = self._list_depth == len(self._open) > 0
+            if is_in_list and mark == b"[":
+                self._refuse(self._line, say("not_json_object"))
+            if is_in_list:
                 self._kept_line = self._line
             elif not self._open and mark == b"{":
                 self._top_line = self._line
         self._open.append(mark)
-        if len(self._open) > 1 or self._top_line:
+        if self._kept_line or self._top_line:
             self._take(mark)
 
     def _find_list(self, mark: bytes) -> None:
         """Note whether a list that begins here is the list of orders."""
-        if mark != b"[" or self._list_depth:
-            return
         depth = len(self._open)
+        if mark != b"[" or self._list_depth > 0 or depth > 1:
+            return
         if depth == 0:
             self._list_depth = 1
-        elif depth == 1 and self._top_line:
-            found = _NAME_OF_LIST.search(self._before)
+            self._is_wrapped = False
+            return
+        found = _NAME_OF_LIST.search(self._before)
+        if not found or found[1] not in self._wrappers:
+            return
+        if self._list_depth == _ENDED:
+            self._refuse(self._line, say("json_goes_on"))
+        if self._top_line:
             is_order = b'"orderNo"' in self._top or b'"order_no"' in self._top
-            if found and found[1] in self._wrappers and not is_order:
+            if not is_order:
                 self._list_depth = 2
+                self._is_wrapped = True
                 self._top_line = 0
                 self._top.clear()
 

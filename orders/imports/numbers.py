@@ -19,6 +19,7 @@ _CELL_ERROR = re.compile(r"\A#[¡¿]?[A-ZÀ-Þ0-9/.]{2,14}[!?]\Z|\A#(N/A|NV|N/D|
 _MANGLED = re.compile(r"\A[0-9]([.,][0-9]+)?[Ee]\+[0-9]{2,3}\Z")
 # Spreadsheets mark a number, or a formula that must not run, as text like this.
 _MARKED_AS_TEXT = re.compile(r"\A'([0-9][0-9.,]*\Z|[=+@-])")
+_IN_ODD_QUOTES = re.compile(r"\A[“”„«»].*[“”„«»]\Z", re.DOTALL)
 _IN_QUOTES = re.compile(r'\A".*"\Z', re.DOTALL)
 
 _DECIMAL = re.compile(r"\A[+-]?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})\Z")
@@ -56,6 +57,8 @@ def mangled(text: str) -> str:
         return say("cell_error")
     if _MARKED_AS_TEXT.match(text):
         return say("cell_apostrophe")
+    if _IN_ODD_QUOTES.match(text):
+        return say("cell_odd_quotes")
     if _IN_QUOTES.match(text):
         return say("cell_in_quotes")
     return ""

@@ -26,10 +26,13 @@ from orders.imports.csv_profiles import (
     Profile,
     detected,
     full_name,
+    items_column,
+    whole,
 )
-from orders.imports.found_orders import FoundOrder, OrderFileRefused
+from orders.imports.found_orders import FoundOrder, OrderFileRefused, other_site
 from orders.imports.gathered_orders import MOST_BYTES_OPEN, Gathered, Reading, Row
 from orders.imports.own_tables import own_table
+from orders.imports.profile_rules import value
 from orders.imports.reasons import say
 from orders.texts import WHITE
 
@@ -70,7 +73,7 @@ class CsvOptions:
     zone: tzinfo | None = None
     month_first: bool | None = None
     keeps_raw: bool = False
-    # This product's tables name the site of each order: other sites' orders are refused.
+    # Where a file names the site of an order, other sites' orders are refused.
     site_id: str = ""
 
 
@@ -126,8 +129,8 @@ def _profile(names: list[str], columns: Mapping[str, str], options: CsvOptions) 
     if found is None or (is_plain and found is not OWN):
         return PLAIN.overlaid(columns)
     if columns:
-        # People name the columns, but cancelled orders are still refused.
-        return (PLAIN if found is ONLINE_RETAIL else found.only_faults()).overlaid(columns)
+        # People name the columns; the file still says which orders and lines don't count.
+        return (PLAIN if found is ONLINE_RETAIL else found.without_columns()).overlaid(columns)
     return found
 
 
@@ -147,7 +150,7 @@ def _last_lines(file: IO[bytes], columns: Mapping[str, str], options: CsvOptions
     """Return the last line of each order. Raises OrderFileRefused."""
     bad: list[BadLine] = []
     last_lines: dict[str, int] = {}
-    for row in _Sheet(file, columns, options, bad=bad).rows():
+    for row in _Sheet(file, columns, options, bad=bad, only_numbers=True).rows():
         last_lines[_key(row.values)] = row.line
         if len(last_lines) > MOST_ORDERS:
             bad.append(BadLine(row.line, say("file_too_many_orders", number=MOST_ORDERS)))
@@ -172,11 +175,13 @@ class _Sheet:
         options: CsvOptions,
         *,
         bad: list[BadLine],
+        only_numbers: bool = False,
     ) -> None:
         self._file = file
         self._columns = columns
         self._options = options
         self._bad = bad
+        self._only_numbers = only_numbers
         self._profile = PLAIN
         self._has_commas = False
         self._zone = ""
@@ -206,48 +211,71 @@ class _Sheet:
             has_commas=self._has_commas,
             zone=ZoneInfo(named) if named else local,
             month_first=profile.month_first if options.month_first is None else options.month_first,
-            whole_fields=profile.whole_fields,
         )
 
     def _rows(self, table: Table, places: Mapping[str, int]) -> Iterator[Row]:
         by_name = {name.casefold(): place for place, name in reversed([*enumerate(table.names)])}
-        profile = self._profile
+        whole_fields = self._profile.whole_fields
         for line, row in table.rows:
             if len(self._bad) >= MOST_FAULTS:
                 return
             fault = _fault(row, places, wanted=len(table.names))
             if fault:
                 self._bad.append(BadLine(line, fault))
-                continue
+            elif self._only_numbers:
+                number = cell_text(row[places["orderNo"]])
+                named = whole(number) if "orderNo" in whole_fields else number
+                yield Row(line, {"orderNo": named}, raw="", fault="", left_out="")
+            else:
+                raw = described(table.separator.join(row)) if self._options.keeps_raw else ""
+                yield self._row(line, row, places, by_name, raw)
 
-            def cell(name: str, row: list[str] = row) -> str:
-                place = by_name.get(name.casefold())
-                return "" if place is None else cell_text(row[place])
+    def _row(
+        self,
+        line: int,
+        row: list[str],
+        places: Mapping[str, int],
+        by_name: Mapping[str, int],
+        raw: str,
+    ) -> Row:
+        """Return a line by field, with what its profile says about it."""
+        profile = self._profile
 
-            values = {name: cell_text(row[place]) for name, place in places.items()}
-            if profile.name_parts and "customerName" not in values:
-                values["customerName"] = full_name(profile, cell)
-            for name in _DESCRIBES:
-                if values.get(name):
-                    values[name] = described(values[name])
-            yield Row(
-                line=line,
-                values=values,
-                raw=described(table.separator.join(row)) if self._options.keeps_raw else "",
-                fault=profile.fault(cell) or self._site_fault(cell),
-                left_out=profile.leaves_out(cell),
-                made_of_others=profile.made_of_others(cell),
-            )
+        def cell(name: str) -> str:
+            place = by_name.get(name.casefold())
+            return "" if place is None else cell_text(row[place])
+
+        values = {name: cell_text(row[place]) for name, place in places.items()}
+        if profile.name_parts and "customerName" not in values:
+            values["customerName"] = full_name(profile, cell)
+        for name in profile.whole_fields:
+            values[name] = whole(values.get(name, ""))
+        for name in _DESCRIBES:
+            if values.get(name):
+                values[name] = described(values[name])
+        knows_parents = profile.parent_id.casefold() in by_name
+        return Row(
+            line=line,
+            values=values,
+            raw=raw,
+            fault=profile.fault(cell) or self._site_fault(cell),
+            left_out=profile.leaves_out(cell),
+            made_of_others=profile.made_of_others(cell),
+            may_repeat=profile.may_repeat(cell),
+            line_id=value(cell, profile.line_id) if profile.line_id else "",
+            parent_id=value(cell, profile.parent_id) if knows_parents else None,
+        )
 
     def _site_fault(self, cell: Callable[[str], str]) -> str:
-        site = cell("siteId") if self._profile.name == OWN.name else ""
-        wanted = self._options.site_id
-        is_other = site and wanted and site != wanted
-        return say("order_of_site", site=ascii(site[:40])) if is_other else ""
+        return other_site(cell("siteId"), self._options.site_id)
 
     def _places(self, table: Table) -> dict[str, int]:
         """Return the place of each field; empty if the heading does not name them."""
         names = [name.casefold() for name in table.names]
+        if "sku" not in self._columns and (column := items_column(names)):
+            words = say("items_in_one_cell", column=ascii(column))
+            self._bad.append(BadLine(table.line, words))
+            return {}
         places = {}
         before = len(self._bad)
         for name in FIELDS:

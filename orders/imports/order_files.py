@@ -58,15 +58,15 @@ def read_orders(
     """Yield the orders of a seekable file, in its order and unchecked.
 
     `columns` names the columns of a CSV file (see order_csv.FIELDS), `currency` is the default of a
-    CSV file without one, `options` are other facts about it. Memory use is bounded, whatever the
-    file contains. Raises OrderFileRefused if the rest of the file can't be read, or the file has no
-    order.
+    CSV file without one, `options` are other facts about it, and the site. Memory use is bounded,
+    whatever the file contains. Raises OrderFileRefused if the rest of the file can't be read, or
+    the file has no order.
     """
     file.seek(0)
     if kind == FileKind.XML:
         found = read_order_xml(file)
     elif kind == FileKind.LINES:
-        found = read_order_lines(file)
+        found = read_order_lines(file, site_id=options.site_id if options else "")
     else:
         found = read_order_csv(file, columns=columns, currency=currency, options=options)
     empty = True

@@ -15,7 +15,7 @@ from typing import IO, Any
 from orders import strict_json
 from orders.fields import json_number
 from orders.imports.csv_files import BadLine
-from orders.imports.found_orders import FoundOrder, OrderFileRefused, body_of
+from orders.imports.found_orders import FoundOrder, OrderFileRefused, body_of, other_site
 from orders.imports.json_documents import elements
 from orders.imports.reasons import say
 from orders.payload import MAX_BYTES
@@ -31,8 +31,11 @@ _STATUSES = frozenset(
 )
 
 
-def read_order_lines(file: IO[bytes]) -> Iterator[FoundOrder]:
-    """Yield the orders of a JSON file. Raises OrderFileRefused for long or torn documents."""
+def read_order_lines(file: IO[bytes], *, site_id: str = "") -> Iterator[FoundOrder]:
+    """Yield the orders of a JSON file; those that name another site have a fault.
+
+    Raises OrderFileRefused for long or torn documents.
+    """
     start = file.read(_PEEK)
     file.seek(0)
     if _is_document(start.removeprefix(_BOM).lstrip()):
@@ -40,7 +43,7 @@ def read_order_lines(file: IO[bytes]) -> Iterator[FoundOrder]:
     else:
         found = _lines(file)
     for line, body in found:
-        yield from _orders_in(line, body)
+        yield from _orders_in(line, body, site_id)
 
 
 def _is_document(start: bytes) -> bool:
@@ -63,7 +66,7 @@ def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
             yield number, body
 
 
-def _orders_in(line: int, body: bytes) -> Iterator[FoundOrder]:
+def _orders_in(line: int, body: bytes, site_id: str) -> Iterator[FoundOrder]:
     try:
         document = strict_json.loads(body, keeps_odd_numbers=True)
     except strict_json.NotStrictJson:
@@ -75,9 +78,9 @@ def _orders_in(line: int, body: bytes) -> Iterator[FoundOrder]:
             if "orderNo" not in document and "order_no" not in document and inner is not None:
                 orders = inner if isinstance(inner, list) else [inner]
                 for order in orders:
-                    yield _found(line, _unwrapped(order), b"")
+                    yield _found(line, _unwrapped(order), b"", site_id)
                 return
-    yield _found(line, document, body)
+    yield _found(line, document, body, site_id)
 
 
 def _unwrapped(order: Any) -> Any:
@@ -87,16 +90,19 @@ def _unwrapped(order: Any) -> Any:
     return order
 
 
-def _found(line: int, document: Any, body: bytes) -> FoundOrder:
+def _found(line: int, document: Any, body: bytes, site_id: str) -> FoundOrder:
     """Return an order; `body` is its original text where that needs no conversion."""
     if isinstance(document, dict) and "order_no" in document and "orderNo" not in document:
         document, body = _camel(document), b""
     number = document.get("orderNo") if isinstance(document, dict) else None
+    fault = ""
+    if isinstance(document, dict):
+        fault = other_site(document.get("siteId"), site_id) or _unknown_status(document)
     return FoundOrder(
         line,
         number if isinstance(number, str) else "",
         body or body_of(_plain(document)),
-        fault=_unknown_status(document) if isinstance(document, dict) else "",
+        fault=fault,
     )
 
 

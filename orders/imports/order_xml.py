@@ -52,6 +52,10 @@ _BELOW: dict[tuple[str, ...], str] = {
     ("bundled-product-lineitems", "bundled-product-lineitem"): "bundledProductItems",
     ("option-lineitems", "option-lineitem"): "optionItems",
 }
+# An element that decides stands once; of one that describes the first counts.
+_DECIDES = frozenset(
+    {"currency", "status", "orderTotal", "netTotal", "productId", "quantity", "inventoryId"}
+)
 _CUSTOMER = ("customerId", "customerName", "email")
 _NOT_STANDING = ("CANCELLED", "FAILED", "REPLACED")
 _STANDING = ("", "CREATED", "NEW", "OPEN", "COMPLETED")
@@ -69,8 +73,7 @@ def read_order_xml(file: IO[bytes]) -> Iterator[FoundOrder]:
         except StopIteration:
             return
         except expat.ExpatError as error:
-            what = say("no_xml", fault=expat.ErrorString(error.code))
-            raise OrderFileRefused([BadLine(error.lineno, what)]) from None
+            raise OrderFileRefused([BadLine(error.lineno, xml_files.fault_of(error))]) from None
         except (ValueError, LookupError):
             what = say("xml_encoding")
             raise OrderFileRefused([BadLine(1, what)]) from None
@@ -94,6 +97,7 @@ class _Reader:
         self._line = 0
         self._order: dict[str, str] = {}
         self._mode = ""
+        self._twice = ""
         self._items: list[_Line] = []
         self._item_lines: list[int] = []
         self._open: list[_Line] = []
@@ -114,7 +118,9 @@ class _Reader:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         tag = xml_files.tag_of(name)
-        if not self._path and tag != "orders":
+        if not self._path and tag == "order":
+            self._path = ("orders",)  # what is exported of one order begins with it
+        elif not self._path and tag != "orders":
             self._refuse(say("xml_other", tag=tag[:40]))
         if len(self._path) >= _DEEPEST:
             self._refuse(say("xml_too_deep", levels=_DEEPEST))
@@ -123,6 +129,7 @@ class _Reader:
             self._line = self.parser.CurrentLineNumber
             self._order = {"orderNo": attributes.get("order-no", "")[:_LONGEST_TEXT]}
             self._mode = attributes.get("mode", "").strip().lower()[:40]
+            self._twice = ""
             self._items, self._item_lines, self._open, self._lines = [], [], [], 0
         elif self._path == _ITEM:
             self._begin(self._items)
@@ -147,6 +154,13 @@ class _Reader:
         if self._open and self._path[:-1] == self._open[-1].path:
             self._values = self._open[-1].values
             self._field = _LINE_FIELDS.get(self._path[-1], "")
+        if self._field in self._values:
+            if self._field in _DECIDES and not self._twice:
+                line = self.parser.CurrentLineNumber
+                self._twice = say("element_twice", line=line, name=self._path[-1])
+            self._field = ""
+        elif self._field:
+            self._values[self._field] = ""
 
     def _text(self, text: str) -> None:
         if self._field and self._values is not None:
@@ -191,7 +205,7 @@ class _Reader:
         if status in _NOT_STANDING:
             return say("order_ended", status=status.lower())
         if status in _STANDING:
-            return ""
+            return self._twice
         return say("value_unknown", column="order-status", text=ascii(status[:40]))
 
 

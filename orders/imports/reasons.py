@@ -31,8 +31,15 @@ register(
         "line_no_order_number": _("has no order number"),
         "column_twice": _("names the column %(column)s more than once"),
         "column_missing": _(
-            "has no column %(column)s for %(name)s (it has %(has)s); --map says what the columns"
-            " are called"
+            "has no column %(column)s for %(name)s (it has %(has)s); the first line names the"
+            " columns, and --map of the command says what they are called"
+        ),
+        "heading_again": _(
+            "names the columns again: tables were joined, so lines may stand in the file twice;"
+            " import each table alone"
+        ),
+        "items_in_one_cell": _(
+            "has all items of an order in one cell (%(column)s); export one line an item"
         ),
         "not_json_object": _("is not a JSON object"),
         "no_json": _("is not JSON"),
@@ -40,6 +47,10 @@ register(
         "json_brackets": _("is not JSON: its brackets do not match"),
         "json_ends": _("is not JSON: it ends too early"),
         "no_xml": _("is not XML: %(fault)s"),
+        "no_xml_token": _(
+            "is not XML: a bare & or <, or bytes that are not in the encoding that the file names"
+        ),
+        "no_xml_more": _("is not XML: another document follows the first one; import each alone"),
         "xml_encoding": _("is in an encoding that cannot be read; use UTF-8"),
         "xml_tag_too_long": _("holds a tag or comment of more than %(number)s bytes"),
         "xml_doctype": _("contains a document type, which an order file never does"),
@@ -65,18 +76,33 @@ register(
             "the order has bundles or options, which a table doesn't hold; import it as JSON"
         ),
         # Lines that take no stock.
+        "names_no_item": _("names no item"),
         "not_shipped": _("has no SKU and is not shipped"),
         "takes_no_stock": _("is %(kind)s and takes no stock"),
         "has_own_lines": _("is %(kind)s: its products have lines of their own"),
         "code_no_product": _("the stock code %(text)s is not a product"),
         "may_count_twice": _(
             "the product in line %(line)s is %(kind)s, and other lines may be its parts, which"
-            " would count twice; export the column item_id as well"
+            " would count twice; export the columns item_id and parent_item_id as well"
+        ),
+        "part_without_type": _(
+            "the line is a part of another product, and both may be counted; export the column"
+            " product_type as well"
+        ),
+        "sku_without_type": _(
+            "lines %(before)s and %(line)s have the same SKU and may be a product and its variant,"
+            " which would count twice; export the columns item_id and product_type as well"
+        ),
+        "line_twice": _(
+            "the item %(text)s stands twice, in lines %(before)s and %(line)s; export again"
         ),
         "no_line_takes_stock": _("none of its lines takes stock: line %(line)s"),
         # The values of an order.
         "in_line": _("(line %(line)s)"),
         "the_order_number": _("the order number"),
+        "line_no_sku": _("line %(line)s has no SKU"),
+        "line_no_quantity": _("line %(line)s has no quantity"),
+        "element_twice": _("line %(line)s gives %(name)s more than once"),
         "the_sku_in_line": _("the SKU in line %(line)s"),
         "the_quantity_in_line": _("the quantity %(text)s in line %(line)s"),
         "the_value": _("the %(column)s %(text)s"),
@@ -96,6 +122,7 @@ register(
         "cell_shortened": _("was shortened by a spreadsheet; format its column as text"),
         "cell_error": _("is an error of a spreadsheet"),
         "cell_apostrophe": _("begins with the apostrophe of a spreadsheet; save it without"),
+        "cell_odd_quotes": _("is in typographic quotation marks; save it without"),
         "cell_in_quotes": _("includes its quotation marks; write no space before a quote"),
         "no_date": _("is not a date"),
         "date_serial": _("is a spreadsheet's number for a date; format its column as a date"),

@@ -24,6 +24,7 @@ _BOM = b"\xef\xbb\xbf"
 _OTHER_KINDS = (
     (b"\x1f\x8b", "file_packed"),
     (b"PK", "file_spreadsheet"),
+    (b"\xd0\xcf\x11\xe0", "file_spreadsheet"),
     (b"\xff\xfe", "file_utf16"),
     (b"\xfe\xff", "file_utf16"),
 )

@@ -8,7 +8,7 @@ line before the records. Its export does the same with `locationId` or `groupId`
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import IO, Any
@@ -26,12 +26,15 @@ _LONGEST_LINE = 100_000
 _LONGEST_PLACE = 128
 _STEP = Decimal("0.001")
 _MODES = ("", "UPDATE")
+_MODES_OF_RECORDS = (*_MODES, "DELETE")
+_MOST_OTHERS = 20
 
 
 def read_stock_lines(file: IO[bytes], *, list_: InventoryList) -> list[Figure]:
     """Return the figures of a file of OCI's lines. Raises StockRefused.
 
-    The figure is `ato`, or else on-hand and future stock less reserved units and the safety stock.
+    Records of other places are skipped. The figure is `ato`, or else on-hand and future stock less
+    reserved units and the safety stock.
     A location's list takes only lines of that location; a group's list takes those of the group, or
     adds up those of locations.
     """
@@ -83,17 +86,18 @@ class _Reader:
         if "sku" not in record:
             self._take_heading(record, named)
             return
-        sku = record["sku"]
-        check_sku(sku if isinstance(sku, str) else "")
         place = named or self.above
         if place is None:
             raise ValueError(_("the locationId is missing"))
-        if not self._is_ours(place):
-            if named is None:
+        if not self._is_ours(place, record):
+            if len(self.others) < _MOST_OTHERS:
                 self.others.add(place.place_id)
-                return  # a record in a block that names another place
-            words = _("is of the location %(location)s, not of %(list)s")
-            raise ValueError(words % {"location": repr(place.place_id), "list": self.list_.pk})
+            return
+        sku = record["sku"]
+        check_sku(sku if isinstance(sku, str) else "")
+        mode = _mode(record)
+        if mode not in _MODES_OF_RECORDS:
+            raise ValueError(_("the mode %(mode)s is unknown") % {"mode": repr(mode)})
         units, kept = _figure(record)
         if units >= UNLIMITED:
             self.unlimited.add(sku)
@@ -117,20 +121,20 @@ class _Reader:
 
     def _take_heading(self, record: Mapping[str, Any], named: _Place | None) -> None:
         if named is not None:
-            mode = record.get("mode") or ""
-            if str(mode).upper() not in _MODES:
-                words = _("the mode %(mode)s is unknown")
-                raise ValueError(words % {"mode": repr(str(mode)[:40])})
+            self.above = named
+            mode = _mode(record)
+            if mode not in _MODES and self._is_ours(named, record):
+                raise ValueError(_("the mode %(mode)s is unknown") % {"mode": repr(mode)})
             if named.kind == "group" and self.list_.list_type == ListType.LOCATION:
                 words = _("is of the group %(group)s, and %(list)s is a location")
                 raise ValueError(words % {"group": repr(named.place_id), "list": self.list_.pk})
-            self.above = named
         elif "deltaToken" not in record:
             check_sku("")
 
-    def _is_ours(self, place: _Place) -> bool:
+    def _is_ours(self, place: _Place, record: Mapping[str, Any]) -> bool:
+        """Whether a place counts for the list; a record may keep its units from a group."""
         if place.kind == "location" and self.list_.list_type == ListType.GROUP:
-            return True
+            return self.list_.pk not in _excluded_groups(record)
         return place.place_id == self.list_.pk
 
     def figures(self) -> list[Figure]:
@@ -193,12 +197,25 @@ def _place_of(record: Mapping[str, Any]) -> _Place | None:
     return _Place(kind, place_id)
 
 
+def _mode(record: Mapping[str, Any]) -> str:
+    return str(record.get("mode") or "").strip().upper()[:40]
+
+
+def _excluded_groups(record: Mapping[str, Any]) -> Sequence[Any]:
+    """Return the groups that a record's units don't count for; raises ValueError."""
+    attributes = record.get("attributeSet")
+    groups = attributes.get("groupEligibilityExclusion") if isinstance(attributes, dict) else None
+    if groups is not None and not isinstance(groups, list):
+        raise ValueError(_("the groupEligibilityExclusion is not a list"))
+    return groups or ()
+
+
 def _figure(record: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
     """Return ATO and safety stock of a record; raises ValueError.
 
     UNLIMITED stays unlimited in any sum.
     """
-    if str(record.get("deltaType") or "").lower() == "delete":
+    if _mode(record) == "DELETE" or str(record.get("deltaType") or "").lower() == "delete":
         return ZERO, ZERO
     kept = _units(record, "safetyStockCount")
     if record.get("ato") is not None:

@@ -16,6 +16,7 @@ from orders.fields import ZERO
 from orders.imports import xml_files
 from orders.imports.csv_files import MOST_FAULTS, BadLine
 from orders.imports.numbers import xml_boolean, xml_decimal
+from orders.imports.reasons import in_words
 from orders.imports.stock_csv import MOST_ATO, MOST_SKUS, StockRefused, check_sku, too_many
 from orders.ledger import Figure
 from orders.models import InventoryList
@@ -63,8 +64,7 @@ def read_stock_xml(
         for _chunk in xml_files.feed(parser, file):
             pass
     except expat.ExpatError as error:
-        what = expat.ErrorString(error.code)
-        reader.bad.append(BadLine(error.lineno, _("is not XML: %(fault)s") % {"fault": what}))
+        reader.bad.append(BadLine(error.lineno, in_words(xml_files.fault_of(error))))
     except xml_files.TagTooLong as error:
         words = _("holds a tag or comment of more than %(number)s bytes")
         longest = {"number": f"{xml_files.LONGEST_TAG:,}"}
@@ -97,12 +97,16 @@ class _Reader:
     _attributes: dict[str, str] = field(default_factory=dict)
     _values: dict[str, str] = field(default_factory=dict)
     _field: str = ""
+    _twice: str = ""  # an element that the record has more than once
 
     def start(self, name: str, attributes: dict[str, str], line: int) -> None:
         if len(self._path) >= _DEEPEST:
             words = _("is nested more than %(number)s deep")
             raise StockRefused([*self.bad, BadLine(line, words % {"number": _DEEPEST})])
         tag = xml_files.tag_of(name)
+        if not self._path and tag != "inventory":
+            words = _("is not an inventory export: it begins with <%(tag)s>, not <inventory>")
+            raise StockRefused([BadLine(line, words % {"tag": tag[:40]})])
         self._path = (*self._path, tag)
         if self._path == _LIST:
             self._is_ours = False
@@ -110,7 +114,9 @@ class _Reader:
             self._begin_list(attributes, line)
         elif self._path == _RECORD:
             self._line, self._attributes, self._values = line, attributes, {}
+            self._twice = ""
         elif self._path[:-1] == _RECORD and tag in _TAKEN:
+            self._twice = self._twice or (tag if tag in self._values else "")
             self._field = tag
             self._values[tag] = ""
         elif self._path[:-1] == _HEADER and self._is_ours and tag in _OF_HEADER:
@@ -166,6 +172,8 @@ class _Reader:
             return ZERO
         if mode not in _MODES:
             raise ValueError(_("the mode %(mode)s is unknown") % {"mode": repr(mode)})
+        if self._twice:
+            raise ValueError(_("gives %(name)s more than once") % {"name": self._twice})
         if self._says("perpetual"):
             raise ValueError(_("is perpetual: it has no figure to count"))
         total = self._number("ats") if "ats" in self._values else self._made_up()

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import IO
 from xml.parsers import expat
+from xml.parsers.expat import errors
+
+from orders.imports.reasons import say
 
 CHUNK = 64 * 1024
 LONGEST_TAG = 1024 * 1024
@@ -48,3 +51,12 @@ def feed(parser: expat.XMLParserType, file: IO[bytes]) -> Iterator[None]:
             return
         if fed - parser.CurrentByteIndex > LONGEST_TAG:
             raise TagTooLong(parser.CurrentLineNumber)
+
+
+def fault_of(error: expat.ExpatError) -> str:
+    """Return why a file is not XML, with what usually causes it."""
+    if error.code == errors.codes[errors.XML_ERROR_INVALID_TOKEN]:
+        return say("no_xml_token")
+    if error.code == errors.codes[errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]:
+        return say("no_xml_more")
+    return say("no_xml", fault=expat.ErrorString(error.code))

@@ -145,7 +145,10 @@ def test_names_that_only_look_like_mangled_ones_are_read(name: str, tmp_path: Pa
 
 
 MAGENTO = "increment_id,state,product_type,sku,qty_ordered,price,grand_total\n"
-TWICE = "other lines may be its parts, which would count twice; export the column item_id as well"
+TWICE = (
+    "other lines may be its parts, which would count twice; export the columns item_id and"
+    " parent_item_id as well"
+)
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,8 @@ def test_csv_columns_can_have_other_names() -> None:
         (
             1,
             "has no column 'Mail' for email (it has 'Invoice', 'Code', 'QUANTITY', 'Line Total',"
-            " 'Cur'); --map says what the columns are called",
+            " 'Cur'); the first line names the columns, and --map of the command says what they"
+            " are called",
         )
     ]
 

@@ -103,7 +103,8 @@ def test_an_order_that_contradicts_itself_is_none(row: str, why: str) -> None:
         ("orderNo,sku,quantity,sku\n1,A,1,B\n", [(1, "names the column 'sku' more than once")]),
         ("orderNo,quantity\n1,1\n",
          [(1, "has no column 'sku' for sku (it has 'orderNo', 'quantity');"
-              " --map says what the columns are called")]),
+              " the first line names the columns, and --map of the command says what they are"
+              " called")]),
         (PLAIN.encode("utf-16"), [(1, "is in UTF-16; save it in UTF-8")]),
         (b"PK\x03\x04", [(1, "is a spreadsheet or an archive; save it as CSV in UTF-8")]),
         ("orderNo,sku,quantity\n1,M\xfcG,1\n".encode("cp1252"),
