@@ -20,11 +20,6 @@ LIST = "sites/NorthShop/orders"
 
 
 @pytest.fixture
-def outage(db: None) -> Scene:
-    return scene.build_scene()
-
-
-@pytest.fixture
 def api(outage: Scene) -> Api:
     return api_for(outage.site)
 

@@ -150,3 +150,8 @@ def config_of(oci: SimulatorProcess, scope: str = SCOPE) -> OciConfig:
         connect_timeout=1,
         read_timeout=2,
     )
+
+
+D = Decimal
+
+MANY = {f"S{number:03}": number + 1 for number in range(250)}

@@ -7,23 +7,13 @@ from django.test import Client
 
 from coc_admin.console.bulk import replace_views
 from orders import cancellation
-from orders.models import (
-    InventoryRecord,
-    Order,
-    OrderItem,
-)
+from orders.models import InventoryRecord, Order, OrderItem
 from reconciliation import remedies
 from reconciliation.models import BulkRemedy
 from tests import factories
-from tests.coc_admin.console.bulk.replacing_many import (
-    finish,
-    form_of,
-    picked,
-    rows,
-    text_of,
-)
+from tests.coc_admin.console.bulk.choosing import begin
+from tests.coc_admin.console.bulk.replacing_many import finish, form_of, picked, rows, text_of
 from tests.coc_admin.console.bulk.replacing_many import short as short
-from tests.coc_admin.console.bulk.test_desk_bulk import begin
 from tests.engine import MIA, D, Engine, set_connection
 from tests.engine import engine as engine
 from tests.engine import simulator as simulator
