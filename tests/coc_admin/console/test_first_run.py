@@ -15,17 +15,14 @@ from coc_admin.models import Profile
 from orders.models import RiskAcceptance, Site
 from reconciliation.models import CallHealth, CallKind, Channel, ConnectionState, OfflineCause
 from tests.coc_admin.console import scene
-
-BACKEND = "django.contrib.auth.backends.ModelBackend"
+from tests.factories import browser_of
 
 
 @pytest.fixture
 def administrator(db: None) -> Client:
     user = scene.make_user("anna")
     user.groups.set(Group.objects.all())
-    client = Client()
-    client.force_login(user, backend=BACKEND)
-    return client
+    return browser_of(user)
 
 
 @pytest.fixture(autouse=True)
