@@ -260,3 +260,11 @@ def browser_of(user: User, **options: Any) -> Client:
     client = Client(**options)
     client.force_login(user)
     return client
+
+
+def limit_to(name: str, *sites: str) -> None:
+    """Let a person see these sites alone."""
+    profile, _ = Profile.objects.update_or_create(
+        user=User.objects.get(username=name), defaults={"every_site": False}
+    )
+    profile.sites.set(Site.objects.filter(pk__in=sites))

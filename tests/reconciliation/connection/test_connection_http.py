@@ -18,11 +18,11 @@ from reconciliation import connection
 from reconciliation.connection import StateObserver, clients
 from reconciliation.models import ConnectionChange, Outage
 from reconciliation.monitor import Monitor, Prober
-from reconciliation.oci.client import OciClient, OciConfig
+from reconciliation.oci.client import OciClient
 from reconciliation.oci.documents import Place, PlaceKind
 from reconciliation.oci.errors import OciNoAnswer, OciRefused
 from tests.factories import Clock
-from tests.reconciliation.oci.simulator_process import SCOPE, SimulatorProcess, use_simulator
+from tests.reconciliation.oci.simulator_process import SimulatorProcess, use_simulator
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,19 +52,8 @@ def clock() -> Clock:
 
 
 def client_of(oci: SimulatorProcess, clock: Clock, read_timeout: float = 10) -> OciClient:
-    return OciClient(
-        OciConfig(
-            base_url=oci.base_url,
-            tenant_group_id=oci.tenant_group_id,
-            token_url=oci.token_url,
-            client_id=oci.client_id,
-            client_secret=oci.client_secret,
-            scope=SCOPE,
-            connect_timeout=10,
-            read_timeout=read_timeout,
-        ),
-        observer=StateObserver(clock),
-    )
+    config = oci.config(connect_timeout=10, read_timeout=read_timeout)
+    return OciClient(config, observer=StateObserver(clock))
 
 
 @dataclass

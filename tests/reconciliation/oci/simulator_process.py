@@ -22,6 +22,8 @@ from urllib.parse import quote
 
 import requests
 
+from reconciliation.oci.caller import OciConfig
+
 ROOT = Path(__file__).resolve().parents[3]
 CLIENT_ID = "coc-client"
 CLIENT_SECRET = "coc-secret"
@@ -101,6 +103,20 @@ class SimulatorProcess:
         if self._settings:
             self.settings(**self._settings)
         return self
+
+    def config(self, **changes: Any) -> OciConfig:
+        """Return how it is called."""
+        settings: dict[str, Any] = {
+            "base_url": self.base_url,
+            "tenant_group_id": self.tenant_group_id,
+            "token_url": self.token_url,
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+            "scope": SCOPE,
+            "connect_timeout": 1,
+            "read_timeout": 2,
+        }
+        return OciConfig(**settings | changes)
 
     def stop(self) -> int:
         """End it as an operator would; gives the exit code."""

@@ -21,10 +21,10 @@ from reconciliation.reservation import fence, stock_figures, stock_refresh
 from reconciliation.reservation.fence import Ahead
 from tests import factories
 from tests.engine import MIA, D, Engine, ato, kinds, quantities, set_connection, standing
+from tests.reconciliation.reservation.calls import COMPLETE, PARTIAL
 
 pytestmark = pytest.mark.django_db
 
-COMPLETE, PARTIAL = "COMPLETELY_RESERVED", "PARTIALLY_RESERVED"
 NOTHING = "NOTHING_RESERVED"
 MUG = ("web", "MUG")
 

@@ -20,10 +20,9 @@ from reconciliation.runs.lifecycle import RunRefused
 from tests import factories
 from tests.engine import MIA, D, Engine, reserved_by_items, set_connection
 from tests.processes.product import wait_for
+from tests.reconciliation.reservation.calls import MISSING
 
 pytestmark = pytest.mark.django_db
-
-COMPLETE, MISSING = "COMPLETELY_RESERVED", "RESERVATION_MISSING"
 
 
 def cancel(order: Order, engine: Engine, reason: str = "The shopper asked for it.") -> Order:

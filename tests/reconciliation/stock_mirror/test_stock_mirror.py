@@ -20,7 +20,7 @@ from reconciliation.stock_mirror import StockMirror, changes
 from tests import factories
 from tests.engine import Engine
 from tests.reconciliation.oci.simulator_process import SimulatorProcess
-from tests.reconciliation.stock_mirror.conftest import FEED_SCOPE, LAG, MANY, D, Mirror, config_of
+from tests.reconciliation.stock_mirror.conftest import FEED_SCOPE, LAG, MANY, D, Mirror
 
 
 def test_a_full_export_brings_every_sku_of_a_list_and_its_futures(mirror: Mirror) -> None:
@@ -190,7 +190,7 @@ def test_a_new_sku_can_be_sold_within_seconds(
 ) -> None:
     """The loop itself, with its threads, beside orders: nothing of it waits for it."""
     site = engine.site({"MUG": 5})
-    client = FeedClient(config_of(engine.oci, FEED_SCOPE))
+    client = FeedClient(engine.oci.config(scope=FEED_SCOPE))
     poller, stop = StockMirror(holder="loop", client=client, clock=timezone.now), threading.Event()
     thread = threading.Thread(target=poller.run, args=(stop,), daemon=True)
     thread.start()

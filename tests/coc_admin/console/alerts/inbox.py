@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.models import User
 from django.test import Client
 
-from coc_admin.models import Profile
-from orders.models import Site
 from reconciliation.models import Alert, AlertEvent
 
 
@@ -22,11 +19,6 @@ def shown(client: Client, query: str = "") -> list[str]:
 
 def chosen(*alerts: Alert) -> list[str]:
     return [f"{alert.pk}.{alert.handled}" for alert in alerts]
-
-
-def limit_to(name: str, *sites: str) -> None:
-    profile = Profile.objects.create(user=User.objects.get(username=name), every_site=False)
-    profile.sites.set(Site.objects.filter(pk__in=sites))
 
 
 def events(alert: Alert) -> list[tuple[str, str]]:

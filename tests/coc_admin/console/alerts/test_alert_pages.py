@@ -14,8 +14,9 @@ from coc_admin.models import AlertPreference
 from reconciliation.models import Alert, Priority
 from tests.alerts import raise_alert
 from tests.coc_admin.console import scene
-from tests.coc_admin.console.alerts.inbox import alert_of, chosen, limit_to, shown
+from tests.coc_admin.console.alerts.inbox import alert_of, chosen, shown
 from tests.coc_admin.console.scene import NOW, Scene
+from tests.factories import limit_to
 
 
 def test_the_inbox_shows_what_needs_somebody_and_what_is_over(
