@@ -89,6 +89,17 @@ def test_what_is_no_order_is_refused_with_line_and_reason(path: Path) -> None:
     assert [(order["orderNo"], order["orderTotal"]) for order in found.orders] == [("536370", 90)]
 
 
+def test_line_numbers_count_the_lines_of_the_file_even_inside_quotes(path: Path) -> None:
+    found = load(
+        path,
+        '1,22086,"TWO\nLINES",1,2010-12-01 09:00:00,1,,France',
+        "2,M,Manual,1,2010-12-01 09:00:00,1,,France",
+    )
+    assert [order["orderNo"] for order in found.orders] == ["1"]
+    assert [one.line for one in found.left_out] == [4]
+    assert found.refused[0].order_no == "2"
+
+
 def test_demand_sums_a_sku_over_lines_and_orders(path: Path) -> None:
     found = load(
         path,
