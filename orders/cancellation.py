@@ -43,11 +43,8 @@ def request_cancellation(*, order_id: int, actor: Actor, reason: str, now: datet
     """
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=order_id)
-        refusal = lifecycle.check(order, Action.CANCEL)
-        if refusal is not None and refusal.is_done:
+        if lifecycle.is_done(lifecycle.check(order, Action.CANCEL), CannotCancel):
             return order
-        if refusal is not None:
-            raise CannotCancel(refusal.sentence)
         won = Order.objects.filter(lifecycle.open_to(Action.CANCEL), pk=order_id).update(
             status=OrderStatus.CANCELLING,
             export_status=ExportStatus.NOT_EXPORTED,

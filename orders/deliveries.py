@@ -17,7 +17,7 @@ from django.db.models import Sum
 
 from orders import promises
 from orders.fields import ZERO
-from orders.ledger import Figure, Key, records_of
+from orders.ledger import Figure, Key, records_of, skus_by_list
 from orders.models import Delivery, Order
 from orders.units import open_units
 
@@ -93,12 +93,9 @@ def _expecting(keys: Iterable[Key]) -> set[Key]:
     # Where OCI tells no futures at all, as in most shops, nothing more is asked.
     if not Delivery.objects.exists():
         return set()
-    by_list: dict[str, list[str]] = defaultdict(list)
-    for list_id, sku in keys:
-        by_list[list_id].append(sku)
     found: set[Key] = set()
     with connection.cursor() as cursor:
-        for list_id, skus in sorted(by_list.items()):
+        for list_id, skus in sorted(skus_by_list(keys).items()):
             if connection.vendor == "postgresql":
                 cursor.execute(_EXPECTING_POSTGRESQL, [list_id, skus])
             else:

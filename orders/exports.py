@@ -34,11 +34,8 @@ def change_export_status(
         if version is not None and version != current:
             raise OrderChanged(named=version, current=current)
         action = EXPORT_ACTIONS[to]
-        refusal = lifecycle.check(order, action)
-        if refusal is not None and refusal.is_done:
+        if lifecycle.is_done(lifecycle.check(order, action), ExportRefused):
             return order
-        if refusal is not None:
-            raise ExportRefused(refusal.sentence)
         before = ExportStatus(order.export_status)
         values: dict[str, Any] = {"export_status": to}
         if to == ExportStatus.EXPORTED:

@@ -101,11 +101,8 @@ def hand_over_now(*, order_id: int, actor: Actor, reason: str, now: datetime) ->
     """
     with transaction.atomic():
         order = Order.objects.select_for_update().get(pk=order_id)
-        refusal = lifecycle.check(order, Action.OFFER_NOW)
-        if refusal is not None and refusal.is_done:
+        if lifecycle.is_done(lifecycle.check(order, Action.OFFER_NOW), ExportRefused):
             return order
-        if refusal is not None:
-            raise ExportRefused(refusal.sentence)
         if not _make_ready(order.pk, Q(), actor=actor, reason=reason, now=now):
             raise ExportRefused(moved_on())
         order.refresh_from_db()

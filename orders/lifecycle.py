@@ -46,6 +46,7 @@ __all__ = [
     "Rule",
     "check",
     "is_claimed",
+    "is_done",
     "is_oversold",
     "open_remedy",
     "open_to",
@@ -220,6 +221,13 @@ def require(order: Order, action: Action, error: type[OrderRefused]) -> None:
     """Raise `error` with the reason when `action` is not open to `order`."""
     if refusal := check(order, action):
         raise error(refusal.sentence)
+
+
+def is_done(refusal: Refusal | None, error: type[OrderRefused]) -> bool:
+    """Return whether an order is already as the action would leave it; raise `error` if not so."""
+    if refusal is not None and not refusal.is_done:
+        raise error(refusal.sentence)
+    return refusal is not None
 
 
 def sentence(refusal: Refusal | None) -> str:

@@ -66,11 +66,8 @@ def kept(now: datetime) -> QuerySet[Promise]:
 
 def of_keys(keys: Iterable[Key]) -> Q:
     """Return the condition that a promise is for one of these SKUs."""
-    by_list: dict[str, list[str]] = defaultdict(list)
-    for list_id, sku in sorted(keys):
-        by_list[list_id].append(sku)
     found = Q(pk__in=[])
-    for list_id, skus in by_list.items():
+    for list_id, skus in ledger.skus_by_list(sorted(keys)).items():
         found |= Q(record__inventory_list=list_id, record__sku__in=skus)
     return found
 

@@ -70,11 +70,8 @@ def reopen(*, order_id: int, actor: Actor, reason: str, now: datetime) -> Order:
         cancelled = OrderItem.objects.none()
         if order.resolution != Resolution.SETTLED_OUTSIDE:
             cancelled = OrderItem.objects.filter(order=order, cancelled_quantity__gt=0)
-        refusal = check_reopen(order, has_cancelled=cancelled.exists())
-        if refusal is not None and refusal.is_done:
+        if lifecycle.is_done(check_reopen(order, has_cancelled=cancelled.exists()), CannotSettle):
             return order
-        if refusal is not None:
-            raise CannotSettle(refusal.sentence)
         changed = _change(
             order,
             Action.REOPEN,

@@ -17,8 +17,16 @@ import pytest
 from django.utils import timezone
 
 from orders.actors import person
-from orders.models import InventoryRecord, Order, OrderEvent, OrderItem, OrderStatus, Site
-from reconciliation import connection
+from orders.models import (
+    InventoryRecord,
+    Order,
+    OrderEvent,
+    OrderItem,
+    OrderStatus,
+    Replacement,
+    Site,
+)
+from reconciliation import connection, remedies
 from reconciliation.connection import clients
 from reconciliation.maintenance import integrity_check
 from reconciliation.models import CallHealth, Connection, ReservationDocument, Run, Scope, Trigger
@@ -120,6 +128,21 @@ class Engine:
             lambda: Between(
                 clients.shared_client(), before=of_order(before), after=of_order(after)
             ),
+        )
+
+    def replace(self, item: OrderItem, sku: str, *, units: Decimal, **more: Any) -> Replacement:
+        """Replace a short item, at a price that nobody knows, after asking the shopper."""
+        return remedies.replace_short(
+            **{
+                "item_id": item.pk,
+                "sku": sku,
+                "units": units,
+                "unit_price": None,
+                "actor": MIA,
+                "reason": "Agreed.",
+                "clock": self.clock,
+                **more,
+            }
         )
 
     def held(self) -> dict[str, Decimal]:

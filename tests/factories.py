@@ -10,14 +10,26 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.models import Group, Permission, User
-from django.db.models import Q
+from django.db.models import Model, Q
+from django.test import Client
 
 from coc_admin.models import Profile
-from orders import ledger
-from orders.actors import api_client
+from orders import ledger, outcomes
+from orders.actors import Actor, api_client, job
 from orders.capture import Claim, capture_order
 from orders.ledger import Figure
-from orders.models import CaptureTrace, InventoryList, Order, OrderPayload, Site
+from orders.models import (
+    CaptureTrace,
+    Hold,
+    InventoryList,
+    InventoryRecord,
+    Movement,
+    Order,
+    OrderEvent,
+    OrderItem,
+    OrderPayload,
+    Site,
+)
 from orders.payload import meaning_hash, parse_order
 from orders.permitted_lists import permit_only
 from reconciliation.models import (
@@ -37,6 +49,7 @@ from tests.orders.payloads import raw_order
 
 START = datetime(2026, 2, 2, 12, tzinfo=UTC)
 SHOP = api_client("storefront")
+WORKER = job("w")
 
 Units = int | float | str | Decimal
 
@@ -134,6 +147,27 @@ def change_currency(order: Order, currency: str) -> None:
     CaptureTrace.objects.filter(pk=order.pk).update(currency=currency, payload_hash=digest)
 
 
+def settle(
+    order: Order,
+    reserved: Mapping[int, Decimal],
+    *,
+    now: datetime,
+    holder: str = "w",
+    actor: Actor = WORKER,
+    reason: str = "OCI answered.",
+) -> Order | None:
+    """Let OCI have these units for the items of an order that `holder` has claimed."""
+    return outcomes.settle(
+        order_id=order.pk, holder=holder, reserved=reserved, actor=actor, reason=reason, now=now
+    )
+
+
+def everything(*more: type[Model]) -> list[Any]:
+    """Return all rows of orders and their stock, and those of `more` tables."""
+    models: tuple[Any, ...] = (Order, OrderItem, OrderEvent, Hold, InventoryRecord, Movement, *more)
+    return [list(model.objects.order_by("pk").values()) for model in models]
+
+
 # Runs and outages
 
 
@@ -219,3 +253,18 @@ def make_person(role: str, name: str, *, sites: list[Site] | None = None) -> Use
     if sites is not None:
         Profile.objects.create(user=user, every_site=False).sites.set(sites)
     return user
+
+
+def browser_of(user: User, **options: Any) -> Client:
+    """Return a browser in which a person is signed in."""
+    client = Client(**options)
+    client.force_login(user)
+    return client
+
+
+def limit_to(name: str, *sites: str) -> None:
+    """Let a person see these sites alone."""
+    profile, _ = Profile.objects.update_or_create(
+        user=User.objects.get(username=name), defaults={"every_site": False}
+    )
+    profile.sites.set(Site.objects.filter(pk__in=sites))

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from coc_admin.demo import catalogue, retail_csv
+from coc_admin.demo import catalogue, recorded
 from coc_admin.demo.catalogue import Product
 
 
@@ -207,7 +207,7 @@ UK = DemoSite(
     name="Gift retailer",
     list_id="retail-uk-stock",
     time_zone="Europe/London",
-    currency=retail_csv.CURRENCY,
+    currency=recorded.CURRENCY,
     members=("leeds", "bristol"),
 )
 # Another channel takes what it can of this many SKUs, the best sellers during the outage.
@@ -215,54 +215,41 @@ CONTESTED = 40
 
 
 def replay_plan(path: Path) -> Plan:
-    """Return the plan that replays a CSV of real orders. Raises RetailFileError."""
-    found = retail_csv.load(path)
+    """Return the plan that replays a file of real orders. Raises recorded.UnreadableFile."""
+    found = recorded.load(path)
     if not found.orders:
-        why = "".join(
-            f" Line {one.line} is refused ({one.reason}): {one.detail}."
-            for one in found.refusals[:3]
-        )
-        raise retail_csv.RetailFileError(f"{path} holds no order.{why}")
-    postings = [Posting(UK.id, order.payload()) for order in found.orders]
+        raise recorded.UnreadableFile(f"{path} holds no order.{_examples(found.refused)}")
+    postings = [Posting(UK.id, order) for order in found.orders]
     third = len(postings) // 3
     # A file of few orders has at least one order during the outage.
     end = max(2 * third, third + 1)
-    wanted: Counter[str] = Counter()
-    for order in found.orders[third:end]:
-        for item in order.items:
-            wanted[item.sku] += item.quantity
+    contested = recorded.demand(found.orders[third:end]).most_common(CONTESTED)
     return Plan(
         sites=[UK],
         names=found.product_names(),
-        stock=_stock_for(found.demand()),
+        stock=_stock_for(recorded.demand(found.orders)),
         before=postings[:third],
         during=postings[third:end],
         after=postings[end:],
-        sales=[
-            Sale(UK.list_id, UK.locations, sku, leave=units // 2)
-            for sku, units in wanted.most_common(CONTESTED)
+        sales=[Sale(UK.list_id, UK.locations, sku, leave=units // 2) for sku, units in contested],
+        notes=[
+            f"{path.name}: {len(found.orders)} orders",
+            f"  {len(found.refused)} orders are refused.{_examples(found.refused)}",
+            f"  {len(found.left_out)} lines take no stock.{_examples(found.left_out)}",
         ],
-        notes=_notes(path, found),
     )
 
 
-def _stock_for(demand: dict[str, int]) -> list[Stock]:
+def _examples(refusals: Sequence[recorded.Refusal]) -> str:
+    return "".join(
+        f" Line {one.line} (order {one.order_no}): {one.reason}." for one in refusals[:3]
+    )
+
+
+def _stock_for(demand: Mapping[str, int]) -> list[Stock]:
     # Enough for the day and a little more; shortages come from the other channel.
     rows = []
     for sku, units in sorted(demand.items()):
         enough = units + units // 10 + 2
         rows += [Stock("leeds", sku, enough - enough // 3), Stock("bristol", sku, enough // 3)]
     return rows
-
-
-def _notes(path: Path, found: retail_csv.RetailFile) -> list[str]:
-    notes = [f"{path.name}: {found.line_count} lines, {len(found.orders)} orders"]
-    notes += [
-        f"  refused {number} lines: {reason}"
-        for reason, number in sorted(found.refused_by_reason().items())
-    ]
-    notes += [
-        f"    for example line {refusal.line}, invoice {refusal.invoice}: {refusal.detail}"
-        for refusal in found.refusals[:3]
-    ]
-    return notes

@@ -16,8 +16,9 @@ from orders.ledger.rows import (
     get_ato,
     open_holds,
     records_of,
+    skus_by_list,
 )
-from orders.ledger.stock import Stock, Taker, Taking, floor_of, lock_stock, shortfalls, take
+from orders.ledger.stock import Stock, Taker, Taking, beyond, floor_of, lock_stock, shortfalls, take
 
 __all__ = [
     "Figure",
@@ -28,6 +29,7 @@ __all__ = [
     "Taking",
     "add_untracked",
     "apply_snapshot",
+    "beyond",
     "floor_of",
     "get_ato",
     "hold_shortfall",
@@ -38,5 +40,6 @@ __all__ = [
     "records_of",
     "release",
     "shortfalls",
+    "skus_by_list",
     "take",
 ]

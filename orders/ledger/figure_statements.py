@@ -9,7 +9,6 @@ lock. Quantities are thousandths, as they are stored.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from orders.ledger.rows import skus_by_list
 from orders.ledger.statements import next_id_on_sqlite
 
 Key = tuple[str, str]
@@ -200,17 +200,14 @@ def lock(keys: Sequence[Key], *, taken_at: datetime, since: datetime) -> dict[Ke
     A figure later than `since` may be newer than those requested at `taken_at`.
     """
     values = {"taken_at": _moment(taken_at), "since": _moment(since)}
-    by_list: dict[str, list[str]] = defaultdict(list)
-    for list_id, sku in keys:
-        by_list[list_id].append(sku)
     found = {}
     with connection.cursor() as cursor:
-        for list_id in sorted(by_list):
+        for list_id, skus in sorted(skus_by_list(keys).items()):
             values["list_id"] = list_id
             if _on_sqlite():
-                cursor.execute(_LOCK_SQLITE, values | {"skus": json.dumps(by_list[list_id])})
+                cursor.execute(_LOCK_SQLITE, values | {"skus": json.dumps(skus)})
             else:
-                cursor.execute(_LOCK_POSTGRESQL, values | {"skus": by_list[list_id]})
+                cursor.execute(_LOCK_POSTGRESQL, values | {"skus": skus})
             found.update({(row[1], row[2]): Known._make(row) for row in cursor.fetchall()})
     return found
 

@@ -47,14 +47,18 @@ class LedgerChanged(Exception):
     """A record changed between reading and writing; the transaction must be tried again."""
 
 
-def records_of(keys: Iterable[Key], *, lock: bool = False) -> dict[Key, InventoryRecord]:
-    """Return the known records of `keys`, read in order, with locks where the database has them."""
+def skus_by_list(keys: Iterable[Key]) -> dict[str, list[str]]:
+    """Return the SKUs of `keys` by list, in their order."""
     by_list: dict[str, list[str]] = defaultdict(list)
     for list_id, sku in keys:
         by_list[list_id].append(sku)
+    return by_list
+
+
+def records_of(keys: Iterable[Key], *, lock: bool = False) -> dict[Key, InventoryRecord]:
+    """Return the known records of `keys`, read in order, with locks where the database has them."""
     found = {}
-    for list_id in sorted(by_list):
-        skus = sorted(by_list[list_id])
+    for list_id, skus in skus_by_list(sorted(keys)).items():
         for start in range(0, len(skus), _CHUNK):
             rows = InventoryRecord.objects.filter(
                 inventory_list_id=list_id, sku__in=skus[start : start + _CHUNK]

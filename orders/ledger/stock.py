@@ -73,19 +73,20 @@ def shortfalls(
     wanted: Mapping[Key, Decimal], stock: Mapping[Key, Stock], *, offline: bool
 ) -> list[Shortfall]:
     """Return the part of `wanted` that exceeds the stock, in (list, SKU) order."""
-    short = []
-    for key in sorted(wanted):
-        one = stock[key]
-        if one.is_tracked and one.available(offline=offline) < wanted[key]:
-            short.append(
-                Shortfall(
-                    sku=key[1],
-                    inventory_list_id=key[0],
-                    requested=wanted[key],
-                    available=one.available(offline=offline),
-                )
-            )
-    return short
+    left = {key: stock[key].available(offline=offline) for key in wanted if stock[key].is_tracked}
+    return beyond(wanted, left)
+
+
+def beyond(wanted: Mapping[Key, Decimal], left: Mapping[Key, Decimal]) -> list[Shortfall]:
+    """Return the part of `wanted` that exceeds `left`, in (list, SKU) order.
+
+    What `left` does not name is never short.
+    """
+    return [
+        Shortfall(sku=key[1], inventory_list_id=key[0], requested=wanted[key], available=left[key])
+        for key in sorted(wanted.keys() & left.keys())
+        if left[key] < wanted[key]
+    ]
 
 
 @dataclass(frozen=True, slots=True)

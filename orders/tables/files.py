@@ -1,11 +1,7 @@
-"""Tables for people, as files in the format they choose.
-
-The file is complete before its first byte is sent, so a download never stops half-way.
-"""
+"""Tables for people, as files in the format they choose."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -29,6 +25,7 @@ from orders.tables.columns import (
 from orders.tables.guard import neutral
 from orders.tables.plain import write_csv
 from orders.tables.reader import Reader
+from orders.tables.temporary import filled
 from orders.tables.workbook import write_workbook
 
 
@@ -59,22 +56,16 @@ def table_file(form: str, table: Table, *, reader: Reader) -> IO[bytes]:
     Raises ValueError for an unknown form.
     """
     chosen = Form(form)
-    file = tempfile.TemporaryFile()  # noqa: SIM115
-    try:
-        with translation.override(reader.language):
-            if chosen == Form.XLSX:
-                write_workbook(file, table.title, table.columns, table.rows, reader=reader)
-            elif chosen == Form.CSV_LOCAL:
-                heads = [heading(column, reader.zone) for column in table.columns]
-                rows = _local_rows(table, reader)
-                write_csv(file, heads, rows, separator=reader.separator)
-            else:
-                names = [column.name for column in table.columns]
-                write_csv(file, names, _plain_rows(table))
-    except BaseException:
-        file.close()
-        raise
-    file.seek(0)
+    with filled() as file, translation.override(reader.language):
+        if chosen == Form.XLSX:
+            write_workbook(file, table.title, table.columns, table.rows, reader=reader)
+        elif chosen == Form.CSV_LOCAL:
+            heads = [heading(column, reader.zone) for column in table.columns]
+            rows = _local_rows(table, reader)
+            write_csv(file, heads, rows, separator=reader.separator)
+        else:
+            names = [column.name for column in table.columns]
+            write_csv(file, names, _plain_rows(table))
     return file
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import tempfile
 from collections.abc import Iterable, Sequence
 from typing import IO, Any
 
 from orders.tables.guard import cell_of, is_formula, neutral
+from orders.tables.temporary import filled
 
 # The format's limit for a cell.
 LONGEST_CELL = 32_767
@@ -28,13 +28,8 @@ def sheet_file(form: str, columns: Sequence[str], rows: Iterable[Sequence[Any]])
     After a million rows XLSX continues on another sheet. Raises KeyError for an unknown form.
     """
     write = {"csv": _write_csv, "xlsx": _write_xlsx}[form]
-    file = tempfile.TemporaryFile()  # noqa: SIM115
-    try:
+    with filled() as file:
         write(file, columns, rows)
-    except BaseException:
-        file.close()
-        raise
-    file.seek(0)
     return file
 
 

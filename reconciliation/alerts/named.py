@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reconciliation.alerts.rule import Data
+from reconciliation.alerts.rule import Data, Rule
 
 MOST = 50
 
@@ -18,18 +18,22 @@ def names(members: Iterable[str], number: int) -> list[str]:
     return sorted(members) if number <= MOST else []
 
 
-def is_same(before: Data, after: Data, count: str) -> bool:
-    """Return False if none of the members was named before; `count` is the member that counts."""
-    known, named = _all(before, count), _all(after, count)
-    return known is None or named is None or bool(known & named)
+class NamingRule(Rule):
+    """A rule whose data name its members; `counted` is the member of the data that counts them."""
 
+    counted = "orders"
 
-def has_grown(before: Data, after: Data, count: str) -> bool:
-    """Whether there are members that were not named before."""
-    known, named = _all(before, count), _all(after, count)
-    if known is None or named is None:
-        return bool(after[count] > before.get(count, 0))
-    return not named <= known
+    def is_same(self, before: Data, after: Data) -> bool:
+        """Return False if none of the members was named before."""
+        known, named = _all(before, self.counted), _all(after, self.counted)
+        return known is None or named is None or bool(known & named)
+
+    def has_grown(self, before: Data, after: Data) -> bool:
+        """Call people again when there are members that were not named before."""
+        known, named = _all(before, self.counted), _all(after, self.counted)
+        if known is None or named is None:
+            return bool(after[self.counted] > before.get(self.counted, 0))
+        return not named <= known
 
 
 def _all(data: Data, count: str) -> set[str] | None:

@@ -6,7 +6,7 @@ Nothing is changed. A message is drafted for the order as it will be once the re
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -21,8 +21,6 @@ from reconciliation import remedies
 from reconciliation.decisions import drafts
 from reconciliation.decisions.proposals import ACTIONS, Proposal, Remedy
 from reconciliation.remedies import ReplacePreview
-
-_ORDER = (Remedy.SPLIT, Remedy.REPLACE, Remedy.CANCEL_ITEMS, Remedy.CANCEL_ORDER, Remedy.SETTLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +56,32 @@ class Option:
     items: Sequence[OrderItem] = ()
     replacing: ReplacePreview | None = None
     split: Split | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A short order with all its items; `sku` and `price` are what a person has chosen, if any."""
+
+    order: Order
+    items: Sequence[OrderItem]
+    shortage: Shortage
+    proposal: Proposal
+    sku: str
+    price: Decimal | None
+    now: datetime
+
+    @property
+    def short(self) -> list[OrderItem]:
+        """The items of which units are open."""
+        return [item for item in self.items if item.open_quantity > 0]
+
+    def preview(self, item: OrderItem, sku: str, price: Decimal | None = None) -> ReplacePreview:
+        """Return what replacing a short item by `sku` does, at `price` or the usual one."""
+        item.order = self.order
+        if price is None:
+            price = remedies.usual_price(item=item, sku=sku)
+        (found,) = remedies.preview_replace([item], sku=sku, unit_price=price, now=self.now)
+        return found
 
 
 def _less(item: OrderItem) -> Decimal | None:
@@ -98,134 +122,88 @@ def options_of(
     what the customer has accepted for it, if anything. A remedy that the
     order does not allow at all is left out; one that can't be done at the moment has a refusal.
     """
-    found = []
-    for remedy in _ORDER:
-        if lifecycle.check(order, ACTIONS[remedy]) is not None:
-            continue
-        if remedy == Remedy.REPLACE:
-            option = _replace(order, items, shortage, proposal, sku, now, price)
-        else:
-            option = _MAKERS[remedy](order, items, shortage, proposal, sku, now)
-        if option is not None:
-            found.append(option)
-    return sorted(found, key=lambda option: not option.is_proposed)
+    case = _Case(order, items, shortage, proposal, sku, price, now)
+    found = [
+        make(case)
+        for remedy, make in _MAKERS.items()
+        if lifecycle.check(order, ACTIONS[remedy]) is None
+    ]
+    options = [option for option in found if option is not None]
+    return sorted(options, key=lambda option: not option.is_proposed)
 
 
-def _cancel_items(
-    order: Order,
-    items: Sequence[OrderItem],
-    shortage: Shortage,
-    proposal: Proposal,
-    sku: str,
-    now: datetime,
-) -> Option:
-    (preview,) = remedies.preview_cancel_short([order])
+def _cancel_items(case: _Case) -> Option:
+    (preview,) = remedies.preview_cancel_short([case.order])
     return Option(
         remedy=Remedy.CANCEL_ITEMS,
-        is_proposed=proposal.remedy == Remedy.CANCEL_ITEMS,
+        is_proposed=case.proposal.remedy == Remedy.CANCEL_ITEMS,
         refusal=preview.refusal,
         units=preview.short,
-        change=-shortage.value if shortage.has_price else None,
-        message=drafts.cancelled_items(order, items, preview.units),
+        change=-case.shortage.value if case.shortage.has_price else None,
+        message=drafts.cancelled_items(case.order, case.items, preview.units),
         items=preview.items,
     )
 
 
-def _cancel_order(
-    order: Order,
-    items: Sequence[OrderItem],
-    shortage: Shortage,
-    proposal: Proposal,
-    sku: str,
-    now: datetime,
-) -> Option:
+def _cancel_order(case: _Case) -> Option:
     return Option(
         remedy=Remedy.CANCEL_ORDER,
-        is_proposed=proposal.remedy == Remedy.CANCEL_ORDER,
+        is_proposed=case.proposal.remedy == Remedy.CANCEL_ORDER,
         refusal="",
-        units=sum((item.quantity for item in items if item.replaces_id is None), ZERO),
-        change=-order.order_total,
-        message=drafts.cancelled_order(order, items),
+        units=sum((item.quantity for item in case.items if item.replaces_id is None), ZERO),
+        change=-case.order.order_total,
+        message=drafts.cancelled_order(case.order, case.items),
     )
 
 
-def _settle(
-    order: Order,
-    items: Sequence[OrderItem],
-    shortage: Shortage,
-    proposal: Proposal,
-    sku: str,
-    now: datetime,
-) -> Option:
+def _settle(case: _Case) -> Option:
     return Option(
         remedy=Remedy.SETTLE,
         is_proposed=False,
         refusal="",
-        units=shortage.units,
+        units=case.shortage.units,
         change=ZERO,
-        message=drafts.settled_outside(order, items),
+        message=drafts.settled_outside(case.order, case.items),
     )
 
 
-def _replace(
-    order: Order,
-    items: Sequence[OrderItem],
-    shortage: Shortage,
-    proposal: Proposal,
-    sku: str,
-    now: datetime,
-    price: Decimal | None,
-) -> Option | None:
+def _replace(case: _Case) -> Option | None:
     """Return replacing the only short item; None with several, or with nothing to replace it by."""
-    short = [item for item in items if item.open_quantity > 0]
-    by = sku or proposal.sku
-    if len(short) != 1 or not by:
+    by = case.sku or case.proposal.sku
+    if len(case.short) != 1 or not by:
         return None
-    (item,) = short
-    item.order = order
-    if price is None:
-        price = remedies.usual_price(item=item, sku=by)
-    (preview,) = remedies.preview_replace([item], sku=by, unit_price=price, now=now)
+    (item,) = case.short
+    preview = case.preview(item, by, case.price)
     return Option(
         remedy=Remedy.REPLACE,
-        is_proposed=proposal.remedy == Remedy.REPLACE or bool(sku),
+        is_proposed=case.proposal.remedy == Remedy.REPLACE or bool(case.sku),
         refusal=remedies.why_oci_is_away() or preview.refusal,
         units=preview.units,
         change=preview.price_difference,
         message=drafts.replaced(
-            order, items, item, units=preview.units, sku=preview.sku, name=preview.product_name
+            case.order,
+            case.items,
+            item,
+            units=preview.units,
+            sku=preview.sku,
+            name=preview.product_name,
         ),
         items=(item,),
         replacing=preview,
     )
 
 
-def _split(
-    order: Order,
-    items: Sequence[OrderItem],
-    shortage: Shortage,
-    proposal: Proposal,
-    sku: str,
-    now: datetime,
-) -> Option | None:
+def _split(case: _Case) -> Option | None:
     """Return the split that is proposed for an order; None for one without such a proposal."""
-    if proposal.remedy != Remedy.SPLIT:
+    if case.proposal.remedy != Remedy.SPLIT:
         return None
-    by, parts, rest = dict(proposal.parts), [], []
-    changes: list[Decimal | None] = []
-    for item in items:
-        if item.open_quantity <= 0:
-            continue
-        if item.sku not in by:
+    by, parts, rest = dict(case.proposal.parts), [], []
+    for item in case.short:
+        if item.sku in by:
+            parts.append(case.preview(item, by.pop(item.sku)))
+        else:
             rest.append(item)
-            changes.append(_less(item))
-            continue
-        item.order = order
-        sku = by.pop(item.sku)
-        price = remedies.usual_price(item=item, sku=sku)
-        (preview,) = remedies.preview_replace([item], sku=sku, unit_price=price, now=now)
-        parts.append(preview)
-        changes.append(preview.price_difference)
+    changes = [*(one.price_difference for one in parts), *map(_less, rest)]
     known = [one for one in changes if one is not None]
     change = sum(known, ZERO) if len(known) == len(changes) else None
     units = {item.pk: item.open_quantity for item in rest}
@@ -235,17 +213,19 @@ def _split(
         is_proposed=True,
         refusal=remedies.why_oci_is_away()
         or next(filter(None, refusals), "")
-        or bundle_refusal(items, units),
-        units=shortage.units,
+        or bundle_refusal(case.items, units),
+        units=case.shortage.units,
         change=change,
-        message=drafts.split(order, items, parts, rest),
-        items=[item for item in items if item.open_quantity > 0],
+        message=drafts.split(case.order, case.items, parts, rest),
+        items=case.short,
         split=Split(parts, rest, change),
     )
 
 
-_MAKERS = {
+# In the order of the page.
+_MAKERS: Mapping[Remedy, Callable[[_Case], Option | None]] = {
     Remedy.SPLIT: _split,
+    Remedy.REPLACE: _replace,
     Remedy.CANCEL_ITEMS: _cancel_items,
     Remedy.CANCEL_ORDER: _cancel_order,
     Remedy.SETTLE: _settle,

@@ -55,11 +55,8 @@ def preview_adjustment(document: ReservationDocument, keeps: Sequence[Keep]) -> 
     records = ledger.records_of(kept)
     refusal = lines_of_document_refusal(document, keeps)
     scarce = "" if refusal else waited_for(kept)
-    short = [
-        Shortfall(key[1], key[0], requested=kept[key], available=record.ato)
-        for key, record in sorted(records.items())
-        if record.is_tracked and record.ato < kept[key]
-    ]
+    left = {key: record.ato for key, record in records.items() if record.is_tracked}
+    short = ledger.beyond(kept, left)
     if not refusal and not scarce and short:
         scarce = scarce_words(short)
     by_release = bool(scarce) and not any(one.moves for one in keeps)

@@ -118,7 +118,7 @@ def begin_replacement(
 
 
 def why_oci_is_away() -> str:
-    """Return why no order can be replaced at the moment, or None."""
+    """Return why no order can be replaced at the moment, or ""."""
     try:
         _client()
     except OciAway as error:

@@ -259,11 +259,8 @@ def _shortfalls(swap: Swap[S], mine: S) -> list[Shortfall]:
     held: dict[Key, Decimal] = {}
     for document in _documents(swap, mine, DocumentState.ANSWERED):
         held |= held_by(document)
-    return [
-        Shortfall(key[1], key[0], requested=units, available=held.get(key, ZERO))
-        for key, units in sorted(swap.kind.wanted(mine).items())
-        if held.get(key, ZERO) < units
-    ]
+    wanted = swap.kind.wanted(mine)
+    return ledger.beyond(wanted, dict.fromkeys(wanted, ZERO) | held)
 
 
 def _complete(swap: Swap[S], mine: S, *, holder: str, now: datetime) -> bool:

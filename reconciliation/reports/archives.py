@@ -1,19 +1,16 @@
-"""Several files as one ZIP file, made in constant memory: daily reports, texts, tables.
-
-The file is complete before its first byte is sent, so a download never stops half-way.
-"""
+"""Several files as one ZIP file, made in constant memory: daily reports, texts, tables."""
 
 from __future__ import annotations
 
 import io
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from typing import IO
 
+from orders.tables.temporary import filled
 from reconciliation.models import ReportDay
 from reconciliation.reports import downloads, names
 
@@ -36,19 +33,13 @@ def report_entries(reports: Iterable[ReportDay], *, texts: Mapping[str, str]) ->
 
 def zip_of(entries: Iterable[Entry], *, now: datetime) -> IO[bytes]:
     """Return an open ZIP file, at its beginning; entries are opened one at a time."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115
-    try:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
-            for name, open_source in entries:
-                with (
-                    open_source() as source,
-                    bundle.open(_entry(name, now), "w", force_zip64=True) as target,
-                ):
-                    shutil.copyfileobj(source, target, _BLOCK)
-    except BaseException:
-        file.close()
-        raise
-    file.seek(0)
+    with filled() as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
+        for name, open_source in entries:
+            with (
+                open_source() as source,
+                bundle.open(_entry(name, now), "w", force_zip64=True) as target,
+            ):
+                shutil.copyfileobj(source, target, _BLOCK)
     return file
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -28,7 +30,7 @@ from orders.errors import (
     ShortOnAto,
 )
 from orders.fields import ZERO
-from orders.ledger import Figure
+from orders.ledger import Figure, Key
 from orders.models import Order, OrderItem, OrderStatus, Site
 from orders.payload import PlacedOrder, parse_order
 from orders.units import units_of
@@ -164,15 +166,12 @@ def _check_promises(placed: PlacedOrder, *, now: datetime) -> None:
     """Raise ShortOnAto if an order would take units promised to others; three queries."""
     wanted = capture.wanted_by_key(placed)
     promised, records = promises.promised_units(wanted, now=now), ledger.records_of(wanted)
-    shortfalls = []
-    for key in sorted(promised.keys() & records.keys()):
-        left = max(ZERO, records[key].ato - promised[key])
-        if records[key].is_tracked and wanted[key] > left:
-            list_id, sku = key
-            shortfalls.append(
-                Shortfall(sku=sku, inventory_list_id=list_id, requested=wanted[key], available=left)
-            )
-    if shortfalls:
+    left = {
+        key: max(ZERO, records[key].ato - promised[key])
+        for key in promised.keys() & records.keys()
+        if records[key].is_tracked
+    }
+    if shortfalls := ledger.beyond(wanted, left):
         raise ShortOnAto(shortfalls)
 
 
@@ -376,14 +375,9 @@ def _fresh_figures(shortfalls: Sequence[Shortfall], *, client: OciClient) -> lis
 
 def _shortfalls(order: Order) -> list[Shortfall]:
     units = reservation.answered_units(order.pk)
-    sums: dict[tuple[str, str], Shortfall] = {}
+    wanted: dict[Key, Decimal] = defaultdict(lambda: ZERO)
+    held: dict[Key, Decimal] = defaultdict(lambda: ZERO)
     for item in order.items.all():
-        key = (item.inventory_list_id, item.sku)
-        before = sums.get(key)
-        sums[key] = Shortfall(
-            sku=item.sku,
-            inventory_list_id=item.inventory_list_id,
-            requested=item.quantity + (before.requested if before else ZERO),
-            available=units.get(item.pk, ZERO) + (before.available if before else ZERO),
-        )
-    return [sums[key] for key in sorted(sums) if sums[key].available < sums[key].requested]
+        wanted[(item.inventory_list_id, item.sku)] += item.quantity
+        held[(item.inventory_list_id, item.sku)] += units.get(item.pk, ZERO)
+    return ledger.beyond(wanted, held)

@@ -27,7 +27,6 @@ from reconciliation.reservation.cancel import note_cancelled
 from reconciliation.reservation.results import Asked, Verdict, explain
 
 Clock = Callable[[], datetime]
-# OCI is working on the same counts: nothing happened, and the id is still unused.
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +127,7 @@ class Releasing:
             correlation_id=error.correlation_id,
         )
         if error.is_in_process:
+            # OCI is working on the same counts: nothing happened, and the id is still unused.
             return Asked(Verdict.LATER, say("oci_busy"))
         reason = say("oci_refused_releases", code=error.error_code)
         return Asked(Verdict.REVIEW, join(reason, error.message))

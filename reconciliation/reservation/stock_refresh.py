@@ -6,7 +6,6 @@ Connection probes are such calls, so probing keeps the figures fresh.
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,7 @@ from django.db.models import CharField, Q, QuerySet
 from django.utils import timezone
 
 from orders.fields import ZERO
-from orders.ledger import Figure, Key
+from orders.ledger import Figure, Key, skus_by_list
 from orders.models import Hold, HoldState, InventoryList, InventoryRecord
 from orders.standing_queries import Given, Look, Rows
 from reconciliation import connection
@@ -83,7 +82,7 @@ def fetch_keys(
 ) -> list[Figure]:
     """Return OCI's figures of (list, SKU) keys of any lists; raises OciError."""
     figures: list[Figure] = []
-    by_list = _by_list(keys)
+    by_list = skus_by_list(set(keys))
     for list_ in InventoryList.objects.filter(pk__in=by_list).order_by("pk"):
         figures += fetch_figures(
             list_=list_, skus=by_list[list_.pk], client=client, read_timeout=read_timeout
@@ -114,7 +113,7 @@ def refresh(
     applied before the error stay.
     """
     applied = 0
-    by_list = _by_list(keys)
+    by_list = skus_by_list(set(keys))
     for list_ in InventoryList.objects.filter(pk__in=by_list).order_by("pk"):
         skus = sorted(by_list[list_.pk])
         for start in range(0, len(skus), CHUNK):
@@ -360,10 +359,3 @@ class _Questions:
             )
             for record in answer
         }
-
-
-def _by_list(keys: Iterable[Key]) -> dict[str, set[str]]:
-    by_list: dict[str, set[str]] = defaultdict(set)
-    for list_id, sku in keys:
-        by_list[list_id].add(sku)
-    return by_list

@@ -77,27 +77,35 @@ def _stand_in(delay: float) -> Iterator[int]:
             process.terminate()
 
 
-def _configure(url: str, port: int, options: argparse.Namespace) -> None:
-    here = f"http://127.0.0.1:{port}"
+def configure(url: str, **settings: str) -> None:
+    """Make this process one of the product, with a migrated database at `url`."""
     os.environ |= {
         "DATABASE_URL": url,
         "DJANGO_SETTINGS_MODULE": "coc_admin.settings",
         "SECRET_KEY": "a-key-for-benchmarks-only-of-more-than-fifty-characters-012345",
-        "COC_OCI_BASE_URL": here,
-        "COC_OCI_TOKEN_URL": f"{here}/token",
-        "COC_OCI_TENANT_GROUP_ID": "f_ecom_zzzz_001",
-        "COC_OCI_CLIENT_ID": "bench",
-        "COC_OCI_CLIENT_SECRET": "bench",
-        "COC_OCI_SCOPE": "bench",
-        "COC_OCI_CONCURRENCY": str(options.at_once),
-        "COC_WORKERS": str(options.workers),
         "COC_LOG_LEVEL": "ERROR",
+        **settings,
     }
     import django
     from django.core.management import call_command
 
     django.setup()
     call_command("migrate", verbosity=0)
+
+
+def _configure(url: str, port: int, options: argparse.Namespace) -> None:
+    here = f"http://127.0.0.1:{port}"
+    configure(
+        url,
+        COC_OCI_BASE_URL=here,
+        COC_OCI_TOKEN_URL=f"{here}/token",
+        COC_OCI_TENANT_GROUP_ID="f_ecom_zzzz_001",
+        COC_OCI_CLIENT_ID="bench",
+        COC_OCI_CLIENT_SECRET="bench",
+        COC_OCI_SCOPE="bench",
+        COC_OCI_CONCURRENCY=str(options.at_once),
+        COC_WORKERS=str(options.workers),
+    )
 
 
 def _capture(options: argparse.Namespace) -> float:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import tempfile
 import time
@@ -20,7 +19,7 @@ from pathlib import Path
 
 import psycopg
 
-from tests.benchmarks.drain import own_database
+from tests.benchmarks.drain import configure, own_database
 
 NOON = datetime(2026, 6, 30, 12, 0, tzinfo=UTC)
 LIMIT = """\
@@ -38,7 +37,7 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=20_000)
     options = parser.parse_args()
     with own_database("merge") as url, tempfile.TemporaryDirectory() as folder:
-        _configure(url, folder)
+        configure(url, COC_VAR_DIR=folder, COC_IMPEX_DIR=f"{folder}/impex")
         _fill(url, options.orders)
         limit = _limit(url, Path(folder) / "limit.json")
         first, again = _merge(), _merge()
@@ -51,22 +50,6 @@ def main() -> None:
         print(f"{name} {seconds:.1f} s, {rate:.0f} orders/s: {seconds / limit:.2f} of the limit")
     print(f"merge of {changes} changed orders {changed:.1f} s: {changed / limit:.2f} of the limit")
     print(f"most memory {memory:.0f} MB")
-
-
-def _configure(url: str, folder: str) -> None:
-    os.environ |= {
-        "DATABASE_URL": url,
-        "DJANGO_SETTINGS_MODULE": "coc_admin.settings",
-        "SECRET_KEY": "a-key-for-benchmarks-only-of-more-than-fifty-characters-012345",
-        "COC_VAR_DIR": folder,
-        "COC_IMPEX_DIR": f"{folder}/impex",
-        "COC_LOG_LEVEL": "ERROR",
-    }
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0)
 
 
 def _fill(url: str, orders: int) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-from tests.benchmarks.drain import own_database
+from tests.benchmarks.drain import configure, own_database
 
 FRAME = "/me/password/"
 # A file of all there is, and a forecast over all that waits.
@@ -56,22 +56,11 @@ def main() -> None:
 
 
 def _configure(url: str, folder: str) -> None:
-    os.environ |= {
-        "DATABASE_URL": url,
-        "DJANGO_SETTINGS_MODULE": "coc_admin.settings",
-        "SECRET_KEY": "a-key-for-benchmarks-only-of-more-than-fifty-characters-012345",
-        "COC_VAR_DIR": folder,
-        "COC_HTTPS": "false",
-        "COC_LOG_LEVEL": "ERROR",
-        "ALLOWED_HOSTS": "testserver",
-    }
-    import django
+    configure(url, COC_VAR_DIR=folder, COC_HTTPS="false", ALLOWED_HOSTS="testserver")
     from django.core.management import call_command
     from django.test.utils import setup_test_environment
 
-    django.setup()
     setup_test_environment()
-    call_command("migrate", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
 
 

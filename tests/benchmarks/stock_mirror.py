@@ -133,7 +133,7 @@ def _measure(options: argparse.Namespace) -> None:
     from reconciliation.oci.feeds import FeedClient
     from reconciliation.stock_mirror import StockMirror
     from tests.reconciliation.oci.simulator_process import SimulatorProcess
-    from tests.reconciliation.stock_mirror.conftest import FEED_SCOPE, config_of
+    from tests.reconciliation.stock_mirror.conftest import FEED_SCOPE
 
     lists = [f"list-{number}" for number in range(options.lists)]
     graph = {"locations": [], "groups": {name: [f"dc-{name}"] for name in lists}, "stock": []}
@@ -144,7 +144,7 @@ def _measure(options: argparse.Namespace) -> None:
             for start in range(0, options.skus, 20_000):
                 numbers = range(start, min(options.skus, start + 20_000))
                 oci.set_stock(_row(name, number, 100) for number in numbers)
-        client = FeedClient(config_of(oci, FEED_SCOPE))
+        client = FeedClient(oci.config(scope=FEED_SCOPE))
         mirror = StockMirror(holder="benchmark", client=client, clock=timezone.now)
         stop = threading.Event()
         thread = threading.Thread(target=mirror.run, args=(stop,), daemon=True)

@@ -29,6 +29,7 @@ from orders.models import InventoryRecord, Order
 from reconciliation.models import Outage, Run
 from tests.benchmarks import busy_shop
 from tests.coc_admin import pages
+from tests.factories import browser_of
 
 ORDERS = int(os.environ.get("COC_BENCH_CONSOLE_ORDERS", "150"))
 SKUS = int(os.environ.get("COC_BENCH_CONSOLE_SKUS", "30"))
@@ -117,9 +118,7 @@ def person(name: str, *, site: str = "") -> Client:
     user.groups.set(Group.objects.all())
     if site:
         Profile.objects.create(user=user, every_site=False).sites.set([site])
-    client = Client()
-    client.force_login(user)
-    return client
+    return browser_of(user)
 
 
 def measured(client: Client, address: str, *, may: set[int]) -> float:

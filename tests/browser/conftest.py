@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests import sampling
 from tests.coc_admin.console import scene
+from tests.factories import browser_of
 
 # Playwright's synchronous interface runs an event loop in this thread; the ORM calls of the tests
 # beside it are safe all the same.
@@ -120,8 +120,7 @@ def open_page(browser: Browser, live_server: Any, operator: User) -> Iterator[Op
 
 
 def _session_cookie(user: User, url: str) -> Any:
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client = browser_of(user)
     value = client.cookies[settings.SESSION_COOKIE_NAME].value
     return {"name": settings.SESSION_COOKIE_NAME, "value": value, "url": url}
 

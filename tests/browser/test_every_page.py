@@ -29,6 +29,7 @@ from tests.browser import test_pages, test_settings_pages
 from tests.browser.conftest import AXE, Open, look
 from tests.browser.test_settings_pages import operator, person
 from tests.coc_admin.console import scene
+from tests.factories import browser_of
 
 __all__ = ["operator", "person"]
 
@@ -130,8 +131,7 @@ def _begin(client: Client, kind: str, orders: list[int]) -> str:
 
 def _bulk(outage: scene.Scene, user: User) -> dict[str, str]:
     """Begin one bulk remedy of each kind; return their keys."""
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client = browser_of(user)
     orders = [outage.partial.pk, outage.waiting.pk]
     return {
         "bulk_cancel": _begin(client, "cancel", orders),

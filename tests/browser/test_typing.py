@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
 from playwright.sync_api import Page, expect
 
 from coc_admin.models import Profile
@@ -21,6 +20,7 @@ from tests.browser import test_pages, test_settings_pages
 from tests.browser.conftest import Open
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.test_form_fuzz import Form, Reader, is_page, text_of
+from tests.factories import browser_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -40,8 +40,7 @@ def operator(transactional_db: None) -> User:
 
 def pages_with_all_forms(user: User, paths: list[str]) -> list[str]:
     """Return pages on which each form of `paths` is shown; of two alike the first."""
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client = browser_of(user)
     known: set[Any] = set()
     found = []
     for path in paths:

@@ -39,7 +39,6 @@ from tests.coc_admin.console import scene
 
 pytestmark = pytest.mark.django_db
 
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 NOTHING = 987_654_321
 # What needs no role, or must be reached without one.
 OPEN = {"healthz", "readyz", "metrics", "login", "logout", "set_password"}
@@ -73,7 +72,7 @@ def person(kind: str) -> Client:
     if kind.startswith("of "):
         profile = Profile.objects.create(user=user, every_site=False)
         profile.sites.add("NorthShop" if kind == "of the site" else "South Shop & Co")
-    client.force_login(user, backend=BACKEND)
+    client.force_login(user)
     return client
 
 
@@ -204,7 +203,7 @@ def test_every_post_needs_its_token(objects: dict[str, Any]) -> None:
     make_roles(apps)
     client = Client(enforce_csrf_checks=True)
     user = User.objects.create_superuser("root", password="a long password")
-    client.force_login(user, backend=BACKEND)
+    client.force_login(user)
     before = (Order.objects.count(), Run.objects.count())
     answers = {}
     for name, (row, _) in TABLE.items():
@@ -238,7 +237,7 @@ def test_the_api_answers_each_caller_as_the_table_says(
     if caller in ("no token", "signed in"):
         api.token = None
     if caller == "signed in":
-        api.client.force_login(User.objects.create_superuser("root"), backend=BACKEND)
+        api.client.force_login(User.objects.create_superuser("root"))
     answers = {}
     for name, (row, _) in API_TABLE.items():
         method, path, body = (*row.split(" ", 2), "")[:3] if " " in row else ("GET", row, None)

@@ -15,10 +15,10 @@ from coc_admin.back_office import APPS, HIDDEN_FIELDS, HIDDEN_MODELS
 from coc_admin.models import ApiToken
 from orders.models import Order, Site
 from tests.coc_admin.console import scene
+from tests.factories import browser_of
 
 pytestmark = pytest.mark.django_db
 
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 SECRET = re.compile(r"password|secret|token|hash|webhook|target|^key$|body")
 # Fields with such a name that hold no secret.
 HARMLESS = {
@@ -38,9 +38,7 @@ HARMLESS = {
 
 @pytest.fixture
 def root() -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("root", password="a long password"), BACKEND)
-    return client
+    return browser_of(User.objects.create_superuser("root", password="a long password"))
 
 
 def test_every_model_is_shown_but_those_that_repeat_customers_data() -> None:
@@ -107,8 +105,7 @@ def test_secrets_are_not_on_its_pages(root: Client) -> None:
 
 def test_only_a_superuser_enters() -> None:
     user = scene.make_user("otto", *scene.OPERATOR)
-    client = Client()
-    client.force_login(user, BACKEND)
+    client = browser_of(user)
     assert client.get("/admin/").status_code == 302
     assert client.get("/admin/login/").status_code == 403
     assert "/admin/" not in client.get("/", follow=True).content.decode()

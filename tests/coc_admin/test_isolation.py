@@ -44,6 +44,7 @@ from tests.coc_admin.two_sites import NORTH, SOUTH, busy, more, sku
 from tests.engine import Engine, set_connection
 from tests.engine import engine as engine
 from tests.engine import simulator as simulator
+from tests.factories import browser_of
 
 pytestmark = pytest.mark.django_db
 
@@ -81,9 +82,7 @@ def person_of(site: Site, role: str) -> Client:
     user = User.objects.create_user(f"p-{role}", password="a long password")
     user.groups.add(Group.objects.get(name=role))
     Profile.objects.create(user=user, every_site=False).sites.set([site])
-    client = Client(raise_request_exception=False)
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return client
+    return browser_of(user, raise_request_exception=False)
 
 
 def seeds() -> Iterator[str]:

@@ -111,7 +111,7 @@ def test_pages_speak_the_language_of_their_reader_and_the_api_does_not(client: C
     assert '<html lang="de"' in client.get("/login/", headers=german).content.decode()
     assert '<html lang="en"' in client.get("/login/").content.decode()
     user = scene.make_user("vera", *scene.VIEWER)
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user)
     page = client.get("/orders/", headers=german).content.decode()
     assert '<html lang="de"' in page
     assert ">Bestellungen</h1>" in page

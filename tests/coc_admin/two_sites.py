@@ -21,7 +21,6 @@ from orders.models import (
 )
 from orders.replacement_parts import Besides
 from orders.settlement import settle_outside
-from reconciliation import remedies
 from reconciliation.decisions import bulk_asks
 from reconciliation.models import (
     Channel,
@@ -108,14 +107,11 @@ def _capture(engine: Engine, site: Site, mark: str, name: str, number: int = 0) 
 def _remedies(engine: Engine, mark: str, orders: dict[str, Order]) -> None:
     second = OrderItem.objects.get(order=orders["SPLIT"], sku=sku(mark, "SECOND"))
     for name, besides in (("SPLIT", [Besides(second.pk, Decimal(1))]), ("REPLACED", [])):
-        remedies.replace_short(
-            item_id=OrderItem.objects.get(order=orders[name], sku=sku(mark, name)).pk,
-            sku=sku(mark, "NEW"),
+        engine.replace(
+            OrderItem.objects.get(order=orders[name], sku=sku(mark, name)),
+            sku(mark, "NEW"),
             units=Decimal(1),
-            unit_price=None,
-            actor=MIA,
             reason=f"{mark} agreed.",
-            clock=engine.clock,
             besides=besides,
         )
     settle_outside(

@@ -28,6 +28,7 @@ from reconciliation.queue import leases as named_leases
 from reconciliation.runs import lifecycle
 from reconciliation.runs.batch_leases import BatchLeases, claim_batches, others_work_on
 from reconciliation.runs.lifecycle import RunRefused
+from tests import factories
 from tests.concurrency.together import at_once, barrier, while_uncommitted
 from tests.engine import MIA, D
 from tests.factories import START, capture, make_site
@@ -84,13 +85,8 @@ def test_control_without_the_condition_all_get_the_claim() -> None:
 
 
 def settle(order: Order) -> str:
-    settled = outcomes.settle(
-        order_id=order.pk,
-        holder="w",
-        reserved={OrderItem.objects.get(order=order).pk: D(1)},
-        actor=JOB,
-        reason="OCI answered.",
-        now=NOW,
+    settled = factories.settle(
+        order, {OrderItem.objects.get(order=order).pk: D(1)}, actor=JOB, now=NOW
     )
     return "settled" if settled else "lost"
 

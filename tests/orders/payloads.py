@@ -6,6 +6,16 @@ import json
 from decimal import Decimal
 from typing import Any
 
+# Members of an item in answers and files that nothing has happened to.
+PLAIN_LINE = {
+    "cancelledQuantity": 0,
+    "replacedQuantity": 0,
+    "replacesItemId": None,
+    "parentItemId": None,
+    "kind": "product",
+    "takesStock": True,
+}
+
 
 def order_document(
     order_no: str = "0000012345",

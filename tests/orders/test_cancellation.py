@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
@@ -16,12 +15,12 @@ from orders.models import (
     ExportStatus,
     Hold,
     InventoryRecord,
-    Movement,
     Order,
     OrderEvent,
     OrderItem,
 )
-from tests.factories import START, capture, make_site
+from tests import factories
+from tests.factories import START, capture, everything, make_site
 
 pytestmark = pytest.mark.django_db
 
@@ -33,11 +32,6 @@ NOW = START + timedelta(minutes=5)
 @pytest.fixture
 def order() -> Order:
     return capture(make_site(stock={"MUG": 10}), "A1", [("MUG", 3)])
-
-
-def everything() -> list[Any]:
-    models = (Order, OrderItem, OrderEvent, Hold, InventoryRecord, Movement)
-    return [list(model.objects.order_by("pk").values()) for model in models]
 
 
 def request(order: Order, now: datetime = NOW) -> Order:
@@ -61,14 +55,7 @@ def finish(order: Order, holder: str = "r") -> bool:
 def settle(order: Order, units: str) -> None:
     now = START + timedelta(minutes=1)
     outcomes.take_claim(order_id=order.pk, holder="w", until=now + timedelta(seconds=60), now=now)
-    assert outcomes.settle(
-        order_id=order.pk,
-        holder="w",
-        reserved={OrderItem.objects.get(order=order).pk: D(units)},
-        actor=job("w"),
-        reason="OCI answered.",
-        now=now,
-    )
+    assert factories.settle(order, {OrderItem.objects.get(order=order).pk: D(units)}, now=now)
 
 
 def test_a_request_takes_the_order_out_of_the_queue_and_keeps_its_hold(order: Order) -> None:

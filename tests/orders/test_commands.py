@@ -274,13 +274,14 @@ class TestImportInventory:
         self, stock: InventoryList, tmp_path: Path
     ) -> None:
         rejects = tmp_path / "rejects.csv"
-        file = write(tmp_path, 'sku;ato\nA;1\nB;x\n=C;-1\n"D\nD";2\n')
+        file = write(tmp_path, 'sku;ato\nA;1\nB;x\n=C;-1\n＝E;-1\n"D\nD";2\n')
         refused("import_inventory", file, "--inventory-list=stock", f"--rejects={rejects}")
         assert rejects.read_text("utf-8-sig").splitlines() == [
             "line,reason,raw",
             "3,the ATO 'x' is not a number,B;x",
             "4,the ATO '-1' is not a number from 0 with at most 3 decimals,'=C;-1",
-            '5,the SKU has 1 to 250 characters without spaces and \\ < > ; % /,"""D"',
+            "5,the ATO '-1' is not a number from 0 with at most 3 decimals,'＝E;-1",
+            '6,the SKU has 1 to 250 characters without spaces and \\ < > ; % /,"""D"',
         ]
         message, _ = refused(
             "import_inventory", file, "--inventory-list=stock", f"--rejects={tmp_path}"

@@ -13,6 +13,7 @@ from orders.exports import change_export_status
 from orders.models import ExportStatus, Order, OrderEvent, OrderItem
 from orders.serializers import iso, order_answer
 from tests.factories import START, capture, make_site
+from tests.orders.payloads import PLAIN_LINE
 
 pytestmark = pytest.mark.django_db
 
@@ -112,12 +113,7 @@ def test_an_order_answers_with_its_items_in_their_order(order: Order) -> None:
                 "quantity": 3,
                 "reservedQuantity": 0,
                 "shortQuantity": 3,
-                "cancelledQuantity": 0,
-                "replacedQuantity": 0,
-                "replacesItemId": None,
-                "parentItemId": None,
-                "kind": "product",
-                "takesStock": True,
+                **PLAIN_LINE,
             },
             {
                 "itemId": "item-1",
@@ -125,12 +121,7 @@ def test_an_order_answers_with_its_items_in_their_order(order: Order) -> None:
                 "quantity": 1.125,
                 "reservedQuantity": 0.5,
                 "shortQuantity": 0.625,
-                "cancelledQuantity": 0,
-                "replacedQuantity": 0,
-                "replacesItemId": None,
-                "parentItemId": None,
-                "kind": "product",
-                "takesStock": True,
+                **PLAIN_LINE,
             },
         ],
     }

@@ -15,6 +15,7 @@ from orders.exports import change_export_status
 from orders.models import ExportStatus, Order, OrderEvent, OrderItem, Resolution
 from orders.short_items import cancel_short
 from reconciliation.maintenance import integrity_check
+from tests import factories
 from tests.factories import START, capture, make_site
 
 pytestmark = pytest.mark.django_db
@@ -35,14 +36,7 @@ def answered(policy: str, *, reserved: int = 1, minutes: int = 30) -> Order:
 def settle(order: Order, reserved: int) -> Order:
     outcomes.take_claim(order_id=order.pk, holder="w", until=DUE, now=NOW)
     item = OrderItem.objects.get(order=order)
-    settled = outcomes.settle(
-        order_id=order.pk,
-        holder="w",
-        reserved={item.pk: D(reserved)},
-        actor=SWEEP,
-        reason="OCI answered.",
-        now=NOW,
-    )
+    settled = factories.settle(order, {item.pk: D(reserved)}, actor=SWEEP, now=NOW)
     assert settled is not None
     return settled
 

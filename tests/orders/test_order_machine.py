@@ -28,6 +28,7 @@ from orders.capture import Claim
 from orders.errors import CannotCancel, CannotSettle, ExportRefused
 from orders.models import ExportStatus, InventoryRecord, Order, OrderEvent, OrderItem
 from orders.models.inventory import OPEN_HOLDS
+from tests import factories
 from tests.factories import START, capture, make_site
 from tests.fuzzing import fuzz
 
@@ -121,10 +122,10 @@ class OrderMachine(RuleBasedStateMachine):
     @rule(holder=holders, got=shares)
     def oci_answers(self, holder: str, got: tuple[int, int]) -> None:
         """Full, partial or nothing; the first time and again."""
-        settled = outcomes.settle(
-            order_id=self.order.pk,
+        settled = factories.settle(
+            self.order,
+            {pk: Decimal(n) for pk, n in zip(self.items, got, strict=True)},
             holder=holder,
-            reserved={pk: Decimal(n) for pk, n in zip(self.items, got, strict=True)},
             actor=JOB,
             reason="answered",
             now=self.now,

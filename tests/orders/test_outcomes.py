@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from django.db import transaction
@@ -22,7 +21,8 @@ from orders.models import (
     OrderItem,
     Site,
 )
-from tests.factories import START, capture, know_stock, make_site
+from tests import factories
+from tests.factories import START, capture, everything, know_stock, make_site
 
 pytestmark = pytest.mark.django_db
 
@@ -44,11 +44,6 @@ def order(site: Site) -> Order:
     return capture(site, "A1", [("MUG", 3), ("CUP", 2.5)])
 
 
-def everything() -> list[Any]:
-    models = (Order, OrderItem, OrderEvent, Hold, InventoryRecord, Movement)
-    return [list(model.objects.order_by("pk").values()) for model in models]
-
-
 def claim(order: Order, holder: str = "w", *, now: datetime = NOW, seconds: float = 60) -> bool:
     return outcomes.take_claim(
         order_id=order.pk, holder=holder, until=now + timedelta(seconds=seconds), now=now
@@ -61,14 +56,7 @@ def units(order: Order, *quantities: str) -> dict[int, Decimal]:
 
 
 def settle(order: Order, *quantities: str, holder: str = "w") -> Order | None:
-    return outcomes.settle(
-        order_id=order.pk,
-        holder=holder,
-        reserved=units(order, *quantities),
-        actor=JOB,
-        reason="OCI answered.",
-        now=NOW,
-    )
+    return factories.settle(order, units(order, *quantities), holder=holder, actor=JOB, now=NOW)
 
 
 def add(order: Order, *quantities: str, now: datetime = NOW) -> Order | None:

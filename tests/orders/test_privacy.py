@@ -24,6 +24,7 @@ from orders.models import (
     Site,
 )
 from orders.payload import parse_order
+from tests import factories
 from tests.factories import START, capture, make_site
 from tests.orders.payloads import raw_order
 
@@ -69,13 +70,8 @@ def erase(*orders: Order) -> int:
 
 def finish(order: Order) -> None:
     outcomes.take_claim(order_id=order.pk, holder="w", until=LATER, now=START)
-    assert outcomes.settle(
-        order_id=order.pk,
-        holder="w",
-        reserved={item.pk: item.quantity for item in order.items.all()},
-        actor=job("run"),
-        reason="OCI answered.",
-        now=START,
+    assert factories.settle(
+        order, {item.pk: item.quantity for item in order.items.all()}, actor=job("run"), now=START
     )
 
 

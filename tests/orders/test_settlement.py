@@ -9,18 +9,16 @@ from typing import Any
 import pytest
 
 from orders import cancellation, outcomes
-from orders.actors import job, person
+from orders.actors import person
 from orders.errors import CannotSettle
 from orders.models import (
-    Hold,
-    InventoryRecord,
-    Movement,
     Order,
     OrderEvent,
     OrderItem,
 )
 from orders.settlement import reopen, settle_outside
-from tests.factories import START, capture, make_site
+from tests import factories
+from tests.factories import START, capture, everything, make_site
 
 pytestmark = pytest.mark.django_db
 
@@ -28,23 +26,13 @@ MIA, OTTO = person("mia"), person("otto")
 NOW = START + timedelta(minutes=5)
 
 
-def everything() -> list[Any]:
-    models = (Order, OrderItem, OrderEvent, Hold, InventoryRecord, Movement)
-    return [list(model.objects.order_by("pk").values()) for model in models]
-
-
 def short_order(reserved: str = "1") -> Order:
     """Capture an order of three units of which OCI has reserved `reserved`."""
     order = capture(make_site(stock={"MUG": 10}), "A1", [("MUG", 3)])
     outcomes.take_claim(order_id=order.pk, holder="w", until=NOW, now=START)
     item = OrderItem.objects.get(order=order)
-    settled = outcomes.settle(
-        order_id=order.pk,
-        holder="w",
-        reserved={item.pk: Decimal(reserved)},
-        actor=job("w"),
-        reason="OCI answered.",
-        now=START + timedelta(seconds=9),
+    settled = factories.settle(
+        order, {item.pk: Decimal(reserved)}, now=START + timedelta(seconds=9)
     )
     assert settled is not None
     return settled

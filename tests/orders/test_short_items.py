@@ -17,9 +17,6 @@ from orders import cancellation, outcomes
 from orders.actors import job, person
 from orders.errors import CannotRemedy, CannotSettle
 from orders.models import (
-    Hold,
-    InventoryRecord,
-    Movement,
     Order,
     OrderEvent,
     OrderItem,
@@ -28,18 +25,14 @@ from orders.models import (
 from orders.settlement import reopen, settle_outside
 from orders.short_items import cancel_short
 from orders.units import unreserved_of
-from tests.factories import START, capture, make_site
+from tests import factories
+from tests.factories import START, capture, everything, make_site
 
 pytestmark = pytest.mark.django_db
 
 MIA, OTTO = person("mia"), person("otto")
 NOW = START + timedelta(minutes=5)
 D = Decimal
-
-
-def everything() -> list[Any]:
-    models = (Order, OrderItem, OrderEvent, Hold, InventoryRecord, Movement)
-    return [list(model.objects.order_by("pk").values()) for model in models]
 
 
 def short_order(mugs: str = "1", cups: str = "0") -> Order:
@@ -50,12 +43,9 @@ def short_order(mugs: str = "1", cups: str = "0") -> Order:
 
 def answer(order: Order, units: Mapping[str, Decimal]) -> Order:
     outcomes.take_claim(order_id=order.pk, holder="w", until=NOW, now=START)
-    settled = outcomes.settle(
-        order_id=order.pk,
-        holder="w",
-        reserved={item.pk: units[item.sku] for item in OrderItem.objects.filter(order=order)},
-        actor=job("w"),
-        reason="OCI answered.",
+    settled = factories.settle(
+        order,
+        {item.pk: units[item.sku] for item in OrderItem.objects.filter(order=order)},
         now=START + timedelta(seconds=9),
     )
     assert settled is not None

@@ -18,7 +18,6 @@ import socket
 import struct
 import threading
 from dataclasses import dataclass, field
-from types import TracebackType
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -61,12 +60,7 @@ class BlackHole:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
 

@@ -197,29 +197,17 @@ def remedy(engine: Engine, orders: Mapping[str, Order]) -> None:
 
 
 def replace(engine: Engine, order: Order, old: str, new: str) -> None:
-    done = remedies.replace_short(
-        item_id=OrderItem.objects.get(order=order, sku=old).pk,
-        sku=new,
-        units=D(1),
-        unit_price=None,
-        actor=MIA,
-        reason="Agreed.",
-        clock=engine.clock,
-    )
+    done = engine.replace(OrderItem.objects.get(order=order, sku=old), new, units=D(1))
     assert done.state == "done"
 
 
 def split(engine: Engine, order: Order, old: str, second_sku: str) -> None:
     """Replace one short item, and replace or cancel the other, in one act."""
     second = OrderItem.objects.get(order=order, sku=second_of(old))
-    done = remedies.replace_short(
-        item_id=OrderItem.objects.get(order=order, sku=old).pk,
-        sku="NEWEST",
+    done = engine.replace(
+        OrderItem.objects.get(order=order, sku=old),
+        "NEWEST",
         units=D(1),
-        unit_price=None,
-        actor=MIA,
-        reason="Agreed.",
-        clock=engine.clock,
         besides=[Besides(second.pk, D(1), second_sku)],
     )
     assert done.state == "done"

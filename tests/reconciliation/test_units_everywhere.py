@@ -25,6 +25,7 @@ from tests.coc_admin.api.conftest import Api, api_for
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.orders.test_order_exports import csv_rows, xlsx_rows
 from tests.engine import MIA, D, Engine
+from tests.factories import browser_of
 from tests.reconciliation.every_order import EXPECTED, LATER, OFFLINE, STATES, Row
 from tests.reconciliation.every_order import impex as impex
 from tests.reconciliation.every_order import shop as shop
@@ -95,12 +96,7 @@ def test_every_surface_says_the_same(shop: Engine) -> None:
 
 
 def client() -> Client:
-    made = Client()
-    made.force_login(
-        scene.make_user("otto", *scene.OPERATOR),
-        backend="django.contrib.auth.backends.ModelBackend",
-    )
-    return made
+    return browser_of(scene.make_user("otto", *scene.OPERATOR))
 
 
 def page_of(viewer: Client, path: str) -> str:

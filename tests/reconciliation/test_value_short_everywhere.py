@@ -7,7 +7,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.test import Client
 
 from orders.desk.shortages import sums_of
 from orders.models import Order, OrderItem, Site
@@ -32,7 +31,7 @@ from reconciliation.reports import publish
 from tests.coc_admin.api.conftest import api_for
 from tests.coc_admin.console import scene
 from tests.engine import MIA, D, Engine
-from tests.factories import capture_raw
+from tests.factories import browser_of, capture_raw
 from tests.reconciliation.every_order import impex as impex
 from tests.reconciliation.every_order import lower
 
@@ -97,11 +96,7 @@ def short(engine: Engine, impex: object) -> Run:
 
 def test_one_number_for_what_is_short(short: Run, engine: Engine) -> None:
     assert Order.objects.oversold().count() == 5
-    viewer = Client()
-    viewer.force_login(
-        scene.make_user("otto", *scene.OPERATOR),
-        backend="django.contrib.auth.backends.ModelBackend",
-    )
+    viewer = browser_of(scene.make_user("otto", *scene.OPERATOR))
     for kind in (ChannelKind.EMAIL, ChannelKind.WEBHOOK):
         Channel.objects.create(
             name=kind, kind=kind, target="a@example.test", least_priority=Priority.ACTION
@@ -160,11 +155,7 @@ def test_what_an_earlier_version_settled_is_counted_by_its_items(
 ) -> None:
     assert ReservationDocument.objects.exists()
     Order.objects.update(lacked_units=None, lacked_value=None)
-    viewer = Client()
-    viewer.force_login(
-        scene.make_user("otto", *scene.OPERATOR),
-        backend="django.contrib.auth.backends.ModelBackend",
-    )
+    viewer = browser_of(scene.make_user("otto", *scene.OPERATOR))
     outage = Outage.objects.create(
         is_open=False,
         lost_at=engine.captured_at - timedelta(minutes=1),

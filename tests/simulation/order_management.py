@@ -11,7 +11,7 @@ from typing import Any
 
 from orders import exports, handover
 from orders.adjustment_lines import Keep
-from orders.errors import ExportRefused, OrderRefused
+from orders.errors import ExportRefused
 from orders.models import ExportStatus, Order, Site
 from reconciliation import remedies
 from reconciliation.models import DocumentState, ReservationDocument
@@ -77,7 +77,7 @@ def _decide(world: World, what: str, verb: Callable[..., Order]) -> None:
     if order is None:
         return
     world.note(f"{what} {order}")
-    _try(world, lambda: verb(order_id=order.pk, actor=MIA, reason="r", now=world.clock.now))
+    world.attempt(lambda: verb(order_id=order.pk, actor=MIA, reason="r", now=world.clock.now))
 
 
 def change_limits(world: World) -> None:
@@ -103,24 +103,11 @@ def release_part(world: World) -> None:
     ]
     world.note(f"release 1 of document {document.pk} of {document.order}")
     world.seen["parts to release"] += 1
-    _try(
-        world,
+    world.attempt(
         lambda: remedies.release_part(
             document_id=document.pk, keeps=keeps, actor=MIA, reason="r", clock=world.clock
         ),
     )
-
-
-def _try(world: World, act: Callable[[], Any]) -> None:
-    def work() -> Any:
-        try:
-            return act()
-        except OrderRefused as refusal:
-            return refusal
-
-    result = world.run("web", work)
-    if isinstance(result, OrderRefused):
-        world.note(f"  refused: {result.detail}")
 
 
 HANDING_OVER: dict[Callable[[World], None], float] = {

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from random import Random
-from typing import Any
 
 from orders import settlement
-from orders.errors import OrderRefused
 from orders.models import Order, OrderItem, Resolution
 from orders.replacement_parts import Besides
 from reconciliation import connection, remedies
@@ -44,8 +42,7 @@ def _replace(world: World, item: OrderItem, sku: str, besides: Sequence[Besides]
     world.note(
         f"replace {item.open_quantity.normalize():f} {item.sku} of {item.order} by {sku}{also}"
     )
-    _try(
-        world,
+    world.attempt(
         lambda: remedies.replace_short(
             item_id=item.pk,
             sku=sku,
@@ -107,7 +104,7 @@ def _begin(world: World, item: OrderItem, sku: str) -> None:
         )
         enqueue.soon("finish_replacements")
 
-    _try(world, begin)
+    world.attempt(begin)
 
 
 def come_up_short(world: World) -> None:
@@ -139,8 +136,7 @@ def cancel_short(world: World) -> None:
         items = list(OrderItem.objects.filter(order=item.order_id).order_by("position"))
     units = {one.pk: one.open_quantity for one in items if one.open_quantity > 0}
     world.note(f"cancel {len(units)} short items of {item.order}")
-    _try(
-        world,
+    world.attempt(
         lambda: remedies.cancel_short(
             order_id=item.order_id,
             units=units,
@@ -158,8 +154,7 @@ def reopen(world: World) -> None:
     if order is None:
         return
     world.note(f"take back the cancelled items of {order}")
-    _try(
-        world,
+    world.attempt(
         lambda: settlement.reopen(
             order_id=order.pk, actor=MIA, reason="They want all of it.", now=world.clock.now
         ),
@@ -178,8 +173,7 @@ def give_back(world: World) -> None:
         return
     pk = world.rng.choice(pks)
     world.note(f"give document {pk} back")
-    _try(
-        world,
+    world.attempt(
         lambda: remedies.give_back(
             document_id=pk, actor=MIA, reason="It is damaged.", clock=world.clock
         ),
@@ -208,20 +202,6 @@ def _fitting_sku(world: World, item: OrderItem) -> str:
     had = set(OrderItem.objects.filter(order=item.order_id).values_list("sku", flat=True))
     others = [sku for sku in world.nature.skus if sku not in had]
     return world.rng.choice(others if others and world.rng.random() < 0.9 else world.nature.skus)
-
-
-def _try(world: World, remedy: Callable[[], Any]) -> None:
-    """Act like a person in a browser; the act may be refused."""
-
-    def work() -> Any:
-        try:
-            return remedy()
-        except OrderRefused as refusal:
-            return refusal
-
-    result = world.run("web", work)
-    if isinstance(result, OrderRefused):
-        world.note(f"  refused: {result.detail}")
 
 
 # There must be a shortage to fix, and stock to fix it with.

@@ -18,6 +18,7 @@ from unittest.mock import patch
 from django.test import override_settings
 
 from orders import ledger
+from orders.errors import OrderRefused
 from orders.ledger import Figure
 from orders.models import InventoryList, Site, UnknownSkuPolicy
 from orders.permitted_lists import permit_only
@@ -140,6 +141,19 @@ class World:
         """Add a line to the log, indented by the number of interrupted processes."""
         indent = "  " * self.processes.depth
         self.log.append(f"{self.clock.now:%d %H:%M:%S.%f} {indent}{what}")
+
+    def attempt(self, act: Callable[[], Any]) -> None:
+        """Act like a person in a browser; the act may be refused."""
+
+        def work() -> Any:
+            try:
+                return act()
+            except OrderRefused as refusal:
+                return refusal
+
+        result = self.run("web", work)
+        if isinstance(result, OrderRefused):
+            self.note(f"  refused: {result.detail}")
 
     def run(self, name: str, work: Callable[[], Any], *, may_die: bool = True) -> Any:
         """Run `work` in a new process; return the result, or Death."""

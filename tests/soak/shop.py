@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections import Counter
@@ -10,28 +11,32 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import django
 import requests
 
-from coc_admin.demo.retail_csv import RetailOrder, load
 from tests.processes.stack import SITE, Stack
 from tests.sources import ONLINE_RETAIL
 
 _PATIENCE = 30.0
 
 
-def real_orders() -> list[RetailOrder]:
+def real_orders() -> list[dict[str, Any]]:
     """Return the orders of every day in the folder of real orders, by day and time."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+    django.setup()
+    # It imports models.
+    from coc_admin.demo.recorded import load
+
     return [order for path in sorted(ONLINE_RETAIL.glob("*.csv.gz")) for order in load(path).orders]
 
 
-def bodies(orders: list[RetailOrder]) -> Iterator[tuple[str, bytes]]:
+def bodies(orders: list[dict[str, Any]]) -> Iterator[tuple[str, bytes]]:
     """Return (order number, body) without end; every round has numbers of its own."""
     turn = 0
     while True:
         for order in orders:
-            body = json.loads(order.body())
-            body["orderNo"] = f"{body['orderNo']}-{turn}"
-            yield body["orderNo"], json.dumps(body).encode()
+            order_no = f"{order['orderNo']}-{turn}"
+            yield order_no, json.dumps(order | {"orderNo": order_no}).encode()
         turn += 1
 
 
@@ -40,7 +45,7 @@ class Shop:
     """Sends from `at_once` threads, `per_second` in all; keeps what it was told."""
 
     stack: Stack
-    orders: list[RetailOrder]
+    orders: list[dict[str, Any]]
     at_once: int = 4
     per_second: float = 8.0
     accepted: set[str] = field(default_factory=set)

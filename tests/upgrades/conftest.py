@@ -15,6 +15,7 @@ from reconciliation.maintenance import integrity_check
 from reconciliation.models import DocumentState, EntryState, ReservationDocument, Run
 from reconciliation.oci.documents import reservation_id
 from reconciliation.reports import publish
+from tests import factories
 from tests.coc_admin.console import scene
 from tests.engine import engine, simulator
 
@@ -57,12 +58,10 @@ def settle(order: Order, run: Run, units: int) -> None:
     )
     until = scene.NOW + timedelta(minutes=1)
     outcomes.take_claim(order_id=order.pk, holder="w", until=until, now=scene.NOW)
-    settled = outcomes.settle(
-        order_id=order.pk,
-        holder="w",
-        reserved={item.pk: Decimal(units) for item in order.items.all()},
+    settled = factories.settle(
+        order,
+        {item.pk: Decimal(units) for item in order.items.all()},
         actor=scene.JOB,
-        reason="OCI answered.",
         now=scene.NOW,
     )
     assert settled is not None

@@ -16,7 +16,7 @@ from django.db import connection
 
 from coc_admin.demo import environment, outcome, prepare
 from coc_admin.demo.plan import Plan, replay_plan, shop_plan
-from coc_admin.demo.retail_csv import RetailFileError
+from coc_admin.demo.recorded import UnreadableFile
 from coc_admin.demo.simulator import SimulatorControl
 from coc_admin.demo.storefront import Storefront
 from coc_admin.demo.story import Pace, Story, StoryStopped
@@ -80,7 +80,7 @@ class Command(BaseCommand):
         stop = stop_on_signals(with_parent=options["with_parent"])
         try:
             raise SystemExit(Demo(options, folder, stop).run())
-        except (preflight.NotReady, RetailFileError) as error:
+        except (preflight.NotReady, UnreadableFile) as error:
             self.stderr.write(str(error))
             raise SystemExit(NOT_READY) from None
 

@@ -15,6 +15,7 @@ from orders.imports.stock_csv import StockRefused
 from orders.imports.stock_files import StockBusy, import_figures, read_stock_file
 from orders.ledger import Figure
 from orders.models import InventoryList
+from orders.tables import neutral
 
 _SHOWN = 50
 _LONGEST_RAW = 100_000
@@ -112,7 +113,6 @@ def _write_rejects(rejects: Path, path: Path, bad: list[BadLine]) -> None:
             writer.writerow(("line", "reason", "raw"))
             for line in bad:
                 raw = texts.get(line.number, "")
-                is_formula = raw[:1] in "=+-@\t" and raw != ""
-                writer.writerow((line.number, line.message, f"'{raw}" if is_formula else raw))
+                writer.writerow([neutral(cell) for cell in (line.number, line.message, raw)])
     except OSError as error:
         raise CommandError(f"{rejects} cannot be written: {error.strerror or error}.") from None

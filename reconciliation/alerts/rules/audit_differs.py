@@ -11,15 +11,16 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from orders.standing_queries import Given
 from reconciliation.alerts import named
-from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
+from reconciliation.alerts.rule import Data, Facts, Found, Text, moment_of, span_of
 from reconciliation.models import JobKind, JobState, MaintenanceJob, Priority
 
 
-class AuditDiffers(Rule):
+class AuditDiffers(named.NamingRule):
     """Open until an audit agrees."""
 
     title = gettext_lazy("OCI and our documents differ")
     button = gettext_lazy("Open the audit")
+    counted = "documents"
 
     def signs(self, now: Given) -> Sequence[QuerySet[Any]]:
         """Return the audits that found something."""
@@ -36,14 +37,6 @@ class AuditDiffers(Rule):
                 data={"documents": last[0], "named": _named(done, last[0])},
                 since=last[1],
             )
-
-    def is_same(self, before: Data, after: Data) -> bool:
-        """Return False if none of the documents differed in the audit before."""
-        return named.is_same(before, after, "documents")
-
-    def has_grown(self, before: Data, after: Data) -> bool:
-        """Call people again when more documents differ, or others."""
-        return named.has_grown(before, after, "documents")
 
     def text(self, data: Data) -> Text:
         """Describe how many, and what to do."""

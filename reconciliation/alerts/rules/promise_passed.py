@@ -12,11 +12,11 @@ from django.utils.translation import gettext_lazy, ngettext
 from orders import promises
 from orders.standing_queries import Given
 from reconciliation.alerts import named, phrases
-from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
+from reconciliation.alerts.rule import Data, Facts, Found, Text, moment_of, span_of
 from reconciliation.models import Priority
 
 
-class PromisePassed(Rule):
+class PromisePassed(named.NamingRule):
     """Open until each of them has another date or is decided."""
 
     title = gettext_lazy("Promised dates have passed")
@@ -41,14 +41,6 @@ class PromisePassed(Rule):
                 },
                 since=found["since"],
             )
-
-    def is_same(self, before: Data, after: Data) -> bool:
-        """Return False if none of the dates had passed before."""
-        return named.is_same(before, after, "orders")
-
-    def has_grown(self, before: Data, after: Data) -> bool:
-        """Call people again when another date has passed."""
-        return named.has_grown(before, after, "orders")
 
     def text(self, data: Data) -> Text:
         """Describe how many, and what to do."""

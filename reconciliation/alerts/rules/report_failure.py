@@ -14,7 +14,7 @@ from orders.models import OrderEvent
 from orders.reasons import read
 from orders.standing_queries import Given
 from reconciliation.alerts import named, phrases
-from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
+from reconciliation.alerts.rule import Data, Facts, Found, Text, moment_of, span_of
 from reconciliation.alerts.site_figures import Sites
 from reconciliation.models import Alert, AlertState, Priority, ReportDay
 
@@ -23,11 +23,12 @@ BEHIND_AFTER = timedelta(minutes=2)
 BEHIND = "behind"
 
 
-class ReportFailure(Rule):
+class ReportFailure(named.NamingRule):
     """Two matters: daily reports with an error, and events that reached no file."""
 
     title = gettext_lazy("Reports cannot be written")
     button = gettext_lazy("Open the home page")
+    counted = "reports"
 
     def signs(self, now: Given) -> Sequence[QuerySet[Any]]:
         """Return the failed reports, and the events that are in no report."""
@@ -64,11 +65,11 @@ class ReportFailure(Rule):
         """Return False if none of the reports had failed before."""
         if "reports" not in after:
             return True
-        return named.is_same(before, after, "reports")
+        return super().is_same(before, after)
 
     def has_grown(self, before: Data, after: Data) -> bool:
         """Call people again when another report fails."""
-        return "reports" in after and named.has_grown(before, after, "reports")
+        return "reports" in after and super().has_grown(before, after)
 
     def text(self, data: Data) -> Text:
         """Name the reports, the reason, and what to check."""

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from orders.models import Order
 from orders.standing_queries import Given
 from reconciliation.alerts import named, phrases
-from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
+from reconciliation.alerts.rule import Data, Facts, Found, Text, moment_of, span_of
 from reconciliation.alerts.site_figures import Sites
 from reconciliation.models import Alert, AlertState, Priority
 
@@ -21,7 +21,7 @@ from reconciliation.models import Alert, AlertState, Priority
 WARNED_AFTER = timedelta(days=25)
 
 
-class ReservationsExpire(Rule):
+class ReservationsExpire(named.NamingRule):
     """Open until each of them is reserved or decided."""
 
     title = gettext_lazy("Reservations will soon be released by OCI")
@@ -55,14 +55,6 @@ class ReservationsExpire(Rule):
                 data={"orders": number, "named": named.names(map(str, sorted(keys)), number)},
                 since=since,
             )
-
-    def is_same(self, before: Data, after: Data) -> bool:
-        """Return False if none of the orders was that old before."""
-        return named.is_same(before, after, "orders")
-
-    def has_grown(self, before: Data, after: Data) -> bool:
-        """Call people again when another order becomes that old."""
-        return named.has_grown(before, after, "orders")
 
     def text(self, data: Data) -> Text:
         """Describe how many, since when, and what to do."""

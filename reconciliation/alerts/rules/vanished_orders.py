@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from orders.standing_queries import Given
 from reconciliation.alerts import named, phrases
-from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of
+from reconciliation.alerts.rule import Data, Facts, Found, Text, moment_of
 from reconciliation.alerts.site_figures import Sites
 from reconciliation.models import Alert, Priority
 from reconciliation.reports.missing_orders import still_vanished
@@ -22,7 +22,7 @@ MOST_DAYS = 20
 MOST_NAMED = 10
 
 
-class VanishedOrders(Rule):
+class VanishedOrders(named.NamingRule):
     """One alert a site and day, until each order exists again or was given up."""
 
     title = gettext_lazy("Orders missing from the database")
@@ -56,14 +56,6 @@ class VanishedOrders(Rule):
                 },
                 since=row["first"],
             )
-
-    def is_same(self, before: Data, after: Data) -> bool:
-        """Return False if none of the orders had vanished before."""
-        return named.is_same(before, after, "orders")
-
-    def has_grown(self, before: Data, after: Data) -> bool:
-        """Call people again when another order has vanished."""
-        return named.has_grown(before, after, "orders")
 
     def text(self, data: Data) -> Text:
         """Name the orders, and the command that finds the files that still have them."""

@@ -14,17 +14,14 @@ from coc_admin.accounts import people
 from coc_admin.accounts.roles import make_roles
 from coc_admin.models import AuditEntry
 from tests.coc_admin.console import scene
+from tests.factories import browser_of
 
 pytestmark = pytest.mark.django_db
-
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 @pytest.fixture
 def superuser() -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("root", password="a long password"), BACKEND)
-    return client
+    return browser_of(User.objects.create_superuser("root", password="a long password"))
 
 
 def by_console(client: Client, user: User, active: bool) -> None:
@@ -46,8 +43,8 @@ def test_sessions_and_links_do_not_come_back_with_the_account(
 ) -> None:
     vera, otto = (scene.make_user(name, "orders.view_order") for name in ("vera", "otto"))
     old, other = Client(), Client()
-    old.force_login(vera, backend=BACKEND)
-    other.force_login(otto, backend=BACKEND)
+    old.force_login(vera)
+    other.force_login(otto)
     vera.refresh_from_db()
     assert old.get("/orders/").status_code == 200
     root = User.objects.get(username="root")
@@ -72,8 +69,7 @@ def test_sessions_and_links_do_not_come_back_with_the_account(
 def test_a_session_that_began_unseen_does_not_come_back_either(superuser: Client) -> None:
     vera = scene.make_user("vera", "orders.view_order")
     by_console(superuser, vera, False)
-    late = Client()
-    late.force_login(vera, backend=BACKEND)
+    late = browser_of(vera)
     by_console(superuser, vera, True)
     assert late.get("/orders/").status_code == 302
     assert AuditEntry.objects.filter(action__in=["user.disabled", "user.enabled"]).count() == 2
@@ -83,8 +79,7 @@ def test_rights_that_are_taken_are_gone_with_the_next_page() -> None:
     make_roles(apps)
     vera = scene.make_user("vera")
     vera.groups.add(Group.objects.get(name="operator"))
-    client = Client()
-    client.force_login(vera, backend=BACKEND)
+    client = browser_of(vera)
     assert client.get("/settings/sites/").status_code == 200
     vera.groups.set([Group.objects.get(name="viewer")])
     assert client.get("/settings/sites/").status_code == 403

@@ -14,8 +14,9 @@ from coc_admin.accounts import tokens
 from coc_admin.models import TokenScope
 from orders.models import Site
 from reconciliation.connection import clients
-from reconciliation.models import ConnectionState
+from reconciliation.models import ConnectionState, EntryState
 from tests.coc_admin.console import scene
+from tests.coc_admin.console.scene import Scene
 from tests.reconciliation.oci.simulator_process import SimulatorProcess, use_simulator
 
 PROBLEM = "application/problem+json"
@@ -84,6 +85,11 @@ def api(site: Site) -> Api:
 
 
 @pytest.fixture
+def outage(db: None) -> Scene:
+    return scene.build_scene()
+
+
+@pytest.fixture
 def stranger(db: None) -> Api:
     return Api(None)
 
@@ -108,3 +114,16 @@ def oci(settings: Any) -> Iterator[SimulatorProcess]:
         clients.close_clients()
         yield simulator
         clients.close_clients()
+
+
+@pytest.fixture
+def theirs(outage: Scene) -> Api:
+    """Return a client of the other site, which has one order that waits, in the same run."""
+    other = Site.objects.get(pk="South Shop & Co")
+    scene.enter(outage.run, scene.place(other, "THEIRS"), EntryState.OCI_OFFLINE)
+    return api_for(other)
+
+
+def body(answer: Any, status: int = 200) -> Any:
+    assert answer.status_code == status, answer.content
+    return json.loads(answer.content)

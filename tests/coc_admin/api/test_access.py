@@ -20,6 +20,7 @@ from reconciliation.reports import downloads
 from tests.coc_admin.api.conftest import Api, api_for, problem
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.scene import Scene
+from tests.factories import browser_of
 from tests.orders.payloads import order_document
 
 
@@ -125,11 +126,7 @@ def test_a_token_is_good_for_its_site_alone(outage: Scene, call: Call) -> None:
 
 
 def test_a_session_of_the_console_opens_nothing(outage: Scene) -> None:
-    browser = Client(enforce_csrf_checks=True)
-    browser.force_login(
-        scene.make_user("root", *scene.OPERATOR),
-        backend="django.contrib.auth.backends.ModelBackend",
-    )
+    browser = browser_of(scene.make_user("root", *scene.OPERATOR), enforce_csrf_checks=True)
     problem(browser.get("/api/v1/sites/NorthShop/orders"), 401, "token-required")
 
 

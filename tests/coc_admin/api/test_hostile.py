@@ -11,7 +11,7 @@ import pytest
 from orders.models import Movement, Order, OrderEvent, Site
 from reconciliation.models import Run
 from tests.coc_admin.api.conftest import PROBLEM, Api
-from tests.coc_admin.console.scene import Scene, build_scene
+from tests.coc_admin.console.scene import Scene
 from tests.orders.payloads import order_document
 
 PARTS = {
@@ -67,11 +67,6 @@ QUERIES = (
     ("alerts", "state"),
     ("status", "site"),
 )
-
-
-@pytest.fixture
-def outage(db: None) -> Scene:
-    return build_scene()
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from orders.models import Site
 from orders.payload import MAX_ITEMS
 from tests.coc_admin.api.conftest import Api, api_for
 from tests.coc_admin.console import scene
+from tests.factories import browser_of
 from tests.orders.payloads import order_document
 
 OPERATIONS = {
@@ -180,11 +181,7 @@ class TestPage:
         assert links <= targets
 
     def test_the_console_leads_to_it(self, site: Site) -> None:
-        browser = Client()
-        browser.force_login(
-            scene.make_user("vera", *scene.VIEWER),
-            backend="django.contrib.auth.backends.ModelBackend",
-        )
+        browser = browser_of(scene.make_user("vera", *scene.VIEWER))
         assert 'href="/api/v1/docs"' in browser.get("/").content.decode()
         assert browser.get("/api/v1/docs").status_code == 200
 

@@ -9,15 +9,9 @@ import pytest
 
 from orders.models import InventoryRecord, Movement, Order, OrderEvent
 from tests.coc_admin.api.conftest import Api, api_for, problem
-from tests.coc_admin.console import scene
 from tests.coc_admin.console.scene import Scene
 
 LIST = "sites/NorthShop/orders"
-
-
-@pytest.fixture
-def outage(db: None) -> Scene:
-    return scene.build_scene()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from orders.actors import person
 from orders.models import OrderEvent, OrderPayload, RefusedOrder, Site
 from orders.privacy import erase
 from reconciliation.models import ConnectionState
-from tests.coc_admin.api.conftest import Api, api_for, problem
+from tests.coc_admin.api.conftest import Api, api_for, body, problem
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.scene import NOW, Scene
 
@@ -24,18 +24,8 @@ MIA = person("mia")
 
 
 @pytest.fixture
-def outage(db: None) -> Scene:
-    return scene.build_scene()
-
-
-@pytest.fixture
 def api(outage: Scene) -> Api:
     return api_for(outage.site)
-
-
-def body(answer: Any, status: int = 200) -> Any:
-    assert answer.status_code == status, answer.content
-    return json.loads(answer.content)
 
 
 def test_customer_addresses_and_totals_as_they_were_sent(api: Api, outage: Scene) -> None:

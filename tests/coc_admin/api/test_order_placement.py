@@ -22,7 +22,7 @@ from orders.models import (
 )
 from reconciliation.reservation import placement
 from tests.coc_admin.api.conftest import Api, problem
-from tests.orders.payloads import order_document, raw_order
+from tests.orders.payloads import PLAIN_LINE, order_document, raw_order
 from tests.reconciliation.oci.simulator_process import SimulatorProcess
 from tests.sources import CASES
 
@@ -65,12 +65,7 @@ class TestOffline:
                     "quantity": 2,
                     "reservedQuantity": 0,
                     "shortQuantity": None,
-                    "cancelledQuantity": 0,
-                    "replacedQuantity": 0,
-                    "replacesItemId": None,
-                    "parentItemId": None,
-                    "kind": "product",
-                    "takesStock": True,
+                    **PLAIN_LINE,
                 },
                 {
                     "itemId": "item-1",
@@ -78,12 +73,7 @@ class TestOffline:
                     "quantity": 0.25,
                     "reservedQuantity": 0,
                     "shortQuantity": None,
-                    "cancelledQuantity": 0,
-                    "replacedQuantity": 0,
-                    "replacesItemId": None,
-                    "parentItemId": None,
-                    "kind": "product",
-                    "takesStock": True,
+                    **PLAIN_LINE,
                 },
             ],
         }

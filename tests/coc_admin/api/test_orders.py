@@ -15,13 +15,9 @@ from orders.models import InventoryRecord, Movement, Order, OrderEvent, Site
 from tests.coc_admin.api.conftest import Api, api_for, problem
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.scene import NOW, Scene
+from tests.orders.payloads import PLAIN_LINE
 
 LIST = "sites/NorthShop/orders"
-
-
-@pytest.fixture
-def outage(db: None) -> Scene:
-    return scene.build_scene()
 
 
 @pytest.fixture
@@ -73,12 +69,7 @@ def test_one_order(api: Api, outage: Scene) -> None:
                 "quantity": 2,
                 "reservedQuantity": 1,
                 "shortQuantity": 1,
-                "cancelledQuantity": 0,
-                "replacedQuantity": 0,
-                "replacesItemId": None,
-                "parentItemId": None,
-                "kind": "product",
-                "takesStock": True,
+                **PLAIN_LINE,
                 "productName": "Stoneware MUG-01",
                 "inventoryListId": "NorthShop-stock",
                 "unitPrice": 9.5,
@@ -91,12 +82,7 @@ def test_one_order(api: Api, outage: Scene) -> None:
                 "quantity": 1,
                 "reservedQuantity": 0,
                 "shortQuantity": 1,
-                "cancelledQuantity": 0,
-                "replacedQuantity": 0,
-                "replacesItemId": None,
-                "parentItemId": None,
-                "kind": "product",
-                "takesStock": True,
+                **PLAIN_LINE,
                 "productName": "Stoneware CUP-02",
                 "inventoryListId": "NorthShop-stock",
                 "unitPrice": 9.5,

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from tests.coc_admin.console import scene
+from tests.factories import browser_of
 
 
 @pytest.fixture
@@ -27,11 +28,7 @@ def operator(db: None) -> Client:
 
 
 def _signed_in(name: str, *permissions: str) -> Client:
-    client = Client()
-    client.force_login(
-        scene.make_user(name, *permissions), backend="django.contrib.auth.backends.ModelBackend"
-    )
-    return client
+    return browser_of(scene.make_user(name, *permissions))
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ from reconciliation.models import (
     ReservationDocument,
     Run,
 )
+from tests import factories
 from tests.alerts import raise_alert, resolve_alert
 from tests.factories import START, capture_raw, enter, make_site
 from tests.factories import make_outage as make_outage
@@ -129,10 +130,9 @@ def answer(
     )
     outcomes.take_claim(order_id=order.pk, holder="w", until=at + timedelta(minutes=1), now=at)
     items = order.items.order_by("position")
-    settled = outcomes.settle(
-        order_id=order.pk,
-        holder="w",
-        reserved={item.pk: Decimal(u) for item, u in zip(items, units, strict=True)},
+    settled = factories.settle(
+        order,
+        {item.pk: Decimal(u) for item, u in zip(items, units, strict=True)},
         actor=JOB,
         reason="OCI answered the reservation.",
         now=at,

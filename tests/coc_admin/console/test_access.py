@@ -12,6 +12,7 @@ from reconciliation import connection
 from reconciliation.models import Run
 from tests.coc_admin.console.scene import Scene, make_user
 from tests.coc_admin.pages import PAGES
+from tests.factories import browser_of
 
 OPEN_TO_ALL = {"login", "logout", "set_password"}
 GUARDED = [pattern for pattern in PAGES if pattern.name not in OPEN_TO_ALL]
@@ -44,7 +45,7 @@ def test_fragment_sends_the_whole_page_to_sign_in(db: None, client: Client) -> N
 
 
 def test_person_without_a_role_gets_the_forbidden_page(db: None, client: Client) -> None:
-    client.force_login(make_user("nina"), backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(make_user("nina"))
     answer = client.get("/")
     assert answer.status_code == 403
     assert b"Your role does not allow this" in answer.content
@@ -111,10 +112,8 @@ def test_wrong_password_is_explained_and_then_has_to_wait(db: None, client: Clie
 
 
 def test_form_without_its_token_changes_nothing(outage: Scene) -> None:
-    client = Client(enforce_csrf_checks=True)
-    client.force_login(
-        make_user("mia", "orders.view_order", "orders.change_order"),
-        backend="django.contrib.auth.backends.ModelBackend",
+    client = browser_of(
+        make_user("mia", "orders.view_order", "orders.change_order"), enforce_csrf_checks=True
     )
     answer = client.post(f"/orders/{outage.waiting.pk}/cancel/", {"reason": "because"})
     assert answer.status_code == 403

@@ -50,9 +50,7 @@ def job(**more: Any) -> MaintenanceJob:
 def test_error_of_an_abandoned_job_and_of_one_that_failed(
     client: Client, outage: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client.force_login(
-        make_user("anna", "orders.change_site"), "django.contrib.auth.backends.ModelBackend"
-    )
+    client.force_login(make_user("anna", "orders.change_site"))
     dead = job(state=JobState.RUNNING, started_at=NOW)
     jobs.tend(NOW + timedelta(hours=2))
     dead.refresh_from_db()

@@ -24,17 +24,14 @@ from reconciliation.models import (
 from reconciliation.oci.errors import OciNoAnswer, OciRefused
 from reconciliation.stock_mirror import feeds
 from tests.coc_admin.console import scene
-
-BACKEND = "django.contrib.auth.backends.ModelBackend"
+from tests.factories import browser_of
 
 
 @pytest.fixture
 def administrator(db: None) -> Client:
     user = scene.make_user("anna")
     user.groups.set(Group.objects.all())
-    client = Client()
-    client.force_login(user, backend=BACKEND)
-    return client
+    return browser_of(user)
 
 
 @pytest.fixture(autouse=True)

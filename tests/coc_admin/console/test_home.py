@@ -38,7 +38,7 @@ from tests.coc_admin.console.scene import (
     make_user,
     set_connection,
 )
-from tests.factories import know_stock, make_site
+from tests.factories import browser_of, know_stock, make_site
 
 
 def test_home_shows_what_waits_and_what_happened(viewer: Client, outage: Scene) -> None:
@@ -137,10 +137,7 @@ def test_home_leads_to_the_first_missing_part_that_the_reader_may_add(
         (keeper, "kim", ("add_site",)),
     ):
         rights = [one if "." in one else f"orders.{one}" for one in may]
-        client.force_login(
-            make_user(name, *VIEWER, *rights),
-            backend="django.contrib.auth.backends.ModelBackend",
-        )
+        client.force_login(make_user(name, *VIEWER, *rights))
     title = "No site is set up, so no order can be taken yet"
     assert headline(viewer) == ("info", title, "")
     assert headline(administrator) == ("info", title, "Add an inventory list")
@@ -361,11 +358,7 @@ def test_a_site_that_refuses_says_what_that_costs_and_where_to_change_it(
     assert shown.title.startswith(f"{outage.site.pk} refuses orders: ")
     assert "Refused so far: 1 order · 3 units · 30.00 EUR." in shown.lines
     assert (shown.tab, shown.action.label) == ("Refused", "Open this outage")
-    administrator = Client()
-    administrator.force_login(
-        make_user("ada", *VIEWER, "orders.change_site"),
-        backend="django.contrib.auth.backends.ModelBackend",
-    )
+    administrator = browser_of(make_user("ada", *VIEWER, "orders.change_site"))
     action = administrator.get("/").context["headline"].action
     assert (action.label, action.url) == (
         "Raise the limit",

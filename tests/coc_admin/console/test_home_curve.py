@@ -125,9 +125,7 @@ def test_the_curve_has_the_readers_sites_only() -> None:
 
 @pytest.mark.django_db
 def test_home_draws_it_with_a_table_and_its_live_part_too(client: Client) -> None:
-    client.force_login(
-        make_user("vera", *VIEWER), backend="django.contrib.auth.backends.ModelBackend"
-    )
+    client.force_login(make_user("vera", *VIEWER))
     assert "begins within a minute" in client.get("/").content.decode()
     this = timezone.now().replace(second=0, microsecond=0)
     MinuteFigures.objects.create(

@@ -21,8 +21,7 @@ from reconciliation.models import (
     Trigger,
 )
 from tests.coc_admin.console import scene
-
-BACKEND = "django.contrib.auth.backends.ModelBackend"
+from tests.factories import browser_of
 
 
 @pytest.fixture
@@ -36,9 +35,7 @@ def limited(*sites: str, name: str = "lena") -> Client:
     """Return a browser of an operator who sees these sites alone."""
     user = scene.make_user(name, *scene.OPERATOR)
     Profile.objects.create(user=user, every_site=False).sites.set(sites)
-    client = Client()
-    client.force_login(user, backend=BACKEND)
-    return client
+    return browser_of(user)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from coc_admin.demo import catalogue
 from coc_admin.demo.plan import DE, UK, US, Plan, replay_plan, shop_plan
-from coc_admin.demo.retail_csv import RetailFileError
+from coc_admin.demo.recorded import UnreadableFile
 from tests.sources import CASES
 
 NOW = datetime(2026, 2, 2, 12, tzinfo=UTC)
@@ -103,9 +103,9 @@ def test_a_replay_splits_the_day_in_three_and_contests_what_sells_in_the_middle(
     assert {sale.sku: sale.leave for sale in plan.sales} == {"22084": 2, "22083": 1}
     assert plan.ato()[UK.list_id, "22086"] == 8
     assert plan.notes == [
-        "day.csv.gz: 7 lines, 6 orders",
-        "  refused 1 lines: cancellation",
-        "    for example line 8, invoice C7: 22081, quantity -1",
+        "day.csv.gz: 6 orders",
+        "  1 orders are refused. Line 8 (order C7): the invoice is a cancellation.",
+        "  0 lines take no stock.",
     ]
     assert json.loads(plan.during[0].body(NOW))["creationDate"] == "2011-11-14T08:00:00+00:00"
 
@@ -116,7 +116,9 @@ def test_a_file_without_orders_is_refused(tmp_path: Path) -> None:
         "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
     )
 
-    with pytest.raises(RetailFileError, match=r"day\.csv holds no order\.$"):
+    with pytest.raises(
+        UnreadableFile, match=r"day\.csv cannot be read: line 1: the file holds no order\.$"
+    ):
         replay_plan(path)
 
 
@@ -126,7 +128,8 @@ def test_the_set_is_replayed_as_it_is_published() -> None:
     assert (plan.before, plan.after) == ([], [])
     (posting,) = plan.during
     assert (posting.payload["orderNo"], len(posting.payload["productItems"])) == ("600001", 2)
-    assert plan.notes[:2] == ["orders.csv: 3 lines, 1 orders", "  refused 1 lines: cancellation"]
+    assert plan.notes[0] == "orders.csv: 1 orders"
+    assert plan.notes[1].endswith(": the invoice is a cancellation.")
 
 
 def test_a_file_without_orders_says_why_its_lines_are_refused(tmp_path: Path) -> None:
@@ -135,9 +138,8 @@ def test_a_file_without_orders_says_why_its_lines_are_refused(tmp_path: Path) ->
         "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
         "1,10002,MUG,1,31.31.2010,2,1,UK\n"
     )
-    with pytest.raises(RetailFileError) as refused:
+    with pytest.raises(UnreadableFile) as refused:
         replay_plan(path)
     assert str(refused.value) == (
-        f"{path} holds no order. Line 2 is refused (unreadable line): quantity, price or date is"
-        " not one."
+        f"{path} holds no order. Line 2 (order 1): the creationDate '31.31.2010' is not a date."
     )

@@ -1,96 +1,24 @@
-"""The web server with small limits and a small application, over real sockets."""
+"""The web server over real sockets: its threads and connections, slow readers, and how it ends."""
 
 from __future__ import annotations
 
-import io
 import os
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from coc_admin.processes.preflight import take_port
-from coc_admin.web_server.limits import Limits
-from coc_admin.web_server.server import WAY_SECONDS, Server
+from coc_admin.web_server.server import WAY_SECONDS
+from tests.coc_admin.web_server.served import LARGE, Serve, Started, is_served
 from tests.processes.product import wait_for
-from tests.raw_http import connect, dripping, exchange, has_something_to_read, head, read_answer
-
-LARGE = 40_000_000
+from tests.raw_http import connect, dripping, has_something_to_read, head, read_answer
 
 
-class App:
-    """Echoes the request; `/wait`, `/large` and `/file` behave as their names say."""
-
-    def __init__(self) -> None:
-        self.may_answer = threading.Event()
-        self.waiting = threading.Semaphore(0)
-        self.seen: list[dict[str, Any]] = []
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        self.seen.append(environ)
-        body = environ["wsgi.input"].read()
-        path = environ["PATH_INFO"]
-        if path == "/wait":
-            self.waiting.release()
-            assert self.may_answer.wait(30)
-        large = path in ("/large", "/file")
-        answer = b"x" * LARGE if large else f"{path} {len(body)}".encode()
-        start_response("200 OK", [("Content-Length", str(len(answer)))])
-        if path == "/file":
-            return environ["wsgi.file_wrapper"](io.BytesIO(answer))  # type: ignore[no-any-return]
-        return [answer]
-
-
-class Started:
-    """A server in a thread of its own."""
-
-    def __init__(self, listener: socket.socket, **limits: Any) -> None:
-        self.app = App()
-        self.port = int(listener.getsockname()[1])
-        self.server = Server(
-            self.app, listener, threads=2, limits=Limits(**({"request_seconds": 30} | limits))
-        )
-        self.thread = threading.Thread(target=self.server.run)
-        self.thread.start()
-
-    def stop(self) -> None:
-        self.app.may_answer.set()
-        self.server.stop()
-        self.thread.join(20)
-        assert not self.thread.is_alive()
-
-
-Start = Callable[..., Started]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    with ExitStack() as stack:
-
-        def begin(**limits: Any) -> Started:
-            one = Started(take_port("127.0.0.1", 0), **limits)
-            stack.callback(one.stop)
-            return one
-
-        yield begin
-
-
-def is_served(server: Started) -> None:
-    with connect(server.port) as link:
-        link.sendall(head("GET", "/hello"))
-        assert read_answer(link).status == 200
-
-
-# --- progress -------------------------------------------------------------------------------------
-
-
-def test_a_pool_stands_still_while_a_request_waits_and_no_thread_answers(start: Start) -> None:
-    server = start()
+def test_a_pool_stands_still_while_a_request_waits_and_no_thread_answers(serve: Serve) -> None:
+    server = serve()
     marks: list[int | None] = []
     with ExitStack() as stack:
         links = [stack.enter_context(connect(server.port)) for _ in range(3)]
@@ -114,8 +42,8 @@ def test_a_pool_stands_still_while_a_request_waits_and_no_thread_answers(start: 
     assert marks[0] != marks[1]
 
 
-def test_it_says_that_it_is_alive_while_every_thread_is_at_work(start: Start) -> None:
-    server = start()
+def test_it_says_that_it_is_alive_while_every_thread_is_at_work(serve: Serve) -> None:
+    server = serve()
     with connect(server.port) as one, connect(server.port) as two, connect(server.port) as third:
         for link in (one, two, third):
             link.sendall(head("GET", "/wait"))
@@ -134,9 +62,9 @@ def test_it_says_that_it_is_alive_while_every_thread_is_at_work(start: Start) ->
         assert [read_answer(link).status for link in (one, two, third)] == [200] * 3
 
 
-def test_the_loop_leaves_the_interpreter_to_a_thread_that_is_sending(start: Start) -> None:
+def test_the_loop_leaves_the_interpreter_to_a_thread_that_is_sending(serve: Serve) -> None:
     """The peer can take more all the time, so that without a pause the loop would never rest."""
-    server = start()
+    server = serve()
     with connect(server.port) as link:
         link.sendall(head("GET", "/wait"))
         assert server.app.waiting.acquire(timeout=20)
@@ -154,11 +82,8 @@ def test_the_loop_leaves_the_interpreter_to_a_thread_that_is_sending(start: Star
         assert read_answer(link).status == 200
 
 
-# --- limits ---------------------------------------------------------------------------------------
-
-
-def test_one_connection_too_many_closes_the_one_that_waits_for_longest(start: Start) -> None:
-    server = start(connections=5)
+def test_one_connection_too_many_closes_the_one_that_waits_for_longest(serve: Serve) -> None:
+    server = serve(connections=5)
     heads = [head("POST", "/hello", Content_Length="1000")] * 5
     with dripping(server.port, heads) as senders:
         wait_for(lambda: senders.sent > 1, "the bodies to begin")
@@ -167,8 +92,8 @@ def test_one_connection_too_many_closes_the_one_that_waits_for_longest(start: St
         assert not any(has_something_to_read(link) for link in senders.links[1:])
 
 
-def test_a_connection_whose_request_is_at_work_is_not_closed_for_another(start: Start) -> None:
-    server = start(connections=1)
+def test_a_connection_whose_request_is_at_work_is_not_closed_for_another(serve: Serve) -> None:
+    server = serve(connections=1)
     with connect(server.port) as link:
         link.sendall(head("GET", "/wait"))
         assert server.app.waiting.acquire(timeout=20)
@@ -178,8 +103,8 @@ def test_a_connection_whose_request_is_at_work_is_not_closed_for_another(start: 
             assert read_answer(link).status == 200
 
 
-def test_a_connection_on_which_nothing_happens_is_closed(start: Start) -> None:
-    server = start(silent_seconds=0.5)
+def test_a_connection_on_which_nothing_happens_is_closed(serve: Serve) -> None:
+    server = serve(silent_seconds=0.5)
     with connect(server.port) as fresh, connect(server.port) as used:
         used.sendall(head("GET", "/hello"))
         assert read_answer(used).status == 200
@@ -188,8 +113,8 @@ def test_a_connection_on_which_nothing_happens_is_closed(start: Start) -> None:
 
 
 @pytest.mark.parametrize("path", ["/large", "/file"])
-def test_readers_that_take_nothing_hold_no_thread(start: Start, path: str) -> None:
-    server = start()
+def test_readers_that_take_nothing_hold_no_thread(serve: Serve, path: str) -> None:
+    server = serve()
     with ExitStack() as stack:
         links = [stack.enter_context(connect(server.port)) for _ in range(6)]
         for link in links:
@@ -200,8 +125,8 @@ def test_readers_that_take_nothing_hold_no_thread(start: Start, path: str) -> No
 
 
 @pytest.mark.parametrize("path", ["/large", "/file"])
-def test_readers_that_take_nothing_are_cut_off(start: Start, path: str) -> None:
-    server = start(silent_seconds=1, answer_bytes=1_000_000)
+def test_readers_that_take_nothing_are_cut_off(serve: Serve, path: str) -> None:
+    server = serve(silent_seconds=1, answer_bytes=1_000_000)
     with ExitStack() as stack:
         links = [stack.enter_context(connect(server.port)) for _ in range(6)]
         for link in links:
@@ -212,164 +137,15 @@ def test_readers_that_take_nothing_are_cut_off(start: Start, path: str) -> None:
     is_served(server)
 
 
-def test_a_large_answer_is_sent_whole(start: Start) -> None:
-    server = start(answer_bytes=1_000_000)
+def test_a_large_answer_is_sent_whole(serve: Serve) -> None:
+    server = serve(answer_bytes=1_000_000)
     with connect(server.port) as link:
         link.sendall(head("GET", "/large"))
         assert len(read_answer(link).text) == LARGE  # type: ignore[attr-defined]
 
 
-def test_bodies_have_a_bound_together(start: Start) -> None:
-    server = start(all_body_bytes=300_000)
-    with ExitStack() as stack:
-        links = [stack.enter_context(connect(server.port)) for _ in range(5)]
-        for link in links:
-            link.sendall(head("POST", "/api/v1/hello", Content_Length="200000") + b"x" * 100_000)
-        answers = [read_answer(link) for link in links[:2]]
-        assert [answer.status for answer in answers] == [503, 503]
-        assert {answer.getheader("Content-Type") for answer in answers} == {
-            "application/problem+json"
-        }
-        assert answers[0].getheader("Retry-After") == "5"
-        for link in links[2:]:
-            link.sendall(b"x" * 100_000)
-            assert read_answer(link).text == "/api/v1/hello 200000"  # type: ignore[attr-defined]
-
-
-def test_a_large_body_is_kept_in_a_file(start: Start) -> None:
-    server = start(body_memory_bytes=1000)
-    with connect(server.port) as link:
-        link.sendall(head("POST", "/hello", Content_Length="5000") + b"x" * 5000)
-        assert read_answer(link).text == "/hello 5000"  # type: ignore[attr-defined]
-    assert not isinstance(server.app.seen[0]["wsgi.input"], io.BytesIO)
-
-
-def test_a_refusal_reaches_who_still_sends(start: Start) -> None:
-    server = start(body_bytes=1000)
-    request = head("POST", "/hello", Content_Length="9000000") + b"x" * 9_000_000
-    status, content_type, body = exchange(server.port, request)
-    assert (status, content_type) == (413, "text/plain; charset=utf-8")
-    assert body == "Request Entity Too Large: exceeds max_body of 1000\n"
-    assert server.app.seen == []
-
-
-def test_who_sends_on_after_a_refusal_is_cut_off(start: Start) -> None:
-    server = start(body_bytes=1000, drain_seconds=1)
-    with dripping(server.port, [head("POST", "/hello", Content_Length="9000000")]):
-        wait_for(lambda: bool(server.server.channels), "the connection")
-        wait_for(lambda: not server.server.channels, "the connection to be closed")
-
-
-# --- requests that could be two things ------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "request_head",
-    [
-        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n",
-        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\n",
-        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +4\r\n\r\n",
-        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
-        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n",
-        b"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
-        b"GET / HTTP/3.0\r\nHost: a\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: a\nX: a\r\n\r\n",
-        b"get / HTTP/1.1\r\nHost: a\r\n\r\n",
-    ],
-)
-def test_a_request_that_could_be_two_things_is_refused(start: Start, request_head: bytes) -> None:
-    server = start()
-    answer = exchange(server.port, request_head + b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
-    assert answer[0] == 400
-    assert server.app.seen == []
-
-
-def test_an_encoding_that_is_unknown_is_refused(start: Start) -> None:
-    request = head("POST", "/", Transfer_Encoding="gzip, chunked")
-    assert exchange(start().port, request)[0] == 501
-
-
-def test_requests_in_a_row_are_answered_in_their_order(start: Start) -> None:
-    server = start()
-    with connect(server.port) as link:
-        link.sendall(
-            head("POST", "/one", Content_Length="3")
-            + b"abc"
-            + head("POST", "/two", Transfer_Encoding="chunked")
-            + b"4\r\nabcd\r\n0\r\n\r\n"
-            + head("GET", "/three")
-        )
-        # Each ends where its length says; one reader for all would take what belongs to the next.
-        found = b""
-        while b"/three 0" not in found:
-            found += link.recv(65536)
-    assert [part in found for part in (b"/one 3", b"/two 4")] == [True, True]
-    assert found.index(b"/one 3") < found.index(b"/two 4") < found.index(b"/three 0")
-
-
-def test_an_answer_to_head_has_no_body(start: Start) -> None:
-    server = start()
-    with connect(server.port) as link:
-        for _ in range(2):
-            link.sendall(head("HEAD", "/hello"))
-            answer = read_answer(link, "HEAD")
-            assert (answer.status, answer.getheader("Content-Length")) == (200, "8")
-        link.sendall(head("GET", "/hello"))
-        assert read_answer(link).text == "/hello 0"  # type: ignore[attr-defined]
-
-
-def test_urgent_data_closes_the_connection(start: Start) -> None:
-    server = start()
-    with connect(server.port) as link:
-        link.send(b"!", socket.MSG_OOB)
-        wait_for(lambda: has_something_to_read(link), "the connection to be closed")
-    is_served(server)
-
-
-# --- what the application sees --------------------------------------------------------------------
-
-
-def test_the_address_is_that_of_the_peer_and_headers_of_proxies_stay_as_they_are(
-    start: Start,
-) -> None:
-    server = start()
-    with connect(server.port) as link:
-        link.sendall(head("GET", "/hello", X_Forwarded_For="192.0.2.7", X_Forwarded_Proto="https"))
-        assert read_answer(link).getheader("Server") is None
-    environ = server.app.seen[0]
-    assert environ["REMOTE_ADDR"] == "127.0.0.1"
-    assert environ["HTTP_X_FORWARDED_FOR"] == "192.0.2.7"
-    assert environ["HTTP_X_FORWARDED_PROTO"] == "https"
-    assert environ["wsgi.url_scheme"] == "http"
-
-
-def test_the_environment_of_the_process_is_not_in_the_request(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SECRET_KEY", "planted")
-    server = start()
-    is_served(server)
-    assert "SECRET_KEY" not in server.app.seen[0]
-
-
-@pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="no IPv6 here")
-def test_addresses_of_ipv6() -> None:
-    server = Started(take_port("::1", 0))
-    try:
-        with socket.create_connection(("::1", server.port), timeout=20) as link:
-            link.sendall(head("GET", "/hello"))
-            assert read_answer(link).status == 200
-        assert server.app.seen[0]["REMOTE_ADDR"] == "::1"
-    finally:
-        server.stop()
-
-
-# --- stopping -------------------------------------------------------------------------------------
-
-
-def test_answers_under_way_end_before_it_stops(start: Start) -> None:
-    server = start(stop_seconds=20)
+def test_answers_under_way_end_before_it_stops(serve: Serve) -> None:
+    server = serve(stop_seconds=20)
     with connect(server.port) as busy, connect(server.port) as idle:
         busy.sendall(head("GET", "/wait"))
         assert server.app.waiting.acquire(timeout=20)
@@ -387,8 +163,8 @@ def test_answers_under_way_end_before_it_stops(start: Start) -> None:
     assert not server.thread.is_alive()
 
 
-def test_it_stops_although_somebody_reads_nothing(start: Start) -> None:
-    server = start(stop_seconds=0.5)
+def test_it_stops_although_somebody_reads_nothing(serve: Serve) -> None:
+    server = serve(stop_seconds=0.5)
     with connect(server.port) as link:
         link.sendall(head("GET", "/large"))
         wait_for(lambda: bool(server.app.seen), "the answer to begin")

@@ -18,6 +18,7 @@ from reconciliation.models import Alert, Channel, ChannelKind, Delivery, Priorit
 from tests.coc_admin.api.conftest import api_for
 from tests.coc_admin.console import scene
 from tests.engine import MIA, Engine
+from tests.factories import browser_of
 
 pytestmark = pytest.mark.django_db
 
@@ -26,9 +27,7 @@ def client_of(name: str, *sites: str) -> Client:
     """Return a browser of somebody who sees these sites, or every one."""
     user = scene.make_user(name, *scene.OPERATOR)
     Profile.objects.create(user=user, every_site=not sites).sites.set(sites)
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return client
+    return browser_of(user)
 
 
 def counted(messages: Iterable[str]) -> int:

@@ -18,28 +18,16 @@ from reconciliation import connection
 from reconciliation.connection import StateObserver, clients
 from reconciliation.models import ConnectionChange, Outage
 from reconciliation.monitor import Monitor, Prober
-from reconciliation.oci.client import OciClient, OciConfig
+from reconciliation.oci.client import OciClient
 from reconciliation.oci.documents import Place, PlaceKind
 from reconciliation.oci.errors import OciNoAnswer, OciRefused
-from tests.reconciliation.oci.simulator_process import SCOPE, SimulatorProcess, use_simulator
+from tests.factories import Clock
+from tests.reconciliation.oci.simulator_process import SimulatorProcess, use_simulator
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 GROUP = Place(PlaceKind.GROUP, "shop")
-
-
-@dataclass
-class Clock:
-    """Time of the connection's decisions; the sockets' own time goes on as always."""
-
-    now: datetime = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def go(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
 
 
 @pytest.fixture(scope="module")
@@ -60,23 +48,12 @@ def oci(simulator: SimulatorProcess) -> SimulatorProcess:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(NOW)
 
 
 def client_of(oci: SimulatorProcess, clock: Clock, read_timeout: float = 10) -> OciClient:
-    return OciClient(
-        OciConfig(
-            base_url=oci.base_url,
-            tenant_group_id=oci.tenant_group_id,
-            token_url=oci.token_url,
-            client_id=oci.client_id,
-            client_secret=oci.client_secret,
-            scope=SCOPE,
-            connect_timeout=10,
-            read_timeout=read_timeout,
-        ),
-        observer=StateObserver(clock),
-    )
+    config = oci.config(connect_timeout=10, read_timeout=read_timeout)
+    return OciClient(config, observer=StateObserver(clock))
 
 
 @dataclass

@@ -28,7 +28,7 @@ from tests.bundles import bundle, place
 from tests.engine import MIA, Engine
 from tests.factories import know_stock
 from tests.reconciliation.maintenance import accidents
-from tests.reconciliation.maintenance.test_missing_orders import found, numbers, offline
+from tests.reconciliation.maintenance.missing import found, numbers, offline
 
 pytestmark = pytest.mark.django_db
 

@@ -65,7 +65,7 @@ def check_repair(planted: str, plant: Plant, faults: set[Fault], engine: Engine)
 def test_every_fault_is_planted_here() -> None:
     planted = {fault for _, faults in SAFE.values() for fault in faults}
     by_hand = {Fault.FOREIGN_ID, Fault.NO_ITEMS, Fault.PARENT}
-    # These are planted in test_missing_orders and test_changed.
+    # These are planted in test_missing_orders, test_kept_files and test_changed.
     of_captures = {Fault.VANISHED, Fault.CHANGED, Fault.PAYLOAD}
     assert set(Fault) - planted == by_hand | of_captures
     assert set(repair._PLANNERS) == set(Fault)

@@ -21,23 +21,11 @@ from reconciliation import connection
 from reconciliation.models import Connection, Lease, Outage, Run
 from reconciliation.monitor import Monitor, recovery
 from reconciliation.queue import heartbeats
+from tests.factories import Clock
 
 pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-
-
-@dataclass
-class Clock:
-    """A clock that goes only when it is told to."""
-
-    now: datetime = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def go(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
 
 
 @dataclass
@@ -46,7 +34,7 @@ class Probes:
 
     does: Callable[[], object] = lambda: None
     started: list[datetime] = field(default_factory=list)
-    clock: Clock = field(default_factory=Clock)
+    clock: Clock = field(default_factory=lambda: Clock(NOW))
 
     def start(self) -> bool:
         self.started.append(self.clock())
@@ -56,7 +44,7 @@ class Probes:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(NOW)
 
 
 def monitor(clock: Clock, holder: str = "one", does: Callable[[], object] = lambda: None) -> Any:

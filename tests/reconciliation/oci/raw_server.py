@@ -17,7 +17,6 @@ import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 TOKEN_PATH = "/dwsso/oauth2/access_token"
@@ -121,12 +120,7 @@ class RawServer:
         self._start(self._accept)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stopping.set()
         for sock in (self._listener, *self._sockets):
             with contextlib.suppress(OSError):

@@ -17,11 +17,12 @@ import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
 import requests
+
+from reconciliation.oci.caller import OciConfig
 
 ROOT = Path(__file__).resolve().parents[3]
 CLIENT_ID = "coc-client"
@@ -103,6 +104,20 @@ class SimulatorProcess:
             self.settings(**self._settings)
         return self
 
+    def config(self, **changes: Any) -> OciConfig:
+        """Return how it is called."""
+        settings: dict[str, Any] = {
+            "base_url": self.base_url,
+            "tenant_group_id": self.tenant_group_id,
+            "token_url": self.token_url,
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+            "scope": SCOPE,
+            "connect_timeout": 1,
+            "read_timeout": 2,
+        }
+        return OciConfig(**settings | changes)
+
     def stop(self) -> int:
         """End it as an operator would; gives the exit code."""
         assert self.process is not None
@@ -132,12 +147,7 @@ class SimulatorProcess:
     def __enter__(self) -> SimulatorProcess:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.stop()
 

@@ -126,15 +126,7 @@ def test_nobody_else_acts_on_the_order_meanwhile(engine: Engine, order: Order) -
             order_id=order.pk, units={item.pk: D(1)}, actor=MIA, reason="r", now=now
         )
     with pytest.raises(CannotReplace, match="is being adjusted"):
-        remedies.replace_short(
-            item_id=item.pk,
-            sku="JUG",
-            units=D(1),
-            unit_price=None,
-            actor=MIA,
-            reason="r",
-            clock=engine.clock,
-        )
+        engine.replace(item, "JUG", units=D(1))
     counted = ReservationDocument.objects.select_related("order").get(state="counted")
     assert "is being adjusted" in remedies.preview_give_back(counted).refusal
     with pytest.raises(CannotAdjust, match="is being adjusted"):
@@ -281,15 +273,7 @@ def test_a_replacement_that_is_kept_in_part_is_short_itself(engine: Engine, orde
     other = engine.capture(order.site, "B1", [("CUP", 3)])
     engine.at_oci({"CUP": 3})  # 2 of them are the first order's
     engine.reconcile()
-    remedies.replace_short(
-        item_id=OrderItem.objects.get(order=other).pk,
-        sku="MUG",
-        units=D(2),
-        unit_price=None,
-        actor=MIA,
-        reason="r",
-        clock=engine.clock,
-    )
+    engine.replace(OrderItem.objects.get(order=other), "MUG", units=D(2))
     settle(engine)
     assert adjust_reservation(other, engine, keep("MUG", 2, 1), number=1).done
     assert quantities(other) == [("CUP", D(3), D(1)), ("MUG", D(2), D(1))]

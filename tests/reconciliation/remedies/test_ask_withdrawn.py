@@ -57,15 +57,7 @@ def test_a_replacement_withdraws_it_when_it_begins(engine: Engine, short: Order)
     ask_about(short, engine)
     engine.oci.fault("drop", operations=["put"])
     item = OrderItem.objects.get(order=short)
-    remedies.replace_short(
-        item_id=item.pk,
-        sku="CUP",
-        units=D(2),
-        unit_price=None,
-        actor=MIA,
-        reason="r",
-        clock=engine.clock,
-    )
+    engine.replace(item, "CUP", units=D(2))
     assert Order.objects.get(pk=short.pk).open_remedy == "replacement"
     assert answer() == "withdrawn"
     assert kinds(short)[-3:] == ["asked", "ask_ended", "replacing"]

@@ -110,15 +110,7 @@ def test_a_replacement_given_back_is_short_itself(engine: Engine) -> None:
     order = engine.capture(engine.site({"MUG": 5, "CUP": 5}), "A1", [("MUG", 2)])
     engine.at_oci({"MUG": 1})
     engine.reconcile()
-    remedies.replace_short(
-        item_id=OrderItem.objects.get().pk,
-        sku="CUP",
-        units=D(1),
-        unit_price=None,
-        actor=MIA,
-        reason="r",
-        clock=engine.clock,
-    )
+    engine.replace(OrderItem.objects.get(), "CUP", units=D(1))
     done = give_back(order, engine, 1)
     assert (done.order.reservation_state, done.order.resolution) == (PARTIAL, "")
     assert quantities(order) == [("MUG", D(2), D(1)), ("CUP", D(1), D(0))]

@@ -47,15 +47,7 @@ def test_a_replacement_marks_its_order_until_it_is_done(engine: Engine, order: O
     engine.reconcile()
     engine.oci.fault("drop", operations=["put"])
     item = OrderItem.objects.get(order=other)
-    remedies.replace_short(
-        item_id=item.pk,
-        sku="CUP",
-        units=item.open_quantity,
-        unit_price=None,
-        actor=MIA,
-        reason="r",
-        clock=engine.clock,
-    )
+    engine.replace(item, "CUP", units=item.open_quantity)
     assert mark(other) == "replacement"
     engine.oci.fault("none")
     set_connection("ONLINE")

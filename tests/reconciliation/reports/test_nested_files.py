@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.test import Client
 
 from orders.models import Order, Site
 from orders.tables.of_orders import ITEM_COLUMNS
@@ -23,6 +22,7 @@ from tests.coc_admin.console.orders.test_order_exports import csv_rows, xlsx_row
 from tests.engine import Engine
 from tests.engine import engine as engine
 from tests.engine import simulator as simulator
+from tests.factories import browser_of
 from tests.reconciliation.every_order import impex as impex
 
 pytestmark = pytest.mark.django_db
@@ -143,11 +143,7 @@ WANTED = {"offline": {"WHOLE", "SHORT"}, "reserved": {"WHOLE"}, "oversold": {"SH
 
 
 def test_each_file_names_each_part_with_its_quantities(shop: Engine) -> None:
-    viewer = Client()
-    viewer.force_login(
-        scene.make_user("otto", *scene.OPERATOR),
-        backend="django.contrib.auth.backends.ModelBackend",
-    )
+    viewer = browser_of(scene.make_user("otto", *scene.OPERATOR))
     reports = {one.report_type: one for one in ReportDay.objects.all()}
     assert reports.keys() == WANTED.keys()
     api = api_for(Site.objects.get())
@@ -163,11 +159,7 @@ def test_each_file_names_each_part_with_its_quantities(shop: Engine) -> None:
 
 
 def test_the_zip_of_the_outage_holds_the_same_files(shop: Engine) -> None:
-    viewer = Client()
-    viewer.force_login(
-        scene.make_user("otto", *scene.OPERATOR),
-        backend="django.contrib.auth.backends.ModelBackend",
-    )
+    viewer = browser_of(scene.make_user("otto", *scene.OPERATOR))
     answer = viewer.get(f"/outages/{Outage.objects.get().pk}/reports.zip")
     packed = zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content)))
     names = packed.namelist()

@@ -19,6 +19,7 @@ from reconciliation.models import AttemptOutcome, ReportDay, ReportType
 from reconciliation.reports import faithful, names, publish, serializers
 from tests.coc_admin.console.scene import JOB, NOW, answer, make_run, make_shop, place
 from tests.factories import know_stock, permit_lists
+from tests.orders.payloads import PLAIN_LINE
 
 Files = Callable[[], list[str]]
 MIA = actors.person("mia")
@@ -77,12 +78,7 @@ def test_a_captured_order_has_a_work_file_until_its_day_is_merged(
             "quantity": 2,
             "reservedQuantity": 0,
             "shortQuantity": 2,
-            "cancelledQuantity": 0,
-            "replacedQuantity": 0,
-            "replacesItemId": None,
-            "parentItemId": None,
-            "kind": "product",
-            "takesStock": True,
+            **PLAIN_LINE,
             "unitPrice": 9.5,
         },
         {
@@ -93,12 +89,7 @@ def test_a_captured_order_has_a_work_file_until_its_day_is_merged(
             "quantity": 1,
             "reservedQuantity": 0,
             "shortQuantity": 1,
-            "cancelledQuantity": 0,
-            "replacedQuantity": 0,
-            "replacesItemId": None,
-            "parentItemId": None,
-            "kind": "product",
-            "takesStock": True,
+            **PLAIN_LINE,
             "unitPrice": 9.5,
         },
     ]

@@ -73,3 +73,8 @@ def reserve_behind_our_back(engine: Engine, order: Order, **members: Any) -> Non
         timeout=10,
     )
     assert answer.status_code == 200, answer.text
+
+
+COMPLETE, PARTIAL = "COMPLETELY_RESERVED", "PARTIALLY_RESERVED"
+
+MISSING = "RESERVATION_MISSING"

@@ -48,11 +48,9 @@ from tests.engine import (
     standing,
 )
 from tests.processes.product import wait_for
+from tests.reconciliation.reservation.calls import COMPLETE, MISSING
 
 pytestmark = pytest.mark.django_db
-
-COMPLETE, PARTIAL = "COMPLETELY_RESERVED", "PARTIALLY_RESERVED"
-MISSING = "RESERVATION_MISSING"
 
 
 # Live

@@ -29,11 +29,9 @@ from tests.engine import (
     reserved_by_items,
     standing,
 )
+from tests.reconciliation.reservation.calls import COMPLETE, MISSING, PARTIAL
 
 pytestmark = pytest.mark.django_db
-
-COMPLETE, PARTIAL = "COMPLETELY_RESERVED", "PARTIALLY_RESERVED"
-MISSING = "RESERVATION_MISSING"
 
 
 # The process dies

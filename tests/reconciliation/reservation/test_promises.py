@@ -21,10 +21,10 @@ from reconciliation.reservation import fence, stock_figures, stock_refresh
 from reconciliation.reservation.fence import Ahead
 from tests import factories
 from tests.engine import MIA, D, Engine, ato, kinds, quantities, set_connection, standing
+from tests.reconciliation.reservation.calls import COMPLETE, PARTIAL
 
 pytestmark = pytest.mark.django_db
 
-COMPLETE, PARTIAL = "COMPLETELY_RESERVED", "PARTIALLY_RESERVED"
 NOTHING = "NOTHING_RESERVED"
 MUG = ("web", "MUG")
 
@@ -113,15 +113,7 @@ def test_a_replacement_does_not_take_what_an_older_short_order_is_promised(
     item = OrderItem.objects.select_related("order").get(order__order_no="P2")
 
     def replace() -> Replacement:
-        return remedies.replace_short(
-            item_id=item.pk,
-            sku="MUG",
-            units=D(1),
-            unit_price=None,
-            actor=MIA,
-            reason="Asked.",
-            clock=engine.clock,
-        )
+        return engine.replace(item, "MUG", units=D(1))
 
     def preview() -> str:
         now = engine.clock()

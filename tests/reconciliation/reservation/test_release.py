@@ -11,19 +11,18 @@ import requests
 from django_q.models import OrmQ
 
 from orders import outcomes
-from orders.actors import job
 from orders.errors import CannotCancel, OfflineCaptureRefused, ShortAtOci
 from orders.models import Hold, InventoryRecord, Order, OrderEvent, OrderItem, OrderStatus
 from reconciliation import connection
 from reconciliation.models import Attempt, ReservationDocument, Scope
 from reconciliation.reservation import release
 from reconciliation.runs.lifecycle import RunRefused
+from tests import factories
 from tests.engine import MIA, D, Engine, reserved_by_items, set_connection
 from tests.processes.product import wait_for
+from tests.reconciliation.reservation.calls import MISSING
 
 pytestmark = pytest.mark.django_db
-
-COMPLETE, MISSING = "COMPLETELY_RESERVED", "RESERVATION_MISSING"
 
 
 def cancel(order: Order, engine: Engine, reason: str = "The shopper asked for it.") -> Order:
@@ -214,11 +213,9 @@ def test_an_order_whose_call_is_under_way_is_left_alone_until_the_claim_ends(
     assert cancel(order, engine).status == "cancelling"
     assert finish(engine) == 0
     # And whoever reserves it can no longer settle it.
-    settled = outcomes.settle(
-        order_id=order.pk,
-        holder="w",
-        reserved={OrderItem.objects.get().pk: D(2)},
-        actor=job("w"),
+    settled = factories.settle(
+        order,
+        {OrderItem.objects.get().pk: D(2)},
         reason="OCI answered the reservation.",
         now=engine.clock(),
     )

@@ -25,11 +25,11 @@ from orders.models import (
 from reconciliation import connection
 from reconciliation.models import Connection
 from reconciliation.monitor import Prober
-from reconciliation.oci.client import Availability, OciClient, OciConfig
+from reconciliation.oci.client import Availability, OciClient
 from reconciliation.oci.documents import Place
 from reconciliation.oci.errors import OciNoAnswer, OciRefused
 from reconciliation.reservation import stock_figures, stock_refresh
-from tests.reconciliation.oci.simulator_process import SCOPE, SimulatorProcess
+from tests.reconciliation.oci.simulator_process import SimulatorProcess
 
 pytestmark = pytest.mark.django_db
 
@@ -65,18 +65,7 @@ def oci(simulator: SimulatorProcess) -> SimulatorProcess:
 
 @pytest.fixture
 def client(oci: SimulatorProcess) -> Iterator[OciClient]:
-    made = OciClient(
-        OciConfig(
-            base_url=oci.base_url,
-            tenant_group_id=oci.tenant_group_id,
-            token_url=oci.token_url,
-            client_id=oci.client_id,
-            client_secret=oci.client_secret,
-            scope=SCOPE,
-            connect_timeout=1,
-            read_timeout=5,
-        )
-    )
+    made = OciClient(oci.config(read_timeout=5))
     yield made
     made.close()
 

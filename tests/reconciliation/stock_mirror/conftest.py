@@ -14,14 +14,13 @@ from django.utils import timezone
 
 from orders.models import InventoryList, InventoryRecord, ListType
 from reconciliation.models import StockFeed
-from reconciliation.oci.caller import OciConfig
 from reconciliation.oci.client import OciClient
 from reconciliation.oci.documents import Place, PlaceKind
 from reconciliation.oci.feeds import FeedClient
 from reconciliation.reservation import stock_refresh
 from reconciliation.stock_mirror import StockMirror, age, changes, feeds, full_export
 from tests.factories import Clock
-from tests.reconciliation.oci.simulator_process import SCOPE, SimulatorProcess
+from tests.reconciliation.oci.simulator_process import SimulatorProcess
 
 FEED_SCOPE = (
     "SALESFORCE_COMMERCE_API:abcd_001 sfcc.inventory.availability sfcc.inventory.impex-inventory"
@@ -132,21 +131,12 @@ def mirror(mirrored: SimulatorProcess, db: None, settings: Any) -> Iterator[Mirr
     settings.COC_OCI_READ_LAG = LAG.total_seconds()
     InventoryList.objects.create(pk="web", list_type=ListType.GROUP)
     InventoryList.objects.create(pk="store", list_type=ListType.LOCATION)
-    client, probing = FeedClient(config_of(mirrored, FEED_SCOPE)), OciClient(config_of(mirrored))
+    client, probing = FeedClient(mirrored.config(scope=FEED_SCOPE)), OciClient(mirrored.config())
     yield Mirror(mirrored, client, probing)
     client.close()
     probing.close()
 
 
-def config_of(oci: SimulatorProcess, scope: str = SCOPE) -> OciConfig:
-    """Return how the simulator is called."""
-    return OciConfig(
-        base_url=oci.base_url,
-        tenant_group_id=oci.tenant_group_id,
-        token_url=oci.token_url,
-        client_id=oci.client_id,
-        client_secret=oci.client_secret,
-        scope=scope,
-        connect_timeout=1,
-        read_timeout=2,
-    )
+D = Decimal
+
+MANY = {f"S{number:03}": number + 1 for number in range(250)}

@@ -20,7 +20,7 @@ from reconciliation.oci.client import OciClient
 from reconciliation.queue import heartbeats
 from reconciliation.stock_mirror import age
 from tests.factories import capture, make_site
-from tests.reconciliation.stock_mirror.conftest import Mirror, config_of
+from tests.reconciliation.stock_mirror.conftest import Mirror
 
 pytestmark = pytest.mark.django_db
 
@@ -48,7 +48,7 @@ class AtOnce:
 
 @pytest.fixture
 def probing(mirror: Mirror) -> Any:
-    client = OciClient(config_of(mirror.oci), observer=StateObserver(mirror.clock))
+    client = OciClient(mirror.oci.config(), observer=StateObserver(mirror.clock))
     yield client
     client.close()
 

@@ -23,6 +23,7 @@ from tests import sampling
 from tests.alerts import raise_alert, resolve_alert
 from tests.coc_admin.api.conftest import Api, api_for
 from tests.coc_admin.console import scene
+from tests.factories import browser_of
 from tests.receiver import Receiver
 from tests.receiver import receiver as receiver
 
@@ -38,9 +39,7 @@ def northerner(outage: scene.Scene) -> Client:
         heartbeats.beat(component=component, instance="a", now=timezone.now())
     user = scene.make_user("lena", *scene.OPERATOR)
     Profile.objects.create(user=user, every_site=False).sites.set(["NorthShop"])
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return client
+    return browser_of(user)
 
 
 @pytest.fixture

@@ -9,18 +9,10 @@ import pytest
 from django.test import Client
 
 from coc_admin.models import AuditEntry
-from orders.models import (
-    Hold,
-    InventoryRecord,
-    Movement,
-    Order,
-    OrderEvent,
-    OrderItem,
-    Replacement,
-)
+from orders.models import Hold, InventoryRecord, Movement, Order, OrderEvent, OrderItem, Replacement
 from reconciliation import remedies
 from reconciliation.models import ReservationDocument
-from tests.coc_admin.console.bulk.test_desk_bulk import marks
+from tests.coc_admin.console.bulk.choosing import marks
 from tests.engine import D, Engine
 from tests.engine import engine as engine
 from tests.engine import simulator as simulator

@@ -32,8 +32,8 @@ from reconciliation.decisions import bulk_sending
 from reconciliation.decisions.bulk_letters import AskedTexts
 from reconciliation.models import AttemptOutcome, BulkLine, BulkRemedy
 from tests.coc_admin.console import scene
+from tests.coc_admin.console.bulk.choosing import begin, chosen, results
 from tests.coc_admin.console.bulk.test_bulk_letters import form, told
-from tests.coc_admin.console.bulk.test_desk_bulk import begin, chosen, results
 from tests.coc_admin.console.scene import NOW, Scene
 from tests.factories import know_stock
 

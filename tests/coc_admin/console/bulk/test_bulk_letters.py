@@ -28,9 +28,9 @@ from reconciliation import message_handover, remedies
 from reconciliation.decisions import bulk_sending
 from reconciliation.maintenance.sweep import sweep
 from reconciliation.models import BulkLine
+from tests.coc_admin.console.bulk.choosing import OUTSIDE, WHY, begin, marks
 from tests.coc_admin.console.bulk.replacing_many import form_of, picked, text_of
 from tests.coc_admin.console.bulk.replacing_many import short as short
-from tests.coc_admin.console.bulk.test_desk_bulk import OUTSIDE, WHY, begin, marks
 from tests.coc_admin.console.scene import Scene
 from tests.engine import MIA, Engine
 from tests.engine import engine as engine

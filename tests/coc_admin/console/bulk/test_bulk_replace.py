@@ -10,14 +10,12 @@ from django.test import Client
 from coc_admin.models import AuditEntry
 from orders import ledger
 from orders.ledger import LedgerChanged
-from orders.models import (
-    Order,
-    Replacement,
-)
+from orders.models import Order, Replacement
 from reconciliation import remedies
 from reconciliation.models import BulkLine, BulkRemedy
 from reconciliation.remedies.bulk import execution
 from reconciliation.reservation import release
+from tests.coc_admin.console.bulk.choosing import begin, chosen, marks
 from tests.coc_admin.console.bulk.replacing_many import (
     WHY,
     confirm,
@@ -29,7 +27,6 @@ from tests.coc_admin.console.bulk.replacing_many import (
     told,
 )
 from tests.coc_admin.console.bulk.replacing_many import short as short
-from tests.coc_admin.console.bulk.test_desk_bulk import begin, chosen, marks
 from tests.engine import MIA, D, Engine, ato, quantities, set_connection
 from tests.engine import engine as engine
 from tests.engine import simulator as simulator

@@ -10,14 +10,10 @@ from django.test import Client
 
 from coc_admin.models import Profile
 from orders import ledger
-from orders.models import (
-    Hold,
-    Order,
-    OrderItem,
-    Replacement,
-)
+from orders.models import Hold, Order, OrderItem, Replacement
 from reconciliation.models import BulkLine, BulkRemedy
 from reconciliation.remedies.bulk import execution
+from tests.coc_admin.console.bulk.choosing import begin
 from tests.coc_admin.console.bulk.replacing_many import (
     WHY,
     confirm,
@@ -29,7 +25,6 @@ from tests.coc_admin.console.bulk.replacing_many import (
     told,
 )
 from tests.coc_admin.console.bulk.replacing_many import short as short
-from tests.coc_admin.console.bulk.test_desk_bulk import begin
 from tests.engine import D, Engine
 from tests.engine import engine as engine
 from tests.engine import simulator as simulator

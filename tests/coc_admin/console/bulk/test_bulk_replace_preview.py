@@ -7,23 +7,12 @@ from django.test import Client
 
 from coc_admin.console.bulk import replace_views
 from orders import cancellation
-from orders.models import (
-    InventoryRecord,
-    Order,
-    OrderItem,
-)
-from reconciliation import remedies
+from orders.models import InventoryRecord, Order, OrderItem
 from reconciliation.models import BulkRemedy
 from tests import factories
-from tests.coc_admin.console.bulk.replacing_many import (
-    finish,
-    form_of,
-    picked,
-    rows,
-    text_of,
-)
+from tests.coc_admin.console.bulk.choosing import begin
+from tests.coc_admin.console.bulk.replacing_many import finish, form_of, picked, rows, text_of
 from tests.coc_admin.console.bulk.replacing_many import short as short
-from tests.coc_admin.console.bulk.test_desk_bulk import begin
 from tests.engine import MIA, D, Engine, set_connection
 from tests.engine import engine as engine
 from tests.engine import simulator as simulator
@@ -171,26 +160,10 @@ def test_orders_to_which_it_cannot_be_done_are_left_out_with_why(
     cancellation.request_cancellation(
         order_id=short[1].pk, actor=MIA, reason="r", now=engine.clock()
     )
-    remedies.replace_short(
-        item_id=OrderItem.objects.get(order=short[2]).pk,
-        sku="CUP",
-        units=D(1),
-        unit_price=None,
-        actor=MIA,
-        reason="r",
-        clock=engine.clock,
-    )
+    engine.replace(OrderItem.objects.get(order=short[2]), "CUP", units=D(1))
     engine.oci.fault("drop", operations=["put"])
     item = OrderItem.objects.get(order=short[3])
-    remedies.replace_short(
-        item_id=item.pk,
-        sku="CUP",
-        units=D(2),
-        unit_price=None,
-        actor=MIA,
-        reason="r",
-        clock=engine.clock,
-    )
+    engine.replace(item, "CUP", units=D(2))
     engine.oci.fault("none")
     set_connection("ONLINE")
     path = begin(merchandiser, "replace", [*short, twice, other, whole], listing="orders")

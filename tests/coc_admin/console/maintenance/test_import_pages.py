@@ -22,6 +22,7 @@ from reconciliation.maintenance.sweep import sweep
 from reconciliation.models import JobKind, JobState, MaintenanceJob, OrderImport
 from tests import factories, fuzzing
 from tests.engine import D, ato, set_connection
+from tests.factories import browser_of
 from tests.orders.payloads import raw_order
 
 pytestmark = pytest.mark.django_db
@@ -36,9 +37,7 @@ def operator(db: None) -> Client:
     make_roles(apps)
     user = User.objects.create_user("olga", password="a long password")
     user.groups.add(Group.objects.get(name="operator"))
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return client
+    return browser_of(user)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from reconciliation.maintenance import job_kinds
 from reconciliation.models import JobKind, JobState, MaintenanceJob
 from reconciliation.queue import enqueue
 from tests.coc_admin.console import scene
+from tests.factories import browser_of
 
 CHECK, AUDIT, ERASE = (f"/settings/maintenance/{name}/" for name in ("check", "audit", "erase"))
 REPAIR = "/settings/maintenance/repair/"
@@ -33,9 +34,7 @@ def operator(db: None) -> Client:
     make_roles(apps)
     user = User.objects.create_user("olga", password="a long password")
     user.groups.add(Group.objects.get(name="operator"))
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return client
+    return browser_of(user)
 
 
 @pytest.fixture
@@ -208,8 +207,7 @@ def test_health_names_versions_processes_and_failures(operator: Client) -> None:
 def test_maintenance_is_for_people_of_every_site(operator: Client) -> None:
     viewer = User.objects.create_user("vera", password="a long password")
     viewer.groups.add(Group.objects.get(name="merchandiser"))
-    client = Client()
-    client.force_login(viewer, backend="django.contrib.auth.backends.ModelBackend")
+    client = browser_of(viewer)
     for page in (CHECK, AUDIT, ERASE, REPAIR):
         assert client.post(page).status_code == 403
     assert not MaintenanceJob.objects.exists()

@@ -28,8 +28,8 @@ from reconciliation.decisions import bulk_sending
 from reconciliation.decisions.questions import deadline_text
 from reconciliation.models import AttemptOutcome, BulkRemedy
 from tests.coc_admin.console import scene
+from tests.coc_admin.console.bulk.choosing import begin
 from tests.coc_admin.console.bulk.test_bulk_letters import form
-from tests.coc_admin.console.bulk.test_desk_bulk import begin
 from tests.coc_admin.console.desk.test_asks import context, post, question
 from tests.coc_admin.console.desk.test_decisions import form_of
 from tests.coc_admin.console.messages.test_customer_messages import draft_of

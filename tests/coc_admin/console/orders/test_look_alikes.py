@@ -25,7 +25,7 @@ def test_an_old_order_is_told_from_the_one_it_looks_like(
         old = scene.place(site, NUMBER)
     twin = scene.place(site, "A-1")
     user = scene.make_user("mia", *scene.MERCHANDISER)
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user)
     pages = ["/orders/", f"/orders/{old.pk}/", f"/orders/{old.pk}/cancel/"]
     for path in pages:
         page = client.get(path).content.decode()

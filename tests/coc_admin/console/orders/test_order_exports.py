@@ -142,10 +142,7 @@ def test_more_than_a_file_may_hold_is_refused_not_cut(
 
 def test_export_needs_the_right_to_download(client: Client, outage: Scene) -> None:
     assert client.get("/orders/export.csv").status_code == 302
-    client.force_login(
-        make_user("nina", "orders.view_order"),
-        backend="django.contrib.auth.backends.ModelBackend",
-    )
+    client.force_login(make_user("nina", "orders.view_order"))
     assert client.get("/orders/export.csv").status_code == 403
     assert "/orders/export." not in client.get("/orders/").content.decode()
 

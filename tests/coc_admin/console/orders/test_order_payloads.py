@@ -12,17 +12,13 @@ from coc_admin.models import AuditEntry, Profile
 from orders.models import OrderPayload
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.scene import Scene
+from tests.factories import browser_of
 
 
 @pytest.fixture
 def reader(db: None) -> Client:
     """Return a browser of a person who may read payloads."""
-    client = Client()
-    client.force_login(
-        scene.make_user("rob", *scene.VIEWER, "orders.view_orderpayload"),
-        backend="django.contrib.auth.backends.ModelBackend",
-    )
-    return client
+    return browser_of(scene.make_user("rob", *scene.VIEWER, "orders.view_orderpayload"))
 
 
 def test_payload_is_shown_as_text_and_noted(reader: Client, outage: Scene) -> None:

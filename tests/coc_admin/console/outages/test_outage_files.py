@@ -123,10 +123,7 @@ def test_too_many_files_are_refused(
 
 @pytest.mark.parametrize("held", ["reconciliation.view_run", "reconciliation.download_report"])
 def test_the_file_needs_both_rights(client: Client, made: Outage, held: str) -> None:
-    client.force_login(
-        make_user("nina", "orders.view_order", held),
-        backend="django.contrib.auth.backends.ModelBackend",
-    )
+    client.force_login(make_user("nina", "orders.view_order", held))
     assert client.get(f"/outages/{made.pk}/reports.zip").status_code == 403
 
 

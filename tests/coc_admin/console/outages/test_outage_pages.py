@@ -338,10 +338,7 @@ def test_banner_home_and_outage_lead_to_each_other(viewer: Client, outage: Scene
 def test_pages_need_the_right_to_see_runs(client: Client, outage: Scene) -> None:
     made = make_outage(outage.run, over=False)
     set_connection(ConnectionState.OFFLINE, cause=OfflineCause.UNREACHABLE)
-    client.force_login(
-        make_user("nina", "orders.view_order"),
-        backend="django.contrib.auth.backends.ModelBackend",
-    )
+    client.force_login(make_user("nina", "orders.view_order"))
     for path in ("/outages/", f"/outages/{made.pk}/"):
         assert client.get(path).status_code == 403
         assert client.post(path).status_code == 405
@@ -351,10 +348,7 @@ def test_pages_need_the_right_to_see_runs(client: Client, outage: Scene) -> None
 
 def test_person_without_further_rights_sees_less(client: Client, outage: Scene) -> None:
     made = make_outage(outage.run)
-    client.force_login(
-        make_user("rita", "orders.view_order", "reconciliation.view_run"),
-        backend="django.contrib.auth.backends.ModelBackend",
-    )
+    client.force_login(make_user("rita", "orders.view_order", "reconciliation.view_run"))
     answer = client.get(f"/outages/{made.pk}/")
     assert (answer.context["reports"], answer.context["alerts"]) == ([], [])
     assert "/reports/" not in answer.content.decode()

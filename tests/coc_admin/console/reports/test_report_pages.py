@@ -13,19 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from coc_admin.console.reports import content_views
-from coc_admin.models import Profile
 from orders import actors, cancellation
 from orders.models import Order, OrderItem, Site
 from reconciliation import tasks
 from reconciliation.models import AttemptOutcome, ReportDay, ReportType
 from reconciliation.reports import names, publish, reader
 from tests.coc_admin.console.scene import NOW, Scene, answer, make_run, make_shop, place
+from tests.factories import limit_to
 
 
 @pytest.fixture
@@ -43,13 +42,6 @@ def oversold(db: None, impex: Path) -> ReportDay:
         answer(run, order, 1, number % 2, outcome=AttemptOutcome.PARTIAL)
     publish.project_and_merge(now=NOW)
     return ReportDay.objects.select_related("site").get(report_type="oversold")
-
-
-def limit_to(name: str, *sites: str) -> None:
-    profile, _ = Profile.objects.update_or_create(
-        user=User.objects.get(username=name), defaults={"every_site": False}
-    )
-    profile.sites.set(Site.objects.filter(pk__in=sites))
 
 
 def numbers(answer: Any) -> list[str]:

@@ -14,6 +14,7 @@ from reconciliation import tasks
 from reconciliation.models import JobState, MaintenanceJob, Run, Scope
 from reconciliation.runs import dry_run, scopes
 from tests.coc_admin.console import scene
+from tests.factories import browser_of
 
 PAGE, LIVE = "/runs/new/", "/live/runs/new/"
 START, STOP = "/runs/new/dry-run/", "/runs/new/dry-run/stop/"
@@ -37,9 +38,7 @@ def signed_in(name: str, *sites: str) -> Client:
     user = scene.make_user(name, *scene.MERCHANDISER)
     profile = Profile.objects.create(user=user, every_site=False)
     profile.sites.set(Site.objects.filter(pk__in=sites))
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return client
+    return browser_of(user)
 
 
 def done(pk: int | None = None) -> MaintenanceJob:
@@ -207,11 +206,7 @@ def test_the_list_of_runs_leads_back_to_dry_runs(merchandiser: Client) -> None:
             assert page.context["would"].rows
     # Who sees other sites finds none of them.
     assert nina.get("/runs/").context["dry_runs"] == []
-    viewer = Client()
-    viewer.force_login(
-        scene.make_user("vera", *scene.VIEWER),
-        backend="django.contrib.auth.backends.ModelBackend",
-    )
+    viewer = browser_of(scene.make_user("vera", *scene.VIEWER))
     assert viewer.get("/runs/").context["dry_runs"] == []
 
 

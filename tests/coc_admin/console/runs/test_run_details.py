@@ -6,13 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from coc_admin.console.runs import detail_views
-from coc_admin.models import Profile
 from coc_admin.pager import NEWEST_FIRST
 from orders.models import Site
 from reconciliation.models import (
@@ -26,13 +24,7 @@ from reconciliation.models import (
     Trigger,
 )
 from tests.coc_admin.console.scene import NOW, Scene, enter, make_run, make_shop, place
-
-
-def limit_to(name: str, *sites: str) -> None:
-    profile, _ = Profile.objects.update_or_create(
-        user=User.objects.get(username=name), defaults={"every_site": False}
-    )
-    profile.sites.set(Site.objects.filter(pk__in=sites))
+from tests.factories import limit_to
 
 
 @pytest.mark.in_turn(3)

@@ -15,6 +15,7 @@ from coc_admin.models import Profile, SavedView
 from orders.models import InventoryRecord, OrderItem
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.scene import Scene
+from tests.factories import browser_of
 
 
 def vera() -> User:
@@ -140,8 +141,7 @@ def test_a_view_is_renamed_made_first_and_deleted(viewer: Client, outage: Scene)
 def test_views_are_of_one_person_and_go_with_them(viewer: Client, outage: Scene) -> None:
     mine = keep("Mine", "short=part")
     scene.make_user("mia", *scene.MERCHANDISER)
-    other = Client()
-    other.force_login(User.objects.get(username="mia"))
+    other = browser_of(User.objects.get(username="mia"))
     for act in ("rename", "replace", "first", "usual", "delete"):
         assert post(other, act, key=mine.pk, name="x").status_code == 404
     opened = other.get(f"/desk/?short=part&view={mine.pk}")

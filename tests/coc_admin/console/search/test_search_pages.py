@@ -13,8 +13,7 @@ from orders import privacy
 from orders.actors import person
 from orders.models import Order, Site
 from tests.coc_admin.console import scene
-
-BACKEND = "django.contrib.auth.backends.ModelBackend"
+from tests.factories import browser_of
 
 
 def groups(answer: Any) -> dict[str, list[str]]:
@@ -27,17 +26,13 @@ def signed_in(name: str, *permissions: str, sites: tuple[str, ...] | None = None
     user = scene.make_user(name, *permissions)
     if sites is not None:
         Profile.objects.create(user=user, every_site=False).sites.set(sites)
-    client = Client()
-    client.force_login(user, backend=BACKEND)
-    return client
+    return browser_of(user)
 
 
 def administrator() -> Client:
     user = scene.make_user("anna")
     user.groups.set(Group.objects.all())
-    client = Client()
-    client.force_login(user, backend=BACKEND)
-    return client
+    return browser_of(user)
 
 
 def test_a_fragment_is_answered_in_groups(viewer: Client, outage: scene.Scene) -> None:

@@ -11,9 +11,8 @@ from django.test import Client
 from coc_admin.accounts.roles import make_roles
 from orders.models import Site
 from tests.coc_admin.console import scene
+from tests.factories import browser_of
 from tests.factories import make_person as make_person
-
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 SignIn = Callable[..., Client]
 
@@ -24,9 +23,7 @@ def sign_in(db: None) -> SignIn:
     make_roles(apps)
 
     def signed_in(role: str, name: str = "", sites: list[Site] | None = None) -> Client:
-        client = Client()
-        client.force_login(make_person(role, name or role, sites=sites), backend=BACKEND)
-        return client
+        return browser_of(make_person(role, name or role, sites=sites))
 
     return signed_in
 

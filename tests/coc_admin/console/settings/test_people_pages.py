@@ -12,7 +12,7 @@ from django.test import Client
 from coc_admin.accounts import people
 from coc_admin.models import AuditEntry, Profile
 from orders.models import Site
-from tests.coc_admin.console.settings.conftest import BACKEND, SignIn, make_person
+from tests.coc_admin.console.settings.conftest import SignIn, make_person
 from tests.coc_admin.console.settings.inputs import inputs_of
 
 NEW = {"username": "nora", "first_name": "Nora", "role": "viewer", "every_site": "on"}
@@ -208,7 +208,7 @@ def test_last_administrator_stays(sign_in: SignIn) -> None:
     boss = User.objects.create_user("boss", password="x", is_superuser=True)
     client = Client()
     sign_in("viewer")
-    client.force_login(boss, backend=BACKEND)
+    client.force_login(boss)
     amy = make_person("administrator", "amy")
     # A superuser counts; without one the last administrator cannot go.
     assert client.post(f"{page_of(amy)}disable/", {"reason": "x"}).status_code == 302
@@ -256,7 +256,7 @@ def test_signed_out_everywhere_but_where_it_is_asked(sign_in: SignIn) -> None:
     here = sign_in("administrator", "amy")
     amy = User.objects.get(username="amy")
     there, other = Client(), sign_in("viewer", "vera")
-    there.force_login(amy, backend=BACKEND)
+    there.force_login(amy)
     here.post(f"{page_of(amy)}sign-out/", {"reason": "lost the laptop"})
     assert [c.get("/").status_code for c in (here, there, other)] == [200, 302, 200]
     entry = AuditEntry.objects.get(action="user.signed_out")

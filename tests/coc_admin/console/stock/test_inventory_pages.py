@@ -249,10 +249,7 @@ def test_holds_and_ledger_have_pages_of_their_own(
 def test_pages_need_the_right_to_see_inventory(client: Client, outage: Scene) -> None:
     record = InventoryRecord.objects.first()
     assert record is not None
-    client.force_login(
-        make_user("nina", "orders.view_order"),
-        backend="django.contrib.auth.backends.ModelBackend",
-    )
+    client.force_login(make_user("nina", "orders.view_order"))
     for path in ("/inventory/", f"/inventory/{record.pk}/"):
         assert client.get(path).status_code == 403
     assert "/inventory/" not in client.get("/").content.decode()

@@ -18,6 +18,7 @@ from orders.ledger import LedgerChanged
 from orders.models import InventoryRecord, Movement, Site
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.scene import Scene
+from tests.factories import browser_of
 
 LIST = "NorthShop-stock"
 PATH = "/inventory/import/"
@@ -26,12 +27,7 @@ PATH = "/inventory/import/"
 @pytest.fixture
 def importer(db: None) -> Client:
     """Return a browser in which an operator who keeps the lists is signed in."""
-    client = Client()
-    client.force_login(
-        scene.make_user("ida", *scene.VIEWER, "orders.change_inventorylist"),
-        backend="django.contrib.auth.backends.ModelBackend",
-    )
-    return client
+    return browser_of(scene.make_user("ida", *scene.VIEWER, "orders.change_inventorylist"))
 
 
 def send(client: Client, content: str | bytes, *, list_: str = LIST, name: str = "s.csv") -> Any:
@@ -179,11 +175,7 @@ def test_a_broken_import_goes_on_where_it_was_broken_off(
 
 def test_an_upload_is_its_owners_alone(importer: Client, outage: Scene) -> None:
     path = send(importer, "sku,ato\nMUG-01,5\n")["Location"]
-    other = Client()
-    other.force_login(
-        scene.make_user("eve", *scene.VIEWER, "orders.change_inventorylist"),
-        backend="django.contrib.auth.backends.ModelBackend",
-    )
+    other = browser_of(scene.make_user("eve", *scene.VIEWER, "orders.change_inventorylist"))
     assert other.get(path).status_code == 404
     assert other.post(path).status_code == 404
     assert figures() == KNOWN
