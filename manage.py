@@ -9,16 +9,19 @@ import sys
 
 # What runs for as long as the product does; every other command ends, and may take its time.
 SERVICES = {"qcluster", "runserver", "serve", "watch_oci"}
+# The exit code of a command that lost the database; 1 and 2 are the commands' own.
+NO_DATABASE = 3
 
 
 def main() -> None:
-    """Run a management command; reports a wrong setting in one line, without a traceback."""
+    """Run a management command; reports a wrong setting or a lost database without a traceback."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "coc_admin.settings")
     command = sys.argv[1] if len(sys.argv) > 1 else "help"
     # Nearly all that is loaded stays: looking for garbage meanwhile is a sixth of the start.
     gc.disable()
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError
 
     from orders import statement_limit
 
@@ -35,6 +38,17 @@ def main() -> None:
     except ImproperlyConfigured as error:
         sys.stderr.write(f"Setting refused: {error}\n")
         raise SystemExit(2) from None
+    except OperationalError as error:
+        # Services restart, and their logs keep all of it.
+        if command in SERVICES:
+            raise
+        reason = " ".join(str(error).split())
+        sys.stderr.write(
+            f"The database is not available: {reason}\n"
+            "What was committed is kept. Check DATABASE_URL and the server, then run the command"
+            " again.\n"
+        )
+        raise SystemExit(NO_DATABASE) from None
 
 
 def load() -> None:
