@@ -31,8 +31,8 @@ def read(request: HttpRequest, *, limit: int) -> bytes:
     charset = (request.content_params or {}).get("charset", "utf-8").lower()
     if request.content_type != "application/json" or charset not in ("utf-8", "utf8"):
         raise NotJson
-    length = request.headers.get("Content-Length", "")
-    if not length and request.headers.get("Transfer-Encoding"):
+    length = request.META.get("CONTENT_LENGTH", "")
+    if not length and request.META.get("HTTP_TRANSFER_ENCODING"):
         raise LengthRequired
     if length.isdecimal() and int(length[:20]) > limit:
         raise BodyTooLarge(limit)

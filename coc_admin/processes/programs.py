@@ -17,10 +17,9 @@ NAMES = ("web", "worker", "monitor")
 
 # SQLite has one writer at a time, so a second process only adds waiting; PostgreSQL supports one
 # process per core. Measured, see docs/adr.
-SQLITE_THREADS = 12
-# Of all web processes together, since each thread may hold a connection; and of one, at least.
+# Threads of all web processes together, since each thread may hold a connection; and of one, at least.
 # Orders that wait together share a transaction, so more threads make an order cheaper, not dearer.
-POSTGRESQL_THREADS = 32
+WEB_THREADS = 32
 LEAST_THREADS = 4
 # Pages in progress at a time, each of which queries the database.
 CONSOLE_THREADS = 4
@@ -49,12 +48,12 @@ def web_threads() -> int:
     """Return how many requests one web process handles at a time."""
     if settings.COC_WEB_THREADS:
         return int(settings.COC_WEB_THREADS)
-    return SQLITE_THREADS if uses_sqlite() else postgresql_threads(web_workers())
+    return threads_of_each(web_workers())
 
 
-def postgresql_threads(processes: int) -> int:
-    """Return how many threads each of so many web processes has on PostgreSQL."""
-    return max(LEAST_THREADS, POSTGRESQL_THREADS // processes)
+def threads_of_each(processes: int) -> int:
+    """Return how many threads each of so many web processes has."""
+    return max(LEAST_THREADS, WEB_THREADS // processes)
 
 
 def console_threads() -> int:

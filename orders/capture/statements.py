@@ -15,9 +15,8 @@ from typing import Any
 from django.db import connection
 
 from orders.capture.rows import PLACED_COLUMNS, Rows
-from orders.cursors import prepared_cursor
+from orders.cursors import next_ids_on_sqlite, prepared_cursor, time_on_sqlite
 from orders.fields import stored_money, thousandths
-from orders.ledger.statements import next_id_on_sqlite
 from orders.models import Order, OrderItem
 
 # `place` is an order's index in the list; a parent is identified by its position in the order.
@@ -212,8 +211,7 @@ def _item(place: int, item: OrderItem) -> dict[str, Any]:
 
 def _insert_on_sqlite(built: Sequence[Rows]) -> None:
     with connection.cursor() as cursor:
-        order_id = next_id_on_sqlite(cursor, "orders_order")
-        item_id = next_id_on_sqlite(cursor, "orders_orderitem")
+        order_id, item_id = next_ids_on_sqlite(cursor, "orders_order", "orders_orderitem")
         for rows in built:
             _number(rows, order_id, range(item_id, item_id + len(rows.items)))
             order_id, item_id = order_id + 1, item_id + len(rows.items)
@@ -226,7 +224,7 @@ def _insert_on_sqlite(built: Sequence[Rows]) -> None:
 
 
 def _order_on_sqlite(rows: Rows) -> tuple[Any, ...]:
-    order, time = rows.order, connection.ops.adapt_datetimefield_value
+    order, until = rows.order, rows.order.claimed_until
     return (
         order.pk,
         order.site_id,
@@ -235,12 +233,12 @@ def _order_on_sqlite(rows: Rows) -> tuple[Any, ...]:
         order.reservation_state,
         order.export_status,
         order.captured_offline,
-        time(order.captured_at),
+        time_on_sqlite(order.captured_at),
         *(json.dumps(one) if isinstance(one, dict) else one for one in _placed(order).values()),
         thousandths(order.units),
         order.generation,
         order.claim,
-        time(order.claimed_until),
+        None if until is None else time_on_sqlite(until),
         *("", "", "", ""),
     )
 
@@ -267,10 +265,9 @@ def _item_on_sqlite(item: OrderItem) -> tuple[Any, ...]:
 
 def _event_on_sqlite(rows: Rows) -> tuple[Any, ...]:
     event = rows.event
-    when = connection.ops.adapt_datetimefield_value(event.at)
     return (
         rows.order.pk,
-        when,
+        time_on_sqlite(event.at),
         event.kind,
         event.actor_kind,
         event.actor,

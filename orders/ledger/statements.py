@@ -14,7 +14,7 @@ from typing import Any, Literal, TypedDict
 
 from django.db import connection
 
-from orders.cursors import prepared_cursor
+from orders.cursors import next_ids_on_sqlite, prepared_cursor, time_on_sqlite
 
 # Byte order, as Python sorts, so that processes which lock records in another order can't deadlock
 # with us. `OFFSET 0` stops PostgreSQL from starting with the lists: without statistics (after the
@@ -156,10 +156,9 @@ def _array(
 def _take_on_sqlite(
     holds: Sequence[NewHold], records: Sequence[TakenRecord], *, at: datetime
 ) -> int:
-    stored_time = connection.ops.adapt_datetimefield_value
-    when = stored_time(at)
+    when = time_on_sqlite(at)
     with connection.cursor() as cursor:
-        first = next_id_on_sqlite(cursor, "orders_hold")
+        (first,) = next_ids_on_sqlite(cursor, "orders_hold")
         cursor.executemany(
             HOLD_SQLITE,
             [
@@ -170,7 +169,10 @@ def _take_on_sqlite(
         cursor.executemany(
             MOVE_SQLITE,
             [
-                (hold["record_id"], -hold["ato"], hold["units"], first + n, stored_time(hold["at"]))
+                (
+                    *(hold["record_id"], -hold["ato"], hold["units"], first + n),
+                    time_on_sqlite(hold["at"]),
+                )
                 for n, hold in enumerate(holds)
             ],
         )
@@ -182,10 +184,3 @@ def _take_on_sqlite(
             ],
         )
         return int(cursor.rowcount)
-
-
-def next_id_on_sqlite(cursor: Any, table: str) -> int:
-    """Return the next row id of `table`; the write lock keeps other processes from using it."""
-    cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [table])
-    row = cursor.fetchone()
-    return int(row[0]) + 1 if row else 1
