@@ -17,7 +17,7 @@ NAMES = ("web", "worker", "monitor")
 
 # SQLite has one writer at a time, so a second process only adds waiting; PostgreSQL supports one
 # process per core. Measured, see docs/adr.
-# Threads of all web processes together, since each thread may hold a connection; and of one, at least.
+# Threads of all web processes together, as each may hold a connection; and of one, at least.
 # Orders that wait together share a transaction, so more threads make an order cheaper, not dearer.
 WEB_THREADS = 32
 LEAST_THREADS = 4
