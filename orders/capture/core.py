@@ -121,13 +121,11 @@ def _write(
     if not accepted:
         return {}
     built = [rows.build(asks[place], one.takes) for place, one in accepted.items()]
-    statements.insert(built)
-    taking.write(
-        [
-            ledger.Taker(row.order.pk, one.wanted, asks[place].now)
-            for row, (place, one) in zip(built, accepted.items(), strict=True)
-        ]
-    )
+    takers = [
+        ledger.Taker(number, one.wanted, asks[place].now)
+        for number, (place, one) in enumerate(accepted.items())
+    ]
+    statements.insert(built, taking.rows(takers))
     return {
         place: Captured(row.order, created=True, items=row.items)
         for place, row in zip(accepted, built, strict=True)
