@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from coc_admin.processes.preflight import take_port
+from coc_admin.web_server.channel import Channel
 from coc_admin.web_server.limits import Limits
 from coc_admin.web_server.server import WAY_SECONDS, Server
 from tests.processes.product import wait_for
@@ -84,6 +85,23 @@ def is_served(server: Started) -> None:
     with connect(server.port) as link:
         link.sendall(head("GET", "/hello"))
         assert read_answer(link).status == 200
+
+
+def test_head_and_body_of_a_short_answer_are_sent_at_once(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[bytes] = []
+    real = Channel.send
+
+    def send(channel: Channel, data: bytes, do_close: bool = True) -> int:
+        sent.append(bytes(data))
+        return int(real(channel, data, do_close=do_close))
+
+    monkeypatch.setattr(Channel, "send", send)
+    is_served(start())
+    (answer,) = sent
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"\r\n\r\n/hello 0")
 
 
 # --- progress -------------------------------------------------------------------------------------
