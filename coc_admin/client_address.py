@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -74,8 +75,12 @@ class ClientAddressMiddleware:
 def address_of(text: str) -> Address | None:
     """Return the address in `text`, which may have a port, or None for anything else."""
     text = text.strip()
-    if len(text) > _LONGEST_ADDRESS:
-        return None
+    return _address_of(text) if len(text) <= _LONGEST_ADDRESS else None
+
+
+@lru_cache(maxsize=1_000)
+def _address_of(text: str) -> Address | None:
+    """Return the address in a short text; the same few peers ask again and again."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:

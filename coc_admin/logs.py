@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-import uuid
+import secrets
 from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -57,8 +57,8 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Handle one request with its id in the context of the log lines."""
-        given = request.headers.get("X-Request-Id", "")
-        identifier = given if _GIVEN_ID.match(given) else uuid.uuid4().hex
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
+        identifier = given if _GIVEN_ID.match(given) else secrets.token_hex(16)
         token = request_id.set(identifier)
         try:
             response = self.get_response(request)

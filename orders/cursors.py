@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection
@@ -17,6 +19,20 @@ def prepared_cursor() -> Any:
     """
     make = getattr(connection, "prepared_cursor", connection.cursor)
     return make()
+
+
+@lru_cache(maxsize=1_000)
+def time_on_sqlite(at: datetime) -> Any:
+    """Return a moment as SQLite stores it. An order writes its own seven times."""
+    return connection.ops.adapt_datetimefield_value(at)
+
+
+def next_ids_on_sqlite(cursor: Any, *tables: str) -> list[int]:
+    """Return the next row id of each table; the write lock keeps other processes from using it."""
+    marks = ", ".join(["%s"] * len(tables))
+    cursor.execute(f"SELECT name, seq FROM sqlite_sequence WHERE name IN ({marks})", tables)  # noqa: S608
+    last = dict(cursor.fetchall())
+    return [last.get(table, 0) + 1 for table in tables]
 
 
 def among(ids: Sequence[int]) -> RawSQL:

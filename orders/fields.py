@@ -123,4 +123,5 @@ def json_number_of(stored: int, places: int) -> int | float:
 
 def json_number(value: Decimal) -> int | float:
     """Return `value` as a JSON number: whole ones without a decimal point, others as written."""
-    return int(value) if value == value.to_integral_value() else float(value)
+    whole = int(value)
+    return whole if whole == value else float(value)

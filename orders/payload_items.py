@@ -93,12 +93,12 @@ def placed_items(
     `stored` says that this very order was accepted before: sent again it is found, not placed. No
     query while no line names another list than the site's own and there is no bundle.
     """
-    refused = not_permitted(
-        site, {line.inventoryId for line, _ in every_line(lines) if line.inventoryId}
-    )
+    everything = [line for line, _ in every_line(lines)]
+    named = {line.inventoryId for line in everything if line.inventoryId}
+    refused = not_permitted(site, named)
     if refused and stored():
         refused = set()
-    flat = _Flat(lists=_lists(lines, site=site), refused=refused)
+    flat = _Flat(lists=_lists(everything, named, site=site), refused=refused)
     for index, line in enumerate(lines):
         path, spare_id = f"productItems[{index}]", str(index + 1)
         flat.claim(line.itemId or spare_id, path)
@@ -135,10 +135,11 @@ def _below(line: SentLine, path: str, depth: int = 1) -> Iterator[tuple[SentLine
             yield from _below(one, path_below, depth + 1)
 
 
-def _lists(lines: Sequence[SentLine], *, site: Site) -> dict[str, InventoryList]:
+def _lists(
+    everything: Sequence[SentLine], named: Collection[str], *, site: Site
+) -> dict[str, InventoryList]:
     """Return the lists that are named beside the site's own, and all where there is a bundle."""
-    everything = [line for line, _ in every_line(lines)]
-    wanted = {one.inventoryId for one in everything if one.inventoryId}
+    wanted = set(named)
     if any(one.parts() for one in everything):
         wanted.add(site.inventory_list_id)
     else:

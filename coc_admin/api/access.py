@@ -29,7 +29,7 @@ class BearerToken(AuthBase):
 
     def __call__(self, request: HttpRequest) -> ApiToken:
         """Return the token of `request`. Raises Unauthenticated or Forbidden."""
-        token = tokens.authenticate(request.headers.get("Authorization"), now=timezone.now())
+        token = tokens.authenticate(request.META.get("HTTP_AUTHORIZATION"), now=timezone.now())
         if token is None:
             raise Unauthenticated
         if not set(self.scopes) & set(token.scopes):

@@ -30,8 +30,8 @@ def read(request: HttpRequest, *, limit: int) -> bytes:
     ApiProblem.
     """
     _check_type(request)
-    length = request.headers.get("Content-Length", "")
-    if not length and request.headers.get("Transfer-Encoding"):
+    length = request.META.get("CONTENT_LENGTH", "")
+    if not length and request.META.get("HTTP_TRANSFER_ENCODING"):
         raise LengthRequired
     if length.isdecimal() and int(length[:20]) > limit:
         raise BodyTooLarge(limit)
@@ -49,7 +49,7 @@ def _check_type(request: HttpRequest) -> None:
     charset = (request.content_params or {}).get("charset", "utf-8").lower()
     if request.content_type != "application/json" or charset not in ("utf-8", "utf8"):
         raise NotJson
-    if request.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
+    if request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower() not in ("", "identity"):
         raise Encoded
 
 

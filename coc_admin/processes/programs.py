@@ -17,8 +17,10 @@ NAMES = ("web", "worker", "monitor")
 
 # SQLite has one writer at a time, so a second process only adds waiting; PostgreSQL supports one
 # process per core. Measured, see docs/adr.
-SQLITE_THREADS = 12
-POSTGRESQL_THREADS = 4
+# Threads of all web processes together, as each may hold a connection; and of one, at least.
+# Orders that wait together share a transaction, so more threads make an order cheaper, not dearer.
+WEB_THREADS = 32
+LEAST_THREADS = 4
 # Pages in progress at a time, each of which queries the database.
 CONSOLE_THREADS = 4
 
@@ -46,7 +48,12 @@ def web_threads() -> int:
     """Return how many requests one web process handles at a time."""
     if settings.COC_WEB_THREADS:
         return int(settings.COC_WEB_THREADS)
-    return SQLITE_THREADS if uses_sqlite() else POSTGRESQL_THREADS
+    return threads_of_each(web_workers())
+
+
+def threads_of_each(processes: int) -> int:
+    """Return how many threads each of so many web processes has."""
+    return max(LEAST_THREADS, WEB_THREADS // processes)
 
 
 def console_threads() -> int:

@@ -17,6 +17,22 @@ from coc_admin.web_server.parser import Parser
 
 # Independent of the load of the process and of its database.
 _ALIVE = "/healthz"
+# Bytes of a body that are copied behind the head of their answer.
+_SENT_TOGETHER = 64 * 1024
+
+
+class Answering(WSGITask):
+    """Sends the head of an answer with the first part of its body: one call, and one packet."""
+
+    def build_response_header(self) -> bytes:
+        """Return nothing to be sent by itself."""
+        self.channel.head = super().build_response_header()
+        return b""
+
+    def finish(self) -> None:
+        """Send the rest: of an answer without a body, its head."""
+        super().finish()
+        self.channel.send_head()
 
 
 class Channel(HTTPChannel):
@@ -38,6 +54,8 @@ class Channel(HTTPChannel):
         self._refused = False
         self._drained: int | None = None
         self._answered: Task | None = None
+        # of the answer that is being made, as long as none of it is sent
+        self.head = b""
         super().__init__(*arguments, **options)
 
     def received(self, data: bytes) -> bool:
@@ -51,7 +69,22 @@ class Channel(HTTPChannel):
     def task_class(self, channel: Channel, request: Any) -> Task:
         """Return the task for a request: the application, unless an answer already exists."""
         answered, self._answered = self._answered, None
-        return answered if answered is not None else WSGITask(channel, request)
+        return answered if answered is not None else Answering(channel, request)
+
+    def write_soon(self, data: Any) -> int:
+        """Send `data`, bytes or an open file, behind the head of its answer."""
+        if not data:
+            return 0
+        if self.head and isinstance(data, bytes) and len(data) <= _SENT_TOGETHER:
+            data, self.head = self.head + data, b""
+        else:
+            self.send_head()
+        return int(super().write_soon(data))
+
+    def send_head(self) -> None:
+        """Send the head of the answer unless it has been sent."""
+        head, self.head = self.head, b""
+        super().write_soon(head)
 
     def finish(self, answered: Task) -> None:
         """Finish the first request, answered by `answered`, in the loop."""

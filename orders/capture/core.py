@@ -20,6 +20,11 @@ from orders.models import Order
 
 Answer = Captured | OrderRefused
 
+
+class _LookUp(Exception):
+    """An order of the list may have been stored before; nothing has been written."""
+
+
 _TRIES = 5
 # Orders per transaction: records stay locked while they are written.
 MOST_ORDERS = 200
@@ -56,14 +61,17 @@ def _parts(asks: Sequence[Ask]) -> Iterator[list[Ask]]:
 
 
 def _capture(asks: list[Ask]) -> list[Answer]:
-    # A repeated order is rare: the unique number detects it, and only then is it looked up.
-    known: dict[tuple[str, str], Order] | None = None if len(asks) == 1 else {}
+    # A repeated order is rare: its number, which is unique, or a refusal leads to a second try, and
+    # only that looks orders up.
+    known: dict[tuple[str, str], Order] | None = None
     for attempt in range(_TRIES):
         try:
             with transaction.atomic():
                 if known is not None:
                     known = stored.find(asks)
                 return _capture_once(asks, known=known)
+        except _LookUp:
+            known = {}
         except ledger.LedgerChanged:
             if attempt == _TRIES - 1:
                 raise
@@ -84,10 +92,10 @@ def _capture_once(asks: list[Ask], *, known: dict[tuple[str, str], Order] | None
     taking = ledger.Taking(stock)
     decider = Decider(taking, there, waiting)
     decisions = [decider.decide(place, ask) for place, ask in enumerate(asks)]
-    if known is None and isinstance(decisions[0], OrderRefused):
+    is_refused = any(isinstance(one, OrderRefused) for one in decisions)
+    if known is None and is_refused and stored.is_any(asks):
         # A repeated order is found, not refused, whatever its stock is now.
-        again = Decider(taking, stored.find(asks), waiting)
-        decisions = [again.decide(0, asks[0])]
+        raise _LookUp
     captured = _write(asks, decisions, taking)
     return [_answer(decision, place, captured) for place, decision in enumerate(decisions)]
 
@@ -113,13 +121,11 @@ def _write(
     if not accepted:
         return {}
     built = [rows.build(asks[place], one.takes) for place, one in accepted.items()]
-    statements.insert(built)
-    taking.write(
-        [
-            ledger.Taker(row.order.pk, one.wanted, asks[place].now)
-            for row, (place, one) in zip(built, accepted.items(), strict=True)
-        ]
-    )
+    takers = [
+        ledger.Taker(number, one.wanted, asks[place].now)
+        for number, (place, one) in enumerate(accepted.items())
+    ]
+    statements.insert(built, taking.rows(takers))
     return {
         place: Captured(row.order, created=True, items=row.items)
         for place, row in zip(accepted, built, strict=True)

@@ -1,23 +1,26 @@
-"""The statements that look up and store a list of orders.
+"""The statements that look up and store a list of orders, and take its stock.
 
-Storing takes one statement on PostgreSQL, and one for each table on SQLite. Rows travel as JSON, so
-the statement has the same text and parameter types for any number of rows, and is prepared once per
-connection. A number that is taken raises IntegrityError; then nothing of the list is stored.
+Storing takes one statement on PostgreSQL, with the ledger's part (TAKING_POSTGRESQL), and one for
+each table on SQLite. Rows travel as JSON, so the statement has the same text and parameter types
+for any number of rows, and is prepared once per connection. A number that is taken raises
+IntegrityError; then nothing of the list is stored.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from django.db import connection
 
 from orders.capture.rows import PLACED_COLUMNS, Rows
-from orders.cursors import prepared_cursor
+from orders.cursors import next_ids_on_sqlite, prepared_cursor, time_on_sqlite
 from orders.fields import stored_money, thousandths
-from orders.ledger.statements import next_id_on_sqlite
+from orders.ledger import LedgerChanged
+from orders.ledger.statements import TAKING_POSTGRESQL, NewHold, ToTake, take
 from orders.models import Order, OrderItem
 
 # `place` is an order's index in the list; a parent is identified by its position in the order.
@@ -60,8 +63,14 @@ WITH placed AS MATERIALIZED (
         order_id, at, kind, actor_kind, actor, reason, reason_codes, data, projected)
     SELECT id, captured_at, kind, actor_kind, actor, reason, reason_codes, '{}'::jsonb, projected
     FROM placed
-)
-SELECT p.id, i.ids
+), wanted AS MATERIALIZED (
+    SELECT nextval('orders_hold_id_seq') AS hold_id, p.id AS order_id, w.record_id, w.units, w.ato,
+           w.at
+    FROM json_to_recordset(%(holds)s::json)
+        AS w(order_id int, record_id bigint, units bigint, ato bigint, at timestamptz)
+    JOIN placed p ON p.place = w.order_id
+), <taking>
+SELECT p.id, i.ids, (SELECT count(*) FROM taken)
 FROM placed p
 JOIN (SELECT place, array_agg(id ORDER BY position) AS ids FROM lines GROUP BY place) i
     ON i.place = p.place
@@ -112,33 +121,43 @@ SELECT EXISTS (
 """
 
 
-def _with_placed(statement: str) -> str:
-    """Return `statement` with the columns of PLACED_COLUMNS."""
+def _complete(statement: str) -> str:
+    """Return `statement` with the columns of PLACED_COLUMNS and the ledger's part."""
     types = ", ".join(f"{name} {kind}" for name, kind in PLACED_COLUMNS.items())
     return (
-        statement.replace("<placed types>", types)
+        statement.replace("<taking>", TAKING_POSTGRESQL)
+        .replace("<placed types>", types)
         .replace("<placed>", ", ".join(PLACED_COLUMNS))
         .replace("<placed values>", ", ".join(["%s"] * len(PLACED_COLUMNS)))
     )
 
 
-INSERT_POSTGRESQL = _with_placed(INSERT_POSTGRESQL)
-ORDER_SQLITE = _with_placed(ORDER_SQLITE)
+INSERT_POSTGRESQL = _complete(INSERT_POSTGRESQL)
+ORDER_SQLITE = _complete(ORDER_SQLITE)
 
 
-def insert(built: Sequence[Rows]) -> None:
-    """Store a list of orders; set the ids of the orders and their items."""
-    if connection.vendor == "sqlite":
-        _insert_on_sqlite(built)
-        return
+def insert(built: Sequence[Rows], taking: ToTake) -> None:
+    """Store a list of orders and take their stock; set the ids of the orders and their items.
+
+    Raises LedgerChanged if a record is no longer as it was locked.
+    """
+    insert_all = _insert_on_sqlite if connection.vendor == "sqlite" else _insert_on_postgresql
+    if insert_all(built, taking) != len(taking.records):
+        raise LedgerChanged
+
+
+def _insert_on_postgresql(built: Sequence[Rows], taking: ToTake) -> int:
     orders = [_order(place, rows) for place, rows in enumerate(built)]
     items = [_item(place, item) for place, rows in enumerate(built) for item in rows.items]
     with prepared_cursor() as cursor:
         cursor.execute(
-            INSERT_POSTGRESQL, {"orders": json.dumps(orders), "items": json.dumps(items)}
+            INSERT_POSTGRESQL,
+            {"orders": json.dumps(orders), "items": json.dumps(items), **taking.parameters()},
         )
-        for rows, (order_id, item_ids) in zip(built, cursor.fetchall(), strict=True):
-            _number(rows, order_id, item_ids)
+        stored = cursor.fetchall()
+    for rows, (order_id, item_ids, _) in zip(built, stored, strict=True):
+        _number(rows, order_id, item_ids)
+    return int(stored[0][2])
 
 
 def is_any_taken(numbers: Collection[tuple[str, str]]) -> bool:
@@ -210,10 +229,9 @@ def _item(place: int, item: OrderItem) -> dict[str, Any]:
     }
 
 
-def _insert_on_sqlite(built: Sequence[Rows]) -> None:
+def _insert_on_sqlite(built: Sequence[Rows], taking: ToTake) -> int:
     with connection.cursor() as cursor:
-        order_id = next_id_on_sqlite(cursor, "orders_order")
-        item_id = next_id_on_sqlite(cursor, "orders_orderitem")
+        order_id, item_id = next_ids_on_sqlite(cursor, "orders_order", "orders_orderitem")
         for rows in built:
             _number(rows, order_id, range(item_id, item_id + len(rows.items)))
             order_id, item_id = order_id + 1, item_id + len(rows.items)
@@ -223,10 +241,16 @@ def _insert_on_sqlite(built: Sequence[Rows]) -> None:
             ITEM_SQLITE, [_item_on_sqlite(item) for rows in built for item in rows.items]
         )
         cursor.executemany(EVENT_SQLITE, [_event_on_sqlite(rows) for rows in built])
+    if not taking.holds:
+        return 0
+    holds: list[NewHold] = [
+        {**hold, "order_id": built[hold["order_id"]].order.pk} for hold in taking.holds
+    ]
+    return take(replace(taking, holds=holds))
 
 
 def _order_on_sqlite(rows: Rows) -> tuple[Any, ...]:
-    order, time = rows.order, connection.ops.adapt_datetimefield_value
+    order, until = rows.order, rows.order.claimed_until
     return (
         order.pk,
         order.site_id,
@@ -235,12 +259,12 @@ def _order_on_sqlite(rows: Rows) -> tuple[Any, ...]:
         order.reservation_state,
         order.export_status,
         order.captured_offline,
-        time(order.captured_at),
+        time_on_sqlite(order.captured_at),
         *(json.dumps(one) if isinstance(one, dict) else one for one in _placed(order).values()),
         thousandths(order.units),
         order.generation,
         order.claim,
-        time(order.claimed_until),
+        None if until is None else time_on_sqlite(until),
         *("", "", "", ""),
     )
 
@@ -267,10 +291,9 @@ def _item_on_sqlite(item: OrderItem) -> tuple[Any, ...]:
 
 def _event_on_sqlite(rows: Rows) -> tuple[Any, ...]:
     event = rows.event
-    when = connection.ops.adapt_datetimefield_value(event.at)
     return (
         rows.order.pk,
-        when,
+        time_on_sqlite(event.at),
         event.kind,
         event.actor_kind,
         event.actor,

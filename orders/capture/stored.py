@@ -25,6 +25,11 @@ def check_same(order: Order, placed: PlacedOrder) -> None:
         raise OrderNoTaken(placed.order_no)
 
 
+def is_any(asks: Iterable[Ask]) -> bool:
+    """Return whether an order is stored with a number of a list; one short query."""
+    return statements.is_any_taken({ask.number for ask in asks})
+
+
 def find(asks: Iterable[Ask]) -> dict[tuple[str, str], Order]:
     """Return the stored orders with numbers of a list.
 

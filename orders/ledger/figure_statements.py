@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from orders.cursors import next_ids_on_sqlite
 from orders.ledger.rows import skus_by_list
-from orders.ledger.statements import next_id_on_sqlite
 
 Key = tuple[str, str]
 
@@ -244,7 +244,7 @@ def change(changes: Sequence[Change], stamp: Stamp) -> int:
 def _add_on_sqlite(records: Sequence[NewRecord], stamp: Stamp) -> int:
     taken_at, now = _moment(stamp.taken_at), _moment(stamp.now)
     with connection.cursor() as cursor:
-        first = next_id_on_sqlite(cursor, "orders_inventoryrecord")
+        (first,) = next_ids_on_sqlite(cursor, "orders_inventoryrecord")
         numbered = list(enumerate(records, first))
         cursor.executemany(
             _ADD_SQLITE,

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypedDict
 
 from django.db import connection
 
-from orders.cursors import prepared_cursor
+from orders.cursors import next_ids_on_sqlite, prepared_cursor, time_on_sqlite
 
 # Byte order, as Python sorts, so that processes which lock records in another order can't deadlock
 # with us. `OFFSET 0` stops PostgreSQL from starting with the lists: without statistics (after the
@@ -45,13 +46,10 @@ WHERE (r.inventory_list_id, r.sku) IN (
     SELECT json_extract(k.value, '$[0]'), json_extract(k.value, '$[1]') FROM json_each(%s) AS k)
 """
 
-# Write a record only if it is unchanged since it was locked.
-TAKE_POSTGRESQL = """\
-WITH wanted AS MATERIALIZED (
-    SELECT nextval('orders_hold_id_seq') AS hold_id, w.*
-    FROM json_to_recordset(%(holds)s::json)
-        AS w(order_id bigint, record_id bigint, units bigint, ato bigint, at timestamptz)
-), held AS (
+# The part of a statement that takes stock for the rows of `wanted`. It writes a record only if that
+# is unchanged since it was locked; `taken` has those that were.
+TAKING_POSTGRESQL = """\
+held AS (
     INSERT INTO orders_hold (id, order_id, record_id, quantity, state)
     SELECT hold_id, order_id, record_id, units, 'waiting' FROM wanted
 ), moved AS (
@@ -66,8 +64,16 @@ WITH wanted AS MATERIALIZED (
     WHERE r.id = t.id AND r.ato = t.was_ato AND r.held = t.was_held
     RETURNING r.id
 )
-SELECT count(*) FROM taken
 """
+
+TAKE_POSTGRESQL = """\
+WITH wanted AS MATERIALIZED (
+    SELECT nextval('orders_hold_id_seq') AS hold_id, w.*
+    FROM json_to_recordset(%(holds)s::json)
+        AS w(order_id bigint, record_id bigint, units bigint, ato bigint, at timestamptz)
+), <taking>
+SELECT count(*) FROM taken
+""".replace("<taking>", TAKING_POSTGRESQL)
 
 HOLD_SQLITE = """\
 INSERT INTO orders_hold (id, order_id, record_id, quantity, state)
@@ -104,7 +110,10 @@ def locked_records(keys: Collection[tuple[str, str]]) -> list[Row]:
 
 
 class NewHold(TypedDict):
-    """An order's hold on a record from `at` on; `ato` of its units are taken off ATO."""
+    """An order's hold on a record from `at` on; `ato` of its units are taken off ATO.
+
+    `order_id` is the order's place in its list as long as the list is not stored.
+    """
 
     order_id: int
     record_id: int
@@ -123,26 +132,34 @@ class TakenRecord(TypedDict):
     was_held: int
 
 
-def take(holds: Sequence[NewHold], records: Sequence[TakenRecord], *, at: datetime) -> int:
-    """Write holds and movements, and update their records; return how many records it updated.
+@dataclass(frozen=True, slots=True)
+class ToTake:
+    """What a list of orders takes; each record is named once."""
 
-    `taken` names each record once.
-    """
+    holds: Sequence[NewHold]
+    records: Sequence[TakenRecord]
+    at: datetime
+
+    def parameters(self) -> dict[str, str]:
+        """Return the parameters of `wanted` and TAKING_POSTGRESQL."""
+        holds = [hold | {"at": hold["at"].isoformat()} for hold in self.holds]
+        return {
+            "holds": json.dumps(holds),
+            "at": self.at.isoformat(),
+            "ids": _array(self.records, "id"),
+            "units": _array(self.records, "units"),
+            "less": _array(self.records, "ato"),
+            "was_ato": _array(self.records, "was_ato"),
+            "was_held": _array(self.records, "was_held"),
+        }
+
+
+def take(taking: ToTake) -> int:
+    """Write holds and movements, and update their records; return how many records it updated."""
     if connection.vendor == "sqlite":
-        return _take_on_sqlite(holds, records, at=at)
+        return _take_on_sqlite(taking)
     with prepared_cursor() as cursor:
-        cursor.execute(
-            TAKE_POSTGRESQL,
-            {
-                "holds": json.dumps([hold | {"at": hold["at"].isoformat()} for hold in holds]),
-                "at": at.isoformat(),
-                "ids": _array(records, "id"),
-                "units": _array(records, "units"),
-                "less": _array(records, "ato"),
-                "was_ato": _array(records, "was_ato"),
-                "was_held": _array(records, "was_held"),
-            },
-        )
+        cursor.execute(TAKE_POSTGRESQL, taking.parameters())
         return int(cursor.fetchone()[0])
 
 
@@ -153,13 +170,10 @@ def _array(
     return "{" + ",".join(str(row[name]) for row in rows) + "}"
 
 
-def _take_on_sqlite(
-    holds: Sequence[NewHold], records: Sequence[TakenRecord], *, at: datetime
-) -> int:
-    stored_time = connection.ops.adapt_datetimefield_value
-    when = stored_time(at)
+def _take_on_sqlite(taking: ToTake) -> int:
+    holds, when = taking.holds, time_on_sqlite(taking.at)
     with connection.cursor() as cursor:
-        first = next_id_on_sqlite(cursor, "orders_hold")
+        (first,) = next_ids_on_sqlite(cursor, "orders_hold")
         cursor.executemany(
             HOLD_SQLITE,
             [
@@ -170,7 +184,10 @@ def _take_on_sqlite(
         cursor.executemany(
             MOVE_SQLITE,
             [
-                (hold["record_id"], -hold["ato"], hold["units"], first + n, stored_time(hold["at"]))
+                (
+                    *(hold["record_id"], -hold["ato"], hold["units"], first + n),
+                    time_on_sqlite(hold["at"]),
+                )
                 for n, hold in enumerate(holds)
             ],
         )
@@ -178,14 +195,7 @@ def _take_on_sqlite(
             TAKE_SQLITE,
             [
                 (row["ato"], row["units"], when, row["id"], row["was_ato"], row["was_held"])
-                for row in records
+                for row in taking.records
             ],
         )
         return int(cursor.rowcount)
-
-
-def next_id_on_sqlite(cursor: Any, table: str) -> int:
-    """Return the next row id of `table`; the write lock keeps other processes from using it."""
-    cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [table])
-    row = cursor.fetchone()
-    return int(row[0]) + 1 if row else 1

@@ -91,7 +91,7 @@ def beyond(wanted: Mapping[Key, Decimal], left: Mapping[Key, Decimal]) -> list[S
 
 @dataclass(frozen=True, slots=True)
 class Taker:
-    """A stored order and the stock it takes."""
+    """An order and the stock it takes; `order_id` is its place in a list that is not stored yet."""
 
     order_id: int
     wanted: Mapping[Key, Decimal]
@@ -100,7 +100,7 @@ class Taker:
 
 @dataclass(slots=True)
 class Taking:
-    """Takes locked stock in memory, order by order; `write` stores the result."""
+    """Takes locked stock in memory, order by order; `rows` are what has to be written then."""
 
     stock: Mapping[Key, Stock]
     _units: dict[Key, Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
@@ -113,14 +113,13 @@ class Taking:
                 one.ato -= units
             self._units[key] += units
 
-    def write(self, takers: Sequence[Taker]) -> None:
-        """Write holds and movements for the taken units. Raises LedgerChanged."""
-        holds = [hold for taker in takers for hold in self._holds(taker)]
-        if not holds:
-            return
-        records = [self._record(key) for key in sorted(self._units)]
-        if statements.take(holds, records, at=max(one.at for one in takers)) != len(records):
-            raise LedgerChanged
+    def rows(self, takers: Sequence[Taker]) -> statements.ToTake:
+        """Return the holds of `takers`, who have taken all of it, and the records they change."""
+        return statements.ToTake(
+            holds=[hold for taker in takers for hold in self._holds(taker)],
+            records=[self._record(key) for key in sorted(self._units)],
+            at=max(one.at for one in takers),
+        )
 
     def _holds(self, taker: Taker) -> Iterator[statements.NewHold]:
         for key in sorted(taker.wanted):
@@ -157,4 +156,6 @@ def take(*, order: Order, wanted: Mapping[Key, Decimal], now: datetime) -> None:
         raise ShortOnAto(short)
     taking = Taking(stock)
     taking.take(wanted)
-    taking.write([Taker(order.pk, wanted, now)])
+    rows = taking.rows([Taker(order.pk, wanted, now)])
+    if rows.holds and statements.take(rows) != len(rows.records):
+        raise LedgerChanged

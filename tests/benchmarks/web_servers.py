@@ -205,12 +205,14 @@ def main() -> None:
         folder = Path(name)
         url = os.environ.get("DATABASE_URL") or f"sqlite:///{folder}/coc.sqlite3"
         sqlite = url.startswith("sqlite")
+        processes = 1 if sqlite else os.cpu_count() or 1
+        threads = programs.threads_of_each(processes)
         env = environment(
             folder,
             DATABASE_URL=url,
             DJANGO_SUPERUSER_PASSWORD=PASSWORD,
-            COC_WEB_WORKERS=str(1 if sqlite else os.cpu_count()),
-            COC_WEB_THREADS=str(programs.SQLITE_THREADS if sqlite else programs.POSTGRESQL_THREADS),
+            COC_WEB_WORKERS=str(processes),
+            COC_WEB_THREADS=str(threads),
         )
         token = set_up(env, folder)
         with started(servers, env) as running:

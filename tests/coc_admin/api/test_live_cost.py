@@ -16,9 +16,9 @@ from tests.orders.payloads import order_document
 from tests.reconciliation.oci.simulator_process import SimulatorProcess
 
 ORDERS = "sites/NorthShop/orders"
-# Capture 3, the fence 1, lock, read and store the request to OCI 3, the answer 7. SQLite stores an
+# Capture 2, the fence 1, lock, read and store the request to OCI 3, the answer 7. SQLite stores an
 # order with 8 more.
-STATEMENTS = {"postgresql": 14, "sqlite": 22}
+STATEMENTS = {"postgresql": 13, "sqlite": 21}
 
 
 @pytest.fixture

@@ -11,10 +11,28 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from coc_admin.processes.preflight import take_port
+from coc_admin.web_server.channel import Channel
 from coc_admin.web_server.server import WAY_SECONDS
 from tests.coc_admin.web_server.served import LARGE, Serve, Started, is_served
 from tests.processes.product import wait_for
 from tests.raw_http import connect, dripping, has_something_to_read, head, read_answer
+
+
+def test_head_and_body_of_a_short_answer_are_sent_at_once(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[bytes] = []
+    real = Channel.send
+
+    def send(channel: Channel, data: bytes, do_close: bool = True) -> int:
+        sent.append(bytes(data))
+        return int(real(channel, data, do_close=do_close))
+
+    monkeypatch.setattr(Channel, "send", send)
+    is_served(serve())
+    (answer,) = sent
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"\r\n\r\n/hello 0")
 
 
 def test_a_pool_stands_still_while_a_request_waits_and_no_thread_answers(serve: Serve) -> None:
