@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from orders import lifecycle, promises
 from orders.fields import ZERO
@@ -119,7 +119,9 @@ def round_of(
     `run` has had are left out; an order behind one of these for which stock has arrived since is
     left to the next run.
     """
-    had = Exists(RunEntry.objects.filter(run=run, order=OuterRef("pk")))
+    # Read once, whatever the database knows of the table: without statistics PostgreSQL compares
+    # each order with each entry when it is asked about one order after the other.
+    had = Q(pk__in=RunEntry.objects.filter(run=run).values("order"))
     size = None if whole else ROUND if run is None else PORTION
     chosen = orders_in(scope, data).exclude(had)[:size]
     ranks = {pk: (at, pk) for pk, at in chosen.values_list("pk", "captured_at")}
@@ -140,18 +142,18 @@ def round_of(
     return _before_arrived(order_ids, run, now=now) if run and has_promises else order_ids
 
 
-def _waiting_too(promised: OrderQuerySet, had: Exists) -> OrderQuerySet:
+def _waiting_too(promised: OrderQuerySet, had: Q) -> OrderQuerySet:
     waiting = Order.objects.waiting().exclude(had).order_by()
     return Order.objects.filter(Q(pk__in=promised.values("pk")) | Q(pk__in=waiting.values("pk")))
 
 
-def _promised(had: Exists, now: datetime) -> OrderQuerySet:
+def _promised(had: Q, now: datetime) -> OrderQuerySet:
     """Return the orders that keep a place in the queue for stock, but for those that `had`."""
     kept = promises.kept(now).order_by().values("order")
     return Order.objects.filter(pk__in=kept).exclude(had)
 
 
-def _add_arrived(ranks: dict[int, Rank], had: Exists, *, now: datetime) -> None:
+def _add_arrived(ranks: dict[int, Rank], had: Q, *, now: datetime) -> None:
     """Add the promised orders for which stock has arrived: a long run must not hold them up."""
     arrived = promises.arrived(now).order_by().values("order")
     found = Order.objects.filter(pk__in=arrived).exclude(had).order_by("captured_at", "id")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django_q.models import OrmQ
 
 from orders import outcomes
@@ -243,6 +245,24 @@ def test_of_two_workers_that_plan_one_plans(engine: Engine) -> None:
     assert lifecycle.plan_round(other, now=engine.clock()) is None
     assert run.entries.count() == 1
     engine.work(run)
+
+
+def test_orders_that_a_run_has_had_are_told_apart_by_one_reading_of_its_entries(
+    engine: Engine,
+) -> None:
+    """Without statistics PostgreSQL compared each waiting order with each entry of the run."""
+    if connection.vendor != "postgresql":
+        pytest.skip("about plans of PostgreSQL")
+    engine.capture(engine.site({"MUG": 5}), "A1", [("MUG", 1)])
+    run = engine.start()
+    with CaptureQueriesContext(connection) as asked:
+        scopes.round_of(run.scope, run.scope_data, run=run, now=engine.clock())
+    (chosen,) = [one["sql"] for one in asked if "reconciliation_runentry" in one["sql"]]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {chosen}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "hashed SubPlan" in plan
+    assert "Anti Join" not in plan
 
 
 def test_batches_are_consecutive_orders_of_a_round(
