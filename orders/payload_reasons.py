@@ -33,7 +33,6 @@ register(
         "use_list": _("use a list"),
         "use_object": _("use an object"),
         "empty": _("must not be empty"),
-        "only_dots": _("one or two dots alone are no order number"),
         "number_out_of_range": _("the number %(text)s is out of range"),
         "use_currency": _("use a currency code of three capital letters"),
         "use_sku": _("use 1 to 250 characters without spaces and \\ < > ; % /"),

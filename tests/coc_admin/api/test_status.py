@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from django.utils import timezone
 
 from orders.models import Site
@@ -14,6 +15,11 @@ NO_CALLS = [
     {"kind": kind, "isAnswered": True, "lastGoodAt": None, "p95Ms": None}
     for kind in ("read", "reserve", "release")
 ]
+
+
+@pytest.fixture
+def api(outage: Scene) -> Api:
+    return api_for(outage.site)
 
 
 class TestStatus:
