@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import accumulate
 
-from django.db.models import Count, DateTimeField, IntegerField, QuerySet, Sum, Value
+from django.db.models import Count, DateTimeField, IntegerField, Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce, Trunc
 from django.utils.translation import gettext as _
 
@@ -65,6 +65,28 @@ class Figures:
     def oversold_percent(self) -> Decimal:
         """Oversold orders of a hundred captured ones, with one decimal."""
         return round(Decimal(100 * self.oversold) / self.orders, 1) if self.orders else ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Orders captured during an outage, and how many of them are reserved in full and accepted."""
+
+    orders: int
+    reserved: int
+
+    @property
+    def others(self) -> int:
+        """Those that ended otherwise: cancelled, replaced, settled outside or open."""
+        return self.orders - self.reserved
+
+
+def ends_of(outage: Outage, *, site_ids: Collection[str] | None = None) -> Ends:
+    """Return how the orders captured during `outage` ended, at these sites or all; one query."""
+    reserved = Q(status=OrderStatus.NEW, reservation_state=ReservationState.COMPLETE)
+    counts = captured_during(outage, site_ids=site_ids).aggregate(
+        orders=Count("pk"), reserved=Count("pk", filter=reserved)
+    )
+    return Ends(**counts)
 
 
 _SETTLED = (ReservationState.COMPLETE, ReservationState.PARTIAL, ReservationState.NOTHING)
