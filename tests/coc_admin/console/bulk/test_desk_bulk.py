@@ -181,6 +181,29 @@ def test_a_preview_changes_nothing_and_says_what_would_happen(
     assert OrderEvent.objects.count() == events
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ("nothing is reserved", "OCI has reserved nothing for it.")),
+        ("de", ("nichts ist reserviert", "OCI hat für sie nichts reserviert.")),
+    ],
+)
+def test_no_preview_releases_zero_units(
+    merchandiser: Client, outage: Scene, language: str, words: tuple[str, str]
+) -> None:
+    in_table, consequence = words
+    header = {"accept-language": language}
+    path = begin(merchandiser, "cancel", [outage.nothing])
+    bulk = merchandiser.get(path, headers=header).content.decode()
+    single = merchandiser.get(
+        f"/orders/{outage.nothing.pk}/cancel/", headers=header
+    ).content.decode()
+    assert in_table in bulk
+    for page in (bulk, single):
+        assert consequence in page
+        assert not re.search(r"\b0 (reserv|of|von)", page)
+
+
 def test_many_orders_are_cancelled_once(merchandiser: Client, outage: Scene) -> None:
     ato = InventoryRecord.objects.get(sku="MUG-01", inventory_list="NorthShop-stock").ato
     path = begin(merchandiser, "cancel", [outage.partial, outage.waiting, outage.cancelled])
