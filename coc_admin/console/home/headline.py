@@ -149,7 +149,7 @@ def _short(facts: Facts) -> Headline:
         ],
         action=Action(_("Work through them"), reverse("desk"), "chevron-right"),
         since=facts.oldest_short,
-        since_label=_("The oldest was promised"),
+        since_label=_("The oldest was captured"),
         tab=_("(%(number)s) Short orders") % {"number": format_quantity(number)},
     )
 
