@@ -181,6 +181,26 @@ def test_a_preview_changes_nothing_and_says_what_would_happen(
     assert OrderEvent.objects.count() == events
 
 
+def test_what_an_act_leaves_out_stays_selected_and_is_told(
+    merchandiser: Client, outage: Scene
+) -> None:
+    # Nothing is reserved of one: its short items alone can't be cancelled. One is not on the desk.
+    path = begin(merchandiser, "cancel_short", [outage.partial, outage.nothing, outage.complete])
+    confirm(merchandiser, path, WHY)
+    assert chosen(merchandiser) == {outage.nothing.pk}
+    told = {"en": "1 done, 1 still selected.", "de": "1 erledigt, 1 noch gewählt."}
+    for language, words in told.items():
+        page = merchandiser.get(path, headers={"accept-language": language}).content.decode()
+        assert words in page
+        assert 'href="/desk/#chosen"' in page
+    desk = merchandiser.get("/desk/").content.decode()
+    assert re.search(rf'name="order" value="{outage.nothing.pk}"[^>]* checked', desk)
+    second = begin(merchandiser, "cancel", [outage.nothing])
+    confirm(merchandiser, second, WHY)
+    assert chosen(merchandiser) == set()
+    assert "still selected" not in merchandiser.get(second).content.decode()
+
+
 @pytest.mark.parametrize(
     ("language", "words"),
     [
