@@ -54,11 +54,11 @@ def _short(status: Status, access: SiteAccess) -> dict[str, Any]:
     return {
         "short": sums_of(orders, number=status.oversold),
         "oldest_short": oldest.get("captured_at"),
-        **_told(access, oldest.get("lost_at")),
+        **_notified(access, oldest.get("lost_at")),
     }
 
 
-def _told(access: SiteAccess, lost_at: datetime | None) -> dict[str, int]:
+def _notified(access: SiteAccess, lost_at: datetime | None) -> dict[str, int]:
     """Return how many orders were short, and the customers of how many of them were told.
 
     These are the open ones, and those of the outages from `lost_at` on that people have settled. A
