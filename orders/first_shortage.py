@@ -21,11 +21,10 @@ from django.db.models import (
     Q,
     QuerySet,
     Sum,
-    Value,
 )
-from django.db.models.functions import Cast, Coalesce
+from django.db.models.functions import Cast
 
-from orders.desk.shortages import OPEN_UNITS_OF_ORDER, money_of
+from orders.desk.shortages import money_of
 from orders.fields import ZERO, ScaledDecimalField
 from orders.models import SHORT_STATES, Order, OrderItem, OrderStatus
 from orders.models.orders import SHORT
@@ -37,10 +36,6 @@ EVER_SHORT = SHORT | Q(short_at__isnull=False)
 _CENT = Decimal("0.0001")
 _UNRESERVED = F("items__quantity") - F("items__reserved_quantity")
 _PRICE = Cast(F("items__unit_price"), FloatField())
-# An item without open units keeps NULL (`orders.units.note_open`). Without a 0 in its place the sum
-# would skip the item, and its cancelled units would count as rescued.
-_OPEN_OR_NONE = Coalesce(Cast(OPEN_UNITS_OF_ORDER, FloatField()), Value(0.0))
-_LOST_VALUE = (_OPEN_OR_NONE + Cast(F("items__cancelled_quantity"), FloatField())) * _PRICE
 
 
 def note(order_ids: Collection[int]) -> None:
@@ -127,28 +122,3 @@ def _unreserved(orders: QuerySet[Order]) -> Iterable[Mapping[str, Any]]:
         .annotate(missing=Sum(_UNRESERVED), worth=Sum(worth))
         .order_by("currency")
     )
-
-
-def rescued_of(orders: QuerySet[Order], missed: Missed) -> dict[str, Decimal]:
-    """Return how much of what `orders` have `missed` is delivered after all; one query.
-
-    That is what was replaced, or reserved later; by currency.
-    """
-    rows = (
-        orders.order_by()
-        .filter(EVER_SHORT, status=OrderStatus.NEW)
-        .values("currency")
-        .annotate(lost=Sum(_LOST_VALUE))
-        .order_by("currency")
-    )
-    cancelled = orders.order_by().filter(EVER_SHORT).exclude(status=OrderStatus.NEW)
-    gone = dict(
-        cancelled.values_list("currency").annotate(value=Sum("lacked_value")).order_by("currency")
-    )
-    rescued = dict(missed.value)
-    for row in rows:
-        code = row["currency"]
-        rescued[code] = rescued.get(code, ZERO) - money_of(row["lost"] or 0.0)
-    for code, value in gone.items():
-        rescued[code] = rescued.get(code, ZERO) - (value or ZERO)
-    return {code: value for code, value in rescued.items() if value > ZERO}

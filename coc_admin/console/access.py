@@ -35,8 +35,9 @@ def console_page(
     """Allow a view with `methods` for people who are signed in and have `permission`.
 
     `every_site` limits it to people who see every site, for actions that concern all of them.
-    Others must sign in, or get the 403 page. The view carries `console_permission`, so a test can
-    find a page without a rule.
+    Others must sign in, or get the 403 page. The view carries `console_permission` and
+    `console_every_site`, so that links to it can be left out (`may_open`) and a test can find a
+    page without a rule.
     """
 
     def decorate(view: View) -> View:
@@ -54,10 +55,26 @@ def console_page(
 
         allowed = never_cache(guarded)
         allowed.console_permission = permission  # type: ignore[attr-defined]
+        allowed.console_every_site = every_site  # type: ignore[attr-defined]
         allowed.console_methods = tuple(methods)  # type: ignore[attr-defined]
         return allowed
 
     return decorate
+
+
+def may_open(request: HttpRequest, address: str) -> bool:
+    """Return whether the person behind `request` may open the page at `address`; runs no query.
+
+    True for an address that is no page of the console.
+    """
+    try:
+        page = resolve(unquote(urlsplit(address).path)).func
+    except Resolver404:
+        return True
+    permission = getattr(page, "console_permission", "")
+    if permission and not request.user.has_perm(permission):
+        return False
+    return not (getattr(page, "console_every_site", False) and site_access(request).is_limited)
 
 
 def person_of(request: HttpRequest) -> User:

@@ -16,7 +16,8 @@ _OF_THE_PAGE = (PARAMETER, "cursor", "done", "told")
 
 # Optional columns in their order; all others are always shown.
 OF_DESK: Mapping[str, Any] = {
-    "promised": _("Promised"),
+    # The name stands in saved views.
+    "promised": _("Captured"),
     "value": _("Value"),
     "customer": _("Customer"),
     "email": _("E-mail"),

@@ -81,6 +81,15 @@ def format_cost(orders: int, units: Decimal, value: Mapping[str, Decimal]) -> st
     return " · ".join(words)
 
 
+def format_units(units: Decimal, value: Mapping[str, Decimal]) -> str:
+    """Return units with their money: `3 units · 5.00 EUR`."""
+    lots = ngettext("%(units)s unit", "%(units)s units", 1 if units == 1 else 2)
+    words = [lots % {"units": format_quantity(units)}]
+    if any(amount > 0 for amount in value.values()):
+        words.append(format_amounts(value))
+    return " · ".join(words)
+
+
 @lru_cache(maxsize=4096)
 def _amount(value: Decimal, language: str | None) -> str:
     return str(number_format(value, _decimals(value), use_l10n=True, force_grouping=True))

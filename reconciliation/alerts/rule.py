@@ -27,6 +27,8 @@ from reconciliation.alerts.site_figures import Sites
 from reconciliation.models import Alert, Outage, Priority
 from reconciliation.runs.status import Status, summary
 
+# Where the alerts about the connection lead to.
+OCI_PAGE = "/settings/oci/"
 # The member of the data that a resolved alert has.
 UNTIL = "until"
 # The member of the data of an alert that a practice outage has caused.

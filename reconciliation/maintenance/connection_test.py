@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -129,8 +128,16 @@ def _figures(client: OciClient, list_: InventoryList) -> str:
 
 
 def _harmless(client: OciClient) -> str:
-    with suppress(OciRefused):
+    """Ask about a place that OCI can't know: its refusal names the place, a wrong address doesn't.
+
+    OCI refuses an unknown place with 400 (contract 1.7, 2.2). A 404 comes from an address at which
+    this call does not exist.
+    """
+    try:
         client.get_availability(place=Place(PlaceKind.GROUP, HARMLESS), skus=(HARMLESS,))
+    except OciRefused as error:
+        if error.status != HTTPStatus.BAD_REQUEST:
+            raise
     return _("It answered. There is no inventory list here to ask about yet.")
 
 
@@ -138,6 +145,8 @@ def _words(error: OciError) -> str:
     """Return an error's meaning and the next step; error texts contain no address or secret."""
     if isinstance(error, OciConfigurationFault):
         hint = _fault_hint(error)
+    elif _is_no_such_address(error):
+        hint = _("Nothing answers this call at the address. Check the path in COC_OCI_BASE_URL.")
     elif isinstance(error, OciThrottled):
         hint = _("It answers but asks for fewer calls. You do not need to do anything.")
     elif isinstance(error, OciRefused):
@@ -147,6 +156,15 @@ def _words(error: OciError) -> str:
     else:
         hint = _("It may be down. Check its status page, and test again later.")
     return f"{error} {hint}"
+
+
+def _is_no_such_address(error: OciError) -> bool:
+    """Whether a 404 answered a call for figures; OCI answers an unknown place with 400."""
+    return (
+        isinstance(error, OciRefused | OciNoAnswer)
+        and error.operation == "availability"
+        and error.status == HTTPStatus.NOT_FOUND
+    )
 
 
 def _fault_hint(error: OciConfigurationFault) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 
 from orders.fields import ZERO
 from orders.models import Order, RefusedOrder
@@ -25,6 +26,12 @@ def orders_of(outage: Outage) -> Q:
     if outage.drained_at is not None:
         during &= Q(captured_at__lt=outage.drained_at)
     return during
+
+
+def with_outage(orders: QuerySet[Order]) -> QuerySet[Any]:
+    """Return `orders` with `lost_at`, when the last outage before their capture began, if any."""
+    began = Outage.objects.filter(lost_at__lte=OuterRef("captured_at") + JUST_BEFORE)
+    return orders.annotate(lost_at=Subquery(began.order_by("-lost_at").values("lost_at")[:1]))
 
 
 def captured_during(outage: Outage, *, site_ids: Collection[str] | None = None) -> QuerySet[Order]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import accumulate
+from typing import Any
 
-from django.db.models import Count, DateTimeField, IntegerField, QuerySet, Sum, Value
+from django.db.models import Count, DateTimeField, IntegerField, Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce, Trunc
 from django.utils.translation import gettext as _
 
@@ -49,6 +50,15 @@ def counts_of_outages(
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Some of the orders captured during an outage, with all their units and totals."""
+
+    orders: int
+    units: Decimal
+    value: Mapping[str, Decimal]  # by currency
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """Orders captured during an outage. The outcomes add up to `orders`."""
 
@@ -58,13 +68,38 @@ class Figures:
     outcomes: Sequence[tuple[str, int]]  # label, orders
     oversold: int
     short: first_shortage.Missed  # what the oversold orders lacked at first
-    reserved_value: Mapping[str, Decimal]  # totals of the orders reserved in full, by currency
+    # `reserved` in full at once, `lacking` (oversold) and `unsettled` (neither yet) are all orders.
+    reserved: Part
+    lacking: Part
+    unsettled: Part
     sites: Sequence[str]
 
     @property
     def oversold_percent(self) -> Decimal:
         """Oversold orders of a hundred captured ones, with one decimal."""
         return round(Decimal(100 * self.oversold) / self.orders, 1) if self.orders else ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Orders captured during an outage, and how many of them are reserved in full and accepted."""
+
+    orders: int
+    reserved: int
+
+    @property
+    def others(self) -> int:
+        """Those that ended otherwise: cancelled, replaced, settled outside or open."""
+        return self.orders - self.reserved
+
+
+def ends_of(outage: Outage, *, site_ids: Collection[str] | None = None) -> Ends:
+    """Return how the orders captured during `outage` ended, at these sites or all; one query."""
+    reserved = Q(status=OrderStatus.NEW, reservation_state=ReservationState.COMPLETE)
+    counts = captured_during(outage, site_ids=site_ids).aggregate(
+        orders=Count("pk"), reserved=Count("pk", filter=reserved)
+    )
+    return Ends(**counts)
 
 
 _SETTLED = (ReservationState.COMPLETE, ReservationState.PARTIAL, ReservationState.NOTHING)
@@ -90,13 +125,10 @@ def figures_of(outage: Outage, *, site_ids: Collection[str] | None = None) -> Fi
     cancelled = _("Cancelled while waiting")
     outcomes |= {waiting: 0, review: 0, cancelled: 0}
     value: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    reserved_value: dict[str, Decimal] = defaultdict(lambda: ZERO)
     oversold = 0
     for group in groups:
         state = ReservationState(group["reservation_state"])
         value[group["currency"]] += group["value"]
-        if state == ReservationState.COMPLETE:
-            reserved_value[group["currency"]] += group["value"]
         oversold += group["number"] if group["ever_short"] else 0
         if state in _SETTLED:
             outcomes[str(state.label)] += group["number"]
@@ -105,16 +137,43 @@ def figures_of(outage: Outage, *, site_ids: Collection[str] | None = None) -> Fi
         else:
             outcomes[review] += group["reviewed"]
             outcomes[waiting] += group["number"] - group["reviewed"]
+    parts = _parts(groups, orders)
     return Figures(
         orders=sum(outcomes.values()),
-        units=ordered_of(groups, orders=orders),
+        units=sum((part.units for part in parts.values()), ZERO),
         value=dict(value),
         outcomes=[(label, n) for label, n in outcomes.items() if n or label != review],
         oversold=oversold,
         short=first_shortage.missed_in(groups, orders=orders),
-        reserved_value=dict(reserved_value),
+        **parts,
         sites=sorted({group["site"] for group in groups}),
     )
+
+
+def _parts(groups: Sequence[Mapping[str, Any]], orders: QuerySet[Order]) -> dict[str, Part]:
+    complete = Q(reservation_state=ReservationState.COMPLETE)
+    conditions = {
+        "reserved": complete & ~EVER_SHORT,
+        "lacking": EVER_SHORT,
+        "unsettled": ~complete & ~EVER_SHORT,
+    }
+    found: dict[str, list[Mapping[str, Any]]] = {name: [] for name in conditions}
+    for group in groups:
+        if group["ever_short"]:
+            found["lacking"].append(group)
+        elif group["reservation_state"] == ReservationState.COMPLETE:
+            found["reserved"].append(group)
+        else:
+            found["unsettled"].append(group)
+    return {name: _part(found[name], orders.filter(conditions[name])) for name in conditions}
+
+
+def _part(groups: Sequence[Mapping[str, Any]], orders: QuerySet[Order]) -> Part:
+    value: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    for group in groups:
+        value[group["currency"]] += group["value"]
+    number = sum(group["number"] for group in groups)
+    return Part(number, ordered_of(groups, orders=orders), dict(value))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from coc_admin.accounts.site_access import site_access
+from coc_admin.console.bulk.left_over import left_over_context
 from coc_admin.console.bulk.letters import CustomerResult, customer_result, results_context
 from coc_admin.console.formats import format_quantity
 from orders import reasons
@@ -82,6 +83,7 @@ def _context(request: HttpRequest, made: BulkRemedy) -> dict[str, Any]:
         "at_once": min(pending, execution.at_once(made)),
         "under_way": sum(row.state in _UNDER_WAY for row in rows),
         "away": remedies.why_oci_is_away(),
+        **left_over_context(request, made),
     }
 
 

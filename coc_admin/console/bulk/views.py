@@ -21,6 +21,7 @@ from coc_admin.console.access import READ_AND_POST, console_page
 from coc_admin.console.audit import actor_of
 from coc_admin.console.bulk import replace_result, replace_views
 from coc_admin.console.bulk.confirmation import confirm_as_shown
+from coc_admin.console.bulk.left_over import deselect_done, left_over_context
 from coc_admin.console.bulk.letters import (
     CustomerResult,
     customer_result,
@@ -29,8 +30,7 @@ from coc_admin.console.bulk.letters import (
     results_context,
     usual_reason,
 )
-from coc_admin.console.bulk.selection import Choice, read_marks
-from coc_admin.console.bulk.selection_views import LISTS
+from coc_admin.console.bulk.selection import read_marks
 from coc_admin.console.desk.ask_forms import QuestionForm
 from coc_admin.console.desk.ask_views import PREVIEW
 from coc_admin.console.forms import ReasonForm
@@ -142,9 +142,7 @@ def _resume(request: HttpRequest, made: BulkRemedy) -> HttpResponse:
         site_ids=site_access(request).allowed,
         now=timezone.now(),
     )
-    done = list(made.lines.values_list("order", flat=True))
-    for listing in LISTS:
-        Choice(request, listing).drop(done)
+    deselect_done(request, made)
     return redirect("bulk", pk=made.pk)
 
 
@@ -192,6 +190,7 @@ def _result_context(request: HttpRequest, made: BulkRemedy) -> dict[str, Any]:
         "counts": [(state, state.label, n) for state, n in numbers.items() if n],
         "pending": numbers[BulkState.PENDING],
         "at_once": min(numbers[BulkState.PENDING], execution.at_once(made)),
+        **left_over_context(request, made),
         "may_undo": made.kind in _UNDOABLE and numbers[BulkState.DONE] > 0,
     }
 

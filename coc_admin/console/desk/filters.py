@@ -24,8 +24,8 @@ from reconciliation.outages.demand import orders_of as orders_of_outage
 
 # Sorts of both views and, at the end, of SKUs only: by the value in the URL.
 SORTS = {
-    "oldest": _("Oldest promise first"),
-    "newest": _("Newest promise first"),
+    "oldest": _("Oldest order first"),
+    "newest": _("Newest order first"),
     "highest": _("Highest value first"),
     "lowest": _("Lowest value first"),
     "most": _("Most units first"),

@@ -25,7 +25,7 @@ from orders.desk.shortages import (
 from orders.fields import ZERO
 from orders.models import Order
 
-# Sorts of short SKUs; SKUs with equal values are sorted by the oldest promise.
+# Sorts of short SKUs; SKUs with equal values are sorted by the oldest order.
 _PLACES = {
     "oldest": Min("captured_at"),
     "worth": Coalesce(Sum(OPEN_VALUE_OF_ORDER), Value(0.0)),

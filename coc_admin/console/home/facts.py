@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Count, Exists, OuterRef, Q
 from django.utils import timezone
 
 from coc_admin import set_up
@@ -13,13 +13,19 @@ from coc_admin.accounts.site_access import SiteAccess
 from coc_admin.console.frame import Frame
 from coc_admin.console.home.parts import NO_SUMS, Facts
 from orders.desk.shortages import Sums, sums_of
-from orders.models import CustomerMessage, Order
+from orders.first_shortage import EVER_SHORT
+from orders.models import CustomerMessage, HandOver, Order
+from orders.models.orders import UNSETTLED
 from orders.offline_limits import Acceptance
 from reconciliation import connection
-from reconciliation.models import CallKind, ConnectionState, EntryState, RunEntry
-from reconciliation.outages.demand import refused_during
+from reconciliation.models import CallKind, ConnectionState, EntryState, Outage, RunEntry
+from reconciliation.outages.demand import JUST_BEFORE, refused_during, with_outage
+from reconciliation.outages.figures import Ends, ends_of
 from reconciliation.runs.status import LastRun, Status
 from reconciliation.stock_mirror import age
+
+_ON_ITS_WAY = (HandOver.PENDING, HandOver.SENT)
+_SENT = Q(email__in=_ON_ITS_WAY) | Q(webhook__in=_ON_ITS_WAY) | Q(email=HandOver.NONE, webhook="")
 
 
 def facts_of(frame: Frame, run: LastRun | None, *, now: datetime) -> Facts:
@@ -44,12 +50,29 @@ def _short(status: Status, access: SiteAccess) -> dict[str, Any]:
     if not status.oversold:
         return {"short": NO_SUMS, "oldest_short": None}
     orders = access.orders(Order.objects.oversold())
-    written = CustomerMessage.objects.filter(order=OuterRef("pk"))
+    oldest = with_outage(orders).values("captured_at", "lost_at").first() or {}
     return {
         "short": sums_of(orders, number=status.oversold),
-        "oldest_short": orders.values_list("captured_at", flat=True).first(),
-        "told": orders.order_by().filter(Exists(written)).count(),
+        "oldest_short": oldest.get("captured_at"),
+        **_notified(access, oldest.get("lost_at")),
     }
+
+
+def _notified(access: SiteAccess, lost_at: datetime | None) -> dict[str, int]:
+    """Return how many orders were short, and the customers of how many of them were told.
+
+    These are the open ones, and those of the outages from `lost_at` on that people have settled. A
+    message that waits, or reached nobody, does not count.
+    """
+    short = UNSETTLED
+    if lost_at is not None:
+        # The oldest open order is not older, so the limit lets an index of captures serve both.
+        since = Q(captured_at__gte=lost_at - JUST_BEFORE)
+        short = since & (UNSETTLED | (Q(captured_offline=True) & EVER_SHORT))
+    told = CustomerMessage.objects.filter(_SENT, order=OuterRef("pk"))
+    return access.orders(Order.objects.filter(short)).aggregate(
+        were_short=Count("pk"), told=Count("pk", filter=Exists(told))
+    )
 
 
 def _short_of(run: LastRun, access: SiteAccess) -> Sums:
@@ -87,8 +110,14 @@ def _quiet(status: Status, access: SiteAccess, now: datetime) -> dict[str, Any]:
     return {
         "today": access.orders(Order.objects.filter(captured_at__gte=midnight)).count(),
         "latency_ms": calls.p95_ms,
+        "ends": _ends(access),
         "stock_seconds": max(one.p95.total_seconds() for one in ages) if ages else None,
     }
+
+
+def _ends(access: SiteAccess) -> Ends | None:
+    outage = Outage.objects.order_by("-lost_at").first()
+    return None if outage is None else ends_of(outage, site_ids=access.site_ids)
 
 
 def _has_worked(status: Status) -> bool:

@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 
 from coc_admin.console.formats import format_amounts, format_cost, format_quantity, format_span
 from coc_admin.console.home.parts import Action, Facts, Headline, Rights
+from coc_admin.console.home.quiet import quiet_headline
 from coc_admin.console.labels import Banner, money_by_currency
 from coc_admin.set_up import Missing
 from orders.desk.shortages import Sums
@@ -45,26 +46,7 @@ def headline_of(facts: Facts, *, rights: Rights, now: datetime) -> Headline:
         return _waiting(status, rights)
     if facts.missing:
         return _not_set_up(facts.missing, rights)
-    return Headline(
-        tone="ok",
-        icon="circle-check",
-        title=_("All orders are reserved"),
-        lines=[_("New orders are reserved live. Nothing needs a decision."), _quiet_words(facts)],
-        tab=_("Home"),
-    )
-
-
-def _quiet_words(facts: Facts) -> str:
-    words = [
-        ngettext("%(number)s order today", "%(number)s orders today", facts.today)
-        % {"number": format_quantity(facts.today)}
-    ]
-    if facts.latency_ms is not None:
-        words.append(_("OCI reserves within %(ms)s ms") % {"ms": format_quantity(facts.latency_ms)})
-    if facts.stock_seconds is not None:
-        age = {"time": format_span(facts.stock_seconds)}
-        words.append(_("stock figures %(time)s old") % age)
-    return " · ".join(words)
+    return quiet_headline(facts)
 
 
 def _not_online(facts: Facts, banner: Banner, rights: Rights) -> Headline:
@@ -162,15 +144,26 @@ def _short(facts: Facts) -> Headline:
         title=title,
         lines=[
             _missing_units(facts.short),
-            _("Notified so far: %(told)s of %(number)s customers.")
-            % {"told": format_quantity(facts.told), "number": format_quantity(number)},
+            _notified(facts),
             *_review_lines(facts.status),
         ],
         action=Action(_("Work through them"), reverse("desk"), "chevron-right"),
         since=facts.oldest_short,
-        since_label=_("The oldest was promised"),
+        since_label=_("The oldest was captured"),
         tab=_("(%(number)s) Short orders") % {"number": format_quantity(number)},
     )
+
+
+def _notified(facts: Facts) -> str:
+    words = ngettext(
+        "Notified so far: %(told)s of %(number)s customer whose order was short.",
+        "Notified so far: %(told)s of %(number)s customers whose orders were short.",
+        facts.were_short,
+    )
+    return words % {
+        "told": format_quantity(facts.told),
+        "number": format_quantity(facts.were_short),
+    }
 
 
 def _missing_units(short: Sums) -> str:

@@ -11,6 +11,7 @@ from coc_admin.set_up import Missing
 from orders.desk.shortages import Sums
 from orders.fields import ZERO
 from orders.refused_orders import Refused
+from reconciliation.outages.figures import Ends
 from reconciliation.runs.status import LastRun, Status
 
 NO_SUMS = Sums(0, ZERO, {})
@@ -65,8 +66,11 @@ class Facts:
     has_sites: bool
     # missing set-up that an order needs
     missing: Sequence[Missing] = ()
-    # short orders whose customers have been written to
+    # orders that were short in the same outage, settled or not, and those whose customers were told
+    were_short: int = 0
     told: int = 0
+    # how the orders of the last outage ended, on a quiet day
+    ends: Ends | None = None
     # left short by the active run so far
     run_short: Sums = NO_SUMS
     # the first site that refuses orders now, and its refusals since the outage began

@@ -23,7 +23,6 @@ from coc_admin.console.runs.queries import seen_runs, shown_runs
 from coc_admin.pager import NEWEST_FIRST
 from reconciliation.models import Alert, AlertState, Outage, PlannedOutage, Run
 from reconciliation.outages.cost import cost_of
-from reconciliation.outages.demand import Demand
 from reconciliation.outages.figures import (
     Point,
     counts_of_outages,
@@ -64,12 +63,11 @@ def outage_page(request: HttpRequest, pk: int) -> HttpResponse:
     reports = list(found[:MOST_REPORTS]) if may_download else []
     cost = cost_of(outage, site_ids=access.site_ids, figures=figures)
     refused = cost.refused
-    demand = Demand(figures.orders, figures.units, figures.value, refused)
     context: dict[str, Any] = {
         "outage": outage,
         "figures": figures,
         "cost": cost,
-        "demand": demand,
+        "demand": cost.demand,
         "refused_by": [(refusal_word(name), n) for name, n in refused.by_why.items()],
         "refused": refused_rows(outage, access=access, most=MOST_REFUSED) if refused.orders else [],
         "story": timeline.timeline(outage, frame_of(request).connection),

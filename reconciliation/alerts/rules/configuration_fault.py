@@ -10,7 +10,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.standing_queries import Given
-from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
+from reconciliation.alerts.rule import (
+    OCI_PAGE,
+    Data,
+    Facts,
+    Found,
+    Rule,
+    Text,
+    moment_of,
+    span_of,
+)
 from reconciliation.alerts.site_figures import Sites
 from reconciliation.connection.state import row
 from reconciliation.models import OWN_FAULTS, Alert, ConnectionState, OfflineCause, Priority
@@ -33,7 +42,7 @@ class ConfigurationFault(Rule):
             never = status.cause == OfflineCause.NOT_SET_UP
             yield Found(
                 priority=Priority.ACTION,
-                link="/",
+                link=OCI_PAGE,
                 data={"why": "never"} if never else {},
                 since=status.since,
             )

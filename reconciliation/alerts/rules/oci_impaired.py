@@ -12,7 +12,16 @@ from django.utils.translation import gettext_lazy
 from orders.standing_queries import Given
 from reconciliation import connection
 from reconciliation.alerts.relapse import open_of
-from reconciliation.alerts.rule import Data, Facts, Found, Rule, Text, moment_of, span_of
+from reconciliation.alerts.rule import (
+    OCI_PAGE,
+    Data,
+    Facts,
+    Found,
+    Rule,
+    Text,
+    moment_of,
+    span_of,
+)
 from reconciliation.alerts.site_figures import Sites
 from reconciliation.connection import verdict
 from reconciliation.models import Alert, CallKind, ConnectionState, Priority
@@ -43,7 +52,7 @@ class OciImpaired(Rule):
             since = [healths[kind].unanswered_since for kind in kinds]
             yield Found(
                 priority=Priority.WARN,
-                link="/settings/oci/",
+                link=OCI_PAGE,
                 data={"kinds": sorted(kinds)},
                 since=min((at for at in since if at is not None), default=None),
             )

@@ -15,6 +15,7 @@ from orders.standing_queries import Given
 from reconciliation.alerts import matter, phrases
 from reconciliation.alerts.relapse import ANSWERS_SINCE, OFFLINE, OfOutage, answers_again
 from reconciliation.alerts.rule import (
+    OCI_PAGE,
     UNTIL,
     Data,
     Facts,
@@ -61,7 +62,7 @@ class OciOffline(OfOutage):
         if status.connection in OFFLINE and status.cause not in OWN_FAULTS:
             yield Found(
                 priority=Priority.WARN,
-                link="/outages/#planned-title" if _is_planned(status) else "/",
+                link="/outages/#planned-title" if _is_planned(status) else OCI_PAGE,
                 data={
                     **_cause_data(status),
                     **matter.outage_data(status),

@@ -28,7 +28,7 @@ def cells(answer: Any) -> list[str]:
 
 USUAL = {
     "/desk/": [
-        "Promised",
+        "Captured",
         "Short",
         "Value",
         "Customer",
@@ -56,7 +56,7 @@ def test_without_a_choice_the_usual_columns_are_shown(
     ("path", "shown"),
     [
         ("/desk/?col=value&col=email", ["Short", "Value", "E-mail"]),
-        ("/desk/?col=promised&col=number", ["Promised", "Short", "Order"]),
+        ("/desk/?col=promised&col=number", ["Captured", "Short", "Order"]),
         ("/orders/?col=export&col=customer", ["Order", "Customer", "Export status"]),
         ("/orders/?col=value", ["Order", "Value"]),
     ],

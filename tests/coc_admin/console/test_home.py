@@ -95,7 +95,7 @@ def test_the_headline_says_what_is_open_and_leads_there(viewer: Client, outage: 
     title = "1 order waits for its reservation: 28.50 EUR"
     assert headline(viewer) == ("info", title, "")
     Order.objects.waiting().update(status="cancelled")
-    assert headline(viewer) == ("ok", "All orders are reserved", "")
+    assert headline(viewer) == ("ok", "No open work", "")
 
 
 def test_a_rerun_is_offered_only_while_it_can_be_done(operator: Client, outage: Scene) -> None:
@@ -327,13 +327,65 @@ def test_all_well_says_how_the_day_goes(viewer: Client, outage: Scene) -> None:
     assert shown.lines[1].startswith("1 order today · OCI reserves within 84 ms")
 
 
-def test_short_orders_say_how_many_customers_know(viewer: Client, outage: Scene) -> None:
-    told = "Notified so far: {} of 2 customers."
-    assert told.format(0) in viewer.get("/").context["headline"].lines
-    CustomerMessage.objects.create(
-        order=outage.partial, subject="s", body="b", actor="mia", at=timezone.now()
+@pytest.mark.parametrize(
+    ("language", "all_reserved", "some", "ended"),
+    [
+        (
+            "en",
+            "No open work: all 3 orders of the last outage are reserved",
+            "No open work: 1 of 3 orders of the last outage are reserved",
+            "2 orders of it were cancelled, replaced or settled outside.",
+        ),
+        (
+            "de",
+            "Keine offenen Aufgaben: Alle 3 Bestellungen des letzten Ausfalls sind reserviert",
+            "Keine offenen Aufgaben: 1 von 3 Bestellungen des letzten Ausfalls sind reserviert",
+            "2 Bestellungen daraus wurden storniert, ersetzt oder anderweitig erledigt.",
+        ),
+    ],
+)
+def test_no_order_is_called_reserved_that_ended_otherwise(
+    viewer: Client, outage: Scene, language: str, all_reserved: str, some: str, ended: str
+) -> None:
+    ends = {outage.complete: {}, outage.partial: {"status": "cancelled", "resolution": "cancelled"}}
+    ends[outage.nothing] = {"resolution": "replaced"}
+    rest = Order.objects.exclude(pk__in=[order.pk for order in ends])
+    rest.update(captured_offline=False, status="failed", needs_review_since=None)
+    make_outage(outage.run)
+    for order, columns in ends.items():
+        Order.objects.filter(pk=order.pk).update(**columns)
+    shown = viewer.get("/", headers={"accept-language": language}).context["headline"]
+    assert (shown.tone, shown.title, shown.lines[0]) == ("ok", some, ended)
+    Order.objects.filter(captured_offline=True).update(
+        status="new", resolution="", reservation_state="COMPLETELY_RESERVED"
     )
-    assert told.format(1) in viewer.get("/").context["headline"].lines
+    shown = viewer.get("/", headers={"accept-language": language}).context["headline"]
+    assert (shown.title, ended in shown.lines) == (all_reserved, False)
+
+
+def test_told_customers_count_whether_their_order_is_settled_or_not(
+    viewer: Client, outage: Scene
+) -> None:
+    def told() -> str:
+        return str(viewer.get("/").context["headline"].lines[1])
+
+    words = "Notified so far: {} of 2 customers whose orders were short."
+    assert told() == words.format(0)
+    make_outage(outage.run)
+    by = {"subject": "s", "body": "b", "actor": "mia", "at": timezone.now()}
+    first = CustomerMessage.objects.create(order=outage.partial, email="waiting", **by)
+    assert told() == words.format(0)
+    CustomerMessage.objects.filter(pk=first.pk).update(email="sent")
+    assert told() == words.format(1)
+    Order.objects.filter(pk=outage.partial.pk).update(status="cancelled", resolution="cancelled")
+    assert told() == words.format(1)
+    german = viewer.get("/", headers={"accept-language": "de"}).context["headline"].lines[1]
+    assert german == "Bisher benachrichtigt: 1 von 2 Kunden mit Fehlmenge."
+    CustomerMessage.objects.create(order=outage.nothing, **by)
+    assert told() == words.format(2)
+    # An outage that began after the oldest open order is not looked at, nor an earlier one.
+    Outage.objects.update(lost_at=outage.partial.captured_at + timedelta(seconds=30))
+    assert told() == "Notified so far: 1 of 1 customer whose order was short."
 
 
 def test_a_site_that_refuses_says_what_that_costs_and_where_to_change_it(

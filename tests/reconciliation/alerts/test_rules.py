@@ -36,7 +36,11 @@ def test_offline_says_since_when_and_what_is_at_stake(site: Site) -> None:
         "Omnichannel Inventory has not answered since 1 Mar 2026, 12:00 UTC."
         " 2 orders with 5 units are waiting (1,234.50 EUR and 20.00 USD)."
     )
-    assert (alert.priority, alert.since, alert.link) == ("WARN", NOW, "/")
+    assert (alert.priority, alert.since, alert.link) == (
+        "WARN",
+        NOW,
+        "/settings/oci/",
+    )
     assert "starts automatically" in alert.remedy
     assert alert.data == {
         "why": "no_answer",
@@ -96,7 +100,7 @@ def test_planned_outage_says_when_it_ends_and_asks_nobody_to_release_it(site: Si
         "The planned outage that began at 1 Mar 2026, 12:11 UTC has ended and the connection is"
         " being checked. No order is waiting."
     )
-    assert (alert.link, button_for(alert)) == ("/", "Open the connection")
+    assert (alert.link, button_for(alert)) == ("/settings/oci/", "Open the connection")
     Connection.objects.update(state="ONLINE", cause="")
     said(at(32))
     alert.refresh_from_db()

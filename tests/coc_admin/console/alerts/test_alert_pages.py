@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from coc_admin.models import AlertPreference
-from reconciliation.models import Alert, Priority
+from reconciliation.alerts.refresh import refresh_alerts
+from reconciliation.models import Alert, ConnectionState, OfflineCause, Priority
 from tests.alerts import raise_alert
 from tests.coc_admin.console import scene
 from tests.coc_admin.console.alerts.inbox import alert_of, chosen, shown
-from tests.coc_admin.console.scene import NOW, Scene
+from tests.coc_admin.console.scene import NOW, Scene, set_connection
 from tests.factories import limit_to
 
 
@@ -208,3 +210,22 @@ def test_a_page_knows_whether_it_has_changed_for_this_person(
     operator.post("/alerts/handle/", {"action": "acknowledge", "alert": chosen(alert)})
     assert changed(before) == [True, True]
     assert changed(addresses()) == [False, False]
+
+
+def test_open_the_connection_leads_to_its_page_for_people_who_may_open_it(
+    viewer: Client, operator: Client, outage: Scene
+) -> None:
+    set_connection(ConnectionState.OFFLINE, cause=OfflineCause.UNREACHABLE)
+    now = timezone.now()
+    refresh_alerts(now, watching_since=now)
+    alert = alert_of("oci_offline")
+    way = re.compile(r'<a [^>]*href="/settings/oci/"[^>]*>Open the connection</a>')
+    for address in ("/", "/alerts/", f"/alerts/{alert.pk}/"):
+        assert way.search(operator.get(address).content.decode()), address
+        page = viewer.get(address).content.decode()
+        assert alert.message in html.unescape(page), address
+        assert "Open the connection" not in page, address
+    assert operator.get("/settings/oci/").status_code == 200
+    assert viewer.get("/settings/oci/").status_code == 403
+    limit_to("otto", outage.site.pk)
+    assert "Open the connection" not in operator.get("/alerts/").content.decode()

@@ -68,7 +68,8 @@ def test_many_are_begun_at_once_and_finished_in_the_background(
     differences = list(begun.values_list("price_difference", flat=True))
     assert differences == [D("-2.50"), D("-3.75"), D("-1.25")]
     assert {one.reason for one in begun} == {WHY["reason"]}
-    assert chosen(merchandiser) == set()
+    assert chosen(merchandiser) == {short[3].pk}
+    assert "3 done, 1 still selected." in text_of(merchandiser.get(path))
     assert list(Order.objects.oversold()) == [short[3]]
     logged = AuditEntry.objects.get(action="desk.bulk")
     detail = {name: logged.detail[name] for name in ("orders", "left_out", "replaced", "by")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -53,6 +54,49 @@ def test_a_preview_changes_nothing_and_says_what_would_happen(
     assert "This cannot be undone" in words
     assert "Cancelled by mia." in words
     assert OrderEvent.objects.count() == events
+
+
+def test_what_an_act_leaves_out_stays_selected_and_is_told(
+    merchandiser: Client, outage: Scene
+) -> None:
+    # Nothing is reserved of one: its short items alone can't be cancelled. One is not on the desk.
+    path = begin(merchandiser, "cancel_short", [outage.partial, outage.nothing, outage.complete])
+    confirm(merchandiser, path, WHY)
+    assert chosen(merchandiser) == {outage.nothing.pk}
+    told = {"en": "1 done, 1 still selected.", "de": "1 erledigt, 1 noch gewählt."}
+    for language, words in told.items():
+        page = merchandiser.get(path, headers={"accept-language": language}).content.decode()
+        assert words in page
+        assert 'href="/desk/#chosen"' in page
+    desk = merchandiser.get("/desk/").content.decode()
+    assert re.search(rf'name="order" value="{outage.nothing.pk}"[^>]* checked', desk)
+    second = begin(merchandiser, "cancel", [outage.nothing])
+    confirm(merchandiser, second, WHY)
+    assert chosen(merchandiser) == set()
+    assert "still selected" not in merchandiser.get(second).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ("nothing is reserved", "OCI has reserved nothing for it.")),
+        ("de", ("nichts ist reserviert", "OCI hat für sie nichts reserviert.")),
+    ],
+)
+def test_no_preview_releases_zero_units(
+    merchandiser: Client, outage: Scene, language: str, words: tuple[str, str]
+) -> None:
+    in_table, consequence = words
+    header = {"accept-language": language}
+    path = begin(merchandiser, "cancel", [outage.nothing])
+    bulk = merchandiser.get(path, headers=header).content.decode()
+    single = merchandiser.get(
+        f"/orders/{outage.nothing.pk}/cancel/", headers=header
+    ).content.decode()
+    assert in_table in bulk
+    for page in (bulk, single):
+        assert consequence in page
+        assert not re.search(r"\b0 (reserv|of|von)", page)
 
 
 def test_many_orders_are_cancelled_once(merchandiser: Client, outage: Scene) -> None:

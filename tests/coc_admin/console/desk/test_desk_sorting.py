@@ -106,22 +106,22 @@ def test_pages_show_each_order_once_even_with_equal_places(
 
 HEADS = {
     "/desk/?sku=MUG-01&cursor=x": [
-        ("?sku=MUG-01&amp;sort=newest", "ascending", "Promised"),
+        ("?sku=MUG-01&amp;sort=newest", "ascending", "Captured"),
         ("?sku=MUG-01&amp;sort=highest", "", "Value"),
     ],
     "/desk/?sort=highest&order=7&done=3": [
-        ("?sort=oldest&amp;order=7", "", "Promised"),
+        ("?sort=oldest&amp;order=7", "", "Captured"),
         ("?sort=lowest&amp;order=7", "descending", "Value"),
     ],
     "/desk/?sort=lowest": [
-        ("?sort=oldest", "", "Promised"),
+        ("?sort=oldest", "", "Captured"),
         ("?sort=highest", "ascending", "Value"),
     ],
     "/desk/skus/?sort=sku": [
         ("?sort=sku_last", "ascending", "SKU"),
         ("?sort=most", "", "Short units"),
         ("?sort=highest", "", "Value"),
-        ("?sort=oldest", "", "Oldest promise"),
+        ("?sort=oldest", "", "Oldest order"),
     ],
     "/orders/?state=oversold": [
         ("?state=oversold&amp;sort=newest", "ascending", "Captured"),

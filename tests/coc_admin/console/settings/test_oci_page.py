@@ -14,6 +14,7 @@ from coc_admin.models import AuditEntry
 from orders.models import InventoryList
 from reconciliation.models import CallHealth, Connection
 from reconciliation.oci.client import OciClient
+from reconciliation.oci.errors import OciNoAnswer
 from reconciliation.queue import leases
 from tests.coc_admin.console.settings.conftest import SignIn
 from tests.engine import Engine, set_connection
@@ -67,8 +68,36 @@ def test_good_connection_is_told_step_by_step_and_changes_nothing(
     assert "Bearer" not in kept
 
 
-def test_without_lists_any_answer_is_good(operator: Client, engine: Engine) -> None:
+def test_without_lists_the_refusal_of_an_unknown_one_is_good(
+    operator: Client, engine: Engine
+) -> None:
     assert steps_of(operator) == [("Access token", True), ("Figures", True)]
+
+
+def without_page(self: OciClient, **asked: object) -> None:
+    raise OciNoAnswer(operation="availability", kind="malformed", status=404)
+
+
+@pytest.mark.parametrize("has_list", [False, True])
+@pytest.mark.parametrize("is_page", [False, True])
+def test_wrong_path_is_told_with_and_without_lists(
+    operator: Client,
+    engine: Engine,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    has_list: bool,
+    is_page: bool,
+) -> None:
+    if has_list:
+        engine.site({"MUG": 5})
+    settings.COC_OCI_BASE_URL += "/wrong/path"
+    if is_page:
+        # The page of a web server has no error code of OCI.
+        monkeypatch.setattr(OciClient, "get_availability", without_page)
+    token, figures = operator.post(PAGE).context["steps"]
+    assert (token.ok, figures.ok) == (True, False)
+    assert "Check the path in COC_OCI_BASE_URL." in figures.text
+    assert "the id of this list" not in figures.text
 
 
 def test_wrong_secret_stops_at_the_token(operator: Client, engine: Engine, settings: Any) -> None:
