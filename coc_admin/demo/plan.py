@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from coc_admin.demo import catalogue, recorded
+from coc_admin.demo import catalogue, real_orders
 from coc_admin.demo.catalogue import Product
 
 
@@ -207,7 +207,7 @@ UK = DemoSite(
     name="Gift retailer",
     list_id="retail-uk-stock",
     time_zone="Europe/London",
-    currency=recorded.CURRENCY,
+    currency=real_orders.CURRENCY,
     members=("leeds", "bristol"),
 )
 # Another channel takes what it can of this many SKUs, the best sellers during the outage.
@@ -215,19 +215,19 @@ CONTESTED = 40
 
 
 def replay_plan(path: Path) -> Plan:
-    """Return the plan that replays a file of real orders. Raises recorded.UnreadableFile."""
-    found = recorded.load(path)
+    """Return the plan that replays a file of real orders. Raises real_orders.UnreadableFile."""
+    found = real_orders.load(path)
     if not found.orders:
-        raise recorded.UnreadableFile(f"{path} holds no order.{_examples(found.refused)}")
+        raise real_orders.UnreadableFile(f"{path} holds no order.{_examples(found.refused)}")
     postings = [Posting(UK.id, order) for order in found.orders]
     third = len(postings) // 3
     # A file of few orders has at least one order during the outage.
     end = max(2 * third, third + 1)
-    contested = recorded.demand(found.orders[third:end]).most_common(CONTESTED)
+    contested = real_orders.demand(found.orders[third:end]).most_common(CONTESTED)
     return Plan(
         sites=[UK],
         names=found.product_names(),
-        stock=_stock_for(recorded.demand(found.orders)),
+        stock=_stock_for(real_orders.demand(found.orders)),
         before=postings[:third],
         during=postings[third:end],
         after=postings[end:],
@@ -240,7 +240,7 @@ def replay_plan(path: Path) -> Plan:
     )
 
 
-def _examples(refusals: Sequence[recorded.Refusal]) -> str:
+def _examples(refusals: Sequence[real_orders.Refusal]) -> str:
     return "".join(
         f" Line {one.line} (order {one.order_no}): {one.reason}." for one in refusals[:3]
     )

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from coc_admin.demo.recorded import RecordedOrders, demand, load
+from coc_admin.demo.real_orders import RealOrders, demand, load
 from tests import sampling
 from tests.processes import agreement
 from tests.processes.product import wait_for
@@ -35,12 +35,12 @@ pytestmark = pytest.mark.processes
 
 
 @pytest.fixture(scope="module")
-def day() -> RecordedOrders:
+def day() -> RealOrders:
     """Return the orders of the day and what was refused, with reasons."""
     return load(REAL_DAY)
 
 
-def another_channel_sells(stack: Stack, day: RecordedOrders, skus: list[str]) -> dict[str, Decimal]:
+def another_channel_sells(stack: Stack, day: RealOrders, skus: list[str]) -> dict[str, Decimal]:
     """Take most of what is left of every third SKU, and all of every third."""
     sold = {}
     for number, sku in enumerate(skus):
@@ -56,7 +56,7 @@ def another_channel_sells(stack: Stack, day: RecordedOrders, skus: list[str]) ->
 class Replay:
     """What happened, told by both sides."""
 
-    def __init__(self, stack: Stack, day: RecordedOrders) -> None:
+    def __init__(self, stack: Stack, day: RealOrders) -> None:
         self.stack = stack
         self.day = day
         self.answers: dict[str, Any] = {}
@@ -175,7 +175,7 @@ class Replay:
         agreement.accepted_orders_are_settled(orders, accepted)
 
 
-def replay(tmp_path: Path, day: RecordedOrders, *, kills: int, drops: bool) -> dict[str, Any]:
+def replay(tmp_path: Path, day: RealOrders, *, kills: int, drops: bool) -> dict[str, Any]:
     """Replay the day; compare; return the figures."""
     with running_stack(
         tmp_path,
@@ -202,12 +202,12 @@ def replay(tmp_path: Path, day: RecordedOrders, *, kills: int, drops: bool) -> d
 
 @pytest.mark.parametrize(("kills", "drops"), sampling.part([(0, False), (2, True)], one_in=2))
 def test_a_day_of_real_orders_survives_an_outage(
-    tmp_path: Path, day: RecordedOrders, kills: int, drops: bool
+    tmp_path: Path, day: RealOrders, kills: int, drops: bool
 ) -> None:
     replay(tmp_path, day, kills=kills, drops=drops)
 
 
-def what_is_no_order_is_refused_with_its_reason(stack: Stack, day: RecordedOrders) -> None:
+def what_is_no_order_is_refused_with_its_reason(stack: Stack, day: RealOrders) -> None:
     first = next(r for r in day.refused if r.reason == "the invoice is a cancellation")
     order = {
         "orderNo": first.order_no,

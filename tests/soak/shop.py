@@ -25,7 +25,7 @@ def real_orders() -> list[dict[str, Any]]:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     django.setup()
     # It imports models.
-    from coc_admin.demo.recorded import load
+    from coc_admin.demo.real_orders import load
 
     return [order for path in sorted(ONLINE_RETAIL.glob("*.csv.gz")) for order in load(path).orders]
 

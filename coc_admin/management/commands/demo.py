@@ -16,7 +16,7 @@ from django.db import connection
 
 from coc_admin.demo import environment, outcome, prepare
 from coc_admin.demo.plan import Plan, replay_plan, shop_plan
-from coc_admin.demo.recorded import UnreadableFile
+from coc_admin.demo.real_orders import UnreadableFile
 from coc_admin.demo.simulator import SimulatorControl
 from coc_admin.demo.storefront import Storefront
 from coc_admin.demo.story import Pace, Story, StoryStopped

@@ -12,7 +12,7 @@ import pytest
 
 from coc_admin.demo import catalogue
 from coc_admin.demo.plan import DE, UK, US, Plan, replay_plan, shop_plan
-from coc_admin.demo.recorded import UnreadableFile
+from coc_admin.demo.real_orders import UnreadableFile
 from tests.sources import CASES
 
 NOW = datetime(2026, 2, 2, 12, tzinfo=UTC)

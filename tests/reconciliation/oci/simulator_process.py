@@ -17,12 +17,13 @@ import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import requests
 
-from reconciliation.oci.caller import OciConfig
+if TYPE_CHECKING:
+    from reconciliation.oci.caller import OciConfig
 
 ROOT = Path(__file__).resolve().parents[3]
 CLIENT_ID = "coc-client"
@@ -106,6 +107,9 @@ class SimulatorProcess:
 
     def config(self, **changes: Any) -> OciConfig:
         """Return how it is called."""
+        # Commands start this process before they have set Django up.
+        from reconciliation.oci.caller import OciConfig
+
         settings: dict[str, Any] = {
             "base_url": self.base_url,
             "tenant_group_id": self.tenant_group_id,

@@ -31,7 +31,7 @@ class Refusal:
 
 
 @dataclass(slots=True)
-class RecordedOrders:
+class RealOrders:
     """The orders of a file, in the shape of `POST /api/v1/sites/{siteId}/orders`."""
 
     orders: list[dict[str, Any]] = field(default_factory=list)
@@ -57,9 +57,9 @@ def demand(orders: Sequence[dict[str, Any]]) -> Counter[str]:
     return units
 
 
-def load(path: Path) -> RecordedOrders:
+def load(path: Path) -> RealOrders:
     """Read a file, plain or .gz. Raises UnreadableFile if it is none of orders."""
-    found = RecordedOrders()
+    found = RealOrders()
     try:
         with open_file(path) as file:
             kind = kind_of(file, name=path.name)
@@ -75,7 +75,7 @@ def load(path: Path) -> RecordedOrders:
     return found
 
 
-def _add(found: RecordedOrders, order: FoundOrder) -> None:
+def _add(found: RealOrders, order: FoundOrder) -> None:
     found.left_out += [Refusal(line, order.order_no, why) for line, why in order.left_out]
     payload: dict[str, Any] = json.loads(order.body)
     fault = order.fault or next(filter(None, map(_fault, payload["productItems"])), "")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from coc_admin.demo import recorded
-from coc_admin.demo.recorded import Refusal, UnreadableFile
+from coc_admin.demo import real_orders
+from coc_admin.demo.real_orders import Refusal, UnreadableFile
 from tests.sources import REAL_DAY
 
 HEADING = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
@@ -19,9 +19,9 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "orders.csv"
 
 
-def load(path: Path, *lines: str) -> recorded.RecordedOrders:
+def load(path: Path, *lines: str) -> real_orders.RealOrders:
     path.write_text("\n".join((HEADING, *lines)) + "\n")
-    return recorded.load(path)
+    return real_orders.load(path)
 
 
 def test_an_invoice_becomes_one_order_in_the_shape_of_the_api(path: Path) -> None:
@@ -108,16 +108,16 @@ def test_demand_sums_a_sku_over_lines_and_orders(path: Path) -> None:
         "2,22086,,4,2010-12-01 09:00:00,1,,France",
         "2,22087A,LAMP,1,2010-12-01 09:00:00,1,,France",
     )
-    assert recorded.demand(found.orders) == {"22086": 7, "22087A": 1}
+    assert real_orders.demand(found.orders) == {"22086": 7, "22087A": 1}
     assert found.product_names() == {"22086": "CHAIN", "22087A": "LAMP"}
 
 
 def test_a_file_of_another_kind_is_replayed_as_well(tmp_path: Path) -> None:
     path = tmp_path / "orders.jsonl"
     path.write_text('{"orderNo": "1", "productItems": [{"productId": "A", "quantity": 1.5}]}\n')
-    found = recorded.load(path)
+    found = real_orders.load(path)
     assert [order["orderNo"] for order in found.orders] == ["1"]
-    assert recorded.demand(found.orders) == {"A": 2}
+    assert real_orders.demand(found.orders) == {"A": 2}
 
 
 @pytest.mark.parametrize(
@@ -140,11 +140,11 @@ def test_an_unreadable_file_is_told_in_one_line(
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(UnreadableFile, match=message):
-        recorded.load(path)
+        real_orders.load(path)
 
 
 def test_a_real_day_is_taken_whole() -> None:
-    found = recorded.load(REAL_DAY)
+    found = real_orders.load(REAL_DAY)
     assert len(found.orders) == len({order["orderNo"] for order in found.orders}) == 113
     # Of 3,597 lines 62 are of cancelled invoices, 14 are no products, and 7 are of negative units.
     assert sum(len(order["productItems"]) for order in found.orders) == 3597 - 62 - 14 - 7
