@@ -69,8 +69,8 @@ class ConfigurationFault(Rule):
         )
         remedy = _(
             "Settings › OCI connection › Test connection names the settings to check, such as"
-            " COC_OCI_CLIENT_SECRET or COC_OCI_TOKEN_URL. Correct them in the environment, then stop"
-            " and start the product."
+            " COC_OCI_CLIENT_SECRET or COC_OCI_TOKEN_URL. Correct them in the environment, then"
+            " stop and start the product."
         )
         return Text(message % {"time": moment_of(data)}, remedy)
 
