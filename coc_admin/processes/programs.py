@@ -17,9 +17,10 @@ NAMES = ("web", "worker", "monitor")
 
 # SQLite has one writer at a time, so a second process only adds waiting; PostgreSQL supports one
 # process per core. Measured, see docs/adr.
-# Threads of all web processes together, as each may hold a connection; and of one, at least.
-# Orders that wait together share a transaction, so more threads make an order cheaper, not dearer.
-WEB_THREADS = 32
+# Threads of all web processes together, and of one at least. Orders that wait together share a
+# transaction, so threads make an order cheaper; on PostgreSQL each may hold a connection.
+SQLITE_THREADS = 32
+POSTGRESQL_THREADS = 16
 LEAST_THREADS = 4
 # Pages in progress at a time, each of which queries the database.
 CONSOLE_THREADS = 4
@@ -48,12 +49,13 @@ def web_threads() -> int:
     """Return how many requests one web process handles at a time."""
     if settings.COC_WEB_THREADS:
         return int(settings.COC_WEB_THREADS)
-    return threads_of_each(web_workers())
+    return threads_of_each(web_workers(), sqlite=uses_sqlite())
 
 
-def threads_of_each(processes: int) -> int:
+def threads_of_each(processes: int, *, sqlite: bool) -> int:
     """Return how many threads each of so many web processes has."""
-    return max(LEAST_THREADS, WEB_THREADS // processes)
+    together = SQLITE_THREADS if sqlite else POSTGRESQL_THREADS
+    return max(LEAST_THREADS, together // processes)
 
 
 def console_threads() -> int:

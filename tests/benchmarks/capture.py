@@ -246,7 +246,7 @@ def main() -> None:
         is_sqlite = not os.environ.get("DATABASE_URL")
         url = f"sqlite:///{path}" if is_sqlite else stack.enter_context(own_database("capture"))
         processes = 1 if is_sqlite else os.cpu_count() or 1
-        threads = programs.threads_of_each(processes)
+        threads = programs.threads_of_each(processes, sqlite=is_sqlite)
         env = environment(
             folder,
             DATABASE_URL=url,

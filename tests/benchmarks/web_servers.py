@@ -206,7 +206,7 @@ def main() -> None:
         url = os.environ.get("DATABASE_URL") or f"sqlite:///{folder}/coc.sqlite3"
         sqlite = url.startswith("sqlite")
         processes = 1 if sqlite else os.cpu_count() or 1
-        threads = programs.threads_of_each(processes)
+        threads = programs.threads_of_each(processes, sqlite=sqlite)
         env = environment(
             folder,
             DATABASE_URL=url,

@@ -109,7 +109,11 @@ def environment(folder: Path, **changes: str) -> dict[str, str]:
     }
     if "COC_TEST_FOLDER" in os.environ:
         env["COC_STATIC_ROOT"] = str(migrated.static_files(env))
-    return env | changes
+    env |= changes
+    if env.get("DATABASE_URL", "").startswith("postgres"):
+        # Each thread may hold a connection, and all tests at a time share the server's hundred.
+        env.setdefault("COC_WEB_THREADS", "4")
+    return env
 
 
 class Running:

@@ -41,8 +41,9 @@ class Soak:
             orders = real_orders()
             demand: dict[str, int] = {}
             for order in orders:
-                for item in order.items:
-                    demand[item.sku] = demand.get(item.sku, 0) + item.quantity
+                for item in order["productItems"]:
+                    sku = item["productId"]
+                    demand[sku] = demand.get(sku, 0) + item["quantity"]
             stack = open_until_the_end.enter_context(
                 running_stack(
                     folder / "product",

@@ -136,9 +136,10 @@ def test_the_database_decides_how_many_web_processes_there_are(
     monkeypatch.setattr(programs, "uses_sqlite", lambda: True)
     assert (programs.web_workers(), programs.web_threads()) == (1, 32)
     monkeypatch.setattr(programs, "uses_sqlite", lambda: False)
-    assert (programs.web_workers(), programs.web_threads()) == (6, 5)
-    # A connection each: 32 of two processes together, and no process with fewer than four.
-    assert [programs.threads_of_each(number) for number in (1, 2, 4, 64)] == [32, 16, 8, 4]
+    assert (programs.web_workers(), programs.web_threads()) == (6, 4)
+    # A connection each: 16 of all processes together, and no process with fewer than four.
+    each = [programs.threads_of_each(number, sqlite=False) for number in (1, 2, 4, 64)]
+    assert each == [16, 8, 4, 4]
     settings.COC_WEB_WORKERS, settings.COC_WEB_THREADS = 3, 5
     assert (programs.web_workers(), programs.web_threads()) == (3, 5)
 
