@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from coc_admin import set_up
@@ -54,25 +54,25 @@ def _short(status: Status, access: SiteAccess) -> dict[str, Any]:
     return {
         "short": sums_of(orders, number=status.oversold),
         "oldest_short": oldest.get("captured_at"),
-        **_notified(access, oldest.get("lost_at")),
+        **_notified(access, oldest.get("lost_at"), still_open=status.oversold),
     }
 
 
-def _notified(access: SiteAccess, lost_at: datetime | None) -> dict[str, int]:
-    """Return how many orders were short, and the customers of how many of them were told.
+def _notified(access: SiteAccess, lost_at: datetime | None, *, still_open: int) -> dict[str, int]:
+    """Return how many customers were told, and of how many.
 
-    These are the open ones, and those of the outages from `lost_at` on that people have settled. A
-    message that waits, or reached nobody, does not count.
+    These are the customers of the open orders, and of those that were short in an outage from
+    `lost_at` on, were settled, and whose customers were told. A message that waits, or reached
+    nobody, does not count. One query that begins with the messages, which are few.
     """
     short = UNSETTLED
     if lost_at is not None:
-        # The oldest open order is not older, so the limit lets an index of captures serve both.
         since = Q(captured_at__gte=lost_at - JUST_BEFORE)
         short = since & (UNSETTLED | (Q(captured_offline=True) & EVER_SHORT))
-    told = CustomerMessage.objects.filter(_SENT, order=OuterRef("pk"))
-    return access.orders(Order.objects.filter(short)).aggregate(
-        were_short=Count("pk"), told=Count("pk", filter=Exists(told))
-    )
+    sent = CustomerMessage.objects.filter(_SENT).values("order")
+    found = access.orders(Order.objects.filter(short, pk__in=sent)).order_by()
+    told = found.aggregate(told=Count("pk"), still_open=Count("pk", filter=UNSETTLED))
+    return {"told": told["told"], "were_short": still_open + told["told"] - told["still_open"]}
 
 
 def _short_of(run: LastRun, access: SiteAccess) -> Sums:
