@@ -37,7 +37,7 @@ def place(request: HttpRequest, *, siteId: str) -> HttpResponse:
         return problems.answer(problems.Unavailable("Too many orders are arriving. Try again."))
     except OrderRefused as refused:
         return problems.answer_refusal(refused)
-    # Plain values: Django's own encoder would be made anew for each order.
+    # Plain values need no encoder of Django's, which JsonResponse creates for each answer.
     response = HttpResponse(
         json.dumps(order_answer(placement.order, placement.items)),
         content_type="application/json",

@@ -25,7 +25,7 @@ class Answering(WSGITask):
     """Sends the head of an answer with the first part of its body: one call, and one packet."""
 
     def build_response_header(self) -> bytes:
-        """Return nothing to be sent by itself."""
+        """Keep the head for the first part of the body, and return nothing to send now."""
         self.channel.head = super().build_response_header()
         return b""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,6 @@ from orders.models import Order, OrderEvent, Site
 from orders.serializers import iso
 from reconciliation.models import ReportDay, ReportType
 from reconciliation.reports import daily, missing_orders, names
-from reconciliation.reports.missing_orders import Named
 from reconciliation.reports.report_types import orders_of
 
 _CHUNK = 500
@@ -85,22 +84,23 @@ def _by_number(report: ReportDay) -> Iterator[Unfaithful]:
         belongs = set(belong.filter(order_no__in=numbers).values_list("order_no", flat=True))
         stray = [f"order {no} is in it and belongs elsewhere" for no in found if no not in belongs]
         yield from _about(report, stray)
-        yield from _about(report, [*_with_another_state(chunk, found)])
+        outdated: list[str] = []
         for one in chunk:
             if (order := found.get(one.order_no)) is not None:
-                name = names.name_of(report)
-                for detail in _otherwise(one.members(), order):
+                name, members = names.name_of(report), one.members()
+                outdated += _with_another_state(members, order)
+                for detail in _otherwise(members, order):
                     yield Unfaithful(name, detail, report.site_id, report.pk, order.pk)
+        yield from _about(report, outdated)
     lacking = belong.values_list("order_no", flat=True).iterator(chunk_size=_CHUNK)
     yield from _about(report, [f"order {no} is not in it" for no in lacking if no not in in_file])
 
 
-def _with_another_state(chunk: Iterable[Named], found: Mapping[str, Order]) -> Iterator[str]:
-    """Yield what a report says of orders that have changed since; writing it again mends that."""
-    for one in chunk:
-        order, state = found.get(one.order_no), one.members().get("reservationState")
-        if order is not None and state not in (None, order.reservation_state):
-            yield f"order {one.order_no} is {state} in it, and {order.reservation_state} now"
+def _with_another_state(members: dict[str, Any], order: Order) -> Iterator[str]:
+    """Yield the state that a report gives an order if it differs; a rewrite corrects that."""
+    state = members.get("reservationState")
+    if state not in (None, order.reservation_state):
+        yield f"order {order.order_no} is {state} in it, and {order.reservation_state} now"
 
 
 def _about(report: ReportDay, details: list[str]) -> Iterator[Unfaithful]:

@@ -33,7 +33,7 @@ from reconciliation.reports.serializers import (
     rows_in_chunks,
 )
 
-# With more changed orders than this, and half of the file, everything is written anew.
+# If more orders changed than this, and more than half of the file, all lines are written.
 _MANY = 20_000
 _CAPTURED = b'","capturedAt":"'
 _STAMP = len("2026-01-01T00:00:00.000Z")

@@ -59,20 +59,24 @@ def _short(status: Status, access: SiteAccess) -> dict[str, Any]:
 
 
 def _notified(access: SiteAccess, lost_at: datetime | None, *, still_open: int) -> dict[str, int]:
-    """Return how many customers were told, and of how many.
+    """Return how many orders were short, and the customers of how many of them were told.
 
-    These are the customers of the open orders, and of those that were short in an outage from
-    `lost_at` on, were settled, and whose customers were told. A message that waits, or reached
-    nobody, does not count. One query that begins with the messages, which are few.
+    These are the open ones, and those of the outages from `lost_at` on that people have settled. A
+    message that waits, or reached nobody, does not count. The second query begins with the
+    messages, which are few.
     """
-    short = UNSETTLED
+    short, settled = UNSETTLED, 0
     if lost_at is not None:
         since = Q(captured_at__gte=lost_at - JUST_BEFORE)
-        short = since & (UNSETTLED | (Q(captured_offline=True) & EVER_SHORT))
+        ever = Q(captured_offline=True) & EVER_SHORT
+        short = since & (UNSETTLED | ever)
+        numbers = access.orders(Order.objects.filter(since, ever)).aggregate(
+            all=Count("pk"), open=Count("pk", filter=UNSETTLED)
+        )
+        settled = numbers["all"] - numbers["open"]
     sent = CustomerMessage.objects.filter(_SENT).values("order")
-    found = access.orders(Order.objects.filter(short, pk__in=sent)).order_by()
-    told = found.aggregate(told=Count("pk"), still_open=Count("pk", filter=UNSETTLED))
-    return {"told": told["told"], "were_short": still_open + told["told"] - told["still_open"]}
+    told = access.orders(Order.objects.filter(short, pk__in=sent)).order_by().count()
+    return {"were_short": still_open + settled, "told": told}
 
 
 def _short_of(run: LastRun, access: SiteAccess) -> Sums:

@@ -16,6 +16,17 @@ NO_CALLS = [
     for kind in ("read", "reserve", "release")
 ]
 
+ACCEPTING = {
+    "siteId": "NorthShop",
+    "orders": "accepted",
+    "limit": None,
+    "refusedSince": None,
+    "endsAt": None,
+    "secondsLeft": None,
+    "valueLeft": None,
+    "unitsPerOrder": None,
+}
+
 
 @pytest.fixture
 def api(outage: Scene) -> Api:
@@ -63,18 +74,7 @@ class TestStatus:
                     "OCI_OFFLINE": 1,
                 },
             },
-            "sites": [
-                {
-                    "siteId": "NorthShop",
-                    "orders": "accepted",
-                    "limit": None,
-                    "refusedSince": None,
-                    "endsAt": None,
-                    "secondsLeft": None,
-                    "valueLeft": None,
-                    "unitsPerOrder": None,
-                }
-            ],
+            "sites": [ACCEPTING],
         }
 
     def test_of_the_other_site(self, outage: Scene, theirs: Api) -> None:
@@ -95,18 +95,7 @@ class TestStatus:
             "oversold": 0,
             "short": {"orders": 0, "units": 0, "value": {}},
             "lastRun": None,
-            "sites": [
-                {
-                    "siteId": "NorthShop",
-                    "orders": "accepted",
-                    "limit": None,
-                    "refusedSince": None,
-                    "endsAt": None,
-                    "secondsLeft": None,
-                    "valueLeft": None,
-                    "unitsPerOrder": None,
-                }
-            ],
+            "sites": [ACCEPTING],
             "outage": None,
             "plannedOutage": None,
             "stock": [],

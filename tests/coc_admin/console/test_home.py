@@ -377,7 +377,10 @@ def test_told_customers_count_whether_their_order_is_settled_or_not(
     assert told() == words.format(0)
     CustomerMessage.objects.filter(pk=first.pk).update(email="sent")
     assert told() == words.format(1)
+    CustomerMessage.objects.filter(pk=first.pk).update(email="waiting")
     Order.objects.filter(pk=outage.partial.pk).update(status="cancelled", resolution="cancelled")
+    assert told() == words.format(0), "settled without a word, and still a customer to tell"
+    CustomerMessage.objects.filter(pk=first.pk).update(email="sent")
     assert told() == words.format(1)
     german = viewer.get("/", headers={"accept-language": "de"}).context["headline"].lines[1]
     assert german == "Bisher benachrichtigt: 1 von 2 Kunden mit Fehlmenge."

@@ -68,7 +68,7 @@ def said(now: datetime = NOW) -> dict[str, Alert]:
     for alert in open_alerts():
         kept = Text(alert.message, alert.remedy)
         alert.message = alert.remedy = ""
-        with translation.override("en-gb"):  # Told anew from its data, as in any other language.
+        with translation.override("en-gb"):  # Rendered from its data, as in any other language.
             assert text_of(alert) == kept
     return {a.descriptor + (f" {a.context}" if a.context else ""): a for a in open_alerts()}
 

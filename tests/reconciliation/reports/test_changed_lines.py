@@ -1,4 +1,4 @@
-"""A day is merged again: lines of unchanged orders are copied, and when all are written anew."""
+"""A later merge copies the lines of unchanged orders; some events cause all lines to be written."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ def test_an_event_that_was_committed_late_is_not_missed(
     OrderEvent.objects.create(
         pk=number, order=written[0], at=datetime.now(UTC), kind="captured", projected=False
     )
-    # Whoever asked for the report read its row before that event was published.
+    # The caller read the report's row before that event was published.
     publish.rebuild_one(stale, now=NOW)
     assert totals(impex)["A-1"] == 3
     assert totals(impex)["last"] is not None

@@ -28,7 +28,7 @@ CAPS: list[tuple[dict[str, Any], str]] = [
 
 
 def lost(engine: Engine, *, minutes_ago: int, state: str = "OFFLINE") -> None:
-    """Let the connection be away since a while; it came into its state just now."""
+    """Make the connection lost for some time, in a state that has only just begun."""
     since = engine.clock() - timedelta(minutes=minutes_ago)
     Outage.objects.create(cause="unreachable", lost_at=since, detected_at=since)
     set_connection(state)
